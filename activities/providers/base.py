@@ -1,0 +1,85 @@
+"""What a provider is, and the one table that says what each of its errors means."""
+
+from datetime import timedelta
+from typing import Literal, Protocol
+
+from contracts.conversation import ModelReply, ModelRequest
+from contracts.errors import BatonError
+
+ErrorKind = Literal[
+    "rate_limited",
+    "overloaded",
+    "server",
+    "timeout",
+    "connection",
+    "cut",
+    "not_json",
+    "drift",
+    "bad_request",
+    "authentication",
+    "credit",
+    "permission",
+    "not_found",
+    "too_large",
+    "no_script",
+]
+
+Verdict = Literal["retry", "next_choice", "permanent"]
+"""`retry`: the same call may work later. `next_choice`: this model will not, another may. `permanent`: nothing will."""
+
+VERDICTS: dict[ErrorKind, Verdict] = {
+    "rate_limited": "retry",
+    "overloaded": "retry",
+    "server": "retry",
+    "timeout": "retry",
+    "connection": "retry",
+    "cut": "retry",
+    "not_json": "retry",
+    "drift": "next_choice",
+    "bad_request": "permanent",
+    "authentication": "next_choice",
+    "credit": "next_choice",
+    "permission": "next_choice",
+    "not_found": "next_choice",
+    "too_large": "permanent",
+    "no_script": "permanent",
+}
+
+MAYBE_CHARGED: frozenset[ErrorKind] = frozenset({"timeout", "cut", "not_json", "drift"})
+"""Errors after which the provider may have done the work: the reservation settles at its maximum."""
+
+
+class ProviderError(BatonError):
+    """A model call failed. `kind` says how, `retry_after` when the provider wants to be asked again (None: it did not say)."""
+
+    def __init__(
+        self, kind: ErrorKind, message: str, *, retry_after: timedelta | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+        self.status = status
+
+    @property
+    def verdict(self) -> Verdict:
+        """What to do next, from the one table."""
+        return VERDICTS[self.kind]
+
+    @property
+    def maybe_charged(self) -> bool:
+        """True if the provider may bill this attempt all the same."""
+        return self.kind in MAYBE_CHARGED
+
+
+class Provider(Protocol):
+    """One model endpoint. `complete` asks once: no retries of its own, no state between calls."""
+
+    name: str
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """The model's reply. Raises `ProviderError`, and nothing else, when there is none."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections. Safe to call twice."""
+        ...

@@ -1,0 +1,1 @@
+"""The shapes that cross a boundary. No I/O, no SDKs, no clock, no randomness."""

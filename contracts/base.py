@@ -1,0 +1,119 @@
+"""What every contract is: a frozen, named, versioned model; its bytes and its digest."""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contracts.errors import ContractViolation
+
+BODY_LIMIT = 64 * 1024
+"""Bytes a contract body may have in canonical form. Anything larger is stored as an artifact and referenced."""
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in lower-case hex."""
+
+PerMille = Annotated[int, Field(ge=0, le=1000)]
+"""A share of one thousand. Contracts hold no floats: two machines must make the same bytes."""
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]*/[1-9][0-9]*$")
+
+
+class Contract(BaseModel):
+    """A frozen model that one part hands to another.
+
+    A class that crosses a boundary names itself: `class Plan(Contract, name="plan/1")`. What one worker hands another
+    ignores fields that it does not know, so that two releases can run side by side.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="iso8601", populate_by_name=True)
+
+    contract: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if name is not None:
+            if not _NAME.match(name):
+                raise TypeError(f"a contract is named like 'plan/1', not {name!r}")
+            cls.contract = name
+
+    def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+
+    def stored(self) -> bytes:
+        """The bytes that are kept and digested: JSON, keys sorted, UTF-8, no spaces."""
+        return canonical(self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, data: bytes | str) -> Self:
+        """Parse what another worker stored. Unknown fields are ignored. Raises `ContractViolation`."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise violation(cls, error) from None
+
+    @classmethod
+    def read_strict(cls, data: bytes | str) -> Self:
+        """Parse what a model returned: unknown fields refused, nothing coerced. Raises `ContractViolation`."""
+        try:
+            return cls.model_validate_json(data, strict=True, extra="forbid")
+        except ValidationError as error:
+            raise violation(cls, error) from None
+
+    @classmethod
+    def read_typed_by_people(cls, data: Any) -> Self:
+        """Parse what a person wrote, already decoded: unknown fields refused by name. Raises `ContractViolation`."""
+        try:
+            return cls.model_validate(data, extra="forbid")
+        except ValidationError as error:
+            raise violation(cls, error) from None
+
+
+class Input(Contract):
+    """A contract that people fill in. An unknown field is refused by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ArtifactRef(Contract):
+    """Points at bytes in the artifact store."""
+
+    digest: Digest
+    size: int = Field(ge=0, description="bytes")
+    media_type: str = "text/plain"
+
+
+def canonical(value: Any) -> bytes:
+    """JSON bytes that are equal for equal values: keys sorted, UTF-8, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def digest_of(*parts: bytes | str) -> str:
+    """SHA-256 over the parts, each preceded by its length, so that no two lists of parts give the same bytes."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        hashed.update(len(raw).to_bytes(8, "big") + raw)
+    return hashed.hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    """The content address of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def violation(contract: type[Contract], error: ValidationError) -> ContractViolation:
+    """One readable violation out of pydantic's list: field, what is wrong, and the start of what came in."""
+    problems = []
+    for item in error.errors(include_url=False, include_context=False)[:5]:
+        where = ".".join(str(part) for part in item["loc"]) or "(whole)"
+        came = repr(item.get("input"))
+        problems.append(f"{where}: {item['msg']} (got {came[:80] + '…' if len(came) > 80 else came})")
+    more = error.error_count() - len(problems)
+    if more > 0:
+        problems.append(f"and {more} more")
+    return ContractViolation(contract.contract or contract.__name__, tuple(problems))
+

@@ -1,0 +1,29 @@
+"""Errors that people read. Each says what is wrong, why, and what to do; data sits on attributes."""
+
+
+class BatonError(Exception):
+    """Something in Baton went wrong. Run `baton doctor`; if it finds nothing, report this."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class ContractViolation(BatonError):
+    """What came in does not have the agreed shape. Correct the named fields and send it again."""
+
+    def __init__(self, contract: str, problems: tuple[str, ...]) -> None:
+        super().__init__(f"{contract}: " + "; ".join(problems))
+        self.contract = contract
+        self.problems = problems
+
+
+class Refused(BatonError):
+    """The request is well formed but not allowed now; the message says why and what would be."""
+
+
+class NotFound(BatonError):
+    """There is nothing under that name. `baton runs` and `baton gates` list what there is."""
+
+
+class Misconfigured(BatonError):
+    """A setting is missing or wrong. `baton doctor` names it and how to mend it."""
