@@ -1,0 +1,87 @@
+"""What a tool is: argument model, result model and function, side by side."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from contracts.base import Contract
+from contracts.errors import BatonError, ContractViolation
+
+if TYPE_CHECKING:
+    from activities.sandbox import Sandbox
+    from ledger.db import Ledger
+
+Effect = Literal["none", "workspace"]
+"""What a tool changes: nothing, or files of the step's own workspace. Effects on the outside world are actions, not tools."""
+
+RESULT_LIMIT = 32 * 1024
+"""Characters of a tool result that a model may see. Tools cut before and say so; this is the last line."""
+
+
+class ToolProblem(BatonError):
+    """The tool could not do it. The text goes to the model as the call's result and says what would work."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Bytes that a tool really read. They become an artifact, which is what evidence may quote from.
+
+    `untrusted` says that the bytes come from outside (a repository, a command's output): what is made from them is tainted.
+    """
+
+    name: str
+    data: bytes
+    media_type: str = "text/plain"
+    untrusted: bool = True
+
+
+@dataclass(frozen=True)
+class ToolOutcome:
+    """A tool's typed result and the bytes it read on the way."""
+
+    result: Contract
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a tool may touch in this call: one workspace, this run's part of the ledger, the sandbox.
+
+    `workspace` is None for an agent that has none; `settings` carries what the pipeline declared for the step
+    (for example the check's command line).
+    """
+
+    trace: str
+    path: str
+    agent: str
+    workspace: Path | None = None
+    ledger: "Ledger | None" = None
+    sandbox: "Sandbox | None" = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def root(self) -> Path:
+        """The workspace's folder. Raises `ToolProblem` where the step has none."""
+        if self.workspace is None:
+            raise ToolProblem("this step has no workspace; its tools can only read what the run recorded")
+        return self.workspace
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool. `takes` and `returns` are contracts; `run` gets checked arguments and raises `ToolProblem` to say no."""
+
+    name: str
+    description: str
+    takes: type[Contract]
+    returns: type[Contract]
+    run: Callable[[ToolContext, Any], Awaitable[ToolOutcome]]
+    effect: Effect = "none"
+
+    async def call(self, context: ToolContext, arguments: bytes) -> ToolOutcome:
+        """Check the arguments strictly, then run. Raises `ToolProblem` with all that is wrong with them."""
+        try:
+            parsed = self.takes.read_strict(arguments)
+        except ContractViolation as error:
+            raise ToolProblem(f"arguments of {self.name} refused: {'; '.join(error.problems)}") from None
+        return await self.run(context, parsed)
