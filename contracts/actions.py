@@ -1,0 +1,79 @@
+"""Effects on the outside world: what was meant, and the proof that it happened."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Digest, Input
+from contracts.ids import business_key
+from contracts.runs import Request
+
+Tier = Literal["auto", "confirm", "draft"]
+ActionState = Literal[
+    "proposed",
+    "rejected",
+    "expired",
+    "approved",
+    "held",
+    "sending",
+    "delivered",
+    "failed",
+    "unknown",
+    "dead",
+    "done_by_person",
+    "declined",
+]
+SETTLED: frozenset[ActionState] = frozenset(
+    {"rejected", "expired", "delivered", "failed", "dead", "done_by_person", "declined"}
+)
+
+
+class ActionPolicy(Input):
+    """How one action type is allowed: from policy.toml. An undeclared type is refused."""
+
+    adapter: str
+    tier: Tier
+    reversible: str = Field(description="'yes', 'no', or 'by ACTION'")
+    accountable: str = Field(description="role that answers for it")
+
+
+class GitPush(Contract, name="git_push/1"):
+    """Push one approved tree as a branch. The commit is made from these fields alone, so every attempt makes the same one."""
+
+    repository: str
+    base: str = Field(description="commit id that the branch starts from")
+    tree: str
+    branch: str
+    message: str
+
+    def key(self) -> str:
+        """The logical event: this tree on this branch of this repository."""
+        return business_key("git.push", self.repository, self.branch, self.tree)
+
+
+class Receipt(Contract, name="receipt/1"):
+    """Proof that an action happened, and how we know."""
+
+    key: Digest
+    type: str
+    state: ActionState
+    summary: str
+    reference: str = Field(default="", description="the target's own name for it, e.g. a commit id")
+    how: Literal["sent", "found", "person", ""] = Field(default="", description="found: the target already had it")
+    at: datetime | None = None
+    problem: str = ""
+
+
+class Deliver(Request):
+    """Ask for one approved intent to be carried out."""
+
+    key: Digest
+
+
+class Resolve(Request):
+    """Settle an unknown outcome by what a person found."""
+
+    key: Digest
+    happened: bool
+    by: str

@@ -1,0 +1,95 @@
+"""An agent as a file: what its front matter says, and what a run pins of it."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Digest, Input, PerMille
+
+When = Literal["first", "outage", "invalid", "unsure"]
+
+
+class Limits(Input):
+    """What ends a step of this agent. Money never does: it parks the run."""
+
+    turns: int = Field(default=24, ge=1, le=400, description="model replies, repairs included")
+    output_tokens: int = Field(default=8000, ge=1, description="of one reply")
+    tokens: int = Field(default=400_000, ge=1, description="input and output of the whole step")
+    context: int = Field(default=150_000, ge=1, description="input tokens of one call")
+    wall: timedelta = Field(default=timedelta(minutes=30), description="of the step; waiting for people does not count")
+    call: timedelta = Field(default=timedelta(minutes=5), description="of one model call")
+    clarify: int = Field(default=3, ge=0, le=10, description="rounds of questions to a person")
+
+
+class AgentFile(Input):
+    """The front matter of `agents/<name>/vN.md`. An unknown key is refused by name."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    version: int = Field(ge=1)
+    model_class: str = Field(alias="class", description="which class of routes.toml answers")
+    tools: tuple[str, ...] = ()
+    takes: str = Field(description="name of the contract that is its task")
+    returns: str = Field(description="name of the contract that is its result")
+    minimum_confidence: PerMille = 0
+    limits: Limits = Limits()
+    parallel: bool = Field(default=True, description="False: its tool calls run one after the other")
+    cache: bool = False
+    fallback: str | None = None
+    owns: str
+    never: tuple[str, ...]
+    escalates_when: tuple[str, ...]
+
+
+class ToolPin(Contract):
+    """A tool of a pinned agent: its name and whether it changes the workspace."""
+
+    name: str
+    effect: Literal["none", "workspace"]
+
+
+class Price(Input):
+    """Micro-dollars per million tokens, for a model that the price table does not know."""
+
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+
+
+class Choice(Input):
+    """One choice of a route: a model by its provider, and when it is tried."""
+
+    model: str = Field(pattern=r"^[a-z][a-z0-9_-]*:.+$", description="provider:model")
+    when: tuple[When, ...] = ("first", "outage")
+    free: bool = Field(default=False, description="costs nothing, so no price is needed")
+    price: Price | None = None
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self.model.split(":", 1)[0]
+
+    @property
+    def model_name(self) -> str:
+        """The provider's own name of the model."""
+        return self.model.split(":", 1)[1]
+
+
+class AgentPin(Contract, name="agent_pin/1"):
+    """What a run pins of an agent when it starts: enough for the coordinator, and the digest of all the rest."""
+
+    name: str
+    version: str
+    digest: Digest
+    takes: str
+    returns: str
+    tools: tuple[ToolPin, ...]
+    limits: Limits
+    parallel: bool
+    minimum_confidence: PerMille
+    choices: tuple[Choice, ...]
+
+    @property
+    def label(self) -> str:
+        """How people see it: name@version, and that it is scripted where no real model answers."""
+        scripted = any(choice.provider == "scripted" for choice in self.choices[:1])
+        return f"{self.name}@{self.version}" + (" (scripted)" if scripted else "")

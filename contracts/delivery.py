@@ -1,0 +1,281 @@
+"""Delivery's contracts: from an instruction to a pushed change."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from contracts.actions import Receipt
+from contracts.base import ArtifactRef, Contract, Digest
+from contracts.gates import GateView
+from contracts.handoff import Question
+from contracts.runs import RunState
+from contracts.steps import PipelineInput, RunContext
+from contracts.workspace import WorkspaceRef
+
+Verdict = Literal["passed", "no_new_failures", "failed", "not_run"]
+"""Computed from runs, never taken from a model. no_new_failures: only what failed on the base still fails."""
+
+
+class DeliveryInput(PipelineInput, name="delivery_input/1"):
+    """What a delivery is asked to do."""
+
+    repository: str = Field(min_length=1, max_length=1000, description="path or URL of a git repository")
+    instruction: str = Field(min_length=1, max_length=20_000, description="what should change, in plain words")
+    base: str | None = Field(default=None, max_length=200, description="branch, tag or commit; None: the default branch")
+    check: str | None = Field(default=None, max_length=1000, description="command that must pass; None: detected, or asked")
+    environment: str | None = Field(default=None, max_length=1000, description="prepared interpreter folder for checks")
+    branch: str | None = Field(default=None, max_length=200, description="branch to push; None: made from instruction and tree")
+    rework: int = Field(default=2, ge=0, le=10, description="rounds after failed tests before a person is asked")
+
+
+class Feedback(Contract):
+    """What a person or a check asked to be different."""
+
+    source: str = Field(description="who or what says so")
+    about: str = Field(description="the gate, item or check it is about")
+    text: str
+
+
+class Clarified(Contract):
+    """A question with the answer that a person gave."""
+
+    question: str
+    answer: str
+    by: str
+
+
+class PlanTask(Contract, name="plan_task/1"):
+    """What the planner is given."""
+
+    instruction: str
+    repository: str
+    base: str
+    check: str | None = Field(default=None, description="the check that was declared or detected")
+    feedback: tuple[Feedback, ...] = ()
+    answers: tuple[Clarified, ...] = ()
+
+
+class WorkItem(Contract):
+    """One narrow, well-specified change."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    intent: str = Field(min_length=1, max_length=2000, description="what is changed, and why")
+    files: tuple[str, ...] = Field(min_length=1, max_length=50, description="every file it may write, relative to the root")
+    settings: tuple[str, ...] = Field(max_length=50, description="settings, keys or shared resources it touches")
+    acceptance: tuple[str, ...] = Field(min_length=1, max_length=20, description="what must be true afterwards")
+    depends_on: tuple[str, ...] = Field(max_length=20, description="ids of items that must be done before")
+
+
+class Plan(Contract, name="plan/1"):
+    """A concrete, scoped change as a graph of work items."""
+
+    summary: str = Field(min_length=1, max_length=4000)
+    items: tuple[WorkItem, ...] = Field(min_length=1, max_length=30)
+    risks: tuple[str, ...] = Field(max_length=20)
+    check: str | None = Field(max_length=1000, description="command that proves the change, where none was declared")
+
+    @model_validator(mode="after")
+    def _is_a_plan(self) -> Self:
+        by_id = {item.id: item for item in self.items}
+        if len(by_id) != len(self.items):
+            raise ValueError("two items have the same id; every id must be unique")
+        before = ancestors(self.items)
+        _refuse_shared(self.items, before)
+        return self
+
+    def ordered(self) -> tuple[WorkItem, ...]:
+        """The items, each after all that it depends on; otherwise as the plan lists them."""
+        before = ancestors(self.items)
+        return tuple(sorted(self.items, key=lambda item: (len(before[item.id]), self.items.index(item))))
+
+
+def ancestors(items: tuple[WorkItem, ...]) -> dict[str, frozenset[str]]:
+    """For each item, every item that must be done before it. Raises ValueError for unknown ids and cycles."""
+    direct = {item.id: item.depends_on for item in items}
+    for item, needs in direct.items():
+        for need in needs:
+            if need not in direct:
+                raise ValueError(f"item {item!r} depends on {need!r}, which is not in the plan")
+    found: dict[str, frozenset[str]] = {}
+    while len(found) < len(direct):
+        ready = [item for item, needs in direct.items() if item not in found and all(need in found for need in needs)]
+        if not ready:
+            raise ValueError(f"items depend on each other in a circle: {', '.join(sorted(set(direct) - set(found)))}")
+        for item in ready:
+            found[item] = frozenset(direct[item]).union(*(found[need] for need in direct[item]))
+    return found
+
+
+def _refuse_shared(items: tuple[WorkItem, ...], before: dict[str, frozenset[str]]) -> None:
+    """Two items that may run at the same time must not name the same file or setting."""
+    for position, one in enumerate(items):
+        for other in items[position + 1 :]:
+            if one.id in before[other.id] or other.id in before[one.id]:
+                continue
+            shared = sorted((set(one.files) & set(other.files)) | (set(one.settings) & set(other.settings)))
+            if shared:
+                raise ValueError(
+                    f"items {one.id!r} and {other.id!r} both touch {', '.join(shared)} and neither depends on the other; "
+                    "add a dependency or join them"
+                )
+
+
+class WriteTask(Contract, name="write_task/1"):
+    """What a writer is given: one item, and what was wrong with an earlier try."""
+
+    item: WorkItem
+    instruction: str
+    plan_summary: str
+    feedback: tuple[Feedback, ...] = ()
+    answers: tuple[Clarified, ...] = ()
+
+
+class WriteSummary(Contract, name="write_summary/1"):
+    """What a writer says it did. What it really did is read from the workspace."""
+
+    summary: str = Field(min_length=1, max_length=4000)
+    how_it_meets: tuple[str, ...] = Field(max_length=20, description="one line for each acceptance criterion")
+
+
+class FileChange(Contract):
+    """One changed file, as git counts it. None as a count: not text."""
+
+    path: str
+    status: Literal["added", "modified", "deleted", "type"]
+    added: int | None
+    removed: int | None
+
+
+class ChangeSet(Contract, name="change_set/1"):
+    """What a step really changed, computed from the workspace."""
+
+    item: str
+    summary: str
+    files: tuple[FileChange, ...] = ()
+    outside: tuple[str, ...] = Field(default=(), description="changed files that the item did not name")
+    start_tree: str
+    tree: str
+    patch: ArtifactRef | None = Field(default=None, description="from start_tree to tree; None: nothing changed")
+
+
+class TestTask(Contract, name="test_task/1"):
+    """What the tester is given: what should be true, and what was changed."""
+
+    __test__ = False
+
+    instruction: str
+    acceptance: tuple[str, ...]
+    files: tuple[FileChange, ...]
+    diff: str = Field(description="the change, cut where it is long")
+    check: str | None
+    feedback: tuple[Feedback, ...] = ()
+    answers: tuple[Clarified, ...] = ()
+
+
+class TestNotes(Contract, name="test_notes/1"):
+    """What the tester says it tried. The verdict does not come from here."""
+
+    __test__ = False
+
+    summary: str = Field(min_length=1, max_length=4000)
+    tried: tuple[str, ...] = Field(max_length=30)
+
+
+class CheckRun(Contract, name="check_run/1"):
+    """One run of a check in the sandbox."""
+
+    command: str
+    tree: str
+    exit_code: int | None = Field(description="None: it was stopped")
+    timed_out: bool = False
+    total: int | None = Field(default=None, description="tests counted; None: the check does not report single tests")
+    failures: tuple[str, ...] = Field(default=(), description="ids of failed tests; at most 200")
+    output: ArtifactRef
+    tail: str = Field(default="", description="the end of the output, made safe to show")
+    seconds: int = 0
+
+    @property
+    def green(self) -> bool:
+        """True if the command said so itself, and, where it counts tests, counted at least one."""
+        return self.exit_code == 0 and not self.timed_out and self.total != 0
+
+
+class TestReport(Contract, name="test_report/1"):
+    """What the checks showed, on the change and on the base."""
+
+    __test__ = False
+
+    verdict: Verdict
+    why: str
+    runs: tuple[CheckRun, ...] = ()
+    base: CheckRun | None = None
+    new_failures: tuple[str, ...] = ()
+    failed_before: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    tests_added: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = Field(default=(), description="files that the tester changed and may not; not in the change")
+    notes: str = ""
+
+
+class ChangeSubject(Contract, name="change_subject/1"):
+    """What is approved at the change gate, and what is executed: exactly these bytes."""
+
+    repository: str
+    base: str
+    tree: str
+    branch: str
+    patch: ArtifactRef
+    message: str
+    verdict: Verdict
+    report: Digest
+
+
+class WriteItemInput(Contract, name="write_item_input/1"):
+    """What the child workflow of one work item is started with."""
+
+    context: RunContext
+    task: WriteTask
+    start: WorkspaceRef
+    check: str | None = None
+    environment: str | None = None
+    inputs: tuple[str, ...] = ()
+    deadline_s: int = 7200
+
+
+class DeliveryStatus(Contract, name="delivery_status/1"):
+    """Where a delivery is now."""
+
+    run: str
+    trace: str
+    state: RunState
+    stage: str
+    waiting_for: GateView | None = None
+    did: str = ""
+    why: str = ""
+    next: str = ""
+    spent_micros: int = 0
+    ceiling_micros: int = 0
+    scripted: bool = False
+
+
+class DeliveryReport(Contract, name="delivery_report/1"):
+    """How a delivery ended."""
+
+    run: str
+    trace: str
+    state: RunState
+    reason: str = ""
+    repository: str = ""
+    base: str = ""
+    branch: str = ""
+    commit: str = ""
+    tree: str = ""
+    summary: str = ""
+    files: tuple[FileChange, ...] = ()
+    tests: TestReport | None = None
+    receipts: tuple[Receipt, ...] = ()
+    approved_by: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    usd_micros: int = 0
+    tokens: int = 0
+    scripted: bool = Field(default=False, description="no real model took part")

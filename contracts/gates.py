@@ -1,0 +1,164 @@
+"""Waiting for a person: gates, what may be said at them, and what was decided."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Digest, Input
+from contracts.handoff import Question
+from contracts.runs import Request
+
+GateKind = Literal[
+    "plan", "change", "action", "policy", "conflict", "stuck", "held", "clarify", "work", "ceiling", "draft", "unknown"
+]
+Verb = Literal[
+    "approve",
+    "reject",
+    "request_changes",
+    "answer",
+    "raise_ceiling",
+    "stop",
+    "done",
+    "declined",
+    "happened",
+    "did_not_happen",
+]
+_REVIEW: tuple[Verb, ...] = ("approve", "reject", "request_changes")
+
+VERBS: dict[GateKind, tuple[Verb, ...]] = {
+    "plan": _REVIEW,
+    "change": _REVIEW,
+    "action": _REVIEW,
+    "policy": _REVIEW,
+    "conflict": _REVIEW,
+    "stuck": _REVIEW,
+    "held": _REVIEW,
+    "clarify": ("answer",),
+    "work": ("answer",),
+    "ceiling": ("raise_ceiling", "stop"),
+    "draft": ("done", "declined"),
+    "unknown": ("happened", "did_not_happen"),
+}
+"""A closed list: which verbs each kind of gate takes. Each verb is a signal and an update of the same name."""
+
+OFFERED: tuple[Verb, ...] = ("approve", "reject", "request_changes", "answer", "happened", "did_not_happen")
+"""The verbs that workflows take today."""
+
+NEEDS_NOTE: frozenset[Verb] = frozenset({"reject", "request_changes"})
+
+MESSAGE_LIMIT = 64 * 1024
+"""Bytes of one decision. Clients refuse above it before sending; the workflow refuses what comes all the same."""
+
+
+class Decision(Input, name="decision/1"):
+    """What a person sends: one JSON object, the same as a signal and as an update."""
+
+    gate: str = Field(min_length=1, max_length=200, description="the gate's id, 'plan-2', or its bare kind while it has one revision")
+    by: str = Field(min_length=1, max_length=200, description="who decides")
+    note: str = Field(default="", max_length=8000, description="why; required with reject and request_changes")
+    subject: Digest | None = Field(default=None, description="digest of what was looked at; must match the gate's")
+    answers: dict[str, str] | None = Field(default=None, max_length=50, description="with answer: question id to answer")
+    channel: str = Field(default="", max_length=40, description="where it was sent from: cli, console, web-ui, …")
+    nonce: str | None = Field(default=None, max_length=100, description="makes one decision one, however often it is sent")
+
+
+class GatePolicy(Contract):
+    """How one kind of gate is held: from policy.toml, pinned when the run starts."""
+
+    who: tuple[str, ...] = Field(description="people and roles who may decide; '*' is anybody")
+    deadline: timedelta
+    reminder: timedelta | None = None
+    escalation: tuple[str, ...] = Field(default=(), description="who is asked next, in order, each for another deadline")
+    expiry: Literal["reject", "escalate"] = "reject"
+    requester_may_approve: bool = True
+
+
+class GateView(Contract, name="gate_view/1"):
+    """A gate as people see it."""
+
+    gate: str
+    kind: GateKind
+    revision: int
+    trace: str
+    path: str
+    workflow_id: str
+    project: str
+    subject: Digest
+    title: str
+    facts: tuple[str, ...] = Field(default=(), description="computed by us")
+    narrative: str = Field(default="", description="an agent's own words; shown apart, labelled, escaped")
+    questions: tuple[Question, ...] = ()
+    risk: str = ""
+    verbs: tuple[Verb, ...]
+    opened_at: datetime
+    deadline: datetime
+    on_expiry: str
+    state: str = "open"
+
+
+class Claimed(Contract):
+    """A decision that has taken the gate and is being checked. `at` is when the workflow received it."""
+
+    verb: Verb
+    decision: Decision
+    at: datetime
+    via: Literal["signal", "update"]
+
+
+class Refusal(Contract):
+    """Something a person sent that was not accepted, kept for the record."""
+
+    key: str
+    at: datetime
+    verb: str
+    gate: str
+    by: str
+    reason: str
+    via: str
+
+
+class Intent(Contract):
+    """An action that takes effect when the gate it rides on is approved."""
+
+    key: Digest
+    type: str
+    arguments: Digest = Field(description="artifact with the canonical arguments")
+    arguments_digest: Digest
+    summary: str
+    order: int = 0
+
+
+class OpenGate(Request):
+    """Ask for a gate's row and feed line."""
+
+    gate: GateView
+    policy: GatePolicy
+    policy_digest: Digest
+    intents: tuple[Intent, ...] = ()
+
+
+class AdmitDecision(Request):
+    """Ask whether a claimed decision counts. None as `claim` records that the gate `closes` without a decision."""
+
+    gate: GateView
+    policy: GatePolicy
+    claim: Claimed | None
+    owner: str
+    closes: Literal["expired", "cancelled"] = "expired"
+
+
+class Decided(Contract, name="decided/1"):
+    """How a gate ended, or why a decision at it did not count (`won` False: the gate is open again)."""
+
+    gate: str
+    won: bool
+    verb: Verb | Literal["expired", "cancelled"]
+    by: str = ""
+    note: str = ""
+    answers: dict[str, str] = Field(default_factory=dict)
+    subject: str = ""
+    at: datetime
+    authenticated: bool = False
+    reason: str = ""
+    intents: tuple[str, ...] = Field(default=(), description="keys of the actions that this decision approved")

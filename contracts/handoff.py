@@ -1,0 +1,92 @@
+"""What passes from one stage to the next: a typed body with an outcome, a producer, and evidence."""
+
+from typing import Generic, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from contracts.base import Contract, Digest, PerMille
+
+Outcome = Literal["done", "unsure", "could_not"]
+
+B = TypeVar("B", bound=Contract)
+
+
+class EvidenceRef(Contract):
+    """A verbatim quote from an artifact that the agent really read in this run (after line ends are made '\\n')."""
+
+    artifact: str
+    quote: str = Field(min_length=1, max_length=2000)
+
+
+class Claim(Contract):
+    """One statement about the world, with the places it was read. Without a checked quote it is marked unsupported."""
+
+    subject: str = Field(max_length=200)
+    attribute: str = Field(max_length=200)
+    value: str = Field(max_length=1000)
+    evidence: tuple[EvidenceRef, ...] = Field(default=(), max_length=10)
+
+
+class Question(Contract):
+    """Something only a person can answer. `options` empty means free text."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    text: str = Field(max_length=1000)
+    options: tuple[str, ...] = Field(default=(), max_length=12)
+
+
+class Answer(Contract, Generic[B]):
+    """What a model returns as its final output. The boundary checks it and makes a handoff of it."""
+
+    outcome: Outcome
+    reason: str = Field(max_length=4000, description="why not done; empty when done")
+    confidence: PerMille = Field(description="how sure you are that the body is right, 0 to 1000")
+    questions: tuple[Question, ...] = Field(max_length=10, description="with unsure: what a person has to answer")
+    claims: tuple[Claim, ...] = Field(max_length=50, description="facts the body rests on, each with verbatim evidence")
+    body: B | None = Field(description="the result; required when done, what there is when unsure, null when could_not")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.outcome == "done" and self.body is None:
+            raise ValueError("outcome 'done' needs a body")
+        if self.outcome != "done" and not self.reason.strip():
+            raise ValueError(f"outcome {self.outcome!r} needs a reason")
+        if self.questions and self.outcome != "unsure":
+            raise ValueError("questions go with outcome 'unsure'")
+        return self
+
+
+class Producer(Contract):
+    """Who made it: an agent version with the model that answered, or a function of ours (agent = its name, model "")."""
+
+    agent: str
+    version: str = ""
+    digest: str = ""
+    model: str = ""
+    prompt: str = Field(default="", description="digest of the task it was given")
+
+
+class Handoff(Contract, Generic[B]):
+    """One contract instance with its outcome and where it came from. The coordinator routes all three outcomes."""
+
+    id: Digest
+    contract_name: str
+    outcome: Outcome
+    body: B | None = None
+    reason: str = ""
+    confidence: PerMille = 1000
+    questions: tuple[Question, ...] = ()
+    producer: Producer
+    inputs: tuple[str, ...] = Field(default=(), description="ids of the handoffs and artifacts it was made from")
+    taint: tuple[str, ...] = Field(default=(), description="names of the untrusted sources that flowed in")
+    claims: tuple[Claim, ...] = ()
+    unsupported: tuple[int, ...] = Field(default=(), description="positions in `claims` without checked evidence")
+    trace: str
+    path: str
+
+    @property
+    def result(self) -> B:
+        """The body of a handoff that is done. Raises ValueError otherwise: a coordinator must have routed it before."""
+        if self.outcome != "done" or self.body is None:
+            raise ValueError(f"handoff {self.path} is {self.outcome}: {self.reason}")
+        return self.body

@@ -1,0 +1,52 @@
+"""Ids and keys. A key is made from what a thing *is*, so that a retry, a reset or another worker finds the same row."""
+
+import re
+
+from contracts.base import Contract, canonical, digest_of
+
+
+def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: str) -> str:
+    """The id of one model turn. `head` is the turn before it, "" at the start of a conversation."""
+    return digest_of("turn", trace, path, head, agent_digest, task_digest)
+
+
+def handoff_id(trace: str, path: str, digest: str) -> str:
+    """The id of one handoff: equal bodies in two runs, or at two places of a run, are two nodes."""
+    return digest_of("handoff", trace, path, digest)
+
+
+def arguments_digest(arguments: Contract) -> str:
+    """The digest under which two sets of arguments count as the same."""
+    return digest_of("arguments", arguments.stored())
+
+
+def business_key(action_type: str, *parts: str) -> str:
+    """The key of one logical event in the outside world, the same in every run that means it."""
+    return digest_of("action", action_type, *parts)
+
+
+def w3c_trace_id(trace: str) -> str:
+    """The W3C trace id (32 hex digits) of a run family."""
+    return digest_of("w3c-trace", trace)[:32]
+
+
+def w3c_span_id(*parts: str) -> str:
+    """The W3C span id (16 hex digits) of one step."""
+    return digest_of("w3c-span", *parts)[:16]
+
+
+def slug(text: str, limit: int = 40) -> str:
+    """Lower-case words joined by '-', good in ids, branch names and file names. "" becomes "x"."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return words[:limit].rstrip("-") or "x"
+
+
+def repository_name(repository: str) -> str:
+    """The short name of a repository: the last part of its path or URL, without '.git'."""
+    last = re.split(r"[/:\\]", repository.rstrip("/\\"))[-1]
+    return slug(last.removesuffix(".git"))
+
+
+def value_digest(value: object) -> str:
+    """Digest of any JSON value."""
+    return digest_of(canonical(value))

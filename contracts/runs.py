@@ -1,0 +1,106 @@
+"""What a run is: its identity, its state, and the lines that tell its story."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Digest
+
+RunState = Literal[
+    "admitted", "working", "waiting", "parked", "paused", "held", "done", "could_not", "cancelled", "failed"
+]
+"""waiting: for a person at a gate. parked: for money. paused: by an operator. held: by provenance."""
+
+FINAL: frozenset[RunState] = frozenset({"done", "could_not", "cancelled", "failed"})
+
+_OPEN: frozenset[RunState] = frozenset({"working", "waiting", "parked", "paused", "held"})
+
+MOVES: dict[RunState, frozenset[RunState]] = {
+    "admitted": _OPEN | FINAL,
+    "working": _OPEN | FINAL,
+    "waiting": _OPEN | FINAL,
+    "parked": _OPEN | FINAL,
+    "paused": _OPEN | FINAL,
+    "held": _OPEN | FINAL,
+    "done": frozenset(),
+    "could_not": frozenset(),
+    "cancelled": frozenset(),
+    "failed": frozenset(),
+}
+"""The allowed moves. A finished run never moves again; a move to the state it is in changes nothing."""
+
+Pipeline = Literal["Delivery"]
+Importance = Literal["overview", "detail"]
+
+
+class RunRef(Contract):
+    """Who is asking: every activity gets one. Keys are made from `trace` and `path`, never from `workflow_id`.
+
+    `trace` is the first execution run id of the root workflow: it stays over continue-as-new and reset, and children are
+    handed it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` is a label.
+    """
+
+    trace: str
+    path: str = ""
+    workflow_id: str = ""
+    project: str = "default"
+
+
+class Note(Contract):
+    """One line of the feed: what was done, why, and what comes next. Committed once per key."""
+
+    key: str = Field(description="made from the path, so that a story that runs again does not repeat its lines")
+    at: datetime
+    stage: str
+    actor: str = "coordinator"
+    did: str
+    why: str = ""
+    next: str = ""
+    importance: Importance = "overview"
+    channel: str = ""
+    authenticated: bool = False
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+class RunChange(Contract):
+    """What the run row should say from now on. None leaves a field as it is; `waiting_for` "" clears it."""
+
+    state: RunState | None = None
+    stage: str | None = None
+    waiting_for: str | None = None
+    next: str | None = None
+
+
+class Request(Contract):
+    """What every activity's argument carries: who asks, and the feed lines that ride along and are committed with its effect."""
+
+    run: RunRef
+    notes: tuple[Note, ...] = ()
+    change: RunChange | None = None
+
+
+class FeedLine(Contract, name="feed_line/1"):
+    """One committed line of the feed."""
+
+    seq: int
+    at: datetime
+    trace: str
+    run: str
+    path: str
+    stage: str
+    actor: str
+    channel: str
+    authenticated: bool
+    did: str
+    why: str
+    next: str
+    importance: Importance
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    tokens: int = 0
+    usd_micros: int = 0
+    trace_id: str
+    span_id: str
+    hash: Digest
