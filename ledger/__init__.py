@@ -1,0 +1,1 @@
+"""The database: SQLAlchemy Core, sync, plain functions `f(connection, …)` that `Ledger.tx` runs in one writer thread."""

@@ -1,0 +1,309 @@
+"""Model calls: one stored turn per key, money reserved before and settled after, whatever happens in between."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities import prices
+from activities.agents import Agent, Catalogue
+from activities.beating import beating
+from activities.commit import commit_riders
+from activities.policy import Policy
+from activities.prompting import answer_name, answer_schema, messages, system_text, task_text, tool_specs
+from activities.providers.base import Provider, ProviderError
+from activities.replies import Judged, judge, unsupported
+from contracts.agents import Choice
+from contracts.base import canonical, sha256
+from contracts.conversation import ModelReply, ModelRequest, Usage
+from contracts.errors import Misconfigured
+from contracts.handoff import Handoff, Producer
+from contracts.ids import handoff_id
+from contracts.runs import Note
+from contracts.steps import CallModel, Turn, TurnCall
+from ledger import artifacts, handoffs, spend, turns
+from ledger.db import Ledger
+from ledger.spend import CeilingReached, Scope
+from ledger.turns import NewTurn
+
+CALL_MARGIN = timedelta(seconds=20)
+"""Time an attempt has beyond the model call itself, for the ledger."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What was read and held before a call."""
+
+    prompt: ModelRequest
+    choice: Choice
+    reservation: str
+    read: Mapping[str, bytes]
+    taint: tuple[str, ...]
+
+
+class Models:
+    """The activity `call_model`, with what it needs: ledger, agents, providers and the ceilings."""
+
+    def __init__(
+        self, ledger: Ledger, catalogue: Catalogue, providers: Mapping[str, Provider], policy: Policy, worker: str
+    ) -> None:
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._providers = providers
+        self._policy = policy
+        self._worker = worker
+
+    @activity.defn
+    async def call_model(self, request: CallModel) -> Turn:
+        """One model turn. Called again with the same key it gives back the stored turn and pays nothing.
+
+        Raises `ApplicationError`: type `CeilingReached` when the call was refused by a ceiling (and not made), or a
+        provider error's kind, retryable where trying again can help.
+        """
+        agent = self._catalogue.pinned(request.agent)
+        stored = await self._ledger.read(_stored_turn, request.key)
+        if stored is not None:
+            return stored
+        async with beating():
+            return await self._over_choices(request, agent)
+
+    async def _over_choices(self, request: CallModel, agent: Agent) -> Turn:
+        usable = [choice for choice in request.agent.choices if choice.provider in self._providers]
+        if not usable:
+            wanted = ", ".join(choice.model for choice in request.agent.choices)
+            raise _permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")
+        for choice in usable[:-1]:
+            try:
+                return await self._attempt(request, agent, choice)
+            except ProviderError as error:
+                if error.verdict != "next_choice":
+                    raise _as_failure(error) from None
+                activity.logger.warning("%s failed, trying the next choice: %s", choice.model, error)
+        try:
+            return await self._attempt(request, agent, usable[-1])
+        except ProviderError as error:
+            raise _as_failure(error) from None
+
+    async def _attempt(self, request: CallModel, agent: Agent, choice: Choice) -> Turn:
+        started = await self._begin(request, agent, choice)
+        provider = self._providers[choice.provider]
+        began = time.monotonic()
+        try:
+            reply = await provider.complete(started.prompt)
+        except ProviderError as error:
+            await self._ledger.tx(spend.close, started.reservation, "lost" if error.maybe_charged else "released")
+            raise
+        except asyncio.CancelledError:
+            # The provider may have done the work; nobody will read it. It stays charged in full.
+            await self._ledger.tx(spend.close, started.reservation, "lost")
+            raise
+        latency_ms = int((time.monotonic() - began) * 1000)
+        return await self._ledger.tx(self._finish, request, agent, started, reply, latency_ms)
+
+    async def _begin(self, request: CallModel, agent: Agent, choice: Choice) -> Started:
+        try:
+            return await self._ledger.tx(self._reserve, request, agent, choice)
+        except CeilingReached as error:
+            raise ApplicationError(
+                str(error), error.scope_id, type="CeilingReached", non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            ) from None
+        except Misconfigured as error:
+            raise _permanent("misconfigured", str(error)) from None
+
+    def _reserve(self, connection: Connection, request: CallModel, agent: Agent, choice: Choice) -> Started:
+        files = self._ledger.files
+        if request.task is not None:
+            kept = artifacts.put(connection, files, request.task.encode(), "application/json")
+            artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "task", untrusted=False)
+        task = agent.takes.read(artifacts.get(connection, files, request.task_digest))
+        inputs = [handoffs.get(connection, one) for one in request.inputs]
+        chain = turns.chain(connection, request.head)
+        results = turns.results(connection, [row.id for row in chain])
+        prompt = ModelRequest(
+            key=request.key,
+            model=choice.model_name,
+            agent=agent.file.name,
+            occurrence=request.occurrence,
+            turn=len(chain),
+            system=system_text(agent, task),
+            messages=messages(task_text(agent, task, inputs), chain, results, request.finish),
+            tools=() if request.finish else tool_specs(agent),
+            answer_name=answer_name(agent),
+            answer_schema=answer_schema(agent),
+            max_output_tokens=agent.file.limits.output_tokens,
+            timeout=agent.file.limits.call,
+        )
+        amount = prices.worst_case(choice, len(prompt.model_dump_json().encode()), prompt.max_output_tokens)
+        reservation = spend.reserve(
+            connection,
+            request.key,
+            self._scopes(request),
+            amount,
+            price_version=prices.price_version(choice),
+            worker=self._worker,
+        )
+        read, tainted = _read_in_chain(connection, files, results, request, inputs)
+        return Started(prompt, choice, reservation, read, tainted)
+
+    def _scopes(self, request: CallModel) -> list[Scope]:
+        now, ceilings = datetime.now(UTC), self._policy.ceilings
+        return [
+            Scope(f"run:{request.run.trace}", int(ceilings.run_usd * 1_000_000)),
+            Scope(f"agent:{request.agent.name}:{now:%Y-%m-%d}", int(ceilings.agent_day_usd * 1_000_000)),
+            Scope(f"month:{now:%Y-%m}", int(ceilings.month_usd * 1_000_000)),
+        ]
+
+    def _finish(
+        self, connection: Connection, request: CallModel, agent: Agent, started: Started, reply: ModelReply, latency_ms: int
+    ) -> Turn:
+        judged = judge(reply, agent, finish=request.finish is not None)
+        usage = reply.usage or Usage()
+        wanted = None if reply.usage is None else prices.cost(started.choice, reply.usage)
+        charged = spend.settle(connection, started.reservation, wanted)
+        handoff = None if judged.answer is None else _handoff(request, agent, started, reply, judged)
+        new = NewTurn(
+            id=request.key,
+            parent=request.head,
+            trace=request.run.trace,
+            path=request.run.path,
+            agent=request.agent.label,
+            agent_digest=agent.digest,
+            task=request.task_digest,
+            provider=self._providers[started.choice.provider].name,
+            model_asked=started.choice.model,
+            reply=reply,
+            problem=judged.problem or "",
+            handoff=handoff.model_dump_json() if handoff else "",
+            usage=usage,
+            usd_micros=charged,
+            price_version=prices.price_version(started.choice),
+            latency_ms=latency_ms,
+            flagged=reply.usage is None,
+            attempt=activity.info().attempt if activity.in_activity() else 1,
+        )
+        if not turns.insert(connection, new):
+            # Another attempt of this call was faster: its answer stands, this one was paid for and is dropped.
+            return _turn(turns.get(connection, request.key))
+        if handoff is not None:
+            handoffs.put(connection, handoff, _body_digest(handoff), canonical(handoff.model_dump(mode="json")))
+            handoffs.link(connection, handoff.id, "generated", [request.key])
+        handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
+        own = _line(request, judged, handoff, started)
+        commit_riders(connection, request, [own], tokens=usage.input + usage.output, usd_micros=charged)
+        return _turn(turns.get(connection, request.key))
+
+
+def _stored_turn(connection: Connection, key: str) -> Turn | None:
+    row = turns.find(connection, key)
+    return None if row is None else _turn(row)
+
+
+def _turn(row: Row[Any]) -> Turn:
+    """A stored turn as the coordinator sees it."""
+    reply = turns.reply_of(row)
+    plain = not row.problem and not row.handoff
+    return Turn(
+        id=row.id,
+        calls=tuple(TurnCall(index=index, name=call.name) for index, call in enumerate(reply.calls)) if plain else (),
+        handoff=Handoff[Any].model_validate_json(row.handoff) if row.handoff else None,
+        problem=row.problem or None,
+        usage=turns.usage_of(row),
+        usd_micros=row.usd_micros,
+        model=row.model_answered,
+    )
+
+
+def _read_in_chain(
+    connection: Connection,
+    files: Any,
+    results: Mapping[str, Sequence[Row[Any]]],
+    request: CallModel,
+    inputs: Sequence[Handoff[Any]],
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """What this conversation really read, and which untrusted sources flowed in."""
+    digests = {request.task_digest}
+    taint = {name for one in inputs for name in one.taint}
+    for rows in results.values():
+        for row in rows:
+            shown = json.loads(row.artifacts)
+            digests.update(shown)
+            if shown:
+                taint.add(f"tool:{row.name}")
+    return {one: artifacts.get(connection, files, one) for one in sorted(digests)}, tuple(sorted(taint))
+
+
+def _handoff(request: CallModel, agent: Agent, started: Started, reply: ModelReply, judged: Judged) -> Handoff[Any]:
+    answer = judged.answer
+    assert answer is not None
+    body = None if answer.body is None else answer.body.model_dump(mode="json")
+    digest = sha256(canonical(body))
+    return Handoff[Any](
+        id=handoff_id(request.run.trace, request.run.path, digest),
+        contract_name=agent.file.returns,
+        outcome=answer.outcome,
+        body=body,
+        reason=answer.reason,
+        confidence=answer.confidence,
+        questions=answer.questions,
+        producer=Producer(
+            agent=agent.file.name,
+            version=agent.version,
+            digest=agent.digest,
+            model=f"{started.choice.provider}:{reply.model}",
+            prompt=request.task_digest,
+        ),
+        inputs=(*request.inputs, request.task_digest),
+        taint=started.taint,
+        claims=answer.claims,
+        unsupported=unsupported(answer.claims, started.read),
+        trace=request.run.trace,
+        path=request.run.path,
+    )
+
+
+def _body_digest(handoff: Handoff[Any]) -> str:
+    return sha256(canonical(handoff.body))
+
+
+def _line(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, started: Started) -> Note:
+    if judged.problem is not None:
+        did, following = "gave an unusable reply", "it is asked to repair it"
+        why = judged.problem
+    elif handoff is not None:
+        did, following = f"answered: {handoff.outcome}, confidence {handoff.confidence} of 1000", "the coordinator routes it"
+        why = handoff.reason or f"{len(handoff.claims)} claims, {len(handoff.unsupported)} without checked evidence"
+    else:
+        did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
+        why = f"turn {started.prompt.turn + 1} of at most {request.agent.limits.turns}"
+    return Note(
+        key=f"turn:{request.key}",
+        at=datetime.now(UTC),
+        stage=request.run.path,
+        actor=request.agent.label,
+        did=did,
+        why=why[:1000],
+        next=following,
+        importance="detail",
+        inputs=(request.task_digest,),
+        outputs=(handoff.id,) if handoff else (),
+    )
+
+
+def _as_failure(error: ProviderError) -> ApplicationError:
+    return ApplicationError(
+        str(error),
+        type=error.kind,
+        non_retryable=error.verdict != "retry",
+        next_retry_delay=error.retry_after,
+    )
+
+
+def _permanent(kind: str, message: str) -> ApplicationError:
+    return ApplicationError(message, type=kind, non_retryable=True)

@@ -1,0 +1,86 @@
+"""policy.toml: who may decide what, what actions need, and the ceilings. Read once when the worker starts."""
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.actions import ActionPolicy
+from contracts.base import Input, sha256
+from contracts.errors import ContractViolation, Misconfigured
+from contracts.gates import GateKind, GatePolicy, Verb
+
+
+class Person(Input):
+    """Somebody who may decide, and as what."""
+
+    roles: tuple[str, ...] = ()
+
+
+class Defaults(Input):
+    """What an input leaves open."""
+
+    owner: str = ""
+
+
+class Ceilings(Input):
+    """Hard limits in US dollars."""
+
+    run_usd: Decimal = Field(gt=0)
+    agent_day_usd: Decimal = Field(gt=0)
+    month_usd: Decimal = Field(gt=0)
+
+
+class GateRule(GatePolicy):
+    """One gate's policy as people write it: an unknown key is refused."""
+
+    model_config = {"extra": "forbid"}
+
+
+class Policy(Input, name="policy/1"):
+    """The whole policy file."""
+
+    identity: Literal["any", "known"] = "any"
+    defaults: Defaults = Defaults()
+    people: dict[str, Person] = {}
+    gates: dict[GateKind, GateRule]
+    actions: dict[str, ActionPolicy] = {}
+    ceilings: Ceilings
+    digest: str = Field(default="", exclude=True)
+
+    def gate(self, kind: GateKind) -> GatePolicy:
+        """How this kind of gate is held. Raises `Misconfigured` where the file has no table for it."""
+        rule = self.gates.get(kind)
+        if rule is None:
+            raise Misconfigured(f"policy.toml has no [gates.{kind}]; add who, deadline and expiry for it")
+        return GatePolicy.model_validate(rule.model_dump())
+
+    def refuses(self, rule: GatePolicy, verb: Verb, by: str, owner: str) -> str | None:
+        """Why this person may not decide this, or None. Names and roles count; '*' is anybody; 'owner' is the run's owner."""
+        if by.startswith("agent:"):
+            return "agents never decide at a gate"
+        if self.identity == "known" and by not in self.people:
+            return f"{by!r} is not one of the people in policy.toml, and identity is 'known'"
+        if verb == "approve" and not rule.requester_may_approve and by == owner:
+            return f"{by!r} asked for this run and may not approve it"
+        roles = set(self.people[by].roles) if by in self.people else set()
+        allowed = set(rule.who)
+        if "*" in allowed or by in allowed or roles & allowed or ("owner" in allowed and by == owner):
+            return None
+        return f"{by!r} may not decide here; policy allows {', '.join(rule.who)}"
+
+
+def load_policy(path: Path) -> Policy:
+    """Read and check the policy file. Raises `Misconfigured`, naming the key that is wrong."""
+    try:
+        raw = path.read_bytes()
+        parsed = tomllib.loads(raw.decode())
+        return Policy.read_typed_by_people(parsed).model_copy(update={"digest": sha256(raw)})
+    except OSError as error:
+        raise Misconfigured(f"the policy file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path} is not TOML: {error}") from None
+    except ContractViolation as error:
+        raise Misconfigured(f"{path}: {'; '.join(error.problems)}") from None

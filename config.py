@@ -1,0 +1,105 @@
+"""Every setting of Baton, and the only place that reads the environment and `baton.toml`.
+
+A setting comes from, in this order: a command's flag, the environment (`BATON_…`), `baton.toml` in the working folder,
+the default here. The connection to Temporal is not here: it comes from Temporal's own profiles (`temporal.toml`,
+`TEMPORAL_*`), the same for its CLI and for us.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from contracts.errors import Misconfigured
+
+HOME = Path(__file__).parent
+"""Where agents/ and policy.toml lie unless settings say otherwise."""
+
+
+class Settings(BaseSettings):
+    """All settings. An unknown key in baton.toml or an unknown BATON_ variable is refused by name."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_", toml_file="baton.toml", extra="forbid", frozen=True)
+
+    state: Path = Field(default=Path(".baton"), description="folder of everything that is kept on this machine")
+    ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite file ledger.db in `state`")
+    ledger_url_file: Path | None = Field(default=None, description="file that holds the ledger's URL, for secrets")
+    task_queue: str = Field(default="baton", description="Temporal task queue that workers serve and starters use")
+    agents: Path = Field(default=HOME / "agents", description="folder of agent files, routes.toml and released.lock")
+    policy: Path = Field(default=HOME / "policy.toml", description="the policy file")
+    model: str = Field(default="", description="provider:model that answers for every class, in place of routes.toml")
+    script: Path | None = Field(default=None, description="script that the `scripted` provider plays")
+    anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
+    anthropic_api_key_file: Path | None = Field(default=None, description="file that holds the key")
+    anthropic_base_url: str = Field(default="", description="another endpoint that speaks Anthropic's Messages")
+    openai_api_key: SecretStr = Field(default=SecretStr(""), description="also read from OPENAI_API_KEY")
+    openai_api_key_file: Path | None = Field(default=None, description="file that holds the key")
+    openai_base_url: str = Field(default="", description="another endpoint that speaks OpenAI's Chat Completions")
+    openai_legacy_max_tokens: bool = Field(default=False, description="the endpoint knows only max_tokens")
+    bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
+    workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")
+    log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="auto: pretty on a terminal")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    ui_url: str = Field(default="http://127.0.0.1:8233", description="address of the Temporal Web UI, for the links we print")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment, then the file."""
+        return sources["init_settings"], sources["env_settings"], TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def database(self) -> str:
+        """The ledger's URL."""
+        if self.ledger_url_file is not None:
+            return _secret_file(self.ledger_url_file)
+        return self.ledger_url or f"sqlite:///{self.state.absolute() / 'ledger.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of large artifacts."""
+        return self.state.absolute() / "artifacts"
+
+    @property
+    def anthropic_key(self) -> str:
+        """Anthropic's key, "" if there is none."""
+        return self._key(self.anthropic_api_key, self.anthropic_api_key_file, "ANTHROPIC_API_KEY")
+
+    @property
+    def openai_key(self) -> str:
+        """OpenAI's key, "" if there is none."""
+        return self._key(self.openai_api_key, self.openai_api_key_file, "OPENAI_API_KEY")
+
+    def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
+        return value.get_secret_value() or (_secret_file(file) if file else "") or os.environ.get(variable, "")
+
+
+def load(**flags: Any) -> Settings:
+    """The settings in force. Flags that are None do not count. Raises `Misconfigured`, naming each wrong key."""
+    _refuse_unknown_variables()
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
+        raise Misconfigured(f"settings: {problems}. Look at baton.toml and the BATON_ variables") from None
+    except ValueError as error:
+        raise Misconfigured(f"baton.toml cannot be read: {error}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """pydantic-settings ignores variables that it does not know; a misspelt one must not be ignored."""
+    known = {f"BATON_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if re.match(r"BATON_", name) and name not in known)
+    if unknown:
+        raise Misconfigured(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+
+
+def _secret_file(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise Misconfigured(f"the secret file {path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,68 @@
+"""Every contract that crosses a boundary, by hand. Golden schemas, `baton contracts` and agent files go by this list."""
+
+from contracts.actions import GitPush, Receipt
+from contracts.agents import AgentPin
+from contracts.base import Contract
+from contracts.delivery import (
+    ChangeSet,
+    ChangeSubject,
+    CheckRun,
+    DeliveryInput,
+    DeliveryReport,
+    DeliveryStatus,
+    Plan,
+    PlanTask,
+    TestNotes,
+    TestReport,
+    TestTask,
+    WriteItemInput,
+    WriteSummary,
+    WriteTask,
+)
+from contracts.errors import NotFound
+from contracts.gates import Decided, Decision, GateView
+from contracts.runs import FeedLine
+from contracts.steps import Began, RunContext, ToolDone, Turn
+from contracts.work import Base, Integrated
+from contracts.workspace import WorkspaceRef
+
+CONTRACTS: tuple[type[Contract], ...] = (
+    AgentPin,
+    Base,
+    Began,
+    ChangeSet,
+    ChangeSubject,
+    CheckRun,
+    Decided,
+    Decision,
+    DeliveryInput,
+    DeliveryReport,
+    DeliveryStatus,
+    FeedLine,
+    GateView,
+    GitPush,
+    Integrated,
+    Plan,
+    PlanTask,
+    Receipt,
+    RunContext,
+    TestNotes,
+    TestReport,
+    TestTask,
+    ToolDone,
+    Turn,
+    WorkspaceRef,
+    WriteItemInput,
+    WriteSummary,
+    WriteTask,
+)
+
+BY_NAME: dict[str, type[Contract]] = {contract.contract: contract for contract in CONTRACTS}
+
+
+def named(name: str) -> type[Contract]:
+    """The contract with this name and version. Raises `NotFound`, naming what there is."""
+    found = BY_NAME.get(name)
+    if found is None:
+        raise NotFound(f"there is no contract {name!r}; there are {', '.join(sorted(BY_NAME))}")
+    return found

@@ -1,0 +1,129 @@
+"""The actions outbox: what is to be done in the outside world, who is doing it, and the receipt."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from contracts.actions import SETTLED, ActionState, Receipt
+from contracts.errors import NotFound, Refused
+from contracts.gates import Intent
+from ledger.db import insert_once, now_us
+from ledger.tables import action
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to carry out one action until `until`. `fence` rises with every lease: an older one writes nothing."""
+
+    key: str
+    fence: int
+    until: int
+
+
+def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, state: ActionState) -> Row[Any]:
+    """Write an intent, or find the one with the same business key; gives back the row that counts.
+
+    The same logical event with other arguments is refused: `Refused` names the run that holds the key.
+    An intent that an earlier run was refused, or that failed for good, is taken over by this one.
+    """
+    now = now_us()
+    values = {
+        "trace": trace,
+        "gate": gate,
+        "order": intent.order,
+        "summary": intent.summary,
+        "arguments": intent.arguments,
+        "state": state,
+        "updated_at": now,
+    }
+    insert_once(
+        connection,
+        action,
+        key=intent.key,
+        type=intent.type,
+        arguments_digest=intent.arguments_digest,
+        reason="",
+        receipt="",
+        lease_owner="",
+        attempts=0,
+        at=now,
+        **values,
+    )
+    row = get(connection, intent.key)
+    if row.arguments_digest != intent.arguments_digest:
+        raise Refused(
+            f"{intent.type}: the same event was asked for with other arguments in run {row.trace} (it is {row.state}); "
+            "nothing was done. Change what makes it another event (for git.push: the branch), or settle that one first"
+        )
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(["rejected", "expired", "failed", "dead"]))
+    connection.execute(again.values(**values, reason="", receipt=""))
+    return get(connection, intent.key)
+
+
+def get(connection: Connection, key: str) -> Row[Any]:
+    """One action. Raises `NotFound`."""
+    row = connection.execute(select(action).where(action.c.key == key)).first()
+    if row is None:
+        raise NotFound(f"there is no action {key[:12]}…")
+    return row
+
+
+def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[Row[Any], Lease | None]:
+    """Take the lease of an approved action. No lease when it is settled, or somebody else holds it and it has not run out.
+
+    The row is as it was *before* the claim: `sending` there means that an earlier attempt's outcome is not known.
+    """
+    before = get(connection, key)
+    now = now_us()
+    free = (action.c.state == "approved") | (
+        action.c.state.in_(["sending", "unknown"]) & ((action.c.lease_until < now) | (action.c.lease_owner == owner))
+    )
+    query = (
+        update(action)
+        .where(action.c.key == key, free)
+        .values(
+            state="sending",
+            lease_owner=owner,
+            lease_until=now + lease_us,
+            fence=action.c.fence + 1,
+            attempts=action.c.attempts + 1,
+            updated_at=now,
+        )
+        .returning(action.c.fence)
+    )
+    fence = connection.execute(query).scalar()
+    return before, None if fence is None else Lease(key, int(fence), now + lease_us)
+
+
+def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
+    """Write the outcome under a lease. False when a newer lease has taken over: that one's outcome counts."""
+    query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
+    done = connection.execute(
+        query.values(
+            state=receipt.state,
+            receipt=receipt.model_dump_json(),
+            reason=receipt.problem,
+            lease_until=0,
+            updated_at=now_us(),
+        )
+    )
+    return done.rowcount == 1
+
+
+def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
+    """Settle an unknown outcome by what a person found. False when it is not unknown."""
+    query = update(action).where(action.c.key == key, action.c.state == "unknown")
+    values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now_us()}
+    return connection.execute(query.values(**values)).rowcount == 1
+
+
+def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:
+    """The actions that a run family asked for, in their order."""
+    return list(connection.execute(select(action).where(action.c.trace == trace).order_by(action.c.order)))
+
+
+def unsettled(connection: Connection) -> list[Row[Any]]:
+    """Approved actions without a receipt, oldest first: what a sweep has to look at."""
+    open_states = [state for state in ("approved", "sending", "unknown") if state not in SETTLED]
+    return list(connection.execute(select(action).where(action.c.state.in_(open_states)).order_by(action.c.updated_at)))

@@ -1,0 +1,112 @@
+"""The connection to the ledger, and the only place that commits."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_SECONDS = 30
+"""How long a SQLite transaction waits for another process before it fails (and its activity is tried again)."""
+
+
+class Ledger:
+    """One database and the folder of its large artifacts.
+
+    `tx` runs a function in one transaction on the process's single writer thread; `read` on a second thread. A function
+    gets the connection first and must not commit. Both are safe to call from many tasks.
+    """
+
+    def __init__(self, url: str, files: Path) -> None:
+        """`url` is SQLAlchemy's: `sqlite:///FILE` or `postgresql+psycopg://…`. `files` holds artifacts too large for a row."""
+        self.url = url
+        self.files = files
+        self.engine = _engine(url)
+        self._writer = ThreadPoolExecutor(1, "ledger-writer")
+        self._reader = ThreadPoolExecutor(1, "ledger-reader")
+
+    async def tx(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function(connection, …)` in one committed transaction. A cancelled caller does not undo the commit."""
+        work = asyncio.get_running_loop().run_in_executor(
+            self._writer, lambda: self.tx_now(function, *args, **kwargs)
+        )
+        return await asyncio.shield(work)
+
+    async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function(connection, …)` without taking the write lock. It must only read."""
+        work = asyncio.get_running_loop().run_in_executor(
+            self._reader, lambda: self.read_now(function, *args, **kwargs)
+        )
+        return await asyncio.shield(work)
+
+    def tx_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `tx`, on this thread: for commands and tests."""
+        with self.engine.begin() as connection:
+            return function(connection, *args, **kwargs)
+
+    def read_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `read`, on this thread."""
+        with self.engine.connect().execution_options(baton_reads=True) as connection:
+            return function(connection, *args, **kwargs)
+
+    def close(self) -> None:
+        """Finish what is queued and give the connections back. Safe to call twice."""
+        self._writer.shutdown()
+        self._reader.shutdown()
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True, pool_size=3)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling begins late and lazily; we begin ourselves, below.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails under load ("database is locked") whatever the time-out.
+        reads = connection.get_execution_options().get("baton_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
+    """Insert a row unless one with its key is there. True if this call inserted it."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
+
+
+def now_us() -> int:
+    """This instant in UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+def to_us(instant: datetime) -> int:
+    """An aware instant in UTC microseconds."""
+    whole = instant.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds
+
+
+def from_us(microseconds: int) -> datetime:
+    """UTC microseconds as an aware instant."""
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000)

@@ -1,0 +1,169 @@
+"""Gates and what people decided at them: one winner per gate revision, every refusal kept."""
+
+import json
+import secrets
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, select, update
+
+from contracts.errors import NotFound
+from contracts.gates import AdmitDecision, Claimed, Decided, GateView, OpenGate, Refusal
+from ledger.db import insert_once, now_us, to_us
+from ledger.tables import decision, gate
+
+
+def open_gate(connection: Connection, request: OpenGate) -> None:
+    """Record an open gate. Opening it again changes nothing."""
+    view = request.gate
+    insert_once(
+        connection,
+        gate,
+        trace=view.trace,
+        gate=view.gate,
+        kind=view.kind,
+        revision=view.revision,
+        path=view.path,
+        workflow_id=view.workflow_id,
+        project=view.project,
+        subject=view.subject,
+        policy_digest=request.policy_digest,
+        view=view.model_dump_json(),
+        intents=json.dumps([intent.model_dump(mode="json") for intent in request.intents]),
+        state="open",
+        opened_at=to_us(view.opened_at),
+        deadline=to_us(view.deadline),
+    )
+
+
+def close(connection: Connection, trace: str, name: str, state: str) -> bool:
+    """Close an open gate. False when it was closed already."""
+    query = update(gate).where(gate.c.trace == trace, gate.c.gate == name, gate.c.state == "open")
+    return connection.execute(query.values(state=state, closed_at=now_us())).rowcount == 1
+
+
+def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool) -> Decided:
+    """Record the decision that closes a gate. Called again for the same gate it gives back what was recorded first."""
+    view, said = request.gate, claim.decision
+    won = insert_once(
+        connection,
+        decision,
+        id=secrets.token_hex(16),
+        trace=view.trace,
+        gate=view.gate,
+        verb=claim.verb,
+        by=said.by,
+        note=said.note,
+        answers=json.dumps(said.answers or {}),
+        subject=view.subject,
+        outcome="won",
+        reason="",
+        via=claim.via,
+        channel=said.channel,
+        authenticated=authenticated,
+        nonce=said.nonce,
+        at=to_us(claim.at),
+    )
+    if won:
+        close(connection, view.trace, view.gate, claim.verb)
+        return decided(claim, view, authenticated=authenticated)
+    row = winner(connection, view.trace, view.gate)
+    if row is None:
+        # The insert did nothing and nobody holds the gate: the nonce was used elsewhere.
+        return decided(claim, view, authenticated=authenticated, refused="this decision's nonce has been used before")
+    return decided(claim, view, authenticated=bool(row.authenticated)).model_copy(
+        update={"verb": row.verb, "by": row.by, "note": row.note, "answers": json.loads(row.answers)}
+    )
+
+
+def decided(claim: Claimed, view: GateView, *, authenticated: bool, refused: str = "") -> Decided:
+    """The outcome of a claim: won, or refused with the reason."""
+    return Decided(
+        gate=view.gate,
+        won=not refused,
+        verb=claim.verb,
+        by=claim.decision.by,
+        note=claim.decision.note,
+        answers=claim.decision.answers or {},
+        subject=view.subject,
+        at=claim.at,
+        authenticated=authenticated,
+        reason=refused,
+    )
+
+
+def winner(connection: Connection, trace: str, name: str) -> Row[Any] | None:
+    """The decision that closed a gate, or None."""
+    query = select(decision).where(decision.c.trace == trace, decision.c.gate == name, decision.c.outcome == "won")
+    return connection.execute(query).first()
+
+
+def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
+    """Keep something that was sent and not accepted. Keeping it again changes nothing."""
+    insert_once(
+        connection,
+        decision,
+        id=refusal.key,
+        trace=trace,
+        gate=refusal.gate,
+        verb=refusal.verb,
+        by=refusal.by,
+        note="",
+        answers="{}",
+        subject="",
+        outcome="refused",
+        reason=refusal.reason,
+        via=refusal.via,
+        channel="",
+        authenticated=False,
+        at=to_us(refusal.at),
+    )
+
+
+def expire(connection: Connection, view: GateView, how: Literal["expired", "cancelled"], at: datetime) -> Decided:
+    """Close a gate without a person. Where a decision was recorded before, that one stands and is given back."""
+    row = winner(connection, view.trace, view.gate)
+    if row is not None:
+        return Decided(
+            gate=view.gate,
+            won=True,
+            verb=row.verb,
+            by=row.by,
+            note=row.note,
+            answers=json.loads(row.answers),
+            subject=row.subject,
+            at=at,
+            authenticated=bool(row.authenticated),
+        )
+    close(connection, view.trace, view.gate, how)
+    return Decided(gate=view.gate, won=True, verb=how, subject=view.subject, at=at)
+
+
+def open_gates(connection: Connection, project: str | None = None, trace: str | None = None) -> list[GateView]:
+    """All open gates, the one with the earliest deadline first."""
+    query = select(gate.c.view).where(gate.c.state == "open").order_by(gate.c.deadline, gate.c.gate)
+    if project is not None:
+        query = query.where(gate.c.project == project)
+    if trace is not None:
+        query = query.where(gate.c.trace == trace)
+    return [GateView.model_validate_json(view) for view in connection.execute(query).scalars()]
+
+
+def find(connection: Connection, trace: str, name: str) -> tuple[GateView, str]:
+    """One gate by id or by bare kind (then the newest) with its state. Raises `NotFound`, naming what is open."""
+    query = (
+        select(gate)
+        .where(gate.c.trace == trace, (gate.c.gate == name) | (gate.c.kind == name))
+        .order_by((gate.c.state == "open").desc(), gate.c.opened_at.desc())
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        names = ", ".join(view.gate for view in open_gates(connection, trace=trace)) or "none is open"
+        raise NotFound(f"this run has no gate {name!r}; open gates: {names}")
+    return GateView.model_validate_json(row.view), str(row.state)
+
+
+def decisions(connection: Connection, trace: str) -> list[dict[str, Any]]:
+    """All decisions and refusals of a run family, oldest first."""
+    query = select(decision).where(decision.c.trace == trace).order_by(decision.c.at)
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,132 @@
+"""Runs: their row, their state and its allowed moves."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from contracts.base import canonical
+from contracts.errors import NotFound
+from contracts.runs import MOVES, RunChange, RunRef, RunState
+from contracts.steps import Began, BeginRun
+from ledger.db import insert_once, now_us
+from ledger.tables import counter, gate, run, scope, turn
+
+
+def begin(connection: Connection, request: BeginRun, began: Began) -> str | None:
+    """Insert the run's row. None, or the workflow id of another run that has the same request key in its project."""
+    ref = request.run
+    key = request.request_key or f"trace:{ref.trace}"
+    now = now_us()
+    insert_once(
+        connection,
+        run,
+        trace=ref.trace,
+        workflow_id=ref.workflow_id,
+        pipeline=request.pipeline,
+        project=ref.project,
+        owner=began.owner,
+        request_key=key,
+        state="admitted",
+        stage="",
+        waiting_for="",
+        next="",
+        input=canonical(request.input).decode(),
+        pins=canonical({name: pin.digest for name, pin in began.agents.items()}).decode(),
+        policy_digest=began.policy_digest,
+        result="",
+        feed_hash="",
+        started_at=now,
+        updated_at=now,
+    )
+    holder = connection.execute(
+        select(run.c.trace, run.c.workflow_id).where(run.c.project == ref.project, run.c.request_key == key)
+    ).one()
+    return None if holder.trace == ref.trace else str(holder.workflow_id)
+
+
+def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
+    """Move the run's row. None when it moved or stood there already; else the reason why the move is forbidden.
+
+    A forbidden move changes nothing and raises nothing: what was paid for in the same transaction must stay.
+    """
+    values: dict[str, Any] = {"updated_at": now_us()}
+    for name in ("state", "stage", "waiting_for", "next"):
+        value = getattr(wanted, name)
+        if value is not None:
+            values[name] = value
+    if wanted.state in {"done", "could_not", "cancelled", "failed"}:
+        values["ended_at"] = values["updated_at"]
+        values["waiting_for"] = ""
+    query = update(run).where(run.c.trace == ref.trace)
+    if wanted.state is not None:
+        query = query.where(run.c.state.in_([wanted.state, *_may_become(wanted.state)]))
+    if connection.execute(query.values(**values)).rowcount == 1:
+        return None
+    state = connection.execute(select(run.c.state).where(run.c.trace == ref.trace)).scalar()
+    return f"the run is {state or 'unknown'} and cannot become {wanted.state}"
+
+
+def _may_become(state: RunState) -> list[str]:
+    return [before for before, after in MOVES.items() if state in after]
+
+
+def finish(connection: Connection, ref: RunRef, result: str) -> None:
+    """Keep the run's final report beside its row."""
+    connection.execute(update(run).where(run.c.trace == ref.trace).values(result=result, updated_at=now_us()))
+
+
+def find(connection: Connection, name: str) -> Row[Any]:
+    """The run with this workflow id (the newest, where an id was used again) or trace. Raises `NotFound`."""
+    query = select(run).where((run.c.workflow_id == name) | (run.c.trace == name)).order_by(run.c.started_at.desc())
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"there is no run {name!r} in the ledger; `baton runs` lists what there is")
+    return row
+
+
+def by_request(connection: Connection, project: str, request_key: str) -> Row[Any] | None:
+    """The run that was first started with this request key, or None."""
+    return connection.execute(select(run).where(run.c.project == project, run.c.request_key == request_key)).first()
+
+
+def recent(connection: Connection, limit: int = 50, project: str | None = None) -> list[dict[str, Any]]:
+    """The newest runs with their money and their number of open gates, newest first."""
+    open_gates = (
+        select(func.count()).select_from(gate).where(gate.c.trace == run.c.trace, gate.c.state == "open").scalar_subquery()
+    )
+    query = (
+        select(run, scope.c.spent, scope.c.held, scope.c.ceiling, open_gates.label("open_gates"))
+        .outerjoin(scope, scope.c.id == "run:" + run.c.trace)
+        .order_by(run.c.started_at.desc())
+        .limit(limit)
+    )
+    if project is not None:
+        query = query.where(run.c.project == project)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def totals(connection: Connection, trace: str) -> dict[str, int]:
+    """Tokens, model calls and micro-dollars of a run family so far."""
+    row = connection.execute(
+        select(
+            func.count().label("calls"),
+            func.coalesce(func.sum(turn.c.tokens_in + turn.c.tokens_out), 0).label("tokens"),
+            func.coalesce(func.sum(turn.c.usd_micros), 0).label("usd_micros"),
+        ).where(turn.c.trace == trace)
+    ).one()
+    spent = connection.execute(select(scope.c.spent).where(scope.c.id == f"run:{trace}")).scalar()
+    return {"calls": int(row.calls), "tokens": int(row.tokens), "usd_micros": int(spent if spent is not None else row.usd_micros)}
+
+
+def next_number(connection: Connection, name: str) -> int:
+    """The next number of a counter, starting at 1."""
+    insert_once(connection, counter, name=name, value=0)
+    query = update(counter).where(counter.c.name == name).values(value=counter.c.value + 1).returning(counter.c.value)
+    return int(connection.execute(query).scalar_one())
+
+
+def input_of(row: Row[Any]) -> dict[str, Any]:
+    """The input that a run was started with."""
+    value: dict[str, Any] = json.loads(row.input)
+    return value

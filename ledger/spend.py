@@ -1,0 +1,127 @@
+"""Money: reserve the worst case, call, settle what it really cost. Integer micro-dollars."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from contracts.errors import BatonError, NotFound
+from ledger.db import insert_once, now_us
+from ledger.tables import reservation, scope
+
+
+class CeilingReached(BatonError):
+    """A ceiling leaves no room for this call; it was not made. Raise the ceiling, or start a smaller run."""
+
+    def __init__(self, scope_id: str, ceiling: int, spent: int, held: int, wanted: int) -> None:
+        super().__init__(
+            f"{scope_id}: the ceiling is {usd(ceiling)}, {usd(spent)} is spent and {usd(held)} held; "
+            f"the call could cost {usd(wanted)} and was not made"
+        )
+        self.scope_id, self.ceiling, self.spent, self.held, self.wanted = scope_id, ceiling, spent, held, wanted
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One ceiling that a call counts against. `ceiling` is used when the scope is seen for the first time."""
+
+    id: str
+    ceiling: int
+
+
+def usd(micros: int) -> str:
+    """Micro-dollars as people read them."""
+    return f"${micros / 1_000_000:,.4f}".removesuffix("00")
+
+
+def set_ceiling(connection: Connection, wanted: Scope) -> None:
+    """Set a scope's ceiling, whether or not it exists. Setting it again changes nothing."""
+    insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
+    connection.execute(update(scope).where(scope.c.id == wanted.id).values(ceiling=wanted.ceiling))
+
+
+def reserve(
+    connection: Connection, call_key: str, scopes: list[Scope], amount: int, *, price_version: str, worker: str
+) -> str:
+    """Hold `amount` in every scope and return the reservation's id; `CeilingReached` and nothing held where one refuses.
+
+    The caller's transaction must end with that error. Earlier reservations of the same call that are still held belong to
+    attempts that never reported: they become lost and stay charged in full.
+    """
+    for earlier in _held(connection, call_key):
+        close(connection, earlier, "lost")
+    for wanted in scopes:
+        insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
+        room = update(scope).where(scope.c.id == wanted.id, scope.c.spent + scope.c.held + amount <= scope.c.ceiling)
+        if connection.execute(room.values(held=scope.c.held + amount)).rowcount == 0:
+            row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
+            raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
+    identity = secrets.token_hex(16)
+    connection.execute(
+        reservation.insert().values(
+            id=identity,
+            call_key=call_key,
+            scopes=json.dumps([one.id for one in scopes]),
+            state="held",
+            amount=amount,
+            price_version=price_version,
+            worker=worker,
+            at=now_us(),
+        )
+    )
+    return identity
+
+
+def settle(connection: Connection, reservation_id: str, cost: int | None) -> int:
+    """Put the real cost in place of what was held and return what is charged. None settles at the full reservation.
+
+    An attempt that was given up as lost and answers all the same corrects its own row. Settling twice changes nothing.
+    """
+    row = _row(connection, reservation_id)
+    charged = row.amount if cost is None else cost
+    if row.state == "held":
+        _close(connection, reservation_id, "settled", charged)
+    elif row.state == "lost":
+        _move(connection, json.loads(row.scopes), spent=charged - row.settled, held=0)
+        _mark(connection, reservation_id, "settled", charged)
+    else:
+        charged = row.settled
+    return int(charged)
+
+
+def close(connection: Connection, reservation_id: str, state: str) -> None:
+    """End a held reservation without a reply: `released` costs nothing, `lost` costs all of it. Others stay as they are."""
+    row = _row(connection, reservation_id)
+    if row.state == "held":
+        _close(connection, reservation_id, state, row.amount if state == "lost" else 0)
+
+
+def _close(connection: Connection, reservation_id: str, state: str, charged: int) -> None:
+    row = _row(connection, reservation_id)
+    _move(connection, json.loads(row.scopes), spent=charged, held=-row.amount)
+    _mark(connection, reservation_id, state, charged)
+
+
+def _move(connection: Connection, scopes: list[str], *, spent: int, held: int) -> None:
+    for one in scopes:
+        connection.execute(
+            update(scope).where(scope.c.id == one).values(spent=scope.c.spent + spent, held=scope.c.held + held)
+        )
+
+
+def _mark(connection: Connection, reservation_id: str, state: str, charged: int) -> None:
+    connection.execute(update(reservation).where(reservation.c.id == reservation_id).values(state=state, settled=charged))
+
+
+def _held(connection: Connection, call_key: str) -> list[str]:
+    query = select(reservation.c.id).where(reservation.c.call_key == call_key, reservation.c.state == "held")
+    return list(connection.execute(query).scalars())
+
+
+def _row(connection: Connection, reservation_id: str) -> Row[Any]:
+    row = connection.execute(select(reservation).where(reservation.c.id == reservation_id)).first()
+    if row is None:
+        raise NotFound(f"there is no reservation {reservation_id!r}; was the ledger restored from an older backup?")
+    return row

@@ -1,0 +1,163 @@
+"""Conversations: a chain of turns, each with the results of its tool calls. A turn's id is its key."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, literal, select
+
+from contracts.conversation import ModelReply, Usage
+from contracts.errors import NotFound
+from ledger.db import insert_once, now_us
+from ledger.tables import tool_result, turn
+
+
+@dataclass(frozen=True)
+class NewTurn:
+    """A turn as it is stored, once."""
+
+    id: str
+    parent: str
+    trace: str
+    path: str
+    agent: str
+    agent_digest: str
+    task: str
+    provider: str
+    model_asked: str
+    reply: ModelReply
+    problem: str
+    handoff: str
+    usage: Usage
+    usd_micros: int
+    price_version: str
+    latency_ms: int
+    flagged: bool
+    attempt: int
+
+
+@dataclass(frozen=True)
+class NewResult:
+    """A tool call's result as it is stored, once."""
+
+    turn: str
+    index: int
+    name: str
+    arguments_digest: str
+    body: str
+    failed: bool
+    effect: str
+    state_before: str
+    state_after: str
+    repeated: bool
+    artifacts: Sequence[str]
+    latency_ms: int
+
+
+def insert(connection: Connection, new: NewTurn) -> bool:
+    """Store a turn. False when one with its id is there already: that one stands, and this attempt's answer is dropped."""
+    return insert_once(
+        connection,
+        turn,
+        id=new.id,
+        parent=new.parent,
+        trace=new.trace,
+        path=new.path,
+        agent=new.agent,
+        agent_digest=new.agent_digest,
+        task=new.task,
+        provider=new.provider,
+        model_asked=new.model_asked,
+        model_answered=new.reply.model,
+        reply=new.reply.model_dump_json(),
+        problem=new.problem,
+        handoff=new.handoff,
+        tokens_in=new.usage.input,
+        tokens_out=new.usage.output,
+        tokens_cache_read=new.usage.cache_read,
+        tokens_cache_write=new.usage.cache_write,
+        tokens_reasoning=new.usage.reasoning,
+        usd_micros=new.usd_micros,
+        price_version=new.price_version,
+        latency_ms=new.latency_ms,
+        flagged=new.flagged,
+        attempt=new.attempt,
+        at=now_us(),
+    )
+
+
+def find(connection: Connection, turn_id: str) -> Row[Any] | None:
+    """The stored turn with this id, or None."""
+    return connection.execute(select(turn).where(turn.c.id == turn_id)).first()
+
+
+def get(connection: Connection, turn_id: str) -> Row[Any]:
+    """The stored turn with this id. Raises `NotFound`."""
+    row = find(connection, turn_id)
+    if row is None:
+        raise NotFound(f"there is no turn {turn_id[:12]}… in the ledger; was it restored from an older backup?")
+    return row
+
+
+def chain(connection: Connection, head: str) -> list[Row[Any]]:
+    """The conversation that ends with `head`, oldest turn first; empty for an empty head."""
+    if not head:
+        return []
+    walk = select(turn.c.id, turn.c.parent, literal(0).label("back")).where(turn.c.id == head).cte("walk", recursive=True)
+    step = select(turn.c.id, turn.c.parent, walk.c.back + 1).where(turn.c.id == walk.c.parent)
+    whole = walk.union_all(step)
+    query = select(turn).join(whole, whole.c.id == turn.c.id).order_by(whole.c.back.desc())
+    return list(connection.execute(query))
+
+
+def results(connection: Connection, turn_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    """Tool results of some turns, by turn, in the order of the calls."""
+    found: dict[str, list[Row[Any]]] = {one: [] for one in turn_ids}
+    query = select(tool_result).where(tool_result.c.turn.in_(turn_ids)).order_by(tool_result.c.turn, tool_result.c.index)
+    for row in connection.execute(query):
+        found[row.turn].append(row)
+    return found
+
+
+def find_result(connection: Connection, turn_id: str, index: int) -> Row[Any] | None:
+    """The stored result of one tool call, or None."""
+    query = select(tool_result).where(tool_result.c.turn == turn_id, tool_result.c.index == index)
+    return connection.execute(query).first()
+
+
+def insert_result(connection: Connection, new: NewResult) -> bool:
+    """Store a tool result. False when there is one already: that one stands."""
+    return insert_once(
+        connection,
+        tool_result,
+        turn=new.turn,
+        index=new.index,
+        name=new.name,
+        arguments_digest=new.arguments_digest,
+        body=new.body,
+        failed=new.failed,
+        effect=new.effect,
+        state_before=new.state_before,
+        state_after=new.state_after,
+        repeated=new.repeated,
+        artifacts=json.dumps(list(new.artifacts)),
+        latency_ms=new.latency_ms,
+        at=now_us(),
+    )
+
+
+def reply_of(row: Row[Any]) -> ModelReply:
+    """The reply that a stored turn holds."""
+    return ModelReply.model_validate_json(row.reply)
+
+
+def usage_of(row: Row[Any]) -> Usage:
+    """The tokens that a stored turn used."""
+    return Usage(
+        input=row.tokens_in,
+        output=row.tokens_out,
+        cache_read=row.tokens_cache_read,
+        cache_write=row.tokens_cache_write,
+        reasoning=row.tokens_reasoning,
+    )
