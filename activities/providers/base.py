@@ -50,20 +50,31 @@ MAYBE_CHARGED: frozenset[ErrorKind] = frozenset({"timeout", "cut", "not_json", "
 
 
 class ProviderError(BatonError):
-    """A model call failed. `kind` says how, `retry_after` when the provider wants to be asked again (None: it did not say)."""
+    """A model call failed. `kind` says how, `retry_after` when the provider wants to be asked again (None: it did not say).
+
+    `should_retry` is False where the provider said that asking again is useless: then the next choice is due at once.
+    """
 
     def __init__(
-        self, kind: ErrorKind, message: str, *, retry_after: timedelta | None = None, status: int | None = None
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        retry_after: timedelta | None = None,
+        status: int | None = None,
+        should_retry: bool = True,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
         self.status = status
+        self.should_retry = should_retry
 
     @property
     def verdict(self) -> Verdict:
-        """What to do next, from the one table."""
-        return VERDICTS[self.kind]
+        """What to do next, from the one table; a provider that asks not to be retried is not."""
+        verdict = VERDICTS[self.kind]
+        return "next_choice" if verdict == "retry" and not self.should_retry else verdict
 
     @property
     def maybe_charged(self) -> bool:

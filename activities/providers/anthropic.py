@@ -1,0 +1,205 @@
+"""Anthropic Messages as a provider."""
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+import anthropic
+from pydantic import Field, JsonValue
+
+from activities.providers.errors import provider_error
+from activities.providers.reading import Wire, plausible, read_reply, tokens
+from activities.providers.transport import call_timeout, correlation, exchange, http_client
+from contracts.conversation import (
+    AssistantMessage,
+    Message,
+    ModelReply,
+    ModelRequest,
+    StopReason,
+    ToolCall,
+    ToolMessage,
+    Usage,
+    UserMessage,
+)
+
+BASE_URL = "https://api.anthropic.com"
+
+_STOPS: dict[str, StopReason] = {
+    "end_turn": "end",
+    "stop_sequence": "end",
+    "tool_use": "tools",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",  # unfinished: never to be taken for an answer
+    "refusal": "refusal",
+}
+
+
+class Anthropic:
+    """One endpoint that speaks Anthropic Messages. Safe for concurrent calls; one per process is enough."""
+
+    def __init__(self, api_key: str, base_url: str | None = None, *, name: str = "anthropic", proxy: str | None = None) -> None:
+        """Key, address and proxy come from here only, never from the SDK's environment variables."""
+        self.name = name
+        self._key = api_key
+        self._client = anthropic.AsyncAnthropic(
+            api_key=api_key,
+            base_url=base_url or BASE_URL,
+            max_retries=0,
+            open_telemetry=False,
+            http_client=http_client(api_key, proxy),
+        )
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Ask once. Raises `ProviderError`, and nothing else, when there is no reply."""
+        endpoint = f"{self.name}:{request.model}"
+        call = self._client.messages.with_raw_response.create(
+            model=request.model,
+            max_tokens=request.max_output_tokens,
+            messages=_messages(request.messages, self.name),
+            system=request.system or anthropic.omit,
+            tools=_tools(request) or anthropic.omit,
+            output_config={"format": {"type": "json_schema", "schema": dict(request.answer_schema)}},
+            extra_headers=correlation(request),
+            timeout=call_timeout(request),
+        )
+        response = await exchange(endpoint, self._key, request, call)
+        wire, raw = read_reply(_Reply, endpoint, response.content, self._key)
+        return _reply(wire, raw, endpoint, response.headers.get("request-id"))
+
+    async def close(self) -> None:
+        """Give back connections. Safe to call twice."""
+        await self._client.close()
+
+
+class _Text(Wire):
+    type: Literal["text"]
+    text: str
+
+
+class _ToolUse(Wire):
+    type: Literal["tool_use"]
+    id: str = Field(min_length=1)
+    name: str
+    input: JsonValue
+
+
+class _Thinking(Wire):
+    type: Literal["thinking", "redacted_thinking"]
+
+
+class _Reply(Wire):
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: str = Field(min_length=1)
+    content: list[Annotated[_Text | _ToolUse | _Thinking, Field(discriminator="type")]]
+    stop_reason: Literal[
+        "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded"
+    ]
+
+
+def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
+    """The reply in neutral words. A reply that was stopped keeps its text only: half a call must not be run or echoed."""
+    uses = [block for block in wire.content if isinstance(block, _ToolUse)]
+    stop = _STOPS[wire.stop_reason]
+    if len({use.id for use in uses}) != len(uses):
+        raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
+    if stop == "tools" and not uses:
+        raise provider_error("drift", endpoint, "the reply stops for tools but calls none")
+    if stop == "end" and uses:
+        stop = "tools"
+    whole = stop in ("end", "tools")
+    return ModelReply(
+        text="".join(block.text for block in wire.content if isinstance(block, _Text)),
+        calls=tuple(_call(use) for use in uses) if whole else (),
+        stop=stop,
+        model=wire.model,
+        usage=_usage(raw.get("usage")),
+        native=raw["content"] if whole else None,
+        request_id=request_id,
+    )
+
+
+def _call(use: _ToolUse) -> ToolCall:
+    problem = None if isinstance(use.input, dict) else "the arguments are not a JSON object"
+    return ToolCall(call_id=use.id, name=use.name, arguments=use.input, problem=problem)
+
+
+def _usage(usage: Any) -> Usage | None:
+    """Usage in our words: here the input count leaves cached tokens out, so they are added. None for nonsense."""
+    try:
+        read, write = tokens(usage, ["cache_read_input_tokens"]), tokens(usage, ["cache_creation_input_tokens"])
+        return plausible(
+            Usage(
+                input=tokens(usage, ["input_tokens"], required=True) + read + write,
+                output=tokens(usage, ["output_tokens"], required=True),
+                cache_read=read,
+                cache_write=write,
+                reasoning=tokens(usage.get("output_tokens_details"), ["thinking_tokens"]),
+            )
+        )
+    except ValueError:
+        return None
+
+
+def _tools(request: ModelRequest) -> list[Any]:
+    return [
+        {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters), "strict": True}
+        for tool in request.tools
+    ]
+
+
+def _messages(messages: tuple[Message, ...], provider: str) -> list[Any]:
+    """The conversation in this wire format. Neighbours of one role become one message, as the format wants it."""
+    rendered: list[dict[str, Any]] = []
+    for message in messages:
+        role, blocks = _blocks(message, provider)
+        if rendered and rendered[-1]["role"] == role:
+            rendered[-1]["content"] += blocks
+        else:
+            rendered.append({"role": role, "content": blocks})
+    return rendered
+
+
+def _blocks(message: Message, provider: str) -> tuple[str, list[Any]]:
+    if isinstance(message, UserMessage):
+        return "user", [_text(message.text)]
+    if isinstance(message, ToolMessage):
+        return "user", [
+            {"type": "tool_result", "tool_use_id": _id(answer.call_id), "content": answer.text, "is_error": answer.is_error}
+            for answer in message.answers
+        ]
+    native = message.native if message.provider == provider and isinstance(message.native, list) else []
+    return "assistant", _echoed(native) or _rebuilt(message)
+
+
+def _echoed(native: list[JsonValue]) -> list[Any]:
+    """A reply as it came, less what replies may have and requests must not: empty fields and blank texts."""
+    blocks = [{key: value for key, value in block.items() if value is not None} for block in native if isinstance(block, dict)]
+    return [block for block in blocks if block.get("type") != "text" or str(block.get("text", "")).strip()]
+
+
+def _rebuilt(message: AssistantMessage) -> list[Any]:
+    """An earlier reply that another provider made, or that has no native form."""
+    uses = [
+        {"type": "tool_use", "id": _id(call.call_id), "name": call.name, "input": _object(call.arguments)}
+        for call in message.calls
+    ]
+    return ([_text(message.text)] if message.text.strip() or not uses else []) + uses
+
+
+def _text(text: str) -> dict[str, str]:
+    """A text block. The format refuses empty ones."""
+    return {"type": "text", "text": text if text.strip() else "(no text)"}
+
+
+def _object(arguments: JsonValue) -> dict[str, JsonValue]:
+    """Arguments as the object that the format wants, also where another model wrote something unreadable."""
+    if isinstance(arguments, dict):
+        return arguments
+    return {"unreadable": arguments if isinstance(arguments, str) else json.dumps(arguments)}
+
+
+def _id(call_id: str) -> str:
+    """A call id in the characters that the format takes; its own ids stay as they are."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", call_id)

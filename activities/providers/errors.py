@@ -1,0 +1,188 @@
+"""What went wrong with a model call, in one place: status, headers and body in, a `ProviderError` that people can read out."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from activities.providers.base import ErrorKind, ProviderError
+
+RETRY_AFTER_LIMIT = timedelta(hours=1)
+"""The longest wait that a provider may ask for: past it, asking once more is cheaper than believing a broken clock."""
+
+_SAID_LIMIT = 300
+
+_STATUS: dict[int, ErrorKind] = {
+    401: "authentication",
+    402: "credit",
+    403: "permission",
+    404: "not_found",
+    405: "not_found",
+    408: "timeout",
+    409: "server",
+    410: "not_found",
+    413: "too_large",
+    425: "server",
+    429: "rate_limited",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+_TYPES: dict[str, ErrorKind] = {
+    "api_error": "server",
+    "server_error": "server",
+    "timeout_error": "timeout",
+    "overloaded_error": "overloaded",
+    "rate_limit_error": "rate_limited",
+    "rate_limit_exceeded": "rate_limited",
+    "invalid_request_error": "bad_request",
+    "authentication_error": "authentication",
+    "billing_error": "credit",
+    "permission_error": "permission",
+    "not_found_error": "not_found",
+    "request_too_large": "too_large",
+    "context_length_exceeded": "too_large",
+}
+"""Error types of both wire formats, for errors that arrive under HTTP 200."""
+
+_CREDIT = re.compile(r"insufficient_quota|insufficient_credit|billing|spend_limit|credit_balance")
+_TOO_LARGE = re.compile(r"context_length_exceeded|request_too_large|body_too_large")
+_SECRET = re.compile(r"\b(?:sk|pk|key|rk)-[\w*.…-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
+
+_ADVICE: dict[ErrorKind, str] = {
+    "rate_limited": "The endpoint limits requests or tokens per minute. The call is repeated later; "
+    "if this goes on, lower the rate limit in routes.toml",
+    "overloaded": "The endpoint has no capacity now. The call is repeated later",
+    "server": "The endpoint failed on its side. The call is repeated later",
+    "timeout": "No complete answer came in time, and the provider may still charge for it. The call is repeated later; "
+    "if this goes on, raise the agent's time limit or lower its output limit",
+    "connection": "No connection, so nothing was charged. The call is repeated later; "
+    "if this goes on, check base_url, the proxy and the network",
+    "cut": "The answer ended in the middle and may be charged. The call is repeated later",
+    "not_json": "Something between here and the provider answered instead, perhaps a proxy or a login page. "
+    "The call is repeated later; if this goes on, check base_url",
+    "drift": "The answer is not what this version understands and is not used. The next model in the route is asked; "
+    "check the endpoint, or update Baton",
+    "bad_request": "The endpoint refuses this request for good. Check the model's name and what it supports, then report this",
+    "authentication": "The key is wrong, expired or revoked. Set a valid key for this endpoint; "
+    "meanwhile the next model in the route is asked",
+    "credit": "The account has no credit or has reached its spend limit. Top it up; "
+    "meanwhile the next model in the route is asked",
+    "permission": "The key may not use this model or endpoint. Grant it, or change the route; "
+    "meanwhile the next model in the route is asked",
+    "not_found": "The endpoint or the model does not exist under this name. Correct base_url or the route; "
+    "meanwhile the next model in the route is asked",
+    "too_large": "The request is larger than the model takes. Shorten the task, or use a model with a larger context",
+    "no_script": "Add the conversation to the script",
+}
+
+
+def provider_error(
+    kind: ErrorKind,
+    endpoint: str,
+    what: str,
+    *,
+    retry_after: timedelta | None = None,
+    status: int | None = None,
+    should_retry: bool = True,
+) -> ProviderError:
+    """A `ProviderError` whose text says who failed, how, and what happens or has to be done next."""
+    text = f"{endpoint}: {what}. {_ADVICE[kind]}."
+    return ProviderError(kind, text, retry_after=retry_after, status=status, should_retry=should_retry)
+
+
+def status_error(
+    endpoint: str, status: int, headers: Mapping[str, str], body: bytes, *, secret: str = "", now: datetime | None = None
+) -> ProviderError:
+    """The error behind an HTTP status that is not a success.
+
+    `headers` must have lower-case names or ignore case. `secret` is removed from what the provider said. `now` is the
+    moment that a `retry-after` date counts from, this one by default.
+    """
+    message, codes = _error_body(body)
+    request_id = headers.get("request-id") or headers.get("x-request-id")
+    details = "".join(f", {said(part, secret)}" for part in (codes, f"request {request_id}" if request_id else "") if part)
+    if 300 <= status < 400:
+        message = f"a redirect to {headers.get('location', 'nowhere')}, which is not followed"
+    return provider_error(
+        _kind(status, codes),
+        endpoint,
+        f"HTTP {status}{details}: {said(message, secret) or 'no explanation'}",
+        retry_after=retry_after(headers, now or datetime.now(UTC)),
+        status=status,
+        should_retry=headers.get("x-should-retry", "").strip().lower() != "false",
+    )
+
+
+def error_in_success(endpoint: str, reply: Mapping[str, Any], *, secret: str = "") -> ProviderError | None:
+    """The error that a gateway wrapped into HTTP 200, or None. What cannot be told apart is drift."""
+    if not isinstance(reply.get("error"), dict):
+        return None
+    message, codes = _error_body(json.dumps(reply).encode())
+    numeric = next((int(code) for code in codes.split("/") if re.fullmatch(r"[45][0-9]{2}", code)), None)
+    named: ErrorKind = next((_TYPES[code] for code in codes.split("/") if code in _TYPES), "drift")
+    kind = _kind(numeric, codes) if numeric else named
+    what = f"an error under HTTP 200, {said(codes, secret) or 'no type'}: {said(message, secret) or 'no explanation'}"
+    return provider_error(kind, endpoint, what, status=numeric)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """How long the provider wants to be left alone, between zero and an hour. None if it did not say, or nonsense."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            continue
+        if not math.isnan(seconds):
+            return timedelta(seconds=min(max(seconds, 0.0), RETRY_AFTER_LIMIT.total_seconds()))
+    try:
+        until = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    return min(max(wait, timedelta(0)), RETRY_AFTER_LIMIT)
+
+
+def said(text: str, secret: str = "") -> str:
+    """What a provider said, fit for an error text: one line, no keys, no control characters, at most 300 characters."""
+    # Cut before anything else: an error page can be megabytes, and nothing behind the cut is shown anyway.
+    text = text[: 4 * _SAID_LIMIT]
+    if secret:
+        text = text.replace(secret, "[key]")
+    text = " ".join(_SECRET.sub("[key]", text).split())
+    text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return (text if len(text) <= _SAID_LIMIT else text[:_SAID_LIMIT] + "…").rstrip(".")
+
+
+def _kind(status: int, codes: str) -> ErrorKind:
+    """The kind of a status; some say more in their code than in their number."""
+    if status < 500 and _CREDIT.search(codes):
+        return "credit"
+    if status < 500 and _TOO_LARGE.search(codes):
+        return "too_large"
+    if status in _STATUS:
+        return _STATUS[status]
+    if status >= 500:
+        return "overloaded" if "overloaded_error" in codes else "server"
+    return "not_found" if status < 400 else "bad_request"
+
+
+def _error_body(body: bytes) -> tuple[str, str]:
+    """What the error body says: the message, and its type and codes joined by a slash."""
+    text = body[: 64 * 1024].decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text, ""
+    error = value.get("error", value) if isinstance(value, dict) else value
+    if not isinstance(error, dict):
+        return str(error), ""
+    details = error.get("details")
+    codes = [error.get("type"), error.get("code"), details.get("error_code") if isinstance(details, dict) else None]
+    message = error.get("message")
+    return message if isinstance(message, str) else text, "/".join(str(code) for code in codes if isinstance(code, str | int))

@@ -1,0 +1,225 @@
+"""OpenAI Chat Completions as a provider, and every endpoint that speaks the same."""
+
+import json
+from typing import Any, Literal
+
+import openai
+from pydantic import Field
+
+from activities.providers.errors import provider_error
+from activities.providers.reading import Wire, arguments_of, plausible, read_reply, tokens
+from activities.providers.transport import call_timeout, correlation, exchange, http_client
+from contracts.conversation import (
+    AssistantMessage,
+    Message,
+    ModelReply,
+    ModelRequest,
+    StopReason,
+    ToolAnswer,
+    ToolCall,
+    Usage,
+    UserMessage,
+)
+
+BASE_URL = "https://api.openai.com/v1"
+
+_STOPS: dict[str, StopReason] = {
+    "stop": "end",
+    "tool_calls": "tools",
+    "length": "length",
+    "content_filter": "refusal",
+}
+
+
+class OpenAI:
+    """One endpoint that speaks Chat Completions. Safe for concurrent calls; `name` tells several endpoints apart."""
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None = None,
+        *,
+        name: str = "openai",
+        proxy: str | None = None,
+        legacy_max_tokens: bool = False,
+    ) -> None:
+        """Key, address and proxy come from here only, never from the SDK's environment variables.
+
+        `base_url` ends where `/chat/completions` begins, usually in `/v1`. `legacy_max_tokens` is for servers that know
+        only the older name of the output limit.
+        """
+        self.name = name
+        self._key = api_key
+        self._legacy_max_tokens = legacy_max_tokens
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or "none",  # local servers need no key, the SDK does
+            base_url=base_url or BASE_URL,
+            max_retries=0,
+            http_client=http_client(api_key, proxy),
+        )
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Ask once. Raises `ProviderError`, and nothing else, when there is no reply."""
+        endpoint = f"{self.name}:{request.model}"
+        limit = request.max_output_tokens
+        call = self._client.chat.completions.with_raw_response.create(
+            model=request.model,
+            messages=_messages(request, self.name),
+            max_completion_tokens=openai.omit if self._legacy_max_tokens else limit,
+            max_tokens=limit if self._legacy_max_tokens else openai.omit,
+            tools=_tools(request) or openai.omit,
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": request.answer_name, "schema": dict(request.answer_schema), "strict": True},
+            },
+            extra_headers=correlation(request) | {"X-Client-Request-Id": correlation(request)["X-Request-Key"]},
+            timeout=call_timeout(request),
+        )
+        response = await exchange(endpoint, self._key, request, call)
+        wire, raw = read_reply(_Reply, endpoint, response.content, self._key)
+        return _reply(wire, raw, endpoint, response.headers.get("x-request-id"))
+
+    async def close(self) -> None:
+        """Give back connections. Safe to call twice."""
+        await self._client.close()
+
+
+class _Function(Wire):
+    name: str
+    arguments: str
+
+
+class _Call(Wire):
+    type: Literal["function"] = "function"
+    id: str = Field(min_length=1)
+    function: _Function
+
+
+class _Message(Wire):
+    role: Literal["assistant"] = "assistant"
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Choice(Wire):
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter"]
+    message: _Message
+
+
+class _Reply(Wire):
+    model: str = Field(min_length=1)
+    choices: list[_Choice] = Field(min_length=1, max_length=1)
+
+
+def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
+    """The reply in neutral words. A reply that was stopped keeps its text only: half a call must not be run or echoed."""
+    message = wire.choices[0].message
+    made = message.tool_calls or []
+    stop = "refusal" if message.refusal else _STOPS[wire.choices[0].finish_reason]
+    if not {"content", "tool_calls", "refusal"} & message.model_fields_set:
+        raise provider_error("drift", endpoint, "the reply's message has neither content nor tool_calls")
+    if len({call.id for call in made}) != len(made):
+        raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
+    if stop == "tools" and not made:
+        raise provider_error("drift", endpoint, "the reply stops for tools but calls none")
+    if stop == "end" and made:  # several compatible servers say `stop` here
+        stop = "tools"
+    whole = stop in ("end", "tools")
+    return ModelReply(
+        text=message.refusal or message.content or "",
+        calls=tuple(_call(call) for call in made) if whole else (),
+        stop=stop,
+        model=wire.model,
+        usage=_usage(raw.get("usage")),
+        native=_native(raw["choices"][0]["message"]) if whole else None,
+        request_id=request_id,
+    )
+
+
+def _call(call: _Call) -> ToolCall:
+    arguments, problem = arguments_of(call.function.arguments)
+    return ToolCall(call_id=call.id, name=call.function.name, arguments=arguments, problem=problem)
+
+
+def _native(message: dict[str, Any]) -> dict[str, Any] | None:
+    """What is worth echoing: text and calls as they came, with what an endpoint hid in its calls. None for an empty reply."""
+    kept = {key: message[key] for key in ("content", "tool_calls") if message.get(key)}
+    return {"role": "assistant", **kept} if kept else None
+
+
+def _usage(usage: Any) -> Usage | None:
+    """Usage in our words: here the prompt count has cached tokens in it. None for nonsense."""
+    try:
+        prompt = tokens(usage, ["prompt_tokens"], required=True)
+        details = usage.get("prompt_tokens_details")
+        return plausible(
+            Usage(
+                input=prompt,
+                output=tokens(usage, ["completion_tokens"], required=True),
+                cache_read=tokens(details, ["cached_tokens"]),
+                cache_write=tokens(details, ["cache_write_tokens"]),
+                reasoning=tokens(usage.get("completion_tokens_details"), ["reasoning_tokens"]),
+            )
+        )
+    except ValueError:
+        return None
+
+
+def _tools(request: ModelRequest) -> list[Any]:
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+                "strict": True,
+            },
+        }
+        for tool in request.tools
+    ]
+
+
+def _messages(request: ModelRequest, provider: str) -> list[Any]:
+    """The conversation in this wire format; each answer to a call is a message of its own."""
+    rendered: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
+    for message in request.messages:
+        rendered += _rendered(message, provider)
+    return rendered
+
+
+def _rendered(message: Message, provider: str) -> list[dict[str, Any]]:
+    if isinstance(message, UserMessage):
+        return [{"role": "user", "content": message.text}]
+    if isinstance(message, AssistantMessage):
+        if message.provider == provider and isinstance(message.native, dict):
+            return [dict(message.native)]
+        return [_rebuilt(message)]
+    return [{"role": "tool", "tool_call_id": answer.call_id, "content": _answer_text(answer)} for answer in message.answers]
+
+
+def _answer_text(answer: ToolAnswer) -> str:
+    """The answer's text. The format has no mark for failures, so the text says it."""
+    return f"[this call failed] {answer.text}" if answer.is_error else answer.text
+
+
+def _rebuilt(message: AssistantMessage) -> dict[str, Any]:
+    """An earlier reply that another provider made, or that has no native form."""
+    calls = [
+        {
+            "id": call.call_id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": _arguments(call)},
+        }
+        for call in message.calls
+    ]
+    text = message.text if message.text.strip() or calls else "(no text)"
+    return {"role": "assistant", "content": text or None} | ({"tool_calls": calls} if calls else {})
+
+
+def _arguments(call: ToolCall) -> str:
+    """Arguments as text: the model's own where they were unreadable."""
+    if call.problem is not None and isinstance(call.arguments, str):
+        return call.arguments
+    return json.dumps(call.arguments, ensure_ascii=False)

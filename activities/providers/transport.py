@@ -1,0 +1,189 @@
+"""The HTTP client under both SDKs: one request per call, bounded replies, nothing from the environment but CA files."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
+from typing import Protocol
+from urllib.parse import quote
+
+import httpx2
+
+from activities.providers.base import ErrorKind, ProviderError
+from activities.providers.errors import provider_error, said, status_error
+from contracts.conversation import ModelRequest
+
+REPLY_LIMIT = 8 * 1024 * 1024
+"""Bytes that a reply may have. No output limit in use comes near it; more is an endless stream or not a model."""
+
+_CONNECT_S = 10.0
+
+_HEADERS = frozenset(
+    {
+        "accept",
+        "anthropic-version",
+        "connection",
+        "content-length",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+        "x-baton-agent",
+        "x-baton-occurrence",
+        "x-client-request-id",
+        "x-request-key",
+    }
+)
+"""Headers that may leave. Both SDKs add what they find in the environment (organisations, projects, whole header lists)."""
+
+
+class Raw(Protocol):
+    """What both SDKs give for a raw call."""
+
+    @property
+    def http_response(self) -> httpx2.Response:
+        """The response, read to its end."""
+        ...
+
+
+class ReplyTooLarge(httpx2.TransportError):
+    """The reply is larger than the limit; reading stopped there. A transport error, so that the SDKs let it through."""
+
+
+class Encoded(httpx2.TransportError):
+    """The reply is compressed although we asked for plain bytes, so its real size is unknown."""
+
+
+def http_client(key: str, proxy: str | None = None, limit: int = REPLY_LIMIT) -> httpx2.AsyncClient:
+    """A client for one endpoint: sends `key` and no other credential, follows no redirect, uses only the given proxy."""
+    return httpx2.AsyncClient(transport=_Guarded(key, proxy, limit), trust_env=False, follow_redirects=False)
+
+
+def correlation(request: ModelRequest) -> dict[str, str]:
+    """Headers that name the call in the provider's and any gateway's log. They hold no content."""
+    return {
+        "X-Request-Key": quote(request.key, safe=":/"),
+        "X-Baton-Agent": quote(request.agent),
+        "X-Baton-Occurrence": str(request.occurrence),
+    }
+
+
+async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awaitable[Raw]) -> httpx2.Response:
+    """Await the SDK's one raw call within the request's time. Raises `ProviderError` and nothing else."""
+    try:
+        async with asyncio.timeout(request.timeout.total_seconds()):
+            response = (await call).http_response
+    except TimeoutError:
+        raise provider_error("timeout", endpoint, _no_answer(request.timeout)) from None
+    except Exception as error:  # noqa: BLE001 - whatever an SDK raises, the caller gets the one typed error
+        # Without its cause: SDK errors carry requests and replies, and so keys and prompts, into logs and history.
+        raise _translated(endpoint, secret, request.timeout, error) from None
+    echoed = response.headers.get("x-request-key")
+    if echoed is not None and echoed != correlation(request)["X-Request-Key"]:
+        raise provider_error("drift", endpoint, "the reply belongs to another request, its X-Request-Key differs")
+    return response
+
+
+def call_timeout(request: ModelRequest) -> httpx2.Timeout:
+    """The request's time for each step on the wire, and at most 10 seconds to connect."""
+    seconds = request.timeout.total_seconds()
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_S), pool=min(seconds, _CONNECT_S))
+
+
+def _translated(endpoint: str, secret: str, timeout: timedelta, error: Exception) -> ProviderError:
+    """The `ProviderError` for what an SDK or the HTTP client raised."""
+    response = getattr(error, "response", None)
+    if isinstance(response, httpx2.Response):
+        return status_error(endpoint, response.status_code, response.headers, response.content, secret=secret)
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, httpx2.TransportError | httpx2.InvalidURL | httpx2.DecodingError):
+        cause = cause.__cause__
+    if cause is None:
+        what = f"the request could not be made: {type(error).__name__}: {said(str(error), secret)}"
+        return provider_error("bad_request", endpoint, what)
+    if isinstance(cause, httpx2.ReadTimeout | httpx2.WriteTimeout):
+        return provider_error("timeout", endpoint, _no_answer(timeout))
+    text = f"{type(cause).__name__}: {said(str(cause), secret) or 'no explanation'}"
+    return provider_error(_transport_kind(cause), endpoint, text)
+
+
+def _transport_kind(cause: BaseException) -> ErrorKind:
+    """What a failed transport means for the money: was the request sent, and was it answered?"""
+    if isinstance(cause, ReplyTooLarge):
+        return "drift"
+    if isinstance(cause, Encoded | httpx2.DecodingError):
+        return "not_json"
+    if isinstance(cause, httpx2.ReadError | httpx2.RemoteProtocolError):
+        return "cut"
+    if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+        return "not_found"
+    return "bad_request" if isinstance(cause, httpx2.LocalProtocolError) else "connection"
+
+
+def _no_answer(timeout: timedelta) -> str:
+    return f"no complete answer within {timeout.total_seconds():g} s"
+
+
+class _Guarded(httpx2.AsyncBaseTransport):
+    """Keeps what leaves and what comes in to what we mean."""
+
+    def __init__(self, key: str, proxy: str | None, limit: int) -> None:
+        self._key = key
+        self._limit = limit
+        limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+        self._inner = httpx2.AsyncHTTPTransport(proxy=proxy, limits=limits, socket_options=_keepalive())
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request with our headers only, and hand the reply back with a limit on it."""
+        for name in set(request.headers):
+            if name not in _HEADERS and not name.startswith("x-stainless-"):
+                del request.headers[name]
+        if self._key:
+            request.headers["authorization"] = f"Bearer {self._key}"
+        request.headers["content-type"] = "application/json"
+        # Plain bytes: a few compressed kilobytes could unfold to any size behind the limit.
+        request.headers["accept-encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            await response.aclose()
+            raise Encoded(f"the reply is compressed ({encoding}) although plain bytes were asked for")
+        return httpx2.Response(
+            status_code=response.status_code,
+            headers=response.headers,
+            stream=_Limited(response, self._limit),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._inner.aclose()
+
+
+class _Limited(httpx2.AsyncByteStream):
+    """A body that ends in an error once it is larger than the limit."""
+
+    def __init__(self, response: httpx2.Response, limit: int) -> None:
+        self._response = response
+        self._limit = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body's chunks. Raises `ReplyTooLarge` at the first that is over."""
+        count = 0
+        async for chunk in self._response.aiter_raw():
+            count += len(chunk)
+            if count > self._limit:
+                raise ReplyTooLarge(f"the reply is larger than {self._limit} bytes; reading stopped there")
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        await self._response.aclose()
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """Probes on idle connections: a long answer must not be lost to a router that forgets quiet ones."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options

@@ -1,0 +1,39 @@
+"""A loopback server for each test, and the real SDK clients against it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from activities.providers.anthropic import Anthropic
+from activities.providers.base import Provider
+from activities.providers.openai import OpenAI
+from tests.wire.samples import KEY
+from tests.wire.server import WireServer
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[WireServer]:
+    async with WireServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def anthropic(server: WireServer) -> AsyncIterator[Anthropic]:
+    provider = Anthropic(KEY, server.url)
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+async def openai(server: WireServer) -> AsyncIterator[OpenAI]:
+    provider = OpenAI(KEY, server.openai_url)
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture(params=["anthropic", "openai"])
+async def provider(request: pytest.FixtureRequest, server: WireServer) -> AsyncIterator[Provider]:
+    """Each provider in turn."""
+    made: Provider = Anthropic(KEY, server.url) if request.param == "anthropic" else OpenAI(KEY, server.openai_url)
+    yield made
+    await made.close()

@@ -1,0 +1,54 @@
+"""One request and one reply that the wire tests vary."""
+
+from datetime import timedelta
+from typing import Any
+
+from contracts.conversation import ModelReply, ModelRequest, ToolCall, ToolSpec, Usage, UserMessage
+
+KEY = "sk-wire-0123456789abcdef"
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}},
+    "required": ["title"],
+    "additionalProperties": False,
+}
+
+TOOL = ToolSpec(name="read_file", description="Reads a file.", parameters=SCHEMA)
+
+REPLY = ModelReply(
+    text='{"title": "höher"}',
+    stop="end",
+    model="model-1",
+    usage=Usage(input=100, output=20, cache_read=60, cache_write=10, reasoning=5),
+)
+
+CALLS = ModelReply(
+    text="let me look",
+    calls=(
+        ToolCall(call_id="call_1", name="read_file", arguments={"title": "a"}),
+        ToolCall(call_id="call_2", name="read_file", arguments={"title": "b"}),
+    ),
+    stop="tools",
+    model="model-1",
+    usage=Usage(input=10, output=2),
+)
+
+
+def ask(**changes: Any) -> ModelRequest:
+    """A request with a tool and a final output, varied by field."""
+    request = ModelRequest(
+        key="9f/key",
+        model="model-1",
+        agent="writer",
+        occurrence=2,
+        turn=0,
+        system="You write.",
+        messages=(UserMessage(text="Write a title."),),
+        tools=(TOOL,),
+        answer_name="plan_1",
+        answer_schema=SCHEMA,
+        max_output_tokens=64_000,
+        timeout=timedelta(seconds=20),
+    )
+    return request.model_copy(update=changes)
