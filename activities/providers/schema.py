@@ -72,7 +72,7 @@ def _refuse_inexpressible(schema: Mapping[str, Any], where: str) -> None:
         raise Misconfigured(f"{where} uses {', '.join(refused)}, which strict output cannot say; use a list or a closed object")
     if schema.get("additionalProperties") not in (None, False):
         raise Misconfigured(f"{where} is a free mapping, which strict output cannot say; use a list of {{name, value}} objects")
-    if not (_KEPT | {"$ref", "anyOf", "oneOf"}) & schema.keys():
+    if schema.get("$ref") == "#/$defs/JsonValue" or not (_KEPT | {"$ref", "anyOf", "oneOf"}) & schema.keys():
         raise Misconfigured(f"{where} accepts anything, which strict output cannot say; give the field a closed type")
     if schema.get("type") == "array" and "items" not in schema:
         raise Misconfigured(f"{where} is a list of anything, which strict output cannot say; give its items a type")

@@ -1,5 +1,6 @@
 """The file that the `scripted` provider plays: its shape, and errors that name the line."""
 
+import re
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -115,13 +116,18 @@ def load_script(path: Path) -> Script:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML whose dates stay text: answers are JSON, which has no dates."""
+    """Safe YAML with the plain values of JSON: dates, `no`, `12:30` and `010` stay the text that they look like."""
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
+    ("bool", r"^(?:true|false)$", list("tf")),
+    ("int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
+    ("float", r"^(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|-?\.inf|\.nan)$", list("-.0123456789")),
+    ("merge", r"^<<$", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
 def _repeated_keys(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
