@@ -152,7 +152,7 @@ def said(text: str, secret: str = "") -> str:
     """What a provider said, fit for an error text: one line, no keys, no control characters, at most 300 characters."""
     # Cut before anything else: an error page can be megabytes, and nothing behind the cut is shown anyway.
     text = text[: 4 * _SAID_LIMIT]
-    if secret:
+    if len(secret) >= 8:  # a shorter one is a placeholder of a local server, and would blank out ordinary words
         text = text.replace(secret, "[key]")
     text = " ".join(_SECRET.sub("[key]", text).split())
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

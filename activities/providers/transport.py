@@ -137,6 +137,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
         for name in set(request.headers):
             if name not in _HEADERS and not name.startswith("x-stainless-"):
                 del request.headers[name]
+        request.headers["host"] = request.url.netloc.decode("ascii")
         if self._key:
             request.headers["authorization"] = f"Bearer {self._key}"
         request.headers["content-type"] = "application/json"

@@ -224,7 +224,7 @@ async def test_the_environment_changes_nothing(server: WireServer, monkeypatch: 
     for sdk in ("ANTHROPIC", "OPENAI"):
         monkeypatch.setenv(f"{sdk}_BASE_URL", elsewhere)
         monkeypatch.setenv(f"{sdk}_API_KEY", "sk-from-environment")
-        monkeypatch.setenv(f"{sdk}_CUSTOM_HEADERS", "X-Leak: yes\nauthorization: Bearer leak\nx-api-key: leak")
+        monkeypatch.setenv(f"{sdk}_CUSTOM_HEADERS", "X-Leak: yes\nauthorization: Bearer leak\nx-api-key: leak\nhost: leak")
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.setenv(name, "leak")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
