@@ -3,9 +3,6 @@
 from decimal import ROUND_CEILING, Decimal
 from importlib.metadata import version
 
-from genai_prices import Usage as PricedUsage
-from genai_prices import calc_price
-
 from contracts.agents import Choice
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured
@@ -26,6 +23,14 @@ def cost(choice: Choice, usage: Usage) -> int:
         return 0
     if choice.price is not None:
         return _micros(Decimal(usage.input * choice.price.input + usage.output * choice.price.output) / 1_000_000)
+    return _from_table(choice, usage)
+
+
+def _from_table(choice: Choice, usage: Usage) -> int:
+    # Imported here: the table brings an HTTP client along, and workflows import this module through `Models`.
+    from genai_prices import Usage as PricedUsage
+    from genai_prices import calc_price
+
     priced = PricedUsage(
         input_tokens=usage.input,
         output_tokens=usage.output,

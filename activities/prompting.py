@@ -66,6 +66,8 @@ def messages(
         said.append(AssistantMessage(text=reply.text, calls=reply.calls, provider=row.provider, native=reply.native))
         if row.problem:
             said.extend(_repair(reply, row.problem))
+        elif row.handoff:
+            said.append(UserMessage(text="Your questions have been answered: see `answers` in the task. Go on with the task."))
         elif reply.calls:
             said.append(_answers(reply, results.get(row.id, ())))
     if finish is not None:

@@ -1,6 +1,5 @@
 """What the kit asks of activities: one model turn, one tool call, the start and end of a run."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,7 @@ from contracts.base import Contract, Digest, Input
 from contracts.conversation import Usage
 from contracts.gates import GateKind, GatePolicy, Refusal
 from contracts.handoff import Handoff
-from contracts.runs import Pipeline, Request, RunRef, RunState
+from contracts.runs import Pipeline, Request, RunRef
 from contracts.workspace import WorkspaceRef
 
 
@@ -123,18 +122,15 @@ class ToolDone(Contract, name="tool_done/1"):
     repeated: bool = Field(default=False, description="an equal effect had just been done; nothing was done again")
 
 
-class StepSummary(Contract):
-    """What one finished step cost."""
+class Finish(Record):
+    """Ask for the run's end: its report as JSON, beside the last lines and the final state."""
 
-    path: str
-    turns: int
+    report: str
+
+
+class Totals(Contract):
+    """What a run family used."""
+
+    calls: int
     tokens: int
     usd_micros: int
-    ended_at: datetime
-
-
-class RunEnd(Contract):
-    """How a run ended, for the row."""
-
-    state: RunState
-    reason: str = ""

@@ -21,6 +21,16 @@ class Lease:
     until: int
 
 
+def check(connection: Connection, intent: Intent) -> None:
+    """Raise `Refused` if the same logical event stands in the outbox with other arguments. Changes nothing."""
+    row = connection.execute(select(action).where(action.c.key == intent.key)).first()
+    if row is not None and row.arguments_digest != intent.arguments_digest:
+        raise Refused(
+            f"{intent.type}: the same event was asked for with other arguments in run {row.trace} (it is {row.state}); "
+            "nothing was done. Change what makes it another event (for git.push: the branch), or settle that one first"
+        )
+
+
 def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, state: ActionState) -> Row[Any]:
     """Write an intent, or find the one with the same business key; gives back the row that counts.
 
@@ -37,6 +47,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
         "state": state,
         "updated_at": now,
     }
+    check(connection, intent)
     insert_once(
         connection,
         action,
@@ -50,12 +61,6 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
         at=now,
         **values,
     )
-    row = get(connection, intent.key)
-    if row.arguments_digest != intent.arguments_digest:
-        raise Refused(
-            f"{intent.type}: the same event was asked for with other arguments in run {row.trace} (it is {row.state}); "
-            "nothing was done. Change what makes it another event (for git.push: the branch), or settle that one first"
-        )
     again = update(action).where(action.c.key == intent.key, action.c.state.in_(["rejected", "expired", "failed", "dead"]))
     connection.execute(again.values(**values, reason="", receipt=""))
     return get(connection, intent.key)
@@ -112,8 +117,10 @@ def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
 
 
 def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
-    """Settle an unknown outcome by what a person found. False when it is not unknown."""
-    query = update(action).where(action.c.key == key, action.c.state == "unknown")
+    """Settle an outcome that nobody knows by what a person found. False when it is settled, or somebody is sending now."""
+    query = update(action).where(
+        action.c.key == key, action.c.state.in_(["sending", "unknown"]), action.c.lease_until < now_us()
+    )
     values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now_us()}
     return connection.execute(query.values(**values)).rowcount == 1
 

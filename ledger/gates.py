@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, select, update
 
 from contracts.errors import NotFound
-from contracts.gates import AdmitDecision, Claimed, Decided, GateView, OpenGate, Refusal
+from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
 from ledger.db import insert_once, now_us, to_us
 from ledger.tables import decision, gate
 
@@ -34,6 +34,12 @@ def open_gate(connection: Connection, request: OpenGate) -> None:
         opened_at=to_us(view.opened_at),
         deadline=to_us(view.deadline),
     )
+
+
+def intents(connection: Connection, trace: str, name: str) -> list[Intent]:
+    """The actions that take effect when this gate is approved."""
+    stored = connection.execute(select(gate.c.intents).where(gate.c.trace == trace, gate.c.gate == name)).scalar()
+    return [Intent.model_validate(one) for one in json.loads(stored or "[]")]
 
 
 def close(connection: Connection, trace: str, name: str, state: str) -> bool:

@@ -71,11 +71,6 @@ def _may_become(state: RunState) -> list[str]:
     return [before for before, after in MOVES.items() if state in after]
 
 
-def finish(connection: Connection, ref: RunRef, result: str) -> None:
-    """Keep the run's final report beside its row."""
-    connection.execute(update(run).where(run.c.trace == ref.trace).values(result=result, updated_at=now_us()))
-
-
 def find(connection: Connection, name: str) -> Row[Any]:
     """The run with this workflow id (the newest, where an id was used again) or trace. Raises `NotFound`."""
     query = select(run).where((run.c.workflow_id == name) | (run.c.trace == name)).order_by(run.c.started_at.desc())

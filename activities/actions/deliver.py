@@ -1,0 +1,123 @@
+"""Carrying out approved actions: claim with a fencing lease, find or send, keep the receipt."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Row
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.beating import beating
+from activities.commit import commit_riders
+from contracts.actions import SETTLED, Deliver, Receipt, Resolve
+from contracts.errors import BatonError, Misconfigured
+from contracts.runs import Note
+from ledger import actions, artifacts
+from ledger.actions import Lease
+from ledger.db import Ledger, from_us, now_us
+
+LEASE = timedelta(minutes=3)
+"""How long one attempt has the action to itself. Longer than any adapter's own time-out."""
+
+
+class Adapter(Protocol):
+    """One kind of target. Both methods are synchronous and run in a thread."""
+
+    def find(self, arguments: bytes) -> str | None:
+        """The target's name for the effect if it is there already, asked of the target now."""
+        ...
+
+    def send(self, arguments: bytes, when: datetime) -> str:
+        """Make the effect and return the target's name for it."""
+        ...
+
+
+class Actions:
+    """The activities `deliver` and `resolve`. `permanent` names errors after which the same action can never succeed."""
+
+    def __init__(
+        self, ledger: Ledger, adapters: Mapping[str, Adapter], permanent: tuple[type[BatonError], ...], worker: str
+    ) -> None:
+        self._ledger = ledger
+        self._adapters = adapters
+        self._permanent = permanent
+        self._worker = worker
+
+    @activity.defn
+    async def deliver(self, request: Deliver) -> Receipt:
+        """Carry out one approved intent. Called again, by any run, it gives back the stored receipt.
+
+        An earlier attempt's outcome that is not known is asked of the target before anything is sent.
+        """
+        async with beating():
+            row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE // timedelta(microseconds=1))
+            if lease is None:
+                return _already(row)
+            receipt = await self._carry_out(row)
+            return await self._ledger.tx(_settle, request, lease, receipt)
+
+    async def _carry_out(self, row: Row[Any]) -> Receipt:
+        adapter = self._adapters.get(row.type)
+        if adapter is None:
+            raise Misconfigured(f"this worker has no adapter for {row.type}; policy declares it, the worker must register it")
+        arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
+        try:
+            found = await asyncio.to_thread(adapter.find, arguments)
+            sent = found or await asyncio.to_thread(adapter.send, arguments, from_us(row.at))
+        except self._permanent as error:
+            return _receipt(row, "failed", problem=str(error))
+        return _receipt(row, "delivered", reference=sent, how="found" if found else "sent")
+
+    @activity.defn
+    async def resolve(self, request: Resolve) -> Receipt:
+        """Settle an unknown outcome by what a person found. Safe to call twice."""
+        return await self._ledger.tx(_resolve, request)
+
+
+def _already(row: Row[Any]) -> Receipt:
+    if row.state in SETTLED and row.receipt:
+        return Receipt.model_validate_json(row.receipt)
+    if row.state in {"sending", "unknown"}:
+        wait = timedelta(microseconds=max(row.lease_until - now_us(), 0)) + timedelta(seconds=1)
+        raise ApplicationError(
+            f"{row.summary}: another worker is carrying it out", type="Leased", next_retry_delay=min(wait, LEASE)
+        )
+    raise ApplicationError(
+        f"{row.summary}: it is {row.state}, and only an approved action is carried out", type="NotApproved", non_retryable=True
+    )
+
+
+def _receipt(row: Row[Any], state: Any, **more: Any) -> Receipt:
+    return Receipt(key=row.key, type=row.type, state=state, summary=row.summary, at=datetime.now(UTC), **more)
+
+
+def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
+    if not actions.settle(connection, lease, receipt):
+        # A newer lease took over while this attempt was away: what that one wrote counts.
+        return _already(actions.get(connection, lease.key))
+    how = "it was there already" if receipt.how == "found" else "approved at the gate"
+    note = Note(
+        key=f"action/{receipt.key}/{lease.fence}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="relay",
+        did=f"{receipt.state}: {receipt.summary}",
+        why=receipt.problem or how,
+        next=receipt.reference and f"receipt {receipt.reference}",
+        inputs=(receipt.key,),
+    )
+    commit_riders(connection, request, [note])
+    return receipt
+
+
+def _resolve(connection: Connection, request: Resolve) -> Receipt:
+    row = actions.get(connection, request.key)
+    receipt = _receipt(
+        row, "delivered" if request.happened else "failed", how="person", problem="" if request.happened else "a person found nothing"
+    )
+    if not actions.resolve(connection, request.key, receipt):
+        return _already(actions.get(connection, request.key))
+    commit_riders(connection, request)
+    return receipt

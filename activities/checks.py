@@ -1,0 +1,122 @@
+"""Running a declared check: in the sandbox, on a throw-away checkout, read by its JUnit report where it is pytest."""
+
+import asyncio
+import shlex
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from activities import paths
+from activities.git.mirror import Mirror
+from activities.sandbox import Completed, Sandbox
+from activities.tools.text import for_model
+from activities.workspaces import Workspaces
+from contracts.errors import Misconfigured
+
+JUNIT = ".baton-junit.xml"
+JUNIT_LIMIT = 16 * 1024 * 1024
+TAIL = 6000
+FAILURES_LIMIT = 200
+
+_SHELL = set("|&;<>()$`\\\"'*?[]#~=%!{}\n")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run of a check. `total` and `failures` are None and empty where single tests are not reported."""
+
+    command: str
+    exit_code: int | None
+    timed_out: bool
+    output: bytes
+    total: int | None
+    failures: tuple[str, ...]
+    duration: timedelta
+    stopped: str = ""
+
+    @property
+    def tail(self) -> str:
+        """The end of the output, made safe to show."""
+        text = self.output.decode(errors="replace")
+        return for_model(text[-TAIL:], TAIL + 200)
+
+
+def is_pytest(command: str) -> bool:
+    """True for `pytest …` and `python -m pytest …` without shell syntax: then the report file can be asked for."""
+    words = _words(command)
+    return words[:1] == ["pytest"] or (len(words) > 2 and words[0].startswith("python") and words[1:3] == ["-m", "pytest"])
+
+
+def argv_of(command: str) -> list[str]:
+    """The command as it is run: split where it is plain words, by the sandbox's own shell where it is more."""
+    if not command.strip():
+        raise Misconfigured("the check is empty; name a command such as 'pytest -q'")
+    words = _words(command)
+    if not words:
+        return ["/bin/sh", "-c", command]
+    return [*words, f"--junitxml={JUNIT}"] if is_pytest(command) else words
+
+
+async def run_check(
+    sandbox: Sandbox,
+    workspaces: Workspaces,
+    mirror: Mirror,
+    tree: str,
+    command: str,
+    *,
+    environment: Path | None = None,
+    limit: timedelta = timedelta(minutes=30),
+) -> Ran:
+    """Run the command on a fresh checkout of the tree and read what it showed. The checkout is deleted in any case."""
+    argv = argv_of(command)
+    context = workspaces.scratch(mirror, tree)
+    directory = await asyncio.to_thread(context.__enter__)
+    try:
+        completed = await sandbox.run(argv, directory=directory, environment=environment, timeout=limit)
+        total, failures = await asyncio.to_thread(_report, directory) if is_pytest(command) else (None, ())
+    finally:
+        await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
+    return _ran(command, completed, total, failures)
+
+
+def _ran(command: str, completed: Completed, total: int | None, failures: tuple[str, ...]) -> Ran:
+    return Ran(
+        command=command,
+        exit_code=completed.exit_code,
+        timed_out=completed.timed_out,
+        output=completed.output,
+        total=total,
+        failures=failures,
+        duration=completed.duration,
+        stopped=completed.stopped,
+    )
+
+
+def _words(command: str) -> list[str]:
+    """The command's words, or none where it needs a shell. Quotes are fine, anything else that a shell reads is not."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return []
+    plain = command.replace('"', "").replace("'", "").replace("=", "").replace("[", "").replace("]", "")
+    return [] if any(letter in _SHELL for letter in plain) else words
+
+
+def _report(directory: Path) -> tuple[int | None, tuple[str, ...]]:
+    """Counted tests and the ids of those that failed. A missing or broken report counts as no test: never as a pass."""
+    try:
+        data = paths.read_file(directory, JUNIT)
+        root = ElementTree.fromstring(data) if len(data) <= JUNIT_LIMIT else None  # noqa: S314 (expat bounds entities)
+    except (paths.PathRefused, OSError, ElementTree.ParseError):
+        return 0, ()
+    if root is None:
+        return 0, ()
+    cases = list(root.iter("testcase"))
+    failed = [_test_id(case) for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    return len(cases), tuple(sorted(set(failed)))[:FAILURES_LIMIT]
+
+
+def _test_id(case: ElementTree.Element) -> str:
+    parts = [part for part in (case.get("classname", ""), case.get("name", "")) if part]
+    return for_model("::".join(parts), 400)

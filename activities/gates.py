@@ -1,0 +1,118 @@
+"""Gates on the activity side: opening them, and checking a decision before it counts."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.commit import commit_riders
+from activities.policy import Policy
+from contracts.base import digest_of
+from contracts.errors import Refused
+from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
+from contracts.runs import Note
+from ledger import actions, gates
+from ledger.db import Ledger
+
+
+class Gates:
+    """The activities `open_gate` and `admit_decision`."""
+
+    def __init__(self, ledger: Ledger, policy: Policy) -> None:
+        self._ledger = ledger
+        self._policy = policy
+
+    @activity.defn
+    async def open_gate(self, request: OpenGate) -> None:
+        """Record an open gate and its feed line. Safe to call twice."""
+        await self._ledger.tx(_open, request)
+
+    @activity.defn
+    async def admit_decision(self, request: AdmitDecision) -> Decided:
+        """Check a claimed decision; write decision, feed line and the actions it approves in one transaction.
+
+        `won` is False where it does not count, with the reason; the gate is open again then. Without a claim the gate is
+        closed as expired or cancelled. Called again it gives back what was recorded first.
+        """
+        return await self._ledger.tx(self._admit, request)
+
+    def _admit(self, connection: Connection, request: AdmitDecision) -> Decided:
+        claim = request.claim
+        if claim is None:
+            outcome = gates.expire(connection, request.gate, request.closes, datetime.now(UTC))
+            commit_riders(connection, request, [_closed_line(request.gate, outcome)])
+            return outcome
+        refused = self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
+        intents: list[Intent] = []
+        if refused is None and claim.verb == "approve":
+            intents, refused = _approve_intents(connection, request)
+        if refused is None:
+            outcome = gates.win(connection, request, claim, authenticated=False)
+            outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
+        else:
+            outcome = gates.decided(claim, request.gate, authenticated=False, refused=refused)
+        if not outcome.won:
+            gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, outcome.reason))
+        commit_riders(connection, request, [_decision_line(request.gate, claim, outcome)])
+        return outcome
+
+
+def _approve_intents(connection: Connection, request: AdmitDecision) -> tuple[list[Intent], str | None]:
+    """Write the intents that this gate approves. A refused one leaves none: the caller's refusal is what is committed."""
+    intents = gates.intents(connection, request.gate.trace, request.gate.gate)
+    try:
+        for intent in intents:
+            actions.check(connection, intent)
+        for intent in intents:
+            actions.propose(connection, intent, trace=request.gate.trace, gate=request.gate.gate, state="approved")
+    except Refused as error:
+        return [], str(error)
+    return intents, None
+
+
+def _open(connection: Connection, request: OpenGate) -> None:
+    view = request.gate
+    gates.open_gate(connection, request)
+    until = f"{view.deadline:%Y-%m-%d %H:%M} UTC"
+    note = Note(
+        key=f"{view.trace}/gate/{view.gate}/open",
+        at=view.opened_at,
+        stage=view.kind,
+        did=f"opened gate {view.gate}: {view.title}",
+        why="; ".join(view.facts)[:1000],
+        next=f"waits for {' or '.join(view.verbs)} until {until}; {view.on_expiry}",
+        inputs=(view.subject,),
+    )
+    commit_riders(connection, request, [note])
+
+
+def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
+    said = claim.decision
+    key = digest_of("refused", view.trace, view.gate, claim.verb, said.by, claim.at.isoformat())
+    return Refusal(key=key, at=claim.at, verb=claim.verb, gate=view.gate, by=said.by, reason=reason, via=claim.via)
+
+
+def _decision_line(view: GateView, claim: Claimed, outcome: Decided) -> Note:
+    return Note(
+        key=f"{view.trace}/gate/{view.gate}/{claim.at.isoformat()}/{claim.decision.by}/{outcome.won}",
+        at=claim.at,
+        stage=view.kind,
+        actor=claim.decision.by,
+        channel=claim.decision.channel or claim.via,
+        authenticated=outcome.authenticated,
+        did=f"{claim.verb} at {view.gate}" if outcome.won else f"tried to {claim.verb} at {view.gate} and was refused",
+        why=(claim.decision.note or outcome.reason) if outcome.won else outcome.reason,
+        next="the run goes on" if outcome.won else "the gate stays open",
+        inputs=(view.subject,),
+    )
+
+
+def _closed_line(view: GateView, outcome: Decided) -> Note:
+    return Note(
+        key=f"{view.trace}/gate/{view.gate}/closed",
+        at=outcome.at,
+        stage=view.kind,
+        did=f"closed gate {view.gate}: {outcome.verb}",
+        why="nobody decided before the deadline" if outcome.verb == "expired" else "the run ended while it was open",
+        next="the run goes on with that outcome",
+    )

@@ -1,0 +1,234 @@
+"""Tool calls: one stored result per (turn, index). An edit that was cut short is undone and done again, never doubled."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.beating import beating
+from activities.checks import Ran, run_check
+from activities.commit import commit_riders
+from activities.replies import decode_arguments
+from activities.sandbox import Sandbox
+from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.text import for_model
+from activities.workspaces import Workspaces
+from contracts.base import canonical, digest_of
+from contracts.errors import BatonError
+from contracts.runs import Note
+from contracts.steps import RunTool, ToolDone, WorkspaceUse
+from ledger import artifacts, handoffs, turns
+from ledger.db import Ledger
+from ledger.turns import NewResult
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A tool call's outcome before it is stored."""
+
+    body: dict[str, Any]
+    failed: bool
+    sources: tuple[Source, ...] = ()
+    patch: bytes | None = None
+    state: str | None = None
+    repeated: bool = False
+
+
+class Tools:
+    """The activity `run_tool`, with what tools need: ledger, workspaces, the sandbox (None: commands are refused)."""
+
+    def __init__(self, ledger: Ledger, tools: Mapping[str, Tool], workspaces: Workspaces, sandbox: Sandbox | None) -> None:
+        self._ledger = ledger
+        self._tools = tools
+        self._workspaces = workspaces
+        self._sandbox = sandbox
+
+    @activity.defn
+    async def run_tool(self, request: RunTool) -> ToolDone:
+        """Run one tool call of a stored turn and keep its result. A failed tool is a result, not a failed activity.
+
+        Called again it gives back the stored result. An edit that never reported is undone first: the workspace is rebuilt
+        from the state that the request names.
+        """
+        stored = await self._ledger.read(turns.find_result, request.turn, request.index)
+        if stored is not None:
+            return _done(stored)
+        async with beating():
+            row = await self._ledger.read(turns.get, request.turn)
+            reply = turns.reply_of(row)
+            name, arguments = reply.calls[request.index].name, decode_arguments(reply, request.index)
+            started = time.monotonic()
+            outcome = await self._outcome(request, name, arguments)
+            latency_ms = int((time.monotonic() - started) * 1000)
+            return await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
+
+    async def _outcome(self, request: RunTool, name: str, arguments: bytes) -> Outcome:
+        pin = next((one for one in request.agent.tools if one.name == name), None)
+        tool = self._tools.get(name)
+        if pin is None or tool is None:
+            return _failure(f"{request.agent.name} may not use {name}")
+        if tool.effect == "none":
+            return await self._call(tool, request, arguments)
+        earlier = await self._ledger.read(_same_effect, request, name, _arguments_digest(arguments))
+        if earlier is not None:
+            note = "an equal call was the last change to the workspace; it was done once, nothing was done again"
+            return Outcome(json.loads(earlier.body) | {"note": note}, failed=False, state=_state(request), repeated=True)
+        return await self._change(tool, request, arguments)
+
+    async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> Outcome:
+        directory = None if request.workspace is None else await self._ensure(request.workspace)
+        try:
+            outcome = await tool.call(self._context(request, directory), arguments)
+        except ToolProblem as error:
+            return _failure(str(error), state=_state(request))
+        return _success(outcome, state=_state(request))
+
+    async def _change(self, tool: Tool, request: RunTool, arguments: bytes) -> Outcome:
+        """Run a tool that changes the workspace, and record the state it leaves as a patch from the start."""
+        use = request.workspace
+        if use is None:
+            return _failure(f"{tool.name} needs a workspace, and this step has none")
+        directory = await self._ensure(use)
+        await asyncio.to_thread(self._workspaces.begin_change, use.name)
+        try:
+            outcome = await tool.call(self._context(request, directory), arguments)
+        except ToolProblem as error:
+            # The workspace stays marked as dirty: whatever the tool left behind is undone before the next use.
+            return _failure(str(error), state=use.state)
+        patch = await asyncio.to_thread(self._workspaces.patch, use.name)
+        success = _success(outcome)
+        return Outcome(success.body, failed=False, sources=success.sources, patch=patch)
+
+    async def _ensure(self, use: WorkspaceUse) -> Path:
+        def read(digest: str) -> bytes:
+            return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
+
+        return await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, read)
+
+    def _context(self, request: RunTool, directory: Path | None) -> ToolContext:
+        settings: dict[str, Any] = {}
+        use = request.workspace
+        if use is not None and use.check:
+
+            async def check() -> Ran:
+                return await self._check(use)
+
+            settings["check"] = check
+        run = request.run
+        return ToolContext(run.trace, run.path, request.agent.name, directory, self._ledger, self._sandbox, settings)
+
+    async def _check(self, use: WorkspaceUse) -> Ran:
+        if self._sandbox is None:
+            raise ToolProblem("there is no sandbox on this worker, so no command is run; an operator has to run `baton doctor`")
+        mirror, tree = await asyncio.to_thread(self._workspaces.snapshot, use.name)
+        environment = None if use.environment is None else Path(use.environment)
+        try:
+            return await run_check(self._sandbox, self._workspaces, mirror, tree, use.check or "", environment=environment)
+        except BatonError as error:
+            raise ToolProblem(f"the check could not be run: {error}") from None
+
+    def _store(
+        self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: Outcome, latency_ms: int
+    ) -> ToolDone:
+        run = request.run
+        shown = []
+        for source in outcome.sources:
+            kept = artifacts.put(connection, self._ledger.files, source.data, source.media_type)
+            artifacts.note_seen(connection, run.trace, run.path, kept.digest, source.name, untrusted=source.untrusted)
+            shown.append({"name": source.name, "artifact": kept.digest})
+        state = outcome.state
+        if outcome.patch is not None:
+            state = artifacts.put(connection, self._ledger.files, outcome.patch, "text/x-diff").digest
+        body = for_model(json.dumps(outcome.body | ({"artifacts": shown} if shown else {}), ensure_ascii=False), RESULT_LIMIT)
+        new = NewResult(
+            turn=request.turn,
+            index=request.index,
+            name=name,
+            arguments_digest=_arguments_digest(arguments),
+            body=body,
+            failed=outcome.failed,
+            effect=self._tools[name].effect if name in self._tools else "none",
+            state_before=_state(request) or "",
+            state_after=state or "",
+            repeated=outcome.repeated,
+            artifacts=[one["artifact"] for one in shown],
+            latency_ms=latency_ms,
+        )
+        if not turns.insert_result(connection, new):
+            return _done(_row(connection, request))
+        handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
+        handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
+        commit_riders(connection, request, [_line(request, name, outcome, state)])
+        if outcome.patch is not None and request.workspace is not None and state is not None:
+            self._workspaces.end_change(request.workspace.name, state)
+        return _done(_row(connection, request))
+
+
+def _same_effect(connection: Connection, request: RunTool, name: str, digest: str) -> Row[Any] | None:
+    """The call that made the current state, if it is this one over again with nothing in between."""
+    chain = turns.chain(connection, request.turn)
+    results = turns.results(connection, [row.id for row in chain])
+    effects = [row for turn in chain for row in results[turn.id] if row.effect != "none" and not row.failed]
+    last = effects[-1] if effects else None
+    if last is None or last.state_after != (_state(request) or ""):
+        return None
+    return last if (last.name, last.arguments_digest) == (name, digest) else None
+
+
+def _row(connection: Connection, request: RunTool) -> Row[Any]:
+    row = turns.find_result(connection, request.turn, request.index)
+    if row is None:
+        raise ApplicationError("the tool's result was written and is not there; is the ledger being restored?")
+    return row
+
+
+def _done(row: Row[Any]) -> ToolDone:
+    return ToolDone(
+        turn=row.turn,
+        index=row.index,
+        name=row.name,
+        failed=bool(row.failed),
+        state=row.state_after or None,
+        repeated=bool(row.repeated),
+    )
+
+
+def _success(outcome: ToolOutcome, state: str | None = None) -> Outcome:
+    body = {"result": outcome.result.model_dump(mode="json")}
+    return Outcome(body, failed=False, sources=outcome.sources, state=state)
+
+
+def _failure(reason: str, state: str | None = None) -> Outcome:
+    return Outcome({"error": reason}, failed=True, state=state)
+
+
+def _state(request: RunTool) -> str | None:
+    return None if request.workspace is None else request.workspace.state
+
+
+def _arguments_digest(arguments: bytes) -> str:
+    return digest_of("arguments", canonical(json.loads(arguments)))
+
+
+def _line(request: RunTool, name: str, outcome: Outcome, state: str | None) -> Note:
+    done = "was refused" if outcome.failed else "found it done already" if outcome.repeated else "ran"
+    return Note(
+        key=f"tool:{request.turn}/{request.index}",
+        at=datetime.now(UTC),
+        stage=request.run.path,
+        actor=request.agent.label,
+        did=f"{name} {done}",
+        why=str(outcome.body.get("error", ""))[:1000],
+        next="the result goes back to the agent",
+        importance="detail",
+        inputs=(request.turn,),
+        outputs=(state,) if state else (),
+    )

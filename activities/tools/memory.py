@@ -1,0 +1,154 @@
+"""Shared memory: what this run has recorded so far, read-only, and of this run only."""
+
+from pydantic import Field
+
+from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.text import for_model
+from contracts.base import Contract
+from ledger import artifacts, gates, handoffs, runs
+from ledger.db import Ledger, from_us
+
+
+class Nothing(Contract):
+    """No arguments."""
+
+
+class RunState(Contract):
+    """Where the run is."""
+
+    run: str
+    pipeline: str
+    state: str
+    stage: str
+    waiting_for: str
+    next: str
+
+
+class HandoffRow(Contract):
+    """One handoff without its body."""
+
+    id: str
+    path: str
+    contract_name: str
+    outcome: str
+    at: str
+
+
+class ArtifactRow(Contract):
+    """One artifact that this run has read or made."""
+
+    id: str
+    name: str
+    path: str
+
+
+class Handoffs(Contract):
+    """The run's handoffs and artifacts, oldest first."""
+
+    handoffs: tuple[HandoffRow, ...]
+    artifacts: tuple[ArtifactRow, ...]
+
+
+class ReadArtifact(Contract):
+    """Which one to read."""
+
+    id: str = Field(description="full id of an artifact or handoff, as list_handoffs shows it")
+
+
+class ArtifactText(Contract):
+    """What is in it, as text, cut where it is long."""
+
+    id: str
+    text: str
+
+
+class DecisionRow(Contract):
+    """What a person decided."""
+
+    gate: str
+    verb: str
+    by: str
+    note: str
+    outcome: str
+
+
+class Decisions(Contract):
+    """The run's decisions, oldest first."""
+
+    decisions: tuple[DecisionRow, ...]
+
+
+def _ledger(context: ToolContext) -> Ledger:
+    if context.ledger is None:
+        raise ToolProblem("this step has no access to the run's record")
+    return context.ledger
+
+
+async def _run_state(context: ToolContext, _: Nothing) -> ToolOutcome:
+    row = await _ledger(context).read(runs.find, context.trace)
+    return ToolOutcome(
+        RunState(
+            run=row.workflow_id,
+            pipeline=row.pipeline,
+            state=row.state,
+            stage=row.stage,
+            waiting_for=row.waiting_for,
+            next=row.next,
+        )
+    )
+
+
+async def _list_handoffs(context: ToolContext, _: Nothing) -> ToolOutcome:
+    ledger = _ledger(context)
+    rows = await ledger.read(handoffs.of_trace, context.trace)
+    seen = await ledger.read(artifacts.seen_in, context.trace)
+    return ToolOutcome(
+        Handoffs(
+            handoffs=tuple(
+                HandoffRow(
+                    id=row.id, path=row.path, contract_name=row.contract, outcome=row.outcome, at=from_us(row.at).isoformat()
+                )
+                for row in rows[-100:]
+            ),
+            artifacts=tuple(ArtifactRow(id=digest, name=name, path=path) for path, name, digest in seen[-200:]),
+        )
+    )
+
+
+async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutcome:
+    ledger = _ledger(context)
+    known = {digest for _, _, digest in await ledger.read(artifacts.seen_in, context.trace)}
+    if asked.id in known:
+        data = await ledger.read(artifacts.get, ledger.files, asked.id)
+    elif asked.id in {row.id for row in await ledger.read(handoffs.of_trace, context.trace)}:
+        data = (await ledger.read(handoffs.get, asked.id)).stored()
+    else:
+        raise ToolProblem(f"this run has nothing under {asked.id[:80]!r}; list_handoffs shows what there is")
+    text = for_model(data.decode(errors="replace"), RESULT_LIMIT - 1000)
+    return ToolOutcome(ArtifactText(id=asked.id, text=text), (Source(f"artifact {asked.id[:12]}", data),))
+
+
+async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:
+    rows = await _ledger(context).read(gates.decisions, context.trace)
+    return ToolOutcome(
+        Decisions(
+            decisions=tuple(
+                DecisionRow(
+                    gate=row["gate"],
+                    verb=row["verb"],
+                    by=for_model(row["by"], 200),
+                    note=for_model(row["note"], 2000),
+                    outcome=row["outcome"],
+                )
+                for row in rows[-50:]
+            )
+        )
+    )
+
+
+RUN_STATE = Tool("run_state", "Where this run is: state, stage, what it waits for.", Nothing, RunState, _run_state)
+LIST_HANDOFFS = Tool("list_handoffs", "The handoffs and artifacts of this run so far.", Nothing, Handoffs, _list_handoffs)
+READ_ARTIFACT = Tool("read_artifact", "Read one artifact or handoff of this run.", ReadArtifact, ArtifactText, _read_artifact)
+LIST_DECISIONS = Tool("list_decisions", "What people decided in this run.", Nothing, Decisions, _list_decisions)
+
+MEMORY_TOOLS = (RUN_STATE, LIST_HANDOFFS, READ_ARTIFACT, LIST_DECISIONS)

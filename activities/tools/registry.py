@@ -1,0 +1,9 @@
+"""Every tool that an agent file can name, by hand."""
+
+from activities.tools.base import Tool
+from activities.tools.check import RUN_CHECKS
+from activities.tools.edits import EDIT_TOOLS
+from activities.tools.files import READ_TOOLS
+from activities.tools.memory import MEMORY_TOOLS
+
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (*MEMORY_TOOLS, *READ_TOOLS, *EDIT_TOOLS, RUN_CHECKS)}

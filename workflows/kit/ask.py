@@ -1,0 +1,235 @@
+"""One agent step: a task in, a handoff out. A flat loop of model turns and tool calls until a valid output or a limit."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from activities.models import Models
+from activities.tool_calls import Tools
+from contracts.agents import AgentPin
+from contracts.base import Contract, canonical, sha256
+from contracts.delivery import Clarified
+from contracts.gates import Decided
+from contracts.handoff import Handoff, Outcome, Producer, Question
+from contracts.ids import handoff_id, turn_key
+from contracts.runs import RunRef
+from contracts.steps import CallModel, RunTool, ToolDone, Turn, WorkspaceUse
+from workflows.kit.gate import Ask, gate
+from workflows.kit.kit import Kit
+from workflows.kit.options import WORK, model_call
+
+B = TypeVar("B", bound=Contract)
+
+REPAIRS = 2
+"""Turns in a row that may go into making an output valid; then the step could not."""
+
+
+@dataclass(frozen=True)
+class Step(Generic[B]):
+    """How a step ended: its handoff, and the workspace as its edits left it."""
+
+    handoff: Handoff[B]
+    workspace: WorkspaceUse | None
+
+
+@dataclass
+class Conversation:
+    """Where one step stands."""
+
+    run: RunRef
+    pin: AgentPin
+    task: Contract
+    inputs: tuple[str, ...]
+    workspace: WorkspaceUse | None
+    occurrence: int
+    started: datetime
+    head: str = ""
+    turns: int = 0
+    tokens: int = 0
+    context: int = 0
+    repairs: int = 0
+    waited: timedelta = field(default_factory=timedelta)
+    sent: set[str] = field(default_factory=set)
+
+
+async def ask(
+    kit: Kit,
+    path: str,
+    agent: str,
+    task: Contract,
+    returns: type[B],
+    *,
+    inputs: Sequence[str] = (),
+    workspace: WorkspaceUse | None = None,
+) -> Step[B]:
+    """Have an agent do one step, and route what it says about itself.
+
+    The outcome is `done`, `unsure` or `could_not`, never an exception of the model's or the provider's making: `done` below
+    the agent's minimum confidence becomes `unsure`; `unsure` with questions goes to a person at a `clarify` gate, at most
+    as often as the agent's limits say, and the answers to the same conversation. `inputs` are ids of handoffs that enter the
+    prompt as labelled data.
+    """
+    pin = kit.pins.agents[agent]
+    kit.asked[agent] = kit.asked.get(agent, 0) + 1
+    talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent], workflow.now())
+    for round_number in range(pin.limits.clarify + 1):
+        handoff = _confident(pin, await _converse(kit, talk))
+        if handoff.outcome != "unsure" or not handoff.questions or round_number == pin.limits.clarify:
+            break
+        decided = await _clarify(kit, talk, handoff)
+        if decided.verb != "answer":
+            break
+        talk.task = _answered(talk.task, handoff.questions, decided)
+    return Step(_typed(handoff, returns), talk.workspace)
+
+
+async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
+    """Turns until a valid output, or until a limit and then one last try with what there is."""
+    while True:
+        finish = _limit(talk)
+        try:
+            turn = await _turn(kit, talk, finish)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return _own(talk, "could_not", f"the model could not be asked: {cause_of(error)}")
+        if turn.handoff is not None:
+            return turn.handoff
+        if turn.problem is not None:
+            talk.repairs += 1
+            if talk.repairs > REPAIRS or finish:
+                outcome: Outcome = "unsure" if finish else "could_not"
+                return _own(talk, outcome, f"{finish or 'no valid output'}; the last reply could not be used: {turn.problem}")
+            continue
+        talk.repairs = 0
+        await _run_tools(kit, talk, turn)
+
+
+async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
+    body = talk.task.stored()
+    digest = sha256(body)
+    key = turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, digest)
+    request = CallModel(
+        run=talk.run,
+        key=key,
+        agent=talk.pin,
+        head=talk.head,
+        task_digest=digest,
+        task=None if digest in talk.sent else body.decode(),
+        inputs=talk.inputs,
+        occurrence=talk.occurrence,
+        finish=finish,
+    )
+    summary = f"{talk.pin.label}: turn {talk.turns + 1}"
+    turn = await kit.do(Models.call_model, request, summary, **model_call(talk.pin))
+    talk.sent.add(digest)
+    talk.head, talk.turns = turn.id, talk.turns + 1
+    talk.context = turn.usage.input
+    talk.tokens += turn.usage.input + turn.usage.output
+    kit.tokens += turn.usage.input + turn.usage.output
+    kit.usd_micros += turn.usd_micros
+    return turn
+
+
+def _limit(talk: Conversation) -> str | None:
+    """Which limit ends this step, or None. Money is none of them."""
+    limits = talk.pin.limits
+    worked = workflow.now() - talk.started - talk.waited
+    if talk.turns >= limits.turns - 1:
+        return f"it may take {limits.turns} turns"
+    if talk.tokens >= limits.tokens:
+        return f"it may use {limits.tokens} tokens and has used {talk.tokens}"
+    if talk.context >= limits.context:
+        return f"its conversation may have {limits.context} tokens and has {talk.context}"
+    if worked >= limits.wall:
+        return f"it may work for {limits.wall} and has worked for {worked}"
+    return None
+
+
+async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
+    """One turn's calls: at the same time where none changes the workspace, else in their order."""
+    effects = {tool.name: tool.effect for tool in talk.pin.tools}
+    ordered = not talk.pin.parallel or any(effects.get(call.name) != "none" for call in turn.calls)
+    if not ordered:
+        await asyncio.gather(*(_run_tool(kit, talk, turn, call.index, call.name) for call in turn.calls))
+        return
+    for call in turn.calls:
+        done = await _run_tool(kit, talk, turn, call.index, call.name)
+        if talk.workspace is not None and done.state != talk.workspace.state and effects.get(call.name) != "none":
+            talk.workspace = talk.workspace.model_copy(update={"state": done.state})
+
+
+async def _run_tool(kit: Kit, talk: Conversation, turn: Turn, index: int, name: str) -> ToolDone:
+    request = RunTool(run=talk.run, turn=turn.id, index=index, agent=talk.pin, workspace=talk.workspace)
+    return await kit.do(Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
+
+
+def _confident(pin: AgentPin, handoff: Handoff[Any]) -> Handoff[Any]:
+    if handoff.outcome != "done" or handoff.confidence >= pin.minimum_confidence:
+        return handoff
+    reason = f"{pin.label} is {handoff.confidence} of 1000 sure, and {pin.minimum_confidence} is asked for"
+    return handoff.model_copy(update={"outcome": "unsure", "reason": reason})
+
+
+async def _clarify(kit: Kit, talk: Conversation, handoff: Handoff[Any]) -> Decided:
+    opened = workflow.now()
+    decided = await gate(
+        kit,
+        Ask(
+            kind="clarify",
+            title=f"{talk.pin.label} asks before it goes on",
+            subject=handoff.id,
+            facts=tuple(f"{question.id}: {question.text}" for question in handoff.questions),
+            narrative=handoff.reason,
+            questions=handoff.questions,
+        ),
+    )
+    talk.waited += workflow.now() - opened
+    return decided
+
+
+def _answered(task: Contract, questions: Sequence[Question], decided: Decided) -> Contract:
+    """The task with a person's answers in it. Every task of an agent that may ask has the field `answers`."""
+    given = tuple(
+        Clarified(question=question.text, answer=decided.answers.get(question.id, ""), by=decided.by) for question in questions
+    )
+    return task.model_copy(update={"answers": (*getattr(task, "answers", ()), *given)})
+
+
+def _own(talk: Conversation, outcome: Outcome, reason: str) -> Handoff[Any]:
+    """A handoff that the coordinator makes because the agent made none."""
+    return made_by_us(talk.run, "step", outcome, reason)
+
+
+def made_by_us(run: RunRef, name: str, outcome: Outcome, reason: str, body: Contract | None = None) -> Handoff[Any]:
+    """A handoff of the coordinator's own, with a body that code computed or none."""
+    raw = None if body is None else body.model_dump(mode="json")
+    return Handoff[Any](
+        id=handoff_id(run.trace, run.path, sha256(canonical([raw, reason]))),
+        contract_name=body.contract if body is not None else "",
+        outcome=outcome,
+        body=raw,
+        reason=reason,
+        producer=Producer(agent=name),
+        trace=run.trace,
+        path=run.path,
+    )
+
+
+def _typed(handoff: Handoff[Any], returns: type[B]) -> Handoff[B]:
+    body = None if handoff.body is None else returns.model_validate(handoff.body)
+    return Handoff[returns].model_validate(dict(handoff) | {"body": body})  # type: ignore[valid-type]
+
+
+def cause_of(error: ActivityError) -> str:
+    """The reason in an activity's failure, as people read it."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return f"{cause.message} ({cause.type})"
+    return str(cause or error)
+

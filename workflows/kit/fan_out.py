@@ -1,0 +1,106 @@
+"""Child workflows side by side, bounded, each with a deadline. A failed child is a handoff, not an exception of the parent."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
+
+from contracts.base import Contract
+from contracts.errors import Refused
+from contracts.handoff import Handoff
+from contracts.runs import RunRef
+from contracts.steps import RunContext
+from workflows.kit.ask import made_by_us
+from workflows.kit.kit import Kit
+
+I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
+
+CHILDREN_LIMIT = 100
+"""Children of one parent; more need a middle layer (each start and end is a transaction on the parent)."""
+
+DEPTH_LIMIT = 4
+
+
+@dataclass(frozen=True)
+class Child(Generic[I]):
+    """One child: its name, what must be done before it, and its input once that is."""
+
+    name: str
+    after: tuple[str, ...]
+    make: Callable[[RunContext, dict[str, Handoff[Any]]], I]
+
+
+async def fan_out(
+    kit: Kit,
+    path: str,
+    run: Callable[..., Any],
+    children: Sequence[Child[I]],
+    *,
+    limit: int,
+    deadline: timedelta,
+    summary: str,
+) -> dict[str, Handoff[Any]]:
+    """Run the children, at most `limit` at a time, each as soon as those it comes after are done; their handoffs by name.
+
+    A child that fails, runs past its deadline, or comes after one that is not done is `could_not` with the reason. Cancelling
+    the parent cancels them all and waits for them.
+    """
+    if len(children) > CHILDREN_LIMIT or (kit.ref.path.count("/") >= DEPTH_LIMIT):
+        raise Refused(f"{len(children)} children at depth {kit.ref.path.count('/')}: at most {CHILDREN_LIMIT} and {DEPTH_LIMIT}")
+    room = asyncio.Semaphore(limit)
+    tasks: dict[str, asyncio.Task[Handoff[Any]]] = {}
+
+    async def one(child: Child[I]) -> Handoff[Any]:
+        before = {name: await asyncio.shield(tasks[name]) for name in child.after}
+        ref = kit.at(f"{path}/{child.name}")
+        missing = [name for name, handoff in before.items() if handoff.outcome != "done"]
+        if missing:
+            return made_by_us(ref, "coordinator", "could_not", f"not started: {', '.join(missing)} is not done")
+        async with room:
+            await kit.unpaused()
+            return await _child(kit, run, ref, child, before, deadline, f"{summary} {child.name}")
+
+    for child in children:
+        tasks[child.name] = asyncio.create_task(one(child))
+    try:
+        await asyncio.gather(*tasks.values())
+    except BaseException:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        raise
+    return {name: task.result() for name, task in tasks.items()}
+
+
+async def _child(
+    kit: Kit,
+    run: Callable[..., Any],
+    ref: RunRef,
+    child: Child[I],
+    before: dict[str, Handoff[Any]],
+    deadline: timedelta,
+    summary: str,
+) -> Handoff[Any]:
+    child_id = f"{kit.ref.workflow_id}.{ref.path.replace('/', '.')}"
+    context = RunContext(run=ref, began=kit.pins)
+    kit.children[child_id] = None
+    try:
+        handoff: Handoff[Any] = await workflow.execute_child_workflow(
+            run,
+            child.make(context, before),
+            id=child_id,
+            execution_timeout=deadline,
+            parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            static_summary=summary[:200],
+        )
+        return handoff
+    except ChildWorkflowError as error:
+        if is_cancelled_exception(error):
+            raise
+        return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.cause or error}")
+    finally:
+        kit.children.pop(child_id, None)

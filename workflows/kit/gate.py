@@ -1,0 +1,166 @@
+"""A gate: wait for a person, with a deadline, a reminder and an outcome when nobody answers. Silence never approves."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.gates import Gates
+from contracts.base import Digest
+from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
+from contracts.handoff import Question
+from workflows.kit.inbox import OpenGateState
+from workflows.kit.kit import GATE, GATE_DEADLINE, NEEDS_HUMAN, STATE, Kit, within
+from workflows.kit.options import LEDGER
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a person is asked. `facts` are computed by us; `narrative` is an agent's own words and shown apart."""
+
+    kind: GateKind
+    title: str
+    subject: Digest
+    facts: tuple[str, ...] = ()
+    narrative: str = ""
+    risk: str = ""
+    questions: tuple[Question, ...] = ()
+    intents: tuple[Intent, ...] = ()
+
+
+async def gate(kit: Kit, ask: Ask) -> Decided:
+    """Open a gate and return how it ended: a verb of its kind, or `expired`.
+
+    A decision that arrived before the deadline counts, even where its check ends after it. Cancelling the run closes the
+    gate as cancelled.
+    """
+    policy = kit.pins.gates[ask.kind]
+    view = _view(kit, ask, policy)
+    state = kit.inbox.open(view)
+    before = kit.state
+    kit.move("waiting", waiting_for=view.gate, next=f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}")
+    try:
+        request = OpenGate(run=kit.ref, gate=view, policy=policy, policy_digest=kit.pins.policy_digest, intents=ask.intents)
+        await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
+        _show_open(kit, view)
+        decided = await _wait(kit, state, policy)
+    except asyncio.CancelledError:
+        await asyncio.shield(_cancelled(kit, state, policy))
+        raise
+    kit.inbox.close(state, decided)
+    kit.move(before if before != "waiting" else "working", next="the run goes on")
+    kit.show(STATE.value_set("working"), GATE.value_set(f"{view.gate}:{decided.verb}"), NEEDS_HUMAN.value_set(False))
+    kit.tell_again()
+    # The update handler answers its sender before the run moves on.
+    await workflow.wait_condition(workflow.all_handlers_finished)
+    return decided
+
+
+def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
+    name, revision = kit.inbox.next_name(ask.kind)
+    escalates = policy.expiry == "escalate" and policy.escalation
+    then = f"asks {', '.join(policy.escalation)} and then rejects" if escalates else "rejects"
+    return GateView(
+        gate=name,
+        kind=ask.kind,
+        revision=revision,
+        trace=kit.ref.trace,
+        path=kit.ref.path,
+        workflow_id=kit.ref.workflow_id,
+        project=kit.ref.project,
+        subject=ask.subject,
+        title=ask.title,
+        facts=ask.facts,
+        narrative=ask.narrative,
+        questions=ask.questions,
+        risk=ask.risk,
+        verbs=VERBS[ask.kind],
+        opened_at=workflow.now(),
+        deadline=workflow.now() + policy.deadline,
+        on_expiry=f"without an answer it {then}",
+    )
+
+
+def _show_open(kit: Kit, view: GateView) -> None:
+    kit.show(
+        STATE.value_set("waiting"),
+        GATE.value_set(f"{view.gate}:waiting"),
+        NEEDS_HUMAN.value_set(True),
+        GATE_DEADLINE.value_set(view.deadline),
+    )
+    kit.tell_again()
+
+
+async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
+    """Until a decision wins or the last deadline passes."""
+    view = state.view
+    ends, remind = view.deadline, None if policy.reminder is None else view.opened_at + policy.reminder
+    escalation = list(policy.escalation) if policy.expiry == "escalate" else []
+    while True:
+        if state.claim is not None:
+            decided = await _admit(kit, state, policy)
+            if decided.won:
+                return decided
+        elif workflow.now() >= ends:
+            if not escalation:
+                return await _close(kit, state, policy)
+            who = escalation.pop(0)
+            policy, ends = _escalated(policy, who), workflow.now() + policy.deadline
+            remind = None if policy.reminder is None else workflow.now() + policy.reminder
+            kit.note(f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC")
+            await kit.flush()
+        elif remind is not None and workflow.now() >= remind:
+            remind = None
+            kit.note(f"reminded of {view.gate}", view.title, f"{view.on_expiry} at {ends:%Y-%m-%d %H:%M} UTC")
+            await kit.flush()
+        else:
+            await _until_claimed(state, min(ends, remind) if remind else ends)
+
+
+async def _until_claimed(state: OpenGateState, latest: datetime) -> None:
+    summary = f"{state.view.gate}: {state.view.on_expiry}"
+    try:
+        await workflow.wait_condition(
+            lambda: state.claim is not None, timeout=within(latest), timeout_summary=summary
+        )
+    except TimeoutError:
+        return
+
+
+def _escalated(policy: GatePolicy, who: str) -> GatePolicy:
+    """The next in line may decide as well."""
+    return policy.model_copy(update={"who": (*policy.who, who)})
+
+
+async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
+    """Check the claim. It is acknowledged only now; a refused one opens the gate again."""
+    claim = state.claim
+    assert claim is not None
+    request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=claim.said, owner=kit.pins.owner)
+    decided = await kit.do_now(Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER)
+    state.claim = None
+    claim.outcome = decided
+    return decided
+
+
+async def _close(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
+    request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner)
+    return await kit.do_now(Gates.admit_decision, request, f"gate: close {state.view.gate}", **LEDGER)
+
+
+async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None:
+    """Close the gate of a cancelled run; a sender that still waits is told."""
+    request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner, closes="cancelled")
+    try:
+        decided = await workflow.execute_activity_method(
+            Gates.admit_decision, request, summary=f"gate: cancel {state.view.gate}", **LEDGER
+        )
+    except ActivityError as error:
+        workflow.logger.warning("gate %s could not be closed: %s", state.view.gate, error)
+        decided = Decided(gate=state.view.gate, won=False, verb="cancelled", at=workflow.now(), reason="the run was cancelled")
+    if state.claim is not None:
+        state.claim.outcome = decided.model_copy(update={"won": False, "reason": "the run was cancelled"})
+    kit.inbox.close(state, decided)
+

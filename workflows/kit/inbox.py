@@ -1,0 +1,270 @@
+"""Everything that people can send to one workflow. Nothing that comes in here can wedge it.
+
+Handlers take `*args`, so that any count of any JSON reaches our own validation, and are registered at run time from a plain
+`__init__`. They are synchronous up to the claim: a decision that arrived before the deadline holds the gate from then on.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from contracts.base import digest_of
+from contracts.errors import ContractViolation, Refused
+from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, OFFERED, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
+
+Via = Literal["signal", "update"]
+
+EARLY_LIMIT = 20
+"""Decisions for gates that are not open yet that are kept."""
+
+REFUSALS_LIMIT = 200
+"""Refusals of one run that are recorded; after that they are only answered."""
+
+
+@dataclass
+class Claim:
+    """One decision that took a gate; `outcome` is set when it has been checked."""
+
+    said: Claimed
+    outcome: Decided | None = None
+
+
+@dataclass
+class OpenGateState:
+    """One gate that waits."""
+
+    view: GateView
+    claim: Claim | None = None
+
+
+class Inbox:
+    """Signals and updates of one workflow. The kit opens and closes gates here; handlers only claim."""
+
+    def __init__(self, kinds: Sequence[GateKind]) -> None:
+        self.paused = False
+        self.refusals: list[Refusal] = []
+        self._kinds = tuple(kinds)
+        self._prefix = ""
+        self._open: dict[str, OpenGateState] = {}
+        self._ended: dict[str, Decided] = {}
+        self._revisions: dict[str, int] = {}
+        self._early: list[tuple[Verb, Claimed]] = []
+        self._counted = 0
+        for verb in OFFERED:
+            workflow.set_signal_handler(verb, self._on_signal(verb))
+            workflow.set_update_handler(verb, self._on_update(verb))
+        for name, value in (("pause", True), ("resume", False)):
+            workflow.set_signal_handler(name, self._on_switch(name, value, "signal"))
+            workflow.set_update_handler(name, self._on_switch(name, value, "update"))
+        workflow.set_dynamic_signal_handler(self._on_unknown_signal)
+        workflow.set_dynamic_update_handler(self._on_unknown_update)
+
+    # What the kit does
+
+    def named(self, prefix: str) -> None:
+        """Gates of this workflow are called `prefix.kind-revision` from now on."""
+        self._prefix = prefix
+
+    def next_name(self, kind: GateKind) -> tuple[str, int]:
+        """The id and the revision of the next gate of this kind."""
+        revision = self._revisions.get(kind, 0) + 1
+        return f"{self._prefix}{kind}-{revision}", revision
+
+    def open(self, view: GateView) -> OpenGateState:
+        """Let decisions in. First here and then in the ledger: none can fall between."""
+        self._revisions[view.kind] = view.revision
+        state = OpenGateState(view)
+        self._open[view.gate] = state
+        self._apply_early(state)
+        return state
+
+    def close(self, state: OpenGateState, ended: Decided) -> None:
+        """Let no more decisions in; what comes now is late."""
+        self._open.pop(state.view.gate, None)
+        self._ended[state.view.gate] = ended
+
+    def waiting(self) -> tuple[GateView, ...]:
+        """The gates that are open now."""
+        return tuple(state.view for state in self._open.values())
+
+    def take_refusals(self) -> tuple[Refusal, ...]:
+        """The refusals that have not been recorded yet."""
+        taken, self.refusals = tuple(self.refusals), []
+        return taken
+
+    # What people do
+
+    def _on_signal(self, verb: Verb) -> Callable[..., None]:
+        def handle(*args: Any) -> None:
+            try:
+                self._take(verb, args, "signal")
+            except Refused as error:
+                self._record(verb, args, str(error), "signal")
+
+        return handle
+
+    def _on_update(self, verb: Verb) -> Callable[..., Any]:
+        async def handle(*args: Any) -> dict[str, Any]:
+            try:
+                claim = self._take(verb, args, "update")
+            except Refused as error:
+                self._record(verb, args, str(error), "update")
+                raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
+            if claim is None:
+                return {"won": False, "kept": True, "reason": "the gate is not open yet; this is applied when it opens"}
+            await workflow.wait_condition(lambda: claim.outcome is not None)
+            outcome = claim.outcome
+            assert outcome is not None
+            if not outcome.won:
+                raise ApplicationError(outcome.reason, type="Refused", non_retryable=True)
+            return outcome.model_dump(mode="json")
+
+        return handle
+
+    def _on_switch(self, name: str, value: bool, via: Via) -> Callable[..., Any]:
+        def switch(*args: Any) -> str:
+            if len(args) > 1 or _size(args) > MESSAGE_LIMIT:
+                raise Refused(f"{name} takes at most one small JSON object, got {len(args)} arguments")
+            self.paused = value
+            return f"{name}d"
+
+        def on_signal(*args: Any) -> None:
+            try:
+                switch(*args)
+            except Refused as error:
+                self._record(name, args, str(error), via)
+
+        async def on_update(*args: Any) -> str:
+            try:
+                return switch(*args)
+            except Refused as error:
+                self._record(name, args, str(error), via)
+                raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
+
+        return on_signal if via == "signal" else on_update
+
+    def _on_unknown_signal(self, name: str, args: Sequence[RawValue]) -> None:
+        self._record(name, (), f"there is no signal {name!r}; there are {', '.join(OFFERED)}, pause and resume", "signal")
+
+    async def _on_unknown_update(self, name: str, args: Sequence[RawValue]) -> None:
+        text = f"there is no update {name!r}; there are {', '.join(OFFERED)}, pause and resume"
+        self._record(name, (), text, "update")
+        raise ApplicationError(text, type="Refused", non_retryable=True)
+
+    def _take(self, verb: Verb, args: tuple[Any, ...], via: Via) -> Claim | None:
+        """Any JSON in; a claim on an open gate out, None for a decision kept for later, or `Refused` that says why not."""
+        said = _read(args)
+        state = self._state_of(said.gate)
+        claimed = Claimed(verb=verb, decision=said, at=workflow.now(), via=via)
+        if state is None:
+            self._keep_early(verb, claimed)
+            return None
+        _check(state, verb, said)
+        state.claim = Claim(claimed)
+        return state.claim
+
+    def _state_of(self, name: str) -> OpenGateState | None:
+        """The open gate of this name, None when it may open later. Raises `Refused` for a gate that is over or unknown."""
+        if name in self._open:
+            return self._open[name]
+        by_kind = [state for state in self._open.values() if state.view.kind == name]
+        if len(by_kind) == 1:
+            return by_kind[0]
+        if name in self._ended:
+            ended = self._ended[name]
+            who = f" by {ended.by}" if ended.by else ""
+            raise Refused(f"gate {name} is closed: {ended.verb}{who} at {ended.at:%Y-%m-%d %H:%M:%S} UTC")
+        if name in self._kinds or any(name == self.next_name(kind)[0] for kind in self._kinds):
+            return None
+        there = ", ".join(self._open) or "none is open"
+        raise Refused(f"there is no gate {name!r} here; open gates: {there}")
+
+    def _keep_early(self, verb: Verb, claimed: Claimed) -> None:
+        """Reject is safe to keep; approve only for what was looked at. Everything else has to wait for the gate."""
+        name = claimed.decision.gate
+        if verb == "reject" or (verb == "approve" and claimed.decision.subject is not None):
+            if len(self._early) >= EARLY_LIMIT:
+                raise Refused(f"gate {name} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
+            self._early.append((verb, claimed))
+            return
+        hint = "; with the subject's digest it would be kept" if verb == "approve" else ""
+        raise Refused(f"gate {name} is not open yet{hint}. Send it again when `baton gates` shows it")
+
+    def _apply_early(self, state: OpenGateState) -> None:
+        """The first kept decision that fits takes the gate; the others that name it are refused and recorded."""
+        later = []
+        for verb, claimed in self._early:
+            if claimed.decision.gate not in {state.view.gate, state.view.kind}:
+                later.append((verb, claimed))
+                continue
+            try:
+                _check(state, verb, claimed.decision)
+                state.claim = Claim(claimed)
+            except Refused as error:
+                self._record(verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
+        self._early = later
+
+    def _record(self, verb: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
+        """Queue a refusal for the ledger. Refused by a handler and not by a validator: a validator leaves no trace."""
+        self._counted += 1
+        if self._counted > REFUSALS_LIMIT:
+            return
+        raw = args[0] if len(args) == 1 and isinstance(args[0], dict) else {}
+        info, at = workflow.info(), workflow.now()
+        self.refusals.append(
+            Refusal(
+                key=digest_of("refusal", info.run_id, str(self._counted)),
+                at=at,
+                verb=verb[:100],
+                gate=str(raw.get("gate", ""))[:200],
+                by=str(raw.get("by", ""))[:200],
+                reason=reason[:2000],
+                via=via,
+            )
+        )
+
+
+def _read(args: tuple[Any, ...]) -> Decision:
+    if len(args) != 1:
+        raise Refused(f'send exactly one JSON object like {{"gate": "plan-1", "by": "you"}}, got {len(args)} arguments')
+    if _size(args) > MESSAGE_LIMIT:
+        raise Refused(f"the decision is larger than {MESSAGE_LIMIT} bytes; keep the note short and put the rest elsewhere")
+    if not isinstance(args[0], dict):
+        raise Refused(f'send one JSON object like {{"gate": "plan-1", "by": "you"}}, got {type(args[0]).__name__}')
+    try:
+        return Decision.read_typed_by_people(args[0])
+    except ContractViolation as error:
+        raise Refused("; ".join(error.problems)) from None
+
+
+def _check(state: OpenGateState, verb: Verb, said: Decision) -> None:
+    view = state.view
+    if verb not in view.verbs:
+        raise Refused(f"gate {view.gate} takes {', '.join(view.verbs)}, not {verb}")
+    if said.subject is not None and said.subject != view.subject:
+        raise Refused(
+            f"gate {view.gate} is about subject {view.subject[:12]}…, you looked at {said.subject[:12]}…: "
+            "it changed since you opened it. Look again, then decide"
+        )
+    if view.revision > 1 and said.subject is None and (verb == "approve" or said.gate != view.gate):
+        raise Refused(f"this gate is at revision {view.revision}: send the subject you looked at ({view.subject})")
+    if verb in NEEDS_NOTE and not said.note.strip():
+        raise Refused(f"{verb} needs a note that says why")
+    missing = [question.id for question in view.questions if not (said.answers or {}).get(question.id, "").strip()]
+    if verb in {"approve", "answer"} and missing:
+        raise Refused(f'gate {view.gate} asks {", ".join(missing)}; send answers, e.g. "answers": {{"{missing[0]}": "…"}}')
+    if state.claim is not None:
+        raise Refused(f"{state.claim.said.decision.by} was faster: {state.claim.said.verb} is being checked")
+
+
+def _size(args: tuple[Any, ...]) -> int:
+    try:
+        return len(json.dumps(args, default=str))
+    except (TypeError, ValueError, RecursionError):
+        return MESSAGE_LIMIT + 1
+

@@ -1,0 +1,291 @@
+"""What a pipeline may do: one `Kit` per workflow, built as the first thing in `__init__`.
+
+`do` runs one activity with the waiting feed lines riding along; `note` queues a line; `enter` names the stage. The
+steps that pipelines are written in (`ask`, `gate`, `perform`, `fan_out`) stand in modules of their own beside this one.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from activities.journal import Journal
+from contracts.gates import GateKind, GateView
+from contracts.runs import Importance, Note, Pipeline, Request, RunChange, RunRef, RunState
+from contracts.steps import Began, BeginRun, Finish, PipelineInput, Record, RunContext, Totals
+from workflows.kit.inbox import Inbox
+from workflows.kit.options import LEDGER, LOCAL
+
+R = TypeVar("R")
+
+PROJECT = SearchAttributeKey.for_keyword("Project")
+OWNER = SearchAttributeKey.for_keyword("Owner")
+STAGE = SearchAttributeKey.for_keyword("Stage")
+STATE = SearchAttributeKey.for_keyword("State")
+GATE = SearchAttributeKey.for_keyword("Gate")
+OUTCOME = SearchAttributeKey.for_keyword("Outcome")
+NEEDS_HUMAN = SearchAttributeKey.for_bool("NeedsHuman")
+GATE_DEADLINE = SearchAttributeKey.for_datetime("GateDeadline")
+COST_USD = SearchAttributeKey.for_float("CostUsd")
+
+SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
+    PROJECT,
+    OWNER,
+    STAGE,
+    STATE,
+    GATE,
+    OUTCOME,
+    NEEDS_HUMAN,
+    GATE_DEADLINE,
+    COST_USD,
+)
+
+FEED_LIMIT = 200
+"""Lines that the query `feed` answers; the ledger has them all."""
+
+
+class Kit:
+    """The state of one workflow that the steps share. Plain data: replay builds the same."""
+
+    def __init__(self, kinds: Sequence[GateKind]) -> None:
+        """Register every handler at once, so that what people send early finds one."""
+        self.inbox = Inbox(kinds)
+        self.kinds = tuple(kinds)
+        self.ref = RunRef(trace="")
+        self.began: Began | None = None
+        self.stage = "intake"
+        self.state: RunState = "admitted"
+        self.next = ""
+        self.usd_micros = 0
+        self.tokens = 0
+        self.asked: dict[str, int] = {}
+        self.children: dict[str, Any] = {}
+        self.lines: list[Note] = []
+        self._waiting: list[Note] = []
+        self._change: RunChange | None = None
+        self._numbers: dict[str, int] = {}
+        self._pause_told = False
+        self._before: RunState = "working"
+        self._flushing = False
+        self._watcher: asyncio.Task[None] | None = None
+        workflow.set_query_handler("feed", self._feed)
+
+    # Who this run is
+
+    async def begin(self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...]) -> Began:
+        """Start a root run: admit it and pin agents and policy. `duplicate_of` in the answer means: end at once."""
+        info = workflow.info()
+        self.ref = RunRef(trace=info.first_execution_run_id, workflow_id=info.workflow_id, project=asked.project)
+        self.state = "working"
+        ceiling = None if asked.ceiling_usd is None else int(asked.ceiling_usd * 1_000_000)
+        request = BeginRun(
+            run=self.ref,
+            pipeline=pipeline,
+            run_id=info.run_id,
+            input=asked.model_dump(mode="json"),
+            owner=asked.owner,
+            request_key=asked.request_key,
+            ceiling_micros=ceiling,
+            agents=agents,
+            gates=self.kinds,
+        )
+        self.began = await self.do(Journal.begin_run, request, f"{pipeline.lower()}: admit the run", **LEDGER)
+        if self.began.duplicate_of is None:
+            self._watcher = asyncio.create_task(self._watch())
+            self.show(PROJECT.value_set(asked.project), OWNER.value_set(self.began.owner), STATE.value_set("working"))
+        return self.began
+
+    def join(self, context: RunContext) -> None:
+        """Become a part of the family that the parent handed down."""
+        self.ref = context.run.model_copy(update={"workflow_id": workflow.info().workflow_id})
+        self.began = context.began
+        self._watcher = asyncio.create_task(self._watch())
+        self.inbox.named(context.run.path.replace("/", ".") + "." if context.run.path else "")
+
+    @property
+    def pins(self) -> Began:
+        """What the run pinned. Only after `begin` or `join`."""
+        if self.began is None:
+            raise RuntimeError("the kit was used before begin() or join()")
+        return self.began
+
+    def at(self, path: str) -> RunRef:
+        """This run at a step of its own."""
+        return self.ref.model_copy(update={"path": f"{self.ref.path}/{path}" if self.ref.path else path})
+
+    @property
+    def scripted(self) -> bool:
+        """True if no real model answers in this run."""
+        return any(pin.choices and pin.choices[0].provider == "scripted" for pin in self.pins.agents.values())
+
+    # Its record
+
+    def note(
+        self,
+        did: str,
+        why: str = "",
+        next: str = "",
+        *,
+        actor: str = "coordinator",
+        importance: Importance = "overview",
+        inputs: tuple[str, ...] = (),
+    ) -> None:
+        """Queue a line of the feed. It is committed with the next activity: no event of its own."""
+        number = self._numbers[self.stage] = self._numbers.get(self.stage, 0) + 1
+        line = Note(
+            key=f"{self.ref.trace}/{self.ref.path}/{self.stage}/{number}",
+            at=workflow.now(),
+            stage=self.stage,
+            actor=actor,
+            did=did[:2000],
+            why=why[:4000],
+            next=next[:2000],
+            importance=importance,
+            inputs=inputs,
+        )
+        self._waiting.append(line)
+        self.lines = [*self.lines, line][-FEED_LIMIT:]
+        self.next = next or self.next
+        self._tell(line)
+
+    def enter(self, stage: str, next: str = "") -> None:
+        """The run works on this stage from now on."""
+        self.stage = stage
+        self.move("working", next=next)
+
+    def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
+        """Queue what the run row should say; committed with the next activity. Children have no row of their own."""
+        self.state = state
+        self.next = next or self.next
+        if not self.ref.path:
+            self._change = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
+
+    def show(self, *updates: SearchAttributeUpdate[Any]) -> None:
+        """Set search attributes, several in one event."""
+        workflow.upsert_search_attributes([STAGE.value_set(self.stage), *updates])
+
+    async def flush(self) -> None:
+        """Commit what waits. Only before a wait for a person, a long timer, and at the end: it costs an event."""
+        refusals = self.inbox.take_refusals()
+        if not (refusals or self._waiting or self._change):
+            return
+        request = self._with_riders(Record(run=self.ref, refusals=refusals))
+        await workflow.execute_local_activity_method(Journal.record, request, summary="journal: record", **LOCAL)
+
+    async def finish(self, state: RunState, report: str, outcome: str) -> Totals:
+        """Commit the report and the final state, and give back what the whole family cost. Nothing comes after it."""
+        await workflow.wait_condition(lambda: not self._flushing)
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self.move(state, next="nothing: the run has ended")
+        request = self._with_riders(Finish(run=self.ref, refusals=self.inbox.take_refusals(), report=report))
+        totals = await workflow.execute_local_activity_method(Journal.finish_run, request, summary="journal: finish", **LOCAL)
+        self.show(
+            STATE.value_set(state),
+            OUTCOME.value_set(outcome),
+            NEEDS_HUMAN.value_set(False),
+            COST_USD.value_set(totals.usd_micros / 1_000_000),
+        )
+        return totals
+
+    # What it runs
+
+    async def do(
+        self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], request: Request, summary: str, **options: Any
+    ) -> R:
+        """Run one activity. Waiting lines ride along and are committed with its effect; where it fails they wait on."""
+        await self.unpaused()
+        return await self.do_now(method, request, summary, **options)
+
+    async def do_now(
+        self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], request: Request, summary: str, **options: Any
+    ) -> R:
+        """As `do`, also while the run is paused: for the record of what people decide."""
+        riding, change = list(self._waiting), self._change
+        sent = self._with_riders(request)
+        try:
+            return await workflow.execute_activity_method(method, sent, summary=summary[:200], **options)
+        except BaseException:
+            self._waiting = [*riding, *self._waiting]
+            self._change = self._change or change
+            raise
+
+    async def unpaused(self) -> None:
+        """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
+        await workflow.wait_condition(lambda: not self.inbox.paused and not self._pause_told)
+
+    async def _watch(self) -> None:
+        """Record what people send beside the gates: pauses, and messages that were refused."""
+        while True:
+            await workflow.wait_condition(lambda: self.inbox.paused != self._pause_told or bool(self.inbox.refusals))
+            self._flushing = True
+            try:
+                if self.inbox.paused != self._pause_told:
+                    await self._tell_pause(self.inbox.paused)
+                await self.flush()
+            finally:
+                self._flushing = False
+
+    async def _tell_pause(self, paused: bool) -> None:
+        if paused:
+            self._pause_told, self._before = True, self.state
+            self.note("paused the run", "an operator asked for it", "waits for resume", actor="operator")
+            self.move("paused", waiting_for="resume")
+        else:
+            self._pause_told = False
+            self.note("resumed the run", "an operator asked for it", actor="operator")
+            self.move(self._before)
+        await self.tell_children("pause" if paused else "resume")
+
+    async def tell_children(self, name: str) -> None:
+        """Pass pause and resume down. A child that has just ended needs neither."""
+        for child_id in list(self.children):
+            handle = workflow.get_external_workflow_handle(child_id)
+            try:
+                await handle.signal(name, {})
+            except Exception as error:
+                if not workflow.is_failure_exception(error):
+                    raise
+                workflow.logger.info("child %s did not take %s: %s", child_id, name, error)
+
+    def _with_riders(self, request: Any) -> Any:
+        notes, self._waiting = tuple(self._waiting), []
+        change, self._change = self._change, None
+        return request.model_copy(update={"notes": notes, "change": change})
+
+    # What it shows
+
+    def _tell(self, line: Note) -> None:
+        """Temporal's Web UI shows this text; it comes from a query and costs no event."""
+        waiting = [f"- **Waits at:** {view.gate} ({' | '.join(view.verbs)})" for view in self.inbox.waiting()]
+        scripted = ["- scripted model: no real model takes part"] if self.began and self.scripted else []
+        text = [
+            f"## {self.stage}: {line.did}",
+            f"- **Why:** {line.why or '-'}",
+            f"- **Next:** {line.next or self.next or '-'}",
+            f"- **Money:** ${self.usd_micros / 1_000_000:.4f}",
+            *waiting,
+            *scripted,
+        ]
+        workflow.set_current_details("\n".join(text)[:4000])
+
+    def tell_again(self) -> None:
+        """Refresh the text after a gate opened or closed."""
+        if self.lines:
+            self._tell(self.lines[-1])
+
+    def waiting_view(self) -> GateView | None:
+        """The first gate that is open here, or None."""
+        open_now = self.inbox.waiting()
+        return open_now[0] if open_now else None
+
+    def _feed(self, *_: Any) -> list[dict[str, Any]]:
+        return [line.model_dump(mode="json") for line in self.lines]
+
+
+def within(deadline: datetime) -> timedelta:
+    """The time from now to then, never negative."""
+    return max(deadline - workflow.now(), timedelta())

@@ -1,0 +1,53 @@
+"""Time-outs and retry policies of every activity, in one place. Every wait ends, and every retry has a last one."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from contracts.agents import AgentPin
+
+HEARTBEAT = timedelta(seconds=5)
+
+_PATIENT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+    maximum_attempts=200,
+)
+"""For the ledger: an outage of an hour and a half is waited out."""
+
+LEDGER: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=60), "retry_policy": _PATIENT}
+
+LOCAL: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=30),
+    "schedule_to_close_timeout": timedelta(hours=1),
+    "retry_policy": _PATIENT,
+    "local_retry_threshold": timedelta(seconds=10),
+}
+
+WORK: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(minutes=40),
+    "heartbeat_timeout": HEARTBEAT,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=6
+    ),
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+"""For git, checks, tools and actions: an attempt may take long, a dead worker is noticed within seconds."""
+
+
+def model_call(pin: AgentPin) -> dict[str, Any]:
+    """For one model turn: bounded by the agent's own limit; a cancelled call still settles what it held."""
+    return {
+        "start_to_close_timeout": pin.limits.call + timedelta(seconds=30),
+        "heartbeat_timeout": HEARTBEAT,
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            backoff_coefficient=2.0,
+            maximum_interval=timedelta(seconds=60),
+            maximum_attempts=8,
+        ),
+        "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }
