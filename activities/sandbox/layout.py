@@ -1,0 +1,132 @@
+"""What a sandboxed command finds around it: a read-only system, one interpreter, its own /tmp, and one folder."""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import Misconfigured
+
+WORKSPACE = "/workspace"
+"""Where the folder appears inside, so that no output names a path of this machine."""
+
+USER = 65534
+
+FILES = {
+    "/etc/passwd": f"root:x:0:0::/nonexistent:/bin/sh\nsandbox:x:{USER}:{USER}::/tmp/home:/bin/sh\n",
+    "/etc/group": f"root:x:0:\nsandbox:x:{USER}:\n",
+    "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+"""Files of /etc that are ours instead of the machine's: no user names, no host names."""
+
+_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives")
+_TOO_WIDE = ("/", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/var", WORKSPACE)  # noqa: S108 (a name, not a file)
+_OURS = ("PATH", "HOME", "TMPDIR")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command runs: the folder, whether it may change it, the interpreter's folder, and extra variables."""
+
+    directory: Path
+    writable: bool
+    environment: Path
+    variables: Mapping[str, str]
+
+
+def mounts(place: Place, files: Mapping[str, int], scratch: int) -> list[str]:
+    """Bubblewrap's options for this place. `files` maps each name of `FILES` to a descriptor that holds its text.
+
+    Raises `Misconfigured` when the folder or the environment cannot be used.
+    """
+    directory = place.directory.resolve()
+    if not directory.is_dir():
+        raise Misconfigured(f"the sandbox needs an existing folder to run in, and {directory} is none")
+    size = str(scratch)
+    options = ["--ro-bind", "/usr", "/usr", *_system()]
+    for path in _ETC:
+        options += ["--ro-bind-try", path, path]
+    for path, descriptor in files.items():
+        options += ["--ro-bind-data", str(descriptor), path]
+    # Read-only as a whole: a worker that is root owns the files under /proc/sys, and mode bits would let a command
+    # without any capability set the kernel's core_pattern, which runs a program on the host.
+    options += ["--proc", "/proc", "--remount-ro", "/proc"]
+    options += ["--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108 (inside)
+    options += ["--size", size, "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108 (the sandbox's own)
+    for prefix in prefixes(place.environment, directory):
+        options += ["--ro-bind", str(prefix), str(prefix)]
+    options += ["--bind" if place.writable else "--ro-bind", str(directory), WORKSPACE]
+    return [*options, "--remount-ro", "/", "--chdir", WORKSPACE]
+
+
+def variables(place: Place) -> list[str]:
+    """Bubblewrap's options for a fixed environment plus the extra variables. Raises `Misconfigured` for one it refuses."""
+    values = {
+        "PATH": f"{place.environment}/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp/home",  # noqa: S108 (the sandbox's own)
+        "TMPDIR": "/tmp",  # noqa: S108 (the sandbox's own)
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+    }
+    options = ["--clearenv"]
+    for name, value in {**values, **place.variables}.items():
+        if not _NAME.match(name) or name.startswith("LD_") or (name in _OURS and name in place.variables):
+            raise Misconfigured(f"variable {name[:80]!r} cannot be set in the sandbox; choose another name")
+        if "\0" in value:
+            raise Misconfigured(f"variable {name} holds a NUL character; take it out")
+        options += ["--setenv", name, value]
+    return options
+
+
+def prefixes(environment: Path, directory: Path) -> tuple[Path, ...]:
+    """The folders that this interpreter needs, outermost first: the environment, and the installation it was made from.
+
+    Raises `Misconfigured` for an environment that would show more than an interpreter.
+    """
+    found = {environment: None, environment.resolve(): None}
+    for base in _bases(environment):
+        found |= {base: None, base.resolve(): None}
+    kept = [path for path in found if not path.is_relative_to("/usr") and str(path) not in ("/", *_SYSTEM)]
+    for path in {environment.resolve(): None} | dict.fromkeys(kept):
+        if str(path) in _TOO_WIDE or not (path / "bin").is_dir() or directory.is_relative_to(path):
+            raise Misconfigured(f"environment {path} cannot be mounted: name the folder of one interpreter, such as a venv")
+    return tuple(sorted(kept, key=lambda path: len(path.parts)))
+
+
+def _bases(environment: Path) -> list[Path]:
+    """Installations behind a venv, by its pyvenv.cfg and by where its interpreter really lies."""
+    bases = []
+    config = environment / "pyvenv.cfg"
+    if config.is_file():
+        home = re.search(r"^home\s*=\s*(.+?)\s*$", config.read_text(errors="replace"), re.MULTILINE)
+        bases += [Path(home.group(1)).parent] if home else []
+    python = environment / "bin" / "python3"
+    if python.exists():
+        bases.append(python.resolve().parent.parent)
+    for base in bases:
+        # The file may come from the repository that is being worked on: it must not name a private folder.
+        if str(base) != "/" and not (any(base.glob("bin/python3*")) and any(base.glob("lib*/python3*"))):
+            raise Misconfigured(f"{config} names {base} as its interpreter's home, which holds no Python; make the venv anew")
+    return bases
+
+
+def _system() -> list[str]:
+    options: list[str] = []
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            options += ["--symlink", str(path.readlink()), name]
+        elif path.is_dir():
+            options += ["--ro-bind", name, name]
+    return options
+
+
+def running_environment() -> Path:
+    """The environment of the interpreter that runs us."""
+    return Path(sys.prefix)

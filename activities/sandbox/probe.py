@@ -1,0 +1,154 @@
+"""Measures what the sandbox really holds on this machine, by trying to break out of it. For `baton doctor`."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from activities.sandbox import Completed, Sandbox
+from activities.sandbox.launch import unavailable
+from activities.sandbox.limits import DEFAULT, MIB, Limits
+
+_TIMEOUT = timedelta(seconds=60)
+_PROCESSES = 24
+_NAMESPACES = ("user", "pid", "net", "ipc", "uts", "mnt", "cgroup")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a sandbox should hold: its name, whether it does here, and by what it does or why it does not."""
+
+    name: str
+    holds: bool
+    how: str
+
+
+@dataclass(frozen=True)
+class Level:
+    """What the sandbox holds on this machine. `complete` means: all of it."""
+
+    bubblewrap: str
+    facts: tuple[Fact, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fact holds."""
+        return all(fact.holds for fact in self.facts)
+
+
+async def probe(sandbox: Sandbox) -> Level:
+    """Run a few commands that try what a hostile one would, and say what held. Raises `SandboxUnavailable`."""
+    version = ".".join(str(part) for part in await sandbox.version())
+    seen = await _seen(sandbox)
+    return Level(version, (*_walls(seen), _owner(), await _processes(sandbox), await _memory(sandbox)))
+
+
+async def _seen(sandbox: Sandbox) -> dict[str, Any]:
+    done = await _try(sandbox, _LOOK, DEFAULT)
+    if done.exit_code != 0:
+        raise unavailable(done.output)
+    seen: dict[str, Any] = json.loads(done.output)
+    return seen
+
+
+def _walls(seen: Mapping[str, Any]) -> tuple[Fact, ...]:
+    outside = {name: os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES if os.path.exists(f"/proc/self/ns/{name}")}
+    shared = [name for name, link in outside.items() if seen["namespaces"].get(name) == link]
+    needed = sorted(set(shared) - {"cgroup"})  # where the kernel has none, limits still hold
+    only = ", ".join(seen["interfaces"])
+    return (
+        Fact("namespaces", not needed, f"shared with the machine: {', '.join(needed)}" if needed else "all are its own"),
+        Fact("network", not seen["reached"] and only == "lo", f"interfaces inside: {only}; nothing outside was reached"),
+        Fact("capabilities", seen["capabilities"] == 0 and seen["no_new_privileges"], "none, and none can be gained"),
+        Fact("environment", seen["environ"] == 0, f"{seen['environ']} bytes of the worker's environment are visible"),
+        Fact("kernel settings", not seen["settable"], f"writable: {seen['settable'] or 'none'}"),
+        Fact("nested namespaces", not seen["nested"], "refused" if not seen["nested"] else "bubblewrap before 0.8 allows them"),
+        Fact("system calls", seen["filtered"], "filtered" if seen["filtered"] else "no filter for this architecture"),
+    )
+
+
+def _owner() -> Fact:
+    root = os.getuid() == 0
+    how = "the worker is root: run it as a user of its own, so that a hole in the kernel is not root at once"
+    return Fact("ordinary user", not root, how if root else f"the worker runs as user {os.getuid()}")
+
+
+async def _processes(sandbox: Sandbox) -> Fact:
+    done = await _try(sandbox, _FORK, replace(DEFAULT, processes=_PROCESSES))
+    started = int(done.output.split()[-1]) if done.exit_code == 0 else 0
+    by = "a cgroup" if "pids" in sandbox.limited_by() else "RLIMIT_NPROC, which does not bind root"
+    held = 0 < started <= _PROCESSES
+    return Fact("processes", held, f"with a limit of {_PROCESSES}, {started} could be started; limited by {by}")
+
+
+async def _memory(sandbox: Sandbox) -> Fact:
+    done = await _try(sandbox, _FILL, replace(DEFAULT, memory=192 * MIB))
+    whole = "memory" in sandbox.limited_by()
+    by = "a cgroup for all processes together" if whole else "address space per process, so many processes may use more"
+    return Fact("memory", done.exit_code != 0, f"limited by {by}")
+
+
+async def _try(sandbox: Sandbox, script: str, limits: Limits) -> Completed:
+    with tempfile.TemporaryDirectory(prefix="baton-probe-") as folder:
+        return await sandbox.run(
+            ["python3", "-I", "-c", script], directory=Path(folder), writable=False, timeout=_TIMEOUT, limits=limits
+        )
+
+
+_LOOK = """
+import ctypes, json, os, socket
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+def works(act):
+    try:
+        act()
+    except OSError:
+        return False
+    return True
+def connect():
+    with socket.socket() as s:
+        s.settimeout(1)
+        s.connect(("192.0.2.1", 80))
+def other_family():
+    socket.socket(40, socket.SOCK_STREAM)
+def nested():
+    if ctypes.CDLL(None, use_errno=True).unshare(0x10000000) != 0:
+        raise OSError
+def settable(path):
+    return works(lambda: os.close(os.open(path, os.O_WRONLY)))
+names = ["user", "pid", "net", "ipc", "uts", "mnt", "cgroup"]
+print(json.dumps({
+    "namespaces": {n: os.readlink(f"/proc/self/ns/{n}") for n in names if os.path.exists(f"/proc/self/ns/{n}")},
+    "interfaces": [name for _, name in socket.if_nameindex()],
+    "reached": works(connect),
+    "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapBnd"], 16),
+    "no_new_privileges": status["NoNewPrivs"].strip() == "1",
+    "environ": len(open("/proc/1/environ", "rb").read()),
+    "settable": [p for p in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/self/oom_score_adj")
+                 if settable(p)],
+    "filtered": status["Seccomp"].strip() == "2" and not works(other_family),
+    "nested": works(nested),
+}))
+"""
+
+_FORK = """
+import os, time
+started = 0
+for _ in range(64):
+    try:
+        if os.fork() == 0:
+            time.sleep(60)
+    except OSError:
+        break
+    started += 1
+print(started)
+"""
+
+_FILL = """
+held = []
+for _ in range(64):
+    held.append(bytearray(b"x" * (16 << 20)))
+"""
