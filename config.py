@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     agents: Path = Field(default=HOME / "agents", description="folder of agent files, routes.toml and released.lock")
     policy: Path = Field(default=HOME / "policy.toml", description="the policy file")
     model: str = Field(default="", description="provider:model that answers for every class, in place of routes.toml")
+    model_free: bool = Field(default=False, description="the model in `model` costs nothing and needs no price")
     script: Path | None = Field(default=None, description="script that the `scripted` provider plays")
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
     anthropic_api_key_file: Path | None = Field(default=None, description="file that holds the key")

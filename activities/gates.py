@@ -11,7 +11,7 @@ from contracts.base import digest_of
 from contracts.errors import Refused
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
 from contracts.runs import Note
-from ledger import actions, gates
+from ledger import actions, artifacts, gates
 from ledger.db import Ledger
 
 
@@ -25,7 +25,14 @@ class Gates:
     @activity.defn
     async def open_gate(self, request: OpenGate) -> None:
         """Record an open gate and its feed line. Safe to call twice."""
-        await self._ledger.tx(_open, request)
+        await self._ledger.tx(self._open, request)
+
+    def _open(self, connection: Connection, request: OpenGate) -> None:
+        view = request.gate
+        kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
+        artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
+        gates.open_gate(connection, request)
+        commit_riders(connection, request, [_open_line(view)])
 
     @activity.defn
     async def admit_decision(self, request: AdmitDecision) -> Decided:
@@ -70,11 +77,9 @@ def _approve_intents(connection: Connection, request: AdmitDecision) -> tuple[li
     return intents, None
 
 
-def _open(connection: Connection, request: OpenGate) -> None:
-    view = request.gate
-    gates.open_gate(connection, request)
+def _open_line(view: GateView) -> Note:
     until = f"{view.deadline:%Y-%m-%d %H:%M} UTC"
-    note = Note(
+    return Note(
         key=f"{view.trace}/gate/{view.gate}/open",
         at=view.opened_at,
         stage=view.kind,
@@ -83,7 +88,6 @@ def _open(connection: Connection, request: OpenGate) -> None:
         next=f"waits for {' or '.join(view.verbs)} until {until}; {view.on_expiry}",
         inputs=(view.subject,),
     )
-    commit_riders(connection, request, [note])
 
 
 def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:

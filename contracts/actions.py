@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest, Input
+from contracts.base import Contract, Digest, Input, digest_of
 from contracts.ids import business_key
 from contracts.runs import Request
 
@@ -50,6 +50,10 @@ class GitPush(Contract, name="git_push/1"):
     def key(self) -> str:
         """The logical event: this tree on this branch of this repository."""
         return business_key("git.push", self.repository, self.branch, self.tree)
+
+    def identity(self) -> str:
+        """Digest of what makes it the same action; the wording of the message does not."""
+        return digest_of("git.push", self.repository, self.base, self.tree, self.branch)
 
 
 class Receipt(Contract, name="receipt/1"):

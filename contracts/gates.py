@@ -135,6 +135,7 @@ class OpenGate(Request):
     gate: GateView
     policy: GatePolicy
     policy_digest: Digest
+    subject: str = Field(description="the subject's bytes as text; kept as the artifact that is approved")
     intents: tuple[Intent, ...] = ()
 
 

@@ -23,7 +23,7 @@ from contracts.errors import NotFound
 from contracts.gates import Decided, Decision, GateView
 from contracts.runs import FeedLine
 from contracts.steps import Began, RunContext, ToolDone, Turn
-from contracts.work import Base, Integrated
+from contracts.work import Base, Frozen, Integrated
 from contracts.workspace import WorkspaceRef
 
 CONTRACTS: tuple[type[Contract], ...] = (
@@ -39,6 +39,7 @@ CONTRACTS: tuple[type[Contract], ...] = (
     DeliveryReport,
     DeliveryStatus,
     FeedLine,
+    Frozen,
     GateView,
     GitPush,
     Integrated,

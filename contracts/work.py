@@ -5,7 +5,8 @@ from datetime import datetime
 from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest
-from contracts.delivery import ChangeSet, CheckRun, TestReport
+from contracts.delivery import ChangeSet, ChangeSubject, CheckRun, FileChange, TestReport
+from contracts.gates import Intent
 from contracts.runs import Request
 from contracts.steps import WorkspaceUse
 from contracts.workspace import WorkspaceRef
@@ -39,6 +40,13 @@ class CollectChanges(Request):
     summary: str
     allowed: tuple[str, ...] = Field(description="files the step may write; patterns with * are allowed")
     drop_outside: bool = Field(default=False, description="leave files outside `allowed` out of the patch, and name them")
+
+
+class Shown(Contract):
+    """A change as an agent sees it: its files, and its diff cut where it is long."""
+
+    files: tuple[FileChange, ...]
+    diff: str
 
 
 class Integrate(Request):
@@ -83,22 +91,23 @@ class Judged(Contract, name="judged/1"):
     artifact: Digest
 
 
-class Store(Request):
-    """Keep some bytes as an artifact."""
-
-    text: str
-    media_type: str = "application/json"
-
-
-class MakeSubject(Request):
+class Freeze(Request):
     """Freeze what the change gate shows and what the push executes."""
 
     start: WorkspaceRef
     base: Base
     instruction: str
-    branch: str | None
     summary: str
+    branch: str | None
     judged: Judged
+
+
+class Frozen(Contract, name="frozen/1"):
+    """The subject of the change gate, the action that its approval allows, and the whole change."""
+
+    subject: ChangeSubject
+    intent: Intent
+    files: tuple[FileChange, ...]
 
 
 class DropWorkspaces(Request):

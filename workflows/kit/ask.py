@@ -183,7 +183,7 @@ async def _clarify(kit: Kit, talk: Conversation, handoff: Handoff[Any]) -> Decid
         Ask(
             kind="clarify",
             title=f"{talk.pin.label} asks before it goes on",
-            subject=handoff.id,
+            subject=handoff.model_dump_json(),
             facts=tuple(f"{question.id}: {question.text}" for question in handoff.questions),
             narrative=handoff.reason,
             questions=handoff.questions,

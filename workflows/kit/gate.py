@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.gates import Gates
-from contracts.base import Digest
+from contracts.base import sha256
 from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
 from workflows.kit.inbox import OpenGateState
@@ -18,11 +18,11 @@ from workflows.kit.options import LEDGER
 
 @dataclass(frozen=True)
 class Ask:
-    """What a person is asked. `facts` are computed by us; `narrative` is an agent's own words and shown apart."""
+    """What a person is asked. `subject` is the text that is decided on, byte for byte. `facts` are computed by us; `narrative` is an agent's own words and shown apart."""
 
     kind: GateKind
     title: str
-    subject: Digest
+    subject: str
     facts: tuple[str, ...] = ()
     narrative: str = ""
     risk: str = ""
@@ -42,7 +42,14 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
     before = kit.state
     kit.move("waiting", waiting_for=view.gate, next=f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}")
     try:
-        request = OpenGate(run=kit.ref, gate=view, policy=policy, policy_digest=kit.pins.policy_digest, intents=ask.intents)
+        request = OpenGate(
+            run=kit.ref,
+            gate=view,
+            policy=policy,
+            policy_digest=kit.pins.policy_digest,
+            subject=ask.subject,
+            intents=ask.intents,
+        )
         await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
         _show_open(kit, view)
         decided = await _wait(kit, state, policy)
@@ -70,7 +77,7 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         path=kit.ref.path,
         workflow_id=kit.ref.workflow_id,
         project=kit.ref.project,
-        subject=ask.subject,
+        subject=sha256(ask.subject.encode()),
         title=ask.title,
         facts=ask.facts,
         narrative=ask.narrative,

@@ -31,7 +31,7 @@ async def perform(kit: Kit, intent: Intent) -> Receipt:
         Ask(
             kind="unknown",
             title=f"did this happen: {intent.summary}?",
-            subject=intent.arguments,
+            subject=intent.model_dump_json(),
             facts=(receipt.problem or "the target gave no answer", "nothing is sent again until this is known"),
         ),
     )

@@ -1,0 +1,34 @@
+"""Run, trace and span on every log line of an activity, from the request that it was given."""
+
+from typing import Any
+
+import structlog
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from contracts.ids import w3c_span_id, w3c_trace_id
+from contracts.runs import Request
+
+
+class Tracing(Interceptor):
+    """Binds the run's identity for the time of one activity."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap what comes next."""
+        return _Inbound(next)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        request = input.args[0] if input.args else None
+        if not isinstance(request, Request):
+            return await super().execute_activity(input)
+        run = request.run
+        step = getattr(request, "key", "") or getattr(request, "turn", "") or input.fn.__name__
+        with structlog.contextvars.bound_contextvars(
+            run=run.workflow_id,
+            trace=run.trace,
+            path=run.path,
+            trace_id=w3c_trace_id(run.trace),
+            span_id=w3c_span_id(run.trace, run.path, step),
+        ):
+            return await super().execute_activity(input)

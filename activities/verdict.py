@@ -1,0 +1,63 @@
+"""The verdict of the tests, computed from runs. Pure; no model has a say in it."""
+
+from contracts.delivery import ChangeSet, CheckRun, TestReport, Verdict
+
+TESTS_FAILED = 1
+"""pytest's exit code for "all ran, some failed"; every other code but 0 means that not all ran."""
+
+
+def report(runs: tuple[CheckRun, ...], base: CheckRun | None, added: ChangeSet | None, notes: str) -> TestReport:
+    """Compare the runs on the change with the run on the base."""
+    failing = {one for run in runs for one in run.failures}
+    before = set(base.failures) if base is not None else set()
+    verdict, why = judge(runs, base)
+    return TestReport(
+        verdict=verdict,
+        why=why,
+        runs=runs,
+        base=base,
+        new_failures=tuple(sorted(failing - before)),
+        failed_before=tuple(sorted(before)),
+        fixed=tuple(sorted(before - failing)) if runs and _all_counted(runs) else (),
+        tests_added=tuple(change.path for change in added.files) if added is not None else (),
+        left_out=added.outside if added is not None else (),
+        notes=notes,
+    )
+
+
+def judge(runs: tuple[CheckRun, ...], base: CheckRun | None) -> tuple[Verdict, str]:
+    """The verdict with its reason. Without a run nothing has passed."""
+    if not runs:
+        return "not_run", "no check was run, so nothing is known"
+    if all(run.green for run in runs):
+        return "passed", "; ".join(_counted(run) for run in runs)
+    red = [run for run in runs if not run.green]
+    if base is None:
+        return "failed", "; ".join(_why_red(run) for run in red)
+    failing = {one for run in red for one in run.failures}
+    only_tests = all(run.total and run.failures and run.exit_code == TESTS_FAILED for run in red)
+    if only_tests and failing <= set(base.failures):
+        return "no_new_failures", f"{len(failing)} tests fail, and all of them failed on the base, too"
+    if base.total is None and not base.green:
+        return "failed", "the check was red on the base, too, and does not report single tests; only a person can tell"
+    return "failed", "; ".join(_why_red(run) for run in red)
+
+
+def _all_counted(runs: tuple[CheckRun, ...]) -> bool:
+    return all(run.total for run in runs)
+
+
+def _counted(run: CheckRun) -> str:
+    return f"{run.command}: {run.total} tests ran and none failed" if run.total else f"{run.command}: exit code 0"
+
+
+def _why_red(run: CheckRun) -> str:
+    if run.timed_out:
+        return f"{run.command}: stopped after {run.seconds} s"
+    if run.exit_code is None:
+        return f"{run.command}: it was stopped"
+    if run.total == 0:
+        return f"{run.command}: no test was reported (exit code {run.exit_code})"
+    if run.failures:
+        return f"{run.command}: {len(run.failures)} of {run.total} tests fail"
+    return f"{run.command}: exit code {run.exit_code}"

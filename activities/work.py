@@ -1,0 +1,308 @@
+"""Workspaces and checks for the coordinator: fetch, collect, integrate, check, judge, freeze."""
+
+import asyncio
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities import verdict
+from activities.beating import beating
+from activities.checks import Ran, run_check
+from activities.commit import commit_riders
+from activities.detect import detect_check
+from activities.git.mirror import Mirror, Mirrors
+from activities.sandbox import Sandbox
+from activities.tools.text import for_model
+from activities.workspaces import Workspaces
+from contracts.actions import GitPush
+from contracts.base import ArtifactRef, sha256
+from contracts.delivery import ChangeSet, ChangeSubject, CheckRun, FileChange
+from contracts.errors import BatonError
+from contracts.gates import Intent
+from contracts.ids import slug
+from contracts.runs import RunRef
+from contracts.work import (
+    Base,
+    CollectChanges,
+    DropWorkspaces,
+    Freeze,
+    Frozen,
+    Integrate,
+    Integrated,
+    Judge,
+    Judged,
+    PrepareRepository,
+    RunChecks,
+    Shown,
+)
+from contracts.workspace import WorkspaceRef
+from ledger import artifacts
+from ledger.db import Ledger
+
+DIFF_LIMIT = 24 * 1024
+"""Characters of a diff that the tester is shown; it can read the files for the rest."""
+
+
+class Work:
+    """Activities on repositories, workspaces and checks. `sandbox` None: checks are refused, with the way to get one."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        mirrors: Mirrors,
+        workspaces: Workspaces,
+        sandbox: Sandbox | None,
+        permanent: tuple[type[BatonError], ...],
+    ) -> None:
+        """`permanent` names errors that trying again does not mend."""
+        self._ledger = ledger
+        self._mirrors = mirrors
+        self._workspaces = workspaces
+        self._sandbox = sandbox
+        self._permanent = permanent
+
+    @activity.defn
+    async def prepare_repository(self, request: PrepareRepository) -> Base:
+        """Fetch into our own mirror and say what the run starts from, and which check proves a change. Safe to call twice."""
+        async with beating():
+            base = await self._guarded(asyncio.to_thread(self._prepare, request))
+            await self._ledger.tx(commit_riders, request)
+            return base
+
+    def _prepare(self, request: PrepareRepository) -> Base:
+        mirror = self._mirrors.open(request.repository)
+        fetched = mirror.fetch(request.base)
+        check, source = request.check, "declared" if request.check else ""
+        if check is None:
+            with self._workspaces.scratch(mirror, fetched.tree) as directory:
+                found = detect_check(directory)
+            check, source = found or (None, "")
+        return Base(
+            repository=mirror.repository,
+            commit=fetched.commit,
+            tree=fetched.tree,
+            branch=fetched.branch or "",
+            committed_at=fetched.committed_at,
+            check=check,
+            check_source=source,
+        )
+
+    @activity.defn
+    async def collect_changes(self, request: CollectChanges) -> ChangeSet:
+        """What a step really changed, read from its workspace and kept as a patch. Safe to call twice."""
+        async with beating():
+            change, patch = await self._guarded(asyncio.to_thread(self._collect, request))
+            return await self._ledger.tx(self._keep_change, request, change, patch)
+
+    def _collect(self, request: CollectChanges) -> tuple[ChangeSet, bytes]:
+        use = request.workspace
+        self._workspaces.ensure(use.name, use.ref, use.state, self._read)
+        mirror, tree = self._workspaces.snapshot(use.name)
+        start = self._workspaces.start_tree(use.name)
+        files = mirror.changes(start, tree)
+        outside = tuple(one.path for one in files if not _allowed(one.path, request.allowed))
+        if outside and request.drop_outside:
+            tree = mirror.without(tree, start, outside)
+            files = mirror.changes(start, tree)
+        change = ChangeSet(
+            item=request.item,
+            summary=request.summary,
+            files=tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in files),
+            outside=outside,
+            start_tree=start,
+            tree=tree,
+        )
+        return change, mirror.diff(start, tree)
+
+    def _keep_change(self, connection: Connection, request: CollectChanges, change: ChangeSet, patch: bytes) -> ChangeSet:
+        kept = self._keep(connection, request.run, patch, f"patch of {request.item}", "text/x-diff") if change.files else None
+        commit_riders(connection, request)
+        return change.model_copy(update={"patch": kept})
+
+    @activity.defn
+    async def describe_change(self, request: CollectChanges) -> Shown:
+        """The whole change between the repository's base and a workspace's start, for an agent to look at."""
+        async with beating():
+            shown = await self._guarded(asyncio.to_thread(self._describe, request.workspace.ref))
+            await self._ledger.tx(commit_riders, request)
+            return shown
+
+    def _describe(self, ref: WorkspaceRef) -> Shown:
+        mirror = self._mirrors.open(ref.repository)
+        base, tree = mirror.tree_of(ref.base), self._tree(mirror, ref)
+        files = mirror.changes(base, tree)
+        return Shown(
+            files=tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in files),
+            diff=for_model(mirror.diff(base, tree).decode(errors="replace"), DIFF_LIMIT),
+        )
+
+    @activity.defn
+    async def integrate(self, request: Integrate) -> Integrated:
+        """Put several patches on one tree, in order; the first that does not fit is named with its files. Guesses nothing."""
+        async with beating():
+            integrated, patch = await self._guarded(asyncio.to_thread(self._integrate, request))
+            if patch is None:
+                await self._ledger.tx(commit_riders, request)
+                return integrated
+            return await self._ledger.tx(self._keep_integrated, request, integrated, patch)
+
+    def _integrate(self, request: Integrate) -> tuple[Integrated, bytes | None]:
+        mirror = self._mirrors.open(request.start.repository)
+        start = tree = self._tree(mirror, request.start)
+        for change in request.changes:
+            if change.patch is None:
+                continue
+            applied = mirror.apply(tree, self._read(change.patch.digest))
+            if applied.tree is None:
+                return Integrated(conflicts=applied.conflicts, conflict_item=change.item), None
+            tree = applied.tree
+        return Integrated(tree=tree), mirror.diff(start, tree)
+
+    def _keep_integrated(self, connection: Connection, request: Integrate, integrated: Integrated, patch: bytes) -> Integrated:
+        kept = self._keep(connection, request.run, patch, "integrated patch", "text/x-diff") if patch else None
+        commit_riders(connection, request)
+        return integrated.model_copy(update={"patch": kept})
+
+    @activity.defn
+    async def run_checks(self, request: RunChecks) -> CheckRun:
+        """Run a check in the sandbox on a throw-away copy of a tree. What it shows is a result, also when it is red."""
+        async with beating():
+            if self._sandbox is None:
+                raise ApplicationError(
+                    "this worker has no sandbox, so no check is run; `baton doctor` says how to get one",
+                    type="SandboxUnavailable",
+                    non_retryable=True,
+                )
+            mirror = self._mirrors.open(request.start.repository)
+            tree = await self._guarded(asyncio.to_thread(self._tree, mirror, request.start))
+            environment = None if request.environment is None else Path(request.environment)
+            ran = await self._guarded(
+                run_check(
+                    self._sandbox,
+                    self._workspaces,
+                    mirror,
+                    tree,
+                    request.command,
+                    environment=environment,
+                    limit=timedelta(seconds=request.timeout_s),
+                )
+            )
+            return await self._ledger.tx(self._keep_run, request, tree, ran)
+
+    def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
+        output = self._keep(connection, request.run, ran.output, request.label, "text/plain", untrusted=True)
+        commit_riders(connection, request)
+        return CheckRun(
+            command=ran.command,
+            tree=tree,
+            exit_code=ran.exit_code,
+            timed_out=ran.timed_out,
+            total=ran.total,
+            failures=ran.failures,
+            output=output,
+            tail=ran.tail[-3000:],
+            seconds=int(ran.duration.total_seconds()),
+        )
+
+    @activity.defn
+    async def judge_checks(self, request: Judge) -> Judged:
+        """Compute the test report from the runs and keep it. No model has a say in the verdict."""
+        report = verdict.report(request.runs, request.base, request.added, request.notes)
+        return await self._ledger.tx(self._keep_report, request, report)
+
+    def _keep_report(self, connection: Connection, request: Judge, report: Any) -> Judged:
+        kept = self._keep(connection, request.run, report.stored(), "test report", "application/json")
+        commit_riders(connection, request)
+        return Judged(report=report, artifact=kept.digest)
+
+    @activity.defn
+    async def freeze(self, request: Freeze) -> Frozen:
+        """Fix the tree, the branch and the action that an approval will allow. Safe to call twice."""
+        async with beating():
+            frozen, patch = await self._guarded(asyncio.to_thread(self._freeze, request))
+            return await self._ledger.tx(self._keep_frozen, request, frozen, patch)
+
+    def _freeze(self, request: Freeze) -> tuple[Frozen, bytes]:
+        mirror = self._mirrors.open(request.base.repository)
+        tree = self._tree(mirror, request.start)
+        patch = mirror.diff(request.base.tree, tree)
+        title = request.instruction.strip().splitlines()[0][:72]
+        branch = request.branch or f"baton/{slug(request.instruction)}-{tree[:8]}"
+        subject = ChangeSubject(
+            repository=request.base.repository,
+            base=request.base.commit,
+            tree=tree,
+            branch=branch,
+            patch=ArtifactRef(digest=sha256(patch), size=len(patch), media_type="text/x-diff"),
+            message=f"{title}\n\n{request.summary}\n",
+            verdict=request.judged.report.verdict,
+            report=request.judged.artifact,
+        )
+        push = push_of(subject)
+        intent = Intent(
+            key=push.key(),
+            type="git.push",
+            arguments=sha256(push.stored()),
+            arguments_digest=push.identity(),
+            summary=f"push {tree[:12]} as {branch}",
+        )
+        changes = mirror.changes(request.base.tree, tree)
+        files = tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in changes)
+        return Frozen(subject=subject, intent=intent, files=files), patch
+
+    def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes) -> Frozen:
+        self._keep(connection, request.run, patch, "the change", "text/x-diff")
+        self._keep(connection, request.run, push_of(frozen.subject).stored(), "git.push", "application/json")
+        commit_riders(connection, request)
+        return frozen
+
+    @activity.defn
+    async def drop_workspaces(self, request: DropWorkspaces) -> None:
+        """Remove every workspace of a run family. Safe to call twice."""
+        async with beating():
+            await asyncio.to_thread(self._workspaces.remove, request.run.trace)
+            await self._ledger.tx(commit_riders, request)
+
+    def _tree(self, mirror: Mirror, ref: WorkspaceRef) -> str:
+        """The tree that a workspace starts from. Its patches were made on exactly what they are applied to here."""
+        tree = mirror.tree_of(ref.base)
+        for digest in ref.patches:
+            applied = mirror.apply(tree, self._read(digest))
+            if applied.tree is None:
+                raise BatonError(f"patch {digest[:12]}… no longer fits {tree[:12]} in {', '.join(applied.conflicts)}")
+            tree = applied.tree
+        return tree
+
+    def _read(self, digest: str) -> bytes:
+        return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
+
+    def _keep(
+        self, connection: Connection, run: RunRef, data: bytes, name: str, media_type: str, *, untrusted: bool = False
+    ) -> ArtifactRef:
+        kept = artifacts.put(connection, self._ledger.files, data, media_type)
+        artifacts.note_seen(connection, run.trace, run.path, kept.digest, name, untrusted=untrusted)
+        return kept
+
+    async def _guarded(self, work: Any) -> Any:
+        """Errors that a retry cannot mend end the activity at once, with the text that says what to do."""
+        try:
+            return await work
+        except self._permanent as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
+
+
+def push_of(subject: ChangeSubject) -> GitPush:
+    """The push that an approved change means: exactly its bytes."""
+    return GitPush(
+        repository=subject.repository, base=subject.base, tree=subject.tree, branch=subject.branch, message=subject.message
+    )
+
+
+def _allowed(path: str, allowed: tuple[str, ...]) -> bool:
+    return any(path == one or fnmatchcase(path, one) for one in allowed)
+

@@ -1,0 +1,74 @@
+"""The connection to Temporal, the same for worker and commands. Address and credentials come from Temporal's own profiles."""
+
+from typing import Any
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from contracts.errors import BatonError, Misconfigured
+from workflows.guard import DATA_CONVERTER
+from workflows.kit.kit import SEARCH_ATTRIBUTES
+
+DEFAULT_ADDRESS = "localhost:7233"
+
+
+class Unreachable(BatonError):
+    """Temporal cannot be reached. Start it (`baton up`), or correct the address in temporal.toml or TEMPORAL_ADDRESS."""
+
+
+def profile() -> dict[str, Any]:
+    """What Temporal's profile file and TEMPORAL_ variables say, with the local default. Raises `Misconfigured`."""
+    try:
+        found: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
+    except (RuntimeError, ValueError) as error:
+        raise Misconfigured(f"Temporal's settings cannot be read: {error}") from None
+    found.setdefault("target_host", DEFAULT_ADDRESS)
+    return found
+
+
+async def connect(**more: Any) -> Client:
+    """A client that speaks our contracts. Raises `Unreachable` with the address that was tried."""
+    settings = profile() | more
+    try:
+        return await Client.connect(**settings, data_converter=DATA_CONVERTER)
+    except RuntimeError as error:
+        raise Unreachable(
+            f"Temporal at {settings['target_host']} cannot be reached ({first_line(error)}). "
+            "Start it with `baton up`, or set the address in temporal.toml or TEMPORAL_ADDRESS"
+        ) from None
+
+
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, bounded."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+async def check_search_attributes(client: Client) -> None:
+    """Register the search attributes that runs set, where the server lets us. Raises `Misconfigured`, naming the missing.
+
+    A missing one would fail every workflow task, again and again: better not to start.
+    """
+    service, namespace = client.operator_service, client.namespace
+    have = await service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+    missing = {name: kind for name, kind in wanted.items() if name not in have.custom_attributes}
+    if not missing:
+        return
+    try:
+        await service.add_search_attributes(AddSearchAttributesRequest(namespace=namespace, search_attributes=missing))
+    except RPCError as error:
+        lines = " ".join(f"--name {name} --type {kind_name(kind)}" for name, kind in missing.items())
+        raise Misconfigured(
+            f"the search attributes {', '.join(missing)} are missing in namespace {namespace!r} and could not be added "
+            f"({first_line(error)}). Add them: temporal operator search-attribute create {lines}"
+        ) from None
+
+
+def kind_name(kind: int) -> str:
+    """Temporal's own word for a search attribute's type, as its CLI takes it."""
+    return IndexedValueType.Name(IndexedValueType.ValueType(kind)).removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")

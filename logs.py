@@ -1,0 +1,72 @@
+"""Logs: structlog over the standard library. One sentence a line, with run, trace and span; no message bodies at info."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from structlog.types import Processor
+from temporalio import activity, workflow
+
+QUIET = ("anthropic", "openai", "httpx2", "httpcore2", "alembic", "asyncio")
+"""Libraries whose own lines say nothing about our work, or say too much: some would print request bodies."""
+
+
+def configure(log_format: str, level: str) -> None:
+    """Send every log line of this process to stderr, as JSON or, on a terminal, for people. Safe to call twice."""
+    pretty = log_format == "pretty" or (log_format == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Processor = structlog.dev.ConsoleRenderer(colors=True) if pretty else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, from_temporal],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # The adapters would append a dict to the sentence; `from_temporal` makes fields of it.
+    for logger in (workflow.logger, activity.logger):
+        for setting in ("workflow_info_on_message", "activity_info_on_message", "full_workflow_info_on_extra", "full_activity_info_on_extra"):
+            if hasattr(logger, setting):
+                setattr(logger, setting, False)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def from_temporal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Make fields of what Temporal's loggers know of the workflow or activity a line comes from."""
+    record = event.get("_record")
+    for name in ("temporal_workflow", "temporal_activity"):
+        known = getattr(record, name, None)
+        if isinstance(known, dict):
+            event["run"] = known.get("workflow_id", "")
+            event["run_id"] = known.get("run_id", known.get("workflow_run_id", ""))
+            event["attempt"] = known.get("attempt")
+            if "activity_type" in known:
+                event["activity"] = known["activity_type"]
+    return event
+
+
+
+def log() -> structlog.stdlib.BoundLogger:
+    """Our logger, for code outside workflows. In a workflow use `workflow.logger`, which does not repeat itself on replay."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("baton")
+    return logger

@@ -1,0 +1,212 @@
+"""The worker: connect, register explicit lists, run until interrupted. The only place that builds providers."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+import config
+import connection
+import logs
+from activities.actions.deliver import Actions
+from activities.actions.git_push import GitPushAdapter
+from activities.agents import Agent, Catalogue, load_catalogue
+from activities.gates import Gates
+from activities.git.mirror import Mirrors, PushRefused, RevisionUnknown
+from activities.journal import Journal
+from activities.models import Models
+from activities.paths import PathRefused
+from activities.policy import Policy, load_policy
+from activities.providers.anthropic import Anthropic
+from activities.providers.base import Provider
+from activities.providers.openai import OpenAI
+from activities.providers.scripted import Scripted
+from activities.sandbox import Sandbox, SandboxUnavailable
+from activities.tool_calls import Tools
+from activities.tools.registry import TOOLS
+from activities.tracing import Tracing
+from activities.work import Work
+from activities.workspaces import Workspaces
+from contracts.agents import Choice
+from contracts.errors import BatonError, Misconfigured
+from ledger.db import Ledger
+from ledger.migrate import upgrade
+from workflows.delivery import Delivery
+from workflows.guard import Guard, UnknownWorkflow
+from workflows.write_item import WriteItem
+
+WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, UnknownWorkflow)
+
+PERMANENT: tuple[type[BatonError], ...] = (RevisionUnknown, PushRefused, PathRefused, SandboxUnavailable, Misconfigured)
+"""Errors of git, files and the sandbox that the same attempt can only meet again."""
+
+PASSED_THROUGH = ("contracts", "ledger", "activities", "workflows", "sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices")
+"""Modules that Temporal's import sandbox does not load anew; workflow modules are thin and hold no state."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a worker is made of."""
+
+    ledger: Ledger
+    providers: dict[str, Provider]
+    catalogue: Catalogue
+    policy: Policy
+    activities: list[Callable[..., Any]]
+
+
+def build(settings: config.Settings, ledger: Ledger) -> Parts:
+    """Wire every activity with what it needs. Raises `Misconfigured` for files that are wrong."""
+    catalogue, policy = load_catalogue(settings.agents, TOOLS), load_policy(settings.policy)
+    providers = build_providers(settings)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    mirrors = Mirrors(settings.state.absolute() / "mirrors")
+    workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
+    sandbox = find_sandbox(settings)
+    models = Models(ledger, catalogue, providers, policy, name)
+    journal = Journal(ledger, catalogue, policy, lambda agent: choices(settings, catalogue, providers, agent))
+    gates = Gates(ledger, policy)
+    work = Work(ledger, mirrors, workspaces, sandbox, PERMANENT)
+    actions = Actions(ledger, {"git.push": GitPushAdapter(mirrors)}, PERMANENT, name)
+    tools = Tools(ledger, TOOLS, workspaces, sandbox)
+    registered: list[Callable[..., Any]] = [
+        models.call_model,
+        tools.run_tool,
+        journal.begin_run,
+        journal.record,
+        journal.finish_run,
+        gates.open_gate,
+        gates.admit_decision,
+        work.prepare_repository,
+        work.collect_changes,
+        work.describe_change,
+        work.integrate,
+        work.run_checks,
+        work.judge_checks,
+        work.freeze,
+        work.drop_workspaces,
+        actions.deliver,
+        actions.resolve,
+    ]
+    return Parts(ledger, providers, catalogue, policy, registered)
+
+
+def build_providers(settings: config.Settings) -> dict[str, Provider]:
+    """The providers that this worker can reach: those with a key, an endpoint of their own, or a script."""
+    found: dict[str, Provider] = {}
+    if settings.anthropic_key:
+        found["anthropic"] = Anthropic(settings.anthropic_key, settings.anthropic_base_url or None)
+    if settings.openai_key or settings.openai_base_url:
+        key = settings.openai_key or "none"
+        url = settings.openai_base_url or None
+        found["openai"] = OpenAI(key, url, legacy_max_tokens=settings.openai_legacy_max_tokens)
+    if settings.script is not None:
+        found["scripted"] = Scripted(settings.script)
+    return found
+
+
+def choices(
+    settings: config.Settings, catalogue: Catalogue, providers: dict[str, Provider], agent: Agent
+) -> tuple[Choice, ...]:
+    """The models that can answer for an agent here, in order. Raises `Misconfigured` when there is none."""
+    if settings.model:
+        routed: tuple[Choice, ...] = (Choice(model=settings.model, free=settings.model_free),)
+    else:
+        routed = catalogue.routes.classes[agent.file.model_class]
+    usable = tuple(choice for choice in routed if choice.provider in providers)
+    if not usable:
+        raise Misconfigured(
+            f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in routed)} cannot be reached. "
+            "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with BATON_OPENAI_BASE_URL; "
+            "`make demo` needs none"
+        )
+    return usable
+
+
+def find_sandbox(settings: config.Settings) -> Sandbox | None:
+    """The sandbox, or None with a warning: then every command is refused, and nothing else."""
+    try:
+        return Sandbox.find(settings.bubblewrap)
+    except SandboxUnavailable as error:
+        logs.log().warning("no sandbox: checks and commands are refused", reason=str(error), action="sandbox_missing")
+        return None
+
+
+def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Worker:
+    """The worker, not yet running."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    sandboxed = SandboxedWorkflowRunner(restrictions=restrictions)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=WORKFLOWS,
+        activities=parts.activities,
+        interceptors=[Guard(), Tracing()],
+        workflow_runner=sandboxed if settings.workflow_sandbox else UnsandboxedWorkflowRunner(),
+        # A killed worker costs this long on the next workflow task; the default is ten seconds.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        graceful_shutdown_timeout=timedelta(seconds=10),
+    )
+
+
+async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
+    """Run a worker until `stop` is set. What runs then gets ten seconds; Temporal hands the rest to another worker."""
+    ledger = Ledger(settings.database, settings.artifacts)
+    await asyncio.to_thread(upgrade, ledger)
+    parts = build(settings, ledger)
+    try:
+        client = await connection.connect()
+        await connection.check_search_attributes(client)
+        async with make_worker(client, settings, parts):
+            logs.log().info(
+                "the worker is ready",
+                action="worker_ready",
+                task_queue=settings.task_queue,
+                models=sorted(parts.providers) or "none: every run is refused until a key is set",
+            )
+            await stop.wait()
+    finally:
+        for provider in parts.providers.values():
+            await provider.close()
+        ledger.close()
+
+
+async def _main() -> int:
+    settings = config.load()
+    logs.configure(settings.log_format, settings.log_level)
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    try:
+        await serve(settings, stop)
+    except BatonError as error:
+        print(f"baton worker: {error}", file=sys.stderr)
+        return 6 if isinstance(error, connection.Unreachable) else 2
+    return 0
+
+
+def main() -> None:
+    """Entry of `python worker.py`."""
+    code = 130
+    with contextlib.suppress(KeyboardInterrupt):
+        code = asyncio.run(_main())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Delivery: plan → gate → write → integrate → test → rework → gate → act. A real change on a real repository."""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from activities.work import Work
+from contracts.actions import Receipt
+from contracts.delivery import DeliveryInput, DeliveryReport, DeliveryStatus, Feedback, Plan, PlanTask
+from contracts.gates import Decided, GateKind
+from contracts.handoff import Handoff
+from contracts.runs import RunState
+from contracts.steps import WorkspaceUse
+from contracts.work import Base, DropWorkspaces, Freeze, Frozen, PrepareRepository
+from contracts.workspace import WorkspaceRef
+from workflows import delivery_gates as gates
+from workflows.delivery_stages import Ended, Tested, Written, test_and_rework, write_and_integrate
+from workflows.kit.ask import ask, cause_of
+from workflows.kit.gate import gate
+from workflows.kit.kit import Kit
+from workflows.kit.options import WORK
+from workflows.kit.perform import perform
+
+AGENTS = ("planner", "writer", "tester")
+GATES: tuple[GateKind, ...] = ("plan", "change", "clarify", "conflict", "stuck", "unknown")
+PLAN_ROUNDS = 6
+
+
+@workflow.defn(name="Delivery")
+class Delivery:
+    """A change from an instruction to a pushed branch, with a person at the plan and at the change."""
+
+    def __init__(self) -> None:
+        self.kit = Kit(GATES)
+        self.asked: DeliveryInput | None = None
+        self.base: Base | None = None
+        self.frozen: Frozen | None = None
+        self.tested: Tested | None = None
+        self.receipts: tuple[Receipt, ...] = ()
+        self.approved_by: list[str] = []
+        self.summary = ""
+        workflow.set_query_handler("status", self._status)
+
+    @workflow.run
+    async def run(self, asked: DeliveryInput) -> DeliveryReport:
+        """The report of how it ended. Fails where the system, and not the work, was the reason."""
+        self.asked = asked
+        try:
+            began = await self.kit.begin("Delivery", asked, AGENTS)
+        except ActivityError as error:
+            raise ApplicationError(cause_of(error), type="NotAdmitted", non_retryable=True) from None
+        if began.duplicate_of is not None:
+            return self._report("could_not", f"the request {asked.request_key!r} was given before: see {began.duplicate_of}")
+        try:
+            await self._story(asked)
+            return await self._end("done", "")
+        except Ended as ended:
+            return await self._end(ended.state, ended.reason)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end("cancelled", "cancelled by an operator"))
+            raise
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                await asyncio.shield(self._end("cancelled", "cancelled by an operator"))
+                raise
+            reason = cause_of(error)
+            await self._end("failed", reason)
+            raise ApplicationError(reason, type="RunFailed", non_retryable=True) from None
+
+    async def _story(self, asked: DeliveryInput) -> None:
+        base = await self._intake(asked)
+        feedback: tuple[Feedback, ...] = ()
+        for number in range(1, PLAN_ROUNDS + 1):
+            plan, check = await self._agree_on_plan(base, number, feedback)
+            written = await write_and_integrate(self.kit, asked, base, plan, check, number)
+            if written.replan is None:
+                break
+            feedback = (*feedback, written.replan)
+        else:
+            raise Ended("could_not", f"no plan held after {PLAN_ROUNDS} rounds")
+        frozen = await self._agree_on_change(base, written)
+        await self._act(frozen)
+
+    async def _intake(self, asked: DeliveryInput) -> Base:
+        request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check)
+        base = await self.kit.do(Work.prepare_repository, request, "git: fetch the repository", **WORK)
+        self.base = base
+        source = f" ({base.check_source})" if base.check_source else ""
+        self.kit.note(
+            f"fetched {base.repository} at {base.commit[:12]}",
+            f"check: {base.check}{source}" if base.check else "no check was declared or found",
+            "the planner reads the repository",
+        )
+        return base
+
+    async def _agree_on_plan(
+        self, base: Base, number: int, feedback: tuple[Feedback, ...]
+    ) -> tuple[Handoff[Plan], str | None]:
+        """The plan that a person approved, with the check that counts."""
+        self.kit.enter("plan", "the planner proposes, a person approves")
+        while True:
+            handoff = await self._plan(base, feedback)
+            if handoff.body is None:
+                feedback = (*feedback, await self._planner_is_stuck(handoff))
+                continue
+            decided = await gate(self.kit, gates.plan_gate(handoff, base.check))
+            if decided.verb == "approve":
+                self.approved_by.append(f"{decided.gate} by {decided.by}")
+                self.summary = handoff.body.summary
+                return handoff, gates.check_of(decided, base, handoff.body)
+            _end_unless_changes(decided, "the plan")
+            feedback = (*feedback, gates.feedback_of(decided))
+            if self.kit.asked["planner"] >= PLAN_ROUNDS + number:
+                raise Ended("could_not", f"no plan was approved after {self.kit.asked['planner']} proposals")
+
+    async def _plan(self, base: Base, feedback: tuple[Feedback, ...]) -> Handoff[Plan]:
+        assert self.asked is not None
+        task = PlanTask(
+            instruction=self.asked.instruction,
+            repository=base.repository,
+            base=base.commit,
+            check=base.check,
+            feedback=feedback,
+        )
+        path = f"plan/{self.kit.asked.get('planner', 0) + 1}"
+        start = WorkspaceRef(repository=base.repository, base=base.commit)
+        use = WorkspaceUse(name=f"{self.kit.ref.trace}/{path}", ref=start)
+        step = await ask(self.kit, path, "planner", task, Plan, workspace=use)
+        if step.handoff.outcome == "could_not":
+            raise Ended("could_not", f"the planner could not: {step.handoff.reason}")
+        return step.handoff
+
+    async def _planner_is_stuck(self, handoff: Handoff[Plan]) -> Feedback:
+        """Unsure and without a plan: a person says how to go on."""
+        ask_person = gates.stuck_gate(
+            "the planner is unsure and has no plan", (handoff.reason,), "let the planner try once more", handoff, handoff.reason
+        )
+        decided = await gate(self.kit, ask_person)
+        if decided.verb == "approve":
+            return Feedback(source=decided.by, about=decided.gate, text=decided.note or "try once more")
+        _end_unless_changes(decided, "a plan")
+        return gates.feedback_of(decided)
+
+    async def _agree_on_change(self, base: Base, written: Written) -> Frozen:
+        """The change that a person approved, tested and frozen."""
+        assert self.asked is not None
+        while True:
+            self.tested = tested = await test_and_rework(self.kit, self.asked, base, written)
+            request = Freeze(
+                run=self.kit.ref,
+                start=tested.ref,
+                base=base,
+                instruction=self.asked.instruction,
+                summary=self.summary,
+                branch=self.asked.branch,
+                judged=tested.judged,
+            )
+            frozen = await self.kit.do(Work.freeze, request, "git: freeze the change", **WORK)
+            self.frozen = frozen
+            self.kit.enter("change", "a person approves the change")
+            decided = await gate(self.kit, gates.change_gate(frozen, tested.judged.report, written.kept_outside))
+            if decided.verb == "approve":
+                self.approved_by.append(f"{decided.gate} by {decided.by}")
+                return frozen
+            _end_unless_changes(decided, "the change")
+            written = tested.again(written, gates.feedback_of(decided))
+
+    async def _act(self, frozen: Frozen) -> None:
+        self.kit.enter("act", "the branch is pushed")
+        for intent in (frozen.intent,):
+            receipt = await perform(self.kit, intent)
+            self.receipts = (*self.receipts, receipt)
+            if receipt.state != "delivered":
+                raise Ended("could_not", f"{intent.summary}: {receipt.state}: {receipt.problem or 'nobody knows the outcome'}")
+
+    async def _end(self, state: RunState, reason: str) -> DeliveryReport:
+        """Commit how it ended. What is left behind: turns, artifacts and feed; no workspace, no held money."""
+        self.kit.stage = "end"
+        self.kit.note(f"ended: {state}", reason or "everything asked for was done", "nothing", actor="coordinator")
+        drop = DropWorkspaces(run=self.kit.ref)
+        try:
+            await workflow.execute_activity_method(Work.drop_workspaces, drop, summary="workspace: remove", **WORK)
+        except ActivityError as error:
+            self.kit.note("left workspaces behind", cause_of(error), "`baton doctor` lists them", importance="detail")
+        report = self._report(state, reason)
+        totals = await self.kit.finish(state, report.model_dump_json(), state)
+        return report.model_copy(update={"usd_micros": totals.usd_micros, "tokens": totals.tokens})
+
+    def _report(self, state: RunState, reason: str) -> DeliveryReport:
+        frozen, tested = self.frozen, self.tested
+        delivered = [receipt for receipt in self.receipts if receipt.state == "delivered"]
+        return DeliveryReport(
+            run=workflow.info().workflow_id,
+            trace=self.kit.ref.trace,
+            state=state,
+            reason=reason,
+            repository=self.base.repository if self.base else "",
+            base=self.base.commit if self.base else "",
+            branch=frozen.subject.branch if frozen else "",
+            commit=delivered[0].reference if delivered else "",
+            tree=frozen.subject.tree if frozen else "",
+            summary=self.summary,
+            files=frozen.files if frozen else (),
+            tests=tested.judged.report if tested else None,
+            receipts=self.receipts,
+            approved_by=tuple(self.approved_by),
+            usd_micros=self.kit.usd_micros,
+            tokens=self.kit.tokens,
+            scripted=self.kit.began is not None and self.kit.scripted,
+        )
+
+    def _status(self, *_: Any) -> dict[str, Any]:
+        kit = self.kit
+        last = kit.lines[-1] if kit.lines else None
+        return DeliveryStatus(
+            run=workflow.info().workflow_id,
+            trace=kit.ref.trace,
+            state=kit.state,
+            stage=kit.stage,
+            waiting_for=kit.waiting_view(),
+            did=last.did if last else "",
+            why=last.why if last else "",
+            next=kit.next,
+            spent_micros=kit.usd_micros,
+            ceiling_micros=kit.began.ceiling_micros if kit.began else 0,
+            scripted=kit.began is not None and kit.scripted,
+        ).model_dump(mode="json")
+
+
+def _end_unless_changes(decided: Decided, what: str) -> None:
+    """Only request_changes goes on; reject and silence end the run, and never approve."""
+    if decided.verb == "request_changes":
+        return
+    if decided.verb == "reject":
+        raise Ended("could_not", f"{what} was rejected by {decided.by}: {decided.note}")
+    raise Ended("could_not", f"{what} was not approved: {decided.gate} {decided.verb}")

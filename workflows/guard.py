@@ -1,0 +1,86 @@
+"""What keeps a worker's workflows from being wedged by bad starts: a strict converter, an interceptor, a catch-all."""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+KNOWN = ("Delivery", "WriteItem")
+
+
+class StrictJSON(PydanticJSONPlainPayloadConverter):
+    """Reads payloads into contracts and refuses what does not fit, so that a bad start fails instead of retrying for ever."""
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """The value. Raises a permanent `ApplicationError` that names each wrong field."""
+        try:
+            return super().from_payload(payload, type_hint)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in one['loc']) or '(whole)'}: {one['msg']}"
+                for one in error.errors(include_url=False, include_context=False, include_input=False)[:8]
+            )
+            raise ApplicationError(f"the input was refused: {problems}", type="InputRefused", non_retryable=True) from None
+
+
+class StrictConverter(CompositePayloadConverter):
+    """Temporal's converters with `StrictJSON` in place of plain JSON."""
+
+    def __init__(self) -> None:
+        """No settings: client, worker and replay have to agree."""
+        others = DefaultPayloadConverter.default_encoding_payload_converters
+        super().__init__(
+            *(StrictJSON() if isinstance(one, JSONPlainPayloadConverter) else one for one in others),
+        )
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=StrictConverter)
+
+
+class Guard(Interceptor):
+    """Checks what workflows are started with."""
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
+        """One guard per workflow."""
+        return _Inbound
+
+
+class _Inbound(WorkflowInboundInterceptor):
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        if input.type is not UnknownWorkflow and len(input.args) != 1:
+            _refuse(
+                f"{workflow.info().workflow_type} takes exactly one JSON object as its input and got {len(input.args)}: "
+                '--input \'{"repository": "…", "instruction": "…"}\''
+            )
+        return await super().execute_workflow(input)
+
+
+@workflow.defn(dynamic=True)
+class UnknownWorkflow:
+    """Answers starts of workflow types that do not exist."""
+
+    @workflow.run
+    async def run(self, args: Sequence[RawValue]) -> NoReturn:
+        """Fail at once, naming the types that there are."""
+        _refuse(f"there is no workflow type {workflow.info().workflow_type!r}; there are {', '.join(KNOWN)}")
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ApplicationError(text, type="InputRefused", non_retryable=True)
