@@ -29,7 +29,7 @@ def upgrade(ledger: Ledger) -> None:
 
 def is_current(ledger: Ledger) -> bool:
     """True if the schema is this release's. Raises `Misconfigured` when a newer release has migrated it."""
-    with ledger.engine.connect() as connection:
+    with ledger.engine.connect().execution_options(baton_reads=True) as connection:
         at = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(_config())
     if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:

@@ -1,0 +1,43 @@
+"""Databases for tests: a fresh SQLite file or PostgreSQL database each time, copied from a migrated template."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.db import Ledger
+from ledger.migrate import upgrade
+from tests import postgres as server
+from tests.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A private PostgreSQL server, started when the first test wants it."""
+    with server.running() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    folder = tmp_path_factory.mktemp("sqlite-template")
+    ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", folder / "artifacts")
+    upgrade(ledger)
+    ledger.close()  # folds the write-ahead log into the file
+    return folder / "ledger.db"
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated SQLite ledger."""
+    shutil.copy(sqlite_template, tmp_path / "ledger.db")
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of a fresh, migrated PostgreSQL ledger."""
+    with postgres.migrated() as url:
+        yield url

@@ -1,0 +1,118 @@
+"""Migrations end at the tables that the code uses, whoever runs them, however often, and never go over a newer schema."""
+
+import multiprocessing
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from contracts.errors import Misconfigured
+from ledger.db import Ledger
+from ledger.migrate import is_current, upgrade
+from ledger.tables import metadata
+from tests.postgres import Postgres
+
+PROCESSES = 3
+
+
+def differences(connection: Connection) -> list[str]:
+    """What a migrated database has otherwise than `ledger/tables.py`, one line each."""
+    options = {"compare_type": True, "compare_server_default": True}
+    context = MigrationContext.configure(connection, opts=options)
+    return [repr(one) for one in compare_metadata(context, metadata)]
+
+
+def checks(connection: Connection) -> set[str]:
+    """Names of the check constraints that the database really has (comparing metadata does not look at them)."""
+    query = {
+        "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'table'",
+        "postgresql": "SELECT conname FROM pg_constraint WHERE contype = 'c'",
+    }[connection.dialect.name]
+    found = " ".join(connection.execute(text(query)).scalars())
+    return {name for name in _declared_checks() if name in found}
+
+
+def _declared_checks() -> set[str]:
+    constraints = [one for table in metadata.tables.values() for one in table.constraints]
+    return {str(one.name) for one in constraints if one.__visit_name__ == "check_constraint"}
+
+
+def migrate(barrier: threading.Barrier, urls: list[str], files: Path) -> None:
+    """Upgrade some databases in a process of its own, each at the same moment as the other processes."""
+    try:
+        for url in urls:
+            barrier.wait(60)
+            ledger = Ledger(url, files)
+            upgrade(ledger)
+            ledger.close()
+    except BaseException:
+        barrier.abort()
+        raise
+
+
+def test_migrated_database_has_exactly_the_tables_of_the_code(ledger: Ledger) -> None:
+    """A migrated database and `ledger/tables.py` agree in tables, columns, types, defaults, indexes and checks."""
+    differs = ledger.read_now(differences)
+    assert differs == [], "migrations and ledger/tables.py differ; write a migration:\n" + "\n".join(differs)
+    assert ledger.read_now(checks) == _declared_checks()
+
+
+def test_a_difference_is_found_and_named(ledger: Ledger) -> None:
+    """The comparison above is not blind: a dropped index and an unknown column are both named."""
+
+    def damage(connection: Connection) -> None:
+        connection.execute(text("DROP INDEX ix_turn_trace_path"))
+        connection.execute(text("ALTER TABLE run ADD COLUMN surprise TEXT"))
+
+    ledger.tx_now(damage)
+    found = " ".join(ledger.read_now(differences))
+    assert "ix_turn_trace_path" in found
+    assert "surprise" in found
+
+
+def test_upgrading_twice_changes_nothing(empty_url: str, tmp_path: Path) -> None:
+    """The first upgrade makes the schema, the second leaves it alone, and rows stay."""
+    ledger = Ledger(empty_url, tmp_path)
+    assert not is_current(ledger)
+    upgrade(ledger)
+    ledger.tx_now(lambda connection: connection.execute(text("UPDATE feed_head SET seq = 7")))
+    upgrade(ledger)
+    assert is_current(ledger)
+    assert ledger.read_now(lambda connection: connection.execute(text("SELECT seq FROM feed_head")).scalars().all()) == [7]
+    ledger.close()
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(ledger: Ledger) -> None:
+    """A ledger that a newer release has migrated is not touched; the message names its revision and the two ways out."""
+    ledger.tx_now(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(Misconfigured, match=r"schema is 9999.*newer release.*[Ss]tart that release.*backup"):
+        upgrade(ledger)
+
+
+def test_processes_that_start_together_migrate_once(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Several processes upgrade one empty database at the same moment, time and again: all succeed, and it is done once."""
+    spawn = multiprocessing.get_context("spawn")
+    urls = _empty(kind, tmp_path, request)
+    barrier = spawn.Barrier(PROCESSES)
+    started = [spawn.Process(target=migrate, args=(barrier, urls, tmp_path)) for _ in range(PROCESSES)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(100)
+    assert [process.exitcode for process in started] == [0] * PROCESSES
+    for url in urls:
+        ledger = Ledger(url, tmp_path)
+        assert is_current(ledger)
+        assert ledger.read_now(lambda connection: connection.execute(text("SELECT count(*) FROM feed_head")).scalar()) == 1
+        ledger.close()
+
+
+def _empty(kind: str, folder: Path, request: pytest.FixtureRequest) -> list[str]:
+    """Some databases without any table."""
+    if kind == "sqlite":
+        return [f"sqlite:///{folder / str(number)}.db" for number in range(12)]
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return [postgres.url(postgres.create()) for _ in range(2)]

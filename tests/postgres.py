@@ -1,0 +1,195 @@
+"""A private PostgreSQL server for tests: the distribution's own binaries, a temporary folder, a Unix socket, no network."""
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import psycopg
+import pytest
+
+from ledger.db import Ledger
+from ledger.migrate import upgrade
+
+PORT = 5432
+"""Only names the socket's file; nothing listens on the network."""
+
+START_SECONDS = 60
+
+HOW = "install PostgreSQL's server binaries (Debian: apt-get install postgresql) or put initdb and postgres on the PATH"
+
+# Speed before safety: the folder is deleted at the end.
+OPTIONS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "deadlock_timeout": "200ms",
+    "log_min_messages": "warning",
+}
+
+
+@dataclass
+class Postgres:
+    """A running server. `database` gives a fresh, migrated database each time."""
+
+    socket: Path
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def url(self, name: str) -> str:
+        """SQLAlchemy's URL of one of its databases."""
+        return f"postgresql+psycopg://baton@/{name}?host={self.socket}&port={PORT}"
+
+    def create(self, template: str = "template1") -> str:
+        """A new database as a copy of `template`; gives back its name."""
+        name = f"test_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def migrate_template(self, files: Path) -> None:
+        """Make the database that `migrated` copies."""
+        self._run("CREATE DATABASE migrated")
+        ledger = Ledger(self.url("migrated"), files)
+        upgrade(ledger)
+        ledger.close()
+
+    @contextlib.contextmanager
+    def migrated(self) -> Iterator[str]:
+        """The URL of a fresh database with the newest schema; dropped at the end."""
+        name = self.create("migrated")
+        try:
+            yield self.url(name)
+        finally:
+            self.drop(name)
+
+    def _run(self, statement: str) -> None:
+        # The names are our own, and CREATE DATABASE takes no parameters.
+        with psycopg.connect(self._conninfo(), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _conninfo(self) -> str:
+        return f"host={self.socket} port={PORT} user=baton dbname=postgres"
+
+    def answers(self) -> bool:
+        """True once it takes connections."""
+        try:
+            psycopg.connect(self._conninfo()).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def binaries() -> Path | None:
+    """The folder with initdb and postgres, the newest where there are several; None where there is none."""
+    found = shutil.which("initdb")
+    folders = list(Path("/usr/lib/postgresql").glob("*/bin"))
+    folders.sort(key=lambda folder: int(folder.parent.name.split(".")[0]), reverse=True)
+    folders += [Path(found).resolve().parent] if found else []
+    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists()), None)
+
+
+def missing() -> NoReturn:
+    """Skip, or fail where nothing may be skipped."""
+    text = f"there is no PostgreSQL here; {HOW}"
+    if os.environ.get("CI"):
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Postgres]:
+    """A server with a migrated template database; stopped by its own process id and deleted at the end."""
+    bin_folder = binaries()
+    if bin_folder is None:
+        missing()
+    # Not beneath pytest's own folder: that is closed to the user that the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="baton-pg-"))
+    user = _server_user()
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    try:
+        with _server(bin_folder, folder, user) as server:
+            server.migrate_template(folder / "files")
+            yield server
+    finally:
+        shutil.rmtree(folder)
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    """Whom the server runs as: PostgreSQL refuses root, so root becomes somebody else. None: ourselves."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return names.get("postgres") or names["nobody"]
+
+
+@contextlib.contextmanager
+def _server(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> Iterator[Postgres]:
+    data, log = folder / "data", folder / "log"
+    initdb: list[Path | str] = [
+        bin_folder / "initdb",
+        "-D",
+        data,
+        "-U",
+        "baton",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-locale",
+        "-N",
+    ]
+    with log.open("w+") as output:
+        if _start(initdb, folder, user, output).wait() != 0:
+            pytest.fail(f"initdb failed: {log.read_text()[-2000:]}")
+        settings = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
+        process = _start([bin_folder / "postgres", "-D", data, "-k", folder, "-p", str(PORT), *settings], folder, user, output)
+        server = Postgres(folder)
+        try:
+            _wait(server, process, log)
+            yield server
+        finally:
+            _stop(process)
+
+
+def _start(
+    command: list[Path | str], folder: Path, user: pwd.struct_passwd | None, output: object
+) -> "subprocess.Popen[bytes]":
+    clean = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    drop = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # the typed overloads do not take **drop
+        command, cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **drop
+    )
+
+
+def _wait(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    ends = time.monotonic() + START_SECONDS
+    while not server.answers():
+        if process.poll() is not None or time.monotonic() > ends:
+            pytest.fail(f"the PostgreSQL server did not start: {log.read_text()[-2000:]}")
+        time.sleep(0.02)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """A fast shutdown of this process, which ends its own children; by force where that takes too long."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
