@@ -42,9 +42,7 @@ def set_ceiling(connection: Connection, wanted: Scope) -> None:
     connection.execute(update(scope).where(scope.c.id == wanted.id).values(ceiling=wanted.ceiling))
 
 
-def reserve(
-    connection: Connection, call_key: str, scopes: list[Scope], amount: int, *, price_version: str, worker: str
-) -> str:
+def reserve(connection: Connection, call_key: str, scopes: list[Scope], amount: int, *, price_version: str, worker: str) -> str:
     """Hold `amount` in every scope and return the reservation's id; `CeilingReached` and nothing held where one refuses.
 
     The caller's transaction must end with that error. Earlier reservations of the same call that are still held belong to
@@ -106,9 +104,7 @@ def _close(connection: Connection, reservation_id: str, state: str, charged: int
 
 def _move(connection: Connection, scopes: list[str], *, spent: int, held: int) -> None:
     for one in scopes:
-        connection.execute(
-            update(scope).where(scope.c.id == one).values(spent=scope.c.spent + spent, held=scope.c.held + held)
-        )
+        connection.execute(update(scope).where(scope.c.id == one).values(spent=scope.c.spent + spent, held=scope.c.held + held))
 
 
 def _mark(connection: Connection, reservation_id: str, state: str, charged: int) -> None:
@@ -121,7 +117,8 @@ def _held(connection: Connection, call_key: str) -> list[str]:
 
 
 def _row(connection: Connection, reservation_id: str) -> Row[Any]:
-    row = connection.execute(select(reservation).where(reservation.c.id == reservation_id)).first()
+    # Locked until the end: an attempt that answers late and the one that gives it up as lost must not both charge it.
+    row = connection.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update()).first()
     if row is None:
         raise NotFound(f"there is no reservation {reservation_id!r}; was the ledger restored from an older backup?")
     return row
