@@ -41,8 +41,6 @@ async def connect(**more: Any) -> Client:
         ) from None
 
 
-
-
 def first_line(error: BaseException) -> str:
     """The first line of an error, bounded."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

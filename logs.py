@@ -41,7 +41,12 @@ def configure(log_format: str, level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # The adapters would append a dict to the sentence; `from_temporal` makes fields of it.
     for logger in (workflow.logger, activity.logger):
-        for setting in ("workflow_info_on_message", "activity_info_on_message", "full_workflow_info_on_extra", "full_activity_info_on_extra"):
+        for setting in (
+            "workflow_info_on_message",
+            "activity_info_on_message",
+            "full_workflow_info_on_extra",
+            "full_activity_info_on_extra",
+        ):
             if hasattr(logger, setting):
                 setattr(logger, setting, False)
     structlog.configure(
@@ -63,7 +68,6 @@ def from_temporal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
             if "activity_type" in known:
                 event["activity"] = known["activity_type"]
     return event
-
 
 
 def log() -> structlog.stdlib.BoundLogger:

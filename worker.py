@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from activities.workspaces import Workspaces
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -22,7 +23,7 @@ from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.agents import Agent, Catalogue, load_catalogue
 from activities.gates import Gates
-from activities.git.mirror import Mirrors, PushRefused, RevisionUnknown
+from activities.git import Mirrors, PushRefused, RevisionUnknown
 from activities.journal import Journal
 from activities.models import Models
 from activities.paths import PathRefused
@@ -36,7 +37,6 @@ from activities.tool_calls import Tools
 from activities.tools.registry import TOOLS
 from activities.tracing import Tracing
 from activities.work import Work
-from activities.workspaces import Workspaces
 from contracts.agents import Choice
 from contracts.errors import BatonError, Misconfigured
 from ledger.db import Ledger

@@ -58,7 +58,8 @@ class Agent:
             return _TEMPLATES.from_string(self.instructions).render(variables)
         except (UndefinedError, SecurityError, TemplateError) as error:
             raise Misconfigured(
-                f"agents/{self.file.name}/{self.version}.md: {error}; instructions may use agent, tools and task (a {self.takes.contract})"
+                f"agents/{self.file.name}/{self.version}.md: {error}; "
+                f"instructions may use agent, tools and task (a {self.takes.contract})"
             ) from None
 
     def pin(self, choices: tuple[Choice, ...]) -> AgentPin:
@@ -132,7 +133,9 @@ def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
     except NotFound as error:
         raise Misconfigured(f"{path}: {error}") from None
     if (path.parent.name, path.stem) != (file.name, f"v{file.version}"):
-        raise Misconfigured(f"{path}: the file says it is {file.name}/v{file.version}.md; name and version must agree with its place")
+        raise Misconfigured(
+            f"{path}: the file says it is {file.name}/v{file.version}.md; name and version must agree with its place"
+        )
     unknown = [name for name in file.tools if name not in tools]
     if unknown:
         raise Misconfigured(f"{path}: there is no tool {', '.join(unknown)}; there are {', '.join(sorted(tools))}")
@@ -162,13 +165,11 @@ def read_lock(path: Path) -> dict[str, str]:
 def lock_problems(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
     """What differs between the files and released.lock, one readable line each; empty when all is as released."""
     have = {f"{agent.file.name}@{agent.version}": agent.digest for agent in catalogue.agents}
-    problems = [
-        f"{name} is released and its file is gone; restore it" for name in sorted(set(lock) - set(have))
-    ]
+    problems = [f"{name} is released and its file is gone; restore it" for name in sorted(set(lock) - set(have))]
     for name, digest in sorted(have.items()):
         if name in lock and lock[name] != digest:
             problems.append(
-                f"{name} is released with digest {lock[name][:12]}… and has {digest[:12]}… now: its file, or the schema of a tool, "
-                "its task or its result changed. Restore it, and put the change into a new version"
+                f"{name} is released with digest {lock[name][:12]}… and has {digest[:12]}… now: its file, or the schema of "
+                "a tool, its task or its result changed. Restore it, and put the change into a new version"
             )
     return problems

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from activities import paths
-from activities.git.mirror import Mirror
+from activities.git import Mirror
 from activities.sandbox import Completed, Sandbox
 from activities.tools.text import for_model
 from activities.workspaces import Workspaces

@@ -50,7 +50,8 @@ class Journal:
         owner = request.owner or self._policy.defaults.owner
         if not owner:
             raise ApplicationError(
-                "no owner, no start: name the accountable person as `owner` in the input, or set [defaults] owner in policy.toml",
+                "no owner, no start: name the accountable person as `owner` in the input, "
+                "or set [defaults] owner in policy.toml",
                 type="NoOwner",
                 non_retryable=True,
             )

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from contracts.actions import ActionPolicy
 from contracts.base import Input, sha256
@@ -36,7 +36,7 @@ class Ceilings(Input):
 class GateRule(GatePolicy):
     """One gate's policy as people write it: an unknown key is refused."""
 
-    model_config = {"extra": "forbid"}
+    model_config = ConfigDict(extra="forbid")
 
 
 class Policy(Input, name="policy/1"):
@@ -44,9 +44,9 @@ class Policy(Input, name="policy/1"):
 
     identity: Literal["any", "known"] = "any"
     defaults: Defaults = Defaults()
-    people: dict[str, Person] = {}
+    people: dict[str, Person] = Field(default_factory=dict)
     gates: dict[GateKind, GateRule]
-    actions: dict[str, ActionPolicy] = {}
+    actions: dict[str, ActionPolicy] = Field(default_factory=dict)
     ceilings: Ceilings
     digest: str = Field(default="", exclude=True)
 

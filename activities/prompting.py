@@ -87,14 +87,12 @@ def _repair(reply: ModelReply, problem: str) -> list[Message]:
 
 
 def _answers(reply: ModelReply, rows: Sequence[Row[Any]]) -> ToolMessage:
-    by_index = {row.index: row for row in rows}
+    by_index = {row.position: row for row in rows}
     answers = []
     for index, call in enumerate(reply.calls):
         row = by_index.get(index)
         text = row.body if row is not None else "not run: the step was stopped before this call"
-        answers.append(
-            ToolAnswer(call_id=call.call_id, name=call.name, text=text, is_error=row is None or bool(row.failed))
-        )
+        answers.append(ToolAnswer(call_id=call.call_id, name=call.name, text=text, is_error=row is None or bool(row.failed)))
     return ToolMessage(answers=tuple(answers))
 
 

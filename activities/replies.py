@@ -29,9 +29,13 @@ class Judged:
 def judge(reply: ModelReply, agent: Agent, *, finish: bool) -> Judged:
     """Read a reply strictly. Whatever is wrong with it is a problem with a text for the model, never an exception."""
     if reply.stop == "refusal":
-        return Judged(problem="you declined to answer; if the task cannot be done, answer with outcome could_not and the reason")
+        return Judged(
+            problem="you declined to answer; if the task cannot be done, answer with outcome could_not and the reason"
+        )
     if reply.stop == "length":
-        return Judged(problem=f"it was cut off at {agent.file.limits.output_tokens} tokens; answer shorter, or in smaller steps")
+        return Judged(
+            problem=f"it was cut off at {agent.file.limits.output_tokens} tokens; answer shorter, or in smaller steps"
+        )
     if reply.calls:
         return _judge_calls(reply, agent, finish=finish)
     if not reply.text.strip():

@@ -193,7 +193,7 @@ def _row(connection: Connection, request: RunTool) -> Row[Any]:
 def _done(row: Row[Any]) -> ToolDone:
     return ToolDone(
         turn=row.turn,
-        index=row.index,
+        index=row.position,
         name=row.name,
         failed=bool(row.failed),
         state=row.state_after or None,

@@ -15,7 +15,7 @@ from activities.beating import beating
 from activities.checks import Ran, run_check
 from activities.commit import commit_riders
 from activities.detect import detect_check
-from activities.git.mirror import Mirror, Mirrors
+from activities.git import Mirror, Mirrors
 from activities.sandbox import Sandbox
 from activities.tools.text import for_model
 from activities.workspaces import Workspaces
@@ -107,7 +107,7 @@ class Work:
         files = mirror.changes(start, tree)
         outside = tuple(one.path for one in files if not _allowed(one.path, request.allowed))
         if outside and request.drop_outside:
-            tree = mirror.without(tree, start, outside)
+            tree = mirror.restore(tree, outside, start)
             files = mirror.changes(start, tree)
         change = ChangeSet(
             item=request.item,
@@ -212,7 +212,7 @@ class Work:
     @activity.defn
     async def judge_checks(self, request: Judge) -> Judged:
         """Compute the test report from the runs and keep it. No model has a say in the verdict."""
-        report = verdict.report(request.runs, request.base, request.added, request.notes)
+        report = verdict.report(request.runs, request.base, request.added, request.tester_notes)
         return await self._ledger.tx(self._keep_report, request, report)
 
     def _keep_report(self, connection: Connection, request: Judge, report: Any) -> Judged:
@@ -305,4 +305,3 @@ def push_of(subject: ChangeSubject) -> GitPush:
 
 def _allowed(path: str, allowed: tuple[str, ...]) -> bool:
     return any(path == one or fnmatchcase(path, one) for one in allowed)
-

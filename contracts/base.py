@@ -116,4 +116,3 @@ def violation(contract: type[Contract], error: ValidationError) -> ContractViola
     if more > 0:
         problems.append(f"and {more} more")
     return ContractViolation(contract.contract or contract.__name__, tuple(problems))
-

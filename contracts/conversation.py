@@ -105,4 +105,3 @@ class ModelReply(Contract):
     usage: Usage | None
     native: JsonValue = None
     request_id: str | None = None
-

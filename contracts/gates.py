@@ -54,7 +54,9 @@ MESSAGE_LIMIT = 64 * 1024
 class Decision(Input, name="decision/1"):
     """What a person sends: one JSON object, the same as a signal and as an update."""
 
-    gate: str = Field(min_length=1, max_length=200, description="the gate's id, 'plan-2', or its bare kind while it has one revision")
+    gate: str = Field(
+        min_length=1, max_length=200, description="the gate's id, 'plan-2', or its bare kind while it has one revision"
+    )
     by: str = Field(min_length=1, max_length=200, description="who decides")
     note: str = Field(default="", max_length=8000, description="why; required with reject and request_changes")
     subject: Digest | None = Field(default=None, description="digest of what was looked at; must match the gate's")

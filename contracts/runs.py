@@ -7,9 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Digest
 
-RunState = Literal[
-    "admitted", "working", "waiting", "parked", "paused", "held", "done", "could_not", "cancelled", "failed"
-]
+RunState = Literal["admitted", "working", "waiting", "parked", "paused", "held", "done", "could_not", "cancelled", "failed"]
 """waiting: for a person at a gate. parked: for money. paused: by an operator. held: by provenance."""
 
 FINAL: frozenset[RunState] = frozenset({"done", "could_not", "cancelled", "failed"})
@@ -35,7 +33,7 @@ Importance = Literal["overview", "detail"]
 
 
 class RunRef(Contract):
-    """Who is asking: every activity gets one. Keys are made from `trace` and `path`, never from `workflow_id`.
+    """Who is asking. Keys are made from `trace` and `path`, never from `workflow_id`.
 
     `trace` is the first execution run id of the root workflow: it stays over continue-as-new and reset, and children are
     handed it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` is a label.

@@ -19,8 +19,12 @@ class PipelineInput(Input):
 
     owner: str | None = Field(default=None, max_length=200, description="the accountable person; None: policy's default owner")
     project: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    request_key: str | None = Field(default=None, max_length=200, description="unique per project; None: every start is a new request")
-    ceiling_usd: Decimal | None = Field(default=None, gt=0, le=1_000_000, description="most this run may cost; None: policy's default")
+    request_key: str | None = Field(
+        default=None, max_length=200, description="unique per project; None: every start is a new request"
+    )
+    ceiling_usd: Decimal | None = Field(
+        default=None, gt=0, le=1_000_000, description="most this run may cost; None: policy's default"
+    )
 
 
 class BeginRun(Request):

@@ -81,7 +81,7 @@ class Judge(Request):
     runs: tuple[CheckRun, ...]
     base: CheckRun | None
     added: ChangeSet | None
-    notes: str = ""
+    tester_notes: str = ""
 
 
 class Judged(Contract, name="judged/1"):

@@ -46,7 +46,9 @@ def get(connection: Connection, files: Path, digest: str) -> bytes:
     try:
         data = bytes(row.body) if row.body is not None else location(files, row.location).read_bytes()
     except FileNotFoundError:
-        raise ArtifactDamaged(f"the file of artifact {digest[:12]}… is missing under {files}; restore it from a backup") from None
+        raise ArtifactDamaged(
+            f"the file of artifact {digest[:12]}… is missing under {files}; restore it from a backup"
+        ) from None
     if sha256(data) != digest:
         raise ArtifactDamaged(f"artifact {digest[:12]}… has other bytes than its digest says; restore it from a backup")
     return data

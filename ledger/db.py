@@ -37,16 +37,12 @@ class Ledger:
 
     async def tx(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(connection, …)` in one committed transaction. A cancelled caller does not undo the commit."""
-        work = asyncio.get_running_loop().run_in_executor(
-            self._writer, lambda: self.tx_now(function, *args, **kwargs)
-        )
+        work = asyncio.get_running_loop().run_in_executor(self._writer, lambda: self.tx_now(function, *args, **kwargs))
         return await asyncio.shield(work)
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(connection, …)` without taking the write lock. It must only read."""
-        work = asyncio.get_running_loop().run_in_executor(
-            self._reader, lambda: self.read_now(function, *args, **kwargs)
-        )
+        work = asyncio.get_running_loop().run_in_executor(self._reader, lambda: self.read_now(function, *args, **kwargs))
         return await asyncio.shield(work)
 
     def tx_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -12,12 +12,24 @@ from contracts.runs import FeedLine, Note, RunRef
 from ledger.db import from_us, to_us
 from ledger.tables import feed, feed_head, run
 
-CHAINED = ("key", "trace", "path", "stage", "actor", "channel", "authenticated", "did", "why", "next", "inputs", "outputs", "at")
+CHAINED = (
+    "key",
+    "trace",
+    "path",
+    "stage",
+    "actor",
+    "channel",
+    "authenticated",
+    "did",
+    "why",
+    "next",
+    "inputs",
+    "outputs",
+    "at",
+)
 
 
-def append(
-    connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens: int = 0, usd_micros: int = 0
-) -> None:
+def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens: int = 0, usd_micros: int = 0) -> None:
     """Add lines, each once per key. Call this last in a transaction: it takes the one counter row that all writers share.
 
     The counter and not an auto-increment gives `seq`, so that lines become visible in the order of their numbers and a
@@ -26,7 +38,9 @@ def append(
     fresh = _without_known(connection, notes)
     if not fresh:
         return
-    last = connection.execute(update(feed_head).values(seq=feed_head.c.seq + len(fresh)).returning(feed_head.c.seq)).scalar_one()
+    last = connection.execute(
+        update(feed_head).values(seq=feed_head.c.seq + len(fresh)).returning(feed_head.c.seq)
+    ).scalar_one()
     previous = connection.execute(select(run.c.feed_hash).where(run.c.trace == ref.trace)).scalar() or ""
     rows = []
     for number, note in enumerate(fresh, last - len(fresh) + 1):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
-from contracts.runs import MOVES, RunChange, RunRef, RunState
+from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun
 from ledger.db import insert_once, now_us
 from ledger.tables import counter, gate, run, scope, turn
@@ -46,7 +46,7 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
 
 
 def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
-    """Move the run's row. None when it moved or stood there already; else the reason why the move is forbidden.
+    """Move the run's row. None when it moved or had ended like that before; else the reason why the move is forbidden.
 
     A forbidden move changes nothing and raises nothing: what was paid for in the same transaction must stay.
     """
@@ -55,20 +55,21 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
         value = getattr(wanted, name)
         if value is not None:
             values[name] = value
-    if wanted.state in {"done", "could_not", "cancelled", "failed"}:
+    if wanted.state in FINAL:
         values["ended_at"] = values["updated_at"]
         values["waiting_for"] = ""
-    query = update(run).where(run.c.trace == ref.trace)
-    if wanted.state is not None:
-        query = query.where(run.c.state.in_([wanted.state, *_may_become(wanted.state)]))
+    query = update(run).where(run.c.trace == ref.trace, run.c.state.in_(_before(wanted.state)))
     if connection.execute(query.values(**values)).rowcount == 1:
         return None
-    state = connection.execute(select(run.c.state).where(run.c.trace == ref.trace)).scalar()
-    return f"the run is {state or 'unknown'} and cannot become {wanted.state}"
+    state = connection.execute(select(run.c.state).where(run.c.trace == ref.trace)).scalar() or "unknown"
+    if state == wanted.state:
+        return None
+    return f"the run is {state} and {f'cannot become {wanted.state}' if wanted.state else 'does not change any more'}"
 
 
-def _may_become(state: RunState) -> list[str]:
-    return [before for before, after in MOVES.items() if state in after]
+def _before(state: RunState | None) -> list[str]:
+    """The states that a run can be in when it is moved. A finished one is never touched, not even to the same state."""
+    return [before for before, after in MOVES.items() if before not in FINAL and (state in after or state in (None, before))]
 
 
 def find(connection: Connection, name: str) -> Row[Any]:
@@ -111,7 +112,11 @@ def totals(connection: Connection, trace: str) -> dict[str, int]:
         ).where(turn.c.trace == trace)
     ).one()
     spent = connection.execute(select(scope.c.spent).where(scope.c.id == f"run:{trace}")).scalar()
-    return {"calls": int(row.calls), "tokens": int(row.tokens), "usd_micros": int(spent if spent is not None else row.usd_micros)}
+    return {
+        "calls": int(row.calls),
+        "tokens": int(row.tokens),
+        "usd_micros": int(spent if spent is not None else row.usd_micros),
+    }
 
 
 def next_number(connection: Connection, name: str) -> int:

@@ -93,7 +93,7 @@ tool_result = Table(
     "tool_result",
     metadata,
     _text("turn", primary_key=True),
-    Column("index", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
     _text("name"),
     _text("arguments_digest"),
     _text("body"),

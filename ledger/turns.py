@@ -114,7 +114,7 @@ def chain(connection: Connection, head: str) -> list[Row[Any]]:
 def results(connection: Connection, turn_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     """Tool results of some turns, by turn, in the order of the calls."""
     found: dict[str, list[Row[Any]]] = {one: [] for one in turn_ids}
-    query = select(tool_result).where(tool_result.c.turn.in_(turn_ids)).order_by(tool_result.c.turn, tool_result.c.index)
+    query = select(tool_result).where(tool_result.c.turn.in_(turn_ids)).order_by(tool_result.c.turn, tool_result.c.position)
     for row in connection.execute(query):
         found[row.turn].append(row)
     return found
@@ -122,7 +122,7 @@ def results(connection: Connection, turn_ids: Sequence[str]) -> dict[str, list[R
 
 def find_result(connection: Connection, turn_id: str, index: int) -> Row[Any] | None:
     """The stored result of one tool call, or None."""
-    query = select(tool_result).where(tool_result.c.turn == turn_id, tool_result.c.index == index)
+    query = select(tool_result).where(tool_result.c.turn == turn_id, tool_result.c.position == index)
     return connection.execute(query).first()
 
 
@@ -132,7 +132,7 @@ def insert_result(connection: Connection, new: NewResult) -> bool:
         connection,
         tool_result,
         turn=new.turn,
-        index=new.index,
+        position=new.index,
         name=new.name,
         arguments_digest=new.arguments_digest,
         body=new.body,

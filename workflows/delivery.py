@@ -95,9 +95,7 @@ class Delivery:
         )
         return base
 
-    async def _agree_on_plan(
-        self, base: Base, number: int, feedback: tuple[Feedback, ...]
-    ) -> tuple[Handoff[Plan], str | None]:
+    async def _agree_on_plan(self, base: Base, number: int, feedback: tuple[Feedback, ...]) -> tuple[Handoff[Plan], str | None]:
         """The plan that a person approved, with the check that counts."""
         self.kit.enter("plan", "the planner proposes, a person approves")
         while True:
@@ -147,7 +145,7 @@ class Delivery:
         """The change that a person approved, tested and frozen."""
         assert self.asked is not None
         while True:
-            self.tested = tested = await test_and_rework(self.kit, self.asked, base, written)
+            self.tested = tested = await test_and_rework(self.kit, self.asked, written)
             request = Freeze(
                 run=self.kit.ref,
                 start=tested.ref,

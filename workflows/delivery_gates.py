@@ -47,7 +47,8 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
     facts = [f"confidence {handoff.confidence} of 1000"]
     if handoff.unsupported:
         named = "; ".join(
-            f"{claim.subject}: {claim.attribute} = {claim.value}" for claim in (handoff.claims[at] for at in handoff.unsupported)
+            f"{claim.subject}: {claim.attribute} = {claim.value}"
+            for claim in (handoff.claims[at] for at in handoff.unsupported)
         )
         facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims have no checked evidence: {named}"[:1500])
     elif handoff.claims:

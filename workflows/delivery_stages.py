@@ -170,9 +170,7 @@ async def _route_unfinished(kit: Kit, handoffs: dict[str, Handoff[Any]]) -> Feed
     return None
 
 
-async def _integrate(
-    kit: Kit, asked: DeliveryInput, written: Written, changes: tuple[ChangeSet, ...], number: int
-) -> Written:
+async def _integrate(kit: Kit, asked: DeliveryInput, written: Written, changes: tuple[ChangeSet, ...], number: int) -> Written:
     """All items on one tree, in the plan's order. Items that changed the same lines are never merged by guessing."""
     kit.enter("integrate", "the items are put together in order")
     for attempt in range(1, len(changes) + 1):
@@ -231,7 +229,7 @@ async def _one_writer(
     return change
 
 
-async def test_and_rework(kit: Kit, asked: DeliveryInput, base: Base, written: Written) -> Tested:
+async def test_and_rework(kit: Kit, asked: DeliveryInput, written: Written) -> Tested:
     """Test, and let the writer mend what fails, at most as often as asked; then a person decides how it goes on."""
     rounds, limit = 0, asked.rework
     if written.asked_again is not None:
@@ -243,7 +241,11 @@ async def test_and_rework(kit: Kit, asked: DeliveryInput, base: Base, written: W
             return tested
         feedback = gates.tests_feedback(report)
         if rounds >= limit:
-            facts = (report.why, f"{rounds} rounds of rework did not mend it", f"new failures: {', '.join(report.new_failures)}")
+            facts = (
+                report.why,
+                f"{rounds} rounds of rework did not mend it",
+                f"new failures: {', '.join(report.new_failures)}",
+            )
             decided = await gate(
                 kit, gates.stuck_gate("the checks still fail", facts, "show the change as it is at the change gate", report)
             )
@@ -265,7 +267,9 @@ async def _rework(kit: Kit, asked: DeliveryInput, written: Written, feedback: Fe
     item = WorkItem(
         id=f"rework-{number}",
         intent=f"Mend what the feedback names in the change as it is now: {plan.summary[:1500]}",
-        files=tuple(dict.fromkeys(path for path in (*(name for one in plan.items for name in one.files), *written.kept_outside)))[:50],
+        files=tuple(
+            dict.fromkeys(path for path in (*(name for one in plan.items for name in one.files), *written.kept_outside))
+        )[:50],
         settings=(),
         acceptance=tuple(line for one in plan.items for line in one.acceptance)[:20],
         depends_on=(),
@@ -283,9 +287,7 @@ async def _test(kit: Kit, asked: DeliveryInput, written: Written) -> Tested:
     assert plan is not None
     number = kit.asked.get("tester", 0) + 1
     path = f"test/{number}"
-    use = WorkspaceUse(
-        name=f"{kit.ref.trace}/{path}", ref=written.ref, check=written.check, environment=asked.environment
-    )
+    use = WorkspaceUse(name=f"{kit.ref.trace}/{path}", ref=written.ref, check=written.check, environment=asked.environment)
     shown = await kit.do(
         Work.describe_change, _collect(kit, use, "change", "", ("*",)), "git: show the change to the tester", **WORK
     )
@@ -314,19 +316,17 @@ async def _test(kit: Kit, asked: DeliveryInput, written: Written) -> Tested:
 def _collect(
     kit: Kit, use: WorkspaceUse, item: str, summary: str, allowed: tuple[str, ...], *, drop_outside: bool = False
 ) -> CollectChanges:
-    return CollectChanges(
-        run=kit.ref, workspace=use, item=item, summary=summary, allowed=allowed, drop_outside=drop_outside
-    )
+    return CollectChanges(run=kit.ref, workspace=use, item=item, summary=summary, allowed=allowed, drop_outside=drop_outside)
 
 
-async def _judge(
-    kit: Kit, asked: DeliveryInput, written: Written, ref: WorkspaceRef, added: ChangeSet, notes: str
-) -> Judged:
+async def _judge(kit: Kit, asked: DeliveryInput, written: Written, ref: WorkspaceRef, added: ChangeSet, notes: str) -> Judged:
     runs: tuple[CheckRun, ...] = ()
     if written.check is not None:
         runs = (await _run_checks(kit, asked, ref, written.check, "checks: run on the change"),)
     base_run = await written.base_run if written.base_run is not None else None
-    request = Judge(run=kit.ref, runs=runs, base=base_run, added=added if added.files or added.outside else None, notes=notes)
+    request = Judge(
+        run=kit.ref, runs=runs, base=base_run, added=added if added.files or added.outside else None, tester_notes=notes
+    )
     return await kit.do(Work.judge_checks, request, "checks: compare with the base", **WORK)
 
 
@@ -338,4 +338,3 @@ async def _run_checks(kit: Kit, asked: DeliveryInput, ref: WorkspaceRef, check: 
 def _go_on_only_if_approved(verb: str, what: str, note: str) -> None:
     if verb != "approve":
         raise Ended("could_not", f"{what} ({verb}{': ' + note if note else ''})")
-

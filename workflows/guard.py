@@ -59,6 +59,7 @@ class Guard(Interceptor):
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
         """One guard per workflow."""
+        del input
         return _Inbound
 
 
@@ -79,6 +80,7 @@ class UnknownWorkflow:
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> NoReturn:
         """Fail at once, naming the types that there are."""
+        del args
         _refuse(f"there is no workflow type {workflow.info().workflow_type!r}; there are {', '.join(KNOWN)}")
 
 

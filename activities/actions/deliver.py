@@ -115,7 +115,10 @@ def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Rec
 def _resolve(connection: Connection, request: Resolve) -> Receipt:
     row = actions.get(connection, request.key)
     receipt = _receipt(
-        row, "delivered" if request.happened else "failed", how="person", problem="" if request.happened else "a person found nothing"
+        row,
+        "delivered" if request.happened else "failed",
+        how="person",
+        problem="" if request.happened else "a person found nothing",
     )
     if not actions.resolve(connection, request.key, receipt):
         return _already(actions.get(connection, request.key))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from activities.git.mirror import Mirrors
+from activities.git import Mirrors
 from contracts.actions import GitPush
 
 AUTHOR = "Baton"
@@ -31,4 +31,3 @@ class GitPushAdapter:
         commit = mirror.commit(push.tree, push.base, push.message, author=AUTHOR, email=EMAIL, when=when)
         mirror.push(commit, push.branch, expected=None)
         return commit
-

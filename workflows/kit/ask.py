@@ -232,4 +232,3 @@ def cause_of(error: ActivityError) -> str:
     if isinstance(cause, ApplicationError):
         return f"{cause.message} ({cause.type})"
     return str(cause or error)
-

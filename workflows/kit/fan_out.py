@@ -50,7 +50,9 @@ async def fan_out(
     the parent cancels them all and waits for them.
     """
     if len(children) > CHILDREN_LIMIT or (kit.ref.path.count("/") >= DEPTH_LIMIT):
-        raise Refused(f"{len(children)} children at depth {kit.ref.path.count('/')}: at most {CHILDREN_LIMIT} and {DEPTH_LIMIT}")
+        raise Refused(
+            f"{len(children)} children at depth {kit.ref.path.count('/')}: at most {CHILDREN_LIMIT} and {DEPTH_LIMIT}"
+        )
     room = asyncio.Semaphore(limit)
     tasks: dict[str, asyncio.Task[Handoff[Any]]] = {}
 

@@ -18,7 +18,11 @@ from workflows.kit.options import LEDGER
 
 @dataclass(frozen=True)
 class Ask:
-    """What a person is asked. `subject` is the text that is decided on, byte for byte. `facts` are computed by us; `narrative` is an agent's own words and shown apart."""
+    """What a person is asked.
+
+    `subject` is the text that is decided on, byte for byte. `facts` are computed by us; `narrative` is an agent's own words
+    and shown apart.
+    """
 
     kind: GateKind
     title: str
@@ -116,7 +120,9 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
             who = escalation.pop(0)
             policy, ends = _escalated(policy, who), workflow.now() + policy.deadline
             remind = None if policy.reminder is None else workflow.now() + policy.reminder
-            kit.note(f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC")
+            kit.note(
+                f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC"
+            )
             await kit.flush()
         elif remind is not None and workflow.now() >= remind:
             remind = None
@@ -129,9 +135,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
 async def _until_claimed(state: OpenGateState, latest: datetime) -> None:
     summary = f"{state.view.gate}: {state.view.on_expiry}"
     try:
-        await workflow.wait_condition(
-            lambda: state.claim is not None, timeout=within(latest), timeout_summary=summary
-        )
+        await workflow.wait_condition(lambda: state.claim is not None, timeout=within(latest), timeout_summary=summary)
     except TimeoutError:
         return
 
@@ -146,7 +150,9 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
     claim = state.claim
     assert claim is not None
     request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=claim.said, owner=kit.pins.owner)
-    decided = await kit.do_now(Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER)
+    decided = await kit.do_now(
+        Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER
+    )
     state.claim = None
     claim.outcome = decided
     return decided
@@ -170,4 +176,3 @@ async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None
     if state.claim is not None:
         state.claim.outcome = decided.model_copy(update={"won": False, "reason": "the run was cancelled"})
     kit.inbox.close(state, decided)
-

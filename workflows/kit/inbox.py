@@ -149,9 +149,11 @@ class Inbox:
         return on_signal if via == "signal" else on_update
 
     def _on_unknown_signal(self, name: str, args: Sequence[RawValue]) -> None:
+        del args  # Temporal insists on both parameters
         self._record(name, (), f"there is no signal {name!r}; there are {', '.join(OFFERED)}, pause and resume", "signal")
 
     async def _on_unknown_update(self, name: str, args: Sequence[RawValue]) -> None:
+        del args
         text = f"there is no update {name!r}; there are {', '.join(OFFERED)}, pause and resume"
         self._record(name, (), text, "update")
         raise ApplicationError(text, type="Refused", non_retryable=True)
@@ -267,4 +269,3 @@ def _size(args: tuple[Any, ...]) -> int:
         return len(json.dumps(args, default=str))
     except (TypeError, ValueError, RecursionError):
         return MESSAGE_LIMIT + 1
-

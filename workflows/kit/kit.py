@@ -182,7 +182,9 @@ class Kit:
             self._watcher.cancel()
         self.move(state, next="nothing: the run has ended")
         request = self._with_riders(Finish(run=self.ref, refusals=self.inbox.take_refusals(), report=report))
-        totals = await workflow.execute_local_activity_method(Journal.finish_run, request, summary="journal: finish", **LOCAL)
+        totals: Totals = await workflow.execute_local_activity_method(
+            Journal.finish_run, request, summary="journal: finish", **LOCAL
+        )
         self.show(
             STATE.value_set(state),
             OUTCOME.value_set(outcome),

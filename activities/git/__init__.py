@@ -1,0 +1,29 @@
+"""Git on repositories of other people: read into bare mirrors of our own, never run under their configuration or hooks."""
+
+from activities.git.errors import (
+    GitProblem,
+    PatchUnusable,
+    PushRefused,
+    RemoteUnknown,
+    RepositoryUnreachable,
+    RevisionUnknown,
+    TreeRefused,
+)
+from activities.git.mirror import Fetched, Mirror, Mirrors, RemoteHead
+from activities.git.trees import Applied, FileChange
+
+__all__ = [
+    "Applied",
+    "Fetched",
+    "FileChange",
+    "GitProblem",
+    "Mirror",
+    "Mirrors",
+    "PatchUnusable",
+    "PushRefused",
+    "RemoteHead",
+    "RemoteUnknown",
+    "RepositoryUnreachable",
+    "RevisionUnknown",
+    "TreeRefused",
+]

@@ -1,0 +1,193 @@
+"""Runs git so that nothing but us decides what it does: no configuration, hooks, prompts or helpers of anybody else."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from activities.git.errors import GitProblem
+from contracts.errors import Misconfigured
+
+LOCAL = timedelta(minutes=2)
+"""Time-out of a command that talks to nobody."""
+
+REMOTE = timedelta(minutes=10)
+"""Time-out of a fetch or push."""
+
+OUTPUT_LIMIT = 256 * 1024 * 1024
+"""Bytes that one command may answer."""
+
+OLDEST = (2, 38)
+"""merge-tree works on trees without a working folder from here on."""
+
+PASSED_ON = frozenset(
+    {
+        *("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "HOME", "GIT_SSL_CAINFO", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
+    }
+)
+"""Variables of the operator that a fetch or push may need; everything else stays outside."""
+
+_SETTINGS = (
+    *("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "core.fileMode=true"),
+    *("core.autocrlf=false", "core.attributesFile=/dev/null", "core.excludesFile=/dev/null", "core.quotePath=false"),
+    *("core.protectHFS=true", "core.protectNTFS=true", "core.ignoreCase=false", "core.precomposeUnicode=false"),
+    *("core.askPass=true", "credential.helper=", "credential.interactive=false", "protocol.allow=never"),
+    *("safe.bareRepository=explicit", "submodule.recurse=false", "fetch.recurseSubmodules=false"),
+    *("gc.auto=0", "maintenance.auto=false", "fetch.writeCommitGraph=false", "merge.directoryRenames=false"),
+    *("commit.gpgSign=false", "push.gpgSign=false", "user.useConfigOnly=true"),
+)
+
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "TZ": "UTC",
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "true",
+    "SSH_ASKPASS": "true",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+    "GIT_SSH_VARIANT": "ssh",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+}
+
+
+class GitTimedOut(GitProblem):
+    """A git command took too long and was ended. See whether the repository answers and how large it is."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command returned. `said` is the end of its error output, for people."""
+
+    code: int
+    output: bytes
+    said: str
+
+
+@dataclass(frozen=True)
+class Git:
+    """Git on one directory that the application owns. `operator` holds variables that remote commands may see."""
+
+    directory: Path
+    operator: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self,
+        *arguments: str,
+        feed: bytes = b"",
+        index: Path | None = None,
+        work_tree: Path | None = None,
+        symlinks: bool = False,
+        transport: str = "",
+        variables: Mapping[str, str] | None = None,
+        codes: Sequence[int] = (0,),
+    ) -> Answer:
+        """Run one command and return its answer. `transport` is the only protocol it may use; none means none.
+
+        Raises `GitTimedOut`, and `GitProblem` with git's own words for a code that is not in `codes`.
+        """
+        settings = [f"core.symlinks={str(symlinks).lower()}", *_SETTINGS]
+        settings += [f"protocol.{transport}.allow=always"] if transport else []
+        command = [_git(), *(part for setting in settings for part in ("-c", setting)), *arguments]
+        environment = {**_ENVIRONMENT, "PATH": f"{Path(_git()).parent}:{os.defpath}", "GIT_DIR": str(self.directory)}
+        environment |= {"GIT_ALLOW_PROTOCOL": transport} | dict(variables or {})
+        environment |= {"GIT_INDEX_FILE": str(index)} if index else {}
+        environment |= {"GIT_WORK_TREE": str(work_tree)} if work_tree else {}
+        environment |= {name: value for name, value in self.operator.items() if transport and name in PASSED_ON}
+        limit = REMOTE if transport else LOCAL
+        answer = _run(command, environment, work_tree or self.directory, feed, limit)
+        if answer.code not in codes:
+            raise GitProblem(f"git {arguments[0]} failed with code {answer.code}: {answer.said or 'it gave no reason'}")
+        return answer
+
+    def line(self, *arguments: str, feed: bytes = b"", index: Path | None = None) -> str:
+        """The one line that a command answers, such as an id."""
+        return self.run(*arguments, feed=feed, index=index).output.decode().strip()
+
+
+@cache
+def check_version() -> tuple[int, ...]:
+    """The version of git here. Raises `Misconfigured` when there is none or it is too old."""
+    said = _run([_git(), "--version"], {"LC_ALL": "C"}, Path("/"), b"", LOCAL).output.decode(errors="replace")
+    found = re.search(r"(\d+)\.(\d+)", said)
+    version = tuple(int(part) for part in found.groups()) if found else (0,)
+    if version < OLDEST:
+        raise Misconfigured(
+            f"git 2.38 or newer is needed to merge work, and this machine has {said.strip()!r}; install a newer one"
+        )
+    return version
+
+
+@cache
+def _git() -> str:
+    found = shutil.which("git")
+    if found is None:
+        raise Misconfigured("there is no git on PATH; install it, for example with `apt install git`")
+    return found
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path, feed: bytes, limit: timedelta) -> Answer:
+    """Run with files instead of pipes: no answer can fill our memory or block on a reader."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
+        given.write(feed)
+        given.seek(0)
+        process = subprocess.Popen(
+            command, stdin=given, stdout=output, stderr=said, env=environment, cwd=folder, start_new_session=True
+        )
+        try:
+            _wait(process, limit)
+        finally:
+            _end(process)
+        if output.seek(0, os.SEEK_END) > OUTPUT_LIMIT:
+            raise GitProblem(f"git answered more than {OUTPUT_LIMIT} bytes; the change is too large to work with")
+        output.seek(0)
+        return Answer(process.returncode, output.read(), readable(_last(said, 4000)))
+
+
+def _wait(process: "subprocess.Popen[bytes]", limit: timedelta) -> None:
+    # Popen.wait with a time-out polls, up to 50 ms late each time; a process descriptor wakes us at once.
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        ready, _, _ = select.select([descriptor], [], [], limit.total_seconds())
+    finally:
+        os.close(descriptor)
+    if not ready:
+        raise GitTimedOut(
+            f"git did not finish within {limit.total_seconds():g} s and was ended; see whether the repository answers"
+        )
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill what is left of the command's group: helpers of a transport outlive a killed git."""
+    with suppress(ProcessLookupError, PermissionError):  # gone, or (macOS) only zombies are left
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _last(file: IO[bytes], size: int) -> bytes:
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - size))
+    return file.read()
+
+
+def readable(data: bytes) -> str:
+    """Foreign words for people: one line, control characters visible, no escape sequences."""
+    text = " ".join(data.decode(errors="replace").split())
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

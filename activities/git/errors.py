@@ -1,0 +1,31 @@
+"""What can go wrong with a repository, each with its own name, because callers treat each differently."""
+
+from contracts.errors import BatonError
+
+
+class GitProblem(BatonError):
+    """A git command failed in a way that nobody foresaw. The text is git's own; report it with the command."""
+
+
+class RepositoryUnreachable(GitProblem):
+    """The repository could not be read. Check its address, that it exists, and that this machine may read it."""
+
+
+class RevisionUnknown(GitProblem):
+    """The repository has no such branch, tag or commit. Name one that it has, or leave it out for its main branch."""
+
+
+class PushRefused(GitProblem):
+    """The repository did not take the commit, and nothing was changed there. Its own words say why."""
+
+
+class RemoteUnknown(GitProblem):
+    """The connection ended before the repository answered: the branch may have been changed or not. Ask it before going on."""
+
+
+class TreeRefused(GitProblem):
+    """The files cannot be used as a workspace. The text names the entry and what is wrong with it."""
+
+
+class PatchUnusable(GitProblem):
+    """This is no patch that git can read. Make it with the workspace's own diff."""

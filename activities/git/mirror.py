@@ -1,0 +1,295 @@
+"""A repository as we keep it: a bare copy of our own, which is all that ever works with a user's or stranger's files."""
+
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from activities.git import source, trees
+from activities.git.command import REMOTE, Git, GitTimedOut, check_version
+from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, RepositoryUnreachable, RevisionUnknown
+from activities.git.trees import Applied, FileChange
+from activities.locks import locked
+
+LOCK_WAIT = timedelta(minutes=15)
+"""How long a fetch waits for another process that fetches the same repository."""
+
+ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !diff !merge !whitespace\n"
+"""Taken before any .gitattributes: files come and go byte for byte, and no driver that a repository names is used."""
+
+_ID = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
+_KEPT = "refs/baton/kept"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A revision that the mirror now holds. `branch` is None where a tag or commit was asked for."""
+
+    commit: str
+    tree: str
+    branch: str | None
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class RemoteHead:
+    """Where a branch of the repository stood when it was asked."""
+
+    commit: str
+    tree: str
+
+
+class Mirrors:
+    """All mirrors of one worker, one folder each. `operator` holds the variables a fetch or push may need (`PASSED_ON`)."""
+
+    def __init__(self, root: Path, operator: Mapping[str, str] | None = None) -> None:
+        self._root = root
+        self._operator = dict(operator or {})
+
+    def open(self, repository: str) -> "Mirror":
+        """The mirror of a path or URL; made empty when it is new. The same repository gives the same mirror.
+
+        Raises `Refused` for an address that git must not see, `RepositoryUnreachable` for a path without a repository.
+        """
+        check_version()
+        address = source.parse(repository)
+        git = Git(self._root / address.folder, self._operator)
+        if not (git.directory / "ready").exists():
+            with locked(self._root / f"{address.folder}.lock", LOCK_WAIT, f"the mirror of {address.shown}"):
+                self._make(git, address)
+        _tidy(git.directory)
+        return Mirror(git, address)
+
+    def _make(self, git: Git, address: source.Address) -> None:
+        if (git.directory / "ready").exists():
+            return
+        git.directory.mkdir(parents=True, exist_ok=True)
+        kind = source.object_format(address, git)
+        git.run("init", "--bare", "--quiet", "--template=", f"--object-format={kind}", "--initial-branch=none")
+        (git.directory / "info").mkdir(exist_ok=True)
+        (git.directory / "info" / "attributes").write_text(ATTRIBUTES)
+        (git.directory / "ready").touch()  # last: a mirror without it is made again
+
+
+class Mirror:
+    """One repository's mirror. Every method may be called from several threads and processes at once."""
+
+    def __init__(self, git: Git, address: source.Address) -> None:
+        self._git = git
+        self._address = address
+
+    @property
+    def directory(self) -> Path:
+        """The bare repository. Not for use by git under any other configuration."""
+        return self._git.directory
+
+    @property
+    def repository(self) -> str:
+        """The address that makes this mirror again: a local path is absolute, so any process means the same by it."""
+        return self._address.url
+
+    def tree_of(self, revision: str) -> str:
+        """The tree of a commit or tree id that the mirror holds."""
+        return self._git.line("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}")
+
+    def restore(self, tree: str, paths: Sequence[str], source: str) -> str:
+        """The tree with these paths as they are in `source`: put back, or taken out where `source` has none."""
+        return trees.restore(self._git, tree, paths, source)
+
+    def fetch(self, revision: str | None = None) -> Fetched:
+        """Bring a branch, tag or full commit id here; None means the repository's main branch.
+
+        A commit that is here already is not asked for again. Raises `RepositoryUnreachable` and `RevisionUnknown`.
+        """
+        with self._locked():
+            if revision is not None and _ID.match(revision):
+                return self._described(self._commit_by_id(revision), None)
+            name, found = self._named(revision)
+            if not self._has(found):
+                self._fetch(f"+{name}:refs/baton/fetched/{found}")
+            branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
+            return self._described(self._git.line("rev-parse", "--verify", f"{found}^{{commit}}"), branch)
+
+    def checkout(self, tree: str, directory: Path, *, symlinks: bool = False) -> None:
+        """Make the folder hold exactly this tree (or commit), whatever it held before, and nothing of git.
+
+        Without `symlinks` a symbolic link becomes a text file with its target; `snapshot` makes it a link again.
+        Raises `TreeRefused` for a tree that is too large or would write into a .git folder.
+        """
+        trees.checkout(self._git, tree, directory, symlinks=symlinks)
+
+    def snapshot(self, directory: Path, parent: str) -> str:
+        """The tree of the folder's files, ignored ones too; modes that files cannot show come from `parent`.
+
+        Empty folders have no place in a tree. Raises `TreeRefused` for a nested repository, a pipe, or an unreadable file.
+        """
+        return trees.snapshot(self._git, directory, parent)
+
+    def diff(self, old: str, new: str) -> bytes:
+        """The patch from one tree to another, binary files included. Empty when they are equal."""
+        return trees.diff(self._git, old, new)
+
+    def changes(self, old: str, new: str) -> tuple[FileChange, ...]:
+        """What differs between two trees, by path."""
+        return trees.changes(self._git, old, new)
+
+    def apply(self, tree: str, patch: bytes) -> Applied:
+        """The tree with the patch in it, three-way where its base is known. Raises `PatchUnusable` for what is none."""
+        return trees.apply(self._git, tree, patch)
+
+    def merge(self, base: str, ours: str, theirs: str) -> Applied:
+        """Both changes since `base` together, or the paths that clash. Each may be a tree or a commit."""
+        return trees.merge(self._git, base, ours, theirs)
+
+    def commit(self, tree: str, parent: str | None, message: str, *, author: str, email: str, when: datetime) -> str:
+        """A commit of the tree on `parent`. The same arguments give the same id, so calling twice is safe."""
+        return trees.commit(self._git, tree, parent, message, author=author, email=email, when=when)
+
+    def remote_head(self, branch: str) -> RemoteHead | None:
+        """Ask the repository now where the branch stands, and bring that commit here. None when it has no such branch."""
+        name = self._branch(branch)
+        with self._locked():
+            found = self._listed(name).get(name)
+            if found is None:
+                return None
+            if not self._has(found):
+                self._fetch(f"+{name}:refs/baton/fetched/{found}")
+            return RemoteHead(found, self._git.line("rev-parse", "--verify", f"{found}^{{tree}}"))
+
+    def push(self, commit: str, branch: str, *, expected: str | None) -> None:
+        """Set the branch to the commit if it stands at `expected` (None: if it does not exist). Nothing else is changed.
+
+        Raises `PushRefused` when the repository said no, `RepositoryUnreachable` when it was not reached at all, and
+        `RemoteUnknown` when it did not answer to the end. Calling again after success is refused or changes nothing.
+        """
+        name = self._branch(branch)
+        options = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
+        lease = f"--force-with-lease={name}:{expected or ''}"
+        with self._locked():
+            self._listed(name)  # an address that does not answer now has surely not been changed by us
+            with source.reachable(self._address, self._git, branch=branch) as url:
+                try:
+                    done = self._git.run(
+                        *("push", *options, lease, "--", url, f"{commit}:{name}"),
+                        transport=self._address.transport,
+                        codes=range(256),
+                    )
+                except GitTimedOut as error:
+                    raise RemoteUnknown(f"{self._address.shown} did not answer the push in time ({error})") from None
+        self._judge(done.code, done.output.decode(errors="replace"), self._clean(done.said), name)
+
+    def _judge(self, code: int, report: str, said: str, name: str) -> None:
+        """Read git's report on the one branch: taken, refused, or no word about it."""
+        lines = [line.split("\t") for line in report.splitlines() if line.count("\t") == 2]
+        answer = next((line for line in lines if line[1].endswith(f":{name}")), None)
+        if answer is not None and answer[0] != "!" and code == 0:
+            return
+        if answer is not None and answer[0] == "!" and "remote failure" not in answer[2]:
+            raise PushRefused(f"{self._address.shown} did not take {name}: {answer[2]}. {said}"[:1500])
+        raise RemoteUnknown(f"{self._address.shown} gave no answer about {name}: {said or 'the connection ended'}"[:1500])
+
+    def _named(self, revision: str | None) -> tuple[str, str]:
+        """The full name and id of a revision at the remote."""
+        if revision is None or revision == "HEAD":
+            listed = self._listed("HEAD")
+            if "HEAD" not in listed:
+                raise RevisionUnknown(
+                    f"{self._address.shown} has no main branch; is it empty? Commit something, or name a branch"
+                )
+            return listed.get("", "HEAD"), listed["HEAD"]
+        self._check_name(f"refs/heads/{revision}")
+        wanted = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+        listed = self._listed(*wanted)
+        for name in wanted:
+            if name in listed:
+                return name, listed[name]
+        raise RevisionUnknown(
+            f"{self._address.shown} has no branch or tag {revision!r}. Name one that it has, or a full commit id "
+            "(a shortened one could mean several)"
+        )
+
+    def _listed(self, *names: str) -> dict[str, str]:
+        """Ids by full name as the remote says now; under "" the branch that HEAD points to."""
+        answer = self._remote("ls-remote", "--symref", "--quiet", "--", "{url}", *names)
+        found: dict[str, str] = {}
+        for line in answer.decode(errors="replace").splitlines():
+            value, _, name = line.partition("\t")
+            if value.startswith("ref: ") and name == "HEAD":
+                found[""] = value.removeprefix("ref: ")
+            elif name in names and _ID.match(value):
+                found[name] = value
+        return found
+
+    def _commit_by_id(self, commit: str) -> str:
+        if self._has(commit):
+            return commit
+        try:
+            self._fetch(f"+{commit}:{_KEPT}/{commit}")
+        except RepositoryUnreachable:  # many servers give only what a branch or tag names
+            self._fetch("+refs/heads/*:refs/baton/all/heads/*", "+refs/tags/*:refs/baton/all/tags/*")
+        if not self._has(commit):
+            raise RevisionUnknown(f"{self._address.shown} has no commit {commit} in any branch or tag; check the id")
+        return commit
+
+    def _described(self, commit: str, branch: str | None) -> Fetched:
+        self._git.run("update-ref", f"{_KEPT}/{commit}", commit)
+        tree, seconds = self._git.line("log", "-1", "--no-show-signature", "--format=%T %ct", commit, "--").split()
+        return Fetched(commit, tree, branch, datetime.fromtimestamp(int(seconds), UTC))
+
+    def _has(self, commit: str) -> bool:
+        """Whether the commit is here with all it needs: only what a fetch brought completely has a ref."""
+        known = self._git.run("for-each-ref", "--format=%(objectname)", f"{_KEPT}/{commit}", f"refs/baton/fetched/{commit}")
+        if known.output:
+            return True
+        reached = self._git.run("for-each-ref", "--count=1", f"--contains={commit}", "refs/baton", codes=(0, 128, 129))
+        return reached.code == 0 and bool(reached.output)
+
+    def _fetch(self, *specifications: str) -> None:
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow")
+        self._remote("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications)
+
+    def _remote(self, *arguments: str) -> bytes:
+        """Run a command that reads from the remote. Raises `RepositoryUnreachable` with the remote's words."""
+        with source.reachable(self._address, self._git) as url:
+            command = [url if argument == "{url}" else argument for argument in arguments]
+            try:
+                return self._git.run(*command, transport=self._address.transport).output
+            except GitProblem as error:
+                words = self._clean(str(error))
+                raise RepositoryUnreachable(
+                    f"{self._address.shown} could not be read: {words}. Check the address and this machine's access to it"[
+                        :1500
+                    ]
+                ) from None
+
+    def _branch(self, branch: str) -> str:
+        name = f"refs/heads/{branch}"
+        self._check_name(name)
+        return name
+
+    def _check_name(self, name: str) -> None:
+        if name.startswith("refs/heads/-") or self._git.run("check-ref-format", name, codes=(0, 1)).code != 0:
+            raise RevisionUnknown(
+                f"{name.removeprefix('refs/heads/')[:80]!r} cannot be the name of a branch or tag; choose another"
+            )
+
+    def _clean(self, words: str) -> str:
+        return words.replace(self._address.url, self._address.shown)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with locked(self.directory / "baton.lock", LOCK_WAIT, f"the mirror of {self._address.shown}"):
+            yield
+
+
+def _tidy(directory: Path) -> None:
+    """Remove what killed workers left: nothing here lives longer than the longest command."""
+    oldest = time.time() - 2 * REMOTE.total_seconds()
+    for left in (*directory.glob("index-*"), *directory.glob("stand-in-*")):
+        with suppress(OSError):
+            if left.lstat().st_mtime < oldest:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()

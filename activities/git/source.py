@@ -1,0 +1,168 @@
+"""Where a repository lies, and how its objects and branches are used without using its configuration or hooks."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from activities.git.command import Git
+from activities.git.errors import PushRefused, RepositoryUnreachable
+from contracts.base import sha256
+from contracts.errors import Refused
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+_HELPER = re.compile(r"^[A-Za-z0-9+.-]*::")
+_SCP = re.compile(r"^(?:[A-Za-z0-9_.][A-Za-z0-9_.-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\]-]*:[^-].*$")
+_HEAD = re.compile(r"^(ref: refs/heads/[^\x00-\x20~^:?*\[\\\x7f]+|[0-9a-f]{40}|[0-9a-f]{64})$")
+_SHARED = re.compile(r"^(group|all|world|umask|true|false|0[0-7]{3})$")
+_ALLOWED = ("https", "ssh", "git")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A repository's address. `path` is set for one on this machine; `shown` has no password in it."""
+
+    url: str
+    transport: str
+    shown: str
+    path: Path | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name of its mirror: readable, and different for different addresses."""
+        last = re.split(r"[/:]", self.shown.rstrip("/"))[-1].removesuffix(".git")
+        slug = re.sub(r"[^a-z0-9._-]+", "-", last.lower()).strip("-.")[:40] or "repository"
+        return f"{slug}-{sha256(self.url.encode())[:16]}.git"
+
+
+def parse(repository: str) -> Address:
+    """The address in a string that a person typed: a path, https, ssh or git URL, or host:path. Raises `Refused`."""
+    if not repository.strip() or any(not character.isprintable() for character in repository):
+        raise Refused("a repository is a path or an URL without control characters; this one is empty or has some")
+    if repository.startswith("-") or _HELPER.match(repository):
+        raise Refused(f"repository {repository[:80]!r} would start a program; give a path or an https, ssh or git URL")
+    scheme = _SCHEME.match(repository)
+    if scheme:
+        return _url(repository, scheme.group(1).lower())
+    before, colon, _ = repository.partition(":")
+    if colon and "/" not in before and not Path(repository).exists():
+        if not _SCP.match(repository):
+            raise Refused(f"repository {repository[:80]!r} is no address that git knows; write host:path or an URL")
+        return Address(repository, "ssh", repository)
+    return _local(Path(repository))
+
+
+@contextmanager
+def reachable(address: Address, git: Git, *, branch: str | None = None) -> Iterator[str]:
+    """The URL for one remote command. For a repository on this machine: of a stand-in that has its objects and refs only.
+
+    Git would run a local repository's hooks and obey its configuration, which its owner (or an agent) can write and which
+    cannot be overridden name by name. The stand-in links its objects and refs and has a configuration of ours. A `branch`
+    that is about to be changed must not be checked out there (`PushRefused`). Raises `RepositoryUnreachable` if it is none.
+    """
+    if address.path is None:
+        yield address.url
+        return
+    place = _place(address.path)
+    if branch is not None:
+        _refuse_checked_out(place, branch)
+    with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as folder:
+        _stand_in(Path(folder), place, _settings(place.common / "config", git))
+        yield folder
+
+
+def object_format(address: Address, git: Git) -> str:
+    """sha1, or sha256 where a repository on this machine says so."""
+    if address.path is None:
+        return "sha1"
+    found = _settings(_place(address.path).common / "config", git).get("extensions.objectformat", "sha1").lower()
+    return "sha256" if found == "sha256" else "sha1"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A repository on this machine: where its HEAD is, where objects and refs are, whether it has a working folder."""
+
+    own: Path
+    common: Path
+    bare: bool
+
+
+def _url(repository: str, scheme: str) -> Address:
+    if scheme == "file":
+        return _local(Path(re.sub(r"^file://(localhost)?", "", repository, flags=re.IGNORECASE)))
+    parts = urlsplit(repository)
+    if scheme not in _ALLOWED or not parts.hostname:
+        raise Refused(f"repositories are read over https, ssh, git or from a path, not over {scheme}; give another address")
+    if parts.hostname.startswith("-") or (parts.username or "").startswith("-") or parts.path.startswith("/-"):
+        raise Refused("a host, user or path that starts with a dash would be taken for an option; give another address")
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]) if parts.password or scheme == "https" else parts
+    return Address(repository.rstrip("/"), scheme, urlunsplit(bare._replace(query="", fragment="")).rstrip("/"))
+
+
+def _local(path: Path) -> Address:
+    whole = path.expanduser().resolve()
+    return Address(str(whole), "file", str(whole), whole)
+
+
+def _place(path: Path) -> _Place:
+    dot = path / ".git"
+    if dot.is_dir():
+        return _Place(dot, dot, bare=False)
+    if dot.is_file():
+        text = dot.read_text(errors="replace").strip()
+        own = (path / text.removeprefix("gitdir:").strip()).resolve()
+        common = own / "commondir"
+        return _Place(own, (own / common.read_text().strip()).resolve() if common.is_file() else own, bare=False)
+    if (path / "HEAD").exists() and (path / "objects").is_dir() and (path / "refs").is_dir():
+        return _Place(path, path, bare=path.name != ".git")
+    raise RepositoryUnreachable(f"there is no git repository at {path}; check the path, and that the worker may read it")
+
+
+def _settings(config: Path, git: Git) -> dict[str, str]:
+    """What a foreign configuration file says. It is only parsed: nothing in it takes effect, no file is included."""
+    if not config.is_file():
+        return {}
+    listed = git.run("config", "--file", str(config), "--no-includes", "-z", "--list", codes=(0, 1, 128)).output
+    lines = [item.partition("\n") for item in listed.decode(errors="replace").split("\0") if item]
+    return {name.lower(): value for name, _, value in lines}
+
+
+def _stand_in(folder: Path, place: _Place, theirs: dict[str, str]) -> None:
+    for name in ("objects", "refs", "packed-refs", "shallow"):
+        if (place.common / name).exists():
+            (folder / name).symlink_to(place.common / name)
+    (folder / "HEAD").write_text(_head(place.own) + "\n")
+    sha256_used = theirs.get("extensions.objectformat", "").lower() == "sha256"
+    shared = theirs.get("core.sharedrepository", "false").lower()
+    lines = [
+        *("[core]", f"repositoryformatversion = {1 if sha256_used else 0}", "bare = true", "hooksPath = /dev/null"),
+        *("fsmonitor = false", "logAllRefUpdates = false", "alternateRefsCommand = true"),
+        f"sharedRepository = {shared if _SHARED.match(shared) else 'false'}",
+        *("[uploadpack]", "allowAnySHA1InWant = true", "[receive]", "autogc = false", "denyDeletes = true"),
+        f"denyNonFastForwards = {str(theirs.get('receive.denynonfastforwards', '').lower() in ('true', '1', 'yes')).lower()}",
+        *("[gc]", "auto = 0", "[maintenance]", "auto = false"),
+        *(("[extensions]", "objectFormat = sha256") if sha256_used else ()),
+    ]
+    (folder / "config").write_text("\n".join(lines) + "\n")
+
+
+def _head(own: Path) -> str:
+    head = own / "HEAD"
+    text = f"ref: {os.readlink(head)}" if head.is_symlink() else head.read_text(errors="replace")[:1000].strip()
+    return text if _HEAD.match(text) else "ref: refs/heads/main"
+
+
+def _refuse_checked_out(place: _Place, branch: str) -> None:
+    worktrees = [folder for folder in (place.common / "worktrees").glob("*") if (folder / "HEAD").is_file()]
+    used = [*([] if place.bare else [place.common]), *worktrees]
+    for folder in used:
+        if (folder / "HEAD").exists() and _head(folder) == f"ref: refs/heads/{branch}":
+            raise PushRefused(
+                f"branch {branch} is checked out in {place.common}: pushing would change it under whoever works there; "
+                "choose another branch, or check out another one there"
+            )

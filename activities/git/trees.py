@@ -1,0 +1,220 @@
+"""Trees without a repository around them: written to a folder, read back, compared, patched and merged."""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Literal
+
+from activities.git.command import Git
+from activities.git.errors import PatchUnusable, TreeRefused
+from activities.paths import is_git_folder, walk
+
+MAX_FILES = 100_000
+"""Files that a workspace may have."""
+
+MAX_BYTES = 4 * 1024**3
+"""Bytes that all files of a workspace may have together."""
+
+Status = Literal["added", "modified", "deleted", "type"]
+
+_STATUS: dict[str, Status] = {"A": "added", "M": "modified", "D": "deleted", "T": "type"}
+_COMPARE = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=none", "--submodule=short")
+_MACHINE = {"GIT_AUTHOR_NAME": "Baton", "GIT_AUTHOR_EMAIL": "baton@localhost", "GIT_AUTHOR_DATE": "@0 +0000"}
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """What happened to one file. Line counts are None for a binary file."""
+
+    path: str
+    status: Status
+    added: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A patch or merge that fitted (`tree`), or the paths where it did not (`conflicts`)."""
+
+    tree: str | None
+    conflicts: tuple[str, ...] = ()
+
+
+def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
+    """Make the folder hold exactly the tree's files. Raises `TreeRefused` for one that is too large or has a .git entry."""
+    _check_size(git, tree)
+    empty_folder(directory)
+    with _index(git, tree) as index:
+        git.run("checkout-index", "--all", "--force", "--quiet", index=index, work_tree=directory, symlinks=symlinks)
+
+
+def snapshot(git: Git, directory: Path, parent: str) -> str:
+    """Store the folder's files and return their tree. Raises `TreeRefused` for what git would drop or obey."""
+    _check_folder(git, directory, parent)
+    with _index(git, parent) as index:
+        git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory)
+        return git.line("write-tree", index=index)
+
+
+def diff(git: Git, old: str, new: str) -> bytes:
+    """The patch from one tree to the other, binary files included; empty when they are equal."""
+    arguments = ("--patch", "--binary", "--full-index", "--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=histogram")
+    return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new).output
+
+
+def changes(git: Git, old: str, new: str) -> tuple[FileChange, ...]:
+    """What differs between two trees, by path."""
+    raw = git.run("diff-tree", "-r", "-z", *_COMPARE, "--raw", old, new).output.split(b"\0")
+    counted = git.run("diff-tree", "-r", "-z", *_COMPARE, "--numstat", old, new).output.split(b"\0")
+    lines = {path: (added, removed) for added, removed, path in (line.split(b"\t", 2) for line in counted if line)}
+    found = []
+    for head, path in zip(raw[0:-1:2], raw[1::2], strict=True):
+        added, removed = lines.get(path, (b"-", b"-"))
+        found.append(FileChange(_text(path), _STATUS[chr(head.rsplit(b" ", 1)[1][0])], _count(added), _count(removed)))
+    return tuple(found)
+
+
+def apply(git: Git, tree: str, patch: bytes) -> Applied:
+    """The tree with the patch in it, three-way where lines moved. Raises `PatchUnusable` for what is no patch."""
+    if not patch.strip():
+        return Applied(git.line("rev-parse", "--verify", "--end-of-options", f"{tree}^{{tree}}"))
+    named = git.run("apply", "--numstat", "-z", "-", feed=patch, codes=(0, 1, 128))
+    if named.code != 0:
+        raise PatchUnusable(f"this is no patch that git can read ({named.said}); make it with the workspace's own diff")
+    touched = [line.split(b"\t", 2)[2] for line in named.output.split(b"\0") if line]
+    with _index(git, tree) as index:
+        done = git.run("apply", "--cached", "--3way", "--whitespace=nowarn", "-", feed=patch, index=index, codes=(0, 1, 128))
+        if done.code == 0:
+            return Applied(git.line("write-tree", index=index))
+        unmerged = git.run("ls-files", "--unmerged", "-z", index=index).output.split(b"\0")
+    clashing = {line.split(b"\t", 1)[1] for line in unmerged if line} | _blamed(done.said, touched)
+    return Applied(None, tuple(sorted(_text(path) for path in clashing or touched)))
+
+
+def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
+    """The tree with these paths as `source` has them."""
+    wanted = {os.fsencode(path) for path in paths}
+    lines = {
+        line.split(b"\t", 1)[1]: line
+        for line in git.run("ls-tree", "-r", "-z", "--full-tree", source).output.split(b"\0")
+        if line
+    }
+    gone = f"0 {'0' * len(tree)}\t".encode()
+    fed = b"".join(lines.get(path, gone + path) + b"\0" for path in sorted(wanted))
+    with _index(git, tree) as index:
+        git.run("update-index", "-z", "--index-info", feed=fed, index=index)
+        return git.line("write-tree", index=index)
+
+
+def merge(git: Git, base: str, ours: str, theirs: str) -> Applied:
+    """Both changes since `base` together. The three may be trees or commits; their own history does not matter."""
+    root = _bare_commit(git, base)
+    left, right = _bare_commit(git, ours, root), _bare_commit(git, theirs, root)
+    done = git.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", left, right, codes=(0, 1))
+    tree, *names = done.output.split(b"\0")
+    if done.code == 0:
+        return Applied(tree.decode().strip())
+    return Applied(None, tuple(sorted({_text(name) for name in names if name})))
+
+
+def commit(git: Git, tree: str, parent: str | None, message: str, *, author: str, email: str, when: datetime) -> str:
+    """A commit of the tree. The same arguments give the same id, on any machine."""
+    if not (author.strip() and re.fullmatch(r"[^<>\s]+", email)) or re.search(r"[<>\n\0]", author) or "\0" in message:
+        raise ValueError(f"a commit needs an author's name and address without <, > or line breaks, not {author!r} {email!r}")
+    date = f"@{int(when.astimezone(UTC).timestamp())} +0000"
+    people = {"GIT_AUTHOR_NAME": author, "GIT_AUTHOR_EMAIL": email, "GIT_AUTHOR_DATE": date}
+    people |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in people.items()}
+    parents = ("-p", parent) if parent else ()
+    return git.run("commit-tree", tree, *parents, "-F", "-", feed=message.encode(), variables=people).output.decode().strip()
+
+
+def empty_folder(directory: Path) -> None:
+    """Make an empty folder there, whatever was there before. Links are removed, not followed."""
+    if directory.is_symlink() or directory.is_file():
+        directory.unlink()
+    elif directory.exists():
+        _open_up(directory)
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True, mode=0o755)
+
+
+def _open_up(directory: Path) -> None:
+    """Give back the rights on folders that a command took away, or an ordinary user could not delete them."""
+    for folder, names, _ in os.walk(directory):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            mode = os.lstat(path).st_mode
+            if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
+                os.chmod(path, 0o700)
+
+
+@contextmanager
+def _index(git: Git, tree: str) -> Iterator[Path]:
+    """An index of its own that holds the tree: nothing that runs beside it can touch it."""
+    index = git.directory / f"index-{token_hex(8)}"
+    try:
+        done = git.run("read-tree", "--", tree, index=index, codes=(0, 128))
+        if done.code != 0:
+            raise TreeRefused(f"the files of {tree[:12]} cannot be used: {done.said}")
+        yield index
+    finally:
+        index.unlink(missing_ok=True)
+
+
+def _entries(git: Git, tree: str) -> Iterator[tuple[str, str, bytes]]:
+    """Mode, size and path of each file in the tree."""
+    for line in git.run("ls-tree", "-r", "-z", "--long", "--full-tree", tree).output.split(b"\0"):
+        if line:
+            about, path = line.split(b"\t", 1)
+            mode, _, _, size = about.decode().split()
+            yield mode, size, path
+
+
+def _check_size(git: Git, tree: str) -> None:
+    sizes = [int(size) for _, size, _ in _entries(git, tree) if size.isdigit()]
+    if len(sizes) > MAX_FILES or sum(sizes) > MAX_BYTES:
+        raise TreeRefused(
+            f"the tree has {len(sizes)} files and {sum(sizes)} bytes; a workspace holds at most {MAX_FILES} files and "
+            f"{MAX_BYTES} bytes. Work on a smaller repository"
+        )
+
+
+def _check_folder(git: Git, directory: Path, parent: str) -> None:
+    listing = walk(directory, limit=2 * MAX_FILES)
+    if listing.truncated:
+        raise TreeRefused(f"the workspace has more than {2 * MAX_FILES} entries; delete what a command made there")
+    modules = {os.fsdecode(path) for mode, _, path in _entries(git, parent) if mode == "160000"}
+    for entry in listing.entries:
+        if is_git_folder(entry.path.rsplit("/", 1)[-1]):
+            raise TreeRefused(f"{entry.path!r} is a repository of its own, which cannot be stored; delete it")
+        if entry.kind in ("other", "unreadable"):
+            raise TreeRefused(f"{entry.path!r} is no file, folder or link that can be stored ({entry.kind}); delete it")
+        if modules and any(entry.path.startswith(f"{module}/") for module in modules):
+            raise TreeRefused(f"{entry.path!r} lies in a submodule, whose files belong to another repository; delete it")
+
+
+def _blamed(said: str, touched: list[bytes]) -> set[bytes]:
+    """The touched paths that git's errors name."""
+    return {path for path in touched if re.search(rf"error: (patch failed: )?{re.escape(_text(path))}[: ]", said)}
+
+
+def _bare_commit(git: Git, tree: str, parent: str | None = None) -> str:
+    fixed = _MACHINE | {name.replace("AUTHOR", "COMMITTER"): value for name, value in _MACHINE.items()}
+    wanted = git.line("rev-parse", "--verify", "--end-of-options", f"{tree}^{{tree}}")
+    parents = ("-p", parent) if parent else ()
+    return git.run("commit-tree", wanted, *parents, feed=b"merge\n", variables=fixed).output.decode().strip()
+
+
+def _count(field: bytes) -> int | None:
+    return int(field) if field.isdigit() else None
+
+
+def _text(path: bytes) -> str:
+    """A path for people and contracts: names that are no UTF-8 keep their odd bytes as \\xNN."""
+    return path.decode(errors="backslashreplace")

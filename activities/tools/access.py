@@ -1,0 +1,85 @@
+"""Files for tools: every refusal becomes a sentence that a model can act on."""
+
+import difflib
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from activities import paths
+from activities.paths import PathRefused
+from activities.tools.base import ToolProblem
+from activities.tools.text import one_line
+
+FILE_LIMIT = 4 * 1024 * 1024
+"""Bytes of a file that tools read whole or change."""
+
+PATH_SHOWN = 300
+"""Characters of a path that a result shows."""
+
+_LOOKED_AT = 5_000
+
+CHANGING = threading.Lock()
+"""Held while a file is read and written back. Without it, of two edits made side by side the later would undo the other."""
+
+
+@contextmanager
+def problems_named(root: Path, path: str) -> Iterator[None]:
+    """Turn a refused path and every file error into a `ToolProblem` that says what would work."""
+    name = one_line(path, PATH_SHOWN)
+    try:
+        yield
+    except PathRefused as error:
+        raise ToolProblem(one_line(str(error), 1000)) from None
+    except FileNotFoundError:
+        raise ToolProblem(f"there is no {name}; {_similar(root, path)}") from None
+    except IsADirectoryError:
+        raise ToolProblem(f"{name} is a folder; list_files shows what is in it") from None
+    except NotADirectoryError:
+        raise ToolProblem(f"{name} is a file, or lies below one, and not in a folder; list_files shows what there is") from None
+    except OSError as error:
+        raise ToolProblem(f"{name} cannot be used: {error.strerror}") from None
+
+
+def existing(root: Path, path: str) -> os.stat_result | None:
+    """What the system knows of the file; None if there is no such file. Raises `IsADirectoryError` for a folder."""
+    try:
+        descriptor = paths.open_beneath(root, path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        found = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError
+    return found
+
+
+def equal(root: Path, path: str, data: bytes) -> bool:
+    """Whether the file holds these bytes."""
+    try:
+        return paths.read_file(root, path, len(data)) == data
+    except PathRefused:  # a file with a second name is not read, only replaced
+        return False
+
+
+def git_part(path: str) -> bool:
+    """Whether the path names git's own files, which are no part of a workspace."""
+    return any(paths.is_git_folder(part) for part in path.split("/"))
+
+
+def _similar(root: Path, path: str) -> str:
+    try:
+        found = paths.walk(root, limit=_LOOKED_AT).entries
+    except (OSError, PathRefused):
+        return "list_files shows what there is"
+    known = [entry.path for entry in found if not git_part(entry.path)]
+    name = path.rstrip("/").rpartition("/")[2].casefold()
+    same_name = [one for one in known if one.rpartition("/")[2].casefold() == name]
+    near = list(dict.fromkeys((same_name + difflib.get_close_matches(path, known, n=3))[:3]))
+    if not near:
+        return "list_files shows what there is"
+    return "similar: " + ", ".join(one_line(one, PATH_SHOWN) for one in near)

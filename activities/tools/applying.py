@@ -1,0 +1,169 @@
+"""Applying a patch to a workspace: every file of it, or nothing."""
+
+import asyncio
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from activities import paths
+from activities.paths import PathRefused
+from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
+from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.diffs import parse
+from activities.tools.patches import FilePatch, PatchProblem, apply_hunks, lines_of
+from activities.tools.text import one_line
+from contracts.base import Contract
+
+PATCH_LIMIT = 1_000_000
+"""Characters of a patch."""
+
+PATCHED_FILES = 50
+"""Files that one patch may change."""
+
+_PROBLEMS_SHOWN = 20
+
+
+class ApplyPatch(Contract):
+    """A unified diff."""
+
+    patch: str = Field(
+        max_length=PATCH_LIMIT,
+        description="unified diff over one or more files: '--- a/PATH', '+++ b/PATH', hunks with context lines. "
+        "'--- /dev/null' creates, '+++ /dev/null' deletes",
+    )
+
+
+class FilePatched(Contract):
+    """What the patch did to one file."""
+
+    path: str
+    outcome: Literal["created", "modified", "deleted"]
+    lines_added: int
+    lines_removed: int
+
+
+class PatchApplied(Contract):
+    """Every file that the patch names."""
+
+    files: tuple[FilePatched, ...]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One file before and after; None where there is none."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+    mode: int | None
+
+
+async def _apply_patch(context: ToolContext, asked: ApplyPatch) -> ToolOutcome:
+    return await asyncio.to_thread(_patch, context.root(), asked.patch)
+
+
+def _patch(root: Path, text: str) -> ToolOutcome:
+    try:
+        files = parse(text)
+    except PatchProblem as error:
+        raise ToolProblem(f"{error}; nothing was changed") from None
+    if len(files) > PATCHED_FILES:
+        raise ToolProblem(f"the patch changes {len(files)} files; at most {PATCHED_FILES} at a time; nothing was changed")
+    with CHANGING:
+        changes = _changes(root, files)
+        _write_all(root, changes)
+    return ToolOutcome(PatchApplied(files=tuple(_patched(one) for one in files)))
+
+
+def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
+    """Every file's change, made in memory. Raises `ToolProblem` with all that does not fit, over all files."""
+    changes: list[_Change] = []
+    problems: list[str] = []
+    for one in files:
+        try:
+            with problems_named(root, one.path):
+                changes.append(_change(root, one))
+            if changes[-1].path in {earlier.path for earlier in changes[:-1]}:
+                raise PatchProblem(f"{one.path} is named twice; put all its hunks under one '---' and '+++'")
+        except (ToolProblem, PatchProblem) as error:
+            problems += [one_line(line, 700) for line in str(error).split("\n")]
+    if problems:
+        more = f"\nand {len(problems) - _PROBLEMS_SHOWN} more" if len(problems) > _PROBLEMS_SHOWN else ""
+        raise ToolProblem("nothing was changed:\n" + "\n".join(problems[:_PROBLEMS_SHOWN]) + more)
+    return changes
+
+
+def _change(root: Path, patch: FilePatch) -> _Change:
+    path = paths.validate(patch.path)
+    found = existing(root, path)
+    if patch.kind == "create":
+        made = apply_hunks(patch, b"")
+        if found is not None:
+            same = found.st_size == len(made) and equal(root, path, made)
+            what = "already applied: it stands there with this content" if same else "it exists already with other content"
+            raise PatchProblem(f"{path} cannot be created: {what}")
+        return _Change(path, None, made, 0o755 if patch.executable else None)
+    if found is None:
+        raise FileNotFoundError
+    before = paths.read_file(root, path, FILE_LIMIT)
+    after = apply_hunks(patch, before)
+    if patch.kind == "delete" and after:
+        raise PatchProblem(f"{path} cannot be deleted: {len(lines_of(after))} lines of it are not in the patch")
+    return _Change(path, before, None if patch.kind == "delete" else after, stat.S_IMODE(found.st_mode))
+
+
+def _write_all(root: Path, changes: list[_Change]) -> None:
+    """Make all changes, or put back those that were made and raise `ToolProblem`."""
+    done: list[_Change] = []
+    for change in changes:
+        try:
+            with problems_named(root, change.path):
+                _put(root, change.path, change.after, change.mode)
+        except ToolProblem as error:
+            kept = [one.path for one in reversed(done) if not _put_back(root, one)]
+            state = f"these could not be put back: {', '.join(kept)}" if kept else "nothing was changed"
+            raise ToolProblem(f"{error}; {state}") from None
+        done.append(change)
+
+
+def _put(root: Path, path: str, data: bytes | None, mode: int | None) -> None:
+    if data is None:
+        paths.remove_file(root, path)
+        return
+    paths.make_parents(root, path)
+    paths.write_file(root, path, data, mode)
+
+
+def _put_back(root: Path, change: _Change) -> bool:
+    try:
+        _put(root, change.path, change.before, change.mode)
+    except (OSError, PathRefused):
+        return False
+    return True
+
+
+def _patched(patch: FilePatch) -> FilePatched:
+    outcome: dict[str, Literal["created", "modified", "deleted"]] = {
+        "create": "created",
+        "modify": "modified",
+        "delete": "deleted",
+    }
+    return FilePatched(
+        path=one_line(patch.path, PATH_SHOWN),
+        outcome=outcome[patch.kind],
+        lines_added=sum(len(hunk.new) - hunk.context for hunk in patch.hunks),
+        lines_removed=sum(len(hunk.old) - hunk.context for hunk in patch.hunks),
+    )
+
+
+APPLY_PATCH = Tool(
+    "apply_patch",
+    "Apply a unified diff to the workspace: all of it, or nothing if one hunk does not fit exactly.",
+    ApplyPatch,
+    PatchApplied,
+    _apply_patch,
+    "workspace",
+)

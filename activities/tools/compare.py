@@ -1,0 +1,59 @@
+"""Why a text that should stand in a file does not: what it would be equal in, and what comes nearest."""
+
+import difflib
+import unicodedata
+from collections.abc import Callable
+
+from activities.tools.text import visible
+
+_COMPARED_LINES = 20_000
+_COMPARED_CHARACTERS = 300
+
+
+def _ends(line: str) -> str:
+    return line.removesuffix("\r")
+
+
+def _blanks(line: str) -> str:
+    return " ".join(line.split())
+
+
+# From the smallest difference to the largest: the first that explains it is the one to name. Each keeps the line count.
+_DIFFERENCES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("bytes that are not UTF-8; they are only shown as \ufffd", str),
+    ("line ends (\\r\\n and \\n)", _ends),
+    ("characters that cannot be seen; they are only shown as \\uXXXX", lambda line: visible(_ends(line))),
+    ("how accents are composed", lambda line: unicodedata.normalize("NFC", _ends(line))),
+    ("white space", _blanks),
+    ("upper and lower case", lambda line: _ends(line).casefold()),
+    ("white space and case", lambda line: _blanks(line).casefold()),
+)
+
+
+def difference(wanted: str, stands: str) -> str:
+    """What two texts differ in, if it is only one of the things that are easily overlooked; else an empty string."""
+    if wanted.removesuffix("\n") == stands.removesuffix("\n"):
+        return "the line end at the end of the file; '\\ No newline at end of file' stands for its absence"
+    return next((name for name, change in _DIFFERENCES if _each(change, wanted) == _each(change, stands)), "")
+
+
+def find_alike(wanted: str, text: str) -> tuple[str, int] | None:
+    """What keeps `wanted` from standing in the text, and the line (from 1) where it would; None if it is no such thing."""
+    for name, change in _DIFFERENCES:
+        needle, hay = _each(change, wanted), _each(change, text)
+        at = hay.find(needle) if needle.strip() else -1
+        if at >= 0:
+            return name, hay.count("\n", 0, at) + 1
+    return None
+
+
+def closest_line(wanted: str, text: str) -> int | None:
+    """The line (from 1) that is most like the first line of `wanted` that is not blank; None if none is like it."""
+    line = next((line.strip() for line in wanted.split("\n") if line.strip()), "")[:_COMPARED_CHARACTERS]
+    lines = [one.strip()[:_COMPARED_CHARACTERS] for one in text.split("\n")[:_COMPARED_LINES]]
+    near = difflib.get_close_matches(line, lines, n=1) if line else []
+    return lines.index(near[0]) + 1 if near else None
+
+
+def _each(change: Callable[[str], str], text: str) -> str:
+    return "\n".join(change(line) for line in text.split("\n"))

