@@ -1,0 +1,169 @@
+"""The whole stack for a test: a real dev server, a real worker in this process, a real ledger, real git and sandbox."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+import config
+import worker
+from commands import server
+from commands.demo import make_sample
+from contracts.delivery import DeliveryReport
+from contracts.gates import GateView
+from contracts.runs import FeedLine
+from ledger import artifacts, feed, gates
+from ledger.db import Ledger
+from ledger.migrate import upgrade
+from workflows.guard import DATA_CONVERTER
+from workflows.kit.kit import SEARCH_ATTRIBUTES
+
+T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds after which a condition that did not come true fails the test."""
+
+
+@contextlib.asynccontextmanager
+async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A dev server with the settings that `baton up` gives it."""
+    extra = [part for value in server.DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(server.temporal_program()),
+        dev_server_extra_args=extra,
+        dev_server_log_level="error",
+        search_attributes=SEARCH_ATTRIBUTES,
+        data_converter=DATA_CONVERTER,
+    ) as environment:
+        yield environment
+
+
+async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: float = PATIENCE) -> T:
+    """The first value that is not None, or an error that says what did not happen."""
+    ends = time.monotonic() + limit
+    while (value := await condition()) is None:
+        assert time.monotonic() < ends, f"within {limit} s it did not happen that {what}"
+        await asyncio.sleep(0.05)
+    return value
+
+
+@dataclass
+class Stack:
+    """One test's own worker, ledger, task queue and state folder on the shared server."""
+
+    client: Client
+    settings: config.Settings
+    ledger: Ledger
+    parts: worker.Parts
+
+    async def deliver(self, repository: Path | str, **more: Any) -> WorkflowHandle[Any, DeliveryReport]:
+        """Start a delivery as `temporal workflow start` would: by type name and plain JSON."""
+        asked = {"repository": str(repository), "instruction": "Fix it", "owner": "olga"} | more
+        return await self.client.start_workflow(
+            "Delivery",
+            asked,
+            id=f"deliver-{secrets.token_hex(4)}",
+            task_queue=self.settings.task_queue,
+            result_type=DeliveryReport,
+        )
+
+    async def gate(self, run: WorkflowHandle[Any, Any], name: str) -> GateView:
+        """The open gate of this id, or of this kind, of a run or its children; waits until it opens."""
+
+        async def look() -> GateView | None:
+            await self._fail_if_ended(run, f"gate {name}")
+            for view in await self.ledger.read(gates.open_gates):
+                if view.workflow_id.startswith(run.id) and name in {view.gate, view.kind}:
+                    return view
+            return None
+
+        return await until(look, f"gate {name} of {run.id} opened")
+
+    async def _fail_if_ended(self, run: WorkflowHandle[Any, Any], waited_for: str) -> None:
+        status = (await run.describe()).status
+        if status is not None and status.name != "RUNNING":
+            try:
+                ended: Any = await run.result()
+            except WorkflowFailureError as error:
+                ended = error.cause
+            raise AssertionError(f"{run.id} ended while {waited_for} was waited for: {ended}")
+
+    async def decide(self, view: GateView, verb: str = "approve", by: str = "maria", **more: Any) -> dict[str, Any]:
+        """Send an update to the gate and give back the answer."""
+        handle = self.client.get_workflow_handle(view.workflow_id)
+        decision = {"gate": view.gate, "by": by, "subject": view.subject} | more
+        answer: dict[str, Any] = await handle.execute_update(verb, decision)
+        return answer
+
+    async def approve(self, run: WorkflowHandle[Any, Any], name: str, **more: Any) -> GateView:
+        """Wait for a gate and approve it."""
+        view = await self.gate(run, name)
+        await self.decide(view, "approve", **more)
+        return view
+
+    async def feed(self, run: WorkflowHandle[Any, Any]) -> list[FeedLine]:
+        """All lines of a run's family so far."""
+        lines = await self.ledger.read(feed.after, 0, limit=10_000)
+        return [line for line in lines if line.run.startswith(run.id)]
+
+    async def said(self, run: WorkflowHandle[Any, Any]) -> str:
+        """The feed as text, for looking for a line."""
+        return "\n".join(f"{line.actor}: {line.did} | {line.why} | {line.next}" for line in await self.feed(run))
+
+    async def artifact(self, digest: str) -> bytes:
+        """The bytes under a digest."""
+        return await self.ledger.read(artifacts.get, self.ledger.files, digest)
+
+
+@contextlib.asynccontextmanager
+async def stack(client: Client, state: Path, script: Path | None = None, **settings: Any) -> AsyncIterator[Stack]:
+    """A worker on a fresh task queue. Workflow code runs in Temporal's import sandbox, as the house wants it in tests."""
+    if script is not None:
+        settings = {"model": "scripted:test", "script": script} | settings
+    values = {"workflow_sandbox": True, "state": state, "task_queue": f"baton-{secrets.token_hex(4)}"} | settings
+    loaded = config.Settings(**values)
+    ledger = Ledger(loaded.database, loaded.artifacts)
+    try:
+        upgrade(ledger)
+        parts = worker.build(loaded, ledger)
+        async with worker.make_worker(client, loaded, parts):
+            yield Stack(client, loaded, ledger, parts)
+        for provider in parts.providers.values():
+            await provider.close()
+    finally:
+        ledger.close()
+
+
+def sample(folder: Path, files: dict[str, str] | None = None) -> Path:
+    """The demo's sample as a bare origin; `files` are written over it in a second commit."""
+    origin = make_sample(folder)
+    if files:
+        work = folder / "work"
+        for name, text in files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_text(text)
+        git(work, "add", "--all")
+        git(work, "commit", "--quiet", "--message=More")
+        git(work, "push", "--quiet", str(origin), "main")
+    return origin
+
+
+def git(where: Path, *arguments: str) -> str:
+    """Plain git, as a user would run it, without this machine's configuration."""
+    variables = {
+        "PATH": os.environ["PATH"],
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        **{f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+    done = subprocess.run(["git", *arguments], cwd=where, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
