@@ -165,7 +165,9 @@ def _wait(process: "subprocess.Popen[bytes]", limit: timedelta) -> None:
     # Popen.wait with a time-out polls, up to 50 ms late each time; a process descriptor wakes us at once.
     descriptor = os.pidfd_open(process.pid)
     try:
-        ready, _, _ = select.select([descriptor], [], [], limit.total_seconds())
+        poll = select.poll()  # not select(), which cannot watch descriptors from 1024 on
+        poll.register(descriptor, select.POLLIN)
+        ready = poll.poll(limit.total_seconds() * 1000)
     finally:
         os.close(descriptor)
     if not ready:

@@ -1,0 +1,527 @@
+"""Git, with real git and hostile repositories: nothing of theirs runs here, and files come and go byte for byte."""
+
+import os
+import socket
+import stat
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities.git import (
+    Applied,
+    Mirror,
+    Mirrors,
+    PatchUnusable,
+    PushRefused,
+    RemoteUnknown,
+    RepositoryUnreachable,
+    RevisionUnknown,
+    TreeRefused,
+    command,
+)
+from contracts.errors import Refused
+
+WHEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+CLEAN = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{who}_{what}": "someone@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+}
+
+
+def plain(folder: Path, *arguments: str, check: bool = True, feed: bytes = b"") -> str:
+    """Git as a person would run it in that folder."""
+    done = subprocess.run(["git", *arguments], cwd=folder, env=CLEAN, capture_output=True, check=False, input=feed)
+    assert done.returncode == 0 or not check, done.stderr.decode()
+    return done.stdout.decode(errors="replace").strip()
+
+
+def repository(path: Path, files: dict[str, bytes] | None = None, *, bare: bool = False) -> Path:
+    """A repository with one commit on main."""
+    path.mkdir(parents=True)
+    plain(path, "init", "--quiet", "--initial-branch=main", *(["--bare"] if bare else []))
+    if not bare:
+        change(path, files or {"README.md": b"hello\n"})
+    return path
+
+
+def change(path: Path, files: dict[str, bytes], attributes: str = "") -> str:
+    """Commit these files with plain git; the commit's id."""
+    (path / ".git" / "info").mkdir(exist_ok=True)
+    (path / ".git" / "info" / "attributes").write_text(attributes)
+    for name, data in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    plain(path, "add", "--all", "--force")
+    plain(path, "commit", "--quiet", "--allow-empty", "-m", "change")
+    (path / ".git" / "info" / "attributes").unlink()
+    return plain(path, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def mirrors(tmp_path: Path) -> Mirrors:
+    """Mirrors of a fresh worker."""
+    return Mirrors(tmp_path / "mirrors")
+
+
+@pytest.fixture
+def mirror(mirrors: Mirrors, tmp_path: Path) -> Mirror:
+    """The mirror of a small repository, fetched."""
+    opened = mirrors.open(str(repository(tmp_path / "source", {"a.txt": b"1\n2\n3\n4\n5\n6\n7\n8\n9\n", "b.txt": b"b\n"})))
+    opened.fetch()
+    return opened
+
+
+def tree_of(mirror: Mirror, folder: Path, files: dict[str, bytes], parent: str) -> str:
+    """The tree of a folder that holds exactly these files."""
+    mirror.checkout(parent, folder)
+    for path in list(folder.rglob("*")):
+        if path.is_file():
+            path.unlink()
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return mirror.snapshot(folder, parent)
+
+
+HOOKS = (
+    *("applypatch-msg", "pre-applypatch", "pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-checkout"),
+    *("pre-push", "pre-receive", "update", "post-receive", "post-update", "reference-transaction", "push-to-checkout"),
+    *("pre-auto-gc", "post-index-change", "proc-receive", "post-merge", "fsmonitor-watchman"),
+)
+
+
+def payloads(path: Path, marks: Path) -> None:
+    """Give a repository every hook and setting that could run a program; each would leave a file in `marks`."""
+    marks.mkdir()
+    git = Path(plain(path, "rev-parse", "--absolute-git-dir"))
+    (git / "hooks").mkdir(exist_ok=True)
+    for hook in HOOKS:
+        (git / "hooks" / hook).write_text(f"#!/bin/sh\ntouch {marks}/hook-{hook}\n")
+        (git / "hooks" / hook).chmod(0o755)
+    programs = {
+        **{"core.fsmonitor": "", "core.alternateRefsCommand": "", "core.sshCommand": "", "core.askPass": "", "core.editor": ""},
+        **{
+            "core.pager": "; cat",
+            "core.gitProxy": "",
+            "uploadpack.packObjectsHook": '; "$@"',
+            "diff.external": "",
+            "gpg.program": "",
+        },
+        **{"filter.evil.clean": "; cat", "filter.evil.smudge": "; cat", "diff.evil.textconv": "; cat", "merge.evil.driver": ""},
+        **{
+            "gc.recentObjectsHook": "",
+            "remote.origin.uploadpack": "",
+            "remote.origin.receivepack": "",
+            "credential.helper": "",
+        },
+    }
+    for key, then in programs.items():
+        call = f"touch {marks}/{key}{then}"
+        plain(
+            path, "config", key, f"!{call}" if key == "credential.helper" else f"sh -c '{call}' --" if '"$@"' in then else call
+        )
+    for key, value in {"filter.evil.required": "true", "receive.denyCurrentBranch": "updateInstead", "gc.auto": "1"}.items():
+        plain(path, "config", key, value)
+
+
+def fired(marks: Path) -> set[str]:
+    """The payloads that ran."""
+    return {path.name for path in marks.iterdir()}
+
+
+HOSTILE_FILES = {
+    "a.txt": b"1\r\n2\n$Id$\n",
+    "b.bin": bytes(range(256)),
+    ".gitattributes": b"* filter=evil diff=evil merge=evil text eol=crlf ident\n*.bin -diff working-tree-encoding=UTF-16\n",
+    ".gitmodules": b'[submodule "s"]\n\tpath = s\n\turl = ext::sh -c touch% /tmp/never\n\tupdate = !touch /tmp/never\n',
+    ".gitconfig": b"[core]\n\tfsmonitor = false\n",
+}
+
+
+def test_nothing_of_a_hostile_repository_runs(tmp_path: Path, mirrors: Mirrors) -> None:
+    """A whole delivery on a repository full of payloads runs none of them; the same steps with plain git run many."""
+    path, marks = repository(tmp_path / "hostile"), tmp_path / "marks"
+    change(path, HOSTILE_FILES, attributes="* -text !filter -ident !working-tree-encoding !diff !merge\n")
+    payloads(path, marks)
+    mirror = mirrors.open(str(path))
+    start = mirror.fetch()
+    folder = tmp_path / "folder"
+    mirror.checkout(start.tree, folder)
+    assert {name: (folder / name).read_bytes() for name in HOSTILE_FILES} == HOSTILE_FILES
+    assert mirror.snapshot(folder, start.tree) == start.tree
+    (folder / "a.txt").write_bytes(b"1\r\n2\nchanged\n")
+    tree = mirror.snapshot(folder, start.tree)
+    patch = mirror.diff(start.tree, tree)
+    assert mirror.changes(start.tree, tree)[0].path == "a.txt"
+    assert mirror.apply(start.tree, patch) == Applied(tree)
+    assert mirror.merge(start.tree, tree, start.tree) == Applied(tree)
+    commit = mirror.commit(tree, start.commit, "change", author="A", email="a@example.org", when=WHEN)
+    mirror.push(commit, "new", expected=None)
+    head = mirror.remote_head("new")
+    assert head is not None
+    assert (head.commit, head.tree) == (commit, tree)
+    assert fired(marks) == set()
+    _control(path, folder, tmp_path / "clone")
+    wanted = {
+        "core.fsmonitor",
+        "filter.evil.clean",
+        "diff.external",
+        "hook-pre-commit",
+        "hook-post-checkout",
+        "hook-pre-receive",
+    }
+    assert wanted | {"hook-update", "hook-post-receive", "hook-reference-transaction", "diff.evil.textconv"} <= fired(marks)
+
+
+def _control(path: Path, folder: Path, clone: Path) -> None:
+    """What a naive application would do with the same repository."""
+    plain(path, "status", check=False)
+    (path / "a.txt").write_bytes(b"other\n")
+    plain(path, "diff", check=False)
+    plain(path, "show", "--textconv", check=False)
+    plain(path, "add", "a.txt", check=False)
+    plain(path, "commit", "--quiet", "-m", "naive", check=False)
+    plain(path, "worktree", "add", str(folder) + "-naive", "-b", "naive", check=False)
+    plain(path.parent, "clone", "--quiet", str(path), str(clone))
+    plain(clone, "push", "--quiet", "origin", "HEAD:refs/heads/pushed", check=False)
+
+
+def test_a_partial_clone_fetches_nothing_for_us(tmp_path: Path, mirrors: Mirrors) -> None:
+    """A source that would get missing objects by a command of its own gives an error; plain git runs the command."""
+    path, marks = repository(tmp_path / "partial"), tmp_path / "marks"
+    marks.mkdir()
+    blob = plain(path, "rev-parse", "HEAD:README.md")
+    (path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(tmp_path),
+        "remote.origin.uploadpack": f"touch {marks}/lazy;",
+    }.items():
+        plain(path, "config", key, value)
+    with pytest.raises(RepositoryUnreachable):
+        mirrors.open(str(path)).fetch()
+    assert fired(marks) == set()
+    plain(path, "cat-file", "-p", blob, check=False)
+    assert fired(marks) == {"lazy"}
+
+
+def test_hostile_trees_write_no_git_folder(mirror: Mirror, tmp_path: Path) -> None:
+    """A tree with an entry that some system takes for .git is refused by name, and nothing of it is written."""
+    source = tmp_path / "source"
+    blob = plain(source, "hash-object", "-w", "--stdin", feed=b"evil")
+    for name in (".git", ".GIT", "GIT~1", ".g\u200cit"):
+        inner = plain(source, "mktree", feed=f"100644 blob {blob}\tconfig\n".encode())
+        tree = plain(source, "mktree", "-z", feed=f"040000 tree {inner}\t{name}\0".encode())
+        commit = plain(source, "commit-tree", tree, "-m", "evil")
+        plain(source, "update-ref", "refs/heads/evil", commit)
+        fetched = mirror.fetch("evil")
+        with pytest.raises(TreeRefused, match="cannot be used"):
+            mirror.checkout(fetched.tree, tmp_path / "out")
+        assert not any((tmp_path / "out").rglob("*"))
+
+
+def test_links_arrive_as_text_and_stay_links(mirror: Mirror, tmp_path: Path) -> None:
+    """Without symlinks a link is a text file with its target, and stays a link in the next tree; with them it is one."""
+    source, folder = tmp_path / "source", tmp_path / "folder"
+    (source / "out").symlink_to("/etc/passwd")
+    change(source, {})
+    start = mirror.fetch()
+    mirror.checkout(start.tree, folder)
+    assert not (folder / "out").is_symlink()
+    assert (folder / "out").read_text() == "/etc/passwd"
+    assert mirror.snapshot(folder, start.tree) == start.tree
+    mirror.checkout(start.tree, folder, symlinks=True)
+    assert (folder / "out").is_symlink()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    (folder / "away").symlink_to(outside)
+    mirror.checkout(start.tree, folder)
+    assert (outside / "kept").exists()
+    assert mirror.snapshot(folder, start.tree) == start.tree
+
+
+def test_a_checkout_replaces_everything(mirror: Mirror, tmp_path: Path) -> None:
+    """Whatever was in the folder, afterwards it holds exactly the tree: modes, odd names, and no file of git."""
+    source, folder = tmp_path / "source", tmp_path / "folder"
+    change(
+        source,
+        {"run.sh": b"#!/bin/sh\n", "sub/ünï cödé \t.txt": b"x", os.fsdecode(b"sub/\xff"): b"y", ".gitignore": b"*.log\n"},
+    )
+    (source / "run.sh").chmod(0o755)
+    change(source, {"kept.log": b"ignored but tracked"})
+    start = mirror.fetch()
+    (folder / "left" / "over").mkdir(parents=True)
+    (folder / ".git").write_text("gitdir: /tmp/evil")
+    (folder / "left").chmod(0o000)
+    mirror.checkout(start.tree, folder)
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    tracked = plain(source, "ls-tree", "-r", "-z", "--name-only", "HEAD").split("\0")
+    assert len(found) == len([name for name in tracked if name])
+    assert stat.S_IMODE((folder / "run.sh").stat().st_mode) == 0o755
+    assert mirror.snapshot(folder, start.tree) == start.tree
+    assert not list(mirror.directory.glob("index-*"))
+
+
+def test_a_snapshot_loses_nothing_silently(mirror: Mirror, tmp_path: Path) -> None:
+    """Ignored files are stored; a nested repository and a pipe are refused by name."""
+    folder, start = tmp_path / "folder", mirror.fetch()
+    mirror.checkout(start.tree, folder)
+    (folder / ".gitignore").write_text("*\n")
+    (folder / "ignored.log").write_text("x")
+    tree = mirror.snapshot(folder, start.tree)
+    assert {change.path for change in mirror.changes(start.tree, tree)} == {".gitignore", "ignored.log"}
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(TreeRefused, match="'pipe' is no file"):
+        mirror.snapshot(folder, start.tree)
+    (folder / "pipe").unlink()
+    for name in (".git", "sub/.GIT"):
+        (folder / name).mkdir(parents=True)
+        with pytest.raises(TreeRefused, match="repository of its own"):
+            mirror.snapshot(folder, start.tree)
+        (folder / name).rmdir()
+
+
+_FILES = st.dictionaries(
+    st.sampled_from(["a", "b.txt", "dir/c", "dir/d e", "ünï", "dir2/x", "-n", "a\tb"]),
+    st.binary(max_size=40) | st.text("ab\n\r", max_size=60).map(str.encode),
+    max_size=6,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(one=_FILES, two=_FILES)
+def test_a_patch_carries_every_change(mirror: Mirror, tmp_path: Path, one: dict[str, bytes], two: dict[str, bytes]) -> None:
+    """For any two folders the patch from one to the other gives exactly the other, and names the changed files."""
+    start = mirror.fetch().tree
+    old, new = tree_of(mirror, tmp_path / "w", one, start), tree_of(mirror, tmp_path / "w", two, start)
+    assert mirror.apply(old, mirror.diff(old, new)) == Applied(new)
+    assert mirror.apply(new, mirror.diff(new, old)) == Applied(old)
+    differing = {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
+    assert {changed.path for changed in mirror.changes(old, new)} == differing
+
+
+def test_changes_tell_kind_and_size(mirror: Mirror, tmp_path: Path) -> None:
+    """Added, modified, deleted and changed type are told apart, with line counts, and none for binary files."""
+    folder, start = tmp_path / "folder", mirror.fetch()
+    mirror.checkout(start.tree, folder)
+    (folder / "a.txt").write_bytes(b"1\n2\n")
+    (folder / "b.txt").unlink()
+    (folder / "b.txt").symlink_to("a.txt")
+    (folder / "new.bin").write_bytes(b"\0\1")
+    tree = mirror.snapshot(folder, start.tree)
+    found = [(item.path, item.status, item.added, item.removed) for item in mirror.changes(start.tree, tree)]
+    assert found == [("a.txt", "modified", 0, 7), ("b.txt", "type", 1, 1), ("new.bin", "added", None, None)]
+    assert mirror.apply(start.tree, mirror.diff(start.tree, tree)) == Applied(tree)
+
+
+def test_applying_is_three_way_and_names_conflicts(mirror: Mirror, tmp_path: Path) -> None:
+    """A patch fits where other lines moved; where the same lines changed the paths are named; garbage is refused."""
+    start, folder = mirror.fetch().tree, tmp_path / "w"
+    lines = [b"%d\n" % number for number in range(1, 10)]
+    files = {"a.txt": b"".join(lines), "b.txt": b"b\n"}
+    last = tree_of(mirror, folder, files | {"a.txt": b"".join(lines[:-1]) + b"nine\n"}, start)
+    first = tree_of(mirror, folder, files | {"a.txt": b"top\nmore\n" + b"".join(lines)}, start)
+    other = tree_of(mirror, folder, files | {"a.txt": b"".join(lines[:-1]) + b"NINE\n"}, start)
+    both = tree_of(mirror, folder, files | {"a.txt": b"top\nmore\n" + b"".join(lines[:-1]) + b"nine\n"}, start)
+    patch = mirror.diff(start, last)
+    assert mirror.apply(first, patch) == Applied(both)
+    assert mirror.apply(other, patch) == Applied(None, ("a.txt",))
+    assert mirror.apply(start, b"") == Applied(start)
+    gone = tree_of(mirror, folder, {"b.txt": b"b\n"}, start)
+    assert mirror.apply(gone, patch) == Applied(None, ("a.txt",))
+    for garbage in (b"hello", b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n"):
+        with pytest.raises(PatchUnusable, match="no patch that git can read"):
+            mirror.apply(start, garbage)
+    escape = b"diff --git a/../x b/../x\nnew file mode 100644\n--- /dev/null\n+++ b/../x\n@@ -0,0 +1 @@\n+evil\n"
+    assert mirror.apply(start, escape).tree is None
+    assert not list(mirror.directory.glob("index-*"))
+
+
+def test_merging_is_of_trees(mirror: Mirror, tmp_path: Path) -> None:
+    """Changes to different lines and files come together; clashing ones are named; commits may stand for their trees."""
+    start, folder = mirror.fetch(), tmp_path / "w"
+    lines = [b"%d\n" % number for number in range(1, 10)]
+    whole = b"".join(lines)
+    left = tree_of(mirror, folder, {"a.txt": b"one\n" + b"".join(lines[1:]), "b.txt": b"b\n", "l": b"l"}, start.tree)
+    right = tree_of(mirror, folder, {"a.txt": b"".join(lines[:-1]) + b"nine\n", "r": b"r"}, start.tree)
+    merged = mirror.merge(start.commit, left, right)
+    wanted = {"a.txt": b"one\n" + b"".join(lines[1:-1]) + b"nine\n", "l": b"l", "r": b"r"}
+    assert merged == Applied(tree_of(mirror, folder, wanted, start.tree))
+    clash = tree_of(mirror, folder, {"a.txt": b"uno\n" + b"".join(lines[1:]), "b.txt": b"B\n"}, start.tree)
+    assert mirror.merge(start.tree, left, clash) == Applied(None, ("a.txt",))
+    assert mirror.merge(start.tree, right, clash).conflicts == ("b.txt",)
+    assert whole
+
+
+def test_equal_commits_have_equal_ids(mirror: Mirror) -> None:
+    """The same arguments give the same id, whatever the zone; an author that would break the format is refused."""
+    start = mirror.fetch()
+    first = mirror.commit(start.tree, start.commit, "why\n\nbody", author="Ä B", email="a@example.org", when=WHEN)
+    again = mirror.commit(start.tree, start.commit, "why\n\nbody", author="Ä B", email="a@example.org", when=WHEN.astimezone())
+    assert first == again
+    with pytest.raises(ValueError, match="author"):
+        mirror.commit(start.tree, None, "x", author="a <b>", email="a@example.org", when=WHEN)
+
+
+def test_revisions_are_found(mirror: Mirror, tmp_path: Path, mirrors: Mirrors) -> None:
+    """Main branch, branch, tags, and full ids are fetched, moved branches seen; what is not there is refused with advice."""
+    source = tmp_path / "source"
+    plain(source, "tag", "light")
+    plain(source, "tag", "-a", "annotated", "-m", "x")
+    plain(source, "branch", "feature/x")
+    first = mirror.fetch()
+    assert (first.branch, first.commit) == ("main", plain(source, "rev-parse", "HEAD"))
+    assert first.tree == plain(source, "rev-parse", "HEAD^{tree}")
+    assert first.committed_at.tzinfo == UTC
+    assert [mirror.fetch(name).commit for name in ("light", "annotated", "feature/x", first.commit)] == [first.commit] * 4
+    assert [mirror.fetch(name).branch for name in ("annotated", "feature/x")] == [None, "feature/x"]
+    second = change(source, {"new": b"x"})
+    assert mirror.fetch("main").commit == second
+    plain(source, "reset", "--quiet", "--hard", first.commit)
+    assert mirror.fetch().commit == first.commit
+    assert mirror.fetch(second).commit == second
+    fresh = Mirrors(tmp_path / "other").open(str(source))
+    assert fresh.fetch(second).commit == second  # no branch names it any more, but the repository still has it
+    for missing in ("nope", first.commit[:10], "0" * 40, "-x", "a..b", "x\ny", "refs/heads/", "main^{tree}"):
+        with pytest.raises(RevisionUnknown):
+            mirror.fetch(missing)
+    with pytest.raises(RevisionUnknown, match="is it empty"):
+        mirrors.open(str(repository(tmp_path / "empty", bare=True))).fetch()
+
+
+def test_every_shape_of_local_repository(mirrors: Mirrors, tmp_path: Path) -> None:
+    """Bare, worktree, packed, borrowed and shallow repositories, other hash and other owner, are all read."""
+    source = repository(tmp_path / "source")
+    head = plain(source, "rev-parse", "HEAD")
+    plain(source, "worktree", "add", "--quiet", str(tmp_path / "worktree"), "-b", "side")
+    plain(tmp_path, "clone", "--quiet", "--bare", str(source), "bare.git")
+    plain(tmp_path, "clone", "--quiet", "--shared", str(source), "borrowed")
+    plain(tmp_path, "clone", "--quiet", "--depth=1", f"file://{source}", "shallow")
+    plain(tmp_path / "bare.git", "pack-refs", "--all")
+    for name in ("source", "worktree", "bare.git", "borrowed", "shallow"):
+        assert mirrors.open(str(tmp_path / name)).fetch().commit == head
+    (tmp_path / "wide").mkdir()
+    plain(tmp_path / "wide", "init", "--quiet", "--object-format=sha256", "--initial-branch=main")
+    assert mirrors.open(str(tmp_path / "wide")).directory.is_dir()
+    assert mirrors.open(f"file://{change(tmp_path / 'wide', {'x': b'y'}) and tmp_path / 'wide'}").fetch().branch == "main"
+    assert mirrors.open(f"file://{source}/").directory == mirrors.open(str(source)).directory
+    if os.getuid() == 0:
+        subprocess.run(["chown", "-R", "65534", str(tmp_path / "borrowed")], check=True)
+        assert plain(tmp_path / "borrowed", "rev-parse", "HEAD", check=False) == ""  # plain git obeys no stranger's
+        assert Mirrors(tmp_path / "again").open(str(tmp_path / "borrowed")).fetch().commit == head
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "  ", "-u", "--upload-pack=touch x", "ext::sh -c touch% x", "fd::17", "::x", "http://example.org/x", "ftp://x/y"),
+        *("ssh://-oProxyCommand=x/y", "ssh://-x@h/y", "https:///x", "a\nb", "-x@host:path", "host:-path", "ext://x", "a\0b"),
+    ],
+)
+def test_dangerous_addresses_are_refused(mirrors: Mirrors, address: str) -> None:
+    """An address that git would take for an option, a helper or a plain-text transport is refused before git sees it."""
+    with pytest.raises(Refused):
+        mirrors.open(address)
+
+
+def test_unreachable_repositories_are_told(mirrors: Mirrors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No repository, no host, no answer: each is an error with the address, without the password in it, and in time."""
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(RepositoryUnreachable, match="no git repository at"):
+        mirrors.open(str(tmp_path / "nothing")).fetch()
+    with pytest.raises(RepositoryUnreachable) as told:
+        mirrors.open("https://me:secret@127.0.0.1:1/team/x.git").fetch()
+    assert "127.0.0.1:1/team/x.git" in str(told.value)
+    assert "secret" not in str(told.value) + str(mirrors.open("https://me:secret@127.0.0.1:1/team/x.git").directory)
+    monkeypatch.setattr(command, "REMOTE", timedelta(seconds=1))
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(RepositoryUnreachable, match="within 1 s"):
+        mirrors.open(f"git://127.0.0.1:{silent.getsockname()[1]}/x").fetch()
+
+
+def test_pushing_needs_the_expected_state(mirror: Mirror, tmp_path: Path) -> None:
+    """A push makes or moves only the named branch, only from the expected commit; else it is refused in git's words."""
+    source, start = tmp_path / "source", mirror.fetch()
+    commits = [mirror.commit(start.tree, start.commit, f"{number}", author="A", email="a@b", when=WHEN) for number in range(3)]
+    assert mirror.remote_head("work/x") is None
+    mirror.push(commits[0], "work/x", expected=None)
+    with pytest.raises(PushRefused, match="stale info"):
+        mirror.push(commits[1], "work/x", expected=None)
+    with pytest.raises(PushRefused, match="stale info"):
+        mirror.push(commits[1], "work/x", expected=commits[2])
+    mirror.push(commits[1], "work/x", expected=commits[0])
+    found = mirror.remote_head("work/x")
+    assert found is not None
+    assert (found.commit, found.tree) == (commits[1], start.tree)
+    assert plain(source, "for-each-ref", "--format=%(refname)").splitlines() == ["refs/heads/main", "refs/heads/work/x"]
+    with pytest.raises(PushRefused, match="checked out"):
+        mirror.push(commits[1], "main", expected=start.commit)
+    for bad in ("", "-f", "a b", "x:y", "../x", "x.lock"):
+        with pytest.raises(RevisionUnknown, match="cannot be the name"):
+            mirror.push(commits[1], bad, expected=None)
+
+
+KILL = '#!/bin/sh\n[ "$1" = "{when}" ] && kill -9 $PPID\nexit 0\n'
+
+
+def test_a_remote_that_refuses_or_vanishes(tmp_path: Path) -> None:
+    """Over ssh a hook's refusal is told in its words; a connection that ends before the answer is `RemoteUnknown`."""
+    source = repository(tmp_path / "source")
+    shell = executable(tmp_path / "shell", '#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
+    mirror = Mirrors(tmp_path / "mirrors", {"GIT_SSH_COMMAND": str(shell), "GIT_DIR": "/nonexistent"}).open(f"host:{source}")
+    start = mirror.fetch()
+    commit = mirror.commit(start.tree, start.commit, "x", author="A", email="a@b", when=WHEN)
+    hooks = source / ".git" / "hooks"
+    hook = executable(hooks / "pre-receive", "#!/bin/sh\nprintf 'policy: no \\033[31mpushes\\033[0m' >&2\nexit 1\n")
+    with pytest.raises(PushRefused, match=r"pre-receive hook declined.*policy: no") as told:
+        mirror.push(commit, "work", expected=None)
+    assert "\033" not in str(told.value)
+    executable(hook, KILL.format(when=""))
+    with pytest.raises(RemoteUnknown, match="gave no answer"):
+        mirror.push(commit, "work", expected=None)
+    assert mirror.remote_head("work") is None
+    hook.unlink()
+    executable(hooks / "reference-transaction", KILL.format(when="committed"))
+    with pytest.raises(RemoteUnknown, match="gave no answer"):
+        mirror.push(commit, "work", expected=None)
+    found = mirror.remote_head("work")
+    assert found is not None
+    assert found.commit == commit
+    shell.unlink()
+    with pytest.raises(RepositoryUnreachable):
+        mirror.push(commit, "other", expected=None)
+
+
+def executable(path: Path, text: str) -> Path:
+    """A program with this text."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def test_many_users_of_one_mirror(tmp_path: Path) -> None:
+    """Eight threads that open, fetch and check out the same repository at once all get the same files."""
+    source = repository(tmp_path / "source", {f"file-{number}": b"x" * number for number in range(50)})
+    barrier = threading.Barrier(8)
+
+    def work(number: int) -> str:
+        barrier.wait()
+        mirror = Mirrors(tmp_path / "mirrors").open(str(source))
+        start = mirror.fetch()
+        mirror.checkout(start.tree, tmp_path / f"out-{number}")
+        return mirror.snapshot(tmp_path / f"out-{number}", start.tree)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(work, range(8)))) == 1
