@@ -103,8 +103,15 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key is there. True if this call inserted it."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    kept = {name: plain(value) for name, value in values.items()}
+    statement = dialect.insert(table).values(**kept).on_conflict_do_nothing()
+    # SQLAlchemy reads the count of an INSERT only when told to; psycopg has forgotten it once the cursor is closed.
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+def plain(value: T) -> T:
+    """The value as every database can keep it: NUL characters in a text, which PostgreSQL refuses, are written out."""
+    return value.replace("\x00", "\\u0000") if isinstance(value, str) else value  # type: ignore[return-value]
 
 
 def now_us() -> int:

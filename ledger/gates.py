@@ -9,31 +9,32 @@ from sqlalchemy import Connection, Row, select, update
 
 from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
-from ledger.db import insert_once, now_us, to_us
+from ledger.db import from_us, insert_once, now_us, to_us
 from ledger.tables import decision, gate
+
+_UNDECIDED = ("expired", "cancelled")
+"""States of a gate that closed without a person."""
 
 
 def open_gate(connection: Connection, request: OpenGate) -> None:
-    """Record an open gate. Opening it again changes nothing."""
+    """Record an open gate. Opening it again changes nothing.
+
+    Only where it closed without a decision, and the run was set back to before and opens it once more, it waits again.
+    """
     view = request.gate
-    insert_once(
-        connection,
-        gate,
-        trace=view.trace,
-        gate=view.gate,
-        kind=view.kind,
-        revision=view.revision,
-        path=view.path,
-        workflow_id=view.workflow_id,
-        project=view.project,
-        subject=view.subject,
-        policy_digest=request.policy_digest,
-        view=view.model_dump_json(),
-        intents=json.dumps([intent.model_dump(mode="json") for intent in request.intents]),
-        state="open",
-        opened_at=to_us(view.opened_at),
-        deadline=to_us(view.deadline),
-    )
+    values = {
+        "subject": view.subject,
+        "policy_digest": request.policy_digest,
+        "view": view.model_dump_json(),
+        "intents": json.dumps([intent.model_dump(mode="json") for intent in request.intents]),
+        "state": "open",
+        "opened_at": to_us(view.opened_at),
+        "deadline": to_us(view.deadline),
+    }
+    fixed = {name: getattr(view, name) for name in ("trace", "gate", "kind", "revision", "path", "workflow_id", "project")}
+    insert_once(connection, gate, **fixed, **values)
+    again = update(gate).where(gate.c.trace == view.trace, gate.c.gate == view.gate, gate.c.state.in_(_UNDECIDED))
+    connection.execute(again.where(gate.c.opened_at < values["opened_at"]).values(**values, closed_at=None))
 
 
 def intents(connection: Connection, trace: str, name: str) -> list[Intent]:
@@ -49,9 +50,33 @@ def close(connection: Connection, trace: str, name: str, state: str) -> bool:
 
 
 def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool) -> Decided:
-    """Record the decision that closes a gate. Called again for the same gate it gives back what was recorded first."""
-    view, said = request.gate, claim.decision
-    won = insert_once(
+    """Record the decision that closes a gate. Called again for the same gate it gives back what was recorded first.
+
+    It does not win where the gate has closed without a decision, was decided about another subject (its run was set back),
+    or the nonce has been used.
+    """
+    view = request.gate
+    state = _locked_state(connection, view)
+    row = winner(connection, view.trace, view.gate)
+    if row is None and state in _UNDECIDED:
+        return decided(
+            claim, view, authenticated=authenticated, refused=f"gate {view.gate} is {state}; nothing is decided there"
+        )
+    if row is None:
+        if _insert_winner(connection, view, claim, authenticated=authenticated):
+            close(connection, view.trace, view.gate, claim.verb)
+        row = winner(connection, view.trace, view.gate)
+    if row is None:
+        return decided(claim, view, authenticated=authenticated, refused="this decision's nonce has been used before")
+    if row.subject != view.subject:
+        before = f"gate {view.gate} was decided before, by {row.by}, about another subject"
+        return decided(claim, view, authenticated=authenticated, refused=f"{before}; that decision does not carry over")
+    return _standing(row, view)
+
+
+def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool) -> bool:
+    said = claim.decision
+    return insert_once(
         connection,
         decision,
         id=secrets.token_hex(16),
@@ -70,15 +95,26 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
         nonce=said.nonce,
         at=to_us(claim.at),
     )
-    if won:
-        close(connection, view.trace, view.gate, claim.verb)
-        return decided(claim, view, authenticated=authenticated)
-    row = winner(connection, view.trace, view.gate)
-    if row is None:
-        # The insert did nothing and nobody holds the gate: the nonce was used elsewhere.
-        return decided(claim, view, authenticated=authenticated, refused="this decision's nonce has been used before")
-    return decided(claim, view, authenticated=bool(row.authenticated)).model_copy(
-        update={"verb": row.verb, "by": row.by, "note": row.note, "answers": json.loads(row.answers)}
+
+
+def _locked_state(connection: Connection, view: GateView) -> str | None:
+    """The gate's state, held until the end of the transaction: a decision and the deadline must not both close it."""
+    query = select(gate.c.state).where(gate.c.trace == view.trace, gate.c.gate == view.gate)
+    return connection.execute(query.with_for_update()).scalar()
+
+
+def _standing(row: Row[Any], view: GateView) -> Decided:
+    """The recorded decision, as it was made."""
+    return Decided(
+        gate=view.gate,
+        won=True,
+        verb=row.verb,
+        by=row.by,
+        note=row.note,
+        answers=json.loads(row.answers),
+        subject=row.subject,
+        at=from_us(row.at),
+        authenticated=bool(row.authenticated),
     )
 
 
@@ -127,20 +163,11 @@ def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
 
 
 def expire(connection: Connection, view: GateView, how: Literal["expired", "cancelled"], at: datetime) -> Decided:
-    """Close a gate without a person. Where a decision was recorded before, that one stands and is given back."""
+    """Close a gate without a person. A decision that was recorded before, about the same subject, stands and is given back."""
+    _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
-    if row is not None:
-        return Decided(
-            gate=view.gate,
-            won=True,
-            verb=row.verb,
-            by=row.by,
-            note=row.note,
-            answers=json.loads(row.answers),
-            subject=row.subject,
-            at=at,
-            authenticated=bool(row.authenticated),
-        )
+    if row is not None and row.subject == view.subject:
+        return _standing(row, view)
     close(connection, view.trace, view.gate, how)
     return Decided(gate=view.gate, won=True, verb=how, subject=view.subject, at=at)
 

@@ -9,14 +9,14 @@ from contracts.base import canonical
 from contracts.errors import NotFound
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun
-from ledger.db import insert_once, now_us
+from ledger.db import insert_once, now_us, plain
 from ledger.tables import counter, gate, run, scope, turn
 
 
 def begin(connection: Connection, request: BeginRun, began: Began) -> str | None:
     """Insert the run's row. None, or the workflow id of another run that has the same request key in its project."""
     ref = request.run
-    key = request.request_key or f"trace:{ref.trace}"
+    key = plain(request.request_key or f"trace:{ref.trace}")
     now = now_us()
     insert_once(
         connection,
@@ -54,7 +54,7 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
     for name in ("state", "stage", "waiting_for", "next"):
         value = getattr(wanted, name)
         if value is not None:
-            values[name] = value
+            values[name] = plain(value)
     if wanted.state in FINAL:
         values["ended_at"] = values["updated_at"]
         values["waiting_for"] = ""
@@ -83,7 +83,8 @@ def find(connection: Connection, name: str) -> Row[Any]:
 
 def by_request(connection: Connection, project: str, request_key: str) -> Row[Any] | None:
     """The run that was first started with this request key, or None."""
-    return connection.execute(select(run).where(run.c.project == project, run.c.request_key == request_key)).first()
+    query = select(run).where(run.c.project == project, run.c.request_key == plain(request_key))
+    return connection.execute(query).first()
 
 
 def recent(connection: Connection, limit: int = 50, project: str | None = None) -> list[dict[str, Any]]:

@@ -15,19 +15,19 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def at_once(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
-    """Run all calls in threads of their own that start together. What each returned or raised, in their order."""
-    barrier = threading.Barrier(len(calls))
+def at_once(call: Callable[[A], T], given: Sequence[A]) -> list[T | Exception]:
+    """Call once for each argument, in threads that start together. What each returned or raised, in their order."""
+    barrier = threading.Barrier(len(given))
 
-    def run(call: Callable[[], T]) -> T | Exception:
+    def run(argument: A) -> T | Exception:
         barrier.wait(30)
         try:
-            return call()
+            return call(argument)
         except Exception as error:  # noqa: BLE001 - it is the outcome that a test looks at
             return error
 
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
+    with ThreadPoolExecutor(len(given)) as pool:
+        return list(pool.map(run, given))
 
 
 def overlapped(ledger: Ledger, first: Callable[[Connection], A], second: Callable[[Connection], B]) -> tuple[A, B]:

@@ -50,7 +50,7 @@ def granted(ledger: Ledger, attempt: Callable[[int], object], threads: int, each
             won += 1
         return won
 
-    outcomes = at_once([lambda first=first: many(first) for first in range(0, threads * each, each)])  # type: ignore[misc]
+    outcomes = at_once(many, range(0, threads * each, each))
     assert all(isinstance(one, int) for one in outcomes), outcomes
     return sum(one for one in outcomes if isinstance(one, int))
 
