@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from contracts.actions import SETTLED, ActionState, Receipt
 from contracts.errors import NotFound, Refused
@@ -47,7 +47,6 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
         "state": state,
         "updated_at": now,
     }
-    check(connection, intent)
     insert_once(
         connection,
         action,
@@ -61,6 +60,8 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
         at=now,
         **values,
     )
+    # After the insert, which waits for another transaction that is writing the same key.
+    check(connection, intent)
     again = update(action).where(action.c.key == intent.key, action.c.state.in_(["rejected", "expired", "failed", "dead"]))
     connection.execute(again.values(**values, reason="", receipt=""))
     return get(connection, intent.key)
@@ -68,7 +69,11 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
 
 def get(connection: Connection, key: str) -> Row[Any]:
     """One action. Raises `NotFound`."""
-    row = connection.execute(select(action).where(action.c.key == key)).first()
+    return _one(connection, select(action).where(action.c.key == key), key)
+
+
+def _one(connection: Connection, query: Select[Any], key: str) -> Row[Any]:
+    row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"there is no action {key[:12]}…")
     return row
@@ -79,7 +84,8 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
 
     The row is as it was *before* the claim: `sending` there means that an earlier attempt's outcome is not known.
     """
-    before = get(connection, key)
+    # Locked: an attempt that another worker is just beginning must be seen.
+    before = _one(connection, select(action).where(action.c.key == key).with_for_update(), key)
     now = now_us()
     free = (action.c.state == "approved") | (
         action.c.state.in_(["sending", "unknown"]) & ((action.c.lease_until < now) | (action.c.lease_owner == owner))
