@@ -1,0 +1,82 @@
+"""The command `baton`: thin over Temporal and the ledger. What each command does stands in `commands/`."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from commands.errors import Code, explain
+
+COMMANDS = (
+    "commands.machine",
+    "commands.deliver",
+    "commands.runs",
+    "commands.gates",
+    "commands.feed",
+    "commands.why",
+    "commands.control",
+    "commands.doctor",
+    "commands.agents",
+)
+"""Modules with commands, in the order of the help. Each has `add_to(app)` and imports what is slow inside its commands."""
+
+
+def assemble() -> typer.Typer:
+    """The app with all commands."""
+    app = typer.Typer(name="baton", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback(epilog=_CODES)(_baton)
+    for name in COMMANDS:
+        importlib.import_module(name).add_to(app)
+    return app
+
+
+_CODES = (
+    "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 waits for a person, 5 refused, "
+    "6 Temporal or ledger unreachable, 7 no worker, 8 budget exhausted, 130 interrupted."
+)
+
+
+def _baton(
+    debug: Annotated[bool, typer.Option("--debug", help="Print the whole traceback of an unexpected error.")] = False,
+) -> None:
+    """Agents that hand off to each other, stop where a person decides, and leave a record."""
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code. Every error becomes a text on stderr here."""
+    try:
+        code = assemble()(list(arguments), prog_name="baton", standalone_mode=False)
+        return int(code or 0)
+    except BrokenPipeError:
+        # The reader of a pipe has had enough; whatever is still buffered must not raise again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Code.FAILED
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: `explain` tells each kind apart)
+        return _report(error, arguments)
+
+
+def _report(error: BaseException, arguments: Sequence[str]) -> int:
+    code, text = explain(error, debug="--debug" in arguments)
+    if text:
+        sys.stderr.write(f"baton: {text}\n")
+    if "--json" in arguments:
+        from commands.output import Out
+
+        Out(as_json=True).document(error={"code": int(code), "name": code.name.lower(), "text": text})
+    return int(code)
+
+
+def main() -> None:
+    """Entry of `baton`."""
+    code = call(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

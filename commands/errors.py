@@ -1,0 +1,118 @@
+"""Exit codes, and the one place that turns an exception into a code and a text."""
+
+import sys
+import tempfile
+import traceback
+from enum import IntEnum
+
+import typer
+
+from contracts.errors import BatonError, ContractViolation, Misconfigured, NotFound, Refused
+
+
+class Code(IntEnum):
+    """What a command's exit code means."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    WAITS = 4
+    REFUSED = 5
+    UNREACHABLE = 6
+    NO_WORKER = 7
+    BUDGET = 8
+    INTERRUPTED = 130
+
+
+class Usage(BatonError):
+    """The command cannot be carried out as it was typed; the text names the option and what it takes."""
+
+
+class NoWorker(BatonError):
+    """No worker answers. Start one with `baton up` or `python worker.py`; what was sent is kept and may still be applied."""
+
+
+class NothingYet(NotFound):
+    """There is no ledger here yet: nothing ran in this folder. Start with `baton demo`, or `baton up` and `baton deliver`."""
+
+
+_CODES: tuple[tuple[type[BaseException], Code], ...] = (
+    (Usage, Code.USAGE),
+    (ContractViolation, Code.USAGE),
+    (Misconfigured, Code.USAGE),
+    (NotFound, Code.NOT_FOUND),
+    (Refused, Code.REFUSED),
+    (NoWorker, Code.NO_WORKER),
+    (KeyboardInterrupt, Code.INTERRUPTED),
+    (typer.Abort, Code.INTERRUPTED),
+)
+
+
+def explain(error: BaseException, *, debug: bool = False) -> tuple[Code, str]:
+    """The exit code for an exception, and the text for the person: what, why, and what to do next."""
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return code, str(error) or "interrupted"
+    if isinstance(error, typer.TyperException):
+        return Code.USAGE, _usage(error)
+    return _from_libraries(error) or _unexpected(error, debug=debug)
+
+
+def is_budget(reason: str) -> bool:
+    """True if a run's reason for ending is that a ceiling left no room for a call (`ledger.spend.CeilingReached`)."""
+    return ": the ceiling is $" in reason
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", None) or "baton"
+    return f"{error.format_message().rstrip('.')}. `{path} --help` shows what it takes"
+
+
+def _from_libraries(error: BaseException) -> tuple[Code, str] | None:
+    """Errors of Temporal and the database, looked at by the modules that are loaded already: importing them is slow."""
+    if isinstance(error, BatonError):
+        return _CODES_BY_NAME.get(type(error).__name__, Code.FAILED), str(error)
+    if type(error).__module__.startswith("temporalio."):
+        return _from_temporal(error)
+    sqlalchemy = sys.modules.get("sqlalchemy.exc")
+    if sqlalchemy is not None and isinstance(error, sqlalchemy.SQLAlchemyError):
+        reason = first_line(getattr(error, "orig", None) or error)
+        return Code.UNREACHABLE, f"the ledger cannot be used: {reason}. `baton doctor` looks at it; its address is `ledger_url`"
+    return None
+
+
+_CODES_BY_NAME = {"Unreachable": Code.UNREACHABLE, "CeilingReached": Code.BUDGET, "NotAdmitted": Code.USAGE}
+"""Errors whose modules are too slow to import here."""
+
+
+def _from_temporal(error: BaseException) -> tuple[Code, str] | None:
+    status = getattr(getattr(error, "status", None), "name", "")
+    reason = first_line(error)
+    if status in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}:
+        return Code.UNREACHABLE, f"Temporal does not answer: {reason}. `baton doctor` looks at the connection"
+    if status == "NOT_FOUND" and "amespace" in reason:
+        text = f"Temporal says: {reason} Set the namespace in temporal.toml or TEMPORAL_NAMESPACE, or create it"
+        return Code.USAGE, text
+    if status in {"PERMISSION_DENIED", "UNAUTHENTICATED"}:
+        return Code.USAGE, f"Temporal refused us: {reason}. Correct the credentials in temporal.toml or TEMPORAL_API_KEY"
+    if status == "NOT_FOUND":
+        return Code.NOT_FOUND, f"Temporal says: {reason}. `baton runs` lists what there is"
+    return None
+
+
+def _unexpected(error: BaseException, *, debug: bool) -> tuple[Code, str]:
+    """One line and a file: a traceback helps whoever mends it and nobody else."""
+    text = "".join(traceback.format_exception(error))
+    if debug:
+        return Code.FAILED, f"something unexpected went wrong\n{text}"
+    with tempfile.NamedTemporaryFile("w", prefix="baton-error-", suffix=".txt", delete=False) as file:
+        file.write(text)
+    what = f"{type(error).__name__}: {first_line(error)}"
+    return Code.FAILED, f"something unexpected went wrong ({what}). Details are in {file.name}; `--debug` prints them"
+
+
+def first_line(error: object) -> str:
+    """The first line of an error, bounded, without a full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")

@@ -1,0 +1,67 @@
+"""`baton up`, `baton down`, `baton demo`: everything on this machine. The work is done in `up.py` and `demo.py`."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from commands.context import START, Json, settings
+from commands.output import Out
+
+Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the Temporal server, on loopback.")]
+UiPort = Annotated[int, typer.Option("--ui-port", min=1, max=65_535, help="Port of Temporal's Web UI, on loopback.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command(rich_help_panel=START)(up)
+    app.command(rich_help_panel=START)(down)
+    app.command(rich_help_panel=START)(demo)
+
+
+def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None:
+    """Start the Temporal dev server and a worker in the background. What runs already is left alone."""
+    from commands import up as machine
+    from commands.server import Ports
+
+    out, found = Out(as_json=as_json), settings()
+    with out.waiting("starting the server and a worker"):
+        ports = asyncio.run(machine.up(found, Ports(port, ui_port)))
+    out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()))
+    out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
+    out.line(f"State      {found.state.absolute()}")
+    if ports.port != 7233:
+        out.note(f"Other commands need the address: export TEMPORAL_ADDRESS={ports.address} BATON_UI_URL={ports.ui_url}")
+    out.note(
+        'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks everything, `baton down` stops it)'
+    )
+
+
+def down(as_json: Json = False) -> None:
+    """Stop what `baton up` started, and nothing else. All state stays."""
+    from commands import up as machine
+
+    out = Out(as_json=as_json)
+    stopped = asyncio.run(machine.down(settings()))
+    out.document(stopped=stopped)
+    out.line(f"stopped: {', '.join(stopped)}" if stopped else "nothing of ours was running")
+
+
+def demo(
+    approve_as: Annotated[str | None, typer.Option("--approve-as", metavar="NAME", help="Approve every gate as NAME.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Say nothing about how to remove the demo's state.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a delivery on a sample repository, from nothing to a pushed fix. Needs no key."""
+    from commands import demo as sample
+
+    out = Out(as_json=as_json)
+    code = asyncio.run(sample.demo(settings(), approve_as=approve_as, keep=keep, say=out.note if as_json else _say))
+    out.document(code=code)
+    raise typer.Exit(code)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,170 @@
+"""What a command prints: data on stdout, everything else on stderr; tables and colour on a terminal only."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from activities.tools.text import for_terminal, one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+
+SCHEMA = 1
+"""Version of the field names in JSON documents."""
+
+
+class Out:
+    """Prints one command's answer. With `as_json` only `document` and `record` reach stdout."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.terminal = sys.stdout.isatty() and not as_json
+
+    def document(self, **fields: Any) -> None:
+        """The one JSON document of this command; nothing without `--json`."""
+        if self.as_json:
+            self.record(**fields)
+
+    def record(self, **fields: Any) -> None:
+        """One line of JSON on stdout, always."""
+        _write(sys.stdout, json.dumps({"schema": SCHEMA, **fields}, default=_plain, ensure_ascii=False))
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One line of data. It must be safe to show already: see `safe`."""
+        if self.as_json:
+            return
+        if self.terminal and style:
+            with _spinners_aside():
+                _console().print(text, style=style, soft_wrap=True)
+        else:
+            _write(sys.stdout, text)
+
+    def note(self, text: str) -> None:
+        """One line about what happens, on stderr."""
+        _write(sys.stderr, text)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table on a terminal, aligned lines otherwise. Cells are made safe here."""
+        if self.as_json:
+            return
+        cells = [[safe(cell) for cell in row] for row in rows]
+        if self.terminal:
+            _rich_table(columns, cells)
+            return
+        widths = [max(len(row[at]) for row in [list(columns), *cells]) for at in range(len(columns))]
+        for row in [list(columns), *cells]:
+            _write(sys.stdout, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def page(self, text: str) -> None:
+        """Long text: through the pager on a terminal."""
+        if self.as_json:
+            return
+        shown = safe_text(text, limit=2_000_000)
+        if self.terminal:
+            with _console().pager(styles=False):
+                _console().print(shown, markup=False, highlight=False, soft_wrap=True)
+        else:
+            _write(sys.stdout, shown)
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """A spinner while something takes its time; nothing unless stderr is a terminal."""
+        if not sys.stderr.isatty() or self.as_json:
+            yield
+            return
+        _spinners.append(_spinner(text))
+        try:
+            _spinners[-1].start()
+            yield
+        finally:
+            _spinners.pop().stop()
+
+
+def safe(text: object, limit: int = 300) -> str:
+    """Text from anywhere on one line, with nothing in it that steers a terminal."""
+    return one_line(str(text), limit)
+
+
+def safe_text(text: str, limit: int = 20_000) -> str:
+    """Text from anywhere over several lines, with nothing in it that steers a terminal."""
+    return for_terminal(text, limit)
+
+
+def box(label: str, text: str) -> list[str]:
+    """Somebody else's words, apart from ours: every line behind a bar, under a label."""
+    lines = safe_text(text.strip(), limit=6000).splitlines()
+    return [f"  ┌ {label}", *(f"  │ {line}" for line in lines), "  └"]
+
+
+def clock(instant: datetime) -> str:
+    """An instant as people read it here: local time, the date only where it is not today."""
+    local = instant.astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+
+
+def left(deadline: datetime) -> str:
+    """How long until then, roughly."""
+    seconds = int((deadline - datetime.now(UTC)).total_seconds())
+    if seconds <= 0:
+        return "over"
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    _console().print(table)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=sys.stdout, markup=False, highlight=False)
+
+
+_spinners: "list[Live]" = []
+"""Spinners that turn now. They stand aside for every line: two writers on one terminal line would garble both."""
+
+
+def _spinner(text: str) -> "Live":
+    from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    # Rich would send what is printed meanwhile to the spinner's stream: data belongs on stdout.
+    return Live(
+        Spinner("dots", text), console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+
+
+@contextmanager
+def _spinners_aside() -> Iterator[None]:
+    for live in _spinners:
+        live.stop()
+    yield
+    for live in _spinners:
+        live.start()
+
+
+def _write(stream: Any, text: str) -> None:
+    with _spinners_aside():
+        stream.write(text + "\n")
+        stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,135 @@
+"""`baton runs`, `show`, `result`: what ran, where it stands, how it ended."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
+from commands.errors import Code, NothingYet
+from commands.output import Out, clock, left, safe
+from commands.telling import code_of, how_to_answer, tell_report, usd
+
+if TYPE_CHECKING:
+    from ledger.db import Ledger
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command(rich_help_panel=LOOK)(runs)
+    app.command(rich_help_panel=LOOK)(show)
+    app.command(rich_help_panel=LOOK)(result)
+
+
+def runs(
+    project: Project = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List runs with their state, money and open gates, newest first."""
+    out = Out(as_json=as_json)
+    try:
+        with open_ledger(settings()) as ledger:
+            from ledger.runs import recent
+
+            rows = ledger.read_now(recent, limit, project)
+    except NothingYet as nothing:
+        out.note(str(nothing))
+        rows = []
+    out.document(runs=[_as_json(row) for row in rows])
+    if not rows:
+        out.note("no runs" + (f" in project {project!r}" if project else ""))
+        return
+    out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), [_as_row(row) for row in rows])
+
+
+def _as_row(row: dict[str, Any]) -> list[str]:
+    from ledger.db import from_us
+
+    asked = json.loads(row["input"]).get("instruction", "")
+    gates = f"{row['open_gates']} open" if row["open_gates"] else "-"
+    money = (usd(row["spent"] or 0), usd(row["ceiling"] or 0))
+    return [row["workflow_id"], row["state"], row["stage"], *money, gates, clock(from_us(row["started_at"])), safe(asked, 50)]
+
+
+def _as_json(row: dict[str, Any]) -> dict[str, Any]:
+    from ledger.db import from_us
+
+    names = ("pipeline", "project", "owner", "state", "stage", "waiting_for", "next", "open_gates")
+    instants = {name: from_us(row[name]) if row[name] else None for name in ("started_at", "updated_at", "ended_at")}
+    money = {f"{name}_micros": row[name] or 0 for name in ("spent", "held", "ceiling")}
+    return {"run": row["workflow_id"], "trace": row["trace"], **{name: row[name] for name in names}, **money, **instants}
+
+
+def show(
+    run: Run,
+    gate: Annotated[
+        str | None, typer.Option("--gate", "-g", help="Show what this gate decides on: the plan, or the diff.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show one run: where it stands, what it waits for, its gates, handoffs, actions and cost."""
+    from commands import showing
+
+    out, found = Out(as_json=as_json), settings()
+    with open_ledger(found) as ledger:
+        if gate is not None:
+            showing.show_gate(out, ledger, run, gate)
+            return
+        view = ledger.read_now(showing.whole, run)
+    out.document(**showing.as_json(view))
+    showing.tell(out, found, view)
+
+
+def result(
+    run: Run,
+    wait: Annotated[bool, typer.Option("--wait", help="Show what happens until the run has ended.")] = False,
+    wait_for_gate: Annotated[bool, typer.Option("--wait-for-gate", help="Wait; exit with 4 when a person is needed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how a run ended. Exit code: 0 done, 1 not, 8 out of money, 4 while it waits for a person."""
+    out = Out(as_json=as_json)
+    with open_ledger(settings()) as ledger:
+        from commands.queries import find_run
+
+        row = ledger.read_now(find_run, run)
+        if wait or wait_for_gate:
+            code, fields = asyncio.run(_follow(out, ledger, row.workflow_id, row.trace, stop_at_gate=wait_for_gate))
+            out.document(run=row.workflow_id, trace=row.trace, **fields)
+            raise typer.Exit(int(code))
+        raise typer.Exit(int(_tell_end(out, ledger, row)))
+
+
+async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:
+    from commands.following import Follower
+    from connection import Unreachable
+
+    try:
+        handle = (await connect()).get_workflow_handle(run)
+    except Unreachable as error:
+        out.note(f"warning: {error}; only the ledger is watched")
+        handle = None
+    return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
+
+
+def _tell_end(out: Out, ledger: "Ledger", row: Any) -> Code:
+    from contracts.runs import FINAL
+
+    if row.state in FINAL:
+        report = json.loads(row.result) if row.result else {}
+        out.document(run=row.workflow_id, trace=row.trace, state=row.state, report=report or None)
+        if report:
+            tell_report(out, report)
+        else:
+            out.line(f"{row.workflow_id}: {row.state}; it left no report")
+        return code_of(row.state, report.get("reason", ""))
+    from ledger.gates import open_gates
+
+    waiting = ledger.read_now(open_gates, trace=row.trace)
+    out.document(run=row.workflow_id, trace=row.trace, state=row.state, report=None, gates=[view.gate for view in waiting])
+    out.line(f"{row.workflow_id} has not ended: it is {row.state} ({safe(row.stage)}); next: {safe(row.next)}")
+    for view in waiting:
+        out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, row.workflow_id)[0]}")
+    out.note(f"`baton result {row.workflow_id} --wait` waits for its end")
+    return Code.WAITS if waiting else Code.FAILED

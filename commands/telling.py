@@ -1,0 +1,104 @@
+"""How feed lines, gates and reports read on a terminal, in a pipe and as JSON. Text from agents is escaped here."""
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from commands.errors import Code, is_budget
+from commands.output import Out, box, clock, left, safe
+
+if TYPE_CHECKING:
+    from contracts.gates import GateView
+    from contracts.runs import FeedLine
+
+COMMAND_OF = {
+    "approve": "approve",
+    "reject": "reject",
+    "request_changes": "request-changes",
+    "answer": "answer",
+    "happened": "happened",
+    "did_not_happen": "did-not-happen",
+}
+"""The command that sends each verb."""
+
+
+def usd(micros: int) -> str:
+    """Micro-dollars as people read them."""
+    return f"${micros / 1_000_000:,.4f}".removesuffix("00")
+
+
+def tell_line(out: Out, line: "FeedLine", *, brief: bool = False) -> None:
+    """One feed line: did, why, next. On a terminal below each other, in a pipe side by side; `brief` leaves out next."""
+    cost = f"  {usd(line.usd_micros)}" if line.usd_micros else ""
+    who = f"{line.actor} (via {line.channel})" if line.channel else line.actor
+    first = f"{clock(line.at)}  {safe(line.stage, 40):<12}  {safe(who, 80)}: {safe(line.did)}{cost}"
+    if not out.terminal:
+        why = f"; why: {safe(line.why, 160 if brief else 1000)}" if line.why else ""
+        then = f"; next: {safe(line.next)}" if line.next and not brief else ""
+        (out.note if out.as_json or brief else out.line)(first + why + then)
+        return
+    out.line(first, "bold" if line.importance == "overview" else "")
+    if line.why:
+        out.line(f"{'':10}why   {safe(line.why, 160 if brief else 1000)}", "dim")
+    if line.next and not brief:
+        out.line(f"{'':10}next  {safe(line.next)}", "dim")
+
+
+def gate_lines(view: "GateView", run: str) -> list[str]:
+    """A gate as a person needs it for deciding: title, facts that we computed, the agent's words apart, how to answer."""
+    lines = [f"GATE {view.gate} of {run}: {safe(view.title, 400)}"]
+    lines += [f"  - {safe(fact, 1500)}" for fact in view.facts]
+    if view.risk:
+        lines.append(f"  - risk {safe(view.risk, 600)}")
+    if view.narrative:
+        lines += box("the agent's own words; nobody has checked them", view.narrative)
+    for question in view.questions:
+        options = f" ({' | '.join(safe(one, 80) for one in question.options)})" if question.options else ""
+        lines.append(f"  ? {question.id}: {safe(question.text, 1000)}{options}")
+    lines.append(f"  subject {view.subject}")
+    lines.append(f"  open until {clock(view.deadline)} ({left(view.deadline)}); {safe(view.on_expiry)}")
+    return lines
+
+
+def how_to_answer(view: "GateView", run: str) -> list[str]:
+    """The exact commands that answer a gate, the most likely one first."""
+    return [f"baton {COMMAND_OF[verb]} {run} {view.gate}{_needs(view, verb)}" for verb in view.verbs if verb in COMMAND_OF]
+
+
+def _needs(view: "GateView", verb: str) -> str:
+    if verb in {"reject", "request_changes"}:
+        return ' -m "why"'
+    if verb in {"approve", "answer"}:
+        return "".join(f" --answer {shlex.quote(question.id + '=…')}" for question in view.questions)
+    return ""
+
+
+def tell_report(out: Out, report: dict[str, Any]) -> None:
+    """How a delivery ended, for people."""
+    stamp = "  [scripted model: no real model took part]" if report.get("scripted") else ""
+    out.line(f"{report['run']}: {report['state']}{stamp}", "bold green" if report["state"] == "done" else "bold red")
+    tests = report.get("tests") or {}
+    rows = [
+        ("why", report.get("reason")),
+        ("summary", report.get("summary")),
+        ("tests", f"{tests['verdict']}: {tests['why']}" if tests else ""),
+        ("fixed", ", ".join(tests.get("fixed") or ())),
+        ("approved", ", ".join(report.get("approved_by") or ())),
+        ("pushed", f"{report['commit'][:12]} as {report['branch']} to {report['repository']}" if report.get("commit") else ""),
+        ("cost", f"{usd(report.get('usd_micros', 0))}, {report.get('tokens', 0)} tokens"),
+    ]
+    for name, text in rows:
+        if text:
+            out.line(f"  {name:<9} {safe(text, 2000)}")
+    for change in report.get("files") or ():
+        out.line(f"  {change['status']:<9} {safe(change['path'])}  +{change['added']} -{change['removed']}")
+    for receipt in report.get("receipts") or ():
+        out.line(
+            f"  {receipt['type']:<9} {safe(receipt['state'])}: {safe(receipt['summary'])} {safe(receipt['problem'])}".rstrip()
+        )
+
+
+def code_of(state: str, reason: str = "") -> Code:
+    """The exit code that a run's final state stands for."""
+    if state == "done":
+        return Code.DONE
+    return Code.BUDGET if is_budget(reason) else Code.FAILED
