@@ -24,24 +24,29 @@ def locked(path: Path, wait: timedelta, what: str) -> Iterator[None]:
     Threads of one process exclude each other as well. A thread that takes a lock that it holds waits for itself.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + wait.total_seconds()
+    while (descriptor := _try(path)) is None:
+        if time.monotonic() >= deadline:
+            raise Busy(
+                f"{what} is in use by another process and was not free within {wait.total_seconds():g} s; "
+                "try again, or look for a worker that hangs"
+            )
+        time.sleep(_STEP)
     try:
-        _take(descriptor, time.monotonic() + wait.total_seconds(), wait, what)
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, deadline: float, wait: timedelta, what: str) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise Busy(
-                    f"{what} is in use by another process and was not free within {wait.total_seconds():g} s; "
-                    "try again, or look for a worker that hangs"
-                ) from None
-            time.sleep(_STEP)
-        else:
-            return
+def _try(path: Path) -> int | None:
+    """The open lock file if it is ours now."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The holder before us may have deleted the file: a lock on a file without a name excludes nobody.
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None

@@ -9,7 +9,8 @@ from activities.git.errors import (
     RevisionUnknown,
     TreeRefused,
 )
-from activities.git.mirror import Fetched, Mirror, Mirrors, RemoteHead
+from activities.git.mirror import Fetched, Mirror, RemoteHead
+from activities.git.mirrors import Mirrors
 from activities.git.trees import Applied, FileChange
 
 __all__ = [

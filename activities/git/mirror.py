@@ -1,25 +1,20 @@
 """A repository as we keep it: a bare copy of our own, which is all that ever works with a user's or stranger's files."""
 
 import re
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activities.git import source, trees
-from activities.git.command import REMOTE, Git, GitTimedOut, check_version
+from activities.git.command import Git, GitTimedOut
 from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, RepositoryUnreachable, RevisionUnknown
 from activities.git.trees import Applied, FileChange
 from activities.locks import locked
 
 LOCK_WAIT = timedelta(minutes=15)
 """How long a fetch waits for another process that fetches the same repository."""
-
-ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !diff !merge !whitespace\n"
-"""Taken before any .gitattributes: files come and go byte for byte, and no driver that a repository names is used."""
 
 _ID = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
 _KEPT = "refs/baton/kept"
@@ -43,38 +38,6 @@ class RemoteHead:
     tree: str
 
 
-class Mirrors:
-    """All mirrors of one worker, one folder each. `operator` holds the variables a fetch or push may need (`PASSED_ON`)."""
-
-    def __init__(self, root: Path, operator: Mapping[str, str] | None = None) -> None:
-        self._root = root
-        self._operator = dict(operator or {})
-
-    def open(self, repository: str) -> "Mirror":
-        """The mirror of a path or URL; made empty when it is new. The same repository gives the same mirror.
-
-        Raises `Refused` for an address that git must not see, `RepositoryUnreachable` for a path without a repository.
-        """
-        check_version()
-        address = source.parse(repository)
-        git = Git(self._root / address.folder, self._operator)
-        if not (git.directory / "ready").exists():
-            with locked(self._root / f"{address.folder}.lock", LOCK_WAIT, f"the mirror of {address.shown}"):
-                self._make(git, address)
-        _tidy(git.directory)
-        return Mirror(git, address)
-
-    def _make(self, git: Git, address: source.Address) -> None:
-        if (git.directory / "ready").exists():
-            return
-        git.directory.mkdir(parents=True, exist_ok=True)
-        kind = source.object_format(address, git)
-        git.run("init", "--bare", "--quiet", "--template=", f"--object-format={kind}", "--initial-branch=none")
-        (git.directory / "info").mkdir(exist_ok=True)
-        (git.directory / "info" / "attributes").write_text(ATTRIBUTES)
-        (git.directory / "ready").touch()  # last: a mirror without it is made again
-
-
 class Mirror:
     """One repository's mirror. Every method may be called from several threads and processes at once."""
 
@@ -92,9 +55,16 @@ class Mirror:
         """The address that makes this mirror again: a local path is absolute, so any process means the same by it."""
         return self._address.url
 
-    def tree_of(self, revision: str) -> str:
-        """The tree of a commit or tree id that the mirror holds."""
-        return self._git.line("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}")
+    def tree_of(self, base: str) -> str:
+        """The tree of a commit or tree id, brought here with all its files when it is not. Raises `RevisionUnknown`."""
+        if not _ID.match(base):
+            raise RevisionUnknown(f"{base[:80]!r} is no full commit or tree id; fetch a branch or tag to get one")
+        if not self._complete(base):
+            with self._locked(), suppress(RevisionUnknown):
+                self._commit_by_id(base)
+            if not self._complete(base):
+                raise RevisionUnknown(f"{self._address.shown} has no commit or tree {base}; check the id")
+        return self._git.line("rev-parse", "--verify", f"{base}^{{tree}}")
 
     def restore(self, tree: str, paths: Sequence[str], source: str) -> str:
         """The tree with these paths as they are in `source`: put back, or taken out where `source` has none."""
@@ -240,6 +210,10 @@ class Mirror:
         tree, seconds = self._git.line("log", "-1", "--no-show-signature", "--format=%T %ct", commit, "--").split()
         return Fetched(commit, tree, branch, datetime.fromtimestamp(int(seconds), UTC))
 
+    def _complete(self, base: str) -> bool:
+        """Whether all files of the commit or tree are here. A fetch that was killed may have brought a part of them."""
+        return self._git.run("rev-list", "--objects", "--quiet", f"{base}^{{tree}}", codes=(0, 128)).code == 0
+
     def _has(self, commit: str) -> bool:
         """Whether the commit is here with all it needs: only what a fetch brought completely has a ref."""
         known = self._git.run("for-each-ref", "--format=%(objectname)", f"{_KEPT}/{commit}", f"refs/baton/fetched/{commit}")
@@ -284,12 +258,3 @@ class Mirror:
     def _locked(self) -> Iterator[None]:
         with locked(self.directory / "baton.lock", LOCK_WAIT, f"the mirror of {self._address.shown}"):
             yield
-
-
-def _tidy(directory: Path) -> None:
-    """Remove what killed workers left: nothing here lives longer than the longest command."""
-    oldest = time.time() - 2 * REMOTE.total_seconds()
-    for left in (*directory.glob("index-*"), *directory.glob("stand-in-*")):
-        with suppress(OSError):
-            if left.lstat().st_mtime < oldest:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -136,13 +136,18 @@ def commit(git: Git, tree: str, parent: str | None, message: str, *, author: str
 
 
 def empty_folder(directory: Path) -> None:
-    """Make an empty folder there, whatever was there before. Links are removed, not followed."""
+    """Make an empty folder there, whatever was there before."""
+    delete_folder(directory)
+    directory.mkdir(parents=True, mode=0o755)
+
+
+def delete_folder(directory: Path) -> None:
+    """Delete what is there, with all beneath. Links are removed, not followed. Calling twice is safe."""
     if directory.is_symlink() or directory.is_file():
         directory.unlink()
     elif directory.exists():
         _open_up(directory)
         shutil.rmtree(directory)
-    directory.mkdir(parents=True, mode=0o755)
 
 
 def _open_up(directory: Path) -> None:
