@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from activities.workspaces import Workspaces
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -37,6 +36,7 @@ from activities.tool_calls import Tools
 from activities.tools.registry import TOOLS
 from activities.tracing import Tracing
 from activities.work import Work
+from activities.workspaces import Workspaces
 from contracts.agents import Choice
 from contracts.errors import BatonError, Misconfigured
 from ledger.db import Ledger
