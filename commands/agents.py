@@ -1,7 +1,129 @@
-"""Later."""
+"""`baton agents` and `baton contracts`: who works here, and in which shapes they hand on."""
+
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commands.context import LOOK, Json, settings
+from commands.output import Out, safe
+
+if TYPE_CHECKING:
+    from activities.agents import Agent, Catalogue
+
 
 def add_to(app: typer.Typer) -> None:
-    """Nothing yet."""
+    """Add these commands to the app."""
+    group = typer.Typer(no_args_is_help=True, help="List the agent versions, or show one.")
+    group.command("list")(list_agents)
+    group.command("show")(show_agent)
+    app.add_typer(group, name="agents", rich_help_panel=LOOK)
+    app.command(rich_help_panel=LOOK)(contracts)
+
+
+def list_agents(as_json: Json = False) -> None:
+    """List every agent version with its class, contracts, digest and whether it is released."""
+    out = Out(as_json=as_json)
+    catalogue, lock = _load()
+    found = [_fields(agent, catalogue, lock) for agent in catalogue.agents]
+    out.document(agents=found)
+    rows = [
+        [
+            one["name"],
+            one["class"],
+            one["models"][0] if one["models"] else "-",
+            f"{one['takes']} → {one['returns']}",
+            one["digest"][:12],
+            one["released"],
+            "live" if one["live"] else "",
+        ]
+        for one in found
+    ]
+    out.table(("AGENT", "CLASS", "FIRST MODEL", "CONTRACTS", "DIGEST", "RELEASED", ""), rows)
+
+
+def show_agent(
+    name: Annotated[str, typer.Argument(metavar="NAME[@vN]", help="An agent; without a version the live one.")],
+    as_json: Json = False,
+) -> None:
+    """Show one agent version: what it owns, may not do, its tools, limits and instructions."""
+    out = Out(as_json=as_json)
+    catalogue, lock = _load()
+    agent = _find(catalogue, name)
+    fields = _fields(agent, catalogue, lock)
+    out.document(**fields, file=agent.file.model_dump(mode="json", by_alias=True), instructions=agent.instructions)
+    out.line(f"{fields['name']}: {fields['released']}{', live' if fields['live'] else ''}, digest {agent.digest}", "bold")
+    file = agent.file
+    limits = ", ".join(f"{key} {value}" for key, value in file.limits.model_dump(mode="json").items())
+    rows = (
+        ("owns", file.owns),
+        *(("never", one) for one in file.never),
+        *(("escalates", one) for one in file.escalates_when),
+        ("takes", file.takes),
+        ("returns", file.returns),
+        ("tools", ", ".join(file.tools) or "none"),
+        ("class", f"{file.model_class}: {', '.join(fields['models'])}"),
+        ("limits", limits),
+    )
+    for label, text in rows:
+        out.line(f"  {label:<10} {safe(text, 1000)}")
+    out.line()
+    out.page(agent.instructions)
+
+
+def _load() -> "tuple[Catalogue, dict[str, str]]":
+    from activities.agents import load_catalogue, read_lock
+    from activities.tools.registry import TOOLS
+
+    folder = settings().agents
+    return load_catalogue(folder, TOOLS), read_lock(folder / "released.lock")
+
+
+def _fields(agent: "Agent", catalogue: "Catalogue", lock: dict[str, str]) -> dict[str, Any]:
+    name = f"{agent.file.name}@{agent.version}"
+    released = "not released" if name not in lock else "released" if lock[name] == agent.digest else "CHANGED since its release"
+    return {
+        "name": name,
+        "class": agent.file.model_class,
+        "models": [choice.model for choice in catalogue.routes.classes[agent.file.model_class]],
+        "takes": agent.file.takes,
+        "returns": agent.file.returns,
+        "digest": agent.digest,
+        "released": released,
+        "live": catalogue.newest(agent.file.name) is agent,
+    }
+
+
+def _find(catalogue: "Catalogue", name: str) -> "Agent":
+    from contracts.errors import NotFound
+
+    base, _, version = name.partition("@")
+    newest = catalogue.newest(base)
+    if not version:
+        return newest
+    versions = {agent.version: agent for agent in catalogue.agents if agent.file.name == base}
+    if version not in versions:
+        raise NotFound(
+            f"{base} has no version {safe(version, 40)!r}; it has {', '.join(versions)}. Write {base}@{newest.version}"
+        )
+    return versions[version]
+
+
+def contracts(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A contract, such as plan/1; default: list all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the contracts, or print one as JSON Schema."""
+    import json
+
+    from contracts.registry import CONTRACTS, named
+
+    out = Out(as_json=as_json)
+    if name is not None:
+        schema = named(name).model_json_schema()
+        out.document(name=name, json_schema=schema)
+        for line in json.dumps(schema, indent=2, ensure_ascii=False).splitlines():
+            out.line(line)
+        return
+    out.document(contracts=[{"name": one.contract, "json_schema": one.model_json_schema()} for one in CONTRACTS])
+    out.table(("CONTRACT", "WHAT"), [[one.contract, (one.__doc__ or "").splitlines()[0]] for one in CONTRACTS])
+    out.note("  next    baton contracts plan/1   prints its JSON Schema")

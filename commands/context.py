@@ -1,6 +1,7 @@
 """What commands share: options, settings, the ledger, the connection to Temporal, and who is asking."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,18 @@ async def connect(who: str = "") -> "Client":
     """A client that names who is asking. Raises `Unreachable` or `Misconfigured`."""
     import connection
 
-    return await connection.connect(identity=f"cli/{who or os_user()}")
+    try:
+        return await connection.connect(identity=f"cli/{who or os_user()}")
+    except connection.Unreachable as error:
+        raise connection.Unreachable(_plainer(str(error))) from None
+
+
+def _plainer(text: str) -> str:
+    """The client library's own words for the two usual reasons say nothing to a person; others are kept."""
+    for mark, reason in (("ConnectionRefused", "nothing listens there"), ("dns error", "its name is not known")):
+        if mark in text:
+            return re.sub(r"\(Failed client connect.*\)\. Start", f"({reason}). Start", text, flags=re.DOTALL)
+    return text
 
 
 def os_user() -> str:

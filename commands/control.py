@@ -1,7 +1,119 @@
-"""Later."""
+"""`baton pause`, `resume`, `cancel`: an operator's hand on a run."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from commands.context import CARE, Json, Run, connect, open_ledger, settings
+from commands.errors import first_line
+from commands.output import Out
+
+if TYPE_CHECKING:
+    from temporalio.client import WorkflowHandle
+
+    from ledger.db import Ledger
+
+Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the outcome.")]
+What = Literal["pause", "resume", "cancel"]
+
 
 def add_to(app: typer.Typer) -> None:
-    """Nothing yet."""
+    """Add these commands to the app."""
+    app.command(rich_help_panel=CARE)(pause)
+    app.command(rich_help_panel=CARE)(resume)
+    app.command(rich_help_panel=CARE)(cancel)
+
+
+def pause(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+    """Hold a run before its next step. What runs now is finished; gates stay open and their time runs."""
+    _control(Out(as_json=as_json), run, "pause", timeout, lambda state: state == "paused")
+
+
+def resume(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+    """Let a paused run go on."""
+    _control(Out(as_json=as_json), run, "resume", timeout, lambda state: state != "paused")
+
+
+def cancel(run: Run, timeout: Limit = 20.0, as_json: Json = False) -> None:
+    """End a run: its gates close, its workspaces go, what was paid stays paid. It cannot be taken back."""
+    _control(Out(as_json=as_json), run, "cancel", timeout, lambda state: state == "cancelled")
+
+
+def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[str], bool]) -> None:
+    from contracts.errors import Refused
+    from contracts.runs import FINAL
+
+    found = settings()
+    with open_ledger(found) as ledger:
+        from commands.queries import find_run
+
+        row = ledger.read_now(find_run, name, whole=what == "cancel")
+        if row.state in FINAL:
+            raise Refused(f"{row.workflow_id} is {row.state} and has ended; there is nothing to {what}")
+        state = asyncio.run(_send(out, ledger, row, what, limit, reached, found.task_queue))
+    run, done = row.workflow_id, reached(state)
+    out.document(run=run, asked=what, state=state, confirmed=done)
+    if done:
+        out.line(f"{run} is {state}")
+        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {run}")
+        return
+    out.line(f"{what} was sent to {run}; it is still {state}")
+    out.note(f"  next    baton show {run}   (it takes effect when the step that runs now has ended)")
+
+
+async def _send(
+    out: Out, ledger: "Ledger", row: Any, what: What, limit: float, reached: Callable[[str], bool], queue: str
+) -> str:
+    """Send it and wait shortly; the run's state then. Raises `NoWorker` where nobody is there to carry it out."""
+    from commands.errors import NoWorker
+    from commands.starting import has_worker
+
+    client = await connect()
+    handle = client.get_workflow_handle(row.workflow_id, first_execution_run_id=row.trace)
+    with out.waiting(f"{row.workflow_id}: waiting for the outcome of {what}"):
+        sent = await _sent(handle, what, limit)
+        state = await _state_within(ledger, row.trace, limit, reached) if sent else row.state
+    if not reached(state) and not await has_worker(client, queue):
+        raise NoWorker(
+            f"{what} was sent and no worker is there to carry it out: {row.workflow_id} is {state}. Start one: `baton up`"
+        )
+    return str(state)
+
+
+async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) -> bool:
+    """True when it arrived; False when nobody answered in time. Raises `Refused` with the reason."""
+    from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from contracts.errors import Refused
+
+    try:
+        if what == "cancel":
+            await handle.cancel()
+        else:
+            async with asyncio.timeout(limit):
+                await handle.execute_update(what, {}, rpc_timeout=timedelta(seconds=limit))
+    except WorkflowUpdateFailedError as error:
+        raise Refused(str(getattr(error.cause, "message", None) or error.cause)) from None
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return False
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise Refused(f"Temporal has no such running workflow ({first_line(error)}); there is nothing to {what}") from None
+        raise
+    return True
+
+
+async def _state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> str:
+    from ledger.runs import find
+
+    ends = time.monotonic() + limit
+    while True:
+        state = str(ledger.read_now(find, trace).state)
+        if reached(state) or time.monotonic() > ends:
+            return state
+        await asyncio.sleep(0.1)

@@ -114,8 +114,8 @@ def _say(out: Out, started: "Started", asked: "DeliveryInput", link: str, warnin
     if warning:
         out.note(f"  warning {warning}")
     if not told:
-        out.note(f"  next    {_next(started)}")
+        out.note(f"  next    {_next(started)}   (`baton gates` shows what waits for a person)")
 
 
 def _next(started: "Started") -> str:
-    return f"baton feed {started.run} --follow   (`baton gates` shows what waits for a person)"
+    return f"baton feed {started.run} --follow"

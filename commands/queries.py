@@ -18,16 +18,19 @@ SHORTEST = 4
 """Characters that the beginning of an id must have."""
 
 
-def find_run(connection: Connection, name: str) -> Row[Any]:
-    """The run with this id, or the only one whose id or trace begins like that. Raises `NotFound` with what comes near."""
+def find_run(connection: Connection, name: str, *, whole: bool = False) -> Row[Any]:
+    """The run with this id, or the only one whose id or trace begins like that. Raises `NotFound` with what comes near.
+
+    `whole` takes no beginnings: for what cannot be taken back.
+    """
     try:
         return runs.find(connection, name)
     except NotFound:
         pass
     found = [trace for trace, _ in _runs_like(connection, name)] if len(name) >= SHORTEST else []
-    if len(found) == 1:
+    if len(found) == 1 and not whole:
         return runs.find(connection, found[0])
-    if found:
+    if len(found) > 1:
         names = ", ".join(sorted(label for _, label in _runs_like(connection, name)))
         raise NotFound(f"{name!r} is the beginning of several runs: {names}. Type more of it")
     known = list(connection.execute(select(run.c.workflow_id).order_by(run.c.started_at.desc()).limit(500)).scalars())
