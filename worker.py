@@ -22,7 +22,7 @@ from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.agents import Agent, Catalogue, load_catalogue
 from activities.gates import Gates
-from activities.git import Mirrors, PushRefused, RevisionUnknown
+from activities.git import Mirrors, NoRepository, PushRefused, RevisionUnknown, TreeRefused
 from activities.journal import Journal
 from activities.models import Models
 from activities.paths import PathRefused
@@ -38,7 +38,7 @@ from activities.tracing import Tracing
 from activities.work import Work
 from activities.workspaces import Workspaces
 from contracts.agents import Choice
-from contracts.errors import BatonError, Misconfigured
+from contracts.errors import BatonError, Misconfigured, Refused
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from workflows.delivery import Delivery
@@ -47,7 +47,16 @@ from workflows.write_item import WriteItem
 
 WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, UnknownWorkflow)
 
-PERMANENT: tuple[type[BatonError], ...] = (RevisionUnknown, PushRefused, PathRefused, SandboxUnavailable, Misconfigured)
+PERMANENT: tuple[type[BatonError], ...] = (
+    NoRepository,
+    RevisionUnknown,
+    PushRefused,
+    TreeRefused,
+    PathRefused,
+    Refused,
+    SandboxUnavailable,
+    Misconfigured,
+)
 """Errors of git, files and the sandbox that the same attempt can only meet again."""
 
 PASSED_THROUGH = ("contracts", "ledger", "activities", "workflows", "sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices")

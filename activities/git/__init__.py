@@ -2,6 +2,7 @@
 
 from activities.git.errors import (
     GitProblem,
+    NoRepository,
     PatchUnusable,
     PushRefused,
     RemoteUnknown,
@@ -20,6 +21,7 @@ __all__ = [
     "GitProblem",
     "Mirror",
     "Mirrors",
+    "NoRepository",
     "PatchUnusable",
     "PushRefused",
     "RemoteHead",

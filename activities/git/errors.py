@@ -11,6 +11,10 @@ class RepositoryUnreachable(GitProblem):
     """The repository could not be read. Check its address, that it exists, and that this machine may read it."""
 
 
+class NoRepository(RepositoryUnreachable):
+    """There is no repository at that path. Asking again cannot help: check the path."""
+
+
 class RevisionUnknown(GitProblem):
     """The repository has no such branch, tag or commit. Name one that it has, or leave it out for its main branch."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from activities.git.command import Git
-from activities.git.errors import PushRefused, RepositoryUnreachable
+from activities.git.errors import NoRepository, PushRefused
 from contracts.base import sha256
 from contracts.errors import Refused
 
@@ -120,7 +120,7 @@ def _place(path: Path) -> _Place:
         return _Place(own, (own / common.read_text().strip()).resolve() if common.is_file() else own, bare=False)
     if (path / "HEAD").exists() and (path / "objects").is_dir() and (path / "refs").is_dir():
         return _Place(path, path, bare=path.name != ".git")
-    raise RepositoryUnreachable(f"there is no git repository at {path}; check the path, and that the worker may read it")
+    raise NoRepository(f"there is no git repository at {path}; check the path, and that the worker may read it")
 
 
 def _settings(config: Path, git: Git) -> dict[str, str]:
