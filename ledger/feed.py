@@ -9,24 +9,14 @@ from sqlalchemy import Connection, select, update
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import FeedLine, Note, RunRef
-from ledger.db import from_us, to_us
+from ledger.db import from_us, plain, to_us
 from ledger.tables import feed, feed_head, run
 
 CHAINED = (
-    "key",
-    "trace",
-    "path",
-    "stage",
-    "actor",
-    "channel",
-    "authenticated",
-    "did",
-    "why",
-    "next",
-    "inputs",
-    "outputs",
-    "at",
+    *("key", "trace", "run", "path", "project", "stage", "actor", "channel", "authenticated"),
+    *("did", "why", "next", "importance", "inputs", "outputs", "tokens", "usd_micros", "at"),
 )
+"""What the chain protects: all that a line says. Its number is protected by the order, its tracing ids are derived."""
 
 
 def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens: int = 0, usd_micros: int = 0) -> None:
@@ -35,19 +25,20 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
     The counter and not an auto-increment gives `seq`, so that lines become visible in the order of their numbers and a
     reader that resumes by number misses none. `tokens` and `usd_micros` go to the last line.
     """
+    if not notes:
+        return
+    previous = _end_of_chain(connection, ref.trace)
     fresh = _without_known(connection, notes)
     if not fresh:
         return
     last = connection.execute(
         update(feed_head).values(seq=feed_head.c.seq + len(fresh)).returning(feed_head.c.seq)
     ).scalar_one()
-    previous = connection.execute(select(run.c.feed_hash).where(run.c.trace == ref.trace)).scalar() or ""
     rows = []
     for number, note in enumerate(fresh, last - len(fresh) + 1):
-        row = _row(ref, note, previous)
-        is_last = number == last
-        rows.append(row | {"seq": number, "tokens": tokens if is_last else 0, "usd_micros": usd_micros if is_last else 0})
-        previous = row["hash"]
+        cost = (tokens, usd_micros) if number == last else (0, 0)
+        rows.append({"seq": number} | _row(ref, note, previous, *cost))
+        previous = rows[-1]["hash"]
     connection.execute(feed.insert(), rows)
     connection.execute(update(run).where(run.c.trace == ref.trace).values(feed_hash=previous))
 
@@ -64,19 +55,28 @@ def after(
     return [_line(row) for row in connection.execute(query).mappings()]
 
 
+def _end_of_chain(connection: Connection, trace: str) -> str:
+    """The hash of a run's last line. From here to the end of the transaction nobody else writes lines.
+
+    The run's row is locked before the counter, as by everybody who changes the row first: two transactions that took them
+    in different orders would end in a deadlock. A run without a row (one that was not admitted) is looked up in the feed.
+    """
+    ended = connection.execute(select(run.c.feed_hash).where(run.c.trace == trace).with_for_update()).scalar()
+    connection.execute(select(feed_head.c.seq).with_for_update())
+    if not ended:
+        query = select(feed.c.hash).where(feed.c.trace == trace).order_by(feed.c.seq.desc()).limit(1)
+        ended = connection.execute(query).scalar()
+    return ended or ""
+
+
 def _without_known(connection: Connection, notes: Sequence[Note]) -> list[Note]:
-    if not notes:
-        return []
-    known = set(connection.execute(select(feed.c.key).where(feed.c.key.in_([note.key for note in notes]))).scalars())
-    fresh: list[Note] = []
-    for note in notes:
-        if note.key not in known:
-            known.add(note.key)
-            fresh.append(note)
-    return fresh
+    """The notes whose keys are not in the feed, each key once."""
+    by_key = {plain(note.key): note for note in reversed(notes)}
+    known = set(connection.execute(select(feed.c.key).where(feed.c.key.in_(by_key))).scalars())
+    return [note for note in notes if plain(note.key) not in known and by_key[plain(note.key)] is note]
 
 
-def _row(ref: RunRef, note: Note, previous: str) -> dict[str, Any]:
+def _row(ref: RunRef, note: Note, previous: str, tokens: int, usd_micros: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "key": note.key,
         "trace": ref.trace,
@@ -93,11 +93,14 @@ def _row(ref: RunRef, note: Note, previous: str) -> dict[str, Any]:
         "importance": note.importance,
         "inputs": json.dumps(note.inputs),
         "outputs": json.dumps(note.outputs),
+        "tokens": tokens,
+        "usd_micros": usd_micros,
         "trace_id": w3c_trace_id(ref.trace),
         "span_id": w3c_span_id(ref.trace, note.key),
         "at": to_us(note.at),
         "previous_hash": previous,
     }
+    row = {name: plain(value) for name, value in row.items()}
     row["hash"] = chained(row)
     return row
 

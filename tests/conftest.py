@@ -1,4 +1,4 @@
-"""Databases for tests: a fresh SQLite file or PostgreSQL database each time, copied from a migrated template."""
+"""Databases for tests: an empty, migrated SQLite file or PostgreSQL database each time."""
 
 import shutil
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """The URL of a fresh, migrated PostgreSQL ledger."""
-    with postgres.migrated() as url:
+def postgres_url(postgres: Postgres, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty, migrated PostgreSQL ledger."""
+    with postgres.migrated(tmp_path) as url:
         yield url

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,17 +61,35 @@ def test_migrated_database_has_exactly_the_tables_of_the_code(ledger: Ledger) ->
     assert ledger.read_now(checks) == _declared_checks()
 
 
-def test_a_difference_is_found_and_named(ledger: Ledger) -> None:
+@pytest.fixture
+def own(empty_url: str, tmp_path: Path) -> Iterator[Ledger]:
+    """A migrated ledger on a database that no other test uses."""
+    opened = Ledger(empty_url, tmp_path)
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
+def test_a_difference_is_found_and_named(own: Ledger) -> None:
     """The comparison above is not blind: a dropped index and an unknown column are both named."""
 
     def damage(connection: Connection) -> None:
         connection.execute(text("DROP INDEX ix_turn_trace_path"))
         connection.execute(text("ALTER TABLE run ADD COLUMN surprise TEXT"))
 
-    ledger.tx_now(damage)
-    found = " ".join(ledger.read_now(differences))
+    own.tx_now(damage)
+    found = " ".join(own.read_now(differences))
     assert "ix_turn_trace_path" in found
     assert "surprise" in found
+
+
+def test_a_migrated_database_has_no_rows_but_the_feeds_counter(ledger: Ledger) -> None:
+    """Tests that use a database again empty it and set this one counter back: nothing else may be there at the start."""
+
+    def filled(connection: Connection) -> list[str]:
+        return [name for name, table in metadata.tables.items() if connection.execute(table.select()).first()]
+
+    assert ledger.read_now(filled) == ["feed_head"]
 
 
 def test_upgrading_twice_changes_nothing(empty_url: str, tmp_path: Path) -> None:
@@ -85,11 +104,11 @@ def test_upgrading_twice_changes_nothing(empty_url: str, tmp_path: Path) -> None
     ledger.close()
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(ledger: Ledger) -> None:
+def test_a_newer_schema_is_refused_with_what_to_do(own: Ledger) -> None:
     """A ledger that a newer release has migrated is not touched; the message names its revision and the two ways out."""
-    ledger.tx_now(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    own.tx_now(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(Misconfigured, match=r"schema is 9999.*newer release.*[Ss]tart that release.*backup"):
-        upgrade(ledger)
+        upgrade(own)
 
 
 def test_processes_that_start_together_migrate_once(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
