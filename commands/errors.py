@@ -77,7 +77,7 @@ def _from_libraries(error: BaseException) -> tuple[Code, str] | None:
     if type(error).__module__.startswith("temporalio."):
         return _from_temporal(error)
     sqlalchemy = sys.modules.get("sqlalchemy.exc")
-    if sqlalchemy is not None and isinstance(error, sqlalchemy.SQLAlchemyError):
+    if sqlalchemy is not None and isinstance(error, sqlalchemy.DBAPIError):
         reason = first_line(getattr(error, "orig", None) or error)
         return Code.UNREACHABLE, f"the ledger cannot be used: {reason}. `baton doctor` looks at it; its address is `ledger_url`"
     return None

@@ -159,7 +159,7 @@ def show_gate(out: Out, ledger: "Ledger", name: str, gate: str) -> None:
         row = queries.find_run(connection, name)
         view, state = gates.find(connection, row.trace, gate)
         subject = artifacts.get(connection, ledger.files, view.subject)
-        change = _as(ChangeSubject, subject)
+        change = as_contract(ChangeSubject, subject)
         patch = artifacts.get(connection, ledger.files, change.patch.digest) if change else None
         return row.workflow_id, view, state, subject, patch
 
@@ -175,7 +175,7 @@ def show_gate(out: Out, ledger: "Ledger", name: str, gate: str) -> None:
 def _subject_lines(subject: bytes, diff: str | None) -> list[str]:
     if diff is not None:
         return diff.splitlines()
-    plan = _as(Plan, subject)
+    plan = as_contract(Plan, subject)
     if plan is None:
         return subject.decode(errors="replace").splitlines()
     lines = [f"plan: {plan.summary}"]
@@ -187,7 +187,7 @@ def _subject_lines(subject: bytes, diff: str | None) -> list[str]:
     return [*lines, *([""] if plan.risks else []), *(f"risk: {risk}" for risk in plan.risks)]
 
 
-def _as(contract: type[Contract], data: bytes) -> Any:
+def as_contract(contract: type[Contract], data: bytes) -> Any:
     """The bytes as this contract, None when they are something else."""
     try:
         return contract.read(data)
