@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 from activities.tools.text import visible
 
-_COMPARED_LINES = 20_000
-_COMPARED_CHARACTERS = 300
+COMPARED = 1_000_000
+"""Characters of a file, from its beginning, in which an explanation is looked for."""
+
+_COMPARED_LINES = 5_000
+_COMPARED_CHARACTERS = 200
 
 
 def _ends(line: str) -> str:
@@ -39,6 +42,7 @@ def difference(wanted: str, stands: str) -> str:
 
 def find_alike(wanted: str, text: str) -> tuple[str, int] | None:
     """What keeps `wanted` from standing in the text, and the line (from 1) where it would; None if it is no such thing."""
+    text = text[:COMPARED]
     for name, change in _DIFFERENCES:
         needle, hay = _each(change, wanted), _each(change, text)
         at = hay.find(needle) if needle.strip() else -1
@@ -50,8 +54,9 @@ def find_alike(wanted: str, text: str) -> tuple[str, int] | None:
 def closest_line(wanted: str, text: str) -> int | None:
     """The line (from 1) that is most like the first line of `wanted` that is not blank; None if none is like it."""
     line = next((line.strip() for line in wanted.split("\n") if line.strip()), "")[:_COMPARED_CHARACTERS]
-    lines = [one.strip()[:_COMPARED_CHARACTERS] for one in text.split("\n")[:_COMPARED_LINES]]
-    near = difflib.get_close_matches(line, lines, n=1) if line else []
+    lines = [one.strip()[:_COMPARED_CHARACTERS] for one in text[:COMPARED].split("\n")]
+    different = list(dict.fromkeys(lines))[:_COMPARED_LINES]
+    near = difflib.get_close_matches(line, different, n=1) if line else []
     return lines.index(near[0]) + 1 if near else None
 
 

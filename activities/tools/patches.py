@@ -14,6 +14,9 @@ from contracts.errors import BatonError
 OFFSET = 100
 """How many lines away from where it says a hunk may be found."""
 
+_PROBLEMS = 19
+_LOOKED_AT = 5_000
+
 Kind = Literal["create", "modify", "delete"]
 
 
@@ -46,12 +49,15 @@ class FilePatch:
 
 
 def apply_hunks(patch: FilePatch, data: bytes) -> bytes:
-    """The file after the patch. Raises `PatchProblem` naming every hunk that does not fit and what stands there."""
+    """The file after the patch. Raises `PatchProblem` naming the hunks that do not fit and what stands there."""
     changed, problems = _applied(patch, data)
     if not problems:
         return changed
     if not _applied(_reversed(patch), data)[1]:
-        raise PatchProblem(f"{patch.path}: already applied: what the patch makes stands in the file; leave this file out")
+        # Where a hunk only takes lines away, its context alone proves little, so the misfit is told as well.
+        if all(len(hunk.new) > hunk.context for hunk in patch.hunks):
+            raise PatchProblem(f"{patch.path}: already applied: what the patch makes stands in the file; leave this file out")
+        problems.append(f"{patch.path}: or already applied: what the patch leaves stands in the file")
     raise PatchProblem("\n".join(problems))
 
 
@@ -65,6 +71,8 @@ def _applied(patch: FilePatch, data: bytes) -> tuple[bytes, list[str]]:
         problem = at if isinstance(at, str) else _open_end(hunk, at + len(hunk.old), lines)
         if isinstance(at, str) or problem:
             problems.append(f"{patch.path}, hunk {hunk.number}: {problem}")
+            if len(problems) == _PROBLEMS:
+                return data, [*problems, f"{patch.path}: what follows hunk {hunk.number} was not looked at, there may be more"]
             continue
         made += lines[done:at] + list(hunk.new)
         done, drift = at + len(hunk.old), at - hunk.old_at
@@ -112,7 +120,8 @@ def _fits(hunk: Hunk, lines: list[bytes], at: int) -> bool:
 
 def _misfit(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> str:
     """Why the hunk does not fit: it stands elsewhere, or the first line that differs and what is there instead."""
-    elsewhere = next((at for at in range(len(lines)) if _fits(hunk, lines, at)), None)
+    around = range(max(0, expected - _LOOKED_AT), min(len(lines), expected + _LOOKED_AT))
+    elsewhere = next((at for at in around if _fits(hunk, lines, at)), None)
     if elsewhere is not None:
         why = "before the end of the hunk above it" if elsewhere < earliest else f"more than {OFFSET} lines away"
         return f"its old lines stand at line {elsewhere + 1}, {why}; put the hunks in order and correct the line numbers"
