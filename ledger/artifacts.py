@@ -73,8 +73,8 @@ def location(files: Path, digest: str) -> Path:
 
 
 def _write_file(target: Path, data: bytes) -> None:
-    """All or nothing: the file appears under its name only when its bytes are on disk."""
-    if target.exists():
+    """All or nothing: the file appears under its name only when its bytes are on disk. One with other bytes is replaced."""
+    if target.exists() and sha256(target.read_bytes()) == target.name:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent)

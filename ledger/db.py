@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,12 +20,16 @@ T = TypeVar("T")
 BUSY_SECONDS = 30
 """How long a SQLite transaction waits for another process before it fails (and its activity is tried again)."""
 
+DEADLOCKS = 5
+"""How often a transaction is tried again that PostgreSQL ended to resolve a deadlock; nothing of it has happened then."""
+
 
 class Ledger:
     """One database and the folder of its large artifacts.
 
     `tx` runs a function in one transaction on the process's single writer thread; `read` on a second thread. A function
-    gets the connection first and must not commit. Both are safe to call from many tasks.
+    gets the connection first and must not commit; it runs again where the database ended it because it and another one
+    waited for each other. Both are safe to call from many tasks.
     """
 
     def __init__(self, url: str, files: Path) -> None:
@@ -47,6 +52,13 @@ class Ledger:
 
     def tx_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `tx`, on this thread: for commands and tests."""
+        for _ in range(DEADLOCKS):
+            try:
+                with self.engine.begin() as connection:
+                    return function(connection, *args, **kwargs)
+            except OperationalError as error:
+                if not _is_deadlock(error):
+                    raise
         with self.engine.begin() as connection:
             return function(connection, *args, **kwargs)
 
@@ -98,6 +110,10 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
                 raise
         time.sleep(0.01)
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "40P01"
 
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
