@@ -25,9 +25,12 @@ NAMESPACES = (
 )
 
 
-GATE = ("/bin/sh", "-c", 'read -r go || exit 125; exec "$@" </dev/null', "sh")
-"""Starts the command only when we say so. Bubblewrap goes on when its own `--block-fd` is closed, and arms the death of
-its children after that: without this gate a worker killed in these milliseconds would leave the command running alone."""
+OUTER = ("/bin/sh", "-c", 'read -r go || exit 125; exec /usr/bin/env -i "$@"', "sh")
+"""Starts bubblewrap only when its process is in its group, where a later worker finds and ends what this one left."""
+
+INNER = ("/bin/sh", "-c", 'read -r go || exit 125; exec "$@" </dev/null', "sh")
+"""Starts the command only when we say so. Bubblewrap goes on when its `--block-fd` is closed, and arms the death of its
+children after that: without this gate a worker killed in these milliseconds would leave the command running alone."""
 
 
 class SandboxUnavailable(Misconfigured):
@@ -109,12 +112,16 @@ async def launch(
     process = None
     try:
         process = await _spawn(bubblewrap, options, argv, given, gate)
+        group.add(process.pid)
+        os.write(start, b"\n")
         first = await _bind(process, status, limits, group)
-    except BaseException:
+    except BaseException as error:
         os.close(status)
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
+        if isinstance(error, OSError):
+            raise SandboxUnavailable(f"the command's limits could not be set ({error}), so it is not run") from None
         raise
     else:
         with suppress(BrokenPipeError):  # it failed while setting up; its output says why
@@ -136,8 +143,7 @@ async def _spawn(
     with given:
         try:
             return await asyncio.create_subprocess_exec(
-                *("bwrap", "--args", arguments, "--", *GATE, *argv),
-                executable=bubblewrap,
+                *(*OUTER, str(bubblewrap), "--args", arguments, "--", *INNER, *argv),
                 env={},
                 cwd="/",
                 stdin=gate,
@@ -169,7 +175,7 @@ async def _bind(process: asyncio.subprocess.Process, status: int, limits: Limits
     child = int(json.loads(line)["child-pid"])
     first = os.pidfd_open(child)
     try:
-        apply(child, limits, group)
+        apply(child, limits, group.folders)
     except OSError as error:
         signal.pidfd_send_signal(first, signal.SIGKILL)
         os.close(first)

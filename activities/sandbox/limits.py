@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -91,18 +92,21 @@ class Cgroups:
                     _clear(folder)
 
 
-def apply(process: int, limits: Limits, group: Group) -> None:
-    """Bind a waiting process to the limits, before it has run anything of the command."""
-    group.add(process)
+def apply(process: int, limits: Limits, grouped: Container[str]) -> None:
+    """Bind a waiting process to the limits of each process, before it has run anything of the command.
+
+    `grouped` names what a cgroup limits already. The number of processes counts from here: outside it counts all of the
+    user's, inside only those of the sandbox.
+    """
     values = {
         resource.RLIMIT_FSIZE: limits.file_size,
         resource.RLIMIT_CPU: max(1, int(limits.cpu.total_seconds())),
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_CORE: 0,
     }
-    if "pids" not in group.folders:
+    if "pids" not in grouped:
         values[resource.RLIMIT_NPROC] = limits.processes
-    if "memory" not in group.folders:
+    if "memory" not in grouped:
         values[resource.RLIMIT_AS] = limits.memory
     for kind, value in values.items():
         hard = resource.prlimit(process, kind)[1]

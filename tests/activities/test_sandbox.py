@@ -6,7 +6,6 @@ import resource
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -219,23 +218,40 @@ async def test_cancelling_ends_everything(sandbox: Sandbox, tmp_path: Path) -> N
         assert [folder for parent in parents for folder in parent.glob(f"baton-{os.getpid()}-*")] == []
 
 
-async def test_a_killed_worker_leaves_no_command(tmp_path: Path) -> None:
-    """SIGKILL of the worker at any moment of a command ends the command too, and the next worker removes its group."""
-    script = (
-        "import asyncio, sys\nfrom datetime import timedelta\nfrom pathlib import Path\n"
-        "from activities.sandbox import Sandbox\n"
-        "argv = ['python', '-c', 'import time; time.sleep(1003)']\n"
-        "run = Sandbox.find().run(argv, directory=Path(sys.argv[1]), timeout=timedelta(minutes=5))\n"
-        "print('up', flush=True)\nasyncio.run(run)"
-    )
-    for delay in (0.0, 0.005, 0.01, 0.02, 0.05, 0.3):
-        with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=REPOSITORY, stdout=subprocess.PIPE) as worker:
-            assert worker.stdout is not None
-            worker.stdout.readline()
-            time.sleep(delay)  # the moment of the kill is what is varied
+WORKER = """
+import asyncio, os, signal, sys
+from datetime import timedelta
+from pathlib import Path
+from activities.sandbox import Sandbox, launch
+module = sys.modules["activities.sandbox.launch"]
+bind = module._bind
+async def bound(*arguments):
+    if sys.argv[2] == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    first = await bind(*arguments)
+    if sys.argv[2] == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return first
+module._bind = bound
+argv = ["python", "-c", "import time; open('ran', 'w'); time.sleep(1003)"]
+asyncio.run(Sandbox.find().run(argv, directory=Path(sys.argv[1]), timeout=timedelta(minutes=5)))
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after", "running"])
+async def test_a_killed_worker_leaves_no_command(tmp_path: Path, moment: str) -> None:
+    """A worker killed before or after the limits are set, or while the command runs, leaves no command and no group."""
+    with subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path), moment], cwd=REPOSITORY) as worker:
+        if moment == "running":
+            await _until(lambda: (tmp_path / "ran").exists())
             worker.kill()
-    await _until(lambda: not _alive("time.sleep(1003)"))
+    assert worker.returncode == -9
+    if moment == "running":
+        await _until(lambda: not _alive("time.sleep(1003)"))
     groups = [parent for parents in Sandbox.find()._cgroups._parents.values() for parent in parents]
+    await _until(lambda: not _alive("time.sleep(1003)"))
+    assert (tmp_path / "ran").exists() == (moment == "running")
+    Sandbox.find()
     assert [folder for group in groups for folder in group.glob("baton-*") if not _exists(folder.name.split("-")[1])] == []
 
 
