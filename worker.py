@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 import config
@@ -151,17 +151,22 @@ def find_sandbox(settings: config.Settings) -> Sandbox | None:
         return None
 
 
+def workflow_runner(*, sandboxed: bool) -> WorkflowRunner:
+    """What runs workflow code. Replay has to use the same: contracts are told apart by class, and a sandbox loads anew."""
+    if not sandboxed:
+        return UnsandboxedWorkflowRunner()
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
 def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Worker:
     """The worker, not yet running."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    sandboxed = SandboxedWorkflowRunner(restrictions=restrictions)
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=parts.activities,
         interceptors=[Guard(), Tracing()],
-        workflow_runner=sandboxed if settings.workflow_sandbox else UnsandboxedWorkflowRunner(),
+        workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # A killed worker costs this long on the next workflow task; the default is ten seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         max_heartbeat_throttle_interval=timedelta(seconds=1),

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.work import Work
 from contracts.actions import Receipt
@@ -58,10 +58,8 @@ class Delivery:
             return await self._end("done", "")
         except Ended as ended:
             return await self._end(ended.state, ended.reason)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._end("cancelled", "cancelled by an operator"))
-            raise
-        except ActivityError as error:
+        except (asyncio.CancelledError, FailureError) as error:
+            # A cancelled child or activity reports it in an error of its own, not as CancelledError.
             if is_cancelled_exception(error):
                 await asyncio.shield(self._end("cancelled", "cancelled by an operator"))
                 raise

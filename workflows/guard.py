@@ -22,6 +22,8 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from contracts.base import Contract
+
 KNOWN = ("Delivery", "WriteItem")
 
 
@@ -65,11 +67,11 @@ class Guard(Interceptor):
 
 class _Inbound(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        if input.type is not UnknownWorkflow and len(input.args) != 1:
-            _refuse(
-                f"{workflow.info().workflow_type} takes exactly one JSON object as its input and got {len(input.args)}: "
-                '--input \'{"repository": "…", "instruction": "…"}\''
-            )
+        got = f"{len(input.args)} inputs" if len(input.args) != 1 else type(input.args[0]).__name__
+        if input.type is not UnknownWorkflow and not (len(input.args) == 1 and isinstance(input.args[0], Contract)):
+            # Null and raw bytes get here, too: their payloads are decoded without a look at the contract.
+            example = '{"repository": "…", "instruction": "…"}'
+            _refuse(f"{workflow.info().workflow_type} takes exactly one JSON object as its input, like {example}, and got {got}")
         return await super().execute_workflow(input)
 
 

@@ -7,7 +7,9 @@ from tests.scripts import a_tester, answer, call, calls, could_not, edit, item, 
 from tests.stack import git, sample
 from tests.workflows.conftest import Start
 
-FIX = edit("shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n")
+FIX = edit(
+    "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"
+)
 ONE_ITEM = plan(item("fix", ["shop/pricing.py"]))
 PLANNER = says("planner", read("shop/pricing.py"), answer(ONE_ITEM))
 

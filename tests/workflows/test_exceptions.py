@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.scripts import a_tester, answer, calls, call, could_not, edit, item, plan, read, says, summary, unsure, write, writer
+from tests.scripts import a_tester, answer, call, calls, could_not, edit, item, plan, read, says, summary, unsure, write, writer
 from tests.stack import git, sample
 from tests.workflows.conftest import Start
 

@@ -71,7 +71,7 @@ async def test_silence_escalates_before_it_rejects(environment: WorkflowEnvironm
     script = scripts.save(tmp_path / "script.yaml", PLANNER)
     async with stack(environment.client, tmp_path / "state", script, policy=policy) as running:
         run, view = await _waiting(environment, running, sample(tmp_path / "sample"))
-        with pytest.raises(Exception) as refused, environment.with_time_skipping_disabled():  # noqa: PT011
+        with pytest.raises(Exception) as refused, environment.with_time_skipping_disabled():
             await running.decide(view, "reject", by="olga", note="no")
         await environment.fast_forward(run, timedelta(hours=9))
         with environment.with_time_skipping_disabled():

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.models import Models
 from activities.tool_calls import Tools
@@ -226,9 +226,10 @@ def _typed(handoff: Handoff[Any], returns: type[B]) -> Handoff[B]:
     return Handoff[returns].model_validate(dict(handoff) | {"body": body})  # type: ignore[valid-type]
 
 
-def cause_of(error: ActivityError) -> str:
-    """The reason in an activity's failure, as people read it."""
-    cause = error.cause
-    if isinstance(cause, ApplicationError):
-        return f"{cause.message} ({cause.type})"
-    return str(cause or error)
+def cause_of(error: BaseException) -> str:
+    """The innermost reason in a failure, as people read it."""
+    while isinstance(error, FailureError) and error.cause is not None:
+        error = error.cause
+    if isinstance(error, ApplicationError):
+        return f"{error.message} ({error.type})" if error.type else error.message
+    return str(error)

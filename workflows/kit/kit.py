@@ -14,7 +14,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from activities.journal import Journal
 from contracts.gates import GateKind, GateView
-from contracts.runs import Importance, Note, Pipeline, Request, RunChange, RunRef, RunState
+from contracts.runs import FINAL, Importance, Note, Pipeline, Request, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun, Finish, PipelineInput, Record, RunContext, Totals
 from workflows.kit.inbox import Inbox
 from workflows.kit.options import LEDGER, LOCAL
@@ -158,8 +158,11 @@ class Kit:
 
     def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
         """Queue what the run row should say; committed with the next activity. Children have no row of their own."""
-        self.state = state
         self.next = next or self.next
+        if self._pause_told and state not in FINAL and state != "paused":
+            self._before = state  # a gate that opens or closes meanwhile does not end the pause
+            return
+        self.state = state
         if not self.ref.path:
             self._change = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
 
