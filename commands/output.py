@@ -65,8 +65,9 @@ class Out:
             return
         shown = safe_text(text, limit=2_000_000)
         if self.terminal:
-            with _console().pager(styles=False):
-                _console().print(shown, markup=False, highlight=False, soft_wrap=True)
+            console = _console()
+            with console.pager(styles=False):
+                console.print(shown, soft_wrap=True)
         else:
             _write(sys.stdout, shown)
 

@@ -1,0 +1,145 @@
+"""The command line as a person or a script uses it: in this process for speed, in a process of its own where that matters."""
+
+import asyncio
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+import starter
+from commands.server import ROOT
+from ledger.db import Ledger
+from tests.ledger import samples
+from tests.stack import Stack, dev_server
+
+NOWHERE = "127.0.0.1:1"
+"""An address on which nothing listens."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Its JSON document: there must be exactly one on stdout."""
+        document: dict[str, Any] = json.loads(self.out)
+        assert document["schema"] == 1
+        return document
+
+
+class Baton:
+    """Runs `baton` in a folder of its own, without Temporal unless a test points it somewhere."""
+
+    def __init__(self, folder: Path, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.state = folder, state
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+        monkeypatch.chdir(folder)
+        for name in [name for name in os.environ if name.startswith(("BATON_", "TEMPORAL_", "ANTHROPIC_", "OPENAI_"))]:
+            monkeypatch.delenv(name)
+        self.set(BATON_STATE=state, TEMPORAL_ADDRESS=NOWHERE)
+
+    def set(self, **variables: object) -> None:
+        """Set environment variables for the commands that follow."""
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, str(value))
+
+    def use(self, stack: Stack) -> None:
+        """Talk to this stack: its server, its task queue, its ledger."""
+        address = stack.client.service_client.config.target_host
+        self.set(BATON_STATE=stack.settings.state, BATON_TASK_QUEUE=stack.settings.task_queue, TEMPORAL_ADDRESS=address)
+
+    def __call__(self, *arguments: str) -> Ran:
+        """One command line in this process: no terminal, nobody to ask."""
+        self._capsys.readouterr()
+        code = starter.call(arguments)
+        out, err = self._capsys.readouterr()
+        return Ran(code, out, err)
+
+    async def live(self, *arguments: str) -> Ran:
+        """As a call, beside a worker that runs in this process."""
+        return await asyncio.to_thread(self, *arguments)
+
+    def process(self, *arguments: str, typed: str | None = None, **variables: str) -> Ran:
+        """One command line in a process of its own. With `typed` it sits at a terminal where somebody types that."""
+        command = [sys.executable, str(ROOT / "starter.py"), *arguments]
+        environment = {**os.environ, **variables}
+        if typed is None:
+            done = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+            )
+            return Ran(done.returncode, done.stdout, done.stderr)
+        return _at_terminal(command, environment, typed)
+
+
+def _at_terminal(command: list[str], environment: dict[str, str], typed: str) -> Ran:
+    """Run with a terminal on all three streams; what it prints comes back as `out`."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, env={**environment, "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    shown = b""
+    while True:
+        try:
+            data = os.read(ours, 65_536)
+        except OSError:  # what Linux says when the other side of a terminal is closed
+            break
+        if not data:
+            break
+        shown += data
+    os.close(ours)
+    return Ran(process.wait(60), shown.decode(), "")
+
+
+@pytest.fixture
+def baton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Baton:
+    """The command line in an empty folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return Baton(folder, tmp_path / "state", monkeypatch, capsys)
+
+
+@pytest.fixture
+def ledger(baton: Baton, sqlite_template: Path) -> Iterator[Ledger]:
+    """The ledger that `baton` reads, with a schema and nothing in it."""
+    baton.state.mkdir(exist_ok=True)
+    shutil.copy(sqlite_template, baton.state / "ledger.db")
+    opened = Ledger(f"sqlite:///{baton.state / 'ledger.db'}", baton.state / "artifacts")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+async def client() -> AsyncIterator[Client]:
+    """A client of the session's dev server."""
+    async with dev_server() as environment:
+        yield environment.client
+
+
+Begin = Callable[..., str]
+
+
+@pytest.fixture
+def begin(ledger: Ledger) -> Begin:
+    """Insert a run; gives back its workflow id."""
+    from ledger import runs
+
+    def begun(trace: str = "trace-1", **changes: Any) -> str:
+        asked, began = samples.begin(trace, **changes)
+        ledger.tx_now(runs.begin, asked, began)
+        return asked.run.workflow_id
+
+    return begun
