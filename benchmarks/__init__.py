@@ -1,0 +1,1 @@
+"""What Baton costs beside plain Temporal, measured as ratios of interleaved rounds. Never part of a pass or a fail."""

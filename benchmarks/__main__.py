@@ -1,0 +1,65 @@
+"""`python -m benchmarks` lists the benchmarks; with a name it runs one and writes benchmarks/results/NAME.json."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import growth, pipeline
+from benchmarks.report import write
+
+RESULTS = Path(__file__).parent / "results"
+
+ABOUT = {
+    "growth": "durable bytes of a tool loop of 5, 20 and 80 turns (300 more with --long); about 1 minute",
+    "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
+}
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(ABOUT))
+    parser.add_argument("--rounds", type=int, help="how often every system is visited")
+    parser.add_argument("--long", action="store_true", help="growth: 300 turns, too")
+    parser.add_argument(
+        "--trial", type=Path, action="append", default=[], help="pipeline: a Python file that changes our worker"
+    )
+    parser.add_argument("--profile", type=Path, help="pipeline: folder for profiles; the times then count for nothing")
+    return parser.parse_args(given)
+
+
+async def _run(asked: argparse.Namespace) -> dict[str, Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    # Ctrl-C is Python's own business; told to end in any other way, the processes that were started have to end, too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    if asked.name == "growth":
+        sizes = growth.Sizes(rounds=asked.rounds or growth.Sizes.rounds)
+        return await growth.run(sizes.long() if asked.long else sizes, _say)
+    if asked.profile:
+        asked.profile.mkdir(parents=True, exist_ok=True)
+    loads = pipeline.Sizes(rounds=asked.rounds or pipeline.Sizes.rounds)
+    return await pipeline.run(loads, _say, tuple(asked.trial), asked.profile)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """List, or run one. None: what the command line says."""
+    asked = _arguments(given)
+    if asked.name is None:
+        for name, about in ABOUT.items():
+            _say(f"make bench NAME={name:<10} {about}")
+        return
+    results = asyncio.run(_run(asked))
+    _say(f"\nwritten to {write(RESULTS, asked.name, results)}")
+
+
+if __name__ == "__main__":
+    main()

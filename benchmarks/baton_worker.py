@@ -1,0 +1,31 @@
+"""Baton's worker as it ships, with the benchmarks' workflows, contracts and tool added to its lists.
+
+BENCH_TRIAL=FILE runs that Python file first, so that a change can be tried side by side with the code as it is.
+"""
+
+import asyncio
+import os
+import runpy
+
+import config
+import logs
+import worker
+from activities.tools.registry import TOOLS
+from benchmarks.agent_files import register
+from benchmarks.ours import READ_PART, WORKFLOWS
+from benchmarks.serving import serve
+
+
+async def _main(stop: asyncio.Event) -> None:
+    register()
+    TOOLS[READ_PART.name] = READ_PART
+    worker.WORKFLOWS = (*worker.WORKFLOWS, *WORKFLOWS)
+    if trial := os.environ.get("BENCH_TRIAL"):
+        runpy.run_path(trial)
+    settings = config.load()
+    logs.configure(settings.log_format, settings.log_level)
+    await worker.serve(settings, stop)
+
+
+if __name__ == "__main__":
+    serve(_main)

@@ -1,0 +1,101 @@
+"""Baton's side: two small pipelines on the real kit, with contracts and a tool that exist for the benchmarks only."""
+
+from pydantic import Field
+from temporalio import workflow
+
+from activities.tools.base import Tool, ToolContext, ToolOutcome
+from benchmarks.material import part_text
+from contracts.base import Contract
+from contracts.steps import PipelineInput
+from workflows.kit.ask import ask
+from workflows.kit.kit import Kit
+
+STAGES = (("plan", "drafter"), ("write", "maker"), ("test", "checker"), ("summarize", "closer"))
+"""Each stage with its agent."""
+
+LOOPER = "looper"
+
+
+class BenchTask(Contract, name="bench_task/1"):
+    """What every agent of the benchmarks is given."""
+
+    instruction: str
+
+
+class BenchNote(Contract, name="bench_note/1"):
+    """What every agent of the benchmarks answers."""
+
+    text: str
+
+
+class ReadPart(Contract):
+    """Which part to read."""
+
+    number: int = Field(ge=0)
+
+
+class Part(Contract):
+    """One part."""
+
+    text: str
+
+
+class BenchInput(PipelineInput, name="bench_input/1"):
+    """What both pipelines are started with."""
+
+    instruction: str
+
+
+CONTRACTS: tuple[type[Contract], ...] = (BenchTask, BenchNote, BenchInput)
+
+
+async def _read_part(_: ToolContext, asked: ReadPart) -> ToolOutcome:
+    return ToolOutcome(Part(text=part_text(asked.number)))
+
+
+READ_PART = Tool("read_part", "Read one numbered part of the material.", ReadPart, Part, _read_part)
+
+
+@workflow.defn(name="BenchStages")
+class BenchStages:
+    """Four agents in a row, each with the handoff of the one before; admitted, recorded and closed like any run."""
+
+    def __init__(self) -> None:
+        self.kit = Kit(("clarify",))
+
+    @workflow.run
+    async def run(self, asked: BenchInput) -> str:
+        """The last agent's answer."""
+        kit = self.kit
+        await kit.begin("Delivery", asked, tuple(agent for _, agent in STAGES))
+        before: tuple[str, ...] = ()
+        text = ""
+        for stage, agent in STAGES:
+            kit.enter(stage, f"{agent} answers")
+            step = await ask(kit, stage, agent, BenchTask(instruction=asked.instruction), BenchNote, inputs=before)
+            text = step.handoff.result.text
+            kit.note(f"{stage} is {step.handoff.outcome}", text, "the next stage")
+            before = (step.handoff.id,)
+        await kit.finish("done", BenchNote(text=text).model_dump_json(), "done")
+        return text
+
+
+@workflow.defn(name="BenchLoop")
+class BenchLoop:
+    """One agent that calls one tool again and again."""
+
+    def __init__(self) -> None:
+        self.kit = Kit(("clarify",))
+
+    @workflow.run
+    async def run(self, asked: BenchInput) -> str:
+        """The agent's answer. Fails where the loop ended in anything else: its bytes would mean nothing."""
+        await self.kit.begin("Delivery", asked, (LOOPER,))
+        self.kit.enter("loop", "the agent reads part after part")
+        step = await ask(self.kit, "loop", LOOPER, BenchTask(instruction=asked.instruction), BenchNote)
+        text = step.handoff.result.text
+        await self.kit.finish("done", BenchNote(text=text).model_dump_json(), "done")
+        return text
+
+
+WORKFLOWS: tuple[type, ...] = (BenchStages, BenchLoop)

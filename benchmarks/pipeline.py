@@ -1,0 +1,190 @@
+"""Four stages with one model call each, beside the same as plain Temporal: throughput, CPU, memory, history."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from benchmarks.agent_files import INSTRUCTION, write_script
+from benchmarks.ours import BenchInput
+from benchmarks.report import Say, ratios, spread, table
+from benchmarks.stack import Stack, history_of, model_endpoint, running
+from benchmarks.usage import Meter, peak_mb
+from commands.server import Running
+
+BASELINE = "plain"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is run: for each load (runs at the same time, runs before it that do not count, runs that count)."""
+
+    rounds: int = 3
+    loads: tuple[tuple[int, int, int], ...] = ((1, 2, 36), (10, 10, 90), (50, 50, 150))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column: its name in the results, its heading, how it is printed, and what we aim at against the baseline."""
+
+    name: str
+    heading: str
+    digits: int
+    aim: str = ""
+
+
+MEASURES = (
+    Measure("rps_1", "runs/s at 1", 1),
+    Measure("rps_10", "runs/s at 10", 1),
+    Measure("rps_50", "runs/s at 50", 1, ">= 1.0"),
+    Measure("p50_ms", "p50 ms at 1", 0, "<= 1.0"),
+    Measure("worker_cpu_ms", "worker CPU ms/run", 1, "<= 1.0"),
+    Measure("server_cpu_ms", "server CPU ms/run", 1),
+    Measure("all_cpu_ms", "both CPU ms/run", 1, "<= 1.0"),
+    Measure("peak_mb", "worker peak MB", 0, "<= 1.2"),
+    Measure("first_s", "start to first result s", 2, "<= 1.3"),
+    Measure("events", "events/run", 0, "29 of them"),
+    Measure("bytes", "history bytes/run", 0, "<= 1.45"),
+)
+
+Start = Callable[[], Awaitable[WorkflowHandle[Any, Any]]]
+Rounds = dict[str, list[dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class System:
+    """One thing that is measured: how its worker is started for a task queue, and how one run is started there."""
+
+    name: str
+    worker: Callable[[str], AbstractAsyncContextManager[Running]]
+    start: Callable[[str], Awaitable[WorkflowHandle[Any, Any]]]
+
+
+async def run(sizes: Sizes, say: Say, trials: tuple[Path, ...] = (), profile: Path | None = None) -> dict[str, Any]:
+    """Visit every system once a round, print the tables and give back the figures.
+
+    `trials` are Python files that Baton's worker runs before it starts: each becomes a system of its own. `profile` is a
+    folder: every worker keeps a profile there, and the times then count for nothing.
+    """
+    rounds: Rounds = {}
+    async with running("openai") as stack, model_endpoint(stack, write_script(stack.state)) as url:
+        systems = [_plain(stack, url, profile), _ours(stack, url, None, profile)]
+        systems += [_ours(stack, url, trial, profile) for trial in trials]
+        for number in range(sizes.rounds):
+            for system in systems if number % 2 == 0 else reversed(systems):
+                rounds.setdefault(system.name, []).append(await _visit(stack, system, f"{system.name}-{number}", sizes))
+            say(f"round {number + 1} of {sizes.rounds} done")
+    say(_absolute(rounds) + "\n\n" + _relative(rounds))
+    return {"sizes": asdict(sizes), "rounds": rounds, "ratios": _ratios(rounds)}
+
+
+def _plain(stack: Stack, url: str, profile: Path | None) -> System:
+    def worker(queue: str) -> AbstractAsyncContextManager[Running]:
+        return stack.worker("plain", "benchmarks.plain_worker", stack.plainly(queue, url) | _profiled(profile, queue))
+
+    async def start(queue: str) -> WorkflowHandle[Any, Any]:
+        return await stack.plain.start_workflow("PlainStages", INSTRUCTION, id=stack.next_id(queue), task_queue=queue)
+
+    return System(BASELINE, worker, start)
+
+
+def _ours(stack: Stack, url: str, trial: Path | None, profile: Path | None) -> System:
+    more = {"BATON_OPENAI_BASE_URL": url} | ({"BENCH_TRIAL": str(trial.absolute())} if trial else {})
+
+    def worker(queue: str) -> AbstractAsyncContextManager[Running]:
+        return stack.worker("baton", "benchmarks.baton_worker", stack.baton(queue, more) | _profiled(profile, queue))
+
+    async def start(queue: str) -> WorkflowHandle[Any, Any]:
+        asked = BenchInput(instruction=INSTRUCTION)
+        return await stack.ours.start_workflow("BenchStages", asked, id=stack.next_id(queue), task_queue=queue)
+
+    return System(trial.stem if trial else "ours", worker, start)
+
+
+def _profiled(folder: Path | None, queue: str) -> dict[str, str]:
+    return {} if folder is None else {"BENCH_PROFILE": str(folder.absolute() / f"{queue}.txt")}
+
+
+async def _visit(stack: Stack, system: System, queue: str, sizes: Sizes) -> dict[str, float]:
+    """One system in one round, with a worker of its own: first result, then every load."""
+    found: dict[str, float] = {}
+    spawned = time.monotonic()
+    async with system.worker(queue) as worker:
+        first = await system.start(queue)
+        await _result(first)
+        found["first_s"] = time.monotonic() - spawned
+        for width, warm, count in sizes.loads:
+            await _load(lambda: system.start(queue), width, warm)
+            meter = Meter(worker.pid, stack.server.pid)
+            latencies = await _load(lambda: system.start(queue), width, count)
+            load = meter.load()
+            found[f"rps_{width}"] = count / load.wall
+            if width == 1:
+                found["p50_ms"] = median(latencies) * 1000
+        # CPU is that of the last load, the widest one.
+        found["worker_cpu_ms"], found["server_cpu_ms"] = load.worker / count * 1000, load.server / count * 1000
+        found["all_cpu_ms"] = found["worker_cpu_ms"] + found["server_cpu_ms"]
+        found["peak_mb"] = peak_mb(worker.pid)
+        found["events"], found["bytes"] = await history_of(first)
+    return found
+
+
+async def _load(start: Callable[[], Awaitable[WorkflowHandle[Any, Any]]], width: int, count: int) -> list[float]:
+    """`count` runs, always `width` of them at the same time; how long each took."""
+    left = iter(range(count))
+    latencies: list[float] = []
+
+    async def one_after_the_other() -> None:
+        for _ in left:
+            began = time.monotonic()
+            await _result(await start())
+            latencies.append(time.monotonic() - began)
+
+    await asyncio.gather(*(one_after_the_other() for _ in range(min(width, count))))
+    return latencies
+
+
+async def _result(handle: WorkflowHandle[Any, Any]) -> None:
+    async with asyncio.timeout(120):
+        await handle.result()
+
+
+def _ratios(rounds: Rounds) -> dict[str, dict[str, list[float]]]:
+    """Each measure of each system over the baseline's of the same round."""
+    plain = rounds[BASELINE]
+    return {
+        name: {
+            one.name: ratios([found[one.name] for found in visits], [found[one.name] for found in plain])
+            for one in MEASURES
+            if one.name in plain[0]
+        }
+        for name, visits in rounds.items()
+        if name != BASELINE
+    }
+
+
+def _absolute(rounds: Rounds) -> str:
+    shown = [one for one in MEASURES if one.name in rounds[BASELINE][0]]
+    rows = [["median (min-max)", *rounds]]
+    rows += [
+        [one.heading, *(spread((found[one.name] for found in visits), one.digits) for visits in rounds.values())]
+        for one in shown
+    ]
+    return table(rows)
+
+
+def _relative(rounds: Rounds) -> str:
+    found = _ratios(rounds)
+    rows = [[f"ratio to {BASELINE}, same round", *found, "aim"]]
+    rows += [
+        [one.heading, *(spread(values[one.name]) for values in found.values()), one.aim]
+        for one in MEASURES
+        if all(one.name in values for values in found.values())
+    ]
+    return table(rows)

@@ -1,0 +1,51 @@
+"""The baseline P: the same work as plain Temporal workflows, written as Temporal's own samples are. No Baton in here."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from benchmarks.plain_activities import PlainModel, StageCall, answer_turn, run_part
+
+STAGES = ("plan", "write", "test", "summarize")
+_TIMEOUT = timedelta(seconds=60)
+
+
+@workflow.defn
+class PlainStages:
+    """Four activities, one model call each; every answer goes into the next call."""
+
+    @workflow.run
+    async def run(self, instruction: str) -> str:
+        """The last stage's answer."""
+        before = instruction
+        for stage in STAGES:
+            before = await workflow.execute_activity_method(
+                PlainModel.ask_stage, StageCall(stage, before), start_to_close_timeout=_TIMEOUT
+            )
+        return before
+
+
+@dataclass
+class PlainLoopInput:
+    """How many tool calls the loop makes."""
+
+    turns: int
+
+
+@workflow.defn
+class PlainLoop:
+    """A tool loop that hands the whole conversation to every model call, as frameworks on Temporal do."""
+
+    @workflow.run
+    async def run(self, asked: PlainLoopInput) -> str:
+        """The final answer."""
+        messages: list[dict[str, str]] = [{"role": "user", "content": f"loop of {asked.turns} turns"}]
+        while True:
+            reply = await workflow.execute_activity(answer_turn, args=[messages, asked.turns], start_to_close_timeout=_TIMEOUT)
+            messages.append(reply)
+            if "part" not in reply:
+                return reply["content"]
+            result = await workflow.execute_activity(run_part, int(reply["part"]), start_to_close_timeout=_TIMEOUT)
+            messages.append({"role": "tool", "content": result})

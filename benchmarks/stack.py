@@ -1,0 +1,126 @@
+"""The processes of a benchmark: one dev server with our settings, a model endpoint, and workers that come and go."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+import connection
+from benchmarks.agent_files import write_agents, write_calls
+from commands import server
+from commands.server import Ports, Running
+from contracts.errors import Misconfigured
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Stack:
+    """What runs, and where its state lies. `plain` and `ours` are clients of the one server."""
+
+    state: Path
+    ports: Ports
+    agents: Path
+    server: Running
+    plain: Client
+    ours: Client
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
+
+    def next_id(self, prefix: str) -> str:
+        """An id that was not used before on this server."""
+        return f"{prefix}-{next(self.numbers)}"
+
+    @contextlib.asynccontextmanager
+    async def worker(self, name: str, module: str, variables: Mapping[str, str]) -> AsyncIterator[Running]:
+        """A worker process while the block runs. It may not be ready yet when the block begins."""
+        common = {"TEMPORAL_ADDRESS": self.ports.address, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+        running = _start(name, ["-m", module], self.state, {**common, **variables})
+        try:
+            yield running
+        except BaseException as error:
+            error.add_note(server.log_end(self.state, name))
+            raise
+        finally:
+            await asyncio.to_thread(server.stop, self.state, name)
+
+    def baton(self, queue: str, more: Mapping[str, str]) -> dict[str, str]:
+        """What Baton's worker is told by its environment."""
+        own = {"BATON_STATE": str(self.state), "BATON_AGENTS": str(self.agents), "BATON_TASK_QUEUE": queue}
+        # Set although they are the defaults: a baton.toml in the working folder must not change what is measured.
+        shipped = {"BATON_MODEL": "", "BATON_POLICY": str(ROOT / "policy.toml"), "BATON_WORKFLOW_SANDBOX": "false"}
+        return {**own, **shipped, "BATON_LOG_FORMAT": "json", "BATON_LOG_LEVEL": "warning", **more}
+
+    def plainly(self, queue: str, model_url: str) -> dict[str, str]:
+        """What the baseline's worker is told by its environment."""
+        return {
+            "BENCH_TASK_QUEUE": queue,
+            "BENCH_MODEL_URL": model_url,
+            "BENCH_CALLS": str(write_calls(self.state, self.agents)),
+        }
+
+
+@contextlib.asynccontextmanager
+async def running(provider: str) -> AsyncIterator[Stack]:
+    """A dev server on a fresh file, and agents whose route goes to `provider`. Ends and removes all of it afterwards."""
+    _refuse_settings()
+    state = Path(tempfile.mkdtemp(prefix="baton-bench-"))
+    try:
+        ports = server.free_ports(Ports(17233, 18233), strict=False)
+        agents = write_agents(state, provider)
+        process = server.start("server", server.server_command(state, ports), state, {}, ports)
+        ours = await server.ready(ports.address, process, state)
+        await connection.check_search_attributes(ours)
+        yield Stack(state, ports, agents, process, await Client.connect(ports.address), ours)
+    finally:
+        await asyncio.to_thread(server.stop, state, "server")
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def model_endpoint(stack: Stack, script: Path) -> AsyncIterator[str]:
+    """A model endpoint in a process of its own, playing `script`; its base URL for Chat Completions."""
+    port = server.free_ports(Ports(18080, 18081), strict=False).port
+    command = ["-m", "tests.wire.server", "--script", str(script), "--port", str(port)]
+    _start("model", command, stack.state, {"PYTHONPATH": str(ROOT)})
+    try:
+        await _listening(port)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        await asyncio.to_thread(server.stop, stack.state, "model")
+
+
+async def history_of(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
+    """Events and bytes of a run's history, as the server counts them."""
+    info = (await handle.describe()).raw_description.workflow_execution_info
+    return info.history_length, info.history_size_bytes
+
+
+def _start(name: str, arguments: list[str], state: Path, variables: Mapping[str, str]) -> Running:
+    return server.start(name, [sys.executable, *arguments], state, variables)
+
+
+async def _listening(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+def _refuse_settings() -> None:
+    """Settings in the environment would reach the workers and make two days incomparable."""
+    found = sorted(name for name in os.environ if name.startswith(("BATON_", "TEMPORAL_")))
+    if found:
+        raise Misconfigured(f"{', '.join(found)} would change what is measured; unset it and start again")

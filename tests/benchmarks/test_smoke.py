@@ -1,0 +1,50 @@
+"""The benchmarks run from start to end with tiny sizes and leave their figures behind. No time is judged."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import growth, pipeline, report
+from benchmarks.__main__ import ABOUT, main
+
+GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
+PIPELINE = pipeline.Sizes(rounds=1, loads=((1, 0, 1), (3, 0, 3)))
+
+
+async def _growth(say: report.Say) -> dict[str, Any]:
+    return await growth.run(GROWTH, say)
+
+
+async def _pipeline(say: report.Say) -> dict[str, Any]:
+    return await pipeline.run(PIPELINE, say)
+
+
+# The started processes are ended by their pid, and nobody keeps the object that Python would like to see waited for.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.parametrize("run", [_growth, _pipeline])
+async def test_a_benchmark_runs_and_leaves_its_figures(
+    run: Callable[[report.Say], Awaitable[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Server, model endpoint and both workers come up, every run ends, a table is printed and the JSON can be read back."""
+    said: list[str] = []
+    results = await run(said.append)
+    written = json.loads(report.write(tmp_path, "smoke", results).read_text())
+    assert written["benchmark"] == "smoke"
+    assert "median" in said[-1] or "history" in said[-1]
+    assert "plain" in said[-1]
+    assert "ours" in said[-1]
+
+
+def test_the_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    """`make bench` without a name says what there is and how to run it."""
+    main([])
+    said = capsys.readouterr().out
+    assert all(f"make bench NAME={name}" in said for name in ABOUT)
+
+
+def test_only_what_ran_side_by_side_is_compared() -> None:
+    """Ratios are made round by round, so that a slow minute hits both sides."""
+    assert report.ratios([2.0, 30.0], [1.0, 10.0]) == [2.0, 3.0]
