@@ -88,7 +88,7 @@ async def _admitted(
     from ledger import runs
 
     try:
-        if await starting.look(client, ledger, started):
+        if await starting.look(client, ledger, started, queue):
             return started, ""
     except starting.NotAdmitted:
         first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None

@@ -26,6 +26,9 @@ FLAGS = {"ceiling_usd": "--ceiling-usd", "request_key": "--request-key"}
 ADMITTED_WITHIN = 8.0
 """Seconds that a start is watched. A worker that is there answers within a fraction of one."""
 
+NOBODY_THERE = 1.0
+"""Seconds that a start is watched where no worker polls: one may be starting just now."""
+
 STALE = timedelta(minutes=2)
 """A poller that was not seen for longer is gone: a poll lasts one minute."""
 
@@ -123,12 +126,12 @@ async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_q
     )
 
 
-async def look(client: "Client", ledger: "Ledger", started: Started) -> bool:
+async def look(client: "Client", ledger: "Ledger", started: Started, task_queue: str) -> bool:
     """True as soon as the run stands in the ledger, False when it does not in time. Raises `NotAdmitted` with the reason."""
     from temporalio.client import WorkflowExecutionStatus
 
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
-    ends = time.monotonic() + ADMITTED_WITHIN
+    ends = time.monotonic() + (ADMITTED_WITHIN if await has_worker(client, task_queue) else NOBODY_THERE)
     while time.monotonic() < ends:
         if ledger.read_now(_is_there, started.run_id):
             return True
