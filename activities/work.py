@@ -1,10 +1,11 @@
 """Workspaces and checks for the coordinator: fetch, collect, integrate, check, judge, freeze."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -43,6 +44,8 @@ from contracts.work import (
 from contracts.workspace import WorkspaceRef
 from ledger import artifacts
 from ledger.db import Ledger
+
+T = TypeVar("T")
 
 DIFF_LIMIT = 24 * 1024
 """Characters of a diff that the tester is shown; it can read the files for the rest."""
@@ -288,7 +291,7 @@ class Work:
         artifacts.note_seen(connection, run.trace, run.path, kept.digest, name, untrusted=untrusted)
         return kept
 
-    async def _guarded(self, work: Any) -> Any:
+    async def _guarded(self, work: Awaitable[T]) -> T:
         """Errors that a retry cannot mend end the activity at once, with the text that says what to do."""
         try:
             return await work

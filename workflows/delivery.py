@@ -9,14 +9,16 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 from activities.work import Work
 from contracts.actions import Receipt
 from contracts.delivery import DeliveryInput, DeliveryReport, DeliveryStatus, Feedback, Plan, PlanTask
-from contracts.gates import Decided, GateKind
+from contracts.gates import GateKind
 from contracts.handoff import Handoff
 from contracts.runs import RunState
 from contracts.steps import WorkspaceUse
 from contracts.work import Base, DropWorkspaces, Freeze, Frozen, PrepareRepository
 from contracts.workspace import WorkspaceRef
 from workflows import delivery_gates as gates
-from workflows.delivery_stages import Ended, Tested, Written, test_and_rework, write_and_integrate
+from workflows.delivery_checks import test_and_rework
+from workflows.delivery_parts import Agreed, Course, Ended, Tested, Written, end_unless_changes
+from workflows.delivery_write import write_and_integrate
 from workflows.kit.ask import ask, cause_of
 from workflows.kit.gate import gate
 from workflows.kit.kit import Kit
@@ -68,18 +70,21 @@ class Delivery:
             raise ApplicationError(reason, type="RunFailed", non_retryable=True) from None
 
     async def _story(self, asked: DeliveryInput) -> None:
-        base = await self._intake(asked)
+        course = Course(self.kit, asked, await self._intake(asked))
+        written = await self._agree_and_write(course)
+        frozen = await self._agree_on_change(course, written)
+        await self._act(frozen)
+
+    async def _agree_and_write(self, course: Course) -> Written:
+        """Plan and write, and plan again where writing shows that the plan does not hold."""
         feedback: tuple[Feedback, ...] = ()
         for number in range(1, PLAN_ROUNDS + 1):
-            plan, check = await self._agree_on_plan(base, number, feedback)
-            written = await write_and_integrate(self.kit, asked, base, plan, check, number)
+            agreed = await self._agree_on_plan(course.base, number, feedback)
+            written = await write_and_integrate(course, agreed, number)
             if written.replan is None:
-                break
+                return written
             feedback = (*feedback, written.replan)
-        else:
-            raise Ended("could_not", f"no plan held after {PLAN_ROUNDS} rounds")
-        frozen = await self._agree_on_change(base, written)
-        await self._act(frozen)
+        raise Ended("could_not", f"no plan held after {PLAN_ROUNDS} rounds")
 
     async def _intake(self, asked: DeliveryInput) -> Base:
         request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check)
@@ -93,7 +98,7 @@ class Delivery:
         )
         return base
 
-    async def _agree_on_plan(self, base: Base, number: int, feedback: tuple[Feedback, ...]) -> tuple[Handoff[Plan], str | None]:
+    async def _agree_on_plan(self, base: Base, number: int, feedback: tuple[Feedback, ...]) -> Agreed:
         """The plan that a person approved, with the check that counts."""
         self.kit.enter("plan", "the planner proposes, a person approves")
         while True:
@@ -105,8 +110,8 @@ class Delivery:
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 self.summary = handoff.body.summary
-                return handoff, gates.check_of(decided, base, handoff.body)
-            _end_unless_changes(decided, "the plan")
+                return Agreed(handoff, gates.check_of(decided, base, handoff.body))
+            end_unless_changes(decided, "the plan")
             feedback = (*feedback, gates.feedback_of(decided))
             if self.kit.asked["planner"] >= PLAN_ROUNDS + number:
                 raise Ended("could_not", f"no plan was approved after {self.kit.asked['planner']} proposals")
@@ -136,21 +141,20 @@ class Delivery:
         decided = await gate(self.kit, ask_person)
         if decided.verb == "approve":
             return Feedback(source=decided.by, about=decided.gate, text=decided.note or "try once more")
-        _end_unless_changes(decided, "a plan")
+        end_unless_changes(decided, "a plan")
         return gates.feedback_of(decided)
 
-    async def _agree_on_change(self, base: Base, written: Written) -> Frozen:
+    async def _agree_on_change(self, course: Course, written: Written) -> Frozen:
         """The change that a person approved, tested and frozen."""
-        assert self.asked is not None
         while True:
-            self.tested = tested = await test_and_rework(self.kit, self.asked, written)
+            self.tested = tested = await test_and_rework(course, written)
             request = Freeze(
                 run=self.kit.ref,
                 start=tested.ref,
-                base=base,
-                instruction=self.asked.instruction,
+                base=course.base,
+                instruction=course.asked.instruction,
                 summary=self.summary,
-                branch=self.asked.branch,
+                branch=course.asked.branch,
                 judged=tested.judged,
             )
             frozen = await self.kit.do(Work.freeze, request, "git: freeze the change", **WORK)
@@ -160,7 +164,7 @@ class Delivery:
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 return frozen
-            _end_unless_changes(decided, "the change")
+            end_unless_changes(decided, "the change")
             written = tested.again(written, gates.feedback_of(decided))
 
     async def _act(self, frozen: Frozen) -> None:
@@ -223,12 +227,3 @@ class Delivery:
             ceiling_micros=kit.began.ceiling_micros if kit.began else 0,
             scripted=kit.began is not None and kit.scripted,
         ).model_dump(mode="json")
-
-
-def _end_unless_changes(decided: Decided, what: str) -> None:
-    """Only request_changes goes on; reject and silence end the run, and never approve."""
-    if decided.verb == "request_changes":
-        return
-    if decided.verb == "reject":
-        raise Ended("could_not", f"{what} was rejected by {decided.by}: {decided.note}")
-    raise Ended("could_not", f"{what} was not approved: {decided.gate} {decided.verb}")

@@ -71,7 +71,9 @@ class _Inbound(WorkflowInboundInterceptor):
         if input.type is not UnknownWorkflow and not (len(input.args) == 1 and isinstance(input.args[0], Contract)):
             # Null and raw bytes get here, too: their payloads are decoded without a look at the contract.
             example = '{"repository": "…", "instruction": "…"}'
-            _refuse(f"{workflow.info().workflow_type} takes exactly one JSON object as its input, like {example}, and got {got}")
+            _refuse(
+                f"{workflow.info().workflow_type} takes exactly one JSON object as its input, like {example}, and got {got}"
+            )
         return await super().execute_workflow(input)
 
 
