@@ -1,0 +1,204 @@
+"""A model's reply is read strictly: calls, an answer, or a problem that the model can repair. Never an exception."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities.agents import Agent, load_agent
+from activities.replies import CALLS_LIMIT, Judged, decode_arguments, judge, normalised, unfenced, unsupported
+from contracts.base import BODY_LIMIT
+from contracts.conversation import ModelReply, StopReason, ToolCall
+from contracts.delivery import WriteSummary
+from contracts.handoff import Claim, EvidenceRef
+from contracts.steps import TurnCall
+from tests.activities.agentfiles import TOOLS, agent, write
+
+ANSWER: dict[str, Any] = {
+    "outcome": "done",
+    "reason": "",
+    "confidence": 900,
+    "questions": [],
+    "claims": [],
+    "body": {"summary": "did it", "how_it_meets": []},
+}
+
+
+@pytest.fixture(scope="session")
+def helper(tmp_path_factory: pytest.TempPathFactory) -> Agent:
+    """An agent with one tool that returns a summary."""
+    return agent(tmp_path_factory.mktemp("agents"), limits={"output_tokens": 77})
+
+
+def call(name: str = "read_file", problem: str | None = None) -> ToolCall:
+    """One tool call of a reply."""
+    return ToolCall(call_id="c", name=name, arguments={"path": "a"}, problem=problem)
+
+
+def reply(text: str = "", *calls: ToolCall, stop: StopReason = "end") -> ModelReply:
+    """What a model said."""
+    return ModelReply(text=text, calls=calls, stop=stop, model="m", usage=None)
+
+
+def said(**changes: Any) -> ModelReply:
+    """A final output."""
+    return reply(json.dumps(ANSWER | changes))
+
+
+def problem(judged: Judged) -> str:
+    """The problem, which is then all there is."""
+    assert judged.problem is not None
+    assert judged.calls == ()
+    assert judged.answer is None
+    return judged.problem
+
+
+def test_tool_calls_are_passed_on_in_their_order(helper: Agent) -> None:
+    """Name and position of each, without arguments; text beside them is no final output."""
+    judged = judge(reply("let me look", call(), call(), stop="tools"), helper, finish=False)
+    assert judged == Judged(calls=(TurnCall(index=0, name="read_file"), TurnCall(index=1, name="read_file")))
+
+
+def test_a_final_output_is_an_answer(helper: Agent) -> None:
+    """Read into the contract that the agent returns."""
+    judged = judge(said(), helper, finish=False)
+    assert (judged.problem, judged.calls) == (None, ())
+    assert judged.answer is not None
+    assert judged.answer.body == WriteSummary(summary="did it", how_it_meets=())
+    assert judge(said(), helper, finish=True) == judged
+
+
+PROBLEMS: list[tuple[str, ModelReply, bool, str]] = [
+    ("refusal", reply("no", stop="refusal"), False, "you declined to answer; .*could_not and the reason"),
+    ("cut off", reply('{"outc', stop="length"), False, "cut off at 77 tokens; answer shorter"),
+    ("cut off within calls", reply("", call(), stop="length"), False, "cut off at 77 tokens"),
+    ("empty", reply(" \n"), False, "it was empty; call a tool, or give the final output"),
+    (
+        "too many calls",
+        reply("", *[call()] * (CALLS_LIMIT + 1)),
+        False,
+        f"had {CALLS_LIMIT + 1} tool calls; at most {CALLS_LIMIT}",
+    ),
+    ("unknown tool", reply("", call(), call("shell")), False, "no tool 'shell' for you; you have read_file"),
+    ("another agent's tool", reply("", call("write_file")), False, "no tool 'write_file' for you"),
+    ("unreadable arguments", reply("", call(problem="not JSON")), False, "arguments of read_file could not be read: not JSON"),
+    ("calls at the end", reply("", call()), True, "no tools can be called any more; give the final output"),
+    ("no JSON", reply("I am done."), False, r"does not fit write_summary/1: \(whole\): Invalid JSON"),
+    ("half a JSON", reply('{"outcome": "done"'), False, "Invalid JSON"),
+    ("prose around it", reply(f"Here it is: {json.dumps(ANSWER)}"), False, "Invalid JSON"),
+    ("a field missing", reply('{"outcome": "done"}'), False, "reason: Field required.*confidence: Field required"),
+    ("a field more", said(verdict="passed"), False, "verdict: Extra inputs are not permitted"),
+    ("a body's field more", said(body=ANSWER["body"] | {"x": 1}), False, "body.x: Extra inputs are not permitted"),
+    ("another type", said(confidence="900"), False, "confidence: Input should be a valid integer"),
+    ("done without a body", said(body=None), False, "outcome 'done' needs a body"),
+    ("unsure without a reason", said(outcome="unsure"), False, "outcome 'unsure' needs a reason"),
+]
+
+
+@pytest.mark.parametrize(("given_", "finish", "text"), [row[1:] for row in PROBLEMS], ids=[row[0] for row in PROBLEMS])
+def test_what_is_wrong_is_a_problem_with_a_text(helper: Agent, given_: ModelReply, finish: bool, text: str) -> None:
+    """The model is told what was wrong and what would be right, so that one more turn can repair it."""
+    assert re.search(text, problem(judge(given_, helper, finish=finish)))
+
+
+def test_an_agent_without_tools_is_told_so(tmp_path: Path) -> None:
+    """The list of its tools is not just empty."""
+    bare = load_agent(write(tmp_path, tools=[]), TOOLS)
+    assert problem(judge(reply("", call()), bare, finish=False)).endswith("you have none")
+
+
+def test_an_output_that_is_too_large_is_a_problem(helper: Agent) -> None:
+    """Above the limit of a body the model is told its size and the limit; just below is accepted."""
+    claim = {"subject": "s" * 200, "attribute": "a" * 200, "value": "v" * 1000, "evidence": []}
+    large = claim | {"evidence": [{"artifact": "a" * 64, "quote": "q" * 1500}]}
+    assert judge(said(claims=[claim] * 40), helper, finish=False).problem is None
+    text = problem(judge(said(claims=[large] * 40), helper, finish=False))
+    assert f"and may have {BODY_LIMIT}; make it shorter" in text
+
+
+@pytest.mark.parametrize("fence", ["```json\n{}\n```", "```\n{}\n```", "  ```json\n{}\n```  \n", "```JSON\r\n{}\r\n```", "{}"])
+def test_one_fence_around_the_output_is_taken_off(helper: Agent, fence: str) -> None:
+    """Small models like to add it; what stands inside is read as strictly as ever."""
+    assert judge(reply(fence.replace("{}", json.dumps(ANSWER))), helper, finish=False).answer is not None
+    assert problem(judge(reply(fence.replace("{}", '{"outcome": 1}')), helper, finish=False))
+
+
+@pytest.mark.parametrize("text", ["```", "``````", "```json", "```\n", "no fence", "a ```\n{}\n``` b", ""])
+def test_what_is_no_fence_stays(text: str) -> None:
+    """Nothing is cut from other texts but blanks around them."""
+    assert unfenced(text) in {text.strip(), ""}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(), stop=st.sampled_from(["end", "tools", "length", "refusal"]), finish=st.booleans())
+def test_no_reply_raises(helper: Agent, text: str, stop: StopReason, finish: bool) -> None:
+    """Whatever a model says is one of the three."""
+    judged = judge(reply(text, stop=stop), helper, finish=finish)
+    assert sum([bool(judged.calls), judged.answer is not None, judged.problem is not None]) == 1
+
+
+def claim(*evidence: tuple[str, str]) -> Claim:
+    """A claim with quotes from artifacts."""
+    refs = tuple(EvidenceRef(artifact=artifact, quote=quote) for artifact, quote in evidence)
+    return Claim(subject="a.py", attribute="says", value="x", evidence=refs)
+
+
+READ = {"one": b"def f():\r\n    return 'h\xc3\xb6her'\r\n", "two": b"old\rmac\rends", "bytes": b"\xff\xfe\x00binary"}
+
+SUPPORT: list[tuple[str, Claim, bool]] = [
+    ("verbatim", claim(("one", "return 'höher'")), True),
+    ("over a line end that was written otherwise", claim(("one", "def f():\n    return")), True),
+    ("quoted with the file's own line ends", claim(("one", "def f():\r\n    return")), True),
+    ("over another kind of line end", claim(("two", "old\nmac\nends")), True),
+    ("in bytes that are no text", claim(("bytes", "binary")), True),
+    ("one good quote is enough", claim(("one", "nothing"), ("one", "def f()")), True),
+    ("without evidence", claim(), False),
+    ("another word", claim(("one", "return 'hoher'")), False),
+    ("other blanks", claim(("one", "def f():\n  return")), False),
+    ("other case", claim(("one", "DEF f()")), False),
+    ("from an artifact that was not read", claim(("three", "def f()")), False),
+    ("from another artifact than said", claim(("two", "def f()")), False),
+    ("put together from two places", claim(("one", "def return")), False),
+]
+
+
+@pytest.mark.parametrize(("made", "supported"), [row[1:] for row in SUPPORT], ids=[row[0] for row in SUPPORT])
+def test_a_claim_needs_a_verbatim_quote_from_what_was_read(made: Claim, supported: bool) -> None:
+    """Only line ends are made equal; anything else has to stand there letter by letter, in that artifact."""
+    assert unsupported((made,), READ) == (() if supported else (0,))
+
+
+def test_positions_of_unsupported_claims_are_given() -> None:
+    """Each claim is judged for itself."""
+    made = tuple(row[1] for row in SUPPORT)
+    assert unsupported(made, READ) == tuple(index for index, row in enumerate(SUPPORT) if not row[2])
+    assert unsupported(made, {}) == tuple(range(len(made)))
+    assert unsupported((), READ) == ()
+
+
+@given(st.text(min_size=1, max_size=50), st.text(), st.text())
+def test_every_piece_of_an_artifact_supports_and_nothing_else(quote: str, before: str, after: str) -> None:
+    """A quote is supported exactly where it is a piece of the artifact, line ends aside."""
+    data = (before + quote + after).encode()
+    supported = normalised(quote.encode()) in normalised(data)
+    assert unsupported((claim(("a", quote)),), {"a": data}) == (() if supported else (0,))
+    assert unsupported((claim(("a", quote)),), {"a": b""}) == (0,)
+
+
+@given(st.binary())
+def test_line_ends_are_normalised_once(data: bytes) -> None:
+    """No carriage return is left, and doing it again changes nothing."""
+    assert b"\r" not in normalised(data)
+    assert normalised(normalised(data)) == normalised(data)
+
+
+def test_arguments_come_back_as_json() -> None:
+    """The arguments of one call, as a tool reads them."""
+    first = ToolCall(call_id="1", name="x", arguments={"path": "höher"})
+    second = ToolCall(call_id="2", name="x", arguments=["a"])
+    assert json.loads(decode_arguments(reply("", first, second), 0)) == {"path": "höher"}
+    assert json.loads(decode_arguments(reply("", first, second), 1)) == ["a"]
