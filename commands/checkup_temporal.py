@@ -47,7 +47,7 @@ async def temporal(found: "Settings") -> list[Finding]:
     except Unreachable as error:
         return [Finding("temporal server", "fail", str(error), "`baton up` starts one on this machine")]
     about_server = [await _asked(check(client), check.__name__) for check in ABOUT_SERVER]
-    return [await _server(client), *about_server, await _workers(client, found), _clock(found)]
+    return [await _server(client), *about_server, await _workers(client, found), clock(found)]
 
 
 async def _asked(check: Any, name: str) -> Finding:
@@ -156,7 +156,7 @@ async def _workers(client: "Client", found: "Settings") -> Finding:
     return Finding("workers", "ok", f"{len(there)} on task queue {found.task_queue!r}: {', '.join(there[:5])}")
 
 
-def _clock(found: "Settings") -> Finding:
+def clock(found: "Settings") -> Finding:
     """Compare with the clock of the machine that serves the Web UI: Temporal's API does not tell the time."""
     now, server = _times(found.ui_url)
     if server is None:

@@ -87,13 +87,10 @@ async def _admitted(
     from commands import starting
     from ledger import runs
 
-    try:
-        if await starting.look(client, ledger, started, queue):
-            return started, ""
-    except starting.NotAdmitted:
-        first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None
-        if first is None:
-            raise
+    if await starting.look(client, ledger, started, queue):
+        return started, ""
+    first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None
+    if first is not None:  # somebody started the same request a moment earlier
         return starting.Started(first.workflow_id, first.trace, new=False), ""
     if await starting.has_worker(client, queue):
         return started, OTHER_LEDGER

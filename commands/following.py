@@ -62,8 +62,7 @@ class Follower:
                 if stop_at_gate and look.open:
                     return Code.WAITS, {"state": look.state, "gates": [view.gate for view in look.open]}
                 if self.closed_as:
-                    self.out.note(f"{self.run} was {self.closed_as} in Temporal; its record ends where it stood")
-                    return Code.FAILED, {"state": self.closed_as, "report": None}
+                    return await self._closed_elsewhere()
                 if number % ASK_EVERY == 0:
                     self.closed_as = await _closed(self.handle)
                 await asyncio.sleep(LOOK_EVERY)
@@ -81,6 +80,15 @@ class Follower:
                     self.out.note(text)
                 for command in how_to_answer(view, self.run):
                     self.out.note(f"    {command}")
+
+    async def _closed_elsewhere(self) -> tuple[Code, dict[str, Any]]:
+        """It is over in Temporal and not in this ledger: terminated by hand, or recorded in another ledger."""
+        self.out.note(f"{self.run} was {self.closed_as} in Temporal; this ledger does not say so")
+        report = await self.handle.result() if self.handle is not None and self.closed_as == "completed" else None
+        if not isinstance(report, dict) or "state" not in report:
+            return Code.FAILED, {"state": self.closed_as, "report": None}
+        tell_report(self.out, report)
+        return code_of(report["state"], report.get("reason", "")), {"state": report["state"], "report": report}
 
     def _ended(self, look: Look) -> tuple[Code, dict[str, Any]]:
         report: dict[str, Any] = json.loads(look.report) if look.report else {}

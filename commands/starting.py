@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FLAGS = {"ceiling_usd": "--ceiling-usd", "request_key": "--request-key"}
 """Fields whose flag is not simply `--` and the field's name."""
 
-ADMITTED_WITHIN = 8.0
+ADMITTED_WITHIN = 5.0
 """Seconds that a start is watched. A worker that is there answers within a fraction of one."""
 
 NOBODY_THERE = 1.0
@@ -33,6 +33,9 @@ STALE = timedelta(minutes=2)
 """A poller that was not seen for longer is gone: a poll lasts one minute."""
 
 NUMBERS_TRIED = 200
+
+REFUSALS = ("NotAdmitted", "InputRefused")
+"""Types of failure with which a workflow ends that was never let in."""
 
 _SUMMARY_BYTES, _DETAILS_BYTES = 300, 4000
 
@@ -127,7 +130,10 @@ async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_q
 
 
 async def look(client: "Client", ledger: "Ledger", started: Started, task_queue: str) -> bool:
-    """True as soon as the run stands in the ledger, False when it does not in time. Raises `NotAdmitted` with the reason."""
+    """True as soon as the run stands in the ledger, False when it does not in time, or ended without it.
+
+    Raises `NotAdmitted` with the reason for a run that was refused.
+    """
     from temporalio.client import WorkflowExecutionStatus
 
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
@@ -136,10 +142,9 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
         if ledger.read_now(_is_there, started.run_id):
             return True
         if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
-            # Ended before the ledger was asked again: only what was refused has left no row there.
-            if ledger.read_now(_is_there, started.run_id):
-                return True
-            raise NotAdmitted(f"{started.run} was refused: {await ending(handle)}")
+            if (refusal := await refusal_of(handle)) is not None:
+                raise NotAdmitted(f"{started.run} was refused: {refusal}")
+            return ledger.read_now(_is_there, started.run_id)
         await asyncio.sleep(0.1)
     return False
 
@@ -152,15 +157,17 @@ def _is_there(connection: Any, trace: str) -> bool:
     return connection.execute(select(run.c.trace).where(run.c.trace == trace)).first() is not None
 
 
-async def ending(handle: "WorkflowHandle[Any, Any]") -> str:
-    """Why a closed workflow ended as it did, in one text."""
+async def refusal_of(handle: "WorkflowHandle[Any, Any]") -> str | None:
+    """Why a closed workflow was not let in; None if it was."""
     from temporalio.client import WorkflowFailureError
+    from temporalio.exceptions import ApplicationError
 
     try:
-        report = await handle.result(follow_runs=False)
+        await handle.result(follow_runs=False)
     except WorkflowFailureError as error:
-        return str(getattr(error.cause, "message", None) or error.cause)
-    return str(report.get("reason", "") if isinstance(report, dict) else "")
+        cause = error.cause
+        return cause.message if isinstance(cause, ApplicationError) and cause.type in REFUSALS else None
+    return None
 
 
 async def has_worker(client: "Client", task_queue: str) -> bool:

@@ -16,7 +16,7 @@ from ledger import gates
 from ledger.tables import counter
 from tests import scripts
 from tests.commands.conftest import Baton, Ran
-from tests.scripts import a_tester, answer, edit, item, plan, says, writer
+from tests.scripts import a_tester, answer, could_not, edit, item, plan, says, writer
 from tests.stack import Stack, git, sample, stack, until
 
 CONVERSATIONS = (
@@ -230,6 +230,31 @@ async def test_a_run_that_was_terminated_does_not_hold_the_watcher(
         assert (refused.code, "the run has ended" in refused.err) == (5, True)
         kept = [(one["by"], one["outcome"]) for one in await decided(running, run)]
         assert kept == [("maria", "refused")]
+
+
+async def test_following_prints_lines_as_they_come_and_ends_with_the_run(baton: Baton, serve: Serve, origin: Path) -> None:
+    """`feed RUN --follow` in another process, begun before the end: it has every line once, the last one included."""
+    async with serve():
+        run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
+        watching = asyncio.create_task(asyncio.to_thread(baton.process, "feed", run, "--follow", "--jsonl"))
+        assert (await baton.live("reject", run, "--yes", "-m", "no")).code == 0
+        watched = await watching
+        lines = [json.loads(line) for line in watched.out.splitlines()]
+        assert watched.code == 0
+        assert lines[-1]["did"] == "ended: could_not"
+        assert [line["seq"] for line in lines] == sorted({line["seq"] for line in lines})
+        whole = (await baton.live("feed", run, "--json")).json["lines"]
+        assert [line["seq"] for line in whole] == [line["seq"] for line in lines]
+
+
+async def test_a_run_recorded_elsewhere_still_ends_with_its_report(baton: Baton, serve: Serve, origin: Path) -> None:
+    """The worker keeps another ledger: that is said, and the report comes from Temporal."""
+    async with serve(says("planner", could_not("there is nothing to change"))):
+        baton.set(BATON_STATE=baton.folder / "another")
+        ran = await baton.live(*asking(origin, "--wait", "--json"))
+        assert (ran.code, ran.json["state"]) == (1, "could_not")
+        assert "there is nothing to change" in ran.json["report"]["reason"]
+        assert "compare `ledger_url` and `state`" in ran.json["warning"]
 
 
 async def test_a_number_that_temporal_knows_is_skipped(baton: Baton, serve: Serve, origin: Path) -> None:

