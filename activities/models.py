@@ -92,24 +92,26 @@ class Models:
             raise _as_failure(error) from None
 
     async def _attempt(self, request: CallModel, agent: Agent, choice: Choice) -> Turn:
-        started = await self._begin(request, agent, choice)
-        provider = self._providers[choice.provider]
-        began = time.monotonic()
+        # Made here: a cancellation can arrive while the reservation commits, and it must be closed all the same.
+        reservation = spend.new_id()
+        unanswered = "released"
         try:
-            reply = await provider.complete(started.prompt)
+            started = await self._begin(request, agent, choice, reservation)
+            unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
+            began = time.monotonic()
+            reply = await self._providers[choice.provider].complete(started.prompt)
         except ProviderError as error:
-            await self._ledger.tx(spend.close, started.reservation, "lost" if error.maybe_charged else "released")
+            await self._ledger.tx(spend.close, reservation, "lost" if error.maybe_charged else "released")
             raise
         except asyncio.CancelledError:
-            # The provider may have done the work; nobody will read it. It stays charged in full.
-            await self._ledger.tx(spend.close, started.reservation, "lost")
+            await self._ledger.tx(spend.close, reservation, unanswered)
             raise
         latency_ms = int((time.monotonic() - began) * 1000)
         return await self._ledger.tx(self._finish, request, agent, started, reply, latency_ms)
 
-    async def _begin(self, request: CallModel, agent: Agent, choice: Choice) -> Started:
+    async def _begin(self, request: CallModel, agent: Agent, choice: Choice, reservation: str) -> Started:
         try:
-            return await self._ledger.tx(self._reserve, request, agent, choice)
+            return await self._ledger.tx(self._reserve, request, agent, choice, reservation)
         except CeilingReached as error:
             raise ApplicationError(
                 str(error), error.scope_id, type="CeilingReached", non_retryable=True, category=ApplicationErrorCategory.BENIGN
@@ -117,7 +119,7 @@ class Models:
         except Misconfigured as error:
             raise _permanent("misconfigured", str(error)) from None
 
-    def _reserve(self, connection: Connection, request: CallModel, agent: Agent, choice: Choice) -> Started:
+    def _reserve(self, connection: Connection, request: CallModel, agent: Agent, choice: Choice, reservation: str) -> Started:
         files = self._ledger.files
         if request.task is not None:
             kept = artifacts.put(connection, files, request.task.encode(), "application/json")
@@ -141,13 +143,14 @@ class Models:
             timeout=agent.file.limits.call,
         )
         amount = prices.worst_case(choice, len(prompt.model_dump_json().encode()), prompt.max_output_tokens)
-        reservation = spend.reserve(
+        spend.reserve(
             connection,
             request.key,
             self._scopes(request),
             amount,
             price_version=prices.price_version(choice),
             worker=self._worker,
+            identity=reservation,
         )
         read, tainted = _read_in_chain(connection, files, results, request, inputs)
         return Started(prompt, choice, reservation, read, tainted)

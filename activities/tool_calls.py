@@ -1,9 +1,10 @@
 """Tool calls: one stored result per (turn, index). An edit that was cut short is undone and done again, never doubled."""
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from activities.replies import decode_arguments
 from activities.sandbox import Sandbox
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.text import for_model
-from activities.workspaces import Workspaces
+from activities.workspaces import Lease, Workspaces
 from contracts.base import canonical, digest_of
 from contracts.errors import BatonError
 from contracts.runs import Note
@@ -65,23 +66,61 @@ class Tools:
             row = await self._ledger.read(turns.get, request.turn)
             reply = turns.reply_of(row)
             name, arguments = reply.calls[request.index].name, decode_arguments(reply, request.index)
-            started = time.monotonic()
-            outcome = await self._outcome(request, name, arguments)
-            latency_ms = int((time.monotonic() - started) * 1000)
-            return await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
+            pin = next((one for one in request.agent.tools if one.name == name), None)
+            if pin is None or name not in self._tools:
+                return await self._keep(request, name, arguments, _failure(f"{request.agent.name} may not use {name}"), 0)
+            if self._tools[name].effect == "none" or request.workspace is None:
+                return await self._look(self._tools[name], request, arguments)
+            async with self._leased(request.workspace.name) as lease:
+                return await self._change(self._tools[name], request, request.workspace, arguments, lease)
 
-    async def _outcome(self, request: RunTool, name: str, arguments: bytes) -> Outcome:
-        pin = next((one for one in request.agent.tools if one.name == name), None)
-        tool = self._tools.get(name)
-        if pin is None or tool is None:
-            return _failure(f"{request.agent.name} may not use {name}")
+    async def _look(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolDone:
+        """Run a tool that changes nothing."""
+        started = time.monotonic()
+        outcome = _failure(f"{tool.name} needs a workspace, and this step has none")
         if tool.effect == "none":
-            return await self._call(tool, request, arguments)
-        earlier = await self._ledger.read(_same_effect, request, name, _arguments_digest(arguments))
+            outcome = await self._call(tool, request, arguments)
+        return await self._keep(request, tool.name, arguments, outcome, started)
+
+    async def _keep(self, request: RunTool, name: str, arguments: bytes, outcome: Outcome, started: float) -> ToolDone:
+        latency_ms = int((time.monotonic() - started) * 1000) if started else 0
+        return await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
+
+    async def _change(self, tool: Tool, request: RunTool, use: WorkspaceUse, arguments: bytes, lease: Lease) -> ToolDone:
+        """Run a tool that changes the workspace, which nobody else may use meanwhile, and record the state it leaves."""
+        started = time.monotonic()
+        earlier = await self._ledger.read(_same_effect, request, tool.name, _arguments_digest(arguments))
         if earlier is not None:
             note = "an equal call was the last change to the workspace; it was done once, nothing was done again"
-            return Outcome(json.loads(earlier.body) | {"note": note}, failed=False, state=_state(request), repeated=True)
-        return await self._change(tool, request, arguments)
+            outcome = Outcome(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
+            return await self._keep(request, tool.name, arguments, outcome, started)
+        directory = await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read, lease=lease)
+        await asyncio.to_thread(self._workspaces.begin_change, use.name, lease=lease)
+        outcome = await self._edited(tool, request, use, directory, arguments)
+        done = await self._keep(request, tool.name, arguments, outcome, started)
+        if outcome.patch is not None:
+            await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
+        return done
+
+    async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> Outcome:
+        try:
+            outcome = await tool.call(self._context(request, directory), arguments)
+        except ToolProblem as error:
+            # The workspace stays marked as dirty: whatever the tool left behind is undone before the next use.
+            return _failure(str(error), state=use.state)
+        success = _success(outcome)
+        patch = await asyncio.to_thread(self._workspaces.patch, use.name)
+        return Outcome(success.body, failed=False, sources=success.sources, patch=patch)
+
+    @contextlib.asynccontextmanager
+    async def _leased(self, name: str) -> AsyncIterator[Lease]:
+        """Hold a workspace. Another worker that lost its connection in the middle of a change may still be at it."""
+        held = self._workspaces.lease(name)
+        lease = await asyncio.to_thread(held.__enter__)
+        try:
+            yield lease
+        finally:
+            await asyncio.shield(asyncio.to_thread(held.__exit__, None, None, None))
 
     async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> Outcome:
         directory = None if request.workspace is None else await self._ensure(request.workspace)
@@ -91,27 +130,11 @@ class Tools:
             return _failure(str(error), state=_state(request))
         return _success(outcome, state=_state(request))
 
-    async def _change(self, tool: Tool, request: RunTool, arguments: bytes) -> Outcome:
-        """Run a tool that changes the workspace, and record the state it leaves as a patch from the start."""
-        use = request.workspace
-        if use is None:
-            return _failure(f"{tool.name} needs a workspace, and this step has none")
-        directory = await self._ensure(use)
-        await asyncio.to_thread(self._workspaces.begin_change, use.name)
-        try:
-            outcome = await tool.call(self._context(request, directory), arguments)
-        except ToolProblem as error:
-            # The workspace stays marked as dirty: whatever the tool left behind is undone before the next use.
-            return _failure(str(error), state=use.state)
-        patch = await asyncio.to_thread(self._workspaces.patch, use.name)
-        success = _success(outcome)
-        return Outcome(success.body, failed=False, sources=success.sources, patch=patch)
-
     async def _ensure(self, use: WorkspaceUse) -> Path:
-        def read(digest: str) -> bytes:
-            return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
+        return await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read)
 
-        return await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, read)
+    def _read(self, digest: str) -> bytes:
+        return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
 
     def _context(self, request: RunTool, directory: Path | None) -> ToolContext:
         settings: dict[str, Any] = {}
@@ -167,8 +190,6 @@ class Tools:
         handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
         handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
         commit_riders(connection, request, [_line(request, name, outcome, state)])
-        if outcome.patch is not None and request.workspace is not None and state is not None:
-            self._workspaces.end_change(request.workspace.name, state)
         return _done(_row(connection, request))
 
 

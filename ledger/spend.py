@@ -42,7 +42,21 @@ def set_ceiling(connection: Connection, wanted: Scope) -> None:
     connection.execute(update(scope).where(scope.c.id == wanted.id).values(ceiling=wanted.ceiling))
 
 
-def reserve(connection: Connection, call_key: str, scopes: list[Scope], amount: int, *, price_version: str, worker: str) -> str:
+def new_id() -> str:
+    """An id for a reservation. A caller that may be cancelled makes it before it reserves, to be able to close it."""
+    return secrets.token_hex(16)
+
+
+def reserve(
+    connection: Connection,
+    call_key: str,
+    scopes: list[Scope],
+    amount: int,
+    *,
+    price_version: str,
+    worker: str,
+    identity: str | None = None,
+) -> str:
     """Hold `amount` in every scope and return the reservation's id; `CeilingReached` and nothing held where one refuses.
 
     The caller's transaction must end with that error. Earlier reservations of the same call that are still held belong to
@@ -56,7 +70,7 @@ def reserve(connection: Connection, call_key: str, scopes: list[Scope], amount: 
         if connection.execute(room.values(held=scope.c.held + amount)).rowcount == 0:
             row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
             raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
-    identity = secrets.token_hex(16)
+    identity = identity or new_id()
     connection.execute(
         reservation.insert().values(
             id=identity,
@@ -90,9 +104,12 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
 
 
 def close(connection: Connection, reservation_id: str, state: str) -> None:
-    """End a held reservation without a reply: `released` costs nothing, `lost` costs all of it. Others stay as they are."""
-    row = _row(connection, reservation_id)
-    if row.state == "held":
+    """End a held reservation without a reply: `released` costs nothing, `lost` costs all of it.
+
+    One that is not held, or was never made, stays as it is.
+    """
+    row = connection.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update()).first()
+    if row is not None and row.state == "held":
         _close(connection, reservation_id, state, row.amount if state == "lost" else 0)
 
 
