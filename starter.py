@@ -50,21 +50,19 @@ def call(arguments: Sequence[str]) -> int:
     try:
         code = assemble()(list(arguments), prog_name="baton", standalone_mode=False)
         return int(code or 0)
-    except BrokenPipeError:
-        # The reader of a pipe has had enough; whatever is still buffered must not raise again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Code.FAILED
+    except SystemExit as ending:
+        # Typer's own way out when the reader of a pipe has had enough; its wrapped stdout forgives the last flush.
+        return ending.code if isinstance(ending.code, int) else Code.FAILED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: `explain` tells each kind apart)
         return _report(error, arguments)
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:
-    code, text = explain(error, debug="--debug" in arguments)
-    if text:
-        sys.stderr.write(f"baton: {text}\n")
-    if "--json" in arguments:
-        from commands.output import Out
+    from commands.output import Out, safe_text
 
+    code, text = explain(error, debug="--debug" in arguments)
+    sys.stderr.write(safe_text(f"baton: {text}\n"))
+    if "--json" in arguments:
         Out(as_json=True).document(error={"code": int(code), "name": code.name.lower(), "text": text})
     return int(code)
 

@@ -102,31 +102,11 @@ def compose(
     The id is made from who decides what on which bytes: sent again it is the same decision. What was refused does not
     count as sent, so that a decision can be repeated when the reason of the refusal is gone.
     """
-    if verb in NEEDS_NOTE and not note.strip():
-        raise Usage(f'{verb.replace("_", "-")} needs a reason: add -m "why"')
-    asked = {question.id for question in view.questions}
-    unknown = sorted(set(answers) - asked)
-    if unknown:
-        raise Usage(
-            f"--answer: gate {view.gate} does not ask {', '.join(unknown)}; it asks {', '.join(sorted(asked)) or 'nothing'}"
-        )
-    missing = [question for question in view.questions if not answers.get(question.id, "").strip()]
-    if verb in {"approve", "answer"} and missing:
-        flags = " ".join(f'--answer {question.id}="…"' for question in missing)
-        raise Usage(f"gate {view.gate} asks {', '.join(question.id for question in missing)}; add {flags}")
-    said = digest_of(
-        "cli", view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt)
-    )
-    values: dict[str, Any] = {
-        "gate": view.gate,
-        "by": by,
-        "note": note,
-        "subject": view.subject,
-        "channel": "cli",
-        "nonce": said,
-    }
-    if answers:
-        values["answers"] = dict(answers)
+    _check_complete(view, verb, note, answers)
+    parts = (view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt))
+    said = digest_of("cli", *parts)
+    values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
+    values |= {"channel": "cli", "nonce": said} | ({"answers": dict(answers)} if answers else {})
     try:
         Decision.read_typed_by_people(values)
     except ContractViolation as error:
@@ -134,10 +114,22 @@ def compose(
         raise Usage(f"the decision was not sent: {problems}") from None
     size = len(json.dumps(values).encode())
     if size > MESSAGE_LIMIT:
-        raise Usage(
-            f"the decision has {size} bytes and may have {MESSAGE_LIMIT}; keep note and answers short. Nothing was sent"
-        )
+        raise Usage(f"the decision has {size} bytes and may have {MESSAGE_LIMIT}; shorten note and answers. Nothing was sent")
     return f"cli-{said[:40]}", values
+
+
+def _check_complete(view: GateView, verb: Verb, note: str, answers: Mapping[str, str]) -> None:
+    if verb in NEEDS_NOTE and not note.strip():
+        raise Usage(f'{verb.replace("_", "-")} needs a reason: add -m "why"')
+    asked = [question.id for question in view.questions]
+    unknown = sorted(set(answers) - set(asked))
+    if unknown:
+        there = ", ".join(asked) or "nothing"
+        raise Usage(f"--answer: gate {view.gate} does not ask {', '.join(unknown)}; it asks {there}")
+    missing = [name for name in asked if not answers.get(name, "").strip()]
+    if verb in {"approve", "answer"} and missing:
+        flags = " ".join(f'--answer {name}="…"' for name in missing)
+        raise Usage(f"gate {view.gate} asks {', '.join(missing)}; add {flags}")
 
 
 async def send(

@@ -67,7 +67,8 @@ def is_budget(reason: str) -> bool:
 def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None) or "baton"
-    return f"{error.format_message().rstrip('.')}. `{path} --help` shows what it takes"
+    what = error.format_message().rstrip(".") or "name a command; they are listed above"
+    return f"{what}. `{path} --help` shows what it takes"
 
 
 def _from_libraries(error: BaseException) -> tuple[Code, str] | None:

@@ -1,6 +1,7 @@
 """`baton feed`: what was done, why, and what comes next."""
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 
 from commands.context import LOOK, Json, Project, duration, open_ledger, settings
 from commands.errors import NothingYet, Usage
-from commands.output import Out
+from commands.output import Out, quiet
 from commands.telling import tell_line
 
 if TYPE_CHECKING:
@@ -87,12 +88,13 @@ class Reader:
     async def read(self, *, follow: bool) -> None:
         """Tell what there is; with `follow`, go on until the run has ended."""
         kept: list[dict[str, Any]] = []
-        with self._out.waiting("waiting for what comes next (Ctrl-C ends the watching, not the run)"):
+        with self._spinner(follow):
             while True:
                 # The state first: a run that has ended then has no lines after those that are read now.
                 ended = self._has_ended()
                 lines = self._next()
-                kept += [self._tell(line) for line in lines if not self._overview or line.importance == "overview"]
+                with quiet() if lines else nullcontext():
+                    kept += [self._tell(line) for line in lines if not self._overview or line.importance == "overview"]
                 if not lines and (not follow or ended):
                     break
                 if not lines:
@@ -101,6 +103,10 @@ class Reader:
             self._out.document(lines=kept, last=self._seq)
         elif not self._shown:
             self._out.note("no lines yet")
+
+    def _spinner(self, follow: bool) -> AbstractContextManager[None]:
+        text = "waiting for what comes next (Ctrl-C ends the watching, not the run)"
+        return self._out.waiting(text) if follow else nullcontext()
 
     def _next(self) -> "list[FeedLine]":
         from ledger.feed import after

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import Code
-from commands.output import Out, safe
+from commands.output import Out, quiet, safe
 from commands.telling import code_of, gate_lines, how_to_answer, tell_line, tell_report
 from contracts.gates import GateView
 from contracts.runs import FINAL, FeedLine
@@ -54,7 +54,9 @@ class Follower:
         with self.out.waiting(f"{self.run}: waiting for what comes next (Ctrl-C ends the watching, not the run)"):
             for number in itertools.count(1):
                 look = self.ledger.read_now(_look, self.trace, self.seq)
-                self._tell(look)
+                if look.lines or any(view.gate not in self.seen for view in look.open):
+                    with quiet():
+                        self._tell(look)
                 if look.lines:
                     continue
                 if look.state in FINAL:

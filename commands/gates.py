@@ -172,39 +172,32 @@ def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
 def gates(project: Project = None, as_json: Json = False) -> None:
     """List what waits for a person, the most urgent first, with the commands that answer it."""
     out = Out(as_json=as_json)
-    views: list[GateView] = []
-    names: dict[str, str] = {}
     try:
         with open_ledger(settings()) as ledger:
-            from commands.queries import names_of
-            from ledger.gates import open_gates
-
-            views = ledger.read_now(open_gates, project)
-            names = ledger.read_now(names_of, [view.trace for view in views])
+            waiting = _waiting(ledger, project)
     except NothingYet as nothing:
         out.note(str(nothing))
+        waiting = []
     out.document(
-        gates=[
-            view.model_dump(mode="json") | {"run": names[view.trace], "commands": how_to_answer(view, names[view.trace])}
-            for view in views
-        ]
+        gates=[view.model_dump(mode="json") | {"run": run, "commands": how_to_answer(view, run)} for run, view in waiting]
     )
-    if not views:
+    if not waiting:
         out.note("nothing waits for a person")
         return
-    rows = [
-        [
-            names[view.trace],
-            view.gate,
-            left(view.deadline),
-            view.risk.split(":")[0] or "-",
-            safe(view.title, 70),
-            view.subject[:12],
-        ]
-        for view in views
-    ]
-    out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), rows)
-    first = views[0]
-    out.note(
-        f"  next    baton show {names[first.trace]} --gate {first.gate}   then {how_to_answer(first, names[first.trace])[0]}"
-    )
+    out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), [_row(run, view) for run, view in waiting])
+    run, view = waiting[0]
+    out.note(f"  next    baton show {run} --gate {view.gate}   then {how_to_answer(view, run)[0]}")
+
+
+def _waiting(ledger: "Ledger", project: str | None) -> "list[tuple[str, GateView]]":
+    from commands.queries import names_of
+    from ledger.gates import open_gates
+
+    views = ledger.read_now(open_gates, project)
+    names = ledger.read_now(names_of, [view.trace for view in views])
+    return [(names.get(view.trace, view.workflow_id), view) for view in views]
+
+
+def _row(run: str, view: "GateView") -> list[str]:
+    risk = view.risk.split(":")[0] or "-"
+    return [run, view.gate, left(view.deadline), risk, safe(view.title, 70), view.subject[:12]]

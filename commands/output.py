@@ -38,7 +38,7 @@ class Out:
         if self.as_json:
             return
         if self.terminal and style:
-            with _spinners_aside():
+            with quiet():
                 _console().print(text, style=style, soft_wrap=True)
         else:
             _write(sys.stdout, text)
@@ -153,16 +153,20 @@ def _spinner(text: str) -> "Live":
 
 
 @contextmanager
-def _spinners_aside() -> Iterator[None]:
-    for live in _spinners:
+def quiet() -> Iterator[None]:
+    """Let no spinner turn while several lines are written: starting and stopping it for each would flicker."""
+    turning = [live for live in _spinners if live.is_started]
+    for live in turning:
         live.stop()
-    yield
-    for live in _spinners:
-        live.start()
+    try:
+        yield
+    finally:
+        for live in turning:
+            live.start()
 
 
 def _write(stream: Any, text: str) -> None:
-    with _spinners_aside():
+    with quiet():
         stream.write(text + "\n")
         stream.flush()
 

@@ -99,7 +99,6 @@ def _environment(typed: str) -> str:
 
 async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_queue: str) -> Started:
     """Start the delivery under the next free number, or give back the run that has its request key already."""
-    from temporalio.common import WorkflowIDReusePolicy
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
     from ledger import runs
@@ -112,20 +111,26 @@ async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_q
     for _ in range(NUMBERS_TRIED):
         run = f"{name}-{ledger.tx_now(runs.next_number, 'deliver'):04d}"
         try:
-            handle = await client.start_workflow(
-                "Delivery",
-                asked,
-                id=run,
-                task_queue=task_queue,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary=_cut(f"deliver: {asked.instruction}", _SUMMARY_BYTES, one_line=True),
-                static_details=_cut(_details(asked), _DETAILS_BYTES),
-            )
+            handle = await _start(client, asked, run, task_queue)
         except WorkflowAlreadyStartedError:
             continue  # the server is older than this ledger: that number is taken
         return Started(run, handle.first_execution_run_id or handle.result_run_id or "")
     raise Misconfigured(
         f"Temporal knows {NUMBERS_TRIED} runs {name}-… that this ledger does not. Use the ledger they were started with"
+    )
+
+
+async def _start(client: "Client", asked: DeliveryInput, run: str, task_queue: str) -> "WorkflowHandle[Any, Any]":
+    from temporalio.common import WorkflowIDReusePolicy
+
+    return await client.start_workflow(
+        "Delivery",
+        asked,
+        id=run,
+        task_queue=task_queue,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        static_summary=_cut(f"deliver: {asked.instruction}", _SUMMARY_BYTES, one_line=True),
+        static_details=_cut(_details(asked), _DETAILS_BYTES),
     )
 
 

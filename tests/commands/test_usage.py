@@ -66,6 +66,20 @@ def test_a_misspelt_command_is_answered_with_the_near_one(baton: Baton) -> None:
     assert "Traceback" not in ran.err
 
 
+def test_without_a_command_the_list_is_shown(baton: Baton) -> None:
+    """`baton` alone lists the commands and exits with 2; nothing was asked for."""
+    ran = baton()
+    assert ran.code == 2
+    assert "deliver" in ran.out
+    assert "name a command" in ran.err
+
+
+def test_stopping_what_does_not_run_says_so(baton: Baton) -> None:
+    """`baton down` with nothing of ours running: exit 0."""
+    ran = baton("down")
+    assert (ran.code, ran.out.strip()) == (0, "nothing of ours was running")
+
+
 def test_a_missing_option_is_named(baton: Baton) -> None:
     """`baton deliver` alone names the first option that it needs, and where to read more."""
     ran = baton("deliver")
