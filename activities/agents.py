@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import StrictUndefined, UndefinedError
-from jinja2.exceptions import SecurityError, TemplateError
+from jinja2 import StrictUndefined
+from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field
 
@@ -56,7 +56,7 @@ class Agent:
         }
         try:
             return _TEMPLATES.from_string(self.instructions).render(variables)
-        except (UndefinedError, SecurityError, TemplateError) as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise Misconfigured(
                 f"agents/{self.file.name}/{self.version}.md: {error}; "
                 f"instructions may use agent, tools and task (a {self.takes.contract})"
@@ -119,7 +119,10 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
 
 def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
     """Read one agent file. Raises `Misconfigured`, naming the key that is wrong."""
-    text = path.read_text()
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path} cannot be read as text: {error}") from None
     parts = _PARTS.match(text)
     if parts is None:
         raise Misconfigured(f"{path}: an agent file begins with front matter between two lines of '---'")
@@ -158,8 +161,14 @@ def _routes(path: Path) -> Routes:
 
 def read_lock(path: Path) -> dict[str, str]:
     """The released agent versions with their digests, from released.lock: lines of `name@vN DIGEST`, # comments."""
-    lines = [line.split("#")[0].split() for line in path.read_text().splitlines()] if path.exists() else []
-    return {line[0]: line[1] for line in lines if len(line) == 2}
+    lock: dict[str, str] = {}
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+        words = line.split("#")[0].split()
+        if words and (len(words) != 2 or "@v" not in words[0]):
+            raise Misconfigured(f"{path} line {number}: a line is `name@vN DIGEST`, not {line[:80]!r}")
+        if words:
+            lock[words[0]] = words[1]
+    return lock
 
 
 def lock_problems(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:

@@ -50,12 +50,13 @@ class Gates:
             commit_riders(connection, request, [_closed_line(request.gate, outcome)])
             return outcome
         refused = self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
-        intents: list[Intent] = []
+        intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         if refused is None and claim.verb == "approve":
-            intents, refused = _approve_intents(connection, request)
+            refused = _conflict(connection, intents)
         if refused is None:
             outcome = gates.win(connection, request, claim, authenticated=False)
-            outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
+            if outcome.won and outcome.verb == "approve":
+                outcome = outcome.model_copy(update={"intents": _approve_intents(connection, request, intents)})
         else:
             outcome = gates.decided(claim, request.gate, authenticated=False, refused=refused)
         if not outcome.won:
@@ -64,17 +65,21 @@ class Gates:
         return outcome
 
 
-def _approve_intents(connection: Connection, request: AdmitDecision) -> tuple[list[Intent], str | None]:
-    """Write the intents that this gate approves. A refused one leaves none: the caller's refusal is what is committed."""
-    intents = gates.intents(connection, request.gate.trace, request.gate.gate)
+def _conflict(connection: Connection, intents: list[Intent]) -> str | None:
+    """Why one of these actions may not be meant, or None."""
     try:
         for intent in intents:
             actions.check(connection, intent)
-        for intent in intents:
-            actions.propose(connection, intent, trace=request.gate.trace, gate=request.gate.gate, state="approved")
     except Refused as error:
-        return [], str(error)
-    return intents, None
+        return str(error)
+    return None
+
+
+def _approve_intents(connection: Connection, request: AdmitDecision, intents: list[Intent]) -> tuple[str, ...]:
+    """Write the actions of an approval that counts. Only after it has won: a decision that lost must approve nothing."""
+    for intent in intents:
+        actions.propose(connection, intent, trace=request.gate.trace, gate=request.gate.gate, state="approved")
+    return tuple(intent.key for intent in intents)
 
 
 def _open_line(view: GateView) -> Note:

@@ -65,9 +65,11 @@ class Policy(Input, name="policy/1"):
             return f"{by!r} is not one of the people in policy.toml, and identity is 'known'"
         if verb == "approve" and not rule.requester_may_approve and by == owner:
             return f"{by!r} asked for this run and may not approve it"
-        roles = set(self.people[by].roles) if by in self.people else set()
+        # Nobody proves who they are when any name is taken, so a name brings no role with it; and a role is no name.
+        roles = set(self.people[by].roles) if self.identity == "known" else set()
+        is_role = by == "owner" or any(by in person.roles for person in self.people.values())
         allowed = set(rule.who)
-        if "*" in allowed or by in allowed or roles & allowed or ("owner" in allowed and by == owner):
+        if "*" in allowed or (by in allowed and not is_role) or roles & allowed or ("owner" in allowed and by == owner):
             return None
         return f"{by!r} may not decide here; policy allows {', '.join(rule.who)}"
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from activities.agents import Agent
 from activities.providers.schema import closed_schema
-from activities.tools.text import for_model
+from activities.tools.text import for_model, one_line
 from contracts.base import Contract
 from contracts.conversation import AssistantMessage, Message, ModelReply, ToolAnswer, ToolMessage, ToolSpec, UserMessage
 from contracts.handoff import Answer, Handoff
@@ -40,7 +40,7 @@ def system_text(agent: Agent, task: Contract) -> str:
 
 def task_text(agent: Agent, task: Contract, inputs: Sequence[Handoff[Any]]) -> str:
     """The first message: the task as JSON, then other agents' handoffs as labelled data."""
-    body = for_model(json.dumps(task.model_dump(mode="json"), ensure_ascii=False, indent=1), DATA_LIMIT)
+    body = _data(task.model_dump(mode="json"))
     return "\n\n".join([f"Task ({agent.file.takes})\n<data>\n{body}\n</data>", *(_data_block(one) for one in inputs)])
 
 
@@ -52,8 +52,14 @@ def _data_block(handoff: Handoff[Any]) -> str:
         f"made from untrusted sources: {', '.join(handoff.taint)}" if handoff.taint else "no untrusted sources",
     ]
     marks += [f"UNSUPPORTED: {claim.subject}: {claim.attribute} = {claim.value}" for claim in unsupported]
-    body = for_model(json.dumps(handoff.body, ensure_ascii=False, indent=1), DATA_LIMIT)
-    return "; ".join(marks) + f"\n<data>\n{body}\n</data>"
+    label = "; ".join(one_line(mark, 2000).replace("<", "(") for mark in marks)
+    return f"{label}\n<data>\n{_data(handoff.body)}\n</data>"
+
+
+def _data(value: object) -> str:
+    """JSON that cannot close the block it stands in."""
+    text = json.dumps(value, ensure_ascii=False, indent=1).replace("<", "\\u003c")
+    return for_model(text, DATA_LIMIT)
 
 
 def messages(

@@ -23,7 +23,7 @@ from contracts.errors import NotFound
 from contracts.gates import Decided, Decision, GateView
 from contracts.runs import FeedLine
 from contracts.steps import Began, RunContext, ToolDone, Turn
-from contracts.work import Base, Frozen, Integrated
+from contracts.work import Base, Frozen, Integrated, Judged
 from contracts.workspace import WorkspaceRef
 
 CONTRACTS: tuple[type[Contract], ...] = (
@@ -43,6 +43,7 @@ CONTRACTS: tuple[type[Contract], ...] = (
     GateView,
     GitPush,
     Integrated,
+    Judged,
     Plan,
     PlanTask,
     Receipt,

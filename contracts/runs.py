@@ -72,7 +72,7 @@ class RunChange(Contract):
 
 
 class Request(Contract):
-    """What every activity's argument carries: who asks, and the feed lines that ride along and are committed with its effect."""
+    """What every activity's argument carries: who asks, and the feed lines that are committed together with its effect."""
 
     run: RunRef
     notes: tuple[Note, ...] = ()

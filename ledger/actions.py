@@ -24,11 +24,15 @@ class Lease:
 def check(connection: Connection, intent: Intent) -> None:
     """Raise `Refused` if the same logical event stands in the outbox with other arguments. Changes nothing."""
     row = connection.execute(select(action).where(action.c.key == intent.key)).first()
-    if row is not None and row.arguments_digest != intent.arguments_digest:
+    if row is not None and row.arguments_digest != intent.arguments_digest and row.state not in GIVEN_UP:
         raise Refused(
             f"{intent.type}: the same event was asked for with other arguments in run {row.trace} (it is {row.state}); "
             "nothing was done. Change what makes it another event (for git.push: the branch), or settle that one first"
         )
+
+
+GIVEN_UP = ("rejected", "expired", "failed", "dead")
+"""States in which nothing happened and nothing will: another run may mean the same event anew."""
 
 
 def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, state: ActionState) -> Row[Any]:
@@ -44,6 +48,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
         "order": intent.order,
         "summary": intent.summary,
         "arguments": intent.arguments,
+        "arguments_digest": intent.arguments_digest,
         "state": state,
         "updated_at": now,
     }
@@ -52,7 +57,6 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
         action,
         key=intent.key,
         type=intent.type,
-        arguments_digest=intent.arguments_digest,
         reason="",
         receipt="",
         lease_owner="",
@@ -62,7 +66,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     )
     # After the insert, which waits for another transaction that is writing the same key.
     check(connection, intent)
-    again = update(action).where(action.c.key == intent.key, action.c.state.in_(["rejected", "expired", "failed", "dead"]))
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP))
     connection.execute(again.values(**values, reason="", receipt=""))
     return get(connection, intent.key)
 
@@ -87,9 +91,7 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
     # Locked: an attempt that another worker is just beginning must be seen.
     before = _one(connection, select(action).where(action.c.key == key).with_for_update(), key)
     now = now_us()
-    free = (action.c.state == "approved") | (
-        action.c.state.in_(["sending", "unknown"]) & ((action.c.lease_until < now) | (action.c.lease_owner == owner))
-    )
+    free = (action.c.state == "approved") | (action.c.state.in_(["sending", "unknown"]) & (action.c.lease_until < now))
     query = (
         update(action)
         .where(action.c.key == key, free)
@@ -105,6 +107,12 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
     )
     fence = connection.execute(query).scalar()
     return before, None if fence is None else Lease(key, int(fence), now + lease_us)
+
+
+def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
+    """Keep a lease for so long from now; 0 lets go of it, so that the next attempt need not wait. False when it was lost."""
+    query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
+    return connection.execute(query.values(lease_until=now_us() + lease_us if lease_us else 0)).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:

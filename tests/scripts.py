@@ -16,7 +16,7 @@ def call(tool: str, **arguments: Any) -> dict[str, Any]:
         "edit_file": ("all",),
         "search": ("path", "regex", "limit", "context"),
     }
-    return {"tool": tool, "arguments": {name: None for name in optional.get(tool, ())} | arguments}
+    return {"tool": tool, "arguments": dict.fromkeys(optional.get(tool, ())) | arguments}
 
 
 def calls(*several: dict[str, Any]) -> Turn:

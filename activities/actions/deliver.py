@@ -1,7 +1,8 @@
 """Carrying out approved actions: claim with a fencing lease, find or send, keep the receipt."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,8 +19,10 @@ from ledger import actions, artifacts
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us, now_us
 
-LEASE = timedelta(minutes=3)
-"""How long one attempt has the action to itself. Longer than any adapter's own time-out."""
+LEASE = timedelta(seconds=15)
+"""How long an attempt has the action to itself without a sign of life. It renews the lease while it works, so this is how
+long the others wait for one that was killed."""
+LEASE_US = LEASE // timedelta(microseconds=1)
 
 
 class Adapter(Protocol):
@@ -52,11 +55,32 @@ class Actions:
         An earlier attempt's outcome that is not known is asked of the target before anything is sent.
         """
         async with beating():
-            row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE // timedelta(microseconds=1))
+            row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
                 return _already(row)
-            receipt = await self._carry_out(row)
-            return await self._ledger.tx(_settle, request, lease, receipt)
+            async with self._held(lease):
+                receipt = await self._carry_out(row)
+                return await self._ledger.tx(_settle, request, lease, receipt)
+
+    @contextlib.asynccontextmanager
+    async def _held(self, lease: Lease) -> AsyncIterator[None]:
+        """Renew the lease while the block runs; let go of it when the block fails, for the next attempt to ask the target."""
+        renewing = asyncio.create_task(self._renew(lease))
+        try:
+            yield
+        except BaseException:
+            await self._ledger.tx(actions.hold, lease, 0)
+            raise
+        finally:
+            renewing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _renew(self, lease: Lease) -> None:
+        held = True
+        while held:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            held = await self._ledger.tx(actions.hold, lease, LEASE_US)
 
     async def _carry_out(self, row: Row[Any]) -> Receipt:
         adapter = self._adapters.get(row.type)

@@ -104,8 +104,9 @@ def test_a_gate_without_a_rule_is_refused(tmp_path: Path) -> None:
 WHO: list[tuple[str, GatePolicy, str, str | None]] = [
     ("anybody", rule("*"), "somebody", None),
     ("by name", rule("petra"), "petra", None),
-    ("by role", rule("reviewer"), "otto", None),
-    ("by one of several roles", rule("nobody", "operator"), "otto", None),
+    ("by role, while anybody can say any name", rule("reviewer"), "otto", "'otto' may not decide here; policy allows reviewer"),
+    ("by the name of a role", rule("reviewer"), "reviewer", "'reviewer' may not decide here; policy allows reviewer"),
+    ("by the word owner", rule("owner"), "owner", "'owner' may not decide here; policy allows owner"),
     ("by another's role", rule("reviewer"), "olga", "'olga' may not decide here; policy allows reviewer"),
     ("a stranger", rule("petra", "lead"), "somebody", "'somebody' may not decide here; policy allows petra, lead"),
     ("the run's owner", rule("owner"), "olga", None),
@@ -125,7 +126,7 @@ WHO: list[tuple[str, GatePolicy, str, str | None]] = [
 
 @pytest.mark.parametrize(("given", "by", "said"), [row[1:] for row in WHO], ids=[row[0] for row in WHO])
 def test_who_may_approve(tmp_path: Path, given: GatePolicy, by: str, said: str | None) -> None:
-    """Names, roles, everybody, the owner; never an agent; and a refusal that says why."""
+    """Names, everybody, the owner; never an agent, and no role where names are not checked; refusals say why."""
     assert policy(tmp_path).refuses(given, "approve", by, "olga") == said
 
 
@@ -146,6 +147,8 @@ def test_where_people_must_be_known_strangers_decide_nothing(tmp_path: Path) -> 
     known = policy(tmp_path, TEXT.replace('"any"', '"known"'))
     assert known.refuses(rule("*"), "approve", "olga", "olga") is None
     assert known.refuses(rule("lead"), "approve", "otto", "olga") == "'otto' may not decide here; policy allows lead"
+    assert known.refuses(rule("reviewer"), "approve", "otto", "olga") is None
+    assert known.refuses(rule("nobody", "operator"), "approve", "otto", "olga") is None
     assert known.refuses(rule("reviewer"), "approve", "reviewer", "olga") is not None  # a role's name is nobody's name
     said = known.refuses(rule("*", "petra"), "approve", "petra", "olga")
     assert said == "'petra' is not one of the people in policy.toml, and identity is 'known'"

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from sqlalchemy import update
 
 import starter
 from commands.server import ROOT
 from ledger import feed
 from ledger.db import Ledger
+from ledger.tables import run
 from tests.commands.conftest import Baton, Begin
 from tests.ledger import samples
 from tests.stack import git
@@ -181,18 +183,17 @@ def test_json_errors_are_documents_too(baton: Baton) -> None:
     assert ran.json["error"]["text"] in ran.err
 
 
-def test_an_unexpected_error_is_one_line_and_a_file(baton: Baton, tmp_path: Path) -> None:
-    """What nobody foresaw: one line that says where the details are; the traceback only with --debug."""
-    (tmp_path / "agents" / "odd").mkdir(parents=True)
-    (tmp_path / "agents" / "odd" / "v1.md").write_bytes(b"\xff\xfe not text")
-    baton.set(BATON_AGENTS=tmp_path / "agents")
-    ran = baton.process("agents", "list", TMPDIR=str(tmp_path))
+def test_an_unexpected_error_is_one_line_and_a_file(baton: Baton, ledger: Ledger, begin: Begin, tmp_path: Path) -> None:
+    """What nobody foresaw, here a row that somebody spoiled: one line and where the details are; --debug shows them."""
+    begin()
+    ledger.tx_now(lambda connection: connection.execute(update(run).values(input="spoiled")))
+    ran = baton.process("runs", TMPDIR=str(tmp_path))
     assert ran.code == 1
     assert len(ran.err.splitlines()) == 1
     details = re.search(r"Details are in (\S+);", ran.err)
     assert details is not None
     assert "Traceback" in Path(details[1]).read_text()
-    assert "Traceback" in baton.process("--debug", "agents", "list").err
+    assert "Traceback" in baton.process("--debug", "runs").err
 
 
 def test_interrupting_is_exit_130(baton: Baton, ledger: Ledger, begin: Begin) -> None:

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
 from tests.scripts import a_tester, answer, call, calls, could_not, edit, item, plan, read, says, summary, unsure, write, writer
 from tests.stack import git, sample
 from tests.workflows.conftest import Start
@@ -234,14 +237,12 @@ async def test_without_a_check_the_plan_gate_asks_and_nothing_is_called_passed(s
     async with start(planner, writer("note", write("notes.txt", "hello world\n")), a_tester()) as stack:
         run = await stack.deliver(folder, branch="notes")
         view = await stack.gate(run, "plan")
-        try:
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
             await stack.decide(view)
-        except Exception as error:
-            refused = str(error.__cause__)
         await stack.decide(view, answers={"check": "none"})
         change = await stack.approve(run, "change")
         report = await run.result()
-    assert 'gate plan-1 asks check; send answers, e.g. "answers": {"check": "…"}' in refused
+    assert 'gate plan-1 asks check; send answers, e.g. "answers": {"check": "…"}' in str(refused.value.cause)
     assert report.tests.verdict == "not_run"
     assert change.risk.startswith("high")
     assert git(folder, "show", "notes:notes.txt") == "hello world"

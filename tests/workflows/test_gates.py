@@ -1,4 +1,4 @@
-"""Gates and time: deadlines, reminders, escalation, and races between a decision and the deadline. On a time-skipping server."""
+"""Gates and time, on a server that skips it: deadlines, reminders, escalation."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

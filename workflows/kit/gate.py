@@ -63,7 +63,7 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
     kit.inbox.close(state, decided)
     kit.move(before if before != "waiting" else "working", next="the run goes on")
     kit.show(STATE.value_set("working"), GATE.value_set(f"{view.gate}:{decided.verb}"), NEEDS_HUMAN.value_set(False))
-    kit.tell_again()
+    kit.tell(f"{decided.verb} at {view.gate}" + (f" by {decided.by}" if decided.by else ""), decided.note)
     # The update handler answers its sender before the run moves on.
     await workflow.wait_condition(workflow.all_handlers_finished)
     return decided
@@ -72,7 +72,8 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
 def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
     name, revision = kit.inbox.next_name(ask.kind)
     escalates = policy.expiry == "escalate" and policy.escalation
-    then = f"asks {', '.join(policy.escalation)} and then rejects" if escalates else "rejects"
+    named = [kit.pins.owner if who == "owner" else who for who in policy.escalation]
+    then = f"asks {', '.join(named)} and then rejects" if escalates else "rejects"
     return GateView(
         gate=name,
         kind=ask.kind,
@@ -101,7 +102,7 @@ def _show_open(kit: Kit, view: GateView) -> None:
         NEEDS_HUMAN.value_set(True),
         GATE_DEADLINE.value_set(view.deadline),
     )
-    kit.tell_again()
+    kit.tell_gate(view)
 
 
 async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:

@@ -149,7 +149,7 @@ class Kit:
         self._waiting.append(line)
         self.lines = [*self.lines, line][-FEED_LIMIT:]
         self.next = next or self.next
-        self._tell(line)
+        self.tell(line.did, line.why, line.next)
 
     def enter(self, stage: str, next: str = "") -> None:
         """The run works on this stage from now on."""
@@ -263,24 +263,24 @@ class Kit:
 
     # What it shows
 
-    def _tell(self, line: Note) -> None:
+    def tell(self, did: str, why: str = "", next: str = "") -> None:
         """Temporal's Web UI shows this text; it comes from a query and costs no event."""
-        waiting = [f"- **Waits at:** {view.gate} ({' | '.join(view.verbs)})" for view in self.inbox.waiting()]
-        scripted = ["- scripted model: no real model takes part"] if self.began and self.scripted else []
         text = [
-            f"## {self.stage}: {line.did}",
-            f"- **Why:** {line.why or '-'}",
-            f"- **Next:** {line.next or self.next or '-'}",
+            f"## {self.stage}: {did}",
+            f"- **Why:** {why or '-'}",
+            f"- **Next:** {next or self.next or '-'}",
             f"- **Money:** ${self.usd_micros / 1_000_000:.4f}",
-            *waiting,
-            *scripted,
         ]
+        if self.began and self.scripted:
+            text.append("- scripted model: no real model takes part")
         workflow.set_current_details("\n".join(text)[:4000])
 
-    def tell_again(self) -> None:
-        """Refresh the text after a gate opened or closed."""
-        if self.lines:
-            self._tell(self.lines[-1])
+    def tell_gate(self, view: GateView) -> None:
+        """Say in Temporal's Web UI what a person is asked, and what answers it."""
+        decision = f'{{"gate": "{view.gate}", "by": "you", "subject": "{view.subject}"}}'
+        facts = "".join(f"\n- {fact}" for fact in view.facts)
+        answer = f"send the update {' or '.join(f'`{verb}`' for verb in view.verbs)} with `{decision}`"
+        self.tell(f"waits for a person at {view.gate}: {view.title}", facts, f"{answer}; {view.on_expiry}")
 
     def waiting_view(self) -> GateView | None:
         """The first gate that is open here, or None."""
