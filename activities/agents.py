@@ -171,6 +171,22 @@ def read_lock(path: Path) -> dict[str, str]:
     return lock
 
 
+def freeze(path: Path, agent: Agent) -> bool:
+    """Write an agent version into released.lock: from then on its file and schemas must not change. False if it was there.
+
+    Raises `Misconfigured` where it was released with other bytes: a release is never replaced.
+    """
+    name, lock = f"{agent.file.name}@{agent.version}", read_lock(path)
+    if name in lock and lock[name] != agent.digest:
+        raise Misconfigured(f"{name} is released with digest {lock[name][:12]}… already; put the change into a new version")
+    if name in lock:
+        return False
+    lines = sorted(f"{one} {digest}" for one, digest in (lock | {name: agent.digest}).items())
+    head = "# Released agent versions. A line is never changed: what it names is frozen. `baton agents freeze` adds one."
+    path.write_text("\n".join([head, *lines]) + "\n")
+    return True
+
+
 def lock_problems(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
     """What differs between the files and released.lock, one readable line each; empty when all is as released."""
     have = {f"{agent.file.name}@{agent.version}": agent.digest for agent in catalogue.agents}

@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="List the agent versions, or show one.")
     group.command("list")(list_agents)
     group.command("show")(show_agent)
+    group.command("freeze")(freeze_agent)
     app.add_typer(group, name="agents", rich_help_panel=LOOK)
     app.command(rich_help_panel=LOOK)(contracts)
 
@@ -68,6 +69,21 @@ def show_agent(
         out.line(f"  {label:<10} {safe(text, 1000)}")
     out.line()
     out.page(agent.instructions)
+
+
+def freeze_agent(
+    name: Annotated[str, typer.Argument(metavar="NAME@vN", help="The agent version to release.")],
+    as_json: Json = False,
+) -> None:
+    """Write an agent version into released.lock: from then on its file and its schemas must not change."""
+    from activities.agents import freeze
+
+    out = Out(as_json=as_json)
+    catalogue, _ = _load()
+    agent = _find(catalogue, name)
+    added = freeze(settings().agents / "released.lock", agent)
+    out.document(name=f"{agent.file.name}@{agent.version}", digest=agent.digest, added=added)
+    out.line(f"{agent.file.name}@{agent.version} {'is released now' if added else 'was released before'}: {agent.digest}")
 
 
 def _load() -> "tuple[Catalogue, dict[str, str]]":
