@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint types format lock clean bench
+.PHONY: help setup demo test lint lint-compose types format lock clean bench
 help:            ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -28,10 +28,14 @@ demo: $(VENV)/.run ## a delivery on a sample repository, no key needed; ARGS="--
 test: $(VENV)/.dev lint types ## everything: lint, types, imports, tests
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.dev ## style, import directions, compose file
+lint: $(VENV)/.dev lint-compose ## style, import directions, compose file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+lint-compose: $(VENV)/.dev ## the compose file: style, and form by the Compose specification
+	$(BIN)/yamllint --strict .yamllint.yaml docker-compose.yml deploy
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 types: $(VENV)/.dev ## strict type check
 	$(BIN)/mypy

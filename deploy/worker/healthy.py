@@ -1,0 +1,41 @@
+"""Exit code 0 while the worker in this container polls its task queue and the ledger answers. For the health check."""
+
+import asyncio
+import os
+import socket
+import sys
+
+import config
+import connection
+from commands.checkup import ledger
+from commands.starting import pollers
+from contracts.errors import BatonError
+
+
+async def problem() -> str:
+    """What is wrong, "" when nothing is."""
+    settings = config.load()
+    found = ledger(settings)
+    if found.level == "fail":
+        return f"ledger: {found.text}"
+    there = await pollers(await connection.connect(), settings.task_queue)
+    here = f"@{socket.gethostname()}"
+    if any(one.endswith(here) for one in there):
+        return ""
+    return f"no worker of {here[1:]} polls {settings.task_queue!r}; polling are: {', '.join(there) or 'none'}"
+
+
+def main() -> int:
+    """Print the problem, if there is one, for `docker inspect`."""
+    try:
+        text = asyncio.run(problem())
+    except BatonError as error:
+        text = str(error)
+    if text:
+        print(f"not healthy: {text}", file=sys.stderr, flush=True)
+    return 1 if text else 0
+
+
+if __name__ == "__main__":
+    # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).
+    os._exit(main())
