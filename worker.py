@@ -87,7 +87,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     gates = Gates(ledger, policy)
     work = Work(ledger, mirrors, workspaces, sandbox, PERMANENT)
     actions = Actions(ledger, {"git.push": GitPushAdapter(mirrors)}, PERMANENT, name)
-    tools = Tools(ledger, TOOLS, workspaces, sandbox)
+    tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
     registered: list[Callable[..., Any]] = [
         models.call_model,
         tools.run_tool,

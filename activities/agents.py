@@ -15,7 +15,7 @@ from pydantic import Field
 
 from activities.providers.schema import closed_schema
 from activities.tools.base import Tool
-from contracts.agents import AgentFile, AgentPin, Choice, ToolPin
+from contracts.agents import AgentFile, AgentPin, AgentRef, Choice, ToolPin
 from contracts.base import Contract, Input, canonical, digest_of
 from contracts.errors import ContractViolation, Misconfigured, NotFound
 from contracts.registry import named
@@ -68,6 +68,7 @@ class Agent:
             name=self.file.name,
             version=self.version,
             digest=self.digest,
+            scripted=choices[0].provider == "scripted" if choices else False,
             takes=self.file.takes,
             returns=self.file.returns,
             tools=tuple(ToolPin(name=tool.name, effect=tool.effect) for tool in self.tools),
@@ -93,7 +94,7 @@ class Catalogue:
             raise NotFound(f"there is no agent {name!r}; there are: {names}")
         return max(found, key=lambda agent: agent.file.version)
 
-    def pinned(self, pin: AgentPin) -> Agent:
+    def pinned(self, pin: AgentRef) -> Agent:
         """Exactly the version that a run pinned. Raises `Misconfigured` where this worker has other bytes under its name."""
         for agent in self.agents:
             if agent.digest == pin.digest:

@@ -75,9 +75,9 @@ class Models:
             return await self._over_choices(request, agent)
 
     async def _over_choices(self, request: CallModel, agent: Agent) -> Turn:
-        usable = [choice for choice in request.agent.choices if choice.provider in self._providers]
+        usable = [choice for choice in request.choices if choice.provider in self._providers]
         if not usable:
-            wanted = ", ".join(choice.model for choice in request.agent.choices)
+            wanted = ", ".join(choice.model for choice in request.choices)
             raise _permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")
         for choice in usable[:-1]:
             try:
@@ -284,7 +284,7 @@ def _line(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, star
         why = handoff.reason or f"{len(handoff.claims)} claims, {len(handoff.unsupported)} without checked evidence"
     else:
         did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
-        why = f"turn {started.prompt.turn + 1} of at most {request.agent.limits.turns}"
+        why = f"turn {started.prompt.turn + 1}"
     return Note(
         key=f"turn:{request.key}",
         at=datetime.now(UTC),

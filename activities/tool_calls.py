@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.agents import Catalogue
 from activities.beating import beating
 from activities.checks import Ran, run_check
 from activities.commit import commit_riders
@@ -46,8 +47,16 @@ class Outcome:
 class Tools:
     """The activity `run_tool`, with what tools need: ledger, workspaces, the sandbox (None: commands are refused)."""
 
-    def __init__(self, ledger: Ledger, tools: Mapping[str, Tool], workspaces: Workspaces, sandbox: Sandbox | None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        tools: Mapping[str, Tool],
+        workspaces: Workspaces,
+        sandbox: Sandbox | None,
+    ) -> None:
         self._ledger = ledger
+        self._catalogue = catalogue
         self._tools = tools
         self._workspaces = workspaces
         self._sandbox = sandbox
@@ -66,8 +75,8 @@ class Tools:
             row = await self._ledger.read(turns.get, request.turn)
             reply = turns.reply_of(row)
             name, arguments = reply.calls[request.index].name, decode_arguments(reply, request.index)
-            pin = next((one for one in request.agent.tools if one.name == name), None)
-            if pin is None or name not in self._tools:
+            allowed = {tool.name for tool in self._catalogue.pinned(request.agent).tools}
+            if name not in allowed or name not in self._tools:
                 return await self._keep(request, name, arguments, _failure(f"{request.agent.name} may not use {name}"), 0)
             if self._tools[name].effect == "none" or request.workspace is None:
                 return await self._look(self._tools[name], request, arguments)

@@ -74,12 +74,23 @@ class Choice(Input):
         return self.model.split(":", 1)[1]
 
 
-class AgentPin(Contract, name="agent_pin/1"):
-    """What a run pins of an agent when it starts: enough for the coordinator, and the digest of all the rest."""
+class AgentRef(Contract):
+    """Which agent version is meant. Small, because every model turn and tool call carries one into history."""
 
     name: str
     version: str
     digest: Digest
+    scripted: bool = Field(default=False, description="no real model answers for it in this run")
+
+    @property
+    def label(self) -> str:
+        """How people see it: name@version, and that it is scripted where no real model answers."""
+        return f"{self.name}@{self.version}" + (" (scripted)" if self.scripted else "")
+
+
+class AgentPin(AgentRef, name="agent_pin/1"):
+    """What a run pins of an agent when it starts: enough for the coordinator, and the digest of all the rest."""
+
     takes: str
     returns: str
     tools: tuple[ToolPin, ...]
@@ -89,7 +100,6 @@ class AgentPin(Contract, name="agent_pin/1"):
     choices: tuple[Choice, ...]
 
     @property
-    def label(self) -> str:
-        """How people see it: name@version, and that it is scripted where no real model answers."""
-        scripted = any(choice.provider == "scripted" for choice in self.choices[:1])
-        return f"{self.name}@{self.version}" + (" (scripted)" if scripted else "")
+    def ref(self) -> AgentRef:
+        """The pin without what activities look up by its digest."""
+        return AgentRef(name=self.name, version=self.version, digest=self.digest, scripted=self.scripted)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from contracts.agents import AgentPin
+from contracts.agents import AgentPin, AgentRef, Choice
 from contracts.base import Contract, Digest, Input
 from contracts.conversation import Usage
 from contracts.gates import GateKind, GatePolicy, Refusal
@@ -68,7 +68,8 @@ class CallModel(Request):
     """Ask for one model turn. `task` carries the task's bytes with the first turn only; later ones know its digest."""
 
     key: Digest
-    agent: AgentPin
+    agent: AgentRef
+    choices: tuple[Choice, ...] = Field(description="the models that may answer, in order, as the run pinned them")
     head: str = ""
     task_digest: Digest
     task: str | None = None
@@ -111,7 +112,7 @@ class RunTool(Request):
 
     turn: Digest
     index: int
-    agent: AgentPin
+    agent: AgentRef
     workspace: WorkspaceUse | None = None
 
 

@@ -117,7 +117,8 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     request = CallModel(
         run=talk.run,
         key=key,
-        agent=talk.pin,
+        agent=talk.pin.ref,
+        choices=talk.pin.choices,
         head=talk.head,
         task_digest=digest,
         task=None if digest in talk.sent else body.decode(),
@@ -165,7 +166,7 @@ async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
 
 
 async def _run_tool(kit: Kit, talk: Conversation, turn: Turn, index: int, name: str) -> ToolDone:
-    request = RunTool(run=talk.run, turn=turn.id, index=index, agent=talk.pin, workspace=talk.workspace)
+    request = RunTool(run=talk.run, turn=turn.id, index=index, agent=talk.pin.ref, workspace=talk.workspace)
     return await kit.do(Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
 
 

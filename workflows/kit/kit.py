@@ -119,7 +119,7 @@ class Kit:
     @property
     def scripted(self) -> bool:
         """True if no real model answers in this run."""
-        return any(pin.choices and pin.choices[0].provider == "scripted" for pin in self.pins.agents.values())
+        return any(pin.scripted for pin in self.pins.agents.values())
 
     # Its record
 
