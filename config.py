@@ -7,6 +7,7 @@ the default here. The connection to Temporal is not here: it comes from Temporal
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,6 +81,10 @@ class Settings(BaseSettings):
     def openai_key(self) -> str:
         """OpenAI's key, "" if there is none."""
         return self._key(self.openai_api_key, self.openai_api_key_file, "OPENAI_API_KEY")
+
+    def environment(self, names: Iterable[str]) -> dict[str, str]:
+        """Variables of this process that other programs need as they are, such as git's for an operator's ssh agent."""
+        return {name: os.environ[name] for name in names if name in os.environ}
 
     def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
         return value.get_secret_value() or (_secret_file(file) if file else "") or os.environ.get(variable, "")

@@ -23,6 +23,7 @@ from activities.actions.git_push import GitPushAdapter
 from activities.agents import Agent, Catalogue, load_catalogue
 from activities.gates import Gates
 from activities.git import Mirrors, NoRepository, PushRefused, RevisionUnknown, TreeRefused
+from activities.git.command import PASSED_ON
 from activities.journal import Journal
 from activities.models import Models
 from activities.paths import PathRefused
@@ -79,7 +80,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     catalogue, policy = load_catalogue(settings.agents, TOOLS), load_policy(settings.policy)
     providers = build_providers(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"
-    mirrors = Mirrors(settings.state.absolute() / "mirrors")
+    mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON))
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
     models = Models(ledger, catalogue, providers, policy, name)

@@ -1,12 +1,13 @@
 """`baton demo`: a real server, a real worker, and a delivery on a sample repository. Only the model endpoint differs."""
 
 import asyncio
+import contextlib
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,10 +112,10 @@ async def _follow(this: Demo, handle: WorkflowHandle[object, object], ledger: Le
     result = asyncio.create_task(handle.result())
     while not result.done():
         seq = await _print_feed(this, ledger, seq)
-        for view in await _open_gates(handle):
-            if view.gate not in seen:
-                seen.add(view.gate)
-                await _at_gate(this, handle, ledger, view)
+        view = await _open_gate(handle)
+        if view is not None and view.gate not in seen:
+            seen.add(view.gate)
+            await _at_gate(this, handle, ledger, view)
         await asyncio.wait([result], timeout=STEP)
     await _print_feed(this, ledger, seq)
     try:
@@ -125,9 +126,8 @@ async def _follow(this: Demo, handle: WorkflowHandle[object, object], ledger: Le
     return _print_report(this, report, origin)
 
 
-async def _open_gates(handle: WorkflowHandle[object, object]) -> list[GateView]:
-    status = DeliveryStatus.model_validate(await handle.query("status"))
-    return [status.waiting_for] if status.waiting_for else []
+async def _open_gate(handle: WorkflowHandle[object, object]) -> GateView | None:
+    return DeliveryStatus.model_validate(await handle.query("status")).waiting_for
 
 
 async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
@@ -175,14 +175,38 @@ async def _diff(ledger: Ledger, view: GateView) -> str:
 
 
 async def _ask(this: Demo, handle: WorkflowHandle[object, object], view: GateView) -> None:
+    """Ask on the terminal, and stop asking when the gate is decided elsewhere."""
     name = os.environ.get("USER") or "operator"
-    answer = await asyncio.to_thread(
-        input, f"  Approve {view.gate} as {name}? [y = yes, n = reject, Enter = decide elsewhere] "
-    )
-    if answer.strip().lower() in {"y", "yes"}:
+    this.say(f"  Approve {view.gate} as {name}? y = yes, n = reject, Enter = decide elsewhere")
+    with _typed_line() as line:
+        while not line.done():
+            await asyncio.wait([line], timeout=STEP)
+            now = await _open_gate(handle)
+            if now is None or now.gate != view.gate:
+                this.say("  decided elsewhere\n")
+                return
+    answer = line.result().strip().lower()
+    if answer in {"y", "yes"}:
         await _decide(this, handle, view, "approve", name, "")
-    elif answer.strip().lower() in {"n", "no"}:
+    elif answer in {"n", "no"}:
         await _decide(this, handle, view, "reject", name, "rejected in the demo")
+
+
+@contextlib.contextmanager
+def _typed_line() -> Iterator["asyncio.Future[str]"]:
+    """The next line that is typed. No thread waits for it, so Ctrl-C ends the demo at once."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    try:
+        yield line
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
 
 
 async def _decide(this: Demo, handle: WorkflowHandle[object, object], view: GateView, verb: str, by: str, note: str) -> None:
