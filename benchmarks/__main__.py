@@ -30,7 +30,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often every system is visited")
     parser.add_argument("--long", action="store_true", help="growth: 300 turns, too")
     parser.add_argument(
-        "--trial", type=Path, action="append", default=[], help="pipeline: a Python file that changes our worker"
+        "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
     parser.add_argument("--profile", type=Path, help="pipeline: folder for profiles; the times then count for nothing")
     return parser.parse_args(given)
@@ -43,7 +43,7 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if asked.name == "growth":
         sizes = growth.Sizes(rounds=asked.rounds or growth.Sizes.rounds)
-        return await growth.run(sizes.long() if asked.long else sizes, _say)
+        return await growth.run(sizes.long() if asked.long else sizes, _say, next(iter(asked.trial), None))
     if asked.profile:
         asked.profile.mkdir(parents=True, exist_ok=True)
     loads = pipeline.Sizes(rounds=asked.rounds or pipeline.Sizes.rounds)

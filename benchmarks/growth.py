@@ -18,7 +18,7 @@ from benchmarks.material import PART_BYTES
 from benchmarks.ours import BenchInput
 from benchmarks.plain import PlainLoopInput
 from benchmarks.report import Say, ratios, spread, table
-from benchmarks.stack import Stack, history_of, running
+from benchmarks.stack import Stack, history_of, running, trying
 
 GROWTH_AIM = 4.5
 SHARE_AIM = 0.011
@@ -56,10 +56,13 @@ class Cost:
 Costs = dict[tuple[str, int], list[Cost]]
 
 
-async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """Run all loops, one after the other, plain and ours in turn; print the table and give back the figures."""
+async def run(sizes: Sizes, say: Say, trial: Path | None = None) -> dict[str, Any]:
+    """Run all loops, one after the other, plain and ours in turn; print the table and give back the figures.
+
+    `trial` is a Python file that Baton's worker runs before it starts.
+    """
     costs: Costs = defaultdict(list)
-    async with running("scripted") as stack, _workers(stack, sizes.turns):
+    async with running("scripted") as stack, _workers(stack, sizes.turns, trial):
         # Uncounted: both workers come up, and the ledger's file gets its tables and indexes.
         await asyncio.gather(_plain(stack, sizes.turns[0]), _ours(stack, sizes.turns[0]))
         for number in range(sizes.rounds):
@@ -75,8 +78,8 @@ async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _workers(stack: Stack, turns: tuple[int, ...]) -> AsyncIterator[None]:
-    script = {"BATON_SCRIPT": str(write_script(stack.state, turns))}
+async def _workers(stack: Stack, turns: tuple[int, ...], trial: Path | None) -> AsyncIterator[None]:
+    script = {"BATON_SCRIPT": str(write_script(stack.state, turns))} | trying(trial)
     async with (
         stack.worker("plain", "benchmarks.plain_worker", stack.plainly("plain", "http://127.0.0.1:9/v1")),
         stack.worker("baton", "benchmarks.baton_worker", stack.baton("ours", script)),

@@ -14,7 +14,7 @@ from temporalio.client import WorkflowHandle
 from benchmarks.agent_files import INSTRUCTION, write_script
 from benchmarks.ours import BenchInput
 from benchmarks.report import Say, ratios, spread, table
-from benchmarks.stack import Stack, history_of, model_endpoint, running
+from benchmarks.stack import Stack, history_of, model_endpoint, running, trying
 from benchmarks.usage import Meter, peak_mb
 from commands.server import Running
 
@@ -78,8 +78,9 @@ async def run(sizes: Sizes, say: Say, trials: tuple[Path, ...] = (), profile: Pa
         systems += [_ours(stack, url, trial, profile) for trial in trials]
         for number in range(sizes.rounds):
             for system in systems if number % 2 == 0 else reversed(systems):
-                rounds.setdefault(system.name, []).append(await _visit(stack, system, f"{system.name}-{number}", sizes))
-            say(f"round {number + 1} of {sizes.rounds} done")
+                found = await _visit(stack, system, f"{system.name}-{number}", sizes)
+                rounds.setdefault(system.name, []).append(found)
+                say(f"round {number + 1} of {sizes.rounds}: {system.name} worked for {found['seconds']:.0f} s")
     say(_absolute(rounds) + "\n\n" + _relative(rounds))
     return {"sizes": asdict(sizes), "rounds": rounds, "ratios": _ratios(rounds)}
 
@@ -95,7 +96,7 @@ def _plain(stack: Stack, url: str, profile: Path | None) -> System:
 
 
 def _ours(stack: Stack, url: str, trial: Path | None, profile: Path | None) -> System:
-    more = {"BATON_OPENAI_BASE_URL": url} | ({"BENCH_TRIAL": str(trial.absolute())} if trial else {})
+    more = {"BATON_OPENAI_BASE_URL": url} | trying(trial)
 
     def worker(queue: str) -> AbstractAsyncContextManager[Running]:
         return stack.worker("baton", "benchmarks.baton_worker", stack.baton(queue, more) | _profiled(profile, queue))
@@ -132,6 +133,7 @@ async def _visit(stack: Stack, system: System, queue: str, sizes: Sizes) -> dict
         found["all_cpu_ms"] = found["worker_cpu_ms"] + found["server_cpu_ms"]
         found["peak_mb"] = peak_mb(worker.pid)
         found["events"], found["bytes"] = await history_of(first)
+        found["seconds"] = time.monotonic() - spawned
     return found
 
 

@@ -20,6 +20,8 @@ from commands.server import Ports, Running
 from contracts.errors import Misconfigured
 
 ROOT = Path(__file__).parent.parent
+LOG_SHOWN = 3000
+"""Characters of a worker's log that an error shows; a traceback in JSON is one long line."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Stack:
         try:
             yield running
         except BaseException as error:
-            error.add_note(server.log_end(self.state, name))
+            error.add_note(server.log_end(self.state, name)[-LOG_SHOWN:])
             raise
         finally:
             await asyncio.to_thread(server.stop, self.state, name)
@@ -103,6 +105,11 @@ async def history_of(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
     return info.history_length, info.history_size_bytes
 
 
+def trying(trial: Path | None) -> dict[str, str]:
+    """The variable that has Baton's worker run a file before it starts."""
+    return {} if trial is None else {"BENCH_TRIAL": str(trial.absolute())}
+
+
 def _start(name: str, arguments: list[str], state: Path, variables: Mapping[str, str]) -> Running:
     return server.start(name, [sys.executable, *arguments], state, variables)
 
@@ -121,6 +128,6 @@ async def _listening(port: int) -> None:
 
 def _refuse_settings() -> None:
     """Settings in the environment would reach the workers and make two days incomparable."""
-    found = sorted(name for name in os.environ if name.startswith(("BATON_", "TEMPORAL_")))
+    found = sorted(name for name in os.environ if name.startswith(("BATON_", "TEMPORAL_", "BENCH_")))
     if found:
         raise Misconfigured(f"{', '.join(found)} would change what is measured; unset it and start again")
