@@ -1,0 +1,115 @@
+"""The demo as a new user meets it: from nothing to a pushed fix, at a terminal and without one, and Ctrl-C."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from commands import server
+from tests.stack import git
+
+PATIENCE = 100
+
+
+class Screen:
+    """A demo on a terminal of its own."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", terminal: int) -> None:
+        self.process = process
+        self._terminal = terminal
+        self.text = ""
+
+    def until(self, wanted: str) -> None:
+        """Read the screen until a text stands on it."""
+        ends = time.monotonic() + PATIENCE
+        while wanted not in self.text:
+            assert time.monotonic() < ends, f"{wanted!r} did not appear on:\n{self.text}"
+            ready, _, _ = select.select([self._terminal], [], [], 1)
+            if ready:
+                try:
+                    self.text += os.read(self._terminal, 65536).decode(errors="replace")
+                except OSError:  # the other end closed: nothing more will come
+                    assert wanted in self.text, f"{wanted!r} never appeared on:\n{self.text}"
+
+    def type(self, text: str) -> None:
+        """Type a line."""
+        os.write(self._terminal, text.encode())
+
+
+@contextmanager
+def at_terminal(folder: Path, *arguments: str) -> Iterator[Screen]:
+    """Run the demo in a folder, on a terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, str(server.ROOT / "starter.py"), "demo", *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=_environment())
+    os.close(theirs)
+    try:
+        yield Screen(process, ours)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        os.close(ours)
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment without a key: then the model is scripted."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "ANTHROPIC_", "OPENAI_"))}
+
+
+def _left_running(folder: Path) -> list[str]:
+    return [name for name in ("server", "worker") if server.find(folder / ".baton" / "demo", name) is not None]
+
+
+@pytest.mark.timeout(200)
+def test_the_demo_approves_as_it_is_told_and_exits_0(tmp_path: Path) -> None:
+    """`--approve-as NAME`: both gates are approved as NAME, the fix is at the origin, nothing is left running, exit 0."""
+    command = [sys.executable, str(server.ROOT / "starter.py"), "demo", "--approve-as", "maria"]
+    done = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    origin = tmp_path / ".baton" / "demo" / "sample" / "origin.git"
+    branch = git(origin, "branch", "--list", "baton/*", "--format=%(refname:short)")
+    assert "(cents * (100 - percent) + 50) // 100" in git(origin, "show", f"{branch}:shop/pricing.py")
+    assert "plan-1 by maria, change-1 by maria" in done.stdout
+    assert "temporal workflow update execute" in done.stdout
+    assert "SCRIPTED" in done.stdout
+    for line in done.stdout.splitlines():
+        if line.startswith(("REPORT", "Run ", "  GATE")) or "  cost" in line:
+            assert "[scripted model]" in line
+    assert _left_running(tmp_path) == []
+
+
+@pytest.mark.timeout(200)
+def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
+    """At a terminal it asks and never approves by itself; a rejected plan is not a success: the exit code is not 0."""
+    with at_terminal(tmp_path) as screen:
+        screen.until("Approve plan-1 as")
+        screen.type("n\n")
+        screen.until("Stopped what the demo started")
+        code = screen.process.wait(30)
+    assert code == 1
+    assert "could_not" in screen.text
+    assert _left_running(tmp_path) == []
+
+
+@pytest.mark.timeout(200)
+def test_ctrl_c_stops_everything_it_started(tmp_path: Path) -> None:
+    """Ctrl-C while the demo asks ends it within seconds; server and worker are gone, and the state is still there."""
+    with at_terminal(tmp_path) as screen:
+        screen.until("Approve plan-1 as")
+        started = time.monotonic()
+        screen.process.send_signal(signal.SIGINT)
+        code = screen.process.wait(40)
+        took = time.monotonic() - started
+    assert code == 130
+    assert took < 30
+    assert _left_running(tmp_path) == []
+    assert (tmp_path / ".baton" / "demo" / "ledger.db").exists()
