@@ -85,6 +85,8 @@ turn = Table(
     _big("latency_ms"),
     Column("flagged", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
+    _text("trace_id"),
+    _text("span_id"),
     _big("at"),
     Index("ix_turn_trace_path", "trace", "path"),
 )

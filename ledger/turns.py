@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, literal, select
 
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import NotFound
+from contracts.ids import w3c_span_id, w3c_trace_id
 from ledger.db import insert_once, now_us
 from ledger.tables import tool_result, turn
 
@@ -83,6 +84,8 @@ def insert(connection: Connection, new: NewTurn) -> bool:
         latency_ms=new.latency_ms,
         flagged=new.flagged,
         attempt=new.attempt,
+        trace_id=w3c_trace_id(new.trace),
+        span_id=w3c_span_id(new.trace, new.path, new.id),
         at=now_us(),
     )
 

@@ -294,6 +294,8 @@ def upgrade() -> None:
         sa.Column("latency_ms", sa.BigInteger(), nullable=False),
         sa.Column("flagged", sa.Boolean(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("trace_id", sa.Text(), nullable=False),
+        sa.Column("span_id", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_turn")),
     )
