@@ -107,15 +107,15 @@ class Work:
         self._workspaces.ensure(use.name, use.ref, use.state, self._read)
         mirror, tree = self._workspaces.snapshot(use.name)
         start = self._workspaces.start_tree(use.name)
-        files = mirror.changes(start, tree)
+        files = _changes(mirror, start, tree)
         outside = tuple(one.path for one in files if not _allowed(one.path, request.allowed))
         if outside and request.drop_outside:
             tree = mirror.restore(tree, outside, start)
-            files = mirror.changes(start, tree)
+            files = _changes(mirror, start, tree)
         change = ChangeSet(
             item=request.item,
             summary=request.summary,
-            files=tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in files),
+            files=files,
             outside=outside,
             start_tree=start,
             tree=tree,
@@ -138,9 +138,9 @@ class Work:
     def _describe(self, ref: WorkspaceRef) -> Shown:
         mirror = self._mirrors.open(ref.repository)
         base, tree = mirror.tree_of(ref.base), self._tree(mirror, ref)
-        files = mirror.changes(base, tree)
+        files = _changes(mirror, base, tree)
         return Shown(
-            files=tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in files),
+            files=files,
             diff=for_model(mirror.diff(base, tree).decode(errors="replace"), DIFF_LIMIT),
         )
 
@@ -254,9 +254,7 @@ class Work:
             arguments_digest=push.identity(),
             summary=f"push {tree[:12]} as {branch}",
         )
-        changes = mirror.changes(request.base.tree, tree)
-        files = tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in changes)
-        return Frozen(subject=subject, intent=intent, files=files), patch
+        return Frozen(subject=subject, intent=intent, files=_changes(mirror, request.base.tree, tree)), patch
 
     def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes) -> Frozen:
         self._keep(connection, request.run, patch, "the change", "text/x-diff")
@@ -304,6 +302,12 @@ def push_of(subject: ChangeSubject) -> GitPush:
     return GitPush(
         repository=subject.repository, base=subject.base, tree=subject.tree, branch=subject.branch, message=subject.message
     )
+
+
+def _changes(mirror: Mirror, old: str, new: str) -> tuple[FileChange, ...]:
+    """What differs between two trees, as a contract."""
+    found = mirror.changes(old, new)
+    return tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in found)
 
 
 def _allowed(path: str, allowed: tuple[str, ...]) -> bool:
