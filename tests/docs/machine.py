@@ -1,0 +1,116 @@
+"""A person's machine for the commands in the pages: a home, a repository, an installation, ports that nobody uses."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from commands.demo import make_sample
+from tests import scripts
+from tests.docs.pages import Block
+from tests.scripts import answer, edit, item, plan, read, says
+from tests.stack import git
+
+PATIENCE = 100.0
+"""Seconds that one block may take."""
+
+SUBSTITUTIONS = (
+    (r"^baton up$", "baton up --port {port} --ui-port {ui_port}"),  # the usual ports may be in use
+    (r"^(baton (?:approve|reject|request-changes|answer) .*)$", r"\1 --yes"),  # nobody sits at a terminal
+    (r"^(.* --wait-for-gate)$", r"\1 || test $? -eq 4"),  # 4 is the answer that the page promises
+)
+"""How a block's lines are run where they cannot be run as they stand."""
+
+
+@dataclass
+class Machine:
+    """`run` runs a block as its reader would, in the folder of the installation."""
+
+    folder: Path
+    port: int
+    ui_port: int
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def here(self) -> Path:
+        """The folder of the installation."""
+        return self.folder / "baton"
+
+    @property
+    def shop(self) -> Path:
+        """The user's own repository."""
+        return self.folder / "home" / "src" / "shop"
+
+    def run(self, block: Block, *arguments: str) -> str:
+        """Run one block; gives back all that it printed. An exit code that the page does not promise fails the test."""
+        if block.language == "python":
+            return self.command(block.where, sys.executable, "-c", block.text, *arguments)
+        script = block.text
+        for pattern, replacement in SUBSTITUTIONS:
+            wanted = replacement.format(port=self.port, ui_port=self.ui_port)
+            script = re.sub(pattern, wanted, script, flags=re.MULTILINE)
+        return self.command(block.where, "bash", "-euo", "pipefail", "-c", script)
+
+    def as_new(self) -> "Machine":
+        """The machine of somebody who has set nothing yet."""
+        kept = {name: value for name, value in self.variables.items() if name in {"HOME", "PATH", "LANG"}}
+        return replace(self, variables=kept)
+
+    def command(self, where: str, *command: str) -> str:
+        """Run one program to its end."""
+        done = subprocess.run(
+            command,
+            cwd=self.here,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, (
+            f"{where}: exit code {done.returncode}\n{shlex.join(command)[:2000]}\n{done.stdout[-4000:]}"
+        )
+        return done.stdout
+
+
+def set_up(folder: Path) -> Machine:
+    """Everything but the running parts: those the pages start themselves."""
+    machine = Machine(folder, *_free_ports())
+    machine.here.mkdir()
+    (machine.here / ".venv").symlink_to(sys.prefix)
+    origin = make_sample(folder / "sample")
+    machine.shop.parent.mkdir(parents=True)
+    git(folder, "clone", "--quiet", str(origin), str(machine.shop))
+    machine.variables = {
+        "HOME": str(folder / "home"),
+        "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{machine.port}",
+        "BATON_MODEL": "scripted:pages",
+        "BATON_SCRIPT": str(_script(folder / "script.yaml")),
+    }
+    return machine
+
+
+def _script(path: Path) -> Path:
+    """A model that needs as few turns as possible."""
+    old, new = "int(cents * (100 - percent) / 100)", "(cents * (100 - percent) + 50) // 100"
+    return scripts.save(
+        path,
+        says("planner", read("shop/pricing.py"), answer(plan(item("fix", ["shop/pricing.py"])))),
+        scripts.writer("fix", edit("shop/pricing.py", old, new)),
+        scripts.a_tester(),
+    )
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
