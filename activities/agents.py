@@ -1,5 +1,6 @@
 """Agents as files: `agents/<name>/vN.md` = front matter + instructions. Read once when the worker starts."""
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field
@@ -17,7 +18,9 @@ from activities.providers.schema import closed_schema
 from activities.tools.base import Tool
 from contracts.agents import AgentFile, AgentPin, AgentRef, Choice, ToolPin
 from contracts.base import Contract, Input, canonical, digest_of
+from contracts.conversation import ToolSpec
 from contracts.errors import ContractViolation, Misconfigured, NotFound
+from contracts.handoff import Answer
 from contracts.registry import named
 
 _PARTS = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
@@ -42,6 +45,27 @@ class Agent:
     takes: type[Contract]
     returns: type[Contract]
 
+    @functools.cached_property
+    def answer_type(self) -> type[Answer[Any]]:
+        """`Answer[...]` around the agent's result contract."""
+        return Answer[self.returns]  # type: ignore[name-defined]
+
+    @functools.cached_property
+    def answer_schema(self) -> dict[str, Any]:
+        """The schema of the agent's final output. Made once: it takes longer than a ledger transaction."""
+        return closed_schema(self.answer_type)
+
+    @functools.cached_property
+    def tool_specs(self) -> tuple[ToolSpec, ...]:
+        """The agent's tools as a model sees them."""
+        return tuple(
+            ToolSpec(name=tool.name, description=tool.description, parameters=closed_schema(tool.takes)) for tool in self.tools
+        )
+
+    @functools.cached_property
+    def _template(self) -> Template:
+        return _TEMPLATES.from_string(self.instructions)
+
     @property
     def version(self) -> str:
         """As people write it: v1."""
@@ -55,7 +79,7 @@ class Agent:
             "task": task.model_dump(mode="json"),
         }
         try:
-            return _TEMPLATES.from_string(self.instructions).render(variables)
+            return self._template.render(variables)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise Misconfigured(
                 f"agents/{self.file.name}/{self.version}.md: {error}; "

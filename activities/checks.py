@@ -1,6 +1,7 @@
 """Running a declared check: in the sandbox, on a throw-away checkout, read by its JUnit report where it is pytest."""
 
 import asyncio
+import contextlib
 import shlex
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ from activities import paths
 from activities.git import Mirror
 from activities.sandbox import Completed, Sandbox
 from activities.tools.text import for_model
+from activities.verdict import FAILURES_LIMIT
 from activities.workspaces import Workspaces
 from contracts.errors import Misconfigured
 
 JUNIT = ".baton-junit.xml"
 JUNIT_LIMIT = 16 * 1024 * 1024
 TAIL = 6000
-FAILURES_LIMIT = 200
 
 _SHELL = set("|&;<>()$`\\\"'*?[]#~=%!{}\n")
 
@@ -55,7 +56,10 @@ def argv_of(command: str) -> list[str]:
     words = _words(command)
     if not words:
         return ["/bin/sh", "-c", command]
-    return [*words, f"--junitxml={JUNIT}"] if is_pytest(command) else words
+    if not is_pytest(command):
+        return words
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end], f"--junitxml={JUNIT}", *words[end:]]
 
 
 async def run_check(
@@ -73,6 +77,7 @@ async def run_check(
     context = workspaces.scratch(mirror, tree)
     directory = await asyncio.to_thread(context.__enter__)
     try:
+        _remove_report(directory)
         completed = await sandbox.run(argv, directory=directory, environment=environment, timeout=limit)
         total, failures = await asyncio.to_thread(_report, directory) if is_pytest(command) else (None, ())
     finally:
@@ -100,19 +105,36 @@ def _words(command: str) -> list[str]:
     except ValueError:
         return []
     plain = command.replace('"', "").replace("'", "").replace("=", "").replace("[", "").replace("]", "")
-    return [] if any(letter in _SHELL for letter in plain) else words
+    assigns = bool(words) and "=" in words[0]  # `CI=1 pytest`: only a shell takes it as a variable
+    return [] if assigns or any(letter in _SHELL for letter in plain) else words
+
+
+def _remove_report(directory: Path) -> None:
+    """Take away a report that the repository brings along: a run that ends before it writes its own must not be read by it."""
+    with contextlib.suppress(OSError):
+        (directory / JUNIT).unlink()
 
 
 def _report(directory: Path) -> tuple[int | None, tuple[str, ...]]:
-    """Counted tests and the ids of those that failed. A missing or broken report counts as no test: never as a pass."""
+    """Tests that ran and the ids of those that failed. A missing or broken report counts as no test: never as a pass."""
     try:
         data = paths.read_file(directory, JUNIT, JUNIT_LIMIT)
         root = ElementTree.fromstring(data)  # noqa: S314 (expat itself bounds entity expansion)
-    except (paths.PathRefused, OSError, ElementTree.ParseError):
+    except (paths.PathRefused, OSError, ElementTree.ParseError, ValueError, LookupError):  # the last two: odd encodings
         return 0, ()
     cases = list(root.iter("testcase"))
-    failed = [_test_id(case) for case in cases if case.find("failure") is not None or case.find("error") is not None]
-    return len(cases), tuple(sorted(set(failed)))[:FAILURES_LIMIT]
+    failed = tuple(sorted({_test_id(case) for case in cases if _failed(case)}))
+    return sum(_ran_at_all(case) for case in cases), failed[:FAILURES_LIMIT]
+
+
+def _failed(case: ElementTree.Element) -> bool:
+    return case.find("failure") is not None or case.find("error") is not None
+
+
+def _ran_at_all(case: ElementTree.Element) -> bool:
+    """False for a skipped test. One that is expected to fail did run."""
+    skipped = case.find("skipped")
+    return skipped is None or skipped.get("type") == "pytest.xfail" or _failed(case)
 
 
 def _test_id(case: ElementTree.Element) -> str:

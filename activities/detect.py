@@ -16,7 +16,7 @@ def detect_check(directory: Path) -> tuple[str, str] | None:
         if _text(directory, name) is not None:
             return "pytest -q", name
     project = _toml(directory, "pyproject.toml")
-    if "pytest" in project.get("tool", {}):
+    if "pytest" in _table(project.get("tool")):
         return "pytest -q", "pyproject.toml [tool.pytest]"
     if "[tool:pytest]" in (_text(directory, "setup.cfg") or ""):
         return "pytest -q", "setup.cfg [tool:pytest]"
@@ -37,17 +37,22 @@ def _has_tests(directory: Path) -> bool:
 def _npm_test(directory: Path) -> bool:
     try:
         package: Any = json.loads(_text(directory, "package.json") or "{}")
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also numbers and nesting beyond what Python reads
         return False
-    script = package.get("scripts", {}).get("test", "") if isinstance(package, dict) else ""
+    script = _table(_table(package).get("scripts")).get("test")
     return isinstance(script, str) and bool(script) and _NPM_DEFAULT not in script
 
 
 def _toml(directory: Path, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(_text(directory, name) or "")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {}
+
+
+def _table(value: Any) -> dict[str, Any]:
+    """The value if it is a table; whatever else stands in its place says nothing."""
+    return value if isinstance(value, dict) else {}
 
 
 def _text(directory: Path, name: str) -> str | None:

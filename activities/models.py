@@ -17,7 +17,7 @@ from activities.agents import Agent, Catalogue
 from activities.beating import beating
 from activities.commit import commit_riders
 from activities.policy import Policy
-from activities.prompting import answer_name, answer_schema, messages, system_text, task_text, tool_specs
+from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
 from activities.replies import Judged, judge, unsupported
 from contracts.agents import Choice
@@ -136,9 +136,9 @@ class Models:
             turn=len(chain),
             system=system_text(agent, task),
             messages=messages(task_text(agent, task, inputs), chain, results, request.finish),
-            tools=() if request.finish else tool_specs(agent),
+            tools=() if request.finish else agent.tool_specs,
             answer_name=answer_name(agent),
-            answer_schema=answer_schema(agent),
+            answer_schema=agent.answer_schema,
             max_output_tokens=agent.file.limits.output_tokens,
             timeout=agent.file.limits.call,
         )

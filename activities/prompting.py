@@ -7,11 +7,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from activities.agents import Agent
-from activities.providers.schema import closed_schema
 from activities.tools.text import for_model, one_line
 from contracts.base import Contract
-from contracts.conversation import AssistantMessage, Message, ModelReply, ToolAnswer, ToolMessage, ToolSpec, UserMessage
-from contracts.handoff import Answer, Handoff
+from contracts.conversation import AssistantMessage, Message, ModelReply, ToolAnswer, ToolMessage, UserMessage
+from contracts.handoff import Handoff
 from ledger import turns
 
 DATA_LIMIT = 48 * 1024
@@ -100,23 +99,6 @@ def _answers(reply: ModelReply, rows: Sequence[Row[Any]]) -> ToolMessage:
         text = row.body if row is not None else "not run: the step was stopped before this call"
         answers.append(ToolAnswer(call_id=call.call_id, name=call.name, text=text, is_error=row is None or bool(row.failed)))
     return ToolMessage(answers=tuple(answers))
-
-
-def tool_specs(agent: Agent) -> tuple[ToolSpec, ...]:
-    """The agent's tools as a model sees them."""
-    return tuple(
-        ToolSpec(name=tool.name, description=tool.description, parameters=closed_schema(tool.takes)) for tool in agent.tools
-    )
-
-
-def answer_schema(agent: Agent) -> dict[str, Any]:
-    """The schema of the agent's final output."""
-    return closed_schema(answer_type(agent))
-
-
-def answer_type(agent: Agent) -> type[Answer[Any]]:
-    """`Answer[...]` around the agent's result contract."""
-    return Answer[agent.returns]  # type: ignore[name-defined]
 
 
 def answer_name(agent: Agent) -> str:

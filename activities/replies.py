@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.agents import Agent
-from activities.prompting import answer_type
 from contracts.base import BODY_LIMIT, canonical
 from contracts.conversation import ModelReply
 from contracts.errors import ContractViolation
@@ -59,7 +58,7 @@ def _judge_calls(reply: ModelReply, agent: Agent, *, finish: bool) -> Judged:
 
 def _judge_answer(text: str, agent: Agent) -> Judged:
     try:
-        answer = answer_type(agent).read_strict(unfenced(text))
+        answer = agent.answer_type.read_strict(unfenced(text))
     except ContractViolation as error:
         return Judged(problem=f"the final output does not fit {agent.file.returns}: {'; '.join(error.problems)}")
     size = len(canonical(answer.model_dump(mode="json")))

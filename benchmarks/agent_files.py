@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from activities.agents import Agent, load_catalogue
-from activities.prompting import answer_name, answer_schema, system_text, task_text
+from activities.prompting import answer_name, system_text, task_text
 from benchmarks.ours import CONTRACTS, LOOPER, READ_PART, STAGES, BenchTask
 from contracts import registry
 
@@ -90,6 +90,6 @@ def _call(agent: Agent) -> Mapping[str, Any]:
     return {
         "system": system_text(agent, task),
         "user": task_text(agent, task, ()),
-        "schema": {"name": answer_name(agent), "schema": answer_schema(agent), "strict": True},
+        "schema": {"name": answer_name(agent), "schema": agent.answer_schema, "strict": True},
         "headers": {"X-Request-Key": "plain", "X-Baton-Agent": agent.file.name, "X-Baton-Occurrence": "1"},
     }

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from contracts.errors import BatonError, NotFound
 from ledger.db import insert_once, now_us
@@ -29,6 +29,24 @@ class Scope:
 
     id: str
     ceiling: int
+
+
+_AMOUNT = bindparam("amount", type_=BigInteger)
+_TAKE = (
+    update(scope)
+    .where(scope.c.id == bindparam("wanted"), scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling)
+    .values(held=scope.c.held + _AMOUNT)
+)
+"""One conditional UPDATE: reading first and writing then lets two callers take the same room."""
+
+_SHIFT = (
+    update(scope)
+    .where(scope.c.id == bindparam("wanted"))
+    .values(
+        spent=scope.c.spent + bindparam("by_spent", type_=BigInteger),
+        held=scope.c.held + bindparam("by_held", type_=BigInteger),
+    )
+)
 
 
 def usd(micros: int) -> str:
@@ -66,8 +84,7 @@ def reserve(
         close(connection, earlier, "lost")
     for wanted in scopes:
         insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
-        room = update(scope).where(scope.c.id == wanted.id, scope.c.spent + scope.c.held + amount <= scope.c.ceiling)
-        if connection.execute(room.values(held=scope.c.held + amount)).rowcount == 0:
+        if connection.execute(_TAKE, {"wanted": wanted.id, "amount": amount}).rowcount == 0:
             row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
             raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
     identity = identity or new_id()
@@ -121,7 +138,7 @@ def _close(connection: Connection, reservation_id: str, state: str, charged: int
 
 def _move(connection: Connection, scopes: list[str], *, spent: int, held: int) -> None:
     for one in scopes:
-        connection.execute(update(scope).where(scope.c.id == one).values(spent=scope.c.spent + spent, held=scope.c.held + held))
+        connection.execute(_SHIFT, {"wanted": one, "by_spent": spent, "by_held": held})
 
 
 def _mark(connection: Connection, reservation_id: str, state: str, charged: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from activities.agents import Agent
-from activities.prompting import DATA_LIMIT, answer_name, answer_schema, messages, system_text, task_text, tool_specs
+from activities.prompting import DATA_LIMIT, answer_name, messages, system_text, task_text
 from contracts.base import digest_of
 from contracts.conversation import (
     AssistantMessage,
@@ -220,9 +220,9 @@ def test_a_long_handoff_is_cut_and_says_so(helper: Agent) -> None:
 
 def test_tools_and_answers_are_described_strictly(helper: Agent) -> None:
     """A model sees each tool with a closed schema, and the final output's schema has a name that providers accept."""
-    (spec,) = tool_specs(helper)
+    (spec,) = helper.tool_specs
     assert isinstance(spec, ToolSpec)
     assert (spec.name, spec.description) == ("read_file", "Reads a file.")
     assert spec.parameters["additionalProperties"] is False
     assert answer_name(helper) == "write_summary_v1"
-    assert set(answer_schema(helper)["required"]) == {"outcome", "reason", "confidence", "questions", "claims", "body"}
+    assert set(helper.answer_schema["required"]) == {"outcome", "reason", "confidence", "questions", "claims", "body"}
