@@ -56,7 +56,8 @@ def _missing(runs: tuple[CheckRun, ...], base: CheckRun | None) -> int:
     """How many tests fewer ran than on the base, at least: deleted, skipped, or no longer found."""
     if base is None:
         return 0
-    return max((base.total - run.total for run in runs if base.total and run.total and run.command == base.command), default=0)
+    same = [run.total for run in runs if run.total and run.command == base.command]
+    return max([0, *((base.total or 0) - total for total in same)])
 
 
 def _fewer(runs: tuple[CheckRun, ...], base: CheckRun | None) -> str:

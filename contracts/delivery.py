@@ -196,8 +196,8 @@ class CheckRun(Contract, name="check_run/1"):
 
     @property
     def green(self) -> bool:
-        """True if the command said so itself, and, where it counts tests, counted at least one."""
-        return self.exit_code == 0 and not self.timed_out and self.total != 0
+        """True if the command said so itself, and, where it counts tests, counted at least one and none that failed."""
+        return self.exit_code == 0 and not self.timed_out and self.total != 0 and not self.failures
 
 
 class TestReport(Contract, name="test_report/1"):

@@ -1,0 +1,293 @@
+"""Running a check: in the real sandbox, on a throw-away checkout, and read so that nothing counts that did not run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.checks import FAILURES_LIMIT, JUNIT, JUNIT_LIMIT, Ran, _report, argv_of, is_pytest, run_check
+from activities.git import Mirror, Mirrors
+from activities.sandbox import Sandbox
+from activities.workspaces import Workspaces
+from contracts.base import ArtifactRef, sha256
+from contracts.delivery import CheckRun
+from contracts.errors import Misconfigured
+from contracts.workspace import WorkspaceRef
+from tests.activities.repositories import repository
+from tests.activities.tooling import tree
+from tests.stack import until
+
+REPORT = f"--junitxml={JUNIT}"
+SHELL = ["/bin/sh", "-c"]
+
+PYTEST = [
+    ("pytest", ["pytest", REPORT]),
+    ("pytest -q", ["pytest", "-q", REPORT]),
+    ("pytest -k 'one or two'", ["pytest", "-k", "one or two", REPORT]),
+    ('pytest -m "not slow" tests', ["pytest", "-m", "not slow", "tests", REPORT]),
+    ("pytest tests/test_a.py::test_b[1-2]", ["pytest", "tests/test_a.py::test_b[1-2]", REPORT]),
+    ("pytest --maxfail=3", ["pytest", "--maxfail=3", REPORT]),
+    ("pytest --junitxml=theirs.xml", ["pytest", "--junitxml=theirs.xml", REPORT]),
+    ("pytest -q -- tests", ["pytest", "-q", REPORT, "--", "tests"]),
+    ("python -m pytest", ["python", "-m", "pytest", REPORT]),
+    ("python3.12 -m pytest -x", ["python3.12", "-m", "pytest", "-x", REPORT]),
+    ("  pytest   -q  ", ["pytest", "-q", REPORT]),
+]
+
+PLAIN = [
+    ("make test", ["make", "test"]),
+    ("npm test --silent", ["npm", "test", "--silent"]),
+    ("python -m unittest", ["python", "-m", "unittest"]),
+    ("python pytest", ["python", "pytest"]),
+    ("echo 'pytest -q'", ["echo", "pytest -q"]),
+    ("uv run pytest", ["uv", "run", "pytest"]),
+]
+
+FOR_A_SHELL = [
+    "pytest -q; true",
+    "pytest -q || true",
+    "pytest -q && echo ok",
+    "pytest -q | tail",
+    "pytest $ARGS",
+    "pytest `cat args`",
+    "pytest tests/*.py",
+    "pytest -q > out",
+    "pytest ~/tests",
+    "pytest -k 'one or two",
+    "pytest -k one\\ or\\ two",
+    "pytest\ntrue",
+    "(pytest)",
+    "pytest # all of them",
+    "CI=1 pytest -q",
+    "FOO='a b' make test",
+]
+
+
+@pytest.mark.parametrize(("command", "argv"), PYTEST)
+def test_pytest_is_asked_for_its_report(command: str, argv: list[str]) -> None:
+    """Plain words that run pytest get the report's name as an option that counts, whatever else they say."""
+    assert is_pytest(command)
+    assert argv_of(command) == argv
+
+
+@pytest.mark.parametrize(("command", "argv"), PLAIN)
+def test_other_plain_words_are_run_as_they_are(command: str, argv: list[str]) -> None:
+    """Without shell syntax there is no shell; what only mentions pytest is not asked for a report."""
+    assert not is_pytest(command)
+    assert argv_of(command) == argv
+
+
+@pytest.mark.parametrize("command", FOR_A_SHELL)
+def test_what_needs_a_shell_gets_one_and_is_not_taken_for_pytest(command: str) -> None:
+    """Shell syntax goes to a shell whole; its report would not be known to be of all that ran."""
+    assert not is_pytest(command)
+    assert argv_of(command) == [*SHELL, command]
+
+
+@pytest.mark.parametrize("command", ["", "  ", "\n"])
+def test_an_empty_check_is_refused(command: str) -> None:
+    """Nothing to run is said so and never succeeds."""
+    with pytest.raises(Misconfigured, match="the check is empty"):
+        argv_of(command)
+
+
+def _case(name: str, inside: str = "") -> str:
+    return f'<testcase classname="t" name="{name}">{inside}</testcase>'
+
+
+def _suite(*cases: str) -> bytes:
+    return f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>".encode()
+
+
+XFAIL = '<skipped type="pytest.xfail" message=""/>'
+SKIP = '<skipped type="pytest.skip" message=""/>'
+BOMB = b'<!DOCTYPE a [<!ENTITY x0 "lol">%s]><a>&x9;</a>' % b"".join(
+    b'<!ENTITY x%d "%s">' % (number, b"&x%d;" % (number - 1) * 10) for number in range(1, 10)
+)
+
+REPORTS: list[tuple[str, bytes, int, tuple[str, ...]]] = [
+    ("all pass", _suite(_case("a"), _case("b")), 2, ()),
+    ("one fails, one errs", _suite(_case("a", "<failure/>"), _case("b", "<error/>"), _case("c")), 3, ("t::a", "t::b")),
+    ("failed, and again on the way down", _suite(_case("a", "<failure/>"), _case("a", "<error/>")), 2, ("t::a",)),
+    ("skipped", _suite(_case("a", SKIP), _case("b")), 1, ()),
+    ("all skipped", _suite(_case("a", SKIP)), 0, ()),
+    ("skipped, then an error", _suite(_case("a", SKIP + "<error/>")), 1, ("t::a",)),
+    ("expected to fail", _suite(_case("a", XFAIL)), 1, ()),
+    ("no class", b'<testsuite><testcase name="a"><failure/></testcase></testsuite>', 1, ("a",)),
+    ("no test", _suite(), 0, ()),
+    ("empty", b"", 0, ()),
+    ("cut off", _suite(_case("a"))[:-20], 0, ()),
+    ("not XML", b"5 passed", 0, ()),
+    ("unknown encoding", b'<?xml version="1.0" encoding="klingon"?><a><testcase/></a>', 0, ()),
+    ("encoding of many bytes", b'<?xml version="1.0" encoding="shift_jis"?><a><testcase/></a>', 0, ()),
+    ("entity bomb", BOMB, 0, ()),
+    ("a file of this machine", b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a><testcase name="&x;"/></a>', 0, ()),
+    ("deep", b"<a>" * 100_000, 0, ()),
+    ("hidden letters", _suite(_case("a\u202eb", "<failure/>")), 1, ("t::a\\u202eb",)),
+]
+
+
+@pytest.mark.parametrize(("data", "total", "failures"), [row[1:] for row in REPORTS], ids=[row[0] for row in REPORTS])
+def test_a_report_counts_what_ran(tmp_path: Path, data: bytes, total: int, failures: tuple[str, ...]) -> None:
+    """Counted are tests that ran; a report that is broken or hostile counts none, which is never green."""
+    (tmp_path / JUNIT).write_bytes(data)
+    assert _report(tmp_path) == (total, failures)
+
+
+def test_a_report_that_is_none_counts_nothing(tmp_path: Path) -> None:
+    """No file, a folder, a link, or more bytes than anybody reads: no test was counted."""
+    assert _report(tmp_path) == (0, ())
+    (tmp_path / JUNIT).mkdir()
+    assert _report(tmp_path) == (0, ())
+    (tmp_path / JUNIT).rmdir()
+    (tmp_path / "real.xml").write_bytes(_suite(_case("a")))
+    (tmp_path / JUNIT).symlink_to("real.xml")
+    assert _report(tmp_path) == (0, ())
+    (tmp_path / JUNIT).unlink()
+    (tmp_path / JUNIT).write_bytes(_suite(_case("a")) + b" " * JUNIT_LIMIT)
+    assert _report(tmp_path) == (0, ())
+
+
+def test_names_of_failures_are_bounded(tmp_path: Path) -> None:
+    """At most so many failures are named, each cut to a length that a person reads."""
+    (tmp_path / JUNIT).write_bytes(_suite(*(_case(f"{number}-{'x' * 900}", "<failure/>") for number in range(300))))
+    total, failures = _report(tmp_path)
+    assert (total, len(failures)) == (300, FAILURES_LIMIT)
+    assert max(len(one) for one in failures) <= 400
+
+
+class Place:
+    """A machine with one repository, whose checks are run as the worker does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sandbox = Sandbox.find()
+        self.workspaces = Workspaces(folder / "workspaces", Mirrors(folder / "mirrors"))
+
+    def commit(self, **files: str) -> tuple[Mirror, str]:
+        """A repository with these files, fetched; its mirror and tree."""
+        names = {name.replace("__", "/").replace("_py", ".py"): text.encode() for name, text in files.items()}
+        source = repository(self.folder / "source", names)
+        mirror = Mirrors(self.folder / "mirrors").open(str(source))
+        return mirror, mirror.fetch(None).tree
+
+    async def check(self, command: str, mirror: Mirror, tree_id: str, seconds: float = 60) -> Ran:
+        """One run of the command."""
+        limit = timedelta(seconds=seconds)
+        return await run_check(self.sandbox, self.workspaces, mirror, tree_id, command, limit=limit)
+
+    def left(self) -> list[Path]:
+        """What checks left behind in their folder."""
+        return list((self.folder / "workspaces" / "scratch").glob("*"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A machine of its own for each test."""
+    return Place(tmp_path)
+
+
+def green(ran: Ran) -> bool:
+    """As the verdict sees it."""
+    output = ArtifactRef(digest=sha256(ran.output), size=len(ran.output))
+    return CheckRun(
+        command=ran.command,
+        tree="",
+        exit_code=ran.exit_code,
+        timed_out=ran.timed_out,
+        total=ran.total,
+        failures=ran.failures,
+        output=output,
+    ).green
+
+
+async def test_a_run_names_what_fails(place: Place) -> None:
+    """Tests are counted, failures named, the output kept; the checkout is gone afterwards."""
+    mirror, commit = place.commit(test_a_py="def test_good(): pass\ndef test_bad(): assert 1 == 2\n")
+    ran = await place.check("pytest -q", mirror, commit)
+    assert (ran.exit_code, ran.total, ran.failures) == (1, 2, ("test_a::test_bad",))
+    assert "assert 1 == 2" in ran.tail
+    assert not green(ran)
+    assert place.left() == []
+
+
+async def test_a_suite_that_leaves_early_is_not_green(place: Place) -> None:
+    """Exit code 0 out of the middle of the suite is not taken for a pass, also not with a report that was there before."""
+    forged = _suite(_case("a"), _case("b")).decode()
+    source = repository(
+        place.folder / "source",
+        {"test_a.py": b"import os\ndef test_it(): os._exit(0)\n", JUNIT: forged.encode()},
+    )
+    mirror = Mirrors(place.folder / "mirrors").open(str(source))
+    ran = await place.check("pytest -q", mirror, mirror.fetch(None).tree)
+    assert (ran.exit_code, ran.total) == (0, 0)
+    assert not green(ran)
+
+
+async def test_a_suite_that_hides_its_failure_is_not_green(place: Place) -> None:
+    """A suite that sets its own exit code to 0 over a failed test is not taken for a pass."""
+    mirror, commit = place.commit(
+        test_a_py="def test_bad(): assert False\n",
+        conftest_py="def pytest_sessionfinish(session): session.exitstatus = 0\n",
+    )
+    ran = await place.check("pytest -q", mirror, commit)
+    assert (ran.exit_code, ran.failures) == (0, ("test_a::test_bad",))
+    assert not green(ran)
+
+
+async def test_other_commands_are_read_by_their_exit_code(place: Place) -> None:
+    """A command that is not pytest reports no single tests: its exit code speaks, a missing program is 127."""
+    mirror, commit = place.commit(a_py="print('a')\n")
+    for command, code in (("python a.py", 0), ("NAME=7 sh -c 'exit $NAME'", 7), ("no-such-program", 127)):
+        ran = await place.check(command, mirror, commit)
+        assert (ran.exit_code, ran.total, ran.failures) == (code, None, ())
+        assert green(ran) is (code == 0)
+
+
+async def test_a_check_that_takes_too_long_is_stopped(place: Place) -> None:
+    """At the limit the check is stopped and says so; that is never green, and its checkout is gone."""
+    mirror, commit = place.commit(test_a_py="import time\ndef test_it(): time.sleep(600)\n")
+    ran = await place.check("pytest -q", mirror, commit, seconds=1)
+    assert (ran.exit_code, ran.timed_out, ran.total) == (None, True, 0)
+    assert not green(ran)
+    assert place.left() == []
+
+
+async def test_what_a_check_writes_stays_in_its_checkout(place: Place) -> None:
+    """A check that rewrites its files changes neither the workspace it was taken from nor the repository."""
+    rewrite = "import pathlib\ndef test_it():\n    for path in pathlib.Path().rglob('*.py'): path.write_text('gone')\n"
+    mirror, _ = place.commit(test_a_py=rewrite, shop_py="price = 1\n")
+    base = mirror.fetch(None)
+    ref = WorkspaceRef(repository=mirror.repository, base=base.commit)
+    folder = await asyncio.to_thread(place.workspaces.ensure, "trace/step", ref, None, lambda _: b"")
+    before = tree(folder), tree(place.folder / "source")
+    snapshot, commit = place.workspaces.snapshot("trace/step")
+    assert green(await place.check("pytest -q", snapshot, commit))
+    assert (tree(folder), tree(place.folder / "source")) == before
+    assert place.workspaces.snapshot("trace/step")[1] == commit
+
+
+async def _when_running(place: Place) -> bool | None:
+    return True if any(path.joinpath("started").exists() for path in place.left()) else None
+
+
+async def _when_made(place: Place) -> bool | None:
+    return True if place.left() else None
+
+
+async def _nothing_left(place: Place) -> bool | None:
+    return None if place.left() else True
+
+
+@pytest.mark.parametrize("moment", [_when_running, _when_made], ids=["while it runs", "while it is checked out"])
+async def test_a_cancelled_check_leaves_nothing(place: Place, moment: Callable[[Place], Awaitable[bool | None]]) -> None:
+    """Cancelled while it runs or while its files are laid out, a check ends at once and its checkout is deleted."""
+    mirror, commit = place.commit(run_py="import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n")
+    running = asyncio.create_task(place.check("python run.py", mirror, commit))
+    await until(lambda: moment(place), "the check began")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 20)
+    await until(lambda: _nothing_left(place), "its checkout was deleted")
