@@ -1,5 +1,6 @@
 """The record of a run: its start with what it pins, and lines that no other activity carries."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from activities.commit import commit_riders
 from activities.policy import Policy
 from contracts.agents import AgentPin, Choice
 from contracts.errors import BatonError
+from contracts.gates import Refusal
 from contracts.runs import Note
 from contracts.steps import Began, BeginRun, Finish, Record, Totals
 from ledger import gates, runs, spend
@@ -59,6 +61,8 @@ class Journal:
         for name in request.agents:
             agent = self._catalogue.newest(name)
             pins[name] = agent.pin(self._choices(agent))
+        for kind in request.actions:
+            self._policy.allows(kind)
         default = int(self._policy.ceilings.run_usd * 1_000_000)
         return Began(
             owner=owner,
@@ -106,14 +110,28 @@ class Journal:
 def _record(connection: Connection, request: Record) -> None:
     for refusal in request.refusals:
         gates.refuse(connection, request.run.trace, refusal)
-    commit_riders(connection, request)
+    commit_riders(connection, request, [_refused_line(refusal) for refusal in request.refusals])
 
 
 def _finish(connection: Connection, request: Finish) -> Totals:
     totals = Totals(**runs.totals(connection, request.run.trace))
-    values = {"result": request.report, "updated_at": now_us()}
+    # The workflow knows only its own calls; what its children paid stands in the ledger.
+    report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}
+    values = {"result": json.dumps(report, ensure_ascii=False), "updated_at": now_us()}
     connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))
-    for refusal in request.refusals:
-        gates.refuse(connection, request.run.trace, refusal)
-    commit_riders(connection, request)
+    _record(connection, request)
     return totals
+
+
+def _refused_line(refusal: Refusal) -> Note:
+    return Note(
+        key=f"refusal/{refusal.key}",
+        at=refusal.at,
+        stage=refusal.gate,
+        actor=refusal.by or "somebody",
+        channel=refusal.via,
+        did=f"sent {refusal.verb} and was refused",
+        why=refusal.reason,
+        next="nothing changed",
+        importance="detail",
+    )

@@ -57,6 +57,16 @@ class Policy(Input, name="policy/1"):
             raise Misconfigured(f"policy.toml has no [gates.{kind}]; add who, deadline and expiry for it")
         return GatePolicy.model_validate(rule.model_dump())
 
+    def allows(self, action: str) -> None:
+        """Raise `Misconfigured` unless this action type is declared, in a tier that is carried out by us."""
+        declared = self.actions.get(action)
+        if declared is None:
+            raise Misconfigured(
+                f'policy.toml declares no action {action!r}; add [actions."{action}"] with its tier, or do not run this'
+            )
+        if declared.tier == "draft":
+            raise Misconfigured(f"policy.toml has {action!r} in the tier draft, which is not carried out yet; use confirm")
+
     def refuses(self, rule: GatePolicy, verb: Verb, by: str, owner: str) -> str | None:
         """Why this person may not decide this, or None. Names and roles count; '*' is anybody; 'owner' is the run's owner."""
         if by.startswith("agent:"):

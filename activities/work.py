@@ -47,7 +47,7 @@ from ledger.db import Ledger
 
 T = TypeVar("T")
 
-DIFF_LIMIT = 24 * 1024
+DIFF_LIMIT = 12 * 1024
 """Characters of a diff that the tester is shown; it can read the files for the rest."""
 
 
@@ -74,6 +74,8 @@ class Work:
         """Fetch into our own mirror and say what the run starts from, and which check proves a change. Safe to call twice."""
         async with beating():
             base = await self._guarded(asyncio.to_thread(self._prepare, request))
+            if base.check is not None:
+                self._needs_sandbox()  # before anything is paid for that could not be checked in the end
             await self._ledger.tx(commit_riders, request)
             return base
 
@@ -175,18 +177,13 @@ class Work:
     async def run_checks(self, request: RunChecks) -> CheckRun:
         """Run a check in the sandbox on a throw-away copy of a tree. What it shows is a result, also when it is red."""
         async with beating():
-            if self._sandbox is None:
-                raise ApplicationError(
-                    "this worker has no sandbox, so no check is run; `baton doctor` says how to get one",
-                    type="SandboxUnavailable",
-                    non_retryable=True,
-                )
+            sandbox = self._needs_sandbox()
             mirror = self._mirrors.open(request.start.repository)
             tree = await self._guarded(asyncio.to_thread(self._tree, mirror, request.start))
             environment = None if request.environment is None else Path(request.environment)
             ran = await self._guarded(
                 run_check(
-                    self._sandbox,
+                    sandbox,
                     self._workspaces,
                     mirror,
                     tree,
@@ -268,6 +265,15 @@ class Work:
         async with beating():
             await asyncio.to_thread(self._workspaces.remove, request.run.trace)
             await self._ledger.tx(commit_riders, request)
+
+    def _needs_sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            raise ApplicationError(
+                "this worker has no sandbox, so no check is run; `baton doctor` says how to get one",
+                type="SandboxUnavailable",
+                non_retryable=True,
+            )
+        return self._sandbox
 
     def _tree(self, mirror: Mirror, ref: WorkspaceRef) -> str:
         """The tree that a workspace starts from. Its patches were made on exactly what they are applied to here."""

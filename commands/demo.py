@@ -56,7 +56,8 @@ class Demo:
 async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool, say: Callable[[str], None]) -> int:
     """Run the demo from nothing to the final report; 0 when the fix was pushed, else 1. Stops all that it started."""
     state = settings.state.absolute() / "demo"
-    scripted = not (settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url)
+    a_real_one = settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url
+    scripted = not a_real_one or settings.model.startswith("scripted:")
     ports = server.free_ports(DEFAULT_PORTS, strict=False)
     this = Demo(settings, state, ports, scripted, approve_as, say)
     if server.find(state, "server") is not None:
@@ -74,7 +75,7 @@ async def _start(this: Demo) -> Client:
     running = server.start("server", server.server_command(this.state, this.ports), this.state, {}, this.ports)
     client = await server.ready(this.ports.address, running, this.state)
     variables = worker_variables(this.state, this.ports)
-    if this.scripted:
+    if this.scripted and not this.settings.model:
         variables |= {"BATON_MODEL": "scripted:sample", "BATON_SCRIPT": str(SAMPLE / "script.yaml")}
     worker = server.start_worker(this.state, variables)
     await server.polled(client, this.settings.task_queue, worker, this.state)

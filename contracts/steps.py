@@ -38,6 +38,7 @@ class BeginRun(Request):
     ceiling_micros: int | None
     agents: tuple[str, ...]
     gates: tuple[GateKind, ...]
+    actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
 
 
 class Began(Contract, name="began/1"):

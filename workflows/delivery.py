@@ -26,6 +26,7 @@ from workflows.kit.options import WORK
 from workflows.kit.perform import perform
 
 AGENTS = ("planner", "writer", "tester")
+ACTIONS = ("git.push",)
 GATES: tuple[GateKind, ...] = ("plan", "change", "clarify", "conflict", "stuck", "unknown")
 PLAN_ROUNDS = 6
 
@@ -50,7 +51,7 @@ class Delivery:
         """The report of how it ended. Fails where the system, and not the work, was the reason."""
         self.asked = asked
         try:
-            began = await self.kit.begin("Delivery", asked, AGENTS)
+            began = await self.kit.begin("Delivery", asked, AGENTS, ACTIONS)
         except ActivityError as error:
             raise ApplicationError(cause_of(error), type="NotAdmitted", non_retryable=True) from None
         if began.duplicate_of is not None:

@@ -53,7 +53,8 @@ def test_every_named_contract_is_in_the_registry() -> None:
 def test_every_contract_in_the_registry_has_a_name_of_its_own() -> None:
     """Name and version identify a contract."""
     assert all(contract.contract for contract in CONTRACTS)
-    assert len(BY_NAME) == len(CONTRACTS)
+    assert len({contract.contract for contract in CONTRACTS}) == len(CONTRACTS)
+    assert all(BY_NAME[contract.contract] is contract for contract in CONTRACTS)
     assert named("plan/1") is Plan
     with pytest.raises(NotFound, match=r"no contract 'plan/99'; there are .*plan/1"):
         named("plan/99")

@@ -1,17 +1,19 @@
 """Cancel at each stage, pause and resume, a killed worker, and replay of what really happened."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Replayer
 
@@ -218,3 +220,18 @@ async def test_a_finished_delivery_replays(start: Start, client: Client, tmp_pat
     for history in histories:
         result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
         assert result.replay_failure is None
+
+
+async def test_a_worker_that_stops_closes_its_cached_runs_quietly(start: Start, tmp_path: Path) -> None:
+    """Runs with children under way leave the cache when a worker stops: no coroutine resists, and the run stays."""
+    origin = sample(tmp_path / "sample")
+    conversations = [PLANNER, slowly(writer("fix", FIX))]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with start(*conversations) as stack:
+            run = await stack.deliver(origin)
+            await _while_writing(stack, run)
+        gc.collect()
+        assert (await run.describe()).status == WorkflowExecutionStatus.RUNNING
+        await run.terminate("the test is over")
+    assert [str(one.message) for one in caught if "GeneratorExit" in str(one.message)] == []

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
+from temporalio.exceptions import ChildWorkflowError, FailureError, is_cancelled_exception
 
 from contracts.base import Contract
 from contracts.errors import Refused
@@ -70,7 +70,8 @@ async def fan_out(
         tasks[child.name] = asyncio.create_task(one(child))
     try:
         await asyncio.gather(*tasks.values())
-    except BaseException:
+    except (asyncio.CancelledError, FailureError):
+        # Not for GeneratorExit: a workflow that leaves the worker's cache is closed with it and may await nothing more.
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)

@@ -75,7 +75,9 @@ class Kit:
 
     # Who this run is
 
-    async def begin(self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...]) -> Began:
+    async def begin(
+        self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...] = ()
+    ) -> Began:
         """Start a root run: admit it and pin agents and policy. `duplicate_of` in the answer means: end at once."""
         info = workflow.info()
         self.ref = RunRef(trace=info.first_execution_run_id, workflow_id=info.workflow_id, project=asked.project)
@@ -91,6 +93,7 @@ class Kit:
             ceiling_micros=ceiling,
             agents=agents,
             gates=self.kinds,
+            actions=actions,
         )
         self.began = await self.do(Journal.begin_run, request, f"{pipeline.lower()}: admit the run", **LEDGER)
         if self.began.duplicate_of is None:

@@ -31,7 +31,7 @@ WORK: dict[str, Any] = {
     "start_to_close_timeout": timedelta(minutes=40),
     "heartbeat_timeout": HEARTBEAT,
     "retry_policy": RetryPolicy(
-        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=6
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=10
     ),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
