@@ -59,9 +59,10 @@ class Gates:
                 outcome = outcome.model_copy(update={"intents": _approve_intents(connection, request, intents)})
         else:
             outcome = gates.decided(claim, request.gate, authenticated=False, refused=refused)
-        if not outcome.won:
-            gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, outcome.reason))
-        commit_riders(connection, request, [_decision_line(request.gate, claim, outcome)])
+        refused = outcome.reason or _decided_before(claim, outcome)
+        if refused:
+            gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, refused))
+        commit_riders(connection, request, [_decision_line(request.gate, claim, outcome, refused)])
         return outcome
 
 
@@ -101,27 +102,35 @@ def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
     return Refusal(key=key, at=claim.at, verb=claim.verb, gate=view.gate, by=said.by, reason=reason, via=claim.via)
 
 
-def _decision_line(view: GateView, claim: Claimed, outcome: Decided) -> Note:
+def _decided_before(claim: Claimed, outcome: Decided) -> str:
+    """Why this claim did not decide the gate although it is decided, or "". The run can have been set back to before it."""
+    if (outcome.verb, outcome.by, outcome.at) == (claim.verb, claim.decision.by, claim.at):
+        return ""
+    return f"{outcome.verb} by {outcome.by} was recorded before and stands"
+
+
+def _decision_line(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> Note:
     return Note(
-        key=f"{view.trace}/gate/{view.gate}/{claim.at.isoformat()}/{claim.decision.by}/{outcome.won}",
+        key=f"{view.trace}/gate/{view.gate}/{claim.at.isoformat()}/{claim.decision.by}/{not refused}",
         at=claim.at,
         stage=view.kind,
         actor=claim.decision.by,
         channel=claim.decision.channel or claim.via,
         authenticated=outcome.authenticated,
-        did=f"{claim.verb} at {view.gate}" if outcome.won else f"tried to {claim.verb} at {view.gate} and was refused",
-        why=(claim.decision.note or outcome.reason) if outcome.won else outcome.reason,
+        did=f"tried to {claim.verb} at {view.gate} and was refused" if refused else f"{claim.verb} at {view.gate}",
+        why=refused or claim.decision.note,
         next="the run goes on" if outcome.won else "the gate stays open",
         inputs=(view.subject,),
     )
 
 
 def _closed_line(view: GateView, outcome: Decided) -> Note:
+    whys = {"expired": "nobody decided before the deadline", "cancelled": "the run ended while it was open"}
     return Note(
         key=f"{view.trace}/gate/{view.gate}/closed",
         at=outcome.at,
         stage=view.kind,
         did=f"closed gate {view.gate}: {outcome.verb}",
-        why="nobody decided before the deadline" if outcome.verb == "expired" else "the run ended while it was open",
+        why=whys.get(outcome.verb) or f"{outcome.by} had decided it in time",
         next="the run goes on with that outcome",
     )

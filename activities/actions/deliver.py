@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection, Row
 from temporalio import activity
@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.beating import beating
 from activities.commit import commit_riders
+from activities.shielding import to_its_end
 from contracts.actions import SETTLED, Deliver, Receipt, Resolve
 from contracts.errors import BatonError, Misconfigured
 from contracts.runs import Note
@@ -52,15 +53,15 @@ class Actions:
     async def deliver(self, request: Deliver) -> Receipt:
         """Carry out one approved intent. Called again, by any run, it gives back the stored receipt.
 
-        An earlier attempt's outcome that is not known is asked of the target before anything is sent.
+        An earlier attempt's outcome that is not known is asked of the target before anything is sent. Cancelled while it
+        sends, it first waits for the outcome and keeps it: who let go of the lease earlier would invite a second sender.
         """
         async with beating():
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
                 return _already(row)
             async with self._held(lease):
-                receipt = await self._carry_out(row)
-                return await self._ledger.tx(_settle, request, lease, receipt)
+                return await to_its_end(self._carry_out(request, row, lease))
 
     @contextlib.asynccontextmanager
     async def _held(self, lease: Lease) -> AsyncIterator[None]:
@@ -82,17 +83,31 @@ class Actions:
             await asyncio.sleep(LEASE.total_seconds() / 3)
             held = await self._ledger.tx(actions.hold, lease, LEASE_US)
 
-    async def _carry_out(self, row: Row[Any]) -> Receipt:
+    async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease) -> Receipt:
         adapter = self._adapters.get(row.type)
         if adapter is None:
             raise Misconfigured(f"this worker has no adapter for {row.type}; policy declares it, the worker must register it")
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         try:
-            found = await asyncio.to_thread(adapter.find, arguments)
-            sent = found or await asyncio.to_thread(adapter.send, arguments, from_us(row.at))
+            reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, from_us(row.at))
+            receipt = _receipt(row, "delivered", reference=reference, how=how)
         except self._permanent as error:
-            return _receipt(row, "failed", problem=str(error))
-        return _receipt(row, "delivered", reference=sent, how="found" if found else "sent")
+            receipt = _receipt(row, "failed", problem=str(error))
+        return await self._ledger.tx(_settle, request, lease, receipt)
+
+    def _find_or_send(self, adapter: Adapter, arguments: bytes, when: datetime) -> tuple[str, Literal["found", "sent"]]:
+        """The target's name for the effect, and whether it was there already."""
+        found = adapter.find(arguments)
+        if found is not None:
+            return found, "found"
+        try:
+            return adapter.send(arguments, when), "sent"
+        except self._permanent:
+            # An attempt that had lost its lease may have been faster: then the target refuses what it has already.
+            found = adapter.find(arguments)
+            if found is None:
+                raise
+            return found, "found"
 
     @activity.defn
     async def resolve(self, request: Resolve) -> Receipt:

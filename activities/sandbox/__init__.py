@@ -7,21 +7,19 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
 
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
 from activities.sandbox.layout import FILES, Place, mounts, running_environment, variables
 from activities.sandbox.limits import DEFAULT, Cgroups, Limits
+from activities.shielding import to_its_end
 from contracts.errors import Misconfigured
 
 __all__ = ["Completed", "Limits", "Sandbox", "SandboxUnavailable", "find_bubblewrap"]
-
-T = TypeVar("T")
 
 _NOTHING: Mapping[str, str] = {}
 _HALF_SECOND = 0.5
@@ -188,7 +186,7 @@ async def _finish(
         done, _ = await asyncio.wait({collecting, filling}, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
     finally:
         filling.cancel()
-        code = await _even_if_cancelled(_end(launched, collecting))
+        code = await to_its_end(_end(launched, collecting))
     return "" if collecting in done else "disk" if filling in done else "time", code
 
 
@@ -196,20 +194,6 @@ async def _end(launched: Launched, collecting: "asyncio.Task[None]") -> int | No
     launched.kill()
     await collecting
     return await launched.reap()
-
-
-async def _even_if_cancelled(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work to its end; a cancellation that comes meanwhile is raised afterwards."""
-    task = asyncio.create_task(work)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError
-    return task.result()
 
 
 async def _collect(launched: Launched, kept: Kept) -> None:

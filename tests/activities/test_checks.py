@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from activities.checks import FAILURES_LIMIT, JUNIT, JUNIT_LIMIT, Ran, _report, argv_of, is_pytest, run_check
+from activities.checks import JUNIT, JUNIT_LIMIT, Ran, _report, argv_of, is_pytest, run_check
 from activities.git import Mirror, Mirrors
 from activities.sandbox import Sandbox
+from activities.verdict import FAILURES_LIMIT
 from activities.workspaces import Workspaces
 from contracts.base import ArtifactRef, sha256
 from contracts.delivery import CheckRun

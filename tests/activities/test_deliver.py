@@ -1,0 +1,353 @@
+"""Carrying out actions: whatever is retried, killed or cancelled, the target sees one effect and the ledger one outcome."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+import worker
+from activities.actions.deliver import LEASE, Actions, Adapter
+from activities.actions.git_push import GitPushAdapter
+from activities.git import Mirrors, RemoteUnknown
+from contracts.actions import Deliver, GitPush, Receipt, Resolve
+from contracts.base import sha256
+from contracts.errors import BatonError, Misconfigured
+from contracts.gates import Intent
+from ledger import actions, artifacts, feed
+from ledger.db import Ledger, now_us
+from ledger.tables import action
+from tests.activities.repositories import plain, repository
+from tests.ledger.samples import intent, ref
+from tests.stack import until
+
+ARGUMENTS = b"a"
+KEY = intent().key
+
+
+class Unreachable(Exception):
+    """The target did not answer; nobody knows what it did."""
+
+
+class NotWanted(BatonError):
+    """The target says no for good."""
+
+
+class Target:
+    """A target outside: an append-only file of effects, each on the disk before it is answered."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.failing: list[Exception] = []
+        """Raised one by one instead of an answer to `send`, after the effect."""
+        self.before_effect: Callable[[], None] = lambda: None
+        self.refusing: Exception | None = None
+
+    def effects(self) -> list[str]:
+        """What the target has seen."""
+        return self.file.read_text().split() if self.file.exists() else []
+
+    def find(self, arguments: bytes) -> str | None:
+        """The effect if the target has it."""
+        return next((one for one in self.effects() if one.startswith(arguments.decode())), None)
+
+    def send(self, arguments: bytes, when: datetime) -> str:
+        """Make the effect, durably; then answer or fail."""
+        self.before_effect()
+        if self.refusing is not None:
+            raise self.refusing
+        name = f"{arguments.decode()}-{len(self.effects()) + 1}"
+        with self.file.open("a") as file:
+            file.write(f"{name}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if self.failing:
+            raise self.failing.pop(0)
+        return name
+
+
+class Blind(Target):
+    """The mutant: it never looks before it sends."""
+
+    def find(self, arguments: bytes) -> str | None:
+        return None
+
+
+@pytest.fixture
+def ledger(sqlite_url: str, tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger with one approved action."""
+    opened = Ledger(sqlite_url, tmp_path / "artifacts")
+    approve(opened, ARGUMENTS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    """A target of its own."""
+    return Target(tmp_path / "effects")
+
+
+def approve(ledger: Ledger, arguments: bytes, **changes: str) -> Intent:
+    """Put an approved action into the outbox."""
+    kept = ledger.tx_now(artifacts.put, ledger.files, arguments, "application/json")
+    meant = intent(**changes).model_copy(update={"arguments": kept.digest})
+    ledger.tx_now(actions.propose, meant, trace="trace-1", gate="change-1", state="approved")
+    return meant
+
+
+def relay(ledger: Ledger, adapter: Adapter, name: str = "worker-1") -> Actions:
+    """One worker's activities."""
+    return Actions(ledger, {"git.push": adapter}, (*worker.PERMANENT, NotWanted), name)
+
+
+async def deliver(sender: Actions, key: str = KEY, environment: ActivityEnvironment | None = None) -> Receipt:
+    """One attempt."""
+    return await (environment or ActivityEnvironment()).run(sender.deliver, Deliver(run=ref(), key=key))
+
+
+async def resolve(sender: Actions, *, happened: bool) -> Receipt:
+    """What a person found."""
+    return await ActivityEnvironment().run(sender.resolve, Resolve(run=ref(), key=KEY, happened=happened, by="olga"))
+
+
+def row(ledger: Ledger, key: str = KEY) -> tuple[str, int]:
+    """State and lease of the action."""
+    found = ledger.read_now(actions.get, key)
+    return found.state, found.lease_until
+
+
+def told(ledger: Ledger) -> list[str]:
+    """What the feed says about it."""
+    return [line.did for line in ledger.read_now(feed.after)]
+
+
+def lose_lease(ledger: Ledger) -> None:
+    """Let the lease's time pass."""
+    ledger.tx_now(lambda connection: connection.execute(update(action).values(lease_until=now_us() - 1)))
+
+
+async def test_an_action_is_sent_once_and_its_receipt_is_kept(ledger: Ledger, target: Target) -> None:
+    """The first call sends; every later one, of any worker, gives back the same receipt and sends nothing."""
+    first = await deliver(relay(ledger, target))
+    again = [await deliver(relay(ledger, target, f"worker-{number}")) for number in range(3)]
+    assert (first.state, first.how, first.reference) == ("delivered", "sent", "a-1")
+    assert again == [first] * 3
+    assert target.effects() == ["a-1"]
+    assert told(ledger) == ["delivered: push a"]
+
+
+async def effects_over_lost_answers(ledger: Ledger, target: Target) -> list[str]:
+    """What the target has seen after an action whose answer was lost twice."""
+    target.failing = [Unreachable(), Unreachable()]
+    for _ in range(4):
+        try:
+            await deliver(relay(ledger, target))
+        except Unreachable:
+            assert row(ledger) == ("sending", 0)
+    assert row(ledger)[0] == "delivered"
+    return target.effects()
+
+
+async def test_a_lost_answer_is_asked_for_and_not_sent_again(ledger: Ledger, target: Target) -> None:
+    """An attempt whose outcome is not known leaves no lease; the next one finds the effect at the target."""
+    assert await effects_over_lost_answers(ledger, target) == ["a-1"]
+    assert (await deliver(relay(ledger, target))).how == "found"
+
+
+async def test_a_sender_that_never_looks_is_noticed(ledger: Ledger, tmp_path: Path) -> None:
+    """The proof above can fail: an adapter that does not look first makes the effect more than once."""
+    assert len(await effects_over_lost_answers(ledger, Blind(tmp_path / "blind"))) > 1
+
+
+async def test_an_effect_that_is_there_is_found(ledger: Ledger, target: Target) -> None:
+    """What the target has already is not made again; the receipt says how we know."""
+    target.send(ARGUMENTS, datetime.now(UTC))
+    receipt = await deliver(relay(ledger, target))
+    assert (receipt.state, receipt.how, target.effects()) == ("delivered", "found", ["a-1"])
+
+
+async def test_a_refusal_for_good_is_a_receipt(ledger: Ledger, target: Target) -> None:
+    """The target's no ends the action as failed with its words; it is not tried again."""
+    target.refusing = NotWanted("the branch is protected")
+    receipt = await deliver(relay(ledger, target))
+    target.refusing = None
+    assert (receipt.state, receipt.problem) == ("failed", "the branch is protected")
+    assert await deliver(relay(ledger, target)) == receipt
+    assert (target.effects(), told(ledger)) == ([], ["failed: push a"])
+
+
+async def test_a_refusal_because_it_is_there_is_no_failure(ledger: Ledger, target: Target) -> None:
+    """Another attempt was faster and the target refuses the second: it is asked once more, and has it."""
+
+    def faster() -> None:
+        target.before_effect = lambda: None
+        target.send(ARGUMENTS, datetime.now(UTC))
+        target.refusing = NotWanted("there is one already")
+
+    target.before_effect = faster
+    receipt = await deliver(relay(ledger, target))
+    assert (receipt.state, receipt.how, target.effects()) == ("delivered", "found", ["a-1"])
+
+
+async def test_only_an_approved_action_is_carried_out(ledger: Ledger, target: Target) -> None:
+    """Without an approval nothing is sent, and trying again cannot help."""
+    meant = intent("another")
+    ledger.tx_now(actions.propose, meant, trace="trace-1", gate="change-1", state="rejected")
+    with pytest.raises(ApplicationError, match="it is rejected, and only an approved action is carried out") as refused:
+        await deliver(relay(ledger, target), meant.key)
+    assert refused.value.non_retryable
+    assert target.effects() == []
+
+
+async def test_a_worker_without_the_adapter_says_so_and_lets_go(ledger: Ledger, target: Target) -> None:
+    """A worker that does not know the target sends nothing and leaves the action to one that does."""
+    with pytest.raises(Misconfigured, match=r"no adapter for git\.push"):
+        await deliver(Actions(ledger, {}, (), "worker-1"))
+    assert (await deliver(relay(ledger, target))).how == "sent"
+
+
+class Held:
+    """A sender that stands still in the middle, until it may go on."""
+
+    def __init__(self, ledger: Ledger, target: Target) -> None:
+        self._target = target
+        self._entered, self._go = threading.Event(), threading.Event()
+        target.before_effect = self._wait
+        self.environment = ActivityEnvironment()
+        self.task = asyncio.create_task(deliver(relay(ledger, target), environment=self.environment))
+
+    def _wait(self) -> None:
+        self._target.before_effect = lambda: None
+        self._entered.set()
+        assert self._go.wait(30)
+
+    async def entered(self) -> None:
+        """When it stands there."""
+        assert await asyncio.to_thread(self._entered.wait, 30)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self._go.set()
+
+
+async def test_a_second_worker_waits_for_a_live_lease(ledger: Ledger, target: Target) -> None:
+    """While one worker sends, another is told to come back when the lease ends, and sends nothing."""
+    held = Held(ledger, target)
+    await held.entered()
+    with pytest.raises(ApplicationError, match="another worker is carrying it out") as busy:
+        await deliver(relay(ledger, target, "worker-2"))
+    assert (busy.value.type, busy.value.non_retryable) == ("Leased", False)
+    assert busy.value.next_retry_delay is not None
+    assert busy.value.next_retry_delay <= LEASE
+    held.go_on()
+    assert (await held.task).how == "sent"
+    assert target.effects() == ["a-1"]
+
+
+async def test_a_second_worker_takes_over_a_dead_lease_and_a_zombie_writes_nothing(ledger: Ledger, target: Target) -> None:
+    """When the lease has run out another worker asks the target and finishes; what the first one writes late counts nothing."""
+    held = Held(ledger, target)
+    await held.entered()
+    lose_lease(ledger)
+    second = await deliver(relay(ledger, target, "worker-2"))
+    target.refusing = NotWanted("there is one already")
+    held.go_on()
+    late = await held.task
+    assert (second.how, second.reference) == ("sent", "a-1")
+    assert late == second
+    assert (target.effects(), told(ledger)) == (["a-1"], ["delivered: push a"])
+
+
+async def test_a_zombie_that_fails_late_takes_nothing_back(ledger: Ledger, target: Target) -> None:
+    """An attempt that lost its lease and then fails does not free the action, which is settled."""
+    held = Held(ledger, target)
+    await held.entered()
+    lose_lease(ledger)
+    second = await deliver(relay(ledger, target, "worker-2"))
+    target.refusing = Unreachable("gone")
+    held.go_on()
+    with pytest.raises(Unreachable):
+        await held.task
+    assert row(ledger) == ("delivered", 0)
+    assert await deliver(relay(ledger, target)) == second
+
+
+async def test_a_cancelled_sender_does_not_let_a_second_one_in(ledger: Ledger, target: Target) -> None:
+    """Cancelled in the middle of sending, the attempt keeps its lease to the end, and its effect has its receipt."""
+    held = Held(ledger, target)
+    await held.entered()
+    held.environment.cancel()
+    with pytest.raises(ApplicationError, match="another worker is carrying it out"):
+        await deliver(relay(ledger, target, "worker-2"))
+    held.go_on()
+    with pytest.raises(asyncio.CancelledError):
+        await held.task
+    assert row(ledger) == ("delivered", 0)
+    assert (await deliver(relay(ledger, target, "worker-2"))).how == "sent"
+    assert target.effects() == ["a-1"]
+
+
+@pytest.mark.parametrize(("happened", "state"), [(True, "delivered"), (False, "failed")])
+async def test_a_person_settles_what_nobody_knows(ledger: Ledger, target: Target, happened: bool, state: str) -> None:
+    """What a person found becomes the receipt; later attempts and later findings change nothing."""
+    target.refusing = Unreachable("gone")
+    with pytest.raises(Unreachable):
+        await deliver(relay(ledger, target))
+    sender = relay(ledger, target)
+    receipt = await resolve(sender, happened=happened)
+    assert (receipt.state, receipt.how) == (state, "person")
+    assert await resolve(sender, happened=not happened) == receipt
+    target.refusing = None
+    assert await deliver(sender) == receipt
+    assert target.effects() == []
+
+
+async def test_nothing_is_settled_over_a_sender(ledger: Ledger, target: Target) -> None:
+    """While a worker is sending, a person's finding is not taken: it could be about an earlier moment."""
+    held = Held(ledger, target)
+    await held.entered()
+    with pytest.raises(ApplicationError, match="another worker is carrying it out"):
+        await resolve(relay(ledger, target), happened=False)
+    held.go_on()
+    assert (await held.task).state == "delivered"
+
+
+class Lossy(GitPushAdapter):
+    """Pushes, and loses every answer."""
+
+    pushes = 0
+
+    def send(self, arguments: bytes, when: datetime) -> str:
+        super().send(arguments, when)
+        self.pushes += 1
+        raise RemoteUnknown("the connection ended")
+
+
+async def test_a_branch_is_pushed_once(ledger: Ledger, tmp_path: Path) -> None:
+    """With real git: the answer is lost, attempts repeat, and one push was made; the branch holds its commit."""
+    origin = repository(tmp_path / "origin")
+    mirrors = Mirrors(tmp_path / "mirrors")
+    base = mirrors.open(str(origin)).fetch()
+    push = GitPush(repository=str(origin), base=base.commit, tree=base.tree, branch="fix", message="Fix it\n")
+    kept = approve(ledger, push.stored(), event="fix")
+    assert kept.arguments == sha256(push.stored())
+    adapter = Lossy(mirrors)
+    sender = relay(ledger, adapter)
+
+    async def attempt() -> Receipt | None:
+        try:
+            return await deliver(sender, kept.key)
+        except RemoteUnknown:
+            return None
+
+    receipt = await until(attempt, "an attempt was answered")
+    assert (receipt.state, receipt.how) == ("delivered", "found")
+    assert receipt.reference == plain(origin, "rev-parse", "fix")
+    assert (plain(origin, "rev-list", "--count", "main..fix"), adapter.pushes) == ("1", 1)
