@@ -1,14 +1,11 @@
 """Model calls: one stored turn per key, money reserved before and settled after, whatever happens in between."""
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -19,15 +16,13 @@ from activities.commit import commit_riders
 from activities.policy import Policy
 from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
-from activities.replies import Judged, judge, unsupported
+from activities.replies import judge
+from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_of
 from contracts.agents import Choice
-from contracts.base import canonical, sha256
+from contracts.base import canonical
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.errors import Misconfigured
-from contracts.handoff import Handoff, Producer
-from contracts.ids import handoff_id
-from contracts.runs import Note
-from contracts.steps import CallModel, Turn, TurnCall
+from contracts.steps import CallModel, Turn
 from ledger import artifacts, handoffs, spend, turns
 from ledger.db import Ledger
 from ledger.spend import CeilingReached, Scope
@@ -35,17 +30,6 @@ from ledger.turns import NewTurn
 
 CALL_MARGIN = timedelta(seconds=20)
 """Time an attempt has beyond the model call itself, for the ledger."""
-
-
-@dataclass(frozen=True)
-class Started:
-    """What was read and held before a call."""
-
-    prompt: ModelRequest
-    choice: Choice
-    reservation: str
-    read: Mapping[str, bytes]
-    taint: tuple[str, ...]
 
 
 class Models:
@@ -152,7 +136,7 @@ class Models:
             worker=self._worker,
             identity=reservation,
         )
-        read, tainted = _read_in_chain(connection, files, results, request, inputs)
+        read, tainted = read_in_chain(connection, files, results, request, inputs)
         return Started(prompt, choice, reservation, read, tainted)
 
     def _scopes(self, request: CallModel) -> list[Scope]:
@@ -170,7 +154,7 @@ class Models:
         usage = reply.usage or Usage()
         wanted = None if reply.usage is None else prices.cost(started.choice, reply.usage)
         charged = spend.settle(connection, started.reservation, wanted)
-        handoff = None if judged.answer is None else _handoff(request, agent, started, reply, judged)
+        handoff = None if judged.answer is None else handoff_of(request, agent, started, reply, judged)
         new = NewTurn(
             id=request.key,
             parent=request.head,
@@ -193,110 +177,19 @@ class Models:
         )
         if not turns.insert(connection, new):
             # Another attempt of this call was faster: its answer stands, this one was paid for and is dropped.
-            return _turn(turns.get(connection, request.key))
+            return turn_of(turns.get(connection, request.key))
         if handoff is not None:
-            handoffs.put(connection, handoff, _body_digest(handoff), canonical(handoff.model_dump(mode="json")))
+            handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
             handoffs.link(connection, handoff.id, "generated", [request.key])
         handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
-        own = _line(request, judged, handoff, started)
+        own = line_of(request, judged, handoff, started)
         commit_riders(connection, request, [own], tokens=usage.input + usage.output, usd_micros=charged)
-        return _turn(turns.get(connection, request.key))
+        return turn_of(turns.get(connection, request.key))
 
 
 def _stored_turn(connection: Connection, key: str) -> Turn | None:
     row = turns.find(connection, key)
-    return None if row is None else _turn(row)
-
-
-def _turn(row: Row[Any]) -> Turn:
-    """A stored turn as the coordinator sees it."""
-    reply = turns.reply_of(row)
-    plain = not row.problem and not row.handoff
-    return Turn(
-        id=row.id,
-        calls=tuple(TurnCall(index=index, name=call.name) for index, call in enumerate(reply.calls)) if plain else (),
-        handoff=Handoff[Any].model_validate_json(row.handoff) if row.handoff else None,
-        problem=row.problem or None,
-        usage=turns.usage_of(row),
-        usd_micros=row.usd_micros,
-        model=row.model_answered,
-    )
-
-
-def _read_in_chain(
-    connection: Connection,
-    files: Any,
-    results: Mapping[str, Sequence[Row[Any]]],
-    request: CallModel,
-    inputs: Sequence[Handoff[Any]],
-) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """What this conversation really read, and which untrusted sources flowed in."""
-    digests = {request.task_digest}
-    taint = {name for one in inputs for name in one.taint}
-    for rows in results.values():
-        for row in rows:
-            shown = json.loads(row.artifacts)
-            digests.update(shown)
-            if shown:
-                taint.add(f"tool:{row.name}")
-    return {one: artifacts.get(connection, files, one) for one in sorted(digests)}, tuple(sorted(taint))
-
-
-def _handoff(request: CallModel, agent: Agent, started: Started, reply: ModelReply, judged: Judged) -> Handoff[Any]:
-    answer = judged.answer
-    assert answer is not None
-    body = None if answer.body is None else answer.body.model_dump(mode="json")
-    digest = sha256(canonical(body))
-    return Handoff[Any](
-        id=handoff_id(request.run.trace, request.run.path, digest),
-        contract_name=agent.file.returns,
-        outcome=answer.outcome,
-        body=body,
-        reason=answer.reason,
-        confidence=answer.confidence,
-        questions=answer.questions,
-        producer=Producer(
-            agent=agent.file.name,
-            version=agent.version,
-            digest=agent.digest,
-            model=f"{started.choice.provider}:{reply.model}",
-            prompt=request.task_digest,
-        ),
-        inputs=(*request.inputs, request.task_digest),
-        taint=started.taint,
-        claims=answer.claims,
-        unsupported=unsupported(answer.claims, started.read),
-        trace=request.run.trace,
-        path=request.run.path,
-    )
-
-
-def _body_digest(handoff: Handoff[Any]) -> str:
-    return sha256(canonical(handoff.body))
-
-
-def _line(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, started: Started) -> Note:
-    if judged.problem is not None:
-        did, following = "gave an unusable reply", "it is asked to repair it"
-        why = judged.problem
-    elif handoff is not None:
-        did, following = f"answered: {handoff.outcome}, confidence {handoff.confidence} of 1000", "the coordinator routes it"
-        why = handoff.reason or f"{len(handoff.claims)} claims, {len(handoff.unsupported)} without checked evidence"
-    else:
-        did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
-        why = f"turn {started.prompt.turn + 1}"
-    return Note(
-        key=f"turn:{request.key}",
-        at=datetime.now(UTC),
-        stage=request.run.path,
-        actor=request.agent.label,
-        did=did,
-        why=why[:1000],
-        next=following,
-        importance="detail",
-        inputs=(request.task_digest,),
-        outputs=(handoff.id,) if handoff else (),
-    )
+    return None if row is None else turn_of(row)
 
 
 def _as_failure(error: ProviderError) -> ApplicationError:
