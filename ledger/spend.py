@@ -51,7 +51,8 @@ _SHIFT = (
 
 def usd(micros: int) -> str:
     """Micro-dollars as people read them."""
-    return f"${micros / 1_000_000:,.4f}".removesuffix("00")
+    digits = 4 if micros == 0 or abs(micros) >= 100 else 6  # a little money must not read as none
+    return f"${micros / 1_000_000:,.{digits}f}".removesuffix("00")
 
 
 def set_ceiling(connection: Connection, wanted: Scope) -> None:
@@ -128,6 +129,15 @@ def close(connection: Connection, reservation_id: str, state: str) -> None:
     row = connection.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update()).first()
     if row is not None and row.state == "held":
         _close(connection, reservation_id, state, row.amount if state == "lost" else 0)
+
+
+def close_left_over(connection: Connection, trace: str) -> None:
+    """A run has ended: what its killed attempts still hold is lost. One that answers all the same corrects its own row."""
+    query = select(reservation.c.id).where(
+        reservation.c.state == "held", reservation.c.scopes.contains(json.dumps(f"run:{trace}"), autoescape=True)
+    )
+    for left in list(connection.execute(query).scalars()):
+        close(connection, left, "lost")
 
 
 def _close(connection: Connection, reservation_id: str, state: str, charged: int) -> None:

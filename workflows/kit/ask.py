@@ -99,6 +99,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
                 raise
             return _own(talk, "could_not", f"the model could not be asked: {cause_of(error)}")
         if turn.handoff is not None:
+            talk.repairs = 0
             return turn.handoff
         if turn.problem is not None:
             talk.repairs += 1
@@ -209,7 +210,7 @@ def _own(talk: Conversation, outcome: Outcome, reason: str) -> Handoff[Any]:
 
 def made_by_us(run: RunRef, name: str, outcome: Outcome, reason: str, body: Contract | None = None) -> Handoff[Any]:
     """A handoff of the coordinator's own, with a body that code computed or none."""
-    raw = None if body is None else body.model_dump(mode="json")
+    raw, reason = None if body is None else body.model_dump(mode="json"), reason[:4000]
     return Handoff[Any](
         id=handoff_id(run.trace, run.path, sha256(canonical([raw, reason]))),
         contract_name=body.contract if body is not None else "",

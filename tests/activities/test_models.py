@@ -1,0 +1,84 @@
+"""A model call: one stored turn for each key, paid once however often it is asked for."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, select
+from temporalio.testing import ActivityEnvironment
+
+from activities.agents import load_catalogue
+from activities.models import Models
+from activities.policy import load_policy
+from activities.providers.openai import OpenAI
+from activities.tools.registry import TOOLS
+from contracts.base import sha256
+from contracts.conversation import ModelReply, Usage
+from contracts.ids import turn_key
+from contracts.runs import RunRef
+from contracts.steps import CallModel
+from ledger.db import Ledger
+from ledger.tables import scope, turn
+from tests.activities import agentfiles
+from tests.scripts import answer, summary
+from tests.wire.server import Play, WireServer
+
+PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_000, output = 2_000_000 } }]\n'
+DONE = json.dumps(answer(summary())["answer"])
+REPLY = ModelReply(text=DONE, stop="end", model="test", usage=Usage(input=100, output=20))
+COST = 100 + 20 * 2
+"""Micro-dollars of that reply at the price above."""
+
+
+@pytest.fixture
+async def paid(sqlite_url: str, tmp_path: Path) -> AsyncIterator[tuple[Models, CallModel, WireServer, Ledger]]:
+    """The activity with a priced model on a loopback server, and one request."""
+    agentfiles.write(tmp_path / "agents")
+    (tmp_path / "agents" / "routes.toml").write_text(PRICED)
+    catalogue, policy = load_catalogue(tmp_path / "agents", TOOLS), load_policy(Path("policy.toml"))
+    agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
+    pin = agent.pin(catalogue.routes.classes["worker"])
+    run = RunRef(trace="trace-1", workflow_id="ask-1", path="ask")
+    key = turn_key(run.trace, run.path, "", agent.digest, sha256(task))
+    request = CallModel(
+        run=run, key=key, agent=pin.ref, choices=pin.choices, task_digest=sha256(task), task=task.decode(), occurrence=1
+    )
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    async with WireServer() as server:
+        provider = OpenAI("none", server.openai_url)
+        yield Models(ledger, catalogue, {"openai": provider}, policy, "worker-1"), request, server, ledger
+        await provider.close()
+    ledger.close()
+
+
+async def test_a_stored_turn_is_not_paid_twice(paid: tuple[Models, CallModel, WireServer, Ledger]) -> None:
+    """Asked again with the same key, the activity gives back the stored turn, asks no provider, and spends nothing."""
+    models, request, server, ledger = paid
+    server.play(REPLY, REPLY)
+    first = await ActivityEnvironment().run(models.call_model, request)
+    again = await ActivityEnvironment().run(models.call_model, request)
+    assert (first.usd_micros, len(server.requests)) == (COST, 1)
+    assert again == first
+    assert set(ledger.read_now(_money).values()) == {(COST, 0)}
+
+
+async def test_two_attempts_at_once_leave_one_turn(paid: tuple[Models, CallModel, WireServer, Ledger]) -> None:
+    """Two attempts that really both asked are both paid for, get the same one turn, and hold nothing afterwards."""
+    models, request, server, ledger = paid
+    server.play(Play(REPLY, delay=0.3), Play(REPLY.model_copy(update={"text": DONE + " "}), delay=0.3))
+    both = [ActivityEnvironment().run(models.call_model, request) for _ in range(2)]
+    one, other = await asyncio.gather(*both)
+    assert one == other
+    assert len(server.requests) == 2
+    assert ledger.read_now(_turns) == 1
+    assert set(ledger.read_now(_money).values()) == {(2 * COST, 0)}
+
+
+def _turns(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(turn)).scalar_one()
+
+
+def _money(connection: Connection) -> dict[str, tuple[int, int]]:
+    return {row.id: (row.spent, row.held) for row in connection.execute(select(scope))}
