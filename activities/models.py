@@ -1,6 +1,5 @@
 """Model calls: one stored turn per key, money reserved before and settled after, whatever happens in between."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -84,14 +83,15 @@ class Models:
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
             began = time.monotonic()
             reply = await self._providers[choice.provider].complete(started.prompt)
+            latency_ms = int((time.monotonic() - began) * 1000)
+            return await self._ledger.tx(self._finish, request, agent, started, reply, latency_ms)
         except ProviderError as error:
             await self._ledger.tx(spend.close, reservation, "lost" if error.maybe_charged else "released")
             raise
-        except asyncio.CancelledError:
+        except BaseException:
+            # Also what nobody foresaw: no later attempt may come to close it. What `_finish` has settled stays settled.
             await self._ledger.tx(spend.close, reservation, unanswered)
             raise
-        latency_ms = int((time.monotonic() - began) * 1000)
-        return await self._ledger.tx(self._finish, request, agent, started, reply, latency_ms)
 
     async def _begin(self, request: CallModel, agent: Agent, choice: Choice, reservation: str) -> Started:
         try:

@@ -50,7 +50,9 @@ def _judge_calls(reply: ModelReply, agent: Agent, *, finish: bool) -> Judged:
         return Judged(problem=f"it had {len(reply.calls)} tool calls; at most {CALLS_LIMIT} are run in one reply")
     for call in reply.calls:
         if call.name not in names:
-            return Judged(problem=f"there is no tool {call.name!r} for you; you have {', '.join(sorted(names)) or 'none'}")
+            return Judged(
+                problem=f"there is no tool {call.name[:100]!r} for you; you have {', '.join(sorted(names)) or 'none'}"
+            )
         if call.problem is not None:
             return Judged(problem=f"the arguments of {call.name} could not be read: {call.problem}")
     return Judged(calls=tuple(TurnCall(index=index, name=call.name) for index, call in enumerate(reply.calls)))

@@ -18,6 +18,7 @@ from activities.agents import Catalogue
 from activities.beating import beating
 from activities.checks import Ran, run_check
 from activities.commit import commit_riders
+from activities.git import TreeRefused
 from activities.replies import decode_arguments
 from activities.sandbox import Sandbox
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
@@ -118,7 +119,10 @@ class Tools:
             # The workspace stays marked as dirty: whatever the tool left behind is undone before the next use.
             return _failure(str(error), state=use.state)
         success = _success(outcome)
-        patch = await asyncio.to_thread(self._workspaces.patch, use.name)
+        try:
+            patch = await asyncio.to_thread(self._workspaces.patch, use.name)
+        except TreeRefused as error:
+            return _failure(f"{error}; the change was undone", state=use.state)
         return Outcome(success.body, failed=False, sources=success.sources, patch=patch)
 
     @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ from activities.commit import commit_riders
 from activities.detect import detect_check
 from activities.git import Mirror, Mirrors
 from activities.sandbox import Sandbox
-from activities.tools.text import for_model
+from activities.tools.text import for_model, visible
 from activities.workspaces import Workspaces
 from contracts.actions import GitPush
 from contracts.base import ArtifactRef, sha256
@@ -231,7 +231,8 @@ class Work:
         mirror = self._mirrors.open(request.base.repository)
         tree = self._tree(mirror, request.start)
         patch = mirror.diff(request.base.tree, tree)
-        title = request.instruction.strip().splitlines()[0][:72]
+        # Both come from outside. A NUL would be refused only by git, at the push, after the approval.
+        title = visible((request.instruction.strip().splitlines() or ["Change"])[0])[:72]
         branch = request.branch or f"baton/{slug(request.instruction)}-{tree[:8]}"
         subject = ChangeSubject(
             repository=request.base.repository,
@@ -239,7 +240,7 @@ class Work:
             tree=tree,
             branch=branch,
             patch=ArtifactRef(digest=sha256(patch), size=len(patch), media_type="text/x-diff"),
-            message=f"{title}\n\n{request.summary}\n",
+            message=f"{title}\n\n{visible(request.summary)}\n",
             verdict=request.judged.report.verdict,
             report=request.judged.artifact,
         )

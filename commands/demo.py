@@ -5,13 +5,14 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 import config
@@ -25,6 +26,7 @@ from contracts.gates import GateView
 from contracts.ids import repository_name
 from ledger import artifacts, feed, runs
 from ledger.db import Ledger
+from ledger.tables import feed_head
 
 SAMPLE = Path(__file__).parent / "sample"
 INSTRUCTION = "Discounted prices lose half a cent: 999 cents at 50 percent must be 500. Fix it, and document the rule."
@@ -60,8 +62,15 @@ async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool,
     scripted = not a_real_one or settings.model.startswith("scripted:")
     ports = server.free_ports(DEFAULT_PORTS, strict=False)
     this = Demo(settings, state, ports, scripted, approve_as, say)
-    if server.find(state, "server") is not None:
-        raise Misconfigured(f"a demo is running with the state folder {state}; stop it first (Ctrl-C where it runs)")
+    if server.find(state, "server") is not None or server.find(state, "worker") is not None:
+        raise Misconfigured(
+            f"a demo is running with the state folder {state}; stop it first (Ctrl-C where it runs, or, if it was killed, "
+            f"BATON_STATE={shlex.quote(str(state))} baton down)"
+        )
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, too, must leave no process behind
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         client = await _start(this)
         return await _deliver(this, client)
@@ -94,6 +103,7 @@ async def _deliver(this: Demo, client: Client) -> int:
     await asyncio.to_thread(make_sample, this.state / "sample")
     ledger = Ledger(f"sqlite:///{this.state / 'ledger.db'}", this.state / "artifacts")
     try:
+        seq = await ledger.read(_newest)  # earlier demos with this state have told theirs
         number = await ledger.tx(runs.next_number, "deliver")
         run = f"deliver-{repository_name('shop')}-{number:04d}"
         asked = DeliveryInput(repository=str(origin), instruction=INSTRUCTION, owner=this.approve_as, branch=f"baton/{run}")
@@ -102,14 +112,18 @@ async def _deliver(this: Demo, client: Client) -> int:
         )
         this.say(f"Run               {run}{this.stamp}   {this.link(run, handle.first_execution_run_id or '')}")
         this.say("")
-        return await _follow(this, handle, ledger, origin)
+        return await _follow(this, handle, ledger, origin, seq)
     finally:
         ledger.close()
 
 
-async def _follow(this: Demo, handle: WorkflowHandle[object, object], ledger: Ledger, origin: Path) -> int:
+def _newest(connection: Connection) -> int:
+    return int(connection.execute(select(feed_head.c.seq)).scalar() or 0)
+
+
+async def _follow(this: Demo, handle: WorkflowHandle[object, object], ledger: Ledger, origin: Path, seq: int) -> int:
     """Print the feed as it grows, stop at each gate, and end with the report."""
-    seq, seen = 0, set[str]()
+    seen = set[str]()
     result = asyncio.create_task(handle.result())
     while not result.done():
         seq = await _print_feed(this, ledger, seq)

@@ -109,7 +109,7 @@ def violation(contract: type[Contract], error: ValidationError) -> ContractViola
     """One readable violation out of pydantic's list: field, what is wrong, and the start of what came in."""
     problems = []
     for item in error.errors(include_url=False, include_context=False)[:5]:
-        where = ".".join(str(part) for part in item["loc"]) or "(whole)"
+        where = ".".join(str(part)[:100] for part in item["loc"])[:300] or "(whole)"  # a refused key can have any length
         came = repr(item.get("input"))
         problems.append(f"{where}: {item['msg']} (got {came[:80] + '…' if len(came) > 80 else came})")
     more = error.error_count() - len(problems)

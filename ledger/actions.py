@@ -66,7 +66,9 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     )
     # After the insert, which waits for another transaction that is writing the same key.
     check(connection, intent)
-    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP))
+    # Also one that was approved elsewhere and never begun: what runs must be the bytes of the approval that has it run.
+    unbegun = (action.c.state == "approved") & (action.c.attempts == 0)
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
     connection.execute(again.values(**values, reason="", receipt=""))
     return get(connection, intent.key)
 
@@ -133,10 +135,16 @@ def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
 def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
     """Settle an outcome that nobody knows by what a person found. False when it is settled, or somebody is sending now."""
     query = update(action).where(
-        action.c.key == key, action.c.state.in_(["sending", "unknown"]), action.c.lease_until < now_us()
+        action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), action.c.lease_until < now_us()
     )
     values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now_us()}
     return connection.execute(query.values(**values)).rowcount == 1
+
+
+def withdraw(connection: Connection, trace: str, reason: str) -> None:
+    """Take back what a run was allowed to do and nobody has begun. Another run may mean the same event anew."""
+    query = update(action).where(action.c.trace == trace, action.c.state == "approved")
+    connection.execute(query.values(state="expired", reason=reason, updated_at=now_us()))
 
 
 def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:

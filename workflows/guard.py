@@ -26,6 +26,9 @@ from contracts.base import Contract
 
 KNOWN = ("Delivery", "WriteItem")
 
+ID_LIMIT = 900
+"""Bytes of a workflow id. The server takes 1000, and a child's longer id would fail its parent's task for ever."""
+
 
 class StrictJSON(PydanticJSONPlainPayloadConverter):
     """Reads payloads into contracts and refuses what does not fit, so that a bad start fails instead of retrying for ever."""
@@ -74,6 +77,8 @@ class _Inbound(WorkflowInboundInterceptor):
             _refuse(
                 f"{workflow.info().workflow_type} takes exactly one JSON object as its input, like {example}, and got {got}"
             )
+        if len(workflow.info().workflow_id.encode()) > ID_LIMIT:
+            _refuse(f"the workflow id has more than {ID_LIMIT} bytes; children are named after it, so choose a shorter one")
         return await super().execute_workflow(input)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 from contracts.base import Contract
 from contracts.errors import Refused
@@ -15,7 +15,7 @@ from contracts.handoff import Handoff
 from contracts.runs import RunRef
 from contracts.steps import RunContext
 from workflows.kit.ask import made_by_us
-from workflows.kit.kit import Kit
+from workflows.kit.kit import Kit, not_cancelled
 
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
@@ -100,10 +100,11 @@ async def _child(
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
             static_summary=summary[:200],
         )
+        not_cancelled()
         return handoff
-    except ChildWorkflowError as error:
+    except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
         if is_cancelled_exception(error):
             raise
-        return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.cause or error}")
+        return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.__cause__ or error}")
     finally:
         kit.children.pop(child_id, None)

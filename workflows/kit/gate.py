@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.gates import Gates
+from activities.tools.text import one_line
 from contracts.base import sha256
 from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
 from workflows.kit.inbox import OpenGateState
 from workflows.kit.kit import GATE, GATE_DEADLINE, NEEDS_HUMAN, STATE, Kit, within
 from workflows.kit.options import LEDGER
+
+FACT_LIMIT, FACTS_LIMIT = 2000, 100
+"""Characters of a fact, and facts of a gate. The subject has everything."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,10 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
         await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
         _show_open(kit, view)
         decided = await _wait(kit, state, policy)
-    except asyncio.CancelledError:
-        await asyncio.shield(_cancelled(kit, state, policy))
+    except (asyncio.CancelledError, ActivityError) as error:
+        # An activity that was cancelled with the run says so in an error of its own.
+        if is_cancelled_exception(error):
+            await asyncio.shield(_cancelled(kit, state, policy))
         raise
     kit.inbox.close(state, decided)
     kit.move(before if before != "waiting" else "working", next="the run goes on")
@@ -83,8 +89,9 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         workflow_id=kit.ref.workflow_id,
         project=kit.ref.project,
         subject=sha256(ask.subject.encode()),
-        title=ask.title,
-        facts=ask.facts,
+        # One line each: names and reasons in them come from models and repositories and must not look like further facts.
+        title=one_line(ask.title, 300),
+        facts=tuple(one_line(fact, FACT_LIMIT) for fact in ask.facts[:FACTS_LIMIT]),
         narrative=ask.narrative,
         questions=ask.questions,
         risk=ask.risk,
@@ -177,3 +184,4 @@ async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None
     if state.claim is not None:
         state.claim.outcome = decided.model_copy(update={"won": False, "reason": "the run was cancelled"})
     kit.inbox.close(state, decided)
+    await workflow.wait_condition(workflow.all_handlers_finished)

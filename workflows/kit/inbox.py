@@ -87,6 +87,12 @@ class Inbox:
         """Let no more decisions in; what comes now is late."""
         self._open.pop(state.view.gate, None)
         self._ended[state.view.gate] = ended
+        claim = state.claim
+        if claim is not None and claim.outcome is None:
+            # It came after the deadline, while the close was being recorded. Its sender must not wait for ever.
+            reason = f"gate {state.view.gate} is closed: {ended.verb}"
+            claim.outcome = ended.model_copy(update={"won": False, "reason": reason})
+            self._record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), reason, claim.said.via)
 
     def waiting(self) -> tuple[GateView, ...]:
         """The gates that are open now."""

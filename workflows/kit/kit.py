@@ -180,6 +180,7 @@ class Kit:
             return
         request = self._with_riders(Record(run=self.ref, refusals=refusals))
         await workflow.execute_local_activity_method(Journal.record, request, summary="journal: record", **LOCAL)
+        not_cancelled()
 
     async def finish(self, state: RunState, report: str, outcome: str) -> Totals:
         """Commit the report and the final state, and give back what the whole family cost. Nothing comes after it."""
@@ -215,11 +216,13 @@ class Kit:
         riding, change = list(self._waiting), self._change
         sent = self._with_riders(request)
         try:
-            return await workflow.execute_activity_method(method, sent, summary=summary[:200], **options)
+            done: R = await workflow.execute_activity_method(method, sent, summary=summary[:200], **options)
         except BaseException:
             self._waiting = [*riding, *self._waiting]
             self._change = self._change or change
             raise
+        not_cancelled()
+        return done
 
     async def unpaused(self) -> None:
         """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
@@ -292,6 +295,17 @@ class Kit:
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:
         return [line.model_dump(mode="json") for line in self.lines]
+
+
+def not_cancelled() -> None:
+    """Raise the cancellation that arrived while an activity or child ended in good order.
+
+    What is awaited with WAIT_CANCELLATION_COMPLETED and ends before it hears of the cancellation gives back its result, and
+    the cancellation would be lost: Temporal takes no second one.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def within(deadline: datetime) -> timedelta:

@@ -18,7 +18,12 @@ _PATIENT = RetryPolicy(
 )
 """For the ledger: an outage of an hour and a half is waited out."""
 
-LEDGER: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=60), "retry_policy": _PATIENT}
+LEDGER: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": _PATIENT,
+    # What it commits is known before the run ends: else a gate opens, or an action is approved, in a run that is over.
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
 
 LOCAL: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
@@ -36,6 +41,14 @@ WORK: dict[str, Any] = {
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 """For git, checks, tools and actions: an attempt may take long, a dead worker is noticed within seconds."""
+
+
+DELIVER: dict[str, Any] = WORK | {
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60), maximum_attempts=60
+    )
+}
+"""For approved actions: each attempt asks the target first, so an outage of an hour is waited out and not given to a person."""
 
 
 def model_call(pin: AgentPin) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contracts.gates import Intent
 from workflows.kit.ask import cause_of
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
-from workflows.kit.options import LEDGER, WORK
+from workflows.kit.options import DELIVER, LEDGER
 
 
 async def perform(kit: Kit, intent: Intent) -> Receipt:
@@ -18,7 +18,7 @@ async def perform(kit: Kit, intent: Intent) -> Receipt:
     """
     try:
         receipt = await kit.do(
-            Actions.deliver, Deliver(run=kit.ref, key=intent.key), f"action: {intent.type} {intent.summary}", **WORK
+            Actions.deliver, Deliver(run=kit.ref, key=intent.key), f"action: {intent.type} {intent.summary}", **DELIVER
         )
     except ActivityError as error:
         if is_cancelled_exception(error):
