@@ -66,9 +66,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     )
     # After the insert, which waits for another transaction that is writing the same key.
     check(connection, intent)
-    # Also one that was approved elsewhere and never begun: what runs must be the bytes of the approval that has it run.
-    unbegun = (action.c.state == "approved") & (action.c.attempts == 0)
-    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP))
     connection.execute(again.values(**values, reason="", receipt=""))
     return get(connection, intent.key)
 
