@@ -12,8 +12,9 @@ from activities.tools.text import one_line
 from contracts.base import sha256
 from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
+from contracts.runs import RunState
 from workflows.kit.inbox import OpenGateState
-from workflows.kit.kit import GATE, GATE_DEADLINE, NEEDS_HUMAN, STATE, Kit, within
+from workflows.kit.kit import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE, Kit, within
 from workflows.kit.options import LEDGER
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100
@@ -68,7 +69,7 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
         raise
     kit.inbox.close(state, decided)
     kit.move(before if before != "waiting" else "working", next="the run goes on")
-    kit.show(STATE.value_set("working"), GATE.value_set(f"{view.gate}:{decided.verb}"), NEEDS_HUMAN.value_set(False))
+    _show_closed(kit, view, decided.verb, "working")
     kit.tell(f"{decided.verb} at {view.gate}" + (f" by {decided.by}" if decided.by else ""), decided.note)
     # The update handler answers its sender before the run moves on.
     await workflow.wait_condition(workflow.all_handlers_finished)
@@ -104,12 +105,23 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
 
 def _show_open(kit: Kit, view: GateView) -> None:
     kit.show(
+        PROJECT.value_set(kit.ref.project),  # a child's gate is found by project and owner, too
+        OWNER.value_set(kit.pins.owner),
         STATE.value_set("waiting"),
         GATE.value_set(f"{view.gate}:waiting"),
         NEEDS_HUMAN.value_set(True),
         GATE_DEADLINE.value_set(view.deadline),
     )
     kit.tell_gate(view)
+
+
+def _show_closed(kit: Kit, view: GateView, how: str, state: RunState) -> None:
+    kit.show(
+        STATE.value_set(state),
+        GATE.value_set(f"{view.gate}:{how}"),
+        NEEDS_HUMAN.value_set(False),
+        GATE_DEADLINE.value_unset(),
+    )
 
 
 async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
@@ -131,6 +143,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
             kit.note(
                 f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC"
             )
+            kit.show(GATE_DEADLINE.value_set(ends))
             await kit.flush()
         elif remind is not None and workflow.now() >= remind:
             remind = None
@@ -184,4 +197,5 @@ async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None
     if state.claim is not None:
         state.claim.outcome = decided.model_copy(update={"won": False, "reason": "the run was cancelled"})
     kit.inbox.close(state, decided)
+    _show_closed(kit, state.view, "cancelled", "cancelled")
     await workflow.wait_condition(workflow.all_handlers_finished)
