@@ -2,9 +2,6 @@
 
 from contracts.delivery import ChangeSet, CheckRun, TestReport, Verdict
 
-FAILURES_KEPT = 200
-"""A run with as many failed tests may have had more: its list is cut there, and two cut lists cannot be compared."""
-
 TESTS_FAILED = 1
 """pytest's exit code for "all ran, some failed"; every other code but 0 means that not all ran."""
 

@@ -172,7 +172,9 @@ async def _at_gate(this: Demo, handle: WorkflowHandle[object, object], ledger: L
         f"    {program}/temporal workflow update execute --address {this.ports.address} -w {handle.id} --name approve "
         f"--input {shlex.quote(decision)}"
     )
-    if this.approve_as is not None:
+    if "approve" not in view.verbs:
+        this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for it.")
+    elif this.approve_as is not None:
         await _decide(this, handle, view, "approve", this.approve_as, "told to by --approve-as")
     elif sys.stdin.isatty():
         await _ask(this, handle, view)

@@ -66,7 +66,10 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     )
     # After the insert, which waits for another transaction that is writing the same key.
     check(connection, intent)
-    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP))
+    # Also one that another run was allowed and has not begun: what runs must be the bytes of this approval, and that run's
+    # cancellation must not take them back.
+    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.trace != trace)
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
     connection.execute(again.values(**values, reason="", receipt=""))
     return get(connection, intent.key)
 

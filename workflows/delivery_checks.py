@@ -12,7 +12,7 @@ from workflows.delivery_parts import Course, Ended, Tested, Written, with_patche
 from workflows.delivery_write import write_again
 from workflows.kit.ask import ask
 from workflows.kit.gate import gate
-from workflows.kit.options import WORK
+from workflows.kit.options import LEDGER, WORK
 
 TESTS = ("test/*", "tests/*", "*/test/*", "*/tests/*", "test_*.py", "*/test_*.py", "*_test.*", "*.test.*", "*.spec.*")
 """Files that the tester may write."""
@@ -120,4 +120,4 @@ async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: Cha
         base = await course.run_base(written.agreed.check)
     something = added if added.files or added.outside else None
     request = Judge(run=course.kit.ref, runs=runs, base=base, added=something, tester_notes=notes)
-    return await course.kit.do(Work.judge_checks, request, "checks: compare with the base", **WORK)
+    return await course.kit.do(Work.judge_checks, request, "checks: compare with the base", **LEDGER)

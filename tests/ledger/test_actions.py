@@ -50,11 +50,27 @@ def run_out(ledger: Ledger) -> None:
 
 
 def test_the_same_event_is_one_row(ledger: Ledger) -> None:
-    """The same key with the same arguments, from another run, too, finds the first row and its run."""
+    """The same key with the same arguments is one row; as long as nobody has begun, it is the last approval's."""
     ledger.tx_now(propose, intent())
     ledger.tx_now(propose, intent(), "trace-2")
+    assert ledger.read_now(actions.of_trace, "trace-1") == []
+    assert [row.key for row in ledger.read_now(actions.of_trace, "trace-2")] == [KEY]
+
+
+def test_an_action_that_began_stays_with_its_run(ledger: Ledger) -> None:
+    """Once somebody is sending, a later approval of the same event changes nothing about it."""
+    ledger.tx_now(propose, intent())
+    ledger.tx_now(actions.claim, KEY, "worker", 60_000_000)
+    ledger.tx_now(propose, intent(), "trace-2")
     assert [row.key for row in ledger.read_now(actions.of_trace, "trace-1")] == [KEY]
-    assert ledger.read_now(actions.of_trace, "trace-2") == []
+
+
+def test_cancelling_one_run_leaves_the_others_approval(ledger: Ledger) -> None:
+    """Two runs mean the same event; the first is cancelled. What the second was allowed still counts."""
+    ledger.tx_now(propose, intent())
+    ledger.tx_now(propose, intent(), "trace-2")
+    ledger.tx_now(actions.withdraw, "trace-1", "cancelled")
+    assert state(ledger) == "approved"
 
 
 def test_the_same_event_with_other_arguments_is_refused(ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.exceptions import FailureError
 
 from activities.journal import Journal
 from contracts.gates import GateKind, GateView
@@ -237,6 +238,9 @@ class Kit:
                 if self.inbox.paused != self._pause_told:
                     await self._tell_pause(self.inbox.paused)
                 await self.flush()
+            except FailureError as error:
+                # The ledger was away for an hour. The next pause or refusal is told again; this run must not go deaf.
+                workflow.logger.error("the record of a pause or refusal was lost: %s", error)
             finally:
                 self._flushing = False
 
