@@ -20,11 +20,11 @@ from activities.tools.text import for_terminal
 from commands import server
 from commands.server import Ports
 from commands.up import DEFAULT_PORTS, worker_variables
-from contracts.delivery import ChangeSubject, DeliveryInput, DeliveryReport, DeliveryStatus
+from contracts.delivery import ChangeSubject, DeliveryInput, DeliveryReport
 from contracts.errors import BatonError, Misconfigured
 from contracts.gates import GateView
 from contracts.ids import repository_name
-from ledger import artifacts, feed, runs
+from ledger import artifacts, feed, gates, runs
 from ledger.db import Ledger
 from ledger.tables import feed_head
 
@@ -112,7 +112,7 @@ async def _deliver(this: Demo, client: Client) -> int:
         )
         this.say(f"Run               {run}{this.stamp}   {this.link(run, handle.first_execution_run_id or '')}")
         this.say("")
-        return await _follow(this, handle, ledger, origin, seq)
+        return await _follow(this, client, handle, ledger, origin, seq)
     finally:
         ledger.close()
 
@@ -121,16 +121,18 @@ def _newest(connection: Connection) -> int:
     return int(connection.execute(select(feed_head.c.seq)).scalar() or 0)
 
 
-async def _follow(this: Demo, handle: WorkflowHandle[object, object], ledger: Ledger, origin: Path, seq: int) -> int:
+async def _follow(
+    this: Demo, client: Client, handle: WorkflowHandle[object, object], ledger: Ledger, origin: Path, seq: int
+) -> int:
     """Print the feed as it grows, stop at each gate, and end with the report."""
     seen = set[str]()
     result = asyncio.create_task(handle.result())
     while not result.done():
         seq = await _print_feed(this, ledger, seq)
-        view = await _open_gate(handle)
+        view = await _open_gate(ledger, handle.id)
         if view is not None and view.gate not in seen:
             seen.add(view.gate)
-            await _at_gate(this, handle, ledger, view)
+            await _at_gate(this, client, ledger, view)
         await asyncio.wait([result], timeout=STEP)
     await _print_feed(this, ledger, seq)
     try:
@@ -141,8 +143,10 @@ async def _follow(this: Demo, handle: WorkflowHandle[object, object], ledger: Le
     return _print_report(this, report, origin)
 
 
-async def _open_gate(handle: WorkflowHandle[object, object]) -> GateView | None:
-    return DeliveryStatus.model_validate(await handle.query("status")).waiting_for
+async def _open_gate(ledger: Ledger, run: str) -> GateView | None:
+    """The first open gate of the run or its children, from the ledger: there, what a gate shows comes with the gate."""
+    views = await ledger.read(gates.open_gates)
+    return next((view for view in views if view.workflow_id == run or view.workflow_id.startswith(f"{run}.")), None)
 
 
 async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
@@ -154,7 +158,7 @@ async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
     return seq
 
 
-async def _at_gate(this: Demo, handle: WorkflowHandle[object, object], ledger: Ledger, view: GateView) -> None:
+async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
     """Show what is decided on and how; approve only when told to."""
     this.say(f"\n  GATE {view.gate}: {for_terminal(view.title, 200)}{this.stamp}")
     for fact in view.facts:
@@ -167,17 +171,17 @@ async def _at_gate(this: Demo, handle: WorkflowHandle[object, object], ledger: L
     this.say("  Approve with either of:")
     program = Path(sys.executable).parent
     variables = f"TEMPORAL_ADDRESS={this.ports.address} BATON_STATE={shlex.quote(str(this.state))}"
-    this.say(f"    {variables} {program}/baton approve {handle.id} {view.gate}")
+    this.say(f"    {variables} {program}/baton approve {view.workflow_id} {view.gate}")
     this.say(
-        f"    {program}/temporal workflow update execute --address {this.ports.address} -w {handle.id} --name approve "
+        f"    {program}/temporal workflow update execute --address {this.ports.address} -w {view.workflow_id} --name approve "
         f"--input {shlex.quote(decision)}"
     )
     if "approve" not in view.verbs:
         this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for it.")
     elif this.approve_as is not None:
-        await _decide(this, handle, view, "approve", this.approve_as, "told to by --approve-as")
+        await _decide(this, client, view, "approve", this.approve_as, "told to by --approve-as")
     elif sys.stdin.isatty():
-        await _ask(this, handle, view)
+        await _ask(this, client, ledger, view)
     else:
         this.say("  Waiting for a decision; nothing is approved by itself.")
 
@@ -191,22 +195,22 @@ async def _diff(ledger: Ledger, view: GateView) -> str:
     return "\n".join(f"    {line}" for line in for_terminal(text, 8000).splitlines())
 
 
-async def _ask(this: Demo, handle: WorkflowHandle[object, object], view: GateView) -> None:
+async def _ask(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
     """Ask on the terminal, and stop asking when the gate is decided elsewhere."""
     name = os.environ.get("USER") or "operator"
     this.say(f"  Approve {view.gate} as {name}? y = yes, n = reject, Enter = decide elsewhere")
     with _typed_line() as line:
         while not line.done():
             await asyncio.wait([line], timeout=STEP)
-            now = await _open_gate(handle)
+            now = await _open_gate(ledger, view.workflow_id)
             if now is None or now.gate != view.gate:
                 this.say("  decided elsewhere\n")
                 return
     answer = line.result().strip().lower()
     if answer in {"y", "yes"}:
-        await _decide(this, handle, view, "approve", name, "")
+        await _decide(this, client, view, "approve", name, "")
     elif answer in {"n", "no"}:
-        await _decide(this, handle, view, "reject", name, "rejected in the demo")
+        await _decide(this, client, view, "reject", name, "rejected in the demo")
 
 
 @contextlib.contextmanager
@@ -226,9 +230,11 @@ def _typed_line() -> Iterator["asyncio.Future[str]"]:
         loop.remove_reader(sys.stdin.fileno())
 
 
-async def _decide(this: Demo, handle: WorkflowHandle[object, object], view: GateView, verb: str, by: str, note: str) -> None:
+async def _decide(this: Demo, client: Client, view: GateView, verb: str, by: str, note: str) -> None:
     decision = {"gate": view.gate, "by": by, "note": note, "subject": view.subject, "channel": "demo"}
-    await handle.execute_update(verb, decision, id=f"{view.gate}-{by}-{verb}-{view.subject[:12]}")
+    await client.get_workflow_handle(view.workflow_id).execute_update(
+        verb, decision, id=f"{view.gate}-{by}-{verb}-{view.subject[:12]}"
+    )
     this.say(f"  {verb} by {by}\n")
 
 
