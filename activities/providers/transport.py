@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
-from typing import Protocol
 from urllib.parse import quote
 
 import httpx2
@@ -36,15 +35,6 @@ _HEADERS = frozenset(
 """Headers that may leave. Both SDKs add what they find in the environment (organisations, projects, whole header lists)."""
 
 
-class Raw(Protocol):
-    """What both SDKs give for a raw call."""
-
-    @property
-    def http_response(self) -> httpx2.Response:
-        """The response, read to its end."""
-        ...
-
-
 class ReplyTooLarge(httpx2.TransportError):
     """The reply is larger than the limit; reading stopped there. A transport error, so that the SDKs let it through."""
 
@@ -67,11 +57,11 @@ def correlation(request: ModelRequest) -> dict[str, str]:
     }
 
 
-async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awaitable[Raw]) -> httpx2.Response:
-    """Await the SDK's one raw call within the request's time. Raises `ProviderError` and nothing else."""
+async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awaitable[httpx2.Response]) -> httpx2.Response:
+    """Await the SDK's one call within the request's time. Raises `ProviderError` and nothing else."""
     try:
         async with asyncio.timeout(request.timeout.total_seconds()):
-            response = (await call).http_response
+            response = await call
     except TimeoutError:
         raise provider_error("timeout", endpoint, _no_answer(request.timeout)) from None
     except Exception as error:  # noqa: BLE001 - whatever an SDK raises, the caller gets the one typed error
