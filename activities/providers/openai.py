@@ -62,8 +62,7 @@ class OpenAI:
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, when there is no reply."""
         endpoint = f"{self.name}:{request.model}"
-        limit = request.max_output_tokens
-        # Posted as it is: the SDK's `create` walks the whole body, schema included, at every call, which costs more than sending.
+        # Posted as it is: the SDK's `create` walks the whole body at every call, schema included; that costs more than sending.
         call = self._client.post(
             "/chat/completions",
             cast_to=httpx2.Response,
