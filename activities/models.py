@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -15,12 +16,13 @@ from activities.commit import commit_riders
 from activities.policy import Policy
 from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
-from activities.replies import judge
-from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_of
+from activities.replies import judge, unsupported
+from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_made, turn_of
 from contracts.agents import Choice
 from contracts.base import canonical
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.errors import Misconfigured
+from contracts.handoff import Answer, Handoff
 from contracts.steps import CallModel, Turn
 from ledger import artifacts, handoffs, spend, turns
 from ledger.db import Ledger
@@ -51,9 +53,6 @@ class Models:
         provider error's kind, retryable where trying again can help.
         """
         agent = self._catalogue.pinned(request.agent)
-        stored = await self._ledger.read(_stored_turn, request.key)
-        if stored is not None:
-            return stored
         async with beating():
             return await self._over_choices(request, agent)
 
@@ -80,6 +79,8 @@ class Models:
         unanswered = "released"
         try:
             started = await self._begin(request, agent, choice, reservation)
+            if isinstance(started, Turn):
+                return started
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
             began = time.monotonic()
             reply = await self._providers[choice.provider].complete(started.prompt)
@@ -93,7 +94,7 @@ class Models:
             await self._ledger.tx(spend.close, reservation, unanswered)
             raise
 
-    async def _begin(self, request: CallModel, agent: Agent, choice: Choice, reservation: str) -> Started:
+    async def _begin(self, request: CallModel, agent: Agent, choice: Choice, reservation: str) -> Started | Turn:
         try:
             return await self._ledger.tx(self._reserve, request, agent, choice, reservation)
         except CeilingReached as error:
@@ -103,12 +104,14 @@ class Models:
         except Misconfigured as error:
             raise _permanent("misconfigured", str(error)) from None
 
-    def _reserve(self, connection: Connection, request: CallModel, agent: Agent, choice: Choice, reservation: str) -> Started:
-        files = self._ledger.files
-        if request.task is not None:
-            kept = artifacts.put(connection, files, request.task.encode(), "application/json")
-            artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "task", untrusted=False)
-        task = agent.takes.read(artifacts.get(connection, files, request.task_digest))
+    def _reserve(
+        self, connection: Connection, request: CallModel, agent: Agent, choice: Choice, reservation: str
+    ) -> Started | Turn:
+        """Hold money for the call and read what it is made of; the stored turn where the call was made before."""
+        stored = turns.find(connection, request.key)
+        if stored is not None:
+            return turn_of(stored)
+        task = agent.takes.read(self._task(connection, request))
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
         results = turns.results(connection, [row.id for row in chain])
@@ -136,8 +139,16 @@ class Models:
             worker=self._worker,
             identity=reservation,
         )
-        read, tainted = read_in_chain(connection, files, results, request, inputs)
+        read, tainted = read_in_chain(results, request, inputs)
         return Started(prompt, choice, reservation, read, tainted)
+
+    def _task(self, connection: Connection, request: CallModel) -> bytes:
+        files = self._ledger.files
+        if request.task is None:
+            return artifacts.get(connection, files, request.task_digest)
+        kept = artifacts.put(connection, files, request.task.encode(), "application/json")
+        artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "task", untrusted=False)
+        return request.task.encode()
 
     def _scopes(self, request: CallModel) -> list[Scope]:
         now, ceilings = datetime.now(UTC), self._policy.ceilings
@@ -154,7 +165,7 @@ class Models:
         usage = reply.usage or Usage()
         wanted = None if reply.usage is None else prices.cost(started.choice, reply.usage)
         charged = spend.settle(connection, started.reservation, wanted)
-        handoff = None if judged.answer is None else handoff_of(request, agent, started, reply, judged)
+        handoff = None if judged.answer is None else self._handoff(connection, request, agent, started, reply, judged.answer)
         new = NewTurn(
             id=request.key,
             parent=request.head,
@@ -184,12 +195,21 @@ class Models:
         handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
         own = line_of(request, judged, handoff, started)
         commit_riders(connection, request, [own], tokens=usage.input + usage.output, usd_micros=charged)
-        return turn_of(turns.get(connection, request.key))
+        return turn_made(new, handoff)
 
-
-def _stored_turn(connection: Connection, key: str) -> Turn | None:
-    row = turns.find(connection, key)
-    return None if row is None else turn_of(row)
+    def _handoff(
+        self,
+        connection: Connection,
+        request: CallModel,
+        agent: Agent,
+        started: Started,
+        reply: ModelReply,
+        answer: Answer[Any],
+    ) -> Handoff[Any]:
+        read = {}
+        if answer.claims:
+            read = {one: artifacts.get(connection, self._ledger.files, one) for one in started.read}
+        return handoff_of(request, agent, started, reply, answer, unsupported(answer.claims, read))
 
 
 def _as_failure(error: ProviderError) -> ApplicationError:

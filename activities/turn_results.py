@@ -4,21 +4,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from activities.agents import Agent
-from activities.replies import Judged, unsupported
+from activities.replies import Judged
 from contracts.agents import Choice
 from contracts.base import canonical, sha256
-from contracts.conversation import ModelReply, ModelRequest
-from contracts.handoff import Handoff, Producer
+from contracts.conversation import ModelReply, ModelRequest, Usage
+from contracts.handoff import Answer, Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.runs import Note
 from contracts.steps import CallModel, Turn, TurnCall
-from ledger import artifacts, turns
+from ledger import turns
+from ledger.turns import NewTurn
 
 
 @dataclass(frozen=True)
@@ -28,33 +28,38 @@ class Started:
     prompt: ModelRequest
     choice: Choice
     reservation: str
-    read: Mapping[str, bytes]
+    read: tuple[str, ...]
     taint: tuple[str, ...]
 
 
 def turn_of(row: Row[Any]) -> Turn:
     """A stored turn as the coordinator sees it."""
-    reply = turns.reply_of(row)
-    plain = not row.problem and not row.handoff
+    handoff = Handoff[Any].model_validate_json(row.handoff) if row.handoff else None
+    return _turn(row.id, turns.reply_of(row), row.problem, handoff, turns.usage_of(row), row.usd_micros)
+
+
+def turn_made(new: NewTurn, handoff: Handoff[Any] | None) -> Turn:
+    """A turn that has just been stored, as the coordinator sees it: the same as `turn_of` its row."""
+    return _turn(new.id, new.reply, new.problem, handoff, new.usage, new.usd_micros)
+
+
+def _turn(identity: str, reply: ModelReply, problem: str, handoff: Handoff[Any] | None, usage: Usage, cost: int) -> Turn:
+    plain = not problem and handoff is None
     return Turn(
-        id=row.id,
+        id=identity,
         calls=tuple(TurnCall(index=index, name=call.name) for index, call in enumerate(reply.calls)) if plain else (),
-        handoff=Handoff[Any].model_validate_json(row.handoff) if row.handoff else None,
-        problem=row.problem or None,
-        usage=turns.usage_of(row),
-        usd_micros=row.usd_micros,
-        model=row.model_answered,
+        handoff=handoff,
+        problem=problem or None,
+        usage=usage,
+        usd_micros=cost,
+        model=reply.model,
     )
 
 
 def read_in_chain(
-    connection: Connection,
-    files: Path,
-    results: Mapping[str, Sequence[Row[Any]]],
-    request: CallModel,
-    inputs: Sequence[Handoff[Any]],
-) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """What this conversation really read, and which untrusted sources flowed in."""
+    results: Mapping[str, Sequence[Row[Any]]], request: CallModel, inputs: Sequence[Handoff[Any]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The digests of what this conversation really read, and which untrusted sources flowed in."""
     digests = {request.task_digest}
     taint = {name for one in inputs for name in one.taint}
     for rows in results.values():
@@ -63,12 +68,13 @@ def read_in_chain(
             digests.update(shown)
             if shown:
                 taint.add(f"tool:{row.name}")
-    return {one: artifacts.get(connection, files, one) for one in sorted(digests)}, tuple(sorted(taint))
+    return tuple(sorted(digests)), tuple(sorted(taint))
 
 
-def handoff_of(request: CallModel, agent: Agent, started: Started, reply: ModelReply, judged: Judged) -> Handoff[Any]:
-    answer = judged.answer
-    assert answer is not None
+def handoff_of(
+    request: CallModel, agent: Agent, started: Started, reply: ModelReply, answer: Answer[Any], doubtful: tuple[int, ...]
+) -> Handoff[Any]:
+    """The handoff that an agent's answer becomes; `doubtful` are the positions of claims without checked evidence."""
     body = None if answer.body is None else answer.body.model_dump(mode="json")
     digest = sha256(canonical(body))
     return Handoff[Any](
@@ -89,7 +95,7 @@ def handoff_of(request: CallModel, agent: Agent, started: Started, reply: ModelR
         inputs=(*request.inputs, request.task_digest),
         taint=started.taint,
         claims=answer.claims,
-        unsupported=unsupported(answer.claims, started.read),
+        unsupported=doubtful,
         trace=request.run.trace,
         path=request.run.path,
     )

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from contracts.base import ArtifactRef, sha256
 from contracts.errors import BatonError, NotFound
@@ -13,6 +13,9 @@ from ledger.tables import artifact, seen
 
 IN_ROW = 256 * 1024
 """Bytes up to which an artifact is kept in the database itself."""
+
+
+_GET = select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted"))
 
 
 class ArtifactDamaged(BatonError):
@@ -40,7 +43,7 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
 
 def get(connection: Connection, files: Path, digest: str) -> bytes:
     """The bytes under a digest. Raises `NotFound`, or `ArtifactDamaged` where they are not what they were."""
-    row = connection.execute(select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == digest)).first()
+    row = connection.execute(_GET, {"wanted": digest}).first()
     if row is None:
         raise NotFound(f"there is no artifact {digest[:12]}…")
     try:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,6 +115,13 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 def _is_deadlock(error: OperationalError) -> bool:
     return getattr(error.orig, "sqlstate", None) == "40P01"
+
+
+def insert_each_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose keys are not there yet, in one statement. All rows have the same columns."""
+    if rows:
+        kept = [{name: plain(value) for name, value in row.items()} for row in rows]
+        connection.execute(_insert(connection.dialect.name, table), kept)
 
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:

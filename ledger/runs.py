@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
@@ -11,6 +11,24 @@ from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun
 from ledger.db import insert_once, now_us, plain
 from ledger.tables import counter, gate, run, scope, turn
+
+_HOLDER = select(run.c.trace, run.c.workflow_id).where(
+    run.c.project == bindparam("of_project"), run.c.request_key == bindparam("with_key")
+)
+_STATE = select(run.c.state).where(run.c.trace == bindparam("of"))
+_CHANGE = (
+    update(run)
+    .where(run.c.trace == bindparam("of"), run.c.state.in_(bindparam("from_states", expanding=True)))
+    .values(
+        updated_at=bindparam("now"),
+        ended_at=bindparam("ended", type_=BigInteger),
+        **{
+            name: func.coalesce(bindparam(f"to_{name}", type_=Text), run.c[name])
+            for name in ("state", "stage", "waiting_for", "next")
+        },
+    )
+)
+"""None leaves a column as it is."""
 
 
 def begin(connection: Connection, request: BeginRun, began: Began) -> str | None:
@@ -39,9 +57,7 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
         started_at=now,
         updated_at=now,
     )
-    holder = connection.execute(
-        select(run.c.trace, run.c.workflow_id).where(run.c.project == ref.project, run.c.request_key == key)
-    ).one()
+    holder = connection.execute(_HOLDER, {"of_project": ref.project, "with_key": key}).one()
     return None if holder.trace == ref.trace else str(holder.workflow_id)
 
 
@@ -50,18 +66,14 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
 
     A forbidden move changes nothing and raises nothing: what was paid for in the same transaction must stay.
     """
-    values: dict[str, Any] = {"updated_at": now_us()}
-    for name in ("state", "stage", "waiting_for", "next"):
-        value = getattr(wanted, name)
-        if value is not None:
-            values[name] = plain(value)
+    now = now_us()
+    values = {f"to_{name}": plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
+    values |= {"now": now, "ended": now if wanted.state in FINAL else None}
     if wanted.state in FINAL:
-        values["ended_at"] = values["updated_at"]
-        values["waiting_for"] = ""
-    query = update(run).where(run.c.trace == ref.trace, run.c.state.in_(_before(wanted.state)))
-    if connection.execute(query.values(**values)).rowcount == 1:
+        values["to_waiting_for"] = ""
+    if connection.execute(_CHANGE, {"of": ref.trace, "from_states": _before(wanted.state), **values}).rowcount == 1:
         return None
-    state = connection.execute(select(run.c.state).where(run.c.trace == ref.trace)).scalar() or "unknown"
+    state = connection.execute(_STATE, {"of": ref.trace}).scalar() or "unknown"
     if state == wanted.state:
         return None
     return f"the run is {state} and {f'cannot become {wanted.state}' if wanted.state else 'does not change any more'}"

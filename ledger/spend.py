@@ -49,6 +49,19 @@ _SHIFT = (
 )
 
 
+_SCOPE = select(scope).where(scope.c.id == bindparam("wanted"))
+_INSERT = reservation.insert()
+_HELD = select(reservation.c.id).where(reservation.c.call_key == bindparam("of"), reservation.c.state == "held")
+_ROW = select(reservation).where(reservation.c.id == bindparam("wanted")).with_for_update()
+"""Locked until the end: an attempt that answers late and the one that gives it up as lost must not both charge it."""
+
+_MARK = (
+    update(reservation)
+    .where(reservation.c.id == bindparam("wanted"))
+    .values(state=bindparam("to"), settled=bindparam("charged"))
+)
+
+
 def usd(micros: int) -> str:
     """Micro-dollars as people read them."""
     digits = 4 if micros == 0 or abs(micros) >= 100 else 6  # a little money must not read as none
@@ -84,24 +97,31 @@ def reserve(
     for earlier in _held(connection, call_key):
         close(connection, earlier, "lost")
     for wanted in scopes:
-        insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
-        if connection.execute(_TAKE, {"wanted": wanted.id, "amount": amount}).rowcount == 0:
-            row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
-            raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
+        _take(connection, wanted, amount)
     identity = identity or new_id()
-    connection.execute(
-        reservation.insert().values(
-            id=identity,
-            call_key=call_key,
-            scopes=json.dumps([one.id for one in scopes]),
-            state="held",
-            amount=amount,
-            price_version=price_version,
-            worker=worker,
-            at=now_us(),
-        )
-    )
+    row = {
+        "id": identity,
+        "call_key": call_key,
+        "scopes": json.dumps([one.id for one in scopes]),
+        "state": "held",
+        "amount": amount,
+        "price_version": price_version,
+        "worker": worker,
+        "at": now_us(),
+    }
+    connection.execute(_INSERT, row)
     return identity
+
+
+def _take(connection: Connection, wanted: Scope, amount: int) -> None:
+    """Hold `amount` in one scope, which is made where it is new."""
+    if connection.execute(_TAKE, {"wanted": wanted.id, "amount": amount}).rowcount == 1:
+        return
+    insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
+    if connection.execute(_TAKE, {"wanted": wanted.id, "amount": amount}).rowcount == 1:
+        return
+    row = connection.execute(_SCOPE, {"wanted": wanted.id}).one()
+    raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
 
 
 def settle(connection: Connection, reservation_id: str, cost: int | None) -> int:
@@ -112,7 +132,7 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
     row = _row(connection, reservation_id)
     charged = row.amount if cost is None else cost
     if row.state == "held":
-        _close(connection, reservation_id, "settled", charged)
+        _close(connection, row, "settled", charged)
     elif row.state == "lost":
         _move(connection, json.loads(row.scopes), spent=charged - row.settled, held=0)
         _mark(connection, reservation_id, "settled", charged)
@@ -126,9 +146,9 @@ def close(connection: Connection, reservation_id: str, state: str) -> None:
 
     One that is not held, or was never made, stays as it is.
     """
-    row = connection.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update()).first()
+    row = connection.execute(_ROW, {"wanted": reservation_id}).first()
     if row is not None and row.state == "held":
-        _close(connection, reservation_id, state, row.amount if state == "lost" else 0)
+        _close(connection, row, state, row.amount if state == "lost" else 0)
 
 
 def close_left_over(connection: Connection, trace: str) -> None:
@@ -140,29 +160,25 @@ def close_left_over(connection: Connection, trace: str) -> None:
         close(connection, left, "lost")
 
 
-def _close(connection: Connection, reservation_id: str, state: str, charged: int) -> None:
-    row = _row(connection, reservation_id)
+def _close(connection: Connection, row: Row[Any], state: str, charged: int) -> None:
     _move(connection, json.loads(row.scopes), spent=charged, held=-row.amount)
-    _mark(connection, reservation_id, state, charged)
+    _mark(connection, row.id, state, charged)
 
 
 def _move(connection: Connection, scopes: list[str], *, spent: int, held: int) -> None:
-    for one in scopes:
-        connection.execute(_SHIFT, {"wanted": one, "by_spent": spent, "by_held": held})
+    connection.execute(_SHIFT, [{"wanted": one, "by_spent": spent, "by_held": held} for one in scopes])
 
 
 def _mark(connection: Connection, reservation_id: str, state: str, charged: int) -> None:
-    connection.execute(update(reservation).where(reservation.c.id == reservation_id).values(state=state, settled=charged))
+    connection.execute(_MARK, {"wanted": reservation_id, "to": state, "charged": charged})
 
 
 def _held(connection: Connection, call_key: str) -> list[str]:
-    query = select(reservation.c.id).where(reservation.c.call_key == call_key, reservation.c.state == "held")
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(_HELD, {"of": call_key}).scalars())
 
 
 def _row(connection: Connection, reservation_id: str) -> Row[Any]:
-    # Locked until the end: an attempt that answers late and the one that gives it up as lost must not both charge it.
-    row = connection.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update()).first()
+    row = connection.execute(_ROW, {"wanted": reservation_id}).first()
     if row is None:
         raise NotFound(f"there is no reservation {reservation_id!r}; was the ledger restored from an older backup?")
     return row
