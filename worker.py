@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 from temporalio.client import Client
@@ -28,9 +29,7 @@ from activities.journal import Journal
 from activities.models import Models
 from activities.paths import PathRefused
 from activities.policy import Policy, load_policy
-from activities.providers.anthropic import Anthropic
 from activities.providers.base import Provider
-from activities.providers.openai import OpenAI
 from activities.providers.scripted import Scripted
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.tool_calls import Tools
@@ -114,9 +113,14 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
 def build_providers(settings: config.Settings) -> dict[str, Provider]:
     """The providers that this worker can reach: those with a key, an endpoint of their own, or a script."""
     found: dict[str, Provider] = {}
+    # Imported where they are used: each SDK costs a third of a second and more, and tens of megabytes.
     if settings.anthropic_key:
+        from activities.providers.anthropic import Anthropic
+
         found["anthropic"] = Anthropic(settings.anthropic_key, settings.anthropic_base_url or None)
     if settings.openai_key or settings.openai_base_url:
+        from activities.providers.openai import OpenAI
+
         key = settings.openai_key or "none"
         url = settings.openai_base_url or None
         found["openai"] = OpenAI(key, url, legacy_max_tokens=settings.openai_legacy_max_tokens)
@@ -168,6 +172,8 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         activities=parts.activities,
         interceptors=[Guard(), Tracing()],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
+        # Stands in every event of a task. The default is a hash over all that was imported: slow to make and long.
+        build_id=f"baton-{version('baton')}",
         # A killed worker costs this long on the next workflow task; the default is ten seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         max_heartbeat_throttle_interval=timedelta(seconds=1),

@@ -24,6 +24,7 @@ from activities.sandbox import Sandbox
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.text import for_model
 from activities.workspaces import Lease, Workspaces
+from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
 from contracts.errors import BatonError
 from contracts.runs import Note
@@ -74,11 +75,12 @@ class Tools:
             return _done(stored)
         async with beating():
             row = await self._ledger.read(turns.get, request.turn)
+            request = request.model_copy(update={"agent": turns.agent_of(row)})
             reply = turns.reply_of(row)
             name, arguments = reply.calls[request.index].name, decode_arguments(reply, request.index)
-            allowed = {tool.name for tool in self._catalogue.pinned(request.agent).tools}
-            if name not in allowed or name not in self._tools:
-                return await self._keep(request, name, arguments, _failure(f"{request.agent.name} may not use {name}"), 0)
+            agent = self._catalogue.pinned(turns.agent_of(row))
+            if name not in {tool.name for tool in agent.tools} or name not in self._tools:
+                return await self._keep(request, name, arguments, _failure(f"{agent.file.name} may not use {name}"), 0)
             if self._tools[name].effect == "none" or request.workspace is None:
                 return await self._look(self._tools[name], request, arguments)
             async with self._leased(request.workspace.name) as lease:
@@ -159,7 +161,7 @@ class Tools:
 
             settings["check"] = check
         run = request.run
-        return ToolContext(run.trace, run.path, request.agent.name, directory, self._ledger, self._sandbox, settings)
+        return ToolContext(run.trace, run.path, _agent(request).name, directory, self._ledger, self._sandbox, settings)
 
     async def _check(self, use: WorkspaceUse) -> Ran:
         if self._sandbox is None:
@@ -203,7 +205,7 @@ class Tools:
         handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
         handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
         commit_riders(connection, request, [_line(request, name, outcome, state)])
-        return _done(_row(connection, request))
+        return ToolDone(failed=outcome.failed, state=state, repeated=outcome.repeated)
 
 
 def _same_effect(connection: Connection, request: RunTool, name: str, digest: str) -> Row[Any] | None:
@@ -225,14 +227,12 @@ def _row(connection: Connection, request: RunTool) -> Row[Any]:
 
 
 def _done(row: Row[Any]) -> ToolDone:
-    return ToolDone(
-        turn=row.turn,
-        index=row.position,
-        name=row.name,
-        failed=bool(row.failed),
-        state=row.state_after or None,
-        repeated=bool(row.repeated),
-    )
+    return ToolDone(failed=bool(row.failed), state=row.state_after or None, repeated=bool(row.repeated))
+
+
+def _agent(request: RunTool) -> AgentRef:
+    assert request.agent is not None, "run_tool sets it from the stored turn"
+    return request.agent
 
 
 def _success(outcome: ToolOutcome, state: str | None = None) -> Outcome:
@@ -258,7 +258,7 @@ def _line(request: RunTool, name: str, outcome: Outcome, state: str | None) -> N
         key=f"tool:{request.turn}/{request.index}",
         at=datetime.now(UTC),
         stage=request.run.path,
-        actor=request.agent.label,
+        actor=_agent(request).label,
         did=f"{name} {done}",
         why=str(outcome.body.get("error", ""))[:1000],
         next="the result goes back to the agent",

@@ -1,8 +1,9 @@
-"""Run, trace and span on every log line of an activity, from the request that it was given."""
+"""What every activity is given beside its request: the workflow's id, and run, trace and span on its log lines."""
 
 from typing import Any
 
 import structlog
+from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from contracts.ids import w3c_span_id, w3c_trace_id
@@ -10,7 +11,7 @@ from contracts.runs import Request
 
 
 class Tracing(Interceptor):
-    """Binds the run's identity for the time of one activity."""
+    """Completes the request, and binds the run's identity for the time of one activity."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap what comes next."""
@@ -23,6 +24,9 @@ class _Inbound(ActivityInboundInterceptor):
         if not isinstance(request, Request):
             return await super().execute_activity(input)
         run = request.run
+        if not run.workflow_id:
+            run = run.model_copy(update={"workflow_id": activity.info().workflow_id or ""})
+            input.args = [request.model_copy(update={"run": run})]
         step = getattr(request, "key", "") or getattr(request, "turn", "") or input.fn.__name__
         with structlog.contextvars.bound_contextvars(
             run=run.workflow_id,

@@ -16,7 +16,7 @@ from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.handoff import Answer, Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.runs import Note
-from contracts.steps import CallModel, Turn, TurnCall
+from contracts.steps import Answered, CallModel, Turn, TurnCall
 from ledger import turns
 from ledger.turns import NewTurn
 
@@ -35,24 +35,37 @@ class Started:
 def turn_of(row: Row[Any]) -> Turn:
     """A stored turn as the coordinator sees it."""
     handoff = Handoff[Any].model_validate_json(row.handoff) if row.handoff else None
-    return _turn(row.id, turns.reply_of(row), row.problem, handoff, turns.usage_of(row), row.usd_micros)
+    return _turn(turns.reply_of(row), row.problem, handoff, turns.usage_of(row), row.usd_micros)
 
 
 def turn_made(new: NewTurn, handoff: Handoff[Any] | None) -> Turn:
     """A turn that has just been stored, as the coordinator sees it: the same as `turn_of` its row."""
-    return _turn(new.id, new.reply, new.problem, handoff, new.usage, new.usd_micros)
+    return _turn(new.reply, new.problem, handoff, new.usage, new.usd_micros)
 
 
-def _turn(identity: str, reply: ModelReply, problem: str, handoff: Handoff[Any] | None, usage: Usage, cost: int) -> Turn:
+def _turn(reply: ModelReply, problem: str, handoff: Handoff[Any] | None, usage: Usage, cost: int) -> Turn:
     plain = not problem and handoff is None
     return Turn(
-        id=identity,
         calls=tuple(TurnCall(index=index, name=call.name) for index, call in enumerate(reply.calls)) if plain else (),
-        handoff=handoff,
+        answered=None if handoff is None else _answered(handoff),
         problem=problem or None,
         usage=usage,
         usd_micros=cost,
-        model=reply.model,
+    )
+
+
+def _answered(handoff: Handoff[Any]) -> Answered:
+    return Answered(
+        id=handoff.id,
+        outcome=handoff.outcome,
+        body=handoff.body,
+        reason=handoff.reason,
+        confidence=handoff.confidence,
+        questions=handoff.questions,
+        claims=handoff.claims,
+        unsupported=handoff.unsupported,
+        taint=handoff.taint,
+        model=handoff.producer.model,
     )
 
 

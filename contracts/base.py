@@ -32,15 +32,23 @@ class Contract(BaseModel):
 
     contract: ClassVar[str] = ""
 
+    brief: ClassVar[bool] = False
+    """True for what only the kit and activities hand each other: history keeps it without the fields that have their default.
+
+    A default of such a contract, and of what it holds, is a part of its version: histories without the field mean it.
+    """
+
     @classmethod
-    def __pydantic_init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(cls, name: str | None = None, brief: bool | None = None, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        if brief is not None:
+            cls.brief = brief
         if name is not None:
             if not _NAME.match(name):
                 raise TypeError(f"a contract is named like 'plan/1', not {name!r}")
             cls.contract = name
 
-    def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(cls, name: str | None = None, brief: bool | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
 
     def stored(self) -> bytes:

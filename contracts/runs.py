@@ -71,10 +71,10 @@ class RunChange(Contract):
     next: str | None = None
 
 
-class Request(Contract):
+class Request(Contract, brief=True):
     """What every activity's argument carries: who asks, and the feed lines that are committed together with its effect."""
 
-    run: RunRef
+    run: RunRef = Field(description="`workflow_id` is empty on the way: the activity's own context has it")
     notes: tuple[Note, ...] = ()
     change: RunChange | None = None
 

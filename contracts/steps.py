@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import Field
 
 from contracts.agents import AgentPin, AgentRef, Choice
-from contracts.base import Contract, Digest, Input
+from contracts.base import Contract, Digest, Input, PerMille
 from contracts.conversation import Usage
 from contracts.gates import GateKind, GatePolicy, Refusal
-from contracts.handoff import Handoff
+from contracts.handoff import Claim, Handoff, Outcome, Question
 from contracts.runs import Pipeline, Request, RunRef
 from contracts.workspace import WorkspaceRef
 
@@ -41,7 +41,7 @@ class BeginRun(Request):
     actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
 
 
-class Began(Contract, name="began/1"):
+class Began(Contract, name="began/1", brief=True):
     """What a run goes by from here on. `duplicate_of` names the run that has this request key already, else None."""
 
     owner: str
@@ -82,20 +82,39 @@ class CallModel(Request):
 class TurnCall(Contract):
     """One tool call of a turn, without its arguments: those stay in the ledger."""
 
-    index: int
+    index: int = 0
     name: str
 
 
-class Turn(Contract, name="turn/1"):
-    """One stored turn. Exactly one of `calls`, `handoff` and `problem` says what to do next."""
+class Answered(Contract):
+    """A final output, with what the coordinator does not know of it already."""
 
-    id: Digest
+    id: Digest = Field(description="of the handoff that the ledger keeps")
+    outcome: Outcome
+    body: dict[str, Any] | None = None
+    reason: str = ""
+    confidence: PerMille = 1000
+    questions: tuple[Question, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    unsupported: tuple[int, ...] = ()
+    taint: tuple[str, ...] = ()
+    model: str = Field(description="provider:model that answered")
+
+
+class Turn(Contract, name="turn/1", brief=True):
+    """One stored turn. Exactly one of `calls`, `answered` and `problem` says what to do next.
+
+    What the request named is not said again. `id`, `handoff` and `model` are there in histories of before.
+    """
+
+    id: str = ""
     calls: tuple[TurnCall, ...] = ()
+    answered: Answered | None = None
     handoff: Handoff[Any] | None = None
     problem: str | None = None
     usage: Usage
-    usd_micros: int
-    model: str
+    usd_micros: int = 0
+    model: str = ""
 
 
 class WorkspaceUse(Contract):
@@ -112,17 +131,20 @@ class RunTool(Request):
     """Ask for one tool call of a stored turn."""
 
     turn: Digest
-    index: int
-    agent: AgentRef
+    index: int = 0
+    agent: AgentRef | None = Field(default=None, description="None: the agent that the stored turn names")
     workspace: WorkspaceUse | None = None
 
 
-class ToolDone(Contract, name="tool_done/1"):
-    """That a tool call has its stored result. A failed tool is a result, too."""
+class ToolDone(Contract, name="tool_done/1", brief=True):
+    """That a tool call has its stored result. A failed tool is a result, too.
 
-    turn: Digest
-    index: int
-    name: str
+    What the request named is not said again; `turn`, `index` and `name` are there in histories of before.
+    """
+
+    turn: str = ""
+    index: int = 0
+    name: str = ""
     failed: bool = False
     state: Digest | None = Field(default=None, description="the workspace's state after an effect")
     repeated: bool = Field(default=False, description="an equal effect had just been done; nothing was done again")
@@ -134,7 +156,7 @@ class Finish(Record):
     report: str
 
 
-class Totals(Contract):
+class Totals(Contract, brief=True):
     """What a run family used."""
 
     calls: int

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, literal, select
 
+from contracts.agents import AgentRef
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import NotFound
 from contracts.ids import w3c_span_id, w3c_trace_id
@@ -169,6 +170,12 @@ def insert_result(connection: Connection, new: NewResult) -> bool:
 def reply_of(row: Row[Any]) -> ModelReply:
     """The reply that a stored turn holds."""
     return ModelReply.model_validate_json(row.reply)
+
+
+def agent_of(row: Row[Any]) -> AgentRef:
+    """The agent version that a stored turn belongs to."""
+    name, _, version = row.agent.partition(" ")[0].partition("@")
+    return AgentRef(name=name, version=version, digest=row.agent_digest, scripted=row.agent.endswith("(scripted)"))
 
 
 def usage_of(row: Row[Any]) -> Usage:

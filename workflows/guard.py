@@ -33,6 +33,13 @@ ID_LIMIT = 900
 class StrictJSON(PydanticJSONPlainPayloadConverter):
     """Reads payloads into contracts and refuses what does not fit, so that a bad start fails instead of retrying for ever."""
 
+    def to_payload(self, value: Any) -> Payload | None:
+        """The payload. A brief contract leaves out what has its default: history keeps every byte for good."""
+        if not (isinstance(value, Contract) and value.brief):
+            return super().to_payload(value)
+        data = value.model_dump_json(exclude_defaults=True).encode()
+        return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
+
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         """The value. Raises a permanent `ApplicationError` that names each wrong field."""
         try:

@@ -61,7 +61,7 @@ class Ended:
     def finishes(self) -> list[str | None]:
         """For each model call, why it had to be the last."""
         sent = [event.activity_task_scheduled_event_attributes for event in self.history.events]
-        return [json.loads(one.input.payloads[0].data)["finish"] for one in sent if one.activity_type.name == "call_model"]
+        return [json.loads(one.input.payloads[0].data).get("finish") for one in sent if one.activity_type.name == "call_model"]
 
     def activities(self, name: str) -> list[str]:
         """When the activities of this name were scheduled (+) and completed (-), as history has them."""

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
+from activities.tracing import Tracing
 from contracts.gates import GateView
 from ledger.tables import scope
 from tests import scripts
@@ -56,7 +57,7 @@ def asking(client: Client, tmp_path: Path) -> Ask:
                 task_queue=queue,
                 workflows=[AskOnce],
                 activities=running.parts.activities,
-                interceptors=[Guard()],
+                interceptors=[Guard(), Tracing()],
                 workflow_runner=worker.workflow_runner(sandboxed=True),
                 max_heartbeat_throttle_interval=timedelta(seconds=1),
                 default_heartbeat_throttle_interval=timedelta(seconds=1),

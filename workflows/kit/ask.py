@@ -18,7 +18,7 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Producer, Question
 from contracts.ids import handoff_id, turn_key
 from contracts.runs import RunRef
-from contracts.steps import CallModel, RunTool, ToolDone, Turn, WorkspaceUse
+from contracts.steps import Answered, CallModel, RunTool, ToolDone, Turn, WorkspaceUse
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK, model_call
@@ -98,9 +98,9 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
             if is_cancelled_exception(error):
                 raise
             return _own(talk, "could_not", f"the model could not be asked: {cause_of(error)}")
-        if turn.handoff is not None:
+        if turn.answered is not None or turn.handoff is not None:
             talk.repairs = 0
-            return turn.handoff
+            return turn.handoff or _handoff(talk, turn.answered)
         if turn.problem is not None:
             talk.repairs += 1
             if talk.repairs > REPAIRS or finish:
@@ -130,12 +130,27 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     summary = f"{talk.pin.label}: turn {talk.turns + 1}"
     turn = await kit.do(Models.call_model, request, summary, **model_call(talk.pin))
     talk.sent.add(digest)
-    talk.head, talk.turns = turn.id, talk.turns + 1
+    talk.head, talk.turns = key, talk.turns + 1
     talk.context = turn.usage.input
     talk.tokens += turn.usage.input + turn.usage.output
     kit.tokens += turn.usage.input + turn.usage.output
     kit.usd_micros += turn.usd_micros
     return turn
+
+
+def _handoff(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
+    """The handoff that the ledger keeps, put together from what the turn says and what is known here."""
+    assert answered is not None
+    task, pin = sha256(talk.task.stored()), talk.pin
+    known = {name: value for name, value in answered if name != "model"}
+    return Handoff[Any](
+        **known,
+        contract_name=pin.returns,
+        producer=Producer(agent=pin.name, version=pin.version, digest=pin.digest, model=answered.model, prompt=task),
+        inputs=(*talk.inputs, task),
+        trace=talk.run.trace,
+        path=talk.run.path,
+    )
 
 
 def _limit(talk: Conversation) -> str | None:
@@ -158,16 +173,16 @@ async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
     effects = {tool.name: tool.effect for tool in talk.pin.tools}
     ordered = not talk.pin.parallel or any(effects.get(call.name) != "none" for call in turn.calls)
     if not ordered:
-        await asyncio.gather(*(_run_tool(kit, talk, turn, call.index, call.name) for call in turn.calls))
+        await asyncio.gather(*(_run_tool(kit, talk, call.index, call.name) for call in turn.calls))
         return
     for call in turn.calls:
-        done = await _run_tool(kit, talk, turn, call.index, call.name)
+        done = await _run_tool(kit, talk, call.index, call.name)
         if talk.workspace is not None and done.state != talk.workspace.state and effects.get(call.name) != "none":
             talk.workspace = talk.workspace.model_copy(update={"state": done.state})
 
 
-async def _run_tool(kit: Kit, talk: Conversation, turn: Turn, index: int, name: str) -> ToolDone:
-    request = RunTool(run=talk.run, turn=turn.id, index=index, agent=talk.pin.ref, workspace=talk.workspace)
+async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> ToolDone:
+    request = RunTool(run=talk.run, turn=talk.head, index=index, workspace=talk.workspace)
     return await kit.do(Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
 
 

@@ -269,7 +269,8 @@ class Kit:
     def _with_riders(self, request: Any) -> Any:
         notes, self._waiting = tuple(self._waiting), []
         change, self._change = self._change, None
-        return request.model_copy(update={"notes": notes, "change": change})
+        run = request.run.model_copy(update={"workflow_id": ""})  # the activity's own context has it
+        return request.model_copy(update={"run": run, "notes": notes, "change": change})
 
     # What it shows
 
