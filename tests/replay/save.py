@@ -1,61 +1,86 @@
-"""Save histories for replay: `python -m tests.replay.save NAME` delivers the sample and writes its histories under NAME.
+"""Save histories for replay: `python -m tests.replay.save GENERATION [SCENARIO …]` plays scenarios and writes what happened.
 
-Saved histories are never replaced: a new one gets a new name, and the old ones have to replay for as long as their runs live.
+Saved histories are never replaced: a new one gets a new generation, and the old ones have to replay for as long as their
+runs live.
 """
 
 import asyncio
-import base64
 import json
 import os
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from commands.demo import SAMPLE
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
+from tests import scripts
+from tests.replay.neutral import neutral
+from tests.replay.scenarios import SCENARIOS, Scenario
 from tests.stack import dev_server, sample, stack
 
 FOLDER = Path(__file__).parent / "histories"
 
+PLACE = Path("/tmp/baton-saved")
+POLICY = Path(__file__).parents[2] / "policy.toml"
 
-async def save(name: str) -> list[Path]:
-    """Deliver the sample, with one round of requested changes at the plan, and write what happened."""
-    written = []
-    with tempfile.TemporaryDirectory() as folder:
-        origin = sample(Path(folder) / "sample")
-        async with dev_server() as server, stack(server.client, Path(folder) / "state", SAMPLE / "script.yaml") as running:
-            run = await running.deliver(origin, branch="saved")
-            await running.decide(await running.gate(run, "plan-1"), "request_changes", note="look again")
-            await running.approve(run, "plan-2")
-            await running.approve(run, "change-1")
-            await run.result()
-            child = server.client.get_workflow_handle(f"{run.id}.write.1.fix-rounding")
-            for kind, handle in (("delivery", run), ("write_item", child)):
-                path = FOLDER / f"{kind}-{name}.json"
-                if path.exists():
-                    raise SystemExit(f"{path.name} is there; saved histories are never replaced, choose another name")
-                history = json.loads((await handle.fetch_history()).to_json())
-                path.write_text(json.dumps({"workflow_id": handle.id, "history": neutral(history)}, indent=1))
-                written.append(path)
+
+async def save(generation: str, names: list[str]) -> list[Path]:
+    """Play the scenarios one after the other. Raises `SystemExit` where a history of that name is there already."""
+    written: list[Path] = []
+    async with dev_server() as server:
+        for name in names:
+            shutil.rmtree(PLACE, ignore_errors=True)
+            PLACE.mkdir()
+            try:
+                for kind, handle in await play(server.client, PLACE, name, SCENARIOS[name]):
+                    written.append(await write(handle, FOLDER / f"{kind}-{generation}.json"))
+            finally:
+                shutil.rmtree(PLACE)
     return written
 
 
-def neutral(value: Any) -> Any:
-    """The history without the names of folders on this machine, which checks print in their output."""
-    if isinstance(value, dict):
-        return {name: _payload(one) if name == "data" and isinstance(one, str) else neutral(one) for name, one in value.items()}
-    return [neutral(one) for one in value] if isinstance(value, list) else value
+async def play(client: Client, place: Path, name: str, scenario: Scenario) -> list[tuple[str, WorkflowHandle[Any, Any]]]:
+    """Let a delivery go that way to its end; the run and the children whose histories belong to it, under file names."""
+    origin = sample(place / "sample")
+    script = scripts.save(place / "script.yaml", *scenario.script)
+    policy = place / "policy.toml"
+    policy.write_text(_policy(POLICY.read_text(), scenario.gates))
+    async with stack(client, place / "state", script, task_queue="baton", policy=policy) as running:
+        asked = {"repository": str(origin), "instruction": "Fix it", "owner": "olga", "branch": "saved"} | scenario.asked
+        run = await client.start_workflow("Delivery", asked, id=f"saved-{name}", task_queue="baton")
+        await scenario.people(running, run)
+        try:
+            await run.result()
+        except WorkflowFailureError as error:
+            print(f"{name} ended: {error.cause}", file=sys.stderr)
+    kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"delivery-{name}", run)]
+    for child in scenario.children:
+        label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
+        kept.append((f"write_item-{label}", client.get_workflow_handle(f"{run.id}.{child}")))
+    return kept
 
 
-def _payload(data: str) -> str:
-    raw = base64.b64decode(data)
-    for folder, name in ((sys.prefix, "/venv"), (sys.base_prefix, "/python"), (str(Path.cwd()), "/project")):
-        raw = raw.replace(folder.encode(), name.encode())
-    return base64.b64encode(raw).decode()
+def _policy(text: str, gates: str) -> str:
+    """The policy with some tables of gates in place of its own."""
+    for table in [line for line in gates.splitlines() if line.startswith("[")]:
+        head, _, rest = text.partition(table)
+        text = head + rest[rest.index("\n[") + 1 :]
+    return text + gates
+
+
+async def write(handle: WorkflowHandle[Any, Any], path: Path) -> Path:
+    """One event on a line."""
+    if path.exists():
+        raise SystemExit(f"{path.name} is there; saved histories are never replaced, choose another generation")
+    history = neutral(json.loads((await handle.fetch_history()).to_json()))
+    events = ",\n".join(json.dumps(event, separators=(",", ":")) for event in history["events"])
+    path.write_text(f'{{"workflow_id":{json.dumps(handle.id)},"history":{{"events":[\n{events}\n]}}}}\n')
+    return path
 
 
 if __name__ == "__main__":
-    for saved in asyncio.run(save(sys.argv[1])):
+    for saved in asyncio.run(save(sys.argv[1], sys.argv[2:] or list(SCENARIOS))):
         print(saved.name)
     sys.stdout.flush()
     os._exit(0)

@@ -1,0 +1,163 @@
+"""The ways a delivery can go whose histories are saved: for each what the models say, and what people do."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+
+from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
+from tests.stack import Stack, until
+
+OLD = "    return int(cents * (100 - percent) / 100)\n"
+NEW = "    return (cents * (100 - percent) + 50) // 100\n"
+FIX = edit("shop/pricing.py", OLD, NEW)
+LINE = "Prices are whole cents.\n"
+PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+AGAIN = says("planner", answer(plan(item("fix", ["shop/pricing.py", "README.md"]), summary="again")), occurrence=2)
+SHORT = """
+[gates.plan]
+who = ["*"]
+deadline = "PT2S"
+reminder = "PT1S"
+escalation = ["owner"]
+expiry = "escalate"
+"""
+
+Run = WorkflowHandle[Any, Any]
+Script = tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the models say and what people do, until the run ends. `children` are the items whose histories are kept, too."""
+
+    script: Script
+    people: Callable[[Stack, Run], Awaitable[None]]
+    children: tuple[str, ...] = ()
+    asked: dict[str, Any] = field(default_factory=dict)
+    gates: str = ""
+    """Tables that replace those of policy.toml."""
+
+
+async def _happy(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan")
+    await stack.approve(run, "change")
+
+
+async def _reject_the_plan(stack: Stack, run: Run) -> None:
+    view = await stack.gate(run, "plan")
+    await run.signal("reject", {"gate": view.gate, "by": "maria", "note": "not now"})
+
+
+async def _reject_the_change(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan")
+    await stack.decide(await stack.gate(run, "change"), "reject", note="not before the release")
+
+
+async def _request_changes(stack: Stack, run: Run) -> None:
+    await stack.decide(await stack.gate(run, "plan-1"), "request_changes", note="smaller")
+    await stack.approve(run, "plan-2")
+    await stack.decide(await stack.gate(run, "change-1"), "request_changes", note="say it in the README")
+    await stack.approve(run, "change-2")
+
+
+async def _nobody(stack: Stack, run: Run) -> None:
+    del stack, run
+
+
+async def _cancel_while_writing(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan")
+    child = stack.client.get_workflow_handle(f"{run.id}.write.1.fix")
+
+    async def asked() -> bool | None:
+        started = await stack.client.count_workflows(f"WorkflowId = '{child.id}'")
+        if not started.count:
+            return None
+        pending = (await child.describe()).raw_description.pending_activities
+        return True if any(one.activity_type.name == "call_model" for one in pending) else None
+
+    await until(asked, "the writer was asked")
+    await run.cancel()
+
+
+async def _answer_questions(stack: Stack, run: Run) -> None:
+    await stack.decide(await stack.gate(run, "clarify-1"), "answer", answers={"direction": "up"})
+    await stack.approve(run, "plan")
+    await stack.decide(await stack.gate(run, "write.1.fix.clarify-1"), "answer", answers={"whole": "yes"})
+    await stack.approve(run, "change")
+
+
+async def _pause_and_be_refused(stack: Stack, run: Run) -> None:
+    view = await stack.gate(run, "plan")
+    await run.execute_update("pause", {})
+    await run.signal("approve", {"gate": "plan-9", "by": "maria"})
+    try:
+        await stack.decide(view, "approve", subject="0" * 64)
+    except WorkflowUpdateFailedError:
+        await run.signal("reject", {"gate": "change", "by": "maria", "note": "too early, and kept"})
+    await stack.decide(view)
+    await run.execute_update("resume", {})
+
+
+async def _settle_conflicts(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan")
+    for gate in ("conflict-1", "conflict-2", "change"):
+        await stack.approve(run, gate)
+
+
+async def _give_up(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan")
+    # Without the subject's digest: it covers what the checks print, in which folders of this machine are renamed.
+    await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="once more", subject=None)
+    await stack.decide(await stack.gate(run, "stuck-2"), "reject", note="enough", subject=None)
+
+
+_WRONG = writer("fix", edit("shop/pricing.py", OLD, "    return cents + 1\n"))
+_MEND = says(
+    "writer", edit("shop/pricing.py", "    return cents + 1\n", NEW), answer(summary("mended")), text="Your item is `rework-1`"
+)
+_STILL_WRONG = says(
+    "writer", edit("shop/pricing.py", "cents + 1", "cents + 2"), answer(summary("better")), text="Your item is `rework-1`"
+)
+_SAY_IT = edit("README.md", LINE, f"{LINE}Half a cent rounds up.\n")
+_README = says("writer", _SAY_IT, answer(summary()), text="Your item is `rework-1`")
+_INVALID = answer({"summary": "no items"})
+_SLOW = writer("fix", FIX) | {"delay_ms": 20_000}
+_ASKS = says(
+    "planner",
+    unsure("both readings are possible", {"id": "direction", "text": "Up or down?", "options": ["up", "down"]}),
+    answer(plan(item("fix", ["shop/pricing.py"]))),
+)
+_WRITER_ASKS = says(
+    "writer",
+    unsure("whole numbers or not", {"id": "whole", "text": "Whole numbers only?"}),
+    FIX,
+    answer(summary()),
+    text="Your item is `fix`",
+)
+_TWO = says("planner", answer(plan(item("fix", ["shop/pricing.py"]), item("doc", ["README.md"]))))
+_CLASH = writer("doc", edit("shop/pricing.py", OLD, "    return round(cents * (100 - percent) / 100)\n"))
+_ON_TOP = says("writer", _SAY_IT, answer(summary()), text="do yours on top of them")
+_RED = a_tester(write("tests/test_new.py", "X = 1\n"))
+_PARALLEL = calls(call("read_file", path="README.md"), call("read_file", path="shop/pricing.py"))
+
+SCENARIOS: dict[str, Scenario] = {
+    "happy": Scenario((PLANNER, writer("fix", _PARALLEL, FIX), a_tester()), _happy, ("write.1.fix",)),
+    "rejected-plan": Scenario((PLANNER,), _reject_the_plan),
+    "rejected-change": Scenario((PLANNER, writer("fix", FIX), a_tester()), _reject_the_change),
+    "changes-requested": Scenario(
+        (AGAIN, PLANNER, _README, writer("fix", FIX), a_tester()), _request_changes, ("write.1.fix", "rework.rework-1")
+    ),
+    "expired": Scenario((PLANNER,), _nobody, gates=SHORT),
+    "repaired": Scenario(
+        (says("planner", _INVALID, *PLANNER["turns"]), _MEND, writer("fix", _INVALID, *_WRONG["turns"][:1]), a_tester()),
+        _happy,
+        ("write.1.fix", "rework.rework-1"),
+    ),
+    "cancelled": Scenario((PLANNER, _SLOW), _cancel_while_writing, ("write.1.fix",)),
+    "clarified": Scenario((_ASKS, _WRITER_ASKS, a_tester()), _answer_questions, ("write.1.fix",)),
+    "paused": Scenario((PLANNER, writer("fix", FIX), a_tester()), _pause_and_be_refused),
+    "conflict": Scenario((_TWO, _ON_TOP, writer("fix", FIX), _CLASH, a_tester()), _settle_conflicts, ("write.1.doc",)),
+    "stuck": Scenario((PLANNER, _STILL_WRONG, _WRONG, _RED), _give_up, asked={"rework": 0}),
+}
