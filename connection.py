@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 
 from contracts.errors import BatonError, Misconfigured
 from workflows.guard import DATA_CONVERTER
-from workflows.kit.kit import SEARCH_ATTRIBUTES
+from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
 

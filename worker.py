@@ -21,6 +21,7 @@ import connection
 import logs
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
+from activities.admission import Admission
 from activities.agents import Agent, Catalogue, load_catalogue
 from activities.gates import Gates
 from activities.git import Mirrors, NoRepository, PushRefused, RevisionUnknown, TreeRefused
@@ -82,8 +83,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON))
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
-    models = Models(ledger, catalogue, providers, policy, name)
-    journal = Journal(ledger, catalogue, policy, lambda agent: choices(settings, catalogue, providers, agent))
+    admission = Admission(ledger, catalogue, policy, lambda agent: choices(settings, catalogue, providers, agent))
+    models = Models(ledger, catalogue, providers, policy, admission, name)
+    journal = Journal(ledger, admission)
     gates = Gates(ledger, policy)
     work = Work(ledger, mirrors, workspaces, sandbox, PERMANENT)
     actions = Actions(ledger, {"git.push": GitPushAdapter(mirrors)}, PERMANENT, name)

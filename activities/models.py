@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import prices
+from activities.admission import Admission, admitted_line, for_history
 from activities.agents import Agent, Catalogue
 from activities.beating import beating
 from activities.commit import commit_riders
@@ -18,13 +21,14 @@ from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
 from activities.replies import judge, unsupported
 from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_made, turn_of
-from contracts.agents import Choice
-from contracts.base import canonical
+from contracts.agents import AgentRef, Choice
+from contracts.base import canonical, sha256
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.errors import Misconfigured
 from contracts.handoff import Answer, Handoff
-from contracts.steps import CallModel, Turn
-from ledger import artifacts, handoffs, spend, turns
+from contracts.ids import turn_key, w3c_span_id
+from contracts.steps import Began, CallModel, Turn
+from ledger import artifacts, feed, handoffs, spend, turns
 from ledger.db import Ledger
 from ledger.spend import CeilingReached, Scope
 from ledger.turns import NewTurn
@@ -33,16 +37,33 @@ CALL_MARGIN = timedelta(seconds=20)
 """Time an attempt has beyond the model call itself, for the ledger."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """A request with nothing left open, its agent, and what the run will go by where this call lets it in."""
+
+    request: CallModel
+    ref: AgentRef
+    agent: Agent
+    began: Began | None
+
+
 class Models:
     """The activity `call_model`, with what it needs: ledger, agents, providers and the ceilings."""
 
     def __init__(
-        self, ledger: Ledger, catalogue: Catalogue, providers: Mapping[str, Provider], policy: Policy, worker: str
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        providers: Mapping[str, Provider],
+        policy: Policy,
+        admission: Admission,
+        worker: str,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._providers = providers
         self._policy = policy
+        self._admission = admission
         self._worker = worker
 
     @activity.defn
@@ -52,40 +73,55 @@ class Models:
         Raises `ApplicationError`: type `CeilingReached` when the call was refused by a ceiling (and not made), or a
         provider error's kind, retryable where trying again can help.
         """
-        agent = self._catalogue.pinned(request.agent)
         async with beating():
-            return await self._over_choices(request, agent)
+            return await self._over_choices(await self._call(request))
 
-    async def _over_choices(self, request: CallModel, agent: Agent) -> Turn:
+    async def _call(self, request: CallModel) -> Call:
+        """The request with what it leaves to the ledger: the agent, the models that may answer, and the turn's key."""
+        begin, began = request.begin, None
+        ref, choices = request.agent, request.choices
+        if ref is None:
+            began = await (self._admission.of(request.run.trace) if begin is None else self._admission.pins(begin))
+            ref, choices = began.agents[request.name].ref, began.agents[request.name].choices
+        run, digest = request.run, request.task_digest or sha256((request.task or "").encode())
+        key = request.key or turn_key(run.trace, run.path, request.head, ref.digest, digest)
+        structlog.contextvars.bind_contextvars(span_id=w3c_span_id(run.trace, run.path, key))
+        request = request.model_copy(update={"key": key, "task_digest": digest, "agent": ref, "choices": choices})
+        return Call(request, ref, self._catalogue.pinned(ref), began if begin is not None else None)
+
+    async def _over_choices(self, call: Call) -> Turn:
+        request = call.request
         usable = [choice for choice in request.choices if choice.provider in self._providers]
         if not usable:
             wanted = ", ".join(choice.model for choice in request.choices)
             raise _permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")
         for choice in usable[:-1]:
             try:
-                return await self._attempt(request, agent, choice)
+                return await self._attempt(call, choice)
             except ProviderError as error:
                 if error.verdict != "next_choice":
                     raise _as_failure(error) from None
                 activity.logger.warning("%s failed, trying the next choice: %s", choice.model, error)
         try:
-            return await self._attempt(request, agent, usable[-1])
+            return await self._attempt(call, usable[-1])
         except ProviderError as error:
             raise _as_failure(error) from None
 
-    async def _attempt(self, request: CallModel, agent: Agent, choice: Choice) -> Turn:
+    async def _attempt(self, call: Call, choice: Choice) -> Turn:
         # Made here: a cancellation can arrive while the reservation commits, and it must be closed all the same.
         reservation = spend.new_id()
         unanswered = "released"
         try:
-            started = await self._begin(request, agent, choice, reservation)
+            started = await self._begin(call, choice, reservation)
+            if call.began is not None:
+                self._admission.remember(call.request.run.trace, call.began)
             if isinstance(started, Turn):
                 return started
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
             began = time.monotonic()
             reply = await self._providers[choice.provider].complete(started.prompt)
             latency_ms = int((time.monotonic() - began) * 1000)
-            return await self._ledger.tx(self._finish, request, agent, started, reply, latency_ms)
+            return await self._ledger.tx(self._finish, call, started, reply, latency_ms)
         except ProviderError as error:
             await self._ledger.tx(spend.close, reservation, "lost" if error.maybe_charged else "released")
             raise
@@ -94,9 +130,9 @@ class Models:
             await self._ledger.tx(spend.close, reservation, unanswered)
             raise
 
-    async def _begin(self, request: CallModel, agent: Agent, choice: Choice, reservation: str) -> Started | Turn:
+    async def _begin(self, call: Call, choice: Choice, reservation: str) -> Started | Turn:
         try:
-            return await self._ledger.tx(self._reserve, request, agent, choice, reservation)
+            return await self._ledger.tx(self._reserve, call, choice, reservation)
         except CeilingReached as error:
             raise ApplicationError(
                 str(error), error.scope_id, type="CeilingReached", non_retryable=True, category=ApplicationErrorCategory.BENIGN
@@ -104,13 +140,15 @@ class Models:
         except Misconfigured as error:
             raise _permanent("misconfigured", str(error)) from None
 
-    def _reserve(
-        self, connection: Connection, request: CallModel, agent: Agent, choice: Choice, reservation: str
-    ) -> Started | Turn:
+    def _reserve(self, connection: Connection, call: Call, choice: Choice, reservation: str) -> Started | Turn:
         """Hold money for the call and read what it is made of; the stored turn where the call was made before."""
+        request, agent = call.request, call.agent
+        began = self._let_in(connection, call)
+        if began is not None and began.duplicate_of is not None:
+            return Turn(usage=Usage(), began=began)
         stored = turns.find(connection, request.key)
         if stored is not None:
-            return turn_of(stored)
+            return turn_of(stored).model_copy(update={"began": began})
         task = agent.takes.read(self._task(connection, request))
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
@@ -133,14 +171,24 @@ class Models:
         spend.reserve(
             connection,
             request.key,
-            self._scopes(request),
+            self._scopes(call),
             amount,
             price_version=prices.price_version(choice),
             worker=self._worker,
             identity=reservation,
         )
         read, tainted = read_in_chain(results, request, inputs)
-        return Started(prompt, choice, reservation, read, tainted)
+        return Started(prompt, choice, reservation, read, tainted, began)
+
+    def _let_in(self, connection: Connection, call: Call) -> Began | None:
+        """Let the run in before its first call, so that its row and its ceiling are there. None where it is in."""
+        if call.began is None or call.request.begin is None:
+            return None
+        begin = call.request.begin.model_copy(update={"run": call.request.run.model_copy(update={"path": ""})})
+        began = self._admission.begin(connection, begin, call.began)
+        if began.duplicate_of is None:
+            feed.append(connection, begin.run, [admitted_line(begin, began)])
+        return for_history(began)
 
     def _task(self, connection: Connection, request: CallModel) -> bytes:
         files = self._ledger.files
@@ -150,28 +198,27 @@ class Models:
         artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "task", untrusted=False)
         return request.task.encode()
 
-    def _scopes(self, request: CallModel) -> list[Scope]:
+    def _scopes(self, call: Call) -> list[Scope]:
         now, ceilings = datetime.now(UTC), self._policy.ceilings
         return [
-            Scope(f"run:{request.run.trace}", int(ceilings.run_usd * 1_000_000)),
-            Scope(f"agent:{request.agent.name}:{now:%Y-%m-%d}", int(ceilings.agent_day_usd * 1_000_000)),
+            Scope(f"run:{call.request.run.trace}", int(ceilings.run_usd * 1_000_000)),
+            Scope(f"agent:{call.ref.name}:{now:%Y-%m-%d}", int(ceilings.agent_day_usd * 1_000_000)),
             Scope(f"month:{now:%Y-%m}", int(ceilings.month_usd * 1_000_000)),
         ]
 
-    def _finish(
-        self, connection: Connection, request: CallModel, agent: Agent, started: Started, reply: ModelReply, latency_ms: int
-    ) -> Turn:
+    def _finish(self, connection: Connection, call: Call, started: Started, reply: ModelReply, latency_ms: int) -> Turn:
+        request, agent = call.request, call.agent
         judged = judge(reply, agent, finish=request.finish is not None)
         usage = reply.usage or Usage()
         wanted = None if reply.usage is None else prices.cost(started.choice, reply.usage)
         charged = spend.settle(connection, started.reservation, wanted)
-        handoff = None if judged.answer is None else self._handoff(connection, request, agent, started, reply, judged.answer)
+        handoff = None if judged.answer is None else self._handoff(connection, call, started, reply, judged.answer)
         new = NewTurn(
             id=request.key,
             parent=request.head,
             trace=request.run.trace,
             path=request.run.path,
-            agent=request.agent.label,
+            agent=call.ref.label,
             agent_digest=agent.digest,
             task=request.task_digest,
             provider=self._providers[started.choice.provider].name,
@@ -195,21 +242,15 @@ class Models:
         handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
         own = line_of(request, judged, handoff, started)
         commit_riders(connection, request, [own], tokens=usage.input + usage.output, usd_micros=charged)
-        return turn_made(new, handoff)
+        return turn_made(new, handoff).model_copy(update={"began": started.began})
 
     def _handoff(
-        self,
-        connection: Connection,
-        request: CallModel,
-        agent: Agent,
-        started: Started,
-        reply: ModelReply,
-        answer: Answer[Any],
+        self, connection: Connection, call: Call, started: Started, reply: ModelReply, answer: Answer[Any]
     ) -> Handoff[Any]:
         read = {}
         if answer.claims:
             read = {one: artifacts.get(connection, self._ledger.files, one) for one in started.read}
-        return handoff_of(request, agent, started, reply, answer, unsupported(answer.claims, read))
+        return handoff_of(call.request, call.agent, started, reply, answer, unsupported(answer.claims, read))
 
 
 def _as_failure(error: ProviderError) -> ApplicationError:

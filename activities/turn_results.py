@@ -16,7 +16,7 @@ from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.handoff import Answer, Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.runs import Note
-from contracts.steps import Answered, CallModel, Turn, TurnCall
+from contracts.steps import Answered, Began, CallModel, Turn, TurnCall
 from ledger import turns
 from ledger.turns import NewTurn
 
@@ -30,6 +30,7 @@ class Started:
     reservation: str
     read: tuple[str, ...]
     taint: tuple[str, ...]
+    began: Began | None
 
 
 def turn_of(row: Row[Any]) -> Turn:
@@ -132,7 +133,7 @@ def line_of(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, st
         key=f"turn:{request.key}",
         at=datetime.now(UTC),
         stage=request.run.path,
-        actor=request.agent.label,
+        actor=request.agent.label if request.agent is not None else request.name,
         did=did,
         why=why[:1000],
         next=following,

@@ -67,7 +67,7 @@ class BenchStages:
     async def run(self, asked: BenchInput) -> str:
         """The last agent's answer."""
         kit = self.kit
-        await kit.begin("Delivery", asked, tuple(agent for _, agent in STAGES))
+        kit.begin_with_first_step("Delivery", asked, tuple(agent for _, agent in STAGES))
         before: tuple[str, ...] = ()
         text = ""
         for stage, agent in STAGES:

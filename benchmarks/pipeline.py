@@ -17,8 +17,11 @@ from benchmarks.report import Say, ratios, spread, table
 from benchmarks.stack import Stack, history_of, model_endpoint, running, trying
 from benchmarks.usage import Meter, peak_mb
 from commands.server import Running
+from workflows.kit.attributes import start_attributes
 
 BASELINE = "plain"
+OWNER = "operator"
+"""As policy.toml names it."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,13 @@ def _ours(stack: Stack, url: str, trial: Path | None, profile: Path | None) -> S
 
     async def start(queue: str) -> WorkflowHandle[Any, Any]:
         asked = BenchInput(instruction=INSTRUCTION)
-        return await stack.ours.start_workflow("BenchStages", asked, id=stack.next_id(queue), task_queue=queue)
+        return await stack.ours.start_workflow(
+            "BenchStages",
+            asked,
+            id=stack.next_id(queue),
+            task_queue=queue,
+            search_attributes=start_attributes(asked.project, OWNER),
+        )
 
     return System(trial.stem if trial else "ours", worker, start)
 

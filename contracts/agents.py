@@ -85,7 +85,7 @@ class AgentRef(Contract):
     @property
     def label(self) -> str:
         """How people see it: name@version, and that it is scripted where no real model answers."""
-        return f"{self.name}@{self.version}" + (" (scripted)" if self.scripted else "")
+        return (f"{self.name}@{self.version}" if self.version else self.name) + (" (scripted)" if self.scripted else "")
 
 
 class AgentPin(AgentRef, name="agent_pin/1"):
@@ -93,11 +93,11 @@ class AgentPin(AgentRef, name="agent_pin/1"):
 
     takes: str
     returns: str
-    tools: tuple[ToolPin, ...]
-    limits: Limits
-    parallel: bool
-    minimum_confidence: PerMille
-    choices: tuple[Choice, ...]
+    tools: tuple[ToolPin, ...] = ()
+    limits: Limits = Limits()
+    parallel: bool = True
+    minimum_confidence: PerMille = 0
+    choices: tuple[Choice, ...] = Field(default=(), description="in order; empty where the ledger keeps them")
 
     @property
     def ref(self) -> AgentRef:

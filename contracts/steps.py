@@ -39,10 +39,14 @@ class BeginRun(Request):
     agents: tuple[str, ...]
     gates: tuple[GateKind, ...]
     actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
+    next: str = Field(default="", description="what happens first, for the feed")
 
 
 class Began(Contract, name="began/1", brief=True):
-    """What a run goes by from here on. `duplicate_of` names the run that has this request key already, else None."""
+    """What a run goes by from here on. `duplicate_of` names the run that has this request key already, else None.
+
+    `kept` says that the run's row has all of this, so that a request need not say it again.
+    """
 
     owner: str
     ceiling_micros: int
@@ -50,6 +54,7 @@ class Began(Contract, name="began/1", brief=True):
     agents: dict[str, AgentPin]
     gates: dict[str, GatePolicy]
     duplicate_of: str | None = None
+    kept: bool = False
 
 
 class RunContext(Contract, name="run_context/1"):
@@ -66,13 +71,18 @@ class Record(Request):
 
 
 class CallModel(Request):
-    """Ask for one model turn. `task` carries the task's bytes with the first turn only; later ones know its digest."""
+    """Ask for one model turn. `task` carries the task's bytes with the first turn only; later ones know its digest.
 
-    key: Digest
-    agent: AgentRef
-    choices: tuple[Choice, ...] = Field(description="the models that may answer, in order, as the run pinned them")
+    A run whose row has its pins names the agent alone: `agent`, `choices` and `key` follow from the ledger.
+    """
+
+    begin: BeginRun | None = Field(default=None, description="let the run in first, in the same transaction")
+    name: str = Field(default="", description="the agent, as the run pinned it")
+    key: str = ""
+    agent: AgentRef | None = None
+    choices: tuple[Choice, ...] = Field(default=(), description="the models that may answer, in order")
     head: str = ""
-    task_digest: Digest
+    task_digest: str = Field(default="", description="of the task; empty: that of `task`")
     task: str | None = None
     inputs: tuple[str, ...] = Field(default=(), description="handoffs that the task is made from")
     occurrence: int = 1
@@ -108,6 +118,7 @@ class Turn(Contract, name="turn/1", brief=True):
     """
 
     id: str = ""
+    began: Began | None = Field(default=None, description="what the run goes by, in the turn that let it in")
     calls: tuple[TurnCall, ...] = ()
     answered: Answered | None = None
     handoff: Handoff[Any] | None = None

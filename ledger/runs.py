@@ -15,6 +15,7 @@ from ledger.tables import counter, gate, run, scope, turn
 _HOLDER = select(run.c.trace, run.c.workflow_id).where(
     run.c.project == bindparam("of_project"), run.c.request_key == bindparam("with_key")
 )
+_PINS = select(run.c.pins).where(run.c.trace == bindparam("of"))
 _STATE = select(run.c.state).where(run.c.trace == bindparam("of"))
 _CHANGE = (
     update(run)
@@ -50,7 +51,7 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
         waiting_for="",
         next="",
         input=canonical(request.input).decode(),
-        pins=canonical({name: pin.digest for name, pin in began.agents.items()}).decode(),
+        pins=began.model_dump_json(exclude_defaults=True),
         policy_digest=began.policy_digest,
         result="",
         feed_hash="",
@@ -59,6 +60,12 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
     )
     holder = connection.execute(_HOLDER, {"of_project": ref.project, "with_key": key}).one()
     return None if holder.trace == ref.trace else str(holder.workflow_id)
+
+
+def find_pins(connection: Connection, trace: str) -> Began | None:
+    """What a run family pinned when it was let in; None where it was not, or by a release that did not keep all of it."""
+    kept = connection.execute(_PINS, {"of": trace}).scalar()
+    return Began.read(kept) if kept is not None and '"kept"' in kept else None
 
 
 def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:

@@ -25,7 +25,7 @@ from ledger import artifacts, feed, gates
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from workflows.guard import DATA_CONVERTER
-from workflows.kit.kit import SEARCH_ATTRIBUTES
+from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 T = TypeVar("T")
 PATIENCE = 60.0

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 from temporalio.testing import ActivityEnvironment
 
+from activities.admission import Admission
 from activities.agents import load_catalogue
 from activities.models import Models
 from activities.policy import load_policy
@@ -48,7 +49,8 @@ async def paid(sqlite_url: str, tmp_path: Path) -> AsyncIterator[tuple[Models, C
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     async with WireServer() as server:
         provider = OpenAI("none", server.openai_url)
-        yield Models(ledger, catalogue, {"openai": provider}, policy, "worker-1"), request, server, ledger
+        admission = Admission(ledger, catalogue, policy, lambda _: pin.choices)
+        yield Models(ledger, catalogue, {"openai": provider}, policy, admission, "worker-1"), request, server, ledger
         await provider.close()
     ledger.close()
 

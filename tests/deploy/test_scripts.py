@@ -24,7 +24,7 @@ from tests import postgres, stack
 from tests.deploy.test_compose import ROOT, load
 from tests.postgres import Postgres
 from workflows.guard import DATA_CONVERTER
-from workflows.kit.kit import SEARCH_ATTRIBUTES
+from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 DEPLOY = ROOT / "deploy"
 SECRETS = "/run/secrets"

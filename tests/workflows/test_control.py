@@ -214,7 +214,7 @@ async def test_a_finished_delivery_replays(start: Start, client: Client, tmp_pat
     replayer = Replayer(
         workflows=worker.WORKFLOWS,
         data_converter=DATA_CONVERTER,
-        interceptors=[Guard(), Tracing()],
+        interceptors=[Guard()],
         workflow_runner=worker.workflow_runner(sandboxed=True),
     )
     for history in histories:

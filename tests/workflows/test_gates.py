@@ -14,7 +14,7 @@ from tests import scripts
 from tests.scripts import answer, item, plan, says
 from tests.stack import Stack, sample, stack
 from workflows.guard import DATA_CONVERTER
-from workflows.kit.kit import SEARCH_ATTRIBUTES
+from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 POLICY = Path("policy.toml").read_text()

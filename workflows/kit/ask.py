@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from activities.models import Models
 from activities.tool_calls import Tools
-from contracts.agents import AgentPin
+from contracts.agents import AgentPin, Limits
 from contracts.base import Contract, canonical, sha256
 from contracts.delivery import Clarified
 from contracts.gates import Decided
@@ -20,10 +20,13 @@ from contracts.ids import handoff_id, turn_key
 from contracts.runs import RunRef
 from contracts.steps import Answered, CallModel, RunTool, ToolDone, Turn, WorkspaceUse
 from workflows.kit.gate import Ask, gate
-from workflows.kit.kit import Kit
+from workflows.kit.kit import Duplicate, Kit
 from workflows.kit.options import WORK, model_call
 
 B = TypeVar("B", bound=Contract)
+
+FIRST_CALL = timedelta(minutes=30)
+"""Time for the call that lets a run in: the agent's own limit is not known before."""
 
 REPAIRS = 2
 """Turns in a row that may go into making an output valid; then the step could not."""
@@ -74,7 +77,7 @@ async def ask(
     as often as the agent's limits say, and the answers to the same conversation. `inputs` are ids of handoffs that enter the
     prompt as labelled data.
     """
-    pin = kit.pins.agents[agent]
+    pin = kit.pins.agents[agent] if kit.beginning is None else _not_pinned_yet(agent)
     kit.asked[agent] = kit.asked.get(agent, 0) + 1
     talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent], workflow.now())
     for round_number in range(pin.limits.clarify + 1):
@@ -95,7 +98,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
         try:
             turn = await _turn(kit, talk, finish)
         except ActivityError as error:
-            if is_cancelled_exception(error):
+            if is_cancelled_exception(error) or kit.began is None:
                 raise
             return _own(talk, "could_not", f"the model could not be asked: {cause_of(error)}")
         if turn.answered is not None or turn.handoff is not None:
@@ -114,28 +117,40 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
 async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     body = talk.task.stored()
     digest = sha256(body)
-    key = turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, digest)
     request = CallModel(
         run=talk.run,
-        key=key,
-        agent=talk.pin.ref,
-        choices=talk.pin.choices,
+        begin=kit.beginning,
+        name=talk.pin.name,
         head=talk.head,
-        task_digest=digest,
+        task_digest=digest if digest in talk.sent else "",
         task=None if digest in talk.sent else body.decode(),
         inputs=talk.inputs,
         occurrence=talk.occurrence,
         finish=finish,
     )
+    if kit.began is not None and not kit.began.kept:
+        # A run that began before the ledger kept its pins says them with every call.
+        request = request.model_copy(update={"agent": talk.pin.ref, "choices": talk.pin.choices})
     summary = f"{talk.pin.label}: turn {talk.turns + 1}"
     turn = await kit.do(Models.call_model, request, summary, **model_call(talk.pin))
+    if turn.began is not None:
+        kit.admitted(turn.began)
+        if turn.began.duplicate_of is not None:
+            raise Duplicate(turn.began.duplicate_of)
+        talk.pin = kit.pins.agents[talk.pin.name]
     talk.sent.add(digest)
-    talk.head, talk.turns = key, talk.turns + 1
+    talk.head = turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, digest)
+    talk.turns += 1
     talk.context = turn.usage.input
     talk.tokens += turn.usage.input + turn.usage.output
     kit.tokens += turn.usage.input + turn.usage.output
     kit.usd_micros += turn.usd_micros
     return turn
+
+
+def _not_pinned_yet(agent: str) -> AgentPin:
+    """What stands for the pin until the first turn brings it: no limit of its own but the longest call there may be."""
+    return AgentPin(name=agent, version="", digest="0" * 64, takes="", returns="", limits=Limits(call=FIRST_CALL))
 
 
 def _handoff(talk: Conversation, answered: Answered | None) -> Handoff[Any]:

@@ -13,8 +13,9 @@ from contracts.base import sha256
 from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
 from contracts.runs import RunState
+from workflows.kit.attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE
 from workflows.kit.inbox import OpenGateState
-from workflows.kit.kit import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE, Kit, within
+from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100

@@ -10,42 +10,29 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import FailureError
 
 from activities.journal import Journal
 from contracts.gates import GateKind, GateView
 from contracts.runs import FINAL, Importance, Note, Pipeline, Request, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun, Finish, PipelineInput, Record, RunContext, Totals
+from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 from workflows.kit.inbox import Inbox
 from workflows.kit.options import LEDGER, LOCAL
 
 R = TypeVar("R")
 
-PROJECT = SearchAttributeKey.for_keyword("Project")
-OWNER = SearchAttributeKey.for_keyword("Owner")
-STAGE = SearchAttributeKey.for_keyword("Stage")
-STATE = SearchAttributeKey.for_keyword("State")
-GATE = SearchAttributeKey.for_keyword("Gate")
-OUTCOME = SearchAttributeKey.for_keyword("Outcome")
-NEEDS_HUMAN = SearchAttributeKey.for_bool("NeedsHuman")
-GATE_DEADLINE = SearchAttributeKey.for_datetime("GateDeadline")
-COST_USD = SearchAttributeKey.for_float("CostUsd")
-
-SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
-    PROJECT,
-    OWNER,
-    STAGE,
-    STATE,
-    GATE,
-    OUTCOME,
-    NEEDS_HUMAN,
-    GATE_DEADLINE,
-    COST_USD,
-)
-
 FEED_LIMIT = 200
 """Lines that the query `feed` answers; the ledger has them all."""
+
+
+class Duplicate(Exception):
+    """The request was given before; `of` is the workflow id of the run that has it."""
+
+    def __init__(self, of: str) -> None:
+        super().__init__(f"the request was given before: see {of}")
+        self.of = of
 
 
 class Kit:
@@ -57,6 +44,7 @@ class Kit:
         self.kinds = tuple(kinds)
         self.ref = RunRef(trace="")
         self.began: Began | None = None
+        self.beginning: BeginRun | None = None
         self.stage = "intake"
         self.state: RunState = "admitted"
         self.next = ""
@@ -80,11 +68,28 @@ class Kit:
         self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...] = ()
     ) -> Began:
         """Start a root run: admit it and pin agents and policy. `duplicate_of` in the answer means: end at once."""
+        request = self._begins(pipeline, asked, agents, actions, "the repository is fetched")
+        began = await self.do(Journal.begin_run, request, f"{pipeline.lower()}: admit the run", **LEDGER)
+        self.admitted(began)
+        return began
+
+    def begin_with_first_step(
+        self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...] = ()
+    ) -> None:
+        """Start a root run whose first step is an agent's: the first model call lets it in, at no event of its own.
+
+        That step raises `Duplicate` where the request was given before, and what `begin_run` raises where the run is refused.
+        """
+        self.beginning = self._begins(pipeline, asked, agents, actions, f"{agents[0]} begins")
+
+    def _begins(
+        self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...], following: str
+    ) -> BeginRun:
         info = workflow.info()
         self.ref = RunRef(trace=info.first_execution_run_id, workflow_id=info.workflow_id, project=asked.project)
         self.state = "working"
         ceiling = None if asked.ceiling_usd is None else int(asked.ceiling_usd * 1_000_000)
-        request = BeginRun(
+        return BeginRun(
             run=self.ref,
             pipeline=pipeline,
             run_id=info.run_id,
@@ -95,12 +100,21 @@ class Kit:
             agents=agents,
             gates=self.kinds,
             actions=actions,
+            next=following,
         )
-        self.began = await self.do(Journal.begin_run, request, f"{pipeline.lower()}: admit the run", **LEDGER)
-        if self.began.duplicate_of is None:
-            self._watcher = asyncio.create_task(self._watch())
-            self.show(PROJECT.value_set(asked.project), OWNER.value_set(self.began.owner), STATE.value_set("working"))
-        return self.began
+
+    def admitted(self, began: Began) -> None:
+        """The run is let in, or is a duplicate and has to end."""
+        self.began = began
+        self.beginning = None
+        if began.duplicate_of is not None:
+            return
+        self._watcher = asyncio.create_task(self._watch())
+        wanted = {PROJECT: self.ref.project, OWNER: began.owner, STATE: "working"}
+        there = workflow.info().typed_search_attributes
+        if any(there.get(key) != value for key, value in wanted.items()):
+            # Our starter sets them with the start, which costs no event.
+            self.show(*(key.value_set(value) for key, value in wanted.items()))
 
     def join(self, context: RunContext) -> None:
         """Become a part of the family that the parent handed down."""

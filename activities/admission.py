@@ -1,0 +1,121 @@
+"""How a run is let in: its row, and the agents, gates and ceiling that it goes by until it ends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+from temporalio.exceptions import ApplicationError
+
+from activities.agents import Agent, Catalogue
+from activities.policy import Policy
+from contracts.agents import AgentPin, Choice
+from contracts.errors import BatonError, NotFound
+from contracts.runs import Note
+from contracts.steps import Began, BeginRun
+from ledger import runs, spend
+from ledger.db import Ledger, insert_each_once, now_us
+from ledger.spend import Scope
+from ledger.tables import agent_version
+
+KEPT_IN_MEMORY = 2000
+"""Runs whose pins a worker keeps at hand; those of others are read from the ledger when they are wanted."""
+
+
+class Admission:
+    """What `begin_run` and a first model call share. `choices` says which models this worker can use for an agent."""
+
+    def __init__(
+        self, ledger: Ledger, catalogue: Catalogue, policy: Policy, choices: Callable[[Agent], tuple[Choice, ...]]
+    ) -> None:
+        """`choices` raises `Misconfigured` where there is none."""
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._policy = policy
+        self._choices = choices
+        self._known: dict[str, Began] = {}
+
+    async def pins(self, request: BeginRun) -> Began:
+        """What the run goes by: what an earlier attempt pinned, else what is newest here.
+
+        Raises a permanent `ApplicationError` that names what is missing.
+        """
+        earlier = await self._ledger.read(runs.find_pins, request.run.trace)
+        try:
+            return earlier or self._pins(request)
+        except BatonError as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
+
+    def _pins(self, request: BeginRun) -> Began:
+        owner = request.owner or self._policy.defaults.owner
+        if not owner:
+            raise ApplicationError(
+                "no owner, no start: name the accountable person as `owner` in the input, "
+                "or set [defaults] owner in policy.toml",
+                type="NoOwner",
+                non_retryable=True,
+            )
+        pins: dict[str, AgentPin] = {}
+        for name in request.agents:
+            agent = self._catalogue.newest(name)
+            pins[name] = agent.pin(self._choices(agent))
+        for kind in request.actions:
+            self._policy.allows(kind)
+        default = int(self._policy.ceilings.run_usd * 1_000_000)
+        return Began(
+            owner=owner,
+            ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,
+            policy_digest=self._policy.digest,
+            agents=pins,
+            gates={kind: self._policy.gate(kind) for kind in request.gates},
+            kept=True,
+        )
+
+    def begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
+        """Insert the run's row with its pins and its ceiling. Done again it changes nothing.
+
+        `duplicate_of` in the answer names the run that has the request key already.
+        """
+        holder = runs.begin(connection, request, began)
+        if holder is not None:
+            return began.model_copy(update={"duplicate_of": holder})
+        spend.set_ceiling(connection, Scope(f"run:{request.run.trace}", began.ceiling_micros))
+        insert_each_once(connection, agent_version, [self._version(pin) for pin in began.agents.values()])
+        return began
+
+    def _version(self, pin: AgentPin) -> dict[str, object]:
+        text = self._catalogue.pinned(pin).text
+        return {"name": pin.name, "version": pin.version, "digest": pin.digest, "definition": text, "at": now_us()}
+
+    async def of(self, trace: str) -> Began:
+        """What a run of this family pinned. Raises `NotFound` where the ledger has no such run."""
+        if trace not in self._known:
+            began = await self._ledger.read(runs.find_pins, trace)
+            if began is None:
+                raise NotFound(f"there is no run with trace {trace!r} in the ledger; was it restored from an older backup?")
+            self.remember(trace, began)
+        return self._known[trace]
+
+    def remember(self, trace: str, began: Began) -> None:
+        """Keep at hand what a run has pinned: it never changes."""
+        if len(self._known) >= KEPT_IN_MEMORY:
+            self._known.clear()
+        self._known[trace] = began
+
+
+def for_history(began: Began) -> Began:
+    """What the coordinator decides by; the models that may answer stay in the ledger."""
+    agents = {name: pin.model_copy(update={"choices": ()}) for name, pin in began.agents.items()}
+    return began.model_copy(update={"agents": agents})
+
+
+def admitted_line(request: BeginRun, began: Began) -> Note:
+    """The first line of a run's feed."""
+    who = ", ".join(pin.label for pin in began.agents.values())
+    return Note(
+        key=f"{request.run.trace}/begin",
+        at=datetime.now(UTC),
+        stage="intake",
+        did=f"admitted the run for {began.owner}",
+        why=f"agents {who}; ceiling {spend.usd(began.ceiling_micros)}",
+        next=request.next,
+    )
