@@ -28,6 +28,7 @@ from activities.git import Mirrors, NoRepository, PushRefused, RevisionUnknown, 
 from activities.git.command import PASSED_ON
 from activities.journal import Journal
 from activities.models import Models
+from activities.outages import Outages
 from activities.paths import PathRefused
 from activities.policy import Policy, load_policy
 from activities.providers.base import Provider
@@ -39,7 +40,7 @@ from activities.tracing import Tracing
 from activities.work import Work
 from activities.workspaces import Workspaces
 from contracts.agents import Choice
-from contracts.errors import BatonError, Misconfigured, Refused
+from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from workflows.delivery import Delivery
@@ -172,7 +173,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=parts.activities,
-        interceptors=[Guard(), Tracing()],
+        interceptors=[Guard(), Tracing(), Outages()],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # Stands in every event of a task. The default is a hash over all that was imported: slow to make and long.
         build_id=f"baton-{version('baton')}",
@@ -216,7 +217,7 @@ async def _main() -> int:
         await serve(settings, stop)
     except BatonError as error:
         print(f"baton worker: {error}", file=sys.stderr)
-        return 6 if isinstance(error, connection.Unreachable) else 2
+        return 6 if isinstance(error, connection.Unreachable | LedgerUnavailable) else 2
     return 0
 
 

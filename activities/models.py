@@ -20,6 +20,7 @@ from activities.policy import Policy
 from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
 from activities.replies import judge, unsupported
+from activities.shielding import kept
 from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_made, turn_of
 from contracts.agents import AgentRef, Choice
 from contracts.base import canonical, sha256
@@ -121,7 +122,7 @@ class Models:
             began = time.monotonic()
             reply = await self._providers[choice.provider].complete(started.prompt)
             latency_ms = int((time.monotonic() - began) * 1000)
-            return await self._ledger.tx(self._finish, call, started, reply, latency_ms)
+            return await kept(lambda: self._ledger.tx(self._finish, call, started, reply, latency_ms))
         except ProviderError as error:
             await self._ledger.tx(spend.close, reservation, "lost" if error.maybe_charged else "released")
             raise

@@ -1,10 +1,18 @@
-"""Work that must not be left half done when its caller is cancelled."""
+"""Work that must not be left half done: when its caller is cancelled, and when the ledger is away at its end."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from temporalio import activity
+
+from contracts.errors import LedgerUnavailable
+
 T = TypeVar("T")
+
+MARGIN = timedelta(seconds=10)
+"""What is left of an attempt's time when it stops waiting for the ledger."""
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
@@ -19,3 +27,23 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     if cancelled:
         raise asyncio.CancelledError from None if task.cancelled() else task.exception()
     return task.result()
+
+
+async def kept(commit: Callable[[], Awaitable[T]]) -> T:
+    """Commit what was costly to get. While the ledger is away it waits and tries again, for the rest of the attempt's time.
+
+    Without this a database that restarts during a model call has the call made, and paid for, once more.
+    """
+    while True:
+        try:
+            return await commit()
+        except LedgerUnavailable as error:
+            if not activity.in_activity() or _ends() < datetime.now(UTC):
+                raise
+            activity.logger.warning("what this attempt got waits for the ledger: %s", error)
+        await asyncio.sleep(1)
+
+
+def _ends() -> datetime:
+    info = activity.info()
+    return info.started_time + (info.start_to_close_timeout or timedelta()) - MARGIN

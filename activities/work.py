@@ -18,6 +18,7 @@ from activities.commit import commit_riders
 from activities.detect import detect_check
 from activities.git import Mirror, Mirrors
 from activities.sandbox import Sandbox
+from activities.shielding import kept
 from activities.tools.text import for_model, visible
 from activities.workspaces import Workspaces
 from contracts.actions import GitPush
@@ -192,7 +193,7 @@ class Work:
                     limit=timedelta(seconds=request.timeout_s),
                 )
             )
-            return await self._ledger.tx(self._keep_run, request, tree, ran)
+            return await kept(lambda: self._ledger.tx(self._keep_run, request, tree, ran))
 
     def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
         output = self._keep(connection, request.run, ran.output, request.label, "text/plain", untrusted=True)

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import typer
 
-from contracts.errors import BatonError, ContractViolation, Misconfigured, NotFound, Refused
+from contracts.errors import BatonError, ContractViolation, LedgerUnavailable, Misconfigured, NotFound, Refused
 
 
 class Code(IntEnum):
@@ -44,6 +44,7 @@ _CODES: tuple[tuple[type[BaseException], Code], ...] = (
     (NotFound, Code.NOT_FOUND),
     (Refused, Code.REFUSED),
     (NoWorker, Code.NO_WORKER),
+    (LedgerUnavailable, Code.UNREACHABLE),
     (KeyboardInterrupt, Code.INTERRUPTED),
     (typer.Abort, Code.INTERRUPTED),
 )

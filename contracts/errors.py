@@ -27,3 +27,7 @@ class NotFound(BatonError):
 
 class Misconfigured(BatonError):
     """A setting is missing or wrong. `baton doctor` names it and how to mend it."""
+
+
+class LedgerUnavailable(BatonError):
+    """The ledger cannot be used now. What needs it waits and tries again; `baton doctor` says what is wrong."""

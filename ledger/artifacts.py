@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from contracts.base import ArtifactRef, sha256
 from contracts.errors import BatonError, NotFound
 from ledger.db import insert_once, now_us
+from ledger.outages import folder_unavailable
 from ledger.tables import artifact, seen
 
 IN_ROW = 256 * 1024
@@ -27,7 +28,10 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
     digest = sha256(data)
     large = len(data) > IN_ROW
     if large:
-        _write_file(location(files, digest), data)
+        try:
+            _write_file(location(files, digest), data)
+        except OSError as error:
+            raise folder_unavailable(files, error) from None
     insert_once(
         connection,
         artifact,
@@ -52,6 +56,8 @@ def get(connection: Connection, files: Path, digest: str) -> bytes:
         raise ArtifactDamaged(
             f"the file of artifact {digest[:12]}… is missing under {files}; restore it from a backup"
         ) from None
+    except OSError as error:
+        raise folder_unavailable(files, error) from None
     if sha256(data) != digest:
         raise ArtifactDamaged(f"artifact {digest[:12]}… has other bytes than its digest says; restore it from a backup")
     return data

@@ -14,7 +14,7 @@ from activities.beating import beating
 from activities.commit import commit_riders
 from activities.shielding import to_its_end
 from contracts.actions import SETTLED, Deliver, Receipt, Resolve
-from contracts.errors import BatonError, Misconfigured
+from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
 from contracts.runs import Note
 from ledger import actions, artifacts
 from ledger.actions import Lease
@@ -81,7 +81,8 @@ class Actions:
         held = True
         while held:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            held = await self._ledger.tx(actions.hold, lease, LEASE_US)
+            with contextlib.suppress(LedgerUnavailable):  # it may be back the next time, before the lease has run out
+                held = await self._ledger.tx(actions.hold, lease, LEASE_US)
 
     async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease) -> Receipt:
         adapter = self._adapters.get(row.type)

@@ -19,7 +19,8 @@ from tests.stack import Stack, dev_server, sample, stack
 
 FOLDER = Path(__file__).parent / "kept"
 
-WORK = Path("/tmp/baton-kept")  # noqa: S108  the record names it, so it must say nothing about this machine
+WORK = Path("/tmp/baton-kept")
+"""The record names it, so it says nothing about this machine."""
 
 
 async def keep(name: str) -> Path:

@@ -11,15 +11,16 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from activities.journal import Journal
+from contracts.errors import LedgerUnavailable
 from contracts.gates import GateKind, GateView
 from contracts.runs import FINAL, Importance, Note, Pipeline, Request, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun, Finish, PipelineInput, Record, RunContext, Totals
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 from workflows.kit.inbox import Inbox
-from workflows.kit.options import LEDGER, LOCAL
+from workflows.kit.options import LEDGER, LOCAL, OUTAGE
 
 R = TypeVar("R")
 
@@ -231,13 +232,27 @@ class Kit:
         riding, change = list(self._waiting), self._change
         sent = self._with_riders(request)
         try:
-            done: R = await workflow.execute_activity_method(method, sent, summary=summary[:200], **options)
+            done: R = await self._outlasting(method, sent, summary, **options)
         except BaseException:
             self._waiting = [*riding, *self._waiting]
             self._change = self._change or change
             raise
         not_cancelled()
         return done
+
+    async def _outlasting(
+        self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], sent: Request, summary: str, **options: Any
+    ) -> R:
+        """Run one activity, and anew while all that ends it is the ledger being away: that is no failure of the work."""
+        ends = workflow.now() + OUTAGE
+        while True:
+            try:
+                return await workflow.execute_activity_method(method, sent, summary=summary[:200], **options)
+            except ActivityError as error:
+                if not _ledger_is_away(error) or workflow.now() > ends:
+                    raise
+                not_cancelled()
+                self.tell(f"waits for the ledger: {summary}", str(error.cause))
 
     async def unpaused(self) -> None:
         """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
@@ -314,6 +329,10 @@ class Kit:
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:
         return [line.model_dump(mode="json") for line in self.lines]
+
+
+def _ledger_is_away(error: ActivityError) -> bool:
+    return isinstance(error.cause, ApplicationError) and error.cause.type == LedgerUnavailable.__name__
 
 
 def not_cancelled() -> None:

@@ -10,6 +10,10 @@ from contracts.agents import AgentPin
 
 HEARTBEAT = timedelta(seconds=5)
 
+OUTAGE = timedelta(days=1)
+"""How long a run waits for a ledger that is away. `Kit.do` begins an activity anew that was ended by it, so that the attempts
+of the policies below are for what is really wrong with the work itself."""
+
 _PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2.0,

@@ -1,0 +1,28 @@
+"""A ledger that is away ends an attempt, not an activity, and costs the log one line."""
+
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from contracts.errors import LedgerUnavailable
+
+
+class Outages(Interceptor):
+    """Gives `LedgerUnavailable` to Temporal under its name and without a traceback; workflows wait for the ledger by it."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap what comes next."""
+        return _Inbound(next)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except LedgerUnavailable as error:
+            activity.logger.warning("the ledger is away, the activity is tried again: %s", error)
+            raise ApplicationError(
+                str(error), type=LedgerUnavailable.__name__, category=ApplicationErrorCategory.BENIGN
+            ) from None
