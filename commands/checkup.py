@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import config
 from commands.context import sqlite_file
 from commands.doctor import Check, Finding
-from contracts.errors import Misconfigured
+from contracts.errors import LedgerUnavailable, Misconfigured
 
 if TYPE_CHECKING:
     from activities.agents import Catalogue
     from config import Settings
+    from ledger.migrate import Standing
 
 GIT = (2, 38)
 PYTHON = (3, 11)
@@ -62,25 +63,35 @@ def ledger(found: "Settings") -> Finding:
         return Finding(
             "ledger", "warn", f"there is none yet at {file}", "nothing to do: the first worker or `baton deliver` makes it"
         )
-    from sqlalchemy.exc import SQLAlchemyError
-
     from ledger.db import Ledger
-    from ledger.migrate import is_current
+    from ledger.migrate import standing
 
     kept = Ledger(found.database, found.artifacts)
     where = str(file) if file is not None else kept.engine.url.render_as_string(hide_password=True)
     try:
-        current = is_current(kept)
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        return Finding("ledger", "fail", f"{where}: {reason}", "start the database, or correct `ledger_url` (BATON_LEDGER_URL)")
+        stands = standing(kept)
+    except LedgerUnavailable as error:
+        return Finding("ledger", "fail", f"{where}: {error}", "start the database, or correct `ledger_url` (BATON_LEDGER_URL)")
     finally:
         kept.close()
-    if not current:
-        return Finding(
-            "ledger", "warn", f"{where} has an older schema", "nothing to do: the next worker or command migrates it"
-        )
-    return Finding("ledger", "ok", f"{where}, schema is current")
+    if stands.problem:
+        return Finding("ledger", "fail", f"{where}: {stands.problem}", "nothing was changed; no worker of this release starts")
+    return _schema(where, stands)
+
+
+def _schema(where: str, stands: "Standing") -> Finding:
+    texts = {
+        "current": f"{where}, schema {stands.at} is current",
+        "older": f"{where} has schema {stands.at}, this release's is {stands.head}",
+        "empty": f"{where} has no tables yet",
+        "newer": f"{where} has schema {stands.at}, newer than this release's {stands.head}, and says that it may be used",
+    }
+    mends = {
+        "older": "nothing to do: the next worker or command migrates it",
+        "empty": "nothing to do: the next worker or command makes them",
+        "newer": "start this machine's workers with the newer release soon",
+    }
+    return Finding("ledger", "ok" if stands.state == "current" else "warn", texts[stands.state], mends.get(stands.state, ""))
 
 
 def artifacts(found: "Settings") -> Finding:

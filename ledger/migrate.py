@@ -1,43 +1,125 @@
-"""Bring a ledger to this release's schema, and say whether it is there."""
+"""Bring a ledger to this release's schema, and say how the two stand to each other.
 
+Migrations only go forward, each whole or not at all, and one that an older release can live with says so in the ledger itself:
+the row of `compatibility` names the oldest schema whose release may still use it.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from contracts.errors import Misconfigured
 from ledger.db import Ledger
+from ledger.outages import explained, unavailable
+from ledger.tables import compatibility, metadata
 
 _FOLDER = Path(__file__).parent / "migrations"
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a ledger's schema is, and where this release's. `at` None: nobody has migrated it yet.
+
+    `newer` is a newer release's schema that this release may use, `too_new` one that it may not.
+    """
+
+    at: str | None
+    head: str
+    state: Literal["empty", "older", "current", "newer", "too_new"]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> str:
+        """Why this release cannot use the ledger, and what to do; "" where it can, perhaps after a migration."""
+        if self.state == "too_new":
+            return (
+                f"the ledger's schema is {self.at}, and this release knows {self.head} and older: a newer release has migrated "
+                "it, in a way that only newer releases can live with. Start that release, or restore the backup from before "
+                "the upgrade"
+            )
+        if self.missing:
+            return (
+                f"the ledger says that its schema is {self.at}, and {', '.join(self.missing)} is not there: it was restored or "
+                "copied in part. Restore it whole from a backup"
+            )
+        return ""
+
+
 def upgrade(ledger: Ledger) -> None:
-    """Migrate to the newest schema. Safe to call at every start: a ledger that is there already is left alone."""
-    if is_current(ledger):
-        return
-    config = _config()
-    with ledger.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            # Two processes that start together must not both create the tables.
-            connection.execute(text("SELECT pg_advisory_xact_lock(7120451)"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    """Migrate to the newest schema, whole or not at all. Safe to call at every start, by several processes at once.
+
+    A ledger that is there already, or further and still usable, is left alone. Raises `Misconfigured` where it cannot be used,
+    `LedgerUnavailable` where it does not answer.
+    """
+    found = standing(ledger)
+    if found.state in ("empty", "older"):
+        with explained(), ledger.engine.begin() as connection:
+            found = _migrated(connection)
+    if found.problem:
+        raise Misconfigured(found.problem)
+
+
+def standing(ledger: Ledger) -> Standing:
+    """How the ledger's schema and this release's stand to each other. Raises `LedgerUnavailable`."""
+    return ledger.read_now(_standing)
 
 
 def is_current(ledger: Ledger) -> bool:
-    """True if the schema is this release's. Raises `Misconfigured` when a newer release has migrated it."""
-    with ledger.engine.connect().execution_options(baton_reads=True) as connection:
-        at = MigrationContext.configure(connection).get_current_revision()
+    """True if the schema is exactly this release's."""
+    return standing(ledger).state == "current"
+
+
+def _standing(connection: Connection) -> Standing:
+    at = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(_config())
-    if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
+    head = scripts.get_current_head() or ""
+    if at == head:
+        return Standing(at, head, "current", _missing(connection))
+    if at is None:
+        return Standing(at, head, "empty")
+    if at in {script.revision for script in scripts.walk_revisions()}:
+        return Standing(at, head, "older")
+    # Revisions are numbers of four digits, so that their order is that of their texts.
+    oldest = (
+        connection.execute(select(compatibility.c.oldest)).scalar() if inspect(connection).has_table("compatibility") else None
+    )
+    if oldest is None or oldest > head:
+        return Standing(at, head, "too_new")
+    return Standing(at, head, "newer", _missing(connection))
+
+
+def _missing(connection: Connection) -> tuple[str, ...]:
+    return tuple(sorted(set(metadata.tables) - set(inspect(connection).get_table_names())))
+
+
+def _migrated(connection: Connection) -> Standing:
+    """Migrate inside one transaction; gives back how it stands then. Somebody else may have been faster."""
+    if connection.dialect.name == "postgresql":
+        # Two processes that start together must not both create the tables. The other's migration may take its time.
+        connection.execute(text("SET LOCAL lock_timeout = '10min'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(7120451)"))
+    found = _standing(connection)
+    if found.state not in ("empty", "older"):
+        return found
+    config = _config()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        if unavailable(error) is not None:
+            raise
         raise Misconfigured(
-            f"the ledger's schema is {at}, which this release does not know: a newer release has migrated it. "
-            "Start that release, or restore the backup from before the upgrade"
-        )
-    return at == scripts.get_current_head()
+            f"the ledger could not be migrated from {found.at or 'nothing'} to {found.head} and is as it was: {error.orig}. "
+            "Was it restored in part, or is the database used by something else? Restore it whole, or name an empty one"
+        ) from None
+    return _standing(connection)
 
 
 def _config() -> Config:

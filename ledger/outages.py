@@ -55,11 +55,19 @@ def explained() -> Iterator[None]:
             "the ledger cannot be used: all connections of this process are busy; it is tried again"
         ) from None
     except DBAPIError as error:
-        mend = _mend(error)
-        if mend is None:
+        known = unavailable(error)
+        if known is None:
             raise
         # Not chained: the driver's error carries the statement, and Temporal would keep it with its whole chain.
-        raise LedgerUnavailable(f"the ledger cannot be used: {_first_line(error)}; {mend} (`baton doctor` looks at it)") from None
+        raise known from None
+
+
+def unavailable(error: DBAPIError) -> LedgerUnavailable | None:
+    """What a driver's error says about the database; None for one that trying again does not mend."""
+    mend = _mend(error)
+    if mend is None:
+        return None
+    return LedgerUnavailable(f"the ledger cannot be used: {_first_line(error)}; {mend} (`baton doctor` looks at it)")
 
 
 def folder_unavailable(folder: Path, error: OSError) -> LedgerUnavailable:
@@ -71,7 +79,6 @@ def folder_unavailable(folder: Path, error: OSError) -> LedgerUnavailable:
 
 
 def _mend(error: DBAPIError) -> str | None:
-    """What to do about it; None for an error that trying again does not mend."""
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return _SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)

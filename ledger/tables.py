@@ -300,6 +300,9 @@ agent_version = Table(
     _big("at"),
 )
 
+compatibility = Table("compatibility", metadata, Column("id", Integer, primary_key=True), _text("oldest"))
+"""One row: the oldest schema whose release may use this ledger. Written by migrations only."""
+
 counter = Table("counter", metadata, _text("name", primary_key=True), _big("value"))
 
 worker = Table(

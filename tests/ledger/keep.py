@@ -15,9 +15,8 @@ from pathlib import Path
 
 from commands.demo import SAMPLE
 from ledger.db import Ledger
+from tests.ledger.releases import KEPT
 from tests.stack import Stack, dev_server, sample, stack
-
-FOLDER = Path(__file__).parent / "kept"
 
 WORK = Path("/tmp/baton-kept")
 """The record names it, so it says nothing about this machine."""
@@ -25,7 +24,7 @@ WORK = Path("/tmp/baton-kept")
 
 async def keep(name: str) -> Path:
     """Write a ledger with two runs."""
-    path = FOLDER / f"{name}.sql.gz"
+    path = KEPT / f"{name}.sql.gz"
     if path.exists():
         raise SystemExit(f"{path.name} is there; kept ledgers are never replaced, choose another name")
     socket.gethostname = lambda: "worker-1"
@@ -59,15 +58,6 @@ def dump(file: Path) -> str:
     connection = sqlite3.connect(file)
     try:
         return "\n".join(connection.iterdump())
-    finally:
-        connection.close()
-
-
-def restore(name: str, file: Path) -> None:
-    """Write a kept ledger as the SQLite file that it was."""
-    connection = sqlite3.connect(file)
-    try:
-        connection.executescript(gzip.decompress((FOLDER / f"{name}.sql.gz").read_bytes()).decode())
     finally:
         connection.close()
 

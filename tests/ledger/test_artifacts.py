@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, update
 
 from contracts.base import sha256
-from contracts.errors import NotFound
+from contracts.errors import LedgerUnavailable, NotFound
 from ledger import artifacts
 from ledger.artifacts import IN_ROW, ArtifactDamaged
 from ledger.db import Ledger
@@ -130,13 +130,13 @@ def test_a_crash_between_file_and_row_loses_nothing(ledger: Ledger) -> None:
 
 
 def test_a_full_disk_leaves_no_half_file(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file appears whole under its name or not at all, and nothing else stays behind."""
+    """A file appears whole under its name or not at all, nothing else stays behind, and the error says what to do."""
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(LedgerUnavailable, match=r"artifact folder .*No space left.*make room"):
         put(ledger, LARGE)
     assert files(ledger) == []
     assert rows(ledger) == 0

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ledger.migrations import no_way_back
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -314,59 +316,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("worker")
-    with op.batch_alter_table("turn", schema=None) as batch_op:
-        batch_op.drop_index("ix_turn_trace_path")
-
-    op.drop_table("turn")
-    op.drop_table("tool_result")
-    op.drop_table("seen")
-    op.drop_table("scope")
-    with op.batch_alter_table("run", schema=None) as batch_op:
-        batch_op.drop_index("uq_run_request")
-        batch_op.drop_index("ix_run_workflow")
-        batch_op.drop_index("ix_run_state_updated")
-
-    op.drop_table("run")
-    with op.batch_alter_table("reservation", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_reservation_held", sqlite_where=sa.text("state = 'held'"), postgresql_where=sa.text("state = 'held'")
-        )
-        batch_op.drop_index("ix_reservation_call_key")
-
-    op.drop_table("reservation")
-    with op.batch_alter_table("handoff", schema=None) as batch_op:
-        batch_op.drop_index("ix_handoff_trace_path")
-
-    op.drop_table("handoff")
-    with op.batch_alter_table("gate", schema=None) as batch_op:
-        batch_op.drop_index("ix_gate_open", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
-
-    op.drop_table("gate")
-    op.drop_table("feed_head")
-    with op.batch_alter_table("feed", schema=None) as batch_op:
-        batch_op.drop_index("uq_feed_key")
-        batch_op.drop_index("ix_feed_trace_seq")
-        batch_op.drop_index("ix_feed_importance_seq")
-
-    op.drop_table("feed")
-    with op.batch_alter_table("edge", schema=None) as batch_op:
-        batch_op.drop_index("ix_edge_parent")
-
-    op.drop_table("edge")
-    with op.batch_alter_table("decision", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_decision_won", sqlite_where=sa.text("outcome = 'won'"), postgresql_where=sa.text("outcome = 'won'")
-        )
-        batch_op.drop_index("uq_decision_nonce")
-        batch_op.drop_index("ix_decision_gate")
-
-    op.drop_table("decision")
-    op.drop_table("counter")
-    op.drop_table("artifact")
-    op.drop_table("agent_version")
-    with op.batch_alter_table("action", schema=None) as batch_op:
-        batch_op.drop_index("ix_action_trace")
-        batch_op.drop_index("ix_action_state")
-
-    op.drop_table("action")
+    no_way_back()
