@@ -10,13 +10,14 @@ from contracts.base import ArtifactRef, sha256
 from contracts.errors import BatonError, NotFound
 from ledger.db import insert_once, now_us
 from ledger.outages import folder_unavailable
+from ledger.statement import Statement
 from ledger.tables import artifact, seen
 
 IN_ROW = 256 * 1024
 """Bytes up to which an artifact is kept in the database itself."""
 
 
-_GET = select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted"))
+_GET = Statement(select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted")))
 
 
 class ArtifactDamaged(BatonError):
@@ -47,7 +48,7 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
 
 def get(connection: Connection, files: Path, digest: str) -> bytes:
     """The bytes under a digest. Raises `NotFound`, or `ArtifactDamaged` where they are not what they were."""
-    row = connection.execute(_GET, {"wanted": digest}).first()
+    row = _GET.first(connection, wanted=digest)
     if row is None:
         raise NotFound(f"there is no artifact {digest[:12]}…")
     try:

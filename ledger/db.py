@@ -1,7 +1,6 @@
 """The connection to the ledger, and the only place that commits."""
 
 import asyncio
-import functools
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from ledger.outages import explained
+from ledger.statement import insert_unless_there
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -151,25 +150,16 @@ def _is_deadlock(error: OperationalError) -> bool:
 
 
 def insert_each_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose keys are not there yet, in one statement. All rows have the same columns."""
+    """Insert the rows whose keys are not there yet. All rows have the same columns."""
     if rows:
-        kept = [{name: plain(value) for name, value in row.items()} for row in rows]
-        connection.execute(_insert(connection.dialect.name, table), kept)
+        statement = insert_unless_there(connection.dialect.name, table, tuple(rows[0]))
+        statement.run_each(connection, [{name: plain(value) for name, value in row.items()} for row in rows])
 
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key is there. True if this call inserted it."""
     kept = {name: plain(value) for name, value in values.items()}
-    # SQLAlchemy reads the count of an INSERT only when told to; psycopg has forgotten it once the cursor is closed.
-    done = connection.execute(_insert(connection.dialect.name, table), kept, execution_options={"preserve_rowcount": True})
-    return done.rowcount == 1
-
-
-@functools.cache
-def _insert(dialect: str, table: Table) -> Executable:
-    """The statement, built once: building it anew costs four times what running it does."""
-    statement: Executable = (sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing()
-    return statement
+    return insert_unless_there(connection.dialect.name, table, tuple(kept)).run(connection, **kept) == 1
 
 
 def plain(value: T) -> T:

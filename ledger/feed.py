@@ -10,6 +10,7 @@ from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import FeedLine, Note, RunRef
 from ledger.db import from_us, plain, to_us
+from ledger.statement import Statement
 from ledger.tables import feed, feed_head, run
 
 CHAINED = (
@@ -19,13 +20,14 @@ CHAINED = (
 """What the chain protects: all that a line says. Its number is protected by the order, its tracing ids are derived."""
 
 
-# Built once: building a statement costs three times what running it does.
-_END_OF_RUN = select(run.c.feed_hash).where(run.c.trace == bindparam("of")).with_for_update()
-_END_OF_FEED = select(feed.c.hash).where(feed.c.trace == bindparam("of")).order_by(feed.c.seq.desc()).limit(1)
-_TAKE_NUMBERS = update(feed_head).values(seq=feed_head.c.seq + bindparam("by", type_=BigInteger)).returning(feed_head.c.seq)
-_KNOWN = select(feed.c.key).where(feed.c.key.in_(bindparam("keys", expanding=True)))
-_INSERT = feed.insert()
-_MOVE_END = update(run).where(run.c.trace == bindparam("of")).values(feed_hash=bindparam("end"))
+_END_OF_RUN = Statement(select(run.c.feed_hash).where(run.c.trace == bindparam("of")).with_for_update())
+_END_OF_FEED = Statement(select(feed.c.hash).where(feed.c.trace == bindparam("of")).order_by(feed.c.seq.desc()).limit(1))
+_TAKE_NUMBERS = Statement(
+    update(feed_head).values(seq=feed_head.c.seq + bindparam("by", type_=BigInteger)).returning(feed_head.c.seq)
+)
+_KNOWN = Statement(select(feed.c.key).where(feed.c.key == bindparam("wanted")))
+_INSERT = Statement(feed.insert(), [column.name for column in feed.c])
+_MOVE_END = Statement(update(run).where(run.c.trace == bindparam("of")).values(feed_hash=bindparam("end")))
 
 
 def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens: int = 0, usd_micros: int = 0) -> None:
@@ -38,20 +40,20 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         return
     previous = _end_of_run(connection, ref.trace)
     # From the counter on to the end of the transaction nobody else writes lines, so what is unknown now stays unknown.
-    last = connection.execute(_TAKE_NUMBERS, {"by": len(notes)}).scalar_one()
+    last = _TAKE_NUMBERS.scalar(connection, by=len(notes))
     fresh = _without_known(connection, notes)
     if len(fresh) < len(notes):
-        last = connection.execute(_TAKE_NUMBERS, {"by": len(fresh) - len(notes)}).scalar_one()
+        last = _TAKE_NUMBERS.scalar(connection, by=len(fresh) - len(notes))
     if not fresh:
         return
-    previous = previous or connection.execute(_END_OF_FEED, {"of": ref.trace}).scalar() or ""
+    previous = previous or _END_OF_FEED.scalar(connection, of=ref.trace) or ""
     rows = []
     for number, note in enumerate(fresh, last - len(fresh) + 1):
         cost = (tokens, usd_micros) if number == last else (0, 0)
         rows.append({"seq": number} | _row(ref, note, previous, *cost))
         previous = rows[-1]["hash"]
-    connection.execute(_INSERT, rows)
-    connection.execute(_MOVE_END, {"of": ref.trace, "end": previous})
+    _INSERT.run_each(connection, rows)
+    _MOVE_END.run(connection, of=ref.trace, end=previous)
 
 
 def after(
@@ -72,13 +74,13 @@ def _end_of_run(connection: Connection, trace: str) -> str:
     The run's row is locked before the counter, as by everybody who changes the row first: two transactions that took them
     in different orders would end in a deadlock.
     """
-    return connection.execute(_END_OF_RUN, {"of": trace}).scalar() or ""
+    return _END_OF_RUN.scalar(connection, of=trace) or ""
 
 
 def _without_known(connection: Connection, notes: Sequence[Note]) -> list[Note]:
     """The notes whose keys are not in the feed, each key once."""
     by_key = {plain(note.key): note for note in reversed(notes)}
-    known = set(connection.execute(_KNOWN, {"keys": list(by_key)}).scalars())
+    known = {key for key in by_key if _KNOWN.scalar(connection, wanted=key) is not None}
     return [note for note in notes if plain(note.key) not in known and by_key[plain(note.key)] is note]
 
 

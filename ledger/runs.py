@@ -1,35 +1,49 @@
 """Runs: their row, their state and its allowed moves."""
 
+import functools
 import json
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, or_, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun
 from ledger.db import insert_once, now_us, plain
+from ledger.statement import Statement
 from ledger.tables import counter, gate, run, scope, turn
 
-_HOLDER = select(run.c.trace, run.c.workflow_id).where(
-    run.c.project == bindparam("of_project"), run.c.request_key == bindparam("with_key")
-)
-_PINS = select(run.c.pins).where(run.c.trace == bindparam("of"))
-_STATE = select(run.c.state).where(run.c.trace == bindparam("of"))
-_CHANGE = (
-    update(run)
-    .where(run.c.trace == bindparam("of"), run.c.state.in_(bindparam("from_states", expanding=True)))
-    .values(
-        updated_at=bindparam("now"),
-        ended_at=bindparam("ended", type_=BigInteger),
-        **{
-            name: func.coalesce(bindparam(f"to_{name}", type_=Text), run.c[name])
-            for name in ("state", "stage", "waiting_for", "next")
-        },
+_HOLDER = Statement(
+    select(run.c.trace, run.c.workflow_id).where(
+        run.c.project == bindparam("of_project"), run.c.request_key == bindparam("with_key")
     )
 )
-"""None leaves a column as it is."""
+_PINS = Statement(select(run.c.pins).where(run.c.trace == bindparam("of")))
+_STATE = Statement(select(run.c.state).where(run.c.trace == bindparam("of")))
+_TOTALS = Statement(
+    select(
+        func.count().label("calls"),
+        func.coalesce(func.sum(turn.c.tokens_in + turn.c.tokens_out), 0).label("tokens"),
+        func.coalesce(func.sum(turn.c.usd_micros), 0).label("usd_micros"),
+    ).where(turn.c.trace == bindparam("of"))
+)
+_SPENT = Statement(select(scope.c.spent).where(scope.c.id == bindparam("wanted")))
+
+
+@functools.cache
+def _change_to(state: RunState | None) -> Statement:
+    """The conditional move to a state. A value of None leaves its column as it is."""
+    kept = {
+        name: func.coalesce(bindparam(f"to_{name}", type_=Text), run.c[name])
+        for name in ("state", "stage", "waiting_for", "next")
+    }
+    may_move = or_(*(run.c.state == before for before in _before(state)))
+    return Statement(
+        update(run)
+        .where(run.c.trace == bindparam("of"), may_move)
+        .values(updated_at=bindparam("now"), ended_at=bindparam("ended", type_=BigInteger), **kept)
+    )
 
 
 def begin(connection: Connection, request: BeginRun, began: Began) -> str | None:
@@ -58,13 +72,14 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
         started_at=now,
         updated_at=now,
     )
-    holder = connection.execute(_HOLDER, {"of_project": ref.project, "with_key": key}).one()
+    holder = _HOLDER.first(connection, of_project=ref.project, with_key=key)
+    assert holder is not None, "it was inserted or found just now"
     return None if holder.trace == ref.trace else str(holder.workflow_id)
 
 
 def find_pins(connection: Connection, trace: str) -> Began | None:
     """What a run family pinned when it was let in; None where it was not, or by a release that did not keep all of it."""
-    kept = connection.execute(_PINS, {"of": trace}).scalar()
+    kept = _PINS.scalar(connection, of=trace)
     return Began.read(kept) if kept is not None and '"kept"' in kept else None
 
 
@@ -78,9 +93,9 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
     values |= {"now": now, "ended": now if wanted.state in FINAL else None}
     if wanted.state in FINAL:
         values["to_waiting_for"] = ""
-    if connection.execute(_CHANGE, {"of": ref.trace, "from_states": _before(wanted.state), **values}).rowcount == 1:
+    if _change_to(wanted.state).run(connection, of=ref.trace, **values) == 1:
         return None
-    state = connection.execute(_STATE, {"of": ref.trace}).scalar() or "unknown"
+    state = _STATE.scalar(connection, of=ref.trace) or "unknown"
     if state == wanted.state:
         return None
     return f"the run is {state} and {f'cannot become {wanted.state}' if wanted.state else 'does not change any more'}"
@@ -124,14 +139,9 @@ def recent(connection: Connection, limit: int = 50, project: str | None = None) 
 
 def totals(connection: Connection, trace: str) -> dict[str, int]:
     """Tokens, model calls and micro-dollars of a run family so far."""
-    row = connection.execute(
-        select(
-            func.count().label("calls"),
-            func.coalesce(func.sum(turn.c.tokens_in + turn.c.tokens_out), 0).label("tokens"),
-            func.coalesce(func.sum(turn.c.usd_micros), 0).label("usd_micros"),
-        ).where(turn.c.trace == trace)
-    ).one()
-    spent = connection.execute(select(scope.c.spent).where(scope.c.id == f"run:{trace}")).scalar()
+    row = _TOTALS.first(connection, of=trace)
+    assert row is not None, "a sum has one row"
+    spent = _SPENT.scalar(connection, wanted=f"run:{trace}")
     return {
         "calls": int(row.calls),
         "tokens": int(row.tokens),

@@ -5,10 +5,11 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, literal, select, update
 
 from contracts.errors import BatonError, NotFound
 from ledger.db import insert_once, now_us
+from ledger.statement import Statement
 from ledger.tables import reservation, scope
 
 
@@ -32,14 +33,14 @@ class Scope:
 
 
 _AMOUNT = bindparam("amount", type_=BigInteger)
-_TAKE = (
+_TAKE = Statement(
     update(scope)
     .where(scope.c.id == bindparam("wanted"), scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling)
     .values(held=scope.c.held + _AMOUNT)
 )
 """One conditional UPDATE: reading first and writing then lets two callers take the same room."""
 
-_SHIFT = (
+_SHIFT = Statement(
     update(scope)
     .where(scope.c.id == bindparam("wanted"))
     .values(
@@ -49,13 +50,15 @@ _SHIFT = (
 )
 
 
-_SCOPE = select(scope).where(scope.c.id == bindparam("wanted"))
-_INSERT = reservation.insert()
-_HELD = select(reservation.c.id).where(reservation.c.call_key == bindparam("of"), reservation.c.state == "held")
-_ROW = select(reservation).where(reservation.c.id == bindparam("wanted")).with_for_update()
+_SCOPE = Statement(select(scope).where(scope.c.id == bindparam("wanted")))
+_INSERT = Statement(reservation.insert(), ("id", "call_key", "scopes", "state", "amount", "price_version", "worker", "at"))
+_HELD = Statement(
+    select(reservation.c.id).where(reservation.c.call_key == bindparam("of"), reservation.c.state == literal("held"))
+)
+_ROW = Statement(select(reservation).where(reservation.c.id == bindparam("wanted")).with_for_update())
 """Locked until the end: an attempt that answers late and the one that gives it up as lost must not both charge it."""
 
-_MARK = (
+_MARK = Statement(
     update(reservation)
     .where(reservation.c.id == bindparam("wanted"))
     .values(state=bindparam("to"), settled=bindparam("charged"))
@@ -109,18 +112,19 @@ def reserve(
         "worker": worker,
         "at": now_us(),
     }
-    connection.execute(_INSERT, row)
+    _INSERT.run(connection, **row)
     return identity
 
 
 def _take(connection: Connection, wanted: Scope, amount: int) -> None:
     """Hold `amount` in one scope, which is made where it is new."""
-    if connection.execute(_TAKE, {"wanted": wanted.id, "amount": amount}).rowcount == 1:
+    if _TAKE.run(connection, wanted=wanted.id, amount=amount) == 1:
         return
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
-    if connection.execute(_TAKE, {"wanted": wanted.id, "amount": amount}).rowcount == 1:
+    if _TAKE.run(connection, wanted=wanted.id, amount=amount) == 1:
         return
-    row = connection.execute(_SCOPE, {"wanted": wanted.id}).one()
+    row = _SCOPE.first(connection, wanted=wanted.id)
+    assert row is not None, "it was made or found just now"
     raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
 
 
@@ -146,7 +150,7 @@ def close(connection: Connection, reservation_id: str, state: str) -> None:
 
     One that is not held, or was never made, stays as it is.
     """
-    row = connection.execute(_ROW, {"wanted": reservation_id}).first()
+    row = _ROW.first(connection, wanted=reservation_id)
     if row is not None and row.state == "held":
         _close(connection, row, state, row.amount if state == "lost" else 0)
 
@@ -166,19 +170,19 @@ def _close(connection: Connection, row: Row[Any], state: str, charged: int) -> N
 
 
 def _move(connection: Connection, scopes: list[str], *, spent: int, held: int) -> None:
-    connection.execute(_SHIFT, [{"wanted": one, "by_spent": spent, "by_held": held} for one in scopes])
+    _SHIFT.run_each(connection, [{"wanted": one, "by_spent": spent, "by_held": held} for one in scopes])
 
 
 def _mark(connection: Connection, reservation_id: str, state: str, charged: int) -> None:
-    connection.execute(_MARK, {"wanted": reservation_id, "to": state, "charged": charged})
+    _MARK.run(connection, wanted=reservation_id, to=state, charged=charged)
 
 
 def _held(connection: Connection, call_key: str) -> list[str]:
-    return list(connection.execute(_HELD, {"of": call_key}).scalars())
+    return [row.id for row in _HELD.all(connection, of=call_key)]
 
 
 def _row(connection: Connection, reservation_id: str) -> Row[Any]:
-    row = connection.execute(_ROW, {"wanted": reservation_id}).first()
+    row = _ROW.first(connection, wanted=reservation_id)
     if row is None:
         raise NotFound(f"there is no reservation {reservation_id!r}; was the ledger restored from an older backup?")
     return row

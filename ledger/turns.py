@@ -12,6 +12,7 @@ from contracts.conversation import ModelReply, Usage
 from contracts.errors import NotFound
 from contracts.ids import w3c_span_id, w3c_trace_id
 from ledger.db import insert_once, now_us
+from ledger.statement import Statement
 from ledger.tables import tool_result, turn
 
 
@@ -24,15 +25,16 @@ def _walk() -> Select[Any]:
     return select(turn).join(whole, whole.c.id == turn.c.id).order_by(whole.c.back.desc())
 
 
-# Built once: building a statement costs three times what running it does.
-_FIND = select(turn).where(turn.c.id == bindparam("wanted"))
-_CHAIN = _walk()
+_FIND = Statement(select(turn).where(turn.c.id == bindparam("wanted")))
+_CHAIN = Statement(_walk())
 _RESULTS = (
     select(tool_result)
     .where(tool_result.c.turn.in_(bindparam("of", expanding=True)))
     .order_by(tool_result.c.turn, tool_result.c.position)
 )
-_RESULT = select(tool_result).where(tool_result.c.turn == bindparam("of"), tool_result.c.position == bindparam("at_index"))
+_RESULT = Statement(
+    select(tool_result).where(tool_result.c.turn == bindparam("of"), tool_result.c.position == bindparam("at_index"))
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def insert(connection: Connection, new: NewTurn) -> bool:
 
 def find(connection: Connection, turn_id: str) -> Row[Any] | None:
     """The stored turn with this id, or None."""
-    return connection.execute(_FIND, {"wanted": turn_id}).first()
+    return _FIND.first(connection, wanted=turn_id)
 
 
 def get(connection: Connection, turn_id: str) -> Row[Any]:
@@ -128,7 +130,7 @@ def chain(connection: Connection, head: str) -> list[Row[Any]]:
     """The conversation that ends with `head`, oldest turn first; empty for an empty head."""
     if not head:
         return []
-    return list(connection.execute(_CHAIN, {"head": head}))
+    return _CHAIN.all(connection, head=head)
 
 
 def results(connection: Connection, turn_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
@@ -143,7 +145,7 @@ def results(connection: Connection, turn_ids: Sequence[str]) -> dict[str, list[R
 
 def find_result(connection: Connection, turn_id: str, index: int) -> Row[Any] | None:
     """The stored result of one tool call, or None."""
-    return connection.execute(_RESULT, {"of": turn_id, "at_index": index}).first()
+    return _RESULT.first(connection, of=turn_id, at_index=index)
 
 
 def insert_result(connection: Connection, new: NewResult) -> bool:

@@ -1,0 +1,121 @@
+"""Statements that are built and compiled once and then go straight to the driver.
+
+A model call runs some twenty small statements. SQLAlchemy's execution of a prepared statement takes about twenty times what
+the driver takes for it, which was half of a worker's CPU; so the statements of that path are written with SQLAlchemy and run
+without it. Transactions, connections and everything else stay SQLAlchemy's.
+"""
+
+import functools
+from collections import namedtuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import ClauseElement, Connection, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+
+
+class Statement:
+    """One statement with named parameters. Its values must be what the driver takes as it is: text, integers, bytes, None."""
+
+    def __init__(self, statement: ClauseElement, columns: Sequence[str] | None = None) -> None:
+        """`columns` are those of an INSERT that is given its values when it runs."""
+        self._statement = statement
+        self._columns = columns
+        self._compiled: dict[str, _Compiled] = {}
+
+    def first(self, connection: Connection, **values: Any) -> Row[Any] | None:
+        """The first row, or None."""
+        compiled, cursor = self._run(connection, values)
+        found = cursor.fetchone()
+        return None if found is None else compiled.row(found)
+
+    def all(self, connection: Connection, **values: Any) -> list[Row[Any]]:
+        """Every row."""
+        compiled, cursor = self._run(connection, values)
+        return [compiled.row(found) for found in cursor.fetchall()]
+
+    def scalar(self, connection: Connection, **values: Any) -> Any:
+        """The first column of the first row; None where there is none."""
+        found = self._run(connection, values)[1].fetchone()
+        return None if found is None else found[0]
+
+    def run(self, connection: Connection, **values: Any) -> int:
+        """Run it and say how many rows it touched."""
+        return int(self._run(connection, values)[1].rowcount)
+
+    def run_each(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run it once for each set of values."""
+        compiled = self._for(connection.dialect)
+        cursor = _driver(connection).cursor()
+        with _as_sqlalchemy_says(connection, compiled.text):
+            cursor.executemany(compiled.text, [compiled.parameters(values) for values in rows])
+
+    def _run(self, connection: Connection, values: Mapping[str, Any]) -> tuple["_Compiled", Any]:
+        compiled = self._for(connection.dialect)
+        cursor = _driver(connection).cursor()
+        with _as_sqlalchemy_says(connection, compiled.text):
+            cursor.execute(compiled.text, compiled.parameters(values))
+        return compiled, cursor
+
+    def _for(self, dialect: Dialect) -> "_Compiled":
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            made = self._statement.compile(dialect=dialect, column_keys=self._columns and list(self._columns))
+            found = self._compiled[dialect.name] = _Compiled(cast("SQLCompiler", made))
+        return found
+
+
+class _Compiled:
+    """A statement in one database's words."""
+
+    def __init__(self, made: SQLCompiler) -> None:
+        self.text = str(made)
+        self._order = None if made.positiontup is None else tuple(made.positiontup)
+        self._fixed = {name: value for name, value in made.params.items() if value is not None}
+        names = [column.name for column in getattr(made.statement, "selected_columns", ())]
+        names = names or [column.name for column in getattr(made.statement, "_returning", ())]
+        self._tuple = namedtuple("Found", names, rename=True) if names else tuple
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        if self._order is None:
+            return {**self._fixed, **values}
+        return tuple(values[name] if name in values else self._fixed.get(name) for name in self._order)
+
+    def row(self, found: Sequence[Any]) -> Row[Any]:
+        """A named tuple, which is what callers use of SQLAlchemy's rows."""
+        return cast("Row[Any]", self._tuple(*found))
+
+
+class _as_sqlalchemy_says:
+    """Turns the driver's errors into SQLAlchemy's, so that callers know one kind."""
+
+    __slots__ = ("_connection", "_text")
+
+    def __init__(self, connection: Connection, text: str) -> None:
+        self._connection, self._text = connection, text
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        base = self._connection.dialect.loaded_dbapi.Error
+        if isinstance(error, base):
+            gone = self._connection.dialect.is_disconnect(cast("Any", error), cast("Any", _driver(self._connection)), None)
+            if gone:
+                self._connection.invalidate()
+            raise DBAPIError.instance(
+                self._text, None, error, base, connection_invalidated=gone, dialect=self._connection.dialect
+            ) from error
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection
+
+
+@functools.cache
+def insert_unless_there(dialect: str, table: Table, columns: tuple[str, ...]) -> Statement:
+    """INSERT of these columns that leaves a row with the same key as it is."""
+    return Statement((sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing(), columns)
