@@ -5,7 +5,7 @@ import json
 import re
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.errors import ContractViolation
 
@@ -18,6 +18,25 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PerMille = Annotated[int, Field(ge=0, le=1000)]
 """A share of one thousand. Contracts hold no floats: two machines must make the same bytes."""
 
+
+def _one_line(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("control characters and line ends are not allowed here")
+    return text
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("NUL characters are not allowed here")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+"""Text on one line that ends up in a name, an address or a command's arguments: no program takes it with a NUL in it."""
+
+Command = Annotated[str, AfterValidator(_without_nul)]
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*/[1-9][0-9]*$")
 
 

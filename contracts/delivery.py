@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from contracts.actions import Receipt
-from contracts.base import ArtifactRef, Contract, Digest
+from contracts.base import ArtifactRef, Command, Contract, Digest, Line
 from contracts.gates import GateView
 from contracts.handoff import Question
 from contracts.runs import RunState
@@ -19,12 +19,14 @@ Verdict = Literal["passed", "no_new_failures", "failed", "not_run"]
 class DeliveryInput(PipelineInput, name="delivery_input/1"):
     """What a delivery is asked to do."""
 
-    repository: str = Field(min_length=1, max_length=1000, description="path or URL of a git repository")
+    repository: Line = Field(min_length=1, max_length=1000, description="path or URL of a git repository")
     instruction: str = Field(min_length=1, max_length=20_000, description="what should change, in plain words")
-    base: str | None = Field(default=None, max_length=200, description="branch, tag or commit; None: the default branch")
-    check: str | None = Field(default=None, max_length=1000, description="command that must pass; None: detected, or asked")
-    environment: str | None = Field(default=None, max_length=1000, description="prepared interpreter folder for checks")
-    branch: str | None = Field(default=None, max_length=200, description="branch to push; None: made from instruction and tree")
+    base: Line | None = Field(default=None, max_length=200, description="branch, tag or commit; None: the default branch")
+    check: Command | None = Field(default=None, max_length=1000, description="command that must pass; None: detected, or asked")
+    environment: Line | None = Field(default=None, max_length=1000, description="prepared interpreter folder for checks")
+    branch: Line | None = Field(
+        default=None, max_length=200, description="branch to push; None: made from instruction and tree"
+    )
     rework: int = Field(default=2, ge=0, le=10, description="rounds after failed tests before a person is asked")
 
 

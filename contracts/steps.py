@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from contracts.agents import AgentPin, AgentRef, Choice
-from contracts.base import Contract, Digest, Input, PerMille
+from contracts.base import Contract, Digest, Input, Line, PerMille
 from contracts.conversation import Usage
 from contracts.gates import GateKind, GatePolicy, Refusal
 from contracts.handoff import Claim, Handoff, Outcome, Question
@@ -17,9 +17,9 @@ from contracts.workspace import WorkspaceRef
 class PipelineInput(Input):
     """What every pipeline's input has. Only the accountable owner is needed, and policy may name a default for it."""
 
-    owner: str | None = Field(default=None, max_length=200, description="the accountable person; None: policy's default owner")
+    owner: Line | None = Field(default=None, max_length=200, description="the accountable person; None: policy's default owner")
     project: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    request_key: str | None = Field(
+    request_key: Line | None = Field(
         default=None, max_length=200, description="unique per project; None: every start is a new request"
     )
     ceiling_usd: Decimal | None = Field(

@@ -49,7 +49,7 @@ def parse(repository: str) -> Address:
     if scheme:
         return _url(repository, scheme.group(1).lower())
     before, colon, _ = repository.partition(":")
-    if colon and "/" not in before and not Path(repository).exists():
+    if colon and "/" not in before and not os.path.exists(repository):
         if not _SCP.match(repository):
             raise Refused(f"repository {repository[:80]!r} is no address that git knows; write host:path or an URL")
         return Address(repository, "ssh", repository)
@@ -105,7 +105,11 @@ def _url(repository: str, scheme: str) -> Address:
 
 
 def _local(path: Path) -> Address:
-    whole = path.expanduser().resolve()
+    try:
+        whole = path.expanduser().resolve()
+        whole.exists()
+    except (OSError, RuntimeError) as error:  # a name that is too long, a user that there is not
+        raise NoRepository(f"there can be no git repository at {str(path)[:100]}: {str(error)[:100]}; check the path") from None
     return Address(str(whole), "file", str(whole), whole)
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from workflows.kit.bounds import keyword
+
 PROJECT = SearchAttributeKey.for_keyword("Project")
 OWNER = SearchAttributeKey.for_keyword("Owner")
 STAGE = SearchAttributeKey.for_keyword("Stage")
@@ -29,5 +31,5 @@ SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
 
 def start_attributes(project: str, owner: str) -> TypedSearchAttributes:
     """What a starter that knows the owner gives along with the start: the run then needs no event to set it."""
-    wanted = {PROJECT: project, OWNER: owner, STATE: "working", STAGE: "intake"}
+    wanted = {PROJECT: project, OWNER: keyword(owner), STATE: "working", STAGE: "intake"}
     return TypedSearchAttributes([SearchAttributePair(key, value) for key, value in wanted.items()])

@@ -14,12 +14,13 @@ from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy,
 from contracts.handoff import Question
 from contracts.runs import RunState
 from workflows.kit.attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE
+from workflows.kit.bounds import facts_within, keyword
 from workflows.kit.inbox import OpenGateState
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100
-"""Characters of a fact, and facts of a gate. The subject has everything."""
+"""Characters of a fact, and facts of a gate; `facts_within` bounds them all together. The subject has everything."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         subject=sha256(ask.subject.encode()),
         # One line each: names and reasons in them come from models and repositories and must not look like further facts.
         title=one_line(ask.title, 300),
-        facts=tuple(one_line(fact, FACT_LIMIT) for fact in ask.facts[:FACTS_LIMIT]),
+        facts=facts_within([one_line(fact, FACT_LIMIT) for fact in ask.facts[:FACTS_LIMIT]]),
         narrative=ask.narrative,
         questions=ask.questions,
         risk=ask.risk,
@@ -107,7 +108,7 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
 def _show_open(kit: Kit, view: GateView) -> None:
     kit.show(
         PROJECT.value_set(kit.ref.project),  # a child's gate is found by project and owner, too
-        OWNER.value_set(kit.pins.owner),
+        OWNER.value_set(keyword(kit.pins.owner)),
         STATE.value_set("waiting"),
         GATE.value_set(f"{view.gate}:waiting"),
         NEEDS_HUMAN.value_set(True),
@@ -175,8 +176,7 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
     decided = await kit.do_now(
         Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER
     )
-    state.claim = None
-    claim.outcome = decided
+    kit.inbox.answer(state, decided)
     return decided
 
 

@@ -4,9 +4,8 @@ Handlers take `*args`, so that any count of any JSON reaches our own validation,
 `__init__`. They are synchronous up to the claim: a decision that arrived before the deadline holds the gate from then on.
 """
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from temporalio import workflow
@@ -14,8 +13,10 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from contracts.base import digest_of
-from contracts.errors import ContractViolation, Refused
-from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, OFFERED, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
+from contracts.errors import Refused
+from contracts.gates import OFFERED, Claimed, Decided, GateKind, GateView, Refusal, Verb
+from workflows.kit.bounds import cut
+from workflows.kit.messages import check_decision, read_decision, read_switch, text_of
 
 Via = Literal["signal", "update"]
 
@@ -24,6 +25,8 @@ EARLY_LIMIT = 20
 
 REFUSALS_LIMIT = 200
 """Refusals of one run that are recorded; after that they are only answered."""
+
+REFUSALS_AT_ONCE = 50
 
 
 @dataclass
@@ -40,6 +43,8 @@ class OpenGateState:
 
     view: GateView
     claim: Claim | None = None
+    kept: list[tuple[Verb, Claimed]] = field(default_factory=list)
+    """Early decisions that get their turn if those before them do not count."""
 
 
 class Inbox:
@@ -80,27 +85,40 @@ class Inbox:
         self._revisions[view.kind] = view.revision
         state = OpenGateState(view)
         self._open[view.gate] = state
-        self._apply_early(state)
+        names = {view.gate, view.kind}
+        state.kept = [early for early in self._early if early[1].decision.gate in names]
+        self._early = [early for early in self._early if early[1].decision.gate not in names]
+        self._next_kept(state)
         return state
+
+    def answer(self, state: OpenGateState, outcome: Decided) -> None:
+        """Say how the claim ended. One that does not count leaves the gate to the next decision that was kept for it."""
+        claim, state.claim = state.claim, None
+        assert claim is not None
+        claim.outcome = outcome
+        if not outcome.won:
+            self._next_kept(state)
 
     def close(self, state: OpenGateState, ended: Decided) -> None:
         """Let no more decisions in; what comes now is late."""
         self._open.pop(state.view.gate, None)
         self._ended[state.view.gate] = ended
+        closed = f"gate {state.view.gate} is closed: {ended.verb}"
+        for verb, kept in state.kept:
+            self._record(verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
         claim = state.claim
         if claim is not None and claim.outcome is None:
             # It came after the deadline, while the close was being recorded. Its sender must not wait for ever.
-            reason = f"gate {state.view.gate} is closed: {ended.verb}"
-            claim.outcome = ended.model_copy(update={"won": False, "reason": reason})
-            self._record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), reason, claim.said.via)
+            claim.outcome = ended.model_copy(update={"won": False, "reason": closed})
+            self._record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
 
     def waiting(self) -> tuple[GateView, ...]:
         """The gates that are open now."""
         return tuple(state.view for state in self._open.values())
 
     def take_refusals(self) -> tuple[Refusal, ...]:
-        """The refusals that have not been recorded yet."""
-        taken, self.refusals = tuple(self.refusals), []
+        """Refusals that have not been recorded yet, as many as one request holds."""
+        taken, self.refusals = tuple(self.refusals[:REFUSALS_AT_ONCE]), self.refusals[REFUSALS_AT_ONCE:]
         return taken
 
     # What people do
@@ -134,8 +152,7 @@ class Inbox:
 
     def _on_switch(self, name: str, value: bool, via: Via) -> Callable[..., Any]:
         def switch(*args: Any) -> str:
-            if len(args) > 1 or _size(args) > MESSAGE_LIMIT:
-                raise Refused(f"{name} takes at most one small JSON object, got {len(args)} arguments")
+            read_switch(name, args)
             self.paused = value
             return f"{name}d"
 
@@ -166,13 +183,15 @@ class Inbox:
 
     def _take(self, verb: Verb, args: tuple[Any, ...], via: Via) -> Claim | None:
         """Any JSON in; a claim on an open gate out, None for a decision kept for later, or `Refused` that says why not."""
-        said = _read(args)
-        state = self._state_of(said.gate)
-        claimed = Claimed(verb=verb, decision=said, at=workflow.now(), via=via)
+        decision = read_decision(args)
+        state = self._state_of(decision.gate)
+        claimed = Claimed(verb=verb, decision=decision, at=workflow.now(), via=via)
         if state is None:
             self._keep_early(verb, claimed)
             return None
-        _check(state, verb, said)
+        check_decision(state.view, verb, decision)
+        if state.claim is not None:
+            raise Refused(f"{state.claim.said.decision.by} was faster: {state.claim.said.verb} is being checked")
         state.claim = Claim(claimed)
         return state.claim
 
@@ -203,75 +222,30 @@ class Inbox:
         hint = "; with the subject's digest it would be kept" if verb == "approve" else ""
         raise Refused(f"gate {name} is not open yet{hint}. Send it again when `baton gates` shows it")
 
-    def _apply_early(self, state: OpenGateState) -> None:
-        """The first kept decision that fits takes the gate; the others that name it are refused and recorded."""
-        later = []
-        for verb, claimed in self._early:
-            if claimed.decision.gate not in {state.view.gate, state.view.kind}:
-                later.append((verb, claimed))
-                continue
+    def _next_kept(self, state: OpenGateState) -> None:
+        """The next kept decision that fits takes the gate. One that does not fit is refused and recorded."""
+        while state.claim is None and state.kept:
+            verb, claimed = state.kept.pop(0)
             try:
-                _check(state, verb, claimed.decision)
+                check_decision(state.view, verb, claimed.decision)
                 state.claim = Claim(claimed)
             except Refused as error:
                 self._record(verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
-        self._early = later
 
     def _record(self, verb: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
         """Queue a refusal for the ledger. Refused by a handler and not by a validator: a validator leaves no trace."""
         self._counted += 1
         if self._counted > REFUSALS_LIMIT:
             return
-        raw = args[0] if len(args) == 1 and isinstance(args[0], dict) else {}
         info, at = workflow.info(), workflow.now()
         self.refusals.append(
             Refusal(
                 key=digest_of("refusal", info.run_id, str(self._counted)),
                 at=at,
                 verb=verb[:100],
-                gate=str(raw.get("gate", ""))[:200],
-                by=str(raw.get("by", ""))[:200],
-                reason=reason[:2000],
+                gate=text_of(args, "gate"),
+                by=text_of(args, "by"),
+                reason=cut(reason, 1000),
                 via=via,
             )
         )
-
-
-def _read(args: tuple[Any, ...]) -> Decision:
-    if len(args) != 1:
-        raise Refused(f'send exactly one JSON object like {{"gate": "plan-1", "by": "you"}}, got {len(args)} arguments')
-    if _size(args) > MESSAGE_LIMIT:
-        raise Refused(f"the decision is larger than {MESSAGE_LIMIT} bytes; keep the note short and put the rest elsewhere")
-    if not isinstance(args[0], dict):
-        raise Refused(f'send one JSON object like {{"gate": "plan-1", "by": "you"}}, got {type(args[0]).__name__}')
-    try:
-        return Decision.read_typed_by_people(args[0])
-    except ContractViolation as error:
-        raise Refused("; ".join(error.problems)) from None
-
-
-def _check(state: OpenGateState, verb: Verb, said: Decision) -> None:
-    view = state.view
-    if verb not in view.verbs:
-        raise Refused(f"gate {view.gate} takes {', '.join(view.verbs)}, not {verb}")
-    if said.subject is not None and said.subject != view.subject:
-        raise Refused(
-            f"gate {view.gate} is about subject {view.subject[:12]}…, you looked at {said.subject[:12]}…: "
-            "it changed since you opened it. Look again, then decide"
-        )
-    if view.revision > 1 and said.subject is None and (verb == "approve" or said.gate != view.gate):
-        raise Refused(f"this gate is at revision {view.revision}: send the subject you looked at ({view.subject})")
-    if verb in NEEDS_NOTE and not said.note.strip():
-        raise Refused(f"{verb} needs a note that says why")
-    missing = [question.id for question in view.questions if not (said.answers or {}).get(question.id, "").strip()]
-    if verb in {"approve", "answer"} and missing:
-        raise Refused(f'gate {view.gate} asks {", ".join(missing)}; send answers, e.g. "answers": {{"{missing[0]}": "…"}}')
-    if state.claim is not None:
-        raise Refused(f"{state.claim.said.decision.by} was faster: {state.claim.said.verb} is being checked")
-
-
-def _size(args: tuple[Any, ...]) -> int:
-    try:
-        return len(json.dumps(args, default=str))
-    except (TypeError, ValueError, RecursionError):
-        return MESSAGE_LIMIT + 1

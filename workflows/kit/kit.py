@@ -19,13 +19,14 @@ from contracts.gates import GateKind, GateView
 from contracts.runs import FINAL, Importance, Note, Pipeline, Request, RunChange, RunRef, RunState
 from contracts.steps import Began, BeginRun, Finish, PipelineInput, Record, RunContext, Totals
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
-from workflows.kit.inbox import Inbox
+from workflows.kit.bounds import cut, keyword, newest_within
+from workflows.kit.inbox import REFUSALS_AT_ONCE, Inbox
 from workflows.kit.options import LEDGER, LOCAL, OUTAGE
 
 R = TypeVar("R")
 
 FEED_LIMIT = 200
-"""Lines that the query `feed` answers; the ledger has them all."""
+"""Lines that the query `feed` answers at most; the ledger has them all."""
 
 
 class Duplicate(Exception):
@@ -111,7 +112,7 @@ class Kit:
         if began.duplicate_of is not None:
             return
         self._watcher = asyncio.create_task(self._watch())
-        wanted = {PROJECT: self.ref.project, OWNER: began.owner, STATE: "working"}
+        wanted = {PROJECT: self.ref.project, OWNER: keyword(began.owner), STATE: "working"}
         there = workflow.info().typed_search_attributes
         if any(there.get(key) != value for key, value in wanted.items()):
             # Our starter sets them with the start, which costs no event.
@@ -159,9 +160,9 @@ class Kit:
             at=workflow.now(),
             stage=self.stage,
             actor=actor,
-            did=did[:2000],
-            why=why[:4000],
-            next=next[:2000],
+            did=cut(did, 2000),
+            why=cut(why, 4000),
+            next=cut(next, 2000),
             importance=importance,
             inputs=inputs,
         )
@@ -203,6 +204,8 @@ class Kit:
         await workflow.wait_condition(lambda: not self._flushing)
         if self._watcher is not None:
             self._watcher.cancel()
+        while len(self.inbox.refusals) > REFUSALS_AT_ONCE:
+            await self.flush()
         self.move(state, next="nothing: the run has ended")
         request = self._with_riders(Finish(run=self.ref, refusals=self.inbox.take_refusals(), report=report))
         totals: Totals = await workflow.execute_local_activity_method(
@@ -328,7 +331,7 @@ class Kit:
         return open_now[0] if open_now else None
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:
-        return [line.model_dump(mode="json") for line in self.lines]
+        return newest_within([line.model_dump(mode="json") for line in self.lines])
 
 
 def _ledger_is_away(error: ActivityError) -> bool:

@@ -1,0 +1,113 @@
+"""Whatever a workflow is started with, it begins, or it ends at once with a reason; by SDK and by Temporal's own program."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.common import RawValue
+
+from contracts.base import BODY_LIMIT
+from contracts.delivery import WorkItem, WriteItemInput, WriteTask
+from contracts.runs import RunRef
+from contracts.steps import Began, RunContext
+from contracts.workspace import WorkspaceRef
+from tests import scripts
+from tests.scripts import could_not, says
+from tests.stack import Stack, stack
+from tests.workflows.sending import Cli, Sdk, failed_tasks, raw, refusal
+
+OK = {"repository": "r", "instruction": "i"}
+
+PART = WriteItemInput(
+    context=RunContext(
+        run=RunRef(trace="somebody-else's", path="write/1/fix"),
+        began=Began(owner="olga", ceiling_micros=1, policy_digest="0" * 64, agents={}, gates={}),
+    ),
+    task=WriteTask(
+        item=WorkItem(id="fix", intent="i", files=("a",), settings=(), acceptance=("a",), depends_on=()),
+        instruction="i",
+        plan_summary="s",
+    ),
+    start=WorkspaceRef(repository="r", base="b"),
+)
+
+STARTS: list[tuple[str, list[Any], str]] = [
+    # the type, what it is given, and what the failure says
+    ("Delivery", [{"instruction": "x"}], "repository: Field required"),
+    ("Delivery", [OK | {"chek": "pytest"}], "chek: Extra inputs are not permitted"),
+    ("Delivery", [OK | {"rework": "many"}], "rework: Input should be a valid integer"),
+    ("Delivery", [OK | {"ceiling_usd": -1}], "ceiling_usd: Input should be greater than 0"),
+    ("Delivery", [OK | {"branch": "a\0b"}], "branch: Value error, control characters and line ends are not allowed here"),
+    ("Delivery", [OK | {"owner": "olga\n"}], "owner: Value error, control characters"),
+    ("Delivery", [OK | {"check": "pytest\0"}], "check: Value error, NUL characters are not allowed here"),
+    ("Delivery", [OK | {"instruction": "\U0001f600" * 20_000}], f"the input has 80175 bytes and may have {BODY_LIMIT}"),
+    ("Delivery", [OK | {"x" * 300_000: 1}], "x: Extra inputs"),
+    ("Delivery", ["just text"], "(whole): Input should be"),
+    ("Delivery", [7], "(whole): Input should be"),
+    ("Delivery", [None], "object"),
+    ("Delivery", [[1, 2]], "(whole): Input should be"),
+    ("Delivery", [], "takes exactly one JSON object"),
+    ("Delivery", [OK, {}], "takes exactly one JSON object"),
+    ("WriteItem", [], "takes exactly one JSON object"),
+    ("WriteItem", [{}, {}], "takes exactly one JSON object"),
+    ("WriteItem", ["text"], "(whole): Input should be"),
+    ("WriteItem", [None], "object"),
+    ("WriteItem", [OK], "context: Field required; task: Field required; start: Field required"),
+    ("WriteItem", [PART.model_dump(mode="json")], "WriteItem is a part of a run and is not started by itself; start Delivery"),
+    ("Delivry", [OK], "there is no workflow type 'Delivry'; there are Delivery"),
+    ("Delivry", [], "there is no workflow type 'Delivry'; there are Delivery"),
+]
+
+UNREADABLE = [
+    # payloads that are not what they say, and what the failure says
+    (raw(b"x", b"binary/encrypted"), "Unknown payload encoding binary/encrypted"),
+    (raw(b"x", b"\xff\xfe"), "the payload could not be read"),
+    (raw(b"{}", None), "Unknown payload encoding"),
+    (raw(b"\x01", b"binary/protobuf", messageType=b"nope.Nope"), "nope.Nope"),
+    (raw(b"{}", b"json/protobuf"), "the payload could not be read"),
+    (raw(b"", b"binary/null"), "and got NoneType"),
+    (raw(b"\xff\xfe", b"binary/plain"), "and got bytes"),
+    (raw(b""), "Invalid JSON: EOF"),
+    (raw(b'{"repository": '), "Invalid JSON: EOF"),
+    (raw(b'{"repository": "\xff\xfe"}'), "invalid unicode"),
+    (raw(b'{"repository": "\\ud800"}'), "Invalid JSON"),
+    (raw(b'{"rework": NaN, "repository": "r", "instruction": "i"}'), "rework: Input should be a finite number"),
+    (raw(b'{"rework": ' + b"9" * 100_000 + b"}"), "number out of range"),
+    (raw(b"[" * 100_000 + b"]" * 100_000), "recursion limit exceeded"),
+]
+
+
+@pytest.fixture(scope="module")
+async def running(client: Client, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """One worker for all of them."""
+    folder = tmp_path_factory.mktemp("starts")
+    script = scripts.save(folder / "script.yaml", says("planner", could_not("nothing gets this far")))
+    async with stack(client, folder / "state", script) as started:
+        yield started
+
+
+@pytest.mark.parametrize("channel", [Sdk, Cli])
+@pytest.mark.parametrize(("kind", "args", "said"), STARTS)
+async def test_a_bad_start_fails_with_a_reason(
+    running: Stack, channel: type[Sdk | Cli], kind: str, args: list[Any], said: str
+) -> None:
+    """A start that does not fit fails at once and names what is wrong; it never stays running, and no task of it fails."""
+    workflow, told = await channel(running.client).start(kind, args, running.settings.task_queue)
+    assert told.taken, told.text
+    assert said in await refusal(running.client, workflow)
+    assert await failed_tasks(running.client.get_workflow_handle(workflow)) == []
+
+
+@pytest.mark.parametrize("kind", ["Delivery", "WriteItem", "Delivry"])
+@pytest.mark.parametrize(("payload", "said"), UNREADABLE)
+async def test_a_start_that_is_not_what_it_says_fails_with_a_reason(
+    running: Stack, kind: str, payload: RawValue, said: str
+) -> None:
+    """Wrong encodings, broken JSON and text, and nesting without end fail the run at once, and the reason stays short."""
+    workflow, told = await Sdk(running.client).start(kind, [payload], running.settings.task_queue)
+    assert told.taken, told.text
+    reason = await refusal(running.client, workflow)
+    assert (said if kind == "Delivery" else "") in reason
+    assert len(reason) < 3000
+    assert await failed_tasks(running.client.get_workflow_handle(workflow)) == []

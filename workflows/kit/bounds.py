@@ -1,0 +1,56 @@
+"""How large what we make may get: cut by bytes, with a mark where something is missing. Pure."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.base import BODY_LIMIT
+
+KEYWORD_BYTES = 1000
+"""Bytes of a search attribute as JSON. The server takes 2048, and ends a run that sets more."""
+
+FACTS_BYTES = 16 * 1024
+"""Bytes of all facts of a gate together. The subject has everything."""
+
+
+def cut(text: str, limit: int) -> str:
+    """The text in at most so many bytes of UTF-8, `…` at its end where some is missing."""
+    raw = text.encode()
+    return text if len(raw) <= limit else raw[: limit - 3].decode(errors="ignore") + "…"
+
+
+def keyword(text: str) -> str:
+    """The text as a search attribute: short enough for the server also where JSON writes its characters as codes."""
+    shown = text
+    while len(json.dumps(shown)) > KEYWORD_BYTES:
+        shown = shown[: len(shown) * 3 // 4]
+    return shown if shown == text else shown + "…"
+
+
+def facts_within(facts: Sequence[str]) -> tuple[str, ...]:
+    """As many facts as fit, and then how many there are besides."""
+    shown = first_within(facts, FACTS_BYTES)
+    left = len(facts) - len(shown)
+    return (*shown, f"and {left} more; the subject has everything") if left else shown
+
+
+def first_within(texts: Sequence[str], limit: int) -> tuple[str, ...]:
+    """The first of these texts, as many as fit into so many bytes of JSON together."""
+    used, shown = 0, []
+    for text in texts:
+        used += len(json.dumps(text, ensure_ascii=False).encode()) + 1
+        if used > limit:
+            break
+        shown.append(text)
+    return tuple(shown)
+
+
+def newest_within(rows: Sequence[dict[str, Any]], limit: int = BODY_LIMIT) -> list[dict[str, Any]]:
+    """The last of these rows in their order, as many as fit into so many bytes of JSON together."""
+    used, shown = 0, []
+    for row in reversed(rows):
+        used += len(json.dumps(row, ensure_ascii=False).encode()) + 1
+        if used > limit:
+            break
+        shown.append(row)
+    return shown[::-1]

@@ -1,0 +1,105 @@
+"""How values become payloads and back: strictly where a contract is expected, bounded, and never so that a task is stuck."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+)
+from temporalio.exceptions import ApplicationError
+
+from contracts.base import Contract
+
+PAYLOAD_LIMIT = 256 * 1024
+"""Bytes of one payload that we make: a few bodies of 64 KiB in one envelope. Temporal takes 2 MiB, and fails tasks above it."""
+
+_PROBLEMS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands in place of a value that could not be read, where a value of any kind is taken. `reason` is for the sender."""
+
+    reason: str
+
+
+class StrictJSON(PydanticJSONPlainPayloadConverter):
+    """Reads payloads into contracts and refuses what does not fit, so that a bad start fails instead of retrying for ever."""
+
+    def to_payload(self, value: Any) -> Payload | None:
+        """The payload. A brief contract leaves out what has its default: history keeps every byte for good."""
+        if not (isinstance(value, Contract) and value.brief):
+            return super().to_payload(value)
+        data = value.model_dump_json(exclude_defaults=True).encode()
+        return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """The value. Raises a permanent `ApplicationError` that names each wrong field."""
+        try:
+            return super().from_payload(payload, type_hint)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False, include_input=False)[:_PROBLEMS_SHOWN]
+            said = "; ".join(f"{_where(one['loc'])}: {one['msg'][:500]}" for one in problems)
+            raise _refused(f"the input was refused: {said}") from None
+
+
+class StrictConverter(CompositePayloadConverter):
+    """Temporal's converters with `StrictJSON` in place of plain JSON."""
+
+    def __init__(self) -> None:
+        """No settings: client, worker and replay have to agree."""
+        others = DefaultPayloadConverter.default_encoding_payload_converters
+        super().__init__(
+            *(StrictJSON() if isinstance(one, JSONPlainPayloadConverter) else one for one in others),
+        )
+
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        """One payload each. Raises a permanent `ApplicationError` for one that is too large: retried it would be as large."""
+        payloads = super().to_payloads(values)
+        for value, payload in zip(values, payloads, strict=True):
+            size = payload.ByteSize()
+            if size > PAYLOAD_LIMIT:
+                raise ApplicationError(
+                    f"{type(value).__name__} has {size} bytes and may have {PAYLOAD_LIMIT}; keep what is large as an artifact",
+                    type="PayloadTooLarge",
+                    non_retryable=True,
+                )
+        return payloads
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        """One value each. What cannot be read is `Unreadable` where any value is taken, else a permanent `ApplicationError`.
+
+        Anything else that were raised here would fail a workflow's task, again and again.
+        """
+        hints = [*(type_hints or []), *([None] * len(payloads))]
+        return [self._value(payload, hint) for payload, hint in zip(payloads, hints, strict=False)]
+
+    def _value(self, payload: Payload, hint: type | None) -> Any:
+        try:
+            return super().from_payloads([payload], None if hint is None else [hint])[0]
+        except ApplicationError as error:
+            reason = error.message
+        except Exception as error:  # noqa: BLE001 (an encoding that nobody knows, a protocol buffer that is none, …)
+            cause = error.__cause__ or error
+            reason = f"the payload could not be read: {str(cause)[:300]}"
+        if hint is None or hint is Any:
+            return Unreadable(reason)
+        raise _refused(reason) from None
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=StrictConverter)
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:100] for part in location)[:300] or "(whole)"  # a refused key can have any length
+
+
+def _refused(text: str) -> ApplicationError:
+    return ApplicationError(text, type="InputRefused", non_retryable=True)
