@@ -123,12 +123,15 @@ async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_q
 async def _start(client: "Client", asked: DeliveryInput, run: str, task_queue: str) -> "WorkflowHandle[Any, Any]":
     from temporalio.common import WorkflowIDReusePolicy
 
+    from workflows.kit.attributes import start_attributes
+
     return await client.start_workflow(
         "Delivery",
         asked,
         id=run,
         task_queue=task_queue,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        search_attributes=start_attributes(asked.project, asked.owner) if asked.owner else None,
         static_summary=_cut(f"deliver: {asked.instruction}", _SUMMARY_BYTES, one_line=True),
         static_details=_cut(_details(asked), _DETAILS_BYTES),
     )

@@ -1,70 +1,26 @@
 """One agent step over the real stack: what a model says wrong is repaired or ends the step, and so does every limit."""
 
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
-from temporalio.client import Client
-from temporalio.worker import Worker
 
-import worker
-from activities.tracing import Tracing
 from contracts.gates import GateView
 from ledger.tables import scope
 from tests import scripts
-from tests.activities import agentfiles
 from tests.scripts import Turn, answer, call, calls, could_not, says, summary, unsure
-from tests.stack import sample, stack
+from tests.stack import sample
 from tests.wire.server import WireServer
 from tests.workflows.asked import Asking, Ended, Run
-from tests.workflows.asking import AskOnce
-from workflows.guard import Guard
+from tests.workflows.conftest import Ask
 
 DONE = answer(summary("did it"))
 LOOK = calls(call("run_state"))
 NOT_JSON: Turn = {"raw": "Sure! Here is the result: {"}
 WHICH = {"id": "which", "text": "Which one?"}
-
-Ask = Callable[..., AbstractAsyncContextManager[Asking]]
-
-
-@pytest.fixture
-def asking(client: Client, tmp_path: Path) -> Ask:
-    """Start a worker whose agent `helper` says these turns; `agent` changes its file, `routes` who answers."""
-
-    @contextlib.asynccontextmanager
-    async def started(
-        *turns: Turn,
-        agent: dict[str, Any] | None = None,
-        routes: str = agentfiles.ROUTES,
-        script: Path | None = None,
-        **settings: Any,
-    ) -> AsyncIterator[Asking]:
-        agents = tmp_path / "agents"
-        agentfiles.write(agents, **({"tools": ["run_state", "list_handoffs", "write_file"]} | (agent or {})))
-        (agents / "routes.toml").write_text(routes)
-        script = script or scripts.save(tmp_path / "script.yaml", says("helper", *turns))
-        async with stack(client, tmp_path / "state", script, agents=agents, **settings) as running:
-            queue = f"{running.settings.task_queue}-ask"
-            async with Worker(
-                client,
-                task_queue=queue,
-                workflows=[AskOnce],
-                activities=running.parts.activities,
-                interceptors=[Guard(), Tracing()],
-                workflow_runner=worker.workflow_runner(sandboxed=True),
-                max_heartbeat_throttle_interval=timedelta(seconds=1),
-                default_heartbeat_throttle_interval=timedelta(seconds=1),
-            ):
-                yield Asking(running, queue)
-
-    return started
 
 
 async def once(asking: Ask, *turns: Turn, **options: Any) -> Ended:

@@ -16,7 +16,7 @@ from contracts.base import digest_of
 from contracts.errors import Refused
 from contracts.gates import OFFERED, Claimed, Decided, GateKind, GateView, Refusal, Verb
 from workflows.kit.bounds import cut
-from workflows.kit.messages import check_decision, read_decision, read_switch, text_of
+from workflows.kit.messages import bare, check_decision, read_decision, read_switch, text_of
 
 Via = Literal["signal", "update"]
 
@@ -61,11 +61,11 @@ class Inbox:
         self._early: list[tuple[Verb, Claimed]] = []
         self._counted = 0
         for verb in OFFERED:
-            workflow.set_signal_handler(verb, self._on_signal(verb))
-            workflow.set_update_handler(verb, self._on_update(verb))
+            workflow.set_signal_handler(verb, bare(self._on_signal(verb)))
+            workflow.set_update_handler(verb, bare(self._on_update(verb)))
         for name, value in (("pause", True), ("resume", False)):
-            workflow.set_signal_handler(name, self._on_switch(name, value, "signal"))
-            workflow.set_update_handler(name, self._on_switch(name, value, "update"))
+            workflow.set_signal_handler(name, bare(self._on_switch(name, value, "signal")))
+            workflow.set_update_handler(name, bare(self._on_switch(name, value, "update")))
         workflow.set_dynamic_signal_handler(self._on_unknown_signal)
         workflow.set_dynamic_update_handler(self._on_unknown_update)
 
