@@ -9,6 +9,7 @@ from commands.output import Out, safe
 
 if TYPE_CHECKING:
     from activities.agents import Agent, Catalogue
+    from contracts.base import Contract
 
 
 def add_to(app: typer.Typer) -> None:
@@ -140,6 +141,15 @@ def contracts(
         for line in json.dumps(schema, indent=2, ensure_ascii=False).splitlines():
             out.line(line)
         return
-    out.document(contracts=[{"name": one.contract, "json_schema": one.model_json_schema()} for one in CONTRACTS])
-    out.table(("CONTRACT", "WHAT"), [[one.contract, (one.__doc__ or "").splitlines()[0]] for one in CONTRACTS])
-    out.note("  next    baton contracts plan/1   prints its JSON Schema")
+    rising = sorted(CONTRACTS, key=lambda one: len(one.versions()))
+    read_as = {older.contract: one.contract for one in rising for older in one.versions()}
+    listed = [(one.contract, read_as[one.contract], one) for one in CONTRACTS]
+    schemas = [{"name": name, "read_as": lifted, "json_schema": one.model_json_schema()} for name, lifted, one in listed]
+    out.document(contracts=schemas)
+    out.table(("CONTRACT", "WHAT"), [[name, _what(one, lifted)] for name, lifted, one in listed])
+    out.note("  next    baton contracts plan/2   prints its JSON Schema")
+
+
+def _what(contract: "type[Contract]", read_as: str) -> str:
+    lifted = f" (read as {read_as})" if read_as != contract.contract else ""
+    return (contract.__doc__ or "").splitlines()[0] + lifted

@@ -10,10 +10,11 @@ from commands import queries
 from commands.output import Out, clock, left, safe
 from commands.telling import gate_lines, how_to_answer, tell_line, usd
 from contracts.base import Contract
-from contracts.delivery import ChangeSubject, Plan
+from contracts.delivery import ChangeSubject
 from contracts.errors import ContractViolation
 from contracts.gates import GateView
 from contracts.handoff import Producer
+from contracts.plan import Plan
 from contracts.runs import FeedLine
 from ledger import actions, artifacts, feed, gates, handoffs, runs
 from ledger.db import from_us
@@ -182,7 +183,7 @@ def _subject_lines(subject: bytes, diff: str | None) -> list[str]:
     for item in plan.ordered():
         after = f" (after {', '.join(item.depends_on)})" if item.depends_on else ""
         lines += ["", f"{item.id}{after}: {item.intent}", f"  writes     {', '.join(item.files)}"]
-        lines += [f"  accepted   {one}" for one in item.acceptance]
+        lines += [f"  accepted   {one.line}" for one in item.acceptance]
         lines += [f"  touches    {', '.join(item.settings)}"] if item.settings else []
     return [*lines, *([""] if plan.risks else []), *(f"risk: {risk}" for risk in plan.risks)]
 

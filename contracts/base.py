@@ -3,11 +3,13 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from contracts.errors import ContractViolation
+from contracts.errors import ContractViolation, NewerVersion
 
 BODY_LIMIT = 64 * 1024
 """Bytes a contract body may have in canonical form. Anything larger is stored as an artifact and referenced."""
@@ -57,17 +59,26 @@ class Contract(BaseModel):
     A default of such a contract, and of what it holds, is a part of its version: histories without the field mean it.
     """
 
+    earlier: ClassVar["Earlier | None"] = None
+    """The version before this one. What was made as it is read as this one; a model's reply is not."""
+
     @classmethod
-    def __pydantic_init_subclass__(cls, name: str | None = None, brief: bool | None = None, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(
+        cls, name: str | None = None, brief: bool | None = None, earlier: "Earlier | None" = None, **kwargs: Any
+    ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if brief is not None:
             cls.brief = brief
+        if earlier is not None:
+            cls.earlier = earlier
         if name is not None:
             if not _NAME.match(name):
                 raise TypeError(f"a contract is named like 'plan/1', not {name!r}")
             cls.contract = name
 
-    def __init_subclass__(cls, name: str | None = None, brief: bool | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, name: str | None = None, brief: bool | None = None, earlier: "Earlier | None" = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
 
     def stored(self) -> bytes:
@@ -76,11 +87,8 @@ class Contract(BaseModel):
 
     @classmethod
     def read(cls, data: bytes | str) -> Self:
-        """Parse what another worker stored. Unknown fields are ignored. Raises `ContractViolation`."""
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            raise violation(cls, error) from None
+        """Parse what another worker stored, also an earlier version. Unknown fields are ignored. Raises `ContractViolation`."""
+        return cls._read(lambda contract: contract.model_validate_json(data))
 
     @classmethod
     def read_strict(cls, data: bytes | str) -> Self:
@@ -92,11 +100,73 @@ class Contract(BaseModel):
 
     @classmethod
     def read_typed_by_people(cls, data: Any) -> Self:
-        """Parse what a person wrote, already decoded: unknown fields refused by name. Raises `ContractViolation`."""
+        """Parse what a person wrote, already decoded, also in an earlier version: unknown fields are refused by name.
+
+        Raises `ContractViolation`.
+        """
+        return cls._read(lambda contract: contract.model_validate(data, extra="forbid"))
+
+    @classmethod
+    def read_made_as(cls, name: str, body: Any) -> Self:
+        """Parse a body beside which stands as what it was made: this contract, or an earlier version of it.
+
+        Raises `NewerVersion` for one that only a newer worker knows, and `ContractViolation` for another contract.
+        """
+        made = next((one for one in cls.versions() if one.contract == name), None)
+        if made is None and name.partition("/")[0] == cls.contract.partition("/")[0]:
+            raise NewerVersion.than(tuple(one.contract for one in reversed(cls.versions())), name)
+        if made is None:
+            raise ContractViolation(cls.contract, (f"(whole): this was made as {name or 'nothing that has a name'}",))
         try:
-            return cls.model_validate(data, extra="forbid")
+            return cls._risen(made.model_validate(body))
         except ValidationError as error:
-            raise violation(cls, error) from None
+            raise violation(made, error) from None
+
+    @classmethod
+    def versions(cls) -> "tuple[type[Contract], ...]":
+        """This contract and every earlier version of it, newest first."""
+        return (cls, *(cls.earlier.contract.versions() if cls.earlier is not None else ()))
+
+    @classmethod
+    def from_earlier(cls, parse: "Callable[[type[Contract]], Contract]") -> Self | None:
+        """What `parse` makes of the newest earlier version that fits, as this one; None where none fits."""
+        for older in cls.versions()[1:]:
+            try:
+                return cls._risen(parse(older))
+            except ValidationError:
+                continue
+        return None
+
+    @classmethod
+    def _read(cls, parse: "Callable[[type[Contract]], Contract]") -> Self:
+        try:
+            return parse(cls)  # type: ignore[return-value]  # it parses as the class that it is given
+        except ValidationError as error:
+            found = cls.from_earlier(parse)
+            if found is None:
+                raise violation(cls, error) from None
+            return found
+
+    @classmethod
+    def _risen(cls, value: "Contract") -> Self:
+        """From the version that it is, step by step to this one."""
+        known = cls.versions()
+        for newer in reversed(known[: known.index(type(value))]):
+            assert newer.earlier is not None, "only the oldest has none"
+            value = newer.model_validate(newer.earlier.upcast(value.model_dump(mode="json")))
+        return value  # type: ignore[return-value]  # the last step made it
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The version before a contract, and the pure function that makes the next version's JSON of its JSON.
+
+    It takes every body that the earlier version accepts. The next version must refuse all of them: where nothing says which
+    version a body is, it is the newest that it fits.
+    """
+
+    contract: type[Contract]
+    upcast: Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Input(Contract):

@@ -1,13 +1,14 @@
 """Delivery's contracts: from an instruction to a pushed change."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from contracts.actions import Receipt
 from contracts.base import ArtifactRef, Command, Contract, Digest, Line
 from contracts.gates import GateView
 from contracts.handoff import Question
+from contracts.plan import WorkItem
 from contracts.runs import RunState
 from contracts.steps import PipelineInput, RunContext
 from contracts.workspace import WorkspaceRef
@@ -55,71 +56,6 @@ class PlanTask(Contract, name="plan_task/1"):
     check: str | None = Field(default=None, description="the check that was declared or detected")
     feedback: tuple[Feedback, ...] = ()
     answers: tuple[Clarified, ...] = ()
-
-
-class WorkItem(Contract):
-    """One narrow, well-specified change."""
-
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
-    intent: str = Field(min_length=1, max_length=2000, description="what is changed, and why")
-    files: tuple[str, ...] = Field(min_length=1, max_length=50, description="every file it may write, relative to the root")
-    settings: tuple[str, ...] = Field(max_length=50, description="settings, keys or shared resources it touches")
-    acceptance: tuple[str, ...] = Field(min_length=1, max_length=20, description="what must be true afterwards")
-    depends_on: tuple[str, ...] = Field(max_length=20, description="ids of items that must be done before")
-
-
-class Plan(Contract, name="plan/1"):
-    """A concrete, scoped change as a graph of work items."""
-
-    summary: str = Field(min_length=1, max_length=4000)
-    items: tuple[WorkItem, ...] = Field(min_length=1, max_length=30)
-    risks: tuple[str, ...] = Field(max_length=20)
-    check: str | None = Field(max_length=1000, description="command that proves the change, where none was declared")
-
-    @model_validator(mode="after")
-    def _is_a_plan(self) -> Self:
-        by_id = {item.id: item for item in self.items}
-        if len(by_id) != len(self.items):
-            raise ValueError("two items have the same id; every id must be unique")
-        before = ancestors(self.items)
-        _refuse_shared(self.items, before)
-        return self
-
-    def ordered(self) -> tuple[WorkItem, ...]:
-        """The items, each after all that it depends on; otherwise as the plan lists them."""
-        before = ancestors(self.items)
-        return tuple(sorted(self.items, key=lambda item: (len(before[item.id]), self.items.index(item))))
-
-
-def ancestors(items: tuple[WorkItem, ...]) -> dict[str, frozenset[str]]:
-    """For each item, every item that must be done before it. Raises ValueError for unknown ids and cycles."""
-    direct = {item.id: item.depends_on for item in items}
-    for item, needs in direct.items():
-        for need in needs:
-            if need not in direct:
-                raise ValueError(f"item {item!r} depends on {need!r}, which is not in the plan")
-    found: dict[str, frozenset[str]] = {}
-    while len(found) < len(direct):
-        ready = [item for item, needs in direct.items() if item not in found and all(need in found for need in needs)]
-        if not ready:
-            raise ValueError(f"items depend on each other in a circle: {', '.join(sorted(set(direct) - set(found)))}")
-        for item in ready:
-            found[item] = frozenset(direct[item]).union(*(found[need] for need in direct[item]))
-    return found
-
-
-def _refuse_shared(items: tuple[WorkItem, ...], before: dict[str, frozenset[str]]) -> None:
-    """Two items that may run at the same time must not name the same file or setting."""
-    for position, one in enumerate(items):
-        for other in items[position + 1 :]:
-            if one.id in before[other.id] or other.id in before[one.id]:
-                continue
-            shared = sorted((set(one.files) & set(other.files)) | (set(one.settings) & set(other.settings)))
-            if shared:
-                raise ValueError(
-                    f"items {one.id!r} and {other.id!r} both touch {', '.join(shared)} and neither depends on the other; "
-                    "add a dependency or join them"
-                )
 
 
 class WriteTask(Contract, name="write_task/1"):

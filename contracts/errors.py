@@ -25,6 +25,15 @@ class NotFound(BatonError):
     """There is nothing under that name. `baton runs` and `baton gates` list what there is."""
 
 
+class NewerVersion(NotFound):
+    """A newer version of Baton made this. Upgrade this worker or command; until then, what needs it waits."""
+
+    @classmethod
+    def than(cls, known: tuple[str, ...], name: str) -> "NewerVersion":
+        """The error for a contract of which only these versions are known here."""
+        return cls(f"{name} is newer than what this reads ({', '.join(known)}). {cls.__doc__}")
+
+
 class Misconfigured(BatonError):
     """A setting is missing or wrong. `baton doctor` names it and how to mend it."""
 

@@ -9,6 +9,7 @@ from contracts.base import Contract, Digest, PerMille
 Outcome = Literal["done", "unsure", "could_not"]
 
 B = TypeVar("B", bound=Contract)
+C = TypeVar("C", bound=Contract)
 
 
 class EvidenceRef(Contract):
@@ -70,7 +71,7 @@ class Handoff(Contract, Generic[B]):
     """One contract instance with its outcome and where it came from. The coordinator routes all three outcomes."""
 
     id: Digest
-    contract_name: str
+    contract_name: str = Field(description="as what the producer made the body")
     outcome: Outcome
     body: B | None = None
     reason: str = ""
@@ -83,6 +84,14 @@ class Handoff(Contract, Generic[B]):
     unsupported: tuple[int, ...] = Field(default=(), description="positions in `claims` without checked evidence")
     trace: str
     path: str
+
+    def read_as(self, wanted: type[C]) -> C | None:
+        """The body as this contract, also where the producer made an earlier version of it; None where there is none.
+
+        Raises `NewerVersion` and `ContractViolation`. What is digested and approved stays the body as it was made.
+        """
+        raw = self.body.model_dump(mode="json") if isinstance(self.body, Contract) else self.body
+        return None if raw is None else wanted.read_made_as(self.contract_name, raw)
 
     @property
     def result(self) -> B:

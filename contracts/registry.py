@@ -10,7 +10,6 @@ from contracts.delivery import (
     DeliveryInput,
     DeliveryReport,
     DeliveryStatus,
-    Plan,
     PlanTask,
     TestNotes,
     TestReport,
@@ -19,8 +18,9 @@ from contracts.delivery import (
     WriteSummary,
     WriteTask,
 )
-from contracts.errors import NotFound
+from contracts.errors import NewerVersion, NotFound
 from contracts.gates import Decided, Decision, GateView
+from contracts.plan import Plan, PlanV1
 from contracts.runs import FeedLine
 from contracts.steps import Began, RunContext, ToolDone, Turn
 from contracts.work import Base, Frozen, Integrated, Judged
@@ -46,6 +46,7 @@ CONTRACTS: tuple[type[Contract], ...] = (
     Judged,
     Plan,
     PlanTask,
+    PlanV1,
     Receipt,
     RunContext,
     TestNotes,
@@ -65,6 +66,10 @@ BY_NAME: dict[str, type[Contract]] = {contract.contract: contract for contract i
 def named(name: str) -> type[Contract]:
     """The contract with this name and version. Raises `NotFound`, naming what there is."""
     found = BY_NAME.get(name)
-    if found is None:
-        raise NotFound(f"there is no contract {name!r}; there are {', '.join(sorted(BY_NAME))}")
-    return found
+    if found is not None:
+        return found
+    family, _, number = name.partition("/")
+    versions = sorted(int(one.partition("/")[2]) for one in BY_NAME if one.partition("/")[0] == family)
+    if versions and number.isdecimal() and int(number) > versions[-1]:
+        raise NewerVersion.than(tuple(f"{family}/{version}" for version in versions), name)
+    raise NotFound(f"there is no contract {name!r}; there are {', '.join(sorted(BY_NAME))}")

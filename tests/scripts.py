@@ -63,7 +63,7 @@ def item(name: str, files: list[str], depends_on: tuple[str, ...] = (), **more: 
         "intent": f"do {name}",
         "files": files,
         "settings": [],
-        "acceptance": [f"{name} is true"],
+        "acceptance": [{"text": f"{name} is true", "shown_by": "the check"}],
         "depends_on": list(depends_on),
     }
     return whole | more

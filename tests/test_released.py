@@ -44,11 +44,12 @@ def test_a_changed_release_is_named(tmp_path: Path, change: str) -> None:
 def test_freezing_adds_once_and_never_replaces(tmp_path: Path) -> None:
     """A version is written once; the same name with other bytes is refused."""
     agent = load_catalogue(AGENTS, TOOLS).newest("planner")
+    name = f"planner@{agent.version}"
     lock = tmp_path / "released.lock"
     assert [freeze(lock, agent), freeze(lock, agent)] == [True, False]
-    with pytest.raises(Misconfigured, match=r"planner@v1 is released with digest .* put the change into a new version"):
+    with pytest.raises(Misconfigured, match=rf"{name} is released with digest .* put the change into a new version"):
         freeze(lock, replace(agent, digest="0" * 64))
-    assert read_lock(lock) == {"planner@v1": agent.digest}
+    assert read_lock(lock) == {name: agent.digest}
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:

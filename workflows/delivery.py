@@ -8,9 +8,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from activities.work import Work
 from contracts.actions import Receipt
-from contracts.delivery import DeliveryInput, DeliveryReport, DeliveryStatus, Feedback, Plan, PlanTask
+from contracts.delivery import DeliveryInput, DeliveryReport, DeliveryStatus, Feedback, PlanTask
 from contracts.gates import GateKind
 from contracts.handoff import Handoff
+from contracts.plan import Plan
 from contracts.runs import RunState
 from contracts.steps import WorkspaceUse
 from contracts.work import Base, DropWorkspaces, Freeze, Frozen, PrepareRepository
@@ -19,7 +20,7 @@ from workflows import delivery_gates as gates
 from workflows.delivery_checks import test_and_rework
 from workflows.delivery_parts import Agreed, Course, Ended, Tested, Written, end_unless_changes
 from workflows.delivery_write import write_and_integrate
-from workflows.kit.ask import ask, cause_of
+from workflows.kit.ask import Step, ask, cause_of
 from workflows.kit.gate import gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
@@ -103,11 +104,12 @@ class Delivery:
         """The plan that a person approved, with the check that counts."""
         self.kit.enter("plan", "the planner proposes, a person approves")
         while True:
-            handoff = await self._plan(base, feedback)
+            step = await self._plan(base, feedback)
+            handoff = step.handoff
             if handoff.body is None:
                 feedback = (*feedback, await self._planner_is_stuck(handoff))
                 continue
-            decided = await gate(self.kit, gates.plan_gate(handoff, base.check))
+            decided = await gate(self.kit, gates.plan_gate(step, base.check))
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 self.summary = handoff.body.summary
@@ -117,7 +119,7 @@ class Delivery:
             if self.kit.asked["planner"] >= PLAN_ROUNDS + number:
                 raise Ended("could_not", f"no plan was approved after {self.kit.asked['planner']} proposals")
 
-    async def _plan(self, base: Base, feedback: tuple[Feedback, ...]) -> Handoff[Plan]:
+    async def _plan(self, base: Base, feedback: tuple[Feedback, ...]) -> Step[Plan]:
         assert self.asked is not None
         task = PlanTask(
             instruction=self.asked.instruction,
@@ -132,7 +134,7 @@ class Delivery:
         step = await ask(self.kit, path, "planner", task, Plan, workspace=use)
         if step.handoff.outcome == "could_not":
             raise Ended("could_not", f"the planner could not: {step.handoff.reason}")
-        return step.handoff
+        return step
 
     async def _planner_is_stuck(self, handoff: Handoff[Plan]) -> Feedback:
         """Unsure and without a plan: a person says how to go on."""

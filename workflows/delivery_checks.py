@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from activities.work import Work
-from contracts.delivery import ChangeSet, CheckRun, Feedback, TestNotes, TestTask, WorkItem
+from contracts.delivery import ChangeSet, CheckRun, Feedback, TestNotes, TestTask
+from contracts.plan import WorkItem
 from contracts.steps import WorkspaceUse
 from contracts.work import CollectChanges, Judge, Judged
 from contracts.workspace import WorkspaceRef

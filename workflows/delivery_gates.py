@@ -1,10 +1,12 @@
 """What people are asked in a delivery: titles, computed facts, risk. Pure."""
 
 from contracts.base import Contract
-from contracts.delivery import ChangeSet, Feedback, Plan, TestReport
+from contracts.delivery import ChangeSet, Feedback, TestReport
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Question
+from contracts.plan import Plan
 from contracts.work import Base, Frozen
+from workflows.kit.ask import Step
 from workflows.kit.gate import Ask
 
 CHECK_QUESTION = Question(
@@ -14,12 +16,13 @@ CHECK_QUESTION = Question(
 )
 
 
-def plan_gate(handoff: Handoff[Plan], check: str | None) -> Ask:
-    """Approve the plan before anything is written."""
-    plan = handoff.body
+def plan_gate(step: Step[Plan], check: str | None) -> Ask:
+    """Approve the plan before anything is written. Its subject are the planner's own bytes, in the version that it made."""
+    handoff, plan = step.handoff, step.handoff.body
     assert plan is not None
     facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
     facts += [_item_fact(plan, index) for index in range(len(plan.items))]
+    facts += _unshown(plan)
     command = check or plan.check
     facts.append(f"check: {command}" if command else "check: none known; this gate asks for it")
     facts += [f"risk named by the planner: {risk}" for risk in plan.risks]
@@ -29,7 +32,7 @@ def plan_gate(handoff: Handoff[Plan], check: str | None) -> Ask:
     return Ask(
         kind="plan",
         title=f"approve the plan: {first_line(plan.summary)}",
-        subject=plan.stored().decode(),
+        subject=step.made,
         facts=tuple(facts),
         narrative=plan.summary,
         questions=() if command else (CHECK_QUESTION,),
@@ -40,6 +43,15 @@ def _item_fact(plan: Plan, index: int) -> str:
     item = plan.items[index]
     after = f" after {', '.join(item.depends_on)}" if item.depends_on else ""
     return f"{item.id}{after}: {first_line(item.intent)} [{', '.join(item.files)}]"
+
+
+def _unshown(plan: Plan) -> list[str]:
+    """The criteria of which nothing that runs will tell whether they came true."""
+    criteria = [(item.id, criterion) for item in plan.items for criterion in item.acceptance]
+    unshown = [f"{item}: {one.text}" for item, one in criteria if one.shown_by is None]
+    if not unshown:
+        return []
+    return [f"{len(unshown)} of {len(criteria)} criteria name nothing that shows them: {'; '.join(unshown)}"[:1500]]
 
 
 def support_facts(handoff: Handoff[Plan]) -> list[str]:

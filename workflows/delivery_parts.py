@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from activities.work import Work
-from contracts.delivery import ChangeSet, CheckRun, DeliveryInput, Feedback, Plan
+from contracts.delivery import ChangeSet, CheckRun, DeliveryInput, Feedback
 from contracts.gates import Decided
 from contracts.handoff import Handoff
+from contracts.plan import Plan
 from contracts.runs import RunState
 from contracts.work import Base, Judged, RunChecks
 from contracts.workspace import WorkspaceRef
@@ -67,7 +68,7 @@ class Agreed:
     @property
     def acceptance(self) -> tuple[str, ...]:
         """What must be true afterwards, over all items."""
-        return tuple(line for item in self.plan.items for line in item.acceptance)
+        return tuple(criterion.line for item in self.plan.items for criterion in item.acceptance)
 
 
 @dataclass(frozen=True)

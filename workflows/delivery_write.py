@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from activities.work import Work
-from contracts.delivery import ChangeSet, Feedback, WorkItem, WriteItemInput, WriteTask, ancestors
+from contracts.delivery import ChangeSet, Feedback, WriteItemInput, WriteTask
 from contracts.handoff import Handoff
+from contracts.plan import PlanItem, WorkItem, ancestors
 from contracts.steps import RunContext
 from contracts.work import Integrate, Integrated
 from contracts.workspace import WorkspaceRef
@@ -37,7 +38,7 @@ async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Wr
     replan = await _route_unfinished(kit, handoffs)
     if replan is not None:
         return replace(written, replan=replan)
-    changes = tuple(ChangeSet.model_validate(one.body) for one in handoffs.values() if one.body is not None)
+    changes = tuple(change for one in handoffs.values() if (change := one.read_as(ChangeSet)) is not None)
     if not changes:
         raise Ended("could_not", "the writers changed nothing")
     outside = tuple(path for change in changes for path in change.outside)
@@ -53,9 +54,9 @@ async def _write(course: Course, agreed: Agreed, number: int) -> dict[str, Hando
     plan = agreed.plan
     before, ordered = ancestors(plan.items), plan.ordered()
 
-    def child(item: WorkItem) -> Child[WriteItemInput]:
+    def child(item: PlanItem) -> Child[WriteItemInput]:
         after = tuple(other.id for other in ordered if other.id in before[item.id])
-        task = WriteTask(item=item, instruction=course.asked.instruction, plan_summary=plan.summary)
+        task = WriteTask(item=item.work, instruction=course.asked.instruction, plan_summary=plan.summary)
         return Child(item.id, after, _input(course, agreed, task, course.start, after))
 
     return await fan_out(
@@ -73,7 +74,7 @@ def _input(course: Course, agreed: Agreed, task: WriteTask, start: WorkspaceRef,
     """Makes the child's input: it starts from the start with the patches of all that it comes after."""
 
     def make(context: RunContext, done: dict[str, Handoff[Any]]) -> WriteItemInput:
-        changes = [ChangeSet.model_validate(done[name].body) for name in after]
+        changes = [change for name in after if (change := done[name].read_as(ChangeSet)) is not None]
         return WriteItemInput(
             context=context,
             task=task,
@@ -123,7 +124,7 @@ async def _redo(
 ) -> tuple[ChangeSet, ...]:
     """Do one item again on top of those before it."""
     position = next(at for at, change in enumerate(changes) if change.item == integrated.conflict_item)
-    item = next(one for one in written.agreed.plan.items if one.id == integrated.conflict_item)
+    item = next(one for one in written.agreed.plan.items if one.id == integrated.conflict_item).work
     text = f"items before yours changed the same lines of {', '.join(integrated.conflicts)}; do yours on top of them"
     feedback = Feedback(source="integration", about=item.id, text=text)
     start = with_patches(written.ref, changes[:position])
@@ -141,9 +142,9 @@ async def write_again(
         course.kit, path, WriteItem.run, [child], limit=1, deadline=CHILD_DEADLINE, summary="writer: change again"
     )
     handoff = handoffs[item.id]
-    if handoff.outcome != "done" or handoff.body is None:
+    change = handoff.read_as(ChangeSet)
+    if handoff.outcome != "done" or change is None:
         raise Ended("could_not", f"{item.id} could not be done again: {handoff.reason}")
-    change = ChangeSet.model_validate(handoff.body)
     if change.outside:
         decided = await gate(course.kit, gates.outside_gate((change,)))
         go_on_only_if_approved(decided, f"files outside the plan: {', '.join(change.outside)}")

@@ -45,9 +45,19 @@ class StrictJSON(PydanticJSONPlainPayloadConverter):
         try:
             return super().from_payload(payload, type_hint)
         except ValidationError as error:
+            earlier = _earlier(type_hint, payload.data)
+            if earlier is not None:
+                return earlier
             problems = error.errors(include_url=False, include_context=False, include_input=False)[:_PROBLEMS_SHOWN]
             said = "; ".join(f"{_where(one['loc'])}: {one['msg'][:500]}" for one in problems)
             raise _refused(f"the input was refused: {said}") from None
+
+
+def _earlier(hint: type | None, data: bytes) -> Contract | None:
+    """What was sent or recorded as an earlier version of the contract. A payload does not say its version: it fits one."""
+    if not (isinstance(hint, type) and issubclass(hint, Contract)):
+        return None
+    return hint.from_earlier(lambda contract: contract.model_validate_json(data))
 
 
 class StrictConverter(CompositePayloadConverter):

@@ -9,7 +9,8 @@ import yaml
 from activities.agents import Agent, load_agent
 from activities.tools.base import Tool, ToolContext, ToolOutcome
 from contracts.base import Contract
-from contracts.delivery import WorkItem, WriteTask
+from contracts.delivery import WriteTask
+from contracts.plan import WorkItem
 
 ROUTES = '[classes]\nworker = [{ model = "scripted:any" }]\n'
 

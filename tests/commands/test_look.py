@@ -322,7 +322,7 @@ def test_why_says_what_is_ambiguous_or_unknown(baton: Baton, ledger: Ledger, beg
 def test_agents_are_listed_and_shown(baton: Baton) -> None:
     """Every agent version with digest and whether it is released; an unknown one or version names what there is."""
     names = [one["name"] for one in baton("agents", "list", "--json").json["agents"]]
-    assert names == ["planner@v1", "tester@v1", "writer@v1"]
+    assert names == ["planner@v1", "planner@v2", "tester@v1", "writer@v1"]
     shown = baton("agents", "show", "planner@v1")
     assert shown.code == 0
     assert "You are the planner" in shown.out
@@ -330,13 +330,15 @@ def test_agents_are_listed_and_shown(baton: Baton) -> None:
     unknown = baton("agents", "show", "plumber")
     assert (unknown.code, "planner, tester, writer" in unknown.err) == (3, True)
     version = baton("agents", "show", "planner@v9")
-    assert (version.code, "it has v1" in version.err) == (3, True)
+    assert (version.code, "it has v1, v2" in version.err) == (3, True)
 
 
 def test_contracts_print_json_schemas(baton: Baton) -> None:
     """Each contract is a JSON Schema by name; an unknown name lists what there is."""
     assert json.loads(baton("contracts", "decision/1").out)["additionalProperties"] is False
-    assert len(baton("contracts", "--json").json["contracts"]) > 20
+    listed = {one["name"]: one["read_as"] for one in baton("contracts", "--json").json["contracts"]}
+    assert (listed["plan/1"], listed["plan/2"], len(listed) > 20) == ("plan/2", "plan/2", True)
+    assert "(read as plan/2)" in next(line for line in baton("contracts").out.splitlines() if "plan/1" in line)
     wrong = baton("contracts", "plan")
     assert wrong.code == 3
     assert "plan/1" in wrong.err

@@ -1,9 +1,11 @@
 """Which changes of a JSON Schema break those who hold bodies made for the old one.
 
-A change breaks when something that the old schema accepted is refused by the new one, or when a field is gone that readers
-may rely on. Accepting more, and other words, break nothing.
+A change breaks when something that the old schema accepted is refused by the new one, when a field is gone that readers may
+rely on, or when a field that is left out comes to mean something else: callers, histories and stored bodies leave out what has
+its default. Accepting more, and other words, break nothing.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,6 +14,7 @@ Schema = Mapping[str, Any]
 
 LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_NONE = object()
 EXACT = ("pattern", "format", "multipleOf", "uniqueItems")
 
 
@@ -82,6 +85,9 @@ class _Comparison:
                 continue
             if name in needs - had:
                 yield Change(place, "was optional and is required", "give it its default back")
+            elif "default" in old[name] and old[name]["default"] != new[name].get("default", _NONE):
+                now = json.dumps(new[name]["default"]) if "default" in new[name] else "none that is written down"
+                yield Change(place, f"has the default {now} and had {json.dumps(old[name]['default'])}", "leave it as it was")
             yield from self.changes(old[name], new[name], place)
         for name in sorted(needs - set(old)):
             yield Change(f"{where}.{name}".lstrip("."), "is new and required", "give it a default")

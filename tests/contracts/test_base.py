@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 import contracts
 from contracts.base import BODY_LIMIT, ArtifactRef, Contract, Input, canonical, digest_of, sha256
-from contracts.delivery import Plan, WorkItem
 from contracts.errors import BatonError, ContractViolation, Misconfigured, NotFound
+from contracts.plan import Criterion, Plan, PlanItem, PlanV1, WorkItem
 from contracts.registry import BY_NAME, CONTRACTS, named
 from contracts.runs import Note
 
@@ -39,7 +39,8 @@ NOT_LISTED_YET: set[str] = set()
 
 def plan(**changes: Any) -> Plan:
     """A small plan."""
-    item = WorkItem(id="one", intent="say höher", files=("a.py",), settings=(), acceptance=("it says höher",), depends_on=())
+    says = Criterion(text="it says höher", shown_by="tests/test_a.py")
+    item = PlanItem(id="one", intent="say höher", files=("a.py",), settings=(), acceptance=(says,), depends_on=())
     return Plan(summary="Say höher", items=(item,), risks=(), check="pytest -q").model_copy(update=changes)
 
 
@@ -55,9 +56,9 @@ def test_every_contract_in_the_registry_has_a_name_of_its_own() -> None:
     assert all(contract.contract for contract in CONTRACTS)
     assert len({contract.contract for contract in CONTRACTS}) == len(CONTRACTS)
     assert all(BY_NAME[contract.contract] is contract for contract in CONTRACTS)
-    assert named("plan/1") is Plan
-    with pytest.raises(NotFound, match=r"no contract 'plan/99'; there are .*plan/1"):
-        named("plan/99")
+    assert (named("plan/1"), named("plan/2")) == (PlanV1, Plan)
+    with pytest.raises(NotFound, match=r"no contract 'plam/1'; there are .*plan/1"):
+        named("plam/1")
 
 
 @pytest.mark.parametrize("wrong", ["plan", "plan/0", "Plan/1", "plan/1.0", "plan/01", "/1", ""])
@@ -121,11 +122,13 @@ def test_equal_values_give_equal_bytes() -> None:
 
 def test_the_digest_of_a_stored_example_never_changes() -> None:
     """Digests in ledgers of years ago must still match: this one was written down once."""
-    assert plan().stored() == (
+    item = WorkItem(id="one", intent="say höher", files=("a.py",), settings=(), acceptance=("it says höher",), depends_on=())
+    example = PlanV1(summary="Say höher", items=(item,), risks=(), check="pytest -q")
+    assert example.stored() == (
         b'{"check":"pytest -q","items":[{"acceptance":["it says h\xc3\xb6her"],"depends_on":[],"files":["a.py"],"id":"one",'
         b'"intent":"say h\xc3\xb6her","settings":[]}],"risks":[],"summary":"Say h\xc3\xb6her"}'
     )
-    assert sha256(plan().stored()) == "c02ff988eb598dd7eb8e4f9233c5f29d55652a886155de939c1343aadebbd58a"
+    assert sha256(example.stored()) == "c02ff988eb598dd7eb8e4f9233c5f29d55652a886155de939c1343aadebbd58a"
     assert digest_of("turn", "t", b"\x00") == "c276f15afca78d34051e4189fd9d11267807f0b90d26897d6cf0b039ad25451e"
 
 

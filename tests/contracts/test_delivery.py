@@ -7,23 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base import ArtifactRef
-from contracts.delivery import CheckRun, Plan, WorkItem, ancestors
+from contracts.delivery import CheckRun
 from contracts.errors import ContractViolation
+from contracts.plan import Criterion, Plan, PlanItem, ancestors
+
+DONE = Criterion(text="done", shown_by=None)
 
 
-def item(name: str, *needs: str, files: tuple[str, ...] = (), settings: tuple[str, ...] = ()) -> WorkItem:
+def item(name: str, *needs: str, files: tuple[str, ...] = (), settings: tuple[str, ...] = ()) -> PlanItem:
     """One work item that writes a file of its own unless told otherwise."""
-    return WorkItem(
-        id=name, intent="do", files=files or (f"{name}.py",), settings=settings, acceptance=("done",), depends_on=needs
+    return PlanItem(
+        id=name, intent="do", files=files or (f"{name}.py",), settings=settings, acceptance=(DONE,), depends_on=needs
     )
 
 
-def plan(*items: WorkItem) -> Plan:
+def plan(*items: PlanItem) -> Plan:
     """A plan of these items."""
     return Plan(summary="s", items=items, risks=(), check=None)
 
 
-def refused(*items: WorkItem) -> str:
+def refused(*items: PlanItem) -> str:
     """Why a model that returned these items is told to repair its plan."""
     raw = {"summary": "s", "items": [one.model_dump(mode="json") for one in items], "risks": [], "check": None}
     with pytest.raises(ContractViolation) as caught:
@@ -78,7 +81,7 @@ def test_items_come_after_all_they_depend_on() -> None:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[WorkItem, ...]:
+def graphs(draw: st.DrawFn) -> tuple[PlanItem, ...]:
     """Items without circles, listed in any order."""
     names = [f"i{number}" for number in range(draw(st.integers(1, 9)))]
     made = [
@@ -89,7 +92,7 @@ def graphs(draw: st.DrawFn) -> tuple[WorkItem, ...]:
 
 
 @given(graphs())
-def test_ancestors_are_all_that_must_be_done_before(items: tuple[WorkItem, ...]) -> None:
+def test_ancestors_are_all_that_must_be_done_before(items: tuple[PlanItem, ...]) -> None:
     """Exactly the items that can be reached over dependencies, never the item itself."""
     by_id = {one.id: one for one in items}
 
@@ -100,7 +103,7 @@ def test_ancestors_are_all_that_must_be_done_before(items: tuple[WorkItem, ...])
 
 
 @given(graphs())
-def test_every_order_is_a_possible_one(items: tuple[WorkItem, ...]) -> None:
+def test_every_order_is_a_possible_one(items: tuple[PlanItem, ...]) -> None:
     """Every item once, none before something that it needs."""
     ordered = plan(*items).ordered()
     assert sorted(one.id for one in ordered) == sorted(one.id for one in items)

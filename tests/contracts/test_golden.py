@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field
 
 from contracts.base import Contract, Digest
+from contracts.delivery import DeliveryInput, TestReport
 from contracts.registry import CONTRACTS
 from tests.contracts import golden
 from tests.contracts.compare import breaking_changes
@@ -71,6 +72,11 @@ class WiderInner(Contract):
     extra: str = ""
 
 
+class OtherDefault(Contract):
+    size: int = Field(ge=1, le=9)
+    kind: Literal["a", "b"] = "b"
+
+
 class NarrowInner(Contract):
     size: int = Field(ge=1, le=8)
     kind: Literal["a"] = "a"
@@ -100,6 +106,10 @@ BREAKING: list[tuple[str, dict[str, Any], str]] = [
     ("nested enum", {"many": (tuple[NarrowInner, ...], ())}, "many[].kind no longer accepts 'b'"),
     ("nested new field", {"many": (tuple[NarrowInner, ...], ())}, "many[].needed is new and required"),
     ("values of a mapping", {"labels": (dict[str, int], {})}, "labels{} was string and is integer"),
+    ("another default", {"count": (int, 7)}, "count has the default 7 and had 0"),
+    ("default of null gone", {"note": (str | None, "")}, 'note has the default "" and had null'),
+    ("default made by code", {"count": (int, Field(default_factory=int))}, "count has the default none that is written down"),
+    ("nested default", {"inner": (OtherDefault,)}, 'inner.kind has the default "b" and had "a"'),
     ("mapping became a list", {"labels": (list[str], [])}, "labels was object and is array"),
 ]
 
@@ -108,7 +118,6 @@ HARMLESS: list[tuple[str, dict[str, Any]]] = [
     ("new optional field", {"owner": (str | None, None)}),
     ("new field with a default", {"owner": (str, "")}),
     ("required became optional", {"title": (str, Field(default="", max_length=80))}),
-    ("another default", {"count": (int, 7)}),
     ("longer allowed", {"title": (str, Field(max_length=200))}),
     ("limit dropped", {"digest": (str,)}),
     ("choice more", {"state": (Literal["open", "closed", "held"],)}),
@@ -158,6 +167,24 @@ def test_the_message_says_how_to_mend_it(tmp_path: Path) -> None:
     golden.write([changed()], tmp_path)
     assert golden.breaking([changed(owner=str)], tmp_path) == [
         "thing/1: field owner is new and required. Make it a new version (thing/2) with an upcaster, or give it a default"
+    ]
+
+
+def test_broken_copies_of_real_contracts_are_named() -> None:
+    """The check can fail: a default that a caller of Delivery leaves out, and a verdict that stored reports have."""
+
+    class MoreRework(DeliveryInput, name="delivery_input/1"):
+        rework: int = Field(default=3, ge=0, le=10)
+
+    class FewerVerdicts(TestReport, name="test_report/1"):
+        verdict: Literal["passed", "failed", "not_run"]  # type: ignore[assignment]  # narrower, which is the point
+
+    broken = [{"delivery_input/1": MoreRework, "test_report/1": FewerVerdicts}.get(one.contract, one) for one in CONTRACTS]
+    assert golden.breaking(broken) == [
+        "delivery_input/1: field rework has the default 3 and had 2. Make it a new version (delivery_input/2) with an "
+        "upcaster, or leave it as it was",
+        "test_report/1: field verdict no longer accepts 'no_new_failures'. Make it a new version (test_report/2) with an "
+        "upcaster, or keep accepting it",
     ]
 
 

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from activities.providers.schema import closed_schema
 from contracts.base import Contract, digest_of
-from contracts.delivery import Plan, PlanTask, TestNotes, TestTask, WriteSummary, WriteTask
+from contracts.delivery import PlanTask, TestNotes, TestTask, WriteSummary, WriteTask
 from contracts.errors import ContractViolation
 from contracts.handoff import Answer, Handoff, Outcome, Producer
+from contracts.plan import Plan, PlanV1
 
 BODY = {"summary": "did it", "how_it_meets": []}
 QUESTION = {"id": "which", "text": "which one?", "options": []}
 
-TAKEN_OR_RETURNED = [PlanTask, Plan, WriteTask, WriteSummary, TestTask, TestNotes]
+TAKEN_OR_RETURNED = [PlanTask, Plan, PlanV1, WriteTask, WriteSummary, TestTask, TestNotes]
 
 
 def answer(**changes: Any) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.work import Work
-    from contracts.delivery import DeliveryInput, WorkItem, WriteSummary, WriteTask
+    from contracts.delivery import DeliveryInput, WriteSummary, WriteTask
     from contracts.handoff import Handoff
+    from contracts.plan import WorkItem
     from contracts.steps import WorkspaceUse
     from contracts.work import PrepareRepository
     from contracts.workspace import WorkspaceRef

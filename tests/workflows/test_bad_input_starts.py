@@ -8,7 +8,8 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 
 from contracts.base import BODY_LIMIT
-from contracts.delivery import WorkItem, WriteItemInput, WriteTask
+from contracts.delivery import WriteItemInput, WriteTask
+from contracts.plan import WorkItem
 from contracts.runs import RunRef
 from contracts.steps import Began, RunContext
 from contracts.workspace import WorkspaceRef

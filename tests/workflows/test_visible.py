@@ -176,9 +176,9 @@ def test_every_activity_timer_and_child_says_what_it_is_for(story: Story) -> Non
     wanted = [
         "delivery: admit the run",
         "git: fetch the repository",
-        "planner@v1 (scripted): turn 1",
-        "planner@v1 (scripted): read_file",
-        "planner@v1 (scripted): turn 2",
+        "planner@v2 (scripted): turn 1",
+        "planner@v2 (scripted): read_file",
+        "planner@v2 (scripted): turn 2",
         "gate: open plan-1",
         "gate: check approve by maria",
         "writer: change fix",

@@ -34,10 +34,11 @@ REPAIRS = 2
 
 @dataclass(frozen=True)
 class Step(Generic[B]):
-    """How a step ended: its handoff, and the workspace as its edits left it."""
+    """How a step ended: its handoff, the workspace as its edits left it, and the body's own bytes as the agent made it."""
 
     handoff: Handoff[B]
     workspace: WorkspaceUse | None
+    made: str
 
 
 @dataclass
@@ -88,7 +89,7 @@ async def ask(
         if decided.verb != "answer":
             break
         talk.task = _answered(talk.task, handoff.questions, decided)
-    return Step(_typed(handoff, returns), talk.workspace)
+    return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode())
 
 
 async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
@@ -254,8 +255,7 @@ def made_by_us(run: RunRef, name: str, outcome: Outcome, reason: str, body: Cont
 
 
 def _typed(handoff: Handoff[Any], returns: type[B]) -> Handoff[B]:
-    body = None if handoff.body is None else returns.model_validate(handoff.body)
-    return Handoff[returns].model_validate(dict(handoff) | {"body": body})  # type: ignore[valid-type]
+    return Handoff[returns].model_validate(dict(handoff) | {"body": handoff.read_as(returns)})  # type: ignore[valid-type]
 
 
 def cause_of(error: BaseException) -> str:
