@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RETENTION = timedelta(days=3)
 """A closed run should stay in Temporal at least as long as a weekend."""
 
-PROBE_BYTES = 3_000_000
-"""Above the server's usual limit for one payload (2 MiB), below what its gRPC takes (4 MiB)."""
+PROBE_BYTES = 4_150_000
+"""Above the server's usual limit for one payload (2 MiB), and only just below what its gRPC takes (4 MiB)."""
 
 SKEW = timedelta(seconds=5)
 
@@ -126,7 +126,7 @@ async def _blob_limit(client: "Client") -> Finding:
             return Finding(
                 "payload limit",
                 "ok",
-                f"payloads of {PROBE_BYTES // 1_000_000} MB are taken: a large message cannot wedge a run",
+                f"payloads of {PROBE_BYTES / 1_000_000:g} MB are taken: a large message cannot wedge a run",
             )
         if error.status == RPCStatusCode.INVALID_ARGUMENT:
             text = "payloads above 2 MiB are refused after they were accepted as updates: such an update would wedge its run"
@@ -139,13 +139,15 @@ async def _blob_limit(client: "Client") -> Finding:
 
 
 async def _stuck(client: "Client") -> Finding:
-    query = 'TemporalReportedProblems IS NOT NULL AND ExecutionStatus = "Running"'
-    stuck = [one.id async for one in client.list_workflows(query, limit=20)]
-    if stuck:
-        text = f"Temporal reports problems for {', '.join(stuck[:5])}" + (" and more" if len(stuck) > 5 else "")
-        mend = f"temporal workflow describe -w {stuck[0]}   (most often: the worker runs other code than the run began with)"
-        return Finding("stuck runs", "warn", text, mend)
-    return Finding("stuck runs", "ok", "none")
+    from commands.stuck import stuck_runs
+
+    stuck = await stuck_runs(client)
+    if not stuck:
+        return Finding("stuck runs", "ok", "none")
+    text = "; ".join(f"{one.workflow}: {one.cause}: {one.why or 'no explanation'}" for one in stuck[:5])
+    more = f"; and {len(stuck) - 5} more" if len(stuck) > 5 else ""
+    mend = "; ".join(f"{one.mend}: {one.command}" for one in stuck[:5])
+    return Finding("stuck runs", "warn", text + more, mend)
 
 
 async def _workers(client: "Client", found: "Settings") -> Finding:

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
-from commands.errors import Code, NothingYet
+from commands.errors import Code, NothingYet, first_line
 from commands.output import Out, clock, left, safe
 from commands.telling import code_of, how_to_answer, tell_report, usd
 
 if TYPE_CHECKING:
+    from commands.stuck import Stuck
     from ledger.db import Ledger
 
 
@@ -37,11 +39,38 @@ def runs(
     except NothingYet as nothing:
         out.note(str(nothing))
         rows = []
-    out.document(runs=[_as_json(row) for row in rows])
+    stuck = _stuck(out, rows, every=project is None)
+    out.document(runs=[_as_json(row) for row in rows], stuck=[asdict(one) for one in stuck])
     if not rows:
         out.note("no runs" + (f" in project {project!r}" if project else ""))
         return
     out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), [_as_row(row) for row in rows])
+    for line in (line for one in stuck for line in one.lines()):
+        out.note(line)
+
+
+def _stuck(out: Out, rows: "list[dict[str, Any]]", *, every: bool) -> "list[Stuck]":
+    """Runs that do not go on, `every` or those listed. The ledger cannot know: it is told by tasks, and theirs fail."""
+    from contracts.runs import FINAL
+
+    going = [row["workflow_id"] for row in rows if row["state"] not in FINAL]
+    if not going:
+        return []
+    found = asyncio.run(_stuck_in_temporal(out))
+    return [one for one in found if every or any(f"{one.workflow}.".startswith(f"{run}.") for run in going)]
+
+
+async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
+    from temporalio.service import RPCError
+
+    from commands.stuck import stuck_runs
+    from connection import Unreachable
+
+    try:
+        return await stuck_runs(await connect())
+    except (Unreachable, RPCError) as error:
+        out.note(f"Temporal was not asked which runs are stuck: {safe(first_line(error))}")
+        return []
 
 
 def _as_row(row: dict[str, Any]) -> list[str]:

@@ -36,6 +36,10 @@ DYNAMIC_CONFIG = (
     'history.timerProcessorMaxTimeShift="10ms"',
     # An update of 2 to 4 MB would wedge the run that it is sent to, whatever the worker does. Above the 4 MB of gRPC.
     "limit.blobSize.error=6000000",
+    # The answer to updates repeats them. Together above those 4 MB it could not be sent, and the server would end the run.
+    "history.maxInFlightUpdatePayloads=3500000",
+    # So many failed tasks in a row make a run one that `baton runs` and `baton doctor` list as stuck; the default is 5.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
 )
 STOP_SECONDS = 20
 
