@@ -23,6 +23,7 @@ from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.admission import Admission
 from activities.agents import Agent, Catalogue, load_catalogue
+from activities.carrying import Carrying
 from activities.gates import Gates
 from activities.git import Mirrors, NoRepository, PushRefused, RevisionUnknown, TreeRefused
 from activities.git.command import PASSED_ON
@@ -87,7 +88,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     admission = Admission(ledger, catalogue, policy, lambda agent: choices(settings, catalogue, providers, agent))
     models = Models(ledger, catalogue, providers, policy, admission, name)
     journal = Journal(ledger, admission)
-    gates = Gates(ledger, policy)
+    gates, carrying = Gates(ledger, policy), Carrying(ledger)
     work = Work(ledger, mirrors, workspaces, sandbox, PERMANENT)
     actions = Actions(ledger, {"git.push": GitPushAdapter(mirrors)}, PERMANENT, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
@@ -97,6 +98,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         journal.begin_run,
         journal.record,
         journal.finish_run,
+        carrying.keep_results,
+        carrying.recall_result,
         gates.open_gate,
         gates.admit_decision,
         work.prepare_repository,

@@ -10,8 +10,9 @@ from activities.agents import Agent, Catalogue
 from activities.policy import Policy
 from contracts.agents import AgentPin, Choice
 from contracts.errors import BatonError, NotFound
+from contracts.pins import Began
 from contracts.runs import Note
-from contracts.steps import Began, BeginRun
+from contracts.steps import BeginRun
 from ledger import runs, spend
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.spend import Scope

@@ -8,8 +8,9 @@ from temporalio import activity
 from activities.admission import Admission, admitted_line, for_history
 from activities.commit import commit_riders
 from contracts.gates import Refusal
+from contracts.pins import Began
 from contracts.runs import Note
-from contracts.steps import Began, BeginRun, Finish, Record, Totals
+from contracts.steps import BeginRun, Finish, Record, Totals
 from ledger import actions, gates, runs, spend
 from ledger.db import Ledger, now_us
 from ledger.tables import run as run_table

@@ -28,7 +28,8 @@ from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.errors import Misconfigured
 from contracts.handoff import Answer, Handoff
 from contracts.ids import turn_key, w3c_span_id
-from contracts.steps import Began, CallModel, Turn
+from contracts.pins import Began
+from contracts.steps import CallModel, Turn
 from ledger import artifacts, feed, handoffs, spend, turns
 from ledger.db import Ledger
 from ledger.spend import CeilingReached, Scope

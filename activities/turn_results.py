@@ -15,8 +15,9 @@ from contracts.base import canonical, sha256
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.handoff import Answer, Handoff, Producer
 from contracts.ids import handoff_id
+from contracts.pins import Began
 from contracts.runs import Note
-from contracts.steps import Answered, Began, CallModel, Turn, TurnCall
+from contracts.steps import Answered, CallModel, Turn, TurnCall
 from ledger import turns
 from ledger.turns import NewTurn
 

@@ -13,7 +13,7 @@ When = Literal["first", "outage", "invalid", "unsure"]
 class Limits(Input):
     """What ends a step of this agent. Money never does: it parks the run."""
 
-    turns: int = Field(default=24, ge=1, le=400, description="model replies, repairs included")
+    turns: int = Field(default=24, ge=1, le=10_000, description="model replies, repairs included")
     output_tokens: int = Field(default=8000, ge=1, description="of one reply")
     tokens: int = Field(default=400_000, ge=1, description="input and output of the whole step")
     context: int = Field(default=150_000, ge=1, description="input tokens of one call")

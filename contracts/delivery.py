@@ -10,7 +10,7 @@ from contracts.gates import GateView
 from contracts.handoff import Question
 from contracts.plan import WorkItem
 from contracts.runs import RunState
-from contracts.steps import PipelineInput, RunContext
+from contracts.steps import ChildInput, PipelineInput
 from contracts.workspace import WorkspaceRef
 
 Verdict = Literal["passed", "no_new_failures", "failed", "not_run"]
@@ -168,10 +168,9 @@ class ChangeSubject(Contract, name="change_subject/1"):
     report: Digest
 
 
-class WriteItemInput(Contract, name="write_item_input/1"):
+class WriteItemInput(ChildInput, name="write_item_input/1"):
     """What the child workflow of one work item is started with."""
 
-    context: RunContext
     task: WriteTask
     start: WorkspaceRef
     check: str | None = None

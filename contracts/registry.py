@@ -3,6 +3,7 @@
 from contracts.actions import GitPush, Receipt
 from contracts.agents import AgentPin
 from contracts.base import Contract
+from contracts.carried import Carried
 from contracts.delivery import (
     ChangeSet,
     ChangeSubject,
@@ -20,9 +21,10 @@ from contracts.delivery import (
 )
 from contracts.errors import NewerVersion, NotFound
 from contracts.gates import Decided, Decision, GateView
+from contracts.pins import Began
 from contracts.plan import Plan, PlanV1
 from contracts.runs import FeedLine
-from contracts.steps import Began, RunContext, ToolDone, Turn
+from contracts.steps import RunContext, ToolDone, Turn
 from contracts.work import Base, Frozen, Integrated, Judged
 from contracts.workspace import WorkspaceRef
 
@@ -30,6 +32,7 @@ CONTRACTS: tuple[type[Contract], ...] = (
     AgentPin,
     Base,
     Began,
+    Carried,
     ChangeSet,
     ChangeSubject,
     CheckRun,

@@ -32,17 +32,23 @@ Pipeline = Literal["Delivery"]
 Importance = Literal["overview", "detail"]
 
 
+def _is_empty(value: str) -> bool:
+    return not value
+
+
 class RunRef(Contract):
     """Who is asking. Keys are made from `trace` and `path`, never from `workflow_id`.
 
     `trace` is the first execution run id of the root workflow: it stays over continue-as-new and reset, and children are
-    handed it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` is a label.
+    handed it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` is a label, and so is `run_id`:
+    the root's run id, where a reset or continue-as-new has given it another one than it was let in with.
     """
 
     trace: str
     path: str = ""
     workflow_id: str = ""
     project: str = "default"
+    run_id: str = Field(default="", exclude_if=_is_empty)
 
 
 class Note(Contract):

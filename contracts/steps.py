@@ -4,14 +4,25 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from contracts.agents import AgentPin, AgentRef, Choice
+from contracts.agents import AgentRef, Choice
 from contracts.base import Contract, Digest, Input, Line, PerMille
+from contracts.carried import Carried
 from contracts.conversation import Usage
-from contracts.gates import GateKind, GatePolicy, Refusal
+from contracts.gates import GateKind, Refusal
 from contracts.handoff import Claim, Handoff, Outcome, Question
+from contracts.pins import Began
 from contracts.runs import Pipeline, Request, RunRef
 from contracts.workspace import WorkspaceRef
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+Continued = SkipJsonSchema[Carried | None]
+"""What a run hands to itself when it continues as new: in no schema, and refused where a person types it."""
 
 
 class PipelineInput(Input):
@@ -25,6 +36,7 @@ class PipelineInput(Input):
     ceiling_usd: Decimal | None = Field(
         default=None, gt=0, le=1_000_000, description="most this run may cost; None: policy's default"
     )
+    carried: Continued = Field(default=None, exclude_if=_is_none)
 
 
 class BeginRun(Request):
@@ -42,26 +54,18 @@ class BeginRun(Request):
     next: str = Field(default="", description="what happens first, for the feed")
 
 
-class Began(Contract, name="began/1", brief=True):
-    """What a run goes by from here on. `duplicate_of` names the run that has this request key already, else None.
-
-    `kept` says that the run's row has all of this, so that a request need not say it again.
-    """
-
-    owner: str
-    ceiling_micros: int
-    policy_digest: Digest
-    agents: dict[str, AgentPin]
-    gates: dict[str, GatePolicy]
-    duplicate_of: str | None = None
-    kept: bool = False
-
-
 class RunContext(Contract, name="run_context/1"):
     """What a child needs to be a part of its family."""
 
     run: RunRef
     began: Began
+
+
+class ChildInput(Contract):
+    """What every child workflow's input has."""
+
+    context: RunContext
+    carried: Continued = Field(default=None, exclude_if=_is_none)
 
 
 class Record(Request):

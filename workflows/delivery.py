@@ -216,7 +216,7 @@ class Delivery:
 
     def _status(self, *_: Any) -> dict[str, Any]:
         kit = self.kit
-        last = kit.lines[-1] if kit.lines else None
+        last = kit.lines.last[-1] if kit.lines.last else None
         return DeliveryStatus(
             run=workflow.info().workflow_id,
             trace=kit.ref.trace,

@@ -14,7 +14,7 @@ from temporalio.worker import (
 )
 
 from contracts.base import BODY_LIMIT, Contract
-from contracts.steps import PipelineInput
+from contracts.steps import ChildInput, PipelineInput
 from workflows.payloads import DATA_CONVERTER as DATA_CONVERTER
 
 KNOWN = ("Delivery",)
@@ -54,11 +54,17 @@ def _check_start(args: Sequence[Any]) -> None:
     if info.workflow_type in PARTS and info.parent is None:
         # What it is handed besides its task (pins, limits, policy) is computed by its parent, and nobody else can know it.
         _refuse(f"{info.workflow_type} is a part of a run and is not started by itself; start {' or '.join(KNOWN)}")
-    size = len(args[0].stored()) if isinstance(args[0], PipelineInput) else 0
+    _check_carried(args[0])
+    size = len(args[0].model_copy(update={"carried": None}).stored()) if isinstance(args[0], PipelineInput) else 0
     if size > BODY_LIMIT:
         _refuse(f"the input has {size} bytes and may have {BODY_LIMIT}; put what is long into the repository")
     if len(info.workflow_id.encode()) > ID_LIMIT:
         _refuse(f"the workflow id has more than {ID_LIMIT} bytes; children are named after it, so choose a shorter one")
+
+
+def _check_carried(asked: Contract) -> None:
+    if isinstance(asked, PipelineInput | ChildInput) and asked.carried is not None and workflow.info().continued_run_id is None:
+        _refuse("`carried` is what a run hands to itself when it continues as new; leave it out")
 
 
 @workflow.defn(dynamic=True)

@@ -25,7 +25,7 @@ class WriteItem:
     @workflow.run
     async def run(self, asked: WriteItemInput) -> Handoff[Any]:
         """The item's handoff: its body is the change as computed, its outcome the writer's."""
-        self.kit.join(asked.context)
+        self.kit.join(asked)
         self.kit.stage = "write"
         item = asked.task.item
         self.kit.note(f"started on {item.id}", item.intent, f"the writer changes {', '.join(item.files)}")

@@ -1,7 +1,8 @@
 """One agent step: a task in, a handoff out. A flat loop of model turns and tool calls until a valid output or a limit."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -13,17 +14,19 @@ from activities.models import Models
 from activities.tool_calls import Tools
 from contracts.agents import AgentPin, Limits
 from contracts.base import Contract, canonical, sha256
+from contracts.carried import Round, Talk
 from contracts.delivery import Clarified
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Producer, Question
 from contracts.ids import handoff_id, turn_key
-from contracts.runs import RunRef
+from contracts.runs import Request, RunRef
 from contracts.steps import Answered, CallModel, RunTool, ToolDone, Turn, WorkspaceUse
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Duplicate, Kit
 from workflows.kit.options import WORK, model_call
 
 B = TypeVar("B", bound=Contract)
+R = TypeVar("R")
 
 FIRST_CALL = timedelta(minutes=30)
 """Time for the call that lets a run in: the agent's own limit is not known before."""
@@ -42,6 +45,31 @@ class Step(Generic[B]):
 
 
 @dataclass
+class Clock:
+    """How long a step has worked: the time in which one of its activities ran or was to run.
+
+    Not the time in which it waits for a person, is paused, or lies between a reset and what it goes back to.
+    """
+
+    worked: timedelta = timedelta()
+    running: int = 0
+    since: datetime | None = None
+
+    @contextlib.contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Count the time of the block; blocks at the same time count once."""
+        if self.running == 0:
+            self.since = workflow.now()
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            if self.running == 0 and self.since is not None:
+                self.worked += workflow.now() - self.since
+
+
+@dataclass
 class Conversation:
     """Where one step stands."""
 
@@ -51,14 +79,33 @@ class Conversation:
     inputs: tuple[str, ...]
     workspace: WorkspaceUse | None
     occurrence: int
-    started: datetime
     head: str = ""
     turns: int = 0
     tokens: int = 0
     context: int = 0
     repairs: int = 0
-    waited: timedelta = field(default_factory=timedelta)
+    clock: Clock = field(default_factory=Clock)
     sent: set[str] = field(default_factory=set)
+
+    def stands(self) -> Talk:
+        """Where it stands, for a run that continues this one."""
+        return Talk(
+            head=self.head,
+            turns=self.turns,
+            tokens=self.tokens,
+            context=self.context,
+            repairs=self.repairs,
+            worked=self.clock.worked,
+            sent=tuple(sorted(self.sent)),
+            state=None if self.workspace is None else self.workspace.state,
+        )
+
+    def go_on(self, talk: Talk) -> None:
+        """Stand where it stood."""
+        self.head, self.turns, self.tokens, self.context = talk.head, talk.turns, talk.tokens, talk.context
+        self.repairs, self.clock, self.sent = talk.repairs, Clock(talk.worked), set(talk.sent)
+        if self.workspace is not None:
+            self.workspace = self.workspace.model_copy(update={"state": talk.state})
 
 
 async def ask(
@@ -80,9 +127,9 @@ async def ask(
     """
     pin = kit.pins.agents[agent] if kit.beginning is None else _not_pinned_yet(agent)
     kit.asked[agent] = kit.asked.get(agent, 0) + 1
-    talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent], workflow.now())
+    talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent])
     for round_number in range(pin.limits.clarify + 1):
-        handoff = _confident(pin, await _converse(kit, talk))
+        handoff = _confident(pin, await _round(kit, talk))
         if handoff.outcome != "unsure" or not handoff.questions or round_number == pin.limits.clarify:
             break
         decided = await _clarify(kit, talk, handoff)
@@ -92,9 +139,25 @@ async def ask(
     return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode())
 
 
+async def _round(kit: Kit, talk: Conversation) -> Handoff[Any]:
+    """The agent's answer. What the run that this one continues has of it is not asked again."""
+    step = kit.chain.begin(lambda: f"ask:{talk.run.path}")
+    if step.known is not None:
+        known = await kit.chain.recall(step, Round)
+        talk.go_on(known.talk)
+        return known.handoff
+    if step.stood is not None:
+        talk.go_on(step.stood)
+    step.stands = talk.stands
+    handoff = await _converse(kit, talk)
+    step.result = Round(handoff=handoff, talk=talk.stands())
+    return handoff
+
+
 async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
     """Turns until a valid output, or until a limit and then one last try with what there is."""
     while True:
+        await kit.chain.safe_point()
         finish = _limit(talk)
         try:
             turn = await _turn(kit, talk, finish)
@@ -133,7 +196,7 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
         # A run that began before the ledger kept its pins says them with every call.
         request = request.model_copy(update={"agent": talk.pin.ref, "choices": talk.pin.choices})
     summary = f"{talk.pin.label}: turn {talk.turns + 1}"
-    turn = await kit.do(Models.call_model, request, summary, **model_call(talk.pin))
+    turn = await _do(kit, talk, Models.call_model, request, summary, **model_call(talk.pin))
     if turn.began is not None:
         kit.admitted(turn.began)
         if turn.began.duplicate_of is not None:
@@ -147,6 +210,20 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     kit.tokens += turn.usage.input + turn.usage.output
     kit.usd_micros += turn.usd_micros
     return turn
+
+
+async def _do(
+    kit: Kit,
+    talk: Conversation,
+    method: Callable[[Any, Any], Coroutine[Any, Any, R]],
+    request: Request,
+    summary: str,
+    **options: Any,
+) -> R:
+    """An activity of this step. Its time counts; what it gave is not kept for a next run: the ledger has it under its key."""
+    await kit.unpaused()
+    with talk.clock.ticking():
+        return await kit.do_now(method, request, summary, **options)
 
 
 def _not_pinned_yet(agent: str) -> AgentPin:
@@ -172,7 +249,7 @@ def _handoff(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
 def _limit(talk: Conversation) -> str | None:
     """Which limit ends this step, or None. Money is none of them."""
     limits = talk.pin.limits
-    worked = workflow.now() - talk.started - talk.waited
+    worked = talk.clock.worked
     if talk.turns >= limits.turns - 1:
         return f"it may take {limits.turns} turns"
     if talk.tokens >= limits.tokens:
@@ -199,7 +276,7 @@ async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
 
 async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> ToolDone:
     request = RunTool(run=talk.run, turn=talk.head, index=index, workspace=talk.workspace)
-    return await kit.do(Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
+    return await _do(kit, talk, Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
 
 
 def _confident(pin: AgentPin, handoff: Handoff[Any]) -> Handoff[Any]:
@@ -210,8 +287,7 @@ def _confident(pin: AgentPin, handoff: Handoff[Any]) -> Handoff[Any]:
 
 
 async def _clarify(kit: Kit, talk: Conversation, handoff: Handoff[Any]) -> Decided:
-    opened = workflow.now()
-    decided = await gate(
+    return await gate(
         kit,
         Ask(
             kind="clarify",
@@ -222,8 +298,6 @@ async def _clarify(kit: Kit, talk: Conversation, handoff: Handoff[Any]) -> Decid
             questions=handoff.questions,
         ),
     )
-    talk.waited += workflow.now() - opened
-    return decided
 
 
 def _answered(task: Contract, questions: Sequence[Question], decided: Decided) -> Contract:

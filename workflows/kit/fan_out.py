@@ -10,12 +10,14 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 from contracts.base import Contract
+from contracts.carried import Children
 from contracts.errors import Refused
 from contracts.handoff import Handoff
 from contracts.runs import RunRef
 from contracts.steps import RunContext
 from workflows.kit.ask import made_by_us
-from workflows.kit.kit import Kit, not_cancelled
+from workflows.kit.cancelling import not_cancelled
+from workflows.kit.kit import Kit
 
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
@@ -53,6 +55,19 @@ async def fan_out(
         raise Refused(
             f"{len(children)} children at depth {kit.ref.path.count('/')}: at most {CHILDREN_LIMIT} and {DEPTH_LIMIT}"
         )
+    step = kit.chain.begin(lambda: f"fan_out:{path}:{','.join(child.name for child in children)}")
+    if step.known is not None:
+        return (await kit.chain.recall(step, Children)).handoffs
+    await kit.chain.safe_point()
+    with kit.chain.under_way():
+        handoffs = await _side_by_side(kit, path, run, children, limit, deadline, summary)
+    step.result = Children(handoffs=handoffs)
+    return handoffs
+
+
+async def _side_by_side(
+    kit: Kit, path: str, run: Callable[..., Any], children: Sequence[Child[I]], limit: int, deadline: timedelta, summary: str
+) -> dict[str, Handoff[Any]]:
     room = asyncio.Semaphore(limit)
     tasks: dict[str, asyncio.Task[Handoff[Any]]] = {}
 

@@ -47,6 +47,10 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
     A decision that arrived before the deadline counts, even where its check ends after it. Cancelling the run closes the
     gate as cancelled.
     """
+    step = kit.chain.begin(lambda: f"gate:{ask.kind}")
+    if step.known is not None:
+        return await kit.chain.recall(step, Decided)
+    await kit.chain.safe_point()
     policy = kit.pins.gates[ask.kind]
     view = _view(kit, ask, policy)
     state = kit.inbox.open(view)
@@ -69,6 +73,7 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
         if is_cancelled_exception(error):
             await asyncio.shield(_cancelled(kit, state, policy))
         raise
+    step.result = decided
     kit.inbox.close(state, decided)
     kit.move(before if before != "waiting" else "working", next="the run goes on")
     _show_closed(kit, view, decided.verb, "working")

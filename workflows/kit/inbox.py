@@ -13,8 +13,9 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from contracts.base import digest_of
+from contracts.carried import Ended, Mail
 from contracts.errors import Refused
-from contracts.gates import OFFERED, Claimed, Decided, GateKind, GateView, Refusal, Verb
+from contracts.gates import OFFERED, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
 from workflows.kit.bounds import cut
 from workflows.kit.messages import bare, check_decision, read_decision, read_switch, text_of
 
@@ -39,11 +40,12 @@ class Claim:
 
 @dataclass
 class OpenGateState:
-    """One gate that waits."""
+    """One gate that waits. `counted` is the decision that closed it."""
 
     view: GateView
     claim: Claim | None = None
-    kept: list[tuple[Verb, Claimed]] = field(default_factory=list)
+    counted: Claimed | None = None
+    kept: list[Claimed] = field(default_factory=list)
     """Early decisions that get their turn if those before them do not count."""
 
 
@@ -56,10 +58,14 @@ class Inbox:
         self._kinds = tuple(kinds)
         self._prefix = ""
         self._open: dict[str, OpenGateState] = {}
-        self._ended: dict[str, Decided] = {}
+        self._ended: dict[str, Ended] = {}
         self._revisions: dict[str, int] = {}
-        self._early: list[tuple[Verb, Claimed]] = []
+        self._early: list[Claimed] = []
         self._counted = 0
+        # A run that continues another gets messages before it knows what that one knew.
+        self._ready = workflow.info().continued_run_id is None
+        self._held: list[Callable[[], None]] = []
+        self._before = Mail()
         for verb in OFFERED:
             workflow.set_signal_handler(verb, bare(self._on_signal(verb)))
             workflow.set_update_handler(verb, bare(self._on_update(verb)))
@@ -75,6 +81,20 @@ class Inbox:
         """Gates of this workflow are called `prefix.kind-revision` from now on."""
         self._prefix = prefix
 
+    def take_over(self, mail: Mail | None) -> None:
+        """Know what the run before this one knew, None: nothing, and look at what has come meanwhile."""
+        if mail is not None:
+            self._ended, self._revisions = dict(mail.ended), dict(mail.revisions)
+            self._early, self._counted, self._before = list(mail.early), mail.counted, mail
+        self._ready = True
+        held, self._held = self._held, []
+        for handle in held:
+            handle()
+
+    def mail(self) -> Mail:
+        """What the run that continues this one has to know."""
+        return Mail(ended=self._ended, revisions=self._revisions, early=tuple(self._early), counted=self._counted)
+
     def next_name(self, kind: GateKind) -> tuple[str, int]:
         """The id and the revision of the next gate of this kind."""
         revision = self._revisions.get(kind, 0) + 1
@@ -86,8 +106,8 @@ class Inbox:
         state = OpenGateState(view)
         self._open[view.gate] = state
         names = {view.gate, view.kind}
-        state.kept = [early for early in self._early if early[1].decision.gate in names]
-        self._early = [early for early in self._early if early[1].decision.gate not in names]
+        state.kept = [early for early in self._early if early.decision.gate in names]
+        self._early = [early for early in self._early if early.decision.gate not in names]
         self._next_kept(state)
         return state
 
@@ -96,17 +116,20 @@ class Inbox:
         claim, state.claim = state.claim, None
         assert claim is not None
         claim.outcome = outcome
-        if not outcome.won:
+        if outcome.won:
+            state.counted = claim.said
+        else:
             self._next_kept(state)
 
     def close(self, state: OpenGateState, ended: Decided) -> None:
         """Let no more decisions in; what comes now is late."""
         self._open.pop(state.view.gate, None)
-        self._ended[state.view.gate] = ended
         closed = f"gate {state.view.gate} is closed: {ended.verb}"
-        for verb, kept in state.kept:
-            self._record(verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
+        for kept in state.kept:
+            self._record(kept.verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
         claim = state.claim
+        nonce = state.counted.decision.nonce if state.counted is not None else None
+        self._ended[state.view.gate] = Ended(verb=ended.verb, by=ended.by, subject=ended.subject, at=ended.at, nonce=nonce)
         if claim is not None and claim.outcome is None:
             # It came after the deadline, while the close was being recorded. Its sender must not wait for ever.
             claim.outcome = ended.model_copy(update={"won": False, "reason": closed})
@@ -130,10 +153,11 @@ class Inbox:
             except Refused as error:
                 self._record(verb, args, str(error), "signal")
 
-        return handle
+        return self._when_ready(handle)
 
     def _on_update(self, verb: Verb) -> Callable[..., Any]:
         async def handle(*args: Any) -> dict[str, Any]:
+            await self._until_ready()
             try:
                 claim = self._take(verb, args, "update")
             except Refused as error:
@@ -163,20 +187,37 @@ class Inbox:
                 self._record(name, args, str(error), via)
 
         async def on_update(*args: Any) -> str:
+            await self._until_ready()
             try:
                 return switch(*args)
             except Refused as error:
                 self._record(name, args, str(error), via)
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
 
-        return on_signal if via == "signal" else on_update
+        return self._when_ready(on_signal) if via == "signal" else on_update
+
+    def _when_ready(self, handle: Callable[..., None]) -> Callable[..., None]:
+        def handle_or_hold(*args: Any) -> None:
+            if self._ready:
+                handle(*args)
+            else:
+                self._held.append(lambda: handle(*args))
+
+        return handle_or_hold
+
+    async def _until_ready(self) -> None:
+        if not self._ready:
+            await workflow.wait_condition(lambda: self._ready)
 
     def _on_unknown_signal(self, name: str, args: Sequence[RawValue]) -> None:
-        del args  # Temporal insists on both parameters
+        if not self._ready:
+            self._held.append(lambda: self._on_unknown_signal(name, args))
+            return
         self._record(name, (), f"there is no signal {name!r}; there are {', '.join(OFFERED)}, pause and resume", "signal")
 
     async def _on_unknown_update(self, name: str, args: Sequence[RawValue]) -> None:
-        del args
+        del args  # Temporal insists on both parameters
+        await self._until_ready()
         text = f"there is no update {name!r}; there are {', '.join(OFFERED)}, pause and resume"
         self._record(name, (), text, "update")
         raise ApplicationError(text, type="Refused", non_retryable=True)
@@ -184,6 +225,8 @@ class Inbox:
     def _take(self, verb: Verb, args: tuple[Any, ...], via: Via) -> Claim | None:
         """Any JSON in; a claim on an open gate out, None for a decision kept for later, or `Refused` that says why not."""
         decision = read_decision(args)
+        if (again := self._sent_before(verb, decision)) is not None:
+            return again
         state = self._state_of(decision.gate)
         claimed = Claimed(verb=verb, decision=decision, at=workflow.now(), via=via)
         if state is None:
@@ -194,6 +237,14 @@ class Inbox:
             raise Refused(f"{state.claim.said.decision.by} was faster: {state.claim.said.verb} is being checked")
         state.claim = Claim(claimed)
         return state.claim
+
+    def _sent_before(self, verb: Verb, said: Decision) -> Claim | None:
+        """The decision that closed a gate before this run began, sent once more: Temporal knows update ids of one run only."""
+        ended = self._before.ended.get(said.gate)
+        if ended is None or said.nonce is None or said.nonce != ended.nonce:
+            return None
+        again = Decided(gate=said.gate, won=True, verb=verb, by=said.by, note=said.note, subject=ended.subject, at=ended.at)
+        return Claim(Claimed(verb=verb, decision=said, at=ended.at, via="update"), again)
 
     def _state_of(self, name: str) -> OpenGateState | None:
         """The open gate of this name, None when it may open later. Raises `Refused` for a gate that is over or unknown."""
@@ -215,9 +266,11 @@ class Inbox:
         """Reject is safe to keep; approve only for what was looked at. Everything else has to wait for the gate."""
         name = claimed.decision.gate
         if verb == "reject" or (verb == "approve" and claimed.decision.subject is not None):
+            if any(one.decision.nonce == claimed.decision.nonce for one in self._before.early if one.decision.nonce):
+                return  # sent once more, after this run took over
             if len(self._early) >= EARLY_LIMIT:
                 raise Refused(f"gate {name} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
-            self._early.append((verb, claimed))
+            self._early.append(claimed)
             return
         hint = "; with the subject's digest it would be kept" if verb == "approve" else ""
         raise Refused(f"gate {name} is not open yet{hint}. Send it again when `baton gates` shows it")
@@ -225,12 +278,12 @@ class Inbox:
     def _next_kept(self, state: OpenGateState) -> None:
         """The next kept decision that fits takes the gate. One that does not fit is refused and recorded."""
         while state.claim is None and state.kept:
-            verb, claimed = state.kept.pop(0)
+            claimed = state.kept.pop(0)
             try:
-                check_decision(state.view, verb, claimed.decision)
+                check_decision(state.view, claimed.verb, claimed.decision)
                 state.claim = Claim(claimed)
             except Refused as error:
-                self._record(verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
+                self._record(claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
 
     def _record(self, verb: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
         """Queue a refusal for the ledger. Refused by a handler and not by a validator: a validator leaves no trace."""

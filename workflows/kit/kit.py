@@ -7,26 +7,29 @@ steps that pipelines are written in (`ask`, `gate`, `perform`, `fan_out`) stand 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from activities.journal import Journal
+from contracts.base import Contract
 from contracts.errors import LedgerUnavailable
 from contracts.gates import GateKind, GateView
-from contracts.runs import FINAL, Importance, Note, Pipeline, Request, RunChange, RunRef, RunState
-from contracts.steps import Began, BeginRun, Finish, PipelineInput, Record, RunContext, Totals
+from contracts.pins import Began
+from contracts.runs import FINAL, Importance, Pipeline, Request, RunChange, RunRef, RunState
+from contracts.steps import BeginRun, ChildInput, Finish, PipelineInput, Record, Totals
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
-from workflows.kit.bounds import cut, keyword, newest_within
+from workflows.kit.bounds import keyword, newest_within
+from workflows.kit.cancelling import not_cancelled
+from workflows.kit.chain import Chain
 from workflows.kit.inbox import REFUSALS_AT_ONCE, Inbox
+from workflows.kit.lines import Lines
+from workflows.kit.memory import name_of, returns
 from workflows.kit.options import LEDGER, LOCAL, OUTAGE
 
 R = TypeVar("R")
-
-FEED_LIMIT = 200
-"""Lines that the query `feed` answers at most; the ledger has them all."""
 
 
 class Duplicate(Exception):
@@ -54,10 +57,9 @@ class Kit:
         self.tokens = 0
         self.asked: dict[str, int] = {}
         self.children: dict[str, Any] = {}
-        self.lines: list[Note] = []
-        self._waiting: list[Note] = []
-        self._change: RunChange | None = None
-        self._numbers: dict[str, int] = {}
+        self.lines = Lines()
+        self.chain = Chain(self)
+        self.change: RunChange | None = None
         self._pause_told = False
         self._before: RunState = "working"
         self._flushing = False
@@ -71,7 +73,10 @@ class Kit:
     ) -> Began:
         """Start a root run: admit it and pin agents and policy. `duplicate_of` in the answer means: end at once."""
         request = self._begins(pipeline, asked, agents, actions, "the repository is fetched")
-        began = await self.do(Journal.begin_run, request, f"{pipeline.lower()}: admit the run", **LEDGER)
+        if self.began is not None:
+            return self.began
+        await self.unpaused()
+        began = await self.do_now(Journal.begin_run, request, f"{pipeline.lower()}: admit the run", **LEDGER)
         self.admitted(began)
         return began
 
@@ -82,14 +87,22 @@ class Kit:
 
         That step raises `Duplicate` where the request was given before, and what `begin_run` raises where the run is refused.
         """
-        self.beginning = self._begins(pipeline, asked, agents, actions, f"{agents[0]} begins")
+        request = self._begins(pipeline, asked, agents, actions, f"{agents[0]} begins")
+        self.beginning = request if self.began is None else None
 
     def _begins(
         self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...], following: str
     ) -> BeginRun:
         info = workflow.info()
-        self.ref = RunRef(trace=info.first_execution_run_id, workflow_id=info.workflow_id, project=asked.project)
+        self.ref = RunRef(
+            trace=info.first_execution_run_id,
+            workflow_id=info.workflow_id,
+            project=asked.project,
+            run_id=info.run_id if info.continued_run_id or info.run_id != info.original_execution_run_id else "",
+        )
         self.state = "working"
+        if self.chain.take_over(asked):
+            self._watcher = asyncio.create_task(self._watch())
         ceiling = None if asked.ceiling_usd is None else int(asked.ceiling_usd * 1_000_000)
         return BeginRun(
             run=self.ref,
@@ -118,12 +131,14 @@ class Kit:
             # Our starter sets them with the start, which costs no event.
             self.show(*(key.value_set(value) for key, value in wanted.items()))
 
-    def join(self, context: RunContext) -> None:
+    def join(self, asked: ChildInput) -> None:
         """Become a part of the family that the parent handed down."""
+        context = asked.context
         self.ref = context.run.model_copy(update={"workflow_id": workflow.info().workflow_id})
         self.began = context.began
-        self._watcher = asyncio.create_task(self._watch())
         self.inbox.named(context.run.path.replace("/", ".") + "." if context.run.path else "")
+        self.chain.take_over(asked)
+        self._watcher = asyncio.create_task(self._watch())
 
     @property
     def pins(self) -> Began:
@@ -154,20 +169,11 @@ class Kit:
         inputs: tuple[str, ...] = (),
     ) -> None:
         """Queue a line of the feed. It is committed with the next activity: no event of its own."""
-        number = self._numbers[self.stage] = self._numbers.get(self.stage, 0) + 1
-        line = Note(
-            key=f"{self.ref.trace}/{self.ref.path}/{self.stage}/{number}",
-            at=workflow.now(),
-            stage=self.stage,
-            actor=actor,
-            did=cut(did, 2000),
-            why=cut(why, 4000),
-            next=cut(next, 2000),
-            importance=importance,
-            inputs=inputs,
-        )
-        self._waiting.append(line)
-        self.lines = [*self.lines, line][-FEED_LIMIT:]
+        if self.lines.is_old(self.stage):
+            return
+        self.chain.caught_up()
+        said = (did, why, next)
+        line = self.lines.add(self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs)
         self.next = next or self.next
         self.tell(line.did, line.why, line.next)
 
@@ -184,7 +190,7 @@ class Kit:
             return
         self.state = state
         if not self.ref.path:
-            self._change = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
+            self.change = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
 
     def show(self, *updates: SearchAttributeUpdate[Any]) -> None:
         """Set search attributes, several in one event."""
@@ -193,7 +199,7 @@ class Kit:
     async def flush(self) -> None:
         """Commit what waits. Only before a wait for a person, a long timer, and at the end: it costs an event."""
         refusals = self.inbox.take_refusals()
-        if not (refusals or self._waiting or self._change):
+        if not (refusals or self.lines.waiting or self.change):
             return
         request = self._with_riders(Record(run=self.ref, refusals=refusals))
         await workflow.execute_local_activity_method(Journal.record, request, summary="journal: record", **LOCAL)
@@ -204,6 +210,7 @@ class Kit:
         await workflow.wait_condition(lambda: not self._flushing)
         if self._watcher is not None:
             self._watcher.cancel()
+        self.chain.caught_up()
         while len(self.inbox.refusals) > REFUSALS_AT_ONCE:
             await self.flush()
         self.move(state, next="nothing: the run has ended")
@@ -224,21 +231,29 @@ class Kit:
     async def do(
         self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], request: Request, summary: str, **options: Any
     ) -> R:
-        """Run one activity. Waiting lines ride along and are committed with its effect; where it fails they wait on."""
+        """Run one activity. Waiting lines ride along and are committed with its effect; where it fails they wait on.
+
+        What the run that this one continues has done is not done again: its result comes back.
+        """
+        step = self.chain.begin(name_of(method, request))
+        if step.known is not None:
+            return cast("R", await self.chain.recall(step, returns(method)))
         await self.unpaused()
-        return await self.do_now(method, request, summary, **options)
+        done = await self.do_now(method, request, summary, **options)
+        step.result = done if isinstance(done, Contract) else None
+        return done
 
     async def do_now(
         self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], request: Request, summary: str, **options: Any
     ) -> R:
         """As `do`, also while the run is paused: for the record of what people decide."""
-        riding, change = list(self._waiting), self._change
-        sent = self._with_riders(request)
+        change, sent = self.change, self._with_riders(request)
         try:
-            done: R = await self._outlasting(method, sent, summary, **options)
+            with self.chain.under_way():
+                done: R = await self._outlasting(method, sent, summary, **options)
         except BaseException:
-            self._waiting = [*riding, *self._waiting]
-            self._change = self._change or change
+            self.lines.give_back(sent.notes)
+            self.change = self.change or change
             raise
         not_cancelled()
         return done
@@ -256,6 +271,13 @@ class Kit:
                     raise
                 not_cancelled()
                 self.tell(f"waits for the ledger: {summary}", str(error.cause))
+
+    @property
+    def quiet(self) -> bool:
+        """True if nobody is waited for, and nothing that people sent is still to be recorded."""
+        inbox = self.inbox
+        said = inbox.waiting() or inbox.refusals or inbox.paused or self._pause_told or self._flushing
+        return not (said or self.children) and workflow.all_handlers_finished()
 
     async def unpaused(self) -> None:
         """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
@@ -299,10 +321,9 @@ class Kit:
                 workflow.logger.info("child %s did not take %s: %s", child_id, name, error)
 
     def _with_riders(self, request: Any) -> Any:
-        notes, self._waiting = tuple(self._waiting), []
-        change, self._change = self._change, None
+        change, self.change = self.change, None
         run = request.run.model_copy(update={"workflow_id": ""})  # the activity's own context has it
-        return request.model_copy(update={"run": run, "notes": notes, "change": change})
+        return request.model_copy(update={"run": run, "notes": self.lines.take(), "change": change})
 
     # What it shows
 
@@ -331,22 +352,11 @@ class Kit:
         return open_now[0] if open_now else None
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:
-        return newest_within([line.model_dump(mode="json") for line in self.lines])
+        return newest_within([line.model_dump(mode="json") for line in self.lines.last])
 
 
 def _ledger_is_away(error: ActivityError) -> bool:
     return isinstance(error.cause, ApplicationError) and error.cause.type == LedgerUnavailable.__name__
-
-
-def not_cancelled() -> None:
-    """Raise the cancellation that arrived while an activity or child ended in good order.
-
-    What is awaited with WAIT_CANCELLATION_COMPLETED and ends before it hears of the cancellation gives back its result, and
-    the cancellation would be lost: Temporal takes no second one.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def within(deadline: datetime) -> timedelta:

@@ -1,0 +1,116 @@
+"""What a workflow has finished, step by step, so that a run that continues it need not do it again."""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from contracts.base import Contract, sha256
+from contracts.carried import Carried, Finished, Talk
+from contracts.runs import Request
+
+T = TypeVar("T", bound=Contract)
+
+INLINE = 128 * 1024
+"""Characters of results that travel in the next run's input; the largest ones beyond it go to the artifact store."""
+
+
+@dataclass(eq=False)
+class Entry:
+    """One step of the story, in the order in which steps begin.
+
+    `known` is its result from the run before, `stood` where an agent's step stood there. `result` None: it has not
+    finished, or it failed.
+    """
+
+    name: Callable[[], str]
+    key: str = ""
+    known: Finished | None = None
+    stood: Talk | None = None
+    result: Contract | None = None
+    stands: Callable[[], Talk] | None = None
+
+    def finished(self) -> Finished:
+        """The result as the next run gets it."""
+        assert self.result is not None
+        if isinstance(self.result, Finished):
+            return self.result
+        return Finished(key=self.key, result=self.result.model_dump_json())
+
+
+class Memory:
+    """The steps of this run, and what the run before it had finished.
+
+    A step's key is what it is (a path, a gate's kind, an activity with its request) and the how-many-eth of its kind it is.
+    Keys are made when they are needed: a run that never continues makes none.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._before: dict[str, Finished] = {}
+        self._talks: dict[str, Talk] = {}
+        self._seen: Counter[str] = Counter()
+        self._continued = False
+
+    def restore(self, carried: Carried) -> None:
+        """Know what the run before this one had finished."""
+        self._continued = True
+        self._before = {one.key: one for one in carried.finished}
+        self._talks = dict(carried.talks)
+
+    def begin(self, name: Callable[[], str]) -> Entry:
+        """Note that a step begins."""
+        entry = Entry(name)
+        self._entries.append(entry)
+        if self._continued:
+            self._number(entry)
+            entry.known, entry.stood = self._before.get(entry.key), self._talks.get(entry.key)
+        return entry
+
+    def finished(self) -> list[Finished]:
+        """Everything that has finished so far, under its key."""
+        return [entry.finished() for entry in self._numbered() if entry.result is not None]
+
+    def talks(self) -> dict[str, Talk]:
+        """Where the agents' unfinished steps stand."""
+        unfinished = (entry for entry in self._numbered() if entry.result is None)
+        return {entry.key: entry.stands() for entry in unfinished if entry.stands is not None}
+
+    def large(self) -> list[Entry]:
+        """The largest results, which have to go to the artifact store for the others to fit into an input."""
+        sizes = [(len(entry.finished().result), entry) for entry in self._numbered() if entry.result is not None]
+        total, found = sum(size for size, _ in sizes), []
+        for size, entry in sorted(sizes, key=lambda one: -one[0]):
+            if total <= INLINE:
+                break
+            found.append(entry)
+            total -= size
+        return found
+
+    def _numbered(self) -> Iterator[Entry]:
+        for entry in self._entries:
+            if not entry.key:
+                self._number(entry)
+            yield entry
+
+    def _number(self, entry: Entry) -> None:
+        name = entry.name()
+        self._seen[name] += 1
+        entry.key = f"{name}#{self._seen[name]}"
+
+
+def name_of(method: Callable[..., Any], request: Request) -> Callable[[], str]:
+    """How an activity's step is named: the activity, and the digest of what it is asked."""
+
+    def name() -> str:
+        asked = request.model_dump_json(exclude={"notes": True, "change": True, "run": {"workflow_id", "run_id"}})
+        return f"do:{method.__name__}:{sha256(asked.encode())}"
+
+    return name
+
+
+def returns(method: Callable[..., Any]) -> type[Contract]:
+    """The contract that an activity gives back."""
+    kind: type[Contract] = inspect.get_annotations(method, eval_str=True)["return"]
+    return kind
