@@ -5,7 +5,6 @@ import contextlib
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 import config
 from activities.tools.text import for_terminal
 from commands import server
+from commands.errors import Code
+from commands.interrupts import Interruption
 from commands.server import Ports
 from commands.up import DEFAULT_PORTS, worker_variables
 from contracts.delivery import ChangeSubject, DeliveryInput, DeliveryReport
@@ -56,7 +57,10 @@ class Demo:
 
 
 async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool, say: Callable[[str], None]) -> int:
-    """Run the demo from nothing to the final report; 0 when the fix was pushed, else 1. Stops all that it started."""
+    """Run the demo from nothing to the final report; 0 when the fix was pushed, else 1, or 130 when it was interrupted.
+
+    Stops all that it started, also when it is interrupted again meanwhile.
+    """
     state = settings.state.absolute() / "demo"
     a_real_one = settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url
     scripted = not a_real_one or settings.model.startswith("scripted:")
@@ -67,17 +71,24 @@ async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool,
             f"a demo is running with the state folder {state}; stop it first (Ctrl-C where it runs, or, if it was killed, "
             f"BATON_STATE={shlex.quote(str(state))} baton down)"
         )
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, too, must leave no process behind
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        client = await _start(this)
-        return await _deliver(this, client)
-    finally:
-        for name in ("worker", "server"):
-            await asyncio.to_thread(server.stop, state, name)
-        say(f"Stopped what the demo started. Its state stays in {state}" + ("" if keep else " (`make clean` removes it)"))
+    with Interruption() as interruption:
+        try:
+            client = await _start(this)
+            return await _deliver(this, client)
+        finally:
+            interruption.ignore()
+            await _stop(this, keep=keep)
+    return Code.INTERRUPTED
+
+
+async def _stop(this: Demo, *, keep: bool) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        this.say("Stopping the demo")
+    for name in ("worker", "server"):
+        await asyncio.to_thread(server.stop, this.state, name)
+    hint = "" if keep else " (`make clean` removes it)"
+    with contextlib.suppress(OSError):
+        this.say(f"Stopped what the demo started. Its state stays in {this.state}{hint}")
 
 
 async def _start(this: Demo) -> Client:

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -114,20 +113,24 @@ def start(name: str, command: list[str], state: Path, variables: Mapping[str, st
     """Start a process of ours in a session of its own, its output in `state`/logs, and write down its pid."""
     logs = state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    with (logs / f"{name}.log").open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **variables},
-            cwd=Path.cwd(),
-            start_new_session=True,
-        )
+    log = str(logs / f"{name}.log")
+    # Not Popen: whoever starts it may end before it, and no object here has to care for that.
+    pid = os.posix_spawn(
+        command[0],
+        command,
+        {**os.environ, **variables},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigdef=[signal.SIGPIPE],  # which Python ignores, and a child would inherit that
+    )
     running = Running(
         name=name,
-        pid=process.pid,
-        born=_born(process.pid) or "",
+        pid=pid,
+        born=_born(pid) or "",
         port=ports.port if ports else 0,
         ui_port=ports.ui_port if ports else 0,
     )
@@ -242,7 +245,9 @@ def _born(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in {"Z", "X"} else fields[19]
+    # The main thread of a killed process is a zombie before the others have gone, and with them its ports.
+    gone = fields[0] in {"Z", "X"} and int(fields[17]) <= 1
+    return None if gone else fields[19]
 
 
 def _signal(running: Running, number: signal.Signals) -> None:

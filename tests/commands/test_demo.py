@@ -101,15 +101,21 @@ def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(200)
-def test_ctrl_c_stops_everything_it_started(tmp_path: Path) -> None:
-    """Ctrl-C while the demo asks ends it within seconds; server and worker are gone, and the state is still there."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C, `kill` and a closed terminal end it within seconds, however often they come: no process and no traceback."""
     with at_terminal(tmp_path) as screen:
         screen.until("Approve plan-1 as")
         started = time.monotonic()
+        screen.process.send_signal(number)
+        screen.until("Stopping the demo")
+        screen.process.send_signal(number)
         screen.process.send_signal(signal.SIGINT)
+        screen.until("Stopped what the demo started")
         code = screen.process.wait(40)
         took = time.monotonic() - started
     assert code == 130
     assert took < 30
+    assert "Traceback" not in screen.text
     assert _left_running(tmp_path) == []
     assert (tmp_path / ".baton" / "demo" / "ledger.db").exists()
