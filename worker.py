@@ -19,6 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 import config
 import connection
 import logs
+from activities import failpoints
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.admission import Admission
@@ -153,6 +154,13 @@ def choices(
     return usable
 
 
+def arm(settings: config.Settings) -> None:
+    """Arm the failpoint that a test asked for. Raises `Misconfigured` for one that does not exist."""
+    if settings.failpoint:
+        failpoints.arm(settings.failpoint)
+        logs.log().warning("a failpoint is armed: this worker will end itself", failpoint=settings.failpoint, action="armed")
+
+
 def find_sandbox(settings: config.Settings) -> Sandbox | None:
     """The sandbox, or None with a warning: then every command is refused, and nothing else."""
     try:
@@ -176,7 +184,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=parts.activities,
-        interceptors=[Guard(), Tracing(), Outages()],
+        interceptors=[Guard(), Tracing(), Outages(), *failpoints.interceptors()],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # Stands in every event of a task. The default is a hash over all that was imported: slow to make and long.
         build_id=f"baton-{version('baton')}",
@@ -217,6 +225,7 @@ async def _main() -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     try:
+        arm(settings)
         await serve(settings, stop)
     except BatonError as error:
         print(f"baton worker: {error}", file=sys.stderr)

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.beating import committed
 from activities.commit import commit_riders
+from activities.failpoints import reach
 from activities.policy import Policy
 from contracts.base import digest_of
 from contracts.errors import Refused
@@ -25,7 +27,7 @@ class Gates:
     @activity.defn
     async def open_gate(self, request: OpenGate) -> None:
         """Record an open gate and its feed line. Safe to call twice."""
-        await self._ledger.tx(self._open, request)
+        await committed(self._ledger.tx(self._open, request))
 
     def _open(self, connection: Connection, request: OpenGate) -> None:
         view = request.gate
@@ -41,7 +43,9 @@ class Gates:
         `won` is False where it does not count, with the reason; the gate is open again then. Without a claim the gate is
         closed as expired or cancelled. Called again it gives back what was recorded first.
         """
-        return await self._ledger.tx(self._admit, request)
+        decided = await committed(self._ledger.tx(self._admit, request))
+        reach("gate.before_completion")
+        return decided
 
     def _admit(self, connection: Connection, request: AdmitDecision) -> Decided:
         claim = request.claim

@@ -6,7 +6,9 @@ from sqlalchemy import Connection, update
 from temporalio import activity
 
 from activities.admission import Admission, admitted_line, for_history
+from activities.beating import committed
 from activities.commit import commit_riders
+from activities.failpoints import reach
 from contracts.gates import Refusal
 from contracts.pins import Began
 from contracts.runs import Note
@@ -30,7 +32,8 @@ class Journal:
         A run whose request key is taken is told which run has it. Raises a permanent `ApplicationError` when nobody owns
         the run, no model is configured, or policy lacks a gate: the run then fails at once with that text.
         """
-        return await self._ledger.tx(self._begin, request, await self._admission.pins(request))
+        began = await self._admission.pins(request)
+        return await committed(self._ledger.tx(self._begin, request, began))
 
     def _begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
         began = self._admission.begin(connection, request, began)
@@ -42,11 +45,14 @@ class Journal:
     async def record(self, request: Record) -> None:
         """Commit waiting feed lines, refusals and the run row's change. Safe to call twice: lines and refusals have keys."""
         await self._ledger.tx(_record, request)
+        reach("journal.before_completion")
 
     @activity.defn
     async def finish_run(self, request: Finish) -> Totals:
         """Keep the final report, move the run to its final state, and give back what it cost. Safe to call twice."""
-        return await self._ledger.tx(_finish, request)
+        totals = await self._ledger.tx(_finish, request)
+        reach("journal.before_completion")
+        return totals
 
 
 def _record(connection: Connection, request: Record) -> None:

@@ -16,6 +16,7 @@ from activities.admission import Admission, admitted_line, for_history
 from activities.agents import Agent, Catalogue
 from activities.beating import beating
 from activities.commit import commit_riders
+from activities.failpoints import reach
 from activities.policy import Policy
 from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
@@ -47,6 +48,7 @@ class Call:
     ref: AgentRef
     agent: Agent
     began: Began | None
+    attempt: int
 
 
 class Models:
@@ -89,7 +91,7 @@ class Models:
         key = request.key or turn_key(run.trace, run.path, request.head, ref.digest, digest)
         structlog.contextvars.bind_contextvars(span_id=w3c_span_id(run.trace, run.path, key))
         request = request.model_copy(update={"key": key, "task_digest": digest, "agent": ref, "choices": choices})
-        return Call(request, ref, self._catalogue.pinned(ref), began if begin is not None else None)
+        return Call(request, ref, self._catalogue.pinned(ref), began if begin is not None else None, _attempt_number())
 
     async def _over_choices(self, call: Call) -> Turn:
         request = call.request
@@ -120,10 +122,14 @@ class Models:
             if isinstance(started, Turn):
                 return started
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
+            reach("model.before_call")
             began = time.monotonic()
             reply = await self._providers[choice.provider].complete(started.prompt)
             latency_ms = int((time.monotonic() - began) * 1000)
-            return await kept(lambda: self._ledger.tx(self._finish, call, started, reply, latency_ms))
+            reach("model.before_settle")
+            turn = await kept(lambda: self._ledger.tx(self._finish, call, started, reply, latency_ms))
+            reach("model.before_completion")
+            return turn
         except ProviderError as error:
             await self._ledger.tx(spend.close, reservation, "lost" if error.maybe_charged else "released")
             raise
@@ -233,7 +239,7 @@ class Models:
             price_version=prices.price_version(started.choice),
             latency_ms=latency_ms,
             flagged=reply.usage is None,
-            attempt=activity.info().attempt if activity.in_activity() else 1,
+            attempt=call.attempt,
         )
         if not turns.insert(connection, new):
             # Another attempt of this call was faster: its answer stands, this one was paid for and is dropped.
@@ -253,6 +259,10 @@ class Models:
         if answer.claims:
             read = {one: artifacts.get(connection, self._ledger.files, one) for one in started.read}
         return handoff_of(call.request, call.agent, started, reply, answer, unsupported(answer.claims, read))
+
+
+def _attempt_number() -> int:
+    return activity.info().attempt if activity.in_activity() else 1
 
 
 def _as_failure(error: ProviderError) -> ApplicationError:

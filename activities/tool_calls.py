@@ -18,6 +18,7 @@ from activities.agents import Catalogue
 from activities.beating import beating
 from activities.checks import Ran, run_check
 from activities.commit import commit_riders
+from activities.failpoints import reach
 from activities.git import TreeRefused
 from activities.replies import decode_arguments
 from activities.sandbox import Sandbox
@@ -96,7 +97,9 @@ class Tools:
 
     async def _keep(self, request: RunTool, name: str, arguments: bytes, outcome: Outcome, started: float) -> ToolDone:
         latency_ms = int((time.monotonic() - started) * 1000) if started else 0
-        return await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
+        done = await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
+        reach("tool.before_completion")
+        return done
 
     async def _change(self, tool: Tool, request: RunTool, use: WorkspaceUse, arguments: bytes, lease: Lease) -> ToolDone:
         """Run a tool that changes the workspace, which nobody else may use meanwhile, and record the state it leaves."""
@@ -115,11 +118,13 @@ class Tools:
         return done
 
     async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> Outcome:
+        reach("tool.before_effect")
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
         except ToolProblem as error:
             # The workspace stays marked as dirty: whatever the tool left behind is undone before the next use.
             return _failure(str(error), state=use.state)
+        reach("tool.before_result")
         success = _success(outcome)
         try:
             patch = await asyncio.to_thread(self._workspaces.patch, use.name)

@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import verdict
-from activities.beating import beating
+from activities.beating import beating, committed
 from activities.checks import Ran, run_check
 from activities.commit import commit_riders
 from activities.detect import detect_check
@@ -43,7 +43,7 @@ from contracts.work import (
     Shown,
 )
 from contracts.workspace import WorkspaceRef
-from ledger import artifacts
+from ledger import artifacts, runs
 from ledger.db import Ledger
 
 T = TypeVar("T")
@@ -214,7 +214,7 @@ class Work:
     async def judge_checks(self, request: Judge) -> Judged:
         """Compute the test report from the runs and keep it. No model has a say in the verdict."""
         report = verdict.report(request.runs, request.base, request.added, request.tester_notes)
-        return await self._ledger.tx(self._keep_report, request, report)
+        return await committed(self._ledger.tx(self._keep_report, request, report))
 
     def _keep_report(self, connection: Connection, request: Judge, report: Any) -> Judged:
         kept = self._keep(connection, request.run, report.stored(), "test report", "application/json")
@@ -263,9 +263,11 @@ class Work:
 
     @activity.defn
     async def drop_workspaces(self, request: DropWorkspaces) -> None:
-        """Remove every workspace of a run family. Safe to call twice."""
+        """Remove every workspace of a run family, and what killed workers left of others. Safe to call twice."""
         async with beating():
             await asyncio.to_thread(self._workspaces.remove, request.run.trace)
+            # Of runs that dropped theirs on another machine, too, or before an attempt that came to life again made one.
+            await asyncio.to_thread(self._workspaces.sweep, set(await self._ledger.read(runs.open_traces)))
             await self._ledger.tx(commit_riders, request)
 
     def _needs_sandbox(self) -> Sandbox:

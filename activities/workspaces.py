@@ -125,9 +125,8 @@ class Workspaces:
         """
         kept = [name for name in self._names() if any(name == one or name.startswith(f"{one}/") for one in keep)]
         removed = [name for name in self._names() if name not in kept and self._free_and_deleted(name)]
-        for folder in (self._root / "scratch").glob("*"):
-            if folder.is_dir():
-                _delete_if_free(folder)
+        for folder in {path.with_suffix("") for path in (self._root / "scratch").glob("*")}:
+            _delete_if_free(folder)
         return tuple(removed)
 
     @contextmanager

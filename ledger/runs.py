@@ -116,6 +116,11 @@ def find(connection: Connection, name: str) -> Row[Any]:
     return row
 
 
+def open_traces(connection: Connection) -> list[str]:
+    """The traces of all runs that have not ended."""
+    return list(connection.execute(select(run.c.trace).where(run.c.ended_at.is_(None))).scalars())
+
+
 def by_request(connection: Connection, project: str, request_key: str) -> Row[Any] | None:
     """The run that was first started with this request key, or None."""
     query = select(run).where(run.c.project == project, run.c.request_key == plain(request_key))

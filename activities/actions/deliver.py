@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.beating import beating
+from activities.beating import beating, committed
 from activities.commit import commit_riders
+from activities.failpoints import reach
 from activities.shielding import to_its_end
 from contracts.actions import SETTLED, Deliver, Receipt, Resolve
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
@@ -91,16 +92,20 @@ class Actions:
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         try:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, from_us(row.at))
+            reach("action.before_receipt")
             receipt = _receipt(row, "delivered", reference=reference, how=how)
         except self._permanent as error:
             receipt = _receipt(row, "failed", problem=str(error))
-        return await self._ledger.tx(_settle, request, lease, receipt)
+        settled = await self._ledger.tx(_settle, request, lease, receipt)
+        reach("action.before_completion")
+        return settled
 
     def _find_or_send(self, adapter: Adapter, arguments: bytes, when: datetime) -> tuple[str, Literal["found", "sent"]]:
         """The target's name for the effect, and whether it was there already."""
         found = adapter.find(arguments)
         if found is not None:
             return found, "found"
+        reach("action.before_send")
         try:
             return adapter.send(arguments, when), "sent"
         except self._permanent:
@@ -113,7 +118,7 @@ class Actions:
     @activity.defn
     async def resolve(self, request: Resolve) -> Receipt:
         """Settle an unknown outcome by what a person found. Safe to call twice."""
-        return await self._ledger.tx(_resolve, request)
+        return await committed(self._ledger.tx(_resolve, request))
 
 
 def _already(row: Row[Any]) -> Receipt:

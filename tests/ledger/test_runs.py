@@ -54,6 +54,17 @@ def test_a_request_key_is_the_projects_own(ledger: Ledger) -> None:
     assert start(ledger, "four") is None
 
 
+def test_open_runs_are_those_that_have_not_ended(ledger: Ledger) -> None:
+    """What is kept for open runs is kept from the first moment to the final state, also while a run waits."""
+    start(ledger, "waits")
+    start(ledger, "ends")
+    assert set(ledger.read_now(runs.open_traces)) == {"waits", "ends"}
+    ledger.tx_now(runs.change, ref("waits"), RunChange(state="working"))
+    ledger.tx_now(runs.change, ref("waits"), RunChange(state="waiting"))
+    ledger.tx_now(runs.change, ref("ends"), RunChange(state="cancelled"))
+    assert ledger.read_now(runs.open_traces) == ["waits"]
+
+
 def test_twenty_runs_race_for_one_request_key(ledger: Ledger) -> None:
     """Of twenty runs begun at once with the same key one is admitted, and all others name it."""
     outcomes = at_once(lambda trace: start(ledger, trace, request_key="k"), [f"t{number}" for number in range(20)])

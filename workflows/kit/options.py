@@ -24,6 +24,8 @@ _PATIENT = RetryPolicy(
 
 LEDGER: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=60),
+    # A worker killed between commit and answer would else hold a gate, and whoever decided it, for that minute.
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _PATIENT,
     # What it commits is known before the run ends: else a gate opens, or an action is approved, in a run that is over.
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
