@@ -69,6 +69,7 @@ class Admission:
             agents=pins,
             gates={kind: self._policy.gate(kind) for kind in request.gates},
             kept=True,
+            story=request.story,
         )
 
     def begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:

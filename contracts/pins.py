@@ -1,5 +1,7 @@
 """What a run goes by from its start to its end."""
 
+from pydantic import Field
+
 from contracts.agents import AgentPin
 from contracts.base import Contract, Digest
 from contracts.gates import GatePolicy
@@ -18,3 +20,4 @@ class Began(Contract, name="began/1", brief=True):
     gates: dict[str, GatePolicy]
     duplicate_of: str | None = None
     kept: bool = False
+    story: int = Field(default=1, description="what the run tells to its end: see workflows/kit/story.py")

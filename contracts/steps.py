@@ -52,6 +52,7 @@ class BeginRun(Request):
     gates: tuple[GateKind, ...]
     actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
     next: str = Field(default="", description="what happens first, for the feed")
+    story: int = Field(default=1, description="the newest story that the workflow's code knows")
 
 
 class RunContext(Contract, name="run_context/1"):

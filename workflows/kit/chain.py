@@ -14,6 +14,7 @@ from activities.carrying import Carrying
 from contracts.base import Contract
 from contracts.carried import Carried, Finished, Keep, Kept, Recall, Recalled
 from contracts.steps import ChildInput, PipelineInput
+from workflows.kit import story
 from workflows.kit.cancelling import not_cancelled
 from workflows.kit.memory import Entry, Memory
 from workflows.kit.options import LOCAL
@@ -46,7 +47,7 @@ class Chain:
             return False
         self._behind = carried
         self._memory.restore(carried)
-        kit.began, kit.usd_micros, kit.tokens = carried.began, carried.usd_micros, carried.tokens
+        kit.began, kit.usd_micros, kit.tokens = story.known(carried.began), carried.usd_micros, carried.tokens
         kit.lines.catch_up(carried.told, carried.lines)
         return True
 
@@ -76,7 +77,7 @@ class Chain:
                 Carrying.recall_result, request, summary="journal: recall a result", **LOCAL
             )
             text = read.result
-        return kind.model_validate_json(text)
+        return kind.read(text)
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ from contracts.gates import GateKind, GateView
 from contracts.pins import Began
 from contracts.runs import FINAL, Importance, Pipeline, Request, RunChange, RunRef, RunState
 from contracts.steps import BeginRun, ChildInput, Finish, PipelineInput, Record, Totals
+from workflows.kit import story
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 from workflows.kit.bounds import keyword, newest_within
 from workflows.kit.cancelling import not_cancelled
@@ -116,11 +117,12 @@ class Kit:
             gates=self.kinds,
             actions=actions,
             next=following,
+            story=story.STORY,
         )
 
     def admitted(self, began: Began) -> None:
         """The run is let in, or is a duplicate and has to end."""
-        self.began = began
+        self.began = story.known(began)
         self.beginning = None
         if began.duplicate_of is not None:
             return
@@ -135,7 +137,7 @@ class Kit:
         """Become a part of the family that the parent handed down."""
         context = asked.context
         self.ref = context.run.model_copy(update={"workflow_id": workflow.info().workflow_id})
-        self.began = context.began
+        self.began = story.known(context.began)
         self.inbox.named(context.run.path.replace("/", ".") + "." if context.run.path else "")
         self.chain.take_over(asked)
         self._watcher = asyncio.create_task(self._watch())
@@ -146,6 +148,10 @@ class Kit:
         if self.began is None:
             raise RuntimeError("the kit was used before begin() or join()")
         return self.began
+
+    def since(self, number: int) -> bool:
+        """True if this run began with this story or a later one: what was changed with it counts here."""
+        return self.pins.story >= number
 
     def at(self, path: str) -> RunRef:
         """This run at a step of its own."""

@@ -1,0 +1,108 @@
+"""A workflow's commands change from one release to the next: runs tell the story that they began with."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Worker
+
+import worker
+from activities.tracing import Tracing
+from contracts.delivery import DeliveryInput, DeliveryReport
+from contracts.work import Base
+from tests import scripts
+from tests.replay.scenarios import PLANNER
+from tests.replay.test_saved import DELIVERIES, problem
+from tests.stack import sample, stack
+from workflows.delivery import Delivery
+from workflows.guard import Guard
+from workflows.kit import story
+
+NEXT = story.STORY + 1
+
+
+@workflow.defn(name="Delivery")
+class NextDelivery(Delivery):
+    """The next release's: it fetches the repository twice, in runs that begin with it."""
+
+    @workflow.run
+    async def run(self, asked: DeliveryInput) -> DeliveryReport:
+        """As before."""
+        return await super().run(asked)
+
+    async def _intake(self, asked: DeliveryInput) -> Base:
+        if self.kit.since(NEXT):
+            await super()._intake(asked)
+        return await super()._intake(asked)
+
+
+@workflow.defn(name="Delivery")
+class PatchedDelivery(Delivery):
+    """The same change for open runs, too, where they have not come so far yet."""
+
+    @workflow.run
+    async def run(self, asked: DeliveryInput) -> DeliveryReport:
+        """As before."""
+        return await super().run(asked)
+
+    async def _intake(self, asked: DeliveryInput) -> Base:
+        if workflow.patched("fetch twice"):
+            await super()._intake(asked)
+        return await super()._intake(asked)
+
+
+@pytest.fixture
+def next_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that knows one story more."""
+    monkeypatch.setattr(story, "STORY", NEXT)
+
+
+@pytest.mark.parametrize("changed", [NextDelivery, PatchedDelivery])
+@pytest.mark.parametrize("path", DELIVERIES, ids=lambda path: path.stem)
+async def test_runs_of_before_replay_on_the_changed_workflow(next_release: None, path: Path, changed: type) -> None:
+    """What was begun before the change keeps to the old way, by either means; without them no history replays."""
+    assert await problem(path.read_text(), changed, sandboxed=False) is None
+
+
+async def _play(client: Client, folder: Path, changed: type) -> str:
+    """A run of the changed workflow, rejected at its plan, as a saved history."""
+    script = scripts.save(folder / "script.yaml", PLANNER)
+    async with stack(client, folder / "state", script) as running:
+        queue = f"{running.settings.task_queue}-next"
+        async with Worker(
+            client,
+            task_queue=queue,
+            workflows=[changed],
+            activities=running.parts.activities,
+            interceptors=[Guard(), Tracing()],
+            workflow_runner=worker.workflow_runner(sandboxed=False),
+        ):
+            asked = {"repository": str(sample(folder / "sample")), "instruction": "Fix it", "owner": "olga"}
+            run = await client.start_workflow("Delivery", asked, id=queue, task_queue=queue, result_type=DeliveryReport)
+            await running.decide(await running.gate(run, "plan"), "reject", note="seen enough")
+            assert (await run.result()).state == "could_not"
+            history = await run.fetch_history()
+    return json.dumps({"workflow_id": queue, "history": json.loads(history.to_json())})
+
+
+def _events(text: str) -> Counter[str]:
+    """How often each activity was scheduled, and how many events there are."""
+    history = WorkflowHistory.from_json("", json.loads(text)["history"])
+    sent = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
+    markers = [event.marker_recorded_event_attributes.marker_name for event in history.events]
+    return Counter(name for name in (*sent, *markers) if name)
+
+
+async def test_a_run_that_begins_with_the_change_has_it(
+    next_release: None, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fetches twice, at no event for saying so, and replays. A worker of before leaves it alone and says what to do."""
+    history = await _play(client, tmp_path, NextDelivery)
+    assert (_events(history)["prepare_repository"], _events(history)["core_patch"]) == (2, 0)
+    assert await problem(history, NextDelivery, sandboxed=False) is None
+    monkeypatch.setattr(story, "STORY", NEXT - 1)
+    refused = str(await problem(history, Delivery, sandboxed=False))
+    assert f"this run tells story {NEXT}, and this worker knows none after {NEXT - 1}. Upgrade this worker" in refused
