@@ -49,5 +49,5 @@ format: $(VENV)/.dev ## write the code in the house's style
 clean: ## remove state, environment and caches
 	rm -rf $(VENV) .baton .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-bench: $(VENV)/.run ## benchmarks: without a NAME it lists them; NAME=pipeline ARGS="--rounds 5" runs one
+bench: $(VENV)/.dev ## benchmarks: without a NAME it lists them; NAME=pipeline ARGS="--rounds 5" runs one
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import growth, pipeline
+from benchmarks import gates, growth, ledger, pipeline
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
 
 ABOUT = {
-    "growth": "durable bytes of a tool loop of 5, 20 and 80 turns (300 more with --long); about 1 minute",
+    "growth": "durable bytes of a tool loop of 5, 20 and 80 turns (300 and 1,000 more with --long); about 1 minute",
+    "gates": "2,000 runs that wait for a person on one worker: memory for each, time until all have ended; about 5 minutes",
+    "ledger": "reserve and settle at a fixed rate on both databases: latency; about 2 minutes",
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
 }
 
@@ -28,7 +30,8 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=sorted(ABOUT))
     parser.add_argument("--rounds", type=int, help="how often every system is visited")
-    parser.add_argument("--long", action="store_true", help="growth: 300 turns, too")
+    parser.add_argument("--long", action="store_true", help="growth: 300 and 1,000 turns, too")
+    parser.add_argument("--runs", type=int, help="gates: how many wait at the same time")
     parser.add_argument(
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
@@ -44,6 +47,10 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.name == "growth":
         sizes = growth.Sizes(rounds=asked.rounds or growth.Sizes.rounds)
         return await growth.run(sizes.long() if asked.long else sizes, _say, next(iter(asked.trial), None))
+    if asked.name == "gates":
+        return await gates.run(gates.Sizes(asked.runs or gates.Sizes.runs, asked.rounds or gates.Sizes.rounds), _say)
+    if asked.name == "ledger":
+        return await ledger.run(ledger.Sizes(rounds=asked.rounds or ledger.Sizes.rounds), _say)
     if asked.profile:
         asked.profile.mkdir(parents=True, exist_ok=True)
     loads = pipeline.Sizes(rounds=asked.rounds or pipeline.Sizes.rounds)

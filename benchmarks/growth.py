@@ -34,8 +34,8 @@ class Sizes:
     rounds: int = 3
 
     def long(self) -> "Sizes":
-        """The same, with 300 turns at the end."""
-        return Sizes((*self.turns, 300), self.rounds)
+        """The same, with 300 and 1,000 turns at the end; the thousand goes over a continue-as-new."""
+        return Sizes((*self.turns, 300, 1000), self.rounds)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from benchmarks.material import part_text
 from contracts.base import Contract
 from contracts.steps import PipelineInput
 from workflows.kit.ask import ask
+from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 
 STAGES = (("plan", "drafter"), ("write", "maker"), ("test", "checker"), ("summarize", "closer"))
@@ -98,4 +99,25 @@ class BenchLoop:
         return text
 
 
-WORKFLOWS: tuple[type, ...] = (BenchStages, BenchLoop)
+@workflow.defn(name="BenchGate")
+class BenchGate:
+    """A run that waits for a person and then ends."""
+
+    def __init__(self) -> None:
+        self.kit = Kit(("plan",))
+        workflow.set_query_handler("parked", self._parked)
+
+    @workflow.run
+    async def run(self, asked: BenchInput) -> str:
+        """What the person said to do."""
+        await self.kit.begin("Delivery", asked, (LOOPER,))
+        self.kit.enter("plan", "a person decides")
+        decided = await gate(self.kit, Ask(kind="plan", title=asked.instruction, subject=asked.instruction))
+        await self.kit.finish("done", BenchNote(text=decided.verb).model_dump_json(), "done")
+        return decided.verb
+
+    def _parked(self, *_: object) -> bool:
+        return self.kit.state == "waiting"
+
+
+WORKFLOWS: tuple[type, ...] = (BenchStages, BenchLoop, BenchGate)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from benchmarks.plain_activities import PlainModel, StageCall, answer_turn, run_part
+    from benchmarks.plain_activities import PlainModel, StageCall, answer_turn, keep_text, run_part
 
 STAGES = ("plan", "write", "test", "summarize")
 _TIMEOUT = timedelta(seconds=60)
@@ -25,6 +25,34 @@ class PlainStages:
                 PlainModel.ask_stage, StageCall(stage, before), start_to_close_timeout=_TIMEOUT
             )
         return before
+
+
+@workflow.defn
+class PlainGate:
+    """An activity, a wait for a person, another activity."""
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+        self._waits = False
+
+    @workflow.run
+    async def run(self, subject: str) -> str:
+        """What the person said to do."""
+        await workflow.execute_activity(keep_text, subject, start_to_close_timeout=_TIMEOUT)
+        self._waits = True
+        await workflow.wait_condition(lambda: bool(self._said))
+        await workflow.execute_activity(keep_text, self._said[0], start_to_close_timeout=_TIMEOUT)
+        return "approve"
+
+    @workflow.signal
+    def approve(self, by: str) -> None:
+        """A decision."""
+        self._said.append(by)
+
+    @workflow.query
+    def parked(self) -> bool:
+        """True once it waits."""
+        return self._waits
 
 
 @dataclass

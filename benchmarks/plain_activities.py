@@ -55,6 +55,12 @@ class PlainModel:
 
 
 @activity.defn
+async def keep_text(text: str) -> str:
+    """The text: the least that an activity can do."""
+    return text
+
+
+@activity.defn
 async def answer_turn(messages: list[dict[str, str]], turns: int) -> dict[str, str]:
     """A scripted model: the next tool call, then the answer. No network: this loop is measured for bytes only."""
     done = sum(message["role"] == "tool" for message in messages)

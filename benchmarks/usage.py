@@ -36,7 +36,16 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def resident_mb(pid: int) -> float:
+    """The memory that a process has resident now, in megabytes."""
+    return _memory(pid, "VmRSS")
+
+
 def peak_mb(pid: int) -> float:
     """The most memory that a process has had resident, in megabytes."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, kind: str) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024

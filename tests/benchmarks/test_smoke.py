@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks import growth, pipeline, report
+from benchmarks import gates, growth, ledger, pipeline, report
 from benchmarks.__main__ import ABOUT, main
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
+GATES = gates.Sizes(runs=3)
+LEDGER = ledger.Sizes(rounds=1, seconds=0.2)
 PIPELINE = pipeline.Sizes(rounds=1, loads=((1, 0, 1), (3, 0, 3)))
 
 
@@ -22,9 +24,13 @@ async def _pipeline(say: report.Say) -> dict[str, Any]:
     return await pipeline.run(PIPELINE, say)
 
 
+async def _gates(say: report.Say) -> dict[str, Any]:
+    return await gates.run(GATES, say)
+
+
 # The started processes are ended by their pid, and nobody keeps the object that Python would like to see waited for.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-@pytest.mark.parametrize("run", [_growth, _pipeline])
+@pytest.mark.parametrize("run", [_growth, _pipeline, _gates])
 async def test_a_benchmark_runs_and_leaves_its_figures(
     run: Callable[[report.Say], Awaitable[dict[str, Any]]], tmp_path: Path
 ) -> None:
@@ -36,6 +42,16 @@ async def test_a_benchmark_runs_and_leaves_its_figures(
     assert "median" in said[-1] or "history" in said[-1]
     assert "plain" in said[-1]
     assert "ours" in said[-1]
+
+
+async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
+    """Both databases come up, every call is timed from when it was due, and each figure stands beside the driver's."""
+    said: list[str] = []
+    results = await ledger.run(LEDGER, said.append)
+    assert json.loads(report.write(tmp_path, "smoke", results).read_text())["rates"] == ledger.RATES
+    assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ("ledger", "driver alone")}
+    assert all(one["p95"] > 0 for rounds in results["rounds"].values() for one in rounds)
+    assert "p95 over the driver's" in said[-1]
 
 
 def test_the_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
