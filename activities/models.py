@@ -39,6 +39,9 @@ from ledger.turns import NewTurn
 CALL_MARGIN = timedelta(seconds=20)
 """Time an attempt has beyond the model call itself, for the ledger."""
 
+CLOSING = timedelta(seconds=10)
+"""How long an attempt that failed waits for a ledger that is away, to give back what it held."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -131,12 +134,16 @@ class Models:
             reach("model.before_completion")
             return turn
         except ProviderError as error:
-            await self._ledger.tx(spend.close, reservation, "lost" if error.maybe_charged else "released")
+            await self._close(reservation, "lost" if error.maybe_charged else "released")
             raise
         except BaseException:
             # Also what nobody foresaw: no later attempt may come to close it. What `_finish` has settled stays settled.
-            await self._ledger.tx(spend.close, reservation, unanswered)
+            await self._close(reservation, unanswered)
             raise
+
+    async def _close(self, reservation: str, how: str) -> None:
+        """Give back what was held, or leave it charged. One that stays held is charged by the next attempt."""
+        await kept(lambda: self._ledger.tx(spend.close, reservation, how), at_most=CLOSING)
 
     async def _begin(self, call: Call, choice: Choice, reservation: str) -> Started | Turn:
         try:

@@ -11,6 +11,9 @@ from contracts.errors import LedgerUnavailable
 
 T = TypeVar("T")
 
+AGAIN = 1.0
+"""Seconds between two tries."""
+
 MARGIN = timedelta(seconds=10)
 """What is left of an attempt's time when it stops waiting for the ledger."""
 
@@ -29,21 +32,25 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-async def kept(commit: Callable[[], Awaitable[T]]) -> T:
+async def kept(commit: Callable[[], Awaitable[T]], at_most: timedelta | None = None) -> T:
     """Commit what was costly to get. While the ledger is away it waits and tries again, for the rest of the attempt's time.
 
-    Without this a database that restarts during a model call has the call made, and paid for, once more.
+    `at_most` is a shorter time. Without this a database that restarts during a model call has the call made, and paid for,
+    once more.
     """
+    ends = _ends() if at_most is None else min(_ends(), datetime.now(UTC) + at_most)
     while True:
         try:
             return await commit()
         except LedgerUnavailable as error:
-            if not activity.in_activity() or _ends() < datetime.now(UTC):
+            if ends < datetime.now(UTC):
                 raise
             activity.logger.warning("what this attempt got waits for the ledger: %s", error)
-        await asyncio.sleep(1)
+        await asyncio.sleep(AGAIN)
 
 
 def _ends() -> datetime:
+    if not activity.in_activity():
+        return datetime.now(UTC)
     info = activity.info()
     return info.started_time + (info.start_to_close_timeout or timedelta()) - MARGIN

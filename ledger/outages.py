@@ -54,7 +54,7 @@ def explained() -> Iterator[None]:
         raise LedgerUnavailable(
             "the ledger cannot be used: all connections of this process are busy; it is tried again"
         ) from None
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:  # SQLite reads its rows, and their faults, when they are fetched
         known = unavailable(error)
         if known is None:
             raise
@@ -62,12 +62,15 @@ def explained() -> Iterator[None]:
         raise known from None
 
 
-def unavailable(error: DBAPIError) -> LedgerUnavailable | None:
+def unavailable(error: DBAPIError | sqlite3.Error) -> LedgerUnavailable | None:
     """What a driver's error says about the database; None for one that trying again does not mend."""
-    mend = _mend(error)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    mend = _mend(cause, lost=lost)
     if mend is None:
         return None
-    return LedgerUnavailable(f"the ledger cannot be used: {_first_line(error)}; {mend} (`baton doctor` looks at it)")
+    said = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:300].rstrip(".")
+    return LedgerUnavailable(f"the ledger cannot be used: {said}; {mend} (`baton doctor` looks at it)")
 
 
 def folder_unavailable(folder: Path, error: OSError) -> LedgerUnavailable:
@@ -78,8 +81,7 @@ def folder_unavailable(folder: Path, error: OSError) -> LedgerUnavailable:
     )
 
 
-def _mend(error: DBAPIError) -> str | None:
-    cause = error.orig
+def _mend(cause: object, *, lost: bool) -> str | None:
     if isinstance(cause, sqlite3.Error):
         return _SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
     state = getattr(cause, "sqlstate", None) or ""
@@ -87,9 +89,4 @@ def _mend(error: DBAPIError) -> str | None:
         if known in _POSTGRESQL:
             return _POSTGRESQL[known]
     # A connection that broke, or was never made, has no SQLSTATE.
-    lost = error.connection_invalidated or (not state and type(cause).__name__ == "OperationalError")
-    return _REACH if lost else None
-
-
-def _first_line(error: DBAPIError) -> str:
-    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0][:300].rstrip(".")
+    return _REACH if lost or (not state and type(cause).__name__ == "OperationalError") else None
