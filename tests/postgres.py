@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -55,6 +55,7 @@ class Postgres:
     """A running server. `migrated` gives an empty ledger each time."""
 
     socket: Path
+    pid: int
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _free: list[str] = field(default_factory=list)
 
@@ -126,6 +127,13 @@ def missing() -> NoReturn:
 @contextlib.contextmanager
 def running() -> Iterator[Postgres]:
     """A server; stopped by its own process id and deleted at the end."""
+    with place() as (bin_folder, folder, user), started(bin_folder, folder, user, OPTIONS) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def place() -> Iterator[tuple[Path, Path, pwd.struct_passwd | None]]:
+    """The binaries, a folder with an empty cluster in it, and whom the server runs as; deleted at the end."""
     bin_folder = binaries()
     if bin_folder is None:
         missing()
@@ -135,8 +143,8 @@ def running() -> Iterator[Postgres]:
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
     try:
-        with _server(bin_folder, folder, user) as server:
-            yield server
+        _make_cluster(bin_folder, folder, user)
+        yield bin_folder, folder, user
     finally:
         shutil.rmtree(folder)
 
@@ -149,30 +157,23 @@ def _server_user() -> pwd.struct_passwd | None:
     return names.get("postgres") or names["nobody"]
 
 
+def _make_cluster(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
+    options = ("-U", "baton", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
+    with (folder / "log").open("w") as output:
+        if _start([bin_folder / "initdb", "-D", folder / "data", *options], folder, user, output).wait() != 0:
+            pytest.fail(f"initdb failed: {(folder / 'log').read_text()[-2000:]}")
+
+
 @contextlib.contextmanager
-def _server(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> Iterator[Postgres]:
-    data, log = folder / "data", folder / "log"
-    initdb: list[Path | str] = [
-        bin_folder / "initdb",
-        "-D",
-        data,
-        "-U",
-        "baton",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--no-locale",
-        "-N",
-    ]
-    with log.open("w+") as output:
-        if _start(initdb, folder, user, output).wait() != 0:
-            pytest.fail(f"initdb failed: {log.read_text()[-2000:]}")
-        settings = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
-        process = _start([bin_folder / "postgres", "-D", data, "-k", folder, "-p", str(PORT), *settings], folder, user, output)
-        server = Postgres(folder)
+def started(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None, options: Mapping[str, str]) -> Iterator[Postgres]:
+    """A server on the cluster in the folder, until the block ends or somebody has ended it before."""
+    with (folder / "log").open("a") as output:
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        data: list[Path | str] = [bin_folder / "postgres", "-D", folder / "data", "-k", folder, "-p", str(PORT)]
+        process = _start([*data, *settings], folder, user, output)
+        server = Postgres(folder, process.pid)
         try:
-            _wait(server, process, log)
+            _wait(server, process, folder / "log")
             yield server
         finally:
             _stop(process)
@@ -198,7 +199,8 @@ def _wait(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> No
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     """A fast shutdown of this process, which ends its own children; by force where that takes too long."""
-    process.send_signal(signal.SIGINT)
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
     try:
         process.wait(30)
     except subprocess.TimeoutExpired:

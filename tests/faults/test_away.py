@@ -1,0 +1,156 @@
+"""The database goes away in the middle of a delivery and comes back: the run waits, says why, and goes on."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, func, select
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateStage
+from temporalio.common import RetryPolicy
+from temporalio.service import RPCError
+
+from commands.server import ROOT
+from contracts.errors import LedgerUnavailable
+from ledger import db
+from ledger.tables import reservation
+from tests import scripts
+from tests.faults.databases import Mortal, locked, mortal
+from tests.faults.record import Record, record, sound
+from tests.replay.scenarios import FIX, PLANNER
+from tests.scripts import a_tester, writer
+from tests.stack import git, sample, stack, until
+from workflows.kit import options
+
+TWICE = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=2)
+
+Outage = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass
+class Database:
+    """One kind of database, and two ways in which it goes away."""
+
+    url: str
+    first: Outage
+    second: Outage
+    says: str
+    """What a person reads meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[Mortal]:
+    """A server that only these tests end."""
+    with mortal() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Each database with its ways to go away."""
+    if request.param == "postgresql":
+        server: Mortal = request.getfixturevalue("own_postgres")
+        url, says = server.server.url(server.name), "start the database, or correct `ledger_url`"
+        return Database(url, lambda: server.away("killed"), lambda: server.away("immediate"), says)
+    monkeypatch.setattr(db, "BUSY_SECONDS", 0.3)
+    file = tmp_path / "ledger.db"
+    says = "database is locked; end what keeps it locked"
+    return Database(f"sqlite:///{file}", lambda: locked(file), lambda: locked(file), says)
+
+
+async def asked(run: WorkflowHandle[Any, Any]) -> bool | None:
+    """True once a model call of this workflow is under way."""
+    with contextlib.suppress(RPCError):  # it has not started yet
+        pending = (await run.describe()).raw_description.pending_activities
+        if any(one.activity_type.name == "call_model" and one.HasField("last_started_time") for one in pending):
+            return True
+    return None
+
+
+async def waits_for_the_ledger(run: WorkflowHandle[Any, Any]) -> str | None:
+    """What a pending activity says about the ledger, in Temporal's own words for people; None while none does."""
+    for one in (await run.describe()).raw_description.pending_activities:
+        if one.last_failure.application_failure_info.type == LedgerUnavailable.__name__:
+            return str(one.last_failure.message)
+    return None
+
+
+async def rounds(run: WorkflowHandle[Any, Any]) -> int | None:
+    """How often the approval was begun, once that is more than once; None before."""
+    history = await run.fetch_history()
+    begun = [one.activity_task_scheduled_event_attributes.activity_type.name for one in history.events]
+    return begun.count("admit_decision") if begun.count("admit_decision") > 2 else None
+
+
+async def test_a_delivery_outlives_its_database(
+    client: Client, tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Away while a model answers, and while a person decides, longer than an activity is tried again.
+
+    The reply waits and is not paid for again; the approval is begun anew and is acknowledged when it stands; nothing is
+    lost, doubled or held, and meanwhile a person can read why the run waits.
+    """
+    monkeypatch.setitem(options.LEDGER, "retry_policy", TWICE)
+    origin = sample(tmp_path / "sample")
+    script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX) | {"delay_ms": 1500}, a_tester())
+    async with stack(client, tmp_path / "state", script, ledger_url=database.url) as running:
+        run = await running.deliver(origin, branch="after")
+        await running.approve(run, "plan")
+        child = client.get_workflow_handle(f"{run.id}.write.1.fix")
+        await until(lambda: asked(child), "the writer's model was asked")
+        with database.first():
+            await until(lambda: kept_back(caplog), "a reply waited for the ledger")
+        view = await running.gate(run, "change")
+        with database.second():
+            deciding = await run.start_update(
+                "approve", {"gate": view.gate, "by": "maria"}, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+            )
+            said = await until(lambda: waits_for_the_ledger(run), "the approval waited for the ledger")
+            await until(lambda: rounds(run), "the approval was begun anew")
+        assert (await deciding.result())["won"] is True
+        report = await run.result()
+        left = await running.ledger.read(record, run.id)
+        await running.ledger.read(sound)
+        lost = await running.ledger.read(lost_calls)
+    assert database.says in said
+    assert report.state == "done"
+    assert git(origin, "rev-list", "--count", "main..after") == "1"
+    assert once(left), left
+    assert left.decisions.total() == 2
+    assert lost == 0
+
+
+async def kept_back(caplog: pytest.LogCaptureFixture) -> bool | None:
+    """True once the worker says that it keeps a reply for a ledger that is away."""
+    return True if "what this attempt got waits for the ledger" in caplog.text else None
+
+
+def lost_calls(connection: Connection) -> int:
+    """Calls that were paid for and whose replies nobody got."""
+    query = select(func.count()).select_from(reservation).where(reservation.c.state == "lost")
+    return int(connection.execute(query).scalar_one())
+
+
+def once(left: Record) -> bool:
+    """True if nothing stands there twice."""
+    counted = (left.lines, left.turns, left.results, left.handoffs, left.gates, left.decisions, left.actions)
+    return all(number == 1 for counter in counted for number in counter.values())
+
+
+def test_a_worker_ends_with_the_reason_where_the_ledger_is_away(tmp_path: Path) -> None:
+    """Exit code 6 and one line, as for a Temporal that is away; no traceback."""
+    nowhere = "postgresql+psycopg://baton:s3cret@127.0.0.1:1/baton"
+    variables = {"PATH": os.defpath, "BATON_STATE": str(tmp_path), "BATON_LEDGER_URL": nowhere}
+    done = subprocess.run([sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 6
+    assert "baton worker: the ledger cannot be used: connection" in done.stderr
+    assert "start the database, or correct `ledger_url`" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "s3cret" not in done.stderr
