@@ -1,14 +1,17 @@
 """A model call: one stored turn for each key, paid once however often it is asked for."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select
 from temporalio.testing import ActivityEnvironment
 
+from activities import shielding
 from activities.admission import Admission
 from activities.agents import load_catalogue
 from activities.models import Models
@@ -17,12 +20,14 @@ from activities.providers.openai import OpenAI
 from activities.tools.registry import TOOLS
 from contracts.base import sha256
 from contracts.conversation import ModelReply, Usage
+from contracts.errors import LedgerUnavailable
 from contracts.ids import turn_key
 from contracts.runs import RunRef
 from contracts.steps import CallModel
 from ledger.db import Ledger
 from ledger.tables import scope, turn
 from tests.activities import agentfiles
+from tests.faults.lost import LostCommits
 from tests.scripts import answer, summary
 from tests.wire.server import Play, WireServer
 
@@ -76,6 +81,59 @@ async def test_two_attempts_at_once_leave_one_turn(paid: tuple[Models, CallModel
     assert len(server.requests) == 2
     assert ledger.read_now(_turns) == 1
     assert set(ledger.read_now(_money).values()) == {(2 * COST, 0)}
+
+
+def attempt() -> ActivityEnvironment:
+    """An attempt that has begun now and has a minute."""
+    environment = ActivityEnvironment()
+    times = {"started_time": datetime.now(UTC), "start_to_close_timeout": timedelta(minutes=1)}
+    environment.info = dataclasses.replace(environment.info, **times)
+    return environment
+
+
+async def test_a_reply_waits_for_a_ledger_that_is_away(
+    paid: tuple[Models, CallModel, WireServer, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is away when the reply has come: it is kept and committed when the ledger is back; nothing is paid again."""
+    models, request, server, ledger = paid
+    monkeypatch.setattr(shielding, "AGAIN", 0.01)
+    server.play(REPLY, REPLY)
+    faults = LostCommits(ledger, lambda name, number: "before" if name == "Models._finish" and number < 3 else "")
+    assert (await attempt().run(models.call_model, request)).usd_micros == COST
+    assert (faults.landed.total(), len(server.requests)) == (3, 1)
+    assert set(ledger.read_now(_money).values()) == {(COST, 0)}
+
+
+async def test_without_waiting_the_same_outage_would_pay_twice(
+    paid: tuple[Models, CallModel, WireServer, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test above can fail: an attempt that gives up at once has the next one ask, and pay for, the model again."""
+    models, request, server, ledger = paid
+    monkeypatch.setattr("activities.models.kept", lambda commit, at_most=None: commit())
+    server.play(REPLY, REPLY)
+    LostCommits(ledger, lambda name, number: "before" if name == "Models._finish" and number < 1 else "")
+    with pytest.raises(LedgerUnavailable):
+        await attempt().run(models.call_model, request)
+    await attempt().run(models.call_model, request)
+    assert len(server.requests) == 2
+    spent, held = ledger.read_now(_money)["run:trace-1"]
+    assert (spent > 2 * COST, held) == (True, 0)
+
+
+async def test_a_reply_does_not_wait_longer_than_its_attempt(
+    paid: tuple[Models, CallModel, WireServer, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the attempt's time is over the error says that the ledger is away, and the call stays charged."""
+    models, request, server, ledger = paid
+    monkeypatch.setattr(shielding, "AGAIN", 0.01)
+    server.play(REPLY)
+    LostCommits(ledger, lambda name, _: "before" if name == "Models._finish" else "")
+    environment = attempt()
+    environment.info = dataclasses.replace(environment.info, start_to_close_timeout=shielding.MARGIN)
+    with pytest.raises(LedgerUnavailable, match="the ledger cannot be used"):
+        await environment.run(models.call_model, request)
+    spent, held = ledger.read_now(_money)["run:trace-1"]
+    assert (spent >= COST, held) == (True, 0)
 
 
 def _turns(connection: Connection) -> int:

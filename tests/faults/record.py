@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from contracts.runs import FINAL
 from ledger import feed, runs, turns
-from ledger.tables import action, decision, edge, gate, handoff, metadata, reservation, scope, tool_result
+from ledger.tables import action, decision, edge, gate, handoff, reservation, scope, tool_result
 from ledger.tables import feed as feed_table
 from ledger.tables import run as run_table
 from ledger.tables import turn as turn_table
@@ -60,6 +60,12 @@ def record(connection: Connection, name: str) -> Record:
     )
 
 
+def once(left: Record) -> bool:
+    """True if nothing stands there twice."""
+    counted = (left.lines, left.turns, left.results, left.handoffs, left.gates, left.decisions, left.actions)
+    return all(number == 1 for counter in counted for number in counter.values())
+
+
 def sound(connection: Connection) -> None:
     """Fail if the ledger contradicts itself: money that is held by nobody, a broken chain, a gap, a run that never ended."""
     assert [row.workflow_id for row in connection.execute(select(run_table)) if row.state not in FINAL] == []
@@ -77,4 +83,3 @@ def sound(connection: Connection) -> None:
         ends[line["trace"]] = line["hash"]
     for trace, end in ends.items():
         assert runs.find(connection, trace).feed_hash == end
-    assert "feed" in metadata.tables

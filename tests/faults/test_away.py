@@ -1,6 +1,5 @@
 """The database goes away in the middle of a delivery and comes back: the run waits, says why, and goes on."""
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -9,21 +8,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateStage
+from temporalio.client import Client, WorkflowUpdateStage
 from temporalio.common import RetryPolicy
-from temporalio.service import RPCError
 
 from commands.server import ROOT
-from contracts.errors import LedgerUnavailable
 from ledger import db
 from ledger.tables import reservation
 from tests import scripts
 from tests.faults.databases import Mortal, locked, mortal
-from tests.faults.record import Record, record, sound
+from tests.faults.looking import asked, rounds, waits_for_the_ledger
+from tests.faults.record import once, record, sound
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
 from tests.stack import git, sample, stack, until
@@ -65,30 +62,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     return Database(f"sqlite:///{file}", lambda: locked(file), lambda: locked(file), says)
 
 
-async def asked(run: WorkflowHandle[Any, Any]) -> bool | None:
-    """True once a model call of this workflow is under way."""
-    with contextlib.suppress(RPCError):  # it has not started yet
-        pending = (await run.describe()).raw_description.pending_activities
-        if any(one.activity_type.name == "call_model" and one.HasField("last_started_time") for one in pending):
-            return True
-    return None
-
-
-async def waits_for_the_ledger(run: WorkflowHandle[Any, Any]) -> str | None:
-    """What a pending activity says about the ledger, in Temporal's own words for people; None while none does."""
-    for one in (await run.describe()).raw_description.pending_activities:
-        if one.last_failure.application_failure_info.type == LedgerUnavailable.__name__:
-            return str(one.last_failure.message)
-    return None
-
-
-async def rounds(run: WorkflowHandle[Any, Any]) -> int | None:
-    """How often the approval was begun, once that is more than once; None before."""
-    history = await run.fetch_history()
-    begun = [one.activity_task_scheduled_event_attributes.activity_type.name for one in history.events]
-    return begun.count("admit_decision") if begun.count("admit_decision") > 2 else None
-
-
 async def test_a_delivery_outlives_its_database(
     client: Client, tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,17 +76,21 @@ async def test_a_delivery_outlives_its_database(
     async with stack(client, tmp_path / "state", script, ledger_url=database.url) as running:
         run = await running.deliver(origin, branch="after")
         await running.approve(run, "plan")
-        child = client.get_workflow_handle(f"{run.id}.write.1.fix")
-        await until(lambda: asked(child), "the writer's model was asked")
+        await until(lambda: asked(client, f"{run.id}.write.1.fix"), "the writer's model was asked")
         with database.first():
             await until(lambda: kept_back(caplog), "a reply waited for the ledger")
         view = await running.gate(run, "change")
+        before = await rounds(run, "admit_decision")
+
+        async def begun_anew() -> bool | None:
+            return True if await rounds(run, "admit_decision") > before + 1 else None
+
         with database.second():
             deciding = await run.start_update(
                 "approve", {"gate": view.gate, "by": "maria"}, wait_for_stage=WorkflowUpdateStage.ACCEPTED
             )
             said = await until(lambda: waits_for_the_ledger(run), "the approval waited for the ledger")
-            await until(lambda: rounds(run), "the approval was begun anew")
+            await until(begun_anew, "the approval was begun anew")
         assert (await deciding.result())["won"] is True
         report = await run.result()
         left = await running.ledger.read(record, run.id)
@@ -136,12 +113,6 @@ def lost_calls(connection: Connection) -> int:
     """Calls that were paid for and whose replies nobody got."""
     query = select(func.count()).select_from(reservation).where(reservation.c.state == "lost")
     return int(connection.execute(query).scalar_one())
-
-
-def once(left: Record) -> bool:
-    """True if nothing stands there twice."""
-    counted = (left.lines, left.turns, left.results, left.handoffs, left.gates, left.decisions, left.actions)
-    return all(number == 1 for counter in counted for number in counter.values())
 
 
 def test_a_worker_ends_with_the_reason_where_the_ledger_is_away(tmp_path: Path) -> None:

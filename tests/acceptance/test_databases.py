@@ -1,0 +1,116 @@
+"""Deliveries on each database: the ways they go, at the same time, through the death of the worker that serves them."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+import config
+from contracts.delivery import DeliveryReport
+from ledger import runs
+from ledger.db import Ledger
+from tests import scripts
+from tests.faults.looking import asked
+from tests.faults.record import record, sound
+from tests.processes import Worker
+from tests.scripts import a_tester, answer, edit, item, plan, says, summary, writer
+from tests.stack import Stack, git, sample, until
+
+OLD = "    return int(cents * (100 - percent) / 100)\n"
+NEW = "    return (cents * (100 - percent) + 50) // 100\n"
+WRONG = "    return cents + 1\n"
+LINE = "Prices are whole cents.\n"
+FIX = edit("shop/pricing.py", OLD, NEW)
+
+Run = WorkflowHandle[Any, DeliveryReport]
+
+
+def planner(way: str, *items: dict[str, Any]) -> dict[str, Any]:
+    """The planner of one way: its instruction says which."""
+    return says("planner", answer(plan(*items)), text=f"go {way}")
+
+
+def one(way: str) -> dict[str, Any]:
+    """The one item of most ways."""
+    return planner(way, item(f"{way}-fix", ["shop/pricing.py"]))
+
+
+SCRIPT = (
+    one("happily"),
+    writer("happily-fix", FIX) | {"delay_ms": 2500},
+    one("wrong"),
+    writer("wrong-fix", edit("shop/pricing.py", OLD, WRONG)),
+    says("writer", edit("shop/pricing.py", WRONG, NEW), answer(summary("mended")), text="Your item is `rework-1`"),
+    one("rejected"),
+    writer("rejected-fix", FIX),
+    planner("apart", item("apart-fix", ["shop/pricing.py"]), item("apart-doc", ["README.md"])),
+    says("writer", edit("README.md", LINE, f"{LINE}Half a cent up.\n"), answer(summary()), text="do yours on top of them"),
+    writer("apart-fix", FIX),
+    writer("apart-doc", edit("shop/pricing.py", OLD, "    return round(cents * (100 - percent) / 100)\n")),
+    a_tester(),
+)
+
+
+async def approves(stack: Stack, run: Run) -> None:
+    """Somebody who is content."""
+    await stack.approve(run, "plan")
+    await stack.approve(run, "change")
+
+
+async def rejects(stack: Stack, run: Run) -> None:
+    """Somebody who is not."""
+    await stack.approve(run, "plan")
+    await stack.decide(await stack.gate(run, "change"), "reject", note="not before the release")
+
+
+async def settles(stack: Stack, run: Run) -> None:
+    """Somebody who has one item done again where two are in conflict."""
+    for gate in ("plan", "conflict-1", "conflict-2", "change"):
+        await stack.approve(run, gate)
+
+
+WAYS: dict[str, Callable[[Stack, Run], Awaitable[None]]] = {
+    "happily": approves,
+    "wrong": approves,
+    "rejected": rejects,
+    "apart": settles,
+}
+
+
+async def test_deliveries_of_every_kind_outlive_their_worker(client: Client, tmp_path: Path, url: str) -> None:
+    """Approved, reworked, rejected and in conflict, at the same time; the only worker is killed while a model answers.
+
+    Each ends as it would have, with its branch or without; nothing is lost, doubled or held, and nothing of the deliveries
+    knows which database it is.
+    """
+    origin = sample(tmp_path / "sample")
+    script = scripts.save(tmp_path / "script.yaml", *SCRIPT)
+    settings = config.Settings(
+        state=tmp_path / "state", task_queue=f"databases-{tmp_path.name}", model="scripted:x", script=script, ledger_url=url
+    )
+    ledger = Ledger(url, settings.artifacts)
+    stack = Stack(client, settings, ledger, None)  # type: ignore[arg-type]  # its parts are in the other process
+    with Worker(client, settings, tmp_path / "worker.log") as worker, contextlib.closing(ledger):
+        started = {way: await stack.deliver(origin, instruction=f"go {way}", branch=way) for way in WAYS}
+        people = [asyncio.create_task(decide(stack, started[way])) for way, decide in WAYS.items()]
+        await until(lambda: asked(client, f"{started['happily'].id}.write.1.happily-fix"), "a writer was asked")
+        worker.kill()
+        worker.start()
+        await asyncio.gather(*people)
+        reports = {way: await run.result() for way, run in started.items()}
+        rows = {way: await ledger.read(runs.find, run.id) for way, run in started.items()}
+        left = {way: await ledger.read(record, run.id) for way, run in started.items()}
+        await ledger.read(sound)
+        story = await stack.said(started["wrong"])
+    states = {"happily": "done", "wrong": "done", "rejected": "could_not", "apart": "done"}
+    assert {way: report.state for way, report in reports.items()} == states
+    assert {way: row.state for way, row in rows.items()} == states
+    assert set(git(origin, "branch", "--format=%(refname:short)").split()) == {"main", "happily", "wrong", "apart"}
+    for way in ("happily", "wrong", "apart"):
+        assert git(origin, "rev-parse", f"{way}^{{tree}}") == reports[way].tree
+        assert git(origin, "rev-list", "--count", f"main..{way}") == "1"
+    assert "rework round 1" in story
+    assert set(left["happily"].turns.values()) == set(left["apart"].turns.values()) == {1}

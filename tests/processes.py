@@ -1,0 +1,75 @@
+"""Real worker processes for tests: started as a user starts them, and ended in every way."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from temporalio.client import Client
+
+import config
+from commands.server import ROOT
+
+
+@dataclass
+class Worker:
+    """At most one `python worker.py` at a time, with these settings; what it prints goes to `log`. Ended with the block."""
+
+    client: Client
+    settings: config.Settings
+    log: Path
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    def __enter__(self) -> "Worker":
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it; nothing waits until it is ready."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
+        variables = kept | self._variables()
+        with self.log.open("ab") as log:
+            command = [sys.executable, str(ROOT / "worker.py")]
+            self._process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """End it by force, as a machine that loses its power would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def _variables(self) -> dict[str, str]:
+        set_here = self.settings.model_dump(exclude_unset=True)
+        named = {f"BATON_{name.upper()}": str(value) for name, value in set_here.items()}
+        return named | {"TEMPORAL_ADDRESS": self.client.service_client.config.target_host, "BATON_LOG_FORMAT": "json"}
+
+
+@contextlib.contextmanager
+def file_size_limit(pid: int, limit: int) -> Iterator[None]:
+    """Files of a running process cannot grow beyond `limit` bytes while the block runs: to it, its disk is full."""
+    import resource
+
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, before[1]))
+    yield
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
