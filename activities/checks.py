@@ -35,6 +35,8 @@ class Ran:
     failures: tuple[str, ...]
     duration: timedelta
     stopped: str = ""
+    unnamed: int = 0
+    """Failed tests beyond those in `failures`."""
 
     @property
     def tail(self) -> str:
@@ -79,13 +81,13 @@ async def run_check(
     try:
         _remove_report(directory)
         completed = await sandbox.run(argv, directory=directory, environment=environment, timeout=limit)
-        total, failures = await asyncio.to_thread(_report, directory) if is_pytest(command) else (None, ())
+        total, failures, unnamed = await asyncio.to_thread(_report, directory) if is_pytest(command) else (None, (), 0)
     finally:
         await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
-    return _ran(command, completed, total, failures)
+    return _ran(command, completed, total, failures, unnamed)
 
 
-def _ran(command: str, completed: Completed, total: int | None, failures: tuple[str, ...]) -> Ran:
+def _ran(command: str, completed: Completed, total: int | None, failures: tuple[str, ...], unnamed: int) -> Ran:
     return Ran(
         command=command,
         exit_code=completed.exit_code,
@@ -95,6 +97,7 @@ def _ran(command: str, completed: Completed, total: int | None, failures: tuple[
         failures=failures,
         duration=completed.duration,
         stopped=completed.stopped,
+        unnamed=unnamed,
     )
 
 
@@ -115,16 +118,17 @@ def _remove_report(directory: Path) -> None:
         (directory / JUNIT).unlink()
 
 
-def _report(directory: Path) -> tuple[int | None, tuple[str, ...]]:
-    """Tests that ran and the ids of those that failed. A missing or broken report counts as no test: never as a pass."""
+def _report(directory: Path) -> tuple[int | None, tuple[str, ...], int]:
+    """Tests that ran, ids of those that failed, and how many more did. A missing or broken report counts as no test."""
     try:
         data = paths.read_file(directory, JUNIT, JUNIT_LIMIT)
         root = ElementTree.fromstring(data)  # noqa: S314 (expat itself bounds entity expansion)
     except (paths.PathRefused, OSError, ElementTree.ParseError, ValueError, LookupError):  # the last two: odd encodings
-        return 0, ()
+        return 0, (), 0
     cases = list(root.iter("testcase"))
     failed = tuple(sorted({_test_id(case) for case in cases if _failed(case)}))
-    return sum(_ran_at_all(case) for case in cases), failed[:FAILURES_LIMIT]
+    named = failed[:FAILURES_LIMIT]
+    return sum(_ran_at_all(case) for case in cases), named, len(failed) - len(named)
 
 
 def _failed(case: ElementTree.Element) -> bool:

@@ -49,7 +49,7 @@ def judge(runs: tuple[CheckRun, ...], base: CheckRun | None) -> tuple[Verdict, s
 
 def _all_named(runs: tuple[CheckRun, ...]) -> bool:
     """True if every run counted its tests and named all that failed."""
-    return bool(runs) and all(run.total and len(run.failures) < FAILURES_LIMIT for run in runs)
+    return bool(runs) and all(run.total and not run.unnamed and len(run.failures) < FAILURES_LIMIT for run in runs)
 
 
 def _missing(runs: tuple[CheckRun, ...], base: CheckRun | None) -> int:
@@ -77,5 +77,5 @@ def _why_red(run: CheckRun) -> str:
     if run.total == 0:
         return f"{run.command}: no test was reported (exit code {run.exit_code})"
     if run.failures:
-        return f"{run.command}: {len(run.failures)} of {run.total} tests fail"
+        return f"{run.command}: {len(run.failures) + run.unnamed} of {run.total} tests fail"
     return f"{run.command}: exit code {run.exit_code}"

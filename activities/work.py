@@ -17,6 +17,7 @@ from activities.checks import Ran, run_check
 from activities.commit import commit_riders
 from activities.detect import detect_check
 from activities.git import Mirror, Mirrors
+from activities.listing import first, listed
 from activities.sandbox import Sandbox
 from activities.shielding import kept
 from activities.tools.text import for_model, visible
@@ -102,10 +103,10 @@ class Work:
     async def collect_changes(self, request: CollectChanges) -> ChangeSet:
         """What a step really changed, read from its workspace and kept as a patch. Safe to call twice."""
         async with beating():
-            change, patch = await self._guarded(asyncio.to_thread(self._collect, request))
-            return await self._ledger.tx(self._keep_change, request, change, patch)
+            change, patch, listing = await self._guarded(asyncio.to_thread(self._collect, request))
+            return await self._ledger.tx(self._keep_change, request, change, patch, listing)
 
-    def _collect(self, request: CollectChanges) -> tuple[ChangeSet, bytes]:
+    def _collect(self, request: CollectChanges) -> tuple[ChangeSet, bytes, bytes]:
         use = request.workspace
         self._workspaces.ensure(use.name, use.ref, use.state, self._read)
         mirror, tree = self._workspaces.snapshot(use.name)
@@ -115,20 +116,29 @@ class Work:
         if outside and request.drop_outside:
             tree = mirror.restore(tree, outside, start)
             files = _changes(mirror, start, tree)
+        named = listed(files, outside)
         change = ChangeSet(
             item=request.item,
             summary=request.summary,
-            files=files,
-            outside=outside,
+            files=named.files,
+            outside=named.outside,
+            counts=named.counts,
             start_tree=start,
             tree=tree,
         )
-        return change, mirror.diff(start, tree)
+        return change, mirror.diff(start, tree), named.listing
 
-    def _keep_change(self, connection: Connection, request: CollectChanges, change: ChangeSet, patch: bytes) -> ChangeSet:
+    def _keep_change(
+        self, connection: Connection, request: CollectChanges, change: ChangeSet, patch: bytes, listing: bytes
+    ) -> ChangeSet:
         kept = self._keep(connection, request.run, patch, f"patch of {request.item}", "text/x-diff") if change.files else None
+        self._keep_listing(connection, request.run, listing, f"files of {request.item}")
         commit_riders(connection, request)
         return change.model_copy(update={"patch": kept})
+
+    def _keep_listing(self, connection: Connection, run: RunRef, listing: bytes, name: str) -> None:
+        if listing:
+            self._keep(connection, run, listing, name, "application/json")
 
     @activity.defn
     async def describe_change(self, request: CollectChanges) -> Shown:
@@ -141,11 +151,10 @@ class Work:
     def _describe(self, ref: WorkspaceRef) -> Shown:
         mirror = self._mirrors.open(ref.repository)
         base, tree = mirror.tree_of(ref.base), self._tree(mirror, ref)
-        files = _changes(mirror, base, tree)
-        return Shown(
-            files=files,
-            diff=for_model(mirror.diff(base, tree).decode(errors="replace"), DIFF_LIMIT),
-        )
+        named, diff = listed(_changes(mirror, base, tree)), mirror.diff(base, tree).decode(errors="replace")
+        if named.counts is not None:
+            diff = f"[{named.counts.files} files changed; the first {len(named.files)} are named]\n{diff}"
+        return Shown(files=named.files, diff=for_model(diff, DIFF_LIMIT))
 
     @activity.defn
     async def integrate(self, request: Integrate) -> Integrated:
@@ -165,7 +174,7 @@ class Work:
                 continue
             applied = mirror.apply(tree, self._read(change.patch.digest))
             if applied.tree is None:
-                return Integrated(conflicts=applied.conflicts, conflict_item=change.item), None
+                return Integrated(conflicts=first(applied.conflicts), conflict_item=change.item), None
             tree = applied.tree
         return Integrated(tree=tree), mirror.diff(start, tree)
 
@@ -197,6 +206,7 @@ class Work:
 
     def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
         output = self._keep(connection, request.run, ran.output, request.label, "text/plain", untrusted=True)
+        failures = first(ran.failures, verdict.FAILURES_LIMIT)
         commit_riders(connection, request)
         return CheckRun(
             command=ran.command,
@@ -204,7 +214,8 @@ class Work:
             exit_code=ran.exit_code,
             timed_out=ran.timed_out,
             total=ran.total,
-            failures=ran.failures,
+            failures=failures,
+            unnamed=ran.unnamed + len(ran.failures) - len(failures),
             output=output,
             tail=ran.tail[-3000:],
             seconds=int(ran.duration.total_seconds()),
@@ -225,10 +236,10 @@ class Work:
     async def freeze(self, request: Freeze) -> Frozen:
         """Fix the tree, the branch and the action that an approval will allow. Safe to call twice."""
         async with beating():
-            frozen, patch = await self._guarded(asyncio.to_thread(self._freeze, request))
-            return await self._ledger.tx(self._keep_frozen, request, frozen, patch)
+            frozen, patch, listing = await self._guarded(asyncio.to_thread(self._freeze, request))
+            return await self._ledger.tx(self._keep_frozen, request, frozen, patch, listing)
 
-    def _freeze(self, request: Freeze) -> tuple[Frozen, bytes]:
+    def _freeze(self, request: Freeze) -> tuple[Frozen, bytes, bytes]:
         mirror = self._mirrors.open(request.base.repository)
         tree = self._tree(mirror, request.start)
         patch = mirror.diff(request.base.tree, tree)
@@ -253,10 +264,12 @@ class Work:
             arguments_digest=push.identity(),
             summary=f"push {tree[:12]} as {branch}",
         )
-        return Frozen(subject=subject, intent=intent, files=_changes(mirror, request.base.tree, tree)), patch
+        named = listed(_changes(mirror, request.base.tree, tree))
+        return Frozen(subject=subject, intent=intent, files=named.files, counts=named.counts), patch, named.listing
 
-    def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes) -> Frozen:
+    def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes, listing: bytes) -> Frozen:
         self._keep(connection, request.run, patch, "the change", "text/x-diff")
+        self._keep_listing(connection, request.run, listing, "files of the change")
         self._keep(connection, request.run, push_of(frozen.subject).stored(), "git.push", "application/json")
         commit_riders(connection, request)
         return frozen

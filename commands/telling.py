@@ -91,6 +91,9 @@ def tell_report(out: Out, report: dict[str, Any]) -> None:
             out.line(f"  {name:<9} {safe(text, 2000)}")
     for change in report.get("files") or ():
         out.line(f"  {change['status']:<9} {safe(change['path'])}  +{change['added']} -{change['removed']}")
+    if counts := report.get("counts"):
+        more = counts["files"] - len(report["files"])
+        out.line(f"  and {more} more of {counts['files']} files; all are named in artifact {counts['listing'][:12]}")
     for receipt in report.get("receipts") or ():
         out.line(
             f"  {receipt['type']:<9} {safe(receipt['state'])}: {safe(receipt['summary'])} {safe(receipt['problem'])}".rstrip()

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from contracts.errors import ContractViolation, NewerVersion
 
@@ -167,6 +175,18 @@ class Earlier:
 
     contract: type[Contract]
     upcast: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Grown(Contract):
+    """A contract whose later fields are left out where they say nothing: what was digested before keeps its bytes."""
+
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        whole: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        return {name: value for name, value in whole.items() if name not in self.later or value != fields[name].default}
 
 
 class Input(Contract):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.actions import Receipt
-from contracts.base import ArtifactRef, Command, Contract, Digest, Line
+from contracts.base import ArtifactRef, Command, Contract, Digest, Grown, Line
 from contracts.gates import GateView
 from contracts.handoff import Question
 from contracts.plan import WorkItem
@@ -83,14 +83,37 @@ class FileChange(Contract):
     added: int | None
     removed: int | None
 
+    @property
+    def runs_itself(self) -> bool:
+        """True for files that tools run or read without being asked, agents among them."""
+        return any(mark in self.path for mark in SENSITIVE)
 
-class ChangeSet(Contract, name="change_set/1"):
+
+SENSITIVE = (".github/", ".gitlab-ci", ".ci/", "Makefile", "conftest.py", "setup.py", "package.json", "AGENTS.md", "CLAUDE.md")
+
+
+class ChangeCounts(Contract):
+    """How much a change is in all, where not every file of it is named."""
+
+    files: int
+    outside: int = Field(default=0, description="files that the item did not name")
+    added: int = Field(default=0, description="lines")
+    removed: int = Field(default=0, description="lines")
+    binary: int = Field(default=0, description="files that are not text")
+    runs_itself: tuple[str, ...] = Field(default=(), description="the first files that run by themselves or steer agents")
+    listing: Digest = Field(description="artifact with every changed file, as JSON")
+
+
+class ChangeSet(Grown, name="change_set/1"):
     """What a step really changed, computed from the workspace."""
+
+    later = ("counts",)
 
     item: str
     summary: str
     files: tuple[FileChange, ...] = ()
     outside: tuple[str, ...] = Field(default=(), description="changed files that the item did not name")
+    counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")
     start_tree: str
     tree: str
     patch: ArtifactRef | None = Field(default=None, description="from start_tree to tree; None: nothing changed")
@@ -119,8 +142,10 @@ class TestNotes(Contract, name="test_notes/1"):
     tried: tuple[str, ...] = Field(max_length=30)
 
 
-class CheckRun(Contract, name="check_run/1"):
+class CheckRun(Grown, name="check_run/1"):
     """One run of a check in the sandbox."""
+
+    later = ("unnamed",)
 
     command: str
     tree: str
@@ -128,6 +153,7 @@ class CheckRun(Contract, name="check_run/1"):
     timed_out: bool = False
     total: int | None = Field(default=None, description="tests counted; None: the check does not report single tests")
     failures: tuple[str, ...] = Field(default=(), description="ids of failed tests; at most 200")
+    unnamed: int = Field(default=0, description="failed tests that are not named, because there are so many")
     output: ArtifactRef
     tail: str = Field(default="", description="the end of the output, made safe to show")
     seconds: int = 0
@@ -209,6 +235,7 @@ class DeliveryReport(Contract, name="delivery_report/1"):
     tree: str = ""
     summary: str = ""
     files: tuple[FileChange, ...] = ()
+    counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")
     tests: TestReport | None = None
     receipts: tuple[Receipt, ...] = ()
     approved_by: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest
-from contracts.delivery import ChangeSet, ChangeSubject, CheckRun, FileChange, TestReport
+from contracts.delivery import ChangeCounts, ChangeSet, ChangeSubject, CheckRun, FileChange, TestReport
 from contracts.gates import Intent
 from contracts.runs import Request
 from contracts.steps import WorkspaceUse
@@ -108,6 +108,7 @@ class Frozen(Contract, name="frozen/1"):
     subject: ChangeSubject
     intent: Intent
     files: tuple[FileChange, ...]
+    counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")
 
 
 class DropWorkspaces(Request):

@@ -21,6 +21,7 @@ from workflows.delivery_checks import test_and_rework
 from workflows.delivery_parts import Agreed, Course, Ended, Tested, Written, end_unless_changes
 from workflows.delivery_write import write_and_integrate
 from workflows.kit.ask import Step, ask, cause_of
+from workflows.kit.bounds import cut
 from workflows.kit.gate import gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
@@ -30,6 +31,7 @@ AGENTS = ("planner", "writer", "tester")
 ACTIONS = ("git.push",)
 GATES: tuple[GateKind, ...] = ("plan", "change", "clarify", "conflict", "stuck", "unknown")
 PLAN_ROUNDS = 6
+REASON_BYTES = 4000
 
 
 @workflow.defn(name="Delivery")
@@ -180,6 +182,7 @@ class Delivery:
 
     async def _end(self, state: RunState, reason: str) -> DeliveryReport:
         """Commit how it ended. What is left behind: turns, artifacts and feed; no workspace, no held money."""
+        reason = cut(reason, REASON_BYTES)
         self.kit.stage = "end"
         self.kit.note(f"ended: {state}", reason or "everything asked for was done", "nothing", actor="coordinator")
         drop = DropWorkspaces(run=self.kit.ref)
@@ -206,6 +209,7 @@ class Delivery:
             tree=frozen.subject.tree if frozen else "",
             summary=self.summary,
             files=frozen.files if frozen else (),
+            counts=frozen.counts if frozen else None,
             tests=tested.judged.report if tested else None,
             receipts=self.receipts,
             approved_by=tuple(self.approved_by),

@@ -1,5 +1,8 @@
 """What people are asked in a delivery: titles, computed facts, risk. Pure."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from contracts.base import Contract
 from contracts.delivery import ChangeSet, Feedback, TestReport
 from contracts.gates import Decided
@@ -70,11 +73,10 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
 
 def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> Ask:
     """Approve exactly this tree before it is pushed."""
-    added = sum(change.added or 0 for change in frozen.files)
-    removed = sum(change.removed or 0 for change in frozen.files)
+    size = size_of(frozen)
     facts = [
         f"tests: {report.verdict}: {report.why}",
-        f"{len(frozen.files)} files, +{added} -{removed}: " + ", ".join(change.path for change in frozen.files[:20]),
+        f"{size.files} files, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
     if report.fixed:
@@ -84,11 +86,11 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     if report.new_failures:
         facts.append(f"NEW failures: {', '.join(report.new_failures[:10])}")
     if report.tests_added:
-        facts.append(f"tests added by the tester: {', '.join(report.tests_added)}")
+        facts.append(f"tests added by the tester: {names(report.tests_added)}")
     if report.left_out:
-        facts.append(f"left out, because the tester may only write tests: {', '.join(report.left_out)}")
+        facts.append(f"left out, because the tester may only write tests: {names(report.left_out)}")
     if kept_outside:
-        facts.append(f"outside the plan, kept after a decision: {', '.join(kept_outside)}")
+        facts.append(f"outside the plan, kept after a decision: {names(kept_outside)}")
     risk, reasons = risk_of(frozen, report, kept_outside)
     return Ask(
         kind="change",
@@ -101,8 +103,42 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     )
 
 
-SENSITIVE = (".github/", ".gitlab-ci", ".ci/", "Makefile", "conftest.py", "setup.py", "package.json", "AGENTS.md", "CLAUDE.md")
+SHOWN = 20
+"""Names that one fact shows; the plan, the diff and the listing have all."""
+
+SUBJECT_LIMIT = 48 * 1024
 LARGE_LINES = 400
+
+
+def names(paths: Sequence[str], count: int | None = None) -> str:
+    """The first of some names, and how many there are besides; `count` where not all are given."""
+    left = max(count or 0, len(paths)) - SHOWN
+    return ", ".join(paths[:SHOWN]) + (f" and {left} more" if left > 0 else "")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a change is, over all its files."""
+
+    files: int
+    added: int
+    removed: int
+    binary: int
+    runs_itself: tuple[str, ...]
+
+
+def size_of(frozen: Frozen) -> Size:
+    """From the counts where not every file is named, else from the files."""
+    counts, files = frozen.counts, frozen.files
+    if counts is not None:
+        return Size(counts.files, counts.added, counts.removed, counts.binary, counts.runs_itself)
+    return Size(
+        files=len(files),
+        added=sum(one.added or 0 for one in files),
+        removed=sum(one.removed or 0 for one in files),
+        binary=sum(one.added is None for one in files),
+        runs_itself=tuple(one.path for one in files if one.runs_itself)[:5],
+    )
 
 
 def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -111,12 +147,12 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
     level = 0
     if report.verdict != "passed":
         level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
-    lines = sum((change.added or 0) + (change.removed or 0) for change in frozen.files)
-    if lines > LARGE_LINES or any(change.added is None for change in frozen.files):
+    size = size_of(frozen)
+    lines = size.added + size.removed
+    if lines > LARGE_LINES or size.binary:
         level, reasons = max(level, 1), [*reasons, f"{lines} lines changed, or files that are not text"]
-    runs_itself = [change.path for change in frozen.files if any(mark in change.path for mark in SENSITIVE)]
-    if runs_itself:
-        level, reasons = 2, [*reasons, f"runs by itself or steers agents: {', '.join(runs_itself[:5])}"]
+    if size.runs_itself:
+        level, reasons = 2, [*reasons, f"runs by itself or steers agents: {', '.join(size.runs_itself)}"]
     if kept_outside:
         level, reasons = max(level, 1), [*reasons, "files outside the plan were changed"]
     return ("low", "medium", "high")[level], tuple(reasons)
@@ -130,11 +166,11 @@ def stuck_gate(title: str, facts: tuple[str, ...], on_approve: str, context: Con
 
 def outside_gate(changes: tuple[ChangeSet, ...]) -> Ask:
     """Files were changed that the plan does not name."""
-    facts = tuple(f"{change.item}: {', '.join(change.outside)}" for change in changes if change.outside)
+    facts = tuple(f"{change.item}: {outside_of(change)}" for change in changes if change.outside)
     return Ask(
         kind="conflict",
         title="files outside the plan were changed",
-        subject="\n".join(change.stored().decode() for change in changes),
+        subject=_subject_of(changes),
         facts=(*facts, *_what_verbs_do("keep these files in the change")),
     )
 
@@ -144,9 +180,27 @@ def textual_gate(item: str, files: tuple[str, ...], changes: tuple[ChangeSet, ..
     return Ask(
         kind="conflict",
         title=f"{item} and an item before it changed the same lines",
-        subject="\n".join(change.stored().decode() for change in changes),
-        facts=(f"in conflict: {', '.join(files)}", *_what_verbs_do(f"do {item} again on top of the others")),
+        subject=_subject_of(changes),
+        facts=(f"in conflict: {names(files)}", *_what_verbs_do(f"do {item} again on top of the others")),
     )
+
+
+def outside_of(change: ChangeSet) -> str:
+    """The names of files that were not meant to change."""
+    return names(change.outside, change.counts.outside if change.counts else None)
+
+
+def _subject_of(changes: tuple[ChangeSet, ...]) -> str:
+    """What is decided on: the changes as they are; where that is long, without names, by the digests of tree and patch."""
+    whole = "\n".join(change.stored().decode() for change in changes)
+    if len(whole) <= SUBJECT_LIMIT:
+        return whole
+    return "\n".join(slim(change).stored().decode() for change in changes)
+
+
+def slim(change: ChangeSet) -> ChangeSet:
+    """A change by what it is made of, without what is said about it."""
+    return change.model_copy(update={"summary": "", "files": (), "outside": ()})
 
 
 def _what_verbs_do(on_approve: str) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Wr
         decided = await gate(kit, gates.outside_gate(changes))
         if decided.verb == "request_changes":
             return replace(written, replan=gates.feedback_of(decided))
-        go_on_only_if_approved(decided, f"files outside the plan: {', '.join(outside)}")
+        go_on_only_if_approved(decided, f"files outside the plan: {gates.names(outside)}")
     return await _integrate(course, replace(written, kept_outside=outside), changes, number)
 
 
@@ -106,7 +106,7 @@ async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet,
     kit = course.kit
     kit.enter("integrate", "the items are put together in order")
     for attempt in range(1, len(changes) + 1):
-        request = Integrate(run=kit.ref, start=written.ref, changes=changes)
+        request = Integrate(run=kit.ref, start=written.ref, changes=tuple(gates.slim(change) for change in changes))
         integrated = await kit.do(Work.integrate, request, "git: put the items together", **WORK)
         if not integrated.conflict_item:
             patches = (integrated.patch.digest,) if integrated.patch else ()
@@ -147,5 +147,5 @@ async def write_again(
         raise Ended("could_not", f"{item.id} could not be done again: {handoff.reason}")
     if change.outside:
         decided = await gate(course.kit, gates.outside_gate((change,)))
-        go_on_only_if_approved(decided, f"files outside the plan: {', '.join(change.outside)}")
+        go_on_only_if_approved(decided, f"files outside the plan: {gates.outside_of(change)}")
     return change

@@ -67,5 +67,6 @@ class WriteItem:
 
 
 def _files(change: ChangeSet) -> str:
-    outside = f", {len(change.outside)} outside its plan" if change.outside else ""
-    return f"{len(change.files)} files changed{outside}"
+    counts = change.counts
+    files, others = (counts.files, counts.outside) if counts else (len(change.files), len(change.outside))
+    return f"{files} files changed" + (f", {others} outside its plan" if others else "")

@@ -16,11 +16,13 @@ from contracts.agents import AgentPin, Limits
 from contracts.base import Contract, canonical, sha256
 from contracts.carried import Round, Talk
 from contracts.delivery import Clarified
+from contracts.errors import Refused
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Producer, Question
 from contracts.ids import handoff_id, turn_key
 from contracts.runs import Request, RunRef
 from contracts.steps import Answered, CallModel, RunTool, ToolDone, Turn, WorkspaceUse
+from workflows.kit.bounds import cut
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Duplicate, Kit
 from workflows.kit.options import WORK, model_call
@@ -30,6 +32,9 @@ R = TypeVar("R")
 
 FIRST_CALL = timedelta(minutes=30)
 """Time for the call that lets a run in: the agent's own limit is not known before."""
+
+TASK_LIMIT = 120 * 1024
+"""Bytes of a task, which goes to the model as a whole: what was asked, and what came back on the way."""
 
 REPAIRS = 2
 """Turns in a row that may go into making an output valid; then the step could not."""
@@ -161,6 +166,8 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
         finish = _limit(talk)
         try:
             turn = await _turn(kit, talk, finish)
+        except Refused as error:
+            return _own(talk, "could_not", str(error))
         except ActivityError as error:
             if is_cancelled_exception(error) or kit.began is None:
                 raise
@@ -180,6 +187,8 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
 
 async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     body = talk.task.stored()
+    if len(body) > TASK_LIMIT:
+        raise Refused(f"its task has {len(body)} bytes and may have {TASK_LIMIT}; ask for less at a time")
     digest = sha256(body)
     request = CallModel(
         run=talk.run,
@@ -336,6 +345,7 @@ def cause_of(error: BaseException) -> str:
     """The innermost reason in a failure, as people read it."""
     while isinstance(error, FailureError) and error.cause is not None:
         error = error.cause
+    said = str(error)
     if isinstance(error, ApplicationError):
-        return f"{error.message} ({error.type})" if error.type else error.message
-    return str(error)
+        said = f"{error.message} ({error.type})" if error.type else error.message
+    return cut(said, 4000)
