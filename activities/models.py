@@ -20,7 +20,7 @@ from activities.failpoints import reach
 from activities.policy import Policy
 from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
-from activities.replies import judge, unsupported
+from activities.replies import KEPT, Judged, bounded, judge, unsupported
 from activities.shielding import kept
 from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_made, turn_of
 from contracts.agents import AgentRef, Choice
@@ -223,7 +223,12 @@ class Models:
 
     def _finish(self, connection: Connection, call: Call, started: Started, reply: ModelReply, latency_ms: int) -> Turn:
         request, agent = call.request, call.agent
-        judged = judge(reply, agent, finish=request.finish is not None)
+        reply, whole = bounded(reply)
+        if whole:
+            artifacts.put(connection, self._ledger.files, whole, "application/json")
+            judged = Judged(problem=f"it had {len(whole)} bytes and may have {KEPT}; answer shorter, or in smaller steps")
+        else:
+            judged = judge(reply, agent, finish=request.finish is not None)
         usage = reply.usage or Usage()
         wanted = None if reply.usage is None else prices.cost(started.choice, reply.usage)
         charged = spend.settle(connection, started.reservation, wanted)

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.agents import Agent
+from activities.tools.text import for_model
 from contracts.base import BODY_LIMIT, canonical
 from contracts.conversation import ModelReply
 from contracts.errors import ContractViolation
 from contracts.handoff import Answer, Claim
 from contracts.steps import TurnCall
+
+KEPT = 256 * 1024
+"""Bytes of a reply that stay in its conversation; the whole of a larger one is an artifact. No output limit comes near it."""
+
+_NAME_LIMIT, _TEXT_SHOWN = 200, 2000
 
 CALLS_LIMIT = 8
 """Tool calls of one reply that are run; a reply with more is a problem."""
@@ -23,6 +29,17 @@ class Judged:
     calls: tuple[TurnCall, ...] = ()
     answer: Answer[Any] | None = None
     problem: str | None = None
+
+
+def bounded(reply: ModelReply) -> tuple[ModelReply, bytes]:
+    """The reply as it is kept, and the whole of it where that is less: what is not kept is not run, sent or paid for again."""
+    if len(reply.model) > _NAME_LIMIT:
+        reply = reply.model_copy(update={"model": for_model(reply.model, _NAME_LIMIT)})
+    whole = reply.model_dump_json().encode()
+    if len(whole) <= KEPT:
+        return reply, b""
+    shown = for_model(reply.text, _TEXT_SHOWN) or f"[cut here: {len(reply.calls)} tool calls]"
+    return reply.model_copy(update={"text": shown, "calls": (), "native": None}), whole
 
 
 def judge(reply: ModelReply, agent: Agent, *, finish: bool) -> Judged:

@@ -75,7 +75,7 @@ class Stack:
             result_type=DeliveryReport,
         )
 
-    async def gate(self, run: WorkflowHandle[Any, Any], name: str) -> GateView:
+    async def gate(self, run: WorkflowHandle[Any, Any], name: str, limit: float = PATIENCE) -> GateView:
         """The open gate of this id, or of this kind, of a run or its children; waits until it opens."""
 
         async def look() -> GateView | None:
@@ -85,7 +85,7 @@ class Stack:
                     return view
             return None
 
-        return await until(look, f"gate {name} of {run.id} opened")
+        return await until(look, f"gate {name} of {run.id} opened", limit)
 
     async def _fail_if_ended(self, run: WorkflowHandle[Any, Any], waited_for: str) -> None:
         status = (await run.describe()).status

@@ -126,6 +126,7 @@ REPORTS: list[tuple[str, bytes, int, tuple[str, ...]]] = [
     ("entity bomb", BOMB, 0, ()),
     ("a file of this machine", b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a><testcase name="&x;"/></a>', 0, ()),
     ("deep", b"<a>" * 100_000, 0, ()),
+    ("deep and closed", b"<a>" * 100_000 + b"</a>" * 100_000, 0, ()),
     ("hidden letters", _suite(_case("a\u202eb", "<failure/>")), 1, ("t::a\\u202eb",)),
 ]
 
@@ -134,28 +135,28 @@ REPORTS: list[tuple[str, bytes, int, tuple[str, ...]]] = [
 def test_a_report_counts_what_ran(tmp_path: Path, data: bytes, total: int, failures: tuple[str, ...]) -> None:
     """Counted are tests that ran; a report that is broken or hostile counts none, which is never green."""
     (tmp_path / JUNIT).write_bytes(data)
-    assert _report(tmp_path) == (total, failures)
+    assert _report(tmp_path) == (total, failures, 0)
 
 
 def test_a_report_that_is_none_counts_nothing(tmp_path: Path) -> None:
     """No file, a folder, a link, or more bytes than anybody reads: no test was counted."""
-    assert _report(tmp_path) == (0, ())
+    assert _report(tmp_path) == (0, (), 0)
     (tmp_path / JUNIT).mkdir()
-    assert _report(tmp_path) == (0, ())
+    assert _report(tmp_path) == (0, (), 0)
     (tmp_path / JUNIT).rmdir()
     (tmp_path / "real.xml").write_bytes(_suite(_case("a")))
     (tmp_path / JUNIT).symlink_to("real.xml")
-    assert _report(tmp_path) == (0, ())
+    assert _report(tmp_path) == (0, (), 0)
     (tmp_path / JUNIT).unlink()
     (tmp_path / JUNIT).write_bytes(_suite(_case("a")) + b" " * JUNIT_LIMIT)
-    assert _report(tmp_path) == (0, ())
+    assert _report(tmp_path) == (0, (), 0)
 
 
 def test_names_of_failures_are_bounded(tmp_path: Path) -> None:
     """At most so many failures are named, each cut to a length that a person reads."""
     (tmp_path / JUNIT).write_bytes(_suite(*(_case(f"{number}-{'x' * 900}", "<failure/>") for number in range(300))))
-    total, failures = _report(tmp_path)
-    assert (total, len(failures)) == (300, FAILURES_LIMIT)
+    total, failures, unnamed = _report(tmp_path)
+    assert (total, len(failures), unnamed) == (300, FAILURES_LIMIT, 300 - FAILURES_LIMIT)
     assert max(len(one) for one in failures) <= 400
 
 

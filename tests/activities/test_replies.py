@@ -10,7 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.agents import Agent, load_agent
-from activities.replies import CALLS_LIMIT, Judged, decode_arguments, judge, normalised, unfenced, unsupported
+from activities.replies import (
+    CALLS_LIMIT,
+    KEPT,
+    Judged,
+    bounded,
+    decode_arguments,
+    judge,
+    normalised,
+    unfenced,
+    unsupported,
+)
 from contracts.base import BODY_LIMIT
 from contracts.conversation import ModelReply, StopReason, ToolCall
 from contracts.delivery import WriteSummary
@@ -202,3 +212,28 @@ def test_arguments_come_back_as_json() -> None:
     second = ToolCall(call_id="2", name="x", arguments=["a"])
     assert json.loads(decode_arguments(reply("", first, second), 0)) == {"path": "höher"}
     assert json.loads(decode_arguments(reply("", first, second), 1)) == ["a"]
+
+
+@pytest.mark.parametrize("size", [500_000, 1_900_000, 2_100_000, 5_000_000, 50_000_000])
+@pytest.mark.parametrize("part", ["text", "arguments", "native", "model"])
+def test_a_reply_of_any_size_is_kept_in_short(size: int, part: str) -> None:
+    """However large a provider's reply is, what stays in the conversation is small, and the whole of it is given back."""
+    long = "x" * size
+    whole = ModelReply(
+        text=long if part == "text" else "short",
+        calls=(ToolCall(call_id="c", name="read_file", arguments={"path": long}),) if part == "arguments" else (),
+        native={"content": long} if part == "native" else None,
+        model=long if part == "model" else "m",
+        stop="end",
+        usage=None,
+    )
+    kept, apart = bounded(whole)
+    assert len(kept.model_dump_json()) < 10_000
+    assert (len(apart) > size) == (part != "model")
+    assert not kept.calls
+
+
+def test_a_reply_of_usual_size_is_kept_as_it_is() -> None:
+    """Nothing is cut below the limit."""
+    reply = ModelReply(text="x" * (KEPT - 1000), model="m", stop="end", usage=None)
+    assert bounded(reply) == (reply, b"")
