@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from contracts.base import sha256
 from tests.commands.conftest import Baton
 from tests.ledger.releases import restore
 
@@ -33,6 +34,16 @@ def test_what_a_kept_gate_decides_on_is_shown(kept: Baton) -> None:
     """The diff that the waiting run asks about is the one that was frozen then."""
     waiting = kept("runs", "--json").json["runs"][0]["run"]
     assert "+    return (cents * (100 - percent) + 50) // 100" in kept("show", waiting, "--gate", "change").out
+
+
+def test_a_kept_plan_is_shown_as_a_plan_and_kept_as_it_was(kept: Baton) -> None:
+    """It was made as `plan/1`: a person reads it like today's, and what was approved are still its own bytes."""
+    ended = kept("runs", "--json").json["runs"][1]["run"]
+    page = kept("show", ended, "--gate", "plan-1").out
+    assert "accepted   discounted(999, 50) is 500" in page
+    document = kept("show", ended, "--gate", "plan-1", "--json").json
+    assert '"acceptance":["discounted(999, 50) is 500",' in document["subject"]
+    assert sha256(document["subject"].encode()) == document["gate"]["subject"]
 
 
 def test_the_feed_of_a_kept_ledger_is_told(kept: Baton) -> None:
