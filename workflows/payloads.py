@@ -106,6 +106,17 @@ class StrictConverter(CompositePayloadConverter):
 
 DATA_CONVERTER = DataConverter(payload_converter_class=StrictConverter)
 
+_CONVERTER = StrictConverter()
+
+
+def fits(value: Any) -> bool:
+    """True if one payload can hold the value. Where the SDK itself makes the payload, too large a one fails a task for ever."""
+    try:
+        _CONVERTER.to_payloads([value])
+    except ApplicationError:
+        return False
+    return True
+
 
 def _where(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part)[:100] for part in location)[:300] or "(whole)"  # a refused key can have any length

@@ -94,3 +94,18 @@ async def test_a_kept_decision_that_does_not_count_leaves_the_gate_to_the_next(s
     assert report.reason == "the plan was rejected by maria: maria says no"
     assert "'bob' may not decide here; policy allows maria, olga" in told["bob"]
     assert told["olga"] == "gate plan-1 is closed: reject"
+
+
+async def test_early_decisions_are_kept_only_while_they_are_few_and_short(start: Start, tmp_path: Path) -> None:
+    """What is kept goes along when a run continues as new, so it is bounded; the sender of one too many is told."""
+    slow = says("planner", answer(plan(item("fix", ["shop/pricing.py"])))) | {"delay_ms": 1500}
+    async with start(slow) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        long = [{"gate": "plan", "by": "maria", "note": "x" * 7900} for _ in range(5)]
+        told = await asyncio.gather(*(run.execute_update("reject", one) for one in long), return_exceptions=True)
+        report = await run.result()
+    kept = [one for one in told if isinstance(one, dict)]
+    refused = [str(one.__cause__) for one in told if isinstance(one, BaseException)]
+    assert (len(kept), len(refused)) == (3, 2)
+    assert all("early decisions may have 32768 bytes together" in text for text in refused)
+    assert report.reason.startswith("the plan was rejected by maria: xxx")

@@ -12,12 +12,14 @@ from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
 
 from contracts.base import Contract
+from contracts.carried import Finished
 from contracts.delivery import DeliveryInput, WriteItemInput
 from contracts.errors import Refused
 from contracts.gates import OFFERED, VERBS, Decision, GateView, Verb
 from contracts.handoff import Question
+from workflows.kit.memory import Entry, in_batches
 from workflows.kit.messages import check_decision, read_decision, read_switch, text_of
-from workflows.payloads import PAYLOAD_LIMIT, StrictConverter, Unreadable
+from workflows.payloads import PAYLOAD_LIMIT, StrictConverter, Unreadable, fits
 
 OPENED = datetime(2026, 5, 1, tzinfo=UTC)
 VIEW = GateView(
@@ -121,3 +123,16 @@ def test_a_payload_that_is_too_large_is_never_made() -> None:
     with pytest.raises(ApplicationError, match=f"str has .* bytes and may have {PAYLOAD_LIMIT}") as refused:
         StrictConverter().to_payloads(["small", "x" * PAYLOAD_LIMIT])
     assert refused.value.non_retryable
+    assert fits("x" * (PAYLOAD_LIMIT - 100))
+    assert not fits("x" * PAYLOAD_LIMIT)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 300), max_size=20), st.integers(1, 200))
+def test_results_go_to_the_store_in_requests_that_fit(sizes: list[int], limit: int) -> None:
+    """Every result once, in order, and never more together than fits, unless one alone is larger."""
+    entries = [Entry(lambda: "n", result=Finished(key="k", result="x" * size)) for size in sizes]
+    batches = in_batches(entries, limit)
+    assert [entry for some in batches for entry in some] == entries
+    for some in batches:
+        assert len(some) == 1 or sum(len(entry.finished().result) for entry in some) <= limit

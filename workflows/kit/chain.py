@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from activities.carrying import Carrying
 from contracts.base import Contract
@@ -16,8 +16,9 @@ from contracts.carried import Carried, Finished, Keep, Kept, Recall, Recalled
 from contracts.steps import ChildInput, PipelineInput
 from workflows.kit import story
 from workflows.kit.cancelling import not_cancelled
-from workflows.kit.memory import Entry, Memory
+from workflows.kit.memory import Entry, Memory, in_batches
 from workflows.kit.options import LOCAL
+from workflows.payloads import fits
 
 if TYPE_CHECKING:
     from workflows.kit.kit import Kit
@@ -103,7 +104,11 @@ class Chain:
             await self._put_away(large)
         if self._is_due() and not self._memory.large():
             assert self._asked is not None
-            workflow.continue_as_new(self._asked.model_copy(update={"carried": self._carried()}))
+            asked = self._asked.model_copy(update={"carried": self._carried()})
+            if not fits(asked):
+                workflow.logger.warning("history is long, and what the next run has to know does not fit into its input")
+                return
+            workflow.continue_as_new(asked)
 
     def _is_due(self) -> bool:
         # Without an activity in between, a run whose start alone is long would begin anew for ever.
@@ -128,17 +133,17 @@ class Chain:
 
     async def _put_away(self, entries: list[Entry]) -> None:
         """Move large results into the artifact store. Where it is away, the run goes on here until the next safe point."""
-        results = tuple(entry.finished().result for entry in entries)
-        request = Keep(run=self._kit.ref, results=results)
-        try:
-            kept: Kept = await workflow.execute_local_activity_method(
-                Carrying.keep_results, request, summary=f"journal: keep {len(results)} results", **LOCAL
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            workflow.logger.warning("history is long and could not be begun anew: %s", error)
-            return
-        not_cancelled()  # a new run would not know that it was cancelled
-        for entry, artifact in zip(entries, kept.artifacts, strict=True):
-            entry.result = Finished(key=entry.key, artifact=artifact)
+        for some in in_batches(entries):
+            request = Keep(run=self._kit.ref, results=tuple(entry.finished().result for entry in some))
+            try:
+                kept: Kept = await workflow.execute_local_activity_method(
+                    Carrying.keep_results, request, summary=f"journal: keep {len(some)} results", **LOCAL
+                )
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                workflow.logger.warning("history is long and could not be begun anew: %s", error)
+                return
+            not_cancelled()  # a new run would not know that it was cancelled
+            for entry, artifact in zip(some, kept.artifacts, strict=True):
+                entry.result = Finished(key=entry.key, artifact=artifact)

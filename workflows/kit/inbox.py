@@ -24,6 +24,9 @@ Via = Literal["signal", "update"]
 EARLY_LIMIT = 20
 """Decisions for gates that are not open yet that are kept."""
 
+EARLY_BYTES = 32 * 1024
+"""Bytes that they may have together: a run that continues another is started with them."""
+
 REFUSALS_LIMIT = 200
 """Refusals of one run that are recorded; after that they are only answered."""
 
@@ -270,6 +273,8 @@ class Inbox:
                 return  # sent once more, after this run took over
             if len(self._early) >= EARLY_LIMIT:
                 raise Refused(f"gate {name} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
+            if sum(len(one.stored()) for one in (*self._early, claimed)) > EARLY_BYTES:
+                raise Refused(f"gate {name} is not open yet, and early decisions may have {EARLY_BYTES} bytes together")
             self._early.append(claimed)
             return
         hint = "; with the subject's digest it would be kept" if verb == "approve" else ""

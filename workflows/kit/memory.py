@@ -2,7 +2,7 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,8 +12,8 @@ from contracts.runs import Request
 
 T = TypeVar("T", bound=Contract)
 
-INLINE = 128 * 1024
-"""Characters of results that travel in the next run's input; the largest ones beyond it go to the artifact store."""
+INLINE = 64 * 1024
+"""Bytes of results that travel in the next run's input; the largest ones beyond it go to the artifact store."""
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class Memory:
 
     def large(self) -> list[Entry]:
         """The largest results, which have to go to the artifact store for the others to fit into an input."""
-        sizes = [(len(entry.finished().result), entry) for entry in self._numbered() if entry.result is not None]
+        sizes = [(len(entry.finished().result.encode()), entry) for entry in self._numbered() if entry.result is not None]
         total, found = sum(size for size, _ in sizes), []
         for size, entry in sorted(sizes, key=lambda one: -one[0]):
             if total <= INLINE:
@@ -98,6 +98,20 @@ class Memory:
         name = entry.name()
         self._seen[name] += 1
         entry.key = f"{name}#{self._seen[name]}"
+
+
+def in_batches(entries: Sequence[Entry], limit: int = INLINE) -> list[list[Entry]]:
+    """The steps in groups whose results fit into one request together; one that is larger stands alone."""
+    batches: list[list[Entry]] = []
+    room = 0
+    for entry in entries:
+        size = len(entry.finished().result.encode())
+        if not batches or size > room:
+            batches.append([])
+            room = limit
+        batches[-1].append(entry)
+        room -= size
+    return batches
 
 
 def name_of(method: Callable[..., Any], request: Request) -> Callable[[], str]:
