@@ -106,6 +106,6 @@ async def test_early_decisions_are_kept_only_while_they_are_few_and_short(start:
         report = await run.result()
     kept = [one for one in told if isinstance(one, dict)]
     refused = [str(one.__cause__) for one in told if isinstance(one, BaseException)]
-    assert (len(kept), len(refused)) == (3, 2)
+    assert (len(kept), len(refused)) == (4, 1)
     assert all("early decisions may have 32768 bytes together" in text for text in refused)
     assert report.reason.startswith("the plan was rejected by maria: xxx")
