@@ -69,13 +69,13 @@ class Receipt(Contract, name="receipt/1"):
     problem: str = ""
 
 
-class Deliver(Request):
+class Deliver(Request, name="deliver/1"):
     """Ask for one approved intent to be carried out."""
 
     key: Digest
 
 
-class Resolve(Request):
+class Resolve(Request, name="resolve/1"):
     """Settle an unknown outcome by what a person found."""
 
     key: Digest

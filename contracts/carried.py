@@ -33,14 +33,14 @@ class Talk(Contract):
     state: Digest | None = Field(default=None, description="of the workspace")
 
 
-class Round(Contract):
+class Round(Contract, name="round/1"):
     """What an agent answered, and where its conversation stood then."""
 
     handoff: Handoff[Any]
     talk: Talk
 
 
-class Children(Contract):
+class Children(Contract, name="children/1"):
     """The handoffs of all children of one fan-out, by name."""
 
     handoffs: dict[str, Handoff[Any]]
@@ -81,25 +81,25 @@ class Carried(Contract, name="carried/1"):
     tokens: int = 0
 
 
-class Keep(Request):
+class Keep(Request, name="keep/1"):
     """Put large results into the artifact store, for the run that continues this one."""
 
     results: tuple[str, ...]
 
 
-class Kept(Contract):
+class Kept(Contract, name="kept/1"):
     """Where they are, in the same order."""
 
     artifacts: tuple[Digest, ...]
 
 
-class Recall(Request):
+class Recall(Request, name="recall/1"):
     """Read one large result back."""
 
     artifact: Digest
 
 
-class Recalled(Contract):
+class Recalled(Contract, name="recalled/1"):
     """The result as JSON."""
 
     result: str

@@ -131,7 +131,7 @@ class Intent(Contract):
     order: int = 0
 
 
-class OpenGate(Request):
+class OpenGate(Request, name="open_gate/1"):
     """Ask for a gate's row and feed line."""
 
     gate: GateView
@@ -141,7 +141,7 @@ class OpenGate(Request):
     intents: tuple[Intent, ...] = ()
 
 
-class AdmitDecision(Request):
+class AdmitDecision(Request, name="admit_decision/1"):
     """Ask whether a claimed decision counts. None as `claim` records that the gate `closes` without a decision."""
 
     gate: GateView

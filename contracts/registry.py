@@ -25,6 +25,7 @@ from contracts.pins import Began
 from contracts.plan import Plan, PlanV1
 from contracts.runs import FeedLine
 from contracts.steps import RunContext, ToolDone, Turn
+from contracts.wire import WIRE
 from contracts.work import Base, Frozen, Integrated, Judged
 from contracts.workspace import WorkspaceRef
 
@@ -62,6 +63,9 @@ CONTRACTS: tuple[type[Contract], ...] = (
     WriteSummary,
     WriteTask,
 )
+
+EVERY = (*CONTRACTS, *WIRE)
+"""All that has a golden schema."""
 
 BY_NAME: dict[str, type[Contract]] = {contract.contract: contract for contract in CONTRACTS}
 

@@ -39,7 +39,7 @@ class PipelineInput(Input):
     carried: Continued = Field(default=None, exclude_if=_is_none)
 
 
-class BeginRun(Request):
+class BeginRun(Request, name="begin_run/1"):
     """Ask for the run row, the pinned release and the pinned policy."""
 
     pipeline: Pipeline
@@ -69,13 +69,13 @@ class ChildInput(Contract):
     carried: Continued = Field(default=None, exclude_if=_is_none)
 
 
-class Record(Request):
+class Record(Request, name="record/1"):
     """Commit waiting feed lines, refusals and the run row's change, without any other effect."""
 
     refusals: tuple[Refusal, ...] = ()
 
 
-class CallModel(Request):
+class CallModel(Request, name="call_model/1"):
     """Ask for one model turn. `task` carries the task's bytes with the first turn only; later ones know its digest.
 
     A run whose row has its pins names the agent alone: `agent`, `choices` and `key` follow from the ledger.
@@ -143,7 +143,7 @@ class WorkspaceUse(Contract):
     environment: str | None = None
 
 
-class RunTool(Request):
+class RunTool(Request, name="run_tool/1"):
     """Ask for one tool call of a stored turn."""
 
     turn: Digest
@@ -166,13 +166,13 @@ class ToolDone(Contract, name="tool_done/1", brief=True):
     repeated: bool = Field(default=False, description="an equal effect had just been done; nothing was done again")
 
 
-class Finish(Record):
+class Finish(Record, name="finish/1"):
     """Ask for the run's end: its report as JSON, beside the last lines and the final state."""
 
     report: str
 
 
-class Totals(Contract, brief=True):
+class Totals(Contract, name="totals/1", brief=True):
     """What a run family used."""
 
     calls: int

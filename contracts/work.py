@@ -12,7 +12,7 @@ from contracts.steps import WorkspaceUse
 from contracts.workspace import WorkspaceRef
 
 
-class PrepareRepository(Request):
+class PrepareRepository(Request, name="prepare_repository/1"):
     """Fetch a repository and fix what the run starts from."""
 
     repository: str
@@ -32,7 +32,7 @@ class Base(Contract, name="base/1"):
     check_source: str = Field(default="", description="declared, or what it was detected from")
 
 
-class CollectChanges(Request):
+class CollectChanges(Request, name="collect_changes/1"):
     """Read from the workspace what a step really changed."""
 
     workspace: WorkspaceUse
@@ -42,14 +42,14 @@ class CollectChanges(Request):
     drop_outside: bool = Field(default=False, description="leave files outside `allowed` out of the patch, and name them")
 
 
-class Shown(Contract):
+class Shown(Contract, name="shown/1"):
     """A change as an agent sees it: its files, and its diff cut where it is long."""
 
     files: tuple[FileChange, ...]
     diff: str
 
 
-class Integrate(Request):
+class Integrate(Request, name="integrate/1"):
     """Put the patches of several items together, in order, on one start."""
 
     start: WorkspaceRef
@@ -65,7 +65,7 @@ class Integrated(Contract, name="integrated/1"):
     conflict_item: str = ""
 
 
-class RunChecks(Request):
+class RunChecks(Request, name="run_checks/1"):
     """Run a check on a tree, in the sandbox, on a throw-away copy."""
 
     start: WorkspaceRef
@@ -75,7 +75,7 @@ class RunChecks(Request):
     label: str = "check"
 
 
-class Judge(Request):
+class Judge(Request, name="judge/1"):
     """Compare runs on the change with the run on the base."""
 
     runs: tuple[CheckRun, ...]
@@ -91,7 +91,7 @@ class Judged(Contract, name="judged/1"):
     artifact: Digest
 
 
-class Freeze(Request):
+class Freeze(Request, name="freeze/1"):
     """Freeze what the change gate shows and what the push executes."""
 
     start: WorkspaceRef
@@ -111,5 +111,5 @@ class Frozen(Contract, name="frozen/1"):
     counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")
 
 
-class DropWorkspaces(Request):
+class DropWorkspaces(Request, name="drop_workspaces/1"):
     """Remove the workspaces of a run that has ended."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from contracts.base import Contract
-from contracts.registry import CONTRACTS
+from contracts.registry import EVERY
 from tests.contracts.compare import breaking_changes
 
 FOLDER = Path(__file__).parent / "golden"
@@ -27,7 +27,7 @@ def rendered(contract: type[Contract]) -> str:
     return json.dumps(contract.model_json_schema(mode="validation"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def breaking(contracts: Iterable[type[Contract]] = CONTRACTS, folder: Path = FOLDER) -> list[str]:
+def breaking(contracts: Iterable[type[Contract]] = EVERY, folder: Path = FOLDER) -> list[str]:
     """Every change to a kept schema that would break stored bodies, histories or callers, with how to mend it."""
     found: list[str] = []
     by_path = {path_of(contract.contract, folder): contract for contract in contracts}
@@ -44,7 +44,7 @@ def breaking(contracts: Iterable[type[Contract]] = CONTRACTS, folder: Path = FOL
     return found
 
 
-def stale(contracts: Iterable[type[Contract]] = CONTRACTS, folder: Path = FOLDER) -> list[str]:
+def stale(contracts: Iterable[type[Contract]] = EVERY, folder: Path = FOLDER) -> list[str]:
     """Contracts whose kept schema is missing or differs, broken or not."""
     paths = {contract.contract: path_of(contract.contract, folder) for contract in contracts}
     return [
@@ -54,7 +54,7 @@ def stale(contracts: Iterable[type[Contract]] = CONTRACTS, folder: Path = FOLDER
     ]
 
 
-def write(contracts: Iterable[type[Contract]] = CONTRACTS, folder: Path = FOLDER) -> list[str]:
+def write(contracts: Iterable[type[Contract]] = EVERY, folder: Path = FOLDER) -> list[str]:
     """Refresh the kept schemas; nothing is written where any change is breaking, and these are given back."""
     problems = breaking(contracts, folder)
     if not problems:

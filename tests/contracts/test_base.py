@@ -17,6 +17,7 @@ from contracts.base import BODY_LIMIT, ArtifactRef, Contract, Input, canonical, 
 from contracts.errors import BatonError, ContractViolation, Misconfigured, NotFound
 from contracts.plan import Criterion, Plan, PlanItem, PlanV1, WorkItem
 from contracts.registry import BY_NAME, CONTRACTS, named
+from contracts.registry import EVERY as LISTED
 from contracts.runs import Note
 
 MODULES = [importlib.import_module(f"contracts.{module.name}") for module in pkgutil.iter_modules(contracts.__path__)]
@@ -46,7 +47,7 @@ def plan(**changes: Any) -> Plan:
 
 def test_every_named_contract_is_in_the_registry() -> None:
     """Golden schemas, `baton contracts` and agent files go by the list; a contract that is not in it would change unseen."""
-    listed = {*CONTRACTS, *(one for one in NAMED if one.contract in NOT_LISTED_YET)}
+    listed = {*LISTED, *(one for one in NAMED if one.contract in NOT_LISTED_YET)}
     missing = sorted(f"{one.contract} ({one.__module__}.{one.__name__})" for one in NAMED if one not in listed)
     assert not missing, f"add to contracts/registry.py: {', '.join(missing)}"
 

@@ -1,0 +1,44 @@
+"""What only the kit, activities and children hand each other, by hand. Open runs hold it in their histories over an upgrade."""
+
+from contracts.actions import Deliver, Resolve
+from contracts.base import Contract
+from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
+from contracts.gates import AdmitDecision, OpenGate
+from contracts.steps import BeginRun, CallModel, Finish, Record, RunTool, Totals
+from contracts.work import (
+    CollectChanges,
+    DropWorkspaces,
+    Freeze,
+    Integrate,
+    Judge,
+    PrepareRepository,
+    RunChecks,
+    Shown,
+)
+
+WIRE: tuple[type[Contract], ...] = (
+    AdmitDecision,
+    BeginRun,
+    CallModel,
+    Children,
+    CollectChanges,
+    Deliver,
+    DropWorkspaces,
+    Finish,
+    Freeze,
+    Integrate,
+    Judge,
+    Keep,
+    Kept,
+    OpenGate,
+    PrepareRepository,
+    Recall,
+    Recalled,
+    Record,
+    Resolve,
+    Round,
+    RunChecks,
+    RunTool,
+    Shown,
+    Totals,
+)
