@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from contracts.base import digest_of
 from contracts.runs import Note, Request
 from ledger import feed, runs
+from ledger.db import Ledger
 
 
 def commit_riders(
@@ -23,6 +24,12 @@ def commit_riders(
         if refused is not None:
             notes.append(_forbidden(request, refused))
     feed.append(connection, request.run, notes, tokens=tokens, usd_micros=usd_micros)
+
+
+async def commit_alone(ledger: Ledger, request: Request) -> None:
+    """Write what rides along with an activity that has nothing else to write. Where nothing rides no transaction is needed."""
+    if request.notes or request.change is not None:
+        await ledger.tx(commit_riders, request)
 
 
 def _forbidden(request: Request, reason: str) -> Note:

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from activities import verdict
 from activities.beating import beating, committed
 from activities.checks import Ran, run_check
-from activities.commit import commit_riders
+from activities.commit import commit_alone, commit_riders
 from activities.detect import detect_check
 from activities.git import Mirror, Mirrors
 from activities.listing import first, listed
@@ -78,7 +78,7 @@ class Work:
             base = await self._guarded(asyncio.to_thread(self._prepare, request))
             if base.check is not None:
                 self._needs_sandbox()  # before anything is paid for that could not be checked in the end
-            await self._ledger.tx(commit_riders, request)
+            await commit_alone(self._ledger, request)
             return base
 
     def _prepare(self, request: PrepareRepository) -> Base:
@@ -145,7 +145,7 @@ class Work:
         """The whole change between the repository's base and a workspace's start, for an agent to look at."""
         async with beating():
             shown = await self._guarded(asyncio.to_thread(self._describe, request.workspace.ref))
-            await self._ledger.tx(commit_riders, request)
+            await commit_alone(self._ledger, request)
             return shown
 
     def _describe(self, ref: WorkspaceRef) -> Shown:
@@ -162,7 +162,7 @@ class Work:
         async with beating():
             integrated, patch = await self._guarded(asyncio.to_thread(self._integrate, request))
             if patch is None:
-                await self._ledger.tx(commit_riders, request)
+                await commit_alone(self._ledger, request)
                 return integrated
             return await self._ledger.tx(self._keep_integrated, request, integrated, patch)
 
@@ -281,7 +281,7 @@ class Work:
             await asyncio.to_thread(self._workspaces.remove, request.run.trace)
             # Of runs that dropped theirs on another machine, too, or before an attempt that came to life again made one.
             await asyncio.to_thread(self._workspaces.sweep, set(await self._ledger.read(runs.open_traces)))
-            await self._ledger.tx(commit_riders, request)
+            await commit_alone(self._ledger, request)
 
     def _needs_sandbox(self) -> Sandbox:
         if self._sandbox is None:

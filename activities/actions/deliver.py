@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.beating import beating, committed
-from activities.commit import commit_riders
+from activities.commit import commit_alone, commit_riders
 from activities.failpoints import reach
 from activities.shielding import to_its_end
 from contracts.actions import SETTLED, Deliver, Receipt, Resolve
@@ -60,7 +60,9 @@ class Actions:
         async with beating():
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
-                return _already(row)
+                receipt = _already(row)
+                await commit_alone(self._ledger, request)  # nobody else carries this run's own lines
+                return receipt
             async with self._held(lease):
                 return await to_its_end(self._carry_out(request, row, lease))
 
@@ -141,7 +143,9 @@ def _receipt(row: Row[Any], state: Any, **more: Any) -> Receipt:
 def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
     if not actions.settle(connection, lease, receipt):
         # A newer lease took over while this attempt was away: what that one wrote counts.
-        return _already(actions.get(connection, lease.key))
+        found = _already(actions.get(connection, lease.key))
+        commit_riders(connection, request)
+        return found
     how = "it was there already" if receipt.how == "found" else "approved at the gate"
     note = Note(
         key=f"action/{receipt.key}/{lease.fence}",
@@ -166,6 +170,6 @@ def _resolve(connection: Connection, request: Resolve) -> Receipt:
         problem="" if request.happened else "a person found nothing",
     )
     if not actions.resolve(connection, request.key, receipt):
-        return _already(actions.get(connection, request.key))
+        receipt = _already(actions.get(connection, request.key))
     commit_riders(connection, request)
     return receipt

@@ -1,4 +1,4 @@
-"""Deliveries on each database: the ways they go, at the same time, through the death of the worker that serves them."""
+"""Deliveries on each database: the ways they go, at the same time, through a migration and the death of their worker."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,11 @@ import config
 from contracts.delivery import DeliveryReport
 from ledger import runs
 from ledger.db import Ledger
+from ledger.migrate import standing, upgrade
 from tests import scripts
 from tests.faults.looking import asked
 from tests.faults.record import record, sound
+from tests.ledger.releases import newer_release
 from tests.processes import Worker
 from tests.scripts import a_tester, answer, edit, item, plan, says, summary, writer
 from tests.stack import Stack, git, sample, until
@@ -80,23 +82,32 @@ WAYS: dict[str, Callable[[Stack, Run], Awaitable[None]]] = {
 }
 
 
-async def test_deliveries_of_every_kind_outlive_their_worker(client: Client, tmp_path: Path, url: str) -> None:
-    """Approved, reworked, rejected and in conflict, at the same time; the only worker is killed while a model answers.
+async def test_deliveries_of_every_kind_outlive_a_migration_and_their_worker(
+    client: Client, tmp_path: Path, empty_url: str
+) -> None:
+    """Approved, reworked, rejected and in conflict, at the same time, while a model answers and people decide.
 
-    Each ends as it would have, with its branch or without; nothing is lost, doubled or held, and nothing of the deliveries
-    knows which database it is.
+    A newer release migrates the ledger beside the running worker, which is killed, and started again on the newer schema. Each
+    delivery ends as it would have, with its branch or without; nothing is lost, doubled or held, and nothing of it knows
+    which database it is.
     """
     origin = sample(tmp_path / "sample")
     script = scripts.save(tmp_path / "script.yaml", *SCRIPT)
     settings = config.Settings(
-        state=tmp_path / "state", task_queue=f"databases-{tmp_path.name}", model="scripted:x", script=script, ledger_url=url
+        state=tmp_path / "state",
+        task_queue=f"databases-{tmp_path.name}",
+        model="scripted:x",
+        script=script,
+        ledger_url=empty_url,
     )
-    ledger = Ledger(url, settings.artifacts)
+    ledger = Ledger(empty_url, settings.artifacts)
+    upgrade(ledger)
     stack = Stack(client, settings, ledger, None)  # type: ignore[arg-type]  # its parts are in the other process
     with Worker(client, settings, tmp_path / "worker.log") as worker, contextlib.closing(ledger):
         started = {way: await stack.deliver(origin, instruction=f"go {way}", branch=way) for way in WAYS}
         people = [asyncio.create_task(decide(stack, started[way])) for way, decide in WAYS.items()]
         await until(lambda: asked(client, f"{started['happily'].id}.write.1.happily-fix"), "a writer was asked")
+        await ledger.tx(newer_release, "0001")
         worker.kill()
         worker.start()
         await asyncio.gather(*people)
@@ -105,6 +116,7 @@ async def test_deliveries_of_every_kind_outlive_their_worker(client: Client, tmp
         left = {way: await ledger.read(record, run.id) for way, run in started.items()}
         await ledger.read(sound)
         story = await stack.said(started["wrong"])
+        assert standing(ledger).state == "newer"
     states = {"happily": "done", "wrong": "done", "rejected": "could_not", "apart": "done"}
     assert {way: report.state for way, report in reports.items()} == states
     assert {way: row.state for way, row in rows.items()} == states

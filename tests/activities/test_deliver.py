@@ -24,7 +24,7 @@ from ledger import actions, artifacts, feed
 from ledger.db import Ledger, now_us
 from ledger.tables import action
 from tests.activities.repositories import plain, repository
-from tests.ledger.samples import intent, ref
+from tests.ledger.samples import intent, note, ref
 from tests.stack import until
 
 ARGUMENTS = b"a"
@@ -141,6 +141,15 @@ async def test_an_action_is_sent_once_and_its_receipt_is_kept(ledger: Ledger, ta
     assert again == [first] * 3
     assert target.effects() == ["a-1"]
     assert told(ledger) == ["delivered: push a"]
+
+
+async def test_a_run_that_finds_it_done_keeps_its_own_lines(ledger: Ledger, target: Target) -> None:
+    """The lines that wait for the next activity are committed with the receipt of another run's push, too, and once."""
+    await deliver(relay(ledger, target))
+    request = Deliver(run=ref("trace-2"), key=KEY, notes=(note("waited"),))
+    for _ in range(2):
+        await ActivityEnvironment().run(relay(ledger, target).deliver, request)
+    assert told(ledger) == ["delivered: push a", "did waited"]
 
 
 async def effects_over_lost_answers(ledger: Ledger, target: Target) -> list[str]:

@@ -13,6 +13,7 @@ from ledger import runs
 from ledger.db import Ledger
 from tests.commands.conftest import Baton, Begin
 from tests.ledger import samples
+from tests.ledger.releases import newer_release
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,6 +100,17 @@ def test_a_database_that_does_not_answer_fails_without_its_password(baton: Baton
     assert "127.0.0.1:1" in found["text"]
     assert "s3cret" not in str(found)
     assert "BATON_LEDGER_URL" in found["mend"]
+
+
+@pytest.mark.parametrize(("oldest", "level", "says"), [("0001", "warn", "may be used"), ("9999", "fail", "Start that release")])
+def test_a_newer_schema_is_told_with_what_it_means(baton: Baton, ledger: Ledger, oldest: str, level: str, says: str) -> None:
+    """A newer release has migrated the ledger: usable or not, both schemas are named; nothing is changed by looking."""
+    ledger.tx_now(newer_release, oldest)
+    found = examine(baton)["ledger"]
+    assert found["level"] == level
+    assert "schema 9999" in found["text"] or "schema is 9999" in found["text"]
+    assert says in found["text"]
+    assert found["mend"]
 
 
 def test_without_bubblewrap_the_sandbox_fails(baton: Baton) -> None:

@@ -16,11 +16,14 @@ from temporalio.common import RetryPolicy
 
 from commands.server import ROOT
 from ledger import db
+from ledger.db import Ledger
+from ledger.migrate import standing
 from ledger.tables import reservation
 from tests import scripts
 from tests.faults.databases import Mortal, locked, mortal
 from tests.faults.looking import asked, rounds, waits_for_the_ledger
 from tests.faults.record import once, record, sound
+from tests.ledger.releases import newer_release
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
 from tests.stack import git, sample, stack, until
@@ -115,13 +118,28 @@ def lost_calls(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def start_worker(folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
+    """`python worker.py` with this ledger, and nothing else set."""
+    variables = {"PATH": os.defpath, "BATON_STATE": str(folder), "BATON_LEDGER_URL": url}
+    return subprocess.run([sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=60)
+
+
 def test_a_worker_ends_with_the_reason_where_the_ledger_is_away(tmp_path: Path) -> None:
-    """Exit code 6 and one line, as for a Temporal that is away; no traceback."""
-    nowhere = "postgresql+psycopg://baton:s3cret@127.0.0.1:1/baton"
-    variables = {"PATH": os.defpath, "BATON_STATE": str(tmp_path), "BATON_LEDGER_URL": nowhere}
-    done = subprocess.run([sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=60)
+    """Exit code 6 and one line, as for a Temporal that is away; no traceback, and no password."""
+    done = start_worker(tmp_path, "postgresql+psycopg://baton:s3cret@127.0.0.1:1/baton")
     assert done.returncode == 6
     assert "baton worker: the ledger cannot be used: connection" in done.stderr
     assert "start the database, or correct `ledger_url`" in done.stderr
     assert "Traceback" not in done.stderr
     assert "s3cret" not in done.stderr
+
+
+def test_a_worker_ends_with_the_reason_where_the_schema_is_too_new(tmp_path: Path, sqlite_url: str) -> None:
+    """Exit code 2 and one line with both schemas; the ledger stays as it is."""
+    ledger = Ledger(sqlite_url, tmp_path)
+    ledger.tx_now(newer_release, "9999")
+    done = start_worker(tmp_path, sqlite_url)
+    assert done.returncode == 2
+    assert f"schema is 9999, and this release knows {standing(ledger).head} and older" in done.stderr
+    assert "Traceback" not in done.stderr
+    ledger.close()

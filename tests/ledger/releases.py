@@ -1,4 +1,4 @@
-"""Ledgers as other releases leave them: an older one's schema, and a ledger that was kept when it was written."""
+"""Ledgers as other releases leave them: an older one's schema, a newer one's, and one that was kept when it was written."""
 
 import gzip
 import sqlite3
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, text
 
 from ledger import migrate
 from ledger.db import Ledger
@@ -26,6 +26,17 @@ def to_revision(ledger: Ledger, revision: str) -> None:
     """Migrate an empty ledger as an older release would have."""
     with ledger.engine.begin() as connection:
         command.upgrade(config(connection), revision)
+
+
+def newer_release(connection: Connection, oldest: str) -> None:
+    """What a newer release's migration does: it adds, and says who may still use the ledger."""
+    for statement in (
+        "ALTER TABLE run ADD COLUMN tenant TEXT NOT NULL DEFAULT 'none'",
+        "CREATE TABLE later (id INTEGER PRIMARY KEY)",
+        "UPDATE alembic_version SET version_num = '9999'",
+        f"UPDATE compatibility SET oldest = '{oldest}'",
+    ):
+        connection.execute(text(statement))
 
 
 def restore(name: str, file: Path) -> None:

@@ -18,18 +18,7 @@ from ledger import feed, migrate, runs
 from ledger.db import Ledger
 from ledger.migrate import Standing, is_current, standing, upgrade
 from tests.ledger import samples
-from tests.ledger.releases import config, to_revision
-
-
-def newer_release(connection: Connection, oldest: str) -> None:
-    """What a newer release's migration does: it adds, and says who may still use the ledger."""
-    for statement in (
-        "ALTER TABLE run ADD COLUMN tenant TEXT NOT NULL DEFAULT 'none'",
-        "CREATE TABLE later (id INTEGER PRIMARY KEY)",
-        "UPDATE alembic_version SET version_num = '9999'",
-        f"UPDATE compatibility SET oldest = '{oldest}'",
-    ):
-        connection.execute(text(statement))
+from tests.ledger.releases import config, newer_release, to_revision
 
 
 @pytest.fixture

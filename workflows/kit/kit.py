@@ -299,7 +299,7 @@ class Kit:
                     await self._tell_pause(self.inbox.paused)
                 await self.flush()
             except FailureError as error:
-                # The ledger was away for an hour. The next pause or refusal is told again; this run must not go deaf.
+                # The ledger was away for a day. The next pause or refusal is told again; this run must not go deaf.
                 workflow.logger.error("the record of a pause or refusal was lost: %s", error)
             finally:
                 self._flushing = False

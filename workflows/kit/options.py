@@ -12,7 +12,7 @@ HEARTBEAT = timedelta(seconds=5)
 
 OUTAGE = timedelta(days=1)
 """How long a run waits for a ledger that is away. `Kit.do` begins an activity anew that was ended by it, so that the attempts
-of the policies below are for what is really wrong with the work itself."""
+of the policies below are for what is really wrong with the work itself. Local activities have a policy that lasts as long."""
 
 _PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
@@ -33,8 +33,11 @@ LEDGER: dict[str, Any] = {
 
 LOCAL: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
-    "schedule_to_close_timeout": timedelta(hours=1),
-    "retry_policy": _PATIENT,
+    "schedule_to_close_timeout": OUTAGE,
+    # Longer waits are timers of the workflow, and every try is an event: seldom enough for a day of them.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=2), maximum_attempts=1000
+    ),
     "local_retry_threshold": timedelta(seconds=10),
 }
 
