@@ -96,10 +96,10 @@ async def test_each_kind_of_commit_is_lost_and_nothing_differs(
 
 
 async def test_commits_are_lost_at_random_and_nothing_differs(
-    client: Client, tmp_path: Path, url: str, winding: Record
+    client: Client, tmp_path: Path, postgres_url: str, winding: Record
 ) -> None:
     """Half of all transactions meet a fault, some of them several times."""
-    left, faults = await delivered(client, tmp_path, url, "changes-requested", at_random(7))
+    left, faults = await delivered(client, tmp_path, postgres_url, "changes-requested", at_random(7))
     assert faults is not None
     assert faults.landed.total() > 20, "too few faults landed for this to say anything"
     assert {kind for _, kind in faults.landed} == {"after", "before"}
