@@ -1,37 +1,32 @@
 """One agent step: a task in, a handoff out. A flat loop of model turns and tool calls until a valid output or a limit."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.models import Models
 from activities.tool_calls import Tools
-from contracts.agents import AgentPin, Limits
+from contracts.agents import AgentPin
 from contracts.base import Contract, canonical, sha256
-from contracts.carried import Round, Talk
+from contracts.carried import Round
 from contracts.delivery import Clarified
 from contracts.errors import Refused
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Producer, Question
 from contracts.ids import handoff_id, turn_key
 from contracts.runs import Request, RunRef
-from contracts.steps import Answered, CallModel, RunTool, ToolDone, Turn, WorkspaceUse
+from contracts.steps import CallModel, RunTool, ToolDone, Turn, WorkspaceUse
 from workflows.kit.bounds import cut
+from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Duplicate, Kit
 from workflows.kit.options import WORK, model_call
 
 B = TypeVar("B", bound=Contract)
 R = TypeVar("R")
-
-FIRST_CALL = timedelta(minutes=30)
-"""Time for the call that lets a run in: the agent's own limit is not known before."""
 
 TASK_LIMIT = 120 * 1024
 """Bytes of a task, which goes to the model as a whole: what was asked, and what came back on the way."""
@@ -47,70 +42,6 @@ class Step(Generic[B]):
     handoff: Handoff[B]
     workspace: WorkspaceUse | None
     made: str
-
-
-@dataclass
-class Clock:
-    """How long a step has worked: the time in which one of its activities ran or was to run.
-
-    Not the time in which it waits for a person, is paused, or lies between a reset and what it goes back to.
-    """
-
-    worked: timedelta = timedelta()
-    running: int = 0
-    since: datetime | None = None
-
-    @contextlib.contextmanager
-    def ticking(self) -> Iterator[None]:
-        """Count the time of the block; blocks at the same time count once."""
-        if self.running == 0:
-            self.since = workflow.now()
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
-            if self.running == 0 and self.since is not None:
-                self.worked += workflow.now() - self.since
-
-
-@dataclass
-class Conversation:
-    """Where one step stands."""
-
-    run: RunRef
-    pin: AgentPin
-    task: Contract
-    inputs: tuple[str, ...]
-    workspace: WorkspaceUse | None
-    occurrence: int
-    head: str = ""
-    turns: int = 0
-    tokens: int = 0
-    context: int = 0
-    repairs: int = 0
-    clock: Clock = field(default_factory=Clock)
-    sent: set[str] = field(default_factory=set)
-
-    def stands(self) -> Talk:
-        """Where it stands, for a run that continues this one."""
-        return Talk(
-            head=self.head,
-            turns=self.turns,
-            tokens=self.tokens,
-            context=self.context,
-            repairs=self.repairs,
-            worked=self.clock.worked,
-            sent=tuple(sorted(self.sent)),
-            state=None if self.workspace is None else self.workspace.state,
-        )
-
-    def go_on(self, talk: Talk) -> None:
-        """Stand where it stood."""
-        self.head, self.turns, self.tokens, self.context = talk.head, talk.turns, talk.tokens, talk.context
-        self.repairs, self.clock, self.sent = talk.repairs, Clock(talk.worked), set(talk.sent)
-        if self.workspace is not None:
-            self.workspace = self.workspace.model_copy(update={"state": talk.state})
 
 
 async def ask(
@@ -130,7 +61,7 @@ async def ask(
     as often as the agent's limits say, and the answers to the same conversation. `inputs` are ids of handoffs that enter the
     prompt as labelled data.
     """
-    pin = kit.pins.agents[agent] if kit.beginning is None else _not_pinned_yet(agent)
+    pin = kit.pins.agents[agent] if kit.beginning is None else not_pinned_yet(agent)
     kit.asked[agent] = kit.asked.get(agent, 0) + 1
     talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent])
     for round_number in range(pin.limits.clarify + 1):
@@ -163,7 +94,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
     """Turns until a valid output, or until a limit and then one last try with what there is."""
     while True:
         await kit.chain.safe_point()
-        finish = _limit(talk)
+        finish = limit_of(talk)
         try:
             turn = await _turn(kit, talk, finish)
         except Refused as error:
@@ -174,7 +105,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
             return _own(talk, "could_not", f"the model could not be asked: {cause_of(error)}")
         if turn.answered is not None or turn.handoff is not None:
             talk.repairs = 0
-            return turn.handoff or _handoff(talk, turn.answered)
+            return turn.handoff or handoff_of(talk, turn.answered)
         if turn.problem is not None:
             talk.repairs += 1
             if talk.repairs > REPAIRS or finish:
@@ -233,41 +164,6 @@ async def _do(
     await kit.unpaused()
     with talk.clock.ticking():
         return await kit.do_now(method, request, summary, **options)
-
-
-def _not_pinned_yet(agent: str) -> AgentPin:
-    """What stands for the pin until the first turn brings it: no limit of its own but the longest call there may be."""
-    return AgentPin(name=agent, version="", digest="0" * 64, takes="", returns="", limits=Limits(call=FIRST_CALL))
-
-
-def _handoff(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
-    """The handoff that the ledger keeps, put together from what the turn says and what is known here."""
-    assert answered is not None
-    task, pin = sha256(talk.task.stored()), talk.pin
-    known = {name: value for name, value in answered if name != "model"}
-    return Handoff[Any](
-        **known,
-        contract_name=pin.returns,
-        producer=Producer(agent=pin.name, version=pin.version, digest=pin.digest, model=answered.model, prompt=task),
-        inputs=(*talk.inputs, task),
-        trace=talk.run.trace,
-        path=talk.run.path,
-    )
-
-
-def _limit(talk: Conversation) -> str | None:
-    """Which limit ends this step, or None. Money is none of them."""
-    limits = talk.pin.limits
-    worked = talk.clock.worked
-    if talk.turns >= limits.turns - 1:
-        return f"it may take {limits.turns} turns"
-    if talk.tokens >= limits.tokens:
-        return f"it may use {limits.tokens} tokens and has used {talk.tokens}"
-    if talk.context >= limits.context:
-        return f"its conversation may have {limits.context} tokens and has {talk.context}"
-    if worked >= limits.wall:
-        return f"it may work for {limits.wall} and has worked for {worked}"
-    return None
 
 
 async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:

@@ -1,0 +1,118 @@
+"""Where one step of an agent stands: what it was asked, how far it is, and which limit ends it."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+
+from contracts.agents import AgentPin, Limits
+from contracts.base import Contract, sha256
+from contracts.carried import Talk
+from contracts.handoff import Handoff, Producer
+from contracts.runs import RunRef
+from contracts.steps import Answered, WorkspaceUse
+
+FIRST_CALL = timedelta(minutes=30)
+"""Time for the call that lets a run in: the agent's own limit is not known before."""
+
+
+@dataclass
+class Clock:
+    """How long a step has worked: the time in which one of its activities ran or was to run.
+
+    Not the time in which it waits for a person, is paused, or lies between a reset and what it goes back to.
+    """
+
+    worked: timedelta = timedelta()
+    running: int = 0
+    since: datetime | None = None
+
+    @contextlib.contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Count the time of the block; blocks at the same time count once."""
+        if self.running == 0:
+            self.since = workflow.now()
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            if self.running == 0 and self.since is not None:
+                self.worked += workflow.now() - self.since
+
+
+@dataclass
+class Conversation:
+    """Where one step stands."""
+
+    run: RunRef
+    pin: AgentPin
+    task: Contract
+    inputs: tuple[str, ...]
+    workspace: WorkspaceUse | None
+    occurrence: int
+    head: str = ""
+    turns: int = 0
+    tokens: int = 0
+    context: int = 0
+    repairs: int = 0
+    clock: Clock = field(default_factory=Clock)
+    sent: set[str] = field(default_factory=set)
+
+    def stands(self) -> Talk:
+        """Where it stands, for a run that continues this one."""
+        return Talk(
+            head=self.head,
+            turns=self.turns,
+            tokens=self.tokens,
+            context=self.context,
+            repairs=self.repairs,
+            worked=self.clock.worked,
+            sent=tuple(sorted(self.sent)),
+            state=None if self.workspace is None else self.workspace.state,
+        )
+
+    def go_on(self, talk: Talk) -> None:
+        """Stand where it stood."""
+        self.head, self.turns, self.tokens, self.context = talk.head, talk.turns, talk.tokens, talk.context
+        self.repairs, self.clock, self.sent = talk.repairs, Clock(talk.worked), set(talk.sent)
+        if self.workspace is not None:
+            self.workspace = self.workspace.model_copy(update={"state": talk.state})
+
+
+def not_pinned_yet(agent: str) -> AgentPin:
+    """What stands for the pin until the first turn brings it: no limit of its own but the longest call there may be."""
+    return AgentPin(name=agent, version="", digest="0" * 64, takes="", returns="", limits=Limits(call=FIRST_CALL))
+
+
+def handoff_of(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
+    """The handoff that the ledger keeps, put together from what the turn says and what is known here."""
+    assert answered is not None
+    task, pin = sha256(talk.task.stored()), talk.pin
+    known = {name: value for name, value in answered if name != "model"}
+    return Handoff[Any](
+        **known,
+        contract_name=pin.returns,
+        producer=Producer(agent=pin.name, version=pin.version, digest=pin.digest, model=answered.model, prompt=task),
+        inputs=(*talk.inputs, task),
+        trace=talk.run.trace,
+        path=talk.run.path,
+    )
+
+
+def limit_of(talk: Conversation) -> str | None:
+    """Which limit ends this step, or None. Money is none of them."""
+    limits = talk.pin.limits
+    worked = talk.clock.worked
+    if talk.turns >= limits.turns - 1:
+        return f"it may take {limits.turns} turns"
+    if talk.tokens >= limits.tokens:
+        return f"it may use {limits.tokens} tokens and has used {talk.tokens}"
+    if talk.context >= limits.context:
+        return f"its conversation may have {limits.context} tokens and has {talk.context}"
+    if worked >= limits.wall:
+        return f"it may work for {limits.wall} and has worked for {worked}"
+    return None
