@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest, Input
+from contracts.base import Contract, Digest, Input, Line
 from contracts.handoff import Question
 from contracts.runs import Request
 
@@ -54,15 +54,15 @@ MESSAGE_LIMIT = 64 * 1024
 class Decision(Input, name="decision/1"):
     """What a person sends: one JSON object, the same as a signal and as an update."""
 
-    gate: str = Field(
+    gate: Line = Field(
         min_length=1, max_length=200, description="the gate's id, 'plan-2', or its bare kind while it has one revision"
     )
-    by: str = Field(min_length=1, max_length=200, description="who decides")
+    by: Line = Field(min_length=1, max_length=200, description="who decides")
     note: str = Field(default="", max_length=8000, description="why; required with reject and request_changes")
     subject: Digest | None = Field(default=None, description="digest of what was looked at; must match the gate's")
     answers: dict[str, str] | None = Field(default=None, max_length=50, description="with answer: question id to answer")
-    channel: str = Field(default="", max_length=40, description="where it was sent from: cli, console, web-ui, …")
-    nonce: str | None = Field(default=None, max_length=100, description="makes one decision one, however often it is sent")
+    channel: Line = Field(default="", max_length=40, description="where it was sent from: cli, console, web-ui, …")
+    nonce: Line | None = Field(default=None, max_length=100, description="makes one decision one, however often it is sent")
 
 
 class GatePolicy(Contract):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
@@ -125,13 +125,21 @@ async def refusal(client: Client, workflow: str) -> str:
     return ended.message
 
 
+BENIGN = {
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,  # something came while the run was about to end
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,  # a hundred messages waited for the task to end
+}
+"""Tasks that the server itself has tried again, with what came meanwhile."""
+
+
 async def failed_tasks(handle: WorkflowHandle[Any, Any]) -> list[str]:
     """Why tasks of a workflow failed; a run without any was never stuck."""
-    return [
-        event.workflow_task_failed_event_attributes.failure.message
+    failed = [
+        event.workflow_task_failed_event_attributes
         async for event in handle.fetch_history_events()
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
     ]
+    return [f"{WorkflowTaskFailedCause.Name(one.cause)}: {one.failure.message}" for one in failed if one.cause not in BENIGN]
 
 
 async def state_of(handle: WorkflowHandle[Any, Any]) -> str:

@@ -1,6 +1,7 @@
 """Whatever is sent to a workflow that waits, its sender is told, the feed has a line, and a correct decision still wins."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests import scripts
 from tests.scripts import a_tester, answer, item, plan, says, unsure
 from tests.stack import Stack, sample, stack, until
 from tests.workflows.sending import Cli, Said, Sdk, failed_tasks, raw, state_of
+from workflows.kit.inbox import REFUSALS_LIMIT
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 WHICH = {"id": "which", "text": "Up or down?"}
@@ -51,7 +53,8 @@ def bad_messages(at: Waiting) -> list[Row]:
         (verb, [good | {"gate": 7}], "gate: Input should be a valid string"),
         (verb, [good | {"gate": [[[[{}]]]]}], "gate: Input should be a valid string"),
         (verb, [good | {"gate": ""}], "gate: String should have at least 1 character"),
-        (verb, [good | {"gate": f"{gate}\0"}], "there is no gate"),
+        (verb, [good | {"gate": f"{gate}\0"}], "gate: Value error, control characters and line ends are not allowed here"),
+        (verb, [good | {"by": "bob\nmaria"}], "by: Value error, control characters and line ends are not allowed here"),
         (verb, [good | {"gat": gate}], "gat: Extra inputs are not permitted"),
         (verb, [good | {"x" * 40_000: gate}], "x: Extra inputs are not permitted"),
         (verb, [good | {"subject": "f" * 64}], "it changed since you opened it"),
@@ -201,3 +204,39 @@ async def test_bad_queries_change_nothing(running: Stack, origin: Path, channel:
     for args in ([], [7], [{}, "x"]):
         assert (await sender.query(at.handle.id, "status", args)).taken
     await a_good_decision_wins(running, at)
+
+
+async def test_a_flood_of_bad_messages_is_recorded_up_to_a_limit(running: Stack, origin: Path) -> None:
+    """Of many wrong signals the first two hundred are kept, the others only refused; the gate still takes a good decision."""
+    at, sender = await a_delivery(running, origin), Sdk(running.client)
+    await asyncio.gather(*(sender.signal(at.handle.id, at.verb, [at.good | {"gate": f"x{n}"}]) for n in range(300)))
+    told = await sender.update(at.handle.id, at.verb, [7])
+    assert "got int" in told.text
+    await a_good_decision_wins(running, at)
+
+    async def recorded() -> bool | None:
+        found = [line for line in await running.feed(at.root) if line.did.endswith("and was refused")]
+        return True if len(found) == REFUSALS_LIMIT else None
+
+    await until(recorded, f"{REFUSALS_LIMIT} refusals were recorded")
+
+
+@pytest.mark.parametrize("name", ["approve", "launch"])
+async def test_a_bad_message_that_comes_with_the_start_is_refused(running: Stack, origin: Path, name: str) -> None:
+    """Sent together with the start, before there is any gate: recorded like any other, and the run goes its way."""
+    asked = {"repository": str(origin), "instruction": "Fix it", "owner": "olga", "check": "true"}
+    run = await running.client.start_workflow(
+        "Delivery",
+        asked,
+        id=f"with-{name}-{secrets.token_hex(4)}",
+        task_queue=running.settings.task_queue,
+        start_signal=name,
+        start_signal_args=[7],
+    )
+    view = await running.gate(run, "plan-1")
+
+    async def recorded() -> bool | None:
+        return True if f"sent {name} and was refused" in await running.said(run) else None
+
+    await until(recorded, "the message was recorded")
+    await a_good_decision_wins(running, Waiting(run, run, view, "approve", {"gate": view.gate, "by": "maria"}))
