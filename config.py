@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     openai_base_url: str = Field(default="", description="another endpoint that speaks OpenAI's Chat Completions")
     openai_legacy_max_tokens: bool = Field(default=False, description="the endpoint knows only max_tokens")
     bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
+    mirror_mib: int = Field(default=4096, gt=0, description="MiB that the copy of one repository may take on this machine")
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="auto: pretty on a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

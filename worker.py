@@ -26,7 +26,15 @@ from activities.admission import Admission
 from activities.agents import Agent, Catalogue, load_catalogue
 from activities.carrying import Carrying
 from activities.gates import Gates
-from activities.git import Mirrors, NoRepository, PushRefused, RevisionUnknown, TreeRefused
+from activities.git import (
+    Mirrors,
+    NoRepository,
+    PushRefused,
+    RepositoryRefused,
+    RepositoryTooLarge,
+    RevisionUnknown,
+    TreeRefused,
+)
 from activities.git.command import PASSED_ON
 from activities.journal import Journal
 from activities.models import Models
@@ -63,6 +71,9 @@ PERMANENT: tuple[type[BatonError], ...] = (
 )
 """Errors of git, files and the sandbox that the same attempt can only meet again."""
 
+UNREADABLE: tuple[type[BatonError], ...] = (RepositoryRefused, RepositoryTooLarge)
+"""Permanent for work on a repository, but not for actions: who cannot ask the target does not know what it has."""
+
 PASSED_THROUGH = ("contracts", "ledger", "activities", "workflows", "sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices")
 """Modules that Temporal's import sandbox does not load anew; workflow modules are thin and hold no state."""
 
@@ -83,14 +94,15 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     catalogue, policy = load_catalogue(settings.agents, TOOLS), load_policy(settings.policy)
     providers = build_providers(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"
-    mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON))
+    limit = settings.mirror_mib << 20
+    mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), limit)
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
     admission = Admission(ledger, catalogue, policy, lambda agent: choices(settings, catalogue, providers, agent))
     models = Models(ledger, catalogue, providers, policy, admission, name)
     journal = Journal(ledger, admission)
     gates, carrying = Gates(ledger, policy), Carrying(ledger)
-    work = Work(ledger, mirrors, workspaces, sandbox, PERMANENT)
+    work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))
     actions = Actions(ledger, {"git.push": GitPushAdapter(mirrors)}, PERMANENT, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
     registered: list[Callable[..., Any]] = [

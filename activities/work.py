@@ -85,6 +85,7 @@ class Work:
         mirror = self._mirrors.open(request.repository)
         fetched = mirror.fetch(request.base)
         check, source = request.check, "declared" if request.check else ""
+        mirror.check(fetched.tree)
         if check is None:
             with self._workspaces.scratch(mirror, fetched.tree) as directory:
                 found = detect_check(directory)
@@ -112,7 +113,7 @@ class Work:
         mirror, tree = self._workspaces.snapshot(use.name)
         start = self._workspaces.start_tree(use.name)
         files = _changes(mirror, start, tree)
-        outside = tuple(one.path for one in files if not _allowed(one.path, request.allowed))
+        outside = tuple(one.path for one in files if not _allowed(one.path, request))
         if outside and request.drop_outside:
             tree = mirror.restore(tree, outside, start)
             files = _changes(mirror, start, tree)
@@ -333,5 +334,7 @@ def _changes(mirror: Mirror, old: str, new: str) -> tuple[FileChange, ...]:
     return tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in found)
 
 
-def _allowed(path: str, allowed: tuple[str, ...]) -> bool:
-    return any(path == one or fnmatchcase(path, one) for one in allowed)
+def _allowed(path: str, request: CollectChanges) -> bool:
+    if any(fnmatchcase(path, one) for one in request.never):
+        return False
+    return any(path == one or fnmatchcase(path, one) for one in request.allowed)

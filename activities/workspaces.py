@@ -133,6 +133,9 @@ class Workspaces:
     def scratch(self, mirror: Mirror, tree: str) -> Iterator[Path]:
         """A throw-away folder with these files, real links among them, outside every workspace. Deleted on leaving."""
         folder = self._root / "scratch" / token_hex(8)
+        # A check may make, for a moment, a program that runs as this user whoever starts it: nobody else gets in here.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.chmod(0o700)
         with locked(folder.with_suffix(".lock"), LEASE_WAIT, "a new scratch folder"):
             try:
                 mirror.checkout(tree, folder, symlinks=True)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 import config
-from activities.tools.text import for_terminal
+from activities.tools.text import for_terminal, one_line
 from commands import server
 from commands.errors import Code
 from commands.interrupts import Interruption
@@ -255,11 +255,11 @@ def _print_report(this: Demo, report: DeliveryReport, origin: Path) -> int:
         this.say(f"  why       {for_terminal(report.reason, 500)}")
     this.say(f"  summary   {for_terminal(report.summary, 300)}")
     for change in report.files:
-        this.say(f"  {change.status:<9} {change.path}  +{change.added} -{change.removed}")
+        this.say(f"  {change.status:<9} {one_line(change.path, 300)}  +{change.added} -{change.removed}")
     if report.tests is not None:
-        this.say(f"  tests     {report.tests.verdict}: {report.tests.why}")
-        this.say(f"  fixed     {', '.join(report.tests.fixed) or '-'}")
-    this.say(f"  approved  {', '.join(report.approved_by) or '-'}")
+        this.say(f"  tests     {report.tests.verdict}: {for_terminal(report.tests.why, 500)}")
+        this.say(f"  fixed     {for_terminal(', '.join(report.tests.fixed), 2000) or '-'}")
+    this.say(f"  approved  {for_terminal(', '.join(report.approved_by), 500) or '-'}")
     this.say(f"  cost      ${report.usd_micros / 1_000_000:.4f}, {report.tokens} tokens{this.stamp}")
     if report.state != "done":
         return 1

@@ -39,6 +39,7 @@ class CollectChanges(Request, name="collect_changes/1"):
     item: str
     summary: str
     allowed: tuple[str, ...] = Field(description="files the step may write; patterns with * are allowed")
+    never: tuple[str, ...] = Field(default=(), description="patterns of files it may not write, whatever `allowed` says")
     drop_outside: bool = Field(default=False, description="leave files outside `allowed` out of the patch, and name them")
 
 

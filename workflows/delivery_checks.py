@@ -15,8 +15,16 @@ from workflows.kit.ask import ask
 from workflows.kit.gate import gate
 from workflows.kit.options import LEDGER, WORK
 
-TESTS = ("test/*", "tests/*", "*/test/*", "*/tests/*", "test_*.py", "*/test_*.py", "*_test.*", "*.test.*", "*.spec.*")
-"""Files that the tester may write."""
+TESTS = (
+    *("test/*", "tests/*", "*/test/*", "*/tests/*", "test_*.py", "*/test_*.py"),
+    *(f"*_test.{end}" for end in ("py", "go", "rb", "rs", "c", "cc", "cpp", "dart", "exs", "php")),
+    *(f"*{mark}.{end}" for mark in (".test", ".spec") for end in ("js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts")),
+    "*_spec.rb",
+)
+"""Files that the tester may write: the sources of tests."""
+
+NO_TESTS = (".*", "*/.*")
+"""Hidden files and folders are not for the tester: they steer other programs (`.github/workflows/x.test.yml`)."""
 
 
 async def test_and_rework(course: Course, written: Written) -> Tested:
@@ -84,7 +92,8 @@ async def _test(course: Course, written: Written) -> Tested:
     task = await _task(course, written, use)
     step = await ask(kit, path, "tester", task, TestNotes, inputs=(written.agreed.handoff.id,), workspace=use)
     notes = step.handoff.body.summary if step.handoff.body else f"{step.handoff.outcome}: {step.handoff.reason}"
-    collect = _collect(course, step.workspace or use, "tests", notes, TESTS, drop_outside=True)
+    collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
+    collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
     added = await kit.do(Work.collect_changes, collect, "workspace: read what the tester added", **WORK)
     ref = with_patches(written.ref, [added])
     judged = await _judge(course, written, ref, added, notes)
@@ -105,12 +114,8 @@ async def _task(course: Course, written: Written, use: WorkspaceUse) -> TestTask
     )
 
 
-def _collect(
-    course: Course, use: WorkspaceUse, item: str, summary: str, allowed: tuple[str, ...], *, drop_outside: bool = False
-) -> CollectChanges:
-    return CollectChanges(
-        run=course.kit.ref, workspace=use, item=item, summary=summary, allowed=allowed, drop_outside=drop_outside
-    )
+def _collect(course: Course, use: WorkspaceUse, item: str, summary: str, allowed: tuple[str, ...]) -> CollectChanges:
+    return CollectChanges(run=course.kit.ref, workspace=use, item=item, summary=summary, allowed=allowed)
 
 
 async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: ChangeSet, notes: str) -> Judged:

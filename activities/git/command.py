@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -25,7 +26,10 @@ REMOTE = timedelta(minutes=10)
 """Time-out of a fetch or push."""
 
 OUTPUT_LIMIT = 256 * 1024 * 1024
-"""Bytes that one command may answer."""
+"""Bytes that one command may answer, and of any file that it writes where its caller names no other limit."""
+
+MEMORY = 4 * 1024**3
+"""Bytes of its own memory that one process of git may take: a few kilobytes of deltas can ask for any amount."""
 
 OLDEST = (2, 38)
 """merge-tree works on trees without a working folder from here on."""
@@ -45,6 +49,7 @@ _SETTINGS = (
     *("core.askPass=true", "credential.helper=", "credential.interactive=false", "protocol.allow=never"),
     *("safe.bareRepository=explicit", "submodule.recurse=false", "fetch.recurseSubmodules=false"),
     *("gc.auto=0", "maintenance.auto=false", "fetch.writeCommitGraph=false", "merge.directoryRenames=false"),
+    "fetch.unpackLimit=1",  # a fetch is one file then, which can be limited
     *("commit.gpgSign=false", "push.gpgSign=false", "user.useConfigOnly=true"),
 )
 
@@ -66,6 +71,10 @@ _ENVIRONMENT = {
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_OPTIONAL_LOCKS": "0",
 }
+
+
+class AnswerTooLarge(GitProblem):
+    """A git command wrote more than it may. The repository is made to do that, or too large to work with."""
 
 
 class GitTimedOut(GitProblem):
@@ -98,10 +107,12 @@ class Git:
         transport: str = "",
         variables: Mapping[str, str] | None = None,
         codes: Sequence[int] = (0,),
+        largest: int = 0,
     ) -> Answer:
         """Run one command and return its answer. `transport` is the only protocol it may use; none means none.
 
-        Raises `GitTimedOut`, and `GitProblem` with git's own words for a code that is not in `codes`.
+        `largest` is the size of any file that it may write, its answer among them; 0 means `OUTPUT_LIMIT`. Raises
+        `GitTimedOut`, `AnswerTooLarge`, and `GitProblem` with git's own words for a code that is not in `codes`.
         """
         settings = [f"core.symlinks={str(symlinks).lower()}", *_SETTINGS]
         settings += [f"protocol.{transport}.allow=always"] if transport else []
@@ -112,7 +123,7 @@ class Git:
         environment |= {"GIT_WORK_TREE": str(work_tree)} if work_tree else {}
         environment |= {name: value for name, value in self.operator.items() if transport and name in PASSED_ON}
         limit = REMOTE if transport else LOCAL
-        answer = _run(command, environment, work_tree or self.directory, feed, limit)
+        answer = _run(command, environment, work_tree or self.directory, feed, limit, largest or OUTPUT_LIMIT)
         if answer.code not in codes:
             raise GitProblem(f"git {arguments[0]} failed with code {answer.code}: {answer.said or 'it gave no reason'}")
         return answer
@@ -143,7 +154,14 @@ def _git() -> str:
     return found
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path, feed: bytes, limit: timedelta) -> Answer:
+def _run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    feed: bytes,
+    limit: timedelta,
+    largest: int = OUTPUT_LIMIT,
+) -> Answer:
     """Run with files instead of pipes: no answer can fill our memory or block on a reader."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
         given.write(feed)
@@ -152,13 +170,27 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path, f
             command, stdin=given, stdout=output, stderr=said, env=environment, cwd=folder, start_new_session=True
         )
         try:
+            _bound(process.pid, largest)
             _wait(process, limit)
         finally:
             _end(process)
-        if output.seek(0, os.SEEK_END) > OUTPUT_LIMIT:
-            raise GitProblem(f"git answered more than {OUTPUT_LIMIT} bytes; the change is too large to work with")
+        if process.returncode == -signal.SIGXFSZ or output.seek(0, os.SEEK_END) > OUTPUT_LIMIT:
+            raise AnswerTooLarge(f"git wrote more than {min(largest, OUTPUT_LIMIT)} bytes; this is too large to work with")
         output.seek(0)
         return Answer(process.returncode, output.read(), readable(_last(said, 4000)))
+
+
+def _bound(process: int, largest: int) -> None:
+    """Limit the command and what it starts, before it has opened the repository."""
+    with suppress(ProcessLookupError):  # it has ended already
+        for kind, value in (
+            (resource.RLIMIT_FSIZE, largest),
+            (resource.RLIMIT_DATA, MEMORY),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            hard = resource.prlimit(process, kind)[1]
+            bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.prlimit(process, kind, (bound, bound))
 
 
 def _wait(process: "subprocess.Popen[bytes]", limit: timedelta) -> None:

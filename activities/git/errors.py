@@ -15,6 +15,14 @@ class NoRepository(RepositoryUnreachable):
     """There is no repository at that path. Asking again cannot help: check the path."""
 
 
+class RepositoryRefused(RepositoryUnreachable):
+    """The repository would lead to files outside of it. The text names the entry and what to do about it."""
+
+
+class RepositoryTooLarge(RepositoryUnreachable):
+    """The repository needs more room than `mirror_mib` gives it. Raise the setting, or work on a smaller repository."""
+
+
 class RevisionUnknown(GitProblem):
     """The repository has no such branch, tag or commit. Name one that it has, or leave it out for its main branch."""
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from activities.git import source, trees
 from activities.git.command import Git, GitTimedOut
 from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, RepositoryUnreachable, RevisionUnknown
+from activities.git.listing import MAX_BYTES
+from activities.git.place import is_branch
+from activities.git.room import room
 from activities.git.trees import Applied, FileChange
 from activities.locks import locked
 
@@ -41,9 +44,11 @@ class RemoteHead:
 class Mirror:
     """One repository's mirror. Every method may be called from several threads and processes at once."""
 
-    def __init__(self, git: Git, address: source.Address) -> None:
+    def __init__(self, git: Git, address: source.Address, limit: int) -> None:
+        """`limit` is the size of the mirror, in bytes, that a fetch may not go beyond."""
         self._git = git
         self._address = address
+        self._limit = limit
 
     @property
     def directory(self) -> Path:
@@ -82,7 +87,14 @@ class Mirror:
             if not self._has(found):
                 self._fetch(f"+{name}:refs/baton/fetched/{found}")
             branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
-            return self._described(self._git.line("rev-parse", "--verify", f"{found}^{{commit}}"), branch)
+            commit = self._git.run("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}", codes=(0, 1, 128))
+            if commit.code != 0:
+                raise RevisionUnknown(f"{name} of {self._address.shown} names no commit; name a branch, or a tag of a commit")
+            return self._described(commit.output.decode().strip(), branch)
+
+    def check(self, tree: str) -> None:
+        """Raise `TreeRefused` for a tree that `checkout` would refuse, before anybody pays for work on it."""
+        trees.check(self._git, tree)
 
     def checkout(self, tree: str, directory: Path, *, symlinks: bool = False) -> None:
         """Make the folder hold exactly this tree (or commit), whatever it held before, and nothing of git.
@@ -147,6 +159,7 @@ class Mirror:
                         *("push", *options, lease, "--", url, f"{commit}:{name}"),
                         transport=self._address.transport,
                         codes=range(256),
+                        largest=MAX_BYTES,
                     )
                 except GitTimedOut as error:
                     raise RemoteUnknown(f"{self._address.shown} did not answer the push in time ({error})") from None
@@ -188,7 +201,7 @@ class Mirror:
         found: dict[str, str] = {}
         for line in answer.decode(errors="replace").splitlines():
             value, _, name = line.partition("\t")
-            if value.startswith("ref: ") and name == "HEAD":
+            if value.startswith("ref: ") and name == "HEAD" and is_branch(value.removeprefix("ref: ")):
                 found[""] = value.removeprefix("ref: ")
             elif name in names and _ID.match(value):
                 found[name] = value
@@ -224,14 +237,15 @@ class Mirror:
 
     def _fetch(self, *specifications: str) -> None:
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow")
-        self._remote("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications)
+        with room(self.directory, self._limit, self._address.shown) as left:
+            self._remote("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications, largest=left)
 
-    def _remote(self, *arguments: str) -> bytes:
+    def _remote(self, *arguments: str, largest: int = 0) -> bytes:
         """Run a command that reads from the remote. Raises `RepositoryUnreachable` with the remote's words."""
         with source.reachable(self._address, self._git) as url:
             command = [url if argument == "{url}" else argument for argument in arguments]
             try:
-                return self._git.run(*command, transport=self._address.transport).output
+                return self._git.run(*command, transport=self._address.transport, largest=largest).output
             except GitProblem as error:
                 words = self._clean(str(error))
                 raise RepositoryUnreachable(

@@ -6,21 +6,27 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from activities.files import write_durably
 from activities.git import source
 from activities.git.command import REMOTE, Git, check_version
 from activities.git.mirror import LOCK_WAIT, Mirror
 from activities.locks import locked
 
-ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !diff !merge !whitespace\n"
+ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !diff !merge !whitespace !conflict-marker-size !delta\n"
 """Taken before any .gitattributes: files come and go byte for byte, and no driver that a repository names is used."""
+
+LIMIT = 4 * 1024**3
+"""Bytes of one mirror where no setting says otherwise."""
 
 
 class Mirrors:
     """All mirrors of one worker, one folder each. `operator` holds the variables a fetch or push may need (`PASSED_ON`)."""
 
-    def __init__(self, root: Path, operator: Mapping[str, str] | None = None) -> None:
+    def __init__(self, root: Path, operator: Mapping[str, str] | None = None, limit: int = LIMIT) -> None:
+        """`limit` is how large one mirror may get, in bytes."""
         self._root = root
         self._operator = dict(operator or {})
+        self._limit = limit
 
     def open(self, repository: str) -> Mirror:
         """The mirror of a path or URL; made empty when it is new. The same repository gives the same mirror.
@@ -33,8 +39,10 @@ class Mirrors:
         if not (git.directory / "ready").exists():
             with locked(self._root / f"{address.folder}.lock", LOCK_WAIT, f"the mirror of {address.shown}"):
                 self._make(git, address)
+        (git.directory / "ready").touch()  # `baton doctor` names mirrors that nobody has used for long
+        _set_attributes(git.directory)
         _tidy(git.directory)
-        return Mirror(git, address)
+        return Mirror(git, address, self._limit)
 
     def _make(self, git: Git, address: source.Address) -> None:
         if (git.directory / "ready").exists():
@@ -42,15 +50,22 @@ class Mirrors:
         git.directory.mkdir(parents=True, exist_ok=True)
         kind = source.object_format(address, git)
         git.run("init", "--bare", "--quiet", "--template=", f"--object-format={kind}", "--initial-branch=none")
-        (git.directory / "info").mkdir(exist_ok=True)
-        (git.directory / "info" / "attributes").write_text(ATTRIBUTES)
+        _set_attributes(git.directory)
         (git.directory / "ready").touch()  # last: a mirror without it is made again
+
+
+def _set_attributes(directory: Path) -> None:
+    """Write our attributes, also into a mirror that an earlier release made."""
+    file = directory / "info" / "attributes"
+    if not file.exists() or file.read_text() != ATTRIBUTES:
+        write_durably(file, ATTRIBUTES.encode())
 
 
 def _tidy(directory: Path) -> None:
     """Remove what killed workers left: nothing here lives longer than the longest command."""
     oldest = time.time() - 2 * REMOTE.total_seconds()
-    for left in (*directory.glob("index-*"), *directory.glob("stand-in-*")):
+    patterns = ("index-*", "stand-in-*", "objects/pack/tmp_*")
+    for left in (path for pattern in patterns for path in directory.glob(pattern)):
         with suppress(OSError):
             if left.lstat().st_mtime < oldest:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()

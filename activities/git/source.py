@@ -11,13 +11,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from activities.git.command import Git
 from activities.git.errors import NoRepository, PushRefused
+from activities.git.place import PARTS, Place, find, head, settings
 from contracts.base import sha256
 from contracts.errors import Refused
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _HELPER = re.compile(r"^[A-Za-z0-9+.-]*::")
 _SCP = re.compile(r"^(?:[A-Za-z0-9_.][A-Za-z0-9_.-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\]-]*:[^-].*$")
-_HEAD = re.compile(r"^(ref: refs/heads/[^\x00-\x20~^:?*\[\\\x7f]+|[0-9a-f]{40}|[0-9a-f]{64})$")
 _SHARED = re.compile(r"^(group|all|world|umask|true|false|0[0-7]{3})$")
 _ALLOWED = ("https", "ssh", "git")
 
@@ -62,16 +62,16 @@ def reachable(address: Address, git: Git, *, branch: str | None = None) -> Itera
 
     Git would run a local repository's hooks and obey its configuration, which its owner (or an agent) can write and which
     cannot be overridden name by name. The stand-in links its objects and refs and has a configuration of ours. A `branch`
-    that is about to be changed must not be checked out there (`PushRefused`). Raises `RepositoryUnreachable` if it is none.
+    that is about to be changed must not be checked out there (`PushRefused`). Raises what `place.find` raises.
     """
     if address.path is None:
         yield address.url
         return
-    place = _place(address.path)
+    place = find(address.path, git)
     if branch is not None:
         _refuse_checked_out(place, branch)
     with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as folder:
-        _stand_in(Path(folder), place, _settings(place.common / "config", git))
+        _stand_in(Path(folder), place, settings(place.common / "config", git))
         yield folder
 
 
@@ -79,17 +79,8 @@ def object_format(address: Address, git: Git) -> str:
     """sha1, or sha256 where a repository on this machine says so."""
     if address.path is None:
         return "sha1"
-    found = _settings(_place(address.path).common / "config", git).get("extensions.objectformat", "sha1").lower()
+    found = settings(find(address.path, git).common / "config", git).get("extensions.objectformat", "sha1").lower()
     return "sha256" if found == "sha256" else "sha1"
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A repository on this machine: where its HEAD is, where objects and refs are, whether it has a working folder."""
-
-    own: Path
-    common: Path
-    bare: bool
 
 
 def _url(repository: str, scheme: str) -> Address:
@@ -113,34 +104,11 @@ def _local(path: Path) -> Address:
     return Address(str(whole), "file", str(whole), whole)
 
 
-def _place(path: Path) -> _Place:
-    dot = path / ".git"
-    if dot.is_dir():
-        return _Place(dot, dot, bare=False)
-    if dot.is_file():
-        text = dot.read_text(errors="replace").strip()
-        own = (path / text.removeprefix("gitdir:").strip()).resolve()
-        common = own / "commondir"
-        return _Place(own, (own / common.read_text().strip()).resolve() if common.is_file() else own, bare=False)
-    if (path / "HEAD").exists() and (path / "objects").is_dir() and (path / "refs").is_dir():
-        return _Place(path, path, bare=path.name != ".git")
-    raise NoRepository(f"there is no git repository at {path}; check the path, and that the worker may read it")
-
-
-def _settings(config: Path, git: Git) -> dict[str, str]:
-    """What a foreign configuration file says. It is only parsed: nothing in it takes effect, no file is included."""
-    if not config.is_file():
-        return {}
-    listed = git.run("config", "--file", str(config), "--no-includes", "-z", "--list", codes=(0, 1, 128)).output
-    lines = [item.partition("\n") for item in listed.decode(errors="replace").split("\0") if item]
-    return {name.lower(): value for name, _, value in lines}
-
-
-def _stand_in(folder: Path, place: _Place, theirs: dict[str, str]) -> None:
-    for name in ("objects", "refs", "packed-refs", "shallow"):
+def _stand_in(folder: Path, place: Place, theirs: dict[str, str]) -> None:
+    for name in PARTS:
         if (place.common / name).exists():
             (folder / name).symlink_to(place.common / name)
-    (folder / "HEAD").write_text(_head(place.own) + "\n")
+    (folder / "HEAD").write_text(head(place.own) + "\n")
     sha256_used = theirs.get("extensions.objectformat", "").lower() == "sha256"
     shared = theirs.get("core.sharedrepository", "false").lower()
     lines = [
@@ -155,17 +123,11 @@ def _stand_in(folder: Path, place: _Place, theirs: dict[str, str]) -> None:
     (folder / "config").write_text("\n".join(lines) + "\n")
 
 
-def _head(own: Path) -> str:
-    head = own / "HEAD"
-    text = f"ref: {os.readlink(head)}" if head.is_symlink() else head.read_text(errors="replace")[:1000].strip()
-    return text if _HEAD.match(text) else "ref: refs/heads/main"
-
-
-def _refuse_checked_out(place: _Place, branch: str) -> None:
+def _refuse_checked_out(place: Place, branch: str) -> None:
     worktrees = [folder for folder in (place.common / "worktrees").glob("*") if (folder / "HEAD").is_file()]
     used = [*([] if place.bare else [place.common]), *worktrees]
     for folder in used:
-        if (folder / "HEAD").exists() and _head(folder) == f"ref: refs/heads/{branch}":
+        if (folder / "HEAD").exists() and head(folder) == f"ref: refs/heads/{branch}":
             raise PushRefused(
                 f"branch {branch} is checked out in {place.common}: pushing would change it under whoever works there; "
                 "choose another branch, or check out another one there"

@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +11,9 @@ from secrets import token_hex
 from typing import Literal
 
 from activities.git.command import Git
-from activities.git.errors import PatchUnusable, TreeRefused
+from activities.git.errors import GitProblem, PatchUnusable, TreeRefused
+from activities.git.listing import MAX_BYTES, MAX_FILES, check_tree, entries
 from activities.paths import is_git_folder, walk
-
-MAX_FILES = 100_000
-"""Files that a workspace may have."""
-
-MAX_BYTES = 4 * 1024**3
-"""Bytes that all files of a workspace may have together."""
 
 Status = Literal["added", "modified", "deleted", "type"]
 
@@ -49,17 +42,36 @@ class Applied:
 
 def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
     """Make the folder hold exactly the tree's files. Raises `TreeRefused` for one that is too large or has a .git entry."""
-    _check_size(git, tree)
+    check_tree(git, tree)
     empty_folder(directory)
     with _index(git, tree) as index:
-        git.run("checkout-index", "--all", "--force", "--quiet", index=index, work_tree=directory, symlinks=symlinks)
+        options = ("--all", "--force", "--quiet")
+        done = git.run(
+            *("checkout-index", *options),
+            index=index,
+            work_tree=directory,
+            symlinks=symlinks,
+            largest=MAX_BYTES,
+            codes=range(256),
+        )
+    if "unable to read sha1 file" in done.said:
+        raise TreeRefused(f"the files of {tree[:12]} cannot be used: {done.said[:300]}")
+    if done.code != 0:
+        raise GitProblem(f"the files of {tree[:12]} could not be written: {done.said[:300]}")
+
+
+def check(git: Git, tree: str) -> None:
+    """Raise `TreeRefused` where `checkout` would, as far as that can be known without writing the files."""
+    check_tree(git, tree)
+    with _index(git, tree):
+        pass
 
 
 def snapshot(git: Git, directory: Path, parent: str) -> str:
     """Store the folder's files and return their tree. Raises `TreeRefused` for what git would drop or obey."""
     _check_folder(git, directory, parent)
     with _index(git, parent) as index:
-        git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory)
+        git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory, largest=MAX_BYTES)
         return git.line("write-tree", index=index)
 
 
@@ -90,7 +102,8 @@ def apply(git: Git, tree: str, patch: bytes) -> Applied:
         raise PatchUnusable(f"this is no patch that git can read ({named.said}); make it with the workspace's own diff")
     touched = [line.split(b"\t", 2)[2] for line in named.output.split(b"\0") if line]
     with _index(git, tree) as index:
-        done = git.run("apply", "--cached", "--3way", "--whitespace=nowarn", "-", feed=patch, index=index, codes=(0, 1, 128))
+        options = ("--cached", "--3way", "--whitespace=nowarn")
+        done = git.run("apply", *options, "-", feed=patch, index=index, codes=(0, 1, 128), largest=MAX_BYTES)
         if done.code == 0:
             return Applied(git.line("write-tree", index=index))
         unmerged = git.run("ls-files", "--unmerged", "-z", index=index).output.split(b"\0")
@@ -117,7 +130,8 @@ def merge(git: Git, base: str, ours: str, theirs: str) -> Applied:
     """Both changes since `base` together. The three may be trees or commits; their own history does not matter."""
     root = _bare_commit(git, base)
     left, right = _bare_commit(git, ours, root), _bare_commit(git, theirs, root)
-    done = git.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", left, right, codes=(0, 1))
+    options = ("--write-tree", "-z", "--name-only", "--no-messages")
+    done = git.run("merge-tree", *options, left, right, codes=(0, 1), largest=MAX_BYTES)
     tree, *names = done.output.split(b"\0")
     if done.code == 0:
         return Applied(tree.decode().strip())
@@ -146,17 +160,31 @@ def delete_folder(directory: Path) -> None:
     if directory.is_symlink() or directory.is_file():
         directory.unlink()
     elif directory.exists():
-        _open_up(directory)
-        shutil.rmtree(directory)
+        waiting = [directory]
+        while waiting:
+            waiting += _emptied(waiting.pop(), directory)
+        directory.rmdir()
 
 
-def _open_up(directory: Path) -> None:
-    """Give back the rights on folders that a command took away, or an ordinary user could not delete them."""
-    for folder, names, _ in os.walk(directory):
-        for path in (folder, *(os.path.join(folder, name) for name in names)):
-            mode = os.lstat(path).st_mode
-            if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
-                os.chmod(path, 0o700)
+def _emptied(folder: Path, top: Path) -> list[Path]:
+    """Delete the folder's files, then, beneath `top`, the folder itself. Its subfolders are moved to `top` and returned.
+
+    So no path gets long: commands can make folders far deeper than any path may be. Their rights are given back first: an
+    ordinary user could not delete them.
+    """
+    moved = []
+    os.chmod(folder, 0o700)
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            os.chmod(entry.path, 0o700)
+            moved.append(Path(entry.path).rename(top / f"deleted-{token_hex(8)}") if folder != top else Path(entry.path))
+        else:
+            os.unlink(entry.path)
+    if folder != top:
+        folder.rmdir()
+    return moved
 
 
 @contextmanager
@@ -172,29 +200,11 @@ def _index(git: Git, tree: str) -> Iterator[Path]:
         index.unlink(missing_ok=True)
 
 
-def _entries(git: Git, tree: str) -> Iterator[tuple[str, str, bytes]]:
-    """Mode, size and path of each file in the tree."""
-    for line in git.run("ls-tree", "-r", "-z", "--long", "--full-tree", tree).output.split(b"\0"):
-        if line:
-            about, path = line.split(b"\t", 1)
-            mode, _, _, size = about.decode().split()
-            yield mode, size, path
-
-
-def _check_size(git: Git, tree: str) -> None:
-    sizes = [int(size) for _, size, _ in _entries(git, tree) if size.isdigit()]
-    if len(sizes) > MAX_FILES or sum(sizes) > MAX_BYTES:
-        raise TreeRefused(
-            f"the tree has {len(sizes)} files and {sum(sizes)} bytes; a workspace holds at most {MAX_FILES} files and "
-            f"{MAX_BYTES} bytes. Work on a smaller repository"
-        )
-
-
 def _check_folder(git: Git, directory: Path, parent: str) -> None:
     listing = walk(directory, limit=2 * MAX_FILES)
     if listing.truncated:
         raise TreeRefused(f"the workspace has more than {2 * MAX_FILES} entries; delete what a command made there")
-    modules = {os.fsdecode(path) for mode, _, path in _entries(git, parent) if mode == "160000"}
+    modules = {os.fsdecode(entry.path) for entry in entries(git, parent) if entry.mode == "160000"}
     for entry in listing.entries:
         if is_git_folder(entry.path.rsplit("/", 1)[-1]):
             raise TreeRefused(f"{entry.path!r} is a repository of its own, which cannot be stored; delete it")

@@ -1,0 +1,79 @@
+"""What a tree names, and whether a workspace can hold it. A tree may be made to name anything, any number of times."""
+
+from dataclasses import dataclass
+
+from activities.git.command import AnswerTooLarge, Git, readable
+from activities.git.errors import TreeRefused
+
+MAX_FILES = 100_000
+"""Files that a workspace may have."""
+
+MAX_BYTES = 4 * 1024**3
+"""Bytes that all files of a workspace may have together."""
+
+MAX_PATH = 1024
+"""Bytes of one path. Tools read no longer one, and the system soon none."""
+
+_LISTED = 128 * 1024 * 1024
+"""Bytes of a listing of `MAX_FILES`: a few kilobytes of objects can name more files than any disk holds."""
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """One line of a listing. `size` is None for folders and submodules."""
+
+    mode: str
+    path: bytes
+    size: int | None
+
+    @property
+    def key(self) -> bytes:
+        """What git sorts by."""
+        return self.path + b"/" if self.mode == "040000" else self.path
+
+
+def entries(git: Git, tree: str) -> list[TreeEntry]:
+    """All folders, files, links and submodules of the tree, as it names them."""
+    try:
+        listed = git.run("ls-tree", "-r", "-t", "-z", "--long", "--full-tree", tree, largest=_LISTED).output
+    except AnswerTooLarge:
+        raise TreeRefused(f"the tree names far more than {MAX_FILES} files, which no workspace holds; is it a trap?") from None
+    found = []
+    for line in listed.split(b"\0"):
+        if line:
+            about, path = line.split(b"\t", 1)
+            mode, _, _, size = about.decode().split()
+            found.append(TreeEntry(mode, path, int(size) if size.isdigit() else None))
+    return found
+
+
+def check_tree(git: Git, tree: str) -> None:
+    """Raise `TreeRefused` for a tree that is too large for a workspace, or that no working folder ever gave."""
+    found = entries(git, tree)
+    sizes = [entry.size for entry in found if entry.size is not None]
+    if len(sizes) > MAX_FILES or sum(sizes) > MAX_BYTES:
+        raise TreeRefused(
+            f"the tree has {len(sizes)} files and {sum(sizes)} bytes; a workspace holds at most {MAX_FILES} files and "
+            f"{MAX_BYTES} bytes. Work on a smaller repository"
+        )
+    long = next((entry.path for entry in found if len(entry.path) > MAX_PATH), None)
+    if long is not None:
+        raise TreeRefused(
+            f"the tree has a path of {len(long)} bytes ({readable(long[:80])}...); at most {MAX_PATH} can be used"
+        )
+    _refuse_disorder(found)
+
+
+def _refuse_disorder(found: list[TreeEntry]) -> None:
+    """Git's own commands do not agree on what such entries mean."""
+    folders = {b"", *(entry.path for entry in found if entry.mode == "040000")}
+    names: set[bytes] = set()
+    last = b""
+    for entry in found:
+        if entry.key <= last or entry.path in names or entry.path.rpartition(b"/")[0] not in folders:
+            raise TreeRefused(
+                f"{readable(entry.path)[:200]!r} is in the tree twice, out of order, or with a slash in its own name, which "
+                "git does not write; commit the files anew with git"
+            )
+        names.add(entry.path)
+        last = entry.key
