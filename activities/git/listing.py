@@ -23,6 +23,7 @@ class TreeEntry:
     """One line of a listing. `size` is None for folders and submodules."""
 
     mode: str
+    object_id: str
     path: bytes
     size: int | None
 
@@ -42,8 +43,8 @@ def entries(git: Git, tree: str) -> list[TreeEntry]:
     for line in listed.split(b"\0"):
         if line:
             about, path = line.split(b"\t", 1)
-            mode, _, _, size = about.decode().split()
-            found.append(TreeEntry(mode, path, int(size) if size.isdigit() else None))
+            mode, _, object_id, size = about.decode().split()
+            found.append(TreeEntry(mode, object_id, path, int(size) if size.isdigit() else None))
     return found
 
 
@@ -62,6 +63,16 @@ def check_tree(git: Git, tree: str) -> None:
             f"the tree has a path of {len(long)} bytes ({readable(long[:80])}...); at most {MAX_PATH} can be used"
         )
     _refuse_disorder(found)
+
+
+def check_kinds(git: Git, tree: str) -> None:
+    """Raise `TreeRefused` where an entry is called a file and is none: such a tree is found out only by writing it."""
+    files = [entry for entry in entries(git, tree) if entry.size is not None]
+    asked = "".join(f"{entry.object_id}\n" for entry in files).encode()
+    kinds = git.run("cat-file", "--batch-check=%(objecttype)", feed=asked).output.decode().splitlines()
+    wrong = next((entry.path for entry, kind in zip(files, kinds, strict=True) if kind != "blob"), None)
+    if wrong is not None:
+        raise TreeRefused(f"{readable(wrong)[:200]!r} is called a file and is none; commit the files anew with git")
 
 
 def _refuse_disorder(found: list[TreeEntry]) -> None:

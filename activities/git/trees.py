@@ -12,7 +12,7 @@ from typing import Literal
 
 from activities.git.command import Git
 from activities.git.errors import GitProblem, PatchUnusable, TreeRefused
-from activities.git.listing import MAX_BYTES, MAX_FILES, check_tree, entries
+from activities.git.listing import MAX_BYTES, MAX_FILES, check_kinds, check_tree, entries
 from activities.paths import is_git_folder, walk
 
 Status = Literal["added", "modified", "deleted", "type"]
@@ -61,8 +61,9 @@ def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
 
 
 def check(git: Git, tree: str) -> None:
-    """Raise `TreeRefused` where `checkout` would, as far as that can be known without writing the files."""
+    """Raise `TreeRefused` where `checkout` would, without writing the files."""
     check_tree(git, tree)
+    check_kinds(git, tree)
     with _index(git, tree):
         pass
 

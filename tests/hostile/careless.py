@@ -6,6 +6,7 @@ Each function works as somebody would who trusts the repository, ignores errors,
 import os
 import subprocess
 import sys
+import time
 import unicodedata
 from contextlib import suppress
 from itertools import islice
@@ -90,10 +91,13 @@ def by_name(world: World, path: Path, folder: Path) -> set[str]:
 
 
 def check(world: World, path: Path, folder: Path) -> set[str]:
-    """Runs the tests where it stands."""
+    """Runs the tests where it stands, and does not look what is left of them."""
     clone = _clone(path, folder)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=clone, capture_output=True, check=False, timeout=60)
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
+    ends = time.monotonic() + 30
+    while not (world.marks / "daemon").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
     return _shown(world, [clone], [done.stdout.decode(errors="replace")])
 
 

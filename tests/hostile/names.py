@@ -1,5 +1,6 @@
 """Branches and tags whose names are options, commands or orders to a terminal."""
 
+import os
 from pathlib import Path
 
 from tests.activities.repositories import plain, repository
@@ -20,7 +21,7 @@ def _option(world: World, path: Path) -> Path:
 
 def _head_leads_out(world: World, path: Path) -> Path:
     repository(path)
-    (path / ".git" / "HEAD").write_text(f"ref: refs/heads/../../../../{world.secret_file.relative_to(path.parent)}\n")
+    (path / ".git" / "HEAD").write_text(f"ref: refs/heads/{os.path.relpath(world.secret_file, path / '.git/refs/heads')}\n")
     return path
 
 
