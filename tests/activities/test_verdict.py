@@ -34,6 +34,7 @@ TABLE: list[tuple[str, tuple[CheckRun, ...], CheckRun | None, Verdict, str]] = [
     ("green, one of two", (GREEN, RED), GREEN, "failed", "1 of 5 tests fail"),
     ("exit 0 and no test", (run(total=0),), GREEN, "failed", "no test was reported (exit code 0)"),
     ("exit 0 and no test, as before", (run(total=0),), run(total=0), "failed", "no test was reported"),
+    ("failures that are not named", (run(1, failures=("t::a",), unnamed=1),), RED_TWO, "failed", "2 of 5 tests fail"),
     ("exit 0 over a failure", (run(0, failures=("t::a",)),), GREEN, "failed", "1 of 5 tests fail"),
     ("exit 0 over an old failure", (run(0, failures=("t::a",)),), RED, "failed", "1 of 5 tests fail"),
     ("stopped in time, exit 0", (run(0, timed_out=True, seconds=9),), GREEN, "failed", "stopped after 9 s"),

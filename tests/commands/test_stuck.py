@@ -26,7 +26,7 @@ from tests import scripts
 from tests.commands.conftest import Baton
 from tests.scripts import answer, item, plan, says
 from tests.stack import Stack, sample, stack, until
-from tests.workflows.sending import Sdk
+from tests.workflows.sending import Sdk, failed_tasks
 from workflows.delivery import Delivery
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 from workflows.payloads import DATA_CONVERTER
@@ -157,6 +157,7 @@ async def test_a_run_poisoned_by_a_signal_goes_on(baton: Baton, serve: Serve, tm
         view = await running.gate(run, "plan-1")
         await run.signal("poke")
         found = await listed(baton, run.id)
+        assert any("missing 1 required positional argument" in why for why in await failed_tasks(run))
         shown = (await baton.live("runs")).err
         mended_by(running, found["command"])
         await running.decide(view, "reject", note="it answers again")

@@ -25,6 +25,7 @@ from tests.wire.server import WireServer
 from tests.workflows.asked import Asking
 from tests.workflows.conftest import Ask, Start
 from tests.workflows.sending import failed_tasks
+from workflows.payloads import PAYLOAD_LIMIT
 
 MB = 1_000_000
 SLOW = 240.0
@@ -145,6 +146,28 @@ async def test_large_files_and_loud_checks_stay_out_of_history(start: Start, tmp
     assert report.tests.verdict == "passed"
     assert report.tests.runs[0].output.size < MB
     assert len(report.tests.runs[0].tail) <= 3000
+
+
+async def test_a_plan_as_large_as_plans_may_be_fits(start: Start, tmp_path: Path) -> None:
+    """Thirty items with all that they may say: the gate shows what fits, and nothing comes near what Temporal refuses."""
+    items = [
+        item(f"item-{number}", [f"generated/{number}/{'x' * 60}/{at}.py" for at in range(10)], intent="why " * 200)
+        for number in range(30)
+    ]
+    whole = plan(*items, risks=["r" * 300] * 20, summary="s" * 4000)
+    assert 60_000 < len(json.dumps(whole)) < BODY_LIMIT
+    async with start(says("planner", answer(whole))) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), instruction="\u4e2d" * 20_000)
+        view = await stack.gate(run, "plan")
+        status = await run.query("status")
+        await stack.decide(view, "reject", note="too much")
+        assert (await run.result()).state == "could_not"
+        largest = await largest_payload(run)
+    assert view.facts[0] == "30 work items, 300 files"
+    assert view.facts[-1].endswith(" more; the subject has everything")
+    assert len(json.dumps(view.facts)) < 20_000
+    assert len(json.dumps(status)) < BODY_LIMIT
+    assert largest < PAYLOAD_LIMIT * 3 // 4
 
 
 async def family(stack: Stack, run: WorkflowHandle[Any, Any], *children: str) -> list[int]:
