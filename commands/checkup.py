@@ -1,4 +1,4 @@
-"""What `baton doctor` looks at on this machine: Python, settings, git, ledger, sandbox, models, agents, leftovers."""
+"""What `baton doctor` looks at on this machine: Python, settings, git, ledger, sandbox, models, agents, what is left."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 GIT = (2, 38)
 PYTHON = (3, 11)
+
+UNUSED_DAYS = 30
+"""Days after which a copy of a repository is named as unused."""
 
 
 def python() -> Finding:
@@ -235,6 +239,27 @@ def _leftovers(found: "Settings") -> Finding:
     return Finding("workspaces", "ok", f"{len(there)} in use")
 
 
+def mirrors(found: "Settings") -> Finding:
+    """Copies of repositories that no run has used for long. Nothing removes them by itself."""
+    from activities.git.room import size_of
+
+    folder = found.state.absolute() / "mirrors"
+    there = sorted(folder.glob("*.git")) if folder.is_dir() else []
+    old = [one for one in there if time.time() - _used(one) > UNUSED_DAYS * 86_400]
+    if old:
+        text = f"{len(old)} of {len(there)} copies of repositories were not used for {UNUSED_DAYS} days"
+        size = sum(size_of(one) for one in old) >> 20
+        mend = f"remove these folders in {folder} when no worker runs; who needs one fetches it again: "
+        return Finding("mirrors", "warn", f"{text}: {size} MiB", mend + ", ".join(one.name for one in old[:10]))
+    return Finding("mirrors", "ok", f"{len(there)} copies of repositories, {sum(size_of(one) for one in there) >> 20} MiB")
+
+
+def _used(mirror: Path) -> float:
+    """When a worker opened it last."""
+    ready = mirror / "ready"
+    return (ready if ready.exists() else mirror).stat().st_mtime
+
+
 def _ended(found: "Settings", traces: set[str]) -> set[str]:
     from sqlalchemy import select
 
@@ -253,4 +278,4 @@ def _ended(found: "Settings", traces: set[str]) -> set[str]:
         kept.close()
 
 
-CHECKS: tuple[Check, ...] = (git, ledger, artifacts, sandbox, models, agents, policy, leftovers)
+CHECKS: tuple[Check, ...] = (git, ledger, artifacts, sandbox, models, agents, policy, leftovers, mirrors)

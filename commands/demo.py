@@ -149,7 +149,7 @@ async def _follow(
     try:
         report = DeliveryReport.model_validate(result.result())
     except WorkflowFailureError as error:
-        this.say(f"\nThe run failed: {error.cause}")
+        this.say(f"\nThe run failed: {one_line(str(error.cause), 1000)}")
         return 1
     return _print_report(this, report, origin)
 
@@ -252,19 +252,19 @@ async def _decide(this: Demo, client: Client, view: GateView, verb: str, by: str
 def _print_report(this: Demo, report: DeliveryReport, origin: Path) -> int:
     this.say(f"\nREPORT {report.run}: {report.state}{this.stamp}")
     if report.reason:
-        this.say(f"  why       {for_terminal(report.reason, 500)}")
-    this.say(f"  summary   {for_terminal(report.summary, 300)}")
+        this.say(f"  why       {one_line(report.reason, 500)}")
+    this.say(f"  summary   {one_line(report.summary, 300)}")
     for change in report.files:
         this.say(f"  {change.status:<9} {one_line(change.path, 300)}  +{change.added} -{change.removed}")
     if report.tests is not None:
-        this.say(f"  tests     {report.tests.verdict}: {for_terminal(report.tests.why, 500)}")
-        this.say(f"  fixed     {for_terminal(', '.join(report.tests.fixed), 2000) or '-'}")
-    this.say(f"  approved  {for_terminal(', '.join(report.approved_by), 500) or '-'}")
+        this.say(f"  tests     {report.tests.verdict}: {one_line(report.tests.why, 500)}")
+        this.say(f"  fixed     {one_line(', '.join(report.tests.fixed), 2000) or '-'}")
+    this.say(f"  approved  {one_line(', '.join(report.approved_by), 500) or '-'}")
     this.say(f"  cost      ${report.usd_micros / 1_000_000:.4f}, {report.tokens} tokens{this.stamp}")
     if report.state != "done":
         return 1
-    this.say(f"  pushed    {report.commit[:12]} as {report.branch} to {origin}")
-    this.say(f"  look      git --git-dir {origin} log --stat -1 {report.branch}")
+    this.say(f"  pushed    {report.commit[:12]} as {one_line(report.branch, 200)} to {origin}")
+    this.say(f"  look      git --git-dir {origin} log --stat -1 {one_line(report.branch, 200)}")
     return 0
 
 

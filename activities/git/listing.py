@@ -48,8 +48,8 @@ def entries(git: Git, tree: str) -> list[TreeEntry]:
     return found
 
 
-def check_tree(git: Git, tree: str) -> None:
-    """Raise `TreeRefused` for a tree that is too large for a workspace, or that no working folder ever gave."""
+def check_tree(git: Git, tree: str) -> list[TreeEntry]:
+    """The tree's entries. Raises `TreeRefused` where it is too large for a workspace, or no working folder ever gave it."""
     found = entries(git, tree)
     sizes = [entry.size for entry in found if entry.size is not None]
     if len(sizes) > MAX_FILES or sum(sizes) > MAX_BYTES:
@@ -63,11 +63,12 @@ def check_tree(git: Git, tree: str) -> None:
             f"the tree has a path of {len(long)} bytes ({readable(long[:80])}...); at most {MAX_PATH} can be used"
         )
     _refuse_disorder(found)
+    return found
 
 
-def check_kinds(git: Git, tree: str) -> None:
+def check_kinds(git: Git, found: list[TreeEntry]) -> None:
     """Raise `TreeRefused` where an entry is called a file and is none: such a tree is found out only by writing it."""
-    files = [entry for entry in entries(git, tree) if entry.size is not None]
+    files = [entry for entry in found if entry.size is not None]
     asked = "".join(f"{entry.object_id}\n" for entry in files).encode()
     kinds = git.run("cat-file", "--batch-check=%(objecttype)", feed=asked).output.decode().splitlines()
     wrong = next((entry.path for entry, kind in zip(files, kinds, strict=True) if kind != "blob"), None)

@@ -62,8 +62,7 @@ def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
 
 def check(git: Git, tree: str) -> None:
     """Raise `TreeRefused` where `checkout` would, without writing the files."""
-    check_tree(git, tree)
-    check_kinds(git, tree)
+    check_kinds(git, check_tree(git, tree))
     with _index(git, tree):
         pass
 

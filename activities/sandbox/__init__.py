@@ -172,7 +172,7 @@ class Kept:
 _REASONS = {
     "": "",
     "time": "it did not end in time",
-    "disk": "it filled the disk: less free space is left than the limit keeps for this machine",
+    "disk": "it filled the disk: less free space, or room for files, is left than the limit keeps for this machine",
 }
 
 
@@ -210,6 +210,7 @@ async def _disk_full(directory: Path | None, limits: Limits) -> None:
         return
     while True:
         disk = os.statvfs(directory)
-        if disk.f_bavail * disk.f_frsize < limits.disk_left:
+        crowded = disk.f_files > 0 and disk.f_favail < limits.files_left  # some file systems have no such number
+        if crowded or disk.f_bavail * disk.f_frsize < limits.disk_left:
             return
         await asyncio.sleep(_HALF_SECOND)

@@ -20,7 +20,7 @@ class Limits:
 
     `processes` and `memory` count the whole group where a cgroup can be made, else `memory` is address space per process.
     `cpu` is per process, `scratch` the size of /tmp and of /dev/shm, `output` what is kept of stdout and stderr, and
-    `disk_left` the free space on the workspace's disk below which the command is stopped.
+    `disk_left` and `files_left` the free space, and the room for files, on the workspace's disk below which it is stopped.
     """
 
     processes: int = 256
@@ -31,6 +31,7 @@ class Limits:
     output: int = MIB // 4
     open_files: int = 1024
     disk_left: int = 512 * MIB
+    files_left: int = 10_000
 
 
 DEFAULT = Limits()

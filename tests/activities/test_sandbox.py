@@ -171,12 +171,15 @@ async def test_processes_memory_and_files_are_limited(sandbox: Sandbox, tmp_path
 
 
 async def test_a_full_disk_ends_the_command(sandbox: Sandbox, tmp_path: Path) -> None:
-    """When less space is left than the limit keeps, the command is stopped and the reason is told."""
+    """When less space or room for files is left than the limit keeps, the command is stopped and the reason is told."""
     disk = os.statvfs(tmp_path)
-    greedy = replace(LIMITS, disk_left=disk.f_bavail * disk.f_frsize + (1 << 40))
-    done = await sandbox.run(["sleep", "60"], directory=tmp_path, timeout=60 * SECOND, limits=greedy)
-    assert (done.exit_code, done.timed_out) == (None, False)
-    assert "disk" in done.stopped
+    for greedy in (
+        replace(LIMITS, disk_left=disk.f_bavail * disk.f_frsize + (1 << 40)),
+        replace(LIMITS, files_left=disk.f_favail + (1 << 40)),
+    ):
+        done = await sandbox.run(["sleep", "60"], directory=tmp_path, timeout=60 * SECOND, limits=greedy)
+        assert (done.exit_code, done.timed_out) == (None, False)
+        assert "disk" in done.stopped
 
 
 DAEMON = """

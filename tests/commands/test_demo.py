@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from commands import server
+import config
+from commands import demo, server
+from commands.demo import Demo
+from commands.up import DEFAULT_PORTS
+from contracts.delivery import DeliveryReport, FileChange, TestReport
 from tests.stack import git
 
 PATIENCE = 100
@@ -119,3 +123,28 @@ def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number:
     assert "Traceback" not in screen.text
     assert _left_running(tmp_path) == []
     assert (tmp_path / ".baton" / "demo" / "ledger.db").exists()
+
+
+def test_a_report_steers_no_terminal(tmp_path: Path) -> None:
+    """Names of files and tests, and what agents and people said, come as text on lines of their own."""
+    evil = "\x1b]0;owned\x07\x9b2J\u202e\nREPORT: done"
+    lines: list[str] = []
+    this = Demo(config.Settings(state=tmp_path), tmp_path, DEFAULT_PORTS, True, None, lines.append)
+    tests = TestReport.model_construct(verdict="failed", why=evil, fixed=(evil,))
+    report = DeliveryReport.model_construct(
+        run="deliver-1",
+        state="done",
+        reason=evil,
+        summary=evil,
+        files=(FileChange(path=evil, status="added", added=1, removed=0),),
+        tests=tests,
+        approved_by=(evil,),
+        branch=evil,
+        commit="0" * 40,
+        usd_micros=0,
+        tokens=0,
+    )
+    assert demo._print_report(this, report, tmp_path) == 0
+    shown = "\n".join(lines)
+    assert [character for character in shown if not character.isprintable() and character != "\n"] == []
+    assert shown.count("\nREPORT") == 1

@@ -1,6 +1,8 @@
 """`baton doctor`: each thing that can be wrong is found, named, and comes with how to mend it; the other checks still run."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -129,6 +131,18 @@ def test_workspaces_of_ended_runs_are_listed(baton: Baton, ledger: Ledger, begin
     ledger.tx_now(runs.change, samples.ref(), RunChange(state="cancelled"))
     found = examine(baton)["workspaces"]
     assert (found["level"], "trace-1~plan~1" in found["text"]) == ("warn", True)
+
+
+def test_copies_of_repositories_that_nobody_uses_are_listed(baton: Baton) -> None:
+    """A copy is fine while runs use it, and named with its folder when none did for a month."""
+    copy = baton.state / "mirrors" / "shop-0011223344556677.git"
+    copy.mkdir(parents=True)
+    (copy / "ready").touch()
+    assert examine(baton)["mirrors"]["level"] == "ok"
+    month_ago = time.time() - 31 * 86_400
+    os.utime(copy / "ready", (month_ago, month_ago))
+    found = examine(baton)["mirrors"]
+    assert (found["level"], copy.name in found["mend"]) == ("warn", True)
 
 
 @pytest.fixture
