@@ -187,7 +187,7 @@ async def test_a_change_of_five_thousand_files_is_named_in_part(
 ) -> None:
     """All of it is counted and listed in an artifact, gates show the first, and no payload grows with the number of files."""
     monkeypatch.setattr(applying, "PATCHED_FILES", 5000)  # so that two calls make what would take a hundred
-    made = [f"generated/module_{number:05d}/a_file_with_a_name.py" for number in range(4999)] + ["Makefile"]
+    made = [f"generated/{number // 100:02}/a_file_with_a_name_{number:04}.py" for number in range(4999)] + ["Makefile"]
     patches = [calls(call("apply_patch", patch=creating(made[at : at + 2500]))) for at in (0, 2500)]
     planner = says("planner", answer(plan(item("fix", ["README.md"]))))
     async with start(planner, writer("fix", *patches), a_tester()) as stack:
@@ -202,7 +202,7 @@ async def test_a_change_of_five_thousand_files_is_named_in_part(
         listing = json.loads(await stack.artifact(report.counts.listing))
         assert max(await family(stack, run, "write.1.fix")) < BODY_LIMIT
     assert outside.facts[0].endswith(" and 4980 more")
-    assert view.facts[1].startswith("5000 files, +5000 -0: Makefile, generated/module_00000/")
+    assert view.facts[1].startswith("5000 files, +5000 -0: Makefile, generated/00/a_file")
     assert view.risk.startswith("high: ")
     assert "runs by itself or steers agents: Makefile" in view.risk
     assert (report.counts.files, report.counts.added, report.counts.runs_itself) == (5000, 5000, ("Makefile",))
