@@ -63,10 +63,10 @@ class Sdk:
 
 
 class Cli:
-    """The `temporal` program beside the interpreter. What is sent has to be JSON; it checks that itself."""
+    """The `temporal` program beside the interpreter. What is sent has to be JSON; it checks that itself. `more` goes along."""
 
-    def __init__(self, client: Client) -> None:
-        self._address = client.service_client.config.target_host
+    def __init__(self, client: Client, *more: str) -> None:
+        self._address, self._more = client.service_client.config.target_host, more
 
     async def start(self, kind: str, args: Sequence[Any], queue: str) -> tuple[str, Said]:
         workflow = f"cli-{secrets.token_hex(4)}"
@@ -84,7 +84,7 @@ class Cli:
     async def _run(self, args: Sequence[Any], *command: str) -> Said:
         with tempfile.TemporaryDirectory() as folder:
             given = [part for at, one in enumerate(args) for part in _given(Path(folder) / str(at), json.dumps(one))]
-            program = (str(temporal_program()), "workflow", *command, *given, "--address", self._address)
+            program = (str(temporal_program()), "workflow", *command, *given, *self._more, "--address", self._address)
             pipe = asyncio.subprocess.PIPE
             process = await asyncio.create_subprocess_exec(*program, stdout=pipe, stderr=pipe)
             out, err = await asyncio.wait_for(process.communicate(), 60)

@@ -15,7 +15,7 @@ from contracts.runs import FeedLine
 from tests import scripts
 from tests.scripts import a_tester, answer, item, plan, says, unsure
 from tests.stack import Stack, sample, stack, until
-from tests.workflows.sending import Cli, Said, Sdk, failed_tasks, raw, state_of
+from tests.workflows.sending import Cli, Said, Sdk, failed_tasks, raw, refusal, state_of
 from workflows.kit.inbox import REFUSALS_LIMIT
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
@@ -191,6 +191,18 @@ async def a_good_decision_wins(running: Stack, at: Waiting) -> None:
     await at.root.cancel()
     assert await failed_tasks(at.handle) == []
     assert await failed_tasks(at.root) == []
+
+
+async def test_a_command_line_that_names_a_wrong_encoding_is_refused(running: Stack, origin: Path) -> None:
+    """`--input-meta` can say that JSON is something else: neither a start, a signal, an update nor a query comes to harm."""
+    at, sender = await a_delivery(running, origin), Cli(running.client, "--input-meta", "encoding=binary/encrypted")
+    said = "Unknown payload encoding binary/encrypted"
+    await send_one(at, sender, (at.verb, [at.good], said))
+    await all_recorded(running, at, [(at.verb, [at.good], said)])
+    assert (await sender.query(at.handle.id, "status", [7])).taken
+    workflow, _ = await sender.start("Delivery", [{}], running.settings.task_queue)
+    assert said in await refusal(running.client, workflow)
+    await a_good_decision_wins(running, at)
 
 
 @pytest.mark.parametrize("channel", [Sdk, Cli])
