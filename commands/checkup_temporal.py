@@ -130,7 +130,9 @@ async def _blob_limit(client: "Client") -> Finding:
             )
         if error.status == RPCStatusCode.INVALID_ARGUMENT:
             text = "payloads above 2 MiB are refused after they were accepted as updates: such an update would wedge its run"
-            mend = "set limit.blobSize.error=6000000 in the server's dynamic config (`baton up` does)"
+            mend = (
+                "set limit.blobSize.error=6000000 and history.maxInFlightUpdatePayloads=3500000 in the server's dynamic config"
+            )
             return Finding("payload limit", "warn", text, mend)
         raise
     return Finding(

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ledger.db import Ledger
 
 
+PATIENCE = 5.0
+"""Seconds that a list of runs waits for Temporal; the ledger has all but which of them are stuck."""
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
     app.command(rich_help_panel=LOOK)(runs)
@@ -67,10 +71,14 @@ async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
     from connection import Unreachable
 
     try:
-        return await stuck_runs(await connect())
+        async with asyncio.timeout(PATIENCE):
+            return await stuck_runs(await connect())
+    except TimeoutError:
+        why = f"it did not answer within {PATIENCE:g} s"
     except (Unreachable, RPCError) as error:
-        out.note(f"Temporal was not asked which runs are stuck: {safe(first_line(error))}")
-        return []
+        why = safe(first_line(error))
+    out.note(f"Temporal was not asked which runs are stuck: {why}")
+    return []
 
 
 def _as_row(row: dict[str, Any]) -> list[str]:
