@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint lint-compose types format lock clean bench
+.PHONY: help setup demo test lint lint-compose types format lock clean bench chaos
 help:            ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -45,6 +45,9 @@ types: $(VENV)/.dev ## strict type check
 format: $(VENV)/.dev ## write the code in the house's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+chaos: $(VENV)/.dev ## kill workers and server for as long as it takes; KILLS=500 SEED=7 LEDGER=postgres
+	$(BIN)/python -m pytest tests/chaos/test_storm.py --kills $(or $(KILLS),500) --seed $${SEED:-$$(date +%s)} --ledger $(or $(LEDGER),sqlite)
 
 clean: ## remove state, environment and caches
 	rm -rf $(VENV) .baton .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -185,7 +185,9 @@ class Workspaces:
         return sorted({path.name.removesuffix(".json").replace("~", "/") for path in found if not path.name.startswith(".")})
 
     def _delete(self, name: str) -> None:
-        self._path("marks", name, ".json").unlink(missing_ok=True)
+        mark = self._path("marks", name, ".json")
+        for path in (mark, *mark.parent.glob(f".{mark.name}.*")):  # the others are of writers that were killed
+            path.unlink(missing_ok=True)
         delete_folder(self._path("files", name))
         self._path("leases", name, ".lock").unlink(missing_ok=True)
 

@@ -12,6 +12,15 @@ from tests import postgres as server
 from tests.postgres import Postgres
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make chaos` sets these; here, because pytest knows options only from this file when all tests are run."""
+    parser.addoption("--kills", type=int, default=50, help="kills that have to land in tests/chaos/test_storm.py")
+    parser.addoption("--seed", type=int, default=1, help="what the faults of tests/chaos/test_storm.py are chosen by")
+    parser.addoption(
+        "--ledger", choices=("sqlite", "postgres"), default="sqlite", help="the ledger of tests/chaos/test_storm.py"
+    )
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A private PostgreSQL server, started when the first test wants it."""

@@ -239,6 +239,7 @@ def test_removing_and_sweeping(machine: Machine, ref: WorkspaceRef) -> None:
     names = ["one", "one/write/a", "one/write/b", "onemore/write/a", "two/write/a", "two/test"]
     for name in names:
         machine.ensure(ref, name=name)
+    (machine.root / "workspaces" / "marks" / ".one~write~a.json.0123abcd").touch()  # of a writer that was killed
     machine.workspaces.remove("one")
     machine.workspaces.remove("one")
     assert machine.workspaces.sweep({"two"}) == ("onemore/write/a",)

@@ -142,7 +142,7 @@ class WireServer:
         async with self.arrived:
             self.requests.append(seen)
             self.arrived.notify_all()
-        play = await self._play_for(seen)
+        play = await self.play_for(seen)
         if play.abort:
             writer.transport.abort()
             return False
@@ -156,7 +156,8 @@ class WireServer:
             seen.gone.set()
             return False
 
-    async def _play_for(self, seen: Seen) -> Play:
+    async def play_for(self, seen: Seen) -> Play:
+        """What this request gets."""
         if seen.path not in (MESSAGES, COMPLETIONS):
             return Play(status=404, error=f"there is nothing at {seen.path}")
         if self.queue:
