@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from contracts.base import digest_of
-from contracts.runs import Note, Request
-from ledger import feed, runs
+from contracts.runs import Note, Request, RunState
+from ledger import feed, resets, runs
 from ledger.db import Ledger
 
 
@@ -19,6 +19,11 @@ def commit_riders(
     A forbidden move of the run's state becomes a line of its own; it undoes nothing.
     """
     notes = [*request.notes, *own]
+    ended = runs.follow(connection, request.run)
+    if ended is not None:
+        notes.insert(0, _reset(request, ended))
+    if request.waiting is not None:
+        resets.close_abandoned(connection, request.run.trace, request.run.run_id, request.waiting)
     if request.change is not None:
         refused = runs.change(connection, request.run, request.change)
         if refused is not None:
@@ -30,6 +35,18 @@ async def commit_alone(ledger: Ledger, request: Request) -> None:
     """Write what rides along with an activity that has nothing else to write. Where nothing rides no transaction is needed."""
     if request.notes or request.change is not None:
         await ledger.tx(commit_riders, request)
+
+
+def _reset(request: Request, ended: RunState) -> Note:
+    return Note(
+        key=f"{request.run.trace}/reset/{request.run.run_id}",
+        at=datetime.now(UTC),
+        stage="reset",
+        actor="operator",
+        did=f"went back to an earlier point; the run had ended as {ended}",
+        why=f"it was reset, and run {request.run.run_id} takes its place",
+        next="what was done and paid before is found again, not done again",
+    )
 
 
 def _forbidden(request: Request, reason: str) -> Note:

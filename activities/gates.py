@@ -1,8 +1,10 @@
 """Gates on the activity side: opening them, and checking a decision before it counts."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 from temporalio import activity
 
 from activities.beating import committed
@@ -13,7 +15,7 @@ from contracts.base import digest_of
 from contracts.errors import Refused
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
 from contracts.runs import Note
-from ledger import actions, artifacts, gates
+from ledger import actions, artifacts, gates, resets
 from ledger.db import Ledger
 
 
@@ -26,15 +28,16 @@ class Gates:
 
     @activity.defn
     async def open_gate(self, request: OpenGate) -> None:
-        """Record an open gate and its feed line. Safe to call twice."""
+        """Record an open gate and its feed line; after a reset, that it is open again. Safe to call twice."""
         await committed(self._ledger.tx(self._open, request))
 
     def _open(self, connection: Connection, request: OpenGate) -> None:
         view = request.gate
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
-        gates.open_gate(connection, request)
-        commit_riders(connection, request, [_open_line(view)])
+        again = resets.whose(connection, view, request.run.run_id) == "newer"
+        counted = gates.open_gate(connection, request)
+        commit_riders(connection, request, [_again_line(view, request.run.run_id, counted) if again else _open_line(view)])
 
     @activity.defn
     async def admit_decision(self, request: AdmitDecision) -> Decided:
@@ -48,11 +51,20 @@ class Gates:
         return decided
 
     def _admit(self, connection: Connection, request: AdmitDecision) -> Decided:
-        claim = request.claim
+        claim, own = request.claim, list[Note]()
+        standing = resets.whose(connection, request.gate, request.run.run_id)
+        if standing == "older":
+            return _superseded(request)
+        if standing == "newer":
+            counted = resets.reopen(connection, request.gate, request.run.run_id, {})
+            own.append(_again_line(request.gate, request.run.run_id, counted))
         if claim is None:
             outcome = gates.expire(connection, request.gate, request.closes, datetime.now(UTC))
-            commit_riders(connection, request, [_closed_line(request.gate, outcome)])
+            commit_riders(connection, request, [*own, _closed_line(request, outcome)])
             return outcome
+        return self._decide(connection, request, claim, own)
+
+    def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
         refused = self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         if refused is None and claim.verb == "approve":
@@ -66,7 +78,10 @@ class Gates:
         refused = outcome.reason or _decided_before(claim, outcome)
         if refused:
             gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, refused))
-        commit_riders(connection, request, [_decision_line(request.gate, claim, outcome, refused)])
+        own.append(_decision_line(request.gate, claim, outcome, refused))
+        if not refused and outcome.at < claim.at:
+            own.append(_stands_line(request, claim, outcome))
+        commit_riders(connection, request, own)
         return outcome
 
 
@@ -87,6 +102,41 @@ def _approve_intents(connection: Connection, request: AdmitDecision, intents: li
     return tuple(intent.key for intent in intents)
 
 
+def _superseded(request: AdmitDecision) -> Decided:
+    """The answer to a run whose place another has taken. Nobody waits for it."""
+    reason = "the run was reset, and another run of it decides here now"
+    return Decided(gate=request.gate.gate, won=False, verb="cancelled", at=datetime.now(UTC), reason=reason)
+
+
+def _again_line(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
+    before = f"; {counted.verb} by {counted.by} does not count any more, unless it is applied again" if counted else ""
+    return Note(
+        key=f"{view.trace}/gate/{view.gate}/again/{run_id}",
+        at=datetime.now(UTC),
+        stage=view.kind,
+        did=f"opened gate {view.gate} again: {view.title}",
+        why=f"the run was reset, and run {run_id} takes its place{before}",
+        next=f"waits for {' or '.join(view.verbs)} until {view.deadline:%Y-%m-%d %H:%M} UTC; {view.on_expiry}",
+        inputs=(view.subject,),
+    )
+
+
+def _stands_line(request: AdmitDecision, claim: Claimed, outcome: Decided) -> Note:
+    """What Temporal applied again after a reset, or an activity that was tried again and had been done."""
+    return Note(
+        key=f"{request.gate.trace}/gate/{request.gate.gate}/stands/{request.run.run_id}",
+        at=claim.at,
+        stage=request.gate.kind,
+        actor=claim.decision.by,
+        channel=claim.decision.channel or claim.via,
+        authenticated=outcome.authenticated,
+        did=f"{claim.verb} at {request.gate.gate} counts again",
+        why=f"it is the decision of {outcome.at:%Y-%m-%d %H:%M:%S} UTC, applied again in run {request.run.run_id}",
+        next="the run goes on",
+        inputs=(request.gate.subject,),
+    )
+
+
 def _open_line(view: GateView) -> Note:
     until = f"{view.deadline:%Y-%m-%d %H:%M} UTC"
     return Note(
@@ -102,20 +152,28 @@ def _open_line(view: GateView) -> Note:
 
 def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
     said = claim.decision
-    key = digest_of("refused", view.trace, view.gate, claim.verb, said.by, claim.at.isoformat())
+    key = digest_of("refused", view.trace, view.gate, claim.verb, said.by, _which(claim), said.note)
     return Refusal(key=key, at=claim.at, verb=claim.verb, gate=view.gate, by=said.by, reason=reason, via=claim.via)
 
 
+def _which(claim: Claimed) -> str:
+    """Tells decisions at one gate apart, and is the same when one of them is applied again after a reset."""
+    return str(claim.number) if claim.number else claim.at.isoformat()
+
+
 def _decided_before(claim: Claimed, outcome: Decided) -> str:
-    """Why this claim did not decide the gate although it is decided, or "". The run can have been set back to before it."""
-    if (outcome.verb, outcome.by, outcome.at) == (claim.verb, claim.decision.by, claim.at):
+    """Why this claim did not decide the gate although it is decided, or ""."""
+    said = claim.decision
+    if (outcome.verb, outcome.by, outcome.note, outcome.answers) == (claim.verb, said.by, said.note, said.answers or {}):
         return ""
     return f"{outcome.verb} by {outcome.by} was recorded before and stands"
 
 
 def _decision_line(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> Note:
+    said = claim.decision
+    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}))[:16]
     return Note(
-        key=f"{view.trace}/gate/{view.gate}/{claim.at.isoformat()}/{claim.decision.by}/{not refused}",
+        key=f"{view.trace}/gate/{view.gate}/{_which(claim)}/{content}/{not refused}",
         at=claim.at,
         stage=view.kind,
         actor=claim.decision.by,
@@ -128,10 +186,11 @@ def _decision_line(view: GateView, claim: Claimed, outcome: Decided, refused: st
     )
 
 
-def _closed_line(view: GateView, outcome: Decided) -> Note:
+def _closed_line(request: AdmitDecision, outcome: Decided) -> Note:
+    view = request.gate
     whys = {"expired": "nobody decided before the deadline", "cancelled": "the run ended while it was open"}
     return Note(
-        key=f"{view.trace}/gate/{view.gate}/closed",
+        key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
         at=outcome.at,
         stage=view.kind,
         did=f"closed gate {view.gate}: {outcome.verb}",

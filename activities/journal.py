@@ -63,14 +63,16 @@ def _record(connection: Connection, request: Record) -> None:
 
 def _finish(connection: Connection, request: Finish) -> Totals:
     spend.close_left_over(connection, request.run.trace)
+    gates.close_left_over(connection, request.run.trace)
     totals = Totals(**runs.totals(connection, request.run.trace))
     # The workflow knows only its own calls; what its children paid stands in the ledger.
     report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}
     values = {"result": json.dumps(report, ensure_ascii=False), "updated_at": now_us()}
-    connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))
     if request.change is not None and request.change.state == "cancelled":
         actions.withdraw(connection, request.run.trace, "the run was cancelled before it began")
     _record(connection, request)
+    # After the riders: where a reset opens the run again, they take back how it had ended.
+    connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))
     return totals
 
 

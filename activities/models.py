@@ -163,6 +163,7 @@ class Models:
             return Turn(usage=Usage(), began=began)
         stored = turns.find(connection, request.key)
         if stored is not None:
+            commit_riders(connection, request)
             return turn_of(stored).model_copy(update={"began": began})
         task = agent.takes.read(self._task(connection, request))
         inputs = [handoffs.get(connection, one) for one in request.inputs]

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from activities.agents import Catalogue
 from activities.beating import beating
 from activities.checks import Ran, run_check
-from activities.commit import commit_riders
+from activities.commit import commit_alone, commit_riders
 from activities.failpoints import reach
 from activities.git import TreeRefused
 from activities.replies import decode_arguments
@@ -73,6 +73,7 @@ class Tools:
         """
         stored = await self._ledger.read(turns.find_result, request.turn, request.index)
         if stored is not None:
+            await commit_alone(self._ledger, request)
             return _done(stored)
         async with beating():
             row = await self._ledger.read(turns.get, request.turn)

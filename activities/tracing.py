@@ -1,4 +1,4 @@
-"""What every activity is given beside its request: the workflow's id, and run, trace and span on its log lines."""
+"""What every activity is given beside its request: the ids of workflow and run, and run, trace and span on its log lines."""
 
 from typing import Any
 
@@ -24,9 +24,10 @@ class _Inbound(ActivityInboundInterceptor):
         if not isinstance(request, Request):
             return await super().execute_activity(input)
         run = request.run
-        if not run.workflow_id:
-            run = run.model_copy(update={"workflow_id": activity.info().workflow_id or ""})
-            input.args = [request.model_copy(update={"run": run})]
+        info = activity.info()
+        asks = {"workflow_id": run.workflow_id or info.workflow_id or "", "run_id": info.workflow_run_id or ""}
+        run = run.model_copy(update=asks)
+        input.args = [request.model_copy(update={"run": run})]
         step = getattr(request, "key", "") or getattr(request, "turn", "") or input.fn.__name__
         with structlog.contextvars.bound_contextvars(
             run=run.workflow_id,

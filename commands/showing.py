@@ -16,7 +16,7 @@ from contracts.gates import GateView
 from contracts.handoff import Producer
 from contracts.plan import Plan
 from contracts.runs import FeedLine
-from ledger import actions, artifacts, feed, gates, handoffs, runs
+from ledger import actions, artifacts, feed, gates, handoffs, resets, runs
 from ledger.db import from_us
 
 if TYPE_CHECKING:
@@ -90,19 +90,33 @@ def _tell_gates(out: Out, view: Whole) -> None:
     for gate, state in view.gates:
         if state != "open":
             lines.append(f"{gate.gate:<12} {_how_it_ended(gate.gate, state, view.decisions)}")
+            lines += _before_resets(gate.gate, view.decisions)
             continue
-        lines += [*gate_lines(gate, run), "  answer with:", *(f"    {one}" for one in how_to_answer(gate, run))]
+        lines += [
+            *gate_lines(gate, run),
+            *_before_resets(gate.gate, view.decisions),
+            "  answer with:",
+            *(f"    {one}" for one in how_to_answer(gate, run)),
+        ]
         lines.append(f"    baton show {run} --gate {gate.gate}   shows what is decided on")
     _section(out, "gates", lines)
 
 
 def _how_it_ended(name: str, state: str, decisions: list[dict[str, Any]]) -> str:
     won = next((one for one in decisions if one["gate"] == name and one["outcome"] == "won"), None)
-    if won is None:
-        return state
-    identity = "" if won["authenticated"] else ", not authenticated"
-    note = f": {safe(won['note'])}" if won["note"] else ""
-    return f"{state} by {safe(won['by'])} ({safe(won['channel'] or won['via'])}{identity}){note}"
+    return state if won is None else _how_decided(state, won)
+
+
+def _before_resets(name: str, decisions: list[dict[str, Any]]) -> list[str]:
+    """What was decided at a gate until the run was reset to before it."""
+    former = (one for one in decisions if one["gate"] == name and one["outcome"] == resets.SUPERSEDED)
+    return [f"  before a reset, no longer counts: {_how_decided(one['verb'], one)}" for one in former]
+
+
+def _how_decided(verb: str, one: dict[str, Any]) -> str:
+    identity = "" if one["authenticated"] else ", not authenticated"
+    note = f": {safe(one['note'])}" if one["note"] else ""
+    return f"{verb} by {safe(one['by'])} ({safe(one['channel'] or one['via'])}{identity}){note}"
 
 
 def _handoff_line(one: Row[Any]) -> str:

@@ -40,8 +40,8 @@ class RunRef(Contract):
     """Who is asking. Keys are made from `trace` and `path`, never from `workflow_id`.
 
     `trace` is the first execution run id of the root workflow: it stays over continue-as-new and reset, and children are
-    handed it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` is a label, and so is `run_id`:
-    the root's run id, where a reset or continue-as-new has given it another one than it was let in with.
+    handed it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` and `run_id`, of
+    the run that asks, are labels that the activity's own context adds: after a reset or continue-as-new the run id is another.
     """
 
     trace: str
@@ -80,9 +80,10 @@ class RunChange(Contract):
 class Request(Contract, brief=True):
     """What every activity's argument carries: who asks, and the feed lines that are committed together with its effect."""
 
-    run: RunRef = Field(description="`workflow_id` is empty on the way: the activity's own context has it")
+    run: RunRef = Field(description="without `workflow_id` and `run_id` on the way: the activity's own context has them")
     notes: tuple[Note, ...] = ()
     change: RunChange | None = None
+    waiting: tuple[str, ...] | None = Field(default=None, description="after a reset: the gates that the root waits at")
 
 
 class FeedLine(Contract, name="feed_line/1"):

@@ -142,9 +142,11 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
     return connection.execute(query.values(**values)).rowcount == 1
 
 
-def withdraw(connection: Connection, trace: str, reason: str) -> None:
-    """Take back what a run was allowed to do and nobody has begun. Another run may mean the same event anew."""
+def withdraw(connection: Connection, trace: str, reason: str, gate: str | None = None) -> None:
+    """Take back what a run, or one gate of it, was allowed to do and nobody has begun. It can be meant anew."""
     query = update(action).where(action.c.trace == trace, action.c.state == "approved")
+    if gate is not None:
+        query = query.where(action.c.gate == gate)
     connection.execute(query.values(state="expired", reason=reason, updated_at=now_us()))
 
 

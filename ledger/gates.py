@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
+from ledger import resets
 from ledger.db import from_us, insert_once, now_us, to_us
 from ledger.tables import decision, gate
 
@@ -16,10 +17,11 @@ _UNDECIDED = ("expired", "cancelled")
 """States of a gate that closed without a person."""
 
 
-def open_gate(connection: Connection, request: OpenGate) -> None:
+def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
     """Record an open gate. Opening it again changes nothing.
 
-    Only where it closed without a decision, and the run was set back to before and opens it once more, it waits again.
+    Only where another run has taken the place of the one that opened it (a reset), it opens again, and is about what that
+    run shows; the decision that no longer counts is given back.
     """
     view = request.gate
     values = {
@@ -27,14 +29,15 @@ def open_gate(connection: Connection, request: OpenGate) -> None:
         "policy_digest": request.policy_digest,
         "view": view.model_dump_json(),
         "intents": json.dumps([intent.model_dump(mode="json") for intent in request.intents]),
-        "state": "open",
         "opened_at": to_us(view.opened_at),
         "deadline": to_us(view.deadline),
     }
+    if resets.whose(connection, view, request.run.run_id) == "newer":
+        return resets.reopen(connection, view, request.run.run_id, values)
     fixed = {name: getattr(view, name) for name in ("trace", "gate", "kind", "revision", "path", "workflow_id", "project")}
-    insert_once(connection, gate, **fixed, **values)
-    again = update(gate).where(gate.c.trace == view.trace, gate.c.gate == view.gate, gate.c.state.in_(_UNDECIDED))
-    connection.execute(again.where(gate.c.opened_at < values["opened_at"]).values(**values, closed_at=None))
+    run_ids = json.dumps([request.run.run_id] if request.run.run_id else [])
+    insert_once(connection, gate, **fixed, **values, state="open", run_ids=run_ids)
+    return None
 
 
 def intents(connection: Connection, trace: str, name: str) -> list[Intent]:
@@ -58,6 +61,9 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
     view = request.gate
     state = _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
+    if row is None and resets.applied_again(connection, view, claim):
+        close(connection, view.trace, view.gate, claim.verb)
+        row = winner(connection, view.trace, view.gate)
     if row is None and state in _UNDECIDED:
         return decided(
             claim, view, authenticated=authenticated, refused=f"gate {view.gate} is {state}; nothing is decided there"
@@ -170,6 +176,12 @@ def expire(connection: Connection, view: GateView, how: Literal["expired", "canc
         return _standing(row, view)
     close(connection, view.trace, view.gate, how)
     return Decided(gate=view.gate, won=True, verb=how, subject=view.subject, at=at)
+
+
+def close_left_over(connection: Connection, trace: str) -> None:
+    """A run has ended: nobody waits at its gates any more."""
+    query = update(gate).where(gate.c.trace == trace, gate.c.state == "open")
+    connection.execute(query.values(state="cancelled", closed_at=now_us()))
 
 
 def open_gates(connection: Connection, project: str | None = None, trace: str | None = None) -> list[GateView]:

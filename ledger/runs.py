@@ -4,7 +4,7 @@ import functools
 import json
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, null, or_, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
@@ -29,7 +29,26 @@ _TOTALS = Statement(
         func.coalesce(func.sum(turn.c.usd_micros), 0).label("usd_micros"),
     ).where(turn.c.trace == bindparam("of"))
 )
+_RUN_IDS = Statement(
+    select(run.c.run_ids, run.c.state)
+    .where(run.c.trace == bindparam("of"), run.c.workflow_id == bindparam("root"))
+    .with_for_update()
+)
+_FOLLOW = Statement(
+    update(run).where(run.c.trace == bindparam("of")).values(run_ids=bindparam("ids"), updated_at=bindparam("now"))
+)
+_OPEN_AGAIN = Statement(
+    update(run)
+    .where(run.c.trace == bindparam("of"))
+    .values(state="working", waiting_for="", next="", result="", ended_at=null())
+)
 _SPENT = Statement(select(scope.c.spent).where(scope.c.id == bindparam("wanted")))
+
+
+REMEMBERED = 10_000
+"""Runs of which this process knows that the ledger follows them; it asks again for others."""
+
+_followed: set[tuple[str, str, str]] = set()
 
 
 @functools.cache
@@ -70,12 +89,41 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
         policy_digest=began.policy_digest,
         result="",
         feed_hash="",
+        run_ids=json.dumps([request.run_id]),
         started_at=now,
         updated_at=now,
     )
     holder = _HOLDER.first(connection, of_project=ref.project, with_key=key)
     assert holder is not None, "it was inserted or found just now"
     return None if holder.trace == ref.trace else str(holder.workflow_id)
+
+
+def follow(connection: Connection, ref: RunRef) -> RunState | None:
+    """Note that the run goes on as another run of its chain. One that had ended was reset: it is open again.
+
+    Gives back what it had ended as, else None. Called again it changes nothing. Children are known by their own workflow id.
+    """
+    asks = (ref.trace, ref.workflow_id, ref.run_id)
+    if not ref.run_id or asks in _followed:
+        return None
+    row = _RUN_IDS.first(connection, of=ref.trace, root=ref.workflow_id)
+    known: list[str] = [] if row is None else json.loads(row.run_ids)
+    if row is None or ref.run_id in known:
+        # Not where it is added: that transaction can still fail.
+        _remember(asks)
+        return None
+    _FOLLOW.run(connection, of=ref.trace, ids=json.dumps([*known, ref.run_id]), now=now_us())
+    if row.state not in FINAL:
+        return None
+    _OPEN_AGAIN.run(connection, of=ref.trace)
+    ended: RunState = row.state
+    return ended
+
+
+def _remember(asks: tuple[str, str, str]) -> None:
+    if len(_followed) >= REMEMBERED:
+        _followed.clear()
+    _followed.add(asks)
 
 
 def find_pins(connection: Connection, trace: str) -> Began | None:

@@ -55,7 +55,10 @@ class Delivery:
         self.asked = asked
         try:
             began = await self.kit.begin("Delivery", asked, AGENTS, ACTIONS)
-        except ActivityError as error:
+        except (asyncio.CancelledError, ActivityError) as error:
+            if is_cancelled_exception(error):
+                await asyncio.shield(self._end("cancelled", "cancelled by an operator before it was admitted"))
+                raise
             raise ApplicationError(cause_of(error), type="NotAdmitted", non_retryable=True) from None
         if began.duplicate_of is not None:
             return self._report("could_not", f"the request {asked.request_key!r} was given before: see {began.duplicate_of}")

@@ -1,5 +1,6 @@
 """What people are asked in a delivery: titles, computed facts, risk. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from contracts.plan import Plan
 from contracts.work import Base, Frozen
 from workflows.kit.ask import Step
 from workflows.kit.gate import Ask
+
+_TOOK = re.compile(r"(\bin |\bTime: +|\()\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
 
 CHECK_QUESTION = Question(
     id="check",
@@ -213,10 +216,10 @@ def feedback_of(decided: Decided) -> Feedback:
 
 
 def tests_feedback(report: TestReport) -> Feedback:
-    """Failed checks as structured input for the writer."""
+    """Failed checks as structured input for the writer. Without how long they took: the same failure is the same task."""
     tails = "\n".join(f"$ {run.command} (exit code {run.exit_code})\n{run.tail}" for run in report.runs if not run.green)
     text = f"{report.why}\nnew failures: {', '.join(report.new_failures[:50]) or '-'}\n{tails}"
-    return Feedback(source="checks", about="test", text=text[:8000])
+    return Feedback(source="checks", about="test", text=_TOOK.sub(r"\1…", text)[:8000])
 
 
 def check_of(decided: Decided, base: Base, plan: Plan) -> str | None:

@@ -5,7 +5,7 @@ from pydantic import Field
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.text import for_model
 from contracts.base import Contract
-from ledger import artifacts, gates, handoffs, runs
+from ledger import artifacts, gates, handoffs, resets, runs
 from ledger.db import Ledger, from_us
 
 
@@ -129,6 +129,7 @@ async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutco
 
 
 async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:
+    # What was decided before the run was reset is no message for those who work after it.
     rows = await _ledger(context).read(gates.decisions, context.trace)
     return ToolOutcome(
         Decisions(
@@ -140,7 +141,7 @@ async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:
                     note=for_model(row["note"], 2000),
                     outcome=row["outcome"],
                 )
-                for row in rows[-50:]
+                for row in [row for row in rows if row["outcome"] != resets.SUPERSEDED][-50:]
             )
         )
     )

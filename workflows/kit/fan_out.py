@@ -26,6 +26,9 @@ CHILDREN_LIMIT = 100
 
 DEPTH_LIMIT = 4
 
+FORMER_WAITS = tuple(timedelta(seconds=min(2**number, 30)) for number in range(20))
+"""How often and how long a run that was reset waits for a child of before to end."""
+
 
 @dataclass(frozen=True)
 class Child(Generic[I]):
@@ -104,17 +107,25 @@ async def _child(
     summary: str,
 ) -> Handoff[Any]:
     child_id = f"{kit.ref.workflow_id}.{ref.path.replace('/', '.')}"
-    context = RunContext(run=ref, began=kit.pins)
+    asked = child.make(RunContext(run=ref, began=kit.pins), before)
     kit.children[child_id] = None
     try:
-        handoff: Handoff[Any] = await workflow.execute_child_workflow(
-            run,
-            child.make(context, before),
-            id=child_id,
-            execution_timeout=deadline,
-            parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
-            static_summary=summary[:200],
-        )
+        for wait in (*FORMER_WAITS, None):
+            try:
+                handoff: Handoff[Any] = await workflow.execute_child_workflow(
+                    run,
+                    asked,
+                    id=child_id,
+                    execution_timeout=deadline,
+                    parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+                    static_summary=summary[:200],
+                )
+            except WorkflowAlreadyStartedError:
+                if wait is None or not (kit.was_reset and workflow.patched("former-child")):
+                    raise
+                await _end_former(child_id, wait)
+            else:
+                break
         not_cancelled()
         return handoff
     except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
@@ -123,3 +134,14 @@ async def _child(
         return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.__cause__ or error}")
     finally:
         kit.children.pop(child_id, None)
+
+
+async def _end_former(child_id: str, wait: timedelta) -> None:
+    """Cancel the child of the run before a reset, which Temporal lets run on, and give it time to end."""
+    try:
+        await workflow.get_external_workflow_handle(child_id).cancel()
+    except Exception as error:
+        if not workflow.is_failure_exception(error):
+            raise
+        workflow.logger.info("child %s of before the reset has just ended: %s", child_id, error)
+    await workflow.sleep(wait, summary=f"{child_id} of before the reset ends")

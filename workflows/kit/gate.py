@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -10,7 +11,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.gates import Gates
 from activities.tools.text import one_line
 from contracts.base import sha256
-from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
+from contracts.gates import VERBS, AdmitDecision, Claimed, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
 from contracts.runs import RunState
 from workflows.kit.attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE
@@ -67,7 +68,7 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
         )
         await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
         _show_open(kit, view)
-        decided = await _wait(kit, state, policy)
+        decided = await _wait(kit, state, policy, request)
     except (asyncio.CancelledError, ActivityError) as error:
         # An activity that was cancelled with the run says so in an error of its own.
         if is_cancelled_exception(error):
@@ -131,12 +132,13 @@ def _show_closed(kit: Kit, view: GateView, how: str, state: RunState) -> None:
     )
 
 
-async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
+async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: OpenGate) -> Decided:
     """Until a decision wins or the last deadline passes."""
     view = state.view
     ends, remind = view.deadline, None if policy.reminder is None else view.opened_at + policy.reminder
     escalation = list(policy.escalation) if policy.expiry == "escalate" else []
     while True:
+        await _open_again(kit, state, request)
         if state.claim is not None:
             decided = await _admit(kit, state, policy)
             if decided.won:
@@ -160,10 +162,21 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
             await _until_claimed(state, min(ends, remind) if remind else ends)
 
 
+async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None:
+    """Tell the ledger that the gate is open, where the run was reset to a point at which it was."""
+    seed, view = workflow.random_seed(), state.view
+    if seed == state.seed:
+        return
+    state.seed = seed
+    if workflow.patched("open-again"):  # runs that were reset before this could be did not
+        kit.move("waiting", waiting_for=view.gate, next=f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}")
+        await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate} again", **LEDGER)
+
+
 async def _until_claimed(state: OpenGateState, latest: datetime) -> None:
     summary = f"{state.view.gate}: {state.view.on_expiry}"
     try:
-        await workflow.wait_condition(lambda: state.claim is not None, timeout=within(latest), timeout_summary=summary)
+        await workflow.wait_condition(lambda: state.claimed_or_reset, timeout=within(latest), timeout_summary=summary)
     except TimeoutError:
         return
 
@@ -177,7 +190,9 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
     """Check the claim. It is acknowledged only now; a refused one opens the gate again."""
     claim = state.claim
     assert claim is not None
-    request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=claim.said, owner=kit.pins.owner)
+    request = AdmitDecision(
+        run=kit.ref, gate=state.view, policy=policy, claim=claim.said, owner=kit.pins.owner, run_id=workflow.info().run_id
+    )
     decided = await kit.do_now(
         Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER
     )
@@ -185,14 +200,41 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
     return decided
 
 
+def _checked(
+    kit: Kit,
+    state: OpenGateState,
+    policy: GatePolicy,
+    claim: Claimed | None = None,
+    closes: Literal["expired", "cancelled"] = "expired",
+) -> AdmitDecision:
+    return AdmitDecision(
+        run=kit.ref,
+        gate=state.view,
+        policy=policy,
+        claim=claim,
+        owner=kit.pins.owner,
+        closes=closes,
+    )
+
+
 async def _close(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
-    request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner)
+    request = AdmitDecision(
+        run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner, run_id=workflow.info().run_id
+    )
     return await kit.do_now(Gates.admit_decision, request, f"gate: close {state.view.gate}", **LEDGER)
 
 
 async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None:
     """Close the gate of a cancelled run; a sender that still waits is told."""
-    request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner, closes="cancelled")
+    request = AdmitDecision(
+        run=kit.ref,
+        gate=state.view,
+        policy=policy,
+        claim=None,
+        owner=kit.pins.owner,
+        closes="cancelled",
+        run_id=workflow.info().run_id,
+    )
     try:
         decided = await workflow.execute_activity_method(
             Gates.admit_decision, request, summary=f"gate: cancel {state.view.gate}", **LEDGER

@@ -43,13 +43,20 @@ class Claim:
 
 @dataclass
 class OpenGateState:
-    """One gate that waits. `counted` is the decision that closed it."""
+    """One gate that waits. `counted` is the decision that closed it, `seed` tells a reset."""
 
     view: GateView
+    seed: int
     claim: Claim | None = None
     counted: Claimed | None = None
+    claims: int = 0
     kept: list[Claimed] = field(default_factory=list)
     """Early decisions that get their turn if those before them do not count."""
+
+    @property
+    def claimed_or_reset(self) -> bool:
+        """True when the wait for a decision is over, or begins anew because the run was reset to a point within it."""
+        return self.claim is not None or workflow.random_seed() != self.seed
 
 
 class Inbox:
@@ -106,7 +113,7 @@ class Inbox:
     def open(self, view: GateView) -> OpenGateState:
         """Let decisions in. First here and then in the ledger: none can fall between."""
         self._revisions[view.kind] = view.revision
-        state = OpenGateState(view)
+        state = OpenGateState(view, workflow.random_seed())
         self._open[view.gate] = state
         names = {view.gate, view.kind}
         state.kept = [early for early in self._early if early.decision.gate in names]
@@ -238,7 +245,11 @@ class Inbox:
         check_decision(state.view, verb, decision)
         if state.claim is not None:
             raise Refused(f"{state.claim.said.decision.by} was faster: {state.claim.said.verb} is being checked")
-        state.claim = Claim(claimed)
+        return self._claim(state, claimed)
+
+    def _claim(self, state: OpenGateState, said: Claimed) -> Claim:
+        state.claims += 1
+        state.claim = Claim(said.model_copy(update={"number": state.claims}))
         return state.claim
 
     def _sent_before(self, verb: Verb, said: Decision) -> Claim | None:
@@ -286,7 +297,7 @@ class Inbox:
             claimed = state.kept.pop(0)
             try:
                 check_decision(state.view, claimed.verb, claimed.decision)
-                state.claim = Claim(claimed)
+                self._claim(state, claimed)
             except Refused as error:
                 self._record(claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
 
@@ -295,15 +306,8 @@ class Inbox:
         self._counted += 1
         if self._counted > REFUSALS_LIMIT:
             return
-        info, at = workflow.info(), workflow.now()
-        self.refusals.append(
-            Refusal(
-                key=digest_of("refusal", info.run_id, str(self._counted)),
-                at=at,
-                verb=verb[:100],
-                gate=text_of(args, "gate"),
-                by=text_of(args, "by"),
-                reason=cut(reason, 1000),
-                via=via,
-            )
-        )
+        verb, gate, by = verb[:100], text_of(args, "gate"), text_of(args, "by")
+        # The same after a reset, for messages that Temporal applies again in their order.
+        key = digest_of("refusal", workflow.info().first_execution_run_id, str(self._counted), verb, gate, by, reason)
+        refusal = Refusal(key=key, at=workflow.now(), verb=verb, gate=gate, by=by, reason=cut(reason, 1000), via=via)
+        self.refusals.append(refusal)

@@ -47,6 +47,7 @@ class Kit:
     def __init__(self, kinds: Sequence[GateKind]) -> None:
         """Register every handler at once, so that what people send early finds one."""
         self.inbox = Inbox(kinds)
+        self._seed = workflow.random_seed()
         self.kinds = tuple(kinds)
         self.ref = RunRef(trace="")
         self.began: Began | None = None
@@ -99,7 +100,6 @@ class Kit:
             trace=info.first_execution_run_id,
             workflow_id=info.workflow_id,
             project=asked.project,
-            run_id=info.run_id if info.continued_run_id or info.run_id != info.original_execution_run_id else "",
         )
         self.state = "working"
         if self.chain.take_over(asked):
@@ -158,6 +158,11 @@ class Kit:
         return self.ref.model_copy(update={"path": f"{self.ref.path}/{path}" if self.ref.path else path})
 
     @property
+    def was_reset(self) -> bool:
+        """True from the point on to which the run was reset: Temporal gives a new seed there, in every replay again."""
+        return workflow.random_seed() != self._seed
+
+    @property
     def scripted(self) -> bool:
         """True if no real model answers in this run."""
         return any(pin.scripted for pin in self.pins.agents.values())
@@ -179,7 +184,9 @@ class Kit:
             return
         self.chain.caught_up()
         said = (did, why, next)
-        line = self.lines.add(self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs)
+        # A run that was reset ends once more; that is no repetition.
+        run_id = workflow.info().run_id if self.stage == "end" else ""
+        line = self.lines.add(self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs, run_id=run_id)
         self.next = next or self.next
         self.tell(line.did, line.why, line.next)
 
@@ -329,7 +336,13 @@ class Kit:
     def _with_riders(self, request: Any) -> Any:
         change, self.change = self.change, None
         run = request.run.model_copy(update={"workflow_id": ""})  # the activity's own context has it
-        return request.model_copy(update={"run": run, "notes": self.lines.take(), "change": change})
+        riders: dict[str, Any] = {"run": run, "notes": self.lines.take(), "change": change}
+        if self.was_reset and not self.ref.path:
+            # Its row says what it said at the end of the run that was reset.
+            gates = tuple(view.gate for view in self.inbox.waiting())
+            now = RunChange(state=self.state, stage=self.stage, waiting_for=", ".join(gates), next=self.next)
+            riders |= {"change": change or now, "waiting": gates}
+        return request.model_copy(update=riders)
 
     # What it shows
 

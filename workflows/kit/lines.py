@@ -51,12 +51,13 @@ class Lines:
         actor: str,
         importance: Importance,
         inputs: tuple[str, ...],
+        run_id: str = "",
     ) -> Note:
-        """Number a line of what was done, why and what comes next, and let it wait."""
+        """Number a line of what was done, why and what comes next, and let it wait. With `run_id` it is told once per run."""
         number = self.numbers[stage] = self.numbers.get(stage, 0) + 1
         did, why, following = (cut(text, limit) for text, limit in zip(said, (2000, 4000, 2000), strict=True))
         # What is said is in the key: after a reset the same number of the same stage can be another line.
-        content = digest_of(actor, did, why, following)[:12]
+        content = digest_of(run_id, actor, did, why, following)[:12]
         line = Note(
             key=f"{run.trace}/{run.path}/{stage}/{number}/{content}",
             at=workflow.now(),

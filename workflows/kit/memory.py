@@ -118,7 +118,7 @@ def name_of(method: Callable[..., Any], request: Request) -> Callable[[], str]:
     """How an activity's step is named: the activity, and the digest of what it is asked."""
 
     def name() -> str:
-        asked = request.model_dump_json(exclude={"notes": True, "change": True, "run": {"workflow_id", "run_id"}})
+        asked = request.model_dump_json(exclude={"notes": True, "change": True, "run": {"workflow_id"}})
         return f"do:{method.__name__}:{sha256(asked.encode())}"
 
     return name

@@ -1,0 +1,83 @@
+"""Gates of a run that was reset: they open again, and what was decided before stays on record without counting.
+
+A gate remembers which runs of a chain it was open in. The last of them is the one that decides.
+"""
+
+import json
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, bindparam, null, select, update
+
+from contracts.gates import Claimed, GateView
+from ledger import actions
+from ledger.db import now_us, plain, to_us
+from ledger.statement import Statement
+from ledger.tables import decision, gate
+
+SUPERSEDED = "superseded"
+"""Outcome of a decision that counted until its run was reset to before it."""
+
+_GATE = Statement(
+    select(gate.c.state, gate.c.opened_at, gate.c.run_ids)
+    .where(gate.c.trace == bindparam("of"), gate.c.gate == bindparam("named"))
+    .with_for_update()
+)
+
+
+def whose(connection: Connection, view: GateView, run_id: str) -> Literal["ours", "newer", "older"]:
+    """Who asks: the run that the gate is open in, one that has taken its place, or one whose place was taken."""
+    row = _GATE.first(connection, of=view.trace, named=view.gate)
+    if row is None or not run_id:
+        return "ours"
+    known: list[str] = json.loads(row.run_ids)
+    if not known:
+        # Opened before gates remembered their runs: only one that opens it at another time is known to be another.
+        return "ours" if to_us(view.opened_at) == row.opened_at else "newer"
+    if run_id == known[-1]:
+        return "ours"
+    return "older" if run_id in known else "newer"
+
+
+def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str, Any]) -> Row[Any] | None:
+    """Open a gate again for the run that has taken over, with what is new about it; the decision that no longer counts."""
+    here = (gate.c.trace == view.trace, gate.c.gate == view.gate)
+    won = (decision.c.trace == view.trace, decision.c.gate == view.gate, decision.c.outcome == "won")
+    row = _GATE.first(connection, of=view.trace, named=view.gate)
+    assert row is not None, "a gate that is opened again is there"
+    counted = connection.execute(select(decision).where(*won)).first()
+    connection.execute(update(decision).where(*won).values(outcome=SUPERSEDED, reason="the run was reset to before it"))
+    actions.withdraw(connection, view.trace, "the run was reset to before its approval", gate=view.gate)
+    again = {"state": "open", "closed_at": null(), "run_ids": json.dumps([*json.loads(row.run_ids), run_id])}
+    connection.execute(update(gate).where(*here).values(**values, **again))
+    return counted
+
+
+def applied_again(connection: Connection, view: GateView, claim: Claimed) -> bool:
+    """Let the same decision count again that counted before the reset. False where this one is another."""
+    said = claim.decision
+    same = {
+        "trace": view.trace,
+        "gate": view.gate,
+        "subject": view.subject,
+        "outcome": SUPERSEDED,
+        "verb": claim.verb,
+        "by": plain(said.by),
+        "note": plain(said.note),
+        "answers": plain(json.dumps(said.answers or {})),
+    }
+    query = select(decision.c.id).where(*(decision.c[name] == value for name, value in same.items()))
+    found = connection.execute(query.order_by(decision.c.at.desc()).limit(1)).scalar()
+    if found is None:
+        return False
+    connection.execute(update(decision).where(decision.c.id == found).values(outcome="won", reason=""))
+    return True
+
+
+def close_abandoned(connection: Connection, trace: str, run_id: str, waiting: tuple[str, ...]) -> None:
+    """Close the gates of the root that were open in a run whose place `run_id` has taken, and at which it does not wait."""
+    query = (
+        update(gate)
+        .where(gate.c.trace == trace, gate.c.path == "", gate.c.state == "open", gate.c.gate.not_in(waiting))
+        .where(~gate.c.run_ids.contains(json.dumps(run_id), autoescape=True))
+    )
+    connection.execute(query.values(state="cancelled", closed_at=now_us()))
