@@ -158,7 +158,7 @@ def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
 
 def _which(claim: Claimed) -> str:
     """Tells decisions at one gate apart, and is the same when one of them is applied again after a reset."""
-    return str(claim.number) if claim.number else claim.at.isoformat()
+    return str(claim.nth) if claim.nth else claim.at.isoformat()
 
 
 def _decided_before(claim: Claimed, outcome: Decided) -> str:

@@ -106,7 +106,7 @@ class Claimed(Contract):
     decision: Decision
     at: datetime
     via: Literal["signal", "update"]
-    number: int = Field(default=0, description="the how-many-eth decision at this gate; the same when it is applied again")
+    nth: int = Field(default=0, description="the how-many-eth decision at this gate; the same when it is applied again")
 
 
 class Refusal(Contract):

@@ -1,13 +1,17 @@
 """Ids and keys. A key is made from what a thing *is*, so that a retry, a reset or another worker finds the same row."""
 
 import re
+from collections.abc import Sequence
 
 from contracts.base import Contract, canonical, digest_of
 
 
-def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: str) -> str:
-    """The id of one model turn. `head` is the turn before it, "" at the start of a conversation."""
-    return digest_of("turn", trace, path, head, agent_digest, task_digest)
+def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: str, inputs: Sequence[str] = ()) -> str:
+    """The id of one model turn. `head` is the turn before it, "" at the start of a conversation.
+
+    `inputs` are the handoffs that enter the prompt. They count at the start alone: what follows hangs on that.
+    """
+    return digest_of("turn", trace, path, head, agent_digest, task_digest, *(() if head else inputs))
 
 
 def handoff_id(trace: str, path: str, digest: str) -> str:

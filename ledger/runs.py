@@ -3,8 +3,9 @@
 import functools
 import json
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, null, or_, select, update
+from sqlalchemy import BigInteger, Connection, Engine, Row, Text, bindparam, func, null, or_, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
@@ -48,7 +49,7 @@ _SPENT = Statement(select(scope.c.spent).where(scope.c.id == bindparam("wanted")
 REMEMBERED = 10_000
 """Runs of which this process knows that the ledger follows them; it asks again for others."""
 
-_followed: set[tuple[str, str, str]] = set()
+_followed: WeakKeyDictionary[Engine, set[tuple[str, str, str]]] = WeakKeyDictionary()
 
 
 @functools.cache
@@ -104,13 +105,16 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
     Gives back what it had ended as, else None. Called again it changes nothing. Children are known by their own workflow id.
     """
     asks = (ref.trace, ref.workflow_id, ref.run_id)
-    if not ref.run_id or asks in _followed:
+    followed = _followed.setdefault(connection.engine, set())
+    if not ref.run_id or asks in followed:
         return None
     row = _RUN_IDS.first(connection, of=ref.trace, root=ref.workflow_id)
     known: list[str] = [] if row is None else json.loads(row.run_ids)
     if row is None or ref.run_id in known:
-        # Not where it is added: that transaction can still fail.
-        _remember(asks)
+        # Remembered here and not where it is added: that transaction can still fail.
+        if len(followed) >= REMEMBERED:
+            followed.clear()
+        followed.add(asks)
         return None
     _FOLLOW.run(connection, of=ref.trace, ids=json.dumps([*known, ref.run_id]), now=now_us())
     if row.state not in FINAL:
@@ -118,12 +122,6 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
     _OPEN_AGAIN.run(connection, of=ref.trace)
     ended: RunState = row.state
     return ended
-
-
-def _remember(asks: tuple[str, str, str]) -> None:
-    if len(_followed) >= REMEMBERED:
-        _followed.clear()
-    _followed.add(asks)
 
 
 def find_pins(connection: Connection, trace: str) -> Began | None:

@@ -40,6 +40,14 @@ def test_what_stands_in_one_part_does_not_slip_into_the_next(parts: tuple[str, .
     assert turn_key(*moved) != turn_key(*other)
 
 
+@given(FIVE, st.lists(st.text(max_size=6), max_size=3))
+def test_what_enters_the_prompt_counts_where_a_conversation_begins(parts: tuple[str, ...], inputs: list[str]) -> None:
+    """Other handoffs in the first prompt are another turn; later turns hang on the first and name them no more."""
+    first, later = (*parts[:2], "", *parts[3:]), (*parts[:2], "head", *parts[3:])
+    assert (turn_key(*first, inputs) == turn_key(*first)) == (inputs == [])
+    assert turn_key(*later, inputs) == turn_key(*later)
+
+
 @given(THREE)
 def test_keys_of_different_kinds_never_meet(parts: tuple[str, str, str]) -> None:
     """A handoff, an action and a turn made of the same words have different keys."""

@@ -64,10 +64,15 @@ def view(gate: str = "plan-1", **changes: Any) -> GateView:
     ).model_copy(update=changes)
 
 
-def opening(gate: GateView, *intents: Intent) -> OpenGate:
+def opening(gate: GateView, *intents: Intent, run_id: str = "") -> OpenGate:
     """The request that opens it."""
     return OpenGate(
-        run=ref(gate.trace), gate=gate, policy=POLICY, policy_digest=digest_of("policy"), subject=SUBJECT, intents=intents
+        run=ref(gate.trace, run_id=run_id),
+        gate=gate,
+        policy=POLICY,
+        policy_digest=digest_of("policy"),
+        subject=SUBJECT,
+        intents=intents,
     )
 
 
@@ -77,9 +82,9 @@ def claim(by: str, verb: Verb = "approve", nonce: str | None = None, note: str =
     return Claimed(verb=verb, decision=said, at=NOW + timedelta(hours=1), via="update")
 
 
-def admit(gate: GateView, said: Claimed | None) -> AdmitDecision:
+def admit(gate: GateView, said: Claimed | None, run_id: str = "") -> AdmitDecision:
     """The request that has it checked."""
-    return AdmitDecision(run=ref(gate.trace), gate=gate, policy=POLICY, claim=said, owner="olga")
+    return AdmitDecision(run=ref(gate.trace, run_id=run_id), gate=gate, policy=POLICY, claim=said, owner="olga")
 
 
 def intent(event: str = "push", arguments: str = "a", **changes: Any) -> Intent:

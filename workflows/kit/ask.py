@@ -132,6 +132,10 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
         occurrence=talk.occurrence,
         finish=finish,
     )
+    # The call that lets a run in has no handoffs before it.
+    inputs = talk.inputs if kit.began is not None and kit.since(2) else ()
+    if inputs and not talk.head:
+        request = request.model_copy(update={"key": _key(talk, digest, inputs)})
     if kit.began is not None and not kit.began.kept:
         # A run that began before the ledger kept its pins says them with every call.
         request = request.model_copy(update={"agent": talk.pin.ref, "choices": talk.pin.choices})
@@ -143,13 +147,17 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
             raise Duplicate(turn.began.duplicate_of)
         talk.pin = kit.pins.agents[talk.pin.name]
     talk.sent.add(digest)
-    talk.head = turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, digest)
+    talk.head = _key(talk, digest, inputs)
     talk.turns += 1
     talk.context = turn.usage.input
     talk.tokens += turn.usage.input + turn.usage.output
     kit.tokens += turn.usage.input + turn.usage.output
     kit.usd_micros += turn.usd_micros
     return turn
+
+
+def _key(talk: Conversation, task: str, inputs: tuple[str, ...]) -> str:
+    return turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, task, inputs)
 
 
 async def _do(

@@ -249,7 +249,7 @@ class Inbox:
 
     def _claim(self, state: OpenGateState, said: Claimed) -> Claim:
         state.claims += 1
-        state.claim = Claim(said.model_copy(update={"number": state.claims}))
+        state.claim = Claim(said.model_copy(update={"nth": state.claims}))
         return state.claim
 
     def _sent_before(self, verb: Verb, said: Decision) -> Claim | None:

@@ -4,12 +4,13 @@ Who changes the order or the kind of commands of any workflow raises `STORY`, ad
 the new one: `if kit.since(2): … else: …`. It costs no event: the number is pinned with agents and policy at the start.
 
 1. What the first release did.
+2. The handoffs that enter a prompt count in the key of its turn: where one of them is another, the model is asked anew.
 """
 
 from contracts.errors import NewerVersion
 from contracts.pins import Began
 
-STORY = 1
+STORY = 2
 
 
 def known(began: Began) -> Began:
