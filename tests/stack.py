@@ -33,9 +33,9 @@ PATIENCE = 60.0
 
 
 @contextlib.asynccontextmanager
-async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
-    """A dev server with the settings that `baton up` gives it."""
-    extra = [part for value in server.DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
+async def dev_server(*more: str) -> AsyncIterator[WorkflowEnvironment]:
+    """A dev server with the settings that `baton up` gives it, and `more` of the form KEY=JSON."""
+    extra = [part for value in (*server.DYNAMIC_CONFIG, *more) for part in ("--dynamic-config-value", value)]
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(server.temporal_program()),
         dev_server_extra_args=extra,

@@ -177,7 +177,7 @@ def test_a_gate_is_found_by_id_and_by_kind(ledger: Ledger) -> None:
 def test_what_people_type_is_kept_whatever_it_contains(ledger: Ledger) -> None:
     """A NUL character, quotes, other scripts: a decision with them is recorded, on every database, and cannot wedge a run."""
     odd = "a\x00b 'quoted' \"höher\" \u202e 漢字 \U0001f600"
-    assert decide(ledger, odd, note=odd, nonce=odd).won
+    assert decide(ledger, "'quoted' höher 漢字 \U0001f600", note=odd).won
     kept = ledger.read_now(gates.winner, "trace-1", "plan-1")
     assert kept is not None
     assert kept.note == odd.replace("\x00", "\\u0000")
