@@ -33,7 +33,7 @@ from contracts.pins import Began
 from contracts.steps import CallModel, Turn
 from ledger import artifacts, feed, handoffs, spend, turns
 from ledger.db import Ledger
-from ledger.spend import CeilingReached, Scope
+from ledger.spend import CeilingReached, Overtaken, Scope
 from ledger.turns import NewTurn
 
 CALL_MARGIN = timedelta(seconds=20)
@@ -148,6 +148,8 @@ class Models:
     async def _begin(self, call: Call, choice: Choice, reservation: str) -> Started | Turn:
         try:
             return await self._ledger.tx(self._reserve, call, choice, reservation)
+        except Overtaken:
+            return await self._begin(call, choice, reservation)
         except CeilingReached as error:
             raise ApplicationError(
                 str(error), error.scope_id, type="CeilingReached", non_retryable=True, category=ApplicationErrorCategory.BENIGN

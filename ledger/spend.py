@@ -24,6 +24,10 @@ class CeilingReached(BatonError):
         self.scope_id, self.ceiling, self.spent, self.held, self.wanted = scope_id, ceiling, spent, held, wanted
 
 
+class Overtaken(BatonError):
+    """The attempt that this one was to replace has just answered. Begin the transaction anew: its turn is there now."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """One ceiling that a call counts against. `ceiling` is used when the scope is seen for the first time."""
@@ -94,11 +98,13 @@ def reserve(
 ) -> str:
     """Hold `amount` in every scope and return the reservation's id; `CeilingReached` and nothing held where one refuses.
 
-    The caller's transaction must end with that error. Earlier reservations of the same call that are still held belong to
-    attempts that never reported: they become lost and stay charged in full.
+    The caller's transaction must end with that error, and with `Overtaken`. Earlier reservations of the same call that are
+    still held belong to attempts that never reported: they become lost and stay charged in full.
     """
     for earlier in _held(connection, call_key):
-        close(connection, earlier, "lost")
+        if not close(connection, earlier, "lost"):
+            # PostgreSQL: its answer was committed while we waited for its row, after we had looked for its turn.
+            raise Overtaken
     for wanted in scopes:
         _take(connection, wanted, amount)
     identity = identity or new_id()
@@ -145,14 +151,16 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
     return int(charged)
 
 
-def close(connection: Connection, reservation_id: str, state: str) -> None:
-    """End a held reservation without a reply: `released` costs nothing, `lost` costs all of it.
+def close(connection: Connection, reservation_id: str, state: str) -> bool:
+    """End a held reservation without a reply: `released` costs nothing, `lost` costs all of it. True if it was held.
 
     One that is not held, or was never made, stays as it is.
     """
     row = _ROW.first(connection, wanted=reservation_id)
-    if row is not None and row.state == "held":
-        _close(connection, row, state, row.amount if state == "lost" else 0)
+    if row is None or row.state != "held":
+        return False
+    _close(connection, row, state, row.amount if state == "lost" else 0)
+    return True
 
 
 def close_left_over(connection: Connection, trace: str) -> None:
