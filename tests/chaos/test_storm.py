@@ -38,4 +38,4 @@ async def test_nothing_is_lost_or_doubled_while_everything_is_killed(
     assert drained == [0] * len(drained)
     assert weather.open > 0
     assert weather.next_progress < 30
-    assert weather.all_moved < 60
+    assert weather.all_moved < 90
