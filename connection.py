@@ -6,13 +6,16 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.errors import BatonError, Misconfigured
 from workflows.guard import DATA_CONVERTER
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
+
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
+"""What calls meet while a server ends: nobody listens, or the connection breaks in the middle."""
 
 
 class Unreachable(BatonError):
@@ -47,12 +50,18 @@ def first_line(error: BaseException) -> str:
 
 
 async def check_search_attributes(client: Client) -> None:
-    """Register the search attributes that runs set, where the server lets us. Raises `Misconfigured`, naming the missing.
+    """Register the search attributes that runs set, where the server lets us. Raises `Misconfigured`, naming the missing,
+    and `Unreachable` for a server that went away meanwhile.
 
     A missing one would fail every workflow task, again and again: better not to start.
     """
     service, namespace = client.operator_service, client.namespace
-    have = await service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    try:
+        have = await service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status not in _AWAY:
+            raise
+        raise Unreachable(f"Temporal answered and then went away ({first_line(error)}); start this again") from None
     wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
     missing = {name: kind for name, kind in wanted.items() if name not in have.custom_attributes}
     if not missing:
