@@ -101,7 +101,8 @@ class Faults:
             elif worker.killed and worker.acted and worker.action == "kill":
                 self._landed(worker.point)
             elif os.waitstatus_to_exitcode(worker.ended.result()) not in (0, UNREACHABLE):
-                self.surprises.append(f"{worker.log.stem} ended with {worker.ended.result()}")
+                said = worker.log.read_text(errors="replace").splitlines()[-1:]
+                self.surprises.append(f"{worker.log.stem} ended with {worker.ended.result()}: {said}")
 
     async def _wake(self, worker: Worker) -> None:
         await asyncio.sleep(FROZEN_SECONDS)

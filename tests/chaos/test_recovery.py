@@ -1,13 +1,17 @@
 """How soon a run goes on: after a worker that held it died, after one died at a gate, and when one is asked to stop."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from commands.server import ROOT
+from commands import server
+from commands.server import ROOT, Ports
+from connection import Unreachable, check_search_attributes
 from contracts.gates import GateView
 from ledger import gates, tables
 from tests.chaos.audit import audit, rows
@@ -40,6 +44,19 @@ async def ready(worker: Worker) -> Worker:
 
     await until(look, "the worker polls")
     return worker
+
+
+async def test_a_server_that_goes_away_while_a_worker_starts_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Killed between a worker's first two calls, the server is unreachable, and no traceback: a supervisor starts it again."""
+    ports = server.free_ports(Ports(27243, 28243), strict=False)
+    running = server.start("server", server.server_command(tmp_path, ports), tmp_path, {}, ports)
+    try:
+        client = await server.ready(ports.address, running, tmp_path)
+    finally:
+        os.kill(running.pid, signal.SIGKILL)
+        await asyncio.to_thread(server.stop, tmp_path, "server")
+    with pytest.raises(Unreachable, match="Temporal answered and then went away"):
+        await check_search_attributes(client)
 
 
 async def test_a_killed_worker_that_held_an_idle_run_costs_seconds(outside: World) -> None:
