@@ -1,0 +1,91 @@
+"""A delivery that is cancelled while its children work: one waits for a model, one runs a command, one asks a person."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, select
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import CancelledError
+
+from ledger import gates, runs
+from ledger.tables import reservation
+from tests.scripts import answer, call, calls, item, plan, read, says, summary, unsure
+from tests.stack import Stack, git, sample, until
+from tests.workflows.conftest import Start
+
+MARK = "4711"
+CHECK = f"python -c 'import time; time.sleep({MARK})'"
+"""A command that never ends by itself and is known by its argument."""
+
+FILES = {"one.py": "", "two.py": "", "three.py": ""}
+PLAN = plan(item("one", ["one.py"]), item("two", ["two.py"]), item("three", ["three.py"]))
+WHICH = {"id": "which", "text": "Which one?"}
+SCRIPT = (
+    says("planner", read("one.py"), answer(PLAN)),
+    says("writer", answer(summary()) | {"delay_ms": 600_000}, text="Your item is `one`"),
+    says("writer", calls(call("run_checks")), answer(summary()), text="Your item is `two`"),
+    says("writer", unsure("both fit", WHICH), answer(summary()), text="Your item is `three`"),
+)
+
+
+def commands() -> list[int]:
+    """Processes that run the command, ours and the sandbox's."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                line = (folder / "cmdline").read_bytes()
+            except OSError:  # it has just ended
+                continue
+            if f"time.sleep({MARK})".encode() in line:
+                found.append(int(folder.name))
+    return found
+
+
+def held(connection: Connection) -> int:
+    """Reservations that still hold money."""
+    return int(connection.execute(select(func.count()).where(reservation.c.state == "held")).scalar_one())
+
+
+async def all_three_work(stack: Stack) -> bool | None:
+    """True once the command runs, the model is asked, and a person is."""
+    asked = await stack.ledger.read(gates.open_gates)
+    return True if commands() and await stack.ledger.read(held) and any(one.kind == "clarify" for one in asked) else None
+
+
+async def test_children_leave_nothing_behind(start: Start, tmp_path: Path) -> None:
+    """Cancelled twice: every child ends, no process, workspace, held money or open gate is left, and nothing was pushed."""
+    origin = sample(tmp_path / "sample", FILES)
+    assert commands() == []
+    async with start(*SCRIPT) as stack:
+        run = await stack.deliver(origin, check=CHECK)
+        await stack.approve(run, "plan")
+        await until(lambda: all_three_work(stack), "all three writers work")
+        await run.cancel()
+        await run.cancel()
+        with pytest.raises(WorkflowFailureError) as ended:
+            await asyncio.wait_for(run.result(), 60)
+        row = await stack.ledger.read(runs.find, run.id)
+        left = (await stack.ledger.read(held), await stack.ledger.read(gates.open_gates))
+        await until(lambda: _all_cancelled(stack, run.id), "all three children are listed as cancelled")
+        await until(_no_command, "the commands ended", 30)
+        await until(lambda: _no_workspace(tmp_path), "the workspaces were removed", 30)
+    assert isinstance(ended.value.cause, CancelledError)
+    assert (row.state, left) == ("cancelled", (0, []))
+    assert git(origin, "branch", "--list").split() == ["*", "main"]
+
+
+async def _all_cancelled(stack: Stack, parent: str) -> bool | None:
+    """The list is made after the fact, so it may lag."""
+    children = [one.status async for one in stack.client.list_workflows(f"WorkflowId STARTS_WITH '{parent}.'")]
+    return True if children == [WorkflowExecutionStatus.CANCELED] * 3 else None
+
+
+async def _no_command() -> bool | None:
+    return None if commands() else True
+
+
+async def _no_workspace(folder: Path) -> bool | None:
+    return None if list((folder / "state" / "workspaces" / "files").glob("*/*")) else True
