@@ -133,7 +133,6 @@ async def test_a_rejection_after_a_reset_ends_the_run_so(start: Start, tmp_path:
         run = await _delivered(stack, origin)
         before = await left(stack, origin, model)
         again = await reset(stack, run, await point_before(run, "admit_decision", 2), NOT_AGAIN)
-        await again.signal("resume", {})  # a task of Temporal's alone does not wake a run that waits for a decision
         view = await stack.gate(again, "change-1")
         await stack.decide(view, "reject", by="otto", note="not today")
         report = await again.result()

@@ -48,6 +48,9 @@ class Kit:
         """Register every handler at once, so that what people send early finds one."""
         self.inbox = Inbox(kinds)
         self._seed = workflow.random_seed()
+        loop = asyncio.get_running_loop()
+        # What waits for a condition is looked at when something runs, and a reset alone runs nothing.
+        workflow.register_random_seed_callback(lambda _: _look_again(loop))
         self.kinds = tuple(kinds)
         self.ref = RunRef(trace="")
         self.began: Began | None = None
@@ -376,6 +379,10 @@ class Kit:
 
 def _ledger_is_away(error: ActivityError) -> bool:
     return isinstance(error.cause, ApplicationError) and error.cause.type == LedgerUnavailable.__name__
+
+
+def _look_again(loop: asyncio.AbstractEventLoop) -> None:
+    loop.call_soon(lambda: None)
 
 
 def within(deadline: datetime) -> timedelta:
