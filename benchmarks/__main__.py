@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -64,8 +65,11 @@ def main(given: Sequence[str] | None = None) -> None:
         for name, about in ABOUT.items():
             _say(f"make bench NAME={name:<10} {about}")
         return
+    before = os.getloadavg()[0]
     results = asyncio.run(_run(asked))
-    _say(f"\nwritten to {write(RESULTS, asked.name, results)}")
+    noise = {"cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0]}
+    _say(f"\n{noise['cores']} cores; load average {before:.1f} before and {noise['load_after']:.1f} after, our own included")
+    _say(f"written to {write(RESULTS, asked.name, {'machine': noise} | results)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Money on the ledger as an open loop: calls are offered at a fixed rate, and each is timed from when it was meant to begin.
+"""Model calls on the ledger as an open loop: offered at a fixed rate, each timed from when it was meant to begin.
 
 A closed loop would measure its own queue: a slow call would delay the ones that should have shown how slow it was.
 """
@@ -6,20 +6,20 @@ A closed loop would measure its own queue: a slow call would delay the ones that
 import asyncio
 import contextlib
 import shutil
-import sqlite3
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
 
+from benchmarks.floor import KINDS, Call, driver, statements_of
+from benchmarks.model_call import RUNS, ModelCall
 from benchmarks.report import Say, spread, table
 from contracts.runs import Note, RunRef
 from ledger import feed, spend
@@ -31,13 +31,14 @@ from tests import postgres
 RATES = {"sqlite": 200, "postgresql": 100}
 """Calls per second that are offered."""
 
+ORDER = ("driver alone", "money", "model call")
+"""What is offered to each database."""
+
 AIMS_MS = {"sqlite": 2.0, "postgresql": 6.0}
 """What p95 is aimed at."""
 
 SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 """As a server is run that has to keep what it was told, unlike that of the tests."""
-
-Call = Callable[[int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,30 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds from the moment at which a call was due until it was done."""
+    """Milliseconds from the moment at which a call was due until it was done; `kept` is how many were done in a second."""
 
     p50: float
     p95: float
     p99: float
+    kept: float
 
 
 async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """Offer reserve and settle to both databases, beside the driver alone; print the table and give back the figures."""
+    """Offer model calls to both databases, beside the driver alone; print the table and give back the figures."""
     found: dict[str, list[Latency]] = {}
-    with _databases() as systems:
+    async with _databases() as (systems, statements):
         for number in range(sizes.rounds):
-            for name, (rate, call) in systems.items():
+            in_turn = list(systems.items())
+            for name, (rate, call) in in_turn if number % 2 == 0 else reversed(in_turn):
                 found.setdefault(name, []).append(await _offered(call, rate, sizes.seconds, number))
             say(f"round {number + 1} of {sizes.rounds} done")
     say(_rendered(found))
+    counts = Counter(statements)
+    say(f"one call: {', '.join(f'{counts[kind]} {kind}' for kind in KINDS)}")
     return {
         "sizes": asdict(sizes),
         "rates": RATES,
+        "statements": statements,
         "rounds": {name: [asdict(one) for one in all_] for name, all_ in found.items()},
     }
 
@@ -92,11 +98,12 @@ async def _offered(call: Call, rate: int, seconds: float, round_number: int) -> 
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
     cuts = quantiles(taken, n=100)
-    return Latency(cuts[49], cuts[94], cuts[98])
+    return Latency(cuts[49], cuts[94], cuts[98], len(taken) / (time.perf_counter() - began))
 
 
-@contextlib.contextmanager
-def _databases() -> Iterator[dict[str, tuple[int, Call]]]:
+@contextlib.asynccontextmanager
+async def _databases() -> AsyncIterator[tuple[dict[str, tuple[int, Call]], list[str]]]:
+    """Each system with its rate, and the statements that one call sends."""
     folder = Path(tempfile.mkdtemp(prefix="baton-bench-"))
     try:
         with (
@@ -105,72 +112,53 @@ def _databases() -> Iterator[dict[str, tuple[int, Call]]]:
             contextlib.ExitStack() as open_,
         ):
             systems: dict[str, tuple[int, Call]] = {}
+            statements: list[str] = []
             for name, url in (("sqlite", f"sqlite:///{folder}/ledger.db"), ("postgresql", server.url(server.create()))):
-                systems[f"{name}, driver alone"] = (RATES[name], open_.enter_context(_driver(url, folder)))
-                systems[f"{name}, ledger"] = (RATES[name], open_.enter_context(_ledger(url, folder)))
-            yield systems
+                ledger = Ledger(url, folder / "artifacts")
+                open_.callback(ledger.close)
+                upgrade(ledger)
+                call = ModelCall(ledger, folder)
+                statements = statements or await statements_of(ledger, call)
+                systems[f"{name}, driver alone"] = (RATES[name], open_.enter_context(driver(url, folder, statements)))
+                systems[f"{name}, money"] = (RATES[name], _money(ledger))
+                systems[f"{name}, model call"] = (RATES[name], call)
+            yield systems, statements
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _ledger(url: str, folder: Path) -> Iterator[Call]:
-    """What a model call does about money: reserve in three scopes; then settle and write the feed's line."""
-    ledger = Ledger(url, folder / "artifacts")
-    upgrade(ledger)
+def _money(ledger: Ledger) -> Call:
+    """What a model call does about money alone: reserve in three scopes; then settle and write the feed's line."""
 
     async def call(number: int) -> None:
         held = await ledger.tx(_reserve, number)
         await ledger.tx(_settle, number, held)
 
-    yield call
-    ledger.close()
+    return call
 
 
 def _reserve(connection: Connection, number: int) -> str:
-    scopes = [Scope(f"run:{number % 50}", 10**15), Scope("agent:writer:today", 10**15), Scope("month:now", 10**15)]
+    scopes = [Scope(f"run:{number % RUNS}", 10**15), Scope("agent:writer:today", 10**15), Scope("month:now", 10**15)]
     return spend.reserve(connection, f"call-{number}", scopes, 1000, price_version="bench", worker="bench")
 
 
 def _settle(connection: Connection, number: int, held: str) -> None:
     spend.settle(connection, held, 700)
     line = Note(key=f"call-{number}", at=datetime.now(UTC), stage="bench", did="settled", why="a call", next="the next")
-    feed.append(connection, RunRef(trace=f"{number % 50}", workflow_id="bench"), [line], tokens=10, usd_micros=700)
-
-
-@contextlib.contextmanager
-def _driver(url: str, folder: Path) -> Iterator[Call]:
-    """The floor: two committed updates of one row by the driver alone, on a thread of its own like the ledger's."""
-    thread = ThreadPoolExecutor(1)
-    if url.startswith("sqlite"):
-        connection: Any = thread.submit(sqlite3.connect, folder / "floor.db", isolation_level=None).result()
-        thread.submit(connection.executescript, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL").result()
-    else:
-        connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
-    thread.submit(connection.execute, "CREATE TABLE floor (id integer primary key, value bigint)").result()
-    thread.submit(connection.execute, "INSERT INTO floor VALUES (1, 0)").result()
-
-    def update() -> None:
-        connection.execute("UPDATE floor SET value = value + 1 WHERE id = 1")
-
-    async def call(_number: int) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(thread, update)
-        await loop.run_in_executor(thread, update)
-
-    yield call
-    thread.submit(connection.close).result()
-    thread.shutdown()
+    feed.append(connection, RunRef(trace=f"{number % RUNS}", workflow_id="bench"), [line], tokens=10, usd_micros=700)
 
 
 def _rendered(found: dict[str, list[Latency]]) -> str:
-    rows = [["reserve + settle, ms from when it was due", "offered/s", "p50", "p95", "p99", "aim for p95"]]
-    for name, visits in found.items():
-        database = name.split(",")[0]
-        figures = (spread((getattr(one, part) for one in visits), 2) for part in ("p50", "p95", "p99"))
-        rows.append([name, str(RATES[database]), *figures, f"<= {AIMS_MS[database]:g}" if "ledger" in name else ""])
+    rows = [["ms from when a call was due", "offered/s", "done/s", "p50", "p95", "p99", "aim for p95"]]
+    for name in sorted(found, key=lambda one: (one.split(",")[0] != "sqlite", ORDER.index(one.split(", ")[1]))):
+        database, visits = name.split(",")[0], found[name]
+        figures = [spread((getattr(one, part) for one in visits), 2) for part in ("p50", "p95", "p99")]
+        kept = spread((one.kept for one in visits), 0)
+        aim = "" if name.endswith("driver alone") else f"<= {AIMS_MS[database]:g}"
+        rows.append([name, str(RATES[database]), kept, *figures, aim])
     lines = [table(rows), ""]
     for database in RATES:
-        ours, floor = found[f"{database}, ledger"], found[f"{database}, driver alone"]
-        lines.append(f"{database}: p95 over the driver's: {spread([a.p95 / b.p95 for a, b in zip(ours, floor, strict=True)])}")
+        ours, floor = found[f"{database}, model call"], found[f"{database}, driver alone"]
+        over = spread([one.p95 / other.p95 for one, other in zip(ours, floor, strict=True)])
+        lines.append(f"{database}: p95 of a model call over the driver's: {over}")
     return "\n".join(lines)

@@ -49,9 +49,9 @@ async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
     said: list[str] = []
     results = await ledger.run(LEDGER, said.append)
     assert json.loads(report.write(tmp_path, "smoke", results).read_text())["rates"] == ledger.RATES
-    assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ("ledger", "driver alone")}
+    assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ledger.ORDER}
     assert all(one["p95"] > 0 for rounds in results["rounds"].values() for one in rounds)
-    assert "p95 over the driver's" in said[-1]
+    assert "model call over the driver's" in said[-2]
 
 
 def test_the_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,61 @@
+"""What a model call costs a worker beside the model: everything that the activity does, with a model that answers at once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.admission import Admission
+from activities.agents import load_catalogue
+from activities.models import Models
+from activities.policy import load_policy
+from activities.tools.registry import TOOLS
+from benchmarks.agent_files import INSTRUCTION, MODEL, answer, register, write_agents
+from benchmarks.ours import READ_PART, STAGES, BenchTask
+from config import HOME
+from contracts.conversation import ModelReply, ModelRequest, Usage
+from contracts.runs import RunRef
+from contracts.steps import CallModel
+from ledger.db import Ledger
+
+RUNS = 50
+"""Runs that the calls belong to, in turn."""
+
+
+class Instant:
+    """A provider whose model answers without waiting."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self._reply = ModelReply(text=json.dumps(answer()), stop="end", model=MODEL, usage=Usage(input=400, output=60))
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """The same answer to everybody."""
+        del request
+        return self._reply
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class ModelCall:
+    """`call(n)` is the nth first turn of an agent, as the workflow asks for it: reserved, answered, settled and recorded."""
+
+    def __init__(self, ledger: Ledger, folder: Path) -> None:
+        register()
+        catalogue = load_catalogue(write_agents(folder, "scripted"), TOOLS | {READ_PART.name: READ_PART})
+        shipped = load_policy(HOME / "policy.toml")
+        ceilings = shipped.ceilings.model_copy(update=dict.fromkeys(("run_usd", "agent_day_usd", "month_usd"), 10**9))
+        policy = shipped.model_copy(update={"ceilings": ceilings})
+        self._pin = catalogue.newest(STAGES[0][1]).pin(catalogue.routes.classes[MODEL])
+        admission = Admission(ledger, catalogue, policy, lambda _: self._pin.choices)
+        self._models = Models(ledger, catalogue, {"scripted": Instant()}, policy, admission, "bench")
+
+    async def __call__(self, number: int) -> None:
+        """One call. Each number is a turn of its own."""
+        task = BenchTask(instruction=INSTRUCTION).stored().decode()
+        run = RunRef(trace=f"trace-{number % RUNS}", workflow_id="bench", path=f"stage/{number}")
+        request: Any = CallModel(run=run, agent=self._pin.ref, choices=self._pin.choices, task=task)
+        await ActivityEnvironment().run(self._models.call_model, request)
