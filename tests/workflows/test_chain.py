@@ -1,0 +1,171 @@
+"""What a run that continues as new takes along: decisions, large results, its story; and what nobody else may hand it."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
+
+from contracts.carried import Mail
+from ledger.tables import decision
+from tests.replay.test_saved import replayer
+from tests.scripts import a_tester, answer, item, plan, read, says, summary, unsure
+from tests.stack import Stack, sample
+from tests.workflows.test_continue import FIX, PLANNER, Short, short_lived, start
+from workflows import delivery_write
+from workflows.kit import memory
+from workflows.kit.inbox import Inbox
+
+__all__ = ["short_lived", "start"]  # fixtures
+
+LONG = [read("shop/pricing.py")] * 12
+ITEM = item("fix", ["shop/pricing.py"])
+WHICH = {"id": "which", "text": "Which one?"}
+ANSWER = {"verb": "answer", "answers": {"which": "the second"}}
+
+
+async def runs_of(run: WorkflowHandle[Any, Any]) -> list[WorkflowHandle[Any, Any]]:
+    """Every run of a chain, the first one first."""
+    found = [run._client.get_workflow_handle(run.id, run_id=run.first_execution_run_id)]
+    while True:
+        last = (await found[-1].fetch_history()).events[-1].workflow_execution_continued_as_new_event_attributes
+        if not last.new_execution_run_id:
+            return found
+        found.append(run._client.get_workflow_handle(run.id, run_id=last.new_execution_run_id))
+
+
+def said(connection: Connection) -> list[tuple[str, str, str]]:
+    """Everything that people said, in order."""
+    rows = connection.execute(select(decision.c.gate, decision.c.by, decision.c.outcome).order_by(decision.c.at)).all()
+    return [(row.gate, row.by, row.outcome) for row in rows]
+
+
+async def _rejected_early(stack: Stack, origin: Path) -> WorkflowHandle[Any, Any]:
+    """A planner that works for several runs of a chain, and two people who reject before it has a plan."""
+    run = await stack.deliver(origin)
+    for by in ("ann", "bob"):
+        handle = stack.client.get_workflow_handle(run.id)
+        kept = {"gate": "plan-1", "by": by, "note": "no", "nonce": f"n-{by}"}
+        assert (await handle.execute_update("reject", kept, id=f"u-{by}"))["kept"]
+    return run
+
+
+async def test_kept_decisions_travel_along(start: Short, tmp_path: Path) -> None:
+    """Of two that came before the gate one counts and the other is refused, runs later."""
+    async with start(PLANNER) as stack:
+        run = await _rejected_early(stack, sample(tmp_path / "sample"))
+        assert (await run.result()).state == "could_not"
+        made, chain = await stack.ledger.read(said), await runs_of(run)
+    assert len(chain) > 1
+    assert made == [("plan-1", "ann", "won"), ("plan-1", "bob", "refused")]
+
+
+async def test_decisions_left_behind_are_noticed(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail: where the inbox does not travel along, whoever comes to the open gate decides."""
+    monkeypatch.setattr(Inbox, "mail", lambda _: Mail())
+    async with start(PLANNER, workflow_sandbox=False) as stack:
+        run = await _rejected_early(stack, sample(tmp_path / "sample"))
+        await stack.decide(await stack.gate(run, "plan-1"), "reject", by="late", note="no")
+        await run.result()
+        made = await stack.ledger.read(said)
+    assert made == [("plan-1", "late", "won")]
+
+
+async def test_a_decision_sent_again_to_a_later_run_is_the_same_one(start: Short, tmp_path: Path) -> None:
+    """Temporal knows update ids within one run only. The run knows the decision, says the same and records nothing more."""
+    second = says("planner", *LONG, answer(plan(ITEM, summary="smaller")), text="say less")
+    async with start(second, PLANNER) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        view = await stack.gate(run, "plan-1")
+        handle = stack.client.get_workflow_handle(run.id)
+        asked = {"gate": view.gate, "by": "ann", "note": "say less", "subject": view.subject, "nonce": "n-1"}
+        first = await handle.execute_update("request_changes", asked, id="u-1")
+        again_at = await stack.gate(run, "plan-2")
+        again = await handle.execute_update("request_changes", asked, id="u-1")
+        await stack.decide(again_at, "reject", note="enough")
+        await run.result()
+        made = await stack.ledger.read(said)
+    assert (first["verb"], first["by"], first["at"]) == (again["verb"], again["by"], again["at"])
+    assert made == [("plan-1", "ann", "won"), ("plan-2", "maria", "won")]
+
+
+async def test_large_results_travel_by_digest(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room for results in the input, each is put into the artifact store and read back where its step is; questions
+    that were answered are not asked again, every run of the chain replays, and the query `feed` still tells the beginning."""
+    monkeypatch.setattr(memory, "INLINE", 0)
+    asks = says("planner", *LONG, unsure("two ways", WHICH), *LONG, answer(plan(ITEM)))
+    async with start(asks, workflow_sandbox=False) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        await stack.decide(await stack.gate(run, "clarify-1"), **ANSWER)
+        view = await stack.gate(run, "plan-1")
+        told = await stack.client.get_workflow_handle(run.id).query("feed")
+        await stack.decide(view, "reject", note="enough")
+        await run.result()
+        made, chain = await stack.ledger.read(said), await runs_of(run)
+        histories = [await one.fetch_history() for one in chain]
+    assert [one[0] for one in made] == ["clarify-1", "plan-1"]
+    assert len(chain) > 3
+    carried = [
+        json.loads(one.events[0].workflow_execution_started_event_attributes.input.payloads[0].data) for one in histories
+    ]
+    results = [result for one in carried[1:] for result in one["carried"]["finished"]]
+    assert [one for one in results if one["result"] or not one["artifact"]] == []
+    assert told[0]["did"].startswith("fetched ")
+    for history in histories:
+        replayed = await replayer().replay_workflow(history, raise_on_replay_failure=False)
+        assert replayed.replay_failure is None
+
+
+async def test_nobody_hands_a_run_what_runs_hand_themselves(start: Short, tmp_path: Path) -> None:
+    """A start with `carried` is refused: finished steps, pins and decisions would be whatever it says."""
+    began = {"owner": "x", "ceiling_micros": 1, "policy_digest": "0" * 64, "agents": {}, "gates": {}}
+    async with start(PLANNER) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), carried={"began": began, "mail": {}, "next": ""})
+        with pytest.raises(WorkflowFailureError) as refused:
+            await run.result()
+    assert "`carried` is what a run hands to itself" in str(refused.value.cause)
+
+
+async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that never comes to an end continues as new, and is ended at the time that its first run was given."""
+    monkeypatch.setattr(delivery_write, "CHILD_DEADLINE", timedelta(seconds=6))
+    planner = says("planner", answer(plan(ITEM)))
+    endless = says("writer", *[read("shop/pricing.py")] * 400, FIX, text="Your item is `fix`")
+    async with start(planner, endless, workflow_sandbox=False) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        await stack.approve(run, "plan")
+        view = await stack.gate(run, "stuck-1")
+        child = stack.client.get_workflow_handle(f"{run.id}.write.1.fix")
+        last = await child.describe()
+        await stack.decide(view, "reject", note="enough")
+        await run.result()
+    assert last.raw_description.workflow_execution_info.first_run_id != last.run_id
+    assert "fix is could_not: the child workflow failed" in view.facts[0]
+    assert "timed out" in view.facts[0].lower()
+
+
+async def test_it_waits_for_children(start: Short, tmp_path: Path) -> None:
+    """A parent past its limit stays in its run until its children have ended: none of them is cut off."""
+    planner = says("planner", *LONG, answer(plan(ITEM)))
+    slow = says("writer", *LONG, *LONG, FIX, answer(summary()), text="Your item is `fix`")
+    async with start(planner, slow, a_tester()) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await stack.approve(run, "plan")
+        for _ in range(40):
+            await stack.client.get_workflow_handle(run.id).signal("nothing_known", {})
+        await stack.approve(run, "change")
+        assert (await run.result()).state == "done"
+        histories = [await one.fetch_history() for one in await runs_of(run)]
+    with_children = [one for one in histories if _ids(one, "start_child_workflow_execution_initiated_event_attributes")]
+    assert len(histories) > len(with_children) == 1
+    assert len(_ids(with_children[0], "child_workflow_execution_completed_event_attributes")) == 1
+    assert len(with_children[0].events) > 70 + 40
+
+
+def _ids(history: WorkflowHistory, kind: str) -> list[str]:
+    """The workflows that the events of one kind are about."""
+    found = [getattr(event, kind) for event in history.events if event.HasField(kind)]
+    return [one.workflow_id if hasattr(one, "workflow_id") else one.workflow_execution.workflow_id for one in found]
