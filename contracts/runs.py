@@ -29,7 +29,8 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 """The allowed moves. A finished run never moves again; a move to the state it is in changes nothing."""
 
 Pipeline = Literal["Delivery"]
-Importance = Literal["overview", "detail"]
+Importance = Literal["overview", "detail", "alert"]
+"""`alert`: somebody should look, although nothing waits for them at a gate."""
 
 
 def _is_empty(value: str) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -89,7 +90,10 @@ turn = Table(
     _text("trace_id"),
     _text("span_id"),
     _big("at"),
+    Column("cached", Boolean, nullable=False, server_default=false()),
+    _text("chosen", server_default="first"),
     Index("ix_turn_trace_path", "trace", "path"),
+    Index("ix_turn_at", "at"),
 )
 
 tool_result = Table(
@@ -117,9 +121,13 @@ scope = Table(
     _big("ceiling"),
     _big("spent", 0),
     _big("held", 0),
+    _text("parent", server_default=text("''")),
+    Column("closed_at", BigInteger),
     CheckConstraint("spent >= 0", name="spent"),
     CheckConstraint("held >= 0", name="held"),
+    Index("ix_scope_parent", "parent", sqlite_where=text("parent <> ''"), postgresql_where=text("parent <> ''")),
 )
+"""`parent` names the run's scope of which this one is a child's slice; `closed_at` is when it was given back."""
 
 reservation = Table(
     "reservation",
@@ -133,9 +141,95 @@ reservation = Table(
     _text("price_version"),
     _text("worker"),
     _big("at"),
+    _text("trace", server_default=text("''")),
+    _text("path", server_default=text("''")),
+    _text("project", server_default=text("''")),
+    _text("agent", server_default=text("''")),
+    _text("model", server_default=text("''")),
+    _text("error", server_default=text("''")),
+    Column("closed_at", BigInteger),
     Index("ix_reservation_call_key", "call_key"),
+    Index("ix_reservation_trace", "trace"),
+    Index("ix_reservation_at", "at"),
     Index("ix_reservation_held", "at", sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'")),
 )
+
+trip = Table(
+    "trip",
+    metadata,
+    _text("trace", primary_key=True),
+    _text("gate", primary_key=True),
+    _text("scope"),
+    _text("project"),
+    _big("ceiling"),
+    _big("spent"),
+    _big("held"),
+    _big("wanted"),
+    _big("at"),
+    Column("closed_at", BigInteger),
+    _text("how", server_default=text("''")),
+    _text("by", server_default=text("''")),
+    Index("ix_trip_scope", "scope", "closed_at"),
+)
+"""A run that was parked by a ceiling: since when, and what let it go."""
+
+ceiling_change = Table(
+    "ceiling_change",
+    metadata,
+    _text("id", primary_key=True),
+    _text("scope"),
+    _big("before"),
+    _big("after"),
+    _text("by"),
+    _text("why"),
+    _text("channel"),
+    _big("at"),
+    Index("ix_ceiling_change_scope", "scope", "at"),
+)
+"""Who set a ceiling anew, from what to what, and why."""
+
+breaker = Table(
+    "breaker",
+    metadata,
+    _text("name", primary_key=True),
+    _text("state"),
+    _big("failures", 0),
+    _big("window_at", 0),
+    _big("opened_at", 0),
+    _big("until", 0),
+    _big("opened", 0),
+    _text("reason"),
+    _text("probe", server_default=text("''")),
+    _big("probe_until", 0),
+    _big("updated_at", 0),
+)
+"""A circuit breaker: `model:PROVIDER:NAME`, `provider:NAME` or `agent:NAME@VERSION`. No row: closed, nothing has failed."""
+
+rate = Table(
+    "rate",
+    metadata,
+    _text("name", primary_key=True),
+    Column("window_at", BigInteger, primary_key=True, autoincrement=False),
+    _big("requests", 0),
+    _big("tokens", 0),
+)
+"""What was asked of a model in one minute."""
+
+cached_reply = Table(
+    "cached_reply",
+    metadata,
+    _text("digest", primary_key=True),
+    _text("project"),
+    _text("agent"),
+    _text("provider"),
+    _text("model_asked"),
+    _text("reply"),
+    _text("turn"),
+    _big("at"),
+    _big("expires_at"),
+    Index("ix_cached_reply_expires", "expires_at"),
+)
+"""A reply that may answer an equal call again. `turn` is the one that it was paid for in."""
 
 artifact = Table(
     "artifact",

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Literal
 
 MIB = 1024 * 1024
+_DYING = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,15 @@ def apply(process: int, limits: Limits, grouped: Container[str]) -> None:
 
 
 def _clear(folder: Path) -> None:
-    with suppress(OSError):
-        for process in (folder / "cgroup.procs").read_text().split():
-            os.kill(int(process), signal.SIGKILL)
-        folder.rmdir()
+    """Kill what is in the group and delete it. A killed process leaves its group only when it has ended, moments later."""
+    until = monotonic() + _DYING.total_seconds()
+    while monotonic() < until and folder.exists():
+        with suppress(OSError):
+            for process in (folder / "cgroup.procs").read_text().split():
+                os.kill(int(process), signal.SIGKILL)
+            folder.rmdir()
+            return
+        sleep(0.01)
 
 
 def _set(folder: Path, controller: Controller, limits: Limits) -> bool:

@@ -5,12 +5,13 @@ the new one: `if kit.since(2): … else: …`. It costs no event: the number is 
 
 1. What the first release did.
 2. The handoffs that enter a prompt count in the key of its turn: where one of them is another, the model is asked anew.
+3. A refused reservation parks; what the models' providers, limits and fallbacks make of a step.
 """
 
 from contracts.errors import NewerVersion
 from contracts.pins import Began
 
-STORY = 2
+STORY = 3
 
 
 def known(began: Began) -> Began:
