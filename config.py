@@ -1,8 +1,8 @@
 """Every setting of Baton, and the only place that reads the environment and `baton.toml`.
 
-A setting comes from, in this order: a command's flag, the environment (`BATON_…`), `baton.toml` in the working folder,
-the default here. The connection to Temporal is not here: it comes from Temporal's own profiles (`temporal.toml`,
-`TEMPORAL_*`), the same for its CLI and for us.
+A setting comes from, in this order: a command's flag, the environment (`BATON_…`), `baton.toml` in the working folder, the
+shipped `baton.toml` beside this file, the default here. The connection to Temporal is not here: it comes from Temporal's own
+profiles (`temporal.toml`, `TEMPORAL_*`), the same for its CLI and for us.
 """
 
 import os
@@ -15,15 +15,21 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from contracts.errors import Misconfigured
+from contracts.money import Ceilings
 
 HOME = Path(__file__).parent
 """Where agents/ and policy.toml lie unless settings say otherwise."""
+
+FILES = (HOME / "baton.toml", Path("baton.toml"))
+"""The shipped settings, and those of the working folder, which come first."""
 
 
 class Settings(BaseSettings):
     """All settings. An unknown key in baton.toml or an unknown BATON_ variable is refused by name."""
 
-    model_config = SettingsConfigDict(env_prefix="BATON_", toml_file="baton.toml", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BATON_", env_nested_delimiter="__", env_nested_max_split=1, toml_file=FILES, extra="forbid", frozen=True
+    )
 
     state: Path = Field(default=Path(".baton"), description="folder of everything that is kept on this machine")
     ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite file ledger.db in `state`")
@@ -41,6 +47,7 @@ class Settings(BaseSettings):
     openai_api_key_file: Path | None = Field(default=None, description="file that holds the key")
     openai_base_url: str = Field(default="", description="another endpoint that speaks OpenAI's Chat Completions")
     openai_legacy_max_tokens: bool = Field(default=False, description="the endpoint knows only max_tokens")
+    ceilings: Ceilings = Field(default=Ceilings(), description="hard limits of money: a table in baton.toml")
     bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     mirror_mib: int = Field(default=4096, gt=0, description="MiB that the copy of one repository may take on this machine")
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")
@@ -60,7 +67,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, then the environment, then the file; the two that are left out are not used."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, deep_merge=True)
 
     @property
     def database(self) -> str:
@@ -107,7 +114,9 @@ def load(**flags: Any) -> Settings:
 def _refuse_unknown_variables() -> None:
     """pydantic-settings ignores variables that it does not know; a misspelt one must not be ignored."""
     known = {f"BATON_{name.upper()}" for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if re.match(r"BATON_", name) and name not in known)
+    given = [name for name in os.environ if re.match(r"BATON_", name)]
+    # BATON_CEILINGS__RUN_USD is the key run_usd of the table [ceilings]; a wrong key is refused with the table.
+    unknown = sorted(name for name in given if name.split("__")[0] not in known)
     if unknown:
         raise Misconfigured(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
 

@@ -44,6 +44,7 @@ from activities.policy import Policy, load_policy
 from activities.providers.base import Provider
 from activities.providers.scripted import Scripted
 from activities.sandbox import Sandbox, SandboxUnavailable
+from activities.spending import check_levels
 from activities.tool_calls import Tools
 from activities.tools.registry import TOOLS
 from activities.tracing import Tracing
@@ -98,8 +99,12 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), limit)
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
-    admission = Admission(ledger, catalogue, policy, lambda agent: choices(settings, catalogue, providers, agent))
-    models = Models(ledger, catalogue, providers, policy, admission, name)
+    ceilings = settings.ceilings
+    check_levels(
+        ceilings, (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
+    )
+    admission = Admission(ledger, catalogue, policy, ceilings, lambda agent: choices(settings, catalogue, providers, agent))
+    models = Models(ledger, catalogue, providers, ceilings, admission, name)
     journal = Journal(ledger, admission)
     gates, carrying = Gates(ledger, policy), Carrying(ledger)
     work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))
@@ -152,18 +157,22 @@ def choices(
     settings: config.Settings, catalogue: Catalogue, providers: dict[str, Provider], agent: Agent
 ) -> tuple[Choice, ...]:
     """The models that can answer for an agent here, in order. Raises `Misconfigured` when there is none."""
-    if settings.model:
-        routed: tuple[Choice, ...] = (Choice(model=settings.model, free=settings.model_free),)
-    else:
-        routed = catalogue.routes.classes[agent.file.model_class]
-    usable = tuple(choice for choice in routed if choice.provider in providers)
+    wanted = routed(settings, catalogue, agent)
+    usable = tuple(choice for choice in wanted if choice.provider in providers)
     if not usable:
         raise Misconfigured(
-            f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in routed)} cannot be reached. "
+            f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in wanted)} cannot be reached. "
             "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with BATON_OPENAI_BASE_URL; "
             "`make demo` needs none"
         )
     return usable
+
+
+def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tuple[Choice, ...]:
+    """The models that should answer for an agent, whether or not this worker can reach them."""
+    if settings.model:
+        return (Choice(model=settings.model, free=settings.model_free),)
+    return catalogue.routes.classes[agent.file.model_class]
 
 
 def arm(settings: config.Settings) -> None:

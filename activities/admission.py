@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from sqlalchemy import Connection
 from temporalio.exceptions import ApplicationError
@@ -10,6 +11,7 @@ from activities.agents import Agent, Catalogue
 from activities.policy import Policy
 from contracts.agents import AgentPin, Choice
 from contracts.errors import BatonError, NotFound
+from contracts.money import Ceilings, micros
 from contracts.pins import Began
 from contracts.runs import Note
 from contracts.steps import BeginRun
@@ -26,12 +28,18 @@ class Admission:
     """What `begin_run` and a first model call share. `choices` says which models this worker can use for an agent."""
 
     def __init__(
-        self, ledger: Ledger, catalogue: Catalogue, policy: Policy, choices: Callable[[Agent], tuple[Choice, ...]]
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        policy: Policy,
+        ceilings: Ceilings,
+        choices: Callable[[Agent], tuple[Choice, ...]],
     ) -> None:
         """`choices` raises `Misconfigured` where there is none."""
         self._ledger = ledger
         self._catalogue = catalogue
         self._policy = policy
+        self._ceilings = ceilings
         self._choices = choices
         self._known: dict[str, Began] = {}
 
@@ -61,7 +69,7 @@ class Admission:
             pins[name] = agent.pin(self._choices(agent))
         for kind in request.actions:
             self._policy.allows(kind)
-        default = int(self._policy.ceilings.run_usd * 1_000_000)
+        default = micros(self._ceilings.run_default(request.run.project) or Decimal())
         return Began(
             owner=owner,
             ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,

@@ -17,11 +17,11 @@ from activities.agents import Agent, Catalogue
 from activities.beating import beating
 from activities.commit import commit_riders
 from activities.failpoints import reach
-from activities.policy import Policy
 from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
 from activities.replies import KEPT, Judged, bounded, judge, unsupported
 from activities.shielding import kept
+from activities.spending import scopes_of
 from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_made, turn_of
 from contracts.agents import AgentRef, Choice
 from contracts.base import canonical, sha256
@@ -29,6 +29,7 @@ from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.errors import Misconfigured
 from contracts.handoff import Answer, Handoff
 from contracts.ids import turn_key, w3c_span_id
+from contracts.money import Ceilings
 from contracts.pins import Began
 from contracts.steps import CallModel, Turn
 from ledger import artifacts, feed, handoffs, spend, turns
@@ -62,14 +63,14 @@ class Models:
         ledger: Ledger,
         catalogue: Catalogue,
         providers: Mapping[str, Provider],
-        policy: Policy,
+        ceilings: Ceilings,
         admission: Admission,
         worker: str,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._providers = providers
-        self._policy = policy
+        self._ceilings = ceilings
         self._admission = admission
         self._worker = worker
 
@@ -217,12 +218,8 @@ class Models:
         return request.task.encode()
 
     def _scopes(self, call: Call) -> list[Scope]:
-        now, ceilings = datetime.now(UTC), self._policy.ceilings
-        return [
-            Scope(f"run:{call.request.run.trace}", int(ceilings.run_usd * 1_000_000)),
-            Scope(f"agent:{call.ref.name}:{now:%Y-%m-%d}", int(ceilings.agent_day_usd * 1_000_000)),
-            Scope(f"month:{now:%Y-%m}", int(ceilings.month_usd * 1_000_000)),
-        ]
+        run = call.request.run
+        return scopes_of(self._ceilings, trace=run.trace, project=run.project, agent=call.ref.name, now=datetime.now(UTC))
 
     def _finish(self, connection: Connection, call: Call, started: Started, reply: ModelReply, latency_ms: int) -> Turn:
         request, agent = call.request, call.agent

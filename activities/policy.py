@@ -1,7 +1,7 @@
-"""policy.toml: who may decide what, what actions need, and the ceilings. Read once when the worker starts."""
+"""policy.toml: who may decide what, and what actions need. Read once when the worker starts."""
 
 import tomllib
-from decimal import Decimal
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -25,18 +25,14 @@ class Defaults(Input):
     owner: str = ""
 
 
-class Ceilings(Input):
-    """Hard limits in US dollars."""
-
-    run_usd: Decimal = Field(gt=0)
-    agent_day_usd: Decimal = Field(gt=0)
-    month_usd: Decimal = Field(gt=0)
-
-
 class GateRule(GatePolicy):
     """One gate's policy as people write it: an unknown key is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))
+"""For a policy from before there was such a gate: the run's owner decides, and silence stops the run."""
 
 
 class Policy(Input, name="policy/1"):
@@ -47,12 +43,13 @@ class Policy(Input, name="policy/1"):
     people: dict[str, Person] = Field(default_factory=dict)
     gates: dict[GateKind, GateRule]
     actions: dict[str, ActionPolicy] = Field(default_factory=dict)
-    ceilings: Ceilings
     digest: str = Field(default="", exclude=True)
 
     def gate(self, kind: GateKind) -> GatePolicy:
         """How this kind of gate is held. Raises `Misconfigured` where the file has no table for it."""
         rule = self.gates.get(kind)
+        if rule is None and kind == "ceiling":
+            return UNDECLARED_CEILING
         if rule is None:
             raise Misconfigured(f"policy.toml has no [gates.{kind}]; add who, deadline and expiry for it")
         return GatePolicy.model_validate(rule.model_dump())
@@ -89,6 +86,8 @@ def load_policy(path: Path) -> Policy:
     try:
         raw = path.read_bytes()
         parsed = tomllib.loads(raw.decode())
+        if "ceilings" in parsed:
+            raise Misconfigured(f"{path}: [ceilings] is read from baton.toml now; move the table there, as it is")
         return Policy.read_typed_by_people(parsed).model_copy(update={"digest": sha256(raw)})
     except OSError as error:
         raise Misconfigured(f"the policy file {path} cannot be read: {error.strerror}") from None

@@ -15,6 +15,7 @@ from benchmarks.agent_files import INSTRUCTION, MODEL, answer, register, write_a
 from benchmarks.ours import READ_PART, STAGES, BenchTask
 from config import HOME
 from contracts.conversation import ModelReply, ModelRequest, Usage
+from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.steps import CallModel
 from ledger.db import Ledger
@@ -46,12 +47,11 @@ class ModelCall:
     def __init__(self, ledger: Ledger, folder: Path) -> None:
         register()
         catalogue = load_catalogue(write_agents(folder, "scripted"), TOOLS | {READ_PART.name: READ_PART})
-        shipped = load_policy(HOME / "policy.toml")
-        ceilings = shipped.ceilings.model_copy(update=dict.fromkeys(("run_usd", "agent_day_usd", "month_usd"), 10**9))
-        policy = shipped.model_copy(update={"ceilings": ceilings})
+        policy = load_policy(HOME / "policy.toml")
+        ceilings = Ceilings(run_usd=10**9, agent_day_usd=10**9, month_usd=10**9)
         self._pin = catalogue.newest(STAGES[0][1]).pin(catalogue.routes.classes[MODEL])
-        admission = Admission(ledger, catalogue, policy, lambda _: self._pin.choices)
-        self._models = Models(ledger, catalogue, {"scripted": Instant()}, policy, admission, "bench")
+        admission = Admission(ledger, catalogue, policy, ceilings, lambda _: self._pin.choices)
+        self._models = Models(ledger, catalogue, {"scripted": Instant()}, ceilings, admission, "bench")
 
     async def __call__(self, number: int) -> None:
         """One call. Each number is a turn of its own."""

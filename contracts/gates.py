@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Digest, Input, Line
 from contracts.handoff import Question
+from contracts.money import Usd
 from contracts.runs import Request
 
 GateKind = Literal[
@@ -74,6 +75,7 @@ class GatePolicy(Contract):
     escalation: tuple[str, ...] = Field(default=(), description="who is asked next, in order, each for another deadline")
     expiry: Literal["reject", "escalate"] = "reject"
     requester_may_approve: bool = True
+    most_usd: Usd | None = Field(default=None, description="of a `ceiling` gate: how much one run may be given at most")
 
 
 class GateView(Contract, name="gate_view/1"):

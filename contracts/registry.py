@@ -21,6 +21,7 @@ from contracts.delivery import (
 )
 from contracts.errors import NewerVersion, NotFound
 from contracts.gates import Decided, Decision, GateView
+from contracts.money import CeilingRefused
 from contracts.pins import Began
 from contracts.plan import Plan, PlanV1
 from contracts.runs import FeedLine
@@ -34,6 +35,7 @@ CONTRACTS: tuple[type[Contract], ...] = (
     Base,
     Began,
     Carried,
+    CeilingRefused,
     ChangeSet,
     ChangeSubject,
     CheckRun,

@@ -22,6 +22,7 @@ from contracts.base import sha256
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import LedgerUnavailable
 from contracts.ids import turn_key
+from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.steps import CallModel
 from ledger.db import Ledger
@@ -32,6 +33,7 @@ from tests.scripts import answer, summary
 from tests.wire.server import Play, WireServer
 
 PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_000, output = 2_000_000 } }]\n'
+CEILINGS = Ceilings(run_usd=20, agent_day_usd=100, month_usd=1000)
 DONE = json.dumps(answer(summary())["answer"])
 REPLY = ModelReply(text=DONE, stop="end", model="test", usage=Usage(input=100, output=20))
 COST = 100 + 20 * 2
@@ -54,8 +56,8 @@ async def paid(sqlite_url: str, tmp_path: Path) -> AsyncIterator[tuple[Models, C
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     async with WireServer() as server:
         provider = OpenAI("none", server.openai_url)
-        admission = Admission(ledger, catalogue, policy, lambda _: pin.choices)
-        yield Models(ledger, catalogue, {"openai": provider}, policy, admission, "worker-1"), request, server, ledger
+        admission = Admission(ledger, catalogue, policy, CEILINGS, lambda _: pin.choices)
+        yield Models(ledger, catalogue, {"openai": provider}, CEILINGS, admission, "worker-1"), request, server, ledger
         await provider.close()
     ledger.close()
 

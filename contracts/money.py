@@ -1,0 +1,84 @@
+"""Ceilings: how much may be spent, by whom, until when; and what a run says that one of them has stopped."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Input, PerMille
+
+Level = Literal["run", "slice", "agent", "month"]
+"""What a ceiling bounds: one run, a child's part of it, an agent in a UTC day, the system in a UTC month."""
+
+Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
+
+MICROS = 1_000_000
+
+
+class Levels(Input):
+    """Hard limits in US dollars. None: not set; a paid model then does not start."""
+
+    run_usd: Usd | None = None
+    agent_day_usd: Usd | None = None
+    month_usd: Usd | None = None
+
+
+class Ceilings(Levels):
+    """The table `[ceilings]` of baton.toml: three levels for all, more of them for a project, and what follows from the month.
+
+    `projection` says what happens when the month's spend so far, carried on at its pace, will be above `month_usd`; before
+    `projection_after` of a month has passed nothing is projected.
+    """
+
+    projects: dict[str, Levels] = Field(default_factory=dict, description="further limits for what one project spends")
+    kept_back: PerMille = Field(default=200, description="of a run's ceiling, for its coordinator, tester and synthesis")
+    projection: Literal["refuse", "alert", "off"] = "refuse"
+    projection_after: timedelta = timedelta(days=3)
+
+    def run_default(self, project: str) -> Decimal | None:
+        """The ceiling of a run that names none."""
+        own = self.projects.get(project)
+        return self.run_usd if own is None or own.run_usd is None else own.run_usd
+
+
+def micros(usd: Decimal) -> int:
+    """Whole micro-dollars; parts of one do not count."""
+    return int(usd * MICROS)
+
+
+class CeilingRefused(Contract, name="ceiling_refused/1", brief=True):
+    """A call that a ceiling refused: it was not made and nothing was held for it. Money in micro-dollars."""
+
+    scope: str = Field(description="id of the ceiling, such as `month:2026-11`")
+    ceiling: int
+    spent: int = 0
+    held: int = 0
+    wanted: int = Field(description="the most that the call could cost")
+    agent: str = ""
+    model: str = ""
+    resets_at: datetime | None = Field(default=None, description="when its period ends; None: it has none")
+
+    @property
+    def shared(self) -> bool:
+        """True if runs share it: then it is raised for all of them, and not at one run's gate."""
+        return level_of(self.scope) in ("agent", "month")
+
+
+def level_of(scope: str) -> Level:
+    """Which level a scope's id is of."""
+    name = scope.split(":")[2] if scope.startswith("project:") else scope.split(":")[0]
+    if name == "run":
+        return "slice" if "/" in scope else "run"
+    return "agent" if name == "agent" else "month"
+
+
+def resets_at(scope: str) -> datetime | None:
+    """When the period of a scope ends and the next one begins with a ceiling of its own. None: never, it is a run's."""
+    if level_of(scope) in ("run", "slice"):
+        return None
+    period = scope.rsplit(":", 1)[1]
+    if level_of(scope) == "agent":
+        return datetime.strptime(period, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    year, month = (int(part) for part in period.split("-"))
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)

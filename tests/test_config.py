@@ -1,0 +1,67 @@
+"""Settings: shipped ones, those of the working folder, and those of the environment, key by key."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import config
+import worker
+from contracts.errors import Misconfigured
+from contracts.money import Ceilings, Levels
+from ledger.db import Ledger
+from ledger.migrate import upgrade
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_shipped_file_sets_every_level() -> None:
+    """Who sets nothing has modest ceilings at all three levels."""
+    shipped = config.load().ceilings
+    assert (shipped.run_usd, shipped.agent_day_usd, shipped.month_usd) == (20, 100, 1000)
+
+
+def test_a_file_of_ones_own_changes_what_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One key in the working folder leaves the other shipped ones; the environment comes before both."""
+    Path("baton.toml").write_text("[ceilings]\nmonth_usd = 50.5\n[ceilings.projects.shop]\nrun_usd = 2\n")
+    monkeypatch.setenv("BATON_CEILINGS__AGENT_DAY_USD", "7")
+    read = config.load().ceilings
+    assert (read.run_usd, read.agent_day_usd, read.month_usd) == (20, 7, Decimal("50.5"))
+    assert (read.run_default("shop"), read.run_default("other")) == (2, 20)
+    assert read.projects == {"shop": Levels(run_usd=Decimal(2))}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[ceilings]\nrun_ussd = 1", r"ceilings\.run_ussd"),
+        ("[ceilings]\nrun_usd = 0", r"ceilings\.run_usd.*greater than 0"),
+        ("[ceilings]\nrun_usd = -5", r"ceilings\.run_usd.*greater than 0"),
+        ('[ceilings]\nrun_usd = "lots"', r"ceilings\.run_usd"),
+        ("[ceilings]\nkept_back = 2000", r"ceilings\.kept_back"),
+        ("[ceilngs]\nrun_usd = 1", r"ceilngs"),
+    ],
+)
+def test_a_wrong_ceiling_is_named(text: str, said: str) -> None:
+    """A misspelt or impossible limit is refused by its name: no default slips in for it."""
+    Path("baton.toml").write_text(text)
+    with pytest.raises(Misconfigured, match=said):
+        config.load()
+
+
+@pytest.mark.parametrize("level", ["run_usd", "agent_day_usd", "month_usd"])
+def test_a_paid_model_needs_every_level(level: str, tmp_path: Path) -> None:
+    """A worker that can reach a paid model does not start with a level unset, and says which setting is missing."""
+    set_ = {"run_usd": 1, "agent_day_usd": 1, "month_usd": 1}
+    ceilings = Ceilings.model_validate({name: value for name, value in set_.items() if name != level})
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "artifacts")
+    settings = config.load(ceilings=ceilings, openai_api_key="none")
+    upgrade(ledger)
+    with pytest.raises(Misconfigured, match=rf"costs money and {level} is not set.*\[ceilings\] of baton\.toml"):
+        worker.build(settings, ledger)
+    free = config.load(ceilings=ceilings, openai_base_url="http://127.0.0.1:1/v1", model="openai:local", model_free=True)
+    assert worker.build(free, ledger).policy.digest
+    ledger.close()
