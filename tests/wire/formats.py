@@ -20,6 +20,7 @@ from contracts.conversation import (
 
 MESSAGES = "/v1/messages"
 COMPLETIONS = "/v1/chat/completions"
+PATHS = (MESSAGES, COMPLETIONS)
 
 _ANTHROPIC_STOPS = {"end": "end_turn", "tools": "tool_use", "length": "max_tokens", "refusal": "refusal"}
 _OPENAI_STOPS = {"end": "stop", "tools": "tool_calls", "length": "length", "refusal": "content_filter"}

@@ -1,24 +1,39 @@
 """A loopback server that speaks Anthropic Messages and OpenAI Chat Completions, and misbehaves on request.
 
-Used by tests, by benchmarks, and by hand: `python -m tests.wire.server --script FILE --port N`.
+By tests, benchmarks, or by hand: `python -m tests.wire.server --script FILE --port N [--book FILE [--price MODEL=IN/OUT]]`.
+
+- In a test: `async with WireServer(script, book=Book(file, {"*": BookPrice(3_000_000, 15_000_000)})) as server`, then
+  `server.play(...)` for single answers, `server.faults.set("model", "server", for_s=30)` and `server.faults.clear("model")`,
+  `await server.refuse(5)` to refuse connections, `server.requests` for what came in.
+- From another process the same over HTTP, at `server.url + "/control"`: `GET` shows what is in force; `POST` switches, with
+  `{"model": "m", "fault": "rate_limited", "for_s": 30, "retry_after_s": 30, "times": 3}` (all but `fault` may be left out;
+  no model: every model; `"fault": null` clears) or `{"refuse_s": 5}`. The helper `control(url, ...)` below posts it.
+- The faults are listed in `tests/wire/faults.py`, the lines of the book described in `tests/wire/book.py` (`read_book`,
+  `by_key`, `count`). Requests to `/control` are neither in `requests` nor in the book.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
+import urllib.request
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.scripted import Scripted
 from contracts.conversation import ModelReply
-from tests.wire.formats import COMPLETIONS, MESSAGES, read_request, write_error, write_reply
+from tests.wire.book import Book, BookPrice
+from tests.wire.faults import Faults
+from tests.wire.formats import PATHS, read_request
+from tests.wire.plays import Play as Play
+from tests.wire.plays import Seen as Seen
+from tests.wire.plays import answer, client_left, read
 
-_PIECE = b"x" * 65536
+CONTROL = "/control"
 
 _STATUS: dict[ErrorKind, int] = {
     "rate_limited": 429,
@@ -34,46 +49,6 @@ _STATUS: dict[ErrorKind, int] = {
 }
 
 
-@dataclass(frozen=True)
-class Play:
-    """What the server does with one request. A plain `Play()` answers an empty object."""
-
-    body: Any = field(default_factory=dict)
-    """Sent as JSON; `bytes` are sent as they are, a `ModelReply` in the format that was asked for."""
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    error: str | None = None
-    """With it, the body is this error message in the format that was asked for."""
-    error_type: str | None = None
-    change: Mapping[str, Any] = field(default_factory=dict)
-    """Fields to overwrite in the reply's JSON; `...` removes one."""
-    delay: float = 0.0
-    """Seconds before the answer."""
-    pause: float | None = None
-    """Seconds between single bytes of the body."""
-    cut: bool = False
-    """Promise the whole body, send half, close."""
-    silent: bool = False
-    """Never answer; wait until the client goes."""
-    endless: bool = False
-    """Send for ever, until the client goes."""
-    abort: bool = False
-    """Close at once, without an answer."""
-
-
-@dataclass
-class Seen:
-    """One request as it came in, and what became of its connection."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: Any
-    sent: int = 0
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the client closed the connection before it had the whole answer."""
-
-
 class WireServer:
     """`async with WireServer() as server:` serves at `server.url`, on 127.0.0.1, until the block ends.
 
@@ -81,26 +56,60 @@ class WireServer:
     request is refused, so that a request too many is noticed.
     """
 
-    def __init__(self, script: Path | None = None, port: int = 0) -> None:
+    def __init__(self, script: Path | None = None, port: int = 0, book: Book | None = None) -> None:
         self.requests: list[Seen] = []
         self.queue: deque[Play] = deque()
+        self.faults = Faults()
         self.arrived = asyncio.Condition()
         self._scripted = Scripted(script) if script else None
+        self._book = book
         self._port = port
+        self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self.accept()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        server = self._close()
+        # All that runs, also what waits to accept again.
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if server is not None:
+            await server.wait_closed()
+
+    async def refuse(self, for_s: float | None = None, *, but: asyncio.StreamWriter | None = None) -> None:
+        """Refuse connections and end those that are open, for so long or until `accept`. Book and faults stay."""
+        self._close(but)
+        if for_s is not None:
+            self._keep(asyncio.create_task(self._accept_in(for_s)))
+
+    async def accept(self) -> None:
+        """Listen, at the same port as before."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _accept_in(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.accept()
+
+    def _close(self, but: asyncio.StreamWriter | None = None) -> asyncio.Server | None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
         for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+            if writer is not but:
+                writer.transport.abort()
+        return server
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     @property
     def url(self) -> str:
@@ -125,11 +134,10 @@ class WireServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(task)
         self._writers.add(writer)
         try:
-            while (seen := await _read(reader)) is not None and await self._serve(seen, reader, writer):
+            while (seen := await read(reader)) is not None and await self._serve(seen, reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
             pass
@@ -139,26 +147,55 @@ class WireServer:
 
     async def _serve(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request. False if the connection is used up."""
+        if seen.path == CONTROL:
+            return await self._control(seen, writer)
         async with self.arrived:
             self.requests.append(seen)
+            seen.number = len(self.requests)
             self.arrived.notify_all()
-        play = await self.play_for(seen)
+        play, fault = await self._spoilt(seen)
+        patience = None if play.silent else play.delay
+        if patience != 0 and await client_left(reader, patience):
+            seen.gone.set()
+            self._note(seen, replace(play, abort=True), fault)
+            return False
+        self._note(seen, play, fault)
         if play.abort:
             writer.transport.abort()
             return False
-        patience = None if play.silent else play.delay
-        if patience != 0 and await _client_left(reader, patience):
-            seen.gone.set()
-            return False
         try:
-            return await _answer(play, seen, len(self.requests), writer)
+            return await answer(play, seen, writer)
         except ConnectionError:
             seen.gone.set()
             return False
 
+    async def _spoilt(self, seen: Seen) -> tuple[Play, str]:
+        """What the request gets, and the fault in it. One that needs no right answer takes none from the queue."""
+        fault = self.faults.next(seen.model) if seen.path in PATHS else None
+        if fault is None:
+            return await self.play_for(seen), ""
+        return (fault.spoil(await self.play_for(seen)) if fault.spoils else fault.play()), fault.kind
+
+    def _note(self, seen: Seen, play: Play, fault: str) -> None:
+        if self._book is not None:
+            self._book.write(seen, play, fault)
+
+    async def _control(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        """Show or switch what goes wrong."""
+        wanted = seen.body if isinstance(seen.body, dict) else {}
+        try:
+            if "refuse_s" in wanted:
+                # Before the answer: who has it may count on it.
+                await self.refuse(float(wanted["refuse_s"]), but=writer)
+            elif seen.method == "POST":
+                self.faults.switch(wanted)
+        except (TypeError, ValueError) as error:
+            return await answer(Play({"error": str(error)}, status=400), seen, writer)
+        return await answer(Play(self.faults.shown()), seen, writer) and "refuse_s" not in wanted
+
     async def play_for(self, seen: Seen) -> Play:
-        """What this request gets."""
-        if seen.path not in (MESSAGES, COMPLETIONS):
+        """The right answer to this request."""
+        if seen.path not in PATHS:
             return Play(status=404, error=f"there is nothing at {seen.path}")
         if self.queue:
             return self.queue.popleft()
@@ -170,6 +207,15 @@ class WireServer:
             return _play_of(error)
         except (KeyError, TypeError, ValueError) as error:
             return Play(status=400, error=f"not a request of a Baton provider: {error!r}")
+
+
+def control(url: str, **wanted: Any) -> dict[str, Any]:
+    """Switch a fault of the server at `url` and return what is in force then; nothing wanted: only look."""
+    body = json.dumps(wanted).encode() if wanted else None
+    asked = urllib.request.Request(url + CONTROL, data=body, headers={"content-type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=30) as response:
+        shown: dict[str, Any] = json.load(response)
+    return shown
 
 
 def _play_of(error: ProviderError) -> Play:
@@ -185,71 +231,13 @@ def _play_of(error: ProviderError) -> Play:
     return Play() if error.kind == "drift" else Play(status=_STATUS[error.kind], error=str(error), headers=headers)
 
 
-async def _read(reader: asyncio.StreamReader) -> Seen | None:
-    """The next request on the connection, None when there is no more."""
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *lines = head.strip().split("\r\n")
-    method, path, _ = first.split(" ", 2)
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    raw = await reader.readexactly(int(headers.get("content-length", "0")))
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        body = None
-    return Seen(method, path.partition("?")[0], headers, body)
+def _book_price(text: str) -> tuple[str, BookPrice]:
+    model, _, numbers = text.partition("=")
+    return model, BookPrice(*(int(number) for number in numbers.split("/")))
 
 
-async def _client_left(reader: asyncio.StreamReader, seconds: float | None) -> bool:
-    """True as soon as the client closes, False after that many seconds (None: never)."""
-    try:
-        return await asyncio.wait_for(reader.read(1), seconds) == b""
-    except TimeoutError:
-        return False
-
-
-async def _answer(play: Play, seen: Seen, number: int, writer: asyncio.StreamWriter) -> bool:
-    body = _body(play, seen.path)
-    length = {"transfer-encoding": "chunked"} if play.endless else {"content-length": str(len(body))}
-    ids = {"request-id": f"req_{number}", "x-request-id": f"req_{number}", "content-type": "application/json"}
-    head = "".join(f"{name}: {value}\r\n" for name, value in (ids | length | dict(play.headers)).items())
-    writer.write(f"HTTP/1.1 {play.status} Played\r\n{head}\r\n".encode("latin-1"))
-    while play.endless:
-        await _send(b"%x\r\n%s\r\n" % (len(_PIECE), _PIECE), seen, writer)
-    if play.cut:
-        await _send(body[: len(body) // 2], seen, writer)
-        return False
-    if play.pause is None:
-        await _send(body, seen, writer)
-    else:
-        for index in range(len(body)):
-            await _send(body[index : index + 1], seen, writer)
-            await asyncio.sleep(play.pause)
-    return play.headers.get("connection") != "close"
-
-
-async def _send(data: bytes, seen: Seen, writer: asyncio.StreamWriter) -> None:
-    if writer.is_closing():
-        raise ConnectionResetError
-    writer.write(data)
-    seen.sent += len(data)
-    await writer.drain()
-
-
-def _body(play: Play, path: str) -> bytes:
-    if isinstance(play.body, bytes):
-        return play.body
-    body = write_reply(path, play.body) if isinstance(play.body, ModelReply) else play.body
-    if play.error is not None:
-        body = write_error(path, play.status, play.error, play.error_type)
-    changed = {key: value for key, value in (body | dict(play.change)).items() if value is not ...}
-    return json.dumps(changed).encode()
-
-
-async def _main(script: Path, port: int) -> None:
-    async with WireServer(script, port) as server:
+async def _main(script: Path, port: int, book: Book | None) -> None:
+    async with WireServer(script, port, book) as server:
         sys.stdout.write(f"Anthropic Messages at {server.url}, Chat Completions at {server.openai_url}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
@@ -259,8 +247,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve a script as a model endpoint on 127.0.0.1 until interrupted.")
     parser.add_argument("--script", type=Path, required=True, help="the script file, or a folder of them")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--book", type=Path, help="file to which every answer is added")
+    parser.add_argument(
+        "--price", type=_book_price, action="append", default=[], help="MODEL=INPUT/OUTPUT[/READ[/WRITE]], MODEL may be *"
+    )
     arguments = parser.parse_args()
-    try:
-        asyncio.run(_main(arguments.script, arguments.port))
-    except KeyboardInterrupt:
-        sys.exit(0)
+    kept = Book(arguments.book, dict(arguments.price)) if arguments.book else None
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_main(arguments.script, arguments.port, kept))
