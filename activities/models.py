@@ -17,6 +17,7 @@ from activities.agents import Agent, Catalogue
 from activities.beating import beating
 from activities.commit import commit_riders
 from activities.failpoints import reach
+from activities.partial import keep_partial, partial_of
 from activities.prompting import answer_name, messages, system_text, task_text
 from activities.providers.base import Provider, ProviderError
 from activities.replies import KEPT, Judged, bounded, judge, unsupported
@@ -166,8 +167,9 @@ class Models:
             return Turn(usage=Usage(), began=began)
         stored = turns.find(connection, request.key)
         if stored is not None:
+            partial = partial_of(connection, self._ledger.files, request, stored)
             commit_riders(connection, request)
-            return turn_of(stored).model_copy(update={"began": began})
+            return turn_of(stored).model_copy(update={"began": began, "partial": partial})
         task = agent.takes.read(self._task(connection, request))
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
@@ -260,9 +262,10 @@ class Models:
             handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
             handoffs.link(connection, handoff.id, "generated", [request.key])
         handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
+        partial = keep_partial(connection, self._ledger.files, request, reply, judged.problem)
         own = line_of(request, judged, handoff, started)
         commit_riders(connection, request, [own], tokens=usage.input + usage.output, usd_micros=charged)
-        return turn_made(new, handoff).model_copy(update={"began": started.began})
+        return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
 
     def _handoff(
         self, connection: Connection, call: Call, started: Started, reply: ModelReply, answer: Answer[Any]

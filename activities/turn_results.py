@@ -123,6 +123,8 @@ def body_digest(handoff: Handoff[Any]) -> str:
 def line_of(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, started: Started) -> Note:
     if judged.problem is not None:
         did, following = "gave an unusable reply", "it is asked to repair it"
+        if request.finish is not None:
+            following = "the step ends as unsure, and what it had said and changed is kept"
         why = judged.problem
     elif handoff is not None:
         did, following = f"answered: {handoff.outcome}, confidence {handoff.confidence} of 1000", "the coordinator routes it"

@@ -116,6 +116,13 @@ class Answered(Contract):
     model: str = Field(description="provider:model that answered")
 
 
+class Partial(Contract):
+    """What an agent had said when a limit ended its step without a final output."""
+
+    artifact: Digest
+    shown: str = Field(description="its beginning; the artifact has all of it")
+
+
 class Turn(Contract, name="turn/1", brief=True):
     """One stored turn. Exactly one of `calls`, `answered` and `problem` says what to do next.
 
@@ -131,6 +138,8 @@ class Turn(Contract, name="turn/1", brief=True):
     usage: Usage
     usd_micros: int = 0
     model: str = ""
+    partial: Partial | None = Field(default=None, description="with the problem of a reply that had to be the last")
+    cached: bool = Field(default=False, description="an equal call of before answered; nothing was asked or paid")
 
 
 class WorkspaceUse(Contract):

@@ -102,18 +102,34 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
         except ActivityError as error:
             if is_cancelled_exception(error) or kit.began is None:
                 raise
-            return _own(talk, "could_not", f"the model could not be asked: {cause_of(error)}")
+            return _not_asked(kit, talk, finish, cause_of(error))
         if turn.answered is not None or turn.handoff is not None:
             talk.repairs = 0
             return turn.handoff or handoff_of(talk, turn.answered)
         if turn.problem is not None:
             talk.repairs += 1
             if talk.repairs > REPAIRS or finish:
-                outcome: Outcome = "unsure" if finish else "could_not"
-                return _own(talk, outcome, f"{finish or 'no valid output'}; the last reply could not be used: {turn.problem}")
+                return _no_output(talk, finish, turn)
             continue
         talk.repairs = 0
         await _run_tools(kit, talk, turn)
+
+
+def _not_asked(kit: Kit, talk: Conversation, finish: str | None, reason: str) -> Handoff[Any]:
+    """The model could not be asked. At a limit that leaves what there is, as an output that could not be used does."""
+    if finish and kit.since(3):
+        return _own(talk, "unsure", f"{finish}; the model could not be asked for what it has: {reason}")
+    return _own(talk, "could_not", f"the model could not be asked: {reason}")
+
+
+def _no_output(talk: Conversation, finish: str | None, turn: Turn) -> Handoff[Any]:
+    """The step ends without a valid output. What the agent had said at a limit is kept, as what it changed is."""
+    outcome: Outcome = "unsure" if finish else "could_not"
+    reason = f"{finish or 'no valid output'}; the last reply could not be used: {turn.problem}"
+    if turn.partial is None:
+        return _own(talk, outcome, reason)
+    reason = f"{reason[:3000]}; what it had said is artifact {turn.partial.artifact}: {turn.partial.shown}"
+    return _own(talk, outcome, reason, (turn.partial.artifact,))
 
 
 async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
@@ -221,9 +237,9 @@ def _answered(task: Contract, questions: Sequence[Question], decided: Decided) -
     return task.model_copy(update={"answers": (*getattr(task, "answers", ()), *given)})
 
 
-def _own(talk: Conversation, outcome: Outcome, reason: str) -> Handoff[Any]:
+def _own(talk: Conversation, outcome: Outcome, reason: str, inputs: tuple[str, ...] = ()) -> Handoff[Any]:
     """A handoff that the coordinator makes because the agent made none."""
-    return made_by_us(talk.run, "step", outcome, reason)
+    return made_by_us(talk.run, "step", outcome, reason).model_copy(update={"inputs": inputs})
 
 
 def made_by_us(run: RunRef, name: str, outcome: Outcome, reason: str, body: Contract | None = None) -> Handoff[Any]:
