@@ -2,33 +2,32 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import prices
+from activities import caching, prices
 from activities.admission import Admission, admitted_line, for_history
-from activities.agents import Agent, Catalogue
+from activities.agents import Catalogue
 from activities.beating import beating
 from activities.commit import commit_riders
 from activities.failpoints import reach
-from activities.partial import keep_partial, partial_of
-from activities.prompting import answer_name, messages, system_text, task_text
+from activities.partial import partial_of
+from activities.prompting import model_request
 from activities.providers.base import Provider, ProviderError
-from activities.replies import KEPT, Judged, bounded, judge, unsupported
+from activities.replies import KEPT, Judged, bounded, judge
 from activities.shielding import kept
 from activities.spending import scopes_of
-from activities.turn_results import Started, body_digest, handoff_of, line_of, read_in_chain, turn_made, turn_of
-from contracts.agents import AgentRef, Choice
-from contracts.base import canonical, sha256
-from contracts.conversation import ModelReply, ModelRequest, Usage
+from activities.storing import store_turn
+from activities.turn_results import Call, Started, read_in_chain, turn_of
+from contracts.agents import Choice
+from contracts.base import sha256
+from contracts.conversation import ModelReply, Usage
 from contracts.errors import Misconfigured
-from contracts.handoff import Answer, Handoff
 from contracts.ids import turn_key, w3c_span_id
 from contracts.money import Ceilings
 from contracts.pins import Began
@@ -36,24 +35,12 @@ from contracts.steps import CallModel, Turn
 from ledger import artifacts, feed, handoffs, spend, turns
 from ledger.db import Ledger
 from ledger.spend import CeilingReached, Overtaken, Scope
-from ledger.turns import NewTurn
 
 CALL_MARGIN = timedelta(seconds=20)
 """Time an attempt has beyond the model call itself, for the ledger."""
 
 CLOSING = timedelta(seconds=10)
 """How long an attempt that failed waits for a ledger that is away, to give back what it held."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request with nothing left open, its agent, and what the run will go by where this call lets it in."""
-
-    request: CallModel
-    ref: AgentRef
-    agent: Agent
-    began: Began | None
-    attempt: int
 
 
 class Models:
@@ -174,20 +161,14 @@ class Models:
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
         results = turns.results(connection, [row.id for row in chain])
-        prompt = ModelRequest(
-            key=request.key,
-            model=choice.model_name,
-            agent=agent.file.name,
-            occurrence=request.occurrence,
-            turn=len(chain),
-            system=system_text(agent, task),
-            messages=messages(task_text(agent, task, inputs), chain, results, request.finish),
-            tools=() if request.finish else agent.tool_specs,
-            answer_name=answer_name(agent),
-            answer_schema=agent.answer_schema,
-            max_output_tokens=agent.file.limits.output_tokens,
-            timeout=agent.file.limits.call,
-        )
+        prompt = model_request(request, choice, agent, task, inputs, chain, results)
+        read, tainted = read_in_chain(results, request, inputs)
+        cache = caching.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt)
+        provider = self._providers[choice.provider].name
+        started = Started(prompt, choice, provider, reservation, read, tainted, began, cache)
+        answered = self._from_cache(connection, call, started)
+        if answered is not None:
+            return answered
         amount = prices.worst_case(choice, len(prompt.model_dump_json().encode()), prompt.max_output_tokens)
         spend.reserve(
             connection,
@@ -198,8 +179,18 @@ class Models:
             worker=self._worker,
             identity=reservation,
         )
-        read, tainted = read_in_chain(results, request, inputs)
-        return Started(prompt, choice, reservation, read, tainted, began)
+        return started
+
+    def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
+        """The turn that a kept reply makes, judged like one that was asked for, at no cost. None where a model is asked."""
+        found = caching.look_up(connection, call.request.run.project, started.cache)
+        if found is None:
+            return None
+        judged = judge(found.reply, call.agent, finish=call.request.finish is not None)
+        if judged.problem is not None:
+            return None
+        spend.lose_earlier(connection, call.request.key)
+        return store_turn(connection, self._ledger.files, call, replace(started, origin=found.turn), found.reply, judged)
 
     def _let_in(self, connection: Connection, call: Call) -> Began | None:
         """Let the run in before its first call, so that its row and its ceiling are there. None where it is in."""
@@ -231,49 +222,9 @@ class Models:
             judged = Judged(problem=f"it had {len(whole)} bytes and may have {KEPT}; answer shorter, or in smaller steps")
         else:
             judged = judge(reply, agent, finish=request.finish is not None)
-        usage = reply.usage or Usage()
         wanted = None if reply.usage is None else prices.cost(started.choice, reply.usage)
         charged = spend.settle(connection, started.reservation, wanted)
-        handoff = None if judged.answer is None else self._handoff(connection, call, started, reply, judged.answer)
-        new = NewTurn(
-            id=request.key,
-            parent=request.head,
-            trace=request.run.trace,
-            path=request.run.path,
-            agent=call.ref.label,
-            agent_digest=agent.digest,
-            task=request.task_digest,
-            provider=self._providers[started.choice.provider].name,
-            model_asked=started.choice.model,
-            reply=reply,
-            problem=judged.problem or "",
-            handoff=handoff.model_dump_json() if handoff else "",
-            usage=usage,
-            usd_micros=charged,
-            price_version=prices.price_version(started.choice),
-            latency_ms=latency_ms,
-            flagged=reply.usage is None,
-            attempt=call.attempt,
-        )
-        if not turns.insert(connection, new):
-            # Another attempt of this call was faster: its answer stands, this one was paid for and is dropped.
-            return turn_of(turns.get(connection, request.key))
-        if handoff is not None:
-            handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
-            handoffs.link(connection, handoff.id, "generated", [request.key])
-        handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
-        partial = keep_partial(connection, self._ledger.files, request, reply, judged.problem)
-        own = line_of(request, judged, handoff, started)
-        commit_riders(connection, request, [own], tokens=usage.input + usage.output, usd_micros=charged)
-        return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
-
-    def _handoff(
-        self, connection: Connection, call: Call, started: Started, reply: ModelReply, answer: Answer[Any]
-    ) -> Handoff[Any]:
-        read = {}
-        if answer.claims:
-            read = {one: artifacts.get(connection, self._ledger.files, one) for one in started.read}
-        return handoff_of(call.request, call.agent, started, reply, answer, unsupported(answer.claims, read))
+        return store_turn(connection, self._ledger.files, call, started, reply, judged, charged, latency_ms)
 
 
 def _attempt_number() -> int:

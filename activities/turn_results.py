@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from activities.agents import Agent
 from activities.replies import Judged
-from contracts.agents import Choice
+from contracts.agents import AgentRef, Choice
 from contracts.base import canonical, sha256
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.handoff import Answer, Handoff, Producer
@@ -23,26 +23,44 @@ from ledger.turns import NewTurn
 
 
 @dataclass(frozen=True)
+class Call:
+    """A request with nothing left open, its agent, and what the run will go by where this call lets it in."""
+
+    request: CallModel
+    ref: AgentRef
+    agent: Agent
+    began: Began | None
+    attempt: int
+
+
+@dataclass(frozen=True)
 class Started:
     """What was read and held before a call."""
 
     prompt: ModelRequest
     choice: Choice
+    provider: str
     reservation: str
     read: tuple[str, ...]
     taint: tuple[str, ...]
     began: Began | None
+    cache: str = ""
+    """Under which digest a reply may be kept; "" where the agent does not opt in."""
+    origin: str = ""
+    """The turn in which the reply was paid for, where it was kept and nothing is asked."""
 
 
 def turn_of(row: Row[Any]) -> Turn:
     """A stored turn as the coordinator sees it."""
     handoff = Handoff[Any].model_validate_json(row.handoff) if row.handoff else None
-    return _turn(turns.reply_of(row), row.problem, handoff, turns.usage_of(row), row.usd_micros)
+    made = _turn(turns.reply_of(row), row.problem, handoff, turns.usage_of(row), row.usd_micros)
+    return made.model_copy(update={"cached": bool(row.cached)})
 
 
 def turn_made(new: NewTurn, handoff: Handoff[Any] | None) -> Turn:
     """A turn that has just been stored, as the coordinator sees it: the same as `turn_of` its row."""
-    return _turn(new.reply, new.problem, handoff, new.usage, new.usd_micros)
+    made = _turn(new.reply, new.problem, handoff, new.usage, new.usd_micros)
+    return made.model_copy(update={"cached": new.cached})
 
 
 def _turn(reply: ModelReply, problem: str, handoff: Handoff[Any] | None, usage: Usage, cost: int) -> Turn:
@@ -68,6 +86,7 @@ def _answered(handoff: Handoff[Any]) -> Answered:
         unsupported=handoff.unsupported,
         taint=handoff.taint,
         model=handoff.producer.model,
+        cached=handoff.producer.cached,
     )
 
 
@@ -106,6 +125,7 @@ def handoff_of(
             digest=agent.digest,
             model=f"{started.choice.provider}:{reply.model}",
             prompt=request.task_digest,
+            cached=bool(started.origin),
         ),
         inputs=(*request.inputs, request.task_digest),
         taint=started.taint,
@@ -132,6 +152,8 @@ def line_of(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, st
     else:
         did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
         why = f"turn {started.prompt.turn + 1}"
+    if started.origin:
+        why = f"{why}; from the cache at no cost: an equal call was paid for in turn {started.origin[:12]}"
     return Note(
         key=f"turn:{request.key}",
         at=datetime.now(UTC),

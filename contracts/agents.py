@@ -1,9 +1,9 @@
 """An agent as a file: what its front matter says, and what a run pins of it."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from contracts.base import Contract, Digest, Input, PerMille
 
@@ -22,6 +22,18 @@ class Limits(Input):
     clarify: int = Field(default=3, ge=0, le=10, description="rounds of questions to a person")
 
 
+def _lifetime(value: object) -> object:
+    """A duration as text, or false. A plain number would leave open of what."""
+    if value is None or value is False:
+        return None
+    if isinstance(value, str | timedelta):
+        return value
+    raise ValueError("say how long a reply is kept, as in PT24H, or false")
+
+
+Lifetime = Annotated[Annotated[timedelta, Field(gt=timedelta(), le=timedelta(days=366))] | None, BeforeValidator(_lifetime)]
+
+
 class AgentFile(Input):
     """The front matter of `agents/<name>/vN.md`. An unknown key is refused by name."""
 
@@ -34,7 +46,7 @@ class AgentFile(Input):
     minimum_confidence: PerMille = 0
     limits: Limits = Limits()
     parallel: bool = Field(default=True, description="False: its tool calls run one after the other")
-    cache: bool = False
+    cache: Lifetime = Field(default=None, description="how long a reply may answer an equal call again; false: it may not")
     fallback: str | None = None
     owns: str
     never: tuple[str, ...]

@@ -57,6 +57,10 @@ class Answer(Contract, Generic[B]):
         return self
 
 
+def _is_false(value: bool) -> bool:
+    return not value
+
+
 class Producer(Contract):
     """Who made it: an agent version with the model that answered, or a function of ours (agent = its name, model "")."""
 
@@ -65,6 +69,7 @@ class Producer(Contract):
     digest: str = ""
     model: str = ""
     prompt: str = Field(default="", description="digest of the task it was given")
+    cached: bool = Field(default=False, exclude_if=_is_false, description="an equal call of before had this answer")
 
 
 class Handoff(Contract, Generic[B]):

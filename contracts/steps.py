@@ -114,6 +114,7 @@ class Answered(Contract):
     unsupported: tuple[int, ...] = ()
     taint: tuple[str, ...] = ()
     model: str = Field(description="provider:model that answered")
+    cached: bool = Field(default=False, description="an equal call of before had this answer")
 
 
 class Partial(Contract):

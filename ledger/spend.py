@@ -101,10 +101,7 @@ def reserve(
     The caller's transaction must end with that error, and with `Overtaken`. Earlier reservations of the same call that are
     still held belong to attempts that never reported: they become lost and stay charged in full.
     """
-    for earlier in _held(connection, call_key):
-        if not close(connection, earlier, "lost"):
-            # PostgreSQL: its answer was committed while we waited for its row, after we had looked for its turn.
-            raise Overtaken
+    lose_earlier(connection, call_key)
     for wanted in scopes:
         _take(connection, wanted, amount)
     identity = identity or new_id()
@@ -120,6 +117,14 @@ def reserve(
     }
     _INSERT.run(connection, **row)
     return identity
+
+
+def lose_earlier(connection: Connection, call_key: str) -> None:
+    """What earlier attempts of a call still hold is lost. Raises `Overtaken` where one of them has just answered."""
+    for earlier in _held(connection, call_key):
+        if not close(connection, earlier, "lost"):
+            # PostgreSQL: its answer was committed while we waited for its row, after we had looked for its turn.
+            raise Overtaken
 
 
 def _take(connection: Connection, wanted: Scope, amount: int) -> None:

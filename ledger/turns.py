@@ -59,6 +59,7 @@ class NewTurn:
     latency_ms: int
     flagged: bool
     attempt: int
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def insert(connection: Connection, new: NewTurn) -> bool:
         latency_ms=new.latency_ms,
         flagged=new.flagged,
         attempt=new.attempt,
+        cached=new.cached,
         trace_id=w3c_trace_id(new.trace),
         span_id=w3c_span_id(new.trace, new.path, new.id),
         at=now_us(),

@@ -92,11 +92,12 @@ def handoff_of(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
     """The handoff that the ledger keeps, put together from what the turn says and what is known here."""
     assert answered is not None
     task, pin = sha256(talk.task.stored()), talk.pin
-    known = {name: value for name, value in answered if name != "model"}
+    known = {name: value for name, value in answered if name not in {"model", "cached"}}
+    made = {"model": answered.model, "prompt": task, "cached": answered.cached}
     return Handoff[Any](
         **known,
         contract_name=pin.returns,
-        producer=Producer(agent=pin.name, version=pin.version, digest=pin.digest, model=answered.model, prompt=task),
+        producer=Producer(agent=pin.name, version=pin.version, digest=pin.digest, **made),
         inputs=(*talk.inputs, task),
         trace=talk.run.trace,
         path=talk.run.path,

@@ -1,0 +1,32 @@
+"""Replies that were paid for once and may answer an equal call again, until their time is over."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select
+
+from ledger.db import insert_once
+from ledger.statement import Statement
+from ledger.tables import cached_reply
+
+_FIND = Statement(
+    select(cached_reply).where(
+        cached_reply.c.digest == bindparam("wanted"),
+        cached_reply.c.project == bindparam("of"),
+        cached_reply.c.expires_at > bindparam("now", type_=BigInteger),
+    )
+)
+
+
+def find(connection: Connection, project: str, digest: str, now: int) -> Row[Any] | None:
+    """The kept reply of this project under this digest, or None where there is none that is still good."""
+    return _FIND.first(connection, wanted=digest, of=project, now=now)
+
+
+def keep(connection: Connection, **values: Any) -> bool:
+    """Keep a reply. False where one is there under its digest: that one stands."""
+    return insert_once(connection, cached_reply, **values)
+
+
+def drop_expired(connection: Connection, now: int) -> None:
+    """Remove the replies whose time is over."""
+    connection.execute(delete(cached_reply).where(cached_reply.c.expires_at <= now))
