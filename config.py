@@ -45,8 +45,12 @@ class Settings(BaseSettings):
     anthropic_base_url: str = Field(default="", description="another endpoint that speaks Anthropic's Messages")
     openai_api_key: SecretStr = Field(default=SecretStr(""), description="also read from OPENAI_API_KEY")
     openai_api_key_file: Path | None = Field(default=None, description="file that holds the key")
-    openai_base_url: str = Field(default="", description="another endpoint that speaks OpenAI's Chat Completions")
+    openai_base_url: str = Field(default="", description="another endpoint that speaks one of OpenAI's formats")
+    openai_api: Literal["auto", "responses", "chat"] = Field(
+        default="auto", description="the format; auto: Responses for OpenAI itself, Chat Completions for openai_base_url"
+    )
     openai_legacy_max_tokens: bool = Field(default=False, description="the endpoint knows only max_tokens")
+    prompt_cache: bool = Field(default=True, description="have providers keep the beginnings of prompts that are sent again")
     ceilings: Ceilings = Field(default=Ceilings(), description="hard limits of money: a table in baton.toml")
     bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     mirror_mib: int = Field(default=4096, gt=0, description="MiB that the copy of one repository may take on this machine")

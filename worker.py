@@ -143,14 +143,22 @@ def build_providers(settings: config.Settings) -> dict[str, Provider]:
 
         found["anthropic"] = Anthropic(settings.anthropic_key, settings.anthropic_base_url or None)
     if settings.openai_key or settings.openai_base_url:
-        from activities.providers.openai import OpenAI
-
-        key = settings.openai_key or "none"
-        url = settings.openai_base_url or None
-        found["openai"] = OpenAI(key, url, legacy_max_tokens=settings.openai_legacy_max_tokens)
+        found["openai"] = _openai(settings)
     if settings.script is not None:
         found["scripted"] = Scripted(settings.script)
     return found
+
+
+def _openai(settings: config.Settings) -> Provider:
+    """OpenAI itself speaks Responses; what others call compatible is Chat Completions, and knows fewer of its fields."""
+    from activities.providers.openai import OpenAI
+    from activities.providers.openai_responses import OpenAIResponses
+
+    key, url = settings.openai_key or "none", settings.openai_base_url or None
+    if settings.openai_api == "responses" or (settings.openai_api == "auto" and url is None):
+        return OpenAIResponses(key, url, prompt_cache=settings.prompt_cache)
+    cache = settings.prompt_cache and url is None
+    return OpenAI(key, url, legacy_max_tokens=settings.openai_legacy_max_tokens, prompt_cache=cache)
 
 
 def choices(

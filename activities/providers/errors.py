@@ -46,8 +46,12 @@ _TYPES: dict[str, ErrorKind] = {
     "not_found_error": "not_found",
     "request_too_large": "too_large",
     "context_length_exceeded": "too_large",
+    "invalid_prompt": "bad_request",
+    "bio_policy": "bad_request",
+    "misalignment_policy_violation": "bad_request",
+    "data_residency_mismatch": "permission",
 }
-"""Error types of both wire formats, for errors that arrive under HTTP 200."""
+"""Error types of all wire formats, for errors that arrive under HTTP 200."""
 
 _CREDIT = re.compile(r"insufficient_quota|insufficient_credit|billing|spend_limit|credit_balance")
 _TOO_LARGE = re.compile(r"context_length_exceeded|request_too_large|body_too_large")

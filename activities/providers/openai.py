@@ -1,28 +1,22 @@
 """OpenAI Chat Completions as a provider, and every endpoint that speaks the same."""
 
-import json
 from typing import Any, Literal
 
-import httpx2
-import openai
 from pydantic import Field
 
 from activities.providers.errors import provider_error
+from activities.providers.openai_shared import Endpoint, answer_text, arguments_text, cache_key, function, schema_format
 from activities.providers.reading import Wire, arguments_of, plausible, read_reply, tokens
-from activities.providers.transport import call_timeout, correlation, exchange, http_client
 from contracts.conversation import (
     AssistantMessage,
     Message,
     ModelReply,
     ModelRequest,
     StopReason,
-    ToolAnswer,
     ToolCall,
     Usage,
     UserMessage,
 )
-
-BASE_URL = "https://api.openai.com/v1"
 
 _STOPS: dict[str, StopReason] = {
     "stop": "end",
@@ -43,52 +37,40 @@ class OpenAI:
         name: str = "openai",
         proxy: str | None = None,
         legacy_max_tokens: bool = False,
+        prompt_cache: bool = False,
     ) -> None:
         """Key, address and proxy come from here only, never from the SDK's environment variables.
 
         `base_url` ends where `/chat/completions` begins, usually in `/v1`. `legacy_max_tokens` is for servers that know
-        only the older name of the output limit.
+        only the older name of the output limit; `prompt_cache` is for those that know OpenAI's `prompt_cache_key`.
         """
         self.name = name
-        self._key = api_key
         self._legacy_max_tokens = legacy_max_tokens
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key or "none",  # local servers need no key, the SDK does
-            base_url=base_url or BASE_URL,
-            max_retries=0,
-            http_client=http_client(api_key, proxy),
-        )
+        self._prompt_cache = prompt_cache
+        self._endpoint = Endpoint(name, api_key, base_url, proxy)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, when there is no reply."""
-        endpoint = f"{self.name}:{request.model}"
-        # Posted as it is: the SDK's `create` walks the whole body at every call, schema included; that costs more than sending.
-        call = self._client.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            body=self._body(request),
-            options={
-                "headers": correlation(request) | {"X-Client-Request-Id": correlation(request)["X-Request-Key"]},
-                "timeout": call_timeout(request),
-            },
-        )
-        response = await exchange(endpoint, self._key, request, call)
-        wire, raw = read_reply(_Reply, endpoint, response.content, self._key)
+        endpoint = self._endpoint.of(request)
+        response = await self._endpoint.post("/chat/completions", request, self._body(request))
+        wire, raw = read_reply(_Reply, endpoint, response.content, self._endpoint.key)
         return _reply(wire, raw, endpoint, response.headers.get("x-request-id"))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        schema = {"name": request.answer_name, "schema": dict(request.answer_schema), "strict": True}
+        tools = [
+            {"type": "function", "function": function(tool.name, tool.description, tool.parameters)} for tool in request.tools
+        ]
         body = {
             "model": request.model,
             "messages": _messages(request, self.name),
             "max_tokens" if self._legacy_max_tokens else "max_completion_tokens": request.max_output_tokens,
-            "response_format": {"type": "json_schema", "json_schema": schema},
+            "response_format": {"type": "json_schema", "json_schema": schema_format(request)},
         }
-        return body | ({"tools": _tools(request)} if request.tools else {})
+        return body | ({"tools": tools} if tools else {}) | (cache_key(request) if self._prompt_cache else {})
 
     async def close(self) -> None:
         """Give back connections. Safe to call twice."""
-        await self._client.close()
+        await self._endpoint.client.close()
 
 
 class _Function(Wire):
@@ -173,21 +155,6 @@ def _usage(usage: Any) -> Usage | None:
         return None
 
 
-def _tools(request: ModelRequest) -> list[Any]:
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": dict(tool.parameters),
-                "strict": True,
-            },
-        }
-        for tool in request.tools
-    ]
-
-
 def _messages(request: ModelRequest, provider: str) -> list[Any]:
     """The conversation in this wire format; each answer to a call is a message of its own."""
     rendered: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
@@ -203,12 +170,7 @@ def _rendered(message: Message, provider: str) -> list[dict[str, Any]]:
         if message.provider == provider and isinstance(message.native, dict):
             return [dict(message.native)]
         return [_rebuilt(message)]
-    return [{"role": "tool", "tool_call_id": answer.call_id, "content": _answer_text(answer)} for answer in message.answers]
-
-
-def _answer_text(answer: ToolAnswer) -> str:
-    """The answer's text. The format has no mark for failures, so the text says it."""
-    return f"[this call failed] {answer.text}" if answer.is_error else answer.text
+    return [{"role": "tool", "tool_call_id": answer.call_id, "content": answer_text(answer)} for answer in message.answers]
 
 
 def _rebuilt(message: AssistantMessage) -> dict[str, Any]:
@@ -217,16 +179,9 @@ def _rebuilt(message: AssistantMessage) -> dict[str, Any]:
         {
             "id": call.call_id,
             "type": "function",
-            "function": {"name": call.name, "arguments": _arguments(call)},
+            "function": {"name": call.name, "arguments": arguments_text(call)},
         }
         for call in message.calls
     ]
     text = message.text if message.text.strip() or calls else "(no text)"
     return {"role": "assistant", "content": text or None} | ({"tool_calls": calls} if calls else {})
-
-
-def _arguments(call: ToolCall) -> str:
-    """Arguments as text: the model's own where they were unreadable."""
-    if call.problem is not None and isinstance(call.arguments, str):
-        return call.arguments
-    return json.dumps(call.arguments, ensure_ascii=False)

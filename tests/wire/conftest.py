@@ -7,7 +7,8 @@ import pytest
 from activities.providers.anthropic import Anthropic
 from activities.providers.base import Provider
 from activities.providers.openai import OpenAI
-from tests.wire.samples import KEY
+from activities.providers.openai_responses import OpenAIResponses
+from tests.wire.samples import KEY, MADE, connect
 from tests.wire.server import WireServer
 
 
@@ -31,9 +32,16 @@ async def openai(server: WireServer) -> AsyncIterator[OpenAI]:
     await provider.close()
 
 
-@pytest.fixture(params=["anthropic", "openai"])
+@pytest.fixture
+async def responses(server: WireServer) -> AsyncIterator[OpenAIResponses]:
+    provider = OpenAIResponses(KEY, server.openai_url)
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture(params=MADE)
 async def provider(request: pytest.FixtureRequest, server: WireServer) -> AsyncIterator[Provider]:
     """Each provider in turn."""
-    made: Provider = Anthropic(KEY, server.url) if request.param == "anthropic" else OpenAI(KEY, server.openai_url)
+    made = connect(server, request.param)
     yield made
     await made.close()

@@ -1,6 +1,5 @@
-"""Both wire formats from the server's side: requests read into neutral words, replies and errors written out."""
+"""The three wire formats from the server's side: requests read into neutral words, replies and errors written out."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,13 +16,17 @@ from contracts.conversation import (
     Usage,
     UserMessage,
 )
+from tests.wire.responses import arguments_text, decoded, from_responses, to_responses
 
 MESSAGES = "/v1/messages"
 COMPLETIONS = "/v1/chat/completions"
-PATHS = (MESSAGES, COMPLETIONS)
+RESPONSES = "/v1/responses"
+PATHS = (MESSAGES, COMPLETIONS, RESPONSES)
 
 _ANTHROPIC_STOPS = {"end": "end_turn", "tools": "tool_use", "length": "max_tokens", "refusal": "refusal"}
 _OPENAI_STOPS = {"end": "stop", "tools": "tool_calls", "length": "length", "refusal": "content_filter"}
+
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 _ERROR_TYPES = {
     400: "invalid_request_error",
@@ -39,8 +42,8 @@ _ERROR_TYPES = {
 
 def read_request(path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> ModelRequest:
     """The neutral request behind a wire request. Raises `KeyError` for one that a Baton provider did not send."""
-    messages = _from_anthropic(body) if path == MESSAGES else _from_openai(body)
-    system = body.get("system", "") if path == MESSAGES else _openai_system(body)
+    read = {MESSAGES: _from_anthropic, COMPLETIONS: _from_openai, RESPONSES: from_responses}
+    system, messages = read[path](body)
     return ModelRequest(
         key=unquote(headers["x-request-key"]),
         model=body["model"],
@@ -51,14 +54,14 @@ def read_request(path: str, headers: Mapping[str, str], body: Mapping[str, Any])
         messages=tuple(messages),
         answer_name="answer",
         answer_schema={},
-        max_output_tokens=body.get("max_tokens") or body["max_completion_tokens"],
+        max_output_tokens=next(body[name] for name in _LIMITS if name in body),
         timeout=timedelta(seconds=60),
     )
 
 
 def write_reply(path: str, reply: ModelReply) -> dict[str, Any]:
     """A reply as the format of `path` has it."""
-    return _to_anthropic(reply) if path == MESSAGES else _to_openai(reply)
+    return {MESSAGES: _to_anthropic, COMPLETIONS: _to_openai, RESPONSES: to_responses}[path](reply)
 
 
 def write_error(path: str, status: int, message: str, kind: str | None = None) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def _to_anthropic(reply: ModelReply) -> dict[str, Any]:
 
 def _to_openai(reply: ModelReply) -> dict[str, Any]:
     calls = [
-        {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
+        {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": arguments_text(call)}}
         for call in reply.calls
     ]
     usage = reply.usage or Usage()
@@ -112,11 +115,7 @@ def _to_openai(reply: ModelReply) -> dict[str, Any]:
     }
 
 
-def _arguments(call: ToolCall) -> str:
-    return str(call.arguments) if call.problem else json.dumps(call.arguments)
-
-
-def _from_anthropic(body: Mapping[str, Any]) -> list[Message]:
+def _from_anthropic(body: Mapping[str, Any]) -> tuple[str, list[Message]]:
     messages: list[Message] = []
     names: dict[str, str] = {}
     for message in body["messages"]:
@@ -143,10 +142,11 @@ def _from_anthropic(body: Mapping[str, Any]) -> list[Message]:
         ]
         messages += [ToolMessage(answers=tuple(answers))] if answers else []
         messages += [UserMessage(text=text)] if text else []
-    return messages
+    system = body.get("system", "")
+    return system if isinstance(system, str) else "".join(block["text"] for block in system), messages
 
 
-def _from_openai(body: Mapping[str, Any]) -> list[Message]:
+def _from_openai(body: Mapping[str, Any]) -> tuple[str, list[Message]]:
     messages: list[Message] = []
     names: dict[str, str] = {}
     for message in body["messages"]:
@@ -154,7 +154,7 @@ def _from_openai(body: Mapping[str, Any]) -> list[Message]:
             messages.append(UserMessage(text=message["content"]))
         elif message["role"] == "assistant":
             calls = [
-                ToolCall(call_id=call["id"], name=call["function"]["name"], arguments=_decoded(call["function"]["arguments"]))
+                ToolCall(call_id=call["id"], name=call["function"]["name"], arguments=decoded(call["function"]["arguments"]))
                 for call in message.get("tool_calls", [])
             ]
             names |= {call.call_id: call.name for call in calls}
@@ -162,15 +162,4 @@ def _from_openai(body: Mapping[str, Any]) -> list[Message]:
         elif message["role"] == "tool":
             called = message["tool_call_id"]
             messages.append(ToolMessage(answers=(ToolAnswer(call_id=called, name=names[called], text=message["content"]),)))
-    return messages
-
-
-def _decoded(arguments: str) -> Any:
-    try:
-        return json.loads(arguments)
-    except ValueError:
-        return arguments
-
-
-def _openai_system(body: Mapping[str, Any]) -> str:
-    return "".join(message["content"] for message in body["messages"] if message["role"] == "system")
+    return "".join(message["content"] for message in body["messages"] if message["role"] == "system"), messages

@@ -1,9 +1,18 @@
-"""One request and one reply that the wire tests vary."""
+"""One request and one reply that the wire tests vary, and every provider that they are tried with."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from activities.providers.anthropic import Anthropic
+from activities.providers.base import Provider
+from activities.providers.openai import OpenAI
+from activities.providers.openai_responses import OpenAIResponses
 from contracts.conversation import ModelReply, ModelRequest, ToolCall, ToolSpec, Usage, UserMessage
+from tests.wire.server import WireServer
+
+MADE: dict[str, Callable[[str, str], Provider]] = {"anthropic": Anthropic, "chat": OpenAI, "responses": OpenAIResponses}
+"""Every provider that speaks HTTP, by the format that it speaks."""
 
 KEY = "sk-wire-0123456789abcdef"
 
@@ -52,3 +61,8 @@ def ask(**changes: Any) -> ModelRequest:
         timeout=timedelta(seconds=20),
     )
     return request.model_copy(update=changes)
+
+
+def connect(server: WireServer, name: str, key: str = KEY) -> Provider:
+    """The provider of that name against this server."""
+    return MADE[name](key, server.url if name == "anthropic" else server.openai_url)

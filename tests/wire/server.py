@@ -1,4 +1,4 @@
-"""A loopback server that speaks Anthropic Messages and OpenAI Chat Completions, and misbehaves on request.
+"""A loopback server that speaks Anthropic Messages, OpenAI Chat Completions and Responses, and misbehaves on request.
 
 By tests, benchmarks, or by hand: `python -m tests.wire.server --script FILE --port N [--book FILE [--price MODEL=IN/OUT]]`.
 
@@ -118,7 +118,7 @@ class WireServer:
 
     @property
     def openai_url(self) -> str:
-        """The base URL for Chat Completions."""
+        """The base URL for Chat Completions and Responses."""
         return f"{self.url}/v1"
 
     def play(self, *plays: Play | ModelReply) -> None:
@@ -238,7 +238,7 @@ def _book_price(text: str) -> tuple[str, BookPrice]:
 
 async def _main(script: Path, port: int, book: Book | None) -> None:
     async with WireServer(script, port, book) as server:
-        sys.stdout.write(f"Anthropic Messages at {server.url}, Chat Completions at {server.openai_url}\n")
+        sys.stdout.write(f"Anthropic Messages at {server.url}, Chat Completions and Responses at {server.openai_url}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
 

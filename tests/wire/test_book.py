@@ -17,7 +17,7 @@ from activities.providers.openai import OpenAI
 from contracts.conversation import Usage
 from tests.wire.book import Book, BookPrice, by_key, count, read_book
 from tests.wire.faults import Kind
-from tests.wire.samples import KEY, REPLY, ask
+from tests.wire.samples import KEY, MADE, REPLY, ask, connect
 from tests.wire.server import Play, WireServer, control
 
 PRICE = BookPrice(input=3_000_000, output=15_000_000, cache_read=300_000, cache_write=3_750_000)
@@ -30,12 +30,12 @@ async def failure(provider: Provider, **changes: Any) -> ProviderError:
     return caught.value
 
 
-@pytest.mark.parametrize("make", [Anthropic, OpenAI])
-async def test_every_answer_is_in_the_book(tmp_path: Path, make: type[Anthropic] | type[OpenAI]) -> None:
-    """Each answer has a line with key, model, status, usage and cost; hand-computed, and the same in either format."""
+@pytest.mark.parametrize("name", MADE)
+async def test_every_answer_is_in_the_book(tmp_path: Path, name: str) -> None:
+    """Each answer has a line with key, model, status, usage and cost; hand-computed, and the same in every format."""
     file = tmp_path / "book"
     async with WireServer(book=Book(file, {"model-1": PRICE})) as server:
-        provider = make(KEY, server.url if make is Anthropic else server.openai_url)
+        provider = connect(server, name)
         server.play(REPLY, Play(status=500, error="no"), Play(REPLY, cut=True), Play(REPLY, delay=30))
         assert (await provider.complete(ask(key="a"))).usage == REPLY.usage
         for key, seconds in (("b", 20.0), ("c", 20.0), ("d", 0.2)):

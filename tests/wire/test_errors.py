@@ -1,8 +1,9 @@
-"""Every way a model call fails is one typed error with one wire request, for both providers alike."""
+"""Every way a model call fails is one typed error with one wire request, for every provider alike."""
 
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.providers.anthropic import Anthropic
 from activities.providers.base import VERDICTS, ErrorKind, Provider, ProviderError
 from activities.providers.errors import provider_error, retry_after, said, status_error
-from activities.providers.openai import OpenAI
 from activities.providers.transport import REPLY_LIMIT
 from contracts.conversation import ModelRequest
-from tests.wire.samples import KEY, REPLY, ask
+from tests.wire.samples import KEY, MADE, REPLY, ask, connect
 from tests.wire.server import Play, WireServer
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -139,6 +138,7 @@ BROKEN: list[tuple[str, Play, ErrorKind]] = [
     ("another's answer", Play(REPLY, headers={"x-request-key": "other"}), "drift"),
     ("wrapped 429", Play({"error": {"code": 429, "message": "busy"}}), "rate_limited"),
     ("wrapped overload", Play({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}), "overloaded"),
+    ("wrapped failure", Play({"object": "response", "status": "failed", "error": {"code": "server_error"}}), "server"),
     ("wrapped unknown", Play({"error": {"message": "hm"}}), "drift"),
 ]
 
@@ -197,8 +197,8 @@ async def test_cancelling_aborts_the_request(server: WireServer, provider: Provi
     await asyncio.wait_for(seen.gone.wait(), 5)
 
 
-@pytest.mark.parametrize("make", [Anthropic, OpenAI])
-async def test_no_connection_was_never_charged(make: type[Anthropic] | type[OpenAI]) -> None:
+@pytest.mark.parametrize("make", MADE.values())
+async def test_no_connection_was_never_charged(make: Callable[[str, str], Provider]) -> None:
     """A refused connection is known to have cost nothing, and closing twice is safe."""
     async with WireServer() as server:
         url = server.url
@@ -209,8 +209,8 @@ async def test_no_connection_was_never_charged(make: type[Anthropic] | type[Open
     assert (error.kind, error.maybe_charged, error.verdict) == ("connection", False, "retry")
 
 
-@pytest.mark.parametrize("make", [Anthropic, OpenAI])
-async def test_an_address_that_is_none_is_not_retried(make: type[Anthropic] | type[OpenAI]) -> None:
+@pytest.mark.parametrize("make", MADE.values())
+async def test_an_address_that_is_none_is_not_retried(make: Callable[[str, str], Provider]) -> None:
     """A base_url without a usable scheme says so at the first call."""
     provider = make(KEY, "ftp://127.0.0.1")
     error = await failure(provider)
@@ -229,7 +229,7 @@ async def test_the_environment_changes_nothing(server: WireServer, monkeypatch: 
         monkeypatch.setenv(name, "leak")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, elsewhere)
-    for provider in (Anthropic(KEY, server.url), OpenAI(KEY, server.openai_url)):
+    for provider in (connect(server, name) for name in MADE):
         server.play(REPLY)
         await provider.complete(ask())
         await provider.close()
@@ -241,7 +241,7 @@ async def test_the_environment_changes_nothing(server: WireServer, monkeypatch: 
 
 async def test_an_endpoint_without_a_key_gets_none(server: WireServer) -> None:
     """Local servers need no key, and none is made up on the wire."""
-    for provider in (Anthropic("", server.url), OpenAI("", server.openai_url)):
+    for provider in (connect(server, name, key="") for name in MADE):
         server.play(REPLY)
         await provider.complete(ask())
         await provider.close()

@@ -10,7 +10,6 @@ import pytest
 
 from activities.providers.anthropic import Anthropic
 from activities.providers.base import VERDICTS, ErrorKind, Provider, ProviderError
-from activities.providers.openai import OpenAI
 from activities.providers.scripted import Scripted
 from contracts.conversation import (
     AssistantMessage,
@@ -24,7 +23,7 @@ from contracts.conversation import (
     UserMessage,
 )
 from contracts.errors import Misconfigured
-from tests.wire.samples import KEY, ask
+from tests.wire.samples import KEY, MADE, ask, connect
 from tests.wire.server import WireServer
 
 SCRIPT = """
@@ -69,18 +68,13 @@ def script(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.fixture(params=["direct", "anthropic", "openai"])
+@pytest.fixture(params=["direct", *MADE])
 async def player(request: pytest.FixtureRequest, script: Path) -> AsyncIterator[Provider]:
     """The script as a provider: in this process, and behind each wire format."""
     async with WireServer(script) as server:
-        made: dict[str, Provider] = {
-            "direct": Scripted(script),
-            "anthropic": Anthropic(KEY, server.url),
-            "openai": OpenAI(KEY, server.openai_url),
-        }
-        yield made[request.param]
-        for provider in made.values():
-            await provider.close()
+        made = Scripted(script) if request.param == "direct" else connect(server, request.param)
+        yield made
+        await made.close()
 
 
 def ask_turn(turn: int, *messages: Message, key: str = "k") -> ModelRequest:
@@ -248,8 +242,9 @@ async def test_every_error_can_be_played_on_the_wire(tmp_path: Path, kind: Error
     file.write_text(f"conversations: [{{agent: writer, turns: [{{error: {kind}}}, {{raw: x}}]}}]")
     seen_as = {"connection": "cut", "no_script": "bad_request"}
     async with WireServer(file) as server:
-        for provider in (Anthropic(KEY, server.url), OpenAI(KEY, server.openai_url)):
-            request = ask(key=f"{provider.name}-{kind}", timeout=timedelta(seconds=0.3 if kind == "timeout" else 20))
+        for name in MADE:
+            provider = connect(server, name)
+            request = ask(key=f"{name}-{kind}", timeout=timedelta(seconds=0.3 if kind == "timeout" else 20))
             with pytest.raises(ProviderError) as caught:
                 await provider.complete(request)
             assert caught.value.kind == seen_as.get(kind, kind)
