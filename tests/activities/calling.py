@@ -1,0 +1,86 @@
+"""Single model calls in a test: a priced model on a loopback server, a real ledger, and an agent whose file the test says."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+from temporalio.testing import ActivityEnvironment
+
+import worker
+from activities.agents import Agent
+from config import Settings
+from contracts.agents import Choice
+from contracts.base import Contract, sha256
+from contracts.ids import turn_key
+from contracts.runs import RunRef
+from contracts.steps import CallModel, Turn
+from ledger.db import Ledger
+from ledger.tables import scope, turn
+from tests.activities import agentfiles
+from tests.wire.server import WireServer
+
+PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_000, output = 2_000_000 } }]\n'
+
+
+@dataclass(frozen=True)
+class Calling:
+    """The activity, and what it is asked with."""
+
+    call_model: Callable[..., Any]
+    ledger: Ledger
+    server: WireServer
+    agent: Agent
+    choices: tuple[Choice, ...]
+
+    def request(self, trace: str, task: Contract = agentfiles.TASK, head: str = "", **more: Any) -> CallModel:
+        """One call of a run's step. `project` and `path` say where."""
+        where = {name: more.pop(name) for name in ("project", "path") if name in more}
+        run = RunRef(**({"trace": trace, "workflow_id": f"run-{trace}", "path": "ask"} | where))
+        body = task.stored()
+        key = turn_key(run.trace, run.path, head, self.agent.digest, sha256(body))
+        pin = self.agent.pin(self.choices)
+        values = {"key": key, "agent": pin.ref, "choices": pin.choices, "task_digest": sha256(body), "head": head}
+        return CallModel(run=run, **(values | {"task": body.decode()} | more))
+
+    async def call(self, request: CallModel) -> Turn:
+        """One attempt."""
+        return await ActivityEnvironment().run(self.call_model, request)
+
+    @property
+    def turns(self) -> list[Row[Any]]:
+        """All stored turns, oldest first."""
+        return self.ledger.read_now(_turns)
+
+    @property
+    def money(self) -> dict[str, tuple[int, int]]:
+        """What every scope has spent and holds."""
+        return self.ledger.read_now(_money)
+
+
+@contextlib.asynccontextmanager
+async def calling(url: str, folder: Path, server: WireServer, routes: str = PRICED, **agent: Any) -> AsyncIterator[Calling]:
+    """The activity as a worker has it, over this ledger; `agent` changes the agent's file."""
+    agentfiles.write(folder / "agents", **agent)
+    (folder / "agents" / "routes.toml").write_text(routes)
+    settings = Settings(ledger_url=url, state=folder, agents=folder / "agents", openai_base_url=server.openai_url)
+    ledger = Ledger(settings.database, settings.artifacts)
+    parts = worker.build(settings, ledger)
+    call_model = next(one for one in parts.activities if one.__name__ == "call_model")
+    helper = parts.catalogue.newest("helper")
+    try:
+        yield Calling(call_model, ledger, server, helper, parts.catalogue.routes.classes["worker"])
+    finally:
+        for provider in parts.providers.values():
+            await provider.close()
+        ledger.close()
+
+
+def _turns(connection: Connection) -> list[Row[Any]]:
+    return list(connection.execute(select(turn).order_by(turn.c.at)))
+
+
+def _money(connection: Connection) -> dict[str, tuple[int, int]]:
+    return {row.id: (row.spent, row.held) for row in connection.execute(select(scope))}
