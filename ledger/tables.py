@@ -58,6 +58,7 @@ run = Table(
     Column("ended_at", BigInteger),
     Index("ix_run_state_updated", "state", "updated_at"),
     Index("ix_run_workflow", "workflow_id"),
+    Index("ix_run_ended", "project", "pipeline", "ended_at"),
     Index("uq_run_request", "project", "request_key", unique=True),
 )
 

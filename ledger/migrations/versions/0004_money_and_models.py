@@ -61,6 +61,7 @@ def _columns() -> None:
     for column in _texts("chosen", default="'first'"):
         op.add_column("turn", column)
     op.create_index("ix_turn_at", "turn", ["at"])
+    op.create_index("ix_run_ended", "run", ["project", "pipeline", "ended_at"])
     op.add_column("scope", sa.Column("parent", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("scope", sa.Column("closed_at", sa.BigInteger(), nullable=True))
     some = sa.text("parent <> ''")

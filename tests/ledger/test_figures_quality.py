@@ -1,0 +1,176 @@
+"""Figures of agents and pipelines: shares, errors, percentiles and tokens are of what was really there."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import update
+
+from contracts.conversation import Usage
+from ledger import figures_quality, turns
+from ledger.db import Ledger, to_us
+from ledger.figures_period import Period
+from ledger.figures_quality import Quality
+from ledger.figures_samples import Sample
+from ledger.tables import reservation, turn
+from tests.ledger import samples
+from tests.ledger.books import Book, key
+
+EVER = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+def agents(ledger: Ledger, **options: Any) -> dict[str, Quality]:
+    """Figures of all agents."""
+    return ledger.read_now(figures_quality.agents, EVER, **options)
+
+
+def pipelines(ledger: Ledger, **options: Any) -> dict[str, Quality]:
+    """Figures of all pipelines."""
+    return ledger.read_now(figures_quality.pipelines, EVER, **options)
+
+
+@given(numbers=st.lists(st.integers(0, 9999), min_size=1), percent=st.integers(1, 100))
+def test_a_percentile_is_the_smallest_number_that_so_many_do_not_pass(numbers: list[int], percent: int) -> None:
+    """By nearest rank, of small numbers exactly: at least so many of a hundred are not above it, and fewer below it."""
+    found = Sample(numbers).percentile(percent)
+    assert found in numbers
+    assert sum(one <= found for one in numbers) * 100 >= percent * len(numbers)
+    assert sum(one < found for one in numbers) * 100 < percent * len(numbers)
+
+
+@given(number=st.integers(0, 2**62))
+def test_a_large_number_is_kept_to_one_part_in_two_thousand(number: int) -> None:
+    """What memory is saved by is never more than a rounding, up to the largest numbers of the ledger."""
+    found = Sample([number]).percentile(50)
+    assert found is not None
+    assert abs(found - number) * 2000 <= number
+
+
+def test_no_number_has_no_percentile() -> None:
+    """Of nothing there is no median, and it is not zero."""
+    assert Sample().percentile(50) is None
+
+
+def test_memory_does_not_grow_with_the_number_of_turns() -> None:
+    """A hundred thousand different latencies take as much memory as some thousand of them."""
+    assert len(Sample(range(1_000_000, 1_100_000))._counts) <= 1001
+
+
+def test_agents_are_counted_by_version_and_step(ledger: Ledger) -> None:
+    """Steps count for the version that did them, by how they ended; of an open run's unfinished step nothing is said yet."""
+    book = Book(ledger)
+    for number, (path, agent) in enumerate((("a", "x@v1"), ("b", "x@v1"), ("c", "x@v1"), ("d", "x@v2 (scripted)"))):
+        book.call(key(book.trace, number), 50, 40, path=path, agent=agent)
+    book.answer("a")
+    book.answer("b", "could_not")
+    found = agents(ledger)
+    assert {name: dict(one.outcomes) for name, one in found.items()} == {
+        "x@v1": {"done": 1, "could_not": 1, "open": 1},
+        "x@v2": {"open": 1},
+    }
+    assert (found["x@v1"].success, found["x@v2"].success) == (500, None)
+    book.end()
+    assert agents(ledger)["x@v1"].outcomes["nothing"] == 1
+    assert agents(ledger)["x@v1"].success == 333
+
+
+def test_errors_are_counted_by_their_kind(ledger: Ledger) -> None:
+    """Unusable replies, failed tools, and what became of attempts: by the provider's error where one was written."""
+    book = Book(ledger)
+    lost, failed = book.reserve(key("call"), 50), book.reserve(key("call"), 50)
+    named = update(reservation).where(reservation.c.id == failed).values(error="rate_limited")
+    ledger.tx_now(lambda connection: connection.execute(named))
+    book.close(failed, "released")
+    assert lost != failed
+    new = book.call(key("call"), 50, 40, problem="no JSON")
+    wrong = samples.result(new.id, 0)
+    ledger.tx_now(turns.insert_result, wrong)
+    ledger.tx_now(turns.insert_result, type(wrong)(**vars(wrong) | {"index": 1, "failed": True}))
+    found = agents(ledger)["planner@v1"]
+    assert found.errors == {"lost": 1, "rate_limited": 1, "unusable reply": 1, "tool read_file": 1}
+    assert (found.tools, found.retries, found.turns) == (2, 2, 1)
+
+
+def test_tokens_that_nobody_counted_are_not_zero(ledger: Ledger) -> None:
+    """A turn without usage is counted as unknown beside the sum; cached, written and reasoning tokens are kept apart."""
+    book = Book(ledger)
+    book.call(key("1"), 50, 40, usage=Usage(input=2**40, output=20, cache_read=60, cache_write=10, reasoning=5))
+    book.call(key("2"), 50, 40, usage=Usage(input=1, output=1), after=key("1"))
+    book.call(key("3"), 50, None, after=key("2"))
+    found = agents(ledger)["planner@v1"]
+    assert tuple(found.tokens.values()) == (2**40 + 1, 21, 60, 10, 5)
+    assert found.tokens_unknown == 1
+
+
+def test_latency_is_that_of_calls_that_were_made(ledger: Ledger) -> None:
+    """p50, p95 and p99 over 100 turns; a reply out of the cache took no provider's time and is only counted."""
+    book = Book(ledger)
+    for number in range(1, 101):
+        book.call(key(book.trace, number), 50, 40, latency_ms=number * 10)
+    cached = update(turn).where(turn.c.latency_ms == 1000).values(cached=True, chosen="unsure")
+    ledger.tx_now(lambda connection: connection.execute(cached))
+    found = pipelines(ledger)["Delivery"]
+    assert [found.latency.percentile(percent) for percent in (50, 95, 99)] == [500, 950, 990]
+    assert (found.turns, found.cached, found.stepped_up) == (100, 1, 1)
+
+
+def test_cost_of_a_run_has_its_lost_attempts(ledger: Ledger) -> None:
+    """p50 and p90 per ended run of all that it was charged; an open run is none yet."""
+    for number in range(10):
+        book = Book(ledger)
+        book.close(book.reserve(key(book.trace), 1000), "lost")
+        book.call(key(book.trace), 100, number)
+        if number < 9:
+            book.end("done" if number else "failed")
+    found = pipelines(ledger)["Delivery"]
+    assert (found.cost.size, found.cost.percentile(50), found.cost.percentile(90)) == (9, 1004, 1008)
+    assert found.outcomes == {"done": 8, "failed": 1, "open": 1}
+    assert found.success == 888
+    assert agents(ledger)["planner@v1"].cost.percentile(90) == 1008
+
+
+def test_a_degraded_handoff_is_counted_and_a_text_about_one_is_not(ledger: Ledger) -> None:
+    """A step whose handoff is stamped degraded counts, in its agent and in its run; what an agent writes about it does not."""
+    book = Book(ledger)
+    for path in ("a", "b"):
+        book.call(key(book.trace, path), 50, 40, path=path)
+    book.answer("a", said='"degraded":true')
+    assert agents(ledger)["planner@v1"].degraded == 0
+    stamp(ledger, book.answer("b", said="fallback").id)
+    assert agents(ledger)["planner@v1"].degraded == 1
+    assert pipelines(ledger)["Delivery"].degraded == 1
+
+
+def stamp(ledger: Ledger, identity: str) -> None:
+    """Stamp a kept handoff as degraded."""
+    from ledger.tables import handoff
+
+    stored = '{"degraded":true}'
+    ledger.tx_now(lambda connection: connection.execute(update(handoff).where(handoff.c.id == identity).values(body=stored)))
+
+
+@pytest.mark.parametrize("project", [None, "one"])
+def test_figures_are_of_one_project_or_of_all(ledger: Ledger, project: str | None) -> None:
+    """Asked for one project, turns, tools and runs of another do not count."""
+    for name in ("one", "two"):
+        book = Book(ledger, project=name)
+        ledger.tx_now(turns.insert_result, samples.result(book.call(key(name), 50, 40).id, 0))
+    found = agents(ledger, project=project)["planner@v1"]
+    wanted = 1 if project else 2
+    assert (found.turns, found.tools, found.runs) == (wanted, wanted, wanted)
+    assert pipelines(ledger, project=project)["Delivery"].runs == wanted
+
+
+def test_figures_are_of_their_time(ledger: Ledger) -> None:
+    """What was before is not in a figure of now."""
+    book = Book(ledger)
+    book.call(key("old"), 50, 40)
+    book.call(key("new"), 50, 40, after=key("old"))
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+    for table, column in ((turn, turn.c.id), (reservation, reservation.c.call_key)):
+        back = update(table).where(column == key("old")).values(at=to_us(then))
+        ledger.tx_now(lambda connection, back=back: connection.execute(back))
+    found = ledger.read_now(figures_quality.agents, Period(datetime(2026, 2, 1, tzinfo=UTC), EVER.until))
+    assert (found["planner@v1"].turns, found["planner@v1"].money.spent) == (1, 40)
