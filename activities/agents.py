@@ -167,6 +167,12 @@ def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
     unknown = [name for name in file.tools if name not in tools]
     if unknown:
         raise Misconfigured(f"{path}: there is no tool {', '.join(unknown)}; there are {', '.join(sorted(tools))}")
+    target = file.limits.context_target
+    if target is not None and ("read_artifact" not in file.tools or target >= file.limits.context):
+        raise Misconfigured(
+            f"{path}: limits.context_target replaces older tool results by references: give the agent the tool read_artifact, "
+            f"which shows them again, and set the target below limits.context ({file.limits.context})"
+        )
     used = tuple(tools[name] for name in file.tools)
     schemas = [[tool.name, tool.description, closed_schema(tool.takes)] for tool in used]
     digest = digest_of(text, canonical(schemas), canonical([closed_schema(takes), closed_schema(returns)]))

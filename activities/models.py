@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import caching, prices
+from activities import caching, prices, shortening
 from activities.admission import Admission, admitted_line, for_history
 from activities.agents import Catalogue
 from activities.beating import beating
@@ -161,11 +161,13 @@ class Models:
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
         results = turns.results(connection, [row.id for row in chain])
-        prompt = model_request(request, choice, agent, task, inputs, chain, results)
+        made = shortening.shortened(chain, results, agent.file.limits.context_target)
+        shortening.keep(connection, self._ledger.files, request.run, made)
+        prompt = model_request(request, choice, agent, task, inputs, chain, results, made)
         read, tainted = read_in_chain(results, request, inputs)
         cache = caching.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt)
         provider = self._providers[choice.provider].name
-        started = Started(prompt, choice, provider, reservation, read, tainted, began, cache)
+        started = Started(prompt, choice, provider, reservation, read, tainted, began, cache, replaced=len(made.fresh))
         answered = self._from_cache(connection, call, started)
         if answered is not None:
             return answered

@@ -1,12 +1,13 @@
 """From stored turns to a model's prompt. Pure: the same rows give the same request."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
 from activities.agents import Agent
+from activities.shortening import Shortened, reference
 from activities.tools.text import for_model, one_line
 from contracts.agents import Choice
 from contracts.base import Contract
@@ -46,6 +47,7 @@ def model_request(
     inputs: Sequence[Handoff[Any]],
     chain: Sequence[Row[Any]],
     results: Mapping[str, Sequence[Row[Any]]],
+    made: Shortened,
 ) -> ModelRequest:
     """The call as providers get it."""
     return ModelRequest(
@@ -55,7 +57,7 @@ def model_request(
         occurrence=request.occurrence,
         turn=len(chain),
         system=system_text(agent, task),
-        messages=messages(task_text(agent, task, inputs), chain, results, request.finish),
+        messages=messages(task_text(agent, task, inputs), chain, results, request.finish, made.hidden),
         tools=() if request.finish else agent.tool_specs,
         answer_name=answer_name(agent),
         answer_schema=agent.answer_schema,
@@ -98,9 +100,16 @@ def _data(value: object) -> str:
 
 
 def messages(
-    first: str, chain: Sequence[Row[Any]], results: Mapping[str, Sequence[Row[Any]]], finish: str | None
+    first: str,
+    chain: Sequence[Row[Any]],
+    results: Mapping[str, Sequence[Row[Any]]],
+    finish: str | None,
+    hidden: Collection[tuple[str, int]] = (),
 ) -> tuple[Message, ...]:
-    """The conversation so far: the task, then each turn with its tool results or what has to be repaired."""
+    """The conversation so far: the task, then each turn with its tool results or what has to be repaired.
+
+    `hidden` are the results, by turn and position, in whose place a reference stands.
+    """
     said: list[Message] = [UserMessage(text=first)]
     for row in chain:
         reply = turns.reply_of(row)
@@ -110,7 +119,7 @@ def messages(
         elif row.handoff:
             said.append(UserMessage(text="Your questions have been answered: see `answers` in the task. Go on with the task."))
         elif reply.calls:
-            said.append(_answers(reply, results.get(row.id, ())))
+            said.append(_answers(reply, results.get(row.id, ()), hidden))
     if finish is not None:
         said.append(UserMessage(text=f"This step ends now: {finish}. Answer now, without tools, with what you have."))
     return tuple(said)
@@ -127,12 +136,14 @@ def _repair(reply: ModelReply, problem: str) -> list[Message]:
     return [ToolMessage(answers=refused), UserMessage(text=text)]
 
 
-def _answers(reply: ModelReply, rows: Sequence[Row[Any]]) -> ToolMessage:
+def _answers(reply: ModelReply, rows: Sequence[Row[Any]], hidden: Collection[tuple[str, int]]) -> ToolMessage:
     by_index = {row.position: row for row in rows}
     answers = []
     for index, call in enumerate(reply.calls):
         row = by_index.get(index)
-        text = row.body if row is not None else "not run: the step was stopped before this call"
+        text = "not run: the step was stopped before this call" if row is None else row.body
+        if row is not None and (row.turn, row.position) in hidden:
+            text = reference(row)
         answers.append(ToolAnswer(call_id=call.call_id, name=call.name, text=text, is_error=row is None or bool(row.failed)))
     return ToolMessage(answers=tuple(answers))
 

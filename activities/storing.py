@@ -9,7 +9,7 @@ from activities import caching, prices
 from activities.commit import commit_riders
 from activities.partial import keep_partial
 from activities.replies import Judged, unsupported
-from activities.turn_results import Call, Started, body_digest, handoff_of, line_of, turn_made, turn_of
+from activities.turn_results import Call, Started, body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
 from contracts.base import canonical
 from contracts.conversation import ModelReply, Usage
 from contracts.handoff import Answer, Handoff
@@ -43,8 +43,8 @@ def store_turn(
     elif started.cache and judged.problem is None:
         caching.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)
-    own = line_of(request, judged, handoff, started)
-    commit_riders(connection, request, [own], tokens=usage.input + usage.output, usd_micros=charged)
+    lines = [*shortened_line(call, started), line_of(request, judged, handoff, started)]
+    commit_riders(connection, request, lines, tokens=usage.input + usage.output, usd_micros=charged)
     return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
 
 

@@ -46,6 +46,8 @@ class Started:
     began: Began | None
     cache: str = ""
     """Under which digest a reply may be kept; "" where the agent does not opt in."""
+    replaced: int = 0
+    """How many older tool results the prompt shows as references for the first time."""
     origin: str = ""
     """The turn in which the reply was paid for, where it was kept and nothing is asked."""
 
@@ -138,6 +140,25 @@ def handoff_of(
 
 def body_digest(handoff: Handoff[Any]) -> str:
     return sha256(canonical(handoff.body))
+
+
+def shortened_line(call: Call, started: Started) -> list[Note]:
+    """That the prompt was made shorter, where it was."""
+    if not started.replaced:
+        return []
+    target = call.agent.file.limits.context_target
+    return [
+        Note(
+            key=f"shortened:{call.request.key}",
+            at=datetime.now(UTC),
+            stage=call.request.run.path,
+            actor=call.ref.label,
+            did=f"replaced {started.replaced} older tool results by references",
+            why=f"a call's context was above the {target} tokens of limits.context_target",
+            next="read_artifact shows the agent each of them again",
+            importance="detail",
+        )
+    ]
 
 
 def line_of(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, started: Started) -> Note:

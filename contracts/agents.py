@@ -10,6 +10,10 @@ from contracts.base import Contract, Digest, Input, PerMille
 When = Literal["first", "outage", "invalid", "unsure"]
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Limits(Input):
     """What ends a step of this agent. Money never does: it parks the run."""
 
@@ -17,6 +21,12 @@ class Limits(Input):
     output_tokens: int = Field(default=8000, ge=1, description="of one reply")
     tokens: int = Field(default=400_000, ge=1, description="input and output of the whole step")
     context: int = Field(default=150_000, ge=1, description="input tokens of one call")
+    context_target: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=_is_none,
+        description="input tokens of one call above which older tool results give way to references",
+    )
     wall: timedelta = Field(default=timedelta(minutes=30), description="of the step; waiting for people does not count")
     call: timedelta = Field(default=timedelta(minutes=5), description="of one model call")
     clarify: int = Field(default=3, ge=0, le=10, description="rounds of questions to a person")
