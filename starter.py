@@ -17,6 +17,8 @@ COMMANDS = (
     "commands.gates",
     "commands.feed",
     "commands.why",
+    "commands.spend",
+    "commands.figures",
     "commands.control",
     "commands.doctor",
     "commands.agents",

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.beating import committed
 from activities.commit import commit_riders
+from activities.expecting import with_expected_cost
 from activities.failpoints import reach
 from activities.policy import Policy
 from contracts.base import digest_of
@@ -32,6 +33,7 @@ class Gates:
         await committed(self._ledger.tx(self._open, request))
 
     def _open(self, connection: Connection, request: OpenGate) -> None:
+        request = with_expected_cost(connection, request)
         view = request.gate
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)

@@ -10,12 +10,14 @@ from commands.errors import Code, NoWorker
 from commands.output import Out, safe
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from temporalio.client import Client
 
     from commands.starting import Started
     from config import Settings
     from contracts.delivery import DeliveryInput
     from ledger.db import Ledger
+    from ledger.figures_expected import Expected
 
 OTHER_LEDGER = (
     "a worker serves the queue and the run does not show in this ledger: it may be busy, or keep its record elsewhere "
@@ -66,8 +68,10 @@ async def _deliver(
         with out.waiting(f"{started.run}: waiting for a worker"):
             started, warning = await _admitted(client, ledger, started, asked, found.task_queue, must=wait)
     link = ui_link(found, client.namespace, started.run, started.run_id)
-    _say(out, started, asked, link, warning, told=wait)
+    expected = ledger.read_now(_expected, started, asked, found)
+    _say(out, started, asked, link, warning, expected.text, told=wait)
     fields: dict[str, Any] = {"run": started.run, "trace": started.run_id, "new": started.new, "url": link}
+    fields |= {"expected": {"runs": expected.runs, "p50_micros": expected.p50, "p90_micros": expected.p90}}
     code = Code.DONE
     if wait:
         from commands.following import Follower
@@ -100,13 +104,22 @@ async def _admitted(
     return started, text
 
 
-def _say(out: Out, started: "Started", asked: "DeliveryInput", link: str, warning: str, *, told: bool) -> None:
+def _expected(connection: "Connection", started: "Started", asked: "DeliveryInput", found: "Settings") -> "Expected":
+    """What runs like this one cost. One that no worker has let in yet is taken to be played as these settings say."""
+    from ledger.figures_expected import expected, expected_of
+
+    there = expected_of(connection, started.run_id)
+    return there or expected(connection, "Delivery", asked.project, scripted=found.model.startswith("scripted:"))
+
+
+def _say(out: Out, started: "Started", asked: "DeliveryInput", link: str, warning: str, cost: str, *, told: bool) -> None:
     """The run's id on stdout, unless the report will stand there; all else on stderr."""
     if not started.new:
         key = f"request key {asked.request_key!r} was used before in project {asked.project!r}"
         out.note(f"{key}; this is that run, nothing new was started")
     (out.note if told or out.as_json else out.line)(started.run)
     out.note(f"  asked   {safe(asked.instruction, 160)}")
+    out.note(f"  cost    expected: {cost}")
     out.note(f"  web     {link}")
     if warning:
         out.note(f"  warning {warning}")

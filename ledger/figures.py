@@ -31,6 +31,8 @@ class Charge(NamedTuple):
     - thrown_away: its turn is in nothing that the run made (see `figures_waste.thrown_away`);
     - useful: everything else, and what open runs have done so far.
 
+    `agent` is a version, planner@v1; only the name where no call of it in this run was answered.
+
     `known` is False where nobody knows what it cost (lost, or an answer without usage): it is charged at its reservation, the
     most that it can have cost.
     """
@@ -115,12 +117,14 @@ def charges(connection: Connection, period: Period, project: str | None = None) 
 def charges_of(family: Family) -> Iterator[Charge]:
     """Every reservation of one run family."""
     turns = {row.id: row for row in family.turns}
+    versions = {label(row.agent).partition("@")[0]: label(row.agent) for row in family.turns}
     behind = _behind(family.reservations, turns)
     lost = thrown_away(family)
     for row in family.reservations:
         turn = turns.get(row.call_key)
         counts = behind.get(row.call_key) == row.id
-        yield _charge(family, row, turn, _part(turn, counts, lost), counts=counts)
+        agent = label(turn.agent) if turn is not None else versions.get(row.agent, row.agent)
+        yield _charge(family, row, turn, agent, _part(turn, counts, lost), counts=counts)
 
 
 def _behind(reservations: Iterable[Reserved], turns: dict[str, Replied]) -> dict[str, str]:
@@ -145,13 +149,13 @@ def _part(turn: Replied | None, counts: bool, lost: set[str]) -> Part:
     return "thrown_away" if turn.id in lost else "useful"
 
 
-def _charge(family: Family, row: Reserved, turn: Replied | None, part: Part, *, counts: bool) -> Charge:
+def _charge(family: Family, row: Reserved, turn: Replied | None, agent: str, part: Part, *, counts: bool) -> Charge:
     run = family.run
     return Charge(
         run=run.workflow_id if run is not None else family.trace,
         trace=family.trace,
         path=turn.path if turn is not None else row.path,
-        agent=label(turn.agent if turn is not None else row.agent),
+        agent=agent,
         model=turn.model_asked if turn is not None and counts else row.model or (turn.model_asked if turn is not None else ""),
         pipeline=run.pipeline if run is not None else UNKNOWN,
         project=run.project if run is not None else row.project,

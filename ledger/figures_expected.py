@@ -1,15 +1,16 @@
 """What a run will cost, going by those that were like it; and where a month is heading. Only reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from contracts.runs import FINAL
 from ledger.figures_period import month_of
 from ledger.figures_samples import Sample
 from ledger.spend import usd
-from ledger.tables import run, scope, turn
+from ledger.tables import reservation, run, scope, turn
 
 AT_LEAST = 5
 """Like runs that have to have ended before anything is expected."""
@@ -36,11 +37,11 @@ class Expected:
         return f"{usd(self.p50)}, at most {usd(self.p90)} in 9 of 10 ({self.runs} runs like it)"
 
 
-def expected_of(connection: Connection, trace: str) -> Expected:
-    """What the run that was let in under this trace will cost."""
+def expected_of(connection: Connection, trace: str) -> Expected | None:
+    """What the run that was let in under this trace will cost; None where there is no such run."""
     row = connection.execute(select(run.c.pipeline, run.c.project, _SCRIPTED).where(run.c.trace == trace)).first()
     if row is None:
-        return Expected(0, None, None)
+        return None
     return expected(connection, row.pipeline, row.project, scripted=bool(row.scripted))
 
 
@@ -79,19 +80,37 @@ class Month:
     projected: int | None
 
 
-def month(connection: Connection, now: datetime, after: timedelta, project: str | None = None) -> Month:
-    """This month: what is spent and held, and where it is heading; `project`: of that project's own ceiling.
+def ceilings_of_runs(connection: Connection, names: Sequence[str]) -> dict[str, int | None]:
+    """The ceilings of some runs, by their workflow id; a run without a call may have none and is left out."""
+    query = select(run.c.workflow_id, scope.c.ceiling).join(scope, scope.c.id == "run:" + run.c.trace)
+    found = connection.execute(query.where(run.c.workflow_id.in_(names)).order_by(run.c.started_at))
+    return {name: int(ceiling) for name, ceiling in found}
 
-    It is heading for what is spent so far, carried on at the month's own pace until its end; nothing is said before `after` of
-    the month has passed.
+
+def ceilings_of(connection: Connection, scopes: Sequence[str]) -> dict[str, int]:
+    """The ceilings of some scopes; one that no call has counted against yet is left out."""
+    found = connection.execute(select(scope.c.id, scope.c.ceiling).where(scope.c.id.in_(scopes)))
+    return {name: int(ceiling) for name, ceiling in found}
+
+
+def month(connection: Connection, now: datetime, after: timedelta, project: str | None = None) -> Month:
+    """This month, of everything or of one project: what is spent and held, and where it is heading.
+
+    It is heading for what is spent and held so far, carried on at the month's own pace until its end. Nothing is said before
+    `after` of the month has passed, or anything was spent. `ceiling` is the one that calls of this month have counted against.
     """
-    whole, name = month_of(now), f"{now:%Y-%m}"
+    whole, name, at = month_of(now), f"{now:%Y-%m}", reservation.c.at
+    held = case((reservation.c.state == "held", reservation.c.amount), else_=0)
+    query = select(func.sum(reservation.c.settled), func.sum(held)).where(at >= whole.since_us, at < whole.until_us)
+    if project is not None:
+        query = query.where(reservation.c.project == project)
+    # PostgreSQL's sums come as decimals, and that of nothing is none.
+    spent, holds = (int(one or 0) for one in connection.execute(query).one())
     wanted = f"month:{name}" if project is None else f"project:{project}:month:{name}"
-    row = connection.execute(select(scope).where(scope.c.id == wanted)).first()
-    spent, held = (0, 0) if row is None else (row.spent, row.held)
     passed = now - whole.since
-    projected = None if passed < after else carried_on(spent, passed, whole.until - whole.since)
-    return Month(name, spent, held, None if row is None else row.ceiling, projected)
+    history = passed >= after and spent + holds > 0
+    projected = carried_on(spent + holds, passed, whole.until - whole.since) if history else None
+    return Month(name, spent, holds, ceilings_of(connection, [wanted]).get(wanted), projected)
 
 
 def carried_on(spent: int, passed: timedelta, whole: timedelta) -> int:

@@ -18,7 +18,8 @@ from ledger.tables import reservation
 from ledger.turns import NewTurn
 from tests.ledger import samples
 
-DAY = "2026-11-20"
+DAY = "2020-03-10"
+"""The day and month whose ceilings count: none that a test runs in."""
 MONTH = f"month:{DAY[:7]}"
 CEILING = 10**12
 NUMBERS = itertools.count()

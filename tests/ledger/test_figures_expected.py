@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from ledger import figures_expected, spend
-from ledger.db import Ledger
+from ledger.db import Ledger, to_us
 from ledger.figures_expected import NO_HISTORY, Expected, Month, expected, expected_of, month
 from ledger.spend import Scope
-from tests.ledger.books import Book, key
+from ledger.tables import reservation, scope
+from tests.ledger.books import DAY, Book, key
+from tests.ledger.books import MONTH as BOOKED
 
 DOLLAR = 1_000_000
 
@@ -59,34 +62,58 @@ def test_only_the_newest_like_runs_count(ledger: Ledger, monkeypatch: pytest.Mon
 
 
 def test_a_run_that_was_let_in_is_compared_with_its_own_kind(ledger: Ledger) -> None:
-    """Pipeline, project and whether it is played from a script come from the run's row; an unknown run has no history."""
+    """Pipeline, project and whether it is played from a script come from the run's row."""
     ended(ledger, [DOLLAR] * 5)
     ended(ledger, [0] * 5, scripted=True)
     paid, played = Book(ledger, project="shop"), Book(ledger, project="shop", scripted=True)
-    assert ledger.read_now(expected_of, paid.trace).p90 == DOLLAR
-    assert ledger.read_now(expected_of, played.trace).p90 == 0
-    assert ledger.read_now(expected_of, "nobody's").text == NO_HISTORY
+    assert ledger.read_now(expected_of, paid.trace) == Expected(5, DOLLAR, DOLLAR)
+    assert ledger.read_now(expected_of, played.trace) == Expected(5, 0, 0)
+    assert ledger.read_now(expected_of, "nobody's") is None
 
 
 AT = datetime(2026, 11, 16, tzinfo=UTC)
 """Half of a November has passed."""
+MONTH, SHOPS = Scope("month:2026-11", 100 * DOLLAR), Scope("project:shop:month:2026-11", 50 * DOLLAR)
+
+
+def spent(ledger: Ledger, key: str, cost: int, *scopes: Scope, project: str = "") -> None:
+    """A call of the month's first day; without a cost it is still under way."""
+    made = ledger.tx_now(spend.reserve, key, list(scopes), cost or DOLLAR, price_version="test", worker="w")
+    changes = {"at": to_us(AT.replace(day=1)), "project": project}
+    ledger.tx_now(lambda connection: connection.execute(update(reservation).where(reservation.c.id == made).values(changes)))
+    if cost:
+        ledger.tx_now(spend.settle, made, cost)
 
 
 def test_a_month_is_carried_on_at_its_pace(ledger: Ledger) -> None:
-    """$30 in half of a month are heading for $60; the project's own month is looked at by itself."""
-    ledger.tx_now(spend.set_ceiling, Scope("month:2026-11", 100 * DOLLAR))
-    for name, cost in (("month:2026-11", 30 * DOLLAR), ("project:shop:month:2026-11", 5 * DOLLAR)):
-        made = ledger.tx_now(
-            spend.reserve, name, [Scope(name, 100 * DOLLAR)], cost, price_version="test", worker="w", identity=name
-        )
-        ledger.tx_now(spend.settle, made, cost)
+    """$30 in half of a month are heading for $60; a project is looked at by itself, with its own ceiling if it has one."""
+    spent(ledger, "1", 24 * DOLLAR, MONTH)
+    spent(ledger, "2", 5 * DOLLAR, SHOPS, MONTH, project="shop")
+    spent(ledger, "3", 0, MONTH, project="other")
     found = ledger.read_now(month, AT, timedelta(days=3))
-    assert found == Month("2026-11", 30 * DOLLAR, 0, 100 * DOLLAR, 60 * DOLLAR)
-    assert ledger.read_now(month, AT, timedelta(days=3), "shop").projected == 10 * DOLLAR
+    assert found == Month("2026-11", 29 * DOLLAR, DOLLAR, 100 * DOLLAR, 60 * DOLLAR)
+    assert all(type(one) is int for one in (found.spent, found.held, found.projected))
+    assert ledger.read_now(month, AT, timedelta(days=3), "shop") == Month("2026-11", 5 * DOLLAR, 0, 50 * DOLLAR, 10 * DOLLAR)
+    assert ledger.read_now(month, AT, timedelta(days=3), "other") == Month("2026-11", 0, DOLLAR, None, 2 * DOLLAR)
 
 
 def test_a_month_that_has_just_begun_is_heading_nowhere(ledger: Ledger) -> None:
-    """Before so much of a month has passed nothing is projected, and a ceiling that is not there is not zero."""
-    found = ledger.read_now(month, AT.replace(day=3, hour=23), timedelta(days=3))
-    assert found == Month("2026-11", 0, 0, None, None)
-    assert ledger.read_now(month, AT.replace(day=4), timedelta(days=3)).projected == 0
+    """Before so much of a month has passed, or anything was spent, nothing is projected; no ceiling is not one of zero."""
+    assert ledger.read_now(month, AT, timedelta(days=3)) == Month("2026-11", 0, 0, None, None)
+    spent(ledger, "1", DOLLAR, MONTH)
+    assert ledger.read_now(month, AT.replace(day=3, hour=23), timedelta(days=3)).projected is None
+    assert ledger.read_now(month, AT.replace(day=4), timedelta(days=3)).projected == 10 * DOLLAR
+
+
+def test_the_month_has_what_its_ceiling_has_counted(ledger: Ledger) -> None:
+    """Whatever became of its calls: the month's figure and the month's ceiling agree."""
+    book = Book(ledger)
+    book.call(key("1"), 70, 50)
+    book.close(book.reserve(key("2"), 700), "lost")
+    book.close(book.reserve(key("3"), 7000), "released")
+    book.reserve(key("4"), 9)
+    then = datetime.fromisoformat(f"{DAY}T12:00:00+00:00")
+    ledger.tx_now(lambda connection: connection.execute(update(reservation).values(at=to_us(then))))
+    found = ledger.read_now(month, then, timedelta(days=40))
+    row = ledger.read_now(lambda connection: connection.execute(select(scope).where(scope.c.id == BOOKED)).one())
+    assert (found.spent, found.held) == (row.spent, row.held) == (750, 9)

@@ -1,0 +1,96 @@
+"""`baton figures`: how agents and pipelines do: outcomes, errors, retries, time, tokens, money."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from commands.context import LOOK, Json, Project, open_ledger, settings
+from commands.output import Out, safe
+from commands.periods import Since, Until, period, told
+
+if TYPE_CHECKING:
+    from ledger.figures_quality import Quality
+
+Of = Literal["agents", "pipelines"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command(rich_help_panel=LOOK)(figures)
+
+
+def figures(
+    of: Annotated[Of, typer.Argument(help="Each agent version, or each pipeline.")] = "agents",
+    since: Since = None,
+    until: Until = None,
+    project: Project = None,
+    as_json: Json = False,
+) -> None:
+    """Show how agent versions or pipelines did this month, or since then: success, errors, latency, tokens, cost per run."""
+    out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
+    with open_ledger(settings()) as ledger:
+        from ledger import figures_quality
+
+        read = figures_quality.agents if of == "agents" else figures_quality.pipelines
+        found = ledger.read_now(read, asked, project)
+    fields = [{"name": name or "unknown", **_fields(one)} for name, one in found.items()]
+    out.document(of=of, since=asked.since, until=asked.until, project=project, figures=fields)
+    if not found:
+        out.note(f"no turn was made from {told(asked, until)}")
+        return
+    out.table(_COLUMNS, [_row(name, one) for name, one in found.items()])
+    for name, one in found.items():
+        if one.errors:
+            kinds = ", ".join(
+                f"{kind} {count}" for kind, count in sorted(one.errors.items(), key=lambda one: (-one[1], one[0]))
+            )
+            out.line(f"errors of {safe(name or 'unknown', 80)}: {safe(kinds, 500)}")
+    out.line(f"{told(asked, until)}; latency in seconds, cost per ended run")
+
+
+_COLUMNS = (
+    *("NAME", "DONE", "OUTCOMES", "TURNS", "RETRIES", "P50", "P95", "P99", "TOKENS IN", "OUT", "COST P50", "P90"),
+    *("CACHED", "DEGRADED", "STEPPED UP"),
+)
+
+
+def _row(name: str, one: "Quality") -> list[str]:
+    from ledger.spend import usd
+
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in one.outcomes.most_common())
+    latency = [_seconds(one.latency.percentile(percent)) for percent in (50, 95, 99)]
+    cost = ["-" if (found := one.cost.percentile(percent)) is None else usd(found) for percent in (50, 90)]
+    unknown = "+?" if one.tokens_unknown else ""
+    tokens = [f"{one.tokens[kind]:,}{unknown}" for kind in ("tokens_in", "tokens_out")]
+    shares = [
+        _share(one.cached, one.turns),
+        _share(one.degraded, sum(one.outcomes.values())),
+        _share(one.stepped_up, one.turns),
+    ]
+    done = "-" if one.success is None else f"{one.success / 10:.1f}%"
+    return [name or "unknown", done, outcomes or "-", str(one.turns), str(one.retries), *latency, *tokens, *cost, *shares]
+
+
+def _seconds(milliseconds: int | None) -> str:
+    return "-" if milliseconds is None else f"{milliseconds / 1000:.1f}"
+
+
+def _share(some: int, whole: int) -> str:
+    return "-" if not whole else f"{some * 100 / whole:.1f}%"
+
+
+def _fields(one: "Quality") -> dict[str, Any]:
+    counts = ("turns", "retries", "tools", "runs", "runs_with_person", "cached", "degraded", "stepped_up", "tokens_unknown")
+    return {
+        "success_per_mille": one.success,
+        "outcomes": dict(one.outcomes),
+        "errors": dict(one.errors),
+        "chosen": dict(one.chosen),
+        **{name: getattr(one, name) for name in counts},
+        **one.tokens,
+        "latency_ms": {f"p{percent}": one.latency.percentile(percent) for percent in (50, 95, 99)},
+        "cost_per_run_micros": {f"p{percent}": one.cost.percentile(percent) for percent in (50, 90)},
+        "spent_micros": one.money.spent,
+        "unknown_micros": one.money.unknown,
+    }
