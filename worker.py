@@ -104,7 +104,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         ceilings, (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
     )
     admission = Admission(ledger, catalogue, policy, ceilings, lambda agent: choices(settings, catalogue, providers, agent))
-    models = Models(ledger, catalogue, providers, ceilings, admission, name)
+    models = Models(ledger, catalogue, providers, ceilings, admission, name, settings.growth)
     journal = Journal(ledger, admission)
     gates, carrying = Gates(ledger, policy), Carrying(ledger)
     work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))

@@ -16,6 +16,7 @@ from activities.agents import Catalogue
 from activities.beating import beating
 from activities.commit import commit_riders
 from activities.failpoints import reach
+from activities.growth import GrowthHeld, Watch, size_of
 from activities.partial import partial_of
 from activities.prompting import model_request
 from activities.providers.base import Provider, ProviderError
@@ -28,6 +29,7 @@ from contracts.agents import Choice
 from contracts.base import sha256
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import Misconfigured
+from contracts.growth import Growth
 from contracts.ids import turn_key, w3c_span_id
 from contracts.money import Ceilings
 from contracts.pins import Began
@@ -54,6 +56,7 @@ class Models:
         ceilings: Ceilings,
         admission: Admission,
         worker: str,
+        growth: Growth | None = None,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
@@ -61,6 +64,7 @@ class Models:
         self._ceilings = ceilings
         self._admission = admission
         self._worker = worker
+        self._watch = Watch(ledger, growth or Growth())
 
     @activity.defn
     async def call_model(self, request: CallModel) -> Turn:
@@ -83,7 +87,8 @@ class Models:
         key = request.key or turn_key(run.trace, run.path, request.head, ref.digest, digest)
         structlog.contextvars.bind_contextvars(span_id=w3c_span_id(run.trace, run.path, key))
         request = request.model_copy(update={"key": key, "task_digest": digest, "agent": ref, "choices": choices})
-        return Call(request, ref, self._catalogue.pinned(ref), began if begin is not None else None, _attempt_number())
+        agent, began = self._catalogue.pinned(ref), began if begin is not None else None
+        return Call(request, ref, agent, began, _attempt_number(), await self._watch.bounds(ref.digest))
 
     async def _over_choices(self, call: Call) -> Turn:
         request = call.request
@@ -143,6 +148,10 @@ class Models:
             raise ApplicationError(
                 str(error), error.scope_id, type="CeilingReached", non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from None
+        except GrowthHeld as error:
+            raise ApplicationError(
+                str(error), type="GrowthHeld", non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            ) from None
         except Misconfigured as error:
             raise _permanent("misconfigured", str(error)) from None
 
@@ -160,6 +169,10 @@ class Models:
         task = agent.takes.read(self._task(connection, request))
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
+        size = size_of(chain)
+        held = call.bounds.held(size)
+        if held and not request.beyond and request.finish is None:
+            raise GrowthHeld(held)
         results = turns.results(connection, [row.id for row in chain])
         made = shortening.shortened(chain, results, agent.file.limits.context_target)
         shortening.keep(connection, self._ledger.files, request.run, made)
@@ -167,7 +180,7 @@ class Models:
         read, tainted = read_in_chain(results, request, inputs)
         cache = caching.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt)
         provider = self._providers[choice.provider].name
-        started = Started(prompt, choice, provider, reservation, read, tainted, began, cache, replaced=len(made.fresh))
+        started = Started(prompt, choice, provider, reservation, read, tainted, began, size, cache, len(made.fresh))
         answered = self._from_cache(connection, call, started)
         if answered is not None:
             return answered

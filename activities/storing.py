@@ -43,7 +43,8 @@ def store_turn(
     elif started.cache and judged.problem is None:
         caching.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)
-    lines = [*shortened_line(call, started), line_of(request, judged, handoff, started)]
+    alerts = call.bounds.alerts(request.run, call.ref.label, started.size, usage)
+    lines = [*shortened_line(call, started), *alerts, line_of(request, judged, handoff, started)]
     commit_riders(connection, request, lines, tokens=usage.input + usage.output, usd_micros=charged)
     return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from activities.agents import Agent
+from activities.growth import Bounds, Size
 from activities.replies import Judged
 from contracts.agents import AgentRef, Choice
 from contracts.base import canonical, sha256
@@ -31,6 +32,7 @@ class Call:
     agent: Agent
     began: Began | None
     attempt: int
+    bounds: Bounds
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Started:
     read: tuple[str, ...]
     taint: tuple[str, ...]
     began: Began | None
+    size: Size
+    """Of the step before this call."""
     cache: str = ""
     """Under which digest a reply may be kept; "" where the agent does not opt in."""
     replaced: int = 0

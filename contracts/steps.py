@@ -91,6 +91,7 @@ class CallModel(Request, name="call_model/1"):
     task: str | None = None
     inputs: tuple[str, ...] = Field(default=(), description="handoffs that the task is made from")
     occurrence: int = 1
+    beyond: bool = Field(default=False, description="a person lets this step go on although it is unusually large")
     finish: str | None = Field(default=None, description="why this must be the final output, with what there is")
 
 

@@ -43,9 +43,11 @@ def test_a_file_of_ones_own_changes_what_it_names(monkeypatch: pytest.MonkeyPatc
         ('[ceilings]\nrun_usd = "lots"', r"ceilings\.run_usd"),
         ("[ceilings]\nkept_back = 2000", r"ceilings\.kept_back"),
         ("[ceilngs]\nrun_usd = 1", r"ceilngs"),
+        ("[growth]\nmultiple = 1", r"growth\.multiple.*greater than 1"),
+        ('[growth]\ncontext = "stop"', r"growth\.context"),
     ],
 )
-def test_a_wrong_ceiling_is_named(text: str, said: str) -> None:
+def test_a_wrong_limit_is_named(text: str, said: str) -> None:
     """A misspelt or impossible limit is refused by its name: no default slips in for it."""
     Path("baton.toml").write_text(text)
     with pytest.raises(Misconfigured, match=said):

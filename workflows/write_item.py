@@ -20,7 +20,7 @@ class WriteItem:
     """Ask the writer, then read from the workspace what it really changed."""
 
     def __init__(self) -> None:
-        self.kit = Kit(("clarify",))
+        self.kit = Kit(("clarify", "stuck"))
 
     @workflow.run
     async def run(self, asked: WriteItemInput) -> Handoff[Any]:

@@ -26,7 +26,7 @@ class AskOnce:
     """Asks the agent `helper` once. With a repository it works in a workspace."""
 
     def __init__(self) -> None:
-        self.kit = Kit(("clarify",))
+        self.kit = Kit(("clarify", "stuck"))
 
     @workflow.run
     async def run(self, asked: DeliveryInput) -> Handoff[Any]:

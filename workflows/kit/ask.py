@@ -22,6 +22,7 @@ from workflows.kit.bounds import cut
 from workflows.kit.calling import call_model
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet
 from workflows.kit.gate import Ask, gate
+from workflows.kit.growth import Stopped
 from workflows.kit.kit import Duplicate, Kit
 from workflows.kit.options import WORK
 
@@ -99,6 +100,10 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
             turn = await _turn(kit, talk, finish)
         except Refused as error:
             return _own(talk, "could_not", str(error))
+        except Stopped as stopped:
+            if talk.ending:
+                continue
+            return _own(talk, "unsure", stopped.reason)
         except ActivityError as error:
             if is_cancelled_exception(error) or kit.began is None:
                 raise

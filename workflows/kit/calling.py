@@ -9,14 +9,17 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.models import Models
 from contracts.steps import CallModel, Turn
 from workflows.kit.conversation import Conversation
+from workflows.kit.growth import is_held, let_on
 from workflows.kit.kit import Kit
 from workflows.kit.options import model_call
 
 
 async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: str) -> Turn:
-    """One model turn. Raises the `ActivityError` of a call that failed for good."""
+    """One model turn. Raises the `ActivityError` of a call that failed for good, and `Stopped`."""
     while True:
         await kit.unpaused()
+        if talk.beyond:
+            request = request.model_copy(update={"beyond": True})
         try:
             with talk.clock.ticking():
                 return await kit.do_now(Models.call_model, request, summary, **model_call(talk.pin))
@@ -27,5 +30,7 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
 
 async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     """Wait for what the call was refused for. False where it was no such refusal."""
-    del kit, talk, error
+    if is_held(error):
+        await let_on(kit, talk, error)
+        return True
     return False

@@ -59,6 +59,10 @@ class Conversation:
     tokens: int = 0
     context: int = 0
     repairs: int = 0
+    beyond: bool = False
+    """A person has let it go on although it is unusually large."""
+    ending: str = ""
+    """Why the agent is asked for its final output now, where a person wants that."""
     clock: Clock = field(default_factory=Clock)
     sent: set[str] = field(default_factory=set)
 
@@ -73,12 +77,15 @@ class Conversation:
             worked=self.clock.worked,
             sent=tuple(sorted(self.sent)),
             state=None if self.workspace is None else self.workspace.state,
+            beyond=self.beyond,
+            ending=self.ending,
         )
 
     def go_on(self, talk: Talk) -> None:
         """Stand where it stood."""
         self.head, self.turns, self.tokens, self.context = talk.head, talk.turns, talk.tokens, talk.context
         self.repairs, self.clock, self.sent = talk.repairs, Clock(talk.worked), set(talk.sent)
+        self.beyond, self.ending = talk.beyond, talk.ending
         if self.workspace is not None:
             self.workspace = self.workspace.model_copy(update={"state": talk.state})
 
@@ -108,6 +115,8 @@ def limit_of(talk: Conversation) -> str | None:
     """Which limit ends this step, or None. Money is none of them."""
     limits = talk.pin.limits
     worked = talk.clock.worked
+    if talk.ending:
+        return talk.ending
     if talk.turns >= limits.turns - 1:
         return f"it may take {limits.turns} turns"
     if talk.tokens >= limits.tokens:

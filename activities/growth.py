@@ -1,0 +1,111 @@
+"""A step that is unusually large for its agent: an alert in the feed, and by rule a hold before its next call."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from contracts.conversation import Usage
+from contracts.errors import BatonError
+from contracts.growth import Growth
+from contracts.runs import Note, RunRef
+from ledger import growth
+from ledger.db import Ledger
+from ledger.growth import Usual
+
+FRESH = 60.0
+"""Seconds for which a worker goes by medians that it has read: an ordinary call reads nothing for them."""
+
+AT_HAND = 500
+"""Agent versions whose medians a worker keeps."""
+
+
+class GrowthHeld(BatonError):
+    """This step is unusually large, and the rule `[growth]` holds it until a person decides. The call was not made."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a step is: its largest context, and all its tokens."""
+
+    context: int = 0
+    tokens: int = 0
+
+    def after(self, usage: Usage) -> "Size":
+        """The same step with one call more."""
+        return Size(max(self.context, usage.input), self.tokens + usage.input + usage.output)
+
+
+def size_of(chain: Sequence[Row[Any]]) -> Size:
+    """The size of a stored conversation."""
+    return Size(
+        max((row.tokens_in for row in chain), default=0),
+        sum(row.tokens_in + row.tokens_out for row in chain),
+    )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is usual for an agent version, and what follows from more."""
+
+    rules: Growth
+    usual: Usual
+
+    def over(self, size: Size) -> dict[str, str]:
+        """The rules that this size breaks, each with its sentence."""
+        found = {}
+        for name, what, now, median in (
+            ("context", "a call had {} input tokens", size.context, self.usual.context),
+            ("tokens", "the step has used {} tokens", size.tokens, self.usual.tokens),
+        ):
+            if getattr(self.rules, name) != "off" and median is not None and now > self.rules.multiple * median:
+                among = "calls" if name == "context" else "steps"
+                more = f"more than {self.rules.multiple} times the median {median} of this agent version's last {among}"
+                found[name] = f"{what.format(now)}: {more}"
+        return found
+
+    def held(self, size: Size) -> str:
+        """Why the step is held before its next call; "" where it goes on."""
+        return "; ".join(why for name, why in self.over(size).items() if getattr(self.rules, name) == "hold")
+
+    def alerts(self, run: RunRef, actor: str, before: Size, usage: Usage) -> list[Note]:
+        """The lines for what this call made unusual, once for a step and rule."""
+        already = self.over(before)
+        return [
+            Note(
+                key=f"growth:{run.trace}/{run.path}/{name}",
+                at=datetime.now(UTC),
+                stage=run.path,
+                actor=actor,
+                did="is unusually large" if name == "context" else "uses unusually many tokens",
+                why=why,
+                next="a person decides before its next call" if getattr(self.rules, name) == "hold" else "the step goes on",
+                importance="alert",
+            )
+            for name, why in self.over(before.after(usage)).items()
+            if name not in already
+        ]
+
+
+class Watch:
+    """What is usual, by agent version; read from the ledger at most once a minute for each."""
+
+    def __init__(self, ledger: Ledger, rules: Growth) -> None:
+        self._ledger = ledger
+        self._rules = rules
+        self._known: dict[str, tuple[float, Bounds]] = {}
+
+    async def bounds(self, agent_digest: str) -> Bounds:
+        """The bounds that count for an agent version now."""
+        if self._rules.context == self._rules.tokens == "off":
+            return Bounds(self._rules, Usual())
+        until, bounds = self._known.get(agent_digest, (0.0, None))
+        if bounds is None or until < time.monotonic():
+            bounds = Bounds(self._rules, await self._ledger.read(growth.usual, agent_digest))
+            if len(self._known) >= AT_HAND:
+                self._known.clear()
+            self._known[agent_digest] = (time.monotonic() + FRESH, bounds)
+        return bounds

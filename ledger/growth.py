@@ -1,0 +1,41 @@
+"""How large an agent's calls and steps usually are, from its stored turns."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import median_low
+
+from sqlalchemy import Connection, select
+
+from ledger.tables import turn
+
+LOOKED_AT = 2000
+"""Turns of all agents, newest first, among which an agent's own are looked for: what is read stays bounded."""
+
+LAST = 50
+"""Calls, and steps, that a median is made of at most."""
+
+CALLS, STEPS = 10, 5
+"""At least so many, else nothing is usual yet."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Medians of an agent version; None where it has done too little."""
+
+    context: int | None = None
+    tokens: int | None = None
+
+
+def usual(connection: Connection, agent_digest: str) -> Usual:
+    """The median context of the agent version's last calls, and the median tokens of its last steps."""
+    columns = (turn.c.agent_digest, turn.c.trace, turn.c.path, turn.c.tokens_in, turn.c.tokens_out)
+    recent = select(*columns).order_by(turn.c.at.desc()).limit(LOOKED_AT).subquery()
+    rows = connection.execute(select(recent).where(recent.c.agent_digest == agent_digest, recent.c.tokens_in > 0)).all()
+    steps: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        steps[row.trace, row.path] += row.tokens_in + row.tokens_out
+    contexts, sums = [row.tokens_in for row in rows][:LAST], list(steps.values())[:LAST]
+    return Usual(
+        context=median_low(contexts) if len(contexts) >= CALLS else None,
+        tokens=median_low(sums) if len(sums) >= STEPS else None,
+    )

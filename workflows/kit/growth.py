@@ -1,0 +1,57 @@
+"""A step that is held because it is unusually large: a person lets it go on, asks for what it has, or ends it."""
+
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from contracts.gates import Decided
+from workflows.kit.bounds import cut
+from workflows.kit.conversation import Conversation
+from workflows.kit.gate import Ask, gate
+from workflows.kit.kit import Kit
+
+
+class Stopped(Exception):
+    """A person does not let the step go on as it is. `reason` is what people read."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def is_held(error: ActivityError) -> bool:
+    """True where the call was not made because its step is unusually large."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == "GrowthHeld"
+
+
+async def let_on(kit: Kit, talk: Conversation, error: ActivityError) -> None:
+    """Return where the step may go on. Raises `Stopped`; with `talk.ending` set where the agent is asked for what it has."""
+    if not kit.since(3) or "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
+        talk.beyond = True
+        return
+    why = cut(str(error.cause), 1500)
+    decided = await gate(kit, _question(talk, why))
+    if decided.verb == "approve":
+        talk.beyond = True
+        return
+    reason = f"stopped at {decided.gate} ({_said(decided)}): {why}"
+    if decided.verb == "request_changes":
+        talk.ending = reason
+    raise Stopped(reason)
+
+
+def _question(talk: Conversation, why: str) -> Ask:
+    return Ask(
+        kind="stuck",
+        title=f"{talk.pin.label} is unusually large and waits before its next call",
+        subject=f"{talk.run.path}: {why}",
+        facts=(
+            why,
+            f"{talk.turns} turns and {talk.tokens} tokens so far; the last call had {talk.context} input tokens",
+            "approve: the step goes on, and is not held again",
+            "request_changes: the agent is asked once for its final output with what it has",
+            "reject: no further call; the step is unsure, and what it changed is kept",
+        ),
+    )
+
+
+def _said(decided: Decided) -> str:
+    return f"{decided.verb} by {decided.by}: {decided.note}" if decided.by else decided.verb
