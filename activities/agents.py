@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from jinja2 import StrictUndefined, Template
@@ -16,7 +16,7 @@ from pydantic import Field
 
 from activities.providers.schema import closed_schema
 from activities.tools.base import Tool
-from contracts.agents import AgentFile, AgentPin, AgentRef, Choice, ToolPin
+from contracts.agents import MODEL, AgentFile, AgentPin, AgentRef, Choice, DatedPrice, ToolPin
 from contracts.base import Contract, Input, canonical, digest_of
 from contracts.conversation import ToolSpec
 from contracts.errors import ContractViolation, Misconfigured, NotFound
@@ -28,9 +28,10 @@ _TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trail
 
 
 class Routes(Input):
-    """routes.toml: ordered choices for each class."""
+    """routes.toml: ordered choices for each class, and prices that come before those of the list."""
 
     classes: dict[str, tuple[Choice, ...]] = Field(min_length=1)
+    prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -180,17 +180,20 @@ class Models:
         read, tainted = read_in_chain(results, request, inputs)
         cache = caching.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt)
         provider = self._providers[choice.provider].name
-        started = Started(prompt, choice, provider, reservation, read, tainted, began, size, cache, len(made.fresh))
+        tariff = prices.tariff(choice, self._catalogue.routes.prices)
+        most = Usage(input=prices.estimate(prompt.model_dump_json().encode()), output=prompt.max_output_tokens)
+        started = Started(
+            prompt, choice, provider, tariff, most, reservation, read, tainted, began, size, cache, len(made.fresh)
+        )
         answered = self._from_cache(connection, call, started)
         if answered is not None:
             return answered
-        amount = prices.worst_case(choice, len(prompt.model_dump_json().encode()), prompt.max_output_tokens)
         spend.reserve(
             connection,
             request.key,
             self._scopes(call),
-            amount,
-            price_version=prices.price_version(choice),
+            tariff.worst_case(most),
+            price_version=tariff.version,
             worker=self._worker,
             identity=reservation,
         )
@@ -237,8 +240,10 @@ class Models:
             judged = Judged(problem=f"it had {len(whole)} bytes and may have {KEPT}; answer shorter, or in smaller steps")
         else:
             judged = judge(reply, agent, finish=request.finish is not None)
-        wanted = None if reply.usage is None else prices.cost(started.choice, reply.usage)
-        charged = spend.settle(connection, started.reservation, wanted)
+        cost = prices.charge(started.tariff, started.most, reply.usage)
+        if cost is None:
+            reply = reply.model_copy(update={"usage": None})
+        charged = spend.settle(connection, started.reservation, cost)
         return store_turn(connection, self._ledger.files, call, started, reply, judged, charged, latency_ms)
 
 

@@ -1,58 +1,178 @@
-"""What a call costs at most, and what it did cost. Integer micro-dollars; an unknown price is refused, never zero."""
+"""What a call costs at most, and what it did cost. Integer micro-dollars; an unknown price is refused, never zero.
 
+A call's tariff is settled when its money is reserved, and the reply is charged by the same one: a price that changes in
+between counts from the next call. It comes from, in this order: `free = true` or `price` of the choice in routes.toml, the
+table `[prices."provider:model"]` there, and the list of genai-prices.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from contracts.agents import Choice
+from contracts.agents import Choice, DatedPrice, Price
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured
 
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice, TieredPrices
+
 TABLE = f"genai-prices {version('genai-prices')}"
-BYTES_PER_TOKEN = 2
-"""Reserving assumes that every two bytes of a prompt are a token; real text has three to five."""
+
+HIDDEN_TOKENS = 1000
+"""What a provider may add to a prompt, unseen by us: how to call tools, how to keep to a schema. A few hundred in truth."""
+
+_SCALE = 10**12
+"""A rate's unit: this part of a micro-dollar for one token. Prices of a millionth of a cent stay whole numbers."""
+
+_WORDS = b"abcdefghijklmnopqrstuvwxyz \n"
 
 
-def worst_case(choice: Choice, prompt_bytes: int, max_output: int) -> int:
-    """The most that a call can cost. Raises `Misconfigured` for a model without a price."""
-    return cost(choice, Usage(input=prompt_bytes // BYTES_PER_TOKEN + 1, output=max_output))
+def estimate(prompt: bytes) -> int:
+    """More tokens than this prompt can have: the JSON of the whole request, with its tools and the answer's schema.
+
+    Every byte counts as a token, which is certain where tokens are made of bytes, as all of today's are. Only lower-case
+    letters, spaces and line ends count half: words have three to five of them to a token, and random ones still two. That
+    leaves room where it is needed, in digits, base64, brackets and every script but the Latin one.
+    """
+    other = len(prompt.translate(None, _WORDS))
+    return other + (len(prompt) - other + 1) // 2 + HIDDEN_TOKENS
 
 
-def cost(choice: Choice, usage: Usage) -> int:
-    """What a call with this usage costs, rounded up. Raises `Misconfigured` for a model without a price."""
+@dataclass(frozen=True)
+class Rate:
+    """A price for one token. Above `steps[n][0]` tokens of input all tokens cost `steps[n][1]`, as providers bill it."""
+
+    base: int
+    steps: tuple[tuple[int, int], ...] = ()
+
+    def at(self, input_tokens: int) -> int:
+        """The rate of a call with so much input."""
+        return next((rate for above, rate in reversed(self.steps) if input_tokens > above), self.base)
+
+    def most(self, input_tokens: int) -> int:
+        """The dearest rate of all calls with at most so much input."""
+        return max([self.base, *(rate for above, rate in self.steps if input_tokens > above)])
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """By what one call is charged, and the name of the list that says so."""
+
+    version: str
+    input: Rate
+    output: Rate
+    cache_read: Rate
+    cache_write: Rate
+    cache_write_1h: Rate
+    reasoning: Rate
+    call: int = 0
+
+    def worst_case(self, usage: Usage) -> int:
+        """The most that a call of at most this input and output can cost: what is reserved for it.
+
+        All input may have to be written into a cache, which some providers charge dearer than plain input. Only their
+        ordinary, short-lived cache is reckoned with: it is the only one that Baton asks for.
+        """
+        inputs = max(rate.most(usage.input) for rate in (self.input, self.cache_read, self.cache_write))
+        outputs = max(rate.most(usage.input) for rate in (self.output, self.reasoning))
+        return _micros(usage.input * inputs + usage.output * outputs + self.call)
+
+    def cost(self, usage: Usage) -> int:
+        """What a call with this usage costs, rounded up."""
+        hour, reasoning = usage.cache_write_1h, usage.reasoning
+        total = (
+            (usage.input - usage.cache_read - usage.cache_write) * self.input.at(usage.input)
+            + usage.cache_read * self.cache_read.at(usage.input)
+            + (usage.cache_write - hour) * self.cache_write.at(usage.input)
+            + hour * self.cache_write_1h.at(usage.input)
+            + (usage.output - reasoning) * self.output.at(usage.input)
+            + reasoning * self.reasoning.at(usage.input)
+        )
+        return _micros(total + self.call)
+
+
+def charge(made_by: Tariff, most: Usage, usage: Usage | None) -> int | None:
+    """What a call is charged, None where its usage cannot be: it is missing, or costs more than the most that was possible."""
+    cost = None if usage is None else made_by.cost(usage)
+    return None if cost is None or cost > made_by.worst_case(most) else cost
+
+
+def tariff(choice: Choice, own: Mapping[str, DatedPrice] | None = None) -> Tariff:
+    """The tariff of a choice now; `own` are the prices of routes.toml. Raises `Misconfigured` for a model without a price."""
     if choice.free or choice.provider == "scripted":
-        return 0
+        return _of(Price(input=0, output=0), "free")
     if choice.price is not None:
-        return _micros(Decimal(usage.input * choice.price.input + usage.output * choice.price.output) / 1_000_000)
-    return _from_table(choice, usage)
+        return _of(choice.price, "routes " + "/".join(str(one) for one in choice.price.parts() if one is not None))
+    dated = (own or {}).get(choice.model)
+    return _of(dated, f"routes.toml {dated.date}") if dated is not None else _from_table(choice)
 
 
-def _from_table(choice: Choice, usage: Usage) -> int:
+def _of(price: Price, name: str) -> Tariff:
+    """A price of routes.toml. What it does not say of a cache costs as plain input."""
+    plain = Rate(price.input * 10**6)
+    read = plain if price.cache_read is None else Rate(price.cache_read * 10**6)
+    write = plain if price.cache_write is None else Rate(price.cache_write * 10**6)
+    output = Rate(price.output * 10**6)
+    return Tariff(name, plain, output, read, write, write, output)
+
+
+_listed: dict[str, tuple["ModelPrice", Tariff]] = {}
+
+
+def _from_table(choice: Choice) -> Tariff:
     # Imported here: the table brings an HTTP client along, and workflows import this module through `Models`.
-    from genai_prices import Usage as PricedUsage
-    from genai_prices import calc_price
+    from genai_prices.data_snapshot import get_snapshot
 
-    priced = PricedUsage(
-        input_tokens=usage.input,
-        output_tokens=usage.output,
-        cache_read_tokens=usage.cache_read or None,
-        cache_write_tokens=usage.cache_write or None,
-    )
     try:
-        found = calc_price(priced, model_ref=choice.model_name, provider_id=choice.provider)
+        _, model = get_snapshot().find_provider_model(choice.model_name, None, choice.provider, None)
     except LookupError:
-        raise Misconfigured(
-            f"{choice.model} has no price in {TABLE}; give its choice in routes.toml a price "
-            "(micro-dollars per million tokens: price = {input = …, output = …}), or free = true"
-        ) from None
-    return _micros(found.total_price * 1_000_000)
+        raise _unpriced(choice) from None
+    price = model.get_prices(datetime.now(UTC))  # some depend on the day, or its hour
+    known = _listed.get(choice.model)
+    if known is None or known[0] is not price:
+        known = _listed[choice.model] = price, _listed_tariff(choice, price)
+    return known[1]
 
 
-def price_version(choice: Choice) -> str:
-    """Which price list a cost was made with, for the record."""
-    if choice.free or choice.provider == "scripted":
-        return "free"
-    return f"routes {choice.price.input}/{choice.price.output}" if choice.price else TABLE
+def _listed_tariff(choice: Choice, price: "ModelPrice") -> Tariff:
+    """A price of the list. What it does not say of a cache or of reasoning costs as plain input and output."""
+    if price.input_mtok is None or price.output_mtok is None:
+        raise _unpriced(choice)
+    plain, output, call = _rate(price.input_mtok), _rate(price.output_mtok), price.requests_kcount
+    write = plain if price.cache_write_mtok is None else _rate(price.cache_write_mtok)
+    return Tariff(
+        version=TABLE,
+        input=plain,
+        output=output,
+        cache_read=plain if price.cache_read_mtok is None else _rate(price.cache_read_mtok),
+        cache_write=write,
+        cache_write_1h=write if price.cache_write_1h_mtok is None else _rate(price.cache_write_1h_mtok),
+        reasoning=output if price.output_reasoning_mtok is None else _rate(price.output_reasoning_mtok),
+        call=0 if call is None else _rate(call).base * 1000,
+    )
 
 
-def _micros(value: Decimal) -> int:
-    return int(value.to_integral_value(rounding=ROUND_CEILING))
+def _rate(price: "Decimal | TieredPrices") -> Rate:
+    """US dollars for a million tokens, as a rate."""
+    if isinstance(price, Decimal):
+        return Rate(_scaled(price))
+    return Rate(_scaled(price.base), tuple((tier.start, _scaled(tier.price)) for tier in price.tiers))
+
+
+def _scaled(usd: Decimal) -> int:
+    return int((usd * _SCALE).to_integral_value(rounding=ROUND_CEILING))
+
+
+def _micros(total: int) -> int:
+    return -(-total // _SCALE)
+
+
+def _unpriced(choice: Choice) -> Misconfigured:
+    return Misconfigured(
+        f"{choice.model} has no price in {TABLE} and none in routes.toml. Add one there, in micro-dollars per million tokens: "
+        f'[prices."{choice.model}"] with date = {datetime.now(UTC):%Y-%m-%d}, input = … and output = …; '
+        "or give its choice free = true where it costs nothing"
+    )

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from activities import caching, prices
+from activities import caching
 from activities.commit import commit_riders
 from activities.partial import keep_partial
 from activities.replies import Judged, unsupported
 from activities.turn_results import Call, Started, body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
 from contracts.base import canonical
-from contracts.conversation import ModelReply, Usage
+from contracts.conversation import ModelReply
 from contracts.handoff import Answer, Handoff
 from contracts.steps import Turn
 from ledger import artifacts, handoffs, turns
@@ -29,7 +29,7 @@ def store_turn(
     latency_ms: int = 0,
 ) -> Turn:
     """Store the turn, or give back the one that another attempt of the call has stored: that one stands."""
-    request, usage = call.request, reply.usage or Usage()
+    request, usage = call.request, reply.usage or started.most
     handoff = None if judged.answer is None else _handoff(connection, files, call, started, reply, judged.answer)
     new = _new(call, started, reply, judged, handoff, charged, latency_ms)
     if not turns.insert(connection, new):
@@ -72,9 +72,9 @@ def _new(
         reply=reply,
         problem=judged.problem or "",
         handoff=handoff.model_dump_json() if handoff else "",
-        usage=reply.usage or Usage(),
+        usage=reply.usage or started.most,
         usd_micros=charged,
-        price_version=prices.price_version(started.choice),
+        price_version=started.tariff.version,
         latency_ms=latency_ms,
         flagged=reply.usage is None,
         attempt=call.attempt,

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from activities.agents import Agent
 from activities.growth import Bounds, Size
+from activities.prices import Tariff
 from activities.replies import Judged
 from contracts.agents import AgentRef, Choice
 from contracts.base import canonical, sha256
@@ -42,6 +43,10 @@ class Started:
     prompt: ModelRequest
     choice: Choice
     provider: str
+    tariff: Tariff
+    """By what the call is charged, also where the price changes while it runs."""
+    most: Usage
+    """The most that it can use, for which money is reserved."""
     reservation: str
     read: tuple[str, ...]
     taint: tuple[str, ...]

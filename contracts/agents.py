@@ -1,11 +1,15 @@
 """An agent as a file: what its front matter says, and what a run pins of it."""
 
+import datetime
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from contracts.base import Contract, Digest, Input, PerMille
+
+MODEL = r"^[a-z][a-z0-9_-]*:.+$"
+"""A model by its provider: `provider:model`."""
 
 When = Literal["first", "outage", "invalid", "unsure"]
 
@@ -71,16 +75,28 @@ class ToolPin(Contract):
 
 
 class Price(Input):
-    """Micro-dollars per million tokens, for a model that the price table does not know."""
+    """Micro-dollars per million tokens. What is not said of a provider's cache costs as plain input."""
 
     input: int = Field(ge=0)
     output: int = Field(ge=0)
+    cache_read: int | None = Field(default=None, ge=0, description="input that the provider had in its cache")
+    cache_write: int | None = Field(default=None, ge=0, description="input that the provider puts into its cache")
+
+    def parts(self) -> tuple[int | None, ...]:
+        """All of it, in the order of the fields."""
+        return self.input, self.output, self.cache_read, self.cache_write
+
+
+class DatedPrice(Price):
+    """A table `[prices."provider:model"]` of routes.toml. Its date is the name under which costs are recorded."""
+
+    date: datetime.date
 
 
 class Choice(Input):
     """One choice of a route: a model by its provider, and when it is tried."""
 
-    model: str = Field(pattern=r"^[a-z][a-z0-9_-]*:.+$", description="provider:model")
+    model: str = Field(pattern=MODEL, description="provider:model")
     when: tuple[When, ...] = ("first", "outage")
     free: bool = Field(default=False, description="costs nothing, so no price is needed")
     price: Price | None = None

@@ -86,13 +86,16 @@ class ModelRequest(Contract):
 
 
 class Usage(Contract):
-    """Tokens that one call used. `input` includes cached ones; `reasoning` is a part of `output`."""
+    """Tokens that one call used. `input` includes cached ones; `reasoning` is a part of `output`, and `cache_write_1h` of
+    `cache_write`: what was kept for an hour, which costs more.
+    """
 
     input: int = Field(default=0, ge=0)
     output: int = Field(default=0, ge=0)
     cache_read: int = Field(default=0, ge=0)
     cache_write: int = Field(default=0, ge=0)
     reasoning: int = Field(default=0, ge=0)
+    cache_write_1h: int = Field(default=0, ge=0)
 
 
 class ModelReply(Contract):

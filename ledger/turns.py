@@ -58,6 +58,7 @@ class NewTurn:
     price_version: str
     latency_ms: int
     flagged: bool
+    """The provider's usage was missing or cannot be: tokens and cost are the most that were possible, and may be far less."""
     attempt: int
     cached: bool = False
 

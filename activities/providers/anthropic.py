@@ -139,7 +139,10 @@ def _call(use: _ToolUse) -> ToolCall:
 def _usage(usage: Any) -> Usage | None:
     """Usage in our words: here the input count leaves cached tokens out, so they are added. None for nonsense."""
     try:
+        kept = usage.get("cache_creation") if isinstance(usage, dict) else None
+        hour, short = tokens(kept, ["ephemeral_1h_input_tokens"]), tokens(kept, ["ephemeral_5m_input_tokens"])
         read, write = tokens(usage, ["cache_read_input_tokens"]), tokens(usage, ["cache_creation_input_tokens"])
+        write = max(write, hour + short)  # an endpoint may say the sum, its parts, or both
         return plausible(
             Usage(
                 input=tokens(usage, ["input_tokens"], required=True) + read + write,
@@ -147,6 +150,7 @@ def _usage(usage: Any) -> Usage | None:
                 cache_read=read,
                 cache_write=write,
                 reasoning=tokens(usage.get("output_tokens_details"), ["thinking_tokens"]),
+                cache_write_1h=hour,
             )
         )
     except ValueError:

@@ -1,97 +1,181 @@
 """Prices: integer micro-dollars, rounded up, never guessed and never zero by accident."""
 
+from datetime import date
+from decimal import ROUND_CEILING
+
 import pytest
+from genai_prices import Usage as ListUsage
+from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
 from activities import prices
-from contracts.agents import Choice, Price
+from activities.prices import charge, estimate, tariff
+from contracts.agents import Choice, DatedPrice, Price
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured
 
 LISTED = Choice(model="anthropic:claude-sonnet-5-5")
+TIERED = Choice(model="openai:gpt-6.1-sol")
 OWN = Choice(model="corner:shop", price=Price(input=3_000_000, output=15_000_000))
+KEPT = Choice(model="corner:shop", price=Price(input=3_000_000, output=15_000_000, cache_read=300_000, cache_write=3_750_000))
 FREE = Choice(model="corner:shop", free=True)
 SCRIPTED = Choice(model="scripted:any")
 UNKNOWN = Choice(model="corner:shop")
+DATED = {"corner:shop": DatedPrice(date=date(2026, 11, 1), input=1_000_000, output=2_000_000)}
 
-TOKENS = st.integers(0, 5_000_000)
+PAID = [LISTED, TIERED, OWN, KEPT]
+COUNT = st.integers(0, 2_000_000)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Usage:
+    """Any usage of which no part is larger than its whole; what is kept for an hour is never asked for."""
+    read, write, reasoning = draw(COUNT), draw(COUNT), draw(COUNT)
+    given = read + write + draw(COUNT)
+    return Usage(input=given, output=reasoning + draw(COUNT), cache_read=read, cache_write=write, reasoning=reasoning)
 
 
 @pytest.mark.parametrize("choice", [UNKNOWN, Choice(model="anthropic:no-such-model"), Choice(model="scriptedx:any")])
 def test_an_unknown_price_is_refused(choice: Choice) -> None:
-    """No price is not a price of zero: both before and after a call, and the message says what to write where."""
-    said = rf"{choice.model} has no price in genai-prices .*routes\.toml.*price = .*free = true"
+    """No price is not a price of zero, and the message says what to write where."""
+    said = rf'{choice.model} has no price in genai-prices .*routes\.toml.*\[prices\."{choice.model}"\].*free = true'
     with pytest.raises(Misconfigured, match=said):
-        prices.worst_case(choice, 100, 100)
-    with pytest.raises(Misconfigured, match=said):
-        prices.cost(choice, Usage(input=1, output=1))
-
-
-def test_an_unknown_price_is_refused_also_for_nothing() -> None:
-    """A call that used no tokens has no price either."""
-    with pytest.raises(Misconfigured):
-        prices.cost(UNKNOWN, Usage())
+        tariff(choice, {"corner:other": DATED["corner:shop"]})
 
 
 @pytest.mark.parametrize("choice", [FREE, SCRIPTED])
 def test_only_what_is_said_to_be_free_costs_nothing(choice: Choice) -> None:
     """A model that routes.toml calls free, and the scripted one."""
-    assert prices.worst_case(choice, 10**9, 10**6) == prices.cost(choice, Usage(input=10**6, output=10**6)) == 0
-    assert prices.price_version(choice) == "free"
+    much = Usage(input=10**9, output=10**6)
+    assert tariff(choice).worst_case(much) == tariff(choice).cost(much) == 0
+    assert tariff(choice).version == "free"
 
 
 def test_a_declared_price_counts() -> None:
-    """Micro-dollars per million tokens, for input and output apart; the record says which price it was."""
-    assert prices.cost(OWN, Usage(input=1_000_000, output=0)) == 3_000_000
-    assert prices.cost(OWN, Usage(input=0, output=1_000_000)) == 15_000_000
-    assert prices.price_version(OWN) == "routes 3000000/15000000"
+    """Micro-dollars per million tokens, for each kind of token apart; the record says which price it was."""
+    assert tariff(OWN).cost(Usage(input=1_000_000, output=0)) == 3_000_000
+    assert tariff(OWN).cost(Usage(input=0, output=1_000_000)) == 15_000_000
+    assert tariff(OWN).cost(Usage(input=1_000_000, cache_read=600_000, cache_write=400_000)) == 3_000_000
+    assert tariff(KEPT).cost(Usage(input=1_000_000, cache_read=600_000, cache_write=400_000)) == 180_000 + 1_500_000
+    assert tariff(OWN).version == "routes 3000000/15000000"
+    assert tariff(KEPT).version == "routes 3000000/15000000/300000/3750000"
 
 
-def test_a_declared_price_goes_before_the_list() -> None:
-    """Who writes a price means it."""
-    own = Choice(model=LISTED.model, price=Price(input=1, output=1))
-    assert prices.cost(own, Usage(input=1_000_000, output=1_000_000)) == 2
+def test_each_declared_price_goes_before_the_next() -> None:
+    """Free before a choice's own price, that before the dated table, and the table before the list."""
+    used = Usage(input=1_000_000)
+    table = {LISTED.model: DATED["corner:shop"]}
+    own = Choice(model=LISTED.model, price=Price(input=7, output=1))
+    assert tariff(Choice(model=LISTED.model, free=True, price=own.price), table).cost(used) == 0
+    assert tariff(own, table).cost(used) == 7
+    assert (tariff(LISTED, table).cost(used), tariff(LISTED, table).version) == (1_000_000, "routes.toml 2026-11-01")
+    assert tariff(LISTED).version == prices.TABLE
 
 
 def test_a_fraction_is_rounded_up() -> None:
     """A single token of a cheap model costs one micro-dollar, not none."""
     cheap = Choice(model="corner:shop", price=Price(input=1, output=1))
-    assert prices.cost(cheap, Usage(input=1, output=0)) == 1
-    assert prices.cost(OWN, Usage(input=1, output=0)) == 3
+    assert tariff(cheap).cost(Usage(input=1)) == 1
+    assert tariff(OWN).cost(Usage(input=1)) == 3
+    assert tariff(cheap).cost(Usage(input=1_000_000, output=1)) == 2
 
 
-def test_the_list_knows_a_real_model() -> None:
-    """A listed model costs something, and the record names list and version."""
-    assert prices.cost(LISTED, Usage(input=1_000_000, output=1_000_000)) > 1_000_000
-    assert prices.price_version(LISTED).startswith("genai-prices ")
+def test_cached_tokens_of_anthropic_by_hand() -> None:
+    """1000 fresh, 20000 read, 4000 written for minutes, 2000 for an hour and 500 out, each at its own price."""
+    used = Usage(input=27_000, output=500, cache_read=20_000, cache_write=6_000, cache_write_1h=2_000)
+    opus = tariff(Choice(model="anthropic:claude-opus-5-5"))
+    # $4 fresh, $0.20 read, $5 written, $8 for an hour, $20 out.
+    assert opus.cost(used) == 4_000 + 4_000 + 20_000 + 16_000 + 10_000
 
 
-def test_cached_input_is_cheaper_than_fresh_input() -> None:
-    """A cache that is read lowers the cost of a listed model."""
-    fresh = prices.cost(LISTED, Usage(input=1_000_000, output=0))
-    assert 0 < prices.cost(LISTED, Usage(input=1_000_000, output=0, cache_read=1_000_000)) < fresh
+def test_cached_tokens_of_openai_by_hand() -> None:
+    """GPT-6.1 Sol: $2 fresh, $0.10 read, $2.50 written, $10 out; above 272,000 tokens of input $4, $0.20, $5 and $15."""
+    used = Usage(input=27_001, output=500, cache_read=20_000, cache_write=6_001, reasoning=300)
+    assert tariff(TIERED).cost(used) == 2_000 + 2_000 + 15_003 + 5_000  # 2.5 micro-dollars are left: rounded up
+    at = Usage(input=272_000, output=1_000, cache_read=100_000)
+    above = at.model_copy(update={"input": 272_001})
+    assert tariff(TIERED).cost(at) == 344_000 + 10_000 + 10_000
+    assert tariff(TIERED).cost(above) == 688_004 + 20_000 + 15_000
 
 
-@given(tokens_in=TOKENS, tokens_out=TOKENS, spare=st.integers(0, 1_000_000))
-@pytest.mark.parametrize("choice", [LISTED, OWN], ids=lambda choice: choice.model)
-def test_the_worst_case_covers_every_reply(choice: Choice, tokens_in: int, tokens_out: int, spare: int) -> None:
-    """Whatever a reply used within the prompt's bytes and its output limit costs no more than was held, and both are whole."""
-    held = prices.worst_case(choice, tokens_in * prices.BYTES_PER_TOKEN, tokens_out + spare)
-    cost = prices.cost(choice, Usage(input=tokens_in, output=tokens_out))
+LIKE_LISTED = [
+    "anthropic:claude-opus-5-5",
+    "openai:gpt-6.1-terra",
+    "openai:gpt-4o",
+    "google:gemini-2.5-pro",
+    "deepseek:deepseek-chat",
+]
+
+
+@pytest.mark.parametrize("model", LIKE_LISTED)
+@given(used=usages())
+def test_the_list_is_read_as_its_makers_read_it(model: str, used: Usage) -> None:
+    """For models with and without cache prices and steps, the sum is the one that genai-prices itself makes."""
+    name = model.partition(":")
+    kinds = {"cache_read_tokens": used.cache_read or None, "cache_write_tokens": used.cache_write or None}
+    listed = calc_price(ListUsage(input_tokens=used.input, output_tokens=used.output, **kinds), name[2], provider_id=name[0])
+    wanted = int((listed.total_price * 1_000_000).to_integral_value(rounding=ROUND_CEILING))
+    assert tariff(Choice(model=model)).cost(used) == wanted
+
+
+@given(used=usages(), spare_in=COUNT, spare_out=COUNT)
+@pytest.mark.parametrize("choice", PAID, ids=lambda choice: choice.model)
+def test_the_worst_case_covers_every_reply(choice: Choice, used: Usage, spare_in: int, spare_out: int) -> None:
+    """Whatever a reply used within its input and output costs no more than was held, cache writes and steps included."""
+    made = tariff(choice)
+    cost, held = made.cost(used), made.worst_case(Usage(input=used.input + spare_in, output=used.output + spare_out))
     assert isinstance(cost, int)
     assert 0 <= cost <= held
 
 
-@given(one=TOKENS, two=TOKENS)
-def test_more_tokens_never_cost_less(one: int, two: int) -> None:
-    """Rounding never turns the order around."""
-    few, many = sorted((one, two))
-    for choice in (LISTED, OWN):
-        assert prices.cost(choice, Usage(input=few, output=few)) <= prices.cost(choice, Usage(input=many, output=many))
+def test_a_worst_case_of_fresh_input_alone_would_not_do() -> None:
+    """The test above can fail: written into a cache, the same input costs more than fresh."""
+    written = Usage(input=1_000, cache_write=1_000)
+    assert tariff(LISTED).cost(written) > tariff(LISTED).cost(Usage(input=1_000))
+
+
+@given(used=usages(), more=usages())
+def test_more_tokens_never_cost_less(used: Usage, more: Usage) -> None:
+    """Rounding and steps never turn the order around."""
+    both = Usage(**{name: getattr(used, name) + getattr(more, name) for name in Usage.model_fields})
+    for choice in PAID:
+        assert tariff(choice).cost(used) <= tariff(choice).cost(both)
+
+
+def test_what_cannot_be_is_not_charged() -> None:
+    """Missing usage, and one that costs more than the most that was possible, is none; what fits is charged as it is."""
+    most = Usage(input=1_000, output=100)
+    assert charge(tariff(OWN), most, None) is None
+    assert charge(tariff(OWN), most, Usage(input=2**50, output=1)) is None
+    assert charge(tariff(OWN), most, Usage(input=1_001, output=100)) is None
+    assert charge(tariff(OWN), most, most) == tariff(OWN).worst_case(most) == 4_500
+    assert charge(tariff(FREE), most, Usage(input=2**50)) == 0
+
+
+ESTIMATES = [
+    ("the quick brown fox jumps over the lazy dog\n", 22),
+    ("0123456789abcdef", 13),
+    ("{[()]}", 6),
+    ("日本語", 9),
+    ("🦀", 4),
+    ("", 0),
+]
+
+
+@pytest.mark.parametrize(("text", "tokens"), ESTIMATES)
+def test_the_estimate_by_hand(text: str, tokens: int) -> None:
+    """Two letters or spaces to a token; every other byte, and every byte of a script that is not Latin, is one of its own."""
+    assert estimate(text.encode()) == tokens + prices.HIDDEN_TOKENS
+
+
+@given(st.binary(), st.binary())
+def test_the_estimate_grows_with_its_prompt(one: bytes, two: bytes) -> None:
+    """A longer prompt never has a smaller estimate, and none is estimated above its bytes and what a provider adds."""
+    assert estimate(one) <= estimate(one + two) <= len(one + two) + prices.HIDDEN_TOKENS
 
 
 def test_the_smallest_call_holds_something() -> None:
     """Also an empty prompt reserves money before it is sent."""
-    assert prices.worst_case(OWN, 0, 1) > 0
-    assert prices.worst_case(LISTED, 0, 1) > 0
+    for choice in PAID:
+        assert tariff(choice).worst_case(Usage(input=estimate(b""), output=1)) > 0

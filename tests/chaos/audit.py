@@ -87,7 +87,7 @@ def _money(scenario: Scenario) -> Iterator[str]:
     served: Counter[str] = Counter()
     for call in scenario.scene.calls:
         if call["run"] in scenario.reports and call["what"] == "answered":
-            served[call["key"]] += prices.cost(Choice(model=MODEL), Usage.model_validate(call["usage"]))
+            served[call["key"]] += prices.tariff(Choice(model=MODEL)).cost(Usage.model_validate(call["usage"]))
     charged: Counter[str] = Counter()
     spent: Counter[str] = Counter()
     for row in rows(scenario, tables.reservation):

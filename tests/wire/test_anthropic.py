@@ -162,6 +162,8 @@ async def test_arguments_that_are_no_object_are_a_problem_of_the_call(server: Wi
     assert (call.arguments, call.problem) == ("{oops", "the arguments are not a JSON object")
 
 
+KEPT = {"cache_creation": {"ephemeral_1h_input_tokens": 5, "ephemeral_5m_input_tokens": 3}}
+
 USAGES: list[tuple[Any, Usage | None]] = [
     (..., None),
     (None, None),
@@ -180,6 +182,12 @@ USAGES: list[tuple[Any, Usage | None]] = [
         {"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 8},
         Usage(input=13, output=2, cache_read=4, cache_write=8),
     ),
+    (
+        {"input_tokens": 1, "output_tokens": 2, "cache_creation_input_tokens": 8} | KEPT,
+        Usage(input=9, output=2, cache_write=8, cache_write_1h=5),
+    ),
+    ({"input_tokens": 1, "output_tokens": 2} | KEPT, Usage(input=9, output=2, cache_write=8, cache_write_1h=5)),
+    ({"input_tokens": 1, "output_tokens": 2, "cache_creation": {"ephemeral_1h_input_tokens": "5"}}, None),
 ]
 
 
