@@ -11,7 +11,7 @@ from activities.agents import Agent, Catalogue
 from activities.policy import Policy
 from contracts.agents import AgentPin, Choice
 from contracts.errors import BatonError, NotFound
-from contracts.money import Ceilings, micros
+from contracts.money import Ceilings, micros, usd
 from contracts.pins import Began
 from contracts.runs import Note
 from contracts.steps import BeginRun
@@ -77,6 +77,7 @@ class Admission:
             agents=pins,
             gates={kind: self._policy.gate(kind) for kind in request.gates},
             kept=True,
+            kept_back=self._ceilings.kept_back,
             story=request.story,
         )
 
@@ -88,7 +89,7 @@ class Admission:
         holder = runs.begin(connection, request, began)
         if holder is not None:
             return began.model_copy(update={"duplicate_of": holder})
-        spend.set_ceiling(connection, Scope(f"run:{request.run.trace}", began.ceiling_micros))
+        spend.begin(connection, Scope(f"run:{request.run.trace}", began.ceiling_micros))
         insert_each_once(connection, agent_version, [self._version(pin) for pin in began.agents.values()])
         return began
 
@@ -126,6 +127,6 @@ def admitted_line(request: BeginRun, began: Began) -> Note:
         at=datetime.now(UTC),
         stage="intake",
         did=f"admitted the run for {began.owner}",
-        why=f"agents {who}; ceiling {spend.usd(began.ceiling_micros)}",
+        why=f"agents {who}; ceiling {usd(began.ceiling_micros)}",
         next=request.next,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from contracts.base import digest_of
 from contracts.runs import Note, Request, RunState
-from ledger import feed, resets, runs
+from ledger import feed, resets, runs, spend
 from ledger.db import Ledger
 
 
@@ -28,12 +28,14 @@ def commit_riders(
         refused = runs.change(connection, request.run, request.change)
         if refused is not None:
             notes.append(_forbidden(request, refused))
+    for slice_id in request.gives_back:
+        spend.give_back(connection, slice_id)
     feed.append(connection, request.run, notes, tokens=tokens, usd_micros=usd_micros)
 
 
 async def commit_alone(ledger: Ledger, request: Request) -> None:
     """Write what rides along with an activity that has nothing else to write. Where nothing rides no transaction is needed."""
-    if request.notes or request.change is not None:
+    if request.notes or request.change is not None or request.gives_back:
         await ledger.tx(commit_riders, request)
 
 

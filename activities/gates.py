@@ -1,5 +1,6 @@
 """Gates on the activity side: opening them, and checking a decision before it counts."""
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -15,8 +16,10 @@ from activities.policy import Policy
 from contracts.base import digest_of
 from contracts.errors import Refused
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
+from contracts.money import micros
 from contracts.runs import Note
-from ledger import actions, artifacts, gates, resets
+from ledger import actions, artifacts, ceilings, gates, resets
+from ledger.ceilings import Change
 from ledger.db import Ledger
 
 
@@ -39,6 +42,8 @@ class Gates:
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
         again = resets.whose(connection, view, request.run.run_id) == "newer"
         counted = gates.open_gate(connection, request)
+        if view.ceiling is not None:
+            ceilings.trip_open(connection, view.trace, view.gate, view.project, view.ceiling)
         commit_riders(connection, request, [_again_line(view, request.run.run_id, counted) if again else _open_line(view)])
 
     @activity.defn
@@ -62,12 +67,14 @@ class Gates:
             own.append(_again_line(request.gate, request.run.run_id, counted))
         if claim is None:
             outcome = gates.expire(connection, request.gate, request.closes, datetime.now(UTC))
+            ceilings.trip_closed(connection, request.gate.trace, request.gate.gate, outcome.verb, outcome.by)
             commit_riders(connection, request, [*own, _closed_line(request, outcome)])
             return outcome
         return self._decide(connection, request, claim, own)
 
     def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
         refused = self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
+        refused = refused or _too_much(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         if refused is None and claim.verb == "approve":
             refused = _conflict(connection, intents)
@@ -75,6 +82,8 @@ class Gates:
             outcome = gates.win(connection, request, claim, authenticated=False)
             if outcome.won and outcome.verb == "approve":
                 outcome = outcome.model_copy(update={"intents": _approve_intents(connection, request, intents)})
+            if outcome.won:
+                _raise(connection, request, claim, outcome)
         else:
             outcome = gates.decided(claim, request.gate, authenticated=False, refused=refused)
         refused = outcome.reason or _decided_before(claim, outcome)
@@ -85,6 +94,27 @@ class Gates:
             own.append(_stands_line(request, claim, outcome))
         commit_riders(connection, request, own)
         return outcome
+
+
+def _too_much(request: AdmitDecision, claim: Claimed) -> str | None:
+    """Why a ceiling may not be raised that far, or None."""
+    most, wanted = request.policy.most_usd, claim.decision.to_usd
+    if claim.verb != "raise_ceiling" or most is None or wanted is None or wanted <= most:
+        return None
+    return f"policy lets a run be given ${most} at most, not ${wanted}"
+
+
+def _raise(connection: Connection, request: AdmitDecision, claim: Claimed, outcome: Decided) -> None:
+    """Carry out a decision at a `ceiling` gate. Done again it changes nothing; one that was raised further stays so."""
+    view, said = request.gate, claim.decision
+    if view.ceiling is None:
+        return
+    ceilings.trip_closed(connection, view.trace, view.gate, outcome.verb, outcome.by)
+    if outcome.verb == "raise_ceiling" and said.to_usd is not None:
+        name = digest_of("raise", view.trace, view.gate, view.subject, said.by, str(said.to_usd))
+        change = Change(name, view.ceiling.scope, micros(said.to_usd), said.by, said.note, said.channel or claim.via)
+        with contextlib.suppress(Refused):
+            ceilings.raise_to(connection, change)
 
 
 def _conflict(connection: Connection, intents: list[Intent]) -> str | None:
@@ -190,7 +220,11 @@ def _decision_line(view: GateView, claim: Claimed, outcome: Decided, refused: st
 
 def _closed_line(request: AdmitDecision, outcome: Decided) -> Note:
     view = request.gate
-    whys = {"expired": "nobody decided before the deadline", "cancelled": "the run ended while it was open"}
+    whys = {
+        "expired": "nobody decided before the deadline",
+        "cancelled": "the run ended while it was open",
+        "released": "there is room again for what waited",
+    }
     return Note(
         key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
         at=outcome.at,

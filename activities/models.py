@@ -22,7 +22,7 @@ from activities.prompting import model_request
 from activities.providers.base import Provider, ProviderError
 from activities.replies import KEPT, Judged, bounded, judge
 from activities.shielding import kept
-from activities.spending import scopes_of
+from activities.spending import parts_of, refusal, shared_by
 from activities.storing import store_turn
 from activities.turn_results import Call, Started, read_in_chain, turn_of
 from contracts.agents import Choice
@@ -36,7 +36,7 @@ from contracts.pins import Began
 from contracts.steps import CallModel, Turn
 from ledger import artifacts, feed, handoffs, spend, turns
 from ledger.db import Ledger
-from ledger.spend import CeilingReached, Overtaken, Scope
+from ledger.spend import About, CeilingReached, Overtaken, Scope, Slice
 
 CALL_MARGIN = timedelta(seconds=20)
 """Time an attempt has beyond the model call itself, for the ledger."""
@@ -145,9 +145,7 @@ class Models:
         except Overtaken:
             return await self._begin(call, choice, reservation)
         except CeilingReached as error:
-            raise ApplicationError(
-                str(error), error.scope_id, type="CeilingReached", non_retryable=True, category=ApplicationErrorCategory.BENIGN
-            ) from None
+            raise refusal(error, call.ref.name, choice.model) from None
         except GrowthHeld as error:
             raise ApplicationError(
                 str(error), type="GrowthHeld", non_retryable=True, category=ApplicationErrorCategory.BENIGN
@@ -196,6 +194,7 @@ class Models:
             price_version=tariff.version,
             worker=self._worker,
             identity=reservation,
+            about=About(request.run.trace, request.run.path, request.run.project, call.ref.name, choice.model),
         )
         return started
 
@@ -228,9 +227,10 @@ class Models:
         artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "task", untrusted=False)
         return request.task.encode()
 
-    def _scopes(self, call: Call) -> list[Scope]:
+    def _scopes(self, call: Call) -> list[Scope | Slice]:
         run = call.request.run
-        return scopes_of(self._ceilings, trace=run.trace, project=run.project, agent=call.ref.name, now=datetime.now(UTC))
+        shared = shared_by(self._ceilings, project=run.project, agent=call.ref.name, now=datetime.now(UTC))
+        return [*parts_of(self._ceilings, run, call.request.parts), *shared]
 
     def _finish(self, connection: Connection, call: Call, started: Started, reply: ModelReply, latency_ms: int) -> Turn:
         request, agent = call.request, call.agent

@@ -70,7 +70,7 @@ class Policy(Input, name="policy/1"):
             return "agents never decide at a gate"
         if self.identity == "known" and by not in self.people:
             return f"{by!r} is not one of the people in policy.toml, and identity is 'known'"
-        if verb == "approve" and not rule.requester_may_approve and by == owner:
+        if verb in ("approve", "raise_ceiling") and not rule.requester_may_approve and by == owner:
             return f"{by!r} asked for this run and may not approve it"
         # Nobody proves who they are when any name is taken, so a name brings no role with it; and a role is no name.
         roles = set(self.people[by].roles) if self.identity == "known" else set()

@@ -1,21 +1,35 @@
 """Which ceilings a call counts against, and what of them has to be set before anybody may pay."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
 from contracts.agents import Choice
 from contracts.errors import Misconfigured
-from contracts.money import Ceilings, micros
-from ledger.spend import Scope
+from contracts.money import Ceilings, Part, micros, resets_at
+from contracts.runs import RunRef
+from ledger.spend import CeilingReached, Scope, Slice
 
 _LEVELS = ("run_usd", "agent_day_usd", "month_usd")
 
 
-def scopes_of(ceilings: Ceilings, *, trace: str, project: str, agent: str, now: datetime) -> list[Scope]:
-    """The ceilings of one call, the one that all share last: it is locked for the shortest time."""
+def parts_of(ceilings: Ceilings, run: RunRef, parts: Sequence[Part]) -> list[Scope | Slice]:
+    """The run's own ceiling, then the slices of the children that this call is made in, from the outermost to the innermost."""
+    whole = f"run:{run.trace}"
+    own = Scope(whole, micros(ceilings.run_default(run.project) or Decimal()), parts[0].kept_back if parts else 0)
+    found: list[Scope | Slice] = [own]
+    for part in parts:
+        found.append(Slice(whole, part.group, part.name, part.among, part.kept_back))
+        whole = f"{whole}/{part.group}/{part.name}"
+    return found
+
+
+def shared_by(ceilings: Ceilings, *, project: str, agent: str, now: datetime) -> list[Scope]:
+    """The ceilings of a call that other runs share, the one that all share last: it is locked for the shortest time."""
     own = ceilings.projects.get(project)
-    scopes = [_scope(f"run:{trace}", ceilings.run_default(project))]
+    scopes = []
     if own is not None:
         scopes.append(_scope(f"project:{project}:agent:{agent}:{now:%Y-%m-%d}", own.agent_day_usd))
     scopes.append(_scope(f"agent:{agent}:{now:%Y-%m-%d}", ceilings.agent_day_usd))
@@ -25,13 +39,14 @@ def scopes_of(ceilings: Ceilings, *, trace: str, project: str, agent: str, now: 
     return [scope for scope in scopes if scope is not None]
 
 
-def shared_scopes(ceilings: Ceilings, agents: Iterable[str], now: datetime) -> list[Scope]:
-    """The ceilings of this period that runs share, as they are configured."""
+def shared_scopes(ceilings: Ceilings, projects: Iterable[str], agents: Iterable[str], now: datetime) -> list[Scope]:
+    """The ceilings of this period that runs of these projects share, as they are configured."""
     found: dict[str, Scope] = {}
-    for project in ("", *ceilings.projects):
+    agents = tuple(agents)
+    for project in projects:
         for agent in agents:
-            found |= {one.id: one for one in scopes_of(ceilings, trace="", project=project, agent=agent, now=now)}
-    return [scope for scope in found.values() if not scope.id.startswith("run:")]
+            found |= {one.id: one for one in shared_by(ceilings, project=project, agent=agent, now=now)}
+    return list(found.values())
 
 
 def check_levels(ceilings: Ceilings, choices: Iterable[Choice]) -> None:
@@ -44,6 +59,15 @@ def check_levels(ceilings: Ceilings, choices: Iterable[Choice]) -> None:
             f"{', '.join(f'{name} = …' for name in unset)} (US dollars) into [ceilings] of baton.toml, "
             f"or set BATON_CEILINGS__{unset[0].upper()}"
         )
+
+
+def refusal(error: CeilingReached, agent: str, model: str) -> ApplicationError:
+    """What a refused call ends its activity with: nothing to try again here, and no failure either; the workflow parks."""
+    found = error.refused
+    refused = found.model_copy(update={"agent": agent, "model": model, "resets_at": resets_at(found.scope)})
+    details = refused.model_dump(mode="json", exclude_defaults=True)
+    category = ApplicationErrorCategory.BENIGN
+    return ApplicationError(str(error), details, type="CeilingReached", non_retryable=True, category=category)
 
 
 def _scope(name: str, usd: Decimal | None) -> Scope | None:

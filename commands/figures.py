@@ -56,7 +56,7 @@ _COLUMNS = (
 
 
 def _row(name: str, one: "Quality") -> list[str]:
-    from ledger.spend import usd
+    from contracts.money import usd
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in one.outcomes.most_common())
     latency = [_seconds(one.latency.percentile(percent)) for percent in (50, 95, 99)]

@@ -102,7 +102,7 @@ _OF = {"agent": " a day", "project": " a month"}
 
 
 def _tell(out: Out, by: Group, spent: "Spending", shown: "dict[str, Sums]", ceilings: dict[str, int | None]) -> None:
-    from ledger.spend import usd
+    from contracts.money import usd
 
     def row(name: str, sums: "Sums", ceiling: int | None) -> list[str]:
         money = [usd(one) for one in (sums.spent, *sums.parts.values(), sums.held)]
@@ -128,8 +128,8 @@ def _month_fields(month: "Month") -> dict[str, Any]:
 
 
 def _month_line(month: "Month", project: str | None) -> str:
+    from contracts.money import usd
     from ledger.figures_expected import NO_HISTORY
-    from ledger.spend import usd
 
     whose = f"month {month.name}" + (f" of project {project}" if project else "")
     ceiling = "no ceiling" if month.ceiling is None else f"ceiling {usd(month.ceiling)}"

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Digest, Input, Line
 from contracts.handoff import Question
-from contracts.money import Usd
+from contracts.money import CeilingRefused, Usd
 from contracts.runs import Request
 
 GateKind = Literal[
@@ -43,7 +43,10 @@ VERBS: dict[GateKind, tuple[Verb, ...]] = {
 }
 """A closed list: which verbs each kind of gate takes. Each verb is a signal and an update of the same name."""
 
-OFFERED: tuple[Verb, ...] = ("approve", "reject", "request_changes", "answer", "happened", "did_not_happen")
+OFFERED: tuple[Verb, ...] = (
+    *("approve", "reject", "request_changes", "answer", "happened", "did_not_happen"),
+    *("raise_ceiling", "stop"),
+)
 """The verbs that workflows take today."""
 
 NEEDS_NOTE: frozenset[Verb] = frozenset({"reject", "request_changes"})
@@ -64,6 +67,7 @@ class Decision(Input, name="decision/1"):
     answers: dict[str, str] | None = Field(default=None, max_length=50, description="with answer: question id to answer")
     channel: Line = Field(default="", max_length=40, description="where it was sent from: cli, console, web-ui, …")
     nonce: Line | None = Field(default=None, max_length=100, description="makes one decision one, however often it is sent")
+    to_usd: Usd | None = Field(default=None, description="with raise_ceiling: the new ceiling in US dollars")
 
 
 class GatePolicy(Contract):
@@ -99,6 +103,7 @@ class GateView(Contract, name="gate_view/1"):
     deadline: datetime
     on_expiry: str
     state: str = "open"
+    ceiling: CeilingRefused | None = Field(default=None, description="of a `ceiling` gate: what was refused")
 
 
 class Claimed(Contract):
@@ -151,7 +156,7 @@ class AdmitDecision(Request, name="admit_decision/1"):
     policy: GatePolicy
     claim: Claimed | None
     owner: str
-    closes: Literal["expired", "cancelled"] = "expired"
+    closes: Literal["expired", "cancelled", "released"] = "expired"
 
 
 class Decided(Contract, name="decided/1"):
@@ -159,7 +164,7 @@ class Decided(Contract, name="decided/1"):
 
     gate: str
     won: bool
-    verb: Verb | Literal["expired", "cancelled"]
+    verb: Verb | Literal["expired", "cancelled", "released"] = Field(description="released: there is room, nobody need decide")
     by: str = ""
     note: str = ""
     answers: dict[str, str] = Field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Ceilings: how much may be spent, by whom, until when; and what a run says that one of them has stopped."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -42,9 +43,24 @@ class Ceilings(Levels):
         return self.run_usd if own is None or own.run_usd is None else own.run_usd
 
 
-def micros(usd: Decimal) -> int:
+def micros(dollars: Decimal) -> int:
     """Whole micro-dollars; parts of one do not count."""
-    return int(usd * MICROS)
+    return int(dollars * MICROS)
+
+
+def usd(amount: int) -> str:
+    """Micro-dollars as people read them."""
+    digits = 4 if amount == 0 or abs(amount) >= 100 else 6  # a little money must not read as none
+    return f"${amount / MICROS:,.{digits}f}".removesuffix("00")
+
+
+class Part(Contract, brief=True):
+    """A child's part of what its parent may spend: one of `among` equal ones, given back when the child ends."""
+
+    group: str = Field(description="path of the fan-out that it is a child of")
+    name: str
+    among: int
+    kept_back: PerMille = Field(default=0, description="of the parent's ceiling, for what comes after the children")
 
 
 class CeilingRefused(Contract, name="ceiling_refused/1", brief=True):
@@ -55,14 +71,26 @@ class CeilingRefused(Contract, name="ceiling_refused/1", brief=True):
     spent: int = 0
     held: int = 0
     wanted: int = Field(description="the most that the call could cost")
+    why: str = Field(default="", description="what of the rest is not free, and for whom it is")
     agent: str = ""
     model: str = ""
     resets_at: datetime | None = Field(default=None, description="when its period ends; None: it has none")
 
     @property
+    def text(self) -> str:
+        """The refusal as people read it."""
+        numbers = f"the ceiling is {usd(self.ceiling)}, {usd(self.spent)} is spent and {usd(self.held)} held"
+        return f"{self.scope}: {numbers}; {self.why}the call could cost {usd(self.wanted)} and was not made"
+
+    @property
     def shared(self) -> bool:
         """True if runs share it: then it is raised for all of them, and not at one run's gate."""
         return level_of(self.scope) in ("agent", "month")
+
+
+def slice_of(trace: str, parts: Sequence[Part]) -> str:
+    """The id of the scope that the innermost of these parts is."""
+    return "/".join([f"run:{trace}", *(f"{part.group}/{part.name}" for part in parts)])
 
 
 def level_of(scope: str) -> Level:

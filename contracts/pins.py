@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from contracts.agents import AgentPin
-from contracts.base import Contract, Digest
+from contracts.base import Contract, Digest, PerMille
 from contracts.gates import GatePolicy
 
 
@@ -20,4 +20,5 @@ class Began(Contract, name="began/1", brief=True):
     gates: dict[str, GatePolicy]
     duplicate_of: str | None = None
     kept: bool = False
+    kept_back: PerMille = Field(default=0, description="of the run's ceiling, for what comes after its children")
     story: int = Field(default=1, description="what the run tells to its end: see workflows/kit/story.py")

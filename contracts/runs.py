@@ -84,6 +84,7 @@ class Request(Contract, brief=True):
     run: RunRef = Field(description="without `workflow_id` and `run_id` on the way: the activity's own context has them")
     notes: tuple[Note, ...] = ()
     change: RunChange | None = None
+    gives_back: tuple[str, ...] = Field(default=(), description="scopes of the run's money that ended children leave")
     waiting: tuple[str, ...] | None = Field(default=None, description="after a reset: the gates that the root waits at")
 
 

@@ -12,6 +12,7 @@ from contracts.carried import Carried
 from contracts.conversation import Usage
 from contracts.gates import GateKind, Refusal
 from contracts.handoff import Claim, Handoff, Outcome, Question
+from contracts.money import Part
 from contracts.pins import Began
 from contracts.runs import Pipeline, Request, RunRef
 from contracts.workspace import WorkspaceRef
@@ -60,6 +61,7 @@ class RunContext(Contract, name="run_context/1"):
 
     run: RunRef
     began: Began
+    parts: tuple[Part, ...] = Field(default=(), description="of its family's money, from the root's child down to this one")
 
 
 class ChildInput(Contract):
@@ -93,6 +95,7 @@ class CallModel(Request, name="call_model/1"):
     occurrence: int = 1
     beyond: bool = Field(default=False, description="a person lets this step go on although it is unusually large")
     finish: str | None = Field(default=None, description="why this must be the final output, with what there is")
+    parts: tuple[Part, ...] = Field(default=(), description="of the family's money, which this call counts against")
 
 
 class TurnCall(Contract):

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
+from contracts.money import usd
 from contracts.runs import FINAL
 from ledger.figures_period import month_of
 from ledger.figures_samples import Sample
-from ledger.spend import usd
 from ledger.tables import reservation, run, scope, turn
 
 AT_LEAST = 5

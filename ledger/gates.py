@@ -13,7 +13,7 @@ from ledger import resets
 from ledger.db import from_us, insert_once, now_us, to_us
 from ledger.tables import decision, gate
 
-_UNDECIDED = ("expired", "cancelled")
+_UNDECIDED = ("expired", "cancelled", "released")
 """States of a gate that closed without a person."""
 
 
@@ -168,7 +168,7 @@ def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
     )
 
 
-def expire(connection: Connection, view: GateView, how: Literal["expired", "cancelled"], at: datetime) -> Decided:
+def expire(connection: Connection, view: GateView, how: Literal["expired", "cancelled", "released"], at: datetime) -> Decided:
     """Close a gate without a person. A decision that was recorded before, about the same subject, stands and is given back."""
     _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)

@@ -2,12 +2,14 @@
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, literal, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, literal, null, select, update
 
 from contracts.errors import BatonError, NotFound
+from contracts.money import CeilingRefused, usd
 from ledger.db import insert_once, now_us
 from ledger.statement import Statement
 from ledger.tables import reservation, scope
@@ -16,12 +18,9 @@ from ledger.tables import reservation, scope
 class CeilingReached(BatonError):
     """A ceiling leaves no room for this call; it was not made. Raise the ceiling, or start a smaller run."""
 
-    def __init__(self, scope_id: str, ceiling: int, spent: int, held: int, wanted: int) -> None:
-        super().__init__(
-            f"{scope_id}: the ceiling is {usd(ceiling)}, {usd(spent)} is spent and {usd(held)} held; "
-            f"the call could cost {usd(wanted)} and was not made"
-        )
-        self.scope_id, self.ceiling, self.spent, self.held, self.wanted = scope_id, ceiling, spent, held, wanted
+    def __init__(self, scope_id: str, ceiling: int, spent: int, held: int, wanted: int, why: str = "") -> None:
+        self.refused = CeilingRefused(scope=scope_id, ceiling=ceiling, spent=spent, held=held, wanted=wanted, why=why)
+        super().__init__(self.refused.text)
 
 
 class Overtaken(BatonError):
@@ -30,16 +29,51 @@ class Overtaken(BatonError):
 
 @dataclass(frozen=True)
 class Scope:
-    """One ceiling that a call counts against. `ceiling` is used when the scope is seen for the first time."""
+    """One ceiling that a call counts against. `ceiling` is used when the scope is seen for the first time.
+
+    `kept_back` is what this call has to leave of it, per mille: a run's children leave something to what comes after them.
+    """
 
     id: str
     ceiling: int
+    kept_back: int = 0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A child's part of what `parent` may spend: of `among` children, which are called `group` and a name."""
+
+    parent: str
+    group: str
+    name: str
+    among: int
+    kept_back: int
+
+    @property
+    def id(self) -> str:
+        """The id of its scope."""
+        return f"{self.parent}/{self.group}/{self.name}"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reservation is for."""
+
+    trace: str = ""
+    path: str = ""
+    project: str = ""
+    agent: str = ""
+    model: str = ""
 
 
 _AMOUNT = bindparam("amount", type_=BigInteger)
+_BACK = bindparam("back", type_=BigInteger)
 _TAKE = Statement(
     update(scope)
-    .where(scope.c.id == bindparam("wanted"), scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling)
+    .where(
+        scope.c.id == bindparam("wanted"),
+        scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling - scope.c.ceiling * _BACK // 1000,
+    )
     .values(held=scope.c.held + _AMOUNT)
 )
 """One conditional UPDATE: reading first and writing then lets two callers take the same room."""
@@ -55,7 +89,14 @@ _SHIFT = Statement(
 
 
 _SCOPE = Statement(select(scope).where(scope.c.id == bindparam("wanted")))
-_INSERT = Statement(reservation.insert(), ("id", "call_key", "scopes", "state", "amount", "price_version", "worker", "at"))
+_ABOUT = ("trace", "path", "project", "agent", "model")
+_INSERT = Statement(
+    reservation.insert(), ("id", "call_key", "scopes", "state", "amount", "price_version", "worker", "at", *_ABOUT)
+)
+_SLICES = Statement(select(scope).where(scope.c.parent == bindparam("of")))
+_GROW = Statement(
+    update(scope).where(scope.c.id == bindparam("wanted")).values(ceiling=bindparam("to", type_=BigInteger), closed_at=null())
+)
 _HELD = Statement(
     select(reservation.c.id).where(reservation.c.call_key == bindparam("of"), reservation.c.state == literal("held"))
 )
@@ -65,20 +106,13 @@ _ROW = Statement(select(reservation).where(reservation.c.id == bindparam("wanted
 _MARK = Statement(
     update(reservation)
     .where(reservation.c.id == bindparam("wanted"))
-    .values(state=bindparam("to"), settled=bindparam("charged"))
+    .values(state=bindparam("to"), settled=bindparam("charged"), closed_at=bindparam("now", type_=BigInteger))
 )
 
 
-def usd(micros: int) -> str:
-    """Micro-dollars as people read them."""
-    digits = 4 if micros == 0 or abs(micros) >= 100 else 6  # a little money must not read as none
-    return f"${micros / 1_000_000:,.{digits}f}".removesuffix("00")
-
-
-def set_ceiling(connection: Connection, wanted: Scope) -> None:
-    """Set a scope's ceiling, whether or not it exists. Setting it again changes nothing."""
+def begin(connection: Connection, wanted: Scope) -> None:
+    """Make a scope. One that is there stays as it is: its ceiling may have been raised since."""
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
-    connection.execute(update(scope).where(scope.c.id == wanted.id).values(ceiling=wanted.ceiling))
 
 
 def new_id() -> str:
@@ -89,12 +123,13 @@ def new_id() -> str:
 def reserve(
     connection: Connection,
     call_key: str,
-    scopes: list[Scope],
+    scopes: Sequence[Scope | Slice],
     amount: int,
     *,
     price_version: str,
     worker: str,
     identity: str | None = None,
+    about: About = About(),
 ) -> str:
     """Hold `amount` in every scope and return the reservation's id; `CeilingReached` and nothing held where one refuses.
 
@@ -103,7 +138,10 @@ def reserve(
     """
     lose_earlier(connection, call_key)
     for wanted in scopes:
-        _take(connection, wanted, amount)
+        if isinstance(wanted, Slice):
+            _take_slice(connection, wanted, amount)
+        else:
+            _take(connection, wanted, amount)
     identity = identity or new_id()
     row = {
         "id": identity,
@@ -114,6 +152,7 @@ def reserve(
         "price_version": price_version,
         "worker": worker,
         "at": now_us(),
+        **vars(about),
     }
     _INSERT.run(connection, **row)
     return identity
@@ -129,14 +168,50 @@ def lose_earlier(connection: Connection, call_key: str) -> None:
 
 def _take(connection: Connection, wanted: Scope, amount: int) -> None:
     """Hold `amount` in one scope, which is made where it is new."""
-    if _TAKE.run(connection, wanted=wanted.id, amount=amount) == 1:
+    if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
         return
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
-    if _TAKE.run(connection, wanted=wanted.id, amount=amount) == 1:
+    if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
         return
     row = _SCOPE.first(connection, wanted=wanted.id)
     assert row is not None, "it was made or found just now"
-    raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
+    kept = row.ceiling * wanted.kept_back // 1000
+    why = f"{usd(kept)} is kept back for what comes after its children; " if kept else ""
+    raise CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount, why)
+
+
+def _take_slice(connection: Connection, wanted: Slice, amount: int) -> None:
+    """Hold `amount` in a child's slice. The parent's scope was taken before: its row is ours until the end.
+
+    A new slice is an equal part of what is free; one that is used up gets more, as far as nothing is promised to its siblings.
+    """
+    if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=0) == 1:
+        return
+    parent = _SCOPE.first(connection, wanted=wanted.parent)
+    assert parent is not None, "it was taken before"
+    there = {row.id: row for row in _SLICES.all(connection, of=wanted.parent)}
+    others = [row for row in there.values() if row.id != wanted.id and row.closed_at is None]
+    promised = sum(max(row.ceiling - row.spent - row.held, 0) for row in others)
+    usable = parent.ceiling - parent.ceiling * wanted.kept_back // 1000
+    free = usable - parent.spent - (parent.held - amount) - promised
+    mine = there.get(wanted.id)
+    needed = amount + (0 if mine is None else mine.spent + mine.held)
+    if amount > free:
+        why = f"{usd(promised)} of it is promised to other children; " if promised else ""
+        raise CeilingReached(wanted.parent, parent.ceiling, parent.spent, parent.held - amount, amount, why)
+    if mine is None:
+        opened = sum(one.startswith(f"{wanted.parent}/{wanted.group}/") for one in there)
+        ceiling = max(needed, free // max(wanted.among - opened, 1))
+        insert_once(connection, scope, id=wanted.id, ceiling=ceiling, parent=wanted.parent)
+    else:
+        _GROW.run(connection, wanted=wanted.id, to=needed)
+    _SHIFT.run(connection, wanted=wanted.id, by_spent=0, by_held=amount)
+
+
+def give_back(connection: Connection, slice_id: str) -> None:
+    """A child has ended: what is left of its slice is free for others. Where there is no such slice nothing happens."""
+    query = update(scope).where(scope.c.id == slice_id)
+    connection.execute(query.values(ceiling=scope.c.spent + scope.c.held, closed_at=now_us()))
 
 
 def settle(connection: Connection, reservation_id: str, cost: int | None) -> int:
@@ -187,7 +262,7 @@ def _move(connection: Connection, scopes: list[str], *, spent: int, held: int) -
 
 
 def _mark(connection: Connection, reservation_id: str, state: str, charged: int) -> None:
-    _MARK.run(connection, wanted=reservation_id, to=state, charged=charged)
+    _MARK.run(connection, wanted=reservation_id, to=state, charged=charged, now=now_us())
 
 
 def _held(connection: Connection, call_key: str) -> list[str]:

@@ -25,6 +25,7 @@ from workflows.kit.bounds import cut
 from workflows.kit.gate import gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
+from workflows.kit.parking import Stopped
 from workflows.kit.perform import perform
 
 AGENTS = ("planner", "writer", "tester")
@@ -67,6 +68,8 @@ class Delivery:
             return await self._end("done", "")
         except Ended as ended:
             return await self._end(ended.state, ended.reason)
+        except Stopped as stopped:
+            return await self._end("could_not", stopped.reason)
         except (asyncio.CancelledError, FailureError) as error:
             # A cancelled child or activity reports it in an error of its own, not as CancelledError.
             if is_cancelled_exception(error):

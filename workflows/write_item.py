@@ -13,6 +13,7 @@ from contracts.work import CollectChanges
 from workflows.kit.ask import Step, ask, cause_of, made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
+from workflows.kit.parking import Stopped
 
 
 @workflow.defn(name="WriteItem")
@@ -31,12 +32,12 @@ class WriteItem:
         self.kit.note(f"started on {item.id}", item.intent, f"the writer changes {', '.join(item.files)}")
         try:
             return await self._write(asked)
-        except ActivityError as error:
-            if is_cancelled_exception(error):
+        except (ActivityError, Stopped) as error:
+            if isinstance(error, ActivityError) and is_cancelled_exception(error):
                 raise
-            reason = f"the workspace could not be used: {cause_of(error)}"
+            reason = error.reason if isinstance(error, Stopped) else f"the workspace could not be used: {cause_of(error)}"
             self.kit.note(f"gave up on {item.id}", reason)
-            await self.kit.flush()
+            await self.kit.leave()
             return made_by_us(self.kit.ref, "coordinator", "could_not", reason)
 
     async def _write(self, asked: WriteItemInput) -> Handoff[Any]:
@@ -52,7 +53,7 @@ class WriteItem:
             handoff.reason or (handoff.body.summary if handoff.body else ""),
             "the coordinator puts it together with the others",
         )
-        await kit.flush()
+        await kit.leave()
         body = change.model_dump(mode="json") if change.files else None
         update: dict[str, Any] = {"body": body, "contract_name": ChangeSet.contract, "inputs": (*handoff.inputs, handoff.id)}
         if handoff.outcome == "done" and body is None:

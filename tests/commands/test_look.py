@@ -66,7 +66,7 @@ def test_runs_show_state_money_and_gates(baton: Baton, ledger: Ledger, begin: Be
     """`baton runs` has a line for each run, newest first, with its money and open gates; --json has whole numbers."""
     begin()
     begin("trace-2", project="other")
-    ledger.tx_now(spend.set_ceiling, Scope("run:trace-1", 20_000_000))
+    ledger.tx_now(spend.begin, Scope("run:trace-1", 20_000_000))
     open_gate(ledger)
     lines = baton("runs").out.splitlines()
     assert lines[0].split() == ["RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"]

@@ -162,7 +162,7 @@ def test_the_list_shows_money_and_open_gates(ledger: Ledger) -> None:
     """Newest first, with spent, held, ceiling and the number of open gates; a project shows only its own."""
     start(ledger, "one")
     start(ledger, "trace-1", project="other")
-    ledger.tx_now(spend.set_ceiling, Scope("run:trace-1", 7))
+    ledger.tx_now(spend.begin, Scope("run:trace-1", 7))
     ledger.tx_now(gates.open_gate, opening(view()))
     listed = ledger.read_now(runs.recent)
     assert [(one["trace"], one["ceiling"], one["open_gates"]) for one in listed] == [("trace-1", 7, 1), ("one", None, 0)]

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from contracts.errors import NotFound
-from ledger import spend
+from contracts.money import usd
+from ledger import ceilings, spend
+from ledger.ceilings import Change
 from ledger.db import Ledger
 from ledger.spend import CeilingReached, Overtaken, Scope
 from ledger.tables import reservation, scope
@@ -101,7 +103,7 @@ def test_processes_share_one_ceiling(ledger: Ledger) -> None:
 
 def test_the_race_finds_a_reservation_that_reads_first_and_writes_later(ledger: Ledger) -> None:
     """The test above is not blind: a reservation that looks before it writes overspends in the same race."""
-    ledger.tx_now(spend.set_ceiling, CROWD)
+    ledger.tx_now(spend.begin, CROWD)
     looked = threading.Barrier(10)
 
     def attempt(number: int) -> None:
@@ -229,10 +231,11 @@ def test_a_refusal_names_the_scope_and_all_its_numbers(ledger: Ledger) -> None:
     ledger.tx_now(reserve, 3 * DOLLAR, "b")
     with pytest.raises(CeilingReached) as caught:
         ledger.tx_now(reserve, 3_500_000, "c")
-    error = caught.value
+    refused = caught.value.refused
     text = "run:r: the ceiling is $10.00, $4.00 is spent and $3.00 held; the call could cost $3.50 and was not made"
-    assert str(error) == text
-    assert (error.scope_id, error.ceiling, error.spent, error.held) == (RUN.id, 10 * DOLLAR, 4 * DOLLAR, 3 * DOLLAR)
+    assert str(caught.value) == text
+    numbers = (refused.scope, refused.ceiling, refused.spent, refused.held, refused.wanted)
+    assert numbers == (RUN.id, 10 * DOLLAR, 4 * DOLLAR, 3 * DOLLAR, 3_500_000)
 
 
 def test_a_call_that_exactly_fits_is_granted(ledger: Ledger) -> None:
@@ -251,10 +254,10 @@ def test_a_scope_that_is_not_there_is_no_reached_ceiling(ledger: Ledger) -> None
 
 def test_a_raised_ceiling_counts_at_once_and_stays(ledger: Ledger) -> None:
     """After a raise the same call is granted; the ceiling that callers bring does not lower it again."""
-    ledger.tx_now(spend.set_ceiling, Scope(RUN.id, DOLLAR))
+    ledger.tx_now(spend.begin, Scope(RUN.id, DOLLAR))
     with pytest.raises(CeilingReached):
         ledger.tx_now(reserve, 2 * DOLLAR)
-    ledger.tx_now(spend.set_ceiling, Scope(RUN.id, 3 * DOLLAR))
+    ledger.tx_now(ceilings.raise_to, Change("raise-1", RUN.id, 3 * DOLLAR, "maria", "it is worth it", "cli"))
     ledger.tx_now(reserve, 2 * DOLLAR)
     assert books(ledger) == (0, 2 * DOLLAR)
 
@@ -268,7 +271,7 @@ def test_a_reservation_that_is_not_there_is_named(ledger: Ledger) -> None:
 @pytest.mark.parametrize("column", ["spent", "held"])
 def test_the_database_itself_refuses_negative_books(ledger: Ledger, column: str) -> None:
     """Whatever the code does wrong: no scope ever has less than nothing."""
-    ledger.tx_now(spend.set_ceiling, Scope("run:x", 1))
+    ledger.tx_now(spend.begin, Scope("run:x", 1))
     wrong = update(scope).where(scope.c.id == "run:x").values({column: -1})
     with pytest.raises(Exception, match=f"ck_scope_{column}"):
         ledger.tx_now(lambda connection: connection.execute(wrong))
@@ -280,4 +283,4 @@ def test_the_database_itself_refuses_negative_books(ledger: Ledger, column: str)
 )
 def test_money_is_shown_with_cents_and_no_more_than_needed(micros: int, shown: str) -> None:
     """People read dollars with cents, and hundredths of a cent only where there are some."""
-    assert spend.usd(micros) == shown
+    assert usd(micros) == shown

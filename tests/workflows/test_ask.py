@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
+from temporalio.client import WorkflowFailureError
 
 from contracts.gates import GateView
 from ledger.tables import scope
@@ -214,15 +215,16 @@ PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_
 
 
 async def test_a_call_that_could_pass_the_ceiling_is_not_made(asking: Ask) -> None:
-    """The provider is not asked at all, nothing is held or spent, and the step says which ceiling and by how much."""
+    """The provider is not asked at all, nothing is held or spent, and the gate says which ceiling and by how much."""
     async with WireServer() as server, asking(DONE, routes=PRICED, model="", openai_base_url=server.openai_url) as made:
         run = await made.start(ceiling_usd="0.000001")
-        ended = await made.ended(run)
+        view = await made.stack.gate(run, "ceiling")
         money = await made.stack.ledger.read(_money)
+        await run.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await run.result()
         assert server.requests == []
-    assert (ended.handoff.outcome, ended.turns) == ("could_not", [])
-    assert f"run:{ended.handoff.trace}: the ceiling is $0.000001, $0.00 is spent" in ended.handoff.reason
-    assert "was not made (CeilingReached)" in ended.handoff.reason
+    assert f"run:{view.trace}: the ceiling is $0.000001, $0.00 is spent" in view.facts[0]
     assert set(money.values()) == {(0, 0)}
 
 

@@ -152,6 +152,7 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
         inputs=talk.inputs,
         occurrence=talk.occurrence,
         finish=finish,
+        parts=kit.parts,
     )
     # The call that lets a run in has no handoffs before it.
     inputs = talk.inputs if kit.began is not None and kit.since(2) else ()

@@ -7,7 +7,9 @@ a person, or for a provider to come back.
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.models import Models
+from contracts.money import CeilingRefused
 from contracts.steps import CallModel, Turn
+from workflows.kit.ceiling import goes_on, refusal_in, wait_for_room
 from workflows.kit.conversation import Conversation
 from workflows.kit.growth import is_held, let_on
 from workflows.kit.kit import Kit
@@ -16,16 +18,32 @@ from workflows.kit.options import model_call
 
 async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: str) -> Turn:
     """One model turn. Raises the `ActivityError` of a call that failed for good, and `Stopped`."""
+    parked = 0
     while True:
         await kit.unpaused()
         if talk.beyond:
             request = request.model_copy(update={"beyond": True})
+        woken = kit.parking.woken
         try:
             with talk.clock.ticking():
-                return await kit.do_now(Models.call_model, request, summary, **model_call(talk.pin))
+                turn = await kit.do_now(Models.call_model, request, summary, **model_call(talk.pin))
         except ActivityError as error:
-            if is_cancelled_exception(error) or not await _worth_asking_again(kit, talk, error):
+            if is_cancelled_exception(error):
                 raise
+            if (refused := _refused(kit, error)) is not None:
+                await wait_for_room(kit, talk.run.path, refused, parked, woken)
+                parked += 1
+            elif not await _worth_asking_again(kit, talk, error):
+                raise
+        else:
+            if parked:
+                await goes_on(kit, talk.run.path)
+            return turn
+
+
+def _refused(kit: Kit, error: ActivityError) -> CeilingRefused | None:
+    """What a ceiling refused, in a run that can wait for it: one that is let in."""
+    return refusal_in(error) if kit.began is not None and kit.since(3) else None
 
 
 async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError) -> bool:

@@ -13,11 +13,14 @@ from contracts.base import Contract
 from contracts.carried import Children
 from contracts.errors import Refused
 from contracts.handoff import Handoff
+from contracts.money import Part, slice_of
 from contracts.runs import RunRef
 from contracts.steps import RunContext
 from workflows.kit.ask import made_by_us
 from workflows.kit.cancelling import not_cancelled
+from workflows.kit.ceiling import keep_watch
 from workflows.kit.kit import Kit
+from workflows.kit.parking import Stopped
 
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
@@ -81,9 +84,14 @@ async def _side_by_side(
         if missing:
             return made_by_us(ref, "coordinator", "could_not", f"not started: {', '.join(missing)} is not done")
         async with room:
-            await kit.unpaused()
-            return await _child(kit, run, ref, child, before, deadline, f"{summary} {child.name}")
+            try:
+                await kit.unpaused()
+            except Stopped as stopped:
+                return made_by_us(ref, "coordinator", "could_not", stopped.reason)
+            part = Part(group=path, name=child.name, among=len(children), kept_back=kit.pins.kept_back)
+            return await _child(kit, run, ref, child, before, deadline, f"{summary} {child.name}", part)
 
+    keep_watch(kit)
     for child in children:
         tasks[child.name] = asyncio.create_task(one(child))
     try:
@@ -105,9 +113,10 @@ async def _child(
     before: dict[str, Handoff[Any]],
     deadline: timedelta,
     summary: str,
+    part: Part,
 ) -> Handoff[Any]:
     child_id = f"{kit.ref.workflow_id}.{ref.path.replace('/', '.')}"
-    asked = child.make(RunContext(run=ref, began=kit.pins), before)
+    asked = child.make(RunContext(run=ref, began=kit.pins, parts=(*kit.parts, part)), before)
     kit.children[child_id] = None
     try:
         for wait in (*FORMER_WAITS, None):
@@ -134,6 +143,9 @@ async def _child(
         return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.__cause__ or error}")
     finally:
         kit.children.pop(child_id, None)
+        if kit.since(3):
+            kit.gives_back.append(slice_of(ref.trace, (*kit.parts, part)))
+        kit.parking.left(ref.path)
 
 
 async def _end_former(child_id: str, wait: timedelta) -> None:

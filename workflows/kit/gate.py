@@ -1,6 +1,7 @@
 """A gate: wait for a person, with a deadline, a reminder and an outcome when nobody answers. Silence never approves."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,6 +14,7 @@ from activities.tools.text import one_line
 from contracts.base import sha256
 from contracts.gates import VERBS, AdmitDecision, Claimed, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
+from contracts.money import CeilingRefused
 from contracts.runs import RunState
 from workflows.kit.attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE
 from workflows.kit.bounds import facts_within, keyword
@@ -40,6 +42,12 @@ class Ask:
     risk: str = ""
     questions: tuple[Question, ...] = ()
     intents: tuple[Intent, ...] = ()
+    ceiling: CeilingRefused | None = None
+
+
+def never() -> bool:
+    """Most gates stay open until somebody decides or nobody did."""
+    return False
 
 
 async def gate(kit: Kit, ask: Ask) -> Decided:
@@ -52,11 +60,18 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
     if step.known is not None:
         return await kit.chain.recall(step, Decided)
     await kit.chain.safe_point()
+    kit.check_stopped()
+    decided = step.result = await hold(kit, ask)
+    return decided
+
+
+async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Decided:
+    """As `gate`, beside the story: not a step of it. The gate closes as `released` once nobody need decide any more."""
     policy = kit.pins.gates[ask.kind]
     view = _view(kit, ask, policy)
     state = kit.inbox.open(view)
-    before = kit.state
-    kit.move("waiting", waiting_for=view.gate, next=f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}")
+    before, waits = kit.state, waiting_state(view)
+    kit.move(waits, waiting_for=view.gate, next=f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}")
     try:
         request = OpenGate(
             run=kit.ref,
@@ -68,15 +83,14 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
         )
         await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
         _show_open(kit, view)
-        decided = await _wait(kit, state, policy, request)
+        decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
         # An activity that was cancelled with the run says so in an error of its own.
         if is_cancelled_exception(error):
             await asyncio.shield(_cancelled(kit, state, policy))
         raise
-    step.result = decided
     kit.inbox.close(state, decided)
-    kit.move(before if before != "waiting" else "working", next="the run goes on")
+    kit.move(before if before not in ("waiting", "parked") else "working", next="the run goes on")
     _show_closed(kit, view, decided.verb, "working")
     kit.tell(f"{decided.verb} at {view.gate}" + (f" by {decided.by}" if decided.by else ""), decided.note)
     # The update handler answers its sender before the run moves on.
@@ -107,15 +121,21 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         verbs=VERBS[ask.kind],
         opened_at=workflow.now(),
         deadline=workflow.now() + policy.deadline,
-        on_expiry=f"without an answer it {then}",
+        on_expiry=f"without an answer it {then}" if ask.kind != "ceiling" else "without an answer the run stops, and keeps all",
+        ceiling=ask.ceiling,
     )
+
+
+def waiting_state(view: GateView) -> RunState:
+    """What a run is in while this gate is open."""
+    return "parked" if view.kind == "ceiling" else "waiting"
 
 
 def _show_open(kit: Kit, view: GateView) -> None:
     kit.show(
         PROJECT.value_set(kit.ref.project),  # a child's gate is found by project and owner, too
         OWNER.value_set(keyword(kit.pins.owner)),
-        STATE.value_set("waiting"),
+        STATE.value_set(waiting_state(view)),
         GATE.value_set(f"{view.gate}:waiting"),
         NEEDS_HUMAN.value_set(True),
         GATE_DEADLINE.value_set(view.deadline),
@@ -132,8 +152,8 @@ def _show_closed(kit: Kit, view: GateView, how: str, state: RunState) -> None:
     )
 
 
-async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: OpenGate) -> Decided:
-    """Until a decision wins or the last deadline passes."""
+async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: OpenGate, released: Callable[[], bool]) -> Decided:
+    """Until a decision wins, the last deadline passes, or nobody need decide."""
     view = state.view
     ends, remind = view.deadline, None if policy.reminder is None else view.opened_at + policy.reminder
     escalation = list(policy.escalation) if policy.expiry == "escalate" else []
@@ -143,9 +163,11 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
             decided = await _admit(kit, state, policy)
             if decided.won:
                 return decided
+        elif released():
+            return await _close(kit, state, policy, "released")
         elif workflow.now() >= ends:
             if not escalation:
-                return await _close(kit, state, policy)
+                return await _close(kit, state, policy, "expired")
             who = escalation.pop(0)
             policy, ends = _escalated(policy, who), workflow.now() + policy.deadline
             remind = None if policy.reminder is None else workflow.now() + policy.reminder
@@ -159,7 +181,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
             kit.note(f"reminded of {view.gate}", view.title, f"{view.on_expiry} at {ends:%Y-%m-%d %H:%M} UTC")
             await kit.flush()
         else:
-            await _until_claimed(state, min(ends, remind) if remind else ends)
+            await _until_claimed(state, min(ends, remind) if remind else ends, released)
 
 
 async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None:
@@ -169,14 +191,16 @@ async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None
         return
     state.seed = seed
     if workflow.patched("open-again"):  # runs that were reset before this could be did not
-        kit.move("waiting", waiting_for=view.gate, next=f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}")
+        next_ = f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
+        kit.move(waiting_state(view), waiting_for=view.gate, next=next_)
         await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate} again", **LEDGER)
 
 
-async def _until_claimed(state: OpenGateState, latest: datetime) -> None:
+async def _until_claimed(state: OpenGateState, latest: datetime, released: Callable[[], bool]) -> None:
     summary = f"{state.view.gate}: {state.view.on_expiry}"
     try:
-        await workflow.wait_condition(lambda: state.claimed_or_reset, timeout=within(latest), timeout_summary=summary)
+        over = lambda: state.claimed_or_reset or released()  # noqa: E731
+        await workflow.wait_condition(over, timeout=within(latest), timeout_summary=summary)
     except TimeoutError:
         return
 
@@ -217,9 +241,15 @@ def _checked(
     )
 
 
-async def _close(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
+async def _close(kit: Kit, state: OpenGateState, policy: GatePolicy, closes: Literal["expired", "released"]) -> Decided:
     request = AdmitDecision(
-        run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner, run_id=workflow.info().run_id
+        run=kit.ref,
+        gate=state.view,
+        policy=policy,
+        claim=None,
+        owner=kit.pins.owner,
+        closes=closes,
+        run_id=workflow.info().run_id,
     )
     return await kit.do_now(Gates.admit_decision, request, f"gate: close {state.view.gate}", **LEDGER)
 

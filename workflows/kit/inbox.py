@@ -149,6 +149,10 @@ class Inbox:
         """The gates that are open now."""
         return tuple(state.view for state in self._open.values())
 
+    def refuse(self, name: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
+        """Keep something that was sent and not taken."""
+        self._record(name, args, reason, via)
+
     def take_refusals(self) -> tuple[Refusal, ...]:
         """Refusals that have not been recorded yet, as many as one request holds."""
         taken, self.refusals = tuple(self.refusals[:REFUSALS_AT_ONCE]), self.refusals[REFUSALS_AT_ONCE:]

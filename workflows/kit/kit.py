@@ -17,6 +17,7 @@ from activities.journal import Journal
 from contracts.base import Contract
 from contracts.errors import LedgerUnavailable
 from contracts.gates import GateKind, GateView
+from contracts.money import Part, slice_of
 from contracts.pins import Began
 from contracts.runs import FINAL, Importance, Pipeline, Request, RunChange, RunRef, RunState
 from contracts.steps import BeginRun, ChildInput, Finish, PipelineInput, Record, Totals
@@ -29,6 +30,7 @@ from workflows.kit.inbox import REFUSALS_AT_ONCE, Inbox
 from workflows.kit.lines import Lines
 from workflows.kit.memory import name_of, returns
 from workflows.kit.options import LEDGER, LOCAL, OUTAGE
+from workflows.kit.parking import Parking, Stopped
 
 R = TypeVar("R")
 
@@ -46,12 +48,15 @@ class Kit:
 
     def __init__(self, kinds: Sequence[GateKind]) -> None:
         """Register every handler at once, so that what people send early finds one."""
+        kinds = tuple(dict.fromkeys((*kinds, "ceiling")))
         self.inbox = Inbox(kinds)
+        self.parking = Parking(self.inbox)
+        self.watches: list[asyncio.Task[None]] = []
         self._seed = workflow.random_seed()
         loop = asyncio.get_running_loop()
         # What waits for a condition is looked at when something runs, and a reset alone runs nothing.
         workflow.register_random_seed_callback(lambda _: _look_again(loop))
-        self.kinds = tuple(kinds)
+        self.kinds = kinds
         self.ref = RunRef(trace="")
         self.began: Began | None = None
         self.beginning: BeginRun | None = None
@@ -61,6 +66,8 @@ class Kit:
         self.usd_micros = 0
         self.tokens = 0
         self.asked: dict[str, int] = {}
+        self.parts: tuple[Part, ...] = ()
+        self.gives_back: list[str] = []
         self.children: dict[str, Any] = {}
         self.lines = Lines()
         self.chain = Chain(self)
@@ -141,6 +148,7 @@ class Kit:
         context = asked.context
         self.ref = context.run.model_copy(update={"workflow_id": workflow.info().workflow_id})
         self.began = story.known(context.began)
+        self.parts = context.parts
         self.inbox.named(context.run.path.replace("/", ".") + "." if context.run.path else "")
         self.chain.take_over(asked)
         self._watcher = asyncio.create_task(self._watch())
@@ -215,17 +223,26 @@ class Kit:
     async def flush(self) -> None:
         """Commit what waits. Only before a wait for a person, a long timer, and at the end: it costs an event."""
         refusals = self.inbox.take_refusals()
-        if not (refusals or self.lines.waiting or self.change):
+        if not (refusals or self.lines.waiting or self.change or self.gives_back):
             return
         request = self._with_riders(Record(run=self.ref, refusals=refusals))
         await workflow.execute_local_activity_method(Journal.record, request, summary="journal: record", **LOCAL)
         not_cancelled()
+
+    async def leave(self) -> None:
+        """Commit what waits, the last thing that a child does: what is left of its part of the money is free for others."""
+        if self.parts and self.since(3):
+            self.gives_back.append(slice_of(self.ref.trace, self.parts))
+        await self.flush()
 
     async def finish(self, state: RunState, report: str, outcome: str) -> Totals:
         """Commit the report and the final state, and give back what the whole family cost. Nothing comes after it."""
         await workflow.wait_condition(lambda: not self._flushing)
         if self._watcher is not None:
             self._watcher.cancel()
+        for watch in self.watches:
+            watch.cancel()
+        await asyncio.gather(*self.watches, return_exceptions=True)
         self.chain.caught_up()
         while len(self.inbox.refusals) > REFUSALS_AT_ONCE:
             await self.flush()
@@ -298,6 +315,12 @@ class Kit:
     async def unpaused(self) -> None:
         """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
         await workflow.wait_condition(lambda: not self.inbox.paused and not self._pause_told)
+        self.check_stopped()
+
+    def check_stopped(self) -> None:
+        """Raise `Stopped` where the run has stopped at a ceiling: nothing begins any more."""
+        if self.parking.stopped:
+            raise Stopped(self.parking.stopped)
 
     async def _watch(self) -> None:
         """Record what people send beside the gates: pauses, and messages that were refused."""
@@ -325,12 +348,12 @@ class Kit:
             self.move(self._before)
         await self.tell_children("pause" if paused else "resume")
 
-    async def tell_children(self, name: str) -> None:
-        """Pass pause and resume down. A child that has just ended needs neither."""
+    async def tell_children(self, name: str, said: dict[str, Any] | None = None) -> None:
+        """Pass a signal down. A child that has just ended needs it no more."""
         for child_id in list(self.children):
             handle = workflow.get_external_workflow_handle(child_id)
             try:
-                await handle.signal(name, {})
+                await handle.signal(name, said or {})
             except Exception as error:
                 if not workflow.is_failure_exception(error):
                     raise
@@ -340,6 +363,9 @@ class Kit:
         change, self.change = self.change, None
         run = request.run.model_copy(update={"workflow_id": ""})  # the activity's own context has it
         riders: dict[str, Any] = {"run": run, "notes": self.lines.take(), "change": change}
+        if self.gives_back:
+            riders["gives_back"] = tuple(self.gives_back)
+            self.gives_back.clear()
         if self.was_reset and not self.ref.path:
             # Its row says what it said at the end of the run that was reset.
             gates = tuple(view.gate for view in self.inbox.waiting())

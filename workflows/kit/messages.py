@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.errors import ContractViolation, Refused
 from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Verb
+from contracts.money import micros, usd
 from workflows.payloads import Unreadable
 
 EXAMPLE = '{"gate": "plan-1", "by": "you"}'
@@ -34,6 +35,14 @@ def read_switch(name: str, args: tuple[Any, ...]) -> None:
         raise Refused(f"{name} takes at most one small JSON object, got more than {MESSAGE_LIMIT} bytes")
 
 
+def only_object(name: str, args: tuple[Any, ...]) -> dict[str, Any]:
+    """The one JSON object that a message must be."""
+    value = _only(args, f"{name} takes exactly one JSON object, got {len(args)} arguments")
+    if not isinstance(value, dict) or _size(value) > MESSAGE_LIMIT:
+        raise Refused(f"{name} takes one JSON object of at most {MESSAGE_LIMIT} bytes")
+    return value
+
+
 def text_of(args: tuple[Any, ...], name: str) -> str:
     """A field of a message that may be anything, for the record; "" where it is no text."""
     value = args[0].get(name) if len(args) == 1 and isinstance(args[0], dict) else None
@@ -53,9 +62,22 @@ def check_decision(view: GateView, verb: Verb, said: Decision) -> None:
         raise Refused(f"this gate is at revision {view.revision}: send the subject you looked at ({view.subject})")
     if verb in NEEDS_NOTE and not said.note.strip():
         raise Refused(f"{verb} needs a note that says why")
+    if verb == "raise_ceiling":
+        _check_raise(view, said)
     missing = [question.id for question in view.questions if not (said.answers or {}).get(question.id, "").strip()]
     if verb in {"approve", "answer"} and missing:
         raise Refused(f'gate {view.gate} asks {", ".join(missing)}; send answers, e.g. "answers": {{"{missing[0]}": "…"}}')
+
+
+def _check_raise(view: GateView, said: Decision) -> None:
+    refused = view.ceiling
+    assert refused is not None, "only ceiling gates take this verb"
+    if refused.shared:
+        raise Refused(f"runs share {refused.scope}: raise it for all of them, `baton budget raise {refused.scope} --to USD`")
+    if said.to_usd is None:
+        raise Refused('raise_ceiling needs the new ceiling in US dollars, e.g. "to_usd": "40"')
+    if micros(said.to_usd) <= refused.ceiling:
+        raise Refused(f"the ceiling is {usd(refused.ceiling)}, and {said.to_usd} is no more; name a higher one")
 
 
 def _only(args: tuple[Any, ...], otherwise: str) -> Any:

@@ -1,0 +1,126 @@
+"""Calls that a ceiling refused, in this workflow and in its children: which they are, what wakes them, and that they stopped.
+
+A refused call was never made. It waits for a nudge, for its period to end, or for a while, and is then asked again with the
+same key. Nobody has to be told of a raised ceiling for that; being told only makes it quicker.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from contracts.base import Contract
+from contracts.errors import ContractViolation, Refused
+from contracts.money import CeilingRefused
+from workflows.kit.messages import bare, only_object, read_switch
+
+if TYPE_CHECKING:
+    from workflows.kit.inbox import Inbox
+
+C = TypeVar("C", bound=Contract)
+
+WAITING_LIMIT = 1000
+"""Steps of a run family that are known to wait; more than there can be children."""
+
+
+class Stopped(ApplicationError):
+    """The run stops here, with everything it has: a person said so at a ceiling, or nobody said anything.
+
+    A pipeline that does not catch it fails with the reason.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, type="Stopped", non_retryable=True)
+        self.reason = reason
+
+
+class Parked(Contract, name="parked/1"):
+    """What a child tells the root of its family: that one of its steps waits for money, or (None) does not any more."""
+
+    path: str
+    refused: CeilingRefused | None = None
+
+
+class Halted(Contract, name="halted/1"):
+    """What the root tells its children: that the run stops."""
+
+    reason: str
+
+
+class Parking:
+    """Who waits for money. `woken` counts nudges (children know `passed_down` of them), `stopped` says why the run stops."""
+
+    def __init__(self, inbox: "Inbox") -> None:
+        self.refused: dict[str, CeilingRefused] = {}
+        self.woken = 0
+        self.passed_down = 0
+        self.stopped = ""
+        self._inbox = inbox
+        workflow.set_signal_handler("nudge", bare(self._guarded("nudge", self._nudge)))
+        workflow.set_signal_handler("parked", bare(self._guarded("parked", self._parked)))
+        workflow.set_signal_handler("halted", bare(self._guarded("halted", self._halted)))
+        workflow.set_update_handler("nudge", bare(self._on_update()))
+
+    def wake(self) -> None:
+        """Look again: there may be room."""
+        self.woken += 1
+
+    def waits(self, path: str, refused: CeilingRefused) -> None:
+        """A step waits."""
+        if path in self.refused or len(self.refused) < WAITING_LIMIT:
+            self.refused[path] = refused
+
+    def left(self, path: str) -> None:
+        """A child has ended, and with it all its steps. What it gave back may be enough for another."""
+        for there in [one for one in self.refused if one == path or one.startswith(f"{path}/")]:
+            del self.refused[there]
+        if self.refused:
+            self.wake()
+
+    def stop(self, reason: str) -> None:
+        """Let everything that waits end, and nothing begin."""
+        self.stopped = reason
+        self.refused.clear()
+        self.wake()
+
+    def _nudge(self, args: tuple[Any, ...]) -> None:
+        read_switch("nudge", args)
+        self.wake()
+
+    def _parked(self, args: tuple[Any, ...]) -> None:
+        said = _read(Parked, "parked", args)
+        if said.refused is not None:
+            self.waits(said.path, said.refused)
+        else:
+            self.refused.pop(said.path, None)
+
+    def _halted(self, args: tuple[Any, ...]) -> None:
+        self.stop(_read(Halted, "halted", args).reason)
+
+    def _guarded(self, name: str, take: Callable[[tuple[Any, ...]], None]) -> Callable[..., None]:
+        def handle(*args: Any) -> None:
+            try:
+                take(args)
+            except Refused as error:
+                self._inbox.refuse(name, args, str(error), "signal")
+
+        return handle
+
+    def _on_update(self) -> Callable[..., Any]:
+        async def handle(*args: Any) -> str:
+            try:
+                self._nudge(args)
+            except Refused as error:
+                self._inbox.refuse("nudge", args, str(error), "update")
+                raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
+            return f"{len(self.refused)} steps look again" if self.refused else "nothing waits for money"
+
+        return handle
+
+
+def _read(kind: type[C], name: str, args: tuple[Any, ...]) -> C:
+    try:
+        return kind.model_validate(only_object(name, args))
+    except (ContractViolation, ValueError) as error:
+        raise Refused(f"{name} is for a run's own workflows, and this is not what they send: {error}") from None
