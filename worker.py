@@ -141,7 +141,9 @@ def build_providers(settings: config.Settings) -> dict[str, Provider]:
     if settings.anthropic_key:
         from activities.providers.anthropic import Anthropic
 
-        found["anthropic"] = Anthropic(settings.anthropic_key, settings.anthropic_base_url or None)
+        found["anthropic"] = Anthropic(
+            settings.anthropic_key, settings.anthropic_base_url or None, prompt_cache=settings.prompt_cache
+        )
     if settings.openai_key or settings.openai_base_url:
         found["openai"] = _openai(settings)
     if settings.script is not None:

@@ -8,6 +8,7 @@ import anthropic
 import httpx2
 from pydantic import Field, JsonValue
 
+from activities.providers.anthropic_cache import marked
 from activities.providers.errors import provider_error
 from activities.providers.reading import Wire, plausible, read_reply, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
@@ -39,9 +40,18 @@ _STOPS: dict[str, StopReason] = {
 class Anthropic:
     """One endpoint that speaks Anthropic Messages. Safe for concurrent calls; one per process is enough."""
 
-    def __init__(self, api_key: str, base_url: str | None = None, *, name: str = "anthropic", proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None = None,
+        *,
+        name: str = "anthropic",
+        proxy: str | None = None,
+        prompt_cache: bool = True,
+    ) -> None:
         """Key, address and proxy come from here only, never from the SDK's environment variables."""
         self.name = name
+        self._prompt_cache = prompt_cache
         self._key = api_key
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key,
@@ -72,11 +82,8 @@ class Anthropic:
             "messages": _messages(request.messages, self.name),
             "output_config": {"format": {"type": "json_schema", "schema": dict(request.answer_schema)}},
         }
-        return (
-            body
-            | ({"system": request.system} if request.system else {})
-            | ({"tools": _tools(request)} if request.tools else {})
-        )
+        body |= ({"system": request.system} if request.system else {}) | ({"tools": _tools(request)} if request.tools else {})
+        return marked(body) if self._prompt_cache else body
 
     async def close(self) -> None:
         """Give back connections. Safe to call twice."""
