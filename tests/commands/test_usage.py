@@ -23,6 +23,7 @@ from tests.stack import git
 PROMISED = (
     *("up", "down", "demo", "deliver", "runs", "show", "gates", "approve", "reject", "request-changes", "answer", "feed"),
     *("why", "pause", "resume", "cancel", "result", "doctor", "contracts", "agents"),
+    *("spend", "figures", "budget"),
 )
 
 
@@ -47,7 +48,8 @@ def test_every_command_takes_json() -> None:
     """There is no command without `--json`."""
     group = typer.main.get_command(starter.assemble())
     commands = dict(group.commands)  # type: ignore[attr-defined]
-    commands |= {f"agents {name}": one for name, one in commands.pop("agents").commands.items()}
+    for group in [name for name, one in commands.items() if hasattr(one, "commands")]:
+        commands |= {f"{group} {name}": one for name, one in commands.pop(group).commands.items()}
     without = [name for name, one in commands.items() if not any("--json" in option.opts for option in one.params)]
     assert without == []
 

@@ -4,8 +4,6 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import update
-
 from contracts.agents import AgentPin
 from contracts.base import canonical, digest_of, sha256
 from contracts.handoff import Handoff, Outcome, Producer
@@ -13,8 +11,7 @@ from contracts.ids import handoff_id
 from contracts.runs import RunChange, RunState
 from ledger import gates, handoffs, runs, spend, turns
 from ledger.db import Ledger
-from ledger.spend import Scope
-from ledger.tables import reservation
+from ledger.spend import About, Scope
 from ledger.turns import NewTurn
 from tests.ledger import samples
 
@@ -46,10 +43,8 @@ class Book:
             Scope(f"agent:{agent.partition('@')[0]}:{DAY}", CEILING),
             Scope(MONTH, CEILING),
         ]
-        made = self.ledger.tx_now(spend.reserve, key, scopes, amount, price_version="test", worker="w")
-        named = {"trace": self.trace, "path": path, "project": self.project, "agent": agent, "model": model}
-        self.ledger.tx_now(lambda connection: connection.execute(_named(made, named)))
-        return made
+        about = About(self.trace, path, self.project, agent.partition("@")[0], model)
+        return self.ledger.tx_now(spend.reserve, key, scopes, amount, price_version="test", worker="w", about=about)
 
     def close(self, made: str, how: str) -> None:
         """End an attempt without a reply."""
@@ -110,7 +105,3 @@ def _played() -> AgentPin:
     """An agent that a script plays."""
     named = {"name": "planner", "version": "v1", "digest": digest_of("agent"), "scripted": True}
     return AgentPin.model_validate(named | {"takes": "plan_task/1", "returns": "plan/1"})
-
-
-def _named(made: str, named: dict[str, str]) -> Any:
-    return update(reservation).where(reservation.c.id == made).values(**named)

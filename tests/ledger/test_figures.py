@@ -124,11 +124,14 @@ def test_lost_and_dropped_attempts_are_retried_money(ledger: Ledger) -> None:
 
 
 def test_a_call_that_never_got_an_answer_is_retried_money_and_attributed(ledger: Ledger) -> None:
-    """A run whose only call was lost has spent it: on nobody's turn, and for the agent that asked."""
+    """A run whose only call was lost has spent it: on nobody's turn, and for the agent that asked. Of which version it was is
+    known where another call of it was answered."""
     book = Book(ledger)
     book.close(book.reserve(key("lone"), 700, agent="writer@v2", path="write/1/a"), "lost")
     (only,) = charges(ledger, book)
-    assert (only.part, only.charged, only.agent, only.path, only.known) == ("retried", 700, "writer@v2", "write/1/a", False)
+    assert (only.part, only.charged, only.agent, only.path, only.known) == ("retried", 700, "writer", "write/1/a", False)
+    book.call(key("other"), 7, 7, agent="writer@v2", path="write/1/b")
+    assert {one.agent for one in charges(ledger, book)} == {"writer@v2"}
 
 
 def test_a_reply_that_could_not_be_used_is_repaired_money(ledger: Ledger) -> None:
