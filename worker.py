@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
@@ -44,14 +45,16 @@ from activities.policy import Policy, load_policy
 from activities.providers.base import Provider
 from activities.providers.scripted import Scripted
 from activities.sandbox import Sandbox, SandboxUnavailable
-from activities.spending import check_levels
+from activities.spending import check_levels, shared_scopes
 from activities.tool_calls import Tools
 from activities.tools.registry import TOOLS
 from activities.tracing import Tracing
+from activities.upkeep import Upkeep
 from activities.work import Work
 from activities.workspaces import Workspaces
 from contracts.agents import Choice
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
+from ledger import ceilings
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from workflows.delivery import Delivery
@@ -88,23 +91,25 @@ class Parts:
     catalogue: Catalogue
     policy: Policy
     activities: list[Callable[..., Any]]
+    upkeep: Upkeep
 
 
 def build(settings: config.Settings, ledger: Ledger) -> Parts:
     """Wire every activity with what it needs. Raises `Misconfigured` for files that are wrong."""
     catalogue, policy = load_catalogue(settings.agents, TOOLS), load_policy(settings.policy)
     providers = build_providers(settings)
-    name = f"{socket.gethostname()}:{os.getpid()}"
+    # Not the process alone: its number is given again to others.
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     limit = settings.mirror_mib << 20
     mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), limit)
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
-    ceilings = settings.ceilings
+    limits = settings.ceilings
     check_levels(
-        ceilings, (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
+        limits, (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
     )
-    admission = Admission(ledger, catalogue, policy, ceilings, lambda agent: choices(settings, catalogue, providers, agent))
-    models = Models(ledger, catalogue, providers, ceilings, admission, name, settings.growth)
+    admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
+    models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth)
     journal = Journal(ledger, admission)
     gates, carrying = Gates(ledger, policy), Carrying(ledger)
     work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))
@@ -131,7 +136,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         actions.deliver,
         actions.resolve,
     ]
-    return Parts(ledger, providers, catalogue, policy, registered)
+    upkeep = Upkeep(ledger, name, f"baton {version('baton')} on {settings.task_queue}")
+    return Parts(ledger, providers, catalogue, policy, registered, upkeep)
 
 
 def build_providers(settings: config.Settings) -> dict[str, Provider]:
@@ -227,6 +233,14 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
     )
 
 
+def take_over_ceilings(settings: config.Settings, parts: Parts) -> None:
+    """Set the ceilings of this day and month to what is configured now, where that has changed since."""
+    agents = sorted({agent.file.name for agent in parts.catalogue.agents})
+    scopes = shared_scopes(settings.ceilings, ("", *settings.ceilings.projects), agents, datetime.now(UTC))
+    for change in parts.ledger.tx_now(ceilings.configure, scopes):
+        logs.log().info("a ceiling was set anew", action="ceiling_configured", scope=change.scope, to=change.to, why=change.why)
+
+
 async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
     """Run a worker until `stop` is set. What runs then gets ten seconds; Temporal hands the rest to another worker."""
     ledger = Ledger(settings.database, settings.artifacts)
@@ -235,6 +249,8 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
     try:
         client = await connection.connect()
         await connection.check_search_attributes(client)
+        await asyncio.to_thread(take_over_ceilings, settings, parts)
+        upkeep = asyncio.create_task(parts.upkeep.run())
         async with make_worker(client, settings, parts):
             logs.log().info(
                 "the worker is ready",
@@ -243,6 +259,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
                 models=sorted(parts.providers) or "none: every run is refused until a key is set",
             )
             await stop.wait()
+        upkeep.cancel()
     finally:
         for provider in parts.providers.values():
             await provider.close()

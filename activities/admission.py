@@ -9,13 +9,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.agents import Agent, Catalogue
 from activities.policy import Policy
+from activities.room import problem
 from contracts.agents import AgentPin, Choice
 from contracts.errors import BatonError, NotFound
 from contracts.money import Ceilings, micros, usd
 from contracts.pins import Began
 from contracts.runs import Note
 from contracts.steps import BeginRun
-from ledger import runs, spend
+from ledger import feed, runs, spend
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.spend import Scope
 from ledger.tables import agent_version
@@ -49,10 +50,23 @@ class Admission:
         Raises a permanent `ApplicationError` that names what is missing.
         """
         earlier = await self._ledger.read(runs.find_pins, request.run.trace)
+        if earlier is not None:
+            return earlier
         try:
-            return earlier or self._pins(request)
+            fresh = self._pins(request)
         except BatonError as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
+        await self._check_room(request, fresh)
+        return fresh
+
+    async def _check_room(self, request: BeginRun, began: Began) -> None:
+        """Let no run in that could only wait for money. Raises a permanent `ApplicationError`."""
+        now = datetime.now(UTC)
+        found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
+        if found is not None:
+            await self._ledger.tx(feed.append, request.run, [found.alert(now)])
+            if found.refuses:
+                raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
 
     def _pins(self, request: BeginRun) -> Began:
         owner = request.owner or self._policy.defaults.owner

@@ -11,6 +11,7 @@ from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
 from contracts.money import CeilingRefused, resets_at, usd
 from ledger.db import insert_once, now_us
+from ledger.figures_expected import carried_on
 from ledger.spend import Scope
 from ledger.tables import ceiling_change, run, scope, trip
 
@@ -154,19 +155,24 @@ def exhausted(connection: Connection, scopes: Sequence[str]) -> CeilingRefused |
 # A month at its pace
 
 
-def projected(connection: Connection, now: datetime, after: timedelta, scope_id: str = "") -> int | None:
-    """What the month will have cost at its end if it goes on as it went: spend so far and held, over the part that has passed.
+@dataclass(frozen=True)
+class Pace:
+    """A month's ceiling, and what the month will have cost if it goes on as it went. Micro-dollars."""
 
-    None while less than `after` of it has passed, or nothing was spent: no pace can be read from that. `scope_id` is a month's
-    scope, this month's system-wide one by default.
+    ceiling: int
+    projected: int
+
+
+def month_at_its_pace(connection: Connection, now: datetime, after: timedelta, scope_id: str, configured: int) -> Pace | None:
+    """The pace of the month that this scope is: what is spent and held so far, carried on until its end.
+
+    None while less than `after` of it has passed, or nothing was spent: no pace can be read from that. `configured` is the
+    ceiling of a month that no call has counted against.
     """
     start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    ends = resets_at(f"month:{start:%Y-%m}")
+    ends = resets_at(scope_id)
     assert ends is not None, "a month ends"
-    query = select(scope.c.spent, scope.c.held).where(scope.c.id == (scope_id or f"month:{start:%Y-%m}"))
-    row = connection.execute(query).first()
+    row = connection.execute(select(scope).where(scope.c.id == scope_id)).first()
     if row is None or row.spent + row.held == 0 or now - start < after:
         return None
-    # In whole seconds: no floats where money is.
-    passed, whole = int((now - start).total_seconds()), int((ends - start).total_seconds())
-    return int(row.spent + row.held) * whole // max(passed, 1)
+    return Pace(int(row.ceiling or configured), carried_on(int(row.spent + row.held), now - start, ends - start))

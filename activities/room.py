@@ -1,0 +1,72 @@
+"""Whether there is money for one more run: no ceiling that it needs is used up, and the month is not heading past its own."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from activities.spending import shared_scopes
+from contracts.agents import AgentPin
+from contracts.money import Ceilings, micros, resets_at, usd
+from contracts.runs import Note
+from ledger import ceilings as in_ledger
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why no run is admitted, or (`refuses` False) what somebody should look at."""
+
+    scope: str
+    text: str
+    refuses: bool = True
+
+    def alert(self, now: datetime) -> Note:
+        """The feed line, one for each ceiling and day."""
+        return Note(
+            key=f"alert/{self.scope}/{now:%Y-%m-%d}/{self.refuses}",
+            at=now,
+            stage="money",
+            actor="ledger",
+            did="refused a new run for money" if self.refuses else "a ceiling is going to be reached",
+            why=self.text,
+            next=f"`baton budget raise {self.scope} --to USD`, or wait for the next period",
+            importance="alert",
+        )
+
+
+def problem(
+    connection: Connection, ceilings: Ceilings, project: str, pins: Iterable[AgentPin], now: datetime
+) -> Problem | None:
+    """What speaks against one more run of this project with these agents; None: nothing."""
+    paid = [pin.name for pin in pins if any(not one.free and one.provider != "scripted" for one in pin.choices)]
+    if not paid:
+        return None
+    scopes = shared_scopes(ceilings, [project], paid, now)
+    found = in_ledger.exhausted(connection, [one.id for one in scopes])
+    if found is not None:
+        until = resets_at(found.scope)
+        later = f", or wait until {until:%Y-%m-%d %H:%M} UTC" if until else ""
+        numbers = f"the ceiling is {usd(found.ceiling)}, {usd(found.spent)} is spent and {usd(found.held)} held"
+        text = f"{found.scope}: {numbers}; no new run is admitted. `baton budget raise {found.scope} --to USD`{later}"
+        return Problem(found.scope, text)
+    return _heading_past(connection, ceilings, now)
+
+
+def _heading_past(connection: Connection, ceilings: Ceilings, now: datetime) -> Problem | None:
+    scope = f"month:{now:%Y-%m}"
+    if ceilings.projection == "off" or ceilings.month_usd is None:
+        return None
+    month = in_ledger.month_at_its_pace(connection, now, ceilings.projection_after, scope, micros(ceilings.month_usd))
+    if month is None or month.projected <= month.ceiling:
+        return None
+    refuses = ceilings.projection == "refuse"
+    text = (
+        f"{scope}: the ceiling is {usd(month.ceiling)}, and at its present pace the month will have cost {usd(month.projected)}"
+        + (
+            f'; no new run is admitted. `baton budget raise {scope} --to USD`, or [ceilings] projection = "alert"'
+            if refuses
+            else ""
+        )
+    )
+    return Problem(scope, text, refuses)

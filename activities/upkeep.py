@@ -1,0 +1,41 @@
+"""What a worker does beside its tasks: it says that it is alive, and gives up what dead ones have held."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from contracts.errors import BatonError
+from ledger import workers
+from ledger.db import Ledger
+from ledger.workers import BEAT, SILENT
+
+
+class Upkeep:
+    """The rounds of one worker. `name` is what its reservations are held under."""
+
+    def __init__(self, ledger: Ledger, name: str, about: str, *, every: timedelta = BEAT, silent: timedelta = SILENT) -> None:
+        self._ledger = ledger
+        self._name = name
+        self._about = about
+        self._every = every
+        self._silent = silent
+
+    async def run(self) -> None:
+        """Make a round at once and then every few seconds, until cancelled. A ledger that is away is asked again."""
+        while True:
+            try:
+                await self.round()
+            except BatonError as error:
+                structlog.get_logger().warning(
+                    "the ledger could not be looked after", reason=str(error), action="upkeep_failed"
+                )
+            await asyncio.sleep(self._every.total_seconds())
+
+    async def round(self) -> int:
+        """Say that this worker is alive; charge what silent ones hold. Gives back how many reservations that were."""
+        await self._ledger.tx(workers.beat, self._name, self._about)
+        closed = await self._ledger.tx(workers.close_orphans, self._silent)
+        if closed:
+            structlog.get_logger().info("closed what dead workers held", reservations=closed, action="orphans_closed")
+        return closed
