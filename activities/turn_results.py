@@ -70,7 +70,9 @@ def turn_of(row: Row[Any]) -> Turn:
 
 def turn_made(new: NewTurn, handoff: Handoff[Any] | None) -> Turn:
     """A turn that has just been stored, as the coordinator sees it: the same as `turn_of` its row."""
-    made = _turn(new.reply, new.problem, handoff, new.usage, new.usd_micros)
+    # The row keeps one number for all that was written into a cache; its price is in the cost already.
+    usage = new.usage.model_copy(update={"cache_write_1h": 0}) if new.usage.cache_write_1h else new.usage
+    made = _turn(new.reply, new.problem, handoff, usage, new.usd_micros)
     return made.model_copy(update={"cached": new.cached})
 
 

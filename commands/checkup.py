@@ -144,7 +144,7 @@ async def sandbox(found: "Settings") -> Finding:
 
 def models(found: "Settings") -> list[Finding]:
     """Which models can answer, by what is set here; keys themselves are never shown."""
-    have = _providers(found)
+    have = reachable_providers(found)
     mend = "set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with an endpoint; `baton demo` needs none"
     if found.model:
         provider = found.model.split(":", 1)[0]
@@ -161,7 +161,7 @@ def models(found: "Settings") -> list[Finding]:
     return [Finding("models", "ok", ", ".join(f"{name}: {how}" for name, how in have.items()))]
 
 
-def _providers(found: "Settings") -> dict[str, str]:
+def reachable_providers(found: "Settings") -> dict[str, str]:
     have: dict[str, str] = {}
     if found.anthropic_key:
         have["anthropic"] = f"a key is set{_at(found.anthropic_base_url)}"
@@ -177,11 +177,11 @@ def _at(url: str) -> str:
 
 
 def _routes(found: "Settings") -> dict[str, list[str]]:
-    classes = _catalogue(found).routes.classes
+    classes = agent_files(found).routes.classes
     return {name: [choice.model for choice in choices] for name, choices in classes.items()}
 
 
-def _catalogue(found: "Settings") -> "Catalogue":
+def agent_files(found: "Settings") -> "Catalogue":
     from activities.agents import load_catalogue
     from activities.tools.registry import TOOLS
 
@@ -192,7 +192,7 @@ def agents(found: "Settings") -> list[Finding]:
     """Agent files and routes load, and released ones are as they were released."""
     from activities.agents import lock_problems, read_lock
 
-    catalogue = _catalogue(found)
+    catalogue = agent_files(found)
     names = ", ".join(f"{one.file.name}@{one.version}" for one in catalogue.agents)
     findings = [Finding("agents", "ok", f"{names} from {found.agents}")]
     lock = read_lock(found.agents / "released.lock")

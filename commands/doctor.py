@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check Python, Temporal, ledger, sandbox, git, keys, agents, workers and clock. Exit code 0 when nothing failed."""
+    """Check Python, Temporal, ledger, sandbox, git, keys, agents, prices, workers and clock. Exit code 0: nothing failed."""
     out = Out(as_json=as_json)
     findings = asyncio.run(_examine(out))
     failed = [one for one in findings if one.level == "fail"]
@@ -49,14 +49,14 @@ def doctor(as_json: Json = False) -> None:
 
 
 async def _examine(out: Out) -> list[Finding]:
-    from commands import checkup, checkup_temporal
+    from commands import checkup, checkup_prices, checkup_temporal
 
     findings = [checkup.python()]
     _tell(out, findings[0])
     found, problem = checkup.settings()
     findings.append(problem)
     _tell(out, problem)
-    for check in (*checkup.CHECKS, *checkup_temporal.CHECKS):
+    for check in (*checkup.CHECKS, *checkup_prices.CHECKS, *checkup_temporal.CHECKS):
         with out.waiting(f"checking {check.__name__.replace('_', ' ')}"):
             more = await _guarded(check, found)
         for one in more:

@@ -53,6 +53,7 @@ class ProviderError(BatonError):
     """A model call failed. `kind` says how, `retry_after` when the provider wants to be asked again (None: it did not say).
 
     `should_retry` is False where the provider said that asking again is useless: then the next choice is due at once.
+    `billed` is True where the provider named a usage beside its error.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class ProviderError(BatonError):
         retry_after: timedelta | None = None,
         status: int | None = None,
         should_retry: bool = True,
+        billed: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
         self.status = status
         self.should_retry = should_retry
+        self.billed = billed
 
     @property
     def verdict(self) -> Verdict:
@@ -79,7 +82,7 @@ class ProviderError(BatonError):
     @property
     def maybe_charged(self) -> bool:
         """True if the provider may bill this attempt all the same."""
-        return self.kind in MAYBE_CHARGED
+        return self.billed or self.kind in MAYBE_CHARGED
 
 
 class Provider(Protocol):

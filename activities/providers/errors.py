@@ -93,10 +93,11 @@ def provider_error(
     retry_after: timedelta | None = None,
     status: int | None = None,
     should_retry: bool = True,
+    billed: bool = False,
 ) -> ProviderError:
     """A `ProviderError` whose text says who failed, how, and what happens or has to be done next."""
     text = f"{endpoint}: {what}. {_ADVICE[kind]}."
-    return ProviderError(kind, text, retry_after=retry_after, status=status, should_retry=should_retry)
+    return ProviderError(kind, text, retry_after=retry_after, status=status, should_retry=should_retry, billed=billed)
 
 
 def status_error(
@@ -131,7 +132,7 @@ def error_in_success(endpoint: str, reply: Mapping[str, Any], *, secret: str = "
     named: ErrorKind = next((_TYPES[code] for code in codes.split("/") if code in _TYPES), "drift")
     kind = _kind(numeric, codes) if numeric else named
     what = f"an error under HTTP 200, {said(codes, secret) or 'no type'}: {said(message, secret) or 'no explanation'}"
-    return provider_error(kind, endpoint, what, status=numeric)
+    return provider_error(kind, endpoint, what, status=numeric, billed=reply.get("usage") is not None)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

@@ -52,6 +52,18 @@ def test_a_secret_file_that_is_missing_is_named(baton: Baton) -> None:
     assert (found["level"], "/no/such/key" in found["text"]) == ("fail", True)
 
 
+def test_a_model_without_a_price_is_named_with_the_lines_to_add(baton: Baton) -> None:
+    """Before a run meets it: which model, and what to write where. With a price or for free all is well."""
+    baton.set(OPENAI_API_KEY="sk-very-secret", BATON_MODEL="openai:of-our-own")
+    found = examine(baton)["prices"]
+    assert (found["level"], "openai:of-our-own has no price" in found["text"]) == ("warn", True)
+    assert '[prices."openai:of-our-own"]' in found["mend"]
+    baton.set(BATON_MODEL_FREE="true")
+    assert examine(baton)["prices"]["text"] == "free"
+    baton.set(BATON_MODEL="")
+    assert examine(baton)["prices"]["text"].startswith("genai-prices ")
+
+
 def test_a_key_is_found_and_not_shown(baton: Baton) -> None:
     """Whether there is a key is told, the key is not."""
     baton.set(OPENAI_API_KEY="sk-very-secret", ANTHROPIC_API_KEY="sk-ant-very-secret")

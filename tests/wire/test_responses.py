@@ -207,6 +207,15 @@ async def test_a_failed_response_is_an_error(server: WireServer, responses: Open
     with pytest.raises(ProviderError, match="it broke") as caught:
         await responses.complete(ask())
     assert caught.value.verdict == verdict
+    assert caught.value.maybe_charged
+
+
+async def test_a_failed_response_without_usage_costs_nothing(server: WireServer, responses: OpenAIResponses) -> None:
+    """Only what names a usage may have been billed; the rest gives its reservation back."""
+    server.play(Play(REPLY, change={"status": "failed", "usage": None, "error": {"code": "server_error", "message": "no"}}))
+    with pytest.raises(ProviderError) as caught:
+        await responses.complete(ask())
+    assert not caught.value.maybe_charged
 
 
 ARGUMENTS: list[tuple[str, Any, bool]] = [
