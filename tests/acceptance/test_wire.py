@@ -1,6 +1,7 @@
 """Whole deliveries with every reply over HTTP, through the real SDK clients against a loopback server."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -10,18 +11,30 @@ from temporalio.client import Client
 from commands.demo import SAMPLE
 from ledger.tables import turn
 from tests.stack import git, sample, stack
+from tests.wire.book import Book, BookPrice, by_key, read_book
 from tests.wire.server import WireServer
 
+PRICES = {
+    "claude-sonnet-5-5": BookPrice(input=2_000_000, output=10_000_000),
+    "gpt-6.1-terra": BookPrice(input=1_000_000, output=5_000_000),
+}
+"""Micro-dollars per million tokens, copied by hand: what the provider would write on its bill."""
 
-@pytest.mark.parametrize(
-    ("provider", "model"), [("anthropic", "anthropic:claude-sonnet-5-5"), ("openai", "openai:gpt-6.1-terra")]
-)
-async def test_a_delivery_over_the_wire(client: Client, tmp_path: Path, provider: str, model: str) -> None:
-    """The sample is delivered with a real client of each kind: tools, structured output, usage and cost included."""
+CLIENTS = [
+    ("anthropic", "anthropic:claude-sonnet-5-5", "auto"),
+    ("openai", "openai:gpt-6.1-terra", "chat"),
+    ("openai", "openai:gpt-6.1-terra", "responses"),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "api"), CLIENTS)
+async def test_a_delivery_over_the_wire(client: Client, tmp_path: Path, provider: str, model: str, api: str) -> None:
+    """The sample is delivered in each format: tools, structured output, usage, and the cost that the provider counts, too."""
     origin = sample(tmp_path / "sample")
-    async with WireServer(script=SAMPLE / "script.yaml") as server:
+    async with WireServer(script=SAMPLE / "script.yaml", book=Book(tmp_path / "book", PRICES)) as server:
         url = server.openai_url if provider == "openai" else server.url
-        settings = {f"{provider}_base_url": url, f"{provider}_api_key": SecretStr("test-key"), "model": model}
+        settings: dict[str, Any] = {f"{provider}_base_url": url, f"{provider}_api_key": SecretStr("test-key")}
+        settings |= {"model": model, "openai_api": api}
         async with stack(client, tmp_path / "state", **settings) as running:
             run = await running.deliver(origin, branch="wire")
             await running.approve(run, "plan")
@@ -33,4 +46,5 @@ async def test_a_delivery_over_the_wire(client: Client, tmp_path: Path, provider
     assert git(origin, "rev-parse", "wire^{tree}") == report.tree
     assert asked == len(rows) > 10
     assert all(row.provider == provider and row.tokens_in > 0 and row.usd_micros > 0 for row in rows)
+    assert by_key(read_book(tmp_path / "book")) == {row.id: [row.usd_micros] for row in rows}
     assert report.usd_micros == sum(row.usd_micros for row in rows)
