@@ -19,6 +19,7 @@ COMMANDS = (
     "commands.why",
     "commands.spend",
     "commands.figures",
+    "commands.budget",
     "commands.budget_review",
     "commands.control",
     "commands.doctor",

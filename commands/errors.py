@@ -75,6 +75,8 @@ def _usage(error: typer.TyperException) -> str:
 def _from_libraries(error: BaseException) -> tuple[Code, str] | None:
     """Errors of Temporal and the database, looked at by the modules that are loaded already: importing them is slow."""
     if isinstance(error, BatonError):
+        if is_budget(str(error)):
+            return Code.BUDGET, str(error)
         return _CODES_BY_NAME.get(type(error).__name__, Code.FAILED), str(error)
     if type(error).__module__.startswith("temporalio."):
         return _from_temporal(error)

@@ -23,7 +23,9 @@ COMMAND_OF = {
 
 def usd(micros: int) -> str:
     """Micro-dollars as people read them."""
-    return f"${micros / 1_000_000:,.4f}".removesuffix("00")
+    from contracts.money import usd as written
+
+    return written(micros)
 
 
 def tell_line(out: Out, line: "FeedLine", *, brief: bool = False) -> None:
@@ -61,6 +63,9 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
 
 def how_to_answer(view: "GateView", run: str) -> list[str]:
     """The exact commands that answer a gate, the most likely one first."""
+    if view.ceiling is not None:
+        what = view.ceiling.scope if view.ceiling.shared else run
+        return [f'baton budget raise {what} --to USD -m "why"', f'baton budget stop {run} -m "why"']
     return [f"baton {COMMAND_OF[verb]} {run} {view.gate}{_needs(view, verb)}" for verb in view.verbs if verb in COMMAND_OF]
 
 

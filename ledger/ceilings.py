@@ -31,15 +31,21 @@ class Change:
     channel: str
 
 
+def ensure(connection: Connection, scope_id: str, configured: int) -> int:
+    """A scope's ceiling; where no call has counted against it yet it begins as configured."""
+    insert_once(connection, scope, id=scope_id, ceiling=configured)
+    found = _ceiling(connection, scope_id)
+    assert found is not None, "it was made or found just now"
+    return found
+
+
 def change(connection: Connection, wanted: Change, configured: int | None = None) -> int:
     """Set a scope's ceiling and keep who did it and why; gives back what it was before. Done again it changes nothing.
 
     Lower than what is spent and held is possible: then nothing more is granted. A scope that no call has counted against yet
     begins as `configured`; None raises `NotFound` for it.
     """
-    if configured is not None:
-        insert_once(connection, scope, id=wanted.scope, ceiling=configured)
-    before = _ceiling(connection, wanted.scope)
+    before = _ceiling(connection, wanted.scope) if configured is None else ensure(connection, wanted.scope, configured)
     if before is None:
         raise NotFound(f"no call has counted against {wanted.scope!r} yet; its ceiling is the configured one")
     fields = {"scope": wanted.scope, "by": wanted.by, "why": wanted.why, "channel": wanted.channel}

@@ -1,0 +1,217 @@
+"""`baton budget show | raise | stop`: what may still be spent, and deciding about it while runs wait."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.context import DECIDE, Json, connect, open_ledger, os_user, settings
+from commands.errors import Code, first_line
+from commands.output import Out, clock, safe
+from commands.telling import usd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from commands.budgeting import Said
+    from config import Settings
+    from ledger.db import Ledger
+
+What = Annotated[
+    str, typer.Argument(metavar="WHAT", help="A run's id, month, agent:NAME, project:NAME:month or project:NAME:agent:NAME.")
+]
+By = Annotated[str | None, typer.Option("--by", help="Who decides; default: the user of this terminal.")]
+Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for a run's answer.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this group of commands to the app."""
+    group = typer.Typer(no_args_is_help=True, help="Show ceilings, raise them, stop what waits at them.")
+    app.add_typer(group, name="budget", rich_help_panel=DECIDE)
+    group.command("show")(show)
+    group.command("raise")(raise_)
+    group.command("stop")(stop)
+    group.command("reconcile")(reconcile)
+
+
+def show(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run, with its children's parts.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is spent, held and left of each ceiling, and what waits. Exit code 8 while a run waits for money."""
+    out, found = Out(as_json=as_json), settings()
+    with open_ledger(found) as ledger:
+        from commands.budget_rows import lost_calls, of_run, of_today
+
+        rows = ledger.read_now(of_today, found.ceilings, datetime.now(UTC)) if run is None else ledger.read_now(of_run, run)
+        lost = ledger.read_now(lost_calls, None if run is None else rows[0].trace if rows else "")
+    out.document(ceilings=[row.as_json() for row in rows], lost=lost)
+    if rows:
+        out.table(("CEILING", "IS", "SPENT", "HELD", "LEFT", "WAITING", "UNTIL"), [row.cells() for row in rows])
+    else:
+        out.note("nothing was spent yet, so no ceiling has been used")
+    for call in lost:
+        out.note(
+            f"lost with its worker, charged {usd(call['charged_micros'])}: {call['key'][:12]} {call['agent']} {call['model']}"
+        )
+    waiting = sum(row.waiting for row in rows)
+    if waiting:
+        out.note(
+            f"{waiting} waiting; `baton budget raise WHAT --to USD -m why` lets them go on, `baton budget stop WHAT` ends them"
+        )
+    raise typer.Exit(int(Code.BUDGET if waiting else Code.DONE))
+
+
+def raise_(
+    what: What,
+    to: Annotated[str, typer.Option("--to", metavar="USD", help="The new ceiling, not how much more.")],
+    why: Annotated[str, typer.Option("--message", "-m", help="Why; it stays on the record.")],
+    by: By = None,
+    lower: Annotated[bool, typer.Option("--lower", help="Set a shared ceiling lower than it is.")] = False,
+    timeout: Limit = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Raise a ceiling: one run's, or one that runs share; every run that waits at it goes on."""
+    from commands.budgeting import Said, amount, shared_scope
+
+    out, found = Out(as_json=as_json), settings()
+    said = Said(by or os_user(), why, amount(to))
+    scope = shared_scope(what, datetime.now(UTC))
+    with open_ledger(found) as ledger:
+        if scope is None:
+            code = _raise_run(out, found, ledger, what, said, timeout)
+        else:
+            code = _raise_shared(out, found, ledger, scope, said, lower=lower)
+    raise typer.Exit(int(code))
+
+
+def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "Said", limit: float) -> Code:
+    from activities.policy import load_policy
+    from commands import budgeting
+
+    row = ledger.read_now(budgeting.find_run, what)
+    budgeting.check_allowed(load_policy(found.policy), said, row.owner, run=True)
+    view = ledger.read_now(budgeting.own_gate, row.trace)
+    if view is not None and view.ceiling is not None and not view.ceiling.shared:
+        return _send(out, ledger, view, "raise_ceiling", said, limit)
+    before = ledger.tx_now(budgeting.set_run, row, said)
+    _tell(out, f"run {row.workflow_id}", before, said, [row.workflow_id] if row.ended_at is None else [])
+    return Code.DONE
+
+
+def _raise_shared(out: Out, found: "Settings", ledger: "Ledger", scope: str, said: "Said", *, lower: bool) -> Code:
+    from activities.policy import load_policy
+    from commands import budgeting
+    from ledger.ceilings import waiting
+
+    policy = load_policy(found.policy)
+    budgeting.check_allowed(policy, said, policy.defaults.owner, run=False)
+    before = ledger.tx_now(budgeting.set_shared, found, scope, said, lower=lower)
+    _tell(out, scope, before, said, [row.workflow_id for row in ledger.read_now(waiting, scope)])
+    return Code.DONE
+
+
+def _tell(out: Out, name: str, before: int, said: "Said", runs: "Sequence[str]") -> None:
+    """Nudge what waits, and say what became of it. The ceiling is raised already, whatever Temporal says."""
+    from commands.budgeting import nudge
+    from connection import Unreachable
+    from contracts.money import micros
+
+    async def nudged() -> int:
+        return await nudge(await connect(said.by), runs)
+
+    assert said.to is not None
+    try:
+        told = asyncio.run(nudged()) if runs else 0
+    except Unreachable as error:
+        told = 0
+        out.note(f"warning: {safe(first_line(error))}")
+    out.document(ceiling=name, before_micros=before, after_micros=micros(said.to), waiting=len(runs), nudged=told)
+    out.line(f"{name}: {usd(before)} -> {usd(micros(said.to))}" + (f"; {told} of {len(runs)} runs nudged" if runs else ""))
+    if told < len(runs):
+        out.note("runs that were not reached look again by themselves, within an hour at most")
+
+
+def _send(out: Out, ledger: "Ledger", view: Any, verb: Any, said: "Said", limit: float) -> Code:
+    from commands import budgeting, deciding
+    from contracts.errors import Refused
+
+    update_id, values = budgeting.decision(view, verb, said)
+
+    async def sent() -> None:
+        await deciding.send(await connect(said.by), view, verb, update_id, values, limit)
+
+    code, outcome, reason = Code.DONE, "confirmed", ""
+    try:
+        with out.waiting(f"{view.gate}: waiting for the workflow's answer"):
+            asyncio.run(sent())
+    except deciding.Unconfirmed:
+        code, outcome = Code.NO_WORKER, "unconfirmed"
+        reason = f"no worker answered within {limit:g} s; it may still be applied, and sent again it counts once"
+    except Refused as refused:
+        code, outcome, reason = Code.REFUSED, "refused", str(refused)
+        if isinstance(refused, deciding.RunEnded):
+            deciding.record_refusal(ledger, view, verb, said.by, reason, update_id)
+    out.document(run=view.workflow_id, gate=view.gate, verb=verb, by=said.by, outcome=outcome, reason=reason)
+    if code == Code.DONE:
+        out.line(f"confirmed: {verb} at {view.gate} of {view.workflow_id} by {safe(said.by)}")
+    else:
+        out.note(f"{outcome}: {safe(reason, 2000)}")
+    return code
+
+
+def stop(
+    what: What,
+    why: Annotated[str, typer.Option("--message", "-m", help="Why; it stays on the record.")],
+    by: By = None,
+    timeout: Limit = 10.0,
+    as_json: Json = False,
+) -> None:
+    """End the run that waits at a ceiling, or all that wait at a shared one. What they did and paid stays."""
+    from commands.budgeting import Said, find_run, own_gate, shared_scope, waiting_gates
+    from contracts.errors import NotFound
+
+    out, said = Out(as_json=as_json), Said(by or os_user(), why)
+    scope = shared_scope(what, datetime.now(UTC))
+    with open_ledger(settings()) as ledger:
+        if scope is not None:
+            code = _stop_all(out, ledger.read_now(waiting_gates, scope), scope, said, timeout)
+            raise typer.Exit(int(code))
+        row = ledger.read_now(find_run, what)
+        view = ledger.read_now(own_gate, row.trace)
+        if view is None:
+            raise NotFound(f"{row.workflow_id} does not wait for money; it is {row.state}. `baton cancel` ends a run")
+        raise typer.Exit(int(_send(out, ledger, view, "stop", said, timeout)))
+
+
+def _stop_all(out: Out, views: "Sequence[Any]", scope: str, said: "Said", limit: float) -> Code:
+    from commands.budgeting import stop_all
+
+    async def stopped() -> dict[str, str]:
+        return await stop_all(await connect(said.by), views, said, limit)
+
+    outcomes = asyncio.run(stopped()) if views else {}
+    out.document(ceiling=scope, runs=outcomes)
+    out.line(f"{scope}: {sum(one == 'confirmed' for one in outcomes.values())} of {len(outcomes)} waiting runs stopped")
+    for run, outcome in outcomes.items():
+        if outcome != "confirmed":
+            out.note(f"  {run}: {safe(outcome)}")
+    return Code.DONE if all(one == "confirmed" for one in outcomes.values()) else Code.REFUSED
+
+
+def reconcile(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The call's key, as the provider got it (X-Request-Key).")],
+    cost: Annotated[str, typer.Option("--cost", metavar="USD", help="What the provider billed for it; 0 for nothing.")],
+    why: Annotated[str, typer.Option("--message", "-m", help="Where that comes from.")],
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Put a bill in place of the full charge of a call that was lost with its worker. The lost calls: `baton budget show`."""
+    from commands.budget_rows import reconciled
+
+    out = Out(as_json=as_json)
+    with open_ledger(settings()) as ledger:
+        charged, now = ledger.tx_now(reconciled, key, cost, by or os_user(), why)
+    out.document(key=key, before_micros=charged, after_micros=now)
+    out.line(f"{key[:12]}: {usd(charged)} -> {usd(now)}, at {clock(datetime.now(UTC))}")

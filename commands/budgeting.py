@@ -1,0 +1,197 @@
+"""Ceilings from the command line: which one is meant, who may raise it, and telling the runs that wait at it."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from commands import queries
+from commands.errors import Usage, first_line
+from contracts.base import digest_of
+from contracts.errors import NotFound, Refused
+from contracts.gates import GateView
+from contracts.money import level_of, micros, usd
+from contracts.runs import Note, RunRef
+from ledger import ceilings, feed, gates
+from ledger.ceilings import Change
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from activities.policy import Policy
+    from config import Settings
+
+AT_ONCE = 50
+"""Runs that are told at the same time."""
+
+_SHARED = re.compile(r"(?:project:[^:]+:)?(?:month(?::\d{4}-\d{2})?|agent:[^:]+(?::\d{4}-\d{2}-\d{2})?)")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was typed: the new ceiling (None: stop), who, and why."""
+
+    by: str
+    why: str
+    to: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A ceiling as it is now; `waiting` runs looked at it, and `told` of them were nudged."""
+
+    scope: str
+    before: int
+    after: int
+    waiting: int
+    told: int
+
+
+def shared_scope(what: str, now: datetime) -> str | None:
+    """The id of the shared ceiling that is meant: `month`, `agent:NAME`, `project:NAME:month`, with a period or this one.
+
+    None where it is no such name; then it is a run's.
+    """
+    if not _SHARED.fullmatch(what):
+        return None
+    kind = what.split(":")[2] if what.startswith("project:") else what.split(":")[0]
+    parts = what.removeprefix("project:").split(":") if what.startswith("project:") else ["", *what.split(":")]
+    period = f"{now:%Y-%m}" if kind == "month" else f"{now:%Y-%m-%d}"
+    given = len(parts) - 1 == (2 if kind == "month" else 3)
+    return what if given else f"{what}:{period}"
+
+
+def check_allowed(policy: "Policy", said: Said, owner: str, *, run: bool) -> None:
+    """Raise `Refused` unless policy lets this person set a ceiling, this high where it is one run's."""
+    rule = policy.gate("ceiling")
+    refused = policy.refuses(rule, "raise_ceiling", said.by, owner)
+    if refused is None and run and rule.most_usd is not None and said.to is not None and said.to > rule.most_usd:
+        refused = f"policy lets a run be given ${rule.most_usd} at most, not ${said.to}"
+    if refused is not None:
+        raise Refused(f"{refused}. [gates.ceiling] in policy.toml says who may, and how much")
+
+
+def set_shared(connection: Connection, settings: "Settings", scope: str, said: Said, *, lower: bool) -> int:
+    """Set a shared ceiling for everybody who needs it, with a feed line; gives back what it was."""
+    assert said.to is not None
+    now = datetime.now(UTC)
+    change = Change(digest_of("cli-ceiling", scope, str(now)), scope, micros(said.to), said.by, said.why, "cli")
+    configured = _configured(settings, scope)
+    if configured is None:
+        name = {"agent": "agent_day_usd", "month": "month_usd"}[level_of(scope)]
+        raise NotFound(f"{scope} has no ceiling: set {name} in [ceilings] of baton.toml, where a project's own belongs, too")
+    before = ceilings.ensure(connection, scope, configured)
+    if micros(said.to) < before and not lower:
+        raise Refused(f"{scope}: the ceiling is {usd(before)}, {usd(micros(said.to))} is lower; add --lower if you mean that")
+    ceilings.change(connection, change)
+    _note(connection, RunRef(trace="budget", workflow_id="budget"), change, before)
+    return before
+
+
+def set_run(connection: Connection, row: Any, said: Said) -> int:
+    """Raise one run's own ceiling, whether or not it waits; gives back what it was."""
+    assert said.to is not None
+    name = digest_of("cli-ceiling", row.trace, str(datetime.now(UTC)))
+    change = Change(name, f"run:{row.trace}", micros(said.to), said.by, said.why, "cli")
+    before = ceilings.raise_to(connection, change)
+    _note(connection, RunRef(trace=row.trace, workflow_id=row.workflow_id, project=row.project), change, before)
+    return before
+
+
+def _note(connection: Connection, ref: RunRef, change: Change, before: int) -> None:
+    line = Note(
+        key=f"budget/{change.id}",
+        at=datetime.now(UTC),
+        stage="money",
+        actor=change.by,
+        channel="cli",
+        did=f"set the ceiling of {change.scope} from {usd(before)} to {usd(change.to)}",
+        why=change.why,
+        next="what waits for it goes on",
+    )
+    feed.append(connection, ref, [line])
+
+
+def _configured(settings: "Settings", scope: str) -> int | None:
+    """What a shared ceiling begins with."""
+    own = settings.ceilings
+    level = own.projects.get(scope.split(":")[1]) if scope.startswith("project:") else own
+    if level is None:
+        return None
+    amount = level.month_usd if level_of(scope) == "month" else level.agent_day_usd
+    return None if amount is None else micros(amount)
+
+
+def own_gate(connection: Connection, trace: str) -> GateView | None:
+    """The run's open ceiling gate, or None."""
+    return next((view for view in gates.open_gates(connection, trace=trace) if view.kind == "ceiling"), None)
+
+
+def waiting_gates(connection: Connection, scope: str) -> list[GateView]:
+    """The gates of all runs that wait at this ceiling."""
+    return [gates.find(connection, row.trace, row.gate)[0] for row in ceilings.waiting(connection, scope)]
+
+
+async def nudge(client: "Client", runs: Sequence[str]) -> int:
+    """Tell runs to look again; how many took it. The others look by themselves, within an hour at most."""
+    from temporalio.service import RPCError
+
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(run: str) -> bool:
+        async with room:
+            try:
+                await client.get_workflow_handle(run).signal("nudge", {})
+            except RPCError:
+                return False
+            return True
+
+    return sum(await asyncio.gather(*(one(run) for run in runs)))
+
+
+async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limit: float) -> dict[str, str]:
+    """Send `stop` to these gates; per run "confirmed", "unconfirmed", or why it was refused."""
+    from commands import deciding
+
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(view: GateView) -> str:
+        update_id, values = decision(view, "stop", said)
+        async with room:
+            try:
+                await deciding.send(client, view, "stop", update_id, values, limit)
+            except deciding.Unconfirmed:
+                return "unconfirmed"
+            except Refused as refused:
+                return first_line(refused)
+            return "confirmed"
+
+    return dict(zip([view.workflow_id for view in views], await asyncio.gather(*map(one, views)), strict=True))
+
+
+def decision(view: GateView, verb: str, said: Said) -> tuple[str, dict[str, Any]]:
+    """The update's id and its one JSON object: the same decision sent again is one."""
+    name = digest_of("cli", view.trace, view.gate, verb, said.by, view.subject, said.why, str(said.to))
+    values = {"gate": view.gate, "by": said.by, "note": said.why, "subject": view.subject, "channel": "cli", "nonce": name}
+    return f"cli-{name[:40]}", values | ({} if said.to is None else {"to_usd": str(said.to)})
+
+
+def amount(text: str) -> Decimal:
+    """US dollars as typed: 40, 40.5, $40. Raises `Usage`."""
+    plain = text.strip().removeprefix("$").replace("_", "")
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", plain) or Decimal(plain) <= 0:
+        raise Usage(f"--to {text[:40]!r} is not an amount in US dollars; write a number above 0, such as 40 or 2.50")
+    return Decimal(plain)
+
+
+def find_run(connection: Connection, what: str) -> Any:
+    """The run that is meant. Raises `NotFound`, naming what a ceiling can be called."""
+    try:
+        return queries.find_run(connection, what)
+    except NotFound as error:
+        raise NotFound(f"{error}. A ceiling is a run's id, month, agent:NAME, or project:NAME:month") from None

@@ -1,0 +1,210 @@
+"""`baton budget`: what waits for money is shown, raised and stopped, one run or all that share a ceiling."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from commands.budgeting import shared_scope
+from contracts.delivery import DeliveryReport
+from ledger import feed, spend
+from ledger.db import Ledger
+from ledger.spend import About, Scope
+from tests import scripts
+from tests.commands.conftest import Baton, Begin
+from tests.commands.test_live import CONVERSATIONS, asking
+from tests.scripts import a_tester, answer, edit, item, plan, says, writer
+from tests.stack import Stack, sample, stack
+from tests.wire.server import WireServer
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+PRICE = "{ input = 1_000_000, output = 2_000_000 }"
+ROUTES = "[classes]\n" + "".join(
+    f'{name} = [{{ model = "openai:test", price = {PRICE} }}]\n'
+    for name in ("thinker", "worker", "reviewer", "router", "fast", "tester", "planner", "writer")
+)
+TWO = (
+    says("planner", answer(plan(item("a", ["README.md"]), item("b", ["NEWS.md"])))),
+    writer("a", edit("README.md", "Prices are whole cents.\n", "Prices are whole cents, always.\n")),
+    writer("b", scripts.write("NEWS.md", "Prices are whole cents, always.\n")),
+    a_tester(),
+)
+
+
+@asynccontextmanager
+async def paid(
+    client: Client, baton: Baton, folder: Path, *conversations: dict[str, Any], **ceilings: Any
+) -> AsyncIterator[Stack]:
+    """A worker whose model costs money, over HTTP, and a command line that talks to it."""
+    script = scripts.save(folder / "wire.yaml", *(conversations or CONVERSATIONS))
+    agents = copied(folder / "agents")
+    levels = {"run_usd": 20, "agent_day_usd": 100, "month_usd": 1000} | ceilings
+    async with WireServer(script=script) as server:
+        options = {"openai_base_url": server.openai_url, "agents": agents, "ceilings": levels}
+        async with stack(client, baton.state, **options) as running:
+            baton.use(running)
+            yield running
+
+
+def copied(folder: Path) -> Path:
+    """The shipped agents, with one priced model for every class."""
+    import shutil
+
+    from config import HOME
+
+    shutil.copytree(HOME / "agents", folder)
+    (folder / "routes.toml").write_text(ROUTES)
+    return folder
+
+
+async def test_one_run_is_shown_raised_and_goes_on(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """A run that needs more waits; `show` exits with 8 and names the commands; raised by its id, it goes on to its gate."""
+    async with paid(client, baton, tmp_path):
+        command = asking(sample(tmp_path / "sample"), "--ceiling-usd", "0.000001", "--wait-for-gate", "--json")
+        started = await baton.live(*command)
+        assert (started.code, started.json["gates"]) == (4, ["ceiling-1"])
+        run = started.json["run"]
+        shown = await baton.live("budget", "show")
+        assert shown.code == 8
+        assert f"run {run}" in shown.out
+        listed = (await baton.live("gates", "--json")).json["gates"][0]
+        assert listed["commands"][0] == f'baton budget raise {run} --to USD -m "why"'
+        raised = await baton.live("budget", "raise", run, "--to", "20", "-m", "it is worth it", "--by", "maria", "--json")
+        assert (raised.code, raised.json["outcome"]) == (0, "confirmed")
+        waits = await baton.live("result", run, "--wait-for-gate", "--json")
+        assert waits.json["gates"] == ["plan-1"]
+        assert (await baton.live("budget", "show")).code == 0
+        again = await baton.live("budget", "raise", run, "--to", "30", "-m", "more", "--json")
+        assert (again.code, again.json["before_micros"], again.json["after_micros"]) == (0, 20_000_000, 30_000_000)
+        assert (await baton.live("budget", "raise", run, "--to", "501", "-m", "more")).code == 5
+        assert (await baton.live("budget", "stop", run, "-m", "no")).code == 3
+        await baton.live("cancel", run)
+
+
+async def test_a_shared_ceiling_lets_every_run_go_on(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """Three runs wait at the month's ceiling; no fourth is admitted; one raise nudges all three, and each reaches its gate."""
+    async with paid(client, baton, tmp_path, month_usd="0.0001") as running:
+        origin = sample(tmp_path / "sample")
+        runs = [await running.deliver(origin, check="true") for _ in range(3)]
+        views = [await running.gate(run, "ceiling") for run in runs]
+        assert {view.ceiling.scope for view in views if view.ceiling} == {f"month:{datetime.now(UTC):%Y-%m}"}
+        refused = await baton.live(*asking(origin, "--wait-for-gate", "--json"))
+        assert refused.code == 8
+        assert "no new run is admitted" in refused.err
+        assert [line.importance for line in await running.ledger.read(feed.after) if "refused a new run" in line.did] == [
+            "alert"
+        ]
+        raised = await baton.live("budget", "raise", "month", "--to", "50", "-m", "month end", "--json")
+        assert (raised.code, raised.json["waiting"], raised.json["nudged"]) == (0, 3, 3)
+        for run in runs:
+            assert (await running.gate(run, "plan")).gate == "plan-1"
+        for run in runs:
+            await run.cancel()
+
+
+async def test_stopping_a_shared_ceiling_ends_all_that_wait(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """Both runs that wait end as could_not with who stopped them and why, keep nothing held, and exit with 8."""
+    async with paid(client, baton, tmp_path, month_usd="0.0001") as running:
+        origin = sample(tmp_path / "sample")
+        runs = [await running.deliver(origin, check="true") for _ in range(2)]
+        for run in runs:
+            await running.gate(run, "ceiling")
+        stopped = await baton.live("budget", "stop", "month", "-m", "no more this month", "--by", "maria", "--json")
+        assert (stopped.code, set(stopped.json["runs"].values())) == (0, {"confirmed"})
+        for run in runs:
+            report: DeliveryReport = await run.result()
+            assert report.state == "could_not"
+            assert report.reason.startswith("stopped at ceiling-1 by maria: no more this month; month:")
+            assert (await baton.live("result", run.id)).code == 8
+
+
+async def test_a_family_has_one_gate(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """Two children that find no room wait at one gate of their run; one raise lets both go on, and the work is done."""
+    async with paid(client, baton, tmp_path, *TWO) as running:
+        run = await running.deliver(sample(tmp_path / "sample"), check="true", branch="two")
+        plan_view = await running.gate(run, "plan")
+        spent = running.ledger.read_now(_spent, plan_view.trace)
+        await baton.live("budget", "raise", run.id, "--to", "21", "-m", "so that it can be cut")
+        await running.ledger.tx(_cut, plan_view.trace, spent + 10)
+        await running.decide(plan_view)
+        view = await running.gate(run, "ceiling")
+        assert (view.workflow_id, view.gate) == (run.id, "ceiling-1")
+        raised = await baton.live("budget", "raise", run.id, "--to", "20", "-m", "go on", "--by", "maria", "--json")
+        assert (raised.code, raised.json["outcome"]) == (0, "confirmed")
+        await running.approve(run, "change")
+        assert (await run.result()).state == "done"
+        gates = [line.did for line in await running.feed(run) if line.did.startswith("opened gate ceiling")]
+        assert len(gates) == 1
+        parts = (await baton.live("budget", "show", run.id, "--json")).json["ceilings"]
+    assert [one["ceiling"] for one in parts] == [f"run {run.id}", "write/1/a", "write/1/b"]
+    assert all(one["held_micros"] == 0 and one["spent_micros"] == one["ceiling_micros"] for one in parts[1:])
+
+
+def _spent(connection: Any, trace: str) -> int:
+    from commands.queries import money_of
+
+    return money_of(connection, trace).spent
+
+
+def _cut(connection: Any, trace: str, to: int) -> None:
+    from ledger import ceilings
+
+    ceilings.change(connection, ceilings.Change("cut", f"run:{trace}", to, "olga", "too much", "test"))
+
+
+WRONG = [
+    (("raise", "month", "--to", "0", "-m", "x"), 2, "is not an amount in US dollars"),
+    (("raise", "month", "--to", "lots", "-m", "x"), 2, "is not an amount in US dollars"),
+    (("raise", "month", "--to", "5", "-m", "x"), 5, "is lower; add --lower if you mean that"),
+    (("raise", "nothing", "--to", "5", "-m", "x"), 3, "A ceiling is a run's id, month, agent:NAME"),
+    (("raise", "project:shop:month", "--to", "5", "-m", "x"), 3, "set month_usd in [ceilings]"),
+    (("raise", "month"), 2, "--to"),
+    (("stop", "delivery-trace-1", "-m", "x"), 3, "does not wait for money"),
+    (("reconcile", "abcdef", "--cost", "-1", "-m", "x"), 2, "is not an amount in US dollars"),
+    (("reconcile", "abcdef", "--cost", "1", "-m", "x"), 3, "is charged as lost"),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "said"), WRONG, ids=[" ".join(row[0][:4]) for row in WRONG])
+def test_what_is_wrong_is_said(baton: Baton, begin: Begin, command: tuple[str, ...], code: int, said: str) -> None:
+    """A wrong amount, a ceiling that does not exist, a run that does not wait: the exit code and the way out are told."""
+    begin()
+    ran = baton("budget", *command)
+    assert (ran.code, said in ran.err) == (code, True), ran.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("month", "month:2026-11"),
+        ("month:2026-10", "month:2026-10"),
+        ("agent:writer", "agent:writer:2026-11-21"),
+        ("agent:writer:2026-11-20", "agent:writer:2026-11-20"),
+        ("project:shop:month", "project:shop:month:2026-11"),
+        ("project:shop:agent:writer", "project:shop:agent:writer:2026-11-21"),
+        ("deliver-1", None),
+        ("month-end", None),
+        ("agent", None),
+    ],
+)
+def test_names_of_shared_ceilings(typed: str, meant: str | None) -> None:
+    """Without a period this day's or month's is meant; what is no such name is a run's."""
+    assert shared_scope(typed, NOW) == meant
+
+
+def test_a_lost_call_is_shown_and_corrected(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """A call that was charged in full because its worker died is listed with its key; the bill's amount takes its place."""
+    begin()
+    about = About("trace-1", "plan/1", "default", "planner", "openai:test")
+    scopes = [Scope("run:trace-1", 10_000_000)]
+    identity = ledger.tx_now(spend.reserve, "f00dfeed", scopes, 500_000, price_version="test", worker="w", about=about)
+    ledger.tx_now(spend.close, identity, "lost")
+    shown = baton("budget", "show", "delivery-trace-1")
+    assert "charged $0.50: f00dfeed planner openai:test" in shown.err
+    corrected = baton("budget", "reconcile", "f00dfe", "--cost", "0.125", "-m", "the bill of November", "--json")
+    assert (corrected.json["before_micros"], corrected.json["after_micros"]) == (500_000, 125_000)
+    assert baton("budget", "show", "--json").json["lost"] == []
