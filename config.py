@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from contracts.breakers import Breakers
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.money import Ceilings
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     prompt_cache: bool = Field(default=True, description="have providers keep the beginnings of prompts that are sent again")
     ceilings: Ceilings = Field(default=Ceilings(), description="hard limits of money: a table in baton.toml")
     growth: Growth = Field(default=Growth(), description="when a step is unusually large: a table in baton.toml")
+    breakers: Breakers = Field(default=Breakers(), description="when models are left alone: a table in baton.toml")
     bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     mirror_mib: int = Field(default=4096, gt=0, description="MiB that the copy of one repository may take on this machine")
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")

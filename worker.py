@@ -26,6 +26,7 @@ from activities.actions.git_push import GitPushAdapter
 from activities.admission import Admission
 from activities.agents import Agent, Catalogue, load_catalogue
 from activities.carrying import Carrying
+from activities.fallbacks import Fallbacks
 from activities.gates import Gates
 from activities.git import (
     Mirrors,
@@ -109,9 +110,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         limits, (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
     )
     admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
-    models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth)
+    models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers)
     journal = Journal(ledger, admission)
-    gates, carrying = Gates(ledger, policy), Carrying(ledger)
+    gates, carrying, fallbacks = Gates(ledger, policy), Carrying(ledger), Fallbacks(ledger)
     work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))
     actions = Actions(ledger, {"git.push": GitPushAdapter(mirrors)}, PERMANENT, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
@@ -123,6 +124,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         journal.finish_run,
         carrying.keep_results,
         carrying.recall_result,
+        fallbacks.fall_back,
         gates.open_gate,
         gates.admit_decision,
         work.prepare_repository,

@@ -8,9 +8,11 @@ from sqlalchemy import Connection
 from temporalio.exceptions import ApplicationError
 
 from activities.agents import Agent, Catalogue
+from activities.chains import chain_of
+from activities.choosing import good_enough
 from activities.policy import Policy
 from activities.room import problem
-from contracts.agents import AgentPin, Choice
+from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.money import Ceilings, micros, usd
 from contracts.pins import Began
@@ -77,10 +79,7 @@ class Admission:
                 type="NoOwner",
                 non_retryable=True,
             )
-        pins: dict[str, AgentPin] = {}
-        for name in request.agents:
-            agent = self._catalogue.newest(name)
-            pins[name] = agent.pin(self._choices(agent))
+        pins = self._agents(request)
         for kind in request.actions:
             self._policy.allows(kind)
         default = micros(self._ceilings.run_default(request.run.project) or Decimal())
@@ -94,6 +93,23 @@ class Admission:
             kept_back=self._ceilings.kept_back,
             story=request.story,
         )
+
+    def _agents(self, request: BeginRun) -> dict[str, AgentPin]:
+        """The agents that the run names and all that can stand in for them, each with the models that may answer."""
+        pins: dict[str, AgentPin] = {}
+        risk: Risk = request.input.get("risk", "low")
+        for name in request.agents:
+            asked = self._catalogue.newest(name)
+            for agent in (asked, *chain_of(asked, self._catalogue.newest)):
+                pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, risk)))
+        return pins
+
+    def _allowed(self, agent: Agent, risk: Risk) -> tuple[Choice, ...]:
+        choices, name = self._choices(agent), agent.file.model_class
+        routes = self._catalogue.routes
+        if not set(choices) <= set(routes.classes[name]):
+            return choices  # the setting `model` answers for every class
+        return good_enough(choices, routes.minimum.get(name, {}), risk, name)
 
     def begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
         """Insert the run's row with its pins and its ceiling. Done again it changes nothing.

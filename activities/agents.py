@@ -6,17 +6,18 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
 from jinja2 import StrictUndefined, Template
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from activities.chains import chain_of
 from activities.providers.schema import closed_schema
 from activities.tools.base import Tool
-from contracts.agents import MODEL, AgentFile, AgentPin, AgentRef, Choice, DatedPrice, ToolPin
+from contracts.agents import MODEL, AgentFile, AgentPin, AgentRef, Choice, DatedPrice, Risk, ToolPin
 from contracts.base import Contract, Input, canonical, digest_of
 from contracts.conversation import ToolSpec
 from contracts.errors import ContractViolation, Misconfigured, NotFound
@@ -28,10 +29,20 @@ _TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trail
 
 
 class Routes(Input):
-    """routes.toml: ordered choices for each class, and prices that come before those of the list."""
+    """routes.toml: choices for each class, prices that come before the list's, and the quality that a risk demands."""
 
     classes: dict[str, tuple[Choice, ...]] = Field(min_length=1)
     prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
+    minimum: dict[str, dict[Risk, int]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        for name, choices in self.classes.items():
+            if not any("first" in choice.when for choice in choices):
+                raise ValueError(f"class {name!r} has no choice that is tried first")
+        if unknown := sorted(set(self.minimum) - set(self.classes)):
+            raise ValueError(f"minimum names {', '.join(unknown)}, which is no class")
+        return self
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,8 @@ class Agent:
             parallel=self.file.parallel,
             minimum_confidence=self.file.minimum_confidence,
             choices=choices,
+            fallback=self.file.fallback or "",
+            steps_up=any("unsure" in choice.when for choice in choices),
         )
 
 
@@ -140,6 +153,7 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
         if agent.file.model_class not in catalogue.routes.classes:
             known = ", ".join(sorted(catalogue.routes.classes))
             raise Misconfigured(f"agents/{agent.file.name}: class {agent.file.model_class!r} is not in routes.toml ({known})")
+        chain_of(agent, catalogue.newest)
     return catalogue
 
 

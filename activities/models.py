@@ -1,7 +1,7 @@
 """Model calls: one stored turn per key, money reserved before and settled after, whatever happens in between."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,19 +14,22 @@ from activities import caching, prices, shortening
 from activities.admission import Admission, admitted_line, for_history
 from activities.agents import Catalogue
 from activities.beating import beating
+from activities.choosing import Candidate
 from activities.commit import commit_riders
 from activities.failpoints import reach
 from activities.growth import GrowthHeld, Watch, size_of
+from activities.health import Health
 from activities.partial import partial_of
 from activities.prompting import model_request
 from activities.providers.base import Provider, ProviderError
 from activities.replies import KEPT, Judged, bounded, judge
+from activities.routing import admit, close_attempt, over_choices, report
 from activities.shielding import kept
 from activities.spending import parts_of, refusal, shared_by
 from activities.storing import store_turn
 from activities.turn_results import Call, Started, read_in_chain, turn_of
-from contracts.agents import Choice
 from contracts.base import sha256
+from contracts.breakers import Breakers
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
@@ -57,6 +60,7 @@ class Models:
         admission: Admission,
         worker: str,
         growth: Growth | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
@@ -65,6 +69,7 @@ class Models:
         self._admission = admission
         self._worker = worker
         self._watch = Watch(ledger, growth or Growth())
+        self._health = Health(ledger, breakers or Breakers())
 
     @activity.defn
     async def call_model(self, request: CallModel) -> Turn:
@@ -91,29 +96,20 @@ class Models:
         return Call(request, ref, agent, began, _attempt_number(), await self._watch.bounds(ref.digest))
 
     async def _over_choices(self, call: Call) -> Turn:
-        request = call.request
-        usable = [choice for choice in request.choices if choice.provider in self._providers]
-        if not usable:
-            wanted = ", ".join(choice.model for choice in request.choices)
-            raise _permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")
-        for choice in usable[:-1]:
-            try:
-                return await self._attempt(call, choice)
-            except ProviderError as error:
-                if error.verdict != "next_choice":
-                    raise _as_failure(error) from None
-                activity.logger.warning("%s failed, trying the next choice: %s", choice.model, error)
-        try:
-            return await self._attempt(call, usable[-1])
-        except ProviderError as error:
-            raise _as_failure(error) from None
+        async def stored() -> bool:
+            return await self._ledger.read(turns.find, call.request.key) is not None
 
-    async def _attempt(self, call: Call, choice: Choice) -> Turn:
+        def attempt(candidate: Candidate) -> Awaitable[Turn]:
+            return self._attempt(call, candidate)
+
+        return await over_choices(call.request, self._providers, self._health, attempt, stored)
+
+    async def _attempt(self, call: Call, candidate: Candidate) -> Turn:
         # Made here: a cancellation can arrive while the reservation commits, and it must be closed all the same.
         reservation = spend.new_id()
         unanswered = "released"
         try:
-            started = await self._begin(call, choice, reservation)
+            started = await self._begin(call, candidate, reservation)
             if call.began is not None:
                 self._admission.remember(call.request.run.trace, call.began)
             if isinstance(started, Turn):
@@ -121,31 +117,36 @@ class Models:
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
             reach("model.before_call")
             began = time.monotonic()
-            reply = await self._providers[choice.provider].complete(started.prompt)
+            reply = await self._providers[candidate.choice.provider].complete(started.prompt)
             latency_ms = int((time.monotonic() - began) * 1000)
             reach("model.before_settle")
             turn = await kept(lambda: self._ledger.tx(self._finish, call, started, reply, latency_ms))
+            self._health.answered_by(candidate)
             reach("model.before_completion")
             return turn
         except ProviderError as error:
-            await self._close(reservation, "lost" if error.maybe_charged else "released")
+            await self._close(call, candidate, reservation, "lost" if error.maybe_charged else "released", error)
             raise
         except BaseException:
             # Also what nobody foresaw: no later attempt may come to close it. What `_finish` has settled stays settled.
-            await self._close(reservation, unanswered)
+            await self._close(call, candidate, reservation, unanswered)
             raise
 
-    async def _close(self, reservation: str, how: str) -> None:
-        """Give back what was held, or leave it charged. One that stays held is charged by the next attempt."""
-        await kept(lambda: self._ledger.tx(spend.close, reservation, how), at_most=CLOSING)
+    async def _close(
+        self, call: Call, candidate: Candidate, reservation: str, how: str, error: ProviderError | None = None
+    ) -> None:
+        """Give back what was held, or leave it charged, and count the failure. What stays held the next attempt charges."""
+        request, health = call.request, self._health
+        await kept(lambda: self._ledger.tx(close_attempt, health, request, candidate, reservation, how, error), at_most=CLOSING)
+        health.outdated()
 
-    async def _begin(self, call: Call, choice: Choice, reservation: str) -> Started | Turn:
+    async def _begin(self, call: Call, candidate: Candidate, reservation: str) -> Started | Turn:
         try:
-            return await self._ledger.tx(self._reserve, call, choice, reservation)
+            return await self._ledger.tx(self._reserve, call, candidate, reservation)
         except Overtaken:
-            return await self._begin(call, choice, reservation)
+            return await self._begin(call, candidate, reservation)
         except CeilingReached as error:
-            raise refusal(error, call.ref.name, choice.model) from None
+            raise refusal(error, call.ref.name, candidate.choice.model) from None
         except GrowthHeld as error:
             raise ApplicationError(
                 str(error), type="GrowthHeld", non_retryable=True, category=ApplicationErrorCategory.BENIGN
@@ -153,9 +154,9 @@ class Models:
         except Misconfigured as error:
             raise _permanent("misconfigured", str(error)) from None
 
-    def _reserve(self, connection: Connection, call: Call, choice: Choice, reservation: str) -> Started | Turn:
+    def _reserve(self, connection: Connection, call: Call, candidate: Candidate, reservation: str) -> Started | Turn:
         """Hold money for the call and read what it is made of; the stored turn where the call was made before."""
-        request, agent = call.request, call.agent
+        request, agent, choice = call.request, call.agent, candidate.choice
         began = self._let_in(connection, call)
         if began is not None and began.duplicate_of is not None:
             return Turn(usage=Usage(), began=began)
@@ -181,7 +182,7 @@ class Models:
         tariff = prices.tariff(choice, self._catalogue.routes.prices)
         most = Usage(input=prices.estimate(prompt.model_dump_json().encode()), output=prompt.max_output_tokens)
         started = Started(
-            prompt, choice, provider, tariff, most, reservation, read, tainted, began, size, cache, len(made.fresh)
+            prompt, candidate, provider, tariff, most, reservation, read, tainted, began, size, cache, len(made.fresh)
         )
         answered = self._from_cache(connection, call, started)
         if answered is not None:
@@ -196,7 +197,8 @@ class Models:
             identity=reservation,
             about=About(request.run.trace, request.run.path, request.run.project, call.ref.name, choice.model),
         )
-        return started
+        taken = admit(connection, self._health, request, candidate, most, tariff.worst_case(most), prompt.timeout)
+        return replace(started, taken=taken)
 
     def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
         """The turn that a kept reply makes, judged like one that was asked for, at no cost. None where a model is asked."""
@@ -244,20 +246,12 @@ class Models:
         if cost is None:
             reply = reply.model_copy(update={"usage": None})
         charged = spend.settle(connection, started.reservation, cost)
-        return store_turn(connection, self._ledger.files, call, started, reply, judged, charged, latency_ms)
+        told = report(connection, self._health, request, started.candidate, started.taken, judged, reply)
+        return store_turn(connection, self._ledger.files, call, started, reply, judged, charged, latency_ms, told)
 
 
 def _attempt_number() -> int:
     return activity.info().attempt if activity.in_activity() else 1
-
-
-def _as_failure(error: ProviderError) -> ApplicationError:
-    return ApplicationError(
-        str(error),
-        type=error.kind,
-        non_retryable=error.verdict != "retry",
-        next_retry_delay=error.retry_after,
-    )
 
 
 def _permanent(kind: str, message: str) -> ApplicationError:

@@ -62,7 +62,7 @@ def model_request(
         answer_name=answer_name(agent),
         answer_schema=agent.answer_schema,
         max_output_tokens=agent.file.limits.output_tokens,
-        timeout=agent.file.limits.call,
+        timeout=min(agent.file.limits.call, choice.latency or agent.file.limits.call),
     )
 
 

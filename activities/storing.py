@@ -1,5 +1,6 @@
 """A reply becomes a stored turn, once: with its handoff, where it came from, and its line of the feed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from activities.turn_results import Call, Started, body_digest, handoff_of, line
 from contracts.base import canonical
 from contracts.conversation import ModelReply
 from contracts.handoff import Answer, Handoff
+from contracts.runs import Note
 from contracts.steps import Turn
 from ledger import artifacts, handoffs, turns
 from ledger.turns import NewTurn
@@ -27,8 +29,12 @@ def store_turn(
     judged: Judged,
     charged: int = 0,
     latency_ms: int = 0,
+    told: Sequence[Note] = (),
 ) -> Turn:
-    """Store the turn, or give back the one that another attempt of the call has stored: that one stands."""
+    """Store the turn, or give back the one that another attempt of the call has stored: that one stands.
+
+    `told` are lines of the feed that come before the turn's own.
+    """
     request, usage = call.request, reply.usage or started.most
     handoff = None if judged.answer is None else _handoff(connection, files, call, started, reply, judged.answer)
     new = _new(call, started, reply, judged, handoff, charged, latency_ms)
@@ -44,7 +50,7 @@ def store_turn(
         caching.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)
     alerts = call.bounds.alerts(request.run, call.ref.label, started.size, usage)
-    lines = [*shortened_line(call, started), *alerts, line_of(request, judged, handoff, started)]
+    lines = [*told, *shortened_line(call, started), *alerts, line_of(request, judged, handoff, started)]
     commit_riders(connection, request, lines, tokens=usage.input + usage.output, usd_micros=charged)
     return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
 
@@ -79,6 +85,7 @@ def _new(
         flagged=reply.usage is None,
         attempt=call.attempt,
         cached=bool(started.origin),
+        chosen=started.candidate.chosen,
     )
 
 

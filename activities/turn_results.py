@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from activities.agents import Agent
+from activities.choosing import Candidate
 from activities.growth import Bounds, Size
 from activities.prices import Tariff
 from activities.replies import Judged
@@ -21,6 +22,7 @@ from contracts.pins import Began
 from contracts.runs import Note
 from contracts.steps import Answered, CallModel, Turn, TurnCall
 from ledger import turns
+from ledger.rates import Taken
 from ledger.turns import NewTurn
 
 
@@ -41,7 +43,7 @@ class Started:
     """What was read and held before a call."""
 
     prompt: ModelRequest
-    choice: Choice
+    candidate: Candidate
     provider: str
     tariff: Tariff
     """By what the call is charged, also where the price changes while it runs."""
@@ -59,6 +61,13 @@ class Started:
     """How many older tool results the prompt shows as references for the first time."""
     origin: str = ""
     """The turn in which the reply was paid for, where it was kept and nothing is asked."""
+    taken: Taken | None = None
+    """What was counted of a limit per minute; None where there is none."""
+
+    @property
+    def choice(self) -> Choice:
+        """The choice that answers."""
+        return self.candidate.choice
 
 
 def turn_of(row: Row[Any]) -> Turn:
@@ -146,6 +155,7 @@ def handoff_of(
         unsupported=doubtful,
         trace=request.run.trace,
         path=request.run.path,
+        degraded=request.degraded,
     )
 
 

@@ -12,6 +12,10 @@ MODEL = r"^[a-z][a-z0-9_-]*:.+$"
 """A model by its provider: `provider:model`."""
 
 When = Literal["first", "outage", "invalid", "unsure"]
+"""When a choice is tried: for any call; where those before it are away; after a reply that could not be used; and for a whole
+step once more, after one that ended unsure."""
+
+Risk = Literal["low", "medium", "high"]
 
 
 def _is_none(value: object) -> bool:
@@ -61,7 +65,10 @@ class AgentFile(Input):
     limits: Limits = Limits()
     parallel: bool = Field(default=True, description="False: its tool calls run one after the other")
     cache: Lifetime = Field(default=None, description="how long a reply may answer an equal call again; false: it may not")
-    fallback: str | None = None
+    fallback: str | None = Field(
+        default=None, pattern=r"^(function|agent):[a-z][a-z0-9_]*$", description="what stands in when no model can be asked"
+    )
+    no_fallback: str = Field(default="", description="why nothing can honestly stand in")
     owns: str
     never: tuple[str, ...]
     escalates_when: tuple[str, ...]
@@ -100,6 +107,12 @@ class Choice(Input):
     when: tuple[When, ...] = ("first", "outage")
     free: bool = Field(default=False, description="costs nothing, so no price is needed")
     price: Price | None = None
+    quality: int = Field(default=0, ge=0, le=9, description="how good it is, for a class with a minimum")
+    context: int | None = Field(default=None, ge=1, description="most input tokens of a call that it is asked")
+    most_micros: int | None = Field(default=None, ge=0, description="most that one call may cost here, in micro-dollars")
+    latency: timedelta | None = Field(default=None, gt=timedelta(), description="longest that one call may take here")
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="input and output")
 
     @property
     def provider(self) -> str:
@@ -136,6 +149,8 @@ class AgentPin(AgentRef, name="agent_pin/1"):
     parallel: bool = True
     minimum_confidence: PerMille = 0
     choices: tuple[Choice, ...] = Field(default=(), description="in order; empty where the ledger keeps them")
+    fallback: str = Field(default="", description="what stands in when no model can be asked: function:NAME or agent:NAME")
+    steps_up: bool = Field(default=False, description="another choice is asked once more where a step ended unsure")
 
     @property
     def ref(self) -> AgentRef:

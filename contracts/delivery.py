@@ -243,3 +243,4 @@ class DeliveryReport(Contract, name="delivery_report/1"):
     usd_micros: int = 0
     tokens: int = 0
     scripted: bool = Field(default=False, description="no real model took part")
+    degraded: tuple[str, ...] = Field(default=(), description="steps that a fallback did, because no model could be asked")

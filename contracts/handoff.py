@@ -12,6 +12,10 @@ B = TypeVar("B", bound=Contract)
 C = TypeVar("C", bound=Contract)
 
 
+def _is_empty(value: str) -> bool:
+    return not value
+
+
 class EvidenceRef(Contract):
     """A verbatim quote from an artifact that the agent really read in this run (after line ends are made '\\n')."""
 
@@ -89,6 +93,7 @@ class Handoff(Contract, Generic[B]):
     unsupported: tuple[int, ...] = Field(default=(), description="positions in `claims` without checked evidence")
     trace: str
     path: str
+    degraded: str = Field(default="", exclude_if=_is_empty, description="why a fallback made it; empty: none did")
 
     def read_as(self, wanted: type[C]) -> C | None:
         """The body as this contract, also where the producer made an earlier version of it; None where there is none.

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from contracts.agents import AgentRef, Choice
+from contracts.agents import AgentRef, Choice, Risk, When
 from contracts.base import Contract, Digest, Input, Line, PerMille
 from contracts.carried import Carried
 from contracts.conversation import Usage
@@ -37,6 +37,7 @@ class PipelineInput(Input):
     ceiling_usd: Decimal | None = Field(
         default=None, gt=0, le=1_000_000, description="most this run may cost; None: policy's default"
     )
+    risk: Risk = Field(default="low", description="what is at stake; a class of routes.toml may demand better models for it")
     carried: Continued = Field(default=None, exclude_if=_is_none)
 
 
@@ -96,6 +97,8 @@ class CallModel(Request, name="call_model/1"):
     beyond: bool = Field(default=False, description="a person lets this step go on although it is unusually large")
     finish: str | None = Field(default=None, description="why this must be the final output, with what there is")
     parts: tuple[Part, ...] = Field(default=(), description="of the family's money, which this call counts against")
+    tried: When = Field(default="first", description="what came before: `invalid` where this turn repairs one")
+    degraded: str = Field(default="", description="why this agent stands in for another one")
 
 
 class TurnCall(Contract):

@@ -1,6 +1,7 @@
 """What only the kit, activities and children hand each other, by hand. Open runs hold it in their histories over an upgrade."""
 
 from contracts.actions import Deliver, Resolve
+from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
 from contracts.gates import AdmitDecision, OpenGate
@@ -24,12 +25,14 @@ WIRE: tuple[type[Contract], ...] = (
     CollectChanges,
     Deliver,
     DropWorkspaces,
+    FallBack,
     Finish,
     Freeze,
     Integrate,
     Judge,
     Keep,
     Kept,
+    ModelsAway,
     OpenGate,
     PrepareRepository,
     Recall,

@@ -85,6 +85,7 @@ _PROBE = Statement(
         or_(
             and_(_OPEN, breaker.c.until <= _number("moment")),
             and_(_HALF_OPEN, breaker.c.probe_until <= _number("moment")),
+            _MINE,  # a caller whose worker died comes back for it
         ),
     )
     .values(state="half_open", probe=bindparam("who"), probe_until=_number("upto"), updated_at=_number("moment"))

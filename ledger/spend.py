@@ -110,6 +110,9 @@ _MARK = Statement(
 )
 
 
+_NOTE_ERROR = Statement(update(reservation).where(reservation.c.id == bindparam("wanted")).values(error=bindparam("kind")))
+
+
 def begin(connection: Connection, wanted: Scope) -> None:
     """Make a scope. One that is there stays as it is: its ceiling may have been raised since."""
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
@@ -241,6 +244,11 @@ def close(connection: Connection, reservation_id: str, state: str) -> bool:
         return False
     _close(connection, row, state, row.amount if state == "lost" else 0)
     return True
+
+
+def note_error(connection: Connection, reservation_id: str, kind: str) -> None:
+    """Keep the kind of error that a call ended with."""
+    _NOTE_ERROR.run(connection, wanted=reservation_id, kind=kind)
 
 
 def close_left_over(connection: Connection, trace: str) -> None:

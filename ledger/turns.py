@@ -61,6 +61,7 @@ class NewTurn:
     """The provider's usage was missing or cannot be: tokens and cost are the most that were possible, and may be far less."""
     attempt: int
     cached: bool = False
+    chosen: str = "first"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def insert(connection: Connection, new: NewTurn) -> bool:
         flagged=new.flagged,
         attempt=new.attempt,
         cached=new.cached,
+        chosen=new.chosen,
         trace_id=w3c_trace_id(new.trace),
         span_id=w3c_span_id(new.trace, new.path, new.id),
         at=now_us(),

@@ -222,6 +222,7 @@ class Delivery:
             usd_micros=self.kit.usd_micros,
             tokens=self.kit.tokens,
             scripted=self.kit.began is not None and self.kit.scripted,
+            degraded=tuple(f"{path}: {why}" for path, why in self.kit.degraded.items()),
         )
 
     def _status(self, *_: Any) -> dict[str, Any]:

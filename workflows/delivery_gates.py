@@ -33,6 +33,8 @@ def plan_gate(step: Step[Plan], check: str | None) -> Ask:
     facts.append(f"check: {command}" if command else "check: none known; this gate asks for it")
     facts += [f"risk named by the planner: {risk}" for risk in plan.risks]
     facts += support_facts(handoff)
+    if handoff.degraded:
+        facts.append(f"degraded: {handoff.degraded}")
     if handoff.outcome == "unsure":
         facts.append(f"the planner is unsure: {handoff.reason}")
     return Ask(

@@ -38,7 +38,8 @@ NEW_PLAN = says("planner", answer(plan(item("fix", ["shop/pricing.py"]), summary
 def released_before(folder: Path) -> Path:
     """The agents of the release before `planner@v2`."""
     shutil.copytree(AGENTS, folder)
-    (folder / "planner" / "v2.md").unlink()
+    for later in ("v2.md", "v3.md"):
+        (folder / "planner" / later).unlink()
     return folder
 
 
@@ -63,7 +64,7 @@ async def test_a_run_that_pinned_the_old_planner_ends_as_it_began(client: Client
         await _handed_on(after, run)
         await after.decide(later, "reject", note="seen enough")
     assert (report.state, report.summary) == ("done", "as before, smaller")
-    assert made == [("planner@v1", "plan/1"), ("planner@v1", "plan/1"), ("planner@v2", "plan/2")]
+    assert made == [("planner@v1", "plan/1"), ("planner@v1", "plan/1"), ("planner@v3", "plan/2")]
     assert "1 of 1 criteria name nothing that shows them: fix: half a cent rounds up" in second.facts
     assert not any("name nothing that shows them" in fact for fact in later.facts)
 

@@ -20,11 +20,12 @@ from contracts.runs import Request, RunRef
 from contracts.steps import CallModel, RunTool, ToolDone, Turn, WorkspaceUse
 from workflows.kit.bounds import cut
 from workflows.kit.calling import call_model
-from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet
+from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet, steps_up
 from workflows.kit.gate import Ask, gate
 from workflows.kit.growth import Stopped
 from workflows.kit.kit import Duplicate, Kit
 from workflows.kit.options import WORK
+from workflows.kit.outage import NOBODY, answered, away_of, note_degraded
 
 B = TypeVar("B", bound=Contract)
 R = TypeVar("R")
@@ -66,14 +67,26 @@ async def ask(
     kit.asked[agent] = kit.asked.get(agent, 0) + 1
     talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent])
     for round_number in range(pin.limits.clarify + 1):
-        handoff = _confident(pin, await _round(kit, talk))
+        talk, handoff = await _sure(kit, talk)
         if handoff.outcome != "unsure" or not handoff.questions or round_number == pin.limits.clarify:
             break
         decided = await _clarify(kit, talk, handoff)
         if decided.verb != "answer":
             break
         talk.task = _answered(talk.task, handoff.questions, decided)
+    note_degraded(kit, handoff)
     return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode())
+
+
+async def _sure(kit: Kit, talk: Conversation) -> tuple[Conversation, Handoff[Any]]:
+    """The agent's answer; where it is unsure and its class has a choice for that, the answer of that one, asked once more."""
+    handoff = _confident(talk.pin, await answered(kit, talk, _round))
+    if not steps_up(talk, handoff):
+        return talk, handoff
+    kit.note(f"{talk.pin.label} is unsure", handoff.reason[:1000], "another model is asked once more", importance="detail")
+    again = talk.once_more()
+    other = _confident(again.pin, await answered(kit, again, _round))
+    return (talk, handoff) if other.outcome == "could_not" else (again, other)
 
 
 async def _round(kit: Kit, talk: Conversation) -> Handoff[Any]:
@@ -107,7 +120,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
         except ActivityError as error:
             if is_cancelled_exception(error) or kit.began is None:
                 raise
-            return _not_asked(kit, talk, finish, cause_of(error))
+            return _not_asked(kit, talk, finish, error)
         if turn.answered is not None or turn.handoff is not None:
             talk.repairs = 0
             return turn.handoff or handoff_of(talk, turn.answered)
@@ -120,8 +133,11 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
         await _run_tools(kit, talk, turn)
 
 
-def _not_asked(kit: Kit, talk: Conversation, finish: str | None, reason: str) -> Handoff[Any]:
+def _not_asked(kit: Kit, talk: Conversation, finish: str | None, error: ActivityError) -> Handoff[Any]:
     """The model could not be asked. At a limit that leaves what there is, as an output that could not be used does."""
+    gone, reason = away_of(error), cause_of(error)
+    if gone is not None and not finish and kit.since(3):
+        return made_by_us(talk.run, NOBODY, "could_not", f"no model could be asked: {gone.why}")
     if finish and kit.since(3):
         return _own(talk, "unsure", f"{finish}; the model could not be asked for what it has: {reason}")
     return _own(talk, "could_not", f"the model could not be asked: {reason}")
@@ -153,6 +169,8 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
         occurrence=talk.occurrence,
         finish=finish,
         parts=kit.parts,
+        tried="invalid" if talk.repairs else talk.tried,
+        degraded=talk.degraded,
     )
     # The call that lets a run in has no handoffs before it.
     inputs = talk.inputs if kit.began is not None and kit.since(2) else ()

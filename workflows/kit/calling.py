@@ -9,6 +9,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.models import Models
 from contracts.money import CeilingRefused
 from contracts.steps import CallModel, Turn
+from workflows.kit import outage
 from workflows.kit.ceiling import goes_on, refusal_in, wait_for_room
 from workflows.kit.conversation import Conversation
 from workflows.kit.growth import is_held, let_on
@@ -36,6 +37,7 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
             elif not await _worth_asking_again(kit, talk, error):
                 raise
         else:
+            talk.away_since, talk.waits = None, 0
             if parked:
                 await goes_on(kit, talk.run.path)
             return turn
@@ -51,4 +53,4 @@ async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError
     if is_held(error):
         await let_on(kit, talk, error)
         return True
-    return False
+    return await outage.waited(kit, talk, error)

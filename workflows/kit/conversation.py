@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from contracts.agents import AgentPin, Limits
+from contracts.agents import AgentPin, Limits, When
 from contracts.base import Contract, sha256
 from contracts.carried import Talk
 from contracts.handoff import Handoff, Producer
@@ -65,6 +65,20 @@ class Conversation:
     """Why the agent is asked for its final output now, where a person wants that."""
     clock: Clock = field(default_factory=Clock)
     sent: set[str] = field(default_factory=set)
+    tried: When = "first"
+    degraded: str = ""
+    away_since: datetime | None = None
+    waits: int = 0
+
+    def stand_in(self, pin: AgentPin, why: str) -> "Conversation":
+        """The same step for another agent."""
+        run = self.run.model_copy(update={"path": f"{self.run.path}/{pin.name}"})
+        return Conversation(run, pin, self.task, self.inputs, self.workspace, self.occurrence, degraded=why)
+
+    def once_more(self) -> "Conversation":
+        """The same step from its beginning, for a choice of the agent's class that is asked after one that was unsure."""
+        run = self.run.model_copy(update={"path": f"{self.run.path}/again"})
+        return Conversation(run, self.pin, self.task, self.inputs, self.workspace, self.occurrence, tried="unsure")
 
     def stands(self) -> Talk:
         """Where it stands, for a run that continues this one."""
@@ -108,6 +122,7 @@ def handoff_of(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
         inputs=(*talk.inputs, task),
         trace=talk.run.trace,
         path=talk.run.path,
+        degraded=talk.degraded,
     )
 
 
@@ -126,3 +141,12 @@ def limit_of(talk: Conversation) -> str | None:
     if worked >= limits.wall:
         return f"it may work for {limits.wall} and has worked for {worked}"
     return None
+
+
+def steps_up(talk: Conversation, handoff: Handoff[Any]) -> bool:
+    """True where another choice is asked once more: only where the agent itself was unsure.
+
+    A limit, or a question to a person, is no better with another model.
+    """
+    alone = handoff.outcome == "unsure" and not handoff.questions and handoff.producer.agent == talk.pin.name
+    return alone and talk.pin.steps_up and talk.tried != "unsure" and limit_of(talk) is None

@@ -20,6 +20,7 @@ from workflows.kit.ask import made_by_us
 from workflows.kit.cancelling import not_cancelled
 from workflows.kit.ceiling import keep_watch
 from workflows.kit.kit import Kit
+from workflows.kit.outage import note_degraded
 from workflows.kit.parking import Stopped
 
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
@@ -63,11 +64,14 @@ async def fan_out(
         )
     step = kit.chain.begin(lambda: f"fan_out:{path}:{','.join(child.name for child in children)}")
     if step.known is not None:
-        return (await kit.chain.recall(step, Children)).handoffs
-    await kit.chain.safe_point()
-    with kit.chain.under_way():
-        handoffs = await _side_by_side(kit, path, run, children, limit, deadline, summary)
-    step.result = Children(handoffs=handoffs)
+        handoffs = (await kit.chain.recall(step, Children)).handoffs
+    else:
+        await kit.chain.safe_point()
+        with kit.chain.under_way():
+            handoffs = await _side_by_side(kit, path, run, children, limit, deadline, summary)
+        step.result = Children(handoffs=handoffs)
+    for handoff in handoffs.values():
+        note_degraded(kit, handoff)
     return handoffs
 
 

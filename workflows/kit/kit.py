@@ -68,6 +68,7 @@ class Kit:
         self.asked: dict[str, int] = {}
         self.parts: tuple[Part, ...] = ()
         self.gives_back: list[str] = []
+        self.degraded: dict[str, str] = {}
         self.children: dict[str, Any] = {}
         self.lines = Lines()
         self.chain = Chain(self)

@@ -1,0 +1,152 @@
+"""Which of a route's choices answers a call. Pure: breakers and the clock come in as arguments.
+
+In order: after a reply that could not be used, or a step that ended unsure, the choices that are for that; then the `first`
+ones; then, where those are away, the `outage` ones. Within each the order is that of routes.toml.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal
+
+from contracts.agents import Choice, Risk, When
+from contracts.away import ModelsAway
+from contracts.breakers import Breakers
+from contracts.errors import BatonError, Misconfigured
+from ledger.db import from_us
+
+PROBING = 5_000_000
+"""Microseconds after which a caller looks again while somebody else tries the model."""
+
+PERSON_NEEDED = frozenset({"authentication", "credit", "permission", "not_found", "drift"})
+"""Kinds of errors that no waiting mends."""
+
+LEVELS: tuple[Risk, ...] = ("low", "medium", "high")
+
+
+class Unfit(BatonError):
+    """The call is larger or dearer than its choice takes; the next choice is asked."""
+
+
+class ProbeTaken(BatonError):
+    """Somebody else tries this model just now; what comes of it decides for all."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A choice that was passed over: why, and until when there is no use in asking it (0: it is not away)."""
+
+    model: str
+    kind: Literal["outage", "rate", "refused", "unfit"]
+    why: str
+    until: int = 0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A choice in its turn, why it would be the one that answers, and the breakers that this call tries for everybody."""
+
+    choice: Choice
+    chosen: When
+    probes: tuple[str, ...] = ()
+
+    def after(self, passed: Sequence[Passed], probes: tuple[str, ...]) -> "Candidate":
+        """The same, where others were passed over before: one that answers because they are away answers for that."""
+        away = any(one.kind in ("outage", "refused") for one in passed)
+        chosen: When = "outage" if away and self.chosen == "first" else self.chosen
+        return replace(self, chosen=chosen, probes=probes)
+
+
+def ordered(choices: Iterable[Choice], tried: When) -> list[Candidate]:
+    """The choices in the order in which they are asked, each once."""
+    choices = list(choices)
+    stepped = [Candidate(one, tried) for one in choices if tried in ("invalid", "unsure") and tried in one.when]
+    known = [one.choice for one in stepped]
+    first = [Candidate(one, "first") for one in choices if "first" in one.when and one not in known]
+    outage = [Candidate(one, "outage") for one in choices if "outage" in one.when and "first" not in one.when]
+    later = [one for one in outage if one.choice not in known]
+    if not first:  # what is tried first has no key here, or is not good enough
+        first, later = [replace(one, chosen="first") for one in later], []
+    return [*stepped, *first, *later]
+
+
+def eligible(candidate: Candidate, passed: Sequence[Passed]) -> bool:
+    """False for a choice that is only for outages, where all that those before it lack is a minute's patience."""
+    return candidate.chosen != "outage" or not any(one.kind == "rate" for one in passed)
+
+
+def breakers_of(choice: Choice) -> tuple[str, ...]:
+    """The names of the breakers that stand before a choice, its provider's first. None for a script: it has no outages."""
+    return () if choice.provider == "scripted" else (f"provider:{choice.provider}", f"model:{choice.model}")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What some breakers say: `until` when they are closed to callers (0: they are not), or which to probe."""
+
+    until: int = 0
+    why: str = ""
+    probes: tuple[str, ...] = ()
+
+    @property
+    def person_needed(self) -> bool:
+        """True where waiting alone does not help."""
+        return self.why.partition(":")[0] in PERSON_NEEDED
+
+
+def standing(names: Iterable[str], rows: Mapping[str, Any], who: str, now: int) -> Standing:
+    """How these breakers stand for this caller."""
+    probes = []
+    for name in names:
+        row = rows.get(name)
+        if row is None or row.state == "closed":
+            continue
+        if row.state == "open" and row.until > now:
+            return Standing(row.until, row.reason)
+        if row.state == "half_open" and row.probe_until > now and row.probe != who:
+            return Standing(min(row.probe_until, now + PROBING), row.reason)
+        probes.append(name)
+    return Standing(probes=tuple(probes))
+
+
+def passed_by(choice: Choice, found: Standing) -> Passed:
+    """A choice whose breaker is open."""
+    return Passed(choice.model, "refused" if found.person_needed else "outage", found.why, found.until)
+
+
+def unfit(choice: Choice, tokens: int, micros: int) -> str | None:
+    """Why this choice does not take a call of so many input tokens that may cost so much; None where it does."""
+    if choice.context is not None and tokens > choice.context:
+        return f"{choice.model} takes at most {choice.context} input tokens here, and the call may have {tokens}"
+    if choice.most_micros is not None and micros > choice.most_micros:
+        return f"{choice.model} may cost at most {choice.most_micros} micro-dollars a call, and this one may cost {micros}"
+    return None
+
+
+def away(passed: Sequence[Passed], settings: Breakers, now: int) -> ModelsAway | None:
+    """What to tell a run whose choices were all passed over; None where none is away and no waiting helps."""
+    waiting = [one for one in passed if one.kind != "unfit"]
+    if not waiting:
+        return None
+    # One that only a person can bring back does not keep the run from waiting for another.
+    hopeful = [one for one in waiting if one.kind != "refused"] or waiting
+    soonest = min(hopeful, key=lambda one: one.until)
+    patience = {"rate": settings.rate_patience, "refused": timedelta()}.get(soonest.kind, settings.patience)
+    why = "; ".join(f"{one.model}: {one.why}" for one in passed)[:2000]
+    assert soonest.kind != "unfit"
+    return ModelsAway(kind=soonest.kind, until=from_us(max(soonest.until, now)), why=why, patience=patience)
+
+
+def good_enough(choices: Sequence[Choice], minimum: Mapping[Risk, int], risk: Risk, model_class: str) -> tuple[Choice, ...]:
+    """The choices that a class allows for what is at stake. A minimum for a lower risk counts for every higher one.
+
+    Raises `Misconfigured` where none is left.
+    """
+    least = max((minimum.get(level, 0) for level in LEVELS[: LEVELS.index(risk) + 1]), default=0)
+    left = tuple(one for one in choices if one.quality >= least)
+    if choices and not left:
+        raise Misconfigured(
+            f"class {model_class!r} demands quality {least} for {risk} risk, and no choice of it that can be reached has that; "
+            "add one to routes.toml, set the key of its provider, or lower [minimum]"
+        )
+    return left
