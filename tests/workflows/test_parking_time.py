@@ -1,0 +1,65 @@
+"""Runs that wait for money, on a server that skips time: they look again by themselves, and silence stops them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from temporalio.testing import WorkflowEnvironment
+
+from ledger import ceilings
+from ledger.ceilings import Change
+from tests import scripts
+from tests.commands.test_budget import copied
+from tests.stack import Stack, sample, stack
+from tests.wire.server import WireServer
+from tests.workflows.test_gates import PLANNER, environment
+
+__all__ = ["environment"]
+
+LEVELS = {"run_usd": 20, "agent_day_usd": 100, "month_usd": "0.0001"}
+
+
+@contextlib.asynccontextmanager
+async def poor(server: WorkflowEnvironment, folder: Path) -> AsyncIterator[tuple[Stack, WireServer]]:
+    """A worker whose month is used up from the start, and the server that sees every call."""
+    async with WireServer(script=scripts.save(folder / "wire.yaml", PLANNER)) as wire:
+        options = {"openai_base_url": wire.openai_url, "agents": copied(folder / "agents"), "ceilings": LEVELS}
+        async with stack(server.client, folder / "state", **options) as running:
+            yield running, wire
+
+
+async def test_silence_stops_a_parked_run(environment: WorkflowEnvironment, tmp_path: Path) -> None:
+    """Nobody decides: it asks again ever more seldom, there is a reminder, and at the deadline it stops with the reason."""
+    async with poor(environment, tmp_path) as (running, wire):
+        with environment.with_time_skipping_disabled():
+            run = await running.deliver(sample(tmp_path / "sample"), check="true")
+            view = await running.gate(run, "ceiling")
+        await environment.fast_forward(run, timedelta(hours=30))
+        assert "reminded of ceiling-1" in await running.said(run)
+        await environment.fast_forward(run, timedelta(hours=50))
+        report = await run.result()
+        asked = [
+            event for event in (await run.fetch_history()).events if event.HasField("activity_task_scheduled_event_attributes")
+        ]
+        calls = [one for one in asked if one.activity_task_scheduled_event_attributes.activity_type.name == "call_model"]
+    assert view.deadline - view.opened_at == timedelta(days=3)
+    assert (report.state, wire.requests) == ("could_not", [])
+    assert report.reason.startswith("stopped: nobody decided at ceiling-1 before the deadline; month:")
+    # After 1, 2, 4, 8, 16 and 32 minutes, then every hour.
+    assert 75 <= len(calls) <= 80
+
+
+async def test_a_raise_that_nobody_told_of_is_found(environment: WorkflowEnvironment, tmp_path: Path) -> None:
+    """The ceiling is raised and whoever did it dies before the nudge: the run looks by itself, and goes on."""
+    async with poor(environment, tmp_path) as (running, _):
+        with environment.with_time_skipping_disabled():
+            run = await running.deliver(sample(tmp_path / "sample"), check="true")
+            await running.gate(run, "ceiling")
+            month = f"month:{datetime.now(UTC):%Y-%m}"
+            await running.ledger.tx(ceilings.raise_to, Change("raise-1", month, 50_000_000, "maria", "month end", "cli"))
+        await environment.fast_forward(run, timedelta(minutes=2))
+        with environment.with_time_skipping_disabled():
+            assert (await running.gate(run, "plan")).gate == "plan-1"
+            assert "closed gate ceiling-1: released | there is room again for what waited" in await running.said(run)
+            await run.cancel()
