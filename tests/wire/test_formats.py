@@ -9,15 +9,16 @@ OWN = {"openai_api_key": "sk-of-ones-own"}
 OTHER = {"openai_base_url": "http://127.0.0.1:9/v1"}
 
 FORMATS = [
-    (OWN, "OpenAIResponses"),
-    (OWN | {"openai_api": "chat"}, "OpenAI"),
-    (OWN | OTHER, "OpenAI"),
-    (OTHER, "OpenAI"),
-    (OTHER | {"openai_api": "responses"}, "OpenAIResponses"),
+    (OWN, "OpenAIResponses", True),
+    (OWN | {"openai_api": "chat"}, "OpenAI", True),
+    (OWN | OTHER, "OpenAI", False),
+    (OTHER, "OpenAI", False),
+    (OTHER | {"openai_api": "responses"}, "OpenAIResponses", True),
 ]
 
 
-@pytest.mark.parametrize(("values", "made"), FORMATS)
-def test_openai_itself_speaks_responses_and_others_chat_completions(values: dict[str, str], made: str) -> None:
-    """Unless a setting says otherwise."""
-    assert type(worker.build_providers(config.load(**values))["openai"]).__name__ == made
+@pytest.mark.parametrize(("values", "made", "cached"), FORMATS)
+def test_openai_itself_speaks_responses_and_others_chat_completions(values: dict[str, str], made: str, cached: bool) -> None:
+    """Unless a setting says otherwise; and only who surely knows the field is told which cache to use."""
+    provider = worker.build_providers(config.load(**values))["openai"]
+    assert (type(provider).__name__, vars(provider)["_prompt_cache"]) == (made, cached)

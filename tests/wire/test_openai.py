@@ -58,6 +58,19 @@ async def test_an_older_server_gets_the_older_limit(server: WireServer) -> None:
     assert [message["role"] for message in body["messages"]] == ["user"]
 
 
+async def test_openai_itself_is_told_which_cache(server: WireServer) -> None:
+    """With `prompt_cache` each turn of a conversation names the same cache, in the 64 characters that are allowed."""
+    provider = OpenAI(KEY, server.openai_url, prompt_cache=True)
+    server.play(REPLY, REPLY)
+    first = UserMessage(text="Write a title.")
+    await provider.complete(ask(agent="a" * 40, messages=(first,)))
+    await provider.complete(ask(agent="a" * 40, messages=(first, AssistantMessage(text="x"), UserMessage(text="again"))))
+    await provider.close()
+    one, other = (seen.body["prompt_cache_key"] for seen in server.requests)
+    assert one == other
+    assert len(one) <= 64
+
+
 async def test_a_reply_comes_back_whole(server: WireServer, openai: OpenAI) -> None:
     """Text, stop, model, request id and usage arrive; the input count has its cached tokens already."""
     server.play(REPLY)

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 import config
 import worker
+from activities.prices import tariff
 from activities.providers.anthropic import Anthropic
 from activities.providers.anthropic_cache import SMALLEST, marked
-from contracts.conversation import AssistantMessage, Message, ToolAnswer, ToolCall, ToolMessage, UserMessage
+from contracts.agents import Choice
+from contracts.conversation import AssistantMessage, Message, ToolAnswer, ToolCall, ToolMessage, Usage, UserMessage
 from tests.wire.samples import KEY, REPLY, ask
 from tests.wire.server import WireServer
 
@@ -34,7 +36,7 @@ def blocks(body: dict[str, Any]) -> list[dict[str, Any]]:
     """Every block of the prompt in the order in which it is kept: tools, system, messages."""
     system = body.get("system", [])
     system = [{"type": "text", "text": system}] if isinstance(system, str) else system
-    return [*body["tools"], *system, *(block for message in body["messages"] for block in message["content"])]
+    return [*body.get("tools", []), *system, *(block for message in body["messages"] for block in message["content"])]
 
 
 def marks(body: dict[str, Any]) -> list[int]:
@@ -50,9 +52,10 @@ def bare(body: dict[str, Any]) -> list[dict[str, Any]]:
 async def bodies(server: WireServer, provider: Anthropic, count: int, **changes: Any) -> list[dict[str, Any]]:
     """What goes out in the turns of one conversation."""
     server.play(*[REPLY] * count)
+    before = len(server.requests)
     for number in range(count):
         await provider.complete(ask(messages=turns(number), **({"system": LONG} | changes)))
-    return [seen.body for seen in server.requests]
+    return [seen.body for seen in server.requests[before:]]
 
 
 async def test_each_turn_reads_what_the_one_before_wrote(server: WireServer, anthropic: Anthropic) -> None:
@@ -89,6 +92,52 @@ async def test_caching_is_a_setting(server: WireServer) -> None:
         await provider.close()
     assert "cache_control" not in json.dumps(server.requests[0].body)
     assert vars(providers["openai"])["_prompt_cache"] is False
+
+
+def billed(sent: list[dict[str, Any]], lookback: int = 20) -> list[Usage]:
+    """What a cache that keeps and finds by marks makes of these requests; four bytes are a token.
+
+    A request reads up to the longest beginning that was kept at one of its marks, or at most `lookback` blocks before one, and
+    what it adds up to its last mark is kept.
+    """
+    known: set[str] = set()
+    usages = []
+    for body in sent:
+        sizes = [0, *itertools.accumulate(len(json.dumps(block)) // 4 for block in bare(body))]
+        begins = [json.dumps(bare(body)[:end]) for end in range(len(sizes))]
+        ends = [mark + 1 for mark in marks(body)]
+        found = [end - back for end in ends for back in range(lookback) if end > back and begins[end - back] in known]
+        read = sizes[max(found, default=0)]
+        write = sizes[max(ends, default=0)] - read
+        known |= {begins[end] for end in ends}
+        usages.append(Usage(input=sizes[-1], cache_read=read, cache_write=write))
+    return usages
+
+
+async def test_a_conversation_with_tools_costs_less_and_an_answer_at_once_no_more(server: WireServer) -> None:
+    """By a real price: ten turns cost less than half of what they cost without a cache, and one call without tools the same."""
+    price = tariff(Choice(model="anthropic:claude-sonnet-5-5"))
+    sums = {}
+    for cached in (True, False):
+        provider = Anthropic(KEY, server.url, prompt_cache=cached)
+        talk = await bodies(server, provider, 10)
+        once = await bodies(server, provider, 1, tools=())
+        sums[cached] = [sum(price.cost(usage) for usage in billed(some)) for some in (talk, once)]
+        await provider.close()
+    assert 0 < sums[True][0] < sums[False][0] / 2
+    assert sums[True][1] == sums[False][1] > 0
+
+
+async def test_a_turn_with_many_calls_still_reads_the_turn_before(server: WireServer, anthropic: Anthropic) -> None:
+    """Forty blocks later the cache would search in vain from the end: the mark where the last turn ended finds it at once."""
+    calls = tuple(CALLED.model_copy(update={"call_id": f"c{number}"}) for number in range(40))
+    answers = tuple(ToolAnswer(call_id=call.call_id, name=call.name, text="result") for call in calls)
+    long = (*turns(1), AssistantMessage(text="", calls=calls), ToolMessage(answers=answers))
+    server.play(REPLY, REPLY)
+    for messages in (turns(1), long):
+        await anthropic.complete(ask(system=LONG, messages=messages))
+    first, second = billed([seen.body for seen in server.requests])
+    assert second.cache_read == first.input
 
 
 TEXTS = st.text(min_size=1, max_size=2 * SMALLEST)
