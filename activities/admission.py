@@ -98,7 +98,8 @@ class Admission:
         """The agents that the run names and all that can stand in for them, each with the models that may answer."""
         pins: dict[str, AgentPin] = {}
         risk: Risk = request.input.get("risk", "low")
-        for name in request.agents:
+        effort = request.input.get("effort") or self._policy.defaults.effort
+        for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
             for agent in (asked, *chain_of(asked, self._catalogue.newest)):
                 pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, risk)))

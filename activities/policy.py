@@ -23,6 +23,7 @@ class Defaults(Input):
     """What an input leaves open."""
 
     owner: str = ""
+    effort: Literal["full", "auto"] = "full"
 
 
 class GateRule(GatePolicy):

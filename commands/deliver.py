@@ -42,6 +42,9 @@ def deliver(
     request_key: Annotated[str | None, typer.Option(help="Starts once: the same key gives back the first run.")] = None,
     ceiling_usd: Annotated[str | None, typer.Option(help="Most the run may cost, in US dollars.")] = None,
     risk: Annotated[str | None, typer.Option(help="What is at stake: low, medium or high; see routes.toml.")] = None,
+    effort: Annotated[
+        str | None, typer.Option(help="full, or auto: skip what it does not need; default: the policy's.")
+    ] = None,
     rework: Annotated[int | None, typer.Option(help="Rounds after failed tests before a person is asked.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show what happens until the run has ended.")] = False,
     wait_for_gate: Annotated[bool, typer.Option("--wait-for-gate", help="Wait; exit with 4 when a person is needed.")] = False,

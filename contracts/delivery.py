@@ -17,6 +17,9 @@ Verdict = Literal["passed", "no_new_failures", "failed", "not_run"]
 """Computed from runs, never taken from a model. no_new_failures: only what failed on the base still fails."""
 
 
+Effort = Literal["full", "auto"]
+
+
 class DeliveryInput(PipelineInput, name="delivery_input/1"):
     """What a delivery is asked to do."""
 
@@ -27,6 +30,9 @@ class DeliveryInput(PipelineInput, name="delivery_input/1"):
     environment: Line | None = Field(default=None, max_length=1000, description="prepared interpreter folder for checks")
     branch: Line | None = Field(
         default=None, max_length=200, description="branch to push; None: made from instruction and tree"
+    )
+    effort: Effort | None = Field(
+        default=None, description="auto: a router may skip what the task does not need; None: policy's default, which is full"
     )
     rework: int = Field(default=2, ge=0, le=10, description="rounds after failed tests before a person is asked")
 
@@ -202,6 +208,7 @@ class WriteItemInput(ChildInput, name="write_item_input/1"):
     check: str | None = None
     environment: str | None = None
     inputs: tuple[str, ...] = ()
+    agent: str = Field(default="writer", description="who does it")
     deadline_s: int = 7200
 
 

@@ -24,6 +24,7 @@ from contracts.gates import Decided, Decision, GateView
 from contracts.money import CeilingRefused
 from contracts.pins import Began
 from contracts.plan import Plan, PlanV1
+from contracts.routing import Routing, RoutingTask
 from contracts.runs import FeedLine
 from contracts.steps import RunContext, ToolDone, Turn
 from contracts.wire import WIRE
@@ -54,6 +55,8 @@ CONTRACTS: tuple[type[Contract], ...] = (
     PlanTask,
     PlanV1,
     Receipt,
+    Routing,
+    RoutingTask,
     RunContext,
     TestNotes,
     TestReport,

@@ -51,6 +51,7 @@ class BeginRun(Request, name="begin_run/1"):
     request_key: str | None
     ceiling_micros: int | None
     agents: tuple[str, ...]
+    auto: tuple[str, ...] = Field(default=(), description="agents that only `effort: auto` needs")
     gates: tuple[GateKind, ...]
     actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
     next: str = Field(default="", description="what happens first, for the feed")

@@ -18,6 +18,7 @@ from contracts.work import Base, DropWorkspaces, Freeze, Frozen, PrepareReposito
 from contracts.workspace import WorkspaceRef
 from workflows import delivery_gates as gates
 from workflows.delivery_checks import test_and_rework
+from workflows.delivery_effort import AUTO, size_up
 from workflows.delivery_parts import Agreed, Course, Ended, Tested, Written, end_unless_changes
 from workflows.delivery_write import write_and_integrate
 from workflows.kit.ask import Step, ask, cause_of
@@ -48,6 +49,7 @@ class Delivery:
         self.receipts: tuple[Receipt, ...] = ()
         self.approved_by: list[str] = []
         self.summary = ""
+        self.skipped = ""
         workflow.set_query_handler("status", self._status)
 
     @workflow.run
@@ -55,7 +57,7 @@ class Delivery:
         """The report of how it ended. Fails where the system, and not the work, was the reason."""
         self.asked = asked
         try:
-            began = await self.kit.begin("Delivery", asked, AGENTS, ACTIONS)
+            began = await self.kit.begin("Delivery", asked, AGENTS, ACTIONS, AUTO)
         except (asyncio.CancelledError, ActivityError) as error:
             if is_cancelled_exception(error):
                 await asyncio.shield(self._end("cancelled", "cancelled by an operator before it was admitted"))
@@ -87,7 +89,14 @@ class Delivery:
 
     async def _agree_and_write(self, course: Course) -> Written:
         """Plan and write, and plan again where writing shows that the plan does not hold."""
-        feedback: tuple[Feedback, ...] = ()
+        sized = await size_up(course)
+        feedback, self.skipped = sized.feedback, sized.skipped
+        if sized.agreed is not None:
+            self.summary = sized.agreed.plan.summary
+            written = await write_and_integrate(course, sized.agreed, 0)
+            if written.replan is None:
+                return written
+            feedback, self.skipped = (written.replan,), ""
         for number in range(1, PLAN_ROUNDS + 1):
             agreed = await self._agree_on_plan(course.base, number, feedback)
             written = await write_and_integrate(course, agreed, number)
@@ -171,7 +180,7 @@ class Delivery:
             frozen = await self.kit.do(Work.freeze, request, "git: freeze the change", **WORK)
             self.frozen = frozen
             self.kit.enter("change", "a person approves the change")
-            decided = await gate(self.kit, gates.change_gate(frozen, tested.judged.report, written.kept_outside))
+            decided = await gate(self.kit, gates.change_gate(frozen, tested.judged.report, written.kept_outside, self.skipped))
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 return frozen

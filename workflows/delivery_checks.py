@@ -90,7 +90,7 @@ async def _test(course: Course, written: Written) -> Tested:
         environment=course.asked.environment,
     )
     task = await _task(course, written, use)
-    step = await ask(kit, path, "tester", task, TestNotes, inputs=(written.agreed.handoff.id,), workspace=use)
+    step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, workspace=use)
     notes = step.handoff.body.summary if step.handoff.body else f"{step.handoff.outcome}: {step.handoff.reason}"
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})

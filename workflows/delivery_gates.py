@@ -76,7 +76,7 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
     return facts
 
 
-def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> Ask:
+def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...], skipped: str = "") -> Ask:
     """Approve exactly this tree before it is pushed."""
     size = size_of(frozen)
     facts = [
@@ -84,6 +84,8 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         f"{size.files} files, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
+    if skipped:
+        facts.append(skipped)
     if report.fixed:
         facts.append(f"{len(report.fixed)} tests failed before and pass now: {', '.join(report.fixed[:5])}")
     if report.failed_before and report.verdict == "no_new_failures":

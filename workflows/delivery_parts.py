@@ -57,6 +57,15 @@ class Agreed:
 
     handoff: Handoff[Plan]
     check: str | None
+    agent: str = "writer"
+    """Who writes its items."""
+    given: tuple[str, ...] = ()
+    """Handoffs that go into the prompts of those who work on it; none: its own."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The handoffs that prompts are made from."""
+        return self.given or (self.handoff.id,)
 
     @property
     def plan(self) -> Plan:

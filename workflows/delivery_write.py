@@ -81,7 +81,8 @@ def _input(course: Course, agreed: Agreed, task: WriteTask, start: WorkspaceRef,
             start=with_patches(start, changes),
             check=agreed.check,
             environment=course.asked.environment,
-            inputs=(agreed.handoff.id, *(done[name].id for name in after)),
+            agent=agreed.agent,
+            inputs=(*agreed.sources, *(done[name].id for name in after)),
         )
 
     return make

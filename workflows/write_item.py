@@ -29,7 +29,7 @@ class WriteItem:
         self.kit.join(asked)
         self.kit.stage = "write"
         item = asked.task.item
-        self.kit.note(f"started on {item.id}", item.intent, f"the writer changes {', '.join(item.files)}")
+        self.kit.note(f"started on {item.id}", item.intent, f"the {asked.agent} changes {', '.join(item.files)}")
         try:
             return await self._write(asked)
         except (ActivityError, Stopped) as error:
@@ -45,7 +45,7 @@ class WriteItem:
         use = WorkspaceUse(
             name=f"{kit.ref.trace}/{kit.ref.path}", ref=asked.start, check=asked.check, environment=asked.environment
         )
-        step = await ask(kit, "write", "writer", asked.task, WriteSummary, inputs=asked.inputs, workspace=use)
+        step = await ask(kit, "write", asked.agent, asked.task, WriteSummary, inputs=asked.inputs, workspace=use)
         change = await self._collect(step, item.id, item.files)
         handoff = step.handoff
         kit.note(
@@ -57,7 +57,7 @@ class WriteItem:
         body = change.model_dump(mode="json") if change.files else None
         update: dict[str, Any] = {"body": body, "contract_name": ChangeSet.contract, "inputs": (*handoff.inputs, handoff.id)}
         if handoff.outcome == "done" and body is None:
-            update |= {"outcome": "could_not", "reason": "the writer says it is done and changed no file"}
+            update |= {"outcome": "could_not", "reason": f"the {asked.agent} says it is done and changed no file"}
         return Handoff[Any].model_validate(handoff.model_dump() | update)
 
     async def _collect(self, step: Step[WriteSummary], item: str, files: tuple[str, ...]) -> ChangeSet:

@@ -102,6 +102,7 @@ WRONG = [
     (("--environment", "no-such-venv"), "--environment: there is no folder"),
     (("--instruction", "\U0001f600" * 17_000), "the input has"),
     (("--rework", "many"), "--rework"),
+    (("--effort", "some"), "--effort: effort: Input should be 'full' or 'auto'"),
 ]
 
 

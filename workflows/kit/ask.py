@@ -22,7 +22,7 @@ from workflows.kit.bounds import cut
 from workflows.kit.calling import call_model
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet, steps_up
 from workflows.kit.gate import Ask, gate
-from workflows.kit.growth import Stopped
+from workflows.kit.growth import StepStopped
 from workflows.kit.kit import Duplicate, Kit
 from workflows.kit.options import WORK
 from workflows.kit.outage import NOBODY, answered, away_of, note_degraded
@@ -113,7 +113,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
             turn = await _turn(kit, talk, finish)
         except Refused as error:
             return _own(talk, "could_not", str(error))
-        except Stopped as stopped:
+        except StepStopped as stopped:
             if talk.ending:
                 continue
             return _own(talk, "unsure", stopped.reason)

@@ -18,7 +18,7 @@ from workflows.kit.options import model_call
 
 
 async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: str) -> Turn:
-    """One model turn. Raises the `ActivityError` of a call that failed for good, and `Stopped`."""
+    """One model turn. Raises the `ActivityError` of a call that failed for good, and `StepStopped`."""
     parked = 0
     while True:
         await kit.unpaused()

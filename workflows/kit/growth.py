@@ -9,7 +9,7 @@ from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 
 
-class Stopped(Exception):
+class StepStopped(Exception):
     """A person does not let the step go on as it is. `reason` is what people read."""
 
     def __init__(self, reason: str) -> None:
@@ -23,7 +23,7 @@ def is_held(error: ActivityError) -> bool:
 
 
 async def let_on(kit: Kit, talk: Conversation, error: ActivityError) -> None:
-    """Return where the step may go on. Raises `Stopped`; with `talk.ending` set where the agent is asked for what it has."""
+    """Return where it may go on. Raises `StepStopped`; with `talk.ending` set where the agent is asked for what it has."""
     if not kit.since(3) or "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
         talk.beyond = True
         return
@@ -35,7 +35,7 @@ async def let_on(kit: Kit, talk: Conversation, error: ActivityError) -> None:
     reason = f"stopped at {decided.gate} ({_said(decided)}): {why}"
     if decided.verb == "request_changes":
         talk.ending = reason
-    raise Stopped(reason)
+    raise StepStopped(reason)
 
 
 def _question(talk: Conversation, why: str) -> Ask:

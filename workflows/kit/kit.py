@@ -82,10 +82,19 @@ class Kit:
     # Who this run is
 
     async def begin(
-        self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...] = ()
+        self,
+        pipeline: Pipeline,
+        asked: PipelineInput,
+        agents: tuple[str, ...],
+        actions: tuple[str, ...] = (),
+        auto: tuple[str, ...] = (),
     ) -> Began:
-        """Start a root run: admit it and pin agents and policy. `duplicate_of` in the answer means: end at once."""
+        """Start a root run: admit it and pin agents and policy. `duplicate_of` in the answer means: end at once.
+
+        `auto` are pinned as well where the input, or else policy, says `effort: auto`.
+        """
         request = self._begins(pipeline, asked, agents, actions, "the repository is fetched")
+        request = request.model_copy(update={"auto": auto})
         if self.began is not None:
             return self.began
         await self.unpaused()

@@ -1,0 +1,26 @@
+"""How much of a pipeline a task needs: what the router is given, and what it says."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract
+
+Verdict = Literal["impossible", "trivial", "simple", "full"]
+"""It cannot be done here; a change that needs no thought; one that needs no plan; all the rest."""
+
+
+class RoutingTask(Contract, name="routing_task/1"):
+    """What the router is given."""
+
+    instruction: str
+    repository: str
+    base: str
+    check: str | None = Field(default=None, description="the check that was declared or detected")
+
+
+class Routing(Contract, name="routing/1"):
+    """How much of the pipeline a task needs."""
+
+    verdict: Verdict = Field(description="impossible, trivial, simple or full")
+    why: str = Field(min_length=1, max_length=1000, description="what you looked at, and what decided it")
