@@ -13,7 +13,7 @@ from contracts.gates import Refusal
 from contracts.pins import Began
 from contracts.runs import Note
 from contracts.steps import BeginRun, Finish, Record, Totals
-from ledger import actions, gates, runs, spend
+from ledger import actions, ceilings, gates, runs, spend
 from ledger.db import Ledger, now_us
 from ledger.tables import run as run_table
 
@@ -64,6 +64,7 @@ def _record(connection: Connection, request: Record) -> None:
 def _finish(connection: Connection, request: Finish) -> Totals:
     spend.close_left_over(connection, request.run.trace)
     gates.close_left_over(connection, request.run.trace)
+    ceilings.close_left_over(connection, request.run.trace)
     totals = Totals(**runs.totals(connection, request.run.trace))
     # The workflow knows only its own calls; what its children paid stands in the ledger.
     report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}

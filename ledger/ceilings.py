@@ -131,6 +131,12 @@ def trip_closed(connection: Connection, trace: str, gate: str, how: str, by: str
     connection.execute(query.values(closed_at=now_us(), how=how, by=by))
 
 
+def close_left_over(connection: Connection, trace: str) -> None:
+    """A run has ended: it waits no more."""
+    query = update(trip).where(trip.c.trace == trace, trip.c.closed_at.is_(None))
+    connection.execute(query.values(closed_at=now_us(), how="cancelled"))
+
+
 def waiting(connection: Connection, scope_id: str | None = None) -> list[Row[Any]]:
     """The runs that wait at a ceiling, or at this one, those that wait longest first, each with its workflow's id."""
     query = (
@@ -144,13 +150,15 @@ def waiting(connection: Connection, scope_id: str | None = None) -> list[Row[Any
 
 def exhausted(connection: Connection, scopes: Sequence[str]) -> CeilingRefused | None:
     """The first of these ceilings that has no room, or that runs wait at, as what it would say to one more; else None."""
-    query = select(scope).where(
-        scope.c.id.in_(scopes),
-        or_(
-            scope.c.spent + scope.c.held >= scope.c.ceiling,
-            select(trip.c.scope).where(trip.c.scope == scope.c.id, trip.c.closed_at.is_(None)).exists(),
-        ),
+    taken = scope.c.spent + scope.c.held
+    # A run that was ended from outside leaves its trip open: after a raise, what it had wanted must not keep others out.
+    someone_waits = select(trip.c.scope).where(
+        trip.c.scope == scope.c.id,
+        trip.c.closed_at.is_(None),
+        taken + trip.c.wanted > scope.c.ceiling,
+        select(run.c.trace).where(run.c.trace == trip.c.trace, run.c.ended_at.is_(None)).exists(),
     )
+    query = select(scope).where(scope.c.id.in_(scopes), or_(taken >= scope.c.ceiling, someone_waits.exists()))
     row = connection.execute(query.order_by(scope.c.id)).first()
     if row is None:
         return None

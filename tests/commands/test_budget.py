@@ -144,6 +144,28 @@ async def test_a_family_has_one_gate(baton: Baton, client: Client, tmp_path: Pat
     assert all(one["held_micros"] == 0 and one["spent_micros"] == one["ceiling_micros"] for one in parts[1:])
 
 
+async def test_a_stopped_family_ends_whole(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """Stopped while its children wait, a run ends with the reason; no child, workspace or held money is left."""
+    async with paid(client, baton, tmp_path, *TWO) as running:
+        run = await running.deliver(sample(tmp_path / "sample"), check="true", branch="two")
+        plan_view = await running.gate(run, "plan")
+        await running.ledger.tx(_cut, plan_view.trace, running.ledger.read_now(_spent, plan_view.trace) + 10)
+        await running.decide(plan_view)
+        await running.gate(run, "ceiling")
+        stopped = await baton.live("budget", "stop", run.id, "-m", "not worth it", "--by", "maria", "--json")
+        assert (stopped.code, stopped.json["outcome"]) == (0, "confirmed")
+        report = await run.result()
+        assert (report.state, report.branch) == ("could_not", "")
+        assert report.reason.startswith("stopped at ceiling-1 by maria: not worth it; run:")
+        for item_id in ("a", "b"):
+            child = await client.get_workflow_handle(f"{run.id}.write.1.{item_id}").describe()
+            assert child.status is not None
+            assert child.status.name == "COMPLETED"
+        parts = (await baton.live("budget", "show", run.id, "--json")).json["ceilings"]
+        assert not list((running.settings.state / "workspaces").glob(f"*{plan_view.trace}*"))
+    assert sum(one["held_micros"] for one in parts) == 0
+
+
 def _spent(connection: Any, trace: str) -> int:
     from commands.queries import money_of
 

@@ -7,11 +7,12 @@ from sqlalchemy import Connection, select
 
 from contracts.errors import NotFound, Refused
 from contracts.money import CeilingRefused
-from ledger import ceilings, spend
+from ledger import ceilings, runs, spend
 from ledger.ceilings import CONFIGURED, Change
 from ledger.db import Ledger
 from ledger.spend import CeilingReached, Scope
 from ledger.tables import scope
+from tests.ledger import samples
 from tests.ledger.racing import at_once
 
 DOLLAR = 1_000_000
@@ -104,10 +105,16 @@ def test_a_ceiling_is_used_up_when_nothing_fits_or_runs_wait(ledger: Ledger) -> 
     ledger.tx_now(ceilings.change, said(20))
     assert ledger.read_now(ceilings.exhausted, [MONTH]) is None
     refused = CeilingRefused(scope=MONTH, ceiling=20 * DOLLAR, wanted=15 * DOLLAR)
+    ledger.tx_now(runs.begin, *samples.begin("trace-1"))
     ledger.tx_now(ceilings.trip_open, "trace-1", "ceiling-1", "shop", refused)
     assert ledger.read_now(ceilings.exhausted, [MONTH]) is not None
-    ledger.tx_now(ceilings.trip_closed, "trace-1", "ceiling-1", "released", "")
+    assert [row.gate for row in ledger.read_now(ceilings.waiting, MONTH)] == ["ceiling-1"]
+    ledger.tx_now(ceilings.change, said(30, "two"))
     assert ledger.read_now(ceilings.exhausted, [MONTH]) is None
+    ledger.tx_now(ceilings.change, said(20, "three"))
+    ledger.tx_now(ceilings.close_left_over, "trace-1")
+    assert ledger.read_now(ceilings.exhausted, [MONTH]) is None
+    assert ledger.read_now(ceilings.waiting) == []
 
 
 @pytest.mark.parametrize(
