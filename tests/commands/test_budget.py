@@ -17,16 +17,12 @@ from ledger.spend import About, Scope
 from tests import scripts
 from tests.commands.conftest import Baton, Begin
 from tests.commands.test_live import CONVERSATIONS, asking
+from tests.paid import copied
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, sample, stack
 from tests.wire.server import WireServer
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-PRICE = "{ input = 1_000_000, output = 2_000_000 }"
-ROUTES = "[classes]\n" + "".join(
-    f'{name} = [{{ model = "openai:test", price = {PRICE} }}]\n'
-    for name in ("thinker", "worker", "reviewer", "router", "fast", "tester", "planner", "writer")
-)
 TWO = (
     says("planner", answer(plan(item("a", ["README.md"]), item("b", ["NEWS.md"])))),
     writer("a", edit("README.md", "Prices are whole cents.\n", "Prices are whole cents, always.\n")),
@@ -48,17 +44,6 @@ async def paid(
         async with stack(client, baton.state, **options) as running:
             baton.use(running)
             yield running
-
-
-def copied(folder: Path) -> Path:
-    """The shipped agents, with one priced model for every class."""
-    import shutil
-
-    from config import HOME
-
-    shutil.copytree(HOME / "agents", folder)
-    (folder / "routes.toml").write_text(ROUTES)
-    return folder
 
 
 async def test_one_run_is_shown_raised_and_goes_on(baton: Baton, client: Client, tmp_path: Path) -> None:

@@ -5,19 +5,23 @@ runs live.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from tests import scripts
+from tests.paid import copied
 from tests.replay.neutral import neutral
 from tests.replay.scenarios import SCENARIOS, Scenario
 from tests.stack import dev_server, sample, stack
+from tests.wire.server import WireServer
 
 FOLDER = Path(__file__).parent / "histories"
 
@@ -46,7 +50,10 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     script = scripts.save(place / "script.yaml", *scenario.script)
     policy = place / "policy.toml"
     policy.write_text(_policy(POLICY.read_text(), scenario.gates))
-    async with stack(client, place / "state", script, task_queue="baton", policy=policy) as running:
+    async with (
+        _models(place, script, paid=scenario.paid) as models,
+        stack(client, place / "state", task_queue="baton", policy=policy, **models) as running,
+    ):
         asked = {"repository": str(origin), "instruction": "Fix it", "owner": "olga", "branch": "saved"} | scenario.asked
         run = await client.start_workflow("Delivery", asked, id=f"saved-{name}", task_queue="baton")
         await scenario.people(running, run)
@@ -59,6 +66,16 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
         label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
         kept.append((f"write_item-{label}", client.get_workflow_handle(f"{run.id}.{child}")))
     return kept
+
+
+@contextlib.asynccontextmanager
+async def _models(place: Path, script: Path, *, paid: bool) -> AsyncIterator[dict[str, Any]]:
+    """Settings by which the script answers: played as it is, or as a paid model over HTTP."""
+    if not paid:
+        yield {"model": "scripted:test", "script": script}
+        return
+    async with WireServer(script=script) as server:
+        yield {"openai_base_url": server.openai_url, "agents": copied(place / "agents")}
 
 
 def _policy(text: str, gates: str) -> str:

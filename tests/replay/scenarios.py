@@ -4,8 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Connection
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
+from commands.queries import money_of
+from contracts.gates import GateView
+from ledger import ceilings
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
 from tests.stack import Stack, until
 
@@ -38,6 +42,8 @@ class Scenario:
     asked: dict[str, Any] = field(default_factory=dict)
     gates: str = ""
     """Tables that replace those of policy.toml."""
+    paid: bool = False
+    """The models cost money, and answer over HTTP."""
 
 
 async def _happy(stack: Stack, run: Run) -> None:
@@ -113,6 +119,30 @@ async def _give_up(stack: Stack, run: Run) -> None:
     await stack.decide(await stack.gate(run, "stuck-2"), "reject", note="enough", subject=None)
 
 
+async def _raise_twice(stack: Stack, run: Run) -> None:
+    """First the planner finds no room, then both writers."""
+    await stack.decide(await stack.gate(run, "ceiling-1"), "raise_ceiling", to_usd="20")
+    await _without_room(stack, await stack.gate(run, "plan"))
+    await stack.decide(await stack.gate(run, "ceiling-2"), "raise_ceiling", to_usd="30")
+    await stack.approve(run, "change")
+
+
+async def _stop_the_writers(stack: Stack, run: Run) -> None:
+    await _without_room(stack, await stack.gate(run, "plan"))
+    await stack.decide(await stack.gate(run, "ceiling-1"), "stop", note="not worth more")
+
+
+async def _without_room(stack: Stack, view: GateView) -> None:
+    """Approve a plan once its run has no money left."""
+
+    def cut(connection: Connection) -> None:
+        change = ceilings.Change("cut", f"run:{view.trace}", money_of(connection, view.trace).spent + 10, "olga", "", "test")
+        ceilings.change(connection, change)
+
+    await stack.ledger.tx(cut)
+    await stack.decide(view)
+
+
 _WRONG = writer("fix", edit("shop/pricing.py", OLD, "    return cents + 1\n"))
 _MEND = says(
     "writer", edit("shop/pricing.py", "    return cents + 1\n", NEW), answer(summary("mended")), text="Your item is `rework-1`"
@@ -159,5 +189,15 @@ SCENARIOS: dict[str, Scenario] = {
     "clarified": Scenario((_ASKS, _WRITER_ASKS, a_tester()), _answer_questions, ("write.1.fix",)),
     "paused": Scenario((PLANNER, writer("fix", FIX), a_tester()), _pause_and_be_refused),
     "conflict": Scenario((_TWO, _ON_TOP, writer("fix", FIX), _CLASH, a_tester()), _settle_conflicts, ("write.1.doc",)),
+    "parked": Scenario(
+        (_TWO, writer("fix", FIX), writer("doc", _SAY_IT), a_tester()),
+        _raise_twice,
+        ("write.1.fix",),
+        asked={"ceiling_usd": "0.000001"},
+        paid=True,
+    ),
+    "stopped": Scenario(
+        (_TWO, writer("fix", FIX), writer("doc", _SAY_IT), a_tester()), _stop_the_writers, ("write.1.fix",), paid=True
+    ),
     "stuck": Scenario((PLANNER, _STILL_WRONG, _WRONG, _RED), _give_up, asked={"rework": 0}),
 }

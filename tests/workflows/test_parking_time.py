@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 from ledger import ceilings
 from ledger.ceilings import Change
 from tests import scripts
-from tests.commands.test_budget import copied
+from tests.paid import copied
 from tests.stack import Stack, sample, stack
 from tests.wire.server import WireServer
 from tests.workflows.test_gates import PLANNER, environment
