@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
+from activities.tracing import Tracing
 from ledger.tables import feed, reservation
 from tests import scripts
 from tests.activities import agentfiles
@@ -107,7 +108,7 @@ def drill(client: Client, tmp_path: Path) -> Drilled:
                     task_queue=queue,
                     workflows=[AskOnce],
                     activities=running.parts.activities,
-                    interceptors=[Guard()],
+                    interceptors=[Guard(), Tracing()],
                     workflow_runner=worker.workflow_runner(sandboxed=True),
                     max_heartbeat_throttle_interval=timedelta(seconds=1),
                     default_heartbeat_throttle_interval=timedelta(seconds=1),
