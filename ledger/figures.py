@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from ledger.figures_families import Family, Replied, Reserved, families
+from ledger.figures_families import Family, Replied, Reserved, families, label, versions
 from ledger.figures_period import Period, day_of
 from ledger.figures_waste import thrown_away
 
@@ -117,13 +117,13 @@ def charges(connection: Connection, period: Period, project: str | None = None) 
 def charges_of(family: Family) -> Iterator[Charge]:
     """Every reservation of one run family."""
     turns = {row.id: row for row in family.turns}
-    versions = {label(row.agent).partition("@")[0]: label(row.agent) for row in family.turns}
+    known = versions(family)
     behind = _behind(family.reservations, turns)
     lost = thrown_away(family)
     for row in family.reservations:
         turn = turns.get(row.call_key)
         counts = behind.get(row.call_key) == row.id
-        agent = label(turn.agent) if turn is not None else versions.get(row.agent, row.agent)
+        agent = label(turn.agent) if turn is not None else known.get(row.agent, row.agent)
         yield _charge(family, row, turn, agent, _part(turn, counts, lost), counts=counts)
 
 
@@ -174,8 +174,3 @@ def _is_known(row: Reserved, turn: Replied | None, *, counts: bool) -> bool:
     if row.state == "settled" and counts and turn is not None:
         return not turn.flagged
     return bool(row.settled == 0 or (row.state == "settled" and row.settled != row.amount))
-
-
-def label(agent: str) -> str:
-    """An agent version as people write it, however it was played: planner@v1."""
-    return agent.partition(" ")[0]

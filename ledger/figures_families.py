@@ -117,7 +117,7 @@ _RESERVED = tuple(reservation.c[name] for name in Reserved._fields if name != "o
 _REPLIED = (*(turn.c[name] for name in Replied._fields if name not in ("of", "unusable")), turn.c.problem != "")
 _HANDED_ON = (
     *(handoff.c[name] for name in HandedOn._fields if name not in ("of", "degraded")),
-    handoff.c.body.contains('"degraded":true'),  # a text in it that says so has its quotes escaped
+    handoff.c.body.contains('"degraded":"'),  # a text in it that says so has its quotes escaped
 )
 _ASKED = tuple(gate.c[name] for name in Asked._fields if name != "of")
 
@@ -182,6 +182,16 @@ def _read_derived(connection: Connection, found: dict[str, Family]) -> None:
     query = query.where(edge.c.relation == "derived", handoff.c.trace.in_(traces))
     for row in map(Derived._make, connection.execute(query).all()):
         found[row.of].derived.append(row)
+
+
+def label(agent: str) -> str:
+    """An agent version as people write it, however it was played: planner@v1."""
+    return agent.partition(" ")[0]
+
+
+def versions(family: Family) -> dict[str, str]:
+    """The version of each agent of which this family has a turn, by the agent's name."""
+    return {label(row.agent).partition("@")[0]: label(row.agent) for row in family.turns}
 
 
 def by_path(rows: Iterable[T]) -> dict[str, list[T]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select
 
 from contracts.runs import FINAL
-from ledger.figures import Charge, Sums, charges_of, label
-from ledger.figures_families import Family, Replied, by_path, families
+from ledger.figures import Charge, Sums, charges_of
+from ledger.figures_families import Family, Replied, by_path, families, label, versions
 from ledger.figures_period import Period
 from ledger.figures_samples import Sample
 from ledger.figures_waste import outcomes
@@ -121,14 +121,20 @@ def _count_agents(found: dict[str, Quality], family: Family, period: Period) -> 
 
 
 def _count_steps(found: dict[str, Quality], family: Family, period: Period) -> None:
-    """A step counts for the agent version of its last turn, in the time in which that was."""
-    degraded = {row.path for row in family.handoffs if row.degraded}
-    ended = outcomes(family)
-    for path, rows in by_path(family.turns).items():
-        if period.has(rows[-1].at):
-            into = found[label(rows[-1].agent)]
-            into.outcomes[ended[path]] += 1
-            into.degraded += path in degraded
+    """A step counts for the agent version of its last turn, in the time in which that was.
+
+    One without a turn counts if something else made its handoff, for the agent whose calls were not answered.
+    """
+    ended, turns = outcomes(family), by_path(family.turns)
+    steps = {path: (label(rows[-1].agent), rows[-1].at, ended[path]) for path, rows in turns.items()}
+    known, made = versions(family), {row.path: row for row in family.handoffs}
+    for row in family.reservations:
+        if row.path in made and row.path not in turns:
+            steps[row.path] = known.get(row.agent, row.agent), row.at, made[row.path].outcome
+    for path, (name, at, outcome) in steps.items():
+        if period.has(at):
+            found[name].outcomes[outcome] += 1
+            found[name].degraded += path in made and made[path].degraded
 
 
 def _count_turns(into: Quality, rows: Iterable[Replied]) -> None:

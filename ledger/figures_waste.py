@@ -45,7 +45,6 @@ def _superseded_steps(family: Family) -> set[str]:
         last[(row.path, row.kind)] = row
     old = {row.subject for row in family.gates if row.subject != last[(row.path, row.kind)].subject}
     reached = {row.id for row in family.handoffs if row.digest in old}
-    reached -= {row.id for row in family.handoffs if row.digest in {row.subject for row in last.values()}}
     front = reached
     while front:
         front = {row.child for row in family.derived if row.parent in front} - reached

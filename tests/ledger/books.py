@@ -67,8 +67,10 @@ class Book:
         self.ledger.tx_now(turns.insert, new)
         return new
 
-    def answer(self, path: str, outcome: Outcome = "done", said: str = "", inputs: tuple[str, ...] = ()) -> Handoff[Any]:
-        """Keep a step's handoff."""
+    def answer(
+        self, path: str, outcome: Outcome = "done", said: str = "", inputs: tuple[str, ...] = (), degraded: str = ""
+    ) -> Handoff[Any]:
+        """Keep a step's handoff; one that a fallback made is stamped."""
         body = {"said": said or path}
         made = Handoff[Any](
             id=handoff_id(self.trace, path, sha256(canonical(body))),
@@ -81,7 +83,7 @@ class Book:
             trace=self.trace,
             path=path,
         )
-        stored = canonical(made.model_dump(mode="json"))
+        stored = canonical(made.model_dump(mode="json") | ({"degraded": degraded} if degraded else {}))
         self.ledger.tx_now(handoffs.put, made, sha256(canonical(body)), stored)
         return made
 

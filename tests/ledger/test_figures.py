@@ -123,6 +123,23 @@ def test_lost_and_dropped_attempts_are_retried_money(ledger: Ledger) -> None:
     ]
 
 
+def test_the_stored_answer_is_told_from_a_dropped_one(ledger: Ledger) -> None:
+    """An attempt that answers after the stored one is the dropped one by its cost; of two that cost the same, by its model."""
+    book = Book(ledger)
+    book.call(key("dear"), 300, 100)
+    book.settle(book.reserve(key("dear"), 300), 120)
+    book.settle(book.reserve(key("same"), 300, model="a:other"), 50)
+    book.call(key("same"), 300, 50, path="other")
+    book.settle(book.reserve(key("same"), 300, model="a:last"), 50)
+    assert {(one.model, one.part, one.charged) for one in charges(ledger, book)} == {
+        ("a:one", "useful", 100),
+        ("a:one", "retried", 120),
+        ("a:one", "useful", 50),
+        ("a:other", "retried", 50),
+        ("a:last", "retried", 50),
+    }
+
+
 def test_a_call_that_never_got_an_answer_is_retried_money_and_attributed(ledger: Ledger) -> None:
     """A run whose only call was lost has spent it: on nobody's turn, and for the agent that asked. Of which version it was is
     known where another call of it was answered."""

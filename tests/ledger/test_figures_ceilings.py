@@ -46,6 +46,7 @@ def spent(ledger: Ledger, name: str, cost: int, ceiling: int = 10**9) -> None:
 def ended(ledger: Ledger, cost: int, project: str = "default") -> str:
     """A run that has ended, in the time that is looked at; gives back its trace."""
     book = Book(ledger, project=project)
+    ledger.tx_now(spend.begin, Scope(f"run:{book.trace}", 10**12))
     if cost:
         book.call(key(book.trace), cost, cost)
     book.end()

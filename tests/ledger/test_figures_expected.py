@@ -45,7 +45,9 @@ def test_too_few_like_runs_are_no_history(ledger: Ledger) -> None:
     ended(ledger, [DOLLAR] * 6, scripted=True)
     for _ in range(5):
         Book(ledger, project="shop").call(key("open"), 5, 5)
-        Book(ledger, project="shop").end("failed")
+        refused = Book(ledger, project="shop")
+        ledger.tx_now(spend.begin, Scope(f"run:{refused.trace}", DOLLAR))
+        refused.end("failed")
     assert of_shop(ledger) == Expected(4, None, None)
     assert of_shop(ledger).text == NO_HISTORY
     assert of_shop(ledger, scripted=True).p50 == DOLLAR

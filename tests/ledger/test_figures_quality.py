@@ -109,10 +109,10 @@ def test_latency_is_that_of_calls_that_were_made(ledger: Ledger) -> None:
     book = Book(ledger)
     for number in range(1, 101):
         book.call(key(book.trace, number), 50, 40, latency_ms=number * 10)
-    cached = update(turn).where(turn.c.latency_ms == 1000).values(cached=True, chosen="unsure")
+    cached = update(turn).where(turn.c.latency_ms == 10).values(cached=True, chosen="unsure")
     ledger.tx_now(lambda connection: connection.execute(cached))
     found = pipelines(ledger)["Delivery"]
-    assert [found.latency.percentile(percent) for percent in (50, 95, 99)] == [500, 950, 990]
+    assert [found.latency.percentile(percent) for percent in (50, 95, 99)] == [510, 960, 1000]
     assert (found.turns, found.cached, found.stepped_up) == (100, 1, 1)
 
 
@@ -132,23 +132,24 @@ def test_cost_of_a_run_has_its_lost_attempts(ledger: Ledger) -> None:
 
 
 def test_a_degraded_handoff_is_counted_and_a_text_about_one_is_not(ledger: Ledger) -> None:
-    """A step whose handoff is stamped degraded counts, in its agent and in its run; what an agent writes about it does not."""
+    """A step that a fallback did counts, in its agent and in its run; what an agent writes about one does not."""
     book = Book(ledger)
     for path in ("a", "b"):
         book.call(key(book.trace, path), 50, 40, path=path)
-    book.answer("a", said='"degraded":true')
+    book.answer("a", said='"degraded":"')
     assert agents(ledger)["planner@v1"].degraded == 0
-    stamp(ledger, book.answer("b", said="fallback").id)
+    book.answer("b", degraded="a function stands in for planner")
     assert agents(ledger)["planner@v1"].degraded == 1
     assert pipelines(ledger)["Delivery"].degraded == 1
 
 
-def stamp(ledger: Ledger, identity: str) -> None:
-    """Stamp a kept handoff as degraded."""
-    from ledger.tables import handoff
-
-    stored = '{"degraded":true}'
-    ledger.tx_now(lambda connection: connection.execute(update(handoff).where(handoff.c.id == identity).values(body=stored)))
+def test_a_step_that_no_model_answered_is_its_agents(ledger: Ledger) -> None:
+    """Where all calls of a step failed and a function made its handoff, the step counts for the agent, as degraded."""
+    book = Book(ledger)
+    book.close(book.reserve(key(book.trace), 50, agent="tester@v1", path="test/1"), "released")
+    book.answer("test/1", degraded="a function stands in for tester")
+    found = agents(ledger)["tester"]
+    assert (found.outcomes, found.degraded, found.turns) == ({"done": 1}, 1, 0)
 
 
 @pytest.mark.parametrize("project", [None, "one"])
