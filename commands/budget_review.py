@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from commands.context import LOOK, Json, open_ledger, settings
+from commands.context import Json, open_ledger, settings
 from commands.output import Out, clock, safe
 from commands.periods import Since, Until, period, told
 
@@ -17,11 +17,9 @@ BACK = timedelta(days=90)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add this command to the group `baton budget`, which is made where it is not there yet."""
-    group = next((one.typer_instance for one in app.registered_groups if one.name == "budget"), None)
-    if group is None:
-        group = typer.Typer(no_args_is_help=True, help="Look at the ceilings.")
-        app.add_typer(group, name="budget", rich_help_panel=LOOK)
+    """Add this command to the group `baton budget`, which has to be there."""
+    group = next(one.typer_instance for one in app.registered_groups if one.name == "budget")
+    assert group is not None, "a group that has a name is an app of its own"
     group.command("review")(review)
 
 

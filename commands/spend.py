@@ -138,5 +138,6 @@ def _month_line(month: "Month", project: str | None) -> str:
 
 
 def _is_over(month: "Month") -> bool:
-    heading = max(month.spent + month.held, month.projected or 0)
-    return month.ceiling is not None and heading >= month.ceiling
+    if month.ceiling is None:
+        return False
+    return month.spent + month.held >= month.ceiling or (month.projected or 0) > month.ceiling

@@ -82,8 +82,9 @@ class Book:
             inputs=inputs,
             trace=self.trace,
             path=path,
+            degraded=degraded,
         )
-        stored = canonical(made.model_dump(mode="json") | ({"degraded": degraded} if degraded else {}))
+        stored = canonical(made.model_dump(mode="json"))
         self.ledger.tx_now(handoffs.put, made, sha256(canonical(body)), stored)
         return made
 
