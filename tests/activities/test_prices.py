@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import ROUND_CEILING
+from pathlib import Path
 
 import pytest
 from genai_prices import Usage as ListUsage
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities import prices
+from activities.agents import load_catalogue
 from activities.prices import charge, estimate, tariff
+from activities.tools.registry import TOOLS
 from contracts.agents import Choice, DatedPrice, Price
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured
@@ -179,3 +182,13 @@ def test_the_smallest_call_holds_something() -> None:
     """Also an empty prompt reserves money before it is sent."""
     for choice in PAID:
         assert tariff(choice).worst_case(Usage(input=estimate(b""), output=1)) > 0
+
+
+def test_every_shipped_model_has_a_price() -> None:
+    """No class of the shipped routes leads to a model that would be refused for want of a price."""
+    routes = load_catalogue(Path("agents"), TOOLS).routes
+    models = {choice.model: tariff(choice, routes.prices) for several in routes.classes.values() for choice in several}
+    assert len(models) > 1
+    for model, made in models.items():
+        assert made.cost(Usage(input=1_000_000)) > 0, model
+        assert made.cost(Usage(output=1_000_000)) > 0, model
