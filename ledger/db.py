@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from ledger.outages import explained
-from ledger.statement import insert_unless_there
+from ledger.statement import insert_unless_there, tell_driver
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def _engine(url: str) -> Engine:
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later fails under load ("database is locked") whatever the time-out.
         reads = connection.get_execution_options().get("baton_reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        tell_driver(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -153,18 +153,23 @@ def insert_each_once(connection: Connection, table: Table, rows: Sequence[Mappin
     """Insert the rows whose keys are not there yet. All rows have the same columns."""
     if rows:
         statement = insert_unless_there(connection.dialect.name, table, tuple(rows[0]))
-        statement.run_each(connection, [{name: plain(value) for name, value in row.items()} for row in rows])
+        statement.run_each(connection, [plain_row(row) for row in rows])
 
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key is there. True if this call inserted it."""
-    kept = {name: plain(value) for name, value in values.items()}
+    kept = plain_row(values)
     return insert_unless_there(connection.dialect.name, table, tuple(kept)).run(connection, **kept) == 1
 
 
 def plain(value: T) -> T:
     """The value as every database can keep it: NUL characters in a text, which PostgreSQL refuses, are written out."""
     return value.replace("\x00", "\\u0000") if isinstance(value, str) else value  # type: ignore[return-value]
+
+
+def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Every value of the row as `plain` has it; most are so already, which is looked at here because it is so many."""
+    return {name: plain(value) if value.__class__ is str and "\x00" in value else value for name, value in row.items()}
 
 
 def now_us() -> int:

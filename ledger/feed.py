@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select, update
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import FeedLine, Note, RunRef
-from ledger.db import from_us, plain, to_us
+from ledger.db import from_us, plain, plain_row, to_us
 from ledger.statement import Statement
 from ledger.tables import feed, feed_head, run
 
@@ -108,7 +108,7 @@ def _row(ref: RunRef, note: Note, previous: str, tokens: int, usd_micros: int) -
         "at": to_us(note.at),
         "previous_hash": previous,
     }
-    row = {name: plain(value) for name, value in row.items()}
+    row = plain_row(row)
     row["hash"] = chained(row)
     return row
 

@@ -8,6 +8,7 @@ without it. Transactions, connections and everything else stay SQLAlchemy's.
 import functools
 from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Connection, Row, Table
@@ -73,16 +74,19 @@ class _Compiled:
 
     def __init__(self, made: SQLCompiler) -> None:
         self.text = str(made)
-        self._order = None if made.positiontup is None else tuple(made.positiontup)
-        self._fixed = {name: value for name, value in made.params.items() if value is not None}
+        order = made.positiontup
+        # A getter of one name gives that value itself, and not a tuple of it.
+        self._pick = None if not order else itemgetter(*order) if len(order) > 1 else lambda values: (values[order[0]],)
+        self._named = order is None
+        self._fixed = made.params if order is not None else {name: one for name, one in made.params.items() if one is not None}
         names = [column.name for column in getattr(made.statement, "selected_columns", ())]
         names = names or [column.name for column in getattr(made.statement, "_returning", ())]
         self._tuple = namedtuple("Found", names, rename=True) if names else tuple
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
-        if self._order is None:
+        if self._named:
             return {**self._fixed, **values}
-        return tuple(values[name] if name in values else self._fixed.get(name) for name in self._order)
+        return () if self._pick is None else self._pick({**self._fixed, **values})
 
     def row(self, found: Sequence[Any]) -> Row[Any]:
         """A named tuple, which is what callers use of SQLAlchemy's rows."""
@@ -113,6 +117,12 @@ class _as_sqlalchemy_says:
 
 def _driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
+
+
+def tell_driver(connection: Connection, text: str) -> None:
+    """Run one statement without parameters and without a result, such as BEGIN. Errors are SQLAlchemy's."""
+    with _as_sqlalchemy_says(connection, text):
+        _driver(connection).execute(text)
 
 
 @functools.cache
