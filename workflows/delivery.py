@@ -18,7 +18,7 @@ from contracts.work import Base, DropWorkspaces, Freeze, Frozen, PrepareReposito
 from contracts.workspace import WorkspaceRef
 from workflows import delivery_gates as gates
 from workflows.delivery_checks import test_and_rework
-from workflows.delivery_effort import AUTO, size_up
+from workflows.delivery_effort import AUTO, asks_router, size_up
 from workflows.delivery_parts import Agreed, Course, Ended, Tested, Written, end_unless_changes
 from workflows.delivery_write import write_and_integrate
 from workflows.kit.ask import Step, ask, cause_of
@@ -113,7 +113,7 @@ class Delivery:
         self.kit.note(
             f"fetched {base.repository} at {base.commit[:12]}",
             f"check: {base.check}{source}" if base.check else "no check was declared or found",
-            "the planner reads the repository",
+            "the router sizes the task up" if asks_router(self.kit) else "the planner reads the repository",
         )
         return base
 

@@ -29,10 +29,15 @@ class Sized:
     skipped: str = ""
 
 
+def asks_router(kit: Kit) -> bool:
+    """True where the run pinned a router: only those do that were started with `effort: auto`."""
+    return kit.since(3) and set(AUTO) <= set(kit.pins.agents)
+
+
 async def size_up(course: Course) -> Sized:
     """Ask the router, where the run has one. Whatever is not clear-cut means the whole pipeline."""
     kit = course.kit
-    if not kit.since(3) or not set(AUTO) <= set(kit.pins.agents):
+    if not asks_router(kit):
         return Sized()
     kit.enter("route", "the router says how much of the pipeline the task needs")
     handoff = await _ask_router(course)

@@ -6,12 +6,13 @@ from pathlib import Path
 from contracts.conversation import Usage
 from contracts.growth import Growth
 from ledger import turns
+from ledger.db import Ledger
 from ledger.growth import CALLS
 from tests.ledger.samples import turn
-from tests.scripts import answer, call, calls, read, summary
+from tests.scripts import answer, call, calls, edit, item, plan, read, says, summary, writer
 from tests.stack import sample
 from tests.workflows.asked import Asking, Run, turns_of
-from tests.workflows.conftest import Ask
+from tests.workflows.conftest import Ask, Start
 
 DONE = answer(summary("did it"))
 TOOLS = ["read_file", "read_artifact", "run_state"]
@@ -41,10 +42,14 @@ LOOK = calls(call("run_state"))
 
 def has_done(made: Asking, context: int) -> None:
     """The agent has a past: steps of one call with this context."""
-    digest = made.stack.parts.catalogue.newest("helper").digest
+    past(made.stack.ledger, made.stack.parts.catalogue.newest("helper").digest, context)
+
+
+def past(ledger: Ledger, digest: str, context: int) -> None:
+    """Turns of an agent version, one in each step."""
     for number in range(CALLS):
         one = replace(turn(number, trace=f"past-{number}"), agent_digest=digest, usage=Usage(input=context, output=1))
-        made.stack.ledger.tx_now(turns.insert, one)
+        ledger.tx_now(turns.insert, one)
 
 
 async def alerts(made: Asking, run: Run) -> list[str]:
@@ -99,6 +104,23 @@ async def test_a_held_step_is_asked_for_what_it_has(asking: Ask) -> None:
         ended = await made.ended(run)
     assert (ended.handoff.outcome, len(ended.turns)) == ("done", 2)
     assert (ended.finishes[-1] or "").startswith("stopped at stuck-1 (request_changes by maria: say what you know)")
+
+
+async def test_a_writer_is_held_in_its_own_child(start: Start, tmp_path: Path) -> None:
+    """A held step of a child opens its gate there; rejected, what the writer had changed is kept and goes to a person."""
+    fix = edit("README.md", "Prices are whole cents.\n", "Prices are whole cents, always.\n")
+    planner = says("planner", answer(plan(item("doc", ["README.md"]))))
+    async with start(planner, writer("doc", fix, LOOK), growth=HOLD) as stack:
+        past(stack.ledger, stack.parts.catalogue.newest("writer").digest, context=10)
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        await stack.approve(run, "plan-1")
+        held = await stack.gate(run, "write.1.doc.stuck-1")
+        await stack.decide(held, "reject", note="too dear")
+        unsure = await stack.gate(run, "stuck-1")
+        assert "doc is unsure: stopped at write.1.doc.stuck-1 (reject by maria: too dear)" in unsure.facts[0]
+        assert "1 files changed" in await stack.said(run)
+        await stack.decide(unsure, "reject", note="enough")
+        assert (await run.result()).state == "could_not"
 
 
 async def test_a_held_step_that_is_rejected_makes_no_further_call(asking: Ask) -> None:

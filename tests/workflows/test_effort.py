@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.worker import Replayer
 
+import worker
 from activities.fallbacks import FUNCTIONS
 from config import HOME
 from contracts.routing import Routing, RoutingTask
@@ -13,6 +15,7 @@ from tests.scripts import Turn, a_tester, answer, could_not, edit, item, plan, s
 from tests.stack import Stack, git, sample
 from tests.workflows.asked import turns_of
 from tests.workflows.conftest import Start
+from workflows.guard import DATA_CONVERTER, Guard
 
 FIX = edit(
     "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"
@@ -25,6 +28,16 @@ WHOLE = (PLANNER, writer("fix", FIX), a_tester())
 def router(verdict: str, why: str = "one line in pricing.py") -> dict[str, Any]:
     """What the router says."""
     return says("router", answer({"verdict": verdict, "why": why}))
+
+
+def replayer() -> Replayer:
+    """Replays histories on the code as it is; raises where a command differs."""
+    return Replayer(
+        workflows=worker.WORKFLOWS,
+        data_converter=DATA_CONVERTER,
+        interceptors=[Guard()],
+        workflow_runner=worker.workflow_runner(sandboxed=True),
+    )
 
 
 async def enough(stack: Stack, run: Any, gate: str) -> None:
@@ -47,6 +60,10 @@ async def test_a_small_task_is_made_by_one_agent(start: Start, tmp_path: Path, v
         change = await stack.approve(run, "change-1")
         report = await run.result()
         said, who = await stack.said(run), await agents_of(stack, report.trace)
+        child = stack.client.get_workflow_handle(f"{run.id}.write.0.change")
+        histories = [await run.fetch_history(), await child.fetch_history()]
+    for history in histories:
+        await replayer().replay_workflow(history)
     assert (report.state, report.tests.verdict, report.approved_by) == ("done", "passed", ("change-1 by maria",))
     assert "+    return (cents * (100 - percent) + 50) // 100" in git(origin, "show", "quick")
     assert f"skipped the planner and the plan gate | the router says {verdict}: one line in pricing.py" in said
