@@ -67,18 +67,18 @@ class WireServer:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self.accept()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        server = self._close()
-        # All that runs, also what waits to accept again.
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
+        for task in self._accepting:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        server = self._close()
+        # Those of connections end by themselves: asyncio logs a cancelled one as an error.
+        await asyncio.gather(*self._tasks, *self._accepting, return_exceptions=True)
         if server is not None:
             await server.wait_closed()
 
@@ -86,7 +86,7 @@ class WireServer:
         """Refuse connections and end those that are open, for so long or until `accept`. Book and faults stay."""
         self._close(but)
         if for_s is not None:
-            self._keep(asyncio.create_task(self._accept_in(for_s)))
+            _keep(asyncio.create_task(self._accept_in(for_s)), self._accepting)
 
     async def accept(self) -> None:
         """Listen, at the same port as before."""
@@ -106,10 +106,6 @@ class WireServer:
             if writer is not but:
                 writer.transport.abort()
         return server
-
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     @property
     def url(self) -> str:
@@ -134,7 +130,7 @@ class WireServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._keep(task)
+            _keep(task, self._tasks)
         self._writers.add(writer)
         try:
             while (seen := await read(reader)) is not None and await self._serve(seen, reader, writer):
@@ -207,6 +203,11 @@ class WireServer:
             return _play_of(error)
         except (KeyError, TypeError, ValueError) as error:
             return Play(status=400, error=f"not a request of a Baton provider: {error!r}")
+
+
+def _keep(task: asyncio.Task[None], kept: set[asyncio.Task[None]]) -> None:
+    kept.add(task)
+    task.add_done_callback(kept.discard)
 
 
 def control(url: str, **wanted: Any) -> dict[str, Any]:

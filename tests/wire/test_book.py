@@ -135,6 +135,22 @@ async def test_connections_are_refused_for_a_time(server: WireServer, provider: 
     assert (await provider.complete(ask())).text == REPLY.text
 
 
+async def test_a_server_that_ends_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Open connections, one without an answer and a refusal that still lasts: it ends at once, and nothing is logged."""
+    async with WireServer() as server:
+        idle, waiting = OpenAI(KEY, server.openai_url), Anthropic(KEY, server.url)
+        server.play(REPLY, Play(silent=True))
+        await idle.complete(ask())
+        call = asyncio.create_task(waiting.complete(ask()))
+        await server.request(1)
+        await server.refuse(3600)
+    with pytest.raises(ProviderError):
+        await call
+    await idle.close()
+    await waiting.close()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
 async def test_faults_are_switched_from_another_process(tmp_path: Path) -> None:
     """The server as a program takes faults at /control, refuses what is none, and its book outlives a kill."""
     script, file = tmp_path / "s.yaml", tmp_path / "book"
