@@ -124,10 +124,11 @@ def test_who_may_approve(tmp_path: Path, given: GatePolicy, by: str, said: str |
     assert policy(tmp_path).refuses(given, "approve", by, "olga") == said
 
 
-@pytest.mark.parametrize("verb", [verb for verb in get_args(Verb) if verb != "approve"])
+@pytest.mark.parametrize("verb", [verb for verb in get_args(Verb) if verb not in {"approve", "raise_ceiling"}])
 def test_who_asked_may_always_say_no(tmp_path: Path, verb: Verb) -> None:
-    """Only the approval of one's own request can be forbidden."""
+    """Only saying yes to one's own request can be forbidden, with more money as with a plan."""
     assert policy(tmp_path).refuses(rule("*", requester=False), verb, "olga", "olga") is None
+    assert policy(tmp_path).refuses(rule("*", requester=False), "raise_ceiling", "olga", "olga") is not None
 
 
 @pytest.mark.parametrize("verb", get_args(Verb))
