@@ -24,6 +24,7 @@ COMMANDS = (
     "commands.control",
     "commands.doctor",
     "commands.agents",
+    "commands.models",
 )
 """Modules with commands, in the order of the help. Each has `add_to(app)` and imports what is slow inside its commands."""
 

@@ -1,0 +1,87 @@
+"""`baton models`: which models answer for whom, how they are, and closing a breaker by hand."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.context import LOOK, Json, open_ledger, os_user, settings
+from commands.errors import Code
+from commands.output import Out, clock, safe
+
+if TYPE_CHECKING:
+    from commands.model_rows import Route
+
+DAYS = 7
+"""Days over which answers are counted."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this group of commands to the app."""
+    group = typer.Typer(help="Show every route with its models and how they are; close a breaker by hand.")
+    app.add_typer(group, name="models", rich_help_panel=LOOK)
+    group.callback(invoke_without_command=True)(models)
+    group.command("close")(close)
+
+
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """Show every route: its choices, key, price, breaker, rates, and who stepped up. Exit code 1 while a breaker is open."""
+    if context.invoked_subcommand is not None:
+        return
+    out, found = Out(as_json=as_json), settings()
+    from activities.agents import load_catalogue
+    from activities.tools.registry import TOOLS
+    from commands.model_rows import answers, left_alone, routes
+
+    catalogue = load_catalogue(found.agents, TOOLS)
+    with open_ledger(found, create=True) as ledger:
+        now = datetime.now(UTC)
+        rows = ledger.read_now(routes, found, catalogue.routes, now)
+        alone = ledger.read_now(left_alone)
+        counted = ledger.read_now(answers, now, DAYS)
+    out.document(routes=[row.as_json() for row in rows], breakers=alone, answers=counted)
+    out.table(("CLASS", "MODEL", "WHEN", "KEY", "$/M IN", "$/M OUT", "STATE", "THIS MINUTE"), [_cells(row) for row in rows])
+    for one in alone:
+        out.line(f"{one['breaker']} is {one['state']}{_until(one['until'])}: {safe(one['why'])}")
+    for one in counted:
+        out.line(f"{one['agent']}: {one['answers']} answers in {DAYS} days{_steps(one['stepped_up'])}")
+    stopped = [one for one in alone if one["state"] != "failing"]
+    if stopped:
+        out.note("each is tried with one call when its time is over; `baton models close NAME -m why` closes one now")
+    raise typer.Exit(int(Code.FAILED if stopped else Code.DONE))
+
+
+def close(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `baton models` shows it: model:…, provider:… or agent:…")],
+    why: Annotated[str, typer.Option("--message", "-m", help="Why; it stays on the record.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who closes it; default: the user of this terminal.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Close a breaker by hand: within a second every worker calls again. What keeps failing opens it again."""
+    from commands.model_rows import close_now
+
+    out = Out(as_json=as_json)
+    with open_ledger(settings()) as ledger:
+        ledger.tx_now(close_now, name, by or os_user(), why)
+    out.document(closed=name)
+    out.line(f"{name} is closed; calls are made again")
+
+
+def _cells(row: "Route") -> list[str]:
+    return [
+        row.model_class,
+        row.model,
+        ", ".join(row.when),
+        {True: "yes", False: "no", None: "unknown"}[row.key],
+        *("unknown" if price is None else f"{price / 1_000_000:g}" for price in (row.price_in, row.price_out)),
+        f"{row.state}{_until(row.until)}",
+        row.minute,
+    ]
+
+
+def _until(until: datetime | None) -> str:
+    return "" if until is None else f" until {clock(until)}"
+
+
+def _steps(stepped: dict[str, int]) -> str:
+    return "".join(f", {count} stepped up for {reason}" for reason, count in sorted(stepped.items()))

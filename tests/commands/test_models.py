@@ -1,0 +1,97 @@
+"""`baton models`: which models answer, how they are, and closing a breaker by hand."""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from ledger import breakers, feed, rates
+from ledger.breakers import Failure, Limits
+from ledger.db import Ledger, now_us
+from ledger.rates import Rate
+from ledger.tables import turn
+from tests.activities import agentfiles
+from tests.commands.conftest import Baton
+
+LIMITS = Limits(5, timedelta(minutes=15), timedelta(minutes=5), timedelta(minutes=15))
+SONNET = "model:anthropic:claude-sonnet-5-5"
+
+
+def opened(ledger: Ledger, name: str = SONNET) -> None:
+    """Something failed for good."""
+    ledger.tx_now(breakers.failed, name, Failure("not_found: no such model", at_once=True), LIMITS, now_us())
+
+
+def test_every_route_is_shown(baton: Baton, ledger: Ledger) -> None:
+    """Each choice with its class, key and price; nothing is open, so the exit code is 0."""
+    baton.set(ANTHROPIC_API_KEY="sk-test")
+    ran = baton("models")
+    assert ran.code == 0
+    line = next(one for one in ran.out.splitlines() if "thinker" in one and "claude-sonnet-5-5" in one)
+    assert line.split()[-5:] == ["yes", "2", "10", "closed", "-"]
+    assert any("gpt-6.1-sol" in one and " no " in one for one in ran.out.splitlines())
+
+
+def test_an_open_breaker_is_shown_with_what_failed_last(baton: Baton, ledger: Ledger) -> None:
+    """State, until and reason; the exit code says that something is open."""
+    opened(ledger)
+    ran = baton("models", "--json")
+    assert ran.code == 1
+    route = next(one for one in ran.json["routes"] if one["class"] == "thinker" and one["model"].endswith("sonnet-5-5"))
+    assert (route["state"], route["why"]) == ("open", "not_found: no such model")
+    assert [one["breaker"] for one in ran.json["breakers"]] == [SONNET]
+    assert "is open until" in baton("models").out
+
+
+def test_a_provider_stops_all_its_models(baton: Baton, ledger: Ledger) -> None:
+    """A refused key shows at every model of that provider."""
+    opened(ledger, "provider:openai")
+    states = {one["model"]: one["state"] for one in baton("models", "--json").json["routes"]}
+    assert {state for model, state in states.items() if model.startswith("openai:")} == {"open"}
+    assert {state for model, state in states.items() if model.startswith("anthropic:")} == {"closed"}
+
+
+def test_a_breaker_is_closed_by_hand(baton: Baton, ledger: Ledger) -> None:
+    """It is closed at once, who and why are in the feed; closing it again, or one that never was, says so."""
+    opened(ledger)
+    assert baton("models", "close", SONNET, "-m", "the provider says it is back", "--by", "maria").code == 0
+    assert baton("models").code == 0
+    line = ledger.read_now(feed.after, 0)[-1]
+    assert (line.actor, line.did, line.why) == ("maria", f"closed the breaker of {SONNET}", "the provider says it is back")
+    assert baton("models", "close", SONNET, "-m", "again").code == 5
+    ran = baton("models", "close", "model:a:b", "-m", "why")
+    assert (ran.code, "nothing of that name has ever failed" in ran.err) == (3, True)
+
+
+def test_rates_and_step_ups_are_counted(baton: Baton, ledger: Ledger) -> None:
+    """What of a limit is used this minute, and how often each agent's answer came from a choice that was stepped up to."""
+    folder = baton.folder / "agents"
+    agentfiles.write(folder, tools=[])
+    limited = (
+        '[classes]\nworker = [{ model = "openai:small", free = true, requests_per_minute = 3, tokens_per_minute = 900 }]\n'
+    )
+    (folder / "routes.toml").write_text(limited)
+    baton.set(BATON_AGENTS=folder)
+    ledger.tx_now(rates.take, "model:openai:small", Rate(3, 900), 120, now_us())
+    for number, chosen in enumerate(("first", "first", "invalid")):
+        ledger.tx_now(_answered, f"{number}", chosen)
+    ran = baton("models", "--json")
+    assert (ran.json["routes"][0]["requests"], ran.json["routes"][0]["tokens"]) == (1, 120)
+    assert ran.json["answers"] == [{"agent": "helper@v1", "answers": 3, "stepped_up": {"invalid": 1}}]
+    assert "helper@v1: 3 answers in 7 days, 1 stepped up for invalid" in baton("models").out
+
+
+def _answered(connection: Connection, identity: str, chosen: str) -> None:
+    texts = ("parent", "trace", "path", "agent_digest", "task", "provider", "model_asked", "model_answered", "reply", "problem")
+    more = ("handoff", "price_version", "trace_id", "span_id")
+    numbers = (
+        "tokens_in",
+        "tokens_out",
+        "tokens_cache_read",
+        "tokens_cache_write",
+        "tokens_reasoning",
+        "usd_micros",
+        "latency_ms",
+    )
+    row = dict.fromkeys((*texts, *more), "") | dict.fromkeys(numbers, 0)
+    values = {"id": identity, "agent": "helper@v1", "flagged": False, "attempt": 1, "at": now_us(), "chosen": chosen}
+    connection.execute(turn.insert().values(**(row | values)))
