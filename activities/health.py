@@ -63,6 +63,7 @@ class Health:
         self._rows: Mapping[str, Any] = {}
         self._read_at = -FRESH
         self._reading = asyncio.Lock()
+        self._wrote = False
 
     async def known(self) -> Mapping[str, Any]:
         """Every breaker that is not simply closed, by name; at most a second old."""
@@ -80,7 +81,8 @@ class Health:
 
     def answered_by(self, candidate: Candidate) -> None:
         """A call has answered and said so to the ledger: what was noted against its model may be gone."""
-        if any(name in self._rows for name in breakers_of(candidate.choice)):
+        if self._wrote or any(name in self._rows for name in breakers_of(candidate.choice)):
+            self._wrote = False
             self.outdated()
 
     def take_probes(self, connection: Connection, request: CallModel, names: Iterable[str], takes: timedelta) -> None:
@@ -130,6 +132,7 @@ class Health:
         lines = [line for name in names if name in self._rows for line in self._succeeded(connection, request, name)]
         if not problem:
             return lines
+        self._wrote = True
         failure = Failure(reason=problem, probe=caller(request))
         opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())
         return lines + _opened(request, opening, problem, "alert")

@@ -23,7 +23,7 @@ from activities.partial import partial_of
 from activities.prompting import model_request
 from activities.providers.base import Provider, ProviderError
 from activities.replies import KEPT, Judged, bounded, judge
-from activities.routing import admit, close_attempt, over_choices, report
+from activities.routing import admit, close_attempt, fits, over_choices, report
 from activities.shielding import kept
 from activities.spending import parts_of, refusal, shared_by
 from activities.storing import store_turn
@@ -187,6 +187,7 @@ class Models:
         answered = self._from_cache(connection, call, started)
         if answered is not None:
             return answered
+        fits(candidate, most, tariff.worst_case(most))
         spend.reserve(
             connection,
             request.key,
@@ -197,7 +198,7 @@ class Models:
             identity=reservation,
             about=About(request.run.trace, request.run.path, request.run.project, call.ref.name, choice.model),
         )
-        taken = admit(connection, self._health, request, candidate, most, tariff.worst_case(most), prompt.timeout)
+        taken = admit(connection, self._health, request, candidate, most, prompt.timeout)
         return replace(started, taken=taken)
 
     def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:

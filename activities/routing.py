@@ -13,6 +13,7 @@ from activities.choosing import Candidate, Passed, ProbeTaken, Unfit
 from activities.health import Health, agent_breaker, caller
 from activities.providers.base import ProviderError
 from activities.replies import Judged
+from contracts.agents import Choice
 from contracts.away import ModelsAway
 from contracts.conversation import ModelReply, Usage
 from contracts.runs import Note
@@ -103,20 +104,21 @@ def _as_away(gone: ModelsAway) -> ApplicationError:
     return ApplicationError(said, gone, type="ModelsAway", non_retryable=True, category=ApplicationErrorCategory.BENIGN)
 
 
-def admit(
-    connection: Connection,
-    health: Health,
-    request: CallModel,
-    candidate: Candidate,
-    most: Usage,
-    micros: int,
-    takes: timedelta,
-) -> Taken | None:
-    """Check a call against its choice's own limits, count it where that is limited per minute, and take its probes.
+def fits(candidate: Candidate, most: Usage, micros: int) -> None:
+    """Check a call of at most so much, at most so dear, against its choice's own limits. Raises `Unfit`."""
+    reason = choosing.unfit(candidate.choice, most.input, micros)
+    if reason is not None:
+        raise Unfit(reason)
 
-    Raises `Unfit`, `RateLimited` and `ProbeTaken`; the transaction must end with them.
+
+def admit(
+    connection: Connection, health: Health, request: CallModel, candidate: Candidate, most: Usage, takes: timedelta
+) -> Taken | None:
+    """Count a call where its choice is limited per minute, and take its probes; `takes` is how long it may last.
+
+    Raises `RateLimited` and `ProbeTaken`; the transaction must end with them.
     """
-    taken = _within_limits(connection, candidate, most, micros)
+    taken = _within_rates(connection, candidate.choice, most)
     health.take_probes(connection, request, candidate.probes, takes)
     return taken
 
@@ -157,11 +159,7 @@ def report(
     return health.answered(connection, request, candidate, doubt)
 
 
-def _within_limits(connection: Connection, candidate: Candidate, most: Usage, micros: int) -> Taken | None:
-    choice = candidate.choice
-    reason = choosing.unfit(choice, most.input, micros)
-    if reason is not None:
-        raise Unfit(reason)
+def _within_rates(connection: Connection, choice: Choice, most: Usage) -> Taken | None:
     if choice.requests_per_minute is None and choice.tokens_per_minute is None:
         return None
     limit = Rate(choice.requests_per_minute, choice.tokens_per_minute)

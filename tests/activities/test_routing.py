@@ -1,0 +1,199 @@
+"""A call over its route: limits of a choice, limits per minute, failing agents, and what a run is told when nobody is left."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.admission import Admission
+from activities.agents import load_catalogue
+from activities.models import Models
+from activities.policy import load_policy
+from activities.providers.openai import OpenAI
+from activities.tools.registry import TOOLS
+from contracts.away import ModelsAway
+from contracts.base import sha256
+from contracts.breakers import Breakers
+from contracts.conversation import ModelReply, Usage
+from contracts.ids import turn_key
+from contracts.money import Ceilings
+from contracts.runs import RunRef
+from contracts.steps import CallModel, Turn
+from ledger import breakers, rates
+from ledger.db import Ledger, now_us
+from ledger.tables import rate, reservation, turn
+from tests.activities import agentfiles
+from tests.scripts import answer, could_not, summary
+from tests.wire.server import WireServer
+
+GOOD, BAD = json.dumps(answer(summary())["answer"]), json.dumps(could_not("it cannot be done")["answer"])
+SETTINGS = Breakers(failures=2, agent_failures=2, patience=timedelta(minutes=7), rate_patience=timedelta(minutes=9))
+
+
+def reply(text: str = GOOD) -> ModelReply:
+    """What the model says."""
+    return ModelReply(text=text, stop="end", model="test", usage=Usage(input=100, output=20))
+
+
+@dataclass(frozen=True)
+class Route:
+    """The activity with one route, its provider on loopback, and calls of steps that follow each other."""
+
+    models: Models
+    make: Callable[[int], CallModel]
+    server: WireServer
+    ledger: Ledger
+
+    async def call(self, step: int = 0, *texts: str) -> Turn:
+        """The first turn of a step, answered with these texts."""
+        self.server.play(*(reply(text) for text in texts or (GOOD,)))
+        return await ActivityEnvironment().run(self.models.call_model, self.make(step))
+
+    async def refused(self, step: int = 0) -> ModelsAway:
+        """What the call is told when nobody can be asked."""
+        with pytest.raises(ApplicationError) as caught:
+            await self.call(step)
+        assert (caught.value.type, caught.value.non_retryable) == ("ModelsAway", True)
+        self.server.queue.clear()
+        gone: ModelsAway = caught.value.details[0]
+        return gone
+
+    def asked(self) -> list[str]:
+        """Which models were asked, in order."""
+        return [seen.model for seen in self.server.requests]
+
+
+Routed = Callable[[str], AbstractAsyncContextManager[Route]]
+
+
+@pytest.fixture
+def routed(sqlite_url: str, tmp_path: Path) -> Routed:
+    """Start with the choices of a route, as routes.toml has them."""
+
+    @asynccontextmanager
+    async def started(choices: str) -> AsyncIterator[Route]:
+        agentfiles.write(tmp_path / "agents")
+        (tmp_path / "agents" / "routes.toml").write_text(f"[classes]\nworker = [{choices}]\n")
+        catalogue, policy = load_catalogue(tmp_path / "agents", TOOLS), load_policy(Path("policy.toml"))
+        agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
+        pin = agent.pin(catalogue.routes.classes["worker"])
+
+        def make(step: int) -> CallModel:
+            run = RunRef(trace="trace-1", workflow_id="ask-1", path=f"ask/{step}")
+            key = turn_key(run.trace, run.path, "", agent.digest, sha256(task))
+            known: dict[str, Any] = {"key": key, "agent": pin.ref, "choices": pin.choices, "task_digest": sha256(task)}
+            return CallModel(run=run, task=task.decode(), **known)
+
+        ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+        async with WireServer() as server:
+            provider = OpenAI("none", server.openai_url)
+            admission = Admission(ledger, catalogue, policy, Ceilings(), lambda _: pin.choices)
+            models = Models(ledger, catalogue, {"openai": provider}, Ceilings(), admission, "worker-1", None, SETTINGS)
+            yield Route(models, make, server, ledger)
+            await provider.close()
+        ledger.close()
+
+    return started
+
+
+SMALL = '{ model = "openai:small", free = true, context = 10 }'
+LARGE = '{ model = "openai:large", free = true }'
+
+
+async def test_a_call_larger_than_a_choice_takes_goes_to_the_next(routed: Routed) -> None:
+    """The small model is not asked and nothing is held for it; the next choice answers, as an ordinary first one."""
+    async with routed(f"{SMALL}, {LARGE}") as route:
+        await route.call()
+        assert route.asked() == ["large"]
+        assert route.ledger.read_now(lambda connection: connection.execute(select(turn.c.chosen)).scalar()) == "first"
+        assert route.ledger.read_now(lambda connection: connection.execute(select(func.count(reservation.c.id))).scalar()) == 1
+
+
+async def test_a_call_too_large_for_every_choice_says_so(routed: Routed) -> None:
+    """No waiting helps: it fails for good, with the choice and its limit."""
+    async with routed(SMALL) as route:
+        with pytest.raises(ApplicationError, match="openai:small takes at most 10 input tokens here") as caught:
+            await route.call()
+    assert (caught.value.type, caught.value.non_retryable) == ("no_choice", True)
+
+
+async def test_a_call_that_may_cost_too_much_goes_to_the_next(routed: Routed) -> None:
+    """A choice with a most price is passed over for a call that may cost more there."""
+    dear = '{ model = "openai:dear", price = { input = 1_000_000, output = 1_000_000 }, most_micros = 5 }'
+    async with routed(f"{dear}, {LARGE}") as route:
+        await route.call()
+        assert route.asked() == ["large"]
+
+
+async def test_a_limit_per_minute_is_a_durable_wait(routed: Routed) -> None:
+    """The second call of the minute is not made; its run is told when the next minute begins. The spare is not used up."""
+    limited = '{ model = "openai:one", free = true, requests_per_minute = 1 }'
+    spare = '{ model = "openai:spare", free = true, when = ["outage"] }'
+    async with routed(f"{limited}, {spare}") as route:
+        await _early_in_a_minute()
+        await route.call(1)
+        gone = await route.refused(2)
+        assert (gone.kind, gone.patience, route.asked()) == ("rate", SETTINGS.rate_patience, ["one"])
+        assert gone.until.second == gone.until.microsecond == 0
+        assert timedelta() < gone.until - datetime.now(UTC) <= timedelta(minutes=1)
+        assert "its limit of 1 requests per minute" in gone.why
+
+
+async def _early_in_a_minute() -> None:
+    """Both calls of a test have to fall into one minute."""
+    left = (rates.WINDOW - now_us() % rates.WINDOW) / 1_000_000
+    if left < 5:
+        await asyncio.sleep(left)
+
+
+async def test_tokens_of_the_minute_are_what_was_used(routed: Routed) -> None:
+    """A call is let in with its worst case and counted with what it really used."""
+    async with routed('{ model = "openai:one", free = true, tokens_per_minute = 1_000_000 }') as route:
+        await route.call()
+        assert route.ledger.read_now(lambda connection: connection.execute(select(rate.c.tokens)).scalar()) == 120
+
+
+async def test_an_unlimited_healthy_model_writes_nothing_more(routed: Routed) -> None:
+    """An ordinary call leaves no row in breakers and rates."""
+    async with routed(LARGE) as route:
+        await route.call()
+        assert route.ledger.read_now(breakers.noteworthy) == []
+        assert route.ledger.read_now(rates.in_use, now_us()) == {}
+
+
+async def test_an_agent_that_gives_up_again_and_again_begins_no_step(routed: Routed) -> None:
+    """Two could_not in a row open its breaker: the next step is refused without a call, and there is no patience for it."""
+    async with routed(LARGE) as route:
+        for step in (1, 2):
+            await route.call(step, BAD)
+        gone = await route.refused(3)
+        assert (gone.kind, gone.patience, len(route.asked())) == ("agent", timedelta(), 2)
+        assert "agent:helper@v1 is left alone" in gone.why
+
+
+async def test_an_agent_that_answers_between_is_not_stopped(routed: Routed) -> None:
+    """Failures count since the last good answer."""
+    async with routed(LARGE) as route:
+        for step, text in enumerate((BAD, GOOD, BAD, GOOD)):
+            await route.call(step, text)
+        assert len(route.asked()) == 4
+
+
+async def test_a_stored_turn_needs_no_model(routed: Routed) -> None:
+    """A call that was made before gives back its turn, also while every model is left alone."""
+    async with routed(LARGE) as route:
+        first = await route.call()
+        route.server.faults.set("large", "not_found")
+        gone = await route.refused(1)
+        assert gone.kind == "refused"
+        route.server.queue.clear()
+        assert await ActivityEnvironment().run(route.models.call_model, route.make(0)) == first
