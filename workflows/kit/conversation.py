@@ -69,6 +69,7 @@ class Conversation:
     degraded: str = ""
     away_since: datetime | None = None
     waits: int = 0
+    insists: bool = False
 
     def stand_in(self, pin: AgentPin, why: str) -> "Conversation":
         """The same step for another agent."""

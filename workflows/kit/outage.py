@@ -57,6 +57,9 @@ async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     talk.away_since = talk.away_since or now
     talk.waits += 1
     ends = talk.away_since + gone.patience
+    if talk.insists:
+        # A person has just said that it is mended: what is left alone still is waited for once.
+        talk.insists, ends = False, max(ends, gone.until + LONG)
     if now >= ends or gone.until > ends:
         talk.away_since, talk.waits = None, 0
         return False
@@ -113,6 +116,7 @@ async def answered(kit: Kit, talk: Conversation, converse: Converse) -> Handoff[
             return stood_in
         if not await _person_says_again(kit, talk, handoff.reason):
             return handoff
+        talk.insists = True
 
 
 async def _stand_in(kit: Kit, talk: Conversation, why: str, converse: Converse) -> Handoff[Any] | None:

@@ -1,0 +1,98 @@
+"""Fallbacks: every chain that agent files declare can be used and ends, and what a function makes is kept once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.agents import Catalogue, load_catalogue
+from activities.chains import chain_of
+from activities.fallbacks import FUNCTIONS, Fallbacks
+from activities.tools.registry import TOOLS
+from contracts.agents import AgentFile
+from contracts.away import FallBack
+from contracts.base import Contract
+from contracts.delivery import TestTask
+from contracts.errors import ContractViolation, Misconfigured
+from contracts.routing import RoutingTask
+from contracts.runs import RunRef
+from ledger import feed, handoffs
+from ledger.db import Ledger
+from tests.activities import agentfiles
+
+AGENTS = Path("agents")
+
+
+def catalogue(folder: Path, **fallbacks: str | None) -> Catalogue:
+    """Agents of the same shape with these fallbacks, loaded."""
+    for name, fallback in fallbacks.items():
+        agentfiles.write(folder, name=name, tools=[], fallback=fallback)
+    (folder / "routes.toml").write_text(agentfiles.ROUTES)
+    return load_catalogue(folder, TOOLS)
+
+
+def test_a_chain_is_followed_to_its_end(tmp_path: Path) -> None:
+    """What stands in for an agent, what stands in for that, and no further."""
+    found = catalogue(tmp_path, one="agent:two", two="agent:three", three=None)
+    assert [one.file.name for one in chain_of(found.newest("one"), found.newest)] == ["two", "three"]
+
+
+WRONG: list[tuple[dict[str, str | None], str]] = [
+    ({"one": "agent:two", "two": "agent:one"}, "the chain of fallbacks comes back to 'one' and would never end"),
+    ({"one": "agent:one"}, "the chain of fallbacks comes back to 'one'"),
+    ({"one": "agent:nobody"}, "there is no agent 'nobody'; there are: one"),
+    ({"one": "function:nothing"}, "there is no function 'nothing'; there are checks_alone"),
+    ({"one": "function:checks_alone"}, "makes of test_task/1 a test_notes/1, and what stands in has to make write_task/1 to"),
+]
+
+
+@pytest.mark.parametrize(("fallbacks", "said"), WRONG, ids=[row[1][:30] for row in WRONG])
+def test_a_chain_that_cannot_be_used_is_refused_at_start(tmp_path: Path, fallbacks: dict[str, str | None], said: str) -> None:
+    """The worker does not start with it, and the message names file, key and what is wrong."""
+    with pytest.raises(Misconfigured, match=r"agents/\w+/v1.md: fallback: ") as caught:
+        catalogue(tmp_path, **fallbacks)
+    assert said in str(caught.value)
+
+
+def test_a_fallback_names_its_kind() -> None:
+    """A bare name is refused: it does not say whether an agent or a function is meant."""
+    with pytest.raises(ContractViolation, match="fallback: String should match pattern"):
+        AgentFile.read_typed_by_people(agentfiles.front(fallback="checks_alone"))
+
+
+def test_every_shipped_agent_declares_one_or_says_why_not() -> None:
+    """The live version of each agent has a fallback, or a reason why none is honest; never both."""
+    shipped = load_catalogue(AGENTS, TOOLS)
+    live = [shipped.newest(name).file for name in {agent.file.name for agent in shipped.agents}]
+    assert [file.name for file in live if bool(file.fallback) == bool(file.no_fallback)] == []
+
+
+async def test_what_a_function_makes_is_kept_once_and_stamped(sqlite_url: str, tmp_path: Path) -> None:
+    """Asked twice it gives the same handoff; the ledger has it with its stamp, and the feed one line."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    task = TestTask(instruction="x", acceptance=(), files=(), diff="", check="pytest -q")
+    run = RunRef(trace="trace-1", workflow_id="w", path="test/1")
+    known: dict[str, Any] = {"agent": "tester@v2", "function": "checks_alone", "why": "HTTP 500"}
+    request = FallBack(run=run, task=task.stored().decode(), **known)
+    one, two = [await ActivityEnvironment().run(Fallbacks(ledger).fall_back, request) for _ in range(2)]
+    assert one == two == ledger.read_now(handoffs.get, one.id)
+    assert one.degraded == "checks_alone stands in for tester@v2: HTTP 500"
+    assert "`pytest -q` runs as always" in one.body["summary"]
+    assert [line.did for line in ledger.read_now(feed.after, 0)] == ["answered in place of tester@v2"]
+    ledger.close()
+
+
+TASKS: dict[type[Contract], Contract] = {
+    TestTask: TestTask(instruction="x", acceptance=("a",), files=(), diff="", check=None),
+    RoutingTask: RoutingTask(instruction="x", repository="r", base="b"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_functions_are_deterministic(name: str) -> None:
+    """The same task gives the same bytes of the declared contract, whoever runs it and whenever."""
+    function = FUNCTIONS[name]
+    made = [function.make(TASKS[function.takes]) for _ in range(2)]
+    assert made[0].stored() == made[1].stored()
+    assert isinstance(made[0], function.returns)

@@ -1,0 +1,68 @@
+"""Whole deliveries while a model is away: degraded where something stands in, else a person decides in the step itself."""
+
+import shutil
+from pathlib import Path
+
+from temporalio.client import Client
+
+from contracts.delivery import DeliveryReport
+from tests import scripts
+from tests.outage.conftest import QUICK
+from tests.scripts import a_tester, answer, edit, item, plan, says, writer
+from tests.stack import Stack, sample, stack
+from tests.wire.server import WireServer
+
+AGENTS = Path("agents")
+FIX = edit(
+    "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"
+)
+CONVERSATIONS = (says("planner", answer(plan(item("fix", ["shop/pricing.py"])))), writer("fix", FIX), a_tester())
+
+
+def agents(folder: Path, away: str) -> Path:
+    """The shipped agents, all played by a script but for those of one class."""
+    shutil.copytree(AGENTS, folder)
+    classes = ("thinker", "worker", "reviewer", "router", "fast")
+    models = dict.fromkeys(classes, "scripted:test") | {away: "openai:one"}
+    lines = [f'{name} = [{{ model = "{model}", free = true }}]' for name, model in models.items()]
+    (folder / "routes.toml").write_text("\n".join(["[classes]", *lines]) + "\n")
+    return folder
+
+
+async def _approved(running: Stack, origin: Path) -> DeliveryReport:
+    run = await running.deliver(origin)
+    await running.approve(run, "plan-1")
+    await running.approve(run, "change-1")
+    return await run.result()
+
+
+async def test_a_delivery_without_its_tester_is_degraded(client: Client, tmp_path: Path) -> None:
+    """The tester's models are away: its fallback stands in, the checks decide as always, and the report says so."""
+    origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
+    async with WireServer(script) as server:
+        server.faults.set("one", "credit")
+        known = {"agents": agents(tmp_path / "agents", "reviewer"), "openai_base_url": server.openai_url, "breakers": QUICK}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            report = await _approved(running, origin)
+    assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
+    assert [line.split(":")[0] for line in report.degraded] == ["test/1"]
+    assert "checks_alone stands in for tester@v2" in report.degraded[0]
+
+
+async def test_a_writer_without_a_model_asks_a_person(client: Client, tmp_path: Path) -> None:
+    """No honest fallback: the step's own gate asks whether to try again; approve does, and the delivery is done."""
+    origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
+    async with WireServer(script) as server:
+        server.faults.set("one", "authentication")
+        known = {"agents": agents(tmp_path / "agents", "worker"), "openai_base_url": server.openai_url, "breakers": QUICK}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            run = await running.deliver(origin)
+            await running.approve(run, "plan-1")
+            view = await running.gate(run, "stuck")
+            assert view.path.startswith("write/1/fix")
+            assert "no model can be asked for writer@v2" in view.title
+            server.faults.clear()
+            await running.decide(view)
+            await running.approve(run, "change-1")
+            report = await run.result()
+    assert (report.state, report.degraded) == ("done", ())
