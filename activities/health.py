@@ -119,8 +119,10 @@ class Health:
         # That a provider names a time is its ordinary way of keeping order; everything else wants somebody to look.
         return _opened(request, opening, failure.reason, "detail" if wait else "alert")
 
-    def answered(self, connection: Connection, request: CallModel, candidate: Candidate, problem: str) -> list[Note]:
-        """The model has answered; `problem` says what is wrong with the agent's part in it, "" for nothing.
+    def answered(self, connection: Connection, request: CallModel, candidate: Candidate, problem: str | None) -> list[Note]:
+        """The model has answered; `problem` says what is wrong with the agent's part in it.
+
+        "" for nothing, None where the step goes on and nothing can be said yet.
 
         Writes only where something had failed before, or fails now.
         """
@@ -128,7 +130,7 @@ class Health:
         agent = agent_breaker(request.agent)
         if request.agent.scripted:
             return []
-        names = [*breakers_of(candidate.choice), *([] if problem else [agent])]
+        names = [*breakers_of(candidate.choice), *([agent] if problem == "" else [])]
         lines = [line for name in names if name in self._rows for line in self._succeeded(connection, request, name)]
         if not problem:
             return lines

@@ -154,9 +154,10 @@ def report(
     """A choice has answered: its breakers and limits know. The lines that it is worth; none, and no write, as a rule."""
     if taken is not None and reply.usage is not None:
         rates.correct(connection, taken, reply.usage.input + reply.usage.output)
-    gave_up = judged.answer is not None and judged.answer.outcome == "could_not"
-    doubt = judged.problem or (judged.answer.reason if judged.answer is not None and gave_up else "")
-    return health.answered(connection, request, candidate, doubt)
+    said = judged.problem
+    if judged.answer is not None:
+        said = judged.answer.reason if judged.answer.outcome == "could_not" else ""
+    return health.answered(connection, request, candidate, said)
 
 
 def _within_rates(connection: Connection, choice: Choice, most: Usage) -> Taken | None:

@@ -23,7 +23,7 @@ from activities.tools.registry import TOOLS
 from contracts.away import ModelsAway
 from contracts.base import sha256
 from contracts.breakers import Breakers
-from contracts.conversation import ModelReply, Usage
+from contracts.conversation import ModelReply, ToolCall, Usage
 from contracts.ids import turn_key
 from contracts.money import Ceilings
 from contracts.runs import RunRef
@@ -178,6 +178,18 @@ async def test_an_agent_that_gives_up_again_and_again_begins_no_step(routed: Rou
         gone = await route.refused(3)
         assert (gone.kind, gone.patience, len(route.asked())) == ("agent", timedelta(), 2)
         assert "agent:helper@v1 is left alone" in gone.why
+
+
+async def test_a_turn_with_tools_says_nothing_of_its_agent(routed: Routed) -> None:
+    """An agent that looks around before it gives up has given up all the same: only its outputs count."""
+    look = ToolCall(call_id="1", name="read_file", arguments={"path": "a.py", "first_line": None, "lines": None})
+    async with routed(LARGE) as route:
+        await route.call(1, BAD)
+        route.server.play(reply("").model_copy(update={"calls": (look,), "stop": "tools"}))
+        turn = await ActivityEnvironment().run(route.models.call_model, route.make(2))
+        assert [one.name for one in turn.calls] == ["read_file"]
+        await route.call(3, BAD)
+        assert (await route.refused(4)).kind == "agent"
 
 
 async def test_an_agent_that_answers_between_is_not_stopped(routed: Routed) -> None:

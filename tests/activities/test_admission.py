@@ -1,0 +1,74 @@
+"""What a run pins of its agents: the models that may answer, what stands in, and what its risk demands."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.admission import Admission
+from activities.agents import load_catalogue
+from activities.policy import load_policy
+from activities.tools.registry import TOOLS
+from contracts.money import Ceilings
+from contracts.pins import Began
+from contracts.steps import BeginRun
+from ledger import runs
+from ledger.db import Ledger
+from tests.activities import agentfiles
+from tests.ledger import samples
+
+CHEAP, GOOD = '{ model = "openai:cheap", quality = 1 }', '{ model = "openai:good", quality = 2 }'
+ROUTES = f"[classes]\nworker = [{CHEAP}, {GOOD}]\nother = [{GOOD}]\n\n[minimum]\nworker = {{ high = 2 }}\n"
+
+
+def admission(ledger: Ledger, folder: Path, routes: str = ROUTES) -> Admission:
+    """A worker that has these routes, with an agent and the one that stands in for it."""
+    agentfiles.write(folder, tools=[], fallback="agent:spare")
+    agentfiles.write(folder, name="spare", tools=[], **{"class": "other"})
+    (folder / "routes.toml").write_text(routes)
+    catalogue = load_catalogue(folder, TOOLS)
+    policy = load_policy(Path("policy.toml"))
+    return Admission(ledger, catalogue, policy, Ceilings(), lambda agent: catalogue.routes.classes[agent.file.model_class])
+
+
+def begin(**asked: str) -> BeginRun:
+    """A start that names one agent."""
+    request, _ = samples.begin("trace-1")
+    return request.model_copy(update={"agents": ("helper",), "gates": (), "actions": (), "input": {**request.input, **asked}})
+
+
+def models(began: Began, name: str = "helper") -> list[str]:
+    """Who may answer for an agent of this run."""
+    return [choice.model_name for choice in began.agents[name].choices]
+
+
+async def test_a_run_pins_its_choices_and_what_stands_in(sqlite_url: str, tmp_path: Path) -> None:
+    """The agent, the one that stands in for it, and the models of both."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    began = await admission(ledger, tmp_path / "agents").pins(begin())
+    assert (models(began), models(began, "spare")) == (["cheap", "good"], ["good"])
+    assert began.agents["helper"].fallback == "agent:spare"
+    ledger.close()
+
+
+async def test_changed_routes_do_not_change_a_run(sqlite_url: str, tmp_path: Path) -> None:
+    """Another worker with other routes goes by what the run pinned; a run that begins there has the new ones."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    first, request = admission(ledger, tmp_path / "agents"), begin()
+    ledger.tx_now(runs.begin, request, await first.pins(request))
+    later = admission(ledger, tmp_path / "later", ROUTES.replace("openai:cheap", "openai:new"))
+    assert models(await later.of("trace-1")) == models(await later.pins(request)) == ["cheap", "good"]
+    fresh = request.model_copy(update={"run": request.run.model_copy(update={"trace": "trace-2"})})
+    assert models(await later.pins(fresh)) == ["new", "good"]
+    ledger.close()
+
+
+async def test_a_risk_leaves_only_what_is_good_enough(sqlite_url: str, tmp_path: Path) -> None:
+    """At high risk the cheap model may not answer; where none is left the run does not start, and is told why."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    assert models(await admission(ledger, tmp_path / "agents").pins(begin(risk="high"))) == ["good"]
+    assert models(await admission(ledger, tmp_path / "agents").pins(begin(risk="medium"))) == ["cheap", "good"]
+    strict = admission(ledger, tmp_path / "strict", ROUTES.replace("high = 2", "high = 9"))
+    with pytest.raises(ApplicationError, match="'worker' demands quality 9 for high risk"):
+        await strict.pins(begin(risk="high"))
+    ledger.close()
