@@ -19,14 +19,23 @@ from tests.faults.lost import Decide, Fault, LostCommits, at_random, every_other
 from tests.faults.record import Record, record, sound
 from tests.replay.scenarios import SCENARIOS
 from tests.stack import git, sample, stack
-from workflows.kit import ask, options
+from workflows.kit import calling, options
 
 QUICK = RetryPolicy(initial_interval=timedelta(milliseconds=20), backoff_coefficient=1.2, maximum_attempts=200)
 PRICE = 1000
 """Micro-dollars of each call: a call that is paid twice shows."""
 
 COMMITTED = {
-    *("Journal._begin", "_record", "_finish", "commit_riders", "Models._reserve", "Models._finish", "close", "Tools._store"),
+    *(
+        "Journal._begin",
+        "_record",
+        "_finish",
+        "commit_riders",
+        "Models._reserve",
+        "Models._finish",
+        "close_attempt",
+        "Tools._store",
+    ),
     *("Work._keep_change", "Work._keep_integrated", "Work._keep_run", "Work._keep_report", "Work._keep_frozen"),
     *("Gates._open", "Gates._admit", "claim", "_settle"),
 }
@@ -42,10 +51,11 @@ def quick(patch: pytest.MonkeyPatch) -> None:
     def model_call(pin: AgentPin) -> dict[str, Any]:
         return real(pin) | {"retry_policy": QUICK}
 
-    patch.setattr(ask, "model_call", model_call)
+    patch.setattr(calling, "model_call", model_call)
     patch.setattr(shielding, "AGAIN", 0.02)
     patch.setattr(deliver, "LEASE_US", 300_000)
-    patch.setattr(prices, "cost", lambda choice, usage: PRICE)
+    for what in ("cost", "worst_case"):
+        patch.setattr(prices.Tariff, what, lambda self, usage: PRICE)
 
 
 async def delivered(
