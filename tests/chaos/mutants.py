@@ -1,9 +1,13 @@
 """Workers that are broken on purpose. What the audit reports as right is worth something only while it finds these."""
 
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection, select, update
 
 import worker
 from activities import models
@@ -11,7 +15,9 @@ from activities.actions.git_push import AUTHOR, EMAIL, GitPushAdapter
 from activities.providers import openai
 from contracts.actions import GitPush
 from contracts.conversation import ModelReply, ModelRequest
-from ledger import turns
+from ledger import spend, turns
+from ledger.tables import scope
+from tests.chaos.asks import AskWhenTold
 
 
 class Careless(GitPushAdapter):
@@ -45,11 +51,46 @@ def _forget() -> None:
     vars(models)["turns"] = SimpleNamespace(**blind)
 
 
+def _ask() -> None:
+    """The shipped worker, which also serves the small runs of `tests/chaos/asks.py`."""
+    vars(worker)["WORKFLOWS"] = (*worker.WORKFLOWS, AskWhenTold)
+
+
+def _ask_greedily() -> None:
+    """Look at what is left of every ceiling, and then take it: two callers see the same room."""
+    _ask()
+    shipped = spend.reserve
+
+    def look_first(connection: Connection, key: str, scopes: Sequence[spend.Scope], amount: int, **more: Any) -> str:
+        for wanted in scopes:
+            spend.begin(connection, wanted)
+            row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
+            if row.spent + row.held + amount > row.ceiling:
+                raise spend.CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
+        time.sleep(0.02)
+        return shipped(connection, key, scopes, amount, **more)
+
+    def take(connection: Connection, wanted: spend.Scope, amount: int) -> None:
+        connection.execute(update(scope).where(scope.c.id == wanted.id).values(held=scope.c.held + amount))
+
+    vars(spend).update(reserve=look_first, _take=take)
+
+
+def _ask_forgivingly() -> None:
+    """A call that was lost with its worker is taken to have cost nothing."""
+    _ask()
+    shipped = spend.close
+    vars(spend)["close"] = lambda connection, reservation, _: shipped(connection, reservation, "released")
+
+
 VARIANTS: dict[str, Callable[[], object]] = {
     "shipped": lambda: None,
     "careless": lambda: vars(worker).update(GitPushAdapter=Careless),
     "keyless": lambda: vars(openai).update(OpenAI=Keyless),
     "forgetful": _forget,
+    "asks": _ask,
+    "greedy": _ask_greedily,
+    "forgiving": _ask_forgivingly,
 }
 
 

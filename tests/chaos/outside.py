@@ -35,7 +35,7 @@ class Provider(WireServer):
 
     def __init__(self, script: Path, port: int, book: Book) -> None:
         super().__init__(script, port)
-        self._book = book
+        self._facts = book
 
     async def play_for(self, seen: Seen) -> Play:
         """The answer, booked: from here on it is paid for."""
@@ -43,11 +43,11 @@ class Provider(WireServer):
         prompt = json.dumps([seen.body["messages"], seen.body.get("tools")], sort_keys=True)
         run = re.search(r"\(run ([a-z0-9-]+)\)", prompt)
         named = {"key": request.key, "run": run[1] if run else "", "prompt": hashlib.sha256(prompt.encode()).hexdigest()}
-        self._book.write("asked", **named)
+        self._facts.write("asked", **named)
         play = await super().play_for(seen)
         if isinstance(play.body, ModelReply):
             assert play.body.usage is not None
-            self._book.write("answered", **named, usage=play.body.usage.model_dump())
+            self._facts.write("answered", **named, usage=play.body.usage.model_dump())
         return play
 
 
