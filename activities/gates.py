@@ -10,12 +10,12 @@ from temporalio import activity
 
 from activities.beating import committed
 from activities.commit import commit_riders
-from activities.expecting import with_expected_cost
+from activities.expecting import expected_cost
 from activities.failpoints import reach
 from activities.policy import Policy
 from contracts.base import digest_of
 from contracts.errors import Refused
-from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
+from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, Opened, OpenGate, Refusal
 from contracts.money import micros
 from contracts.runs import Note
 from ledger import actions, artifacts, ceilings, gates, resets
@@ -31,13 +31,14 @@ class Gates:
         self._policy = policy
 
     @activity.defn
-    async def open_gate(self, request: OpenGate) -> None:
+    async def open_gate(self, request: OpenGate) -> Opened:
         """Record an open gate and its feed line; after a reset, that it is open again. Safe to call twice."""
-        await committed(self._ledger.tx(self._open, request))
+        return await committed(self._ledger.tx(self._open, request))
 
-    def _open(self, connection: Connection, request: OpenGate) -> None:
-        request = with_expected_cost(connection, request)
-        view = request.gate
+    def _open(self, connection: Connection, request: OpenGate) -> Opened:
+        added = expected_cost(connection, request.gate)
+        view = request.gate.model_copy(update={"facts": (*request.gate.facts, *added)})
+        request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
         again = resets.whose(connection, view, request.run.run_id) == "newer"
@@ -45,6 +46,7 @@ class Gates:
         if view.ceiling is not None:
             ceilings.trip_open(connection, view.trace, view.gate, view.project, view.ceiling)
         commit_riders(connection, request, [_again_line(view, request.run.run_id, counted) if again else _open_line(view)])
+        return Opened(facts=added)
 
     @activity.defn
     async def admit_decision(self, request: AdmitDecision) -> Decided:

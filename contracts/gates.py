@@ -149,6 +149,12 @@ class OpenGate(Request, name="open_gate/1"):
     intents: tuple[Intent, ...] = ()
 
 
+class Opened(Contract, name="opened/1", brief=True):
+    """That a gate is open, with what the ledger adds to its facts."""
+
+    facts: tuple[str, ...] = ()
+
+
 class AdmitDecision(Request, name="admit_decision/1"):
     """Ask whether a claimed decision counts. None as `claim` records that the gate `closes` without a decision."""
 

@@ -4,7 +4,7 @@ from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
-from contracts.gates import AdmitDecision, OpenGate
+from contracts.gates import AdmitDecision, Opened, OpenGate
 from contracts.steps import BeginRun, CallModel, Finish, Record, RunTool, Totals
 from contracts.work import (
     CollectChanges,
@@ -33,6 +33,7 @@ WIRE: tuple[type[Contract], ...] = (
     Keep,
     Kept,
     ModelsAway,
+    Opened,
     OpenGate,
     PrepareRepository,
     Recall,

@@ -21,6 +21,7 @@ from workflows.kit.bounds import facts_within, keyword
 from workflows.kit.inbox import OpenGateState
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
+from workflows.kit.showing import tell_gate
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100
 """Characters of a fact, and facts of a gate; `facts_within` bounds them all together. The subject has everything."""
@@ -81,7 +82,9 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
             subject=ask.subject,
             intents=ask.intents,
         )
-        await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
+        opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
+        if opened is not None:  # histories of before have nothing here
+            view = state.view = view.model_copy(update={"facts": facts_within([*view.facts, *opened.facts])})
         _show_open(kit, view)
         decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
@@ -140,7 +143,7 @@ def _show_open(kit: Kit, view: GateView) -> None:
         NEEDS_HUMAN.value_set(True),
         GATE_DEADLINE.value_set(view.deadline),
     )
-    kit.tell_gate(view)
+    tell_gate(kit, view)
 
 
 def _show_closed(kit: Kit, view: GateView, how: str, state: RunState) -> None:

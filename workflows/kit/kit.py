@@ -11,26 +11,27 @@ from typing import Any, TypeVar, cast
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from activities.journal import Journal
 from contracts.base import Contract
-from contracts.errors import LedgerUnavailable
 from contracts.gates import GateKind, GateView
 from contracts.money import Part, slice_of
 from contracts.pins import Began
 from contracts.runs import FINAL, Importance, Pipeline, Request, RunChange, RunRef, RunState
 from contracts.steps import BeginRun, ChildInput, Finish, PipelineInput, Record, Totals
-from workflows.kit import story
+from workflows.kit import showing, story
+from workflows.kit.admitting import own_ref, request_to_begin
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 from workflows.kit.bounds import keyword, newest_within
 from workflows.kit.cancelling import not_cancelled
 from workflows.kit.chain import Chain
 from workflows.kit.inbox import REFUSALS_AT_ONCE, Inbox
+from workflows.kit.lasting import outlasting
 from workflows.kit.lines import Lines
 from workflows.kit.memory import name_of, returns
-from workflows.kit.options import LEDGER, LOCAL, OUTAGE
+from workflows.kit.options import LEDGER, LOCAL
 from workflows.kit.parking import Parking, Stopped
+from workflows.kit.pausing import Pausing
 
 R = TypeVar("R")
 
@@ -73,10 +74,7 @@ class Kit:
         self.lines = Lines()
         self.chain = Chain(self)
         self.change: RunChange | None = None
-        self._pause_told = False
-        self._before: RunState = "working"
-        self._flushing = False
-        self._watcher: asyncio.Task[None] | None = None
+        self.pausing = Pausing(self)
         workflow.set_query_handler("feed", self._feed)
 
     # Who this run is
@@ -115,30 +113,11 @@ class Kit:
     def _begins(
         self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...], following: str
     ) -> BeginRun:
-        info = workflow.info()
-        self.ref = RunRef(
-            trace=info.first_execution_run_id,
-            workflow_id=info.workflow_id,
-            project=asked.project,
-        )
+        self.ref = own_ref(asked)
         self.state = "working"
         if self.chain.take_over(asked):
-            self._watcher = asyncio.create_task(self._watch())
-        ceiling = None if asked.ceiling_usd is None else int(asked.ceiling_usd * 1_000_000)
-        return BeginRun(
-            run=self.ref,
-            pipeline=pipeline,
-            run_id=info.run_id,
-            input=asked.model_dump(mode="json"),
-            owner=asked.owner,
-            request_key=asked.request_key,
-            ceiling_micros=ceiling,
-            agents=agents,
-            gates=self.kinds,
-            actions=actions,
-            next=following,
-            story=story.STORY,
-        )
+            self.pausing.begin()
+        return request_to_begin(self, pipeline, asked, agents, actions, following)
 
     def admitted(self, began: Began) -> None:
         """The run is let in, or is a duplicate and has to end."""
@@ -146,7 +125,7 @@ class Kit:
         self.beginning = None
         if began.duplicate_of is not None:
             return
-        self._watcher = asyncio.create_task(self._watch())
+        self.pausing.begin()
         wanted = {PROJECT: self.ref.project, OWNER: keyword(began.owner), STATE: "working"}
         there = workflow.info().typed_search_attributes
         if any(there.get(key) != value for key, value in wanted.items()):
@@ -161,7 +140,7 @@ class Kit:
         self.parts = context.parts
         self.inbox.named(context.run.path.replace("/", ".") + "." if context.run.path else "")
         self.chain.take_over(asked)
-        self._watcher = asyncio.create_task(self._watch())
+        self.pausing.begin()
 
     @property
     def pins(self) -> Began:
@@ -219,8 +198,8 @@ class Kit:
     def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
         """Queue what the run row should say; committed with the next activity. Children have no row of their own."""
         self.next = next or self.next
-        if self._pause_told and state not in FINAL and state != "paused":
-            self._before = state  # a gate that opens or closes meanwhile does not end the pause
+        if self.pausing.told and state not in FINAL and state != "paused":
+            self.pausing.before = state  # a gate that opens or closes meanwhile does not end the pause
             return
         self.state = state
         if not self.ref.path:
@@ -247,9 +226,7 @@ class Kit:
 
     async def finish(self, state: RunState, report: str, outcome: str) -> Totals:
         """Commit the report and the final state, and give back what the whole family cost. Nothing comes after it."""
-        await workflow.wait_condition(lambda: not self._flushing)
-        if self._watcher is not None:
-            self._watcher.cancel()
+        await self.pausing.end()
         for watch in self.watches:
             watch.cancel()
         await asyncio.gather(*self.watches, return_exceptions=True)
@@ -293,7 +270,7 @@ class Kit:
         change, sent = self.change, self._with_riders(request)
         try:
             with self.chain.under_way():
-                done: R = await self._outlasting(method, sent, summary, **options)
+                done: R = await outlasting(self, method, sent, summary, **options)
         except BaseException:
             self.lines.give_back(sent.notes)
             self.change = self.change or change
@@ -301,62 +278,22 @@ class Kit:
         not_cancelled()
         return done
 
-    async def _outlasting(
-        self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], sent: Request, summary: str, **options: Any
-    ) -> R:
-        """Run one activity, and anew while all that ends it is the ledger being away: that is no failure of the work."""
-        ends = workflow.now() + OUTAGE
-        while True:
-            try:
-                return await workflow.execute_activity_method(method, sent, summary=summary[:200], **options)
-            except ActivityError as error:
-                if not _ledger_is_away(error) or workflow.now() > ends:
-                    raise
-                not_cancelled()
-                self.tell(f"waits for the ledger: {summary}", str(error.cause))
-
     @property
     def quiet(self) -> bool:
         """True if nobody is waited for, and nothing that people sent is still to be recorded."""
         inbox = self.inbox
-        said = inbox.waiting() or inbox.refusals or inbox.paused or self._pause_told or self._flushing
+        said = inbox.waiting() or inbox.refusals or inbox.paused or self.pausing.told or self.pausing.recording
         return not (said or self.children) and workflow.all_handlers_finished()
 
     async def unpaused(self) -> None:
         """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
-        await workflow.wait_condition(lambda: not self.inbox.paused and not self._pause_told)
+        await self.pausing.over()
         self.check_stopped()
 
     def check_stopped(self) -> None:
         """Raise `Stopped` where the run has stopped at a ceiling: nothing begins any more."""
         if self.parking.stopped:
             raise Stopped(self.parking.stopped)
-
-    async def _watch(self) -> None:
-        """Record what people send beside the gates: pauses, and messages that were refused."""
-        while True:
-            await workflow.wait_condition(lambda: self.inbox.paused != self._pause_told or bool(self.inbox.refusals))
-            self._flushing = True
-            try:
-                if self.inbox.paused != self._pause_told:
-                    await self._tell_pause(self.inbox.paused)
-                await self.flush()
-            except FailureError as error:
-                # The ledger was away for a day. The next pause or refusal is told again; this run must not go deaf.
-                workflow.logger.error("the record of a pause or refusal was lost: %s", error)
-            finally:
-                self._flushing = False
-
-    async def _tell_pause(self, paused: bool) -> None:
-        if paused:
-            self._pause_told, self._before = True, self.state
-            self.note("paused the run", "an operator asked for it", "waits for resume", actor="operator")
-            self.move("paused", waiting_for="resume")
-        else:
-            self._pause_told = False
-            self.note("resumed the run", "an operator asked for it", actor="operator")
-            self.move(self._before)
-        await self.tell_children("pause" if paused else "resume")
 
     async def tell_children(self, name: str, said: dict[str, Any] | None = None) -> None:
         """Pass a signal down. A child that has just ended needs it no more."""
@@ -387,22 +324,7 @@ class Kit:
 
     def tell(self, did: str, why: str = "", next: str = "") -> None:
         """Temporal's Web UI shows this text; it comes from a query and costs no event."""
-        text = [
-            f"## {self.stage}: {did}",
-            f"- **Why:** {why or '-'}",
-            f"- **Next:** {next or self.next or '-'}",
-            f"- **Money:** ${self.usd_micros / 1_000_000:.4f}",
-        ]
-        if self.began and self.scripted:
-            text.append("- scripted model: no real model takes part")
-        workflow.set_current_details("\n".join(text)[:4000])
-
-    def tell_gate(self, view: GateView) -> None:
-        """Say in Temporal's Web UI what a person is asked, and what answers it."""
-        decision = f'{{"gate": "{view.gate}", "by": "you", "subject": "{view.subject}"}}'
-        facts = "".join(f"\n- {fact}" for fact in view.facts)
-        answer = f"send the update {' or '.join(f'`{verb}`' for verb in view.verbs)} with `{decision}`"
-        self.tell(f"waits for a person at {view.gate}: {view.title}", facts, f"{answer}; {view.on_expiry}")
+        showing.tell(self, did, why, next)
 
     def waiting_view(self) -> GateView | None:
         """The first gate that is open here, or None."""
@@ -411,10 +333,6 @@ class Kit:
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:
         return newest_within([line.model_dump(mode="json") for line in self.lines.last])
-
-
-def _ledger_is_away(error: ActivityError) -> bool:
-    return isinstance(error.cause, ApplicationError) and error.cause.type == LedgerUnavailable.__name__
 
 
 def _look_again(loop: asyncio.AbstractEventLoop) -> None:
