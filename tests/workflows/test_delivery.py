@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ledger import runs
+from tests.ledger.books import Book, key
 from tests.scripts import a_tester, answer, call, calls, could_not, edit, item, plan, read, says, writer
 from tests.stack import git, sample
 from tests.workflows.conftest import Start
@@ -31,6 +32,28 @@ async def test_an_approved_change_is_pushed_and_reported(start: Start, tmp_path:
     assert report.tree[:12] in " ".join(change.facts)
     assert "+    return (cents * (100 - percent) + 50) // 100" in git(origin, "show", "fix/rounding")
     assert (row.state, row.owner) == ("done", "olga")
+
+
+async def test_the_plan_gate_says_what_runs_like_it_cost(start: Start, tmp_path: Path) -> None:
+    """Before five like runs have ended there is no history yet; then p50 and p90 stand among the facts, wherever they are
+    shown, and what is approved is the plan as before."""
+    origin = sample(tmp_path / "sample")
+    subjects = []
+    async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
+        for expected in ("no history yet", "$0.50, at most $0.50 in 9 of 10 (6 runs like it)"):
+            run = await stack.deliver(origin)
+            view = await stack.gate(run, "plan-1")
+            assert f"expected cost of the run: {expected}" in view.facts
+            status = await run.query("status")
+            assert status["waiting_for"]["facts"] == list(view.facts)
+            subjects.append(await stack.artifact(view.subject))
+            await stack.decide(view, "reject", note="enough seen")
+            await run.result()
+            for _ in range(5):
+                book = Book(stack.ledger, scripted=True)
+                book.call(key(book.trace), 500_000, 500_000)
+                book.end()
+    assert subjects[0] == subjects[1]
 
 
 async def test_the_planners_could_not_ends_the_run_early(start: Start, tmp_path: Path) -> None:
