@@ -322,7 +322,18 @@ def test_why_says_what_is_ambiguous_or_unknown(baton: Baton, ledger: Ledger, beg
 def test_agents_are_listed_and_shown(baton: Baton) -> None:
     """Every agent version with digest and whether it is released; an unknown one or version names what there is."""
     names = [one["name"] for one in baton("agents", "list", "--json").json["agents"]]
-    assert names == ["planner@v1", "planner@v2", "tester@v1", "writer@v1"]
+    versions = (
+        "planner@v1",
+        "planner@v2",
+        "planner@v3",
+        "router@v1",
+        "solo@v1",
+        "tester@v1",
+        "tester@v2",
+        "writer@v1",
+        "writer@v2",
+    )
+    assert names == list(versions)
     shown = baton("agents", "show", "planner@v1")
     assert shown.code == 0
     assert "You are the planner" in shown.out

@@ -38,6 +38,9 @@ class Clock:
         self.running += 1
         try:
             yield
+        except GeneratorExit:
+            self.since = None  # the workflow leaves the worker's cache, where there is no time
+            raise
         finally:
             self.running -= 1
             if self.running == 0 and self.since is not None:
