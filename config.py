@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from contracts.breakers import Breakers
 from contracts.errors import Misconfigured
@@ -115,6 +121,13 @@ def load(**flags: Any) -> Settings:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
         raise Misconfigured(f"settings: {problems}. Look at baton.toml and the BATON_ variables") from None
+    except SettingsError as error:
+        named = re.search(r'field "(\w+)"', str(error))
+        table = named[1] if named else "a table"
+        raise Misconfigured(
+            f"BATON_{table.upper()} is not JSON: set the keys of [{table}] one by one (BATON_{table.upper()}__KEY), "
+            "or in baton.toml"
+        ) from None
     except ValueError as error:
         raise Misconfigured(f"baton.toml cannot be read: {error}") from None
 

@@ -269,12 +269,12 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
 
 
 async def _main() -> int:
-    settings = config.load()
-    logs.configure(settings.log_format, settings.log_level)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     try:
+        settings = config.load()
+        logs.configure(settings.log_format, settings.log_level)
         arm(settings)
         await serve(settings, stop)
     except BatonError as error:

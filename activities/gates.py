@@ -37,7 +37,7 @@ class Gates:
 
     def _open(self, connection: Connection, request: OpenGate) -> Opened:
         added = expected_cost(connection, request.gate)
-        view = request.gate.model_copy(update={"facts": (*request.gate.facts, *added)})
+        view = request.gate.knowing(added)
         request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)

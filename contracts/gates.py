@@ -1,5 +1,6 @@
 """Waiting for a person: gates, what may be said at them, and what was decided."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -104,6 +105,10 @@ class GateView(Contract, name="gate_view/1"):
     on_expiry: str
     state: str = "open"
     ceiling: CeilingRefused | None = Field(default=None, description="of a `ceiling` gate: what was refused")
+
+    def knowing(self, added: Sequence[str]) -> "GateView":
+        """The gate with these facts after its first, so that a long list of others does not hide them."""
+        return self.model_copy(update={"facts": (*self.facts[:1], *added, *self.facts[1:])}) if added else self
 
 
 class Claimed(Contract):

@@ -1,6 +1,7 @@
 """Real worker processes for tests: started as a user starts them, and ended in every way."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from temporalio.client import Client
 
@@ -60,7 +62,7 @@ class Worker:
 
     def _variables(self) -> dict[str, str]:
         set_here = self.settings.model_dump(exclude_unset=True)
-        named = {f"BATON_{name.upper()}": str(value) for name, value in set_here.items()}
+        named = {f"BATON_{name.upper()}": _written(value) for name, value in set_here.items()}
         return named | {"TEMPORAL_ADDRESS": self.client.service_client.config.target_host, "BATON_LOG_FORMAT": "json"}
 
 
@@ -73,3 +75,8 @@ def file_size_limit(pid: int, limit: int) -> Iterator[None]:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, before[1]))
     yield
     resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+def _written(value: Any) -> str:
+    """A setting as the environment holds it: tables as JSON."""
+    return json.dumps(value, default=str) if isinstance(value, dict) else str(value)

@@ -1,5 +1,7 @@
 """Settings: shipped ones, those of the working folder, and those of the environment, key by key."""
 
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,6 +54,23 @@ def test_a_wrong_limit_is_named(text: str, said: str) -> None:
     Path("baton.toml").write_text(text)
     with pytest.raises(Misconfigured, match=said):
         config.load()
+
+
+def test_a_table_in_one_variable_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes a whole table into one variable is told the way that works."""
+    monkeypatch.setenv("BATON_CEILINGS", "run_usd=5")
+    with pytest.raises(Misconfigured, match=r"BATON_CEILINGS is not JSON.*\(BATON_CEILINGS__KEY\), or in baton\.toml"):
+        config.load()
+
+
+def test_a_worker_says_what_is_wrong_with_its_settings(tmp_path: Path) -> None:
+    """No traceback: one line that names the key, and exit code 2."""
+    Path("baton.toml").write_text("[ceilings]\nrun_ussd = 1")
+    command = [sys.executable, str(config.HOME / "worker.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("baton worker: settings: ceilings.run_ussd")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("level", ["run_usd", "agent_day_usd", "month_usd"])

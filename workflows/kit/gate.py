@@ -84,7 +84,7 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
         )
         opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
         if opened is not None:  # histories of before have nothing here
-            view = state.view = view.model_copy(update={"facts": facts_within([*view.facts, *opened.facts])})
+            view = state.view = view.knowing(opened.facts)
         _show_open(kit, view)
         decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
