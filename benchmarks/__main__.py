@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gates, growth, ledger, pipeline
+from benchmarks import gates, growth, ledger, money, parked, pipeline
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -18,6 +18,8 @@ ABOUT = {
     "growth": "durable bytes of a tool loop of 5, 20 and 80 turns (300 and 1,000 more with --long); about 1 minute",
     "gates": "2,000 runs that wait for a person on one worker: memory for each, time until all have ended; about 5 minutes",
     "ledger": "reserve and settle at a fixed rate on both databases: latency; about 2 minutes",
+    "money": "the four stages with ceilings, routes, breakers and rate limits, and without; about 4 minutes",
+    "parked": "500 runs parked at one month's ceiling and raised once: time until all work again; about 2 minutes",
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
 }
 
@@ -31,8 +33,8 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=sorted(ABOUT))
     parser.add_argument("--rounds", type=int, help="how often every system is visited")
-    parser.add_argument("--long", action="store_true", help="growth: 300 and 1,000 turns, too")
-    parser.add_argument("--runs", type=int, help="gates: how many wait at the same time")
+    parser.add_argument("--long", action="store_true", help="growth: 300 and 1,000 turns, too; parked: untold runs, too")
+    parser.add_argument("--runs", type=int, help="gates, parked: how many wait at the same time")
     parser.add_argument(
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
@@ -50,6 +52,12 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         return await growth.run(sizes.long() if asked.long else sizes, _say, next(iter(asked.trial), None))
     if asked.name == "gates":
         return await gates.run(gates.Sizes(asked.runs or gates.Sizes.runs, asked.rounds or gates.Sizes.rounds), _say)
+    if asked.name == "parked":
+        return await parked.run(
+            parked.Sizes(asked.runs or parked.Sizes.runs, asked.rounds or parked.Sizes.rounds, asked.long), _say
+        )
+    if asked.name == "money":
+        return await money.run(pipeline.Sizes(rounds=asked.rounds or pipeline.Sizes.rounds), _say)
     if asked.name == "ledger":
         return await ledger.run(ledger.Sizes(rounds=asked.rounds or ledger.Sizes.rounds), _say)
     if asked.profile:

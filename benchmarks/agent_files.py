@@ -39,14 +39,14 @@ bench = [{{ model = "{model}:bench", price = {{ input = 1000000, output = 400000
 """
 
 
-def write_agents(folder: Path, provider: str) -> Path:
+def write_agents(folder: Path, provider: str, routes: str = _ROUTES) -> Path:
     """Write every agent of the benchmarks, and a route with a price to `provider`; the folder of agents."""
     agents = folder / "agents"
     for name in (LOOPER, *(agent for _, agent in STAGES)):
         (agents / name).mkdir(parents=True, exist_ok=True)
         tools = READ_PART.name if name == LOOPER else ""
         (agents / name / "v1.md").write_text(_AGENT.format(name=name, tools=tools))
-    (agents / "routes.toml").write_text(_ROUTES.format(model=provider))
+    (agents / "routes.toml").write_text(routes.format(model=provider))
     return agents
 
 

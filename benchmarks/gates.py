@@ -101,12 +101,12 @@ async def _visit(system: System, queue: str, runs: int) -> Visit:
         warm = await system.start(queue)
         await _parked(warm)
         before, began = resident_mb(worker.pid), time.monotonic()
-        handles = await _each([queue] * runs, system.start)
-        await _each(handles, _parked)
+        handles = await each([queue] * runs, system.start)
+        await each(handles, _parked)
         parked_s, grown = time.monotonic() - began, resident_mb(worker.pid) - before
         cpu, began = cpu_seconds(worker.pid), time.monotonic()
-        await _each(handles, system.decide)
-        errors = sum(await _each(handles, _failed))
+        await each(handles, system.decide)
+        errors = sum(await each(handles, _failed))
         finish_s, cpu = time.monotonic() - began, cpu_seconds(worker.pid) - cpu
         await system.decide(warm)
         await warm.result()
@@ -126,7 +126,7 @@ async def _failed(handle: Handle) -> bool:
         return bool(await handle.result() != "approve")
 
 
-async def _each(items: Any, function: Callable[[Any], Awaitable[Any]]) -> list[Any]:
+async def each(items: Any, function: Callable[[Any], Awaitable[Any]]) -> list[Any]:
     """The function on every item, some at a time; the results in order."""
     room = asyncio.Semaphore(AT_ONCE)
 

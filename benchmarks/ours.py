@@ -120,4 +120,28 @@ class BenchGate:
         return self.kit.state == "waiting"
 
 
-WORKFLOWS: tuple[type, ...] = (BenchStages, BenchLoop, BenchGate)
+@workflow.defn(name="BenchPaid")
+class BenchPaid:
+    """One agent that answers once it is told to begin: a ceiling that runs wait at lets no new ones in."""
+
+    def __init__(self) -> None:
+        self.kit = Kit(())
+        self.told = False
+
+    @workflow.run
+    async def run(self, asked: BenchInput) -> str:
+        """How the step ended."""
+        _, agent = STAGES[0]
+        await self.kit.begin("Delivery", asked, (agent,))
+        await workflow.wait_condition(lambda: self.told)
+        step = await ask(self.kit, "answer", agent, BenchTask(instruction=asked.instruction), BenchNote)
+        await self.kit.finish("done", step.handoff.result.model_dump_json(), "done")
+        return step.handoff.outcome
+
+    @workflow.signal
+    def go(self) -> None:
+        """All are let in."""
+        self.told = True
+
+
+WORKFLOWS: tuple[type, ...] = (BenchStages, BenchLoop, BenchGate, BenchPaid)

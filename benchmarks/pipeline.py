@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,11 +81,11 @@ async def run(sizes: Sizes, say: Say, trials: tuple[Path, ...] = (), profile: Pa
         systems += [_ours(stack, url, trial, profile) for trial in trials]
         for number in range(sizes.rounds):
             for system in systems if number % 2 == 0 else reversed(systems):
-                found = await _visit(stack, system, f"{system.name}-{number}", sizes)
+                found = await visit(stack, system, f"{system.name}-{number}", sizes)
                 rounds.setdefault(system.name, []).append(found)
                 say(f"round {number + 1} of {sizes.rounds}: {system.name} worked for {found['seconds']:.0f} s")
-    say(_absolute(rounds) + "\n\n" + _relative(rounds))
-    return {"sizes": asdict(sizes), "rounds": rounds, "ratios": _ratios(rounds)}
+    say(rendered(rounds))
+    return {"sizes": asdict(sizes), "rounds": rounds, "ratios": ratios_to(rounds)}
 
 
 def _plain(stack: Stack, url: str, profile: Path | None) -> System:
@@ -99,7 +99,11 @@ def _plain(stack: Stack, url: str, profile: Path | None) -> System:
 
 
 def _ours(stack: Stack, url: str, trial: Path | None, profile: Path | None) -> System:
-    more = {"BATON_OPENAI_BASE_URL": url} | trying(trial)
+    return baton(stack, trial.stem if trial else "ours", {"BATON_OPENAI_BASE_URL": url} | trying(trial), profile)
+
+
+def baton(stack: Stack, name: str, more: Mapping[str, str], profile: Path | None = None) -> System:
+    """Our worker with these settings, and our four stages."""
 
     def worker(queue: str) -> AbstractAsyncContextManager[Running]:
         return stack.worker("baton", "benchmarks.baton_worker", stack.baton(queue, more) | _profiled(profile, queue))
@@ -114,14 +118,14 @@ def _ours(stack: Stack, url: str, trial: Path | None, profile: Path | None) -> S
             search_attributes=start_attributes(asked.project, OWNER),
         )
 
-    return System(trial.stem if trial else "ours", worker, start)
+    return System(name, worker, start)
 
 
 def _profiled(folder: Path | None, queue: str) -> dict[str, str]:
     return {} if folder is None else {"BENCH_PROFILE": str(folder.absolute() / f"{queue}.txt")}
 
 
-async def _visit(stack: Stack, system: System, queue: str, sizes: Sizes) -> dict[str, float]:
+async def visit(stack: Stack, system: System, queue: str, sizes: Sizes) -> dict[str, float]:
     """One system in one round, with a worker of its own: first result, then every load."""
     found: dict[str, float] = {}
     spawned = time.monotonic()
@@ -166,22 +170,27 @@ async def _result(handle: WorkflowHandle[Any, Any]) -> None:
         await handle.result()
 
 
-def _ratios(rounds: Rounds) -> dict[str, dict[str, list[float]]]:
+def ratios_to(rounds: Rounds, baseline: str = BASELINE) -> dict[str, dict[str, list[float]]]:
     """Each measure of each system over the baseline's of the same round."""
-    plain = rounds[BASELINE]
+    first = rounds[baseline]
     return {
         name: {
-            one.name: ratios([found[one.name] for found in visits], [found[one.name] for found in plain])
+            one.name: ratios([found[one.name] for found in visits], [found[one.name] for found in first])
             for one in MEASURES
-            if one.name in plain[0]
+            if one.name in first[0]
         }
         for name, visits in rounds.items()
-        if name != BASELINE
+        if name != baseline
     }
 
 
-def _absolute(rounds: Rounds) -> str:
-    shown = [one for one in MEASURES if one.name in rounds[BASELINE][0]]
+def rendered(rounds: Rounds, baseline: str = BASELINE, aims: Mapping[str, str] | None = None) -> str:
+    """Both tables: the figures themselves, and those over the baseline's, with what we aim at."""
+    return f"{_absolute(rounds, baseline)}\n\n{_relative(rounds, baseline, aims)}"
+
+
+def _absolute(rounds: Rounds, baseline: str) -> str:
+    shown = [one for one in MEASURES if one.name in rounds[baseline][0]]
     rows = [["median (min-max)", *rounds]]
     rows += [
         [one.heading, *(spread((found[one.name] for found in visits), one.digits) for visits in rounds.values())]
@@ -190,11 +199,15 @@ def _absolute(rounds: Rounds) -> str:
     return table(rows)
 
 
-def _relative(rounds: Rounds) -> str:
-    found = _ratios(rounds)
-    rows = [[f"ratio to {BASELINE}, same round", *found, "aim"]]
+def _relative(rounds: Rounds, baseline: str, aims: Mapping[str, str] | None) -> str:
+    found = ratios_to(rounds, baseline)
+    rows = [[f"ratio to {baseline}, same round", *found, "aim"]]
     rows += [
-        [one.heading, *(spread(values[one.name]) for values in found.values()), one.aim]
+        [
+            one.heading,
+            *(spread(values[one.name]) for values in found.values()),
+            one.aim if aims is None else aims.get(one.name, ""),
+        ]
         for one in MEASURES
         if all(one.name in values for values in found.values())
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gates, growth, ledger, pipeline, report
+from benchmarks import gates, growth, ledger, money, parked, pipeline, report
 from benchmarks.__main__ import ABOUT, main
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
@@ -42,6 +42,29 @@ async def test_a_benchmark_runs_and_leaves_its_figures(
     assert "median" in said[-1] or "history" in said[-1]
     assert "plain" in said[-1]
     assert "ours" in said[-1]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_money_is_measured_with_and_without_limits(tmp_path: Path) -> None:
+    """Both workers start with their routes and ceilings, every run ends, and each figure stands beside that without limits."""
+    said: list[str] = []
+    results = await money.run(PIPELINE, said.append)
+    assert json.loads(report.write(tmp_path, "smoke", results).read_text())["ratios"]["on"]["rps_1"][0] > 0
+    assert "ratio to off" in said[-1]
+    assert ">= 0.95" in said[-1]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_parked_runs_are_raised_once(tmp_path: Path) -> None:
+    """All runs park at the month's ceiling, one command lets them go on, and each ends as it should."""
+    said: list[str] = []
+    results = await parked.run(parked.Sizes(runs=3), said.append)
+    (one,) = json.loads(report.write(tmp_path, "smoke", results).read_text())["rounds"]["nudged"]
+    assert one["errors"] == 0
+    assert 0 < one["first_s"] <= one["moved_s"] <= one["ended_s"]
+    assert "s until no run waited any more" in said[-1]
 
 
 async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
