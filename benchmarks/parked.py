@@ -81,13 +81,15 @@ async def _visit(stack: Stack, url: str, runs: int, *, told: bool) -> Visit:
             parked_s, grown = time.monotonic() - began, resident_mb(worker.pid) - before
             cpu, began = cpu_seconds(worker.pid), time.monotonic()
             raising = asyncio.create_task(_raise(variables, stack, told=told))
-            reached = [await _when(ledger, one) - began for one in (_one_works, _none_waits)]
+            first_s = await _when(ledger, _one_works) - began
+            moved_s = await _when(ledger, _none_waits) - began
             errors = sum(await each(handles, _failed))
             ended_s, cpu = time.monotonic() - began, cpu_seconds(worker.pid) - cpu
             raised_s = await raising - began
         finally:
             ledger.close()
-        return Visit(parked_s, grown * 1024 / runs, raised_s, *reached, ended_s, cpu, peak_mb(worker.pid), errors)
+        each_kb, peak = grown * 1024 / runs, peak_mb(worker.pid)
+        return Visit(parked_s, each_kb, raised_s, first_s, moved_s, ended_s, cpu, peak, errors)
 
 
 async def _start(stack: Stack, queue: str) -> Handle:
