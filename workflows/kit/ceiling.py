@@ -116,7 +116,7 @@ def _ask(refused: CeilingRefused, waiting: int) -> Ask:
         facts.append(f"runs share this ceiling: `baton budget raise {refused.scope} --to USD` raises it for all of them")
     return Ask(
         kind="ceiling",
-        title=f"{refused.scope} leaves no room for the next call",
+        title=f"{refused.scope if refused.shared else 'the ceiling of this run'} leaves no room for the next call",
         subject=refused.model_dump_json(),
         facts=tuple(facts),
         ceiling=refused,
