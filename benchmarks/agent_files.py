@@ -25,7 +25,7 @@ class: bench
 takes: bench_task/1
 returns: bench_note/1
 tools: [{tools}]
-limits: {{turns: 400, output_tokens: 1000, tokens: 1000000000, context: 1000000000, wall: PT5H}}
+limits: {{turns: 1100, output_tokens: 1000, tokens: 1000000000, context: 1000000000, wall: PT5H}}
 owns: one stage of a benchmark
 never: [leave the stage]
 escalates_when: [the stage makes no sense]
