@@ -67,7 +67,7 @@ def _ask_greedily() -> None:
             row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
             if row.spent + row.held + amount > row.ceiling:
                 raise spend.CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
-        time.sleep(0.02)
+        time.sleep(0.15)  # long enough that others look meanwhile, whatever else the machine does
         return shipped(connection, key, scopes, amount, **more)
 
     def take(connection: Connection, wanted: spend.Scope, amount: int) -> None:
