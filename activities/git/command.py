@@ -28,6 +28,9 @@ REMOTE = timedelta(minutes=10)
 OUTPUT_LIMIT = 256 * 1024 * 1024
 """Bytes that one command may answer, and of any file that it writes where its caller names no other limit."""
 
+_LIMITED = 'set -e; ulimit -c 0; ulimit -d "$1"; ulimit -f "$2"; shift 2; exec "$@"'
+"""POSIX counts data in KiB and files in blocks of 512 bytes. Where a limit cannot be set nothing is run."""
+
 MEMORY = 4 * 1024**3
 """Bytes of its own memory that one process of git may take: a few kilobytes of deltas can ask for any amount."""
 
@@ -167,10 +170,15 @@ def _run(
         given.write(feed)
         given.seek(0)
         process = subprocess.Popen(
-            command, stdin=given, stdout=output, stderr=said, env=environment, cwd=folder, start_new_session=True
+            _bounded(command, largest),
+            stdin=given,
+            stdout=output,
+            stderr=said,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
         )
         try:
-            _bound(process.pid, largest)
             _wait(process, limit)
         finally:
             _end(process)
@@ -180,17 +188,17 @@ def _run(
         return Answer(process.returncode, output.read(), readable(_last(said, 4000)))
 
 
-def _bound(process: int, largest: int) -> None:
-    """Limit the command and what it starts, before it has opened the repository."""
-    with suppress(ProcessLookupError):  # it has ended already
-        for kind, value in (
-            (resource.RLIMIT_FSIZE, largest),
-            (resource.RLIMIT_DATA, MEMORY),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            hard = resource.prlimit(process, kind)[1]
-            bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.prlimit(process, kind, (bound, bound))
+def _bounded(command: Sequence[str], largest: int) -> list[str]:
+    """The command, limited before it begins. Limits that are set from outside come too late on a busy machine: git has
+    started others by then, which keep what they began with.
+    """
+    blocks, kib = -(-_lowered(resource.RLIMIT_FSIZE, largest) // 512), _lowered(resource.RLIMIT_DATA, MEMORY) // 1024
+    return ["/bin/sh", "-c", _LIMITED, "sh", str(kib), str(blocks), *command]
+
+
+def _lowered(kind: int, wanted: int) -> int:
+    hard = resource.getrlimit(kind)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def _wait(process: "subprocess.Popen[bytes]", limit: timedelta) -> None:

@@ -119,7 +119,7 @@ async def test_sigterm_drains_a_worker_in_the_middle_of_a_call(outside: World) -
     assert code == 0
     assert took < 20
     assert [row.state for row in calls] == ["settled"] * 4 * TURNS
-    assert {row.worker.partition(":")[2] for row in calls} == {str(worker.pid), str(deliveries.fleet.workers[0].pid)}
+    assert {row.worker.split(":")[1] for row in calls} == {str(worker.pid), str(deliveries.fleet.workers[0].pid)}
 
 
 async def _calling(deliveries: Scenario) -> bool | None:

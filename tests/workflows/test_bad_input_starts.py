@@ -42,7 +42,7 @@ STARTS: list[tuple[str, list[Any], str]] = [
     ("Delivery", [OK | {"branch": "a\0b"}], "branch: Value error, control characters and line ends are not allowed here"),
     ("Delivery", [OK | {"owner": "olga\n"}], "owner: Value error, control characters"),
     ("Delivery", [OK | {"check": "pytest\0"}], "check: Value error, NUL characters are not allowed here"),
-    ("Delivery", [OK | {"instruction": "\U0001f600" * 20_000}], f"the input has 80175 bytes and may have {BODY_LIMIT}"),
+    ("Delivery", [OK | {"instruction": "\U0001f600" * 20_000}], f"the input has 80202 bytes and may have {BODY_LIMIT}"),
     ("Delivery", [OK | {"x" * 300_000: 1}], "x: Extra inputs"),
     ("Delivery", ["just text"], "(whole): Input should be"),
     ("Delivery", [7], "(whole): Input should be"),
