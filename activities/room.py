@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from activities.spending import shared_scopes
 from contracts.agents import AgentPin
-from contracts.money import Ceilings, micros, resets_at, usd
+from contracts.money import Ceilings, usd
 from contracts.runs import Note
 from ledger import ceilings as in_ledger
 
@@ -45,10 +45,8 @@ def problem(
     scopes = shared_scopes(ceilings, [project], paid, now)
     found = in_ledger.exhausted(connection, [one.id for one in scopes])
     if found is not None:
-        until = resets_at(found.scope)
-        later = f", or wait until {until:%Y-%m-%d %H:%M} UTC" if until else ""
-        numbers = f"the ceiling is {usd(found.ceiling)}, {usd(found.spent)} is spent and {usd(found.held)} held"
-        text = f"{found.scope}: {numbers}; no new run is admitted. `baton budget raise {found.scope} --to USD`{later}"
+        later = f", or wait until {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
+        text = f"{found.numbers}; no new run is admitted. `baton budget raise {found.scope} --to USD`{later}"
         return Problem(found.scope, text)
     return _heading_past(connection, ceilings, now)
 
@@ -57,7 +55,7 @@ def _heading_past(connection: Connection, ceilings: Ceilings, now: datetime) -> 
     scope = f"month:{now:%Y-%m}"
     if ceilings.projection == "off" or ceilings.month_usd is None:
         return None
-    month = in_ledger.month_at_its_pace(connection, now, ceilings.projection_after, scope, micros(ceilings.month_usd))
+    month = in_ledger.month_at_its_pace(connection, now, ceilings.projection_after, scope)
     if month is None or month.projected <= month.ceiling:
         return None
     refuses = ceilings.projection == "refuse"

@@ -22,14 +22,18 @@ class Upkeep:
         self._silent = silent
 
     async def run(self) -> None:
-        """Make a round at once and then every few seconds, until cancelled. A ledger that is away is asked again."""
+        """Make a round at once and then every few seconds, until cancelled, whatever becomes of a single one.
+
+        A worker that stopped saying that it is alive would have its calls charged as lost while it goes on with them.
+        """
+        log = structlog.get_logger()
         while True:
             try:
                 await self.round()
             except BatonError as error:
-                structlog.get_logger().warning(
-                    "the ledger could not be looked after", reason=str(error), action="upkeep_failed"
-                )
+                log.warning("the ledger could not be looked after", reason=str(error), action="upkeep_failed")
+            except Exception:
+                log.exception("the ledger could not be looked after", action="upkeep_failed")
             await asyncio.sleep(self._every.total_seconds())
 
     async def round(self) -> int:

@@ -77,10 +77,14 @@ class CeilingRefused(Contract, name="ceiling_refused/1", brief=True):
     resets_at: datetime | None = Field(default=None, description="when its period ends; None: it has none")
 
     @property
+    def numbers(self) -> str:
+        """How the ceiling stands."""
+        return f"{self.scope}: the ceiling is {usd(self.ceiling)}, {usd(self.spent)} is spent and {usd(self.held)} held"
+
+    @property
     def text(self) -> str:
         """The refusal as people read it."""
-        numbers = f"the ceiling is {usd(self.ceiling)}, {usd(self.spent)} is spent and {usd(self.held)} held"
-        return f"{self.scope}: {numbers}; {self.why}the call could cost {usd(self.wanted)} and was not made"
+        return f"{self.numbers}; {self.why}the call could cost {usd(self.wanted)} and was not made"
 
     @property
     def shared(self) -> bool:

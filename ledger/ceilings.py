@@ -177,11 +177,10 @@ class Pace:
     projected: int
 
 
-def month_at_its_pace(connection: Connection, now: datetime, after: timedelta, scope_id: str, configured: int) -> Pace | None:
+def month_at_its_pace(connection: Connection, now: datetime, after: timedelta, scope_id: str) -> Pace | None:
     """The pace of the month that this scope is: what is spent and held so far, carried on until its end.
 
-    None while less than `after` of it has passed, or nothing was spent: no pace can be read from that. `configured` is the
-    ceiling of a month that no call has counted against.
+    None while less than `after` of it has passed, or nothing was spent: no pace can be read from that.
     """
     start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     ends = resets_at(scope_id)
@@ -189,4 +188,4 @@ def month_at_its_pace(connection: Connection, now: datetime, after: timedelta, s
     row = connection.execute(select(scope).where(scope.c.id == scope_id)).first()
     if row is None or row.spent + row.held == 0 or now - start < after:
         return None
-    return Pace(int(row.ceiling or configured), carried_on(int(row.spent + row.held), now - start, ends - start))
+    return Pace(int(row.ceiling), carried_on(int(row.spent + row.held), now - start, ends - start))

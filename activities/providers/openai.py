@@ -5,8 +5,16 @@ from typing import Any, Literal
 from pydantic import Field
 
 from activities.providers.errors import provider_error
-from activities.providers.openai_shared import Endpoint, answer_text, arguments_text, cache_key, function, schema_format
-from activities.providers.reading import Wire, arguments_of, plausible, read_reply, tokens
+from activities.providers.openai_shared import (
+    Endpoint,
+    answer_text,
+    arguments_text,
+    cache_key,
+    function,
+    schema_format,
+    usage_of,
+)
+from activities.providers.reading import Wire, arguments_of, read_reply
 from contracts.conversation import (
     AssistantMessage,
     Message,
@@ -14,7 +22,6 @@ from contracts.conversation import (
     ModelRequest,
     StopReason,
     ToolCall,
-    Usage,
     UserMessage,
 )
 
@@ -120,7 +127,7 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
         calls=tuple(_call(call) for call in made) if whole else (),
         stop=stop,
         model=wire.model,
-        usage=_usage(raw.get("usage")),
+        usage=usage_of(raw.get("usage"), "prompt_tokens", "completion_tokens"),
         native=_native(raw["choices"][0]["message"]) if whole else None,
         request_id=request_id,
     )
@@ -135,24 +142,6 @@ def _native(message: dict[str, Any]) -> dict[str, Any] | None:
     """What is worth echoing: text and calls as they came, with what an endpoint hid in its calls. None for an empty reply."""
     kept = {key: message[key] for key in ("content", "tool_calls") if message.get(key)}
     return {"role": "assistant", **kept} if kept else None
-
-
-def _usage(usage: Any) -> Usage | None:
-    """Usage in our words: here the prompt count has cached tokens in it. None for nonsense."""
-    try:
-        prompt = tokens(usage, ["prompt_tokens"], required=True)
-        details = usage.get("prompt_tokens_details")
-        return plausible(
-            Usage(
-                input=prompt,
-                output=tokens(usage, ["completion_tokens"], required=True),
-                cache_read=tokens(details, ["cached_tokens"]),
-                cache_write=tokens(details, ["cache_write_tokens"]),
-                reasoning=tokens(usage.get("completion_tokens_details"), ["reasoning_tokens"]),
-            )
-        )
-    except ValueError:
-        return None
 
 
 def _messages(request: ModelRequest, provider: str) -> list[Any]:

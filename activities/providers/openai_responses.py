@@ -5,8 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from activities.providers.errors import provider_error
-from activities.providers.openai_shared import Endpoint, answer_text, arguments_text, cache_key, function, schema_format
-from activities.providers.reading import Wire, arguments_of, plausible, read_reply, tokens
+from activities.providers.openai_shared import (
+    Endpoint,
+    answer_text,
+    arguments_text,
+    cache_key,
+    function,
+    schema_format,
+    usage_of,
+)
+from activities.providers.reading import Wire, arguments_of, read_reply
 from contracts.conversation import (
     AssistantMessage,
     Message,
@@ -14,7 +22,6 @@ from contracts.conversation import (
     ModelRequest,
     StopReason,
     ToolCall,
-    Usage,
     UserMessage,
 )
 
@@ -120,7 +127,7 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
         calls=tuple(_call(call) for call in made) if whole else (),
         stop=stop,
         model=wire.model,
-        usage=_usage(raw.get("usage")),
+        usage=usage_of(raw.get("usage"), "input_tokens", "output_tokens"),
         native=raw["output"] if whole and raw["output"] else None,
         request_id=request_id,
     )
@@ -149,24 +156,6 @@ def _said(wire: _Reply) -> tuple[bool, str]:
 def _call(call: _Call) -> ToolCall:
     arguments, problem = arguments_of(call.arguments)
     return ToolCall(call_id=call.call_id, name=call.name, arguments=arguments, problem=problem)
-
-
-def _usage(usage: Any) -> Usage | None:
-    """Usage in our words: here the input count has cached tokens in it. None for nonsense."""
-    try:
-        given = tokens(usage, ["input_tokens"], required=True)
-        details = usage.get("input_tokens_details")
-        return plausible(
-            Usage(
-                input=given,
-                output=tokens(usage, ["output_tokens"], required=True),
-                cache_read=tokens(details, ["cached_tokens"]),
-                cache_write=tokens(details, ["cache_write_tokens"]),
-                reasoning=tokens(usage.get("output_tokens_details"), ["reasoning_tokens"]),
-            )
-        )
-    except ValueError:
-        return None
 
 
 def _input(messages: tuple[Message, ...], provider: str) -> list[Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import httpx2
 import openai
 
+from activities.providers.reading import plausible, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
-from contracts.conversation import ModelRequest, ToolAnswer, ToolCall, UserMessage
+from contracts.conversation import ModelRequest, ToolAnswer, ToolCall, Usage, UserMessage
 
 BASE_URL = "https://api.openai.com/v1"
 
@@ -45,6 +46,25 @@ class Endpoint:
     def of(self, request: ModelRequest) -> str:
         """How errors name this endpoint and the model."""
         return f"{self.name}:{request.model}"
+
+
+def usage_of(usage: Any, given: str, made: str) -> Usage | None:
+    """Usage in our words, None for nonsense. Both formats count alike, cached tokens as a part of the input; `given` and `made`
+    are what they call input and output.
+    """
+    try:
+        details = usage.get(f"{given}_details")
+        return plausible(
+            Usage(
+                input=tokens(usage, [given], required=True),
+                output=tokens(usage, [made], required=True),
+                cache_read=tokens(details, ["cached_tokens"]),
+                cache_write=tokens(details, ["cache_write_tokens"]),
+                reasoning=tokens(usage.get(f"{made}_details"), ["reasoning_tokens"]),
+            )
+        )
+    except (AttributeError, ValueError):
+        return None
 
 
 def schema_format(request: ModelRequest) -> dict[str, Any]:

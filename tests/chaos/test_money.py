@@ -117,7 +117,7 @@ async def broken(outside: World, postgres: Postgres, tmp_path_factory: pytest.Te
 
 @pytest.mark.timeout(900)
 def test_room_that_is_looked_at_first_is_found(broken: dict[str, list[str]]) -> None:
-    """Workers that read what is left and then take it overdraw the month, and the sampler sees it; shipped ones do not."""
+    """Workers that take by what they once saw left overdraw the month, and the sampler sees it; shipped ones do not."""
     assert broken["asks"] == []
     assert any(one.startswith("above: month has spent and held more") for one in broken["greedy"]), broken["greedy"]
 

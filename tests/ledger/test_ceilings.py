@@ -128,9 +128,9 @@ def test_a_ceiling_is_used_up_when_nothing_fits_or_runs_wait(ledger: Ledger) -> 
 )
 def test_a_month_is_carried_on_at_its_pace(ledger: Ledger, now: datetime, after: timedelta, projected: int | None) -> None:
     """Spent and held so far, over the part of the month that has passed; nothing is said from too short a time."""
-    assert ledger.read_now(ceilings.month_at_its_pace, now, after, MONTH, DOLLAR) is None
+    assert ledger.read_now(ceilings.month_at_its_pace, now, after, MONTH) is None
     ledger.tx_now(spend.settle, ledger.tx_now(hold, 6 * DOLLAR), None)
     ledger.tx_now(hold, 4 * DOLLAR, "other")
-    pace = ledger.read_now(ceilings.month_at_its_pace, now, after, MONTH, DOLLAR)
+    pace = ledger.read_now(ceilings.month_at_its_pace, now, after, MONTH)
     assert (pace and pace.projected) == projected
     assert pace is None or pace.ceiling == 10 * DOLLAR

@@ -94,7 +94,7 @@ def test_a_month_is_carried_on_at_its_pace(ledger: Ledger) -> None:
     spent(ledger, "3", 0, MONTH, project="other")
     found = ledger.read_now(month, AT, timedelta(days=3))
     assert found == Month("2026-11", 29 * DOLLAR, DOLLAR, 100 * DOLLAR, 60 * DOLLAR)
-    refused_by = ledger.read_now(ceilings.month_at_its_pace, AT, timedelta(days=3), MONTH.id, 0)
+    refused_by = ledger.read_now(ceilings.month_at_its_pace, AT, timedelta(days=3), MONTH.id)
     assert refused_by is not None
     assert (found.ceiling, found.projected) == (refused_by.ceiling, refused_by.projected)
     assert all(type(one) is int for one in (found.spent, found.held, found.projected))

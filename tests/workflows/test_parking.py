@@ -1,7 +1,6 @@
 """Runs that a ceiling parks: what they say, what lets them go on, and what they cost in the end."""
 
 import contextlib
-import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -145,6 +144,23 @@ async def test_a_shared_ceiling_is_raised_for_all(asking: Ask, tmp_path: Path) -
     assert [(one.how, one.by) for one in rows(made, trip)] == [("released", "")]
 
 
+async def test_another_ceiling_is_another_gate(asking: Ask, tmp_path: Path) -> None:
+    """Raised, the month lets go a call that the run itself has no room for now: the next gate is about the run."""
+    async with paid(asking, tmp_path, ceilings={"run_usd": 1, "agent_day_usd": 1, "month_usd": "0.001"}) as (made, _):
+        started = await made.start()
+        view = await made.stack.gate(started, "ceiling-1")
+        assert view.ceiling is not None
+        for name, which, to in (("cut", f"run:{view.trace}", 10), ("raise", view.ceiling.scope, 5_000_000)):
+            await made.stack.ledger.tx(ceilings.change, Change(name, which, to, "olga", "", "test"))
+        await started.signal("nudge", {})
+        second = await made.stack.gate(started, "ceiling-2")
+        assert second.ceiling is not None
+        assert second.ceiling.scope == f"run:{view.trace}"
+        await made.stack.decide(second, "raise_ceiling", to_usd="1")
+        assert (await made.ended(started)).handoff.outcome == "done"
+    assert [(one.gate, one.how) for one in rows(made, trip)] == [("ceiling-1", "released"), ("ceiling-2", "raise_ceiling")]
+
+
 @pytest.mark.parametrize("said", [[], ["x"], [{}], [{"path": "a", "refused": {"scope": 1}}], [{}, {}]])
 async def test_messages_of_the_family_are_read_strictly(asking: Ask, tmp_path: Path, said: list[Any]) -> None:
     """Whoever sends a run what only its own workflows send is refused, and told why in the feed; the run goes on."""
@@ -161,4 +177,3 @@ async def test_messages_of_the_family_are_read_strictly(asking: Ask, tmp_path: P
         await until(refusals, "the refusals were recorded")
         await made.stack.decide(view, "raise_ceiling", to_usd="1")
         assert (await made.ended(started)).handoff.outcome == "done"
-    assert json.dumps(said) is not None

@@ -95,10 +95,14 @@ async def _hold_gates(kit: Kit) -> None:
 
 
 async def _hold_one(kit: Kit) -> None:
-    """One gate for all that wait now. Decided or not: what still finds no room waits at the next one."""
+    """One gate about one ceiling. Decided or not: what still finds no room, or finds none elsewhere, waits at the next one."""
     parking = kit.parking
     refused = next(iter(parking.refused.values()))
-    decided = await hold(kit, _ask(refused, len(parking.refused)), lambda: not parking.refused)
+
+    def nobody_waits_there() -> bool:
+        return all(one.scope != refused.scope for one in parking.refused.values())
+
+    decided = await hold(kit, _ask(refused, len(parking.refused)), nobody_waits_there)
     if decided.verb == "raise_ceiling":
         parking.refused.clear()
         parking.wake()
