@@ -54,6 +54,10 @@ _TYPES: dict[str, ErrorKind] = {
 """Error types of all wire formats, for errors that arrive under HTTP 200."""
 
 _CREDIT = re.compile(r"insufficient_quota|insufficient_credit|billing|spend_limit|credit_balance")
+_CREDIT_SAID = re.compile(r"credit balance is too low", re.IGNORECASE)
+"""Anthropic's exhausted account is a 400 of type `invalid_request_error`; its message alone tells it from a wrong request."""
+
+_CREDIT_SAID_UNDER = frozenset({None, 400, 402, 403})
 _TOO_LARGE = re.compile(r"context_length_exceeded|request_too_large|body_too_large")
 _SECRET = re.compile(r"\b(?:sk|pk|key|rk)-[\w*.…-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
 
@@ -114,7 +118,7 @@ def status_error(
     if 300 <= status < 400:
         message = f"a redirect to {headers.get('location', 'nowhere')}, which is not followed"
     return provider_error(
-        _kind(status, codes),
+        _kind(status, codes, message),
         endpoint,
         f"HTTP {status}{details}: {said(message, secret) or 'no explanation'}",
         retry_after=retry_after(headers, now or datetime.now(UTC)),
@@ -130,7 +134,7 @@ def error_in_success(endpoint: str, reply: Mapping[str, Any], *, secret: str = "
     message, codes = _error_body(json.dumps(reply).encode())
     numeric = next((int(code) for code in codes.split("/") if re.fullmatch(r"[45][0-9]{2}", code)), None)
     named: ErrorKind = next((_TYPES[code] for code in codes.split("/") if code in _TYPES), "drift")
-    kind = _kind(numeric, codes) if numeric else named
+    kind = _kind(numeric, codes, message) if numeric else "credit" if _credit_said(None, message) else named
     what = f"an error under HTTP 200, {said(codes, secret) or 'no type'}: {said(message, secret) or 'no explanation'}"
     return provider_error(kind, endpoint, what, status=numeric, billed=reply.get("usage") is not None)
 
@@ -164,9 +168,14 @@ def said(text: str, secret: str = "") -> str:
     return (text if len(text) <= _SAID_LIMIT else text[:_SAID_LIMIT] + "…").rstrip(".")
 
 
-def _kind(status: int, codes: str) -> ErrorKind:
-    """The kind of a status; some say more in their code than in their number."""
-    if status < 500 and _CREDIT.search(codes):
+def _credit_said(status: int | None, message: str) -> bool:
+    """Whether the message says that the account is empty. Without a status it came under HTTP 200."""
+    return status in _CREDIT_SAID_UNDER and _CREDIT_SAID.search(message[: 4 * _SAID_LIMIT]) is not None
+
+
+def _kind(status: int, codes: str, message: str) -> ErrorKind:
+    """The kind of a status; some say more in their code or message than in their number."""
+    if (status < 500 and _CREDIT.search(codes)) or _credit_said(status, message):
         return "credit"
     if status < 500 and _TOO_LARGE.search(codes):
         return "too_large"

@@ -11,6 +11,7 @@ from tests.outage.conftest import ALONE, DONE, ONE, TWO, Drill, Drilled
 from tests.scripts import answer, says, summary, unsure
 from tests.stack import until
 from tests.wire.faults import Kind
+from tests.wire.server import Play
 from tests.workflows.asked import Ended
 
 OPENS = "model:openai:one is left alone"
@@ -60,6 +61,23 @@ async def test_work_goes_on_by_the_next_choice(drill: Drilled, fault: Kind, kind
         assert await made.asking.stack.ledger.read(breakers.noteworthy) == []
         assert len(made.one.requests) == len(await made.attempts())
         assert await made.said("%works again") == [f"{alert.partition(' ')[0]} works again"]
+
+
+EMPTY = (
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."
+)
+TWO_FIRST = f'[classes]\nworker = [{{ model = "{TWO}", free = true }}, {{ model = "{ONE}", free = true }}]\n'
+
+
+async def test_an_empty_account_that_looks_like_a_wrong_request(drill: Drilled) -> None:
+    """Anthropic's 400 for an exhausted account: the next choice answers, its provider is left alone, with one alert."""
+    long = {"cooldown": timedelta(minutes=5), "longest": timedelta(minutes=5)}
+    async with drill(routes=TWO_FIRST, breakers=long) as made:
+        made.two.play(Play(status=400, error=EMPTY))
+        ended = [await once(made) for _ in range(2)]
+        assert [(one.handoff.outcome, one.turns[0].model_asked) for one in ended] == [("done", ONE)] * 2
+        assert (await made.attempts(TWO), len(made.two.requests)) == (["credit"], 1)
+        assert await made.alerts() == ["provider:anthropic is left alone"]
 
 
 async def test_without_a_breaker_the_same_call_would_spin(drill: Drilled) -> None:

@@ -80,6 +80,29 @@ async def test_a_code_says_more_than_its_status(
     assert (await failure(provider)).kind == kind
 
 
+EMPTY = (
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."
+)
+UNDER: list[tuple[Play, ErrorKind]] = [
+    (Play(status=400, error=EMPTY), "credit"),
+    (Play(status=403, error=EMPTY), "credit"),
+    (Play({"error": {"type": "invalid_request_error", "message": EMPTY}}), "credit"),
+    (Play({"error": {"code": 400, "message": EMPTY}}), "credit"),
+    (Play(status=429, error=EMPTY), "rate_limited"),
+    (Play(status=500, error=EMPTY), "server"),
+    (Play(status=400, error="balance: extra inputs are not permitted"), "bad_request"),
+]
+
+
+@pytest.mark.parametrize(("play", "kind"), UNDER)
+async def test_an_empty_account_is_known_by_what_is_said(
+    server: WireServer, provider: Provider, play: Play, kind: ErrorKind
+) -> None:
+    """A 400 whose message says that the credit is used up is no wrong request; under other statuses the status counts."""
+    server.play(play)
+    assert (await failure(provider)).kind == kind
+
+
 RETRY_AFTER: list[tuple[dict[str, str], timedelta | None]] = [
     ({"retry-after-ms": "1500", "retry-after": "7"}, timedelta(seconds=1.5)),
     ({"retry-after": "7"}, timedelta(seconds=7)),
