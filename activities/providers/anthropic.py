@@ -127,12 +127,13 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
     if stop == "end" and uses:
         stop = "tools"
     whole = stop in ("end", "tools")
+    text = "".join(block.text for block in wire.content if isinstance(block, _Text))
     return ModelReply(
-        text="".join(block.text for block in wire.content if isinstance(block, _Text)),
+        text=text,
         calls=tuple(_call(use) for use in uses) if whole else (),
         stop=stop,
         model=wire.model,
-        usage=_usage(raw.get("usage")),
+        usage=_usage(raw.get("usage"), said=bool(text or uses)),
         native=raw["content"] if whole else None,
         request_id=request_id,
     )
@@ -143,7 +144,7 @@ def _call(use: _ToolUse) -> ToolCall:
     return ToolCall(call_id=use.id, name=use.name, arguments=use.input, problem=problem)
 
 
-def _usage(usage: Any) -> Usage | None:
+def _usage(usage: Any, *, said: bool) -> Usage | None:
     """Usage in our words: here the input count leaves cached tokens out, so they are added. None for nonsense."""
     try:
         kept = usage.get("cache_creation") if isinstance(usage, dict) else None
@@ -158,7 +159,8 @@ def _usage(usage: Any) -> Usage | None:
                 cache_write=write,
                 reasoning=tokens(usage.get("output_tokens_details"), ["thinking_tokens"]),
                 cache_write_1h=hour,
-            )
+            ),
+            said=said,
         )
     except ValueError:
         return None

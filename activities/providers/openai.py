@@ -122,12 +122,13 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
     if stop == "end" and made:  # several compatible servers say `stop` here
         stop = "tools"
     whole = stop in ("end", "tools")
+    text = message.refusal or message.content or ""
     return ModelReply(
-        text=message.refusal or message.content or "",
+        text=text,
         calls=tuple(_call(call) for call in made) if whole else (),
         stop=stop,
         model=wire.model,
-        usage=usage_of(raw.get("usage"), "prompt_tokens", "completion_tokens"),
+        usage=usage_of(raw.get("usage"), "prompt_tokens", "completion_tokens", said=bool(text or made)),
         native=_native(raw["choices"][0]["message"]) if whole else None,
         request_id=request_id,
     )

@@ -127,7 +127,7 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
         calls=tuple(_call(call) for call in made) if whole else (),
         stop=stop,
         model=wire.model,
-        usage=usage_of(raw.get("usage"), "input_tokens", "output_tokens"),
+        usage=usage_of(raw.get("usage"), "input_tokens", "output_tokens", said=bool(text or made)),
         native=raw["output"] if whole and raw["output"] else None,
         request_id=request_id,
     )

@@ -48,9 +48,9 @@ class Endpoint:
         return f"{self.name}:{request.model}"
 
 
-def usage_of(usage: Any, given: str, made: str) -> Usage | None:
+def usage_of(usage: Any, given: str, made: str, *, said: bool) -> Usage | None:
     """Usage in our words, None for nonsense. Both formats count alike, cached tokens as a part of the input; `given` and `made`
-    are what they call input and output.
+    are what they call input and output; `said` tells whether the reply has a text or calls.
     """
     try:
         details = usage.get(f"{given}_details")
@@ -61,7 +61,8 @@ def usage_of(usage: Any, given: str, made: str) -> Usage | None:
                 cache_read=tokens(details, ["cached_tokens"]),
                 cache_write=tokens(details, ["cache_write_tokens"]),
                 reasoning=tokens(usage.get(f"{made}_details"), ["reasoning_tokens"]),
-            )
+            ),
+            said=said,
         )
     except (AttributeError, ValueError):
         return None

@@ -69,8 +69,14 @@ def tokens(usage: Any, names: Iterable[str], *, required: bool = False) -> int:
     return total
 
 
-def plausible(usage: Usage) -> Usage:
-    """The same usage. Raises `ValueError` where a part is larger than its whole."""
+def plausible(usage: Usage, *, said: bool) -> Usage:
+    """The same usage; `said` tells whether the reply has a text or calls.
+
+    Raises `ValueError` where a part is larger than its whole, or nothing was counted where something was: no prompt has no
+    tokens, and a proxy that counts none would make every call free.
+    """
+    if usage.input == 0 or (said and usage.output == 0):
+        raise ValueError("the usage counts nothing")
     if usage.cache_read + usage.cache_write > usage.input or usage.reasoning > usage.output:
         raise ValueError("a part of the usage is larger than its whole")
     return usage

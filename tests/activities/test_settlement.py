@@ -137,7 +137,7 @@ COUNTERS = {
     "responses": ("input_tokens", "output_tokens"),
 }
 
-IMPOSSIBLE = [(-1, 1), (1, -1), ("1", 1), (1.5, 1), (True, 1), (10**30, 1), (10**12, 1), (1, 10**9)]
+IMPOSSIBLE = [(0, 0), (0, 1), (1, 0), (-1, 1), (1, -1), ("1", 1), (1.5, 1), (True, 1), (10**30, 1), (10**12, 1), (1, 10**9)]
 NONSENSE: list[Any] = [..., None, "12", {}, *IMPOSSIBLE]
 
 

@@ -60,7 +60,7 @@ def read_request(path: str, headers: Mapping[str, str], body: Mapping[str, Any])
 
 
 def write_reply(path: str, reply: ModelReply) -> dict[str, Any]:
-    """A reply as the format of `path` has it."""
+    """A reply as the format of `path` has it. One without a usage has none on the wire either."""
     return {MESSAGES: _to_anthropic, COMPLETIONS: _to_openai, RESPONSES: to_responses}[path](reply)
 
 
@@ -73,7 +73,6 @@ def write_error(path: str, status: int, message: str, kind: str | None = None) -
 def _to_anthropic(reply: ModelReply) -> dict[str, Any]:
     text = [{"type": "text", "text": reply.text, "citations": None}] if reply.text else []
     uses = [{"type": "tool_use", "id": call.call_id, "name": call.name, "input": call.arguments} for call in reply.calls]
-    usage = reply.usage or Usage()
     return {
         "id": "msg_1",
         "type": "message",
@@ -82,13 +81,16 @@ def _to_anthropic(reply: ModelReply) -> dict[str, Any]:
         "content": text + uses,
         "stop_reason": _ANTHROPIC_STOPS[reply.stop],
         "stop_sequence": None,
-        "usage": {
-            "input_tokens": usage.input - usage.cache_read - usage.cache_write,
-            "cache_read_input_tokens": usage.cache_read,
-            "cache_creation_input_tokens": usage.cache_write,
-            "output_tokens": usage.output,
-            "output_tokens_details": {"thinking_tokens": usage.reasoning},
-        },
+    } | ({} if reply.usage is None else {"usage": _anthropic_usage(reply.usage)})
+
+
+def _anthropic_usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input - usage.cache_read - usage.cache_write,
+        "cache_read_input_tokens": usage.cache_read,
+        "cache_creation_input_tokens": usage.cache_write,
+        "output_tokens": usage.output,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning},
     }
 
 
@@ -97,7 +99,6 @@ def _to_openai(reply: ModelReply) -> dict[str, Any]:
         {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": arguments_text(call)}}
         for call in reply.calls
     ]
-    usage = reply.usage or Usage()
     message = {"role": "assistant", "content": reply.text or None, "refusal": None} | ({"tool_calls": calls} if calls else {})
     return {
         "id": "chatcmpl-1",
@@ -105,13 +106,16 @@ def _to_openai(reply: ModelReply) -> dict[str, Any]:
         "created": 1,
         "model": reply.model,
         "choices": [{"index": 0, "message": message, "finish_reason": _OPENAI_STOPS[reply.stop]}],
-        "usage": {
-            "prompt_tokens": usage.input,
-            "completion_tokens": usage.output,
-            "total_tokens": usage.input + usage.output,
-            "prompt_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
-            "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
-        },
+    } | ({} if reply.usage is None else {"usage": _openai_usage(reply.usage)})
+
+
+def _openai_usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
 
 

@@ -18,7 +18,6 @@ from contracts.conversation import (
 
 def to_responses(reply: ModelReply) -> dict[str, Any]:
     """A reply as a response object."""
-    usage = reply.usage or Usage()
     why = {"length": "max_output_tokens", "refusal": "content_filter"}.get(reply.stop)
     status = "completed" if why is None else "incomplete"
     said: dict[str, Any] = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": None}
@@ -43,13 +42,16 @@ def to_responses(reply: ModelReply) -> dict[str, Any]:
         "incomplete_details": None if why is None else {"reason": why},
         "model": reply.model,
         "output": [*([message] if reply.text else []), *calls],
-        "usage": {
-            "input_tokens": usage.input,
-            "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
-            "output_tokens": usage.output,
-            "output_tokens_details": {"reasoning_tokens": usage.reasoning},
-            "total_tokens": usage.input + usage.output,
-        },
+    } | ({} if reply.usage is None else {"usage": _usage(reply.usage)})
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input,
+        "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "output_tokens": usage.output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.input + usage.output,
     }
 
 

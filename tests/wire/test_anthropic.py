@@ -177,6 +177,10 @@ USAGES: list[tuple[Any, Usage | None]] = [
     ({"input_tokens": 10**30, "output_tokens": 1}, None),
     ({"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": -1}, None),
     ({"input_tokens": 1, "output_tokens": 1, "output_tokens_details": {"thinking_tokens": 2}}, None),
+    ({"input_tokens": 0, "output_tokens": 0}, None),
+    ({"input_tokens": 0, "output_tokens": 2}, None),
+    ({"input_tokens": 1, "output_tokens": 0}, None),
+    ({"input_tokens": 0, "output_tokens": 2, "cache_read_input_tokens": 4}, Usage(input=4, output=2, cache_read=4)),
     ({"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": None}, Usage(input=1, output=2)),
     (
         {"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 8},

@@ -197,6 +197,9 @@ USAGES: list[tuple[Any, Usage | None]] = [
     ({"prompt_tokens": "1", "completion_tokens": 1}, None),
     ({"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 2}}, None),
     ({"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 2}}, None),
+    ({"prompt_tokens": 0, "completion_tokens": 0}, None),
+    ({"prompt_tokens": 0, "completion_tokens": 1}, None),
+    ({"prompt_tokens": 1, "completion_tokens": 0}, None),
     ({"prompt_tokens": 1, "completion_tokens": 2, "prompt_tokens_details": None}, Usage(input=1, output=2)),
     (
         {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},

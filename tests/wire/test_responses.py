@@ -252,6 +252,9 @@ USAGES: list[tuple[Any, Usage | None]] = [
     (COUNTED | {"output_tokens": 10**30}, None),
     (COUNTED | {"input_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 5}}, None),
     (COUNTED | {"output_tokens_details": {"reasoning_tokens": 5}}, None),
+    ({"input_tokens": 0, "output_tokens": 0}, None),
+    (COUNTED | {"input_tokens": 0}, None),
+    (COUNTED | {"output_tokens": 0}, None),
     (COUNTED | {"input_tokens_details": None}, Usage(input=9, output=4)),
     (
         COUNTED | {"input_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 4}},
