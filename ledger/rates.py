@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, update
 
 from contracts.errors import BatonError
 from ledger.db import insert_once
@@ -54,8 +54,7 @@ _TAKE = Statement(
     .where(
         *_HERE,
         rate.c.requests < _number("most_requests"),
-        # A call that is larger than the whole limit would else never be made: it has a minute to itself.
-        or_(rate.c.requests == 0, rate.c.tokens + _number("more") <= _number("most_tokens")),
+        rate.c.tokens <= _number("most_before"),
     )
     .values(requests=rate.c.requests + 1, tokens=rate.c.tokens + _number("more"))
 )
@@ -76,7 +75,7 @@ def take(connection: Connection, name: str, limit: Rate, tokens: int, now: int) 
         "begins": window,
         "more": tokens,
         "most_requests": _NO_LIMIT if limit.requests is None else limit.requests,
-        "most_tokens": _NO_LIMIT if limit.tokens is None else limit.tokens,
+        "most_before": _most_before(limit, tokens),
     }
     if _TAKE.run(connection, **asked) == 1:
         return Taken(name, window, tokens)
@@ -85,6 +84,17 @@ def take(connection: Connection, name: str, limit: Rate, tokens: int, now: int) 
     if _TAKE.run(connection, **asked) == 1:
         return Taken(name, window, tokens)
     raise RateLimited(name, window + WINDOW, limit)
+
+
+def _most_before(limit: Rate, tokens: int) -> int:
+    """How many tokens may be in use where a call of so many is let in.
+
+    One that is larger than the whole limit would never be made, or only where nobody else asks: it is let in while there is
+    any room, and fills the minute for the others.
+    """
+    if limit.tokens is None:
+        return _NO_LIMIT
+    return limit.tokens - tokens if tokens <= limit.tokens else limit.tokens - 1
 
 
 def correct(connection: Connection, taken: Taken, tokens: int) -> None:

@@ -43,12 +43,31 @@ def test_tokens_are_counted_and_corrected(ledger: Ledger) -> None:
     assert ledger.read_now(rates.in_use, NOW)[NAME].tokens == 80
 
 
-def test_a_call_larger_than_the_limit_has_a_minute_to_itself(ledger: Ledger) -> None:
-    """It is let in where nothing else was asked, and nothing else with it."""
+def test_a_call_larger_than_the_limit_takes_the_rest_of_a_minute(ledger: Ledger) -> None:
+    """It is let in beside others while there is any room, counts in full, and nobody else is let in after it."""
     limit = Rate(requests=None, tokens=100)
+    take(ledger, limit, tokens=99)
     take(ledger, limit, tokens=500)
-    with pytest.raises(RateLimited):
-        take(ledger, limit, tokens=1)
+    assert ledger.read_now(rates.in_use, NOW)[NAME].tokens == 599
+    for tokens in (1, 500):
+        with pytest.raises(RateLimited):
+            take(ledger, limit, tokens=tokens)
+
+
+def test_a_call_larger_than_the_limit_waits_where_the_minute_is_used_up(ledger: Ledger) -> None:
+    """Without any room left it waits for the next minute, like everybody."""
+    limit = Rate(requests=None, tokens=100)
+    take(ledger, limit, tokens=100)
+    with pytest.raises(RateLimited) as refused:
+        take(ledger, limit, tokens=500)
+    take(ledger, limit, tokens=500, now=refused.value.until)
+
+
+def test_many_larger_than_the_limit_are_let_in_one_a_minute(ledger: Ledger) -> None:
+    """Of a crowd at the same moment, each larger than the whole limit, one is let in."""
+    limit = Rate(requests=None, tokens=100)
+    outcomes = at_once(lambda _: take(ledger, limit, tokens=500), range(8))
+    assert sum(isinstance(one, Taken) for one in outcomes) == 1
 
 
 def test_a_crowd_gets_exactly_the_limit(ledger: Ledger) -> None:
