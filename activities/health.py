@@ -35,6 +35,10 @@ OVER_CALL = timedelta(seconds=30)
 _PROVIDER_WIDE: frozenset[ErrorKind] = frozenset({"authentication", "credit"})
 _AT_ONCE: frozenset[ErrorKind] = frozenset({"authentication", "credit", "permission", "not_found"})
 _OF_THE_CALL: frozenset[ErrorKind] = frozenset({"bad_request", "too_large", "no_script"})
+_IN_ORDER: frozenset[ErrorKind] = frozenset({"rate_limited", "overloaded"})
+_LONG = 3
+"""How often it must have been opened in a row until somebody has to look at what began as a provider's named time."""
+
 _WEIGHTS: Mapping[ErrorKind, int] = {"timeout": 3}
 """A time-out costs its caller minutes and perhaps money: two in a row are enough with the usual threshold."""
 
@@ -117,7 +121,7 @@ class Health:
         opening = breakers.failed(connection, name, failure, self._limits(self.settings.failures), now_us())
         self.give_back(connection, request, replace(candidate, probes=tuple(one for one in candidate.probes if one != name)))
         # That a provider names a time is its ordinary way of keeping order; everything else wants somebody to look.
-        return _opened(request, opening, failure.reason, "detail" if wait else "alert")
+        return _opened(request, opening, failure.reason, "detail" if wait and error.kind in _IN_ORDER else "alert")
 
     def answered(self, connection: Connection, request: CallModel, candidate: Candidate, problem: str | None) -> list[Note]:
         """The model has answered; `problem` says what is wrong with the agent's part in it.
@@ -131,7 +135,8 @@ class Health:
         if request.agent.scripted:
             return []
         names = [*breakers_of(candidate.choice), *([agent] if problem == "" else [])]
-        lines = [line for name in names if name in self._rows for line in self._succeeded(connection, request, name)]
+        rows = self._rows  # once: this is the writer's thread, and the event loop puts others in their place
+        lines = [line for name in names if name in rows for line in _succeeded(connection, request, name, rows[name])]
         if not problem:
             return lines
         self._wrote = True
@@ -139,28 +144,36 @@ class Health:
         opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())
         return lines + _opened(request, opening, problem, "alert")
 
-    def _succeeded(self, connection: Connection, request: CallModel, name: str) -> list[Note]:
-        row = self._rows[name]
-        now = now_us()
-        if not breakers.succeeded(connection, name, caller(request), now) or row.state == "closed":
-            return []
-        since = f"it was open since {from_us(row.opened_at):%Y-%m-%d %H:%M:%S} UTC: {row.reason}"
-        return [_line(request, f"breaker/{name}/{row.opened_at}/closed", f"{name} works again", since, "it is used as before")]
-
     def _limits(self, failures: int) -> Limits:
         own = self.settings
         return Limits(failures, own.window, own.cooldown, own.longest)
 
 
-def _opened(request: CallModel, opening: Opening | None, reason: str, importance: Importance) -> list[Note]:
-    """One line for an opening, however many calls fail; none where a probe found what was known."""
-    if opening is None or not opening.first:
+def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) -> list[Note]:
+    """The line that a breaker is closed; none where its failures had not opened it, or somebody else tries it."""
+    if name.startswith("agent:"):  # its verdict is a step's last reply, which may come long after the probe ran out
+        closed = breakers.proven(connection, name, now_us())
+    else:
+        closed = breakers.succeeded(connection, name, caller(request), now_us())
+    if not closed or row.state == "closed":
         return []
+    since = f"it was open since {from_us(row.opened_at):%Y-%m-%d %H:%M:%S} UTC: {row.reason}"
+    return [_line(request, f"breaker/{name}/{row.opened_at}/closed", f"{name} works again", since, "it is used as before")]
+
+
+def _opened(request: CallModel, opening: Opening | None, reason: str, importance: Importance) -> list[Note]:
+    """One alert for an outage, however many calls fail; none where a probe found what was known.
+
+    What began as a detail becomes one when it lasts. Its key is that of an alert at the beginning, so no outage has both.
+    """
+    if opening is None or opening.times not in (1, _LONG):
+        return []
+    still, importance = ("still ", "alert") if opening.times == _LONG else ("", importance)
     following = f"it is left alone until {from_us(opening.until):%H:%M:%S} UTC, then tried with one call (`baton models`)"
     if reason.partition(":")[0] in PERSON_NEEDED:
         following += "; this needs a person, waiting does not mend it"
-    key = f"breaker/{opening.name}/{opening.opened_at}"
-    return [_line(request, key, f"{opening.name} is left alone", reason, following, importance)]
+    key = f"breaker/{opening.name}/{opening.opened_at}" + ("" if importance == "alert" else "/named")
+    return [_line(request, key, f"{opening.name} is {still}left alone", reason, following, importance)]
 
 
 def _line(request: CallModel, key: str, did: str, why: str, following: str, importance: Importance = "overview") -> Note:

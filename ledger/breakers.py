@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, bindparam, case, or_, select, update
 
 from ledger.db import insert_once, plain
 from ledger.statement import Statement
@@ -40,12 +40,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Opening:
-    """A breaker that this failure opened. `first` is False where it only opened again after a probe had failed."""
+    """A breaker that this failure opened. `times` counts from the first opening; more than 1 is a probe that failed."""
 
     name: str
     opened_at: int
     until: int
-    first: bool
+    times: int
 
 
 def _number(name: str) -> Any:
@@ -54,7 +54,7 @@ def _number(name: str) -> Any:
 
 _OF = breaker.c.name == bindparam("of")
 _CLOSED, _OPEN, _HALF_OPEN = (breaker.c.state == one for one in ("closed", "open", "half_open"))
-_STALE = breaker.c.window_at <= _number("oldest")
+_STALE = or_(breaker.c.window_at <= _number("oldest"), breaker.c.failures == 0)
 _MINE = and_(_HALF_OPEN, breaker.c.probe == bindparam("who"))
 
 _COUNT = Statement(
@@ -93,16 +93,18 @@ _PROBE = Statement(
 """Conditional UPDATEs: of callers that look at the same moment one alone may count itself as the one that opens or probes."""
 
 _GIVE_BACK = Statement(update(breaker).where(_OF, _MINE).values(state="open", probe="", updated_at=_number("moment")))
-_CLOSE = Statement(
-    update(breaker)
-    .where(_OF, or_(and_(_CLOSED, breaker.c.failures > 0), _MINE))
-    .values(state="closed", failures=0, opened=0, probe="", updated_at=_number("moment"))
-)
-_CLOSE_BY_HAND = Statement(
-    update(breaker)
-    .where(_OF, breaker.c.state != "closed")
-    .values(state="closed", failures=0, opened=0, probe="", updated_at=_number("moment"))
-)
+
+
+def _close(which: ColumnElement[bool]) -> Statement:
+    return Statement(
+        update(breaker).where(_OF, which).values(state="closed", failures=0, opened=0, probe="", updated_at=_number("moment"))
+    )
+
+
+_FAILING = and_(_CLOSED, breaker.c.failures > 0)
+_CLOSE = _close(or_(_FAILING, _MINE))
+_CLOSE_PROVEN = _close(or_(_FAILING, _HALF_OPEN))
+_CLOSE_BY_HAND = _close(breaker.c.state != "closed")
 _ROW = Statement(select(breaker).where(_OF))
 _NOTEWORTHY = Statement(select(breaker).where(or_(breaker.c.state != "closed", breaker.c.failures > 0)))
 
@@ -121,7 +123,7 @@ def failed(connection: Connection, name: str, failure: Failure, limits: Limits, 
     until = now + _us(failure.wait or limits.cooldown)
     least = 0 if failure.at_once else limits.failures
     if _OPEN_NOW.run(connection, of=name, least=least, moment=now, upto=until) == 1:
-        return Opening(name, now, until, first=True)
+        return Opening(name, now, until, times=1)
     if failure.wait:
         _UNTIL.run(connection, of=name, upto=until)
     return None
@@ -134,7 +136,7 @@ def _stays_open(connection: Connection, name: str, failure: Failure, limits: Lim
     longer = min(_us(limits.cooldown) << min(row.opened - 1, 20), _us(limits.longest))
     until = now + max(longer, _us(failure.wait))
     _UNTIL.run(connection, of=name, upto=until)
-    return Opening(name, row.opened_at, until, first=False)
+    return Opening(name, row.opened_at, until, times=row.opened)
 
 
 def take_probe(connection: Connection, name: str, who: str, now: int, until: int) -> bool:
@@ -150,6 +152,11 @@ def give_back(connection: Connection, name: str, who: str, now: int) -> None:
 def succeeded(connection: Connection, name: str, who: str, now: int) -> bool:
     """Forget earlier failures, and close the breaker where `who` has its probe. True if there was anything to change."""
     return _CLOSE.run(connection, of=name, who=who, moment=now) == 1
+
+
+def proven(connection: Connection, name: str, now: int) -> bool:
+    """The same whoever has the probe: for what is known to be well long after the probe that asked may have run out."""
+    return _CLOSE_PROVEN.run(connection, of=name, moment=now) == 1
 
 
 def close_by_hand(connection: Connection, name: str, now: int) -> bool:

@@ -48,7 +48,7 @@ def opened(ledger: Ledger) -> int:
 def test_failures_in_a_row_open_it(ledger: Ledger) -> None:
     """The third failure within the window opens it for the cooldown, and says so once."""
     assert [fail(ledger, at) for at in (1000, 1001)] == [None, None]
-    assert fail(ledger, 1002) == Opening(NAME, 1002 * SECOND, 1032 * SECOND, first=True)
+    assert fail(ledger, 1002) == Opening(NAME, 1002 * SECOND, 1032 * SECOND, times=1)
     assert [fail(ledger, at) for at in (1003, 1004)] == [None, None]
     assert state(ledger) == "open"
 
@@ -62,6 +62,24 @@ def test_a_success_between_forgets_what_failed(ledger: Ledger) -> None:
     assert state(ledger) == "closed"
 
 
+def test_a_window_begins_with_its_first_failure(ledger: Ledger) -> None:
+    """What a success has cleared counts for nothing, its time neither: the three failures after it are within a minute."""
+    fail(ledger, 1000)
+    assert ledger.tx_now(breakers.succeeded, NAME, "", 1001 * SECOND)
+    assert [fail(ledger, at) is not None for at in (1055, 1058, 1062)] == [False, False, True]
+
+
+def test_what_is_proven_closes_whoever_has_the_probe(ledger: Ledger) -> None:
+    """A proof that comes after the probe went to somebody else closes the breaker; one from while it is open does not."""
+    until = opened(ledger)
+    assert not ledger.tx_now(breakers.proven, NAME, until * SECOND)
+    assert probe(ledger, "one", until)
+    assert probe(ledger, "two", until + 10)
+    assert not ledger.tx_now(breakers.succeeded, NAME, "one", (until + 11) * SECOND)
+    assert ledger.tx_now(breakers.proven, NAME, (until + 11) * SECOND)
+    assert ledger.read_now(breakers.noteworthy) == []
+
+
 def test_failures_far_apart_open_nothing(ledger: Ledger) -> None:
     """What failed before the window began counts no more."""
     assert [fail(ledger, at) for at in (1000, 1050, 1061, 1100)] == [None, None, None, None]
@@ -70,7 +88,7 @@ def test_failures_far_apart_open_nothing(ledger: Ledger) -> None:
 def test_one_failure_can_be_enough(ledger: Ledger) -> None:
     """A failure that is told to opens it at once, and for as long as it asks."""
     assert fail(ledger, 1000, Failure("HTTP 429", at_once=True, wait=timedelta(seconds=90))) == Opening(
-        NAME, 1000 * SECOND, 1090 * SECOND, first=True
+        NAME, 1000 * SECOND, 1090 * SECOND, times=1
     )
 
 
@@ -97,11 +115,11 @@ def test_one_probe_and_its_success_closes(ledger: Ledger) -> None:
 def test_each_failed_probe_doubles_the_wait_up_to_a_cap(ledger: Ledger) -> None:
     """30 s, 60 s, then the cap of 100 s; no new opening is announced, and a recovery starts from 30 s again."""
     now, waits = opened(ledger), []
-    for _ in range(3):
+    for times in (2, 3, 4):
         assert probe(ledger, "one", now)
         opening = fail(ledger, now, Failure("HTTP 500", probe="one"))
         assert opening is not None
-        assert (opening.first, opening.opened_at) == (False, 1000 * SECOND)
+        assert (opening.times, opening.opened_at) == (times, 1000 * SECOND)
         waits.append(opening.until // SECOND - now)
         now = opening.until // SECOND
     assert waits == [60, 100, 100]
