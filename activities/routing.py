@@ -40,6 +40,7 @@ async def over_choices(
         wanted = ", ".join(choice.model for choice in request.choices)
         raise _permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")
     passed: list[Passed] = []
+    too_large: ProviderError | None = None
     agent = await _agents_probe(request, health, stored)
     for candidate in usable:
         if not choosing.eligible(candidate, passed):
@@ -59,9 +60,10 @@ async def over_choices(
             health.outdated()
             passed.append(Passed(choice.model, "outage", str(error), now_us() + choosing.PROBING))
         except ProviderError as error:
+            too_large = error if error.kind == "too_large" else too_large
             passed.append(await _after(error, candidate, request, health))
             activity.logger.warning("%s failed, trying the next choice: %s", choice.model, error)
-    raise _nobody(request, passed, health)
+    raise _nobody(request, passed, health, too_large)
 
 
 async def _agents_probe(request: CallModel, health: Health, stored: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
@@ -80,18 +82,22 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
     """A failed choice, as passed over. Raises what the activity's own retry should see, and what no other choice mends."""
     if error.verdict == "permanent":
         raise as_failure(error) from None
+    if error.kind == "too_large":
+        return Passed(candidate.choice.model, "unfit", str(error))
     found = choosing.standing(choosing.breakers_of(candidate.choice), await health.known(), caller(request), now_us())
     if found.until:
         return choosing.passed_by(candidate.choice, found)
     if error.verdict == "retry":
         raise as_failure(error) from None
-    again = now_us() + health.settings.cooldown.seconds * 1_000_000
+    again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
     kind = "refused" if error.kind in choosing.PERSON_NEEDED else "outage"
     return Passed(candidate.choice.model, kind, f"{error.kind}: {error}", again)  # type: ignore[arg-type]
 
 
-def _nobody(request: CallModel, passed: list[Passed], health: Health) -> ApplicationError:
+def _nobody(request: CallModel, passed: list[Passed], health: Health, too_large: ProviderError | None) -> ApplicationError:
     gone = choosing.away(passed, health.settings, now_us())
+    if gone is None and too_large is not None:
+        return as_failure(too_large)
     if gone is None:
         said = "; ".join(one.why for one in passed)
         return _permanent("no_choice", f"no choice of {request.name or 'this agent'} takes the call: {said}")

@@ -41,7 +41,7 @@ VERDICTS: dict[ErrorKind, Verdict] = {
     "credit": "next_choice",
     "permission": "next_choice",
     "not_found": "next_choice",
-    "too_large": "permanent",
+    "too_large": "next_choice",
     "no_script": "permanent",
 }
 

@@ -33,10 +33,17 @@ from ledger.db import Ledger, now_us
 from ledger.tables import rate, reservation, turn
 from tests.activities import agentfiles
 from tests.scripts import answer, could_not, summary
-from tests.wire.server import WireServer
+from tests.wire.server import Play, WireServer
 
 GOOD, BAD = json.dumps(answer(summary())["answer"]), json.dumps(could_not("it cannot be done")["answer"])
-SETTINGS = Breakers(failures=2, agent_failures=2, patience=timedelta(minutes=7), rate_patience=timedelta(minutes=9))
+SETTINGS = Breakers(
+    failures=2,
+    agent_failures=2,
+    cooldown=timedelta(days=1, seconds=30),
+    longest=timedelta(days=2),
+    patience=timedelta(minutes=7),
+    rate_patience=timedelta(minutes=9),
+)
 
 
 def reply(text: str = GOOD) -> ModelReply:
@@ -124,6 +131,43 @@ async def test_a_call_too_large_for_every_choice_says_so(routed: Routed) -> None
         with pytest.raises(ApplicationError, match="openai:small takes at most 10 input tokens here") as caught:
             await route.call()
     assert (caught.value.type, caught.value.non_retryable) == ("no_choice", True)
+
+
+async def test_a_call_that_a_provider_finds_too_large_goes_to_the_next(routed: Routed) -> None:
+    """A 413 says something of that model only: the next choice answers as a first one, and no breaker counts it."""
+    async with routed(f'{LARGE}, {{ model = "openai:larger", free = true }}') as route:
+        route.server.play(Play(status=413, error="too long"))
+        await route.call()
+        assert route.asked() == ["large", "larger"]
+        assert route.ledger.read_now(lambda connection: connection.execute(select(turn.c.chosen)).scalar()) == "first"
+        assert route.ledger.read_now(breakers.noteworthy) == []
+
+
+async def test_a_call_that_no_provider_takes_says_what_the_last_one_said(routed: Routed) -> None:
+    """Where no other choice is left the step ends for good, by the provider's own words."""
+    async with routed(f"{SMALL}, {LARGE}") as route:
+        route.server.play(Play(status=413, error="too long"))
+        with pytest.raises(ApplicationError, match=r"openai:large: HTTP 413.*: too long. The request is larger") as caught:
+            await route.call()
+        assert (caught.value.type, caught.value.non_retryable) == ("too_large", True)
+
+
+async def test_a_call_that_is_too_large_for_one_waits_for_another(routed: Routed) -> None:
+    """The larger model is away: that is waited for, the call is not given up because the other one cannot take it."""
+    async with routed(f'{LARGE}, {{ model = "openai:larger", free = true }}') as route:
+        route.server.faults.set("larger", "not_found")
+        route.server.play(Play(status=413, error="too long"))
+        gone = await route.refused()
+        assert (gone.kind, route.asked()) == ("refused", ["large", "larger"])
+        assert "too long" in gone.why
+
+
+async def test_a_long_cooldown_is_waited_for_in_full(routed: Routed) -> None:
+    """A reply that this version does not understand opens nothing at first: the run is told to come back a cooldown later."""
+    async with routed(LARGE) as route:
+        route.server.play(Play())
+        gone = await route.refused()
+    assert timedelta(days=1) < gone.until - datetime.now(UTC) <= SETTINGS.cooldown
 
 
 async def test_a_call_that_may_cost_too_much_goes_to_the_next(routed: Routed) -> None:
