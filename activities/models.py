@@ -39,7 +39,7 @@ from contracts.pins import Began
 from contracts.steps import CallModel, Turn
 from ledger import artifacts, feed, handoffs, spend, turns
 from ledger.db import Ledger
-from ledger.spend import About, CeilingReached, Overtaken, Scope, Slice
+from ledger.spend import About, CeilingReached, Scope, Slice
 
 CALL_MARGIN = timedelta(seconds=20)
 """Time an attempt has beyond the model call itself, for the ledger."""
@@ -143,8 +143,6 @@ class Models:
     async def _begin(self, call: Call, candidate: Candidate, reservation: str) -> Started | Turn:
         try:
             return await self._ledger.tx(self._reserve, call, candidate, reservation)
-        except Overtaken:
-            return await self._begin(call, candidate, reservation)
         except CeilingReached as error:
             raise refusal(error, call.ref.name, candidate.choice.model) from None
         except GrowthHeld as error:
@@ -157,6 +155,7 @@ class Models:
     def _reserve(self, connection: Connection, call: Call, candidate: Candidate, reservation: str) -> Started | Turn:
         """Hold money for the call and read what it is made of; the stored turn where the call was made before."""
         request, agent, choice = call.request, call.agent, candidate.choice
+        spend.lose_earlier(connection, request.key)
         began = self._let_in(connection, call)
         if began is not None and began.duplicate_of is not None:
             return Turn(usage=Usage(), began=began)
@@ -209,7 +208,6 @@ class Models:
         judged = judge(found.reply, call.agent, finish=call.request.finish is not None)
         if judged.problem is not None:
             return None
-        spend.lose_earlier(connection, call.request.key)
         return store_turn(connection, self._ledger.files, call, replace(started, origin=found.turn), found.reply, judged)
 
     def _let_in(self, connection: Connection, call: Call) -> Began | None:

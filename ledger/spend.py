@@ -23,10 +23,6 @@ class CeilingReached(BatonError):
         super().__init__(self.refused.text)
 
 
-class Overtaken(BatonError):
-    """The attempt that this one was to replace has just answered. Begin the transaction anew: its turn is there now."""
-
-
 @dataclass(frozen=True)
 class Scope:
     """One ceiling that a call counts against. `ceiling` is used when the scope is seen for the first time.
@@ -136,10 +132,8 @@ def reserve(
 ) -> str:
     """Hold `amount` in every scope and return the reservation's id; `CeilingReached` and nothing held where one refuses.
 
-    The caller's transaction must end with that error, and with `Overtaken`. Earlier reservations of the same call that are
-    still held belong to attempts that never reported: they become lost and stay charged in full.
+    The caller's transaction must end with that error, and must have begun with `lose_earlier` and a look for the answer.
     """
-    lose_earlier(connection, call_key)
     for wanted in scopes:
         if isinstance(wanted, Slice):
             _take_slice(connection, wanted, amount)
@@ -162,11 +156,13 @@ def reserve(
 
 
 def lose_earlier(connection: Connection, call_key: str) -> None:
-    """What earlier attempts of a call still hold is lost. Raises `Overtaken` where one of them has just answered."""
+    """What earlier attempts of a call still hold is lost and stays charged in full: they never reported.
+
+    To be done before a transaction looks for the call's answer. From here on none of them can answer before it commits; the
+    other way round, one that answers between the two looks is seen by neither, and the call is paid for twice.
+    """
     for earlier in _held(connection, call_key):
-        if not close(connection, earlier, "lost"):
-            # PostgreSQL: its answer was committed while we waited for its row, after we had looked for its turn.
-            raise Overtaken
+        close(connection, earlier, "lost")
 
 
 def _take(connection: Connection, wanted: Scope, amount: int) -> None:

@@ -1,0 +1,98 @@
+"""An attempt that answers while the next one begins is found by it: on PostgreSQL, where the two really overlap."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from activities import models, shortening
+from contracts.steps import Turn
+from ledger import spend
+from tests.activities.calling import Calling, calling
+from tests.activities.test_models import COST, REPLY
+from tests.wire.server import WireServer
+
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+SECONDS = 30
+
+
+class Overlap:
+    """The first attempt has written its answer and commits once the second waits for it, or builds its prompt unaware of it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, first: Calling, second: Calling) -> None:
+        self._first, self._second = first, second
+        self.written, self.unaware, self.ended = threading.Event(), threading.Event(), threading.Event()
+        patch.setattr(models, "store_turn", self._held_back(models.store_turn))
+        patch.setattr(shortening, "shortened", self._held_back_until_the_end(shortening.shortened))
+
+    async def both(self) -> tuple[Turn, Turn]:
+        """What the two attempts of one call give back."""
+        request = self._first.request("trace-1")
+        one = asyncio.create_task(self._first.call(request))
+        one.add_done_callback(lambda _: self.ended.set())
+        assert await asyncio.to_thread(self.written.wait, SECONDS)
+        other = await self._second.call(request)
+        return await one, other
+
+    def _held_back(self, store: Callable[..., Turn]) -> Callable[..., Turn]:
+        def stored(connection: Connection, *given: Any) -> Turn:
+            made = store(connection, *given)
+            if not self.written.is_set():
+                self.written.set()
+                self._until_the_other_is_there()
+            return made
+
+        return stored
+
+    def _held_back_until_the_end(self, shortened: Callable[..., Any]) -> Callable[..., Any]:
+        def built(*given: Any) -> Any:
+            if self.written.is_set():
+                self.unaware.set()
+                assert self.ended.wait(SECONDS)
+            return shortened(*given)
+
+        return built
+
+    def _until_the_other_is_there(self) -> None:
+        ends = time.monotonic() + SECONDS
+        while not self.unaware.is_set():
+            if self._first.ledger.read_now(lambda connection: connection.execute(WAITING).scalar()):
+                return
+            assert time.monotonic() < ends, "the second attempt neither waited nor went on"
+            time.sleep(0.005)
+
+
+async def overlapped(url: str, folder: Path, patch: pytest.MonkeyPatch) -> tuple[int, int, bool]:
+    """How often the model was asked, what the run was charged, and whether both attempts gave back the same turn."""
+    async with WireServer() as server:
+        server.play(REPLY, REPLY)
+        async with calling(url, folder / "one", server) as first, calling(url, folder / "two", server) as second:
+            one, other = await Overlap(patch, first, second).both()
+            return len(server.requests), first.money["run:trace-1"][0], one == other
+
+
+async def test_an_answer_is_found_by_the_attempt_that_begins(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is answered while its next attempt begins is asked and paid for once, and both have its turn."""
+    assert await overlapped(postgres_url, tmp_path, monkeypatch) == (1, COST, True)
+
+
+async def test_who_looks_for_the_answer_first_pays_twice(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test above is not blind: an attempt that looks for the turn first, and then for what is held, asks again."""
+    lose, reserve = spend.lose_earlier, spend.reserve
+
+    def late(connection: Connection, key: str, *given: Any, **more: Any) -> str:
+        lose(connection, key)
+        return reserve(connection, key, *given, **more)
+
+    monkeypatch.setattr(spend, "lose_earlier", lambda *_: None)
+    monkeypatch.setattr(spend, "reserve", late)
+    assert await overlapped(postgres_url, tmp_path, monkeypatch) == (2, 2 * COST, True)
