@@ -39,7 +39,8 @@ from contracts.pins import Began
 from contracts.steps import CallModel, Turn
 from ledger import artifacts, feed, handoffs, spend, turns
 from ledger.db import Ledger
-from ledger.spend import About, CeilingReached, Scope, Slice
+from ledger.slices import Slice
+from ledger.spend import About, CeilingReached, Scope
 
 CALL_MARGIN = timedelta(seconds=20)
 """Time an attempt has beyond the model call itself, for the ledger."""

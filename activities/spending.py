@@ -10,7 +10,8 @@ from contracts.agents import Choice
 from contracts.errors import Misconfigured
 from contracts.money import Ceilings, Part, micros, resets_at
 from contracts.runs import RunRef
-from ledger.spend import CeilingReached, Scope, Slice
+from ledger.slices import Slice
+from ledger.spend import CeilingReached, Scope
 
 _LEVELS = ("run_usd", "agent_day_usd", "month_usd")
 

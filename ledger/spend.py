@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, literal, null, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, literal, null, or_, select, update
 
 from contracts.errors import BatonError, NotFound
 from contracts.money import CeilingRefused, usd
 from ledger.db import insert_once, now_us
+from ledger.slices import Slice, share_of
 from ledger.statement import Statement
 from ledger.tables import reservation, scope
 
@@ -36,22 +37,6 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """A child's part of what `parent` may spend: of `among` children, which are called `group` and a name."""
-
-    parent: str
-    group: str
-    name: str
-    among: int
-    kept_back: int
-
-    @property
-    def id(self) -> str:
-        """The id of its scope."""
-        return f"{self.parent}/{self.group}/{self.name}"
-
-
-@dataclass(frozen=True)
 class About:
     """What a reservation is for."""
 
@@ -68,11 +53,11 @@ _TAKE = Statement(
     update(scope)
     .where(
         scope.c.id == bindparam("wanted"),
-        scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling - scope.c.ceiling * _BACK // 1000,
+        or_(_AMOUNT == 0, scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling - scope.c.ceiling * _BACK // 1000),
     )
     .values(held=scope.c.held + _AMOUNT)
 )
-"""One conditional UPDATE: reading first and writing then lets two callers take the same room."""
+"""One conditional UPDATE: reading first and writing then lets two callers take the same room. What costs nothing needs none."""
 
 _SHIFT = Statement(
     update(scope)
@@ -180,37 +165,32 @@ def _take(connection: Connection, wanted: Scope, amount: int) -> None:
 
 
 def _take_slice(connection: Connection, wanted: Slice, amount: int) -> None:
-    """Hold `amount` in a child's slice. The parent's scope was taken before: its row is ours until the end.
-
-    A new slice is an equal part of what is free; one that is used up gets more, as far as nothing is promised to its siblings.
-    """
+    """Hold `amount` in a child's slice. The parent's scope was taken before: its row is ours until the end."""
     if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=0) == 1:
         return
     parent = _SCOPE.first(connection, wanted=wanted.parent)
     assert parent is not None, "it was taken before"
     there = {row.id: row for row in _SLICES.all(connection, of=wanted.parent)}
-    others = [row for row in there.values() if row.id != wanted.id and row.closed_at is None]
-    promised = sum(max(row.ceiling - row.spent - row.held, 0) for row in others)
-    usable = parent.ceiling - parent.ceiling * wanted.kept_back // 1000
-    free = usable - parent.spent - (parent.held - amount) - promised
-    mine = there.get(wanted.id)
-    needed = amount + (0 if mine is None else mine.spent + mine.held)
-    if amount > free:
-        why = f"{usd(promised)} of it is promised to other children; " if promised else ""
-        raise CeilingReached(wanted.parent, parent.ceiling, parent.spent, parent.held - amount, amount, why)
-    if mine is None:
-        opened = sum(one.startswith(f"{wanted.parent}/{wanted.group}/") for one in there)
-        ceiling = max(needed, free // max(wanted.among - opened, 1))
-        insert_once(connection, scope, id=wanted.id, ceiling=ceiling, parent=wanted.parent)
+    share = share_of(parent, there, wanted, amount)
+    if 0 < amount > share.room:
+        raise CeilingReached(wanted.parent, parent.ceiling, parent.spent, parent.held - amount, amount, share.why)
+    if wanted.id in there:
+        _GROW.run(connection, wanted=wanted.id, to=share.ceiling)
     else:
-        _GROW.run(connection, wanted=wanted.id, to=needed)
+        insert_once(connection, scope, id=wanted.id, ceiling=share.ceiling, parent=wanted.parent)
     _SHIFT.run(connection, wanted=wanted.id, by_spent=0, by_held=amount)
 
 
 def give_back(connection: Connection, slice_id: str) -> None:
-    """A child has ended: what is left of its slice is free for others. Where there is no such slice nothing happens."""
+    """A child has ended: what is left of its slice is free for others, and so is the part of one that has never called."""
     query = update(scope).where(scope.c.id == slice_id)
-    connection.execute(query.values(ceiling=scope.c.spent + scope.c.held, closed_at=now_us()))
+    now = now_us()
+    if connection.execute(query.values(ceiling=scope.c.spent + scope.c.held, closed_at=now)).rowcount == 0:
+        steps = slice_id.split("/")
+        above = scope.c.id.in_(["/".join(steps[:number]) for number in range(1, len(steps))])
+        parent = connection.execute(select(scope.c.id).where(above).order_by(func.length(scope.c.id).desc())).scalar()
+        if parent is not None:
+            insert_once(connection, scope, id=slice_id, ceiling=0, parent=parent, closed_at=now)
 
 
 def settle(connection: Connection, reservation_id: str, cost: int | None) -> int:

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, select
 from ledger import ceilings, spend
 from ledger.ceilings import Change
 from ledger.db import Ledger
-from ledger.spend import CeilingReached, Scope, Slice
+from ledger.slices import Slice
+from ledger.spend import CeilingReached, Scope
 from ledger.tables import scope
 from tests.ledger.racing import at_once
 
@@ -41,15 +42,64 @@ def test_each_child_gets_an_equal_part(ledger: Ledger) -> None:
 
 
 def test_a_child_cannot_starve_its_siblings(ledger: Ledger) -> None:
-    """A greedy child gets what nobody is promised, and then is refused, although the run has money left; a sibling goes on."""
+    """A child that has used its part is refused, although the run has money left: the rest is promised, begun or not."""
     ledger.tx_now(child, "a", 2 * DOLLAR)
     ledger.tx_now(child, "b", 100)
-    ledger.tx_now(child, "a", 3 * DOLLAR)  # b was promised a third of the six dollars that were left: two
     with pytest.raises(CeilingReached) as caught:
-        ledger.tx_now(child, "a", DOLLAR + 1)
-    assert "is promised to other children" in caught.value.refused.why
+        ledger.tx_now(child, "a", 1)
+    assert caught.value.refused.why == "$5.9999 of it is promised to other children, 2 of which have not begun; "
     assert caught.value.refused.scope == RUN
-    ledger.tx_now(child, "b", 1_999_900)
+    for name, amount in {"b": 1_999_900, "c": 2 * DOLLAR, "d": 2 * DOLLAR}.items():
+        ledger.tx_now(child, name, amount)
+
+
+def test_a_first_call_may_take_more_than_an_equal_part(ledger: Ledger) -> None:
+    """A call dearer than an equal part is made; the others share what it leaves, and it gets no second one like it."""
+    ledger.tx_now(child, "a", 5 * DOLLAR)
+    with pytest.raises(CeilingReached, match="3 of which have not begun"):
+        ledger.tx_now(child, "a", 1)
+    for name in "bcd":
+        ledger.tx_now(child, name, DOLLAR)
+    with pytest.raises(CeilingReached):
+        ledger.tx_now(child, "b", 1)
+
+
+def test_a_child_that_never_called_leaves_its_part(ledger: Ledger) -> None:
+    """One that ends without a call gives its part back: what was kept for it is free for others. Said twice it counts once."""
+    ledger.tx_now(child, "a", 4 * DOLLAR, among=2)
+    with pytest.raises(CeilingReached, match="1 of which has not begun"):
+        ledger.tx_now(child, "a", DOLLAR, among=2)
+    for _ in range(2):
+        ledger.tx_now(spend.give_back, f"{RUN}/write/1/b")
+    ledger.tx_now(child, "a", 4 * DOLLAR, "all", among=2)
+    assert slices(ledger) == {"a": (8 * DOLLAR, 8 * DOLLAR), "b": (0, 0)}
+
+
+def test_a_child_of_a_run_that_never_called_leaves_nothing(ledger: Ledger) -> None:
+    """Where no scope is there to give back to, nothing is made."""
+    ledger.tx_now(spend.give_back, f"{RUN}/write/1/b")
+    assert slices(ledger) == {}
+
+
+def test_a_child_that_had_ended_may_begin_again(ledger: Ledger) -> None:
+    """After a reset a child that never called, or had ended, gets a slice again."""
+    ledger.tx_now(child, "a", 100)
+    for name in "ab":
+        ledger.tx_now(spend.give_back, f"{RUN}/write/1/{name}")
+        ledger.tx_now(child, name, DOLLAR)
+    assert slices(ledger) == {"a": (DOLLAR + 100, DOLLAR + 100), "b": (DOLLAR, DOLLAR)}
+
+
+def test_a_call_that_costs_nothing_finds_room_where_there_is_none(ledger: Ledger) -> None:
+    """Whatever is spent, kept back or promised, and however low a ceiling was set since: what costs nothing is let through."""
+    ledger.tx_now(coordinator, 9 * DOLLAR)
+    ledger.tx_now(ceilings.change, Change("one", RUN, DOLLAR, "maria", "", "cli"))
+    with pytest.raises(CeilingReached):
+        ledger.tx_now(child, "a", 1)
+    for name in "aab":
+        ledger.tx_now(child, name, 0)
+    ledger.tx_now(coordinator, 0)
+    assert slices(ledger) == {"a": (0, 0), "b": (0, 0)}
 
 
 def test_what_a_child_leaves_is_free_again(ledger: Ledger) -> None:
@@ -89,7 +139,7 @@ def test_nothing_is_held_anywhere_after_a_refusal(ledger: Ledger) -> None:
 
 
 def test_simultaneous_children_never_pass_what_children_may_have(ledger: Ledger) -> None:
-    """Forty calls of four children at once: no more than the run's eight dollars are held, and slices and run agree."""
+    """Forty calls of four children at once: each gets the six that its two dollars hold, and slices and run agree."""
     given = [(name, number) for number in range(10) for name in "abcd"]
 
     def one(which: tuple[str, int]) -> str:
@@ -99,7 +149,4 @@ def test_simultaneous_children_never_pass_what_children_may_have(ledger: Ledger)
     granted = sum(isinstance(outcome, str) for outcome in outcomes)
     assert all(isinstance(outcome, str | CeilingReached) for outcome in outcomes), outcomes
     held = {row.id: row.held for row in ledger.read_now(lambda connection: connection.execute(select(scope)).all())}
-    assert held[RUN] == granted * 300_000 <= 8 * DOLLAR
-    assert sum(amount for name, amount in held.items() if name != RUN) == held[RUN]
-    # Eight dollars hold 26 calls; each child keeps less than the worth of one from the others, so at most three are lost.
-    assert 23 <= granted <= 26
+    assert held == {RUN: granted * 300_000} | {f"{RUN}/write/1/{name}": 6 * 300_000 for name in "abcd"}
