@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from contracts.base import Contract, Digest, Input, PerMille
+from contracts.base import Contract, Digest, Input, PerMille, Span
 
 MODEL = r"^[a-z][a-z0-9_-]*:.+$"
 """A model by its provider: `provider:model`."""
@@ -35,8 +35,8 @@ class Limits(Input):
         exclude_if=_is_none,
         description="input tokens of one call above which older tool results give way to references",
     )
-    wall: timedelta = Field(default=timedelta(minutes=30), description="of the step; waiting for people does not count")
-    call: timedelta = Field(default=timedelta(minutes=5), description="of one model call")
+    wall: Span = Field(default=timedelta(minutes=30), description="of the step; waiting for people does not count")
+    call: Span = Field(default=timedelta(minutes=5), description="of one model call")
     clarify: int = Field(default=3, ge=0, le=10, description="rounds of questions to a person")
 
 
@@ -49,7 +49,7 @@ def _lifetime(value: object) -> object:
     raise ValueError("say how long a reply is kept, as in PT24H, or false")
 
 
-Lifetime = Annotated[Annotated[timedelta, Field(gt=timedelta(), le=timedelta(days=366))] | None, BeforeValidator(_lifetime)]
+Lifetime = Annotated[Span | None, BeforeValidator(_lifetime)]
 
 
 class AgentFile(Input):
@@ -110,7 +110,7 @@ class Choice(Input):
     quality: int = Field(default=0, ge=0, le=9, description="how good it is, for a class with a minimum")
     context: int | None = Field(default=None, ge=1, description="most input tokens of a call that it is asked")
     most_micros: int | None = Field(default=None, ge=0, description="most that one call may cost here, in micro-dollars")
-    latency: timedelta | None = Field(default=None, gt=timedelta(), description="longest that one call may take here")
+    latency: Span | None = Field(default=None, description="longest that one call may take here")
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1, description="input and output")
 

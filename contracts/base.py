@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -43,6 +44,12 @@ def _without_nul(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_one_line)]
 """Text on one line that ends up in a name, an address or a command's arguments: no program takes it with a NUL in it."""
+
+LONGEST = timedelta(days=366)
+"""The longest that anything is waited for: beyond it a typing error is likelier, and far beyond it clocks run over."""
+
+Span = Annotated[timedelta, Field(gt=timedelta(), le=LONGEST)]
+"""How long something lasts, more than nothing. As ISO 8601, such as "PT30S"."""
 
 Command = Annotated[str, AfterValidator(_without_nul)]
 
