@@ -153,7 +153,9 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
         if agent.file.model_class not in catalogue.routes.classes:
             known = ", ".join(sorted(catalogue.routes.classes))
             raise Misconfigured(f"agents/{agent.file.name}: class {agent.file.model_class!r} is not in routes.toml ({known})")
-        chain_of(agent, catalogue.newest)
+    # Of older versions a run has pinned what stood in for them then; their files may not change to fit what does today.
+    for name in sorted({agent.file.name for agent in catalogue.agents}):
+        chain_of(catalogue.newest(name), catalogue.newest)
     return catalogue
 
 

@@ -12,6 +12,7 @@ from activities.commit import commit_riders
 from contracts.away import FallBack
 from contracts.base import Contract, canonical, sha256
 from contracts.delivery import TestNotes, TestTask
+from contracts.errors import Misconfigured
 from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.routing import Routing, RoutingTask
@@ -60,7 +61,12 @@ class Fallbacks:
         return await self._ledger.tx(self._fall_back, request)
 
     def _fall_back(self, connection: Connection, request: FallBack) -> Handoff[Any]:
-        function = FUNCTIONS[request.function]
+        function = FUNCTIONS.get(request.function)
+        if function is None:
+            raise Misconfigured(
+                f"{request.agent}, as its run pinned it, is stood in for by the function {request.function!r}, "
+                "which this release does not have; finish the run with a worker of the release that it began with, or cancel it"
+            )
         body = function.make(function.takes.read(request.task)).model_dump(mode="json")
         task = artifacts.put(connection, self._ledger.files, request.task.encode(), "application/json")
         digest = sha256(canonical(body))

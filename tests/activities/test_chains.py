@@ -55,6 +55,30 @@ def test_a_chain_that_cannot_be_used_is_refused_at_start(tmp_path: Path, fallbac
     assert said in str(caught.value)
 
 
+def test_an_older_version_keeps_no_worker_from_starting(tmp_path: Path) -> None:
+    """What stands in for it takes another contract by now, or is gone: its file is frozen, and runs pin the newest only."""
+    catalogue(tmp_path, other=None)
+    for number, fallback in enumerate(("agent:other", "function:gone", None), 1):
+        agentfiles.write(tmp_path, version=number, tools=[], fallback=fallback)
+    agentfiles.write(tmp_path, name="other", version=2, tools=[], takes="test_task/1", returns="test_notes/1")
+    found = load_catalogue(tmp_path, TOOLS)
+    assert len(found.agents) == 5
+    assert chain_of(found.newest("helper"), found.newest) == ()
+    agentfiles.write(tmp_path, version=4, tools=[], fallback="agent:other")
+    with pytest.raises(Misconfigured, match=r"agents/helper/v4.md: fallback: agent 'other' makes of test_task/1"):
+        load_catalogue(tmp_path, TOOLS)
+
+
+async def test_a_function_that_is_gone_is_named(sqlite_url: str, tmp_path: Path) -> None:
+    """A run that pinned an older version ends with what is missing and what to do, not with a mistake of the program's."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    run = RunRef(trace="trace-1", workflow_id="w", path="test/1")
+    request = FallBack(run=run, task="{}", agent="tester@v1", function="gone", why="HTTP 500")
+    with pytest.raises(Misconfigured, match=r"tester@v1, as its run pinned it, .* 'gone', which this release does not have"):
+        await ActivityEnvironment().run(Fallbacks(ledger).fall_back, request)
+    ledger.close()
+
+
 def test_a_fallback_names_its_kind() -> None:
     """A bare name is refused: it does not say whether an agent or a function is meant."""
     with pytest.raises(ContractViolation, match="fallback: String should match pattern"):
