@@ -4,8 +4,11 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from contracts.agents import AgentPin
 from contracts.base import canonical, digest_of, sha256
+from contracts.gates import GateKind
 from contracts.handoff import Handoff, Outcome, Producer
 from contracts.ids import handoff_id
 from contracts.runs import RunChange, RunState
@@ -44,7 +47,12 @@ class Book:
             Scope(MONTH, CEILING),
         ]
         about = About(self.trace, path, self.project, agent.partition("@")[0], model)
-        return self.ledger.tx_now(spend.reserve, key, scopes, amount, price_version="test", worker="w", about=about)
+
+        def reserved(connection: Connection) -> str:
+            spend.lose_earlier(connection, key)
+            return spend.reserve(connection, key, scopes, amount, price_version="test", worker="w", about=about)
+
+        return self.ledger.tx_now(reserved)
 
     def close(self, made: str, how: str) -> None:
         """End an attempt without a reply."""
@@ -88,11 +96,11 @@ class Book:
         self.ledger.tx_now(handoffs.put, made, sha256(canonical(body)), stored)
         return made
 
-    def ask(self, revision: int, subject: Handoff[Any]) -> None:
-        """Put a handoff to the plan gate."""
+    def ask(self, revision: int, subject: Handoff[Any], kind: GateKind = "plan") -> None:
+        """Put a handoff to a gate."""
         digest = sha256(canonical(subject.body))
-        changes = {"trace": self.trace, "revision": revision, "subject": digest, "project": self.project}
-        self.ledger.tx_now(gates.open_gate, samples.opening(samples.view(f"plan-{revision}", **changes)))
+        changes = {"trace": self.trace, "revision": revision, "subject": digest, "project": self.project, "kind": kind}
+        self.ledger.tx_now(gates.open_gate, samples.opening(samples.view(f"{kind}-{revision}", **changes)))
 
     def end(self, state: RunState = "done") -> None:
         """End the run."""
