@@ -27,7 +27,11 @@ def figures(
     project: Project = None,
     as_json: Json = False,
 ) -> None:
-    """Show how agent versions or pipelines did this month, or since then: success, errors, latency, tokens, cost per run."""
+    """Show how agent versions or pipelines did this month, or since then: success, errors, latency, tokens, cost per run.
+
+    ESCALATED is the share of an agent's steps that ended unsure or could_not, and of a pipeline's runs that a person had to be
+    asked about beyond what policy wants: at a gate stuck, clarify or ceiling.
+    """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
         from ledger import figures_quality
@@ -51,7 +55,7 @@ def figures(
 
 _COLUMNS = (
     *("NAME", "DONE", "OUTCOMES", "TURNS", "RETRIES", "P50", "P95", "P99", "TOKENS IN", "OUT", "COST P50", "P90"),
-    *("CACHED", "DEGRADED", "STEPPED UP"),
+    *("CACHED", "DEGRADED", "STEPPED UP", "ESCALATED"),
 )
 
 
@@ -67,6 +71,7 @@ def _row(name: str, one: "Quality") -> list[str]:
         _share(one.cached, one.turns),
         _share(one.degraded, sum(one.outcomes.values())),
         _share(one.stepped_up, one.turns),
+        _share(one.escalated, sum(one.outcomes.values())),
     ]
     done = "-" if one.success is None else f"{one.success / 10:.1f}%"
     return [name or "unknown", done, outcomes or "-", str(one.turns), str(one.retries), *latency, *tokens, *cost, *shares]
@@ -81,13 +86,14 @@ def _share(some: int, whole: int) -> str:
 
 
 def _fields(one: "Quality") -> dict[str, Any]:
-    counts = ("turns", "retries", "tools", "runs", "runs_with_person", "cached", "degraded", "stepped_up", "tokens_unknown")
+    counts = ("turns", "retries", "tools", "runs", "runs_with_person", "cached", "degraded", "stepped_up", "escalated")
     return {
         "success_per_mille": one.success,
         "outcomes": dict(one.outcomes),
         "errors": dict(one.errors),
         "chosen": dict(one.chosen),
-        **{name: getattr(one, name) for name in counts},
+        **{name: getattr(one, name) for name in (*counts, "tokens_unknown")},
+        "escalated_per_mille": one.escalated * 1000 // steps if (steps := sum(one.outcomes.values())) else None,
         **one.tokens,
         "latency_ms": {f"p{percent}": one.latency.percentile(percent) for percent in (50, 95, 99)},
         "cost_per_run_micros": {f"p{percent}": one.cost.percentile(percent) for percent in (50, 90)},

@@ -142,7 +142,9 @@ def left_alone(connection: Connection) -> list[dict[str, Any]]:
 
 
 def answers(connection: Connection, now: datetime, days: int) -> list[dict[str, Any]]:
-    """How many answers each agent version gave, and how many of them a choice that was stepped up to, by why."""
+    """How many answers each agent version gave, how many of them by a choice that was stepped up to, by why, and how many
+    because the choices before it were away.
+    """
     query = (
         select(turn.c.agent, turn.c.chosen, func.count().label("count"))
         .where(turn.c.at >= to_us(now - timedelta(days=days)))
@@ -150,9 +152,11 @@ def answers(connection: Connection, now: datetime, days: int) -> list[dict[str, 
     )
     found: dict[str, dict[str, Any]] = {}
     for row in connection.execute(query):
-        one = found.setdefault(row.agent, {"agent": row.agent, "answers": 0, "stepped_up": {}})
+        one = found.setdefault(row.agent, {"agent": row.agent, "answers": 0, "stepped_up": {}, "outage": 0})
         one["answers"] += row[2]
-        if row.chosen != "first":
+        if row.chosen == "outage":
+            one["outage"] += row[2]
+        elif row.chosen != "first":
             one["stepped_up"][row.chosen] = row[2]
     return [found[agent] for agent in sorted(found)]
 

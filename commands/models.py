@@ -44,7 +44,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     for one in alone:
         out.line(f"{one['breaker']} is {one['state']}{_until(one['until'])}: {safe(one['why'])}")
     for one in counted:
-        out.line(f"{one['agent']}: {one['answers']} answers in {DAYS} days{_steps(one['stepped_up'])}")
+        out.line(f"{one['agent']}: {one['answers']} answers in {DAYS} days{_steps(one['stepped_up'])}{_spare(one['outage'])}")
     stopped = [one for one in alone if one["state"] != "failing"]
     if stopped:
         out.note("each is tried with one call when its time is over; `baton models close NAME -m why` closes one now")
@@ -81,6 +81,10 @@ def _cells(row: "Route") -> list[str]:
 
 def _until(until: datetime | None) -> str:
     return "" if until is None else f" until {clock(until)}"
+
+
+def _spare(answered: int) -> str:
+    return f", {answered} while another model was away" if answered else ""
 
 
 def _steps(stepped: dict[str, int]) -> str:

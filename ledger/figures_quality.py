@@ -18,6 +18,12 @@ TOKENS = ("tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write", 
 BY_PEOPLE = frozenset({"approve", "reject", "request_changes", "answer", "raise_ceiling", "stop", "happened", "did_not_happen"})
 """States of gates that a person has closed."""
 
+GIVEN_UP = frozenset({"unsure", "could_not"})
+"""How steps end that somebody else has to go on from."""
+
+ESCALATIONS = frozenset({"stuck", "clarify", "ceiling"})
+"""Kinds of gates that open because a run cannot go on by itself, and not because policy wants each one looked at."""
+
 
 @dataclass
 class Quality:
@@ -25,8 +31,10 @@ class Quality:
 
     `outcomes` counts steps of an agent by how they ended (`done`, `unsure`, `could_not`; `nothing`: the run ended before they
     had an output; `open`), and runs of a pipeline by their state. Latency and tokens are those of turns; a turn without usage
-    is in `tokens_unknown` and not in `tokens`. A stepped-up turn was answered by a choice that is not the class's first.
-    `cost` is micro-dollars per run, retried attempts included; a run counts once it has ended.
+    is in `tokens_unknown` and not in `tokens`. A stepped-up turn was answered by a choice for what a first one could not do;
+    one that answered because others were away is none. `escalated` counts steps of an agent that ended in one of `GIVEN_UP`,
+    and runs of a pipeline in which a gate of `ESCALATIONS` was opened. `cost` is micro-dollars per run, retried attempts and
+    what was paid outside the time included; a run counts once it has ended.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -35,6 +43,7 @@ class Quality:
     cached: int = 0
     chosen: Counter[str] = field(default_factory=Counter)
     degraded: int = 0
+    escalated: int = 0
     retries: int = 0
     tools: int = 0
     runs: int = 0
@@ -53,8 +62,8 @@ class Quality:
 
     @property
     def stepped_up(self) -> int:
-        """Turns that a choice answered which is not its class's first."""
-        return self.turns - self.chosen["first"]
+        """Turns that a choice answered because a reply could not be used, or a step had ended unsure."""
+        return self.chosen["invalid"] + self.chosen["unsure"]
 
 
 _WITHOUT_ERROR = {"settled": "dropped", "released": "not made"}
@@ -97,6 +106,7 @@ def _count_run(into: Quality, family: Family, cost: int) -> None:
     into.outcomes[family.run.state if family.run.state in FINAL else "open"] += 1
     into.runs_with_person += any(row.state in BY_PEOPLE for row in family.gates)
     into.degraded += any(row.degraded for row in family.handoffs)
+    into.escalated += any(row.kind in ESCALATIONS for row in family.gates)
     if family.run.state in FINAL:
         into.cost.add(cost)
 
@@ -109,14 +119,16 @@ def _count_agents(found: dict[str, Quality], family: Family, period: Period) -> 
     for name, rows in turns.items():
         _count_turns(found[name], rows)
     paid: dict[str, list[Charge]] = defaultdict(list)
+    whole: Counter[str] = Counter()
     for charge in charges_of(family):
+        whole[charge.agent] += charge.charged
         if period.has(charge.at):
             paid[charge.agent].append(charge)
     for name in turns.keys() | paid.keys():
         _count_charges(found[name], paid[name])
         found[name].runs += 1
         if family.run is not None and family.run.state in FINAL:
-            found[name].cost.add(sum(charge.charged for charge in paid[name]))
+            found[name].cost.add(whole[name])
     _count_steps(found, family, period)
 
 
@@ -134,6 +146,7 @@ def _count_steps(found: dict[str, Quality], family: Family, period: Period) -> N
     for path, (name, at, outcome) in steps.items():
         if period.has(at):
             found[name].outcomes[outcome] += 1
+            found[name].escalated += outcome in GIVEN_UP
             found[name].degraded += path in made and made[path].degraded
 
 

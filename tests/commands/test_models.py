@@ -72,12 +72,13 @@ def test_rates_and_step_ups_are_counted(baton: Baton, ledger: Ledger) -> None:
     (folder / "routes.toml").write_text(limited)
     baton.set(BATON_AGENTS=folder)
     ledger.tx_now(rates.take, "model:openai:small", Rate(3, 900), 120, now_us())
-    for number, chosen in enumerate(("first", "first", "invalid")):
+    for number, chosen in enumerate(("first", "first", "invalid", "outage", "outage")):
         ledger.tx_now(_answered, f"{number}", chosen)
     ran = baton("models", "--json")
     assert (ran.json["routes"][0]["requests"], ran.json["routes"][0]["tokens"]) == (1, 120)
-    assert ran.json["answers"] == [{"agent": "helper@v1", "answers": 3, "stepped_up": {"invalid": 1}}]
-    assert "helper@v1: 3 answers in 7 days, 1 stepped up for invalid" in baton("models").out
+    assert ran.json["answers"] == [{"agent": "helper@v1", "answers": 5, "stepped_up": {"invalid": 1}, "outage": 2}]
+    said = "helper@v1: 5 answers in 7 days, 1 stepped up for invalid, 2 while another model was away"
+    assert said in baton("models").out
 
 
 def _answered(connection: Connection, identity: str, chosen: str) -> None:

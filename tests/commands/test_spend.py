@@ -164,7 +164,23 @@ def test_figures_of_agents(baton: Baton, books: list[Book]) -> None:
     assert (planner["success_per_mille"], planner["turns"], planner["retries"]) == (500, 2, 1)
     assert planner["cost_per_run_micros"] == {"p50": 700_000, "p90": 1_000_000}
     assert planner["latency_ms"] == {"p50": 1, "p95": 1, "p99": 1}
-    assert figures(baton)["writer"]["turns"] == 0
+    assert (planner["escalated"], planner["escalated_per_mille"]) == (0, 0)
+    writer = figures(baton)["writer"]
+    assert (writer["turns"], writer["escalated_per_mille"]) == (0, None)
+
+
+def test_the_escalated_share_is_in_table_and_document(baton: Baton, ledger: Ledger) -> None:
+    """One step of three ended unsure, and its run asked a person: 33.3% of the agent's steps, all of the pipeline's runs."""
+    book = Book(ledger)
+    for path in ("a", "b", "c"):
+        book.call(key(path), 5, 5, path=path)
+        made = book.answer(path, "unsure" if path == "a" else "done")
+    book.ask(1, made, "clarify")
+    for of, name, share in (("agents", "planner@v1", "33.3%"), ("pipelines", "Delivery", "100.0%")):
+        ran = baton("figures", of)
+        assert ran.out.splitlines()[0].split()[-1] == "ESCALATED"
+        assert lines(ran.out)[name][-1] == share
+        assert figures(baton, of)[name]["escalated"] == 1
 
 
 def test_figures_of_pipelines(baton: Baton, books: list[Book]) -> None:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from contracts.conversation import Usage
+from contracts.gates import GateKind
+from contracts.handoff import Outcome
 from ledger import figures_quality, turns
 from ledger.db import Ledger, to_us
 from ledger.figures_period import Period
@@ -18,6 +20,8 @@ from ledger.tables import reservation, turn
 from tests.ledger import samples
 from tests.ledger.books import Book, key
 
+THEN = datetime(2026, 2, 1, tzinfo=UTC)
+ESCALATING: list[tuple[str, Outcome]] = [("a", "done"), ("b", "could_not"), ("c", "unsure")]
 EVER = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
@@ -131,6 +135,60 @@ def test_cost_of_a_run_has_its_lost_attempts(ledger: Ledger) -> None:
     assert agents(ledger)["planner@v1"].cost.percentile(90) == 1008
 
 
+def test_cost_of_a_run_is_of_all_its_time(ledger: Ledger) -> None:
+    """A run that began before: its cost is whole, for its pipeline and for its agents; what was spent is of the time."""
+    book = Book(ledger)
+    book.call(key("old"), 50, 40)
+    book.call(key("new"), 50, 3, after=key("old"))
+    _put_back(ledger, key("old"))
+    book.end()
+    since = Period(THEN, EVER.until)
+    one = ledger.read_now(figures_quality.agents, since)["planner@v1"]
+    all_agents = ledger.read_now(figures_quality.pipelines, since)["Delivery"]
+    assert (one.money.spent, all_agents.money.spent) == (3, 3)
+    assert (one.cost.percentile(50), all_agents.cost.percentile(50)) == (43, 43)
+
+
+def test_an_answer_during_an_outage_is_no_step_up(ledger: Ledger) -> None:
+    """Only what a first choice could not do steps up; that others were away says nothing of the work."""
+    book = Book(ledger)
+    for number, chosen in enumerate(("first", "outage", "outage", "invalid", "unsure")):
+        book.call(key(number), 50, 40, chosen=chosen, path=str(number))
+    assert (pipelines(ledger)["Delivery"].stepped_up, agents(ledger)["planner@v1"].stepped_up) == (2, 2)
+
+
+def test_a_step_that_gives_up_is_escalated(ledger: Ledger) -> None:
+    """Of an agent's steps those that ended unsure or could_not; what is done, open or cut off is none."""
+    book = Book(ledger)
+    for path in ("a", "b", "c", "d"):
+        book.call(key(path), 50, 40, path=path)
+    for path, outcome in ESCALATING:
+        book.answer(path, outcome)
+    found = agents(ledger)["planner@v1"]
+    assert (found.escalated, sum(found.outcomes.values())) == (2, 4)
+    book.end("cancelled")
+    assert agents(ledger)["planner@v1"].escalated == 2
+
+
+GATES: list[tuple[tuple[GateKind, ...], int]] = [
+    (("plan", "change", "action"), 0),
+    (("plan", "clarify"), 1),
+    (("stuck",), 1),
+    (("ceiling", "ceiling", "stuck"), 1),
+]
+
+
+@pytest.mark.parametrize(("kinds", "escalated"), GATES, ids=str)
+def test_a_run_that_cannot_go_on_by_itself_is_escalated(ledger: Ledger, kinds: tuple[GateKind, ...], escalated: int) -> None:
+    """A run counts once where it asked a person beyond what policy wants looked at, and not for its ordinary gates."""
+    book = Book(ledger)
+    book.call(key("1"), 50, 40)
+    made = book.answer("plan")
+    for number, kind in enumerate(kinds, 1):
+        book.ask(number, made, kind)
+    assert pipelines(ledger)["Delivery"].escalated == escalated
+
+
 def test_a_degraded_handoff_is_counted_and_a_text_about_one_is_not(ledger: Ledger) -> None:
     """A step that a fallback did counts, in its agent and in its run; what an agent writes about one does not."""
     book = Book(ledger)
@@ -169,9 +227,13 @@ def test_figures_are_of_their_time(ledger: Ledger) -> None:
     book = Book(ledger)
     book.call(key("old"), 50, 40)
     book.call(key("new"), 50, 40, after=key("old"))
-    then = datetime(2026, 1, 1, tzinfo=UTC)
-    for table, column in ((turn, turn.c.id), (reservation, reservation.c.call_key)):
-        back = update(table).where(column == key("old")).values(at=to_us(then))
-        ledger.tx_now(lambda connection, back=back: connection.execute(back))
-    found = ledger.read_now(figures_quality.agents, Period(datetime(2026, 2, 1, tzinfo=UTC), EVER.until))
+    _put_back(ledger, key("old"))
+    found = ledger.read_now(figures_quality.agents, Period(THEN, EVER.until))
     assert (found["planner@v1"].turns, found["planner@v1"].money.spent) == (1, 40)
+
+
+def _put_back(ledger: Ledger, call: str) -> None:
+    """This call was made a month before `THEN`."""
+    for table, column in ((turn, turn.c.id), (reservation, reservation.c.call_key)):
+        back = update(table).where(column == call).values(at=to_us(datetime(2026, 1, 1, tzinfo=UTC)))
+        ledger.tx_now(lambda connection, back=back: connection.execute(back))
