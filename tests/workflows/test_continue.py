@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import Connection, func, select
 from temporalio.client import Client, WorkflowHandle
 
+from contracts.growth import Growth
 from ledger import runs
 from ledger.tables import decision, feed, reservation, turn
 from tests import scripts
-from tests.scripts import a_tester, answer, edit, item, plan, read, says, writer
+from tests.scripts import a_tester, answer, could_not, edit, item, plan, read, says, writer
 from tests.stack import Stack, dev_server, git, sample, stack
+from tests.workflows.test_context import past
 
 SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=70"
 """Events after which the server suggests to continue as new; four thousand without this."""
@@ -85,6 +87,23 @@ async def test_a_loop_goes_on_in_the_middle(start: Short, tmp_path: Path) -> Non
     assert found["lines"] == found["keys"]
     assert (row.trace, row.state) == (run.first_execution_run_id, "done")
     assert git(origin, "rev-parse", "fix/long") == report.commit
+
+
+async def test_what_let_a_large_step_go_on_decides_nothing_else(start: Short, tmp_path: Path) -> None:
+    """A held planner is let on and continues as new in its loop; when an item could not be done, a person is asked anew."""
+    once = says("planner", *[read("shop/pricing.py")] * 6, answer(plan(item("fix", ["shop/pricing.py"]))))
+    async with start(once, writer("fix", could_not("the file is odd")), growth=Growth(context="hold")) as running:
+        past(running.ledger, running.parts.catalogue.newest("planner").digest, context=10)
+        run = await running.deliver(sample(tmp_path / "sample"))
+        await running.approve(run, "stuck-1")
+        await running.approve(run, "plan")
+        stuck = await running.gate(run, "stuck")
+        chain = await chain_of(running.client.get_workflow_handle(run.id, run_id=run.first_execution_run_id))
+        await running.decide(stuck, "reject", note="then not")
+        report = await run.result()
+    assert len(chain) == 2
+    assert "the file is odd" in " ".join(stuck.facts)
+    assert report.state == "could_not"
 
 
 async def test_decisions_around_it_are_neither_dropped_nor_doubled(start: Short, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from contracts.gates import GateView
 from ledger import ceilings
 from ledger.ceilings import Change
-from ledger.tables import ceiling_change, reservation, run, scope, trip
+from ledger.tables import ceiling_change, reservation, run, scope, trip, turn
 from tests import scripts
 from tests.scripts import answer, call, calls, says, summary
 from tests.stack import until
@@ -159,6 +160,27 @@ async def test_another_ceiling_is_another_gate(asking: Ask, tmp_path: Path) -> N
         await made.stack.decide(second, "raise_ceiling", to_usd="1")
         assert (await made.ended(started)).handoff.outcome == "done"
     assert [(one.gate, one.how) for one in rows(made, trip)] == [("ceiling-1", "released"), ("ceiling-2", "raise_ceiling")]
+
+
+async def test_a_call_that_fails_of_something_else_needs_no_ceiling(asking: Ask, tmp_path: Path) -> None:
+    """The month has room again and the model is away: the ceiling's gate closes although the call is still not answered."""
+    ceilings_ = {"run_usd": 1, "agent_day_usd": 1, "month_usd": "0.001"}
+    breakers = {"failures": 1, "cooldown": timedelta(seconds=1), "longest": timedelta(seconds=1)}
+    async with paid(asking, tmp_path, ceilings=ceilings_, breakers=breakers) as (made, server):
+        started = await made.start()
+        view = await made.stack.gate(started, "ceiling")
+        assert view.ceiling is not None
+        server.faults.set("test", "server")
+        await made.stack.ledger.tx(ceilings.raise_to, Change("up", view.ceiling.scope, 5_000_000, "maria", "", "cli"))
+        await started.signal("nudge", {})
+
+        async def closed() -> bool | None:
+            return True if [one.how for one in rows(made, trip)] == ["released"] else None
+
+        await until(closed, "the gate closed while nobody had answered")
+        assert rows(made, turn) == []
+        server.faults.clear()
+        assert (await made.ended(started)).handoff.outcome == "done"
 
 
 @pytest.mark.parametrize("said", [[], ["x"], [{}], [{"path": "a", "refused": {"scope": 1}}], [{}, {}]])

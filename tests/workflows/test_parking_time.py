@@ -1,5 +1,6 @@
 """Runs that wait for money, on a server that skips time: they look again by themselves, and silence stops them."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -7,10 +8,11 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from ledger import ceilings
+from ledger import ceilings, gates
 from ledger.ceilings import Change
 from tests import scripts
 from tests.paid import copied
+from tests.scripts import answer, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, sample, stack
 from tests.wire.server import WireServer
 from tests.workflows.test_gates import PLANNER, environment
@@ -63,3 +65,24 @@ async def test_a_raise_that_nobody_told_of_is_found(environment: WorkflowEnviron
             assert (await running.gate(run, "plan")).gate == "plan-1"
             assert "closed gate ceiling-1: released | there is room again for what waited" in await running.said(run)
             await run.cancel()
+
+
+async def test_a_stop_ends_children_that_wait_for_a_person(environment: WorkflowEnvironment, tmp_path: Path) -> None:
+    """Stopped at the ceiling of one child, the run ends at once: the other one's question is nobody's any more."""
+    which = {"id": "which", "text": "Which one?"}
+    agents = [says("planner", answer(plan(item("one", ["one.py"]), item("two", ["two.py"]))))]
+    agents += [writer(name, unsure("both fit", which), answer(summary())) for name in ("one", "two")]
+    async with WireServer(script=scripts.save(tmp_path / "wire.yaml", *agents)) as wire:
+        options = {"openai_base_url": wire.openai_url, "agents": copied(tmp_path / "agents")}
+        with environment.with_time_skipping_disabled():
+            async with stack(environment.client, tmp_path / "state", **options) as running:
+                run = await running.deliver(sample(tmp_path / "sample", {"one.py": "", "two.py": ""}), check="true")
+                await running.approve(run, "plan")
+                asked = [await running.gate(run, f"write.1.{name}.clarify-1") for name in ("one", "two")]
+                await running.ledger.tx(ceilings.change, Change("cut", f"run:{asked[0].trace}", 1, "olga", "", "test"))
+                await running.decide(asked[0], "answer", answers={"which": "the first"})
+                await running.decide(await running.gate(run, "ceiling"), "stop", note="enough")
+                report = await asyncio.wait_for(run.result(), 60)
+                left = await running.ledger.read(gates.open_gates)
+    assert (report.state, left) == ("could_not", [])
+    assert "enough" in report.reason

@@ -34,10 +34,15 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
             if (refused := _refused(kit, error)) is not None:
                 await wait_for_room(kit, talk.run.path, refused, parked, woken)
                 parked += 1
-            elif not await _worth_asking_again(kit, talk, error):
+                continue
+            if parked:
+                # It had its money and failed of something else: nobody need decide about a ceiling for it.
+                await goes_on(kit, talk.run.path)
+                parked = 0
+            if not await _worth_asking_again(kit, talk, error):
                 raise
         else:
-            talk.away_since, talk.waits = None, 0
+            talk.answered()
             if parked:
                 await goes_on(kit, talk.run.path)
             return turn

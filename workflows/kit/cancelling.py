@@ -1,6 +1,9 @@
 """Cancellation of a workflow, where Temporal alone would lose it."""
 
 import asyncio
+from typing import Any
+
+from temporalio import workflow
 
 
 def not_cancelled() -> None:
@@ -12,3 +15,18 @@ def not_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def send(workflow_id: str, name: str, said: dict[str, Any]) -> None:
+    """Send a signal to another workflow of ours. One that has ended needs it no more.
+
+    Raises a cancellation that arrives meanwhile: in a task of its own, because Temporal takes it from the task that sends.
+    """
+    handle = workflow.get_external_workflow_handle(workflow_id)
+    try:
+        await asyncio.create_task(handle.signal(name, said))
+    except Exception as error:
+        if not workflow.is_failure_exception(error):
+            raise
+        workflow.logger.info("%s did not take %s: %s", workflow_id, name, error)
+    not_cancelled()

@@ -4,10 +4,11 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from contracts.gates import Decided
 from contracts.money import CeilingRefused
+from workflows.kit.cancelling import send
 from workflows.kit.gate import Ask, hold
 from workflows.kit.kit import Kit, within
 from workflows.kit.parking import Halted, Parked, Stopped
@@ -44,7 +45,7 @@ async def wait_for_room(kit: Kit, path: str, refused: CeilingRefused, tries: int
 
 
 async def goes_on(kit: Kit, path: str) -> None:
-    """A step that had waited got through."""
+    """A step that had waited for money does not any more: its call was made, whatever came of it."""
     await _tell_root(kit, Parked(path=path))
 
 
@@ -57,13 +58,8 @@ async def _tell_root(kit: Kit, said: Parked) -> None:
             kit.parking.refused.pop(said.path, None)
         keep_watch(kit)
         return
-    try:
-        await workflow.get_external_workflow_handle(root.workflow_id).signal("parked", said.model_dump(mode="json"))
-    except Exception as error:
-        if not workflow.is_failure_exception(error):
-            raise
-        # The root ends: it cancels this workflow as well, or has let it go.
-        workflow.logger.info("the root did not take %s: %s", said, error)
+    # A root that takes it no more ends: it cancels this workflow as well, or has let it go.
+    await send(root.workflow_id, "parked", said.model_dump(mode="json"))
 
 
 def keep_watch(kit: Kit) -> None:
@@ -77,6 +73,8 @@ async def _pass_nudges_down(kit: Kit) -> None:
     while True:
         await workflow.wait_condition(lambda: parking.woken != parking.passed_down)
         parking.passed_down = parking.woken
+        if kit.gives_back and workflow.patched("give-back-first"):
+            await kit.flush()  # what an ended child left may be what its siblings wait for
         if parking.stopped:
             await kit.tell_children("halted", Halted(reason=parking.stopped).model_dump(mode="json"))
         else:
@@ -90,6 +88,8 @@ async def _hold_gates(kit: Kit) -> None:
         try:
             await _hold_one(kit)
         except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
             workflow.logger.error("the ceiling's gate could not be held: %s", error)
             await workflow.sleep(LONGEST_WAIT, summary="tries to open the ceiling's gate again")
 

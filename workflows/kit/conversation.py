@@ -70,9 +70,17 @@ class Conversation:
     sent: set[str] = field(default_factory=set)
     tried: When = "first"
     degraded: str = ""
-    away_since: datetime | None = None
+    away: dict[str, datetime] = field(default_factory=dict)
+    """Since when no model answers, by what it is that they lack."""
     waits: int = 0
+    told: bool = False
+    """The feed says that it waits."""
     insists: bool = False
+
+    def answered(self) -> None:
+        """A model has answered, or is waited for no more."""
+        self.away.clear()
+        self.waits, self.told = 0, False
 
     def stand_in(self, pin: AgentPin, why: str) -> "Conversation":
         """The same step for another agent."""

@@ -125,7 +125,7 @@ async def _child(
     try:
         for wait in (*FORMER_WAITS, None):
             try:
-                handoff: Handoff[Any] = await workflow.execute_child_workflow(
+                running = await workflow.start_child_workflow(
                     run,
                     asked,
                     id=child_id,
@@ -137,8 +137,13 @@ async def _child(
                 if wait is None or not (kit.was_reset and workflow.patched("former-child")):
                     raise
                 await _end_former(child_id, wait)
+                if kit.parking.stopped:
+                    return made_by_us(ref, "coordinator", "could_not", kit.parking.stopped)
             else:
                 break
+        if kit.parking.stopped:
+            kit.parking.wake()  # it was not there yet when its siblings were told
+        handoff: Handoff[Any] = await running
         not_cancelled()
         return handoff
     except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
@@ -155,9 +160,10 @@ async def _child(
 async def _end_former(child_id: str, wait: timedelta) -> None:
     """Cancel the child of the run before a reset, which Temporal lets run on, and give it time to end."""
     try:
-        await workflow.get_external_workflow_handle(child_id).cancel()
+        await asyncio.create_task(workflow.get_external_workflow_handle(child_id).cancel())
     except Exception as error:
         if not workflow.is_failure_exception(error):
             raise
         workflow.logger.info("child %s of before the reset has just ended: %s", child_id, error)
+    not_cancelled()
     await workflow.sleep(wait, summary=f"{child_id} of before the reset ends")

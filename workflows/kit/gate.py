@@ -52,7 +52,7 @@ def never() -> bool:
 
 
 async def gate(kit: Kit, ask: Ask) -> Decided:
-    """Open a gate and return how it ended: a verb of its kind, or `expired`.
+    """Open a gate and return how it ended: a verb of its kind, or `expired`. Raises `Stopped` where the run stops meanwhile.
 
     A decision that arrived before the deadline counts, even where its check ends after it. Cancelling the run closes the
     gate as cancelled.
@@ -62,7 +62,10 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
         return await kit.chain.recall(step, Decided)
     await kit.chain.safe_point()
     kit.check_stopped()
-    decided = step.result = await hold(kit, ask)
+    decided = await hold(kit, ask, lambda: bool(kit.parking.stopped))
+    if decided.verb == "released":
+        kit.check_stopped()
+    step.result = decided
     return decided
 
 

@@ -5,7 +5,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from contracts.gates import Decided
 from workflows.kit.bounds import cut
 from workflows.kit.conversation import Conversation
-from workflows.kit.gate import Ask, gate
+from workflows.kit.gate import Ask, hold
 from workflows.kit.kit import Kit
 
 
@@ -28,7 +28,9 @@ async def let_on(kit: Kit, talk: Conversation, error: ActivityError) -> None:
         talk.beyond = True
         return
     why = cut(str(error.cause), 1500)
-    decided = await gate(kit, _question(talk, why))
+    # Not a step of the story: what comes of it is a part of where the agent's step stands, and its gate is not asked again.
+    decided = await hold(kit, _question(talk, why), lambda: bool(kit.parking.stopped))
+    kit.check_stopped()
     if decided.verb == "approve":
         talk.beyond = True
         return

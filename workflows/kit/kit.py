@@ -23,7 +23,7 @@ from workflows.kit import showing, story
 from workflows.kit.admitting import own_ref, request_to_begin
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 from workflows.kit.bounds import keyword, newest_within
-from workflows.kit.cancelling import not_cancelled
+from workflows.kit.cancelling import not_cancelled, send
 from workflows.kit.chain import Chain
 from workflows.kit.inbox import REFUSALS_AT_ONCE, Inbox
 from workflows.kit.lasting import outlasting
@@ -274,16 +274,18 @@ class Kit:
         except BaseException:
             self.lines.give_back(sent.notes)
             self.change = self.change or change
+            self.gives_back[:0] = sent.gives_back
             raise
         not_cancelled()
         return done
 
     @property
     def quiet(self) -> bool:
-        """True if nobody is waited for, and nothing that people sent is still to be recorded."""
+        """True if nobody is waited for, nothing is still to be recorded, and the run has not stopped."""
         inbox = self.inbox
         said = inbox.waiting() or inbox.refusals or inbox.paused or self.pausing.told or self.pausing.recording
-        return not (said or self.children) and workflow.all_handlers_finished()
+        money = self.gives_back or self.parking.stopped
+        return not (said or money or self.children) and workflow.all_handlers_finished()
 
     async def unpaused(self) -> None:
         """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
@@ -298,13 +300,7 @@ class Kit:
     async def tell_children(self, name: str, said: dict[str, Any] | None = None) -> None:
         """Pass a signal down. A child that has just ended needs it no more."""
         for child_id in list(self.children):
-            handle = workflow.get_external_workflow_handle(child_id)
-            try:
-                await handle.signal(name, said or {})
-            except Exception as error:
-                if not workflow.is_failure_exception(error):
-                    raise
-                workflow.logger.info("child %s did not take %s: %s", child_id, name, error)
+            await send(child_id, name, said or {})
 
     def _with_riders(self, request: Any) -> Any:
         change, self.change = self.change, None

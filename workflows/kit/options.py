@@ -60,10 +60,14 @@ DELIVER: dict[str, Any] = WORK | {
 """For approved actions: each attempt asks the target first, so an outage of an hour is waited out and not given to a person."""
 
 
+CHOICES_IN_ONE_ATTEMPT = 3
+"""Where a choice of the route is away an attempt goes on to the next, and each may need the agent's whole limit of a call."""
+
+
 def model_call(pin: AgentPin) -> dict[str, Any]:
     """For one model turn: bounded by the agent's own limit; a cancelled call still settles what it held."""
     return {
-        "start_to_close_timeout": pin.limits.call + timedelta(seconds=30),
+        "start_to_close_timeout": pin.limits.call * CHOICES_IN_ONE_ATTEMPT + timedelta(seconds=30),
         "heartbeat_timeout": HEARTBEAT,
         "retry_policy": RetryPolicy(
             initial_interval=timedelta(seconds=1),

@@ -4,6 +4,7 @@ A wait takes no slot of a worker and outlives every process. It ends when the mo
 settings say.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ NOBODY = "models"
 """Who a handoff says that it is from, where no model could be asked."""
 
 LONG = timedelta(seconds=5)
-"""A longer wait shows in the run's row; a shorter one is over before anybody looks."""
+"""What takes longer, in one wait or in several, shows in the run's row; a shorter one is over before anybody looks."""
 
 MINUTE = timedelta(minutes=1)
 
@@ -54,26 +55,29 @@ async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     if gone is None or not _knows(kit):
         return False
     now = workflow.now()
-    talk.away_since = talk.away_since or now
+    since = talk.away.setdefault(gone.kind, now)
     talk.waits += 1
-    ends = talk.away_since + gone.patience
+    ends = since + gone.patience
     if talk.insists:
         # A person has just said that it is mended: what is left alone still is waited for once.
         talk.insists, ends = False, max(ends, gone.until + LONG)
     if now >= ends or gone.until > ends:
-        talk.away_since, talk.waits = None, 0
+        talk.answered()
         return False
     pause = min(_pause(gone, talk.waits, now), ends - now)
-    await _tell(kit, talk, gone, now + pause, long=pause > LONG)
-    await workflow.sleep(pause, summary=f"{talk.pin.label}: {gone.kind}, asks again later"[:200])
-    if pause > LONG:
+    long = pause > LONG or now - min(talk.away.values()) > LONG
+    await _tell(kit, talk, gone, now + pause, long=long)
+    with contextlib.suppress(TimeoutError):
+        summary = f"{talk.pin.label}: {gone.kind}, asks again later"[:200]
+        await workflow.wait_condition(lambda: bool(kit.parking.stopped), timeout=pause, timeout_summary=summary)
+    if long:
         kit.move("working", next=f"{talk.pin.label} is asked again")
     return True
 
 
 def _pause(gone: ModelsAway, waits: int, now: datetime) -> timedelta:
     """At least until then, longer each time, and not all runs in the same moment."""
-    least = max(gone.until - now, min(timedelta(seconds=2**waits), MINUTE))
+    least = max(gone.until - now, min(timedelta(seconds=2 ** min(waits, 6)), MINUTE))
     return least + min(least, MINUTE) * workflow.random().random() * 0.1
 
 
@@ -83,7 +87,8 @@ async def _tell(kit: Kit, talk: Conversation, gone: ModelsAway, then: datetime, 
     kit.tell(did, gone.why, following)
     if not long or kit.began is None:
         return
-    if talk.waits == 1:
+    if not talk.told:
+        talk.told = True
         kit.note(did, gone.why[:1000], following, actor=talk.pin.label)
     kit.move("working", waiting_for="a model", next=following)
     await kit.flush()

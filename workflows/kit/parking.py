@@ -67,8 +67,10 @@ class Parking:
         self.woken += 1
 
     def waits(self, path: str, refused: CeilingRefused) -> None:
-        """A step waits."""
-        if path in self.refused or len(self.refused) < WAITING_LIMIT:
+        """A step waits. In a run that has stopped it is told so: it may have begun before it could hear of that."""
+        if self.stopped:
+            self.wake()
+        elif path in self.refused or len(self.refused) < WAITING_LIMIT:
             self.refused[path] = refused
 
     def left(self, path: str) -> None:
