@@ -6,11 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from activities.spending import shared_scopes
+from activities.spending import months_of, shared_scopes
 from contracts.agents import AgentPin
 from contracts.money import Ceilings, usd
 from contracts.runs import Note
 from ledger import ceilings as in_ledger
+from ledger.ceilings import Pace
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Problem:
             actor="ledger",
             did="refused a new run for money" if self.refuses else "a ceiling is going to be reached",
             why=self.text,
-            next=f"`baton budget raise {self.scope} --to USD`, or wait for the next period",
+            next=f"`baton budget raise {self.scope} --to USD -m why`, or wait for the next period",
             importance="alert",
         )
 
@@ -46,25 +47,26 @@ def problem(
     found = in_ledger.exhausted(connection, [one.id for one in scopes])
     if found is not None:
         later = f", or wait until {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
-        text = f"{found.numbers}; no new run is admitted. `baton budget raise {found.scope} --to USD`{later}"
+        text = f"{found.numbers}; no new run is admitted. `baton budget raise {found.scope} --to USD -m why`{later}"
         return Problem(found.scope, text)
-    return _heading_past(connection, ceilings, now)
+    return _heading_past(connection, ceilings, project, now)
 
 
-def _heading_past(connection: Connection, ceilings: Ceilings, now: datetime) -> Problem | None:
-    scope = f"month:{now:%Y-%m}"
-    if ceilings.projection == "off" or ceilings.month_usd is None:
+def _heading_past(connection: Connection, ceilings: Ceilings, project: str, now: datetime) -> Problem | None:
+    if ceilings.projection == "off":
         return None
-    month = in_ledger.month_at_its_pace(connection, now, ceilings.projection_after, scope)
-    if month is None or month.projected <= month.ceiling:
-        return None
-    refuses = ceilings.projection == "refuse"
+    for month in months_of(ceilings, project, now):
+        pace = in_ledger.month_at_its_pace(connection, now, ceilings.projection_after, month.id)
+        if pace is not None and pace.projected > pace.ceiling:
+            return _too_fast(month.id, pace, refuses=ceilings.projection == "refuse")
+    return None
+
+
+def _too_fast(scope: str, pace: Pace, *, refuses: bool) -> Problem:
     text = (
-        f"{scope}: the ceiling is {usd(month.ceiling)}, and at its present pace the month will have cost {usd(month.projected)}"
-        + (
-            f'; no new run is admitted. `baton budget raise {scope} --to USD`, or [ceilings] projection = "alert"'
-            if refuses
-            else ""
-        )
+        f"{scope}: the ceiling is {usd(pace.ceiling)}, and at its present pace the month will have cost {usd(pace.projected)}"
     )
+    if refuses:
+        way_out = f'`baton budget raise {scope} --to USD -m why`, or [ceilings] projection = "alert"'
+        text = f"{text}; no new run is admitted. {way_out}"
     return Problem(scope, text, refuses)

@@ -30,13 +30,18 @@ def parts_of(ceilings: Ceilings, run: RunRef, parts: Sequence[Part]) -> list[Sco
 def shared_by(ceilings: Ceilings, *, project: str, agent: str, now: datetime) -> list[Scope]:
     """The ceilings of a call that other runs share, the one that all share last: it is locked for the shortest time."""
     own = ceilings.projects.get(project)
-    scopes = []
-    if own is not None:
-        scopes.append(_scope(f"project:{project}:agent:{agent}:{now:%Y-%m-%d}", own.agent_day_usd))
-    scopes.append(_scope(f"agent:{agent}:{now:%Y-%m-%d}", ceilings.agent_day_usd))
-    if own is not None:
-        scopes.append(_scope(f"project:{project}:month:{now:%Y-%m}", own.month_usd))
-    scopes.append(_scope(f"month:{now:%Y-%m}", ceilings.month_usd))
+    day = f"agent:{agent}:{now:%Y-%m-%d}"
+    scopes = [] if own is None else [_scope(f"project:{project}:{day}", own.agent_day_usd)]
+    scopes.append(_scope(day, ceilings.agent_day_usd))
+    return [*(scope for scope in scopes if scope is not None), *months_of(ceilings, project, now)]
+
+
+def months_of(ceilings: Ceilings, project: str, now: datetime) -> list[Scope]:
+    """The ceilings of this month: the project's own, where it has one, and everybody's."""
+    own = ceilings.projects.get(project)
+    month = f"month:{now:%Y-%m}"
+    scopes = [] if own is None else [_scope(f"project:{project}:{month}", own.month_usd)]
+    scopes.append(_scope(month, ceilings.month_usd))
     return [scope for scope in scopes if scope is not None]
 
 
