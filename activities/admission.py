@@ -65,10 +65,15 @@ class Admission:
         """Let no run in that could only wait for money. Raises a permanent `ApplicationError`."""
         now = datetime.now(UTC)
         found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
-        if found is not None:
+        if found is not None and not await self._is_known(request):
             await self._ledger.tx(feed.append, request.run, [found.alert(now)])
             if found.refuses:
                 raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
+
+    async def _is_known(self, request: BeginRun) -> bool:
+        """Whether there is a run with this request key: then this one begins no work, but leads to that."""
+        key = request.request_key
+        return key is not None and await self._ledger.read(runs.by_request, request.run.project, key) is not None
 
     def _pins(self, request: BeginRun) -> Began:
         owner = request.owner or self._policy.defaults.owner

@@ -1,6 +1,8 @@
 """What a run pins of its agents: the models that may answer, what stands in, and what its risk demands."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -12,8 +14,9 @@ from activities.tools.registry import TOOLS
 from contracts.money import Ceilings
 from contracts.pins import Began
 from contracts.steps import BeginRun
-from ledger import runs
+from ledger import feed, runs, spend
 from ledger.db import Ledger
+from ledger.spend import Scope
 from tests.activities import agentfiles
 from tests.ledger import samples
 
@@ -21,14 +24,16 @@ CHEAP, GOOD = '{ model = "openai:cheap", quality = 1 }', '{ model = "openai:good
 ROUTES = f"[classes]\nworker = [{CHEAP}, {GOOD}]\nother = [{GOOD}]\n\n[minimum]\nworker = {{ high = 2 }}\n"
 
 
-def admission(ledger: Ledger, folder: Path, routes: str = ROUTES) -> Admission:
+def admission(ledger: Ledger, folder: Path, routes: str = ROUTES, **ceilings: Any) -> Admission:
     """A worker that has these routes, with an agent and the one that stands in for it."""
     agentfiles.write(folder, tools=[], fallback="agent:spare")
     agentfiles.write(folder, name="spare", tools=[], **{"class": "other"})
     (folder / "routes.toml").write_text(routes)
     catalogue = load_catalogue(folder, TOOLS)
     policy = load_policy(Path("policy.toml"))
-    return Admission(ledger, catalogue, policy, Ceilings(), lambda agent: catalogue.routes.classes[agent.file.model_class])
+    return Admission(
+        ledger, catalogue, policy, Ceilings(**ceilings), lambda agent: catalogue.routes.classes[agent.file.model_class]
+    )
 
 
 def begin(**asked: str) -> BeginRun:
@@ -71,4 +76,19 @@ async def test_a_risk_leaves_only_what_is_good_enough(sqlite_url: str, tmp_path:
     strict = admission(ledger, tmp_path / "strict", ROUTES.replace("high = 2", "high = 9"))
     with pytest.raises(ApplicationError, match="'worker' demands quality 9 for high risk"):
         await strict.pins(begin(risk="high"))
+    ledger.close()
+
+
+async def test_a_duplicate_leads_to_its_run_although_there_is_no_money(sqlite_url: str, tmp_path: Path) -> None:
+    """With the month used up no new run is let in; one with the key of a run that there is begins none, and is led to it."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    admitted = admission(ledger, tmp_path / "agents", month_usd=1)
+    request = begin().model_copy(update={"request_key": "order-7"})
+    ledger.tx_now(admitted.begin, request, await admitted.pins(request))
+    ledger.tx_now(spend.begin, Scope(f"month:{datetime.now(UTC):%Y-%m}", 0))
+    again = request.model_copy(update={"run": request.run.model_copy(update={"trace": "trace-2"})})
+    assert ledger.tx_now(admitted.begin, again, await admitted.pins(again)).duplicate_of == request.run.workflow_id
+    assert ledger.read_now(feed.after) == []
+    with pytest.raises(ApplicationError, match="no new run is admitted"):
+        await admitted.pins(again.model_copy(update={"request_key": "order-8"}))
     ledger.close()
