@@ -58,7 +58,8 @@ def show(
     waiting = sum(row.waiting for row in rows)
     if waiting:
         out.note(
-            f"{waiting} waiting; `baton budget raise WHAT --to USD -m why` lets them go on, `baton budget stop WHAT` ends them"
+            f"{waiting} waiting; `baton budget raise WHAT --to USD -m why` lets them go on, "
+            "`baton budget stop WHAT -m why` ends them"
         )
     raise typer.Exit(int(Code.BUDGET if waiting else Code.DONE))
 
@@ -207,11 +208,21 @@ def reconcile(
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Put a bill in place of the full charge of a call that was lost with its worker. The lost calls: `baton budget show`."""
-    from commands.budget_rows import reconciled
+    """Put a bill in place of the full charge of a call that was lost with its worker. The lost calls: `baton budget show`.
 
-    out = Out(as_json=as_json)
-    with open_ledger(settings()) as ledger:
-        charged, now = ledger.tx_now(reconciled, key, cost, by or os_user(), why)
-    out.document(key=key, before_micros=charged, after_micros=now)
-    out.line(f"{key[:12]}: {usd(charged)} -> {usd(now)}, at {clock(datetime.now(UTC))}")
+    A call that was lost more than once has an attempt on the bill for each time: the oldest is corrected first, one at a time.
+    """
+    from activities.policy import load_policy
+    from commands.budget_rows import reconciled
+    from commands.budgeting import Said, check_allowed
+
+    out, found = Out(as_json=as_json), settings()
+    said, policy = Said(by or os_user(), why), load_policy(found.policy)
+    # It frees money of the month, too, so who may not raise that may not do this.
+    check_allowed(policy, said, policy.defaults.owner, run=False)
+    with open_ledger(found) as ledger:
+        one = ledger.tx_now(reconciled, key, cost, said.by, why)
+    out.document(key=one.key, before_micros=one.before, after_micros=one.after, more=one.more)
+    out.line(f"{one.key[:12]}: {usd(one.before)} -> {usd(one.after)}, at {clock(datetime.now(UTC))}")
+    if one.more:
+        out.note(f"{one.more} more lost attempts of this call are charged in full; the same command corrects the next")

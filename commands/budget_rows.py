@@ -98,20 +98,21 @@ def lost_calls(connection: Connection, trace: str | None = None) -> list[dict[st
     ]
 
 
-def reconciled(connection: Connection, key: str, cost: str, by: str, why: str) -> tuple[int, int]:
-    """Correct the charge of the lost call with this key; what it was and what it is. Raises `NotFound`, or `Usage`."""
+@dataclass(frozen=True)
+class Corrected:
+    """A lost attempt's charge before and after, and how many more of its call are still charged. Micro-dollars."""
+
+    key: str
+    before: int
+    after: int
+    more: int
+
+
+def reconciled(connection: Connection, key: str, cost: str, by: str, why: str) -> Corrected:
+    """Correct the charge of the lost call with this key, of its attempts the oldest. Raises `NotFound`, or `Usage`."""
     if not re.fullmatch(r"\$?\d{1,9}(\.\d{1,6})?", cost.strip()):
         raise Usage(f"--cost {cost[:40]!r} is not an amount in US dollars; write a number such as 0.0125, or 0")
-    query = select(reservation).where(
-        reservation.c.call_key.startswith(key, autoescape=True), reservation.c.state == "lost", reservation.c.settled > 0
-    )
-    rows = connection.execute(query.order_by(reservation.c.at)).all() if len(key) >= queries.SHORTEST else []
-    if not rows:
-        raise NotFound(
-            f"no call that begins with {key!r} is charged as lost; a call that was answered is settled by its answer"
-        )
-    if len(rows) > 1:
-        raise NotFound(f"{len(rows)} lost attempts begin with {key!r}: type more, or correct the bill of one call at a time")
+    rows = _lost(connection, key)
     row, wanted = rows[0], micros(Decimal(cost.strip().removeprefix("$")))
     now = spend.settle(connection, row.id, wanted)
     note = Note(
@@ -125,4 +126,20 @@ def reconciled(connection: Connection, key: str, cost: str, by: str, why: str) -
         importance="detail",
     )
     feed.append(connection, RunRef(trace=row.trace or "budget", path=row.path, project=row.project or "default"), [note])
-    return int(row.settled), now
+    return Corrected(row.call_key, int(row.settled), now, len(rows) - 1)
+
+
+def _lost(connection: Connection, key: str) -> Sequence[Row[Any]]:
+    """The lost attempts of the one call whose key begins so, oldest first, which is the order of a bill. Raises `NotFound`."""
+    query = select(reservation).where(
+        reservation.c.call_key.startswith(key, autoescape=True), reservation.c.state == "lost", reservation.c.settled > 0
+    )
+    rows = connection.execute(query.order_by(reservation.c.at)).all() if len(key) >= queries.SHORTEST else []
+    if not rows:
+        raise NotFound(
+            f"no call that begins with {key!r} is charged as lost; a call that was answered is settled by its answer"
+        )
+    calls = len({row.call_key for row in rows})
+    if calls > 1:
+        raise NotFound(f"{calls} lost calls begin with {key!r}: type more of the key; `baton budget show --json` has it whole")
+    return rows

@@ -8,17 +8,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from commands import queries
 from commands.errors import Usage, first_line
 from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
 from contracts.gates import GateView
-from contracts.money import level_of, micros, usd
+from contracts.money import level_of, micros, resets_at, usd
 from contracts.runs import Note, RunRef
 from ledger import ceilings, feed, gates
 from ledger.ceilings import Change
+from ledger.tables import agent_version
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -55,7 +56,7 @@ class Outcome:
 def shared_scope(what: str, now: datetime) -> str | None:
     """The id of the shared ceiling that is meant: `month`, `agent:NAME`, `project:NAME:month`, with a period or this one.
 
-    None where it is no such name; then it is a run's.
+    None where it is no such name; then it is a run's. Raises `Usage` where the period is no day or month.
     """
     if not _SHARED.fullmatch(what):
         return None
@@ -63,7 +64,18 @@ def shared_scope(what: str, now: datetime) -> str | None:
     parts = what.removeprefix("project:").split(":") if what.startswith("project:") else ["", *what.split(":")]
     period = f"{now:%Y-%m}" if kind == "month" else f"{now:%Y-%m-%d}"
     given = len(parts) - 1 == (2 if kind == "month" else 3)
+    if given:
+        _check_period(what, kind, parts[-1])
     return what if given else f"{what}:{period}"
+
+
+def _check_period(what: str, kind: str, period: str) -> None:
+    try:
+        datetime.strptime(period, "%Y-%m" if kind == "month" else "%Y-%m-%d").replace(tzinfo=UTC)
+        resets_at(what)
+    except (ValueError, OverflowError):
+        day_or_month = "month; write one such as 2026-11" if kind == "month" else "day; write one such as 2026-11-21"
+        raise Usage(f"{what}: there is no {period}, it has to be a {day_or_month}, or leave it out for this one") from None
 
 
 def check_allowed(policy: "Policy", said: Said, owner: str, *, run: bool) -> None:
@@ -85,12 +97,23 @@ def set_shared(connection: Connection, settings: "Settings", scope: str, said: S
     if configured is None:
         name = {"agent": "agent_day_usd", "month": "month_usd"}[level_of(scope)]
         raise NotFound(f"{scope} has no ceiling: set {name} in [ceilings] of baton.toml, where a project's own belongs, too")
+    if level_of(scope) == "agent":
+        _check_agent(connection, settings, scope.split(":")[-2])
     before = ceilings.ensure(connection, scope, configured)
     if micros(said.to) < before and not lower:
         raise Refused(f"{scope}: the ceiling is {usd(before)}, {usd(micros(said.to))} is lower; add --lower if you mean that")
     ceilings.change(connection, change)
     _note(connection, RunRef(trace="budget", workflow_id="budget"), change, before)
     return before
+
+
+def _check_agent(connection: Connection, settings: "Settings", name: str) -> None:
+    """Raise `NotFound`, naming those there are, where no run has had such an agent and there is no file of one."""
+    if connection.execute(select(agent_version.c.name).where(agent_version.c.name == name)).first() is None:
+        from activities.agents import load_catalogue
+        from activities.tools.registry import TOOLS
+
+        load_catalogue(settings.agents, TOOLS).newest(name)
 
 
 def set_run(connection: Connection, row: Any, said: Said) -> int:

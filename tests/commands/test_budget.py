@@ -1,5 +1,6 @@
 """`baton budget`: what waits for money is shown, raised and stopped, one run or all that share a ceiling."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from commands.budget_rows import of_today
 from commands.budgeting import shared_scope
 from contracts.delivery import DeliveryReport
+from contracts.money import Ceilings
 from ledger import feed, spend
 from ledger.db import Ledger
 from ledger.spend import About, Scope
@@ -169,6 +172,10 @@ WRONG = [
     (("raise", "month", "--to", "5", "-m", "x"), 5, "is lower; add --lower if you mean that"),
     (("raise", "nothing", "--to", "5", "-m", "x"), 3, "A ceiling is a run's id, month, agent:NAME"),
     (("raise", "project:shop:month", "--to", "5", "-m", "x"), 3, "set month_usd in [ceilings]"),
+    (("raise", "agent:plannre", "--to", "500", "-m", "x"), 3, "there is no agent 'plannre'; there are: "),
+    (("raise", "month:2026-13", "--to", "5000", "-m", "x"), 2, "it has to be a month; write one such as 2026-11"),
+    (("raise", "agent:planner:2026-02-31", "--to", "5000", "-m", "x"), 2, "it has to be a day; write one such as 2026-11-21"),
+    (("stop", "month:0000-01", "-m", "x"), 2, "there is no 0000-01"),
     (("raise", "month"), 2, "--to"),
     (("stop", "delivery-trace-1", "-m", "x"), 3, "does not wait for money"),
     (("reconcile", "abcdef", "--cost", "-1", "-m", "x"), 2, "is not an amount in US dollars"),
@@ -177,11 +184,21 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("command", "code", "said"), WRONG, ids=[" ".join(row[0][:4]) for row in WRONG])
-def test_what_is_wrong_is_said(baton: Baton, begin: Begin, command: tuple[str, ...], code: int, said: str) -> None:
+def test_what_is_wrong_is_said(
+    baton: Baton, ledger: Ledger, begin: Begin, command: tuple[str, ...], code: int, said: str
+) -> None:
     """A wrong amount, a ceiling that does not exist, a run that does not wait: the exit code and the way out are told."""
     begin()
     ran = baton("budget", *command)
     assert (ran.code, said in ran.err) == (code, True), ran.err
+    assert ledger.read_now(of_today, Ceilings(), datetime.now(UTC)) == []
+
+
+def test_an_agents_day_can_be_raised_before_its_first_call(baton: Baton, begin: Begin) -> None:
+    """An agent of the catalogue has a day's ceiling although nothing was spent yet."""
+    begin()
+    raised = baton("budget", "raise", "agent:planner", "--to", "5000", "-m", "a large one", "--json")
+    assert (raised.code, raised.json["after_micros"]) == (0, 5_000_000_000)
 
 
 @pytest.mark.parametrize(
@@ -206,12 +223,65 @@ def test_names_of_shared_ceilings(typed: str, meant: str | None) -> None:
 def test_a_lost_call_is_shown_and_corrected(baton: Baton, ledger: Ledger, begin: Begin) -> None:
     """A call that was charged in full because its worker died is listed with its key; the bill's amount takes its place."""
     begin()
-    about = About("trace-1", "plan/1", "default", "planner", "openai:test")
-    scopes = [Scope("run:trace-1", 10_000_000)]
-    identity = ledger.tx_now(spend.reserve, "f00dfeed", scopes, 500_000, price_version="test", worker="w", about=about)
-    ledger.tx_now(spend.close, identity, "lost")
+    lose(ledger, "f00dfeed")
     shown = baton("budget", "show", "delivery-trace-1")
     assert "charged $0.50: f00dfeed planner openai:test" in shown.err
     corrected = baton("budget", "reconcile", "f00dfe", "--cost", "0.125", "-m", "the bill of November", "--json")
     assert (corrected.json["before_micros"], corrected.json["after_micros"]) == (500_000, 125_000)
     assert baton("budget", "show", "--json").json["lost"] == []
+
+
+def lose(ledger: Ledger, key: str, amount: int = 500_000) -> None:
+    """A call, or an attempt of one, that is lost with its worker."""
+    about = About("trace-1", "plan/1", "default", "planner", "openai:test")
+    scopes = [Scope("run:trace-1", 10_000_000)]
+    identity = ledger.tx_now(spend.reserve, key, scopes, amount, price_version="test", worker="w", about=about)
+    ledger.tx_now(spend.close, identity, "lost")
+
+
+def test_a_call_that_was_lost_twice_is_corrected_oldest_first(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """Each attempt is on the bill: the same command corrects one after the other, and says how many are left."""
+    begin()
+    for amount in (500_000, 300_000):
+        lose(ledger, "f00dfeed", amount)
+    first, second = (baton("budget", "reconcile", "f00dfeed", "--cost", cost, "-m", "bill", "--json") for cost in ("0.1", "0"))
+    assert (first.json["before_micros"], first.json["after_micros"], first.json["more"]) == (500_000, 100_000, 1)
+    assert (second.json["before_micros"], second.json["after_micros"], second.json["more"]) == (300_000, 0, 0)
+    assert baton("budget", "show", "--json").json["lost"] == []
+    assert baton("budget", "reconcile", "f00dfeed", "--cost", "1", "-m", "bill").code == 3
+
+
+def test_a_beginning_of_two_lost_calls_corrects_neither(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """Where two calls begin with what was typed, the command asks for more of the key."""
+    begin()
+    for key in ("f00dfeed", "f00dface"):
+        lose(ledger, key)
+    refused = baton("budget", "reconcile", "f00d", "--cost", "0", "-m", "bill")
+    assert (refused.code, "2 lost calls begin with 'f00d': type more of the key" in refused.err) == (3, True)
+    assert len(baton("budget", "show", "--json").json["lost"]) == 2
+
+
+def test_who_may_not_raise_may_not_correct_a_charge(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """Correcting a charge frees money, so policy is asked as for a raise: exit 5, and the charge stays."""
+    begin()
+    lose(ledger, "f00dfeed")
+    text = (Path(__file__).parents[2] / "policy.toml").read_text()
+    (baton.folder / "policy.toml").write_text(text.replace('identity = "any"', 'identity = "known"'))
+    baton.set(BATON_POLICY=baton.folder / "policy.toml")
+    typed = ("budget", "reconcile", "f00dfeed", "--cost", "0", "-m", "bill")
+    refused = baton(*typed, "--by", "mallory")
+    assert (refused.code, "[gates.ceiling] in policy.toml says who may" in refused.err) == (5, True)
+    assert len(baton("budget", "show", "--json").json["lost"]) == 1
+    assert baton(*typed, "--by", "operator").code == 0
+
+
+SHOWN = re.compile(r"`baton budget (?:raise|stop|reconcile) [^`]*`")
+
+
+def test_commands_that_are_shown_say_why() -> None:
+    """Every command about money that a text of ours shows has the reason that it must have, so it works as it is typed."""
+    root = Path(__file__).parents[2]
+    texts = [path for folder in ("activities", "commands", "contracts", "workflows") for path in (root / folder).rglob("*.py")]
+    shown = [one for path in (*texts, root / "docs" / "operating.md") for one in SHOWN.findall(path.read_text())]
+    assert len(shown) > 8
+    assert [one for one in shown if " -m " not in one] == []

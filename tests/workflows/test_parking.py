@@ -140,7 +140,7 @@ async def test_a_shared_ceiling_is_raised_for_all(asking: Ask, tmp_path: Path) -
         await made.stack.ledger.tx(ceilings.raise_to, raised)
         assert await started.execute_update("nudge", {}) == "1 steps look again"
         ended = await made.ended(started)
-    assert f"`baton budget raise {month} --to USD`" in str(refused.value.cause)
+    assert f"`baton budget raise {month} --to USD -m why`" in str(refused.value.cause)
     assert (ended.handoff.outcome, len(server.requests)) == ("done", 2)
     assert [(one.how, one.by) for one in rows(made, trip)] == [("released", "")]
 

@@ -117,7 +117,7 @@ def _ask(refused: CeilingRefused, waiting: int) -> Ask:
     if refused.resets_at is not None:
         facts.append(f"a new period begins at {refused.resets_at:%Y-%m-%d %H:%M} UTC")
     if refused.shared:
-        facts.append(f"runs share this ceiling: `baton budget raise {refused.scope} --to USD` raises it for all of them")
+        facts.append(f"runs share this ceiling: `baton budget raise {refused.scope} --to USD -m why` raises it for all of them")
     return Ask(
         kind="ceiling",
         title=f"{refused.scope if refused.shared else 'the ceiling of this run'} leaves no room for the next call",

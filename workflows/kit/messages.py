@@ -73,7 +73,9 @@ def _check_raise(view: GateView, said: Decision) -> None:
     refused = view.ceiling
     assert refused is not None, "only ceiling gates take this verb"
     if refused.shared:
-        raise Refused(f"runs share {refused.scope}: raise it for all of them, `baton budget raise {refused.scope} --to USD`")
+        raise Refused(
+            f"runs share {refused.scope}: raise it for all of them, `baton budget raise {refused.scope} --to USD -m why`"
+        )
     if said.to_usd is None:
         raise Refused('raise_ceiling needs the new ceiling in US dollars, e.g. "to_usd": "40"')
     if micros(said.to_usd) <= refused.ceiling:
