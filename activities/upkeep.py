@@ -39,7 +39,9 @@ class Upkeep:
     async def round(self) -> int:
         """Say that this worker is alive; charge what silent ones hold. Gives back how many reservations that were."""
         await self._ledger.tx(workers.beat, self._name, self._about)
-        closed = await self._ledger.tx(workers.close_orphans, self._silent)
+        closed = 0
+        for identity in await self._ledger.read(workers.orphans, self._silent):
+            closed += await self._ledger.tx(workers.close_orphan, identity, self._silent)
         if closed:
             structlog.get_logger().info("closed what dead workers held", reservations=closed, action="orphans_closed")
         return closed

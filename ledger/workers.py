@@ -1,8 +1,9 @@
 """Workers: which of them are alive, and what those that are not have left held."""
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from contracts.money import usd
 from contracts.runs import Note, RunRef
@@ -17,6 +18,10 @@ SILENT = timedelta(seconds=30)
 """A worker that has said nothing for so long is dead, or so slow that it must not hold money any longer."""
 
 
+AT_ONCE = 100
+"""Orphans that a round closes, so that it does not keep its worker from saying that it is alive."""
+
+
 def beat(connection: Connection, name: str, about: str) -> None:
     """Note that this worker is alive now."""
     now = now_us()
@@ -25,22 +30,31 @@ def beat(connection: Connection, name: str, about: str) -> None:
         insert_once(connection, worker, id=name, about=about, started_at=now, seen_at=now)
 
 
-def close_orphans(connection: Connection, silent: timedelta = SILENT) -> int:
-    """Charge in full what workers that are silent still hold, one feed line each; gives back how many there were.
+def orphans(connection: Connection, silent: timedelta = SILENT) -> list[str]:
+    """What workers that are silent still hold: the ids of reservations, the oldest first, as many as one round closes."""
+    return list(connection.execute(_orphans(silent).limit(AT_ONCE)).scalars())
 
-    Whether their provider did the work nobody knows. One that answers all the same corrects its own row; a bill can, too
-    (`baton budget reconcile`).
+
+def close_orphan(connection: Connection, identity: str, silent: timedelta = SILENT) -> bool:
+    """Charge in full what a silent worker holds for one call, with a feed line. False where it is no orphan any more.
+
+    Whether its provider did the work nobody knows. One that answers all the same corrects its own row; a bill can, too
+    (`baton budget reconcile`). A transaction each: one for many would hold the rows of many runs, in no order that the calls
+    which go on could keep to.
     """
+    row = connection.execute(_orphans(silent).with_only_columns(reservation).where(reservation.c.id == identity)).first()
+    if row is None or not spend.close(connection, identity, "lost"):
+        return False
+    ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default")
+    feed.append(connection, ref, [_line(identity, row)])
+    return True
+
+
+def _orphans(silent: timedelta) -> Select[Any]:
     before = now_us() - silent // timedelta(microseconds=1)
     alive = select(worker.c.id).where(worker.c.id == reservation.c.worker, worker.c.seen_at >= before).exists()
-    query = select(reservation).where(reservation.c.state == "held", reservation.c.at < before, ~alive)
-    closed = 0
-    for row in connection.execute(query.order_by(reservation.c.at).limit(500)).all():
-        if spend.close(connection, row.id, "lost"):
-            closed += 1
-            ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default")
-            feed.append(connection, ref, [_line(row.id, row)])
-    return closed
+    query = select(reservation.c.id).where(reservation.c.state == "held", reservation.c.at < before, ~alive)
+    return query.order_by(reservation.c.at)
 
 
 def _line(identity: str, row: object) -> Note:

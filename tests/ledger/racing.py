@@ -40,11 +40,12 @@ def overlapped(ledger: Ledger, first: Callable[[Connection], A], second: Callabl
         with ledger.engine.begin() as connection:
             done = first(connection)
             later = pool.submit(ledger.tx_now, second)
-            _until_it_waits(ledger, later)
+            until_it_waits(ledger, later)
         return done, later.result(30)
 
 
-def _until_it_waits(ledger: Ledger, later: "Future[Any]") -> None:
+def until_it_waits(ledger: Ledger, later: "Future[Any]") -> None:
+    """Wait until `later`, which another thread does, waits for a lock or has ended; on SQLite there is nothing to wait for."""
     if ledger.engine.dialect.name == "sqlite":
         return
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")

@@ -1,6 +1,10 @@
 """What a worker held that is gone is charged within a minute; what a living one holds is left alone."""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection, select, update
 
@@ -10,14 +14,15 @@ from ledger.db import Ledger
 from ledger.spend import About, Scope
 from ledger.tables import reservation, scope, worker
 from ledger.workers import BEAT, SILENT
+from tests.ledger.racing import until_it_waits
 
 SECOND = 1_000_000
 
 
-def hold(connection: Connection, name: str) -> str:
+def hold(connection: Connection, name: str, trace: str = "trace-1") -> str:
     """A call that this worker has under way."""
-    about = About("trace-1", "write/1/a", "shop", "writer", "openai:test")
-    return spend.reserve(connection, "call", [Scope("run:trace-1", 100)], 40, price_version="test", worker=name, about=about)
+    about = About(trace, "write/1/a", "shop", "writer", "openai:test")
+    return spend.reserve(connection, "call", [Scope(f"run:{trace}", 100)], 40, price_version="test", worker=name, about=about)
 
 
 def earlier(connection: Connection, seconds: int) -> None:
@@ -69,3 +74,46 @@ async def test_an_answer_that_still_comes_corrects_the_charge(ledger: Ledger) ->
     assert await Upkeep(ledger, "living", "test").round() == 1
     assert ledger.tx_now(spend.settle, identity, 7) == 7
     assert books(ledger) == (7, 0, "settled")
+
+
+async def test_a_worker_that_is_back_keeps_what_it_holds(ledger: Ledger) -> None:
+    """One that was silent when a round began and speaks again before its turn comes is not charged."""
+    ledger.tx_now(workers.beat, "slow", "test")
+    identity = ledger.tx_now(hold, "slow")
+    ledger.tx_now(earlier, 60)
+    assert ledger.read_now(workers.orphans) == [identity]
+    ledger.tx_now(workers.beat, "slow", "test")
+    assert not ledger.tx_now(workers.close_orphan, identity)
+    assert books(ledger) == (0, 40, "held")
+
+
+def charged_first(url: str, files: Path, close: Callable[[Ledger], object]) -> bool:
+    """Whether what one run's dead call held is charged for all to see while the next one's run is in somebody's hands."""
+    ledger = Ledger(url, files)
+    first = ledger.tx_now(hold, "dead", "trace-1")
+    ledger.tx_now(hold, "dead", "trace-2")
+    ledger.tx_now(earlier, 60)
+    state = select(reservation.c.state).where(reservation.c.id == first)
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.engine.begin() as live:
+            live.execute(select(scope).where(scope.c.id == "run:trace-2").with_for_update())
+            closing = pool.submit(close, ledger)
+            until_it_waits(ledger, closing)
+            seen = ledger.read_now(lambda connection: connection.execute(state).scalar_one())
+        assert closing.result(30) == 2
+    ledger.close()
+    return bool(seen == "lost")
+
+
+def test_a_round_holds_one_calls_rows_at_a_time(postgres_url: str, tmp_path: Path) -> None:
+    """A round that waits for one run's money holds none of another's, so it cannot be what that one's calls wait for."""
+    assert charged_first(postgres_url, tmp_path, lambda ledger: asyncio.run(Upkeep(ledger, "living", "test").round()))
+
+
+def test_a_round_of_one_transaction_holds_the_rows_of_many(postgres_url: str, tmp_path: Path) -> None:
+    """The test above is not blind: in one transaction, the first run's rows are held while the second's are waited for."""
+
+    def all_at_once(connection: Connection) -> int:
+        return sum(workers.close_orphan(connection, identity) for identity in workers.orphans(connection))
+
+    assert not charged_first(postgres_url, tmp_path, lambda ledger: ledger.tx_now(all_at_once))
