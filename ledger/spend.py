@@ -200,23 +200,20 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
     """
     row = _row(connection, reservation_id)
     charged = row.amount if cost is None else cost
-    if row.state == "held":
-        _close(connection, row, "settled", charged)
-    elif row.state == "lost":
-        _move(connection, json.loads(row.scopes), spent=charged - row.settled, held=0)
-        _mark(connection, reservation_id, "settled", charged)
-    else:
-        charged = row.settled
+    if row.state not in ("held", "lost"):
+        return int(row.settled)
+    _close(connection, row, "settled", charged)
     return int(charged)
 
 
 def close(connection: Connection, reservation_id: str, state: str) -> bool:
-    """End a held reservation without a reply: `released` costs nothing, `lost` costs all of it. True if it was held.
+    """End a reservation without a reply: `released` costs nothing, `lost` costs all of it. True if this changed it.
 
-    One that is not held, or was never made, stays as it is.
+    One that was given up as lost is released all the same by the attempt itself, which knows that nothing was charged. One
+    that ended otherwise, or was never made, stays as it is.
     """
     row = _ROW.first(connection, wanted=reservation_id)
-    if row is None or row.state != "held":
+    if row is None or not (row.state == "held" or (row.state, state) == ("lost", "released")):
         return False
     _close(connection, row, state, row.amount if state == "lost" else 0)
     return True
@@ -237,7 +234,8 @@ def close_left_over(connection: Connection, trace: str) -> None:
 
 
 def _close(connection: Connection, row: Row[Any], state: str, charged: int) -> None:
-    _move(connection, json.loads(row.scopes), spent=charged, held=-row.amount)
+    before, held = (0, row.amount) if row.state == "held" else (row.settled, 0)
+    _move(connection, json.loads(row.scopes), spent=charged - before, held=-held)
     _mark(connection, row.id, state, charged)
 
 

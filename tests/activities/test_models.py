@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities import shielding
@@ -25,8 +26,9 @@ from contracts.ids import turn_key
 from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.steps import CallModel
+from ledger import breakers, spend
 from ledger.db import Ledger
-from ledger.tables import scope, turn
+from ledger.tables import reservation, scope, turn
 from tests.activities import agentfiles
 from tests.faults.lost import LostCommits
 from tests.scripts import answer, summary
@@ -136,6 +138,28 @@ async def test_a_reply_does_not_wait_longer_than_its_attempt(
         await environment.run(models.call_model, request)
     spent, held = ledger.read_now(_money)["run:trace-1"]
     assert (spent >= COST, held) == (True, 0)
+
+
+async def test_a_call_taken_for_dead_that_was_refused_costs_nothing(
+    paid: tuple[Models, CallModel, WireServer, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Charged as lost while its worker was silent, then refused by the provider: the charge goes back, the failure counts."""
+    models, request, server, ledger = paid
+
+    def taken_for_dead(connection: Connection) -> bool:
+        return spend.close(connection, connection.execute(select(reservation.c.id)).scalar_one(), "lost")
+
+    def silent(place: str) -> None:
+        assert place != "model.before_call" or ledger.tx_now(taken_for_dead)
+
+    monkeypatch.setattr("activities.models.reach", silent)
+    server.play(Play(status=401, error="no such key"))
+    with pytest.raises(ApplicationError):
+        await ActivityEnvironment().run(models.call_model, request)
+    assert set(ledger.read_now(_money).values()) == {(0, 0)}
+    breaker = ledger.read_now(breakers.get, "provider:openai")
+    assert breaker is not None
+    assert breaker.reason.startswith("authentication")
 
 
 def _turns(connection: Connection) -> int:

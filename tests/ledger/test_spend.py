@@ -178,6 +178,19 @@ def test_a_lost_call_that_answers_after_all_corrects_itself(ledger: Ledger) -> N
     assert books(ledger) == books(ledger, MONTH.id) == (1_200_000, 0)
 
 
+def test_a_lost_call_that_was_not_charged_after_all_costs_nothing(ledger: Ledger) -> None:
+    """An attempt that was given up and ends surely uncharged gives its money back, once; an answered one keeps its cost."""
+    first = ledger.tx_now(reserve, 2 * DOLLAR)
+    second = ledger.tx_now(reserve, 3 * DOLLAR)
+    assert ledger.tx_now(spend.close, first, "released")
+    assert books(ledger) == books(ledger, MONTH.id) == (0, 3 * DOLLAR)
+    assert not ledger.tx_now(spend.close, first, "released")
+    ledger.tx_now(spend.settle, second, DOLLAR)
+    assert not ledger.tx_now(spend.close, second, "released")
+    assert books(ledger) == books(ledger, MONTH.id) == (DOLLAR, 0)
+    assert (state(ledger, first), state(ledger, second)) == ("released", "settled")
+
+
 def test_a_late_answer_and_a_new_attempt_at_once_charge_once(ledger: Ledger) -> None:
     """While one attempt settles, the next gives it up as lost: the settlement stands and nothing is charged twice."""
     first = ledger.tx_now(reserve, 2 * DOLLAR)
