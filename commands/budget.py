@@ -12,7 +12,7 @@ from commands.output import Out, clock, safe
 from commands.telling import usd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from commands.budgeting import Said
     from config import Settings
@@ -97,7 +97,7 @@ def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "
     if view is not None and view.ceiling is not None and not view.ceiling.shared:
         return _send(out, ledger, view, "raise_ceiling", said, limit)
     before = ledger.tx_now(budgeting.set_run, row, said)
-    _tell(out, f"run {row.workflow_id}", before, said, [row.workflow_id] if row.ended_at is None else [])
+    _tell(out, ledger, f"run {row.workflow_id}", before, said, {row.workflow_id: row.trace} if row.ended_at is None else {})
     return Code.DONE
 
 
@@ -109,29 +109,40 @@ def _raise_shared(out: Out, found: "Settings", ledger: "Ledger", scope: str, sai
     policy = load_policy(found.policy)
     budgeting.check_allowed(policy, said, policy.defaults.owner, run=False)
     before = ledger.tx_now(budgeting.set_shared, found, scope, said, lower=lower)
-    _tell(out, scope, before, said, [row.workflow_id for row in ledger.read_now(waiting, scope)])
+    _tell(out, ledger, scope, before, said, {row.workflow_id: row.trace for row in ledger.read_now(waiting, scope)})
     return Code.DONE
 
 
-def _tell(out: Out, name: str, before: int, said: "Said", runs: "Sequence[str]") -> None:
+def _tell(out: Out, ledger: "Ledger", name: str, before: int, said: "Said", runs: "Mapping[str, str]") -> None:
     """Nudge what waits, and say what became of it. The ceiling is raised already, whatever Temporal says."""
-    from commands.budgeting import nudge
+    from commands.budgeting import Nudged, nudge
     from connection import Unreachable
     from contracts.money import micros
 
-    async def nudged() -> int:
-        return await nudge(await connect(said.by), runs)
+    async def nudged() -> Nudged:
+        return await nudge(await connect(said.by), list(runs))
 
     assert said.to is not None
     try:
-        told = asyncio.run(nudged()) if runs else 0
+        found = asyncio.run(nudged()) if runs else Nudged()
     except Unreachable as error:
-        told = 0
+        found = Nudged()
         out.note(f"warning: {safe(first_line(error))}")
-    out.document(ceiling=name, before_micros=before, after_micros=micros(said.to), waiting=len(runs), nudged=told)
-    out.line(f"{name}: {usd(before)} -> {usd(micros(said.to))}" + (f"; {told} of {len(runs)} runs nudged" if runs else ""))
-    if told < len(runs):
+    told, left = found.told, len(runs) - len(found.over)
+    out.document(ceiling=name, before_micros=before, after_micros=micros(said.to), waiting=left, nudged=told)
+    out.line(f"{name}: {usd(before)} -> {usd(micros(said.to))}" + (f"; {told} of {left} runs nudged" if runs else ""))
+    if told < left:
         out.note("runs that were not reached look again by themselves, within an hour at most")
+    _wait_no_more(out, ledger, {run: runs[run] for run in found.over})
+
+
+def _wait_no_more(out: Out, ledger: "Ledger", runs: "Mapping[str, str]") -> None:
+    """Runs that were ended in Temporal, by their traces, could not say so: they must not keep others from starting."""
+    from ledger.ceilings import close_left_over
+
+    for run, trace in runs.items():
+        ledger.tx_now(close_left_over, trace)
+        out.note(f"{run} was ended in Temporal and waits no more")
 
 
 def _send(out: Out, ledger: "Ledger", view: Any, verb: Any, said: "Said", limit: float) -> Code:
@@ -177,7 +188,7 @@ def stop(
     scope = shared_scope(what, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
         if scope is not None:
-            code = _stop_all(out, ledger.read_now(waiting_gates, scope), scope, said, timeout)
+            code = _stop_all(out, ledger, ledger.read_now(waiting_gates, scope), scope, said, timeout)
             raise typer.Exit(int(code))
         row = ledger.read_now(find_run, what)
         view = ledger.read_now(own_gate, row.trace)
@@ -186,7 +197,7 @@ def stop(
         raise typer.Exit(int(_send(out, ledger, view, "stop", said, timeout)))
 
 
-def _stop_all(out: Out, views: "Sequence[Any]", scope: str, said: "Said", limit: float) -> Code:
+def _stop_all(out: Out, ledger: "Ledger", views: "Sequence[Any]", scope: str, said: "Said", limit: float) -> Code:
     from commands.budgeting import stop_all
 
     async def stopped() -> dict[str, str]:
@@ -195,10 +206,11 @@ def _stop_all(out: Out, views: "Sequence[Any]", scope: str, said: "Said", limit:
     outcomes = asyncio.run(stopped()) if views else {}
     out.document(ceiling=scope, runs=outcomes)
     out.line(f"{scope}: {sum(one == 'confirmed' for one in outcomes.values())} of {len(outcomes)} waiting runs stopped")
-    for run, outcome in outcomes.items():
-        if outcome != "confirmed":
-            out.note(f"  {run}: {safe(outcome)}")
-    return Code.DONE if all(one == "confirmed" for one in outcomes.values()) else Code.REFUSED
+    _wait_no_more(out, ledger, {view.workflow_id: view.trace for view in views if outcomes[view.workflow_id] == "over"})
+    failed = {run: outcome for run, outcome in outcomes.items() if outcome not in ("confirmed", "over")}
+    for run, outcome in failed.items():
+        out.note(f"  {run}: {safe(outcome)}")
+    return Code.REFUSED if failed else Code.DONE
 
 
 def reconcile(

@@ -42,17 +42,6 @@ class Said:
     to: Decimal | None = None
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A ceiling as it is now; `waiting` runs looked at it, and `told` of them were nudged."""
-
-    scope: str
-    before: int
-    after: int
-    waiting: int
-    told: int
-
-
 def shared_scope(what: str, now: datetime) -> str | None:
     """The id of the shared ceiling that is meant: `month`, `agent:NAME`, `project:NAME:month`, with a period or this one.
 
@@ -160,25 +149,42 @@ def waiting_gates(connection: Connection, scope: str) -> list[GateView]:
     return [gates.find(connection, row.trace, row.gate)[0] for row in ceilings.waiting(connection, scope)]
 
 
-async def nudge(client: "Client", runs: Sequence[str]) -> int:
-    """Tell runs to look again; how many took it. The others look by themselves, within an hour at most."""
+@dataclass(frozen=True)
+class Nudged:
+    """How many runs took it, and which of them are over in Temporal although they are recorded as waiting."""
+
+    told: int = 0
+    over: tuple[str, ...] = ()
+
+
+async def nudge(client: "Client", runs: Sequence[str]) -> Nudged:
+    """Tell runs to look again. Those that did not take it look by themselves, within an hour at most, unless they are over."""
     from temporalio.service import RPCError
 
     room = asyncio.Semaphore(AT_ONCE)
 
-    async def one(run: str) -> bool:
+    async def one(run: str) -> str:
         async with room:
             try:
                 await client.get_workflow_handle(run).signal("nudge", {})
             except RPCError:
-                return False
-            return True
+                return "over" if await _is_over(client, run) else "away"
+            return "told"
 
-    return sum(await asyncio.gather(*(one(run) for run in runs)))
+    outcomes = await asyncio.gather(*(one(run) for run in runs))
+    over = tuple(run for run, outcome in zip(runs, outcomes, strict=True) if outcome == "over")
+    return Nudged(outcomes.count("told"), over)
+
+
+async def _is_over(client: "Client", run: str) -> bool:
+    """Only where Temporal knows the run and has closed it: one that it does not know may wait in another namespace."""
+    from commands.following import closed_as
+
+    return bool(await closed_as(client.get_workflow_handle(run)))
 
 
 async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limit: float) -> dict[str, str]:
-    """Send `stop` to these gates; per run "confirmed", "unconfirmed", or why it was refused."""
+    """Send `stop` to these gates; per run "confirmed", "unconfirmed", "over" in Temporal already, or why it was refused."""
     from commands import deciding
 
     room = asyncio.Semaphore(AT_ONCE)
@@ -191,7 +197,8 @@ async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limi
             except deciding.Unconfirmed:
                 return "unconfirmed"
             except Refused as refused:
-                return first_line(refused)
+                over = isinstance(refused, deciding.RunEnded) and await _is_over(client, view.workflow_id)
+                return "over" if over else first_line(refused)
             return "confirmed"
 
     return dict(zip([view.workflow_id for view in views], await asyncio.gather(*map(one, views)), strict=True))

@@ -66,7 +66,7 @@ class Follower:
                 if self.closed_as:
                     return await self._closed_elsewhere()
                 if number % ASK_EVERY == 0:
-                    self.closed_as = await _closed(self.handle)
+                    self.closed_as = await closed_as(self.handle)
                 await asyncio.sleep(LOOK_EVERY)
         return self._ended(look)
 
@@ -111,7 +111,7 @@ def _look(connection: "Connection", trace: str, seq: int) -> Look:
     return Look(state, feed.after(connection, seq, trace=trace), gates.open_gates(connection, trace=trace), report)
 
 
-async def _closed(handle: "WorkflowHandle[Any, Any] | None") -> str:
+async def closed_as(handle: "WorkflowHandle[Any, Any] | None") -> str:
     """How Temporal says that a run was closed, "" while it runs or where Temporal cannot be asked."""
     from temporalio.service import RPCError
 

@@ -14,7 +14,7 @@ from commands.budget_rows import of_today
 from commands.budgeting import shared_scope
 from contracts.delivery import DeliveryReport
 from contracts.money import Ceilings
-from ledger import feed, spend
+from ledger import ceilings, feed, spend
 from ledger.db import Ledger
 from ledger.spend import About, Scope
 from tests import scripts
@@ -94,6 +94,23 @@ async def test_a_shared_ceiling_lets_every_run_go_on(baton: Baton, client: Clien
             await run.cancel()
 
 
+@pytest.mark.parametrize("command", [("raise", "month", "--to", "0.0002"), ("stop", "month")], ids=["raise", "stop"])
+async def test_a_run_that_was_terminated_waits_no_more(
+    baton: Baton, client: Client, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """Ended in Temporal while it waited, a run keeps no others out once somebody raises the ceiling or stops what waits."""
+    async with paid(client, baton, tmp_path, month_usd="0.0001") as running:
+        run = await running.deliver(sample(tmp_path / "sample"), check="true")
+        view = await running.gate(run, "ceiling")
+        assert view.ceiling is not None
+        await run.terminate("by hand")
+        assert running.ledger.read_now(ceilings.exhausted, [view.ceiling.scope]) is not None
+        ran = await baton.live("budget", *command, "-m", "tidy up")
+        assert (ran.code, f"{run.id} was ended in Temporal and waits no more" in ran.err) == (0, True), ran.err
+        assert running.ledger.read_now(ceilings.exhausted, [view.ceiling.scope]) is None
+        assert (await baton.live("budget", "show")).code == 0
+
+
 async def test_stopping_a_shared_ceiling_ends_all_that_wait(baton: Baton, client: Client, tmp_path: Path) -> None:
     """Both runs that wait end as could_not with who stopped them and why, keep nothing held, and exit with 8."""
     async with paid(client, baton, tmp_path, month_usd="0.0001") as running:
@@ -161,8 +178,6 @@ def _spent(connection: Any, trace: str) -> int:
 
 
 def _cut(connection: Any, trace: str, to: int) -> None:
-    from ledger import ceilings
-
     ceilings.change(connection, ceilings.Change("cut", f"run:{trace}", to, "olga", "too much", "test"))
 
 
