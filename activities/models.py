@@ -42,9 +42,6 @@ from ledger.db import Ledger
 from ledger.slices import Slice
 from ledger.spend import About, CeilingReached, Scope
 
-CALL_MARGIN = timedelta(seconds=20)
-"""Time an attempt has beyond the model call itself, for the ledger."""
-
 CLOSING = timedelta(seconds=10)
 """How long an attempt that failed waits for a ledger that is away, to give back what it held."""
 
