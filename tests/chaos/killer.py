@@ -80,7 +80,7 @@ class Killer:
             held = 0
         if not victim.signal(signal.SIGKILL):
             return False
-        await victim.ended
+        await asyncio.shield(victim.ended)  # it is the fleet's: cancelled with us, nobody would hear of any end again
         self.struck += 1
         self.with_money += held > 0
         return True
