@@ -134,10 +134,12 @@ async def stack(client: Client, state: Path, script: Path | None = None, **setti
     try:
         upgrade(ledger)
         parts = worker.build(loaded, ledger)
-        async with worker.make_worker(client, loaded, parts):
-            yield Stack(client, loaded, ledger, parts)
-        for provider in parts.providers.values():
-            await provider.close()
+        try:
+            async with worker.make_worker(client, loaded, parts):
+                yield Stack(client, loaded, ledger, parts)
+        finally:
+            for provider in parts.providers.values():
+                await provider.close()
     finally:
         ledger.close()
 
