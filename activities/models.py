@@ -37,7 +37,7 @@ from contracts.ids import turn_key, w3c_span_id
 from contracts.money import Ceilings
 from contracts.pins import Began
 from contracts.steps import CallModel, Turn
-from ledger import artifacts, feed, handoffs, spend, turns
+from ledger import artifacts, ceilings, feed, handoffs, spend, turns
 from ledger.db import Ledger
 from ledger.slices import Slice
 from ledger.spend import About, CeilingReached, Scope
@@ -142,6 +142,8 @@ class Models:
         try:
             return await self._ledger.tx(self._reserve, call, candidate, reservation)
         except CeilingReached as error:
+            # Its transaction left nothing, not even the first row of a new period, and who raises the ceiling needs one.
+            await self._ledger.tx(ceilings.ensure, error.refused.scope, error.refused.ceiling)
             raise refusal(error, call.ref.name, candidate.choice.model) from None
         except GrowthHeld as error:
             raise ApplicationError(

@@ -9,7 +9,8 @@ from contracts.base import Contract, canonical, digest_of
 def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: str, inputs: Sequence[str] = ()) -> str:
     """The id of one model turn. `head` is the turn before it, "" at the start of a conversation.
 
-    `inputs` are the handoffs that enter the prompt. They count at the start alone: what follows hangs on that.
+    `inputs` are the handoffs that enter the prompt, and the files that there are. They count at the start alone: what follows
+    hangs on that.
     """
     return digest_of("turn", trace, path, head, agent_digest, task_digest, *(() if head else inputs))
 

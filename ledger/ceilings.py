@@ -118,8 +118,6 @@ def changes(connection: Connection, scope_id: str | None = None) -> list[Row[Any
 def trip_open(connection: Connection, trace: str, gate: str, project: str, refused: CeilingRefused) -> None:
     """A run waits at this gate because of a ceiling. Said again it changes nothing, but that it waits again."""
     numbers = {"ceiling": refused.ceiling, "spent": refused.spent, "held": refused.held, "wanted": refused.wanted}
-    # The refused call has left nothing, not even the first row of a new period; who raises the ceiling needs one.
-    insert_once(connection, scope, id=refused.scope, ceiling=refused.ceiling)
     if not insert_once(connection, trip, trace=trace, gate=gate, scope=refused.scope, project=project, at=now_us(), **numbers):
         again = update(trip).where(trip.c.trace == trace, trip.c.gate == gate)
         connection.execute(again.values(closed_at=None, how="", by=""))

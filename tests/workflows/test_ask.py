@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import Connection, select
 from temporalio.client import WorkflowFailureError
 
+from contracts.base import canonical, sha256
 from contracts.gates import GateView
+from contracts.ids import turn_key
+from contracts.workspace import WorkspaceRef
 from ledger.tables import scope
 from tests import scripts
 from tests.scripts import Turn, answer, call, calls, could_not, says, summary, unsure
-from tests.stack import sample
+from tests.stack import git, sample
 from tests.wire.server import WireServer
 from tests.workflows.asked import Asking, Ended, Run
 from tests.workflows.conftest import Ask
@@ -235,3 +238,16 @@ async def test_a_call_that_could_pass_the_ceiling_is_not_made(asking: Ask) -> No
 
 def _money(connection: Connection) -> dict[str, tuple[int, int]]:
     return {row.id: (row.spent, row.held) for row in connection.execute(select(scope))}
+
+
+async def test_the_files_belong_to_a_conversation(asking: Ask, tmp_path: Path) -> None:
+    """Its first key holds what the workspace begins with, so no answer about other files is ever taken for one about these."""
+    async with asking(DONE) as made:
+        without = await made.ended(await made.start())
+        origin = sample(tmp_path / "sample")
+        on_files = await made.ended(await made.start(repository=str(origin)))
+    first, second = without.turns[0], on_files.turns[0]
+    assert first.id == turn_key(first.trace, "ask", "", first.agent_digest, first.task)
+    files = WorkspaceRef(repository=str(origin), base=git(origin, "rev-parse", "main"))
+    digest = sha256(canonical([files.model_dump(mode="json"), None]))
+    assert second.id == turn_key(second.trace, "ask", "", second.agent_digest, second.task, (digest,))

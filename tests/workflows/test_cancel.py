@@ -1,19 +1,24 @@
-"""A delivery that is cancelled while its children work: one waits for a model, one runs a command, one asks a person."""
+"""Runs that are cancelled in the middle: while children work, and while a call fails for another reason."""
 
 import asyncio
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 
+from activities.providers.base import ProviderError
+from contracts.conversation import ModelReply, ModelRequest
 from ledger import gates, runs
 from ledger.tables import reservation
 from tests.scripts import answer, call, calls, item, plan, read, says, summary, unsure
 from tests.stack import Stack, git, sample, until
-from tests.workflows.conftest import Start
+from tests.workflows.conftest import Ask, Start
 
 MARK = "4711"
 CHECK = f"python -c 'import time; time.sleep({MARK})'"
@@ -75,6 +80,47 @@ async def test_children_leave_nothing_behind(start: Start, tmp_path: Path) -> No
     assert isinstance(ended.value.cause, CancelledError)
     assert (row.state, left) == ("cancelled", (0, []))
     assert git(origin, "branch", "--list").split() == ["*", "main"]
+
+
+@dataclass
+class FailsLate:
+    """A provider that is asked once, is told when to fail, and then fails for good."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    name: str = "scripted"
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Nothing but the failure."""
+        self.asked.set()
+        await self.told.wait()
+        raise ProviderError("bad_request", "it was asked wrongly")
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
+
+async def test_a_call_that_fails_on_its_own_hides_no_cancellation(asking: Ask) -> None:
+    """The run is cancelled while a call fails for another reason: it ends as cancelled, and asks nobody what to do."""
+    async with asking(answer(summary())) as made:
+        model = FailsLate()
+        made.stack.parts.providers["scripted"] = model
+        run = await made.start()
+        await asyncio.wait_for(model.asked.wait(), 60)
+        await run.cancel()
+        await until(lambda: _activity_cancel_requested(run), "the run has heard of it")
+        model.told.set()
+        with pytest.raises(WorkflowFailureError) as ended:
+            await asyncio.wait_for(run.result(), 30)
+        left = (await made.stack.ledger.read(held), await made.stack.ledger.read(gates.open_gates))
+    assert isinstance(ended.value.cause, CancelledError)
+    assert left == (0, [])
+
+
+async def _activity_cancel_requested(run: WorkflowHandle[Any, Any]) -> bool | None:
+    """The workflow has taken the cancellation and passes it on."""
+    kinds = [event.event_type async for event in run.fetch_history_events()]
+    return True if EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED in kinds else None
 
 
 async def _all_cancelled(stack: Stack, parent: str) -> bool | None:

@@ -12,15 +12,15 @@ from sqlalchemy import Connection, select
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 from contracts.gates import GateView
-from ledger import ceilings
+from ledger import ceilings, gates
 from ledger.ceilings import Change
 from ledger.tables import ceiling_change, reservation, run, scope, trip, turn
 from tests import scripts
-from tests.scripts import answer, call, calls, says, summary
-from tests.stack import until
+from tests.scripts import a_tester, answer, call, calls, item, plan, read, says, summary, unsure, write, writer
+from tests.stack import sample, until
 from tests.wire.server import WireServer
 from tests.workflows.asked import Asking
-from tests.workflows.conftest import Ask
+from tests.workflows.conftest import Ask, Start
 
 PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_000, output = 2_000_000 } }]\n'
 TURNS = (calls(call("run_state")), answer(summary("did it")))
@@ -183,7 +183,15 @@ async def test_a_call_that_fails_of_something_else_needs_no_ceiling(asking: Ask,
         assert (await made.ended(started)).handoff.outcome == "done"
 
 
-@pytest.mark.parametrize("said", [[], ["x"], [{}], [{"path": "a", "refused": {"scope": 1}}], [{}, {}]])
+FORGED: list[dict[str, Any]] = [
+    {"path": "x", "refused": {"scope": "project:x", "ceiling": 1, "wanted": 1}},
+    {"path": "write/1/one", "refused": {"scope": "month:9999-12", "ceiling": 10**15, "wanted": 10**30}},
+]
+
+
+@pytest.mark.parametrize(
+    "said", [[], ["x"], [{}], [{"path": "a", "refused": {"scope": 1}}], [{}, {}], *([one] for one in FORGED)]
+)
 async def test_messages_of_the_family_are_read_strictly(asking: Ask, tmp_path: Path, said: list[Any]) -> None:
     """Whoever sends a run what only its own workflows send is refused, and told why in the feed; the run goes on."""
     async with paid(asking, tmp_path) as (made, _):
@@ -199,3 +207,42 @@ async def test_messages_of_the_family_are_read_strictly(asking: Ask, tmp_path: P
         await until(refusals, "the refusals were recorded")
         await made.stack.decide(view, "raise_ceiling", to_usd="1")
         assert (await made.ended(started)).handoff.outcome == "done"
+
+
+WHICH = {"id": "which", "text": "Which one?"}
+
+FORGERIES: dict[str, tuple[dict[str, Any], str]] = {
+    "another child": ({"path": "write/1/two"}, "no child of it works at 'write/1/two'"),
+    "a neighbour by its first letters": ({"path": "write/1/ones"}, "no child of it works at 'write/1/ones'"),
+    "another run": ({"scope": "run:0123"}, "'run:0123' is no ceiling of it now"),
+    "no ceiling": ({"scope": "the moon"}, "'the moon' is no ceiling of it now"),
+    "a month long ago": ({"scope": "month:2001-01"}, "'month:2001-01' is no ceiling of it now"),
+    "a month to come": ({"scope": "month:9999-12"}, "'month:9999-12' is no ceiling of it now"),
+    "money below nothing": ({"wanted": -1}, "its numbers are no amounts of money"),
+    "money beyond the ledger": ({"ceiling": 2**63}, "its numbers are no amounts of money"),
+}
+
+
+async def test_only_what_a_child_can_say_opens_a_ceiling(start: Start, tmp_path: Path) -> None:
+    """While a child works anybody can say that it waits for money: what it cannot have said is refused and opens nothing."""
+    one = writer("one", unsure("both fit", WHICH), read("one.py"), write("one.py", "value = 1\n"), answer(summary()))
+    async with start(says("planner", answer(plan(item("one", ["one.py"])))), one, a_tester()) as stack:
+        run_ = await stack.deliver(sample(tmp_path / "sample", {"one.py": ""}), check="true")
+        await stack.approve(run_, "plan")
+        view = await stack.gate(run_, "write.1.one.clarify-1")
+        for forged, _ in FORGERIES.values():
+            refused = {"scope": f"run:{view.trace}", "ceiling": 1, "wanted": 1} | forged
+            path = refused.pop("path", "write/1/one")
+            await run_.signal("parked", {"path": path, "refused": refused})
+
+        async def all_refused() -> bool | None:
+            return True if (await stack.said(run_)).count("sent parked and was refused") == len(FORGERIES) else None
+
+        await until(all_refused, "each of them was refused")
+        said = await stack.said(run_)
+        opened = [one.gate for one in await stack.ledger.read(gates.open_gates)]
+        await stack.decide(view, "answer", answers={"which": "the first"})
+        await stack.approve(run_, "change")
+        report = await run_.result()
+    assert [why for _, why in FORGERIES.values() if why not in said] == []
+    assert (opened, report.state) == (["write.1.one.clarify-1"], "done")

@@ -173,9 +173,9 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
         degraded=talk.degraded,
     )
     # The call that lets a run in has no handoffs before it.
-    inputs = talk.inputs if kit.began is not None and kit.since(2) else ()
-    if inputs and not talk.head:
-        request = request.model_copy(update={"key": _key(talk, digest, inputs)})
+    starts = _starts_with(kit, talk) if kit.began is not None else ()
+    if starts and not talk.head:
+        request = request.model_copy(update={"key": _key(talk, digest, starts)})
     if kit.began is not None and not kit.began.kept:
         # A run that began before the ledger kept its pins says them with every call.
         request = request.model_copy(update={"agent": talk.pin.ref, "choices": talk.pin.choices})
@@ -187,7 +187,7 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
             raise Duplicate(turn.began.duplicate_of)
         talk.pin = kit.pins.agents[talk.pin.name]
     talk.sent.add(digest)
-    talk.head = _key(talk, digest, inputs)
+    talk.head = _key(talk, digest, starts)
     talk.turns += 1
     talk.context = turn.usage.input
     talk.tokens += turn.usage.input + turn.usage.output
@@ -196,8 +196,15 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     return turn
 
 
-def _key(talk: Conversation, task: str, inputs: tuple[str, ...]) -> str:
-    return turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, task, inputs)
+def _starts_with(kit: Kit, talk: Conversation) -> tuple[str, ...]:
+    """What a conversation begins with beside its task: handoffs, and files. On other files it is another conversation."""
+    use = talk.workspace
+    files = () if use is None or not kit.since(3) else (sha256(canonical([use.ref.model_dump(mode="json"), use.state])),)
+    return (*talk.inputs, *files) if kit.since(2) else ()
+
+
+def _key(talk: Conversation, task: str, starts: tuple[str, ...]) -> str:
+    return turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, task, starts)
 
 
 async def _do(

@@ -6,14 +6,19 @@ from typing import Any
 from temporalio import workflow
 
 
+def was_cancelled() -> bool:
+    """True if this task was cancelled and nothing has raised it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def not_cancelled() -> None:
     """Raise the cancellation that arrived while an activity or child ended in good order.
 
     What is awaited with WAIT_CANCELLATION_COMPLETED and ends before it hears of the cancellation gives back its result, and
     the cancellation would be lost: Temporal takes no second one.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if was_cancelled():
         raise asyncio.CancelledError
 
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from contracts.gates import Decided
 from contracts.money import CeilingRefused
@@ -87,7 +87,8 @@ async def _hold_gates(kit: Kit) -> None:
         await workflow.wait_condition(lambda: bool(parking.refused))
         try:
             await _hold_one(kit)
-        except FailureError as error:
+        except Exception as error:
+            # Whatever it is: without this watch nobody is asked any more.
             if is_cancelled_exception(error):
                 raise
             workflow.logger.error("the ceiling's gate could not be held: %s", error)

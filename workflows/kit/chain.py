@@ -108,6 +108,7 @@ class Chain:
             if not fits(asked):
                 workflow.logger.warning("history is long, and what the next run has to know does not fit into its input")
                 return
+            not_cancelled()  # a new run would not know that it was cancelled
             workflow.continue_as_new(asked)
 
     def _is_due(self) -> bool:
@@ -144,6 +145,6 @@ class Chain:
                     raise
                 workflow.logger.warning("history is long and could not be begun anew: %s", error)
                 return
-            not_cancelled()  # a new run would not know that it was cancelled
+            not_cancelled()
             for entry, artifact in zip(some, kept.artifacts, strict=True):
                 entry.result = Finished(key=entry.key, artifact=artifact)

@@ -17,7 +17,7 @@ from contracts.money import Part, slice_of
 from contracts.runs import RunRef
 from contracts.steps import RunContext
 from workflows.kit.ask import made_by_us
-from workflows.kit.cancelling import not_cancelled
+from workflows.kit.cancelling import not_cancelled, send
 from workflows.kit.ceiling import keep_watch
 from workflows.kit.kit import Kit
 from workflows.kit.outage import note_degraded
@@ -85,14 +85,16 @@ async def _side_by_side(
         before = {name: await asyncio.shield(tasks[name]) for name in child.after}
         ref = kit.at(f"{path}/{child.name}")
         missing = [name for name, handoff in before.items() if handoff.outcome != "done"]
+        part = Part(group=path, name=child.name, among=len(children), kept_back=kit.pins.kept_back)
         if missing:
+            _gives_back(kit, ref, part)
             return made_by_us(ref, "coordinator", "could_not", f"not started: {', '.join(missing)} is not done")
         async with room:
             try:
                 await kit.unpaused()
             except Stopped as stopped:
+                _gives_back(kit, ref, part)
                 return made_by_us(ref, "coordinator", "could_not", stopped.reason)
-            part = Part(group=path, name=child.name, among=len(children), kept_back=kit.pins.kept_back)
             return await _child(kit, run, ref, child, before, deadline, f"{summary} {child.name}", part)
 
     keep_watch(kit)
@@ -121,7 +123,7 @@ async def _child(
 ) -> Handoff[Any]:
     child_id = f"{kit.ref.workflow_id}.{ref.path.replace('/', '.')}"
     asked = child.make(RunContext(run=ref, began=kit.pins, parts=(*kit.parts, part)), before)
-    kit.children[child_id] = None
+    kit.children[child_id] = ref.path
     try:
         for wait in (*FORMER_WAITS, None):
             try:
@@ -141,8 +143,11 @@ async def _child(
                     return made_by_us(ref, "coordinator", "could_not", kit.parking.stopped)
             else:
                 break
+        # It was not there yet when its siblings were told.
         if kit.parking.stopped:
-            kit.parking.wake()  # it was not there yet when its siblings were told
+            kit.parking.wake()
+        elif kit.inbox.paused:
+            await send(child_id, "pause", {})
         handoff: Handoff[Any] = await running
         not_cancelled()
         return handoff
@@ -152,9 +157,14 @@ async def _child(
         return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.__cause__ or error}")
     finally:
         kit.children.pop(child_id, None)
-        if kit.since(3):
-            kit.gives_back.append(slice_of(ref.trace, (*kit.parts, part)))
+        _gives_back(kit, ref, part)
         kit.parking.left(ref.path)
+
+
+def _gives_back(kit: Kit, ref: RunRef, part: Part) -> None:
+    """A child is over, or never begins: what is left of its part is free for others. The next commit says so."""
+    if kit.since(3):
+        kit.gives_back.append(slice_of(ref.trace, (*kit.parts, part)))
 
 
 async def _end_former(child_id: str, wait: timedelta) -> None:

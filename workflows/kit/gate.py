@@ -94,6 +94,8 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
         # An activity that was cancelled with the run says so in an error of its own.
         if is_cancelled_exception(error):
             await asyncio.shield(_cancelled(kit, state, policy))
+        else:
+            _abandoned(kit, state, str(error))
         raise
     kit.inbox.close(state, decided)
     kit.move(before if before not in ("waiting", "parked") else "working", next="the run goes on")
@@ -258,6 +260,12 @@ async def _close(kit: Kit, state: OpenGateState, policy: GatePolicy, closes: Lit
         run_id=workflow.info().run_id,
     )
     return await kit.do_now(Gates.admit_decision, request, f"gate: close {state.view.gate}", **LEDGER)
+
+
+def _abandoned(kit: Kit, state: OpenGateState, why: str) -> None:
+    """Nothing that is decided here can be recorded: the gate is closed, and a sender that waits is told."""
+    gate = state.view.gate
+    kit.inbox.close(state, Decided(gate=gate, won=False, verb="cancelled", at=workflow.now(), reason=why[:1000]))
 
 
 async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None:

@@ -23,7 +23,7 @@ from workflows.kit import showing, story
 from workflows.kit.admitting import own_ref, request_to_begin
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 from workflows.kit.bounds import keyword, newest_within
-from workflows.kit.cancelling import not_cancelled, send
+from workflows.kit.cancelling import not_cancelled, send, was_cancelled
 from workflows.kit.chain import Chain
 from workflows.kit.inbox import REFUSALS_AT_ONCE, Inbox
 from workflows.kit.lasting import outlasting
@@ -51,7 +51,7 @@ class Kit:
         """Register every handler at once, so that what people send early finds one."""
         kinds = tuple(dict.fromkeys((*kinds, "ceiling")))
         self.inbox = Inbox(kinds)
-        self.parking = Parking(self.inbox)
+        self.parking = Parking(self)
         self.watches: list[asyncio.Task[None]] = []
         self._seed = workflow.random_seed()
         loop = asyncio.get_running_loop()
@@ -70,7 +70,7 @@ class Kit:
         self.parts: tuple[Part, ...] = ()
         self.gives_back: list[str] = []
         self.degraded: dict[str, str] = {}
-        self.children: dict[str, Any] = {}
+        self.children: dict[str, str] = {}
         self.lines = Lines()
         self.chain = Chain(self)
         self.change: RunChange | None = None
@@ -275,6 +275,8 @@ class Kit:
             self.lines.give_back(sent.notes)
             self.change = self.change or change
             self.gives_back[:0] = sent.gives_back
+            if was_cancelled() and workflow.patched("cancelled-meanwhile"):
+                raise asyncio.CancelledError from None  # it failed before it heard of that
             raise
         not_cancelled()
         return done

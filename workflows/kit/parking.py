@@ -5,6 +5,7 @@ same key. Nobody has to be told of a raised ceiling for that; being told only ma
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
@@ -12,13 +13,18 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.base import Contract
 from contracts.errors import ContractViolation, Refused
-from contracts.money import CeilingRefused
+from contracts.money import CeilingRefused, resets_at
 from workflows.kit.messages import bare, only_object, read_switch
 
 if TYPE_CHECKING:
-    from workflows.kit.inbox import Inbox
+    from workflows.kit.kit import Kit
 
 C = TypeVar("C", bound=Contract)
+
+MOST = 2**62
+"""Micro-dollars; the ledger's numbers are of 64 bits."""
+
+DAY, MONTH = timedelta(days=1), timedelta(days=31)
 
 WAITING_LIMIT = 1000
 """Steps of a run family that are known to wait; more than there can be children."""
@@ -51,12 +57,12 @@ class Halted(Contract, name="halted/1"):
 class Parking:
     """Who waits for money. `woken` counts nudges (children know `passed_down` of them), `stopped` says why the run stops."""
 
-    def __init__(self, inbox: "Inbox") -> None:
+    def __init__(self, kit: "Kit") -> None:
         self.refused: dict[str, CeilingRefused] = {}
         self.woken = 0
         self.passed_down = 0
         self.stopped = ""
-        self._inbox = inbox
+        self._kit = kit
         workflow.set_signal_handler("nudge", bare(self._guarded("nudge", self._nudge)))
         workflow.set_signal_handler("parked", bare(self._guarded("parked", self._parked)))
         workflow.set_signal_handler("halted", bare(self._guarded("halted", self._halted)))
@@ -92,10 +98,27 @@ class Parking:
 
     def _parked(self, args: tuple[Any, ...]) -> None:
         said = _read(Parked, "parked", args)
-        if said.refused is not None:
-            self.waits(said.path, said.refused)
-        else:
+        if said.refused is None:
             self.refused.pop(said.path, None)
+            return
+        if (wrong := self._not_ours(said.path, said.refused)) is not None:
+            raise Refused(f"parked is for a run's own workflows, and this is not what they send: {wrong}")
+        self.waits(said.path, said.refused)
+
+    def _not_ours(self, path: str, refused: CeilingRefused) -> str | None:
+        """Why no child of this run can have said so; anybody may send a signal, and this one opens a gate."""
+        kit, scope = self._kit, refused.scope
+        if not any(path == child or path.startswith(f"{child}/") for child in kit.children.values()):
+            return f"no child of it works at {path!r:.200}"
+        if not all(0 <= number <= MOST for number in (refused.ceiling, refused.spent, refused.held, refused.wanted)):
+            return "its numbers are no amounts of money"
+        own = f"run:{kit.ref.trace}"
+        if scope == own or scope.startswith(f"{own}/"):
+            return None
+        ends = _period_ends(scope)
+        if ends is None or not workflow.now() - DAY < ends <= workflow.now() + MONTH:
+            return f"{scope!r:.200} is no ceiling of it now"
+        return None
 
     def _halted(self, args: tuple[Any, ...]) -> None:
         self.stop(_read(Halted, "halted", args).reason)
@@ -105,7 +128,7 @@ class Parking:
             try:
                 take(args)
             except Refused as error:
-                self._inbox.refuse(name, args, str(error), "signal")
+                self._kit.inbox.refuse(name, args, str(error), "signal")
 
         return handle
 
@@ -114,11 +137,19 @@ class Parking:
             try:
                 self._nudge(args)
             except Refused as error:
-                self._inbox.refuse("nudge", args, str(error), "update")
+                self._kit.inbox.refuse("nudge", args, str(error), "update")
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
             return f"{len(self.refused)} steps look again" if self.refused else "nothing waits for money"
 
         return handle
+
+
+def _period_ends(scope: str) -> datetime | None:
+    """When the period of a shared ceiling ends; None for what is no such name."""
+    try:
+        return resets_at(scope)
+    except (LookupError, ValueError, OverflowError):
+        return None
 
 
 def _read(kind: type[C], name: str, args: tuple[Any, ...]) -> C:
