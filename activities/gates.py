@@ -78,12 +78,15 @@ class Gates:
         refused = self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
         refused = refused or _too_much(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
-        if refused is None and claim.verb == "approve":
+        # Nobody else decides meanwhile: `whose` has locked the gate.
+        anew = gates.winner(connection, request.gate.trace, request.gate.gate) is None
+        if refused is None and claim.verb == "approve" and anew:
             refused = _conflict(connection, intents)
         if refused is None:
             outcome = gates.win(connection, request, claim, authenticated=False)
             if outcome.won and outcome.verb == "approve":
-                outcome = outcome.model_copy(update={"intents": _approve_intents(connection, request, intents)})
+                outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
+                _approve_intents(connection, request, intents if anew else [])
             if outcome.won:
                 _raise(connection, request, claim, outcome)
         else:
@@ -129,11 +132,13 @@ def _conflict(connection: Connection, intents: list[Intent]) -> str | None:
     return None
 
 
-def _approve_intents(connection: Connection, request: AdmitDecision, intents: list[Intent]) -> tuple[str, ...]:
-    """Write the actions of an approval that counts. Only after it has won: a decision that lost must approve nothing."""
+def _approve_intents(connection: Connection, request: AdmitDecision, intents: list[Intent]) -> None:
+    """Write the actions of an approval that counts. Only after it has won: a decision that lost must approve nothing.
+
+    And only with the decision itself: what has become of an action since must not be undone by a late duplicate.
+    """
     for intent in intents:
         actions.propose(connection, intent, trace=request.gate.trace, gate=request.gate.gate, state="approved")
-    return tuple(intent.key for intent in intents)
 
 
 def _superseded(request: AdmitDecision) -> Decided:

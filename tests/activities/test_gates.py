@@ -1,6 +1,6 @@
 """Gates on the activity side: an approval, its record and the actions it allows are one; nothing else allows any."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.gates import Gates
 from activities.policy import load_policy
+from contracts.actions import Receipt
 from contracts.gates import AdmitDecision, Claimed, Decided, GatePolicy, GateView, Intent, Verb
 from contracts.runs import FeedLine, RunChange
 from ledger import actions, artifacts, feed, gates, runs
@@ -187,6 +188,42 @@ async def test_asking_again_gives_the_same_decision_once(desk: Gates, ledger: Le
     before = len(lines(ledger))
     assert await say(desk, "olga", nonce="n-1") == first
     assert (len(lines(ledger)), states(ledger), refusals(ledger)) == (before, ["approved"], [])
+
+
+def failed(ledger: Ledger) -> None:
+    """Have the approved action tried, and refused by its target."""
+    _, lease = ledger.tx_now(actions.claim, intent().key, "worker-1", 1_000_000)
+    assert lease is not None
+    receipt = Receipt(key=intent().key, type="git.push", state="failed", summary="push a", problem="protected")
+    assert ledger.tx_now(actions.settle, lease, receipt)
+
+
+def withdrawn(ledger: Ledger) -> None:
+    """Have the run end before anybody began the approved action."""
+    ledger.tx_now(actions.withdraw, "trace-1", "the run ended")
+
+
+@pytest.mark.parametrize(("become", "state"), [(failed, "failed"), (withdrawn, "expired")])
+async def test_a_late_duplicate_of_an_approval_revives_no_action(
+    desk: Gates, ledger: Ledger, become: Callable[[Ledger], None], state: str
+) -> None:
+    """A worker that wakes after its attempt was replaced is told what stands; what became of the action since stays."""
+    first = await say(desk, "olga")
+    become(ledger)
+    before, told = ledger.read_now(actions.get, intent().key), lines(ledger)
+    assert before.state == state
+    assert await say(desk, "olga") == first
+    assert ledger.read_now(actions.get, intent().key) == before
+    assert (lines(ledger), refusals(ledger)) == (told, [])
+
+
+async def test_a_late_duplicate_leaves_the_action_to_the_run_that_took_it(desk: Gates, ledger: Ledger) -> None:
+    """Another run means the withdrawn event with arguments of its own: the late one takes nothing back and is not refused."""
+    first = await say(desk, "olga")
+    withdrawn(ledger)
+    ledger.tx_now(actions.propose, intent(arguments="b"), trace="trace-2", gate="change-1", state="approved")
+    assert await say(desk, "olga") == first
+    assert (states(ledger), states(ledger, "trace-2"), refusals(ledger)) == ([], ["approved"], [])
 
 
 async def test_opening_twice_is_one_gate(desk: Gates, ledger: Ledger) -> None:
