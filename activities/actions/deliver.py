@@ -26,6 +26,9 @@ LEASE = timedelta(seconds=15)
 long the others wait for one that was killed."""
 LEASE_US = LEASE // timedelta(microseconds=1)
 
+BEGUN = frozenset({"sending", "unknown"})
+"""States of an action that an attempt has begun and not settled: it may have happened."""
+
 
 class Adapter(Protocol):
     """One kind of target. Both methods are synchronous and run in a thread."""
@@ -54,7 +57,8 @@ class Actions:
     async def deliver(self, request: Deliver) -> Receipt:
         """Carry out one approved intent. Called again, by any run, it gives back the stored receipt.
 
-        An earlier attempt's outcome that is not known is asked of the target before anything is sent. Cancelled while it
+        An earlier attempt's outcome that is not known is asked of the target before anything is sent, and it stays unknown
+        until the target answers: only then can the action be settled as failed. Cancelled while it
         sends, it first waits for the outcome and keeps it: who let go of the lease earlier would invite a second sender.
         """
         async with beating():
@@ -93,7 +97,7 @@ class Actions:
             raise Misconfigured(f"this worker has no adapter for {row.type}; policy declares it, the worker must register it")
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         try:
-            reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, from_us(row.at))
+            reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
             reach("action.before_receipt")
             receipt = _receipt(row, "delivered", reference=reference, how=how)
         except self._permanent as error:
@@ -102,20 +106,32 @@ class Actions:
         reach("action.before_completion")
         return settled
 
-    def _find_or_send(self, adapter: Adapter, arguments: bytes, when: datetime) -> tuple[str, Literal["found", "sent"]]:
+    def _find_or_send(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> tuple[str, Literal["found", "sent"]]:
         """The target's name for the effect, and whether it was there already."""
-        found = adapter.find(arguments)
+        found = self._find(adapter, arguments, row)
         if found is not None:
             return found, "found"
         reach("action.before_send")
         try:
-            return adapter.send(arguments, when), "sent"
+            return adapter.send(arguments, from_us(row.at)), "sent"
         except self._permanent:
             # An attempt that had lost its lease may have been faster: then the target refuses what it has already.
-            found = adapter.find(arguments)
+            found = self._find(adapter, arguments, row)
             if found is None:
                 raise
             return found, "found"
+
+    def _find(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> str | None:
+        """Ask the target. That it cannot be asked is no answer: what an earlier attempt may have done is asked for again."""
+        try:
+            return adapter.find(arguments)
+        except self._permanent as error:
+            if row.state not in BEGUN:
+                raise
+            raise ApplicationError(
+                f"{row.summary}: an earlier attempt may have done it, and the target cannot be asked: {error}",
+                type="OutcomeUnknown",
+            ) from None
 
     @activity.defn
     async def resolve(self, request: Resolve) -> Receipt:
@@ -126,7 +142,7 @@ class Actions:
 def _already(row: Row[Any]) -> Receipt:
     if row.state in SETTLED and row.receipt:
         return Receipt.model_validate_json(row.receipt)
-    if row.state in {"sending", "unknown"}:
+    if row.state in BEGUN:
         wait = timedelta(microseconds=max(row.lease_until - now_us(), 0)) + timedelta(seconds=1)
         raise ApplicationError(
             f"{row.summary}: another worker is carrying it out", type="Leased", next_retry_delay=min(wait, LEASE)

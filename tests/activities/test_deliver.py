@@ -339,14 +339,20 @@ class Lossy(GitPushAdapter):
         raise RemoteUnknown("the connection ended")
 
 
-async def test_a_branch_is_pushed_once(ledger: Ledger, tmp_path: Path) -> None:
-    """With real git: the answer is lost, attempts repeat, and one push was made; the branch holds its commit."""
-    origin = repository(tmp_path / "origin")
-    mirrors = Mirrors(tmp_path / "mirrors")
+def approved_push(ledger: Ledger, mirrors: Mirrors, origin: Path) -> Intent:
+    """An approved push of a branch `fix` to a real repository."""
     base = mirrors.open(str(origin)).fetch()
     push = GitPush(repository=str(origin), base=base.commit, tree=base.tree, branch="fix", message="Fix it\n")
     kept = approve(ledger, push.stored(), event="fix")
     assert kept.arguments == sha256(push.stored())
+    return kept
+
+
+async def test_a_branch_is_pushed_once(ledger: Ledger, tmp_path: Path) -> None:
+    """With real git: the answer is lost, attempts repeat, and one push was made; the branch holds its commit."""
+    origin = repository(tmp_path / "origin")
+    mirrors = Mirrors(tmp_path / "mirrors")
+    kept = approved_push(ledger, mirrors, origin)
     adapter = Lossy(mirrors)
     sender = relay(ledger, adapter)
 
@@ -360,3 +366,54 @@ async def test_a_branch_is_pushed_once(ledger: Ledger, tmp_path: Path) -> None:
     assert (receipt.state, receipt.how) == ("delivered", "found")
     assert receipt.reference == plain(origin, "rev-parse", "fix")
     assert (plain(origin, "rev-list", "--count", "main..fix"), adapter.pushes) == ("1", 1)
+
+
+async def test_a_push_that_cannot_be_asked_for_is_not_called_failed(ledger: Ledger, tmp_path: Path) -> None:
+    """A branch may have been pushed, and its repository is away: the push stays open, and is found when it is back."""
+    origin, away = repository(tmp_path / "origin"), tmp_path / "away"
+    mirrors = Mirrors(tmp_path / "mirrors")
+    kept = approved_push(ledger, mirrors, origin)
+    with pytest.raises(RemoteUnknown):
+        await deliver(relay(ledger, Lossy(mirrors)), kept.key)
+    origin.rename(away)
+    for _ in range(2):
+        with pytest.raises(ApplicationError, match=r"earlier attempt may have done it, .* cannot be asked: .*/origin") as said:
+            await deliver(relay(ledger, GitPushAdapter(mirrors)), kept.key)
+        assert (said.value.type, said.value.non_retryable) == ("OutcomeUnknown", False)
+        assert row(ledger, kept.key) == ("sending", 0)
+    away.rename(origin)
+    receipt = await deliver(relay(ledger, GitPushAdapter(mirrors)), kept.key)
+    assert (receipt.state, receipt.how, receipt.reference) == ("delivered", "found", plain(origin, "rev-parse", "fix"))
+
+
+async def test_a_push_that_nobody_began_fails_where_its_repository_is_gone(ledger: Ledger, tmp_path: Path) -> None:
+    """Before the first attempt nothing can have happened: the action ends as failed, with the reason."""
+    origin = repository(tmp_path / "origin")
+    mirrors = Mirrors(tmp_path / "mirrors")
+    kept = approved_push(ledger, mirrors, origin)
+    origin.rename(tmp_path / "away")
+    receipt = await deliver(relay(ledger, GitPushAdapter(mirrors)), kept.key)
+    assert receipt.state == "failed"
+    assert str(origin) in receipt.problem
+
+
+async def test_a_refusal_is_no_answer_while_the_target_cannot_be_asked(ledger: Ledger, target: Target) -> None:
+    """Refused by a target that then cannot be asked, the action stays open where an earlier attempt had begun it."""
+
+    class Gone(Target):
+        asked = 0
+
+        def find(self, arguments: bytes) -> str | None:
+            self.asked += 1
+            if self.asked > 1:
+                raise NotWanted("the disk is away")
+            return super().find(arguments)
+
+    target.refusing = Unreachable("gone")
+    with pytest.raises(Unreachable):
+        await deliver(relay(ledger, target))
+    gone = Gone(target.file)
+    gone.refusing = NotWanted("there is one already")
+    with pytest.raises(ApplicationError, match="cannot be asked: the disk is away"):
+        await deliver(relay(ledger, gone))
+    assert row(ledger) == ("sending", 0)
