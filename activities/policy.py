@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from contracts.actions import ActionPolicy
-from contracts.base import Input, sha256
+from contracts.base import Input, Span, sha256
 from contracts.errors import ContractViolation, Misconfigured
 from contracts.gates import GateKind, GatePolicy, Verb
 
@@ -27,9 +27,12 @@ class Defaults(Input):
 
 
 class GateRule(GatePolicy):
-    """One gate's policy as people write it: an unknown key is refused."""
+    """One gate's policy as people write it: an unknown key is refused, and so is a time that no gate can be held for."""
 
     model_config = ConfigDict(extra="forbid")
+
+    deadline: Span
+    reminder: Span | None = None
 
 
 UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))

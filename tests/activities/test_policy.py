@@ -71,6 +71,11 @@ def test_a_policy_says_what_its_file_says(tmp_path: Path) -> None:
         ("who =", "whom =", r"gates\.plan\.whom: Extra inputs"),
         ('deadline = "PT1H"', "", r"gates\.plan\.deadline: Field required"),
         ('"PT1H"', '"an hour"', r"gates\.plan\.deadline: "),
+        ('"PT1H"', '"P9999Y"', r"gates\.plan\.deadline: Input should be less than or equal to 366 days"),
+        ('"PT1H"', '"-PT1H"', r"gates\.plan\.deadline: Input should be greater than 0 seconds"),
+        ('"PT1H"', '"PT0S"', r"gates\.plan\.deadline: Input should be greater than 0 seconds"),
+        ('"PT1H"', '"PT1H"\nreminder = "P9999Y"', r"gates\.plan\.reminder: Input should be less than or equal to 366 days"),
+        ('"PT1H"', '"PT1H"\nreminder = "-PT1M"', r"gates\.plan\.reminder: Input should be greater than 0 seconds"),
         ('tier = "confirm"', 'tier = "automatic"', r"actions\.git\.push\.tier: Input should be 'auto', 'confirm' or 'draft'"),
         ('tier = "confirm"', "", r"actions\.git\.push\.tier: Field required"),
         ("[people.olga]", "[people.olga", r"is not TOML"),
@@ -81,6 +86,12 @@ def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, old: str, new:
     """An unknown or missing key, or a value that is none, is refused by name; no default slips in for a tier."""
     with pytest.raises(Misconfigured, match=rf"{tmp_path}/policy\.toml.*{said}"):
         policy(tmp_path, TEXT.replace(old, new, 1))
+
+
+def test_what_a_run_has_pinned_is_read_whatever_it_says() -> None:
+    """What is refused in the file today is still read where an earlier release took it: the run that holds it goes on."""
+    pinned = GatePolicy.read('{"who": ["*"], "deadline": "-PT1H", "reminder": "P400D"}')
+    assert (pinned.deadline, pinned.reminder) == (timedelta(hours=-1), timedelta(days=400))
 
 
 def test_a_policy_that_is_not_there_is_named(tmp_path: Path) -> None:
