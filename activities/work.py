@@ -84,12 +84,11 @@ class Work:
     def _prepare(self, request: PrepareRepository) -> Base:
         mirror = self._mirrors.open(request.repository)
         fetched = mirror.fetch(request.base)
-        check, source = request.check, "declared" if request.check else ""
+        check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
         mirror.check(fetched.tree)
         if check is None:
             with self._workspaces.scratch(mirror, fetched.tree) as directory:
-                found = detect_check(directory)
-            check, source = found or (None, "")
+                check, source = detect_check(directory) or (None, "")
         return Base(
             repository=mirror.repository,
             commit=fetched.commit,

@@ -26,7 +26,9 @@ class DeliveryInput(PipelineInput, name="delivery_input/1"):
     repository: Line = Field(min_length=1, max_length=1000, description="path or URL of a git repository")
     instruction: str = Field(min_length=1, max_length=20_000, description="what should change, in plain words")
     base: Line | None = Field(default=None, max_length=200, description="branch, tag or commit; None: the default branch")
-    check: Command | None = Field(default=None, max_length=1000, description="command that must pass; None: detected, or asked")
+    check: Command | None = Field(
+        default=None, max_length=1000, description="command that must pass; None or blank: detected, or asked"
+    )
     environment: Line | None = Field(default=None, max_length=1000, description="prepared interpreter folder for checks")
     branch: Line | None = Field(
         default=None, max_length=200, description="branch to push; None: made from instruction and tree"

@@ -49,7 +49,7 @@ async def size_up(course: Course) -> Sized:
         return await _impossible(kit, handoff, said)
     if routing.verdict == "full":
         return _whole(kit, said)
-    if course.base.check is None:
+    if not course.base.check:
         return _whole(kit, f"{said}; but no check is known, and the plan gate is where a person names one")
     kit.note("skipped the planner and the plan gate", said, "one agent makes the change; checks and change gate stay")
     return Sized(_alone(course, handoff), skipped=f"not planned, made by one agent alone: {said}")
@@ -94,7 +94,7 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
         intent=instruction[:2000],
         files=(ANY_FILE,),
         settings=(),
-        acceptance=(Criterion(text="the instruction is fulfilled", shown_by=check and check[:500]),),
+        acceptance=(Criterion(text="the instruction is fulfilled", shown_by=check[:500] if check else None),),
         depends_on=(),
     )
     plan = Plan(summary=instruction[:4000], items=(item,), risks=(), check=None)

@@ -8,13 +8,16 @@ from temporalio.worker import Replayer
 
 import worker
 from activities.fallbacks import FUNCTIONS
+from activities.work import Work
 from config import HOME
 from contracts.routing import Routing, RoutingTask
+from contracts.work import Base, PrepareRepository
 from ledger import runs
 from tests.scripts import Turn, a_tester, answer, could_not, edit, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, git, sample
 from tests.workflows.asked import turns_of
 from tests.workflows.conftest import Start
+from tests.workflows.sending import failed_tasks
 from workflows.guard import DATA_CONVERTER, Guard
 
 FIX = edit(
@@ -109,19 +112,54 @@ def test_without_any_model_nothing_is_skipped() -> None:
     assert said == Routing(verdict="full", why="no model could be asked, so nothing is skipped")
 
 
-async def test_without_a_check_a_small_task_is_planned(start: Start, tmp_path: Path) -> None:
-    """Where nothing is known that proves the change, the plan gate asks for it as ever."""
-    origin = sample(tmp_path / "sample", {"notes.txt": "nothing here is tested"})
-    work = tmp_path / "sample" / "work"
+def untested(folder: Path) -> Path:
+    """A repository in which no check is found."""
+    origin, work = sample(folder, {"notes.txt": "nothing here is tested"}), folder / "work"
     git(work, "rm", "-rq", "tests", "pyproject.toml")
     git(work, "commit", "--quiet", "--message=No tests")
     git(work, "push", "--quiet", str(origin), "main")
+    return origin
+
+
+async def is_planned(stack: Stack, origin: Path, check: str | None) -> None:
+    """That a small task goes to the planner, and the plan gate asks for the check that nobody knows."""
+    run = await stack.deliver(origin, effort="auto", check=check)
+    view = await stack.gate(run, "plan-1")
+    assert [question.id for question in view.questions] == ["check"]
+    assert "but no check is known, and the plan gate is where a person names one" in await stack.said(run)
+    await enough(stack, run, "plan-1")
+    assert await failed_tasks(run) == []
+
+
+@pytest.mark.parametrize("check", [None, "", "  "])
+async def test_without_a_check_a_small_task_is_planned(start: Start, tmp_path: Path, check: str | None) -> None:
+    """Where nothing is known that proves the change, the plan gate asks for it as ever. A blank command is none."""
     async with start(router("simple"), *WHOLE) as stack:
-        run = await stack.deliver(origin, effort="auto")
-        view = await stack.gate(run, "plan-1")
-        assert [question.id for question in view.questions] == ["check"]
-        assert "but no check is known, and the plan gate is where a person names one" in await stack.said(run)
-        await enough(stack, run, "plan-1")
+        await is_planned(stack, untested(tmp_path / "sample"), check)
+
+
+async def test_an_empty_check_of_an_earlier_release_is_none(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of before, which still hands an empty command on, stops no run of this release."""
+    prepare = Work._prepare
+
+    def as_before(work: Work, request: PrepareRepository) -> Base:
+        return prepare(work, request).model_copy(update={"check": request.check})
+
+    monkeypatch.setattr(Work, "_prepare", as_before)
+    async with start(router("simple"), *WHOLE) as stack:
+        await is_planned(stack, untested(tmp_path / "sample"), "")
+
+
+async def test_a_blank_check_keeps_none_from_being_found(start: Start, tmp_path: Path) -> None:
+    """With a blank command the repository's own check is looked for, runs, and is what the verdict is about."""
+    async with start(router("simple"), SOLO, a_tester()) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), effort="auto", check="\t ")
+        await stack.approve(run, "change-1")
+        report = await run.result()
+    assert (report.state, report.tests.verdict) == ("done", "passed")
+    assert [one.command for one in report.tests.runs] == ["pytest -q"]
 
 
 async def test_an_impossible_task_ends_when_a_person_agrees(start: Start, tmp_path: Path) -> None:
