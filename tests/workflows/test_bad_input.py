@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
-from tests.scripts import answer, item, plan, says
-from tests.stack import sample
+from tests.scripts import answer, could_not, item, plan, says, unsure
+from tests.stack import Stack, sample
 from tests.workflows.conftest import Start
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
@@ -109,3 +109,50 @@ async def test_early_decisions_are_kept_only_while_they_are_few_and_short(start:
     assert (len(kept), len(refused)) == (4, 1)
     assert all("early decisions may have 32768 bytes together" in text for text in refused)
     assert report.reason.startswith("the plan was rejected by maria: xxx")
+
+
+async def _never_opened(stack: Stack, run: WorkflowHandle[Any, Any]) -> list[tuple[str, str, str]]:
+    """Who heard in the feed, instead of silence, that their gate never opened: the gate, who, and what they did."""
+    told = [line for line in await stack.feed(run) if line.why == "the run ended before this gate opened"]
+    return [(line.stage, line.actor, line.did) for line in told]
+
+
+@pytest.mark.parametrize("ending", ["rejected", "cancelled"])
+async def test_a_kept_decision_whose_gate_never_opens_is_told_as_refused(start: Start, tmp_path: Path, ending: str) -> None:
+    """However the run ends: decisions about the change were kept, there never is one, and the feed says who sent what."""
+    async with start(PLANNER) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        view = await stack.gate(run, "plan-1")
+        for verb, by in (("approve", "bob"), ("reject", "ann")):
+            early = {"gate": "change", "by": by, "note": "as agreed", "subject": "0" * 64}
+            assert (await run.execute_update(verb, early))["kept"] is True
+        if ending == "rejected":
+            await stack.decide(view, "reject", note="no")
+            assert (await run.result()).state == "could_not"
+        else:
+            await run.cancel()
+            with pytest.raises(WorkflowFailureError):
+                await run.result()
+        told = await _never_opened(stack, run)
+    assert told == [("change", "bob", "sent approve and was refused"), ("change", "ann", "sent reject and was refused")]
+
+
+async def test_a_childs_kept_decisions_are_told_as_well(start: Start, tmp_path: Path) -> None:
+    """What was sent to a writer for a gate that it never opened is in the feed of its run, however much was refused before."""
+    which = {"id": "which", "text": "Which one?"}
+    writes = says("writer", unsure("both fit", which), could_not("it is odd"), text="Your item is `fix`")
+    async with start(PLANNER, writes) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        await stack.approve(run, "plan")
+        view = await stack.gate(run, "clarify")
+        child = stack.client.get_workflow_handle(view.workflow_id)
+        for number in range(60):
+            await child.signal("reject", {"gate": f"none-{number}", "by": "eve", "note": "no"})
+        assert (await child.execute_update("reject", {"gate": "stuck", "by": "bob", "note": "no"}))["kept"] is True
+        await stack.decide(view, "answer", answers={"which": "the second"})
+        await stack.decide(await stack.gate(run, "stuck-1"), "reject", note="enough")
+        await run.result()
+        told = await _never_opened(stack, run)
+        refused = [line for line in await stack.feed(run) if line.actor == "eve"]
+    assert told == [("stuck", "bob", "sent reject and was refused")]
+    assert len(refused) == 60

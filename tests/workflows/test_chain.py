@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
-from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 
 from contracts.carried import Mail
 from ledger.tables import decision
@@ -90,6 +90,36 @@ async def test_a_decision_sent_again_to_a_later_run_is_the_same_one(start: Short
         made = await stack.ledger.read(said)
     assert (first["verb"], first["by"], first["at"]) == (again["verb"], again["by"], again["at"])
     assert made == [("plan-1", "ann", "won"), ("plan-2", "maria", "won")]
+
+
+async def test_a_nonce_makes_two_peoples_decisions_not_one(start: Short, tmp_path: Path) -> None:
+    """In a later run of the chain: another verb or sender wins nothing with the nonce of what counted, or of what was kept."""
+    second = says("planner", *LONG, answer(plan(ITEM, summary="smaller")), text="say less")
+    async with start(second, PLANNER) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        view = await stack.gate(run, "plan-1")
+        handle = stack.client.get_workflow_handle(run.id)
+        early = {"gate": "change", "by": "ann", "note": "no", "nonce": "n-0"}
+        asked = {"gate": view.gate, "by": "ann", "note": "say less", "subject": view.subject, "nonce": "n-1"}
+        await handle.execute_update("reject", early)
+        await handle.execute_update("request_changes", asked)
+        again_at = await stack.gate(run, "plan-2")
+        for by in ("ann", "bob"):
+            await handle.execute_update("reject", early | {"by": by})
+        for verb, other in (("reject", asked), ("request_changes", asked | {"by": "bob"})):
+            with pytest.raises(WorkflowUpdateFailedError) as told:
+                await handle.execute_update(verb, other)
+            assert "gate plan-1 is closed: request_changes by ann at " in str(told.value.cause)
+            await handle.signal(verb, other)
+        await stack.decide(again_at, "reject", note="enough")
+        await run.result()
+        made, chain = await stack.ledger.read(said), await runs_of(run)
+    assert len(chain) > 1
+    assert [one for one in made if one[2] == "won"] == [("plan-1", "ann", "won"), ("plan-2", "maria", "won")]
+    assert sorted(one[:2] for one in made if one[2] == "refused") == [
+        *(("change", by) for by in ("ann", "bob")),
+        *(("plan-1", by) for by in ("ann", "ann", "bob", "bob")),
+    ]
 
 
 async def test_large_results_travel_by_digest(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

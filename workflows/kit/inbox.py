@@ -32,6 +32,8 @@ REFUSALS_LIMIT = 200
 
 REFUSALS_AT_ONCE = 50
 
+NEVER_OPENED = "the run ended before this gate opened"
+
 
 @dataclass
 class Claim:
@@ -72,6 +74,7 @@ class Inbox:
         self._revisions: dict[str, int] = {}
         self._early: list[Claimed] = []
         self._counted = 0
+        self._over = False
         # A run that continues another gets messages before it knows what that one knew.
         self._ready = workflow.info().continued_run_id is None
         self._held: list[Callable[[], None]] = []
@@ -154,9 +157,21 @@ class Inbox:
         self._record(name, args, reason, via)
 
     def take_refusals(self) -> tuple[Refusal, ...]:
-        """Refusals that have not been recorded yet, as many as one request holds."""
-        taken, self.refusals = tuple(self.refusals[:REFUSALS_AT_ONCE]), self.refusals[REFUSALS_AT_ONCE:]
+        """Refusals that have not been recorded yet, as many as one request holds; all of them when nothing comes after it."""
+        most = len(self.refusals) if self._over else REFUSALS_AT_ONCE
+        taken, self.refusals = tuple(self.refusals[:most]), self.refusals[most:]
         return taken
+
+    def end(self) -> None:
+        """No gate opens any more: what was kept for one is refused, so that its sender, who was told it is kept, can see it."""
+        self._over = True
+        for state in self._open.values():
+            self._early += state.kept
+            state.kept = []
+        left, self._early = self._early, []
+        for kept in left:
+            self._counted += 1
+            self._add_refusal(kept.verb, (kept.decision.model_dump(mode="json"),), NEVER_OPENED, kept.via)
 
     # What people do
 
@@ -259,7 +274,7 @@ class Inbox:
     def _sent_before(self, verb: Verb, said: Decision) -> Claim | None:
         """The decision that closed a gate before this run began, sent once more: Temporal knows update ids of one run only."""
         ended = self._before.ended.get(said.gate)
-        if ended is None or said.nonce is None or said.nonce != ended.nonce:
+        if ended is None or said.nonce is None or (said.nonce, verb, said.by) != (ended.nonce, ended.verb, ended.by):
             return None
         again = Decided(gate=said.gate, won=True, verb=verb, by=said.by, note=said.note, subject=ended.subject, at=ended.at)
         return Claim(Claimed(verb=verb, decision=said, at=ended.at, via="update"), again)
@@ -284,7 +299,9 @@ class Inbox:
         """Reject is safe to keep; approve only for what was looked at. Everything else has to wait for the gate."""
         name = claimed.decision.gate
         if verb == "reject" or (verb == "approve" and claimed.decision.subject is not None):
-            if any(one.decision.nonce == claimed.decision.nonce for one in self._before.early if one.decision.nonce):
+            if self._over:
+                raise Refused(NEVER_OPENED)
+            if any(_same(one, claimed) for one in self._before.early):
                 return  # sent once more, after this run took over
             if len(self._early) >= EARLY_LIMIT:
                 raise Refused(f"gate {name} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
@@ -308,10 +325,18 @@ class Inbox:
     def _record(self, verb: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
         """Queue a refusal for the ledger. Refused by a handler and not by a validator: a validator leaves no trace."""
         self._counted += 1
-        if self._counted > REFUSALS_LIMIT:
-            return
+        if self._counted <= REFUSALS_LIMIT:
+            self._add_refusal(verb, args, reason, via)
+
+    def _add_refusal(self, verb: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
         verb, gate, by = verb[:100], text_of(args, "gate"), text_of(args, "by")
         # The same after a reset, for messages that Temporal applies again in their order.
         key = digest_of("refusal", workflow.info().first_execution_run_id, str(self._counted), verb, gate, by, reason)
         refusal = Refusal(key=key, at=workflow.now(), verb=verb, gate=gate, by=by, reason=cut(reason, 1000), via=via)
         self.refusals.append(refusal)
+
+
+def _same(one: Claimed, other: Claimed) -> bool:
+    """True for one decision that was sent twice: the nonce alone may be anybody's."""
+    key = one.decision.nonce, one.verb, one.decision.by
+    return one.decision.nonce is not None and key == (other.decision.nonce, other.verb, other.decision.by)

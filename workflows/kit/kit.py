@@ -222,6 +222,7 @@ class Kit:
         """Commit what waits, the last thing that a child does: what is left of its part of the money is free for others."""
         if self.parts and self.since(3):
             self.gives_back.append(slice_of(self.ref.trace, self.parts))
+        self.inbox.end()
         await self.flush()
 
     async def finish(self, state: RunState, report: str, outcome: str) -> Totals:
@@ -233,6 +234,7 @@ class Kit:
         self.chain.caught_up()
         while len(self.inbox.refusals) > REFUSALS_AT_ONCE:
             await self.flush()
+        self.inbox.end()
         self.move(state, next="nothing: the run has ended")
         request = self._with_riders(Finish(run=self.ref, refusals=self.inbox.take_refusals(), report=report))
         totals: Totals = await workflow.execute_local_activity_method(
