@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
+from temporalio.exceptions import is_cancelled_exception
 
 from activities.journal import Journal
 from contracts.base import Contract
@@ -273,11 +274,11 @@ class Kit:
         try:
             with self.chain.under_way():
                 done: R = await outlasting(self, method, sent, summary, **options)
-        except BaseException:
+        except (Exception, asyncio.CancelledError) as error:
             self.lines.give_back(sent.notes)
             self.change = self.change or change
             self.gives_back[:0] = sent.gives_back
-            if was_cancelled() and workflow.patched("cancelled-meanwhile"):
+            if not is_cancelled_exception(error) and was_cancelled() and workflow.patched("cancelled-meanwhile"):
                 raise asyncio.CancelledError from None  # it failed before it heard of that
             raise
         not_cancelled()
