@@ -55,7 +55,7 @@ from activities.work import Work
 from activities.workspaces import Workspaces
 from contracts.agents import Choice
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
-from ledger import ceilings
+from ledger import artifacts, ceilings
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from workflows.delivery import Delivery
@@ -114,7 +114,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     journal = Journal(ledger, admission)
     gates, carrying, fallbacks = Gates(ledger, policy), Carrying(ledger), Fallbacks(ledger)
     work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))
-    actions = Actions(ledger, {"git.push": GitPushAdapter(mirrors)}, PERMANENT, name)
+    push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
+    actions = Actions(ledger, {"git.push": push}, PERMANENT, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
     registered: list[Callable[..., Any]] = [
         models.call_model,

@@ -323,7 +323,12 @@ class Work:
 def push_of(subject: ChangeSubject) -> GitPush:
     """The push that an approved change means: exactly its bytes."""
     return GitPush(
-        repository=subject.repository, base=subject.base, tree=subject.tree, branch=subject.branch, message=subject.message
+        repository=subject.repository,
+        base=subject.base,
+        tree=subject.tree,
+        branch=subject.branch,
+        message=subject.message,
+        patch=subject.patch.digest,
     )
 
 

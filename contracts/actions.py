@@ -38,6 +38,10 @@ class ActionPolicy(Input):
     accountable: str = Field(description="role that answers for it")
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class GitPush(Contract, name="git_push/1"):
     """Push one approved tree as a branch. The commit is made from these fields alone, so every attempt makes the same one."""
 
@@ -46,13 +50,18 @@ class GitPush(Contract, name="git_push/1"):
     tree: str
     branch: str
     message: str
+    patch: Digest | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="artifact with the patch from base to tree: makes it again on any machine",
+    )
 
     def key(self) -> str:
         """The logical event: this tree on this branch of this repository."""
         return business_key("git.push", self.repository, self.branch, self.tree)
 
     def identity(self) -> str:
-        """Digest of what makes it the same action; the wording of the message does not."""
+        """Digest of what makes it the same action; message and patch do not."""
         return digest_of("git.push", self.repository, self.base, self.tree, self.branch)
 
 

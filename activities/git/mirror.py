@@ -64,12 +64,16 @@ class Mirror:
         """The tree of a commit or tree id, brought here with all its files when it is not. Raises `RevisionUnknown`."""
         if not _ID.match(base):
             raise RevisionUnknown(f"{base[:80]!r} is no full commit or tree id; fetch a branch or tag to get one")
-        if not self._complete(base):
+        if not self.holds(base):
             with self._locked(), suppress(RevisionUnknown):
                 self._commit_by_id(base)
-            if not self._complete(base):
+            if not self.holds(base):
                 raise RevisionUnknown(f"{self._address.shown} has no commit or tree {base}; check the id")
         return self._git.line("rev-parse", "--verify", f"{base}^{{tree}}")
+
+    def holds(self, base: str) -> bool:
+        """Whether all files of the commit or tree are here. A fetch that was killed may have brought a part of them."""
+        return self._git.run("rev-list", "--objects", "--quiet", f"{base}^{{tree}}", codes=(0, 128)).code == 0
 
     def restore(self, tree: str, paths: Sequence[str], source: str) -> str:
         """The tree with these paths as they are in `source`: put back, or taken out where `source` has none."""
@@ -222,10 +226,6 @@ class Mirror:
         self._git.run("update-ref", f"{_KEPT}/{commit}", commit)
         tree, seconds = self._git.line("log", "-1", "--no-show-signature", "--format=%T %ct", commit, "--").split()
         return Fetched(commit, tree, branch, datetime.fromtimestamp(int(seconds), UTC))
-
-    def _complete(self, base: str) -> bool:
-        """Whether all files of the commit or tree are here. A fetch that was killed may have brought a part of them."""
-        return self._git.run("rev-list", "--objects", "--quiet", f"{base}^{{tree}}", codes=(0, 128)).code == 0
 
     def _has(self, commit: str) -> bool:
         """Whether the commit is here with all it needs: only what a fetch brought completely has a ref."""

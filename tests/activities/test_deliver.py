@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 import worker
 from activities.actions.deliver import LEASE, Actions, Adapter
 from activities.actions.git_push import GitPushAdapter
-from activities.git import Mirrors, RemoteUnknown
+from activities.git import GitProblem, Mirrors, RemoteUnknown
 from contracts.actions import Deliver, GitPush, Receipt, Resolve
 from contracts.base import sha256
 from contracts.errors import BatonError, Misconfigured
@@ -328,6 +328,11 @@ async def test_nothing_is_settled_over_a_sender(ledger: Ledger, target: Target) 
     assert (await held.task).state == "delivered"
 
 
+def no_patch(digest: str) -> bytes:
+    """Where the tree is there, nobody asks for its patch."""
+    raise AssertionError(digest)
+
+
 class Lossy(GitPushAdapter):
     """Pushes, and loses every answer."""
 
@@ -353,7 +358,7 @@ async def test_a_branch_is_pushed_once(ledger: Ledger, tmp_path: Path) -> None:
     origin = repository(tmp_path / "origin")
     mirrors = Mirrors(tmp_path / "mirrors")
     kept = approved_push(ledger, mirrors, origin)
-    adapter = Lossy(mirrors)
+    adapter = Lossy(mirrors, no_patch)
     sender = relay(ledger, adapter)
 
     async def attempt() -> Receipt | None:
@@ -374,15 +379,15 @@ async def test_a_push_that_cannot_be_asked_for_is_not_called_failed(ledger: Ledg
     mirrors = Mirrors(tmp_path / "mirrors")
     kept = approved_push(ledger, mirrors, origin)
     with pytest.raises(RemoteUnknown):
-        await deliver(relay(ledger, Lossy(mirrors)), kept.key)
+        await deliver(relay(ledger, Lossy(mirrors, no_patch)), kept.key)
     origin.rename(away)
     for _ in range(2):
         with pytest.raises(ApplicationError, match=r"earlier attempt may have done it, .* cannot be asked: .*/origin") as said:
-            await deliver(relay(ledger, GitPushAdapter(mirrors)), kept.key)
+            await deliver(relay(ledger, GitPushAdapter(mirrors, no_patch)), kept.key)
         assert (said.value.type, said.value.non_retryable) == ("OutcomeUnknown", False)
         assert row(ledger, kept.key) == ("sending", 0)
     away.rename(origin)
-    receipt = await deliver(relay(ledger, GitPushAdapter(mirrors)), kept.key)
+    receipt = await deliver(relay(ledger, GitPushAdapter(mirrors, no_patch)), kept.key)
     assert (receipt.state, receipt.how, receipt.reference) == ("delivered", "found", plain(origin, "rev-parse", "fix"))
 
 
@@ -392,7 +397,7 @@ async def test_a_push_that_nobody_began_fails_where_its_repository_is_gone(ledge
     mirrors = Mirrors(tmp_path / "mirrors")
     kept = approved_push(ledger, mirrors, origin)
     origin.rename(tmp_path / "away")
-    receipt = await deliver(relay(ledger, GitPushAdapter(mirrors)), kept.key)
+    receipt = await deliver(relay(ledger, GitPushAdapter(mirrors, no_patch)), kept.key)
     assert receipt.state == "failed"
     assert str(origin) in receipt.problem
 
@@ -417,3 +422,72 @@ async def test_a_refusal_is_no_answer_while_the_target_cannot_be_asked(ledger: L
     with pytest.raises(ApplicationError, match="cannot be asked: the disk is away"):
         await deliver(relay(ledger, gone))
     assert row(ledger) == ("sending", 0)
+
+
+STRANGE = {
+    "kept.txt": b"one\ntwo\n",
+    "gone.txt": b"x\n",
+    "tool.sh": b"true\n",
+    "image": bytes(range(256)),
+    "ends": b"no newline",
+}
+
+
+def strange_change(mirrors: Mirrors, origin: Path, folder: Path) -> tuple[GitPush, bytes]:
+    """A push of all that a change can hold: text, bytes, a right, a link, a name that is no UTF-8, something new and gone."""
+    mirror = mirrors.open(str(origin))
+    base = mirror.fetch()
+    mirror.checkout(base.tree, folder)
+    (folder / "gone.txt").unlink()
+    (folder / "tool.sh").chmod(0o755)
+    (folder / "image").write_bytes(bytes(reversed(range(256))))
+    (folder / "ends").write_bytes(b"still none\r\nhere")
+    (folder / "new").mkdir()
+    (folder / "new" / "link").symlink_to("../kept.txt")
+    Path(os.fsdecode(bytes(folder / "new") + b"/\xff")).write_bytes(b"\0")
+    tree = mirror.snapshot(folder, base.tree)
+    patch = mirror.diff(base.tree, tree)
+    push = GitPush(repository=str(origin), base=base.commit, tree=tree, branch="fix", message="Fix it\n", patch=sha256(patch))
+    return push, patch
+
+
+async def test_a_push_arrives_from_a_machine_that_did_not_freeze_it(ledger: Ledger, tmp_path: Path) -> None:
+    """Approved on one machine and carried out on another, which has the ledger alone: the same commit, byte for byte."""
+    origin = repository(tmp_path / "origin", STRANGE)
+    push, patch = strange_change(Mirrors(tmp_path / "mirrors"), origin, tmp_path / "files")
+    ledger.tx_now(artifacts.put, ledger.files, patch, "text/x-diff")
+    kept = approve(ledger, push.stored(), event="fix")
+    other = GitPushAdapter(Mirrors(tmp_path / "elsewhere"), lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
+    receipt = await deliver(relay(ledger, other), kept.key)
+    assert (receipt.state, receipt.how) == ("delivered", "sent")
+    assert plain(origin, "rev-parse", "fix", "fix^{tree}", "fix^") == f"{receipt.reference}\n{push.tree}\n{push.base}"
+    at_home = GitPushAdapter(Mirrors(tmp_path / "mirrors"), no_patch)
+    assert at_home.find(push.stored()) == receipt.reference
+
+
+@pytest.mark.parametrize("stored", [b"", b"no patch\n", None], ids=["another tree", "no patch", "does not fit"])
+async def test_files_that_were_not_approved_are_never_pushed(ledger: Ledger, tmp_path: Path, stored: bytes | None) -> None:
+    """Where base and patch do not make the approved tree, the action ends as failed, says what to do, and nothing is pushed."""
+    origin = repository(tmp_path / "origin", STRANGE)
+    push, patch = strange_change(Mirrors(tmp_path / "mirrors"), origin, tmp_path / "files")
+    patch = patch.replace(b"-x\n", b"-y\n") if stored is None else stored
+    kept = approve(ledger, push.stored(), event="fix")
+    other = GitPushAdapter(Mirrors(tmp_path / "elsewhere"), lambda _: patch)
+    receipt = await deliver(relay(ledger, other), kept.key)
+    assert receipt.state == "failed"
+    assert "does not make them again. Nothing was pushed: start the delivery again" in receipt.problem
+    assert plain(origin, "branch", "--list", "fix") == ""
+
+
+async def test_a_push_of_before_waits_for_the_machine_that_has_its_files(ledger: Ledger, tmp_path: Path) -> None:
+    """An earlier release named no patch: elsewhere the action stays open and the text says why, and at home it is done."""
+    origin, home = repository(tmp_path / "origin", STRANGE), Mirrors(tmp_path / "mirrors")
+    push, _ = strange_change(home, origin, tmp_path / "files")
+    before = push.model_copy(update={"patch": None})
+    assert b"patch" not in before.stored()
+    assert (before.key(), before.identity()) == (push.key(), push.identity())
+    kept = approve(ledger, before.stored(), event="fix")
+    with pytest.raises(GitProblem, match=r"not on this machine, and an earlier release.* start the worker that froze them"):
+        await deliver(relay(ledger, GitPushAdapter(Mirrors(tmp_path / "elsewhere"), no_patch)), kept.key)
+    receipt = await deliver(relay(ledger, GitPushAdapter(home, no_patch)), kept.key)
+    assert (receipt.state, receipt.reference) == ("delivered", plain(origin, "rev-parse", "fix"))

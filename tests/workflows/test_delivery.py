@@ -1,11 +1,15 @@
 """Delivery end to end on a real dev server: the ways a run can go, with real git, tools and sandbox."""
 
+import shutil
 from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
 
 from ledger import runs
 from tests.ledger.books import Book, key
 from tests.scripts import a_tester, answer, call, calls, could_not, edit, item, plan, read, says, writer
-from tests.stack import git, sample
+from tests.stack import git, sample, until
 from tests.workflows.conftest import Start
 
 FIX = edit(
@@ -34,6 +38,20 @@ async def test_an_approved_change_is_pushed_and_reported(start: Start, tmp_path:
     assert (row.state, row.owner) == ("done", "olga")
 
 
+async def test_what_was_approved_is_pushed_though_this_machines_copy_is_lost(start: Start, tmp_path: Path) -> None:
+    """Between the change and its approval the folder of mirrors is deleted: what arrives is the approved tree all the same."""
+    origin = sample(tmp_path / "sample")
+    async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
+        run = await stack.deliver(origin, branch="fix/rounding")
+        await stack.approve(run, "plan-1")
+        view = await stack.gate(run, "change-1")
+        shutil.rmtree(stack.settings.state / "mirrors")
+        await stack.decide(view)
+        report = await run.result()
+    assert (report.state, report.reason) == ("done", "")
+    assert git(origin, "rev-parse", "fix/rounding", "fix/rounding^{tree}") == f"{report.commit}\n{report.tree}"
+
+
 async def test_the_plan_gate_says_what_runs_like_it_cost(start: Start, tmp_path: Path) -> None:
     """Before five like runs have ended there is no history yet; then p50 and p90 stand among the facts, wherever they are
     shown, and what is approved is the plan as before."""
@@ -44,8 +62,13 @@ async def test_the_plan_gate_says_what_runs_like_it_cost(start: Start, tmp_path:
             run = await stack.deliver(origin)
             view = await stack.gate(run, "plan-1")
             assert f"expected cost of the run: {expected}" in view.facts
-            status = await run.query("status")
-            assert status["waiting_for"]["facts"] == list(view.facts)
+            facts = list(view.facts)
+
+            async def shown(run: WorkflowHandle[Any, Any] = run, facts: list[str] = facts) -> bool | None:
+                # The ledger knows what it adds a moment before the run does.
+                return True if (await run.query("status"))["waiting_for"]["facts"] == facts else None
+
+            await until(shown, "the run shows the facts of the ledger")
             subjects.append(await stack.artifact(view.subject))
             await stack.decide(view, "reject", note="enough seen")
             await run.result()
