@@ -88,10 +88,16 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
     if found.until:
         return choosing.passed_by(candidate.choice, found)
     if error.verdict == "retry":
-        raise as_failure(error) from None
+        raise as_failure(error, _in_vain(error, health)) from None
     again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
     kind = "refused" if error.kind in choosing.PERSON_NEEDED else "outage"
     return Passed(candidate.choice.model, kind, f"{error.kind}: {error}", again)  # type: ignore[arg-type]
+
+
+def _in_vain(error: ProviderError, health: Health) -> ModelsAway:
+    """What the last attempt's failure says to the run: the model does not answer, and its breaker is closed all the same."""
+    again = from_us(now_us()) + health.settings.cooldown
+    return ModelsAway(kind="outage", until=again, why=str(error), patience=health.settings.patience)
 
 
 def _nobody(request: CallModel, passed: list[Passed], health: Health, too_large: ProviderError | None) -> ApplicationError:
@@ -173,10 +179,11 @@ def _within_rates(connection: Connection, choice: Choice, most: Usage) -> Taken 
     return rates.take(connection, f"model:{choice.model}", limit, most.input + most.output, now_us())
 
 
-def as_failure(error: ProviderError) -> ApplicationError:
+def as_failure(error: ProviderError, *details: ModelsAway) -> ApplicationError:
     """A provider's error as Temporal gets it: retried where that can help, as soon as the provider allows it."""
     return ApplicationError(
         str(error),
+        *details,
         type=error.kind,
         non_retryable=error.verdict != "retry",
         next_retry_delay=error.retry_after,

@@ -30,9 +30,10 @@ MINUTE = timedelta(minutes=1)
 
 AGAIN = timedelta(seconds=30)
 PATIENCE = timedelta(minutes=15)
-"""For a model that the activity's own retries have tried in vain: when to ask again, and for how long."""
+"""When to ask again, and for how long, where a worker of before does not say it."""
 
 TRIED_IN_VAIN = frozenset({"rate_limited", "overloaded", "server", "timeout", "connection", "cut", "not_json"})
+"""What the activity's own retries have not mended."""
 
 Converse = Callable[[Kit, Conversation], Awaitable[Handoff[Any]]]
 
@@ -42,9 +43,10 @@ def away_of(error: ActivityError) -> ModelsAway | None:
     cause = error.cause
     if not isinstance(cause, ApplicationError):
         return None
-    if cause.type == "ModelsAway" and cause.details:
+    in_vain = cause.type in TRIED_IN_VAIN
+    if cause.details and (in_vain or cause.type == "ModelsAway"):
         return ModelsAway.model_validate(cause.details[0])
-    if cause.type in TRIED_IN_VAIN:
+    if in_vain:
         return ModelsAway(kind="outage", until=workflow.now() + AGAIN, why=cause.message, patience=PATIENCE)
     return None
 
