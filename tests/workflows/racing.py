@@ -22,6 +22,9 @@ from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER
 
+DEADLINE = 2.5
+"""Seconds that a gate is open: more than a loaded machine needs to see it and to send."""
+
 SPREAD = 0.06
 """Seconds around the aim in which the senders of one race send."""
 
@@ -166,7 +169,7 @@ class Track:
         aim = self.aim
         await asyncio.gather(*(self._send(run, race, sender, aim) for sender in race.told))
         step = -0.02 if any("expired" in told for told in race.told.values()) else 0.02
-        self.aim = max(min(self.aim + step, 2.0), -0.8)
+        self.aim = max(min(self.aim + step, 2.0), 0.2 - DEADLINE)
         return race
 
     async def _send(self, run: WorkflowHandle[Any, Any], race: Race, sender: Sender, aim: float) -> None:
