@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from contracts.gates import GateView
 from contracts.runs import FeedLine
 from tests import scripts
 from tests.scripts import a_tester, answer, item, plan, says, unsure
-from tests.stack import Stack, sample, stack, until
+from tests.stack import PATIENCE, Stack, sample, stack, until
 from tests.workflows.sending import Cli, Said, Sdk, failed_tasks, raw, refusal, state_of
 from workflows.kit.inbox import REFUSALS_LIMIT
 
@@ -189,6 +189,8 @@ async def a_good_decision_wins(running: Stack, at: Waiting) -> None:
     assert told.taken, told.text
     assert "'won': True" in told.text
     await at.root.cancel()
+    with pytest.raises(WorkflowFailureError):  # its worker must not stop in the middle of that
+        await asyncio.wait_for(at.root.result(), PATIENCE)
     assert await failed_tasks(at.handle) == []
     assert await failed_tasks(at.root) == []
 
