@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="auto: pretty on a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    failpoint: str = Field(default="", description="for tests: where a worker ends itself, see activities/failpoints.py")
+    failpoint: str = Field(default="", description="for tests: where a worker ends itself, see running/failpoints.py")
     ui_url: str = Field(default="http://127.0.0.1:8233", description="address of the Temporal Web UI, for the links we print")
 
     @classmethod

@@ -20,14 +20,13 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 import config
 import connection
 import logs
-from activities import failpoints
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
-from activities.admission import Admission
-from activities.agents import Agent, Catalogue, load_catalogue
-from activities.carrying import Carrying
-from activities.fallbacks import Fallbacks
-from activities.gates import Gates
+from activities.agents.catalogue import Agent, Catalogue, load_catalogue
+from activities.agents.fallbacks import Fallbacks
+from activities.files.paths import PathRefused
+from activities.gates.gates import Gates
+from activities.gates.policy import Policy, load_policy
 from activities.git import (
     Mirrors,
     NoRepository,
@@ -38,29 +37,31 @@ from activities.git import (
     TreeRefused,
 )
 from activities.git.command import PASSED_ON
-from activities.journal import Journal
-from activities.models import Models
-from activities.outages import Outages
-from activities.paths import PathRefused
-from activities.policy import Policy, load_policy
 from activities.providers.base import Provider
 from activities.providers.scripted import Scripted
+from activities.repositories.work import Work
+from activities.repositories.workspaces import Workspaces
+from activities.running import failpoints
+from activities.running.outages import Outages
+from activities.running.tracing import Tracing
+from activities.runs.admission import Admission
+from activities.runs.journal import Journal
+from activities.runs.recall import Carrying
+from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
-from activities.spending import check_levels, shared_scopes
-from activities.tool_calls import Tools
 from activities.tools.registry import TOOLS
-from activities.tracing import Tracing
-from activities.upkeep import Upkeep
-from activities.work import Work
-from activities.workspaces import Workspaces
+from activities.turns.models import Models
+from activities.turns.scopes import check_levels, shared_scopes
+from activities.turns.tool_calls import Tools
 from contracts.agents import Choice
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
-from ledger import artifacts, ceilings
+from ledger import artifacts
 from ledger.db import Ledger
 from ledger.migrate import upgrade
-from workflows.delivery import Delivery
+from ledger.money import ceilings
+from workflows.delivery.item import WriteItem
+from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
-from workflows.write_item import WriteItem
 
 WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, UnknownWorkflow)
 

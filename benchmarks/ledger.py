@@ -22,10 +22,11 @@ from benchmarks.floor import KINDS, Call, driver, statements_of
 from benchmarks.model_call import RUNS, ModelCall
 from benchmarks.report import Say, spread, table
 from contracts.runs import Note, RunRef
-from ledger import feed, spend
+from ledger import feed
 from ledger.db import Ledger
 from ledger.migrate import upgrade
-from ledger.spend import Scope
+from ledger.money import spend
+from ledger.money.spend import Scope
 from tests import postgres
 
 RATES = {"sqlite": 200, "postgresql": 100}

@@ -6,18 +6,18 @@ from typing import Any
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.admission import Admission
-from activities.agents import load_catalogue
-from activities.models import Models
-from activities.policy import load_policy
+from activities.agents.catalogue import load_catalogue
+from activities.gates.policy import load_policy
+from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
+from activities.turns.models import Models
 from benchmarks.agent_files import INSTRUCTION, MODEL, answer, register, write_agents
 from benchmarks.ours import READ_PART, STAGES, BenchTask
 from config import HOME
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.money import Ceilings
 from contracts.runs import RunRef
-from contracts.steps import CallModel
+from contracts.turns import CallModel
 from ledger.db import Ledger
 
 RUNS = 50

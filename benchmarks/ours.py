@@ -6,7 +6,7 @@ from temporalio import workflow
 from activities.tools.base import Tool, ToolContext, ToolOutcome
 from benchmarks.material import part_text
 from contracts.base import Contract
-from contracts.steps import PipelineInput
+from contracts.inputs import PipelineInput
 from workflows.kit.ask import ask
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit

@@ -88,7 +88,7 @@ def raise_(
 
 
 def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "Said", limit: float) -> Code:
-    from activities.policy import load_policy
+    from activities.gates.policy import load_policy
     from commands import budgeting
 
     row = ledger.read_now(budgeting.find_run, what)
@@ -102,9 +102,9 @@ def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "
 
 
 def _raise_shared(out: Out, found: "Settings", ledger: "Ledger", scope: str, said: "Said", *, lower: bool) -> Code:
-    from activities.policy import load_policy
+    from activities.gates.policy import load_policy
     from commands import budgeting
-    from ledger.ceilings import waiting
+    from ledger.money.ceilings import waiting
 
     policy = load_policy(found.policy)
     budgeting.check_allowed(policy, said, policy.defaults.owner, run=False)
@@ -138,7 +138,7 @@ def _tell(out: Out, ledger: "Ledger", name: str, before: int, said: "Said", runs
 
 def _wait_no_more(out: Out, ledger: "Ledger", runs: "Mapping[str, str]") -> None:
     """Runs that were ended in Temporal, by their traces, could not say so: they must not keep others from starting."""
-    from ledger.ceilings import close_left_over
+    from ledger.money.ceilings import close_left_over
 
     for run, trace in runs.items():
         ledger.tx_now(close_left_over, trace)
@@ -224,7 +224,7 @@ def reconcile(
 
     A call that was lost more than once has an attempt on the bill for each time: the oldest is corrected first, one at a time.
     """
-    from activities.policy import load_policy
+    from activities.gates.policy import load_policy
     from commands.budget_rows import reconciled
     from commands.budgeting import Said, check_allowed
 

@@ -10,7 +10,7 @@ from commands.output import Out, clock, safe
 from commands.periods import Since, Until, period, told
 
 if TYPE_CHECKING:
-    from ledger.figures_ceilings import Review
+    from ledger.figures.ceilings import Review
 
 BACK = timedelta(days=90)
 """What is looked at without --since."""
@@ -28,7 +28,7 @@ def review(since: Since = None, until: Until = None, as_json: Json = False) -> N
     out, found, now = Out(as_json=as_json), settings(), datetime.now(UTC)
     asked = period(since, until, now, BACK)
     with open_ledger(found) as ledger:
-        from ledger.figures_ceilings import reviews
+        from ledger.figures.ceilings import reviews
 
         reviewed = ledger.read_now(reviews, asked, found.ceilings, now)
     out.document(since=asked.since, until=asked.until, ceilings=[_fields(one) for one in reviewed])

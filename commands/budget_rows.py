@@ -15,9 +15,10 @@ from commands.output import clock
 from contracts.errors import NotFound
 from contracts.money import Ceilings, micros, resets_at, usd
 from contracts.runs import Note, RunRef
-from ledger import ceilings as in_ledger
-from ledger import feed, spend
+from ledger import feed
 from ledger.db import from_us
+from ledger.money import ceilings as in_ledger
+from ledger.money import spend
 from ledger.tables import reservation, scope
 
 

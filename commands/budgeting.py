@@ -17,14 +17,15 @@ from contracts.errors import NotFound, Refused
 from contracts.gates import GateView
 from contracts.money import level_of, micros, resets_at, usd
 from contracts.runs import Note, RunRef
-from ledger import ceilings, feed, gates
-from ledger.ceilings import Change
+from ledger import feed, gates
+from ledger.money import ceilings
+from ledger.money.ceilings import Change
 from ledger.tables import agent_version
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from activities.policy import Policy
+    from activities.gates.policy import Policy
     from config import Settings
 
 AT_ONCE = 50
@@ -99,7 +100,7 @@ def set_shared(connection: Connection, settings: "Settings", scope: str, said: S
 def _check_agent(connection: Connection, settings: "Settings", name: str) -> None:
     """Raise `NotFound`, naming those there are, where no run has had such an agent and there is no file of one."""
     if connection.execute(select(agent_version.c.name).where(agent_version.c.name == name)).first() is None:
-        from activities.agents import load_catalogue
+        from activities.agents.catalogue import load_catalogue
         from activities.tools.registry import TOOLS
 
         load_catalogue(settings.agents, TOOLS).newest(name)

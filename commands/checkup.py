@@ -16,7 +16,7 @@ from commands.doctor import Check, Finding
 from contracts.errors import LedgerUnavailable, Misconfigured
 
 if TYPE_CHECKING:
-    from activities.agents import Catalogue
+    from activities.agents.catalogue import Catalogue
     from config import Settings
     from ledger.migrate import Standing
 
@@ -182,7 +182,7 @@ def _routes(found: "Settings") -> dict[str, list[str]]:
 
 
 def agent_files(found: "Settings") -> "Catalogue":
-    from activities.agents import load_catalogue
+    from activities.agents.catalogue import load_catalogue
     from activities.tools.registry import TOOLS
 
     return load_catalogue(found.agents, TOOLS)
@@ -190,7 +190,7 @@ def agent_files(found: "Settings") -> "Catalogue":
 
 def agents(found: "Settings") -> list[Finding]:
     """Agent files and routes load, and released ones are as they were released."""
-    from activities.agents import lock_problems, read_lock
+    from activities.agents.catalogue import lock_problems, read_lock
 
     catalogue = agent_files(found)
     names = ", ".join(f"{one.file.name}@{one.version}" for one in catalogue.agents)
@@ -212,7 +212,7 @@ def agents(found: "Settings") -> list[Finding]:
 
 def policy(found: "Settings") -> Finding:
     """The policy file loads."""
-    from activities.policy import load_policy
+    from activities.gates.policy import load_policy
 
     loaded = load_policy(found.policy)
     owner = loaded.defaults.owner or "none: every run must name one"
@@ -241,7 +241,7 @@ def _leftovers(found: "Settings") -> Finding:
 
 def mirrors(found: "Settings") -> Finding:
     """Copies of repositories that no run has used for long. Nothing removes them by itself."""
-    from activities.git.room import size_of
+    from activities.git.quota import size_of
 
     folder = found.state.absolute() / "mirrors"
     there = sorted(folder.glob("*.git")) if folder.is_dir() else []

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from commands.starting import Started
     from config import Settings
-    from contracts.delivery import DeliveryInput
+    from contracts.delivery.run import DeliveryInput
     from ledger.db import Ledger
-    from ledger.figures_expected import Expected
+    from ledger.figures.forecast import Expected
 
 OTHER_LEDGER = (
     "a worker serves the queue and the run does not show in this ledger: it may be busy, or keep its record elsewhere "
@@ -110,7 +110,7 @@ async def _admitted(
 
 def _expected(connection: "Connection", started: "Started", asked: "DeliveryInput", found: "Settings") -> "Expected":
     """What runs like this one cost. One that no worker has let in yet is taken to be played as these settings say."""
-    from ledger.figures_expected import expected, expected_of
+    from ledger.figures.forecast import expected, expected_of
 
     there = expected_of(connection, started.run_id)
     return there or expected(connection, "Delivery", asked.project, scripted=found.model.startswith("scripted:"))

@@ -15,16 +15,17 @@ from sqlalchemy import Connection, select
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 import config
-from activities.tools.text import for_terminal, one_line
 from commands import server
 from commands.errors import Code
 from commands.interrupts import Interruption
 from commands.server import Ports
 from commands.up import DEFAULT_PORTS, worker_variables
-from contracts.delivery import ChangeSubject, DeliveryInput, DeliveryReport
+from contracts.delivery.change import ChangeSubject
+from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.errors import BatonError, Misconfigured
 from contracts.gates import GateView
 from contracts.ids import repository_name
+from contracts.text import for_terminal, one_line
 from ledger import artifacts, feed, gates, runs
 from ledger.db import Ledger
 from ledger.tables import feed_head

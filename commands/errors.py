@@ -61,7 +61,7 @@ def explain(error: BaseException, *, debug: bool = False) -> tuple[Code, str]:
 
 
 def is_budget(reason: str) -> bool:
-    """True if a run's reason for ending is that a ceiling left no room for a call (`ledger.spend.CeilingReached`)."""
+    """True if a run's reason for ending is that a ceiling left no room for a call (`ledger.money.spend.CeilingReached`)."""
     return ": the ceiling is $" in reason
 
 

@@ -10,7 +10,7 @@ from commands.output import Out, safe
 from commands.periods import Since, Until, period, told
 
 if TYPE_CHECKING:
-    from ledger.figures_quality import Quality
+    from ledger.figures.quality import Quality
 
 Of = Literal["agents", "pipelines"]
 
@@ -34,9 +34,9 @@ def figures(
     """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
-        from ledger import figures_quality
+        from ledger.figures import quality
 
-        read = figures_quality.agents if of == "agents" else figures_quality.pipelines
+        read = quality.agents if of == "agents" else quality.pipelines
         found = ledger.read_now(read, asked, project)
     fields = [{"name": name or "unknown", **_fields(one)} for name, one in found.items()]
     out.document(of=of, since=asked.since, until=asked.until, project=project, figures=fields)

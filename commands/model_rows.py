@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
-from activities import prices
-from activities.choosing import breakers_of
+from activities.turns import prices
+from activities.turns.choices import breakers_of
 from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured, NotFound, Refused
 from contracts.runs import Note, RunRef
-from ledger import breakers, feed, rates
+from ledger import breakers, feed
 from ledger.db import from_us, now_us, to_us
+from ledger.money import rates
 from ledger.tables import turn
 
 if TYPE_CHECKING:
-    from activities.agents import Routes
+    from activities.agents.catalogue import Routes
     from config import Settings
 
 THOUSAND = 1000

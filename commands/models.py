@@ -29,7 +29,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     if context.invoked_subcommand is not None:
         return
     out, found = Out(as_json=as_json), settings()
-    from activities.agents import load_catalogue
+    from activities.agents.catalogue import load_catalogue
     from activities.tools.registry import TOOLS
     from commands.model_rows import answers, left_alone, routes
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from activities.tools.text import for_terminal, one_line
+from contracts.text import for_terminal, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ import typer
 from commands.errors import Usage
 
 if TYPE_CHECKING:
-    from ledger.figures_period import Period
+    from ledger.figures.period import Period
 
 Since = Annotated[
     str | None, typer.Option("--since", help="From then: 12h, 30d, 2026-11-20, or 2026-11. Days and months are UTC.")
@@ -18,7 +18,7 @@ Until = Annotated[str | None, typer.Option("--until", help="Before then, written
 
 def period(since: str | None, until: str | None, now: datetime, back: timedelta | None = None) -> "Period":
     """The time that was asked for; without `since` the last `back`, else this UTC month. Raises `Usage`."""
-    from ledger.figures_period import Period, month_of
+    from ledger.figures.period import Period, month_of
 
     start = month_of(now).since if back is None else now - back
     begins = start if since is None else _instant("--since", since, now)

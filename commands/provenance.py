@@ -101,7 +101,7 @@ class Origins:
 
     def _of_subject(self, digest: str) -> list[Node]:
         from commands.showing import as_contract
-        from contracts.delivery import ChangeSubject
+        from contracts.delivery.change import ChangeSubject
 
         body = self._connection.execute(select(artifact.c.body).where(artifact.c.sha256 == digest)).scalar()
         change = as_contract(ChangeSubject, bytes(body)) if body else None

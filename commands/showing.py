@@ -10,11 +10,11 @@ from commands import queries
 from commands.output import Out, clock, left, safe
 from commands.telling import gate_lines, how_to_answer, tell_line, usd
 from contracts.base import Contract
-from contracts.delivery import ChangeSubject
+from contracts.delivery.change import ChangeSubject
+from contracts.delivery.plan import Plan
 from contracts.errors import ContractViolation
 from contracts.gates import GateView
 from contracts.handoff import Producer
-from contracts.plan import Plan
 from contracts.runs import FeedLine
 from ledger import actions, artifacts, feed, gates, handoffs, resets, runs
 from ledger.db import from_us

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from contracts.money import Ceilings
-    from ledger.figures import Spending, Sums
-    from ledger.figures_expected import Month
+    from ledger.figures.forecast import Month
+    from ledger.figures.spending import Spending, Sums
 
 Group = Literal["run", "agent", "model", "pipeline", "project", "day"]
 UNKNOWN = "unknown"
@@ -42,10 +42,10 @@ def spend(
     out, found, now = Out(as_json=as_json), settings(), datetime.now(UTC)
     asked = period(since, until, now)
     with open_ledger(found) as ledger:
-        from ledger import figures, figures_expected
+        from ledger.figures import forecast, spending
 
-        spent = ledger.read_now(figures.spending, asked, by, project)
-        month = ledger.read_now(figures_expected.month, now, found.ceilings.projection_after, project)
+        spent = ledger.read_now(spending.spending, asked, by, project)
+        month = ledger.read_now(forecast.month, now, found.ceilings.projection_after, project)
         month = _with_setting(month, found.ceilings, project)
         ceilings = ledger.read_now(_ceilings, by, list(spent.groups)[:limit], found.ceilings, now)
     shown = dict(list(spent.groups.items())[:limit])
@@ -81,7 +81,7 @@ def _ceilings(
 ) -> dict[str, int | None]:
     """The ceiling of each group that has one: a run's, an agent's of today, a project's of this month."""
     from contracts.money import micros
-    from ledger.figures_expected import ceilings_of, ceilings_of_runs
+    from ledger.figures.forecast import ceilings_of, ceilings_of_runs
 
     own, default = configured.projects, configured.agent_day_usd
     if by == "run":
@@ -120,7 +120,7 @@ def _tell(out: Out, by: Group, spent: "Spending", shown: "dict[str, Sums]", ceil
 
 
 def _month_fields(month: "Month") -> dict[str, Any]:
-    from ledger.figures_expected import NO_HISTORY
+    from ledger.figures.forecast import NO_HISTORY
 
     money = {"spent": month.spent, "held": month.held, "ceiling": month.ceiling, "projected": month.projected}
     text = {} if month.projected is not None else {"projection": NO_HISTORY}
@@ -129,7 +129,7 @@ def _month_fields(month: "Month") -> dict[str, Any]:
 
 def _month_line(month: "Month", project: str | None) -> str:
     from contracts.money import usd
-    from ledger.figures_expected import NO_HISTORY
+    from ledger.figures.forecast import NO_HISTORY
 
     whose = f"month {month.name}" + (f" of project {project}" if project else "")
     ceiling = "no ceiling" if month.ceiling is None else f"ceiling {usd(month.ceiling)}"

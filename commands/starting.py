@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.errors import Usage
 from contracts.base import BODY_LIMIT, canonical
-from contracts.delivery import DeliveryInput
+from contracts.delivery.run import DeliveryInput
 from contracts.errors import BatonError, ContractViolation, Misconfigured
 from contracts.ids import repository_name
 

@@ -4,32 +4,21 @@ from contracts.actions import GitPush, Receipt
 from contracts.agents import AgentPin
 from contracts.base import Contract
 from contracts.carried import Carried
-from contracts.delivery import (
-    ChangeSet,
-    ChangeSubject,
-    CheckRun,
-    DeliveryInput,
-    DeliveryReport,
-    DeliveryStatus,
-    PlanTask,
-    TestNotes,
-    TestReport,
-    TestTask,
-    WriteItemInput,
-    WriteSummary,
-    WriteTask,
-)
+from contracts.delivery.change import ChangeSubject, Frozen
+from contracts.delivery.plan import Plan, PlanTask, PlanV1
+from contracts.delivery.run import DeliveryInput, DeliveryReport, DeliveryStatus
+from contracts.delivery.sizing import Routing, RoutingTask
+from contracts.delivery.testing import Judged, TestNotes, TestReport, TestTask
+from contracts.delivery.writing import WriteItemInput, WriteSummary, WriteTask
 from contracts.errors import NewerVersion, NotFound
 from contracts.gates import Decided, Decision, GateView
+from contracts.inputs import RunContext
 from contracts.money import CeilingRefused
 from contracts.pins import Began
-from contracts.plan import Plan, PlanV1
-from contracts.routing import Routing, RoutingTask
+from contracts.repositories import Base, ChangeSet, CheckRun, Integrated, WorkspaceRef
 from contracts.runs import FeedLine
-from contracts.steps import RunContext, ToolDone, Turn
+from contracts.turns import ToolDone, Turn
 from contracts.wire import WIRE
-from contracts.work import Base, Frozen, Integrated, Judged
-from contracts.workspace import WorkspaceRef
 
 CONTRACTS: tuple[type[Contract], ...] = (
     AgentPin,

@@ -4,18 +4,12 @@ from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
+from contracts.delivery.change import Freeze
+from contracts.delivery.testing import Judge
 from contracts.gates import AdmitDecision, Opened, OpenGate
-from contracts.steps import BeginRun, CallModel, Finish, Record, RunTool, Totals
-from contracts.work import (
-    CollectChanges,
-    DropWorkspaces,
-    Freeze,
-    Integrate,
-    Judge,
-    PrepareRepository,
-    RunChecks,
-    Shown,
-)
+from contracts.journal import BeginRun, Finish, Record, Totals
+from contracts.repositories import CollectChanges, DropWorkspaces, Integrate, PrepareRepository, RunChecks, Shown
+from contracts.turns import CallModel, RunTool
 
 WIRE: tuple[type[Contract], ...] = (
     AdmitDecision,

@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Connection, Engine, Row, Text, bindparam, fun
 
 from contracts.base import canonical
 from contracts.errors import NotFound
+from contracts.journal import BeginRun
 from contracts.pins import Began
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
-from contracts.steps import BeginRun
 from ledger.db import insert_once, now_us, plain
 from ledger.statement import Statement
 from ledger.tables import counter, gate, run, scope, turn

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, Select, select, update
 
 from contracts.money import usd
 from contracts.runs import Note, RunRef
-from ledger import feed, spend
+from ledger import feed
 from ledger.db import from_us, insert_once, now_us
+from ledger.money import spend
 from ledger.tables import reservation, worker
 
 BEAT = timedelta(seconds=10)

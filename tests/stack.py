@@ -18,7 +18,7 @@ import config
 import worker
 from commands import server
 from commands.demo import make_sample
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
 from contracts.runs import FeedLine
 from ledger import artifacts, feed, gates

@@ -22,7 +22,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import logs
-from activities.tracing import Tracing
+from activities.running.tracing import Tracing
 from contracts.conversation import ModelReply, ToolCall, Usage
 from contracts.ids import w3c_trace_id
 from contracts.runs import Request, RunRef

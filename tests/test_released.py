@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.agents import freeze, load_catalogue, lock_problems, read_lock
+from activities.agents.catalogue import freeze, load_catalogue, lock_problems, read_lock
 from activities.tools.registry import TOOLS
 from contracts.errors import Misconfigured
 

@@ -14,7 +14,7 @@ from temporalio.worker import (
 )
 
 from contracts.base import BODY_LIMIT, Contract
-from contracts.steps import ChildInput, PipelineInput
+from contracts.inputs import ChildInput, PipelineInput
 from workflows.payloads import DATA_CONVERTER as DATA_CONVERTER
 
 KNOWN = ("Delivery",)

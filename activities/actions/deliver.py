@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Row
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.beating import beating, committed
-from activities.commit import commit_alone, commit_riders
-from activities.failpoints import reach
-from activities.shielding import to_its_end
+from activities.running.commit import commit_alone, commit_riders
+from activities.running.failpoints import reach
+from activities.running.heartbeat import beating, committed
+from activities.running.shield import to_its_end
 from contracts.actions import SETTLED, Deliver, Receipt, Resolve
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
 from contracts.runs import Note

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from activities.files.locks import locked
 from activities.git import source, trees
 from activities.git.command import Git, GitTimedOut
 from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, RepositoryUnreachable, RevisionUnknown
 from activities.git.listing import MAX_BYTES
 from activities.git.place import is_branch
-from activities.git.room import room
+from activities.git.quota import room
 from activities.git.trees import Applied, FileChange
-from activities.locks import locked
 
 LOCK_WAIT = timedelta(minutes=15)
 """How long a fetch waits for another process that fetches the same repository."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from activities.files import write_durably
+from activities.files.atomic import write_durably
+from activities.files.locks import locked
 from activities.git import source
 from activities.git.command import REMOTE, Git, check_version
 from activities.git.mirror import LOCK_WAIT, Mirror
-from activities.locks import locked
 
 ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !diff !merge !whitespace !conflict-marker-size !delta\n"
 """Taken before any .gitattributes: files come and go byte for byte, and no driver that a repository names is used."""

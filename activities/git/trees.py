@@ -10,10 +10,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
+from activities.files.paths import is_git_folder, walk
 from activities.git.command import Git
 from activities.git.errors import GitProblem, PatchUnusable, TreeRefused
 from activities.git.listing import MAX_BYTES, MAX_FILES, check_kinds, check_tree, entries
-from activities.paths import is_git_folder, walk
 
 Status = Literal["added", "modified", "deleted", "type"]
 

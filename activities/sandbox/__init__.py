@@ -13,10 +13,10 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
+from activities.running.shield import to_its_end
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
 from activities.sandbox.layout import FILES, Place, mounts, running_environment, variables
 from activities.sandbox.limits import DEFAULT, Cgroups, Limits
-from activities.shielding import to_its_end
 from contracts.errors import Misconfigured
 
 __all__ = ["Completed", "Limits", "Sandbox", "SandboxUnavailable", "find_bubblewrap"]

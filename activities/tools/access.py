@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from activities import paths
-from activities.paths import PathRefused
+from activities.files import paths
+from activities.files.paths import PathRefused
 from activities.tools.base import ToolProblem
-from activities.tools.text import one_line
+from contracts.text import one_line
 
 FILE_LIMIT = 4 * 1024 * 1024
 """Bytes of a file that tools read whole or change."""

@@ -8,14 +8,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from activities import paths
-from activities.paths import PathRefused
+from activities.files import paths
+from activities.files.paths import PathRefused
 from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
 from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.diffs import parse
 from activities.tools.patches import FilePatch, PatchProblem, apply_hunks, lines_of
-from activities.tools.text import one_line
 from contracts.base import Contract
+from contracts.text import one_line
 
 PATCH_LIMIT = 1_000_000
 """Characters of a patch."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from activities.checks import Ran
+from activities.repositories.checks import Ran
 from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from contracts.base import Contract
 

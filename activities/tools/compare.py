@@ -4,7 +4,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable
 
-from activities.tools.text import visible
+from contracts.text import visible
 
 COMPARED = 1_000_000
 """Characters of a file, from its beginning, in which an explanation is looked for."""

@@ -4,7 +4,7 @@ import re
 from typing import NoReturn
 
 from activities.tools.patches import FilePatch, Hunk, Kind, PatchProblem
-from activities.tools.text import one_line, quoted
+from contracts.text import one_line, quoted
 
 _HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _BETWEEN = (b"diff ", b"index ", b"Index: ", b"===", b"similarity ")

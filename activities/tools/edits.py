@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from activities import paths
+from activities.files import paths
 from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
 from activities.tools.applying import APPLY_PATCH
 from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.compare import closest_line, find_alike
-from activities.tools.text import one_line, quoted
 from contracts.base import Contract
+from contracts.text import one_line, quoted
 
 CONTENT_LIMIT = 1_000_000
 """Characters of one argument."""

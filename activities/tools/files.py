@@ -8,13 +8,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from activities import paths
+from activities.files import paths
 from activities.tools.access import FILE_LIMIT, PATH_SHOWN, git_part, problems_named
 from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.globs import fits
 from activities.tools.search import SEARCH
-from activities.tools.text import one_line, visible, weight
 from contracts.base import Contract
+from contracts.text import one_line, visible, weight
 
 TEXT_LIMIT = 30_000
 """Characters of a file that one call shows, counted as they stand in the result's JSON."""

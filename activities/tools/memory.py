@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
-from activities.tools.text import for_model
 from contracts.base import Contract
+from contracts.text import for_model
 from ledger import artifacts, gates, handoffs, resets, runs
 from ledger.db import Ledger, from_us
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from activities.tools.compare import difference
-from activities.tools.text import quoted
 from contracts.errors import BatonError
+from contracts.text import quoted
 
 OFFSET = 100
 """How many lines away from where it says a hunk may be found."""

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from activities import paths
-from activities.paths import Entry, PathRefused
+from activities.files import paths
+from activities.files.paths import Entry, PathRefused
 from activities.tools.access import PATH_SHOWN, git_part, problems_named
 from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.matching import STEP_SECONDS, Found, Matcher, PatternRefused, PatternTooSlow
-from activities.tools.text import one_line, weight
 from contracts.base import Contract
+from contracts.text import one_line, weight
 
 SEARCH_SECONDS = 10.0
 """How long one search may take. After that it ends with what it has and says so."""

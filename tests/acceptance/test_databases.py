@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 
 import config
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from ledger import runs
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import yaml
 
-from activities.agents import Agent, load_agent
+from activities.agents.catalogue import Agent, load_agent
 from activities.tools.base import Tool, ToolContext, ToolOutcome
 from contracts.base import Contract
-from contracts.delivery import WriteTask
-from contracts.plan import WorkItem
+from contracts.delivery.plan import WorkItem
+from contracts.delivery.writing import WriteTask
 
 ROUTES = '[classes]\nworker = [{ model = "scripted:any" }]\n'
 

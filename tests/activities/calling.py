@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Row, select
 from temporalio.testing import ActivityEnvironment
 
 import worker
-from activities.agents import Agent
+from activities.agents.catalogue import Agent
 from config import Settings
 from contracts.agents import Choice
 from contracts.base import Contract, sha256
 from contracts.ids import turn_key
 from contracts.runs import RunRef
-from contracts.steps import CallModel, Turn
+from contracts.turns import CallModel, Turn
 from ledger.db import Ledger
 from ledger.tables import scope, turn
 from tests.activities import agentfiles

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.admission import Admission
-from activities.agents import load_catalogue
-from activities.policy import load_policy
+from activities.agents.catalogue import load_catalogue
+from activities.gates.policy import load_policy
+from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
+from contracts.journal import BeginRun
 from contracts.money import Ceilings
 from contracts.pins import Began
-from contracts.steps import BeginRun
-from ledger import feed, runs, spend
+from ledger import feed, runs
 from ledger.db import Ledger
-from ledger.spend import Scope
+from ledger.money import spend
+from ledger.money.spend import Scope
 from tests.activities import agentfiles
 from tests.ledger import samples
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from activities.agents import Catalogue, load_agent, load_catalogue, lock_problems, read_lock
+from activities.agents.catalogue import Catalogue, load_agent, load_catalogue, lock_problems, read_lock
 from contracts.agents import Choice
 from contracts.base import Contract
 from contracts.errors import Misconfigured, NotFound

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select, update
 
-from activities.agents import load_agent
-from activities.caching import cache_digest
+from activities.agents.catalogue import load_agent
 from activities.tools.registry import TOOLS
+from activities.turns.reply_cache import cache_digest
 from contracts.agents import Choice
 from contracts.conversation import ModelReply, ModelRequest, ToolSpec, Usage, UserMessage
 from contracts.errors import LedgerUnavailable, Misconfigured
 from contracts.handoff import Handoff
-from contracts.steps import Turn
-from ledger import feed, handoffs, spend, turns
+from contracts.turns import Turn
+from ledger import feed, handoffs, turns
 from ledger.db import Ledger, now_us
-from ledger.spend import Scope
+from ledger.money import spend
+from ledger.money.spend import Scope
 from ledger.tables import cached_reply
 from tests.activities import agentfiles
 from tests.activities.calling import Calling, calling

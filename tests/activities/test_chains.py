@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.agents import Catalogue, load_catalogue
-from activities.chains import chain_of
-from activities.fallbacks import FUNCTIONS, Fallbacks
+from activities.agents.catalogue import Catalogue, load_catalogue
+from activities.agents.fallback_chain import chain_of
+from activities.agents.fallbacks import FUNCTIONS, Fallbacks
 from activities.tools.registry import TOOLS
 from contracts.agents import AgentFile
 from contracts.away import FallBack
 from contracts.base import Contract
-from contracts.delivery import TestTask
+from contracts.delivery.sizing import RoutingTask
+from contracts.delivery.testing import TestTask
 from contracts.errors import ContractViolation, Misconfigured
-from contracts.routing import RoutingTask
 from contracts.runs import RunRef
 from ledger import feed, handoffs
 from ledger.db import Ledger

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from activities.checks import JUNIT, JUNIT_LIMIT, Ran, _report, argv_of, is_pytest, run_check
 from activities.git import Mirror, Mirrors
+from activities.repositories.checks import JUNIT, JUNIT_LIMIT, Ran, _report, argv_of, is_pytest, run_check
+from activities.repositories.verdict import FAILURES_LIMIT
+from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
-from activities.verdict import FAILURES_LIMIT
-from activities.workspaces import Workspaces
 from contracts.base import ArtifactRef, sha256
-from contracts.delivery import CheckRun
 from contracts.errors import Misconfigured
-from contracts.workspace import WorkspaceRef
+from contracts.repositories import CheckRun, WorkspaceRef
 from tests.activities.repositories import repository
 from tests.activities.tooling import tree
 from tests.stack import until

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities import choosing
-from activities.choosing import Candidate, Passed, Standing
+from activities.turns import choices
+from activities.turns.choices import Candidate, Passed, Standing
 from contracts.agents import Choice, Risk, When
 from contracts.breakers import Breakers
 from contracts.errors import Misconfigured
@@ -24,7 +24,7 @@ NOW = 1_000_000_000
 
 def names(tried: When, route: tuple[Choice, ...] = ROUTE) -> list[tuple[str, str]]:
     """The models in order, each with why it would be chosen."""
-    return [(one.choice.model_name, one.chosen) for one in choosing.ordered(route, tried)]
+    return [(one.choice.model_name, one.chosen) for one in choices.ordered(route, tried)]
 
 
 def test_first_choices_come_first_and_then_those_for_outages() -> None:
@@ -47,7 +47,7 @@ def test_without_a_first_choice_the_spare_ones_are_it() -> None:
 @given(st.lists(st.sampled_from(ROUTE), unique=True), st.sampled_from(["first", "invalid", "unsure"]))
 def test_each_choice_is_asked_at_most_once(route: list[Choice], tried: When) -> None:
     """Whatever a route lists: nothing twice, nothing that it does not have."""
-    asked = [one.choice for one in choosing.ordered(route, tried)]
+    asked = [one.choice for one in choices.ordered(route, tried)]
     assert len(asked) == len({one.model for one in asked})
     assert set(asked) <= set(route)
 
@@ -57,17 +57,17 @@ def breaker(state: str, until: int = 0, reason: str = "server: HTTP 500", probe:
     return SimpleNamespace(state=state, until=until, reason=reason, probe=probe, probe_until=probe_until)
 
 
-BOTH = choosing.breakers_of(CHEAP)
+BOTH = choices.breakers_of(CHEAP)
 
 
 def stands(name: str, row: Any, who: str = "me") -> Standing:
     """How the breakers of the cheap choice stand where one of them has this row."""
-    return choosing.standing(BOTH, {name: row}, who, NOW)
+    return choices.standing(BOTH, {name: row}, who, NOW)
 
 
 def test_a_closed_breaker_lets_calls_through() -> None:
     """No row, and a row with a few failures, are no obstacle."""
-    assert choosing.standing(BOTH, {}, "me", NOW) == Standing()
+    assert choices.standing(BOTH, {}, "me", NOW) == Standing()
     assert stands("model:a:cheap", breaker("closed")) == Standing()
 
 
@@ -82,13 +82,13 @@ def test_only_the_prober_calls_while_it_probes() -> None:
     """Others look again soon; the prober itself goes on; a probe that never reported is anybody's."""
     probing = breaker("half_open", probe="me", probe_until=NOW + 60_000_000)
     assert stands("model:a:cheap", probing).probes == ("model:a:cheap",)
-    assert stands("model:a:cheap", probing, "another").until == NOW + choosing.PROBING
+    assert stands("model:a:cheap", probing, "another").until == NOW + choices.PROBING
     assert stands("model:a:cheap", breaker("half_open", probe="me", probe_until=NOW), "another").probes == ("model:a:cheap",)
 
 
 def test_a_script_has_no_breakers() -> None:
     """What a script plays as errors is no outage of anybody."""
-    assert choosing.breakers_of(Choice(model="scripted:any")) == ()
+    assert choices.breakers_of(Choice(model="scripted:any")) == ()
 
 
 def test_who_answers_after_an_outage_is_marked_so() -> None:
@@ -102,15 +102,15 @@ def test_who_answers_after_an_outage_is_marked_so() -> None:
 def test_a_minutes_limit_does_not_use_up_the_spare() -> None:
     """Where a first choice only has to wait for its minute, what is for outages is not asked; other first ones are."""
     limited = [Passed("a:cheap", "rate", "limit", NOW)]
-    assert [choosing.eligible(one, limited) for one in choosing.ordered(ROUTE, "first")] == [True, True, False]
+    assert [choices.eligible(one, limited) for one in choices.ordered(ROUTE, "first")] == [True, True, False]
 
 
 @pytest.mark.parametrize(("tokens", "micros", "fits"), [(100, 50, True), (101, 50, False), (100, 51, False)])
 def test_a_choice_has_limits_of_its_own(tokens: int, micros: int, fits: bool) -> None:
     """A call with more input, or that may cost more, than a choice takes is not made there."""
     limited = Choice(model="a:small", context=100, most_micros=50)
-    assert (choosing.unfit(limited, tokens, micros) is None) == fits
-    assert choosing.unfit(CHEAP, 10**9, 10**9) is None
+    assert (choices.unfit(limited, tokens, micros) is None) == fits
+    assert choices.unfit(CHEAP, 10**9, 10**9) is None
 
 
 SETTINGS = Breakers()
@@ -118,7 +118,7 @@ SETTINGS = Breakers()
 
 def test_a_run_waits_for_whoever_is_back_first() -> None:
     """It is told the earliest moment, every reason, and how long to be patient."""
-    gone = choosing.away(
+    gone = choices.away(
         [Passed("a:x", "outage", "server: 500", NOW + 9), Passed("b:y", "outage", "cut", NOW + 5)], SETTINGS, NOW
     )
     assert gone is not None
@@ -129,8 +129,8 @@ def test_a_run_waits_for_whoever_is_back_first() -> None:
 def test_what_only_a_person_mends_is_not_waited_for() -> None:
     """A refused key alone: no patience. Beside something that may come back by itself: that is waited for."""
     refused, down = Passed("a:x", "refused", "authentication: 401", NOW + 5), Passed("b:y", "outage", "cut", NOW + 9)
-    alone = choosing.away([refused], SETTINGS, NOW)
-    beside = choosing.away([refused, down], SETTINGS, NOW)
+    alone = choices.away([refused], SETTINGS, NOW)
+    beside = choices.away([refused, down], SETTINGS, NOW)
     assert alone is not None
     assert beside is not None
     assert (alone.kind, alone.patience) == ("refused", timedelta())
@@ -139,13 +139,13 @@ def test_what_only_a_person_mends_is_not_waited_for() -> None:
 
 def test_a_call_that_fits_nowhere_is_no_outage() -> None:
     """Where every choice is too small for the call, waiting is not offered."""
-    assert choosing.away([Passed("a:x", "unfit", "too long")], SETTINGS, NOW) is None
+    assert choices.away([Passed("a:x", "unfit", "too long")], SETTINGS, NOW) is None
 
 
 def test_a_class_may_demand_a_minimum() -> None:
     """A minimum for a risk leaves only what is good enough, also for any higher risk; none left is refused with the fix."""
     demands: dict[Risk, int] = {"medium": 2}
-    assert choosing.good_enough(ROUTE, demands, "low", "worker") == ROUTE
-    assert choosing.good_enough(ROUTE, demands, "high", "worker") == (SPARE, STRONG)
+    assert choices.good_enough(ROUTE, demands, "low", "worker") == ROUTE
+    assert choices.good_enough(ROUTE, demands, "high", "worker") == (SPARE, STRONG)
     with pytest.raises(Misconfigured, match="'worker' demands quality 9 for low risk, and no choice"):
-        choosing.good_enough(ROUTE, {"low": 9}, "low", "worker")
+        choices.good_enough(ROUTE, {"low": 9}, "low", "worker")

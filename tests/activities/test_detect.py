@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.detect import detect_check
+from activities.repositories.detection import detect_check
 
 PYTEST = "pytest -q"
 NPM = "npm test --silent"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.gates import Gates
-from activities.policy import load_policy
+from activities.gates.gates import Gates
+from activities.gates.policy import load_policy
 from contracts.gates import GateView
 from ledger import feed, gates
 from ledger.db import Ledger

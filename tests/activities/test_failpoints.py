@@ -10,8 +10,8 @@ from typing import get_args
 
 import pytest
 
-from activities import failpoints
-from activities.failpoints import Point
+from activities.running import failpoints
+from activities.running.failpoints import Point
 from commands.server import ROOT
 from contracts.errors import Misconfigured
 

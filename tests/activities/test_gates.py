@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 from temporalio.testing import ActivityEnvironment
 
-from activities.gates import Gates
-from activities.policy import load_policy
+from activities.gates.gates import Gates
+from activities.gates.policy import load_policy
 from contracts.actions import Receipt
 from contracts.gates import AdmitDecision, Claimed, Decided, GatePolicy, GateView, Intent, Verb
 from contracts.runs import FeedLine, RunChange

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from activities import growth as growing
-from activities.growth import Bounds, Size, Watch
+from activities.turns import growth as growing
+from activities.turns.growth import Bounds, Size, Watch
 from contracts.base import digest_of
 from contracts.conversation import Usage
 from contracts.growth import Growth

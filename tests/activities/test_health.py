@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from activities.choosing import Candidate
-from activities.health import Health, agent_breaker, caller
 from activities.providers.base import ErrorKind, ProviderError
+from activities.turns.choices import Candidate
+from activities.turns.health import Health, agent_breaker, caller
 from contracts.agents import AgentRef, Choice
 from contracts.breakers import Breakers
 from contracts.runs import RunRef
-from contracts.steps import CallModel
+from contracts.turns import CallModel
 from ledger import breakers, feed
 from ledger.db import Ledger, now_us
 from ledger.tables import feed as lines

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from activities import models, shortening
-from contracts.steps import Turn
-from ledger import spend
+from activities.turns import compaction, models
+from contracts.turns import Turn
+from ledger.money import spend
 from tests.activities.calling import Calling, calling
 from tests.activities.test_models import COST, REPLY
 from tests.wire.server import WireServer
@@ -28,7 +28,7 @@ class Overlap:
         self._first, self._second = first, second
         self.written, self.unaware, self.ended = threading.Event(), threading.Event(), threading.Event()
         patch.setattr(models, "store_turn", self._held_back(models.store_turn))
-        patch.setattr(shortening, "shortened", self._held_back_until_the_end(shortening.shortened))
+        patch.setattr(compaction, "shortened", self._held_back_until_the_end(compaction.shortened))
 
     async def both(self) -> tuple[Turn, Turn]:
         """What the two attempts of one call give back."""

@@ -5,10 +5,10 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.listing import NAMED, NAMED_BYTES, first, listed
-from activities.verdict import FAILURES_LIMIT, report
+from activities.repositories.listing import NAMED, NAMED_BYTES, first, listed
+from activities.repositories.verdict import FAILURES_LIMIT, report
 from contracts.base import BODY_LIMIT, ArtifactRef, canonical, sha256
-from contracts.delivery import ChangeSet, CheckRun, FileChange
+from contracts.repositories import ChangeSet, CheckRun, FileChange
 
 COUNT = st.none() | st.integers(0, 10_000)
 CHANGES = st.builds(

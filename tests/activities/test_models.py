@@ -12,22 +12,23 @@ from sqlalchemy import Connection, func, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import shielding
-from activities.admission import Admission
-from activities.agents import load_catalogue
-from activities.models import Models
-from activities.policy import load_policy
+from activities.agents.catalogue import load_catalogue
+from activities.gates.policy import load_policy
 from activities.providers.openai import OpenAI
+from activities.running import shield
+from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
+from activities.turns.models import Models
 from contracts.base import sha256
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import LedgerUnavailable
 from contracts.ids import turn_key
 from contracts.money import Ceilings
 from contracts.runs import RunRef
-from contracts.steps import CallModel
-from ledger import breakers, spend
+from contracts.turns import CallModel
+from ledger import breakers
 from ledger.db import Ledger
+from ledger.money import spend
 from ledger.tables import reservation, scope, turn
 from tests.activities import agentfiles
 from tests.faults.lost import LostCommits
@@ -100,7 +101,7 @@ async def test_a_reply_waits_for_a_ledger_that_is_away(
 ) -> None:
     """The ledger is away when the reply has come: it is kept and committed when the ledger is back; nothing is paid again."""
     models, request, server, ledger = paid
-    monkeypatch.setattr(shielding, "AGAIN", 0.01)
+    monkeypatch.setattr(shield, "AGAIN", 0.01)
     server.play(REPLY, REPLY)
     faults = LostCommits(ledger, lambda name, number: "before" if name == "Models._finish" and number < 3 else "")
     assert (await attempt().run(models.call_model, request)).usd_micros == COST
@@ -113,7 +114,7 @@ async def test_without_waiting_the_same_outage_would_pay_twice(
 ) -> None:
     """The test above can fail: an attempt that gives up at once has the next one ask, and pay for, the model again."""
     models, request, server, ledger = paid
-    monkeypatch.setattr("activities.models.kept", lambda commit, at_most=None: commit())
+    monkeypatch.setattr("activities.turns.models.kept", lambda commit, at_most=None: commit())
     server.play(REPLY, REPLY)
     LostCommits(ledger, lambda name, number: "before" if name == "Models._finish" and number < 1 else "")
     with pytest.raises(LedgerUnavailable):
@@ -129,11 +130,11 @@ async def test_a_reply_does_not_wait_longer_than_its_attempt(
 ) -> None:
     """When the attempt's time is over the error says that the ledger is away, and the call stays charged."""
     models, request, server, ledger = paid
-    monkeypatch.setattr(shielding, "AGAIN", 0.01)
+    monkeypatch.setattr(shield, "AGAIN", 0.01)
     server.play(REPLY)
     LostCommits(ledger, lambda name, _: "before" if name == "Models._finish" else "")
     environment = attempt()
-    environment.info = dataclasses.replace(environment.info, start_to_close_timeout=shielding.MARGIN)
+    environment.info = dataclasses.replace(environment.info, start_to_close_timeout=shield.MARGIN)
     with pytest.raises(LedgerUnavailable, match="the ledger cannot be used"):
         await environment.run(models.call_model, request)
     spent, held = ledger.read_now(_money)["run:trace-1"]
@@ -152,7 +153,7 @@ async def test_a_call_taken_for_dead_that_was_refused_costs_nothing(
     def silent(place: str) -> None:
         assert place != "model.before_call" or ledger.tx_now(taken_for_dead)
 
-    monkeypatch.setattr("activities.models.reach", silent)
+    monkeypatch.setattr("activities.turns.models.reach", silent)
     server.play(Play(status=401, error="no such key"))
     with pytest.raises(ApplicationError):
         await ActivityEnvironment().run(models.call_model, request)

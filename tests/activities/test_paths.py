@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from activities import beneath, paths
-from activities.paths import PathRefused
+from activities.files import beneath, paths
+from activities.files.paths import PathRefused
 
 SECRET = b"outside"
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from activities.policy import Policy, load_policy
+from activities.gates.policy import Policy, load_policy
 from contracts.base import sha256
 from contracts.errors import Misconfigured
 from contracts.gates import VERBS, GateKind, GatePolicy, Verb

@@ -10,10 +10,10 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities import prices
-from activities.agents import load_catalogue
-from activities.prices import charge, estimate, tariff
+from activities.agents.catalogue import load_catalogue
 from activities.tools.registry import TOOLS
+from activities.turns import prices
+from activities.turns.prices import charge, estimate, tariff
 from contracts.agents import Choice, DatedPrice, Price
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.agents import Agent, load_agent
-from activities.replies import (
+from activities.agents.catalogue import Agent, load_agent
+from activities.turns.replies import (
     CALLS_LIMIT,
     KEPT,
     Judged,
@@ -23,9 +23,9 @@ from activities.replies import (
 )
 from contracts.base import BODY_LIMIT
 from contracts.conversation import ModelReply, StopReason, ToolCall
-from contracts.delivery import WriteSummary
+from contracts.delivery.writing import WriteSummary
 from contracts.handoff import Claim, EvidenceRef
-from contracts.steps import TurnCall
+from contracts.turns import TurnCall
 from tests.activities.agentfiles import TOOLS, agent, write
 
 ANSWER: dict[str, Any] = {

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from activities.room import Problem, problem
+from activities.runs.headroom import Problem, problem
 from contracts.agents import AgentPin
 from contracts.money import Ceilings
-from ledger import spend
 from ledger.db import Ledger
-from ledger.spend import Scope
+from ledger.money import spend
+from ledger.money.spend import Scope
 
 NOW = datetime(2026, 11, 11, tzinfo=UTC)
 """A third of the month has passed."""

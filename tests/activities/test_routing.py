@@ -14,12 +14,12 @@ from sqlalchemy import func, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.admission import Admission
-from activities.agents import load_catalogue
-from activities.models import Models
-from activities.policy import load_policy
+from activities.agents.catalogue import load_catalogue
+from activities.gates.policy import load_policy
 from activities.providers.openai import OpenAI
+from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
+from activities.turns.models import Models
 from contracts.away import ModelsAway
 from contracts.base import sha256
 from contracts.breakers import Breakers
@@ -27,9 +27,10 @@ from contracts.conversation import ModelReply, ToolCall, Usage
 from contracts.ids import turn_key
 from contracts.money import Ceilings
 from contracts.runs import RunRef
-from contracts.steps import CallModel, Turn
-from ledger import breakers, rates
+from contracts.turns import CallModel, Turn
+from ledger import breakers
 from ledger.db import Ledger, now_us
+from ledger.money import rates
 from ledger.tables import rate, reservation, turn
 from tests.activities import agentfiles
 from tests.scripts import answer, could_not, summary

@@ -12,19 +12,19 @@ from sqlalchemy import Connection, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.admission import Admission
-from activities.agents import Catalogue, Routes, load_catalogue
-from activities.models import Models
-from activities.policy import load_policy
+from activities.agents.catalogue import Catalogue, Routes, load_catalogue
+from activities.gates.policy import load_policy
 from activities.providers.base import Provider
+from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
+from activities.turns.models import Models
 from contracts.agents import Choice, DatedPrice
 from contracts.base import sha256
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.ids import turn_key
 from contracts.money import Ceilings
 from contracts.runs import RunRef
-from contracts.steps import CallModel, Turn
+from contracts.turns import CallModel, Turn
 from ledger import tables
 from ledger.db import Ledger
 from tests.activities import agentfiles
@@ -156,7 +156,7 @@ async def test_a_count_that_cannot_be_settles_at_the_reservation(paying: Paying,
 
 async def test_a_count_above_the_reservation_would_pass_the_ceiling(paying: Paying, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: who believes every number charges more than was held, and so more than any ceiling allows."""
-    monkeypatch.setattr("activities.prices.charge", lambda tariff, most, usage: tariff.cost(usage))
+    monkeypatch.setattr("activities.turns.prices.charge", lambda tariff, most, usage: tariff.cost(usage))
     usage = dict(zip(COUNTERS[paying.format], (10**12, 1), strict=True))
     paying.server.play(Play(REPLY, change={"usage": usage}))
     await paying.call()

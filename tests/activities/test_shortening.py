@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Row
 
-from activities.agents import load_agent
-from activities.prompting import messages
-from activities.shortening import LEAST, WHOLE, Shortened, keep, reference, shortened
+from activities.agents.catalogue import load_agent
 from activities.tools.base import ToolContext
 from activities.tools.memory import READ_ARTIFACT
 from activities.tools.registry import TOOLS
+from activities.turns.compaction import LEAST, WHOLE, Shortened, keep, reference, shortened
+from activities.turns.prompt import messages
 from contracts.base import canonical, sha256
 from contracts.conversation import Message, ToolMessage, Usage
 from contracts.errors import Misconfigured

@@ -13,7 +13,7 @@ from activities.tools.base import Tool, ToolProblem
 from activities.tools.files import LIST_FILES, READ_FILE, READ_TOOLS, TEXT_LIMIT
 from activities.tools.globs import fits
 from activities.tools.search import SEARCH
-from activities.tools.text import weight
+from contracts.text import weight
 from tests.activities.tooling import call, outcome, source_tree
 
 RIGHT_TO_LEFT = "\u202e"

@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.tools.text import for_model, for_terminal, one_line, quoted, visible
+from contracts.text import for_model, for_terminal, one_line, quoted, visible
 
 
 def test_everything_that_cannot_be_seen_is_written_out() -> None:

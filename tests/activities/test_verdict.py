@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.verdict import FAILURES_LIMIT, judge, report
+from activities.repositories.verdict import FAILURES_LIMIT, judge, report
 from contracts.base import ArtifactRef, sha256
-from contracts.delivery import ChangeSet, CheckRun, FileChange, Verdict
+from contracts.delivery.testing import Verdict
+from contracts.repositories import ChangeSet, CheckRun, FileChange
 
 OUTPUT = ArtifactRef(digest=sha256(b""), size=0)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from activities.files.locks import Busy
 from activities.git import Mirrors, RevisionUnknown
-from activities.locks import Busy
-from activities.workspaces import WorkspaceDamaged, Workspaces
+from activities.repositories.workspaces import WorkspaceDamaged, Workspaces
 from contracts.base import sha256
 from contracts.errors import NotFound, Refused
-from contracts.workspace import WorkspaceRef
+from contracts.repositories import WorkspaceRef
 from tests.activities.repositories import change, plain, repository
 
 NAME = "01990000-trace/write/item-1"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.tools.base import RESULT_LIMIT, Tool, ToolContext, ToolOutcome, ToolProblem
-from activities.tools.text import visible
+from contracts.text import visible
 
 POEM = b"one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\nten\n"
 

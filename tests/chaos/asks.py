@@ -3,8 +3,9 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.delivery import DeliveryInput, WriteSummary, WriteTask
-    from contracts.plan import WorkItem
+    from contracts.delivery.plan import WorkItem
+    from contracts.delivery.run import DeliveryInput
+    from contracts.delivery.writing import WriteSummary, WriteTask
     from workflows.kit.ask import ask
     from workflows.kit.kit import Kit
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Row, Table, select
 
-from activities import prices
+from activities.turns import prices
 from contracts.agents import Choice
 from contracts.conversation import Usage
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from ledger import tables
 from ledger.feed import chained
 from tests.chaos.scenario import MODEL, PERSON, Scenario, branch_of

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from typing import get_args
 
-from activities.failpoints import Point
+from activities.running.failpoints import Point
 from tests.chaos.fleet import Worker
 from tests.chaos.scenario import Scenario
 from tests.stack import until

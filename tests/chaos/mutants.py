@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 import worker
-from activities import models
 from activities.actions.git_push import AUTHOR, EMAIL, GitPushAdapter
 from activities.providers import openai
+from activities.turns import models
 from contracts.actions import GitPush
 from contracts.conversation import ModelReply, ModelRequest
-from ledger import spend, turns
+from ledger import turns
+from ledger.money import spend
 from ledger.tables import scope
 from tests.chaos.asks import AskWhenTold
 

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError,
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
 from ledger import gates
 from ledger.db import Ledger

@@ -12,11 +12,12 @@ from temporalio.client import Client
 
 from commands.budget_rows import of_today
 from commands.budgeting import shared_scope
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from contracts.money import Ceilings
-from ledger import ceilings, feed, spend
+from ledger import feed
 from ledger.db import Ledger
-from ledger.spend import About, Scope
+from ledger.money import ceilings, spend
+from ledger.money.spend import About, Scope
 from tests import scripts
 from tests.commands.conftest import Baton, Begin
 from tests.commands.test_live import CONVERSATIONS, asking

@@ -3,9 +3,9 @@
 from sqlalchemy import update
 
 from contracts.money import CeilingRefused
-from ledger import ceilings
-from ledger.ceilings import Change
 from ledger.db import Ledger
+from ledger.money import ceilings
+from ledger.money.ceilings import Change
 from tests.commands.conftest import Baton
 from tests.ledger.books import Book, key
 

@@ -17,7 +17,9 @@ import config
 from commands import demo, server
 from commands.demo import Demo
 from commands.up import DEFAULT_PORTS
-from contracts.delivery import DeliveryReport, FileChange, TestReport
+from contracts.delivery.run import DeliveryReport
+from contracts.delivery.testing import TestReport
+from contracts.repositories import FileChange
 from tests.stack import git
 
 PATIENCE = 100

@@ -9,11 +9,12 @@ import pytest
 
 from contracts.actions import GitPush
 from contracts.base import canonical, digest_of
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from contracts.runs import RunChange, RunState
-from ledger import artifacts, feed, gates, handoffs, runs, spend, turns
+from ledger import artifacts, feed, gates, handoffs, runs, turns
 from ledger.db import Ledger
-from ledger.spend import CeilingReached, Scope
+from ledger.money import spend
+from ledger.money.spend import CeilingReached, Scope
 from tests.commands.conftest import Baton, Begin
 from tests.ledger import samples
 

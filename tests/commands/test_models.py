@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from ledger import breakers, feed, rates
+from ledger import breakers, feed
 from ledger.breakers import Failure, Limits
 from ledger.db import Ledger, now_us
-from ledger.rates import Rate
+from ledger.money import rates
+from ledger.money.rates import Rate
 from ledger.tables import turn
 from tests.activities import agentfiles
 from tests.commands.conftest import Baton

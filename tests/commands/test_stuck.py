@@ -20,14 +20,14 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from commands import server
-from contracts.delivery import DeliveryInput, DeliveryReport
+from contracts.delivery.run import DeliveryInput, DeliveryReport
 from ledger.tables import turn
 from tests import scripts
 from tests.commands.conftest import Baton
 from tests.scripts import answer, item, plan, says
 from tests.stack import Stack, sample, stack, until
 from tests.workflows.sending import Sdk, failed_tasks
-from workflows.delivery import Delivery
+from workflows.delivery.story import Delivery
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 from workflows.payloads import DATA_CONVERTER
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 import contracts
 from contracts.base import BODY_LIMIT, ArtifactRef, Contract, Input, canonical, digest_of, sha256
+from contracts.delivery.plan import Criterion, Plan, PlanItem, PlanV1, WorkItem
 from contracts.errors import BatonError, ContractViolation, Misconfigured, NotFound
-from contracts.plan import Criterion, Plan, PlanItem, PlanV1, WorkItem
 from contracts.registry import BY_NAME, CONTRACTS, named
 from contracts.registry import EVERY as LISTED
 from contracts.runs import Note

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base import ArtifactRef
-from contracts.delivery import CheckRun
+from contracts.delivery.plan import Criterion, Plan, PlanItem, ancestors
 from contracts.errors import ContractViolation
-from contracts.plan import Criterion, Plan, PlanItem, ancestors
+from contracts.repositories import CheckRun
 
 DONE = Criterion(text="done", shown_by=None)
 

@@ -10,14 +10,15 @@ import config
 import worker
 from contracts.base import Contract, Digest
 from contracts.carried import Round
-from contracts.delivery import DeliveryInput, TestReport
+from contracts.delivery.run import DeliveryInput
+from contracts.delivery.testing import TestReport
 from contracts.handoff import Handoff
 from contracts.registry import EVERY
 from ledger.db import Ledger
 from tests.contracts import golden
 from tests.contracts.compare import breaking_changes
-from workflows.delivery import Delivery
-from workflows.write_item import WriteItem
+from workflows.delivery.item import WriteItem
+from workflows.delivery.story import Delivery
 
 
 def test_no_contract_breaks_what_exists() -> None:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from activities.providers.schema import closed_schema
 from contracts.base import Contract, digest_of
-from contracts.delivery import PlanTask, TestNotes, TestTask, WriteSummary, WriteTask
+from contracts.delivery.plan import Plan, PlanTask, PlanV1
+from contracts.delivery.testing import TestNotes, TestTask
+from contracts.delivery.writing import WriteSummary, WriteTask
 from contracts.errors import ContractViolation
 from contracts.handoff import Answer, Handoff, Outcome, Producer
-from contracts.plan import Plan, PlanV1
 
 BODY = {"summary": "did it", "how_it_meets": []}
 QUESTION = {"id": "which", "text": "which one?", "options": []}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
 from contracts.base import Contract, Earlier, canonical, sha256
+from contracts.delivery.plan import Plan, PlanV1
 from contracts.errors import ContractViolation, NewerVersion
 from contracts.handoff import Handoff, Producer
-from contracts.plan import Plan, PlanV1
 from contracts.registry import EVERY, named
 from tests.contracts import golden
 from workflows.guard import DATA_CONVERTER

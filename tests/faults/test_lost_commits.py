@@ -10,8 +10,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
 
-from activities import gates, prices, shielding
 from activities.actions import deliver
+from activities.gates import gates
+from activities.running import shield
+from activities.turns import prices
 from contracts.agents import AgentPin
 from contracts.runs import Note
 from tests import scripts
@@ -52,7 +54,7 @@ def quick(patch: pytest.MonkeyPatch) -> None:
         return real(pin) | {"retry_policy": QUICK}
 
     patch.setattr(calling, "model_call", model_call)
-    patch.setattr(shielding, "AGAIN", 0.02)
+    patch.setattr(shield, "AGAIN", 0.02)
     patch.setattr(deliver, "LEASE_US", 300_000)
     for what in ("cost", "worst_case"):
         patch.setattr(prices.Tariff, what, lambda self, usage: PRICE)

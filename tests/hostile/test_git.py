@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from activities import paths
-from activities.detect import detect_check
+from activities.files import paths
 from activities.git import Mirror, Mirrors, RepositoryTooLarge, RevisionUnknown, command
 from activities.git.mirrors import ATTRIBUTES
-from activities.git.room import size_of
+from activities.git.quota import size_of
+from activities.repositories.detection import detect_check
 from contracts.errors import BatonError
 from tests.activities.repositories import change, plain, repository
 from tests.hostile.elsewhere import ELSEWHERE

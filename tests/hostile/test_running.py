@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.checks import Ran, run_check
 from activities.git import Mirrors
 from activities.git.trees import delete_folder
+from activities.repositories.checks import Ran, run_check
+from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
-from activities.workspaces import Workspaces
 from tests.activities.repositories import repository
 from tests.hostile.running import LEFT_BEHIND, RUNNING
 from tests.hostile.world import World

@@ -12,9 +12,10 @@ from contracts.gates import GateKind
 from contracts.handoff import Handoff, Outcome, Producer
 from contracts.ids import handoff_id
 from contracts.runs import RunChange, RunState
-from ledger import gates, handoffs, runs, spend, turns
+from ledger import gates, handoffs, runs, turns
 from ledger.db import Ledger
-from ledger.spend import About, Scope
+from ledger.money import spend
+from ledger.money.spend import About, Scope
 from ledger.turns import NewTurn
 from tests.ledger import samples
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from contracts.base import digest_of, sha256
 from contracts.conversation import ModelReply, ToolCall, Usage
 from contracts.gates import AdmitDecision, Claimed, Decision, GatePolicy, GateView, Intent, OpenGate, Verb
+from contracts.journal import BeginRun
 from contracts.pins import Began
 from contracts.runs import Note, RunRef
-from contracts.steps import BeginRun
 from ledger.turns import NewResult, NewTurn
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, UTC)

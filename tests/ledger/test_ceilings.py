@@ -7,10 +7,11 @@ from sqlalchemy import Connection, select
 
 from contracts.errors import NotFound, Refused
 from contracts.money import CeilingRefused
-from ledger import ceilings, runs, spend
-from ledger.ceilings import CONFIGURED, Change
+from ledger import runs
 from ledger.db import Ledger
-from ledger.spend import CeilingReached, Scope
+from ledger.money import ceilings, spend
+from ledger.money.ceilings import CONFIGURED, Change
+from ledger.money.spend import CeilingReached, Scope
 from ledger.tables import scope
 from tests.ledger import samples
 from tests.ledger.racing import at_once

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from contracts.money import CeilingRefused, Ceilings, Levels
-from ledger import ceilings, spend
-from ledger.ceilings import Change
 from ledger.db import Ledger, to_us
-from ledger.figures_ceilings import Named, Review, named_of, reviews
-from ledger.figures_period import Period
-from ledger.spend import Scope
+from ledger.figures.ceilings import Named, Review, named_of, reviews
+from ledger.figures.period import Period
+from ledger.money import ceilings, spend
+from ledger.money.ceilings import Change
+from ledger.money.spend import Scope
 from ledger.tables import ceiling_change, run, trip
 from tests.ledger.books import Book, key
 

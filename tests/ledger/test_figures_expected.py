@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from ledger import ceilings, figures_expected, spend
 from ledger.db import Ledger, to_us
-from ledger.figures_expected import NO_HISTORY, Expected, Month, expected, expected_of, month
-from ledger.spend import Scope
+from ledger.figures import forecast
+from ledger.figures.forecast import NO_HISTORY, Expected, Month, expected, expected_of, month
+from ledger.money import ceilings, spend
+from ledger.money.spend import Scope
 from ledger.tables import reservation, scope
 from tests.ledger.books import DAY, Book, key
 from tests.ledger.books import MONTH as BOOKED
@@ -57,7 +58,7 @@ def test_too_few_like_runs_are_no_history(ledger: Ledger) -> None:
 
 def test_only_the_newest_like_runs_count(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs cost long ago does not count for ever."""
-    monkeypatch.setattr(figures_expected, "NEWEST", 5)
+    monkeypatch.setattr(forecast, "NEWEST", 5)
     ended(ledger, [DOLLAR] * 5)
     ended(ledger, [7] * 5)
     assert of_shop(ledger) == Expected(5, 7, 7)

@@ -11,11 +11,12 @@ from sqlalchemy import update
 from contracts.conversation import Usage
 from contracts.gates import GateKind
 from contracts.handoff import Outcome
-from ledger import figures_quality, turns
+from ledger import turns
 from ledger.db import Ledger, to_us
-from ledger.figures_period import Period
-from ledger.figures_quality import Quality
-from ledger.figures_samples import Sample
+from ledger.figures import quality
+from ledger.figures.period import Period
+from ledger.figures.quality import Quality
+from ledger.figures.samples import Sample
 from ledger.tables import reservation, turn
 from tests.ledger import samples
 from tests.ledger.books import Book, key
@@ -27,12 +28,12 @@ EVER = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 def agents(ledger: Ledger, **options: Any) -> dict[str, Quality]:
     """Figures of all agents."""
-    return ledger.read_now(figures_quality.agents, EVER, **options)
+    return ledger.read_now(quality.agents, EVER, **options)
 
 
 def pipelines(ledger: Ledger, **options: Any) -> dict[str, Quality]:
     """Figures of all pipelines."""
-    return ledger.read_now(figures_quality.pipelines, EVER, **options)
+    return ledger.read_now(quality.pipelines, EVER, **options)
 
 
 @given(numbers=st.lists(st.integers(0, 9999), min_size=1), percent=st.integers(1, 100))
@@ -143,8 +144,8 @@ def test_cost_of_a_run_is_of_all_its_time(ledger: Ledger) -> None:
     _put_back(ledger, key("old"))
     book.end()
     since = Period(THEN, EVER.until)
-    one = ledger.read_now(figures_quality.agents, since)["planner@v1"]
-    all_agents = ledger.read_now(figures_quality.pipelines, since)["Delivery"]
+    one = ledger.read_now(quality.agents, since)["planner@v1"]
+    all_agents = ledger.read_now(quality.pipelines, since)["Delivery"]
     assert (one.money.spent, all_agents.money.spent) == (3, 3)
     assert (one.cost.percentile(50), all_agents.cost.percentile(50)) == (43, 43)
 
@@ -228,7 +229,7 @@ def test_figures_are_of_their_time(ledger: Ledger) -> None:
     book.call(key("old"), 50, 40)
     book.call(key("new"), 50, 40, after=key("old"))
     _put_back(ledger, key("old"))
-    found = ledger.read_now(figures_quality.agents, Period(THEN, EVER.until))
+    found = ledger.read_now(quality.agents, Period(THEN, EVER.until))
     assert (found["planner@v1"].turns, found["planner@v1"].money.spent) == (1, 40)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, inspect, select, text
 
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
 from contracts.handoff import Handoff
 from ledger import actions, artifacts, feed, gates, handoffs, runs, turns

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, update
 
-from ledger import rates
 from ledger.db import Ledger
-from ledger.rates import WINDOW, Rate, RateLimited, Taken
+from ledger.money import rates
+from ledger.money.rates import WINDOW, Rate, RateLimited, Taken
 from ledger.tables import rate
 from tests.ledger.racing import at_once, overlapped
 

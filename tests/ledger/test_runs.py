@@ -7,9 +7,10 @@ from sqlalchemy import Connection
 
 from contracts.errors import NotFound
 from contracts.runs import FINAL, MOVES, RunChange, RunState
-from ledger import gates, runs, spend, turns
+from ledger import gates, runs, turns
 from ledger.db import Ledger
-from ledger.spend import Scope
+from ledger.money import spend
+from ledger.money.spend import Scope
 from tests.ledger.racing import at_once
 from tests.ledger.samples import begin, opening, ref, turn, view
 

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import Connection, select
 
-from ledger import ceilings, spend
-from ledger.ceilings import Change
 from ledger.db import Ledger
-from ledger.slices import Slice
-from ledger.spend import CeilingReached, Scope
+from ledger.money import ceilings, spend
+from ledger.money.ceilings import Change
+from ledger.money.slices import Slice
+from ledger.money.spend import CeilingReached, Scope
 from ledger.tables import scope
 from tests.ledger.racing import at_once
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, select, update
 
 from contracts.errors import NotFound
 from contracts.money import usd
-from ledger import ceilings, spend
-from ledger.ceilings import Change
 from ledger.db import Ledger
-from ledger.spend import CeilingReached, Scope
+from ledger.money import ceilings, spend
+from ledger.money.ceilings import Change
+from ledger.money.spend import CeilingReached, Scope
 from ledger.tables import reservation, scope
 from tests.ledger.racing import at_once, overlapped
 

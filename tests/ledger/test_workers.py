@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select, update
 
-from activities.upkeep import Upkeep
-from ledger import feed, spend, workers
+from activities.runs.upkeep import Upkeep
+from ledger import feed, workers
 from ledger.db import Ledger
-from ledger.spend import About, Scope
+from ledger.money import spend
+from ledger.money.spend import About, Scope
 from ledger.tables import reservation, scope, worker
 from ledger.workers import BEAT, SILENT
 from tests.ledger.racing import until_it_waits

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
-from activities.tracing import Tracing
+from activities.running.tracing import Tracing
 from ledger.tables import feed, reservation
 from tests import scripts
 from tests.activities import agentfiles

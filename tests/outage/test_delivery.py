@@ -5,7 +5,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from tests import scripts
 from tests.outage.conftest import QUICK
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer

@@ -12,8 +12,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 import worker
-from contracts.delivery import DeliveryInput, DeliveryReport
-from workflows.delivery import Delivery
+from contracts.delivery.run import DeliveryInput, DeliveryReport
+from workflows.delivery.story import Delivery
 from workflows.guard import DATA_CONVERTER, Guard, UnknownWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))

@@ -10,14 +10,14 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 
 import worker
-from activities.tracing import Tracing
-from contracts.delivery import DeliveryInput, DeliveryReport
-from contracts.work import Base
+from activities.running.tracing import Tracing
+from contracts.delivery.run import DeliveryInput, DeliveryReport
+from contracts.repositories import Base
 from tests import scripts
 from tests.replay.scenarios import PLANNER
 from tests.replay.test_saved import DELIVERIES, problem
 from tests.stack import sample, stack
-from workflows.delivery import Delivery
+from workflows.delivery.story import Delivery
 from workflows.guard import Guard
 from workflows.kit import story
 

@@ -6,13 +6,12 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.work import Work
-    from contracts.delivery import DeliveryInput, WriteSummary, WriteTask
+    from activities.repositories.work import Work
+    from contracts.delivery.plan import WorkItem
+    from contracts.delivery.run import DeliveryInput
+    from contracts.delivery.writing import WriteSummary, WriteTask
     from contracts.handoff import Handoff
-    from contracts.plan import WorkItem
-    from contracts.steps import WorkspaceUse
-    from contracts.work import PrepareRepository
-    from contracts.workspace import WorkspaceRef
+    from contracts.repositories import PrepareRepository, WorkspaceRef, WorkspaceUse
     from workflows.kit.ask import ask, cause_of
     from workflows.kit.kit import Duplicate, Kit
     from workflows.kit.options import WORK

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
-from activities.tracing import Tracing
+from activities.running.tracing import Tracing
 from tests import scripts
 from tests.activities import agentfiles
 from tests.scripts import Turn, says

@@ -3,8 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.delivery import DeliveryInput, PlanTask
-    from contracts.plan import Plan, PlanV1
+    from contracts.delivery.plan import Plan, PlanTask, PlanV1
+    from contracts.delivery.run import DeliveryInput
     from workflows.kit.ask import ask
     from workflows.kit.kit import Kit
 

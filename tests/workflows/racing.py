@@ -12,10 +12,10 @@ from temporalio import workflow
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.journal import Journal
-from contracts.delivery import DeliveryInput
+from activities.runs.journal import Journal
+from contracts.delivery.run import DeliveryInput
 from contracts.gates import Decided, GateView
-from contracts.steps import Record
+from contracts.journal import Record
 from ledger import gates
 from tests.stack import PATIENCE, Stack
 from workflows.kit.gate import Ask, gate

@@ -17,13 +17,13 @@ from temporalio.client import WorkflowHandle
 
 from activities.providers.base import Provider
 from contracts.conversation import ModelReply, ModelRequest
-from contracts.delivery import DeliveryReport
+from contracts.delivery.run import DeliveryReport
 from contracts.runs import FeedLine
 from ledger import feed, gates, runs
 from ledger.tables import action, reservation
 from tests.replay.test_saved import replayer
 from tests.stack import Stack, git, until
-from workflows.delivery import Delivery
+from workflows.delivery.story import Delivery
 
 Run = WorkflowHandle[Any, DeliveryReport]
 

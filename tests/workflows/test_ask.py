@@ -12,7 +12,7 @@ from temporalio.client import WorkflowFailureError
 from contracts.base import canonical, sha256
 from contracts.gates import GateView
 from contracts.ids import turn_key
-from contracts.workspace import WorkspaceRef
+from contracts.repositories import WorkspaceRef
 from ledger.tables import scope
 from tests import scripts
 from tests.scripts import Turn, answer, call, calls, could_not, says, summary, unsure

@@ -4,15 +4,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from contracts.steps import Began
 from temporalio.client import Client
 from temporalio.common import RawValue
 
 from contracts.base import BODY_LIMIT
-from contracts.delivery import WriteItemInput, WriteTask
-from contracts.plan import WorkItem
+from contracts.delivery.plan import WorkItem
+from contracts.delivery.writing import WriteItemInput, WriteTask
+from contracts.inputs import RunContext
+from contracts.repositories import WorkspaceRef
 from contracts.runs import RunRef
-from contracts.steps import Began, RunContext
-from contracts.workspace import WorkspaceRef
 from tests import scripts
 from tests.scripts import could_not, says
 from tests.stack import Stack, stack

@@ -15,7 +15,7 @@ from tests.replay.test_saved import replayer
 from tests.scripts import a_tester, answer, item, plan, read, says, summary, unsure
 from tests.stack import Stack, sample
 from tests.workflows.test_continue import FIX, PLANNER, Short, short_lived, start
-from workflows import delivery_write
+from workflows.delivery import writing
 from workflows.kit import memory
 from workflows.kit.inbox import Inbox
 
@@ -161,7 +161,7 @@ async def test_nobody_hands_a_run_what_runs_hand_themselves(start: Short, tmp_pa
 
 async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that never comes to an end continues as new, and is ended at the time that its first run was given."""
-    monkeypatch.setattr(delivery_write, "CHILD_DEADLINE", timedelta(seconds=6))
+    monkeypatch.setattr(writing, "CHILD_DEADLINE", timedelta(seconds=6))
     planner = says("planner", answer(plan(ITEM)))
     endless = says("writer", *[read("shop/pricing.py")] * 400, FIX, text="Your item is `fix`")
     async with start(planner, endless, workflow_sandbox=False) as stack:

@@ -20,7 +20,7 @@ from temporalio.worker import Replayer
 import config
 import worker
 from commands import server
-from contracts.delivery import DeliveryReport, DeliveryStatus
+from contracts.delivery.run import DeliveryReport, DeliveryStatus
 from ledger import gates, runs
 from ledger.db import Ledger
 from ledger.tables import reservation, turn

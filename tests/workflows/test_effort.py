@@ -7,11 +7,11 @@ import pytest
 from temporalio.worker import Replayer
 
 import worker
-from activities.fallbacks import FUNCTIONS
-from activities.work import Work
+from activities.agents.fallbacks import FUNCTIONS
+from activities.repositories.work import Work
 from config import HOME
-from contracts.routing import Routing, RoutingTask
-from contracts.work import Base, PrepareRepository
+from contracts.delivery.sizing import Routing, RoutingTask
+from contracts.repositories import Base, PrepareRepository
 from ledger import runs
 from tests.scripts import Turn, a_tester, answer, could_not, edit, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, git, sample

@@ -13,7 +13,8 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.base import Contract
 from contracts.carried import Finished
-from contracts.delivery import DeliveryInput, WriteItemInput
+from contracts.delivery.run import DeliveryInput
+from contracts.delivery.writing import WriteItemInput
 from contracts.errors import Refused
 from contracts.gates import OFFERED, VERBS, Decision, GateView, Verb
 from contracts.handoff import Question

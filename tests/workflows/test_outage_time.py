@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
-from activities.models import Models
+from activities.turns.models import Models
 from tests import scripts
 from tests.paid import copied
 from tests.stack import sample, stack

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, select
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 from contracts.gates import GateView
-from ledger import ceilings, gates
-from ledger.ceilings import Change
+from ledger import gates
+from ledger.money import ceilings
+from ledger.money.ceilings import Change
 from ledger.tables import ceiling_change, reservation, run, scope, trip, turn
 from tests import scripts
 from tests.scripts import a_tester, answer, call, calls, item, plan, read, says, summary, unsure, write, writer

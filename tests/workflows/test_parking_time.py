@@ -8,8 +8,9 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from ledger import ceilings, gates
-from ledger.ceilings import Change
+from ledger import gates
+from ledger.money import ceilings
+from ledger.money.ceilings import Change
 from tests import scripts
 from tests.paid import copied
 from tests.scripts import answer, item, plan, says, summary, unsure, writer

@@ -6,7 +6,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
-from activities.tracing import Tracing
+from activities.running.tracing import Tracing
 from tests import scripts
 from tests.scripts import could_not, says
 from tests.stack import stack

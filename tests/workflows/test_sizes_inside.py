@@ -14,8 +14,8 @@ from sqlalchemy import Connection, select
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
 
-from activities.replies import KEPT
 from activities.tools import applying
+from activities.turns.replies import KEPT
 from contracts.base import BODY_LIMIT
 from contracts.conversation import ModelReply, ToolCall, Usage
 from ledger.tables import artifact

@@ -10,12 +10,12 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 import worker
-from activities.agents import load_catalogue
-from activities.prompting import task_text
+from activities.agents.catalogue import load_catalogue
+from activities.running.tracing import Tracing
 from activities.tools.registry import TOOLS
-from activities.tracing import Tracing
-from contracts.delivery import TestTask
-from contracts.plan import Plan
+from activities.turns.prompt import task_text
+from contracts.delivery.plan import Plan
+from contracts.delivery.testing import TestTask
 from ledger import handoffs
 from ledger.tables import handoff as handoffs_table
 from tests import scripts

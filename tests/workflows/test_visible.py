@@ -11,7 +11,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.converter import default
 
-from contracts.delivery import DeliveryReport, DeliveryStatus
+from contracts.delivery.run import DeliveryReport, DeliveryStatus
 from contracts.gates import GateView
 from tests import scripts
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, unsure, writer

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from temporalio import workflow
 
+from contracts.inputs import PipelineInput
+from contracts.journal import BeginRun
 from contracts.money import micros
 from contracts.runs import Pipeline, RunRef
-from contracts.steps import BeginRun, PipelineInput
 from workflows.kit import story
 
 if TYPE_CHECKING:

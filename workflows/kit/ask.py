@@ -7,17 +7,18 @@ from typing import Any, Generic, TypeVar
 
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
-from activities.tool_calls import Tools
+from activities.turns.tool_calls import Tools
 from contracts.agents import AgentPin
 from contracts.base import Contract, canonical, sha256
 from contracts.carried import Round
-from contracts.delivery import Clarified
 from contracts.errors import Refused
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Producer, Question
 from contracts.ids import handoff_id, turn_key
+from contracts.people import Clarified
+from contracts.repositories import WorkspaceUse
 from contracts.runs import Request, RunRef
-from contracts.steps import CallModel, RunTool, ToolDone, Turn, WorkspaceUse
+from contracts.turns import CallModel, RunTool, ToolDone, Turn
 from workflows.kit.bounds import cut
 from workflows.kit.calling import call_model
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet, steps_up

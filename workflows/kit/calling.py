@@ -6,9 +6,9 @@ a person, or for a provider to come back.
 
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from activities.models import Models
+from activities.turns.models import Models
 from contracts.money import CeilingRefused
-from contracts.steps import CallModel, Turn
+from contracts.turns import CallModel, Turn
 from workflows.kit import outage
 from workflows.kit.ceiling import goes_on, refusal_in, wait_for_room
 from workflows.kit.conversation import Conversation

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
-from activities.carrying import Carrying
+from activities.runs.recall import Carrying
 from contracts.base import Contract
 from contracts.carried import Carried, Finished, Keep, Kept, Recall, Recalled
-from contracts.steps import ChildInput, PipelineInput
+from contracts.inputs import ChildInput, PipelineInput
 from workflows.kit import story
 from workflows.kit.cancelling import not_cancelled
 from workflows.kit.memory import Entry, Memory, in_batches

@@ -12,8 +12,9 @@ from contracts.agents import AgentPin, Limits, When
 from contracts.base import Contract, sha256
 from contracts.carried import Talk
 from contracts.handoff import Handoff, Producer
+from contracts.repositories import WorkspaceUse
 from contracts.runs import RunRef
-from contracts.steps import Answered, WorkspaceUse
+from contracts.turns import Answered
 
 FIRST_CALL = timedelta(minutes=30)
 """Time for the call that lets a run in: the agent's own limit is not known before."""

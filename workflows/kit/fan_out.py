@@ -13,9 +13,9 @@ from contracts.base import Contract
 from contracts.carried import Children
 from contracts.errors import Refused
 from contracts.handoff import Handoff
+from contracts.inputs import RunContext
 from contracts.money import Part, slice_of
 from contracts.runs import RunRef
-from contracts.steps import RunContext
 from workflows.kit.ask import made_by_us
 from workflows.kit.cancelling import not_cancelled, send
 from workflows.kit.ceiling import keep_watch

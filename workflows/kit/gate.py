@@ -9,13 +9,13 @@ from typing import Literal
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from activities.gates import Gates
-from activities.tools.text import one_line
+from activities.gates.gates import Gates
 from contracts.base import sha256
 from contracts.gates import VERBS, AdmitDecision, Claimed, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
 from contracts.money import CeilingRefused
 from contracts.runs import RunState
+from contracts.text import one_line
 from workflows.kit.attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE
 from workflows.kit.bounds import facts_within, keyword
 from workflows.kit.inbox import OpenGateState

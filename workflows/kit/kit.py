@@ -13,13 +13,14 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import is_cancelled_exception
 
-from activities.journal import Journal
+from activities.runs.journal import Journal
 from contracts.base import Contract
 from contracts.gates import GateKind, GateView
+from contracts.inputs import ChildInput, PipelineInput
+from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.money import Part, slice_of
 from contracts.pins import Began
 from contracts.runs import FINAL, Importance, Pipeline, Request, RunChange, RunRef, RunState
-from contracts.steps import BeginRun, ChildInput, Finish, PipelineInput, Record, Totals
 from workflows.kit import showing, story
 from workflows.kit.admitting import own_ref, request_to_begin
 from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE

@@ -12,7 +12,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.fallbacks import Fallbacks
+from activities.agents.fallbacks import Fallbacks
 from contracts.away import FallBack, ModelsAway
 from contracts.handoff import Handoff
 from workflows.kit.conversation import Conversation

@@ -1,0 +1,56 @@
+"""What a contract names of something long: the first of it, and the whole as an artifact. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from contracts.base import canonical, sha256
+from contracts.repositories import ChangeCounts, FileChange
+
+NAMED = 100
+"""Changed files that a contract names."""
+
+NAMED_BYTES = 8 * 1024
+"""Bytes that the names in one list may have together."""
+
+T = TypeVar("T", str, FileChange)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The files that are named. `counts` and `listing` are there where some are not: the whole list as it is stored."""
+
+    files: tuple[FileChange, ...]
+    outside: tuple[str, ...]
+    counts: ChangeCounts | None = None
+    listing: bytes = b""
+
+
+def listed(files: Sequence[FileChange], outside: Sequence[str] = ()) -> Listed:
+    """Changed files, and those of them that were not meant to change, as far as a contract names them."""
+    named, named_outside = first(files), first(outside)
+    if (len(named), len(named_outside)) == (len(files), len(outside)):
+        return Listed(named, named_outside)
+    whole = {"files": [one.model_dump(mode="json") for one in files], "outside": list(outside)}
+    listing = canonical(whole)
+    counts = ChangeCounts(
+        files=len(files),
+        outside=len(outside),
+        added=sum(one.added or 0 for one in files),
+        removed=sum(one.removed or 0 for one in files),
+        binary=sum(one.added is None for one in files),
+        runs_itself=first([one.path for one in files if one.runs_itself])[:5],
+        listing=sha256(listing),
+    )
+    return Listed(named, named_outside, counts, listing)
+
+
+def first(items: Sequence[T], limit: int = NAMED) -> tuple[T, ...]:
+    """The first of these, as many as fit."""
+    used, kept = 0, []
+    for one in items[:limit]:
+        used += len(canonical(one if isinstance(one, str) else one.model_dump(mode="json")))
+        if used > NAMED_BYTES:
+            break
+        kept.append(one)
+    return tuple(kept)

@@ -1,0 +1,169 @@
+"""How a run is let in: its row, and the agents, gates and ceiling that it goes by until it ends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection
+from temporalio.exceptions import ApplicationError
+
+from activities.agents.catalogue import Agent, Catalogue
+from activities.agents.fallback_chain import chain_of
+from activities.gates.policy import Policy
+from activities.runs.headroom import problem
+from activities.turns.choices import good_enough
+from contracts.agents import AgentPin, Choice, Risk
+from contracts.errors import BatonError, NotFound
+from contracts.journal import BeginRun
+from contracts.money import Ceilings, micros, usd
+from contracts.pins import Began
+from contracts.runs import Note
+from ledger import feed, runs
+from ledger.db import Ledger, insert_each_once, now_us
+from ledger.money import spend
+from ledger.money.spend import Scope
+from ledger.tables import agent_version
+
+KEPT_IN_MEMORY = 2000
+"""Runs whose pins a worker keeps at hand; those of others are read from the ledger when they are wanted."""
+
+
+class Admission:
+    """What `begin_run` and a first model call share. `choices` says which models this worker can use for an agent."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        policy: Policy,
+        ceilings: Ceilings,
+        choices: Callable[[Agent], tuple[Choice, ...]],
+    ) -> None:
+        """`choices` raises `Misconfigured` where there is none."""
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._policy = policy
+        self._ceilings = ceilings
+        self._choices = choices
+        self._known: dict[str, Began] = {}
+
+    async def pins(self, request: BeginRun) -> Began:
+        """What the run goes by: what an earlier attempt pinned, else what is newest here.
+
+        Raises a permanent `ApplicationError` that names what is missing.
+        """
+        earlier = await self._ledger.read(runs.find_pins, request.run.trace)
+        if earlier is not None:
+            return earlier
+        try:
+            fresh = self._pins(request)
+        except BatonError as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
+        await self._check_room(request, fresh)
+        return fresh
+
+    async def _check_room(self, request: BeginRun, began: Began) -> None:
+        """Let no run in that could only wait for money. Raises a permanent `ApplicationError`."""
+        now = datetime.now(UTC)
+        found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
+        if found is not None and not await self._is_known(request):
+            await self._ledger.tx(feed.append, request.run, [found.alert(now)])
+            if found.refuses:
+                raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
+
+    async def _is_known(self, request: BeginRun) -> bool:
+        """Whether there is a run with this request key: then this one begins no work, but leads to that."""
+        key = request.request_key
+        return key is not None and await self._ledger.read(runs.by_request, request.run.project, key) is not None
+
+    def _pins(self, request: BeginRun) -> Began:
+        owner = request.owner or self._policy.defaults.owner
+        if not owner:
+            raise ApplicationError(
+                "no owner, no start: name the accountable person as `owner` in the input, "
+                "or set [defaults] owner in policy.toml",
+                type="NoOwner",
+                non_retryable=True,
+            )
+        pins = self._agents(request)
+        for kind in request.actions:
+            self._policy.allows(kind)
+        default = micros(self._ceilings.run_default(request.run.project) or Decimal())
+        return Began(
+            owner=owner,
+            ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,
+            policy_digest=self._policy.digest,
+            agents=pins,
+            gates={kind: self._policy.gate(kind) for kind in request.gates},
+            kept=True,
+            kept_back=self._ceilings.kept_back,
+            story=request.story,
+        )
+
+    def _agents(self, request: BeginRun) -> dict[str, AgentPin]:
+        """The agents that the run names and all that can stand in for them, each with the models that may answer."""
+        pins: dict[str, AgentPin] = {}
+        risk: Risk = request.input.get("risk", "low")
+        effort = request.input.get("effort") or self._policy.defaults.effort
+        for name in (*request.agents, *(request.auto if effort == "auto" else ())):
+            asked = self._catalogue.newest(name)
+            for agent in (asked, *chain_of(asked, self._catalogue.newest)):
+                pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, risk)))
+        return pins
+
+    def _allowed(self, agent: Agent, risk: Risk) -> tuple[Choice, ...]:
+        choices, name = self._choices(agent), agent.file.model_class
+        routes = self._catalogue.routes
+        if not set(choices) <= set(routes.classes[name]):
+            return choices  # the setting `model` answers for every class
+        return good_enough(choices, routes.minimum.get(name, {}), risk, name)
+
+    def begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
+        """Insert the run's row with its pins and its ceiling. Done again it changes nothing.
+
+        `duplicate_of` in the answer names the run that has the request key already.
+        """
+        holder = runs.begin(connection, request, began)
+        if holder is not None:
+            return began.model_copy(update={"duplicate_of": holder})
+        spend.begin(connection, Scope(f"run:{request.run.trace}", began.ceiling_micros))
+        insert_each_once(connection, agent_version, [self._version(pin) for pin in began.agents.values()])
+        return began
+
+    def _version(self, pin: AgentPin) -> dict[str, object]:
+        text = self._catalogue.pinned(pin).text
+        return {"name": pin.name, "version": pin.version, "digest": pin.digest, "definition": text, "at": now_us()}
+
+    async def of(self, trace: str) -> Began:
+        """What a run of this family pinned. Raises `NotFound` where the ledger has no such run."""
+        if trace not in self._known:
+            began = await self._ledger.read(runs.find_pins, trace)
+            if began is None:
+                raise NotFound(f"there is no run with trace {trace!r} in the ledger; was it restored from an older backup?")
+            self.remember(trace, began)
+        return self._known[trace]
+
+    def remember(self, trace: str, began: Began) -> None:
+        """Keep at hand what a run has pinned: it never changes."""
+        if len(self._known) >= KEPT_IN_MEMORY:
+            self._known.clear()
+        self._known[trace] = began
+
+
+def for_history(began: Began) -> Began:
+    """What the coordinator decides by; the models that may answer stay in the ledger."""
+    agents = {name: pin.model_copy(update={"choices": ()}) for name, pin in began.agents.items()}
+    return began.model_copy(update={"agents": agents})
+
+
+def admitted_line(request: BeginRun, began: Began) -> Note:
+    """The first line of a run's feed."""
+    who = ", ".join(pin.label for pin in began.agents.values())
+    return Note(
+        key=f"{request.run.trace}/begin",
+        at=datetime.now(UTC),
+        stage="intake",
+        did=f"admitted the run for {began.owner}",
+        why=f"agents {who}; ceiling {usd(began.ceiling_micros)}",
+        next=request.next,
+    )

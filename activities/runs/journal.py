@@ -1,0 +1,92 @@
+"""The record of a run: its start with what it pins, and lines that no other activity carries."""
+
+import json
+
+from sqlalchemy import Connection, update
+from temporalio import activity
+
+from activities.running.commit import commit_riders
+from activities.running.failpoints import reach
+from activities.running.heartbeat import committed
+from activities.runs.admission import Admission, admitted_line, for_history
+from contracts.gates import Refusal
+from contracts.journal import BeginRun, Finish, Record, Totals
+from contracts.pins import Began
+from contracts.runs import Note
+from ledger import actions, gates, runs
+from ledger.db import Ledger, now_us
+from ledger.money import ceilings, spend
+from ledger.tables import run as run_table
+
+
+class Journal:
+    """The activities `begin_run`, `record` and `finish_run`."""
+
+    def __init__(self, ledger: Ledger, admission: Admission) -> None:
+        self._ledger = ledger
+        self._admission = admission
+
+    @activity.defn
+    async def begin_run(self, request: BeginRun) -> Began:
+        """Insert the run's row and pin its agents and its policy. Called again it pins the same.
+
+        A run whose request key is taken is told which run has it. Raises a permanent `ApplicationError` when nobody owns
+        the run, no model is configured, or policy lacks a gate: the run then fails at once with that text.
+        """
+        began = await self._admission.pins(request)
+        return await committed(self._ledger.tx(self._begin, request, began))
+
+    def _begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
+        began = self._admission.begin(connection, request, began)
+        if began.duplicate_of is None:
+            commit_riders(connection, request, [admitted_line(request, began)])
+        return for_history(began)
+
+    @activity.defn
+    async def record(self, request: Record) -> None:
+        """Commit waiting feed lines, refusals and the run row's change. Safe to call twice: lines and refusals have keys."""
+        await self._ledger.tx(_record, request)
+        reach("journal.before_completion")
+
+    @activity.defn
+    async def finish_run(self, request: Finish) -> Totals:
+        """Keep the final report, move the run to its final state, and give back what it cost. Safe to call twice."""
+        totals = await self._ledger.tx(_finish, request)
+        reach("journal.before_completion")
+        return totals
+
+
+def _record(connection: Connection, request: Record) -> None:
+    for refusal in request.refusals:
+        gates.refuse(connection, request.run.trace, refusal)
+    commit_riders(connection, request, [_refused_line(refusal) for refusal in request.refusals])
+
+
+def _finish(connection: Connection, request: Finish) -> Totals:
+    spend.close_left_over(connection, request.run.trace)
+    gates.close_left_over(connection, request.run.trace)
+    ceilings.close_left_over(connection, request.run.trace)
+    totals = Totals(**runs.totals(connection, request.run.trace))
+    # The workflow knows only its own calls; what its children paid stands in the ledger.
+    report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}
+    values = {"result": json.dumps(report, ensure_ascii=False), "updated_at": now_us()}
+    if request.change is not None and request.change.state == "cancelled":
+        actions.withdraw(connection, request.run.trace, "the run was cancelled before it began")
+    _record(connection, request)
+    # After the riders: where a reset opens the run again, they take back how it had ended.
+    connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))
+    return totals
+
+
+def _refused_line(refusal: Refusal) -> Note:
+    return Note(
+        key=f"refusal/{refusal.key}",
+        at=refusal.at,
+        stage=refusal.gate,
+        actor=refusal.by or "somebody",
+        channel=refusal.via,
+        did=f"sent {refusal.verb} and was refused",
+        why=refusal.reason,
+        next="nothing changed",
+        importance="detail",
+    )

@@ -1,0 +1,41 @@
+"""What an agent had when a limit ended its step and its last reply was no final output: kept, and readable by all."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from contracts.conversation import ModelReply
+from contracts.text import for_model
+from contracts.turns import CallModel, Partial
+from ledger import artifacts, turns
+
+SHOWN = 800
+"""Characters of it that the step's reason shows; the artifact has all."""
+
+NAME = "what a step had said when its limit ended it"
+
+
+def keep_partial(
+    connection: Connection, files: Path, request: CallModel, reply: ModelReply, problem: str | None
+) -> Partial | None:
+    """Keep the last thing that the agent said. None where this was no last try, it was fine, or nothing was ever said."""
+    if request.finish is None or not problem:
+        return None
+    text = reply.text.strip() or _said_before(connection, request.head)
+    if not text:
+        return None
+    kept = artifacts.put(connection, files, text.encode())
+    artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, NAME, untrusted=True)
+    return Partial(artifact=kept.digest, shown=for_model(text, SHOWN))
+
+
+def partial_of(connection: Connection, files: Path, request: CallModel, row: Row[Any]) -> Partial | None:
+    """The same for a turn that was stored before."""
+    return keep_partial(connection, files, request, turns.reply_of(row), row.problem)
+
+
+def _said_before(connection: Connection, head: str) -> str:
+    """The newest text in the conversation: a model that only calls tools at the end has often said something on the way."""
+    texts = (turns.reply_of(row).text.strip() for row in reversed(turns.chain(connection, head)))
+    return next((text for text in texts if text), "")

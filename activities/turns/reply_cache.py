@@ -1,0 +1,65 @@
+"""Replies that may answer an equal call again: for agents that opt in, within one project, for as long as their file says."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from activities.turns.results import Call, Started
+from contracts.agents import Choice
+from contracts.base import digest_of
+from contracts.conversation import ModelReply, ModelRequest, Usage
+from ledger import replies
+from ledger.db import now_us
+
+_APART = {"key", "occurrence", "turn", "timeout"}
+"""What a request says of the run that it stands in, and of how long to wait: it does not change what a good answer is.
+All else of a request counts, also what is added to it one day."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A reply of before, and the turn in which it was paid for."""
+
+    reply: ModelReply
+    turn: str
+
+
+def cache_digest(lifetime: timedelta | None, project: str, agent_digest: str, choice: Choice, prompt: ModelRequest) -> str:
+    """What determines the answer, as one digest: project, agent version, model, and the whole rendered request.
+
+    "" where the agent does not opt in.
+    """
+    if lifetime is None:
+        return ""
+    return digest_of("cached-reply", project, agent_digest, choice.model, prompt.model_dump_json(exclude=_APART))
+
+
+def look_up(connection: Connection, project: str, digest: str) -> Found | None:
+    """The reply that may answer, as one that costs nothing. None where there is none, or its time is over."""
+    row = replies.find(connection, project, digest, now_us()) if digest else None
+    if row is None:
+        return None
+    reply = ModelReply.model_validate_json(row.reply).model_copy(update={"usage": Usage(), "request_id": None})
+    return Found(reply, row.turn)
+
+
+def keep(connection: Connection, call: Call, started: Started, reply: ModelReply) -> None:
+    """Keep a reply that was judged valid, and drop those whose time is over. Nothing where the agent does not opt in."""
+    agent, lifetime = call.agent, call.agent.file.cache
+    if lifetime is None:
+        return
+    now = now_us()
+    replies.drop_expired(connection, now)
+    replies.keep(
+        connection,
+        digest=started.cache,
+        project=call.request.run.project,
+        agent=f"{agent.file.name}@{agent.version}",
+        provider=started.provider,
+        model_asked=started.choice.model,
+        reply=reply.model_dump_json(),
+        turn=call.request.key,
+        at=now,
+        expires_at=now + lifetime // timedelta(microseconds=1),
+    )

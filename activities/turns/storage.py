@@ -1,0 +1,98 @@
+"""A reply becomes a stored turn, once: with its handoff, where it came from, and its line of the feed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from activities.running.commit import commit_riders
+from activities.turns import reply_cache
+from activities.turns.partial import keep_partial
+from activities.turns.replies import Judged, unsupported
+from activities.turns.results import Call, Started, body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
+from contracts.base import canonical
+from contracts.conversation import ModelReply
+from contracts.handoff import Answer, Handoff
+from contracts.runs import Note
+from contracts.turns import Turn
+from ledger import artifacts, handoffs, turns
+from ledger.turns import NewTurn
+
+
+def store_turn(
+    connection: Connection,
+    files: Path,
+    call: Call,
+    started: Started,
+    reply: ModelReply,
+    judged: Judged,
+    charged: int = 0,
+    latency_ms: int = 0,
+    told: Sequence[Note] = (),
+) -> Turn:
+    """Store the turn, or give back the one that another attempt of the call has stored: that one stands.
+
+    `told` are lines of the feed that come before the turn's own.
+    """
+    request, usage = call.request, reply.usage or started.most
+    handoff = None if judged.answer is None else _handoff(connection, files, call, started, reply, judged.answer)
+    new = _new(call, started, reply, judged, handoff, charged, latency_ms)
+    if not turns.insert(connection, new):
+        return turn_of(turns.get(connection, request.key))
+    if handoff is not None:
+        handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
+        handoffs.link(connection, handoff.id, "generated", [request.key])
+    handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
+    if started.origin:
+        handoffs.link(connection, request.key, "derived", [started.origin])
+    elif started.cache and judged.problem is None:
+        reply_cache.keep(connection, call, started, reply)
+    partial = keep_partial(connection, files, request, reply, judged.problem)
+    alerts = call.bounds.alerts(request.run, call.ref.label, started.size, usage)
+    lines = [*told, *shortened_line(call, started), *alerts, line_of(request, judged, handoff, started)]
+    commit_riders(connection, request, lines, tokens=usage.input + usage.output, usd_micros=charged)
+    return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
+
+
+def _new(
+    call: Call,
+    started: Started,
+    reply: ModelReply,
+    judged: Judged,
+    handoff: Handoff[Any] | None,
+    charged: int,
+    latency_ms: int,
+) -> NewTurn:
+    request = call.request
+    return NewTurn(
+        id=request.key,
+        parent=request.head,
+        trace=request.run.trace,
+        path=request.run.path,
+        agent=call.ref.label,
+        agent_digest=call.agent.digest,
+        task=request.task_digest,
+        provider=started.provider,
+        model_asked=started.choice.model,
+        reply=reply,
+        problem=judged.problem or "",
+        handoff=handoff.model_dump_json() if handoff else "",
+        usage=reply.usage or started.most,
+        usd_micros=charged,
+        price_version=started.tariff.version,
+        latency_ms=latency_ms,
+        flagged=reply.usage is None,
+        attempt=call.attempt,
+        cached=bool(started.origin),
+        chosen=started.candidate.chosen,
+    )
+
+
+def _handoff(
+    connection: Connection, files: Path, call: Call, started: Started, reply: ModelReply, answer: Answer[Any]
+) -> Handoff[Any]:
+    read = {}
+    if answer.claims:
+        read = {one: artifacts.get(connection, files, one) for one in started.read}
+    return handoff_of(call.request, call.agent, started, reply, answer, unsupported(answer.claims, read))

@@ -1,0 +1,275 @@
+"""Tool calls: one stored result per (turn, index). An edit that was cut short is undone and done again, never doubled."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.agents.catalogue import Catalogue
+from activities.git import TreeRefused
+from activities.repositories.checks import Ran, run_check
+from activities.repositories.workspaces import Lease, Workspaces
+from activities.running.commit import commit_alone, commit_riders
+from activities.running.failpoints import reach
+from activities.running.heartbeat import beating
+from activities.sandbox import Sandbox
+from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.turns.replies import decode_arguments
+from contracts.agents import AgentRef
+from contracts.base import canonical, digest_of
+from contracts.errors import BatonError
+from contracts.repositories import WorkspaceUse
+from contracts.runs import Note
+from contracts.text import for_model
+from contracts.turns import RunTool, ToolDone
+from ledger import artifacts, handoffs, turns
+from ledger.db import Ledger
+from ledger.turns import NewResult
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A tool call's outcome before it is stored."""
+
+    body: dict[str, Any]
+    failed: bool
+    sources: tuple[Source, ...] = ()
+    patch: bytes | None = None
+    state: str | None = None
+    repeated: bool = False
+
+
+class Tools:
+    """The activity `run_tool`, with what tools need: ledger, workspaces, the sandbox (None: commands are refused)."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        tools: Mapping[str, Tool],
+        workspaces: Workspaces,
+        sandbox: Sandbox | None,
+    ) -> None:
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._tools = tools
+        self._workspaces = workspaces
+        self._sandbox = sandbox
+
+    @activity.defn
+    async def run_tool(self, request: RunTool) -> ToolDone:
+        """Run one tool call of a stored turn and keep its result. A failed tool is a result, not a failed activity.
+
+        Called again it gives back the stored result. An edit that never reported is undone first: the workspace is rebuilt
+        from the state that the request names.
+        """
+        stored = await self._ledger.read(turns.find_result, request.turn, request.index)
+        if stored is not None:
+            await commit_alone(self._ledger, request)
+            return _done(stored)
+        async with beating():
+            row = await self._ledger.read(turns.get, request.turn)
+            request = request.model_copy(update={"agent": turns.agent_of(row)})
+            reply = turns.reply_of(row)
+            name, arguments = reply.calls[request.index].name, decode_arguments(reply, request.index)
+            agent = self._catalogue.pinned(turns.agent_of(row))
+            if name not in {tool.name for tool in agent.tools} or name not in self._tools:
+                return await self._keep(request, name, arguments, _failure(f"{agent.file.name} may not use {name}"), 0)
+            if self._tools[name].effect == "none" or request.workspace is None:
+                return await self._look(self._tools[name], request, arguments)
+            async with self._leased(request.workspace.name) as lease:
+                return await self._change(self._tools[name], request, request.workspace, arguments, lease)
+
+    async def _look(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolDone:
+        """Run a tool that changes nothing."""
+        started = time.monotonic()
+        outcome = _failure(f"{tool.name} needs a workspace, and this step has none")
+        if tool.effect == "none":
+            outcome = await self._call(tool, request, arguments)
+        return await self._keep(request, tool.name, arguments, outcome, started)
+
+    async def _keep(self, request: RunTool, name: str, arguments: bytes, outcome: Outcome, started: float) -> ToolDone:
+        latency_ms = int((time.monotonic() - started) * 1000) if started else 0
+        done = await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
+        reach("tool.before_completion")
+        return done
+
+    async def _change(self, tool: Tool, request: RunTool, use: WorkspaceUse, arguments: bytes, lease: Lease) -> ToolDone:
+        """Run a tool that changes the workspace, which nobody else may use meanwhile, and record the state it leaves."""
+        started = time.monotonic()
+        earlier = await self._ledger.read(_same_effect, request, tool.name, _arguments_digest(arguments))
+        if earlier is not None:
+            note = "an equal call was the last change to the workspace; it was done once, nothing was done again"
+            outcome = Outcome(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
+            return await self._keep(request, tool.name, arguments, outcome, started)
+        directory = await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read, lease=lease)
+        await asyncio.to_thread(self._workspaces.begin_change, use.name, lease=lease)
+        outcome = await self._edited(tool, request, use, directory, arguments)
+        done = await self._keep(request, tool.name, arguments, outcome, started)
+        if outcome.patch is not None:
+            await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
+        return done
+
+    async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> Outcome:
+        reach("tool.before_effect")
+        try:
+            outcome = await tool.call(self._context(request, directory), arguments)
+        except ToolProblem as error:
+            # The workspace stays marked as dirty: whatever the tool left behind is undone before the next use.
+            return _failure(str(error), state=use.state)
+        reach("tool.before_result")
+        success = _success(outcome)
+        try:
+            patch = await asyncio.to_thread(self._workspaces.patch, use.name)
+        except TreeRefused as error:
+            return _failure(f"{error}; the change was undone", state=use.state)
+        return Outcome(success.body, failed=False, sources=success.sources, patch=patch)
+
+    @contextlib.asynccontextmanager
+    async def _leased(self, name: str) -> AsyncIterator[Lease]:
+        """Hold a workspace. Another worker that lost its connection in the middle of a change may still be at it."""
+        held = self._workspaces.lease(name)
+        lease = await asyncio.to_thread(held.__enter__)
+        try:
+            yield lease
+        finally:
+            await asyncio.shield(asyncio.to_thread(held.__exit__, None, None, None))
+
+    async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> Outcome:
+        directory = None if request.workspace is None else await self._ensure(request.workspace)
+        try:
+            outcome = await tool.call(self._context(request, directory), arguments)
+        except ToolProblem as error:
+            return _failure(str(error), state=_state(request))
+        return _success(outcome, state=_state(request))
+
+    async def _ensure(self, use: WorkspaceUse) -> Path:
+        return await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read)
+
+    def _read(self, digest: str) -> bytes:
+        return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
+
+    def _context(self, request: RunTool, directory: Path | None) -> ToolContext:
+        settings: dict[str, Any] = {}
+        use = request.workspace
+        if use is not None and use.check:
+
+            async def check() -> Ran:
+                return await self._check(use)
+
+            settings["check"] = check
+        run = request.run
+        return ToolContext(run.trace, run.path, _agent(request).name, directory, self._ledger, self._sandbox, settings)
+
+    async def _check(self, use: WorkspaceUse) -> Ran:
+        if self._sandbox is None:
+            raise ToolProblem("there is no sandbox on this worker, so no command is run; an operator has to run `baton doctor`")
+        mirror, tree = await asyncio.to_thread(self._workspaces.snapshot, use.name)
+        environment = None if use.environment is None else Path(use.environment)
+        try:
+            return await run_check(self._sandbox, self._workspaces, mirror, tree, use.check or "", environment=environment)
+        except BatonError as error:
+            raise ToolProblem(f"the check could not be run: {error}") from None
+
+    def _store(
+        self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: Outcome, latency_ms: int
+    ) -> ToolDone:
+        run = request.run
+        shown = []
+        for source in outcome.sources:
+            kept = artifacts.put(connection, self._ledger.files, source.data, source.media_type)
+            artifacts.note_seen(connection, run.trace, run.path, kept.digest, source.name, untrusted=source.untrusted)
+            shown.append({"name": source.name, "artifact": kept.digest})
+        state = outcome.state
+        if outcome.patch is not None:
+            state = artifacts.put(connection, self._ledger.files, outcome.patch, "text/x-diff").digest
+        body = for_model(json.dumps(outcome.body | ({"artifacts": shown} if shown else {}), ensure_ascii=False), RESULT_LIMIT)
+        new = NewResult(
+            turn=request.turn,
+            index=request.index,
+            name=name,
+            arguments_digest=_arguments_digest(arguments),
+            body=body,
+            failed=outcome.failed,
+            effect=self._tools[name].effect if name in self._tools else "none",
+            state_before=_state(request) or "",
+            state_after=state or "",
+            repeated=outcome.repeated,
+            artifacts=[one["artifact"] for one in shown],
+            latency_ms=latency_ms,
+        )
+        if not turns.insert_result(connection, new):
+            return _done(_row(connection, request))
+        handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
+        handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
+        commit_riders(connection, request, [_line(request, name, outcome, state)])
+        return ToolDone(failed=outcome.failed, state=state, repeated=outcome.repeated)
+
+
+def _same_effect(connection: Connection, request: RunTool, name: str, digest: str) -> Row[Any] | None:
+    """The call that made the current state, if it is this one over again with nothing in between."""
+    chain = turns.chain(connection, request.turn)
+    results = turns.results(connection, [row.id for row in chain])
+    effects = [row for turn in chain for row in results[turn.id] if row.effect != "none" and not row.failed]
+    last = effects[-1] if effects else None
+    if last is None or last.state_after != (_state(request) or ""):
+        return None
+    return last if (last.name, last.arguments_digest) == (name, digest) else None
+
+
+def _row(connection: Connection, request: RunTool) -> Row[Any]:
+    row = turns.find_result(connection, request.turn, request.index)
+    if row is None:
+        raise ApplicationError("the tool's result was written and is not there; is the ledger being restored?")
+    return row
+
+
+def _done(row: Row[Any]) -> ToolDone:
+    return ToolDone(failed=bool(row.failed), state=row.state_after or None, repeated=bool(row.repeated))
+
+
+def _agent(request: RunTool) -> AgentRef:
+    assert request.agent is not None, "run_tool sets it from the stored turn"
+    return request.agent
+
+
+def _success(outcome: ToolOutcome, state: str | None = None) -> Outcome:
+    body = {"result": outcome.result.model_dump(mode="json")}
+    return Outcome(body, failed=False, sources=outcome.sources, state=state)
+
+
+def _failure(reason: str, state: str | None = None) -> Outcome:
+    return Outcome({"error": reason}, failed=True, state=state)
+
+
+def _state(request: RunTool) -> str | None:
+    return None if request.workspace is None else request.workspace.state
+
+
+def _arguments_digest(arguments: bytes) -> str:
+    return digest_of("arguments", canonical(json.loads(arguments)))
+
+
+def _line(request: RunTool, name: str, outcome: Outcome, state: str | None) -> Note:
+    done = "was refused" if outcome.failed else "found it done already" if outcome.repeated else "ran"
+    return Note(
+        key=f"tool:{request.turn}/{request.index}",
+        at=datetime.now(UTC),
+        stage=request.run.path,
+        actor=_agent(request).label,
+        did=f"{name} {done}",
+        why=str(outcome.body.get("error", ""))[:1000],
+        next="the result goes back to the agent",
+        importance="detail",
+        inputs=(request.turn,),
+        outputs=(state,) if state else (),
+    )

@@ -1,0 +1,42 @@
+"""The change of a delivery as it is approved and pushed."""
+
+from pydantic import Field
+
+from contracts.base import ArtifactRef, Contract, Digest
+from contracts.delivery.testing import Judged, Verdict
+from contracts.gates import Intent
+from contracts.repositories import Base, ChangeCounts, FileChange, WorkspaceRef
+from contracts.runs import Request
+
+
+class ChangeSubject(Contract, name="change_subject/1"):
+    """What is approved at the change gate, and what is executed: exactly these bytes."""
+
+    repository: str
+    base: str
+    tree: str
+    branch: str
+    patch: ArtifactRef
+    message: str
+    verdict: Verdict
+    report: Digest
+
+
+class Freeze(Request, name="freeze/1"):
+    """Freeze what the change gate shows and what the push executes."""
+
+    start: WorkspaceRef
+    base: Base
+    instruction: str
+    summary: str
+    branch: str | None
+    judged: Judged
+
+
+class Frozen(Contract, name="frozen/1"):
+    """The subject of the change gate, the action that its approval allows, and the whole change."""
+
+    subject: ChangeSubject
+    intent: Intent
+    files: tuple[FileChange, ...]
+    counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")

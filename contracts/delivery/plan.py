@@ -1,0 +1,150 @@
+"""The planner's contract: a change as a graph of work items, in the versions that it has had."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from contracts.base import Contract, Earlier
+from contracts.people import Clarified, Feedback
+
+
+class WorkItem(Contract):
+    """One narrow, well-specified change."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    intent: str = Field(min_length=1, max_length=2000, description="what is changed, and why")
+    files: tuple[str, ...] = Field(min_length=1, max_length=50, description="every file it may write, relative to the root")
+    settings: tuple[str, ...] = Field(max_length=50, description="settings, keys or shared resources it touches")
+    acceptance: tuple[str, ...] = Field(min_length=1, max_length=20, description="what must be true afterwards")
+    depends_on: tuple[str, ...] = Field(max_length=20, description="ids of items that must be done before")
+
+
+class PlanV1(Contract, name="plan/1"):
+    """A concrete, scoped change as a graph of work items."""
+
+    model_config = ConfigDict(title="Plan")
+
+    summary: str = Field(min_length=1, max_length=4000)
+    items: tuple[WorkItem, ...] = Field(min_length=1, max_length=30)
+    risks: tuple[str, ...] = Field(max_length=20)
+    check: str | None = Field(max_length=1000, description="command that proves the change, where none was declared")
+
+    @model_validator(mode="after")
+    def _is_a_plan(self) -> Self:
+        refuse_unless_a_plan(self.items)
+        return self
+
+
+class Criterion(Contract):
+    """Something that must be true afterwards, and what shows that it is."""
+
+    text: str = Field(min_length=1, description="what must be true afterwards")
+    shown_by: str | None = Field(
+        min_length=1,
+        max_length=500,
+        description="the test, or the command and what it prints, that shows it; null where only reading the change can tell",
+    )
+
+    @property
+    def line(self) -> str:
+        """Both in one line, for writers, testers and people."""
+        return f"{self.text} (shown by: {self.shown_by})" if self.shown_by else self.text
+
+
+class PlanItem(Contract):
+    """One narrow, well-specified change, with criteria that can be checked."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    intent: str = Field(min_length=1, max_length=2000, description="what is changed, and why")
+    files: tuple[str, ...] = Field(min_length=1, max_length=50, description="every file it may write, relative to the root")
+    settings: tuple[str, ...] = Field(max_length=50, description="settings, keys or shared resources it touches")
+    acceptance: tuple[Criterion, ...] = Field(min_length=1, max_length=20, description="what must be true afterwards")
+    depends_on: tuple[str, ...] = Field(max_length=20, description="ids of items that must be done before")
+
+    @property
+    def work(self) -> WorkItem:
+        """The item as its writer gets it."""
+        return WorkItem.model_validate(self.model_dump() | {"acceptance": [one.line for one in self.acceptance]})
+
+
+def _from_plan_1(body: dict[str, Any]) -> dict[str, Any]:
+    """Each criterion was one text, which said nothing of what shows it."""
+    items = [item | {"acceptance": [_criterion(text) for text in item["acceptance"]]} for item in body["items"]]
+    return body | {"items": items}
+
+
+def _criterion(text: str) -> dict[str, Any]:
+    return {"text": text or "(nothing was written)", "shown_by": None}
+
+
+class Plan(Contract, name="plan/2", earlier=Earlier(PlanV1, _from_plan_1)):
+    """A concrete, scoped change as a graph of work items, with what will show that each is right."""
+
+    summary: str = Field(min_length=1, max_length=4000)
+    items: tuple[PlanItem, ...] = Field(min_length=1, max_length=30)
+    risks: tuple[str, ...] = Field(max_length=20)
+    check: str | None = Field(max_length=1000, description="command that proves the change, where none was declared")
+
+    @model_validator(mode="after")
+    def _is_a_plan(self) -> Self:
+        refuse_unless_a_plan(self.items)
+        return self
+
+    def ordered(self) -> tuple[PlanItem, ...]:
+        """The items, each after all that it depends on; otherwise as the plan lists them."""
+        before = ancestors(self.items)
+        return tuple(sorted(self.items, key=lambda item: (len(before[item.id]), self.items.index(item))))
+
+
+Items = Sequence[WorkItem | PlanItem]
+
+
+def refuse_unless_a_plan(items: Items) -> None:
+    """Raise ValueError where ids are not unique, dependencies do not lead anywhere, or items could get in each other's way."""
+    by_id = {item.id: item for item in items}
+    if len(by_id) != len(items):
+        raise ValueError("two items have the same id; every id must be unique")
+    _refuse_shared(items, ancestors(items))
+
+
+def ancestors(items: Items) -> dict[str, frozenset[str]]:
+    """For each item, every item that must be done before it. Raises ValueError for unknown ids and cycles."""
+    direct = {item.id: item.depends_on for item in items}
+    for item, needs in direct.items():
+        for need in needs:
+            if need not in direct:
+                raise ValueError(f"item {item!r} depends on {need!r}, which is not in the plan")
+    found: dict[str, frozenset[str]] = {}
+    while len(found) < len(direct):
+        ready = [item for item, needs in direct.items() if item not in found and all(need in found for need in needs)]
+        if not ready:
+            raise ValueError(f"items depend on each other in a circle: {', '.join(sorted(set(direct) - set(found)))}")
+        for item in ready:
+            found[item] = frozenset(direct[item]).union(*(found[need] for need in direct[item]))
+    return found
+
+
+def _refuse_shared(items: Items, before: dict[str, frozenset[str]]) -> None:
+    """Two items that may run at the same time must not name the same file or setting."""
+    for position, one in enumerate(items):
+        for other in items[position + 1 :]:
+            if one.id in before[other.id] or other.id in before[one.id]:
+                continue
+            shared = sorted((set(one.files) & set(other.files)) | (set(one.settings) & set(other.settings)))
+            if shared:
+                raise ValueError(
+                    f"items {one.id!r} and {other.id!r} both touch {', '.join(shared)} and neither depends on the other; "
+                    "add a dependency or join them"
+                )
+
+
+class PlanTask(Contract, name="plan_task/1"):
+    """What the planner is given."""
+
+    instruction: str
+    repository: str
+    base: str
+    check: str | None = Field(default=None, description="the check that was declared or detected")
+    feedback: tuple[Feedback, ...] = ()
+    answers: tuple[Clarified, ...] = ()

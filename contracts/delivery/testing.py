@@ -1,0 +1,69 @@
+"""The tests of a delivery: what the tester is given and says, and what the checks showed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Digest
+from contracts.people import Clarified, Feedback
+from contracts.repositories import ChangeSet, CheckRun, FileChange
+from contracts.runs import Request
+
+Verdict = Literal["passed", "no_new_failures", "failed", "not_run"]
+"""Computed from runs, never taken from a model. no_new_failures: only what failed on the base still fails."""
+
+
+class TestTask(Contract, name="test_task/1"):
+    """What the tester is given: what should be true, and what was changed."""
+
+    __test__ = False
+
+    instruction: str
+    acceptance: tuple[str, ...]
+    files: tuple[FileChange, ...]
+    diff: str = Field(description="the change, cut where it is long")
+    check: str | None
+    feedback: tuple[Feedback, ...] = ()
+    answers: tuple[Clarified, ...] = ()
+
+
+class TestNotes(Contract, name="test_notes/1"):
+    """What the tester says it tried. The verdict does not come from here."""
+
+    __test__ = False
+
+    summary: str = Field(min_length=1, max_length=4000)
+    tried: tuple[str, ...] = Field(max_length=30)
+
+
+class TestReport(Contract, name="test_report/1"):
+    """What the checks showed, on the change and on the base."""
+
+    __test__ = False
+
+    verdict: Verdict
+    why: str
+    runs: tuple[CheckRun, ...] = ()
+    base: CheckRun | None = None
+    new_failures: tuple[str, ...] = ()
+    failed_before: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    tests_added: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = Field(default=(), description="files that the tester changed and may not; not in the change")
+    notes: str = ""
+
+
+class Judge(Request, name="judge/1"):
+    """Compare runs on the change with the run on the base."""
+
+    runs: tuple[CheckRun, ...]
+    base: CheckRun | None
+    added: ChangeSet | None
+    tester_notes: str = ""
+
+
+class Judged(Contract, name="judged/1"):
+    """The report, and the artifact it is stored as."""
+
+    report: TestReport
+    artifact: Digest

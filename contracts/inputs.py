@@ -1,0 +1,51 @@
+"""What workflows are started with: by people (`PipelineInput`), and by their parent (`ChildInput`)."""
+
+from decimal import Decimal
+
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+from contracts.agents import Risk
+from contracts.base import Contract, Input, Line
+from contracts.carried import Carried
+from contracts.money import Part
+from contracts.pins import Began
+from contracts.runs import RunRef
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+Continued = SkipJsonSchema[Carried | None]
+"""What a run hands to itself when it continues as new: in no schema, and refused where a person types it."""
+
+
+class PipelineInput(Input):
+    """What every pipeline's input has. Only the accountable owner is needed, and policy may name a default for it."""
+
+    owner: Line | None = Field(default=None, max_length=200, description="the accountable person; None: policy's default owner")
+    project: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    request_key: Line | None = Field(
+        default=None, max_length=200, description="unique per project; None: every start is a new request"
+    )
+    ceiling_usd: Decimal | None = Field(
+        default=None, gt=0, le=1_000_000, description="most this run may cost; None: policy's default"
+    )
+    risk: Risk = Field(default="low", description="what is at stake; a class of routes.toml may demand better models for it")
+    carried: Continued = Field(default=None, exclude_if=_is_none)
+
+
+class RunContext(Contract, name="run_context/1"):
+    """What a child needs to be a part of its family."""
+
+    run: RunRef
+    began: Began
+    parts: tuple[Part, ...] = Field(default=(), description="of its family's money, from the root's child down to this one")
+
+
+class ChildInput(Contract):
+    """What every child workflow's input has."""
+
+    context: RunContext
+    carried: Continued = Field(default=None, exclude_if=_is_none)

@@ -1,0 +1,46 @@
+"""The record of a run: its start, lines that no other activity carries, and its end."""
+
+from typing import Any
+
+from pydantic import Field
+
+from contracts.base import Contract
+from contracts.gates import GateKind, Refusal
+from contracts.runs import Pipeline, Request
+
+
+class BeginRun(Request, name="begin_run/1"):
+    """Ask for the run row, the pinned release and the pinned policy."""
+
+    pipeline: Pipeline
+    run_id: str
+    input: dict[str, Any]
+    owner: str | None
+    request_key: str | None
+    ceiling_micros: int | None
+    agents: tuple[str, ...]
+    auto: tuple[str, ...] = Field(default=(), description="agents that only `effort: auto` needs")
+    gates: tuple[GateKind, ...]
+    actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
+    next: str = Field(default="", description="what happens first, for the feed")
+    story: int = Field(default=1, description="the newest story that the workflow's code knows")
+
+
+class Record(Request, name="record/1"):
+    """Commit waiting feed lines, refusals and the run row's change, without any other effect."""
+
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Finish(Record, name="finish/1"):
+    """Ask for the run's end: its report as JSON, beside the last lines and the final state."""
+
+    report: str
+
+
+class Totals(Contract, name="totals/1", brief=True):
+    """What a run family used."""
+
+    calls: int
+    tokens: int
+    usd_micros: int

@@ -1,0 +1,161 @@
+"""A repository as a run works on it: what it starts from, workspaces, what a step changed, and runs of a check."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import ArtifactRef, Contract, Digest, Grown
+from contracts.runs import Request
+
+
+class WorkspaceRef(Contract, name="workspace_ref/1"):
+    """A folder of files: the base of a repository with patches applied to it, in order."""
+
+    repository: str
+    base: str = Field(description="commit or tree id")
+    patches: tuple[Digest, ...] = Field(default=(), description="artifacts with patches, applied in order")
+
+
+class WorkspaceUse(Contract):
+    """A workspace as one step sees it: where it starts, under which name, and the state its edits have reached."""
+
+    name: str
+    ref: WorkspaceRef
+    state: Digest | None = Field(default=None, description="patch from the start to now; None: nothing changed yet")
+    check: str | None = None
+    environment: str | None = None
+
+
+class PrepareRepository(Request, name="prepare_repository/1"):
+    """Fetch a repository and fix what the run starts from."""
+
+    repository: str
+    base: str | None
+    check: str | None
+
+
+class Base(Contract, name="base/1"):
+    """What a run starts from. `check` is the declared one, else what was detected, else None."""
+
+    repository: str
+    commit: str
+    tree: str
+    branch: str = ""
+    committed_at: datetime
+    check: str | None
+    check_source: str = Field(default="", description="declared, or what it was detected from")
+
+
+SENSITIVE = (".github/", ".gitlab-ci", ".ci/", "Makefile", "conftest.py", "setup.py", "package.json", "AGENTS.md", "CLAUDE.md")
+
+
+class FileChange(Contract):
+    """One changed file, as git counts it. None as a count: not text."""
+
+    path: str
+    status: Literal["added", "modified", "deleted", "type"]
+    added: int | None
+    removed: int | None
+
+    @property
+    def runs_itself(self) -> bool:
+        """True for files that tools run or read without being asked, agents among them."""
+        return any(mark in self.path for mark in SENSITIVE)
+
+
+class ChangeCounts(Contract):
+    """How much a change is in all, where not every file of it is named."""
+
+    files: int
+    outside: int = Field(default=0, description="files that the item did not name")
+    added: int = Field(default=0, description="lines")
+    removed: int = Field(default=0, description="lines")
+    binary: int = Field(default=0, description="files that are not text")
+    runs_itself: tuple[str, ...] = Field(default=(), description="the first files that run by themselves or steer agents")
+    listing: Digest = Field(description="artifact with every changed file, as JSON")
+
+
+class ChangeSet(Grown, name="change_set/1"):
+    """What a step really changed, computed from the workspace."""
+
+    later = ("counts",)
+
+    item: str
+    summary: str
+    files: tuple[FileChange, ...] = ()
+    outside: tuple[str, ...] = Field(default=(), description="changed files that the item did not name")
+    counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")
+    start_tree: str
+    tree: str
+    patch: ArtifactRef | None = Field(default=None, description="from start_tree to tree; None: nothing changed")
+
+
+class CollectChanges(Request, name="collect_changes/1"):
+    """Read from the workspace what a step really changed."""
+
+    workspace: WorkspaceUse
+    item: str
+    summary: str
+    allowed: tuple[str, ...] = Field(description="files the step may write; patterns with * are allowed")
+    never: tuple[str, ...] = Field(default=(), description="patterns of files it may not write, whatever `allowed` says")
+    drop_outside: bool = Field(default=False, description="leave files outside `allowed` out of the patch, and name them")
+
+
+class Shown(Contract, name="shown/1"):
+    """A change as an agent sees it: its files, and its diff cut where it is long."""
+
+    files: tuple[FileChange, ...]
+    diff: str
+
+
+class Integrate(Request, name="integrate/1"):
+    """Put the patches of several items together, in order, on one start."""
+
+    start: WorkspaceRef
+    changes: tuple[ChangeSet, ...]
+
+
+class Integrated(Contract, name="integrated/1"):
+    """All items on one tree, or the files where that failed (`conflict_item` is the item that did not fit)."""
+
+    tree: str = ""
+    patch: ArtifactRef | None = None
+    conflicts: tuple[str, ...] = ()
+    conflict_item: str = ""
+
+
+class RunChecks(Request, name="run_checks/1"):
+    """Run a check on a tree, in the sandbox, on a throw-away copy."""
+
+    start: WorkspaceRef
+    command: str
+    environment: str | None = None
+    timeout_s: int = 1800
+    label: str = "check"
+
+
+class CheckRun(Grown, name="check_run/1"):
+    """One run of a check in the sandbox."""
+
+    later = ("unnamed",)
+
+    command: str
+    tree: str
+    exit_code: int | None = Field(description="None: it was stopped")
+    timed_out: bool = False
+    total: int | None = Field(default=None, description="tests counted; None: the check does not report single tests")
+    failures: tuple[str, ...] = Field(default=(), description="ids of failed tests; at most 200")
+    unnamed: int = Field(default=0, description="failed tests that are not named, because there are so many")
+    output: ArtifactRef
+    tail: str = Field(default="", description="the end of the output, made safe to show")
+    seconds: int = 0
+
+    @property
+    def green(self) -> bool:
+        """True if the command said so itself, and, where it counts tests, counted at least one and none that failed."""
+        return self.exit_code == 0 and not self.timed_out and self.total != 0 and not self.failures
+
+
+class DropWorkspaces(Request, name="drop_workspaces/1"):
+    """Remove the workspaces of a run that has ended."""

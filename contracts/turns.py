@@ -1,0 +1,110 @@
+"""One turn of an agent: the model call and its tool calls, as the coordinator asks for them and hears of them."""
+
+from typing import Any
+
+from pydantic import Field
+
+from contracts.agents import AgentRef, Choice, When
+from contracts.base import Contract, Digest, PerMille
+from contracts.conversation import Usage
+from contracts.handoff import Claim, Handoff, Outcome, Question
+from contracts.journal import BeginRun
+from contracts.money import Part
+from contracts.pins import Began
+from contracts.repositories import WorkspaceUse
+from contracts.runs import Request
+
+
+class CallModel(Request, name="call_model/1"):
+    """Ask for one model turn. `task` carries the task's bytes with the first turn only; later ones know its digest.
+
+    A run whose row has its pins names the agent alone: `agent`, `choices` and `key` follow from the ledger.
+    """
+
+    begin: BeginRun | None = Field(default=None, description="let the run in first, in the same transaction")
+    name: str = Field(default="", description="the agent, as the run pinned it")
+    key: str = ""
+    agent: AgentRef | None = None
+    choices: tuple[Choice, ...] = Field(default=(), description="the models that may answer, in order")
+    head: str = ""
+    task_digest: str = Field(default="", description="of the task; empty: that of `task`")
+    task: str | None = None
+    inputs: tuple[str, ...] = Field(default=(), description="handoffs that the task is made from")
+    occurrence: int = 1
+    beyond: bool = Field(default=False, description="a person lets this step go on although it is unusually large")
+    finish: str | None = Field(default=None, description="why this must be the final output, with what there is")
+    parts: tuple[Part, ...] = Field(default=(), description="of the family's money, which this call counts against")
+    tried: When = Field(default="first", description="what came before: `invalid` where this turn repairs one")
+    degraded: str = Field(default="", description="why this agent stands in for another one")
+
+
+class TurnCall(Contract):
+    """One tool call of a turn, without its arguments: those stay in the ledger."""
+
+    index: int = 0
+    name: str
+
+
+class Answered(Contract):
+    """A final output, with what the coordinator does not know of it already."""
+
+    id: Digest = Field(description="of the handoff that the ledger keeps")
+    outcome: Outcome
+    body: dict[str, Any] | None = None
+    reason: str = ""
+    confidence: PerMille = 1000
+    questions: tuple[Question, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    unsupported: tuple[int, ...] = ()
+    taint: tuple[str, ...] = ()
+    model: str = Field(description="provider:model that answered")
+    cached: bool = Field(default=False, description="an equal call of before had this answer")
+
+
+class Partial(Contract):
+    """What an agent had said when a limit ended its step without a final output."""
+
+    artifact: Digest
+    shown: str = Field(description="its beginning; the artifact has all of it")
+
+
+class Turn(Contract, name="turn/1", brief=True):
+    """One stored turn. Exactly one of `calls`, `answered` and `problem` says what to do next.
+
+    What the request named is not said again. `id`, `handoff` and `model` are there in histories of before.
+    """
+
+    id: str = ""
+    began: Began | None = Field(default=None, description="what the run goes by, in the turn that let it in")
+    calls: tuple[TurnCall, ...] = ()
+    answered: Answered | None = None
+    handoff: Handoff[Any] | None = None
+    problem: str | None = None
+    usage: Usage
+    usd_micros: int = 0
+    model: str = ""
+    partial: Partial | None = Field(default=None, description="with the problem of a reply that had to be the last")
+    cached: bool = Field(default=False, description="an equal call of before answered; nothing was asked or paid")
+
+
+class RunTool(Request, name="run_tool/1"):
+    """Ask for one tool call of a stored turn."""
+
+    turn: Digest
+    index: int = 0
+    agent: AgentRef | None = Field(default=None, description="None: the agent that the stored turn names")
+    workspace: WorkspaceUse | None = None
+
+
+class ToolDone(Contract, name="tool_done/1", brief=True):
+    """That a tool call has its stored result. A failed tool is a result, too.
+
+    What the request named is not said again; `turn`, `index` and `name` are there in histories of before.
+    """
+
+    turn: str = ""
+    index: int = 0
+    name: str = ""
+    failed: bool = False
+    state: Digest | None = Field(default=None, description="the workspace's state after an effect")
+    repeated: bool = Field(default=False, description="an equal effect had just been done; nothing was done again")

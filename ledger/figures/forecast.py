@@ -1,0 +1,119 @@
+"""What a run will cost, going by those that were like it; and where a month is heading. Only reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, case, func, select
+
+from contracts.money import usd
+from contracts.runs import FINAL
+from ledger.figures.period import month_of
+from ledger.figures.samples import Sample
+from ledger.tables import reservation, run, scope, turn
+
+AT_LEAST = 5
+"""Like runs that have to have ended before anything is expected."""
+
+NEWEST, LOOKED_AT = 50, 500
+"""Like runs that count, the newest; and how many of the pipeline's and project's newest runs are looked through for them."""
+
+NO_HISTORY = "no history yet"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Micro-dollars that half, and nine of ten, of the like runs cost at most. `runs` is how many there were."""
+
+    runs: int
+    p50: int | None
+    p90: int | None
+
+    @property
+    def text(self) -> str:
+        """As people read it."""
+        if self.p50 is None or self.p90 is None:
+            return NO_HISTORY
+        return f"{usd(self.p50)}, at most {usd(self.p90)} in 9 of 10 ({self.runs} runs like it)"
+
+
+def expected_of(connection: Connection, trace: str) -> Expected | None:
+    """What the run that was let in under this trace will cost; None where there is no such run."""
+    row = connection.execute(select(run.c.pipeline, run.c.project, _SCRIPTED).where(run.c.trace == trace)).first()
+    if row is None:
+        return None
+    return expected(connection, row.pipeline, row.project, scripted=bool(row.scripted))
+
+
+def expected(connection: Connection, pipeline: str, project: str, *, scripted: bool) -> Expected:
+    """What a run of this pipeline and project will cost.
+
+    Like it are the newest 50 runs of the same pipeline and project that have ended, whatever as, after a model had answered
+    at least once, and that were played from a script or not as this one is. Fewer than 5: nothing is expected.
+    """
+    ended = [run.c.pipeline == pipeline, run.c.project == project, run.c.state.in_(sorted(FINAL))]
+    newest = select(run.c.trace, run.c.ended_at, _SCRIPTED).where(*ended).order_by(run.c.ended_at.desc()).limit(LOOKED_AT)
+    near = newest.subquery()
+    query = select(scope.c.spent).join(near, scope.c.id == "run:" + near.c.trace).where(near.c.scripted.is_(scripted))
+    query = query.where(_was_answered(near.c.trace)).order_by(near.c.ended_at.desc()).limit(NEWEST)
+    costs = Sample(connection.execute(query).scalars())
+    if costs.size < AT_LEAST:
+        return Expected(costs.size, None, None)
+    return Expected(costs.size, costs.percentile(50), costs.percentile(90))
+
+
+_SCRIPTED = run.c.pins.contains('"scripted":true').label("scripted")
+
+
+def _was_answered(trace: ColumnElement[str]) -> ColumnElement[bool]:
+    return select(turn.c.id).where(turn.c.trace == trace).exists()
+
+
+@dataclass(frozen=True)
+class Month:
+    """A UTC month's money in micro-dollars. `ceiling` and `projected` are None where they are not known."""
+
+    name: str
+    spent: int
+    held: int
+    ceiling: int | None
+    projected: int | None
+
+
+def ceilings_of_runs(connection: Connection, names: Sequence[str]) -> dict[str, int | None]:
+    """The ceilings of some runs, by their workflow id; a run without a call may have none and is left out."""
+    query = select(run.c.workflow_id, scope.c.ceiling).join(scope, scope.c.id == "run:" + run.c.trace)
+    found = connection.execute(query.where(run.c.workflow_id.in_(names)).order_by(run.c.started_at))
+    return {name: int(ceiling) for name, ceiling in found}
+
+
+def ceilings_of(connection: Connection, scopes: Sequence[str]) -> dict[str, int]:
+    """The ceilings of some scopes; one that no call has counted against yet is left out."""
+    found = connection.execute(select(scope.c.id, scope.c.ceiling).where(scope.c.id.in_(scopes)))
+    return {name: int(ceiling) for name, ceiling in found}
+
+
+def month(connection: Connection, now: datetime, after: timedelta, project: str | None = None) -> Month:
+    """This month, of everything or of one project: what is spent and held, and where it is heading.
+
+    It is heading for what is spent and held so far, carried on at the month's own pace until its end. Nothing is said before
+    `after` of the month has passed, or anything was spent. `ceiling` is the one that calls of this month have counted against.
+    """
+    whole, name, at = month_of(now), f"{now:%Y-%m}", reservation.c.at
+    held = case((reservation.c.state == "held", reservation.c.amount), else_=0)
+    query = select(func.sum(reservation.c.settled), func.sum(held)).where(at >= whole.since_us, at < whole.until_us)
+    if project is not None:
+        query = query.where(reservation.c.project == project)
+    # PostgreSQL's sums come as decimals, and that of nothing is none.
+    spent, holds = (int(one or 0) for one in connection.execute(query).one())
+    wanted = f"month:{name}" if project is None else f"project:{project}:month:{name}"
+    passed = now - whole.since
+    history = passed >= after and spent + holds > 0
+    projected = carried_on(spent + holds, passed, whole.until - whole.since) if history else None
+    return Month(name, spent, holds, ceilings_of(connection, [wanted]).get(wanted), projected)
+
+
+def carried_on(spent: int, passed: timedelta, whole: timedelta) -> int:
+    """What will be spent in the whole time at the pace of the time that has passed."""
+    second = timedelta(seconds=1)
+    return spent * (whole // second) // max(1, passed // second)

@@ -1,0 +1,176 @@
+"""What was spent, on what, and what came of it. Only reads.
+
+Money counts at the instant at which it was reserved, as it does for the ceilings: a month here is the month of its ceiling.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection
+
+from ledger.figures.families import Family, Replied, Reserved, families, label, versions
+from ledger.figures.period import Period, day_of
+from ledger.figures.waste import thrown_away
+
+By = Literal["run", "agent", "model", "pipeline", "project", "day"]
+Part = Literal["useful", "retried", "repaired", "thrown_away"]
+PARTS: tuple[Part, ...] = ("useful", "retried", "repaired", "thrown_away")
+UNKNOWN = ""
+"""The group of calls of which it is not known: made by a release that did not write it down, and never answered."""
+
+
+class Charge(NamedTuple):
+    """One reservation, with what it was for. `charged` is what it counts against its ceilings, `held` what it still holds.
+
+    `part` is the first of these that is true, so that the parts always add up to the whole:
+
+    - retried: an attempt whose reply is not the stored one: lost, failed, or dropped because another was faster;
+    - repaired: its reply could not be used, and the agent was asked to repair it;
+    - thrown_away: its turn is in nothing that the run made (see `figures_waste.thrown_away`);
+    - useful: everything else, and what open runs have done so far.
+
+    `agent` is a version, planner@v1; only the name where no call of it in this run was answered.
+
+    `known` is False where nobody knows what it cost (lost, or an answer without usage): it is charged at its reservation, the
+    most that it can have cost.
+    """
+
+    run: str
+    trace: str
+    path: str
+    agent: str
+    model: str
+    pipeline: str
+    project: str
+    at: int
+    state: str
+    error: str
+    charged: int
+    held: int
+    part: Part
+    known: bool
+
+
+@dataclass(slots=True)
+class Sums:
+    """Micro-dollars and calls of some charges. The four parts together are `spent`; `unknown` is the piece of `spent` that is
+    charged without anybody knowing the real cost."""
+
+    spent: int = 0
+    held: int = 0
+    unknown: int = 0
+    calls: int = 0
+    calls_held: int = 0
+    calls_unknown: int = 0
+    parts: dict[Part, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+
+    def add(self, charge: Charge) -> None:
+        """Count one more."""
+        self.spent += charge.charged
+        self.held += charge.held
+        self.parts[charge.part] += charge.charged
+        self.calls += charge.state != "released"
+        self.calls_held += charge.state == "held"
+        if not charge.known:
+            self.unknown += charge.charged
+            self.calls_unknown += 1
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What was spent in a time, together and in groups. The most expensive group is the first; days are in their order."""
+
+    total: Sums
+    groups: dict[str, Sums]
+
+
+def spending(connection: Connection, period: Period, by: By, project: str | None = None) -> Spending:
+    """What was spent in this time, grouped."""
+    key, total, groups = _KEYS[by], Sums(), defaultdict[str, Sums](Sums)
+    for charge in charges(connection, period, project):
+        total.add(charge)
+        groups[key(charge)].add(charge)
+    ordered = sorted(groups.items(), key=lambda one: one[0] if by == "day" else (-one[1].spent, -one[1].held, one[0]))
+    return Spending(total, dict(ordered))
+
+
+_KEYS: dict[By, Callable[[Charge], str]] = {
+    "run": lambda charge: charge.run,
+    "agent": lambda charge: charge.agent,
+    "model": lambda charge: charge.model,
+    "pipeline": lambda charge: charge.pipeline,
+    "project": lambda charge: charge.project,
+    "day": lambda charge: day_of(charge.at),
+}
+
+
+def charges(connection: Connection, period: Period, project: str | None = None) -> Iterator[Charge]:
+    """Every reservation that was made in this time. Of a whole ledger or of one project."""
+    for family in families(connection, period):
+        for charge in charges_of(family):
+            if period.has(charge.at) and project in (None, charge.project):
+                yield charge
+
+
+def charges_of(family: Family) -> Iterator[Charge]:
+    """Every reservation of one run family."""
+    turns = {row.id: row for row in family.turns}
+    known = versions(family)
+    behind = _behind(family.reservations, turns)
+    lost = thrown_away(family)
+    for row in family.reservations:
+        turn = turns.get(row.call_key)
+        counts = behind.get(row.call_key) == row.id
+        agent = label(turn.agent) if turn is not None else known.get(row.agent, row.agent)
+        yield _charge(family, row, turn, agent, _part(turn, counts, lost), counts=counts)
+
+
+def _behind(reservations: Iterable[Reserved], turns: dict[str, Replied]) -> dict[str, str]:
+    """The reservation that paid for each stored turn: a settled one of the same cost, of its model and the newest if there are
+    several."""
+    found: dict[str, tuple[tuple[bool, int, str], str]] = {}
+    for row in reservations:
+        turn = turns.get(row.call_key)
+        if turn is None or row.state != "settled" or row.settled != turn.usd_micros:
+            continue
+        rank = (row.model == turn.model_asked, row.at, row.id)
+        if row.call_key not in found or rank > found[row.call_key][0]:
+            found[row.call_key] = rank, row.id
+    return {key: identity for key, (_, identity) in found.items()}
+
+
+def _part(turn: Replied | None, counts: bool, lost: set[str]) -> Part:
+    if turn is None or not counts:
+        return "retried"
+    if turn.unusable:
+        return "repaired"
+    return "thrown_away" if turn.id in lost else "useful"
+
+
+def _charge(family: Family, row: Reserved, turn: Replied | None, agent: str, part: Part, *, counts: bool) -> Charge:
+    run = family.run
+    return Charge(
+        run=run.workflow_id if run is not None else family.trace,
+        trace=family.trace,
+        path=turn.path if turn is not None else row.path,
+        agent=agent,
+        model=turn.model_asked if turn is not None and counts else row.model or (turn.model_asked if turn is not None else ""),
+        pipeline=run.pipeline if run is not None else UNKNOWN,
+        project=run.project if run is not None else row.project,
+        at=row.at,
+        state=row.state,
+        error=row.error,
+        charged=0 if row.state == "held" else row.settled,
+        held=row.amount if row.state == "held" else 0,
+        part=part,
+        known=_is_known(row, turn, counts=counts),
+    )
+
+
+def _is_known(row: Reserved, turn: Replied | None, *, counts: bool) -> bool:
+    """Whether anybody knows what a call cost. A dropped reply does not say; one charged in full can only have had no usage."""
+    if row.state == "settled" and counts and turn is not None:
+        return not turn.flagged
+    return bool(row.settled == 0 or (row.state == "settled" and row.settled != row.amount))

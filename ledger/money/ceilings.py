@@ -1,0 +1,189 @@
+"""Ceilings over time: who set one anew, which runs wait at one, and what a month is going to cost at its pace."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+
+from contracts.base import digest_of
+from contracts.errors import NotFound, Refused
+from contracts.money import CeilingRefused, resets_at, usd
+from ledger.db import insert_once, now_us
+from ledger.figures.forecast import carried_on
+from ledger.money.spend import Scope
+from ledger.tables import ceiling_change, run, scope, trip
+
+CONFIGURED = "baton.toml"
+"""Who it was where nobody typed a decision: the configured ceiling is another than before."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A ceiling set anew, as a person said it. `id` makes it one, however often it is carried out."""
+
+    id: str
+    scope: str
+    to: int
+    by: str
+    why: str
+    channel: str
+
+
+def ensure(connection: Connection, scope_id: str, configured: int) -> int:
+    """A scope's ceiling; where no call has counted against it yet it begins as configured."""
+    insert_once(connection, scope, id=scope_id, ceiling=configured)
+    found = _ceiling(connection, scope_id)
+    assert found is not None, "it was made or found just now"
+    return found
+
+
+def change(connection: Connection, wanted: Change, configured: int | None = None) -> int:
+    """Set a scope's ceiling and keep who did it and why; gives back what it was before. Done again it changes nothing.
+
+    Lower than what is spent and held is possible: then nothing more is granted. A scope that no call has counted against yet
+    begins as `configured`; None raises `NotFound` for it.
+    """
+    before = _ceiling(connection, wanted.scope) if configured is None else ensure(connection, wanted.scope, configured)
+    if before is None:
+        raise NotFound(f"no call has counted against {wanted.scope!r} yet; its ceiling is the configured one")
+    fields = {"scope": wanted.scope, "by": wanted.by, "why": wanted.why, "channel": wanted.channel}
+    if insert_once(connection, ceiling_change, id=wanted.id, before=before, after=wanted.to, at=now_us(), **fields):
+        connection.execute(update(scope).where(scope.c.id == wanted.scope).values(ceiling=wanted.to))
+        return before
+    kept = connection.execute(select(ceiling_change.c.before).where(ceiling_change.c.id == wanted.id)).scalar_one()
+    return int(kept)
+
+
+def raise_to(connection: Connection, wanted: Change) -> int:
+    """As `change`, but never down: raises `Refused` where the ceiling is as high already. For "give it more"."""
+    before = _ceiling(connection, wanted.scope)
+    there = connection.execute(select(ceiling_change.c.id).where(ceiling_change.c.id == wanted.id)).scalar()
+    if there is None and before is not None and wanted.to <= before:
+        raise Refused(
+            f"{wanted.scope}: the ceiling is {usd(before)}, and {usd(wanted.to)} is no more than that; name a higher one"
+        )
+    return change(connection, wanted)
+
+
+def configure(connection: Connection, scopes: Sequence[Scope]) -> list[Change]:
+    """Take over ceilings whose configured value was changed. One that a person raised stays, unless the setting changed since.
+
+    Scopes that no call has counted against begin with the configured value anyway.
+    """
+    changed = []
+    for wanted in scopes:
+        known = _configured(connection, wanted.id)
+        if known is not None and known != wanted.ceiling:
+            number = connection.execute(select(func.count()).where(ceiling_change.c.scope == wanted.id)).scalar_one()
+            one = Change(
+                id=digest_of("configured", wanted.id, str(number), str(wanted.ceiling)),
+                scope=wanted.id,
+                to=wanted.ceiling,
+                by=CONFIGURED,
+                why=f"the setting was {usd(known)} before",
+                channel="config",
+            )
+            change(connection, one)
+            changed.append(one)
+    return changed
+
+
+def _configured(connection: Connection, scope_id: str) -> int | None:
+    """What was configured for a scope when it was last looked at; None where no call has counted against it."""
+    changes = select(ceiling_change).where(ceiling_change.c.scope == scope_id).order_by(ceiling_change.c.at)
+    rows = connection.execute(changes).all()
+    by_config = [row.after for row in rows if row.by == CONFIGURED]
+    if by_config:
+        return int(by_config[-1])
+    return int(rows[0].before) if rows else _ceiling(connection, scope_id)
+
+
+def _ceiling(connection: Connection, scope_id: str) -> int | None:
+    """A scope's ceiling, its row held until the end of the transaction."""
+    found = connection.execute(select(scope.c.ceiling).where(scope.c.id == scope_id).with_for_update()).scalar()
+    return None if found is None else int(found)
+
+
+def changes(connection: Connection, scope_id: str | None = None) -> list[Row[Any]]:
+    """Every change, or those of one scope, oldest first."""
+    query = select(ceiling_change).order_by(ceiling_change.c.at, ceiling_change.c.id)
+    return list(connection.execute(query if scope_id is None else query.where(ceiling_change.c.scope == scope_id)).all())
+
+
+# Runs that wait at a ceiling
+
+
+def trip_open(connection: Connection, trace: str, gate: str, project: str, refused: CeilingRefused) -> None:
+    """A run waits at this gate because of a ceiling. Said again it changes nothing, but that it waits again."""
+    numbers = {"ceiling": refused.ceiling, "spent": refused.spent, "held": refused.held, "wanted": refused.wanted}
+    if not insert_once(connection, trip, trace=trace, gate=gate, scope=refused.scope, project=project, at=now_us(), **numbers):
+        again = update(trip).where(trip.c.trace == trace, trip.c.gate == gate)
+        connection.execute(again.values(closed_at=None, how="", by=""))
+
+
+def trip_closed(connection: Connection, trace: str, gate: str, how: str, by: str) -> None:
+    """The run waits no more. Said again it changes nothing."""
+    query = update(trip).where(trip.c.trace == trace, trip.c.gate == gate, trip.c.closed_at.is_(None))
+    connection.execute(query.values(closed_at=now_us(), how=how, by=by))
+
+
+def close_left_over(connection: Connection, trace: str) -> None:
+    """A run has ended: it waits no more."""
+    query = update(trip).where(trip.c.trace == trace, trip.c.closed_at.is_(None))
+    connection.execute(query.values(closed_at=now_us(), how="cancelled"))
+
+
+def waiting(connection: Connection, scope_id: str | None = None) -> list[Row[Any]]:
+    """The runs that wait at a ceiling, or at this one, those that wait longest first, each with its workflow's id."""
+    query = (
+        select(trip, run.c.workflow_id)
+        .join(run, run.c.trace == trip.c.trace)
+        .where(trip.c.closed_at.is_(None), run.c.ended_at.is_(None))
+        .order_by(trip.c.at)
+    )
+    return list(connection.execute(query if scope_id is None else query.where(trip.c.scope == scope_id)).all())
+
+
+def exhausted(connection: Connection, scopes: Sequence[str]) -> CeilingRefused | None:
+    """The first of these ceilings that has no room, or that runs wait at, as what it would say to one more; else None."""
+    taken = scope.c.spent + scope.c.held
+    # A run that was ended from outside leaves its trip open: after a raise, what it had wanted must not keep others out.
+    someone_waits = select(trip.c.scope).where(
+        trip.c.scope == scope.c.id,
+        trip.c.closed_at.is_(None),
+        taken + trip.c.wanted > scope.c.ceiling,
+        select(run.c.trace).where(run.c.trace == trip.c.trace, run.c.ended_at.is_(None)).exists(),
+    )
+    query = select(scope).where(scope.c.id.in_(scopes), or_(taken >= scope.c.ceiling, someone_waits.exists()))
+    row = connection.execute(query.order_by(scope.c.id)).first()
+    if row is None:
+        return None
+    numbers = {"ceiling": row.ceiling, "spent": row.spent, "held": row.held, "wanted": 0}
+    return CeilingRefused(scope=row.id, resets_at=resets_at(row.id), **numbers)
+
+
+# A month at its pace
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A month's ceiling, and what the month will have cost if it goes on as it went. Micro-dollars."""
+
+    ceiling: int
+    projected: int
+
+
+def month_at_its_pace(connection: Connection, now: datetime, after: timedelta, scope_id: str) -> Pace | None:
+    """The pace of the month that this scope is: what is spent and held so far, carried on until its end.
+
+    None while less than `after` of it has passed, or nothing was spent: no pace can be read from that.
+    """
+    start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    ends = resets_at(scope_id)
+    assert ends is not None, "a month ends"
+    row = connection.execute(select(scope).where(scope.c.id == scope_id)).first()
+    if row is None or row.spent + row.held == 0 or now - start < after:
+        return None
+    return Pace(int(row.ceiling), carried_on(int(row.spent + row.held), now - start, ends - start))

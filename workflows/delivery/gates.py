@@ -1,0 +1,241 @@
+"""What people are asked in a delivery: titles, computed facts, risk. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.base import Contract
+from contracts.delivery.change import Frozen
+from contracts.delivery.plan import Plan
+from contracts.delivery.testing import TestReport
+from contracts.gates import Decided
+from contracts.handoff import Handoff, Question
+from contracts.people import Feedback
+from contracts.repositories import Base, ChangeSet
+from workflows.kit.ask import Step
+from workflows.kit.gate import Ask
+
+_TOOK = re.compile(r"(\bin |\bTime: +|\()\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
+
+CHECK_QUESTION = Question(
+    id="check",
+    text="No check was declared or found. Which command proves the change? Answer 'none' to go on without: "
+    "nothing will be called passed then.",
+)
+
+
+def plan_gate(step: Step[Plan], check: str | None) -> Ask:
+    """Approve the plan before anything is written. Its subject are the planner's own bytes, in the version that it made."""
+    handoff, plan = step.handoff, step.handoff.body
+    assert plan is not None
+    facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
+    facts += [_item_fact(plan, index) for index in range(len(plan.items))]
+    facts += _unshown(plan)
+    command = check or plan.check
+    facts.append(f"check: {command}" if command else "check: none known; this gate asks for it")
+    facts += [f"risk named by the planner: {risk}" for risk in plan.risks]
+    facts += support_facts(handoff)
+    if handoff.degraded:
+        facts.append(f"degraded: {handoff.degraded}")
+    if handoff.outcome == "unsure":
+        facts.append(f"the planner is unsure: {handoff.reason}")
+    return Ask(
+        kind="plan",
+        title=f"approve the plan: {first_line(plan.summary)}",
+        subject=step.made,
+        facts=tuple(facts),
+        narrative=plan.summary,
+        questions=() if command else (CHECK_QUESTION,),
+    )
+
+
+def _item_fact(plan: Plan, index: int) -> str:
+    item = plan.items[index]
+    after = f" after {', '.join(item.depends_on)}" if item.depends_on else ""
+    return f"{item.id}{after}: {first_line(item.intent)} [{', '.join(item.files)}]"
+
+
+def _unshown(plan: Plan) -> list[str]:
+    """The criteria of which nothing that runs will tell whether they came true."""
+    criteria = [(item.id, criterion) for item in plan.items for criterion in item.acceptance]
+    unshown = [f"{item}: {one.text}" for item, one in criteria if one.shown_by is None]
+    if not unshown:
+        return []
+    return [f"{len(unshown)} of {len(criteria)} criteria name nothing that shows them: {'; '.join(unshown)}"[:1500]]
+
+
+def support_facts(handoff: Handoff[Plan]) -> list[str]:
+    """How well the agent's claims are supported, and how sure it says it is."""
+    facts = [f"confidence {handoff.confidence} of 1000"]
+    if handoff.unsupported:
+        named = "; ".join(
+            f"{claim.subject}: {claim.attribute} = {claim.value}"
+            for claim in (handoff.claims[at] for at in handoff.unsupported)
+        )
+        facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims have no checked evidence: {named}"[:1500])
+    elif handoff.claims:
+        facts.append(f"all {len(handoff.claims)} claims are quoted from files that were read")
+    return facts
+
+
+def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...], skipped: str = "") -> Ask:
+    """Approve exactly this tree before it is pushed."""
+    size = size_of(frozen)
+    facts = [
+        f"tests: {report.verdict}: {report.why}",
+        f"{size.files} files, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
+        f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
+    ]
+    if skipped:
+        facts.append(skipped)
+    if report.fixed:
+        facts.append(f"{len(report.fixed)} tests failed before and pass now: {', '.join(report.fixed[:5])}")
+    if report.failed_before and report.verdict == "no_new_failures":
+        facts.append(f"failing before and still: {', '.join(report.failed_before[:5])}")
+    if report.new_failures:
+        facts.append(f"NEW failures: {', '.join(report.new_failures[:10])}")
+    if report.tests_added:
+        facts.append(f"tests added by the tester: {names(report.tests_added)}")
+    if report.left_out:
+        facts.append(f"left out, because the tester may only write tests: {names(report.left_out)}")
+    if kept_outside:
+        facts.append(f"outside the plan, kept after a decision: {names(kept_outside)}")
+    risk, reasons = risk_of(frozen, report, kept_outside)
+    return Ask(
+        kind="change",
+        title=f"approve the change: {first_line(frozen.subject.message)}",
+        subject=frozen.subject.stored().decode(),
+        facts=tuple(facts),
+        narrative=frozen.subject.message,
+        risk=f"{risk}: {'; '.join(reasons)}",
+        intents=(frozen.intent,),
+    )
+
+
+SHOWN = 20
+"""Names that one fact shows; the plan, the diff and the listing have all."""
+
+SUBJECT_LIMIT = 48 * 1024
+LARGE_LINES = 400
+
+
+def names(paths: Sequence[str], count: int | None = None) -> str:
+    """The first of some names, and how many there are besides; `count` where not all are given."""
+    left = max(count or 0, len(paths)) - SHOWN
+    return ", ".join(paths[:SHOWN]) + (f" and {left} more" if left > 0 else "")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a change is, over all its files."""
+
+    files: int
+    added: int
+    removed: int
+    binary: int
+    runs_itself: tuple[str, ...]
+
+
+def size_of(frozen: Frozen) -> Size:
+    """From the counts where not every file is named, else from the files."""
+    counts, files = frozen.counts, frozen.files
+    if counts is not None:
+        return Size(counts.files, counts.added, counts.removed, counts.binary, counts.runs_itself)
+    return Size(
+        files=len(files),
+        added=sum(one.added or 0 for one in files),
+        removed=sum(one.removed or 0 for one in files),
+        binary=sum(one.added is None for one in files),
+        runs_itself=tuple(one.path for one in files if one.runs_itself)[:5],
+    )
+
+
+def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """low, medium or high with the reasons, from facts alone: reversibility, tests, size, files that run by themselves."""
+    reasons = ["a pushed branch can be deleted again", "the change was written by agents that read the repository"]
+    level = 0
+    if report.verdict != "passed":
+        level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
+    size = size_of(frozen)
+    lines = size.added + size.removed
+    if lines > LARGE_LINES or size.binary:
+        level, reasons = max(level, 1), [*reasons, f"{lines} lines changed, or files that are not text"]
+    if size.runs_itself:
+        level, reasons = 2, [*reasons, f"runs by itself or steers agents: {', '.join(size.runs_itself)}"]
+    if kept_outside:
+        level, reasons = max(level, 1), [*reasons, "files outside the plan were changed"]
+    return ("low", "medium", "high")[level], tuple(reasons)
+
+
+def stuck_gate(title: str, facts: tuple[str, ...], on_approve: str, context: Contract | None, narrative: str = "") -> Ask:
+    """Something does not converge: a person decides with the context gathered."""
+    subject = context.stored().decode() if context is not None else "\n".join((title, *facts))
+    return Ask(kind="stuck", title=title, subject=subject, facts=(*facts, *_what_verbs_do(on_approve)), narrative=narrative)
+
+
+def outside_gate(changes: tuple[ChangeSet, ...]) -> Ask:
+    """Files were changed that the plan does not name."""
+    facts = tuple(f"{change.item}: {outside_of(change)}" for change in changes if change.outside)
+    return Ask(
+        kind="conflict",
+        title="files outside the plan were changed",
+        subject=_subject_of(changes),
+        facts=(*facts, *_what_verbs_do("keep these files in the change")),
+    )
+
+
+def textual_gate(item: str, files: tuple[str, ...], changes: tuple[ChangeSet, ...]) -> Ask:
+    """Two items changed the same lines."""
+    return Ask(
+        kind="conflict",
+        title=f"{item} and an item before it changed the same lines",
+        subject=_subject_of(changes),
+        facts=(f"in conflict: {names(files)}", *_what_verbs_do(f"do {item} again on top of the others")),
+    )
+
+
+def outside_of(change: ChangeSet) -> str:
+    """The names of files that were not meant to change."""
+    return names(change.outside, change.counts.outside if change.counts else None)
+
+
+def _subject_of(changes: tuple[ChangeSet, ...]) -> str:
+    """What is decided on: the changes as they are; where that is long, without names, by the digests of tree and patch."""
+    whole = "\n".join(change.stored().decode() for change in changes)
+    if len(whole) <= SUBJECT_LIMIT:
+        return whole
+    return "\n".join(slim(change).stored().decode() for change in changes)
+
+
+def slim(change: ChangeSet) -> ChangeSet:
+    """A change by what it is made of, without what is said about it."""
+    return change.model_copy(update={"summary": "", "files": (), "outside": ()})
+
+
+def _what_verbs_do(on_approve: str) -> tuple[str, ...]:
+    return (f"approve: {on_approve}", "request_changes: your note goes back to the planner or writer", "reject: the run ends")
+
+
+def feedback_of(decided: Decided) -> Feedback:
+    """A person's request as structured input for an agent."""
+    return Feedback(source=decided.by, about=decided.gate, text=decided.note)
+
+
+def tests_feedback(report: TestReport) -> Feedback:
+    """Failed checks as structured input for the writer. Without how long they took: the same failure is the same task."""
+    tails = "\n".join(f"$ {run.command} (exit code {run.exit_code})\n{run.tail}" for run in report.runs if not run.green)
+    text = f"{report.why}\nnew failures: {', '.join(report.new_failures[:50]) or '-'}\n{tails}"
+    return Feedback(source="checks", about="test", text=_TOOK.sub(r"\1…", text)[:8000])
+
+
+def check_of(decided: Decided, base: Base, plan: Plan) -> str | None:
+    """The check that counts after the plan was approved; 'none' was said on purpose."""
+    said = decided.answers.get("check", "").strip()
+    if said:
+        return None if said.lower() == "none" else said
+    return base.check or plan.check
+
+
+def first_line(text: str) -> str:
+    """The first line, cut for a title."""
+    return (text.strip().splitlines() or ["-"])[0][:120]

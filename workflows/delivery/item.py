@@ -1,0 +1,72 @@
+"""One work item: a writer in a workspace of its own. The child workflow of Delivery's write and rework stages."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from activities.repositories.work import Work
+from contracts.delivery.writing import WriteItemInput, WriteSummary
+from contracts.handoff import Handoff
+from contracts.repositories import ChangeSet, CollectChanges, WorkspaceUse
+from workflows.kit.ask import Step, ask, cause_of, made_by_us
+from workflows.kit.kit import Kit
+from workflows.kit.options import WORK
+from workflows.kit.parking import Stopped
+
+
+@workflow.defn(name="WriteItem")
+class WriteItem:
+    """Ask the writer, then read from the workspace what it really changed."""
+
+    def __init__(self) -> None:
+        self.kit = Kit(("clarify", "stuck"))
+
+    @workflow.run
+    async def run(self, asked: WriteItemInput) -> Handoff[Any]:
+        """The item's handoff: its body is the change as computed, its outcome the writer's."""
+        self.kit.join(asked)
+        self.kit.stage = "write"
+        item = asked.task.item
+        self.kit.note(f"started on {item.id}", item.intent, f"the {asked.agent} changes {', '.join(item.files)}")
+        try:
+            return await self._write(asked)
+        except (ActivityError, Stopped) as error:
+            if isinstance(error, ActivityError) and is_cancelled_exception(error):
+                raise
+            reason = error.reason if isinstance(error, Stopped) else f"the workspace could not be used: {cause_of(error)}"
+            self.kit.note(f"gave up on {item.id}", reason)
+            await self.kit.leave()
+            return made_by_us(self.kit.ref, "coordinator", "could_not", reason)
+
+    async def _write(self, asked: WriteItemInput) -> Handoff[Any]:
+        kit, item = self.kit, asked.task.item
+        use = WorkspaceUse(
+            name=f"{kit.ref.trace}/{kit.ref.path}", ref=asked.start, check=asked.check, environment=asked.environment
+        )
+        step = await ask(kit, "write", asked.agent, asked.task, WriteSummary, inputs=asked.inputs, workspace=use)
+        change = await self._collect(step, item.id, item.files)
+        handoff = step.handoff
+        kit.note(
+            f"{item.id} is {handoff.outcome}: {_files(change)}",
+            handoff.reason or (handoff.body.summary if handoff.body else ""),
+            "the coordinator puts it together with the others",
+        )
+        await kit.leave()
+        body = change.model_dump(mode="json") if change.files else None
+        update: dict[str, Any] = {"body": body, "contract_name": ChangeSet.contract, "inputs": (*handoff.inputs, handoff.id)}
+        if handoff.outcome == "done" and body is None:
+            update |= {"outcome": "could_not", "reason": f"the {asked.agent} says it is done and changed no file"}
+        return Handoff[Any].model_validate(handoff.model_dump() | update)
+
+    async def _collect(self, step: Step[WriteSummary], item: str, files: tuple[str, ...]) -> ChangeSet:
+        assert step.workspace is not None
+        summary = step.handoff.body.summary if step.handoff.body else step.handoff.reason
+        request = CollectChanges(run=self.kit.ref, workspace=step.workspace, item=item, summary=summary, allowed=files)
+        return await self.kit.do(Work.collect_changes, request, f"workspace: read what {item} changed", **WORK)
+
+
+def _files(change: ChangeSet) -> str:
+    counts = change.counts
+    files, others = (counts.files, counts.outside) if counts else (len(change.files), len(change.outside))
+    return f"{files} files changed" + (f", {others} outside its plan" if others else "")

@@ -1,0 +1,128 @@
+"""Delivery's testing: the tester adds tests, the checks really run, and the writer mends what they show."""
+
+from dataclasses import replace
+
+from activities.repositories.work import Work
+from contracts.delivery.plan import WorkItem
+from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
+from contracts.people import Feedback
+from contracts.repositories import ChangeSet, CheckRun, CollectChanges, WorkspaceRef, WorkspaceUse
+from workflows.delivery import gates as gates
+from workflows.delivery.course import Course, Ended, Tested, Written, with_patches
+from workflows.delivery.writing import write_again
+from workflows.kit.ask import ask
+from workflows.kit.gate import gate
+from workflows.kit.options import LEDGER, WORK
+
+TESTS = (
+    *("test/*", "tests/*", "*/test/*", "*/tests/*", "test_*.py", "*/test_*.py"),
+    *(f"*_test.{end}" for end in ("py", "go", "rb", "rs", "c", "cc", "cpp", "dart", "exs", "php")),
+    *(f"*{mark}.{end}" for mark in (".test", ".spec") for end in ("js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts")),
+    "*_spec.rb",
+)
+"""Files that the tester may write: the sources of tests."""
+
+NO_TESTS = (".*", "*/.*")
+"""Hidden files and folders are not for the tester: they steer other programs (`.github/workflows/x.test.yml`)."""
+
+
+async def test_and_rework(course: Course, written: Written) -> Tested:
+    """Test, and let the writer mend what fails, at most as often as asked; then a person decides how it goes on."""
+    rounds = 0
+    if written.asked_again is not None:
+        written = await _rework(course, written, written.asked_again)
+    while True:
+        tested = await _test(course, written)
+        report = tested.judged.report
+        if report.verdict != "failed":
+            return tested
+        feedback = gates.tests_feedback(report)
+        if rounds >= course.asked.rework:
+            asked = await _person_decides(course, tested, rounds)
+            if asked is None:
+                return tested
+            feedback = asked
+        rounds += 1
+        course.kit.note(f"rework round {rounds}", report.why, "the writer mends what the checks show")
+        written = await _rework(course, replace(written, ref=tested.ref), feedback)
+
+
+async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedback | None:
+    """After the last round: one more with a person's words, None to go to the change gate as it is, or the end."""
+    report = tested.judged.report
+    facts = (report.why, f"{rounds} rounds of rework did not mend it", f"new failures: {', '.join(report.new_failures) or '-'}")
+    asked = gates.stuck_gate("the checks still fail", facts, "show the change as it is at the change gate", report)
+    decided = await gate(course.kit, asked)
+    if decided.verb == "approve":
+        return None
+    if decided.verb != "request_changes":
+        raise Ended("could_not", f"the checks fail: {report.why}")
+    return gates.feedback_of(decided)
+
+
+async def _rework(course: Course, written: Written, feedback: Feedback) -> Written:
+    """The writer on the whole change, with the files of all items."""
+    kit, plan = course.kit, written.agreed.plan
+    number = kit.asked["rework"] = kit.asked.get("rework", 0) + 1
+    item = WorkItem(
+        id=f"rework-{number}",
+        intent=f"Mend what the feedback names in the change as it is now: {plan.summary[:1500]}",
+        files=written.files[:50],
+        settings=(),
+        acceptance=written.agreed.acceptance[:20],
+        depends_on=(),
+    )
+    kit.enter("rework", "the writer mends the change")
+    change = await write_again(course, written.agreed, item, feedback, written.ref, "rework")
+    return replace(written, ref=with_patches(written.ref, [change]), asked_again=None)
+
+
+async def _test(course: Course, written: Written) -> Tested:
+    """The tester adds tests, then the checks really run. The verdict comes from the runs alone."""
+    kit = course.kit
+    kit.enter("test", "the tester tries to break the change")
+    path = f"test/{kit.asked.get('tester', 0) + 1}"
+    use = WorkspaceUse(
+        name=f"{kit.ref.trace}/{path}",
+        ref=written.ref,
+        check=written.agreed.check,
+        environment=course.asked.environment,
+    )
+    task = await _task(course, written, use)
+    step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, workspace=use)
+    notes = step.handoff.body.summary if step.handoff.body else f"{step.handoff.outcome}: {step.handoff.reason}"
+    collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
+    collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
+    added = await kit.do(Work.collect_changes, collect, "workspace: read what the tester added", **WORK)
+    ref = with_patches(written.ref, [added])
+    judged = await _judge(course, written, ref, added, notes)
+    following = "the writer mends it, or a person decides" if judged.report.verdict == "failed" else "a person looks at it"
+    kit.note(f"tests: {judged.report.verdict}", judged.report.why, following)
+    return Tested(ref, judged)
+
+
+async def _task(course: Course, written: Written, use: WorkspaceUse) -> TestTask:
+    look = _collect(course, use, "change", "", ("*",))
+    shown = await course.kit.do(Work.describe_change, look, "git: show the change to the tester", **WORK)
+    return TestTask(
+        instruction=course.asked.instruction,
+        acceptance=written.agreed.acceptance,
+        files=shown.files,
+        diff=shown.diff,
+        check=written.agreed.check,
+    )
+
+
+def _collect(course: Course, use: WorkspaceUse, item: str, summary: str, allowed: tuple[str, ...]) -> CollectChanges:
+    return CollectChanges(run=course.kit.ref, workspace=use, item=item, summary=summary, allowed=allowed)
+
+
+async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: ChangeSet, notes: str) -> Judged:
+    runs: tuple[CheckRun, ...] = ()
+    base: CheckRun | None = None
+    if written.agreed.check is not None:
+        runs = (await course.run_checks(ref, written.agreed.check, "checks: run on the change"),)
+        base = await course.run_base(written.agreed.check)
+    something = added if added.files or added.outside else None
+    request = Judge(run=course.kit.ref, runs=runs, base=base, added=something, tester_notes=notes)
+    return await course.kit.do(Work.judge_checks, request, "checks: compare with the base", **LEDGER)

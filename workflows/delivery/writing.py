@@ -1,0 +1,152 @@
+"""Delivery's writing: one child workflow per item, side by side, then all of them on one tree."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from activities.repositories.work import Work
+from contracts.delivery.plan import PlanItem, WorkItem, ancestors
+from contracts.delivery.writing import WriteItemInput, WriteTask
+from contracts.handoff import Handoff
+from contracts.inputs import RunContext
+from contracts.people import Feedback
+from contracts.repositories import ChangeSet, Integrate, Integrated, WorkspaceRef
+from workflows.delivery import gates as gates
+from workflows.delivery.course import Agreed, Course, Ended, Written, go_on_only_if_approved, with_patches
+from workflows.delivery.item import WriteItem
+from workflows.kit.fan_out import Child, fan_out
+from workflows.kit.gate import gate
+from workflows.kit.kit import Kit
+from workflows.kit.options import WORK
+
+SIDE_BY_SIDE = 4
+CHILD_DEADLINE = timedelta(days=7)
+"""Longer than any gate a writer can open; the agent's own limits end its work long before."""
+
+Make = Callable[[RunContext, dict[str, Handoff[Any]]], WriteItemInput]
+
+
+async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Written:
+    """The plan's items on one tree, or what the planner has to do differently. People decide what is not clear-cut."""
+    kit = course.kit
+    kit.enter("write", "the writers change the files that the plan names")
+    if agreed.check is not None:
+        course.run_base(agreed.check)
+    written = Written(agreed, course.start)
+    handoffs = await _write(course, agreed, number)
+    replan = await _route_unfinished(kit, handoffs)
+    if replan is not None:
+        return replace(written, replan=replan)
+    changes = tuple(change for one in handoffs.values() if (change := one.read_as(ChangeSet)) is not None)
+    if not changes:
+        raise Ended("could_not", "the writers changed nothing")
+    outside = tuple(path for change in changes for path in change.outside)
+    if outside:
+        decided = await gate(kit, gates.outside_gate(changes))
+        if decided.verb == "request_changes":
+            return replace(written, replan=gates.feedback_of(decided))
+        go_on_only_if_approved(decided, f"files outside the plan: {gates.names(outside)}")
+    return await _integrate(course, replace(written, kept_outside=outside), changes, number)
+
+
+async def _write(course: Course, agreed: Agreed, number: int) -> dict[str, Handoff[Any]]:
+    plan = agreed.plan
+    before, ordered = ancestors(plan.items), plan.ordered()
+
+    def child(item: PlanItem) -> Child[WriteItemInput]:
+        after = tuple(other.id for other in ordered if other.id in before[item.id])
+        task = WriteTask(item=item.work, instruction=course.asked.instruction, plan_summary=plan.summary)
+        return Child(item.id, after, _input(course, agreed, task, course.start, after))
+
+    return await fan_out(
+        course.kit,
+        f"write/{number}",
+        WriteItem.run,
+        [child(item) for item in ordered],
+        limit=SIDE_BY_SIDE,
+        deadline=CHILD_DEADLINE,
+        summary="writer: change",
+    )
+
+
+def _input(course: Course, agreed: Agreed, task: WriteTask, start: WorkspaceRef, after: Sequence[str] = ()) -> Make:
+    """Makes the child's input: it starts from the start with the patches of all that it comes after."""
+
+    def make(context: RunContext, done: dict[str, Handoff[Any]]) -> WriteItemInput:
+        changes = [change for name in after if (change := done[name].read_as(ChangeSet)) is not None]
+        return WriteItemInput(
+            context=context,
+            task=task,
+            start=with_patches(start, changes),
+            check=agreed.check,
+            environment=course.asked.environment,
+            agent=agreed.agent,
+            inputs=(*agreed.sources, *(done[name].id for name in after)),
+        )
+
+    return make
+
+
+async def _route_unfinished(kit: Kit, handoffs: dict[str, Handoff[Any]]) -> Feedback | None:
+    """Items that are unsure or could not go to a person: go on with what there is, plan again, or end."""
+    open_ones = {name: one for name, one in handoffs.items() if one.outcome != "done"}
+    if not open_ones:
+        return None
+    facts = tuple(f"{name} is {one.outcome}: {one.reason}" for name, one in open_ones.items())
+    title = f"{len(open_ones)} of {len(handoffs)} items are not done"
+    decided = await gate(kit, gates.stuck_gate(title, facts, "go on with what there is", None))
+    if decided.verb == "request_changes":
+        return gates.feedback_of(decided)
+    go_on_only_if_approved(decided, "; ".join(facts))
+    return None
+
+
+async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet, ...], number: int) -> Written:
+    """All items on one tree, in the plan's order. Items that changed the same lines are never merged by guessing."""
+    kit = course.kit
+    kit.enter("integrate", "the items are put together in order")
+    for attempt in range(1, len(changes) + 1):
+        request = Integrate(run=kit.ref, start=written.ref, changes=tuple(gates.slim(change) for change in changes))
+        integrated = await kit.do(Work.integrate, request, "git: put the items together", **WORK)
+        if not integrated.conflict_item:
+            patches = (integrated.patch.digest,) if integrated.patch else ()
+            return replace(written, ref=written.ref.model_copy(update={"patches": patches}))
+        decided = await gate(kit, gates.textual_gate(integrated.conflict_item, integrated.conflicts, changes))
+        if decided.verb == "request_changes":
+            return replace(written, replan=gates.feedback_of(decided))
+        go_on_only_if_approved(decided, f"{integrated.conflict_item} conflicts with an earlier item")
+        changes = await _redo(course, written, changes, integrated, f"integrate/{number}.{attempt}")
+    raise Ended("could_not", "the items still change the same lines after each was done again")
+
+
+async def _redo(
+    course: Course, written: Written, changes: tuple[ChangeSet, ...], integrated: Integrated, path: str
+) -> tuple[ChangeSet, ...]:
+    """Do one item again on top of those before it."""
+    position = next(at for at, change in enumerate(changes) if change.item == integrated.conflict_item)
+    item = next(one for one in written.agreed.plan.items if one.id == integrated.conflict_item).work
+    text = f"items before yours changed the same lines of {', '.join(integrated.conflicts)}; do yours on top of them"
+    feedback = Feedback(source="integration", about=item.id, text=text)
+    start = with_patches(written.ref, changes[:position])
+    change = await write_again(course, written.agreed, item, feedback, start, path)
+    return (*changes[:position], change, *changes[position + 1 :])
+
+
+async def write_again(
+    course: Course, agreed: Agreed, item: WorkItem, feedback: Feedback, start: WorkspaceRef, path: str
+) -> ChangeSet:
+    """One writer, once more, with feedback. Raises `Ended` where it could not."""
+    task = WriteTask(item=item, instruction=course.asked.instruction, plan_summary=agreed.plan.summary, feedback=(feedback,))
+    child = Child(item.id, (), _input(course, agreed, task, start))
+    handoffs = await fan_out(
+        course.kit, path, WriteItem.run, [child], limit=1, deadline=CHILD_DEADLINE, summary="writer: change again"
+    )
+    handoff = handoffs[item.id]
+    change = handoff.read_as(ChangeSet)
+    if handoff.outcome != "done" or change is None:
+        raise Ended("could_not", f"{item.id} could not be done again: {handoff.reason}")
+    if change.outside:
+        decided = await gate(course.kit, gates.outside_gate((change,)))
+        go_on_only_if_approved(decided, f"files outside the plan: {gates.outside_of(change)}")
+    return change
