@@ -246,7 +246,7 @@ def test_reservations_of_before_they_named_their_run_are_found_by_their_turn(led
     ledger.tx_now(lambda connection: connection.execute(update(reservation).values(**nameless)))
     assert parts(ledger, book) == {"useful": 40, "retried": 50}
     found = ledger.read_now(spending.spending, EVER, "agent")
-    assert {name: sums.spent for name, sums in found.groups.items()} == {"planner@v1": 90, spent.UNKNOWN: 7}
+    assert {name: sums.spent for name, sums in found.groups.items()} == {"planner@v1": 90, spending.UNKNOWN: 7}
 
 
 def test_money_counts_in_the_time_in_which_it_was_reserved(ledger: Ledger) -> None:
