@@ -68,16 +68,16 @@ class BenchStages:
     async def run(self, asked: BenchInput) -> str:
         """The last agent's answer."""
         kit = self.kit
-        kit.begin_with_first_step("Delivery", asked, tuple(agent for _, agent in STAGES))
+        await kit.begin(asked, tuple(agent for _, agent in STAGES))
         before: tuple[str, ...] = ()
         text = ""
         for stage, agent in STAGES:
             kit.enter(stage, f"{agent} answers")
             step = await ask(kit, stage, agent, BenchTask(instruction=asked.instruction), BenchNote, inputs=before)
-            text = step.handoff.result.text
+            text = step.needed().text
             kit.note(f"{stage} is {step.handoff.outcome}", text, "the next stage")
             before = (step.handoff.id,)
-        await kit.finish("done", BenchNote(text=text).model_dump_json(), "done")
+        await kit.finish("done", BenchNote(text=text).model_dump_json())
         return text
 
 
@@ -91,11 +91,11 @@ class BenchLoop:
     @workflow.run
     async def run(self, asked: BenchInput) -> str:
         """The agent's answer. Fails where the loop ended in anything else: its bytes would mean nothing."""
-        await self.kit.begin("Delivery", asked, (LOOPER,))
+        await self.kit.begin(asked, (LOOPER,))
         self.kit.enter("loop", "the agent reads part after part")
         step = await ask(self.kit, "loop", LOOPER, BenchTask(instruction=asked.instruction), BenchNote)
-        text = step.handoff.result.text
-        await self.kit.finish("done", BenchNote(text=text).model_dump_json(), "done")
+        text = step.needed().text
+        await self.kit.finish("done", BenchNote(text=text).model_dump_json())
         return text
 
 
@@ -110,10 +110,10 @@ class BenchGate:
     @workflow.run
     async def run(self, asked: BenchInput) -> str:
         """What the person said to do."""
-        await self.kit.begin("Delivery", asked, (LOOPER,))
+        await self.kit.begin(asked, (LOOPER,))
         self.kit.enter("plan", "a person decides")
         decided = await gate(self.kit, Ask(kind="plan", title=asked.instruction, subject=asked.instruction))
-        await self.kit.finish("done", BenchNote(text=decided.verb).model_dump_json(), "done")
+        await self.kit.finish("done", BenchNote(text=decided.verb).model_dump_json())
         return decided.verb
 
     def _parked(self, *_: object) -> bool:
@@ -132,10 +132,10 @@ class BenchPaid:
     async def run(self, asked: BenchInput) -> str:
         """How the step ended."""
         _, agent = STAGES[0]
-        await self.kit.begin("Delivery", asked, (agent,))
+        await self.kit.begin(asked, (agent,))
         await workflow.wait_condition(lambda: self.told)
         step = await ask(self.kit, "answer", agent, BenchTask(instruction=asked.instruction), BenchNote)
-        await self.kit.finish("done", step.handoff.result.model_dump_json(), "done")
+        await self.kit.finish("done", step.needed().model_dump_json())
         return step.handoff.outcome
 
     @workflow.signal

@@ -17,6 +17,9 @@ step once more, after one that ended unsure."""
 
 Risk = Literal["low", "medium", "high"]
 
+Effort = Literal["full", "auto"]
+"""auto: a small model looks at the task first, and what it does not need is skipped."""
+
 
 def _is_none(value: object) -> bool:
     return value is None

@@ -1,6 +1,8 @@
 """What workflows are started with: by people (`PipelineInput`), and by their parent (`ChildInput`)."""
 
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
@@ -21,11 +23,28 @@ Continued = SkipJsonSchema[Carried | None]
 """What a run hands to itself when it continues as new: in no schema, and refused where a person types it."""
 
 
+@dataclass(frozen=True)
+class Typed:
+    """How a field of an input is typed on the command line: a short flag, and a path that has to be there.
+
+    repository: a path to a git repository, or a URL. folder and file: a path. Paths become absolute before the run starts,
+    because a worker has another current folder.
+    """
+
+    flag: str = ""
+    path: Literal["", "repository", "folder", "file"] = ""
+
+
 class PipelineInput(Input):
-    """What every pipeline's input has. Only the accountable owner is needed, and policy may name a default for it."""
+    """What every pipeline's input has. Only the accountable owner is needed, and policy may name a default for it.
+
+    A pipeline's own input says what one of its runs is called (`label`) and what it was asked (`asks`).
+    """
 
     owner: Line | None = Field(default=None, max_length=200, description="the accountable person; None: policy's default owner")
-    project: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    project: Annotated[str, Typed("-p")] = Field(
+        default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="project that the run belongs to"
+    )
     request_key: Line | None = Field(
         default=None, max_length=200, description="unique per project; None: every start is a new request"
     )
@@ -34,6 +53,14 @@ class PipelineInput(Input):
     )
     risk: Risk = Field(default="low", description="what is at stake; a class of routes.toml may demand better models for it")
     carried: Continued = Field(default=None, exclude_if=_is_none)
+
+    def label(self) -> str:
+        """A short word for the run's id, in small letters, digits and hyphens: `shop` in `deliver-shop-0001`."""
+        return self.project.lower()
+
+    def asks(self) -> str:
+        """What was asked for, as people see it in lists; its first line is the run's summary in Temporal."""
+        return ""
 
 
 class RunContext(Contract, name="run_context/1"):

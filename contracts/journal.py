@@ -4,26 +4,29 @@ from typing import Any
 
 from pydantic import Field
 
+from contracts.agents import Effort, Risk
 from contracts.base import Contract
 from contracts.gates import GateKind, Refusal
-from contracts.runs import Pipeline, Request
+from contracts.runs import Request
 
 
 class BeginRun(Request, name="begin_run/1"):
     """Ask for the run row, the pinned release and the pinned policy."""
 
-    pipeline: Pipeline
+    pipeline: str = Field(description="workflow type")
     run_id: str
     input: dict[str, Any]
     owner: str | None
     request_key: str | None
+    risk: Risk = "low"
+    effort: Effort | None = Field(default=None, description="None: policy's default")
     ceiling_micros: int | None
     agents: tuple[str, ...]
     auto: tuple[str, ...] = Field(default=(), description="agents that only `effort: auto` needs")
     gates: tuple[GateKind, ...]
     actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
     next: str = Field(default="", description="what happens first, for the feed")
-    story: int = Field(default=1, description="the newest story that the workflow's code knows")
+    changes: tuple[str, ...] = Field(default=(), description="named changes that the workflow's code knows")
 
 
 class Record(Request, name="record/1"):

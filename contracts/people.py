@@ -1,8 +1,10 @@
 """What people say to agents: a request for something different, and the answer to a question."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
-from contracts.base import Contract
+from contracts.base import Contract, canonical
 
 
 class Feedback(Contract):
@@ -19,3 +21,8 @@ class Clarified(Contract):
     question: str
     answer: str
     by: str
+
+
+def stored_answers(answers: Sequence[Clarified]) -> bytes:
+    """The bytes under which answers are kept and digested, in the order in which they were given."""
+    return canonical([one.model_dump(mode="json") for one in answers])

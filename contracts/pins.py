@@ -8,10 +8,7 @@ from contracts.gates import GatePolicy
 
 
 class Began(Contract, name="began/1", brief=True):
-    """What a run goes by from here on. `duplicate_of` names the run that has this request key already, else None.
-
-    `kept` says that the run's row has all of this, so that a request need not say it again.
-    """
+    """What a run goes by from here on. `duplicate_of` names the run that has this request key already, else None."""
 
     owner: str
     ceiling_micros: int
@@ -19,6 +16,7 @@ class Began(Contract, name="began/1", brief=True):
     agents: dict[str, AgentPin]
     gates: dict[str, GatePolicy]
     duplicate_of: str | None = None
-    kept: bool = False
     kept_back: PerMille = Field(default=0, description="of the run's ceiling, for what comes after its children")
-    story: int = Field(default=1, description="what the run tells to its end: see workflows/kit/story.py")
+    changes: tuple[str, ...] = Field(
+        default=(), description="named changes that count in this run: see workflows/kit/changes.py"
+    )

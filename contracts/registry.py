@@ -1,62 +1,45 @@
-"""Every contract that crosses a boundary, by hand. Golden schemas, `baton contracts` and agent files go by this list."""
+"""Every contract that crosses a boundary. Golden schemas, `baton contracts` and agent files go by this list."""
 
 from contracts.actions import GitPush, Receipt
 from contracts.agents import AgentPin
 from contracts.base import Contract
 from contracts.carried import Carried
-from contracts.delivery.change import ChangeSubject, Frozen
-from contracts.delivery.plan import Plan, PlanTask, PlanV1
-from contracts.delivery.run import DeliveryInput, DeliveryReport, DeliveryStatus
-from contracts.delivery.sizing import Routing, RoutingTask
-from contracts.delivery.testing import Judged, TestNotes, TestReport, TestTask
-from contracts.delivery.writing import WriteItemInput, WriteSummary, WriteTask
 from contracts.errors import NewerVersion, NotFound
 from contracts.gates import Decided, Decision, GateView
 from contracts.inputs import RunContext
 from contracts.money import CeilingRefused
 from contracts.pins import Began
+from contracts.pipelines import PIPELINES
+from contracts.reports import RunStatus
 from contracts.repositories import Base, ChangeSet, CheckRun, Integrated, WorkspaceRef
 from contracts.runs import FeedLine
 from contracts.turns import ToolDone, Turn
 from contracts.wire import WIRE
 
-CONTRACTS: tuple[type[Contract], ...] = (
+SHARED: tuple[type[Contract], ...] = (
     AgentPin,
     Base,
     Began,
     Carried,
     CeilingRefused,
     ChangeSet,
-    ChangeSubject,
     CheckRun,
     Decided,
     Decision,
-    DeliveryInput,
-    DeliveryReport,
-    DeliveryStatus,
     FeedLine,
-    Frozen,
     GateView,
     GitPush,
     Integrated,
-    Judged,
-    Plan,
-    PlanTask,
-    PlanV1,
     Receipt,
-    Routing,
-    RoutingTask,
     RunContext,
-    TestNotes,
-    TestReport,
-    TestTask,
+    RunStatus,
     ToolDone,
     Turn,
     WorkspaceRef,
-    WriteItemInput,
-    WriteSummary,
-    WriteTask,
 )
+"""What more than one pipeline hands on. The pipelines' own stand with them."""
+
+CONTRACTS: tuple[type[Contract], ...] = (*SHARED, *(contract for pipeline in PIPELINES for contract in pipeline.contracts))
 
 EVERY = (*CONTRACTS, *WIRE)
 """All that has a golden schema."""

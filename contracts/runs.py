@@ -28,7 +28,6 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 }
 """The allowed moves. A finished run never moves again; a move to the state it is in changes nothing."""
 
-Pipeline = Literal["Delivery"]
 Importance = Literal["overview", "detail", "alert"]
 """`alert`: somebody should look, although nothing waits for them at a gate."""
 

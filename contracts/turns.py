@@ -7,10 +7,9 @@ from pydantic import Field
 from contracts.agents import AgentRef, Choice, When
 from contracts.base import Contract, Digest, PerMille
 from contracts.conversation import Usage
-from contracts.handoff import Claim, Handoff, Outcome, Question
-from contracts.journal import BeginRun
+from contracts.handoff import Claim, Outcome, Question
 from contracts.money import Part
-from contracts.pins import Began
+from contracts.people import Clarified
 from contracts.repositories import WorkspaceUse
 from contracts.runs import Request
 
@@ -21,7 +20,6 @@ class CallModel(Request, name="call_model/1"):
     A run whose row has its pins names the agent alone: `agent`, `choices` and `key` follow from the ledger.
     """
 
-    begin: BeginRun | None = Field(default=None, description="let the run in first, in the same transaction")
     name: str = Field(default="", description="the agent, as the run pinned it")
     key: str = ""
     agent: AgentRef | None = None
@@ -29,6 +27,7 @@ class CallModel(Request, name="call_model/1"):
     head: str = ""
     task_digest: str = Field(default="", description="of the task; empty: that of `task`")
     task: str | None = None
+    answers: tuple[Clarified, ...] = Field(default=(), description="what people have answered this agent so far")
     inputs: tuple[str, ...] = Field(default=(), description="handoffs that the task is made from")
     occurrence: int = 1
     beyond: bool = Field(default=False, description="a person lets this step go on although it is unusually large")
@@ -71,18 +70,14 @@ class Partial(Contract):
 class Turn(Contract, name="turn/1", brief=True):
     """One stored turn. Exactly one of `calls`, `answered` and `problem` says what to do next.
 
-    What the request named is not said again. `id`, `handoff` and `model` are there in histories of before.
+    What the request named is not said again.
     """
 
-    id: str = ""
-    began: Began | None = Field(default=None, description="what the run goes by, in the turn that let it in")
     calls: tuple[TurnCall, ...] = ()
     answered: Answered | None = None
-    handoff: Handoff[Any] | None = None
     problem: str | None = None
     usage: Usage
     usd_micros: int = 0
-    model: str = ""
     partial: Partial | None = Field(default=None, description="with the problem of a reply that had to be the last")
     cached: bool = Field(default=False, description="an equal call of before answered; nothing was asked or paid")
 
@@ -97,14 +92,8 @@ class RunTool(Request, name="run_tool/1"):
 
 
 class ToolDone(Contract, name="tool_done/1", brief=True):
-    """That a tool call has its stored result. A failed tool is a result, too.
+    """That a tool call has its stored result. A failed tool is a result, too. What the request named is not said again."""
 
-    What the request named is not said again; `turn`, `index` and `name` are there in histories of before.
-    """
-
-    turn: str = ""
-    index: int = 0
-    name: str = ""
     failed: bool = False
     state: Digest | None = Field(default=None, description="the workspace's state after an effect")
     repeated: bool = Field(default=False, description="an equal effect had just been done; nothing was done again")

@@ -4,8 +4,6 @@ from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
-from contracts.delivery.change import Freeze
-from contracts.delivery.testing import Judge
 from contracts.gates import AdmitDecision, Opened, OpenGate
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.repositories import CollectChanges, DropWorkspaces, Integrate, PrepareRepository, RunChecks, Shown
@@ -21,9 +19,7 @@ WIRE: tuple[type[Contract], ...] = (
     DropWorkspaces,
     FallBack,
     Finish,
-    Freeze,
     Integrate,
-    Judge,
     Keep,
     Kept,
     ModelsAway,

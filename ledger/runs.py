@@ -125,9 +125,9 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
 
 
 def find_pins(connection: Connection, trace: str) -> Began | None:
-    """What a run family pinned when it was let in; None where it was not, or by a release that did not keep all of it."""
+    """What a run family pinned when it was let in; None where it was not."""
     kept = _PINS.scalar(connection, of=trace)
-    return Began.read(kept) if kept is not None and '"kept"' in kept else None
+    return None if kept is None else Began.read(kept)
 
 
 def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:

@@ -1,5 +1,6 @@
 """What keeps a worker's workflows from being wedged by bad starts: an interceptor, and a catch-all for unknown types."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -15,13 +16,14 @@ from temporalio.worker import (
 
 from contracts.base import BODY_LIMIT, Contract
 from contracts.inputs import ChildInput, PipelineInput
+from contracts.pipelines import BY_WORKFLOW, PIPELINES
 from workflows.payloads import DATA_CONVERTER as DATA_CONVERTER
 
-KNOWN = ("Delivery",)
+KNOWN = tuple(one.workflow for one in PIPELINES)
 """Types that people start."""
 
-PARTS = ("WriteItem",)
-"""Types that only another workflow of ours starts."""
+PARTS = {part: one.workflow for one in PIPELINES for part in one.parts}
+"""Types that only another workflow of ours starts, with the one that does."""
 
 ID_LIMIT = 900
 """Bytes of a workflow id. The server takes 1000, and a child's longer id would fail its parent's task for ever."""
@@ -49,11 +51,12 @@ def _check_start(args: Sequence[Any]) -> None:
     if not (len(args) == 1 and isinstance(args[0], Contract)):
         # Null and raw bytes get here, too: their payloads are decoded without a look at the contract.
         got = f"{len(args)} inputs" if len(args) != 1 else type(args[0]).__name__
-        example = '{"repository": "…", "instruction": "…"}'
+        spec = BY_WORKFLOW.get(info.workflow_type)
+        example = json.dumps(dict(spec.example)) if spec else "{…}"
         _refuse(f"{info.workflow_type} takes exactly one JSON object as its input, like {example}, and got {got}")
     if info.workflow_type in PARTS and info.parent is None:
         # What it is handed besides its task (pins, limits, policy) is computed by its parent, and nobody else can know it.
-        _refuse(f"{info.workflow_type} is a part of a run and is not started by itself; start {' or '.join(KNOWN)}")
+        _refuse(f"{info.workflow_type} is a part of a run and is not started by itself; start {PARTS[info.workflow_type]}")
     _check_carried(args[0])
     size = len(args[0].model_copy(update={"carried": None}).stored()) if isinstance(args[0], PipelineInput) else 0
     if size > BODY_LIMIT:

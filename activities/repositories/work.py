@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.git import Mirror, Mirrors
+from activities.git import Mirror, Mirrors, NoRepository, RepositoryRefused, RevisionUnknown, TreeRefused
 from activities.repositories import verdict
 from activities.repositories.checks import Ran, run_check
 from activities.repositories.detection import detect_check
@@ -49,6 +49,9 @@ from ledger.db import Ledger
 
 T = TypeVar("T")
 
+INPUT_ERRORS = (NoRepository, RevisionUnknown, RepositoryRefused, TreeRefused)
+"""What is wrong with the repository or revision that a person named: only they can mend it."""
+
 DIFF_LIMIT = 12 * 1024
 """Characters of a diff that the tester is shown; it can read the files for the rest."""
 
@@ -75,11 +78,18 @@ class Work:
     async def prepare_repository(self, request: PrepareRepository) -> Base:
         """Fetch into our own mirror and say what the run starts from, and which check proves a change. Safe to call twice."""
         async with beating():
-            base = await self._guarded(asyncio.to_thread(self._prepare, request))
+            base = await self._guarded(self._prepared(request))
             if base.check is not None:
                 self._needs_sandbox()  # before anything is paid for that could not be checked in the end
             await commit_alone(self._ledger, request)
             return base
+
+    async def _prepared(self, request: PrepareRepository) -> Base:
+        """As `_prepare`. What the input names and cannot be used is a refused input, not a failure of ours."""
+        try:
+            return await asyncio.to_thread(self._prepare, request)
+        except INPUT_ERRORS as error:
+            raise ApplicationError(str(error), type="InputRefused", non_retryable=True) from None
 
     def _prepare(self, request: PrepareRepository) -> Base:
         mirror = self._mirrors.open(request.repository)

@@ -95,20 +95,18 @@ class Admission:
             policy_digest=self._policy.digest,
             agents=pins,
             gates={kind: self._policy.gate(kind) for kind in request.gates},
-            kept=True,
             kept_back=self._ceilings.kept_back,
-            story=request.story,
+            changes=request.changes,
         )
 
     def _agents(self, request: BeginRun) -> dict[str, AgentPin]:
         """The agents that the run names and all that can stand in for them, each with the models that may answer."""
         pins: dict[str, AgentPin] = {}
-        risk: Risk = request.input.get("risk", "low")
-        effort = request.input.get("effort") or self._policy.defaults.effort
+        effort = request.effort or self._policy.defaults.effort
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
             for agent in (asked, *chain_of(asked, self._catalogue.newest)):
-                pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, risk)))
+                pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, request.risk)))
         return pins
 
     def _allowed(self, agent: Agent, risk: Risk) -> tuple[Choice, ...]:

@@ -16,7 +16,7 @@ from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating
 from activities.running.shield import kept
-from activities.runs.admission import Admission, admitted_line, for_history
+from activities.runs.admission import Admission
 from activities.turns import compaction, prices, reply_cache
 from activities.turns.choices import Candidate
 from activities.turns.growth import GrowthHeld, Watch, size_of
@@ -35,9 +35,9 @@ from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.ids import turn_key, w3c_span_id
 from contracts.money import Ceilings
-from contracts.pins import Began
+from contracts.people import stored_answers
 from contracts.turns import CallModel, Turn
-from ledger import artifacts, feed, handoffs, turns
+from ledger import artifacts, handoffs, turns
 from ledger.db import Ledger
 from ledger.money import ceilings, spend
 from ledger.money.slices import Slice
@@ -82,17 +82,15 @@ class Models:
 
     async def _call(self, request: CallModel) -> Call:
         """The request with what it leaves to the ledger: the agent, the models that may answer, and the turn's key."""
-        begin, began = request.begin, None
         ref, choices = request.agent, request.choices
         if ref is None:
-            began = await (self._admission.of(request.run.trace) if begin is None else self._admission.pins(begin))
-            ref, choices = began.agents[request.name].ref, began.agents[request.name].choices
+            pinned = (await self._admission.of(request.run.trace)).agents[request.name]
+            ref, choices = pinned.ref, pinned.choices
         run, digest = request.run, request.task_digest or sha256((request.task or "").encode())
         key = request.key or turn_key(run.trace, run.path, request.head, ref.digest, digest)
         structlog.contextvars.bind_contextvars(span_id=w3c_span_id(run.trace, run.path, key))
         request = request.model_copy(update={"key": key, "task_digest": digest, "agent": ref, "choices": choices})
-        agent, began = self._catalogue.pinned(ref), began if begin is not None else None
-        return Call(request, ref, agent, began, _attempt_number(), await self._watch.bounds(ref.digest))
+        return Call(request, ref, self._catalogue.pinned(ref), _attempt_number(), await self._watch.bounds(ref.digest))
 
     async def _over_choices(self, call: Call) -> Turn:
         async def stored() -> bool:
@@ -109,8 +107,6 @@ class Models:
         unanswered = "released"
         try:
             started = await self._begin(call, candidate, reservation)
-            if call.began is not None:
-                self._admission.remember(call.request.run.trace, call.began)
             if isinstance(started, Turn):
                 return started
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
@@ -157,14 +153,11 @@ class Models:
         """Hold money for the call and read what it is made of; the stored turn where the call was made before."""
         request, agent, choice = call.request, call.agent, candidate.choice
         spend.lose_earlier(connection, request.key)
-        began = self._let_in(connection, call)
-        if began is not None and began.duplicate_of is not None:
-            return Turn(usage=Usage(), began=began)
         stored = turns.find(connection, request.key)
         if stored is not None:
             partial = partial_of(connection, self._ledger.files, request, stored)
             commit_riders(connection, request)
-            return turn_of(stored).model_copy(update={"began": began, "partial": partial})
+            return turn_of(stored).model_copy(update={"partial": partial})
         task = agent.takes.read(self._task(connection, request))
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
@@ -181,9 +174,7 @@ class Models:
         provider = self._providers[choice.provider].name
         tariff = prices.tariff(choice, self._catalogue.routes.prices)
         most = Usage(input=prices.estimate(prompt.model_dump_json().encode()), output=prompt.max_output_tokens)
-        started = Started(
-            prompt, candidate, provider, tariff, most, reservation, read, tainted, began, size, cache, len(made.fresh)
-        )
+        started = Started(prompt, candidate, provider, tariff, most, reservation, read, tainted, size, cache, len(made.fresh))
         answered = self._from_cache(connection, call, started)
         if answered is not None:
             return answered
@@ -211,18 +202,11 @@ class Models:
             return None
         return store_turn(connection, self._ledger.files, call, replace(started, origin=found.turn), found.reply, judged)
 
-    def _let_in(self, connection: Connection, call: Call) -> Began | None:
-        """Let the run in before its first call, so that its row and its ceiling are there. None where it is in."""
-        if call.began is None or call.request.begin is None:
-            return None
-        begin = call.request.begin.model_copy(update={"run": call.request.run.model_copy(update={"path": ""})})
-        began = self._admission.begin(connection, begin, call.began)
-        if began.duplicate_of is None:
-            feed.append(connection, begin.run, [admitted_line(begin, began)])
-        return for_history(began)
-
     def _task(self, connection: Connection, request: CallModel) -> bytes:
         files = self._ledger.files
+        if request.answers:
+            said = artifacts.put(connection, files, stored_answers(request.answers), "application/json")
+            artifacts.note_seen(connection, request.run.trace, request.run.path, said.digest, "answers", untrusted=False)
         if request.task is None:
             return artifacts.get(connection, files, request.task_digest)
         kept = artifacts.put(connection, files, request.task.encode(), "application/json")

@@ -20,6 +20,7 @@ from contracts.conversation import (
     UserMessage,
 )
 from contracts.handoff import Handoff
+from contracts.people import Clarified
 from contracts.text import for_model, one_line
 from contracts.turns import CallModel
 from ledger import turns
@@ -57,7 +58,7 @@ def model_request(
         occurrence=request.occurrence,
         turn=len(chain),
         system=system_text(agent, task),
-        messages=messages(task_text(agent, task, inputs), chain, results, request.finish, made.hidden),
+        messages=messages(task_text(agent, task, inputs, request.answers), chain, results, request.finish, made.hidden),
         tools=() if request.finish else agent.tool_specs,
         answer_name=answer_name(agent),
         answer_schema=agent.answer_schema,
@@ -75,10 +76,14 @@ def system_text(agent: Agent, task: Contract) -> str:
     return "\n".join([agent.render(task), *rules, "", PROTOCOL])
 
 
-def task_text(agent: Agent, task: Contract, inputs: Sequence[Handoff[Any]]) -> str:
-    """The first message: the task as JSON, then other agents' handoffs as labelled data."""
-    body = _data(task.model_dump(mode="json"))
-    return "\n\n".join([f"Task ({agent.file.takes})\n<data>\n{body}\n</data>", *(_data_block(one) for one in inputs)])
+def task_text(agent: Agent, task: Contract, inputs: Sequence[Handoff[Any]], answers: Sequence[Clarified] = ()) -> str:
+    """The first message: the task as JSON, then what people answered, then other agents' handoffs as labelled data."""
+    blocks = [f"Task ({agent.file.takes})\n<data>\n{_data(task.model_dump(mode='json'))}\n</data>"]
+    if answers:
+        blocks.append(
+            f"Answers of people to your questions\n<data>\n{_data([one.model_dump(mode='json') for one in answers])}\n</data>"
+        )
+    return "\n\n".join([*blocks, *(_data_block(one) for one in inputs)])
 
 
 def _data_block(handoff: Handoff[Any]) -> str:
@@ -117,7 +122,7 @@ def messages(
         if row.problem:
             said.extend(_repair(reply, row.problem))
         elif row.handoff:
-            said.append(UserMessage(text="Your questions have been answered: see `answers` in the task. Go on with the task."))
+            said.append(UserMessage(text="Your questions have been answered, beside the task. Go on with it."))
         elif reply.calls:
             said.append(_answers(reply, results.get(row.id, ()), hidden))
     if finish is not None:

@@ -18,7 +18,7 @@ from contracts.base import canonical, sha256
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.handoff import Answer, Handoff, Producer
 from contracts.ids import handoff_id
-from contracts.pins import Began
+from contracts.people import stored_answers
 from contracts.runs import Note
 from contracts.turns import Answered, CallModel, Turn, TurnCall
 from ledger import turns
@@ -28,12 +28,11 @@ from ledger.turns import NewTurn
 
 @dataclass(frozen=True)
 class Call:
-    """A request with nothing left open, its agent, and what the run will go by where this call lets it in."""
+    """A request with nothing left open, and its agent."""
 
     request: CallModel
     ref: AgentRef
     agent: Agent
-    began: Began | None
     attempt: int
     bounds: Bounds
 
@@ -52,7 +51,6 @@ class Started:
     reservation: str
     read: tuple[str, ...]
     taint: tuple[str, ...]
-    began: Began | None
     size: Size
     """Of the step before this call."""
     cache: str = ""
@@ -117,6 +115,8 @@ def read_in_chain(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The digests of what this conversation really read, and which untrusted sources flowed in."""
     digests = {request.task_digest}
+    if request.answers:
+        digests.add(sha256(stored_answers(request.answers)))
     taint = {name for one in inputs for name in one.taint}
     for rows in results.values():
         for row in rows:

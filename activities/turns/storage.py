@@ -11,9 +11,10 @@ from activities.turns import reply_cache
 from activities.turns.partial import keep_partial
 from activities.turns.replies import Judged, unsupported
 from activities.turns.results import Call, Started, body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
-from contracts.base import canonical
+from contracts.base import canonical, sha256
 from contracts.conversation import ModelReply
 from contracts.handoff import Answer, Handoff
+from contracts.people import stored_answers
 from contracts.runs import Note
 from contracts.turns import Turn
 from ledger import artifacts, handoffs, turns
@@ -43,7 +44,8 @@ def store_turn(
     if handoff is not None:
         handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
         handoffs.link(connection, handoff.id, "generated", [request.key])
-    handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
+    said = sha256(stored_answers(request.answers)) if request.answers else ""
+    handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest, said) if one])
     if started.origin:
         handoffs.link(connection, request.key, "derived", [started.origin])
     elif started.cache and judged.problem is None:
@@ -52,7 +54,7 @@ def store_turn(
     alerts = call.bounds.alerts(request.run, call.ref.label, started.size, usage)
     lines = [*told, *shortened_line(call, started), *alerts, line_of(request, judged, handoff, started)]
     commit_riders(connection, request, lines, tokens=usage.input + usage.output, usd_micros=charged)
-    return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
+    return turn_made(new, handoff).model_copy(update={"partial": partial})
 
 
 def _new(

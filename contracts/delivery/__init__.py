@@ -1,0 +1,31 @@
+"""Delivery's contracts: from an instruction to a pushed change."""
+
+from contracts.base import Contract
+from contracts.delivery.change import ChangeSubject, Freeze, Frozen
+from contracts.delivery.plan import Plan, PlanTask, PlanV1
+from contracts.delivery.run import DeliveryInput, DeliveryReport
+from contracts.delivery.sizing import Routing, RoutingTask
+from contracts.delivery.testing import Judge, Judged, TestNotes, TestReport, TestTask
+from contracts.delivery.writing import WriteItemInput, WriteSummary, WriteTask
+
+CONTRACTS: tuple[type[Contract], ...] = (
+    ChangeSubject,
+    DeliveryInput,
+    DeliveryReport,
+    Freeze,
+    Frozen,
+    Judge,
+    Judged,
+    Plan,
+    PlanTask,
+    PlanV1,
+    Routing,
+    RoutingTask,
+    TestNotes,
+    TestReport,
+    TestTask,
+    WriteItemInput,
+    WriteSummary,
+    WriteTask,
+)
+"""All that Delivery's stages hand each other."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from contracts.base import Contract, Earlier
-from contracts.people import Clarified, Feedback
+from contracts.people import Feedback
 
 
 class WorkItem(Contract):
@@ -147,4 +147,3 @@ class PlanTask(Contract, name="plan_task/1"):
     base: str
     check: str | None = Field(default=None, description="the check that was declared or detected")
     feedback: tuple[Feedback, ...] = ()
-    answers: tuple[Clarified, ...] = ()

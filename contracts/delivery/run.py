@@ -1,31 +1,35 @@
 """A delivery as a whole: what it is asked, where it is, how it ended."""
 
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from contracts.actions import Receipt
-from contracts.base import Command, Contract, Line
+from contracts.agents import Effort
+from contracts.base import Command, Line
 from contracts.delivery.testing import TestReport
-from contracts.gates import GateView
-from contracts.handoff import Question
-from contracts.inputs import PipelineInput
+from contracts.ids import repository_name
+from contracts.inputs import PipelineInput, Typed
+from contracts.reports import Reading, Report
 from contracts.repositories import ChangeCounts, FileChange
-from contracts.runs import RunState
-
-Effort = Literal["full", "auto"]
 
 
 class DeliveryInput(PipelineInput, name="delivery_input/1"):
     """What a delivery is asked to do."""
 
-    repository: Line = Field(min_length=1, max_length=1000, description="path or URL of a git repository")
-    instruction: str = Field(min_length=1, max_length=20_000, description="what should change, in plain words")
+    repository: Annotated[Line, Typed("-r", "repository")] = Field(
+        min_length=1, max_length=1000, description="path or URL of a git repository"
+    )
+    instruction: Annotated[str, Typed("-i")] = Field(
+        min_length=1, max_length=20_000, description="what should change, in plain words"
+    )
     base: Line | None = Field(default=None, max_length=200, description="branch, tag or commit; None: the default branch")
     check: Command | None = Field(
         default=None, max_length=1000, description="command that must pass; None or blank: detected, or asked"
     )
-    environment: Line | None = Field(default=None, max_length=1000, description="prepared interpreter folder for checks")
+    environment: Annotated[Line | None, Typed(path="folder")] = Field(
+        default=None, max_length=1000, description="prepared interpreter folder for checks"
+    )
     branch: Line | None = Field(
         default=None, max_length=200, description="branch to push; None: made from instruction and tree"
     )
@@ -34,30 +38,18 @@ class DeliveryInput(PipelineInput, name="delivery_input/1"):
     )
     rework: int = Field(default=2, ge=0, le=10, description="rounds after failed tests before a person is asked")
 
+    def label(self) -> str:
+        """The repository's name."""
+        return repository_name(self.repository)
 
-class DeliveryStatus(Contract, name="delivery_status/1"):
-    """Where a delivery is now."""
-
-    run: str
-    trace: str
-    state: RunState
-    stage: str
-    waiting_for: GateView | None = None
-    did: str = ""
-    why: str = ""
-    next: str = ""
-    spent_micros: int = 0
-    ceiling_micros: int = 0
-    scripted: bool = False
+    def asks(self) -> str:
+        """The instruction, and what it is about."""
+        return f"{self.instruction}\n\n- repository: {self.repository}\n- base: {self.base or 'its main branch'}"
 
 
-class DeliveryReport(Contract, name="delivery_report/1"):
+class DeliveryReport(Report, name="delivery_report/1"):
     """How a delivery ended."""
 
-    run: str
-    trace: str
-    state: RunState
-    reason: str = ""
     repository: str = ""
     base: str = ""
     branch: str = ""
@@ -69,8 +61,22 @@ class DeliveryReport(Contract, name="delivery_report/1"):
     tests: TestReport | None = None
     receipts: tuple[Receipt, ...] = ()
     approved_by: tuple[str, ...] = ()
-    questions: tuple[Question, ...] = ()
-    usd_micros: int = 0
-    tokens: int = 0
-    scripted: bool = Field(default=False, description="no real model took part")
-    degraded: tuple[str, ...] = Field(default=(), description="steps that a fallback did, because no model could be asked")
+
+    def reading(self) -> Reading:
+        """The change, its tests, who approved it and what was pushed."""
+        tests, counts = self.tests, self.counts
+        lines = (
+            ("summary", self.summary),
+            ("tests", f"{tests.verdict}: {tests.why}" if tests else ""),
+            ("fixed", ", ".join(tests.fixed) if tests else ""),
+            ("approved", ", ".join(self.approved_by)),
+            ("pushed", f"{self.commit[:12]} as {self.branch} to {self.repository}" if self.commit else ""),
+        )
+        files: list[tuple[str, str]] = [
+            (change.status, f"{change.path}  +{change.added} -{change.removed}") for change in self.files
+        ]
+        if counts is not None:
+            more = counts.files - len(self.files)
+            files.append(("and", f"{more} more of {counts.files} files; all are named in artifact {counts.listing[:12]}"))
+        pushed = tuple((one.type, f"{one.state}: {one.summary} {one.problem}".rstrip()) for one in self.receipts)
+        return Reading(lines, (tuple(files), pushed))

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Contract, Digest
-from contracts.people import Clarified, Feedback
+from contracts.people import Feedback
 from contracts.repositories import ChangeSet, CheckRun, FileChange
 from contracts.runs import Request
 
@@ -24,7 +24,6 @@ class TestTask(Contract, name="test_task/1"):
     diff: str = Field(description="the change, cut where it is long")
     check: str | None
     feedback: tuple[Feedback, ...] = ()
-    answers: tuple[Clarified, ...] = ()
 
 
 class TestNotes(Contract, name="test_notes/1"):

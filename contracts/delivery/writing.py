@@ -5,7 +5,7 @@ from pydantic import Field
 from contracts.base import Contract
 from contracts.delivery.plan import WorkItem
 from contracts.inputs import ChildInput
-from contracts.people import Clarified, Feedback
+from contracts.people import Feedback
 from contracts.repositories import WorkspaceRef
 
 
@@ -16,7 +16,6 @@ class WriteTask(Contract, name="write_task/1"):
     instruction: str
     plan_summary: str
     feedback: tuple[Feedback, ...] = ()
-    answers: tuple[Clarified, ...] = ()
 
 
 class WriteSummary(Contract, name="write_summary/1"):

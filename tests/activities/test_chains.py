@@ -97,13 +97,13 @@ async def test_what_a_function_makes_is_kept_once_and_stamped(sqlite_url: str, t
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     task = TestTask(instruction="x", acceptance=(), files=(), diff="", check="pytest -q")
     run = RunRef(trace="trace-1", workflow_id="w", path="test/1")
-    known: dict[str, Any] = {"agent": "tester@v2", "function": "checks_alone", "why": "HTTP 500"}
+    known: dict[str, Any] = {"agent": "tester@v1", "function": "checks_alone", "why": "HTTP 500"}
     request = FallBack(run=run, task=task.stored().decode(), **known)
     one, two = [await ActivityEnvironment().run(Fallbacks(ledger).fall_back, request) for _ in range(2)]
     assert one == two == ledger.read_now(handoffs.get, one.id)
-    assert one.degraded == "checks_alone stands in for tester@v2: HTTP 500"
+    assert one.degraded == "checks_alone stands in for tester@v1: HTTP 500"
     assert "`pytest -q` runs as always" in one.body["summary"]
-    assert [line.did for line in ledger.read_now(feed.after, 0)] == ["answered in place of tester@v2"]
+    assert [line.did for line in ledger.read_now(feed.after, 0)] == ["answered in place of tester@v1"]
     ledger.close()
 
 

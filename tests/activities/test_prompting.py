@@ -195,7 +195,7 @@ def test_other_agents_handoffs_are_data_with_their_origin(helper: Agent) -> None
     shown = task_text(helper, TASK, [handoff(taint=("tool:read_file",), claims=claims, unsupported=(1,))])
     block = shown.split("</data>\n\n")[1]
     assert block.startswith(
-        "Handoff plan/1 from planner@v3; outcome done, confidence 700 of 1000; made from untrusted sources: tool:read_file; "
+        "Handoff plan/1 from planner@v1; outcome done, confidence 700 of 1000; made from untrusted sources: tool:read_file; "
         "UNSUPPORTED: s1: is = v\n<data>\n"
     )
     assert '"summary": "höher"' in block

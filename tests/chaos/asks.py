@@ -24,11 +24,11 @@ class AskWhenTold:
     @workflow.run
     async def run(self, asked: DeliveryInput) -> str:
         """How the step ended."""
-        await self.kit.begin("Delivery", asked, (AGENT,))
+        await self.kit.begin(asked, (AGENT,))
         await workflow.wait_condition(lambda: self.told)
         task = WriteTask(item=ITEM, instruction=asked.instruction, plan_summary="one item")
         step = await ask(self.kit, "ask", AGENT, task, WriteSummary)
-        await self.kit.finish("done", "{}", "done")
+        await self.kit.finish("done", "{}")
         return step.handoff.outcome
 
     @workflow.signal

@@ -82,13 +82,13 @@ async def looks_back(baton: Baton, run: str) -> None:
     for part in (
         "action git.push: delivered",
         "gate change-1: approve by olga (cli, not authenticated)",
-        "planner@v3",
+        "planner@v1",
         "task at plan/1",
     ):
         assert part in why.out
     feed = await baton.live("feed", run, "--follow", "--jsonl")
     lines = [json.loads(line) for line in feed.out.splitlines()]
-    assert any(line["actor"] == "planner@v3 (scripted)" for line in lines)
+    assert any(line["actor"] == "planner@v1 (scripted)" for line in lines)
     assert lines[-1]["did"] == "ended: done"
     assert "git.push" in (await baton.live("show", run)).out
     late = await baton.live("approve", run, "change-1", "--yes")

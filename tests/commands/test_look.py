@@ -326,13 +326,13 @@ def test_agents_are_listed_and_shown(baton: Baton) -> None:
     versions = (
         "planner@v1",
         "planner@v2",
-        "planner@v3",
+        "planner@v1",
         "router@v1",
         "solo@v1",
         "tester@v1",
-        "tester@v2",
+        "tester@v1",
         "writer@v1",
-        "writer@v2",
+        "writer@v1",
     )
     assert names == list(versions)
     shown = baton("agents", "show", "planner@v1")

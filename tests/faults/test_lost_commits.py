@@ -21,7 +21,7 @@ from tests.faults.lost import Decide, Fault, LostCommits, at_random, every_other
 from tests.faults.record import Record, record, sound
 from tests.replay.scenarios import SCENARIOS
 from tests.stack import git, sample, stack
-from workflows.kit import calling, options
+from workflows.kit import model_call, options
 
 QUICK = RetryPolicy(initial_interval=timedelta(milliseconds=20), backoff_coefficient=1.2, maximum_attempts=200)
 PRICE = 1000
@@ -50,10 +50,10 @@ def quick(patch: pytest.MonkeyPatch) -> None:
         patch.setitem(policy, "retry_policy", QUICK)
     real = options.model_call
 
-    def model_call(pin: AgentPin) -> dict[str, Any]:
+    def once(pin: AgentPin) -> dict[str, Any]:
         return real(pin) | {"retry_policy": QUICK}
 
-    patch.setattr(calling, "model_call", model_call)
+    patch.setattr(model_call, "model_call", once)
     patch.setattr(shield, "AGAIN", 0.02)
     patch.setattr(deliver, "LEASE_US", 300_000)
     for what in ("cost", "worst_case"):

@@ -46,7 +46,7 @@ async def test_a_delivery_without_its_tester_is_degraded(client: Client, tmp_pat
             report = await _approved(running, origin)
     assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
     assert [line.split(":")[0] for line in report.degraded] == ["test/1"]
-    assert "checks_alone stands in for tester@v2" in report.degraded[0]
+    assert "checks_alone stands in for tester@v1" in report.degraded[0]
 
 
 async def test_a_writer_without_a_model_asks_a_person(client: Client, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_a_writer_without_a_model_asks_a_person(client: Client, tmp_path: 
             await running.approve(run, "plan-1")
             view = await running.gate(run, "stuck")
             assert view.path.startswith("write/1/fix")
-            assert "no model can be asked for writer@v2" in view.title
+            assert "no model can be asked for writer@v1" in view.title
             server.faults.clear()
             await running.decide(view)
             await running.approve(run, "change-1")

@@ -17,8 +17,6 @@ from workflows.delivery.story import Delivery
 from workflows.guard import DATA_CONVERTER, Guard, UnknownWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
-BEFORE_NEUTRAL = {"delivery-1.json", "write_item-1.json"}
-"""Saved with the names of the process and of a temporary folder in them. They are never replaced."""
 
 
 def replayer(*workflows: type, sandboxed: bool = True) -> Replayer:
@@ -58,7 +56,7 @@ def test_every_workflow_that_the_worker_registers_has_a_saved_history() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_saved_history_replays(path: Path) -> None:
-    """No command differs from what was recorded. If one must, `workflow.patched` keeps the old way for old runs."""
+    """No command differs from what was recorded. If one must, a named change keeps the old way for old runs."""
     assert await problem(path.read_text()) is None
 
 
@@ -87,7 +85,7 @@ async def test_one_activity_more_is_noticed(path: Path) -> None:
     assert "TMPRL1100" in str(failure), failure
 
 
-@pytest.mark.parametrize("path", [path for path in HISTORIES if path.name not in BEFORE_NEUTRAL], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 def test_a_saved_history_says_nothing_of_its_machine(path: Path) -> None:
     """No process, host, home or folder of the machine that made it stands in a history, also not inside payloads."""
     text = path.read_text()

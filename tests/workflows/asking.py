@@ -3,7 +3,6 @@
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.repositories.work import Work
@@ -12,8 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts.delivery.writing import WriteSummary, WriteTask
     from contracts.handoff import Handoff
     from contracts.repositories import PrepareRepository, WorkspaceRef, WorkspaceUse
-    from workflows.kit.ask import ask, cause_of
-    from workflows.kit.kit import Duplicate, Kit
+    from workflows.kit.ask import ask
+    from workflows.kit.kit import Kit
     from workflows.kit.options import WORK
 
 ITEM = WorkItem(id="one", intent="say höher", files=("a.py",), settings=(), acceptance=("it says höher",), depends_on=())
@@ -30,36 +29,14 @@ class AskOnce:
     @workflow.run
     async def run(self, asked: DeliveryInput) -> Handoff[Any]:
         """The step's handoff as the coordinator gets it."""
-        await self.kit.begin("Delivery", asked, ("helper",))
+        await self.kit.begin(asked, ("helper",))
         task = WriteTask(item=ITEM, instruction=asked.instruction, plan_summary="one item")
         use = None if asked.repository == NO_REPOSITORY else await self._workspace(asked)
         step = await ask(self.kit, "ask", "helper", task, WriteSummary, workspace=use)
-        await self.kit.finish("done", "{}", "done")
+        await self.kit.finish("done", "{}")
         return Handoff[Any].model_validate(step.handoff.model_dump())
 
     async def _workspace(self, asked: DeliveryInput) -> WorkspaceUse:
         request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=None, check=None)
         base = await self.kit.do(Work.prepare_repository, request, "git: fetch", **WORK)
         return WorkspaceUse(name=f"{self.kit.ref.trace}/ask", ref=WorkspaceRef(repository=base.repository, base=base.commit))
-
-
-@workflow.defn(name="AskFirst")
-class AskFirst:
-    """Asks the agent `helper` as the very first thing: its first model call lets the run in."""
-
-    def __init__(self) -> None:
-        self.kit = Kit(("clarify",))
-
-    @workflow.run
-    async def run(self, asked: DeliveryInput) -> str:
-        """What the agent's result says, or which run has the request already."""
-        self.kit.begin_with_first_step("Delivery", asked, (asked.branch or "helper",))
-        task = WriteTask(item=ITEM, instruction=asked.instruction, plan_summary="one item")
-        try:
-            step = await ask(self.kit, "ask", asked.branch or "helper", task, WriteSummary)
-        except Duplicate as error:
-            return f"given before: {error.of}"
-        except ActivityError as error:
-            raise ApplicationError(cause_of(error), type="NotAdmitted", non_retryable=True) from None
-        await self.kit.finish("done", "{}", "done")
-        return step.handoff.result.summary

@@ -18,7 +18,7 @@ from tests.activities import agentfiles
 from tests.scripts import Turn, says
 from tests.stack import Stack, dev_server, stack
 from tests.workflows.asked import Asking
-from tests.workflows.asking import AskFirst, AskOnce
+from tests.workflows.asking import AskOnce
 from workflows.guard import Guard
 
 
@@ -67,7 +67,7 @@ def asking(client: Client, tmp_path: Path) -> Ask:
             async with Worker(
                 client,
                 task_queue=queue,
-                workflows=[AskOnce, AskFirst],
+                workflows=[AskOnce],
                 activities=running.parts.activities,
                 interceptors=[Guard(), Tracing()],
                 workflow_runner=worker.workflow_runner(sandboxed=True),

@@ -10,11 +10,11 @@ with workflow.unsafe.imports_passed_through():
 
 
 async def _first_item(kit: Kit, asked: DeliveryInput, returns: type[Plan] | type[PlanV1]) -> str:
-    await kit.begin("Delivery", asked, ("planner",))
+    await kit.begin(asked, ("planner",))
     task = PlanTask(instruction=asked.instruction, repository="none", base="")
     step = await ask(kit, "plan/1", "planner", task, returns)
-    await kit.finish("done", "{}", "done")
-    return step.handoff.result.items[0].intent
+    await kit.finish("done", "{}")
+    return step.needed().items[0].intent
 
 
 @workflow.defn(name="Plans")

@@ -41,10 +41,10 @@ class Races:
     @workflow.run
     async def run(self, asked: DeliveryInput) -> list[Decided]:
         """As many gates as `rework` says. It ends when all senders have sent, so that none of them meets a closed run."""
-        await self.kit.begin("Delivery", asked, ())
+        await self.kit.begin(asked, ())
         ended = [await gate(self.kit, Ask(kind="stuck", title="who is first?", subject=str(at))) for at in range(asked.rework)]
         await workflow.wait_condition(lambda: self.over)
-        await self.kit.finish("done", "{}", "done")
+        await self.kit.finish("done", "{}")
         return ended
 
     def _over(self, *_: Any) -> None:

@@ -13,7 +13,7 @@ from contracts.base import canonical, sha256
 from contracts.gates import GateView
 from contracts.ids import turn_key
 from contracts.repositories import WorkspaceRef
-from ledger.tables import scope
+from ledger.tables import edge, scope, seen, turn
 from tests import scripts
 from tests.scripts import Turn, answer, call, calls, could_not, says, summary, unsure
 from tests.stack import git, sample
@@ -127,9 +127,16 @@ async def test_rounds_of_questions_are_bounded(asking: Ask) -> None:
         for number in (1, 2):
             await answered(made, run, f"clarify-{number}", f"answer {number}")
         ended = await made.ended(run)
-        last = await made.stack.artifact(ended.turns[-1].task)
+        digests = await made.stack.ledger.read(_answers_given)
+        said = [json.loads(await made.stack.artifact(digest)) for digest in digests]
     assert (ended.handoff.outcome, ended.summary, len(ended.turns)) == ("unsure", "round 2", 3)
-    assert [one["answer"] for one in json.loads(last)["answers"]] == ["answer 1", "answer 2"]
+    assert [[one["answer"] for one in answers] for answers in said] == [["answer 1"], ["answer 1", "answer 2"]]
+
+
+def _answers_given(connection: Connection) -> list[str]:
+    """What the turns were made from that people had answered, in the order of the turns."""
+    used = select(edge.c.parent).join(turn, turn.c.id == edge.c.child).join(seen, seen.c.artifact == edge.c.parent)
+    return list(connection.execute(used.where(seen.c.name == "answers").order_by(turn.c.at)).scalars())
 
 
 async def test_an_agent_that_may_not_ask_is_unsure_at_once(asking: Ask) -> None:

@@ -20,7 +20,8 @@ from temporalio.worker import Replayer
 import config
 import worker
 from commands import server
-from contracts.delivery.run import DeliveryReport, DeliveryStatus
+from contracts.delivery.run import DeliveryReport
+from contracts.reports import RunStatus
 from ledger import gates, runs
 from ledger.db import Ledger
 from ledger.tables import reservation, turn
@@ -112,7 +113,7 @@ async def test_a_paused_run_goes_on_after_resume(start: Start, tmp_path: Path) -
         assert await run.execute_update("pause", {}) == "paused"
         await until(lambda: _row_is(stack, run, "paused"), "the row says paused")
         await stack.decide(view)
-        status = DeliveryStatus.model_validate(await run.query("status"))
+        status = RunStatus.model_validate(await run.query("status"))
         children = [one async for one in stack.client.list_workflows(f"WorkflowId STARTS_WITH '{run.id}.'")]
         assert children == []
         assert await run.execute_update("resume", {}) == "resumed"

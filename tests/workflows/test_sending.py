@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.exceptions import FailureError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from workflows.kit.cancelling import send
+from workflows.kit.cancellation import send
 
 
 @workflow.defn(sandboxed=False)

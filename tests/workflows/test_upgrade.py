@@ -36,10 +36,19 @@ NEW_PLAN = says("planner", answer(plan(item("fix", ["shop/pricing.py"]), summary
 
 
 def released_before(folder: Path) -> Path:
-    """The agents of the release before `planner@v2`."""
+    """The agents of a release whose planner made `plan/1`."""
     shutil.copytree(AGENTS, folder)
-    for later in ("v2.md", "v3.md"):
-        (folder / "planner" / later).unlink()
+    planner = folder / "planner" / "v1.md"
+    text = planner.read_text().replace("returns: plan/2", "returns: plan/1")
+    planner.write_text(text.replace("say what shows it", "say it"))
+    return folder
+
+
+def released_now(folder: Path) -> Path:
+    """The agents of the next release: the planner of before, and one that makes `plan/2`."""
+    released_before(folder)
+    text = (AGENTS / "planner" / "v1.md").read_text()
+    (folder / "planner" / "v2.md").write_text(text.replace("version: 1", "version: 2", 1))
     return folder
 
 
@@ -54,7 +63,7 @@ async def test_a_run_that_pinned_the_old_planner_ends_as_it_began(client: Client
     async with stack(client, state, script, task_queue=queue, agents=released_before(tmp_path / "agents")) as before:
         run = await before.deliver(origin, branch="upgraded")
         seen = await before.gate(run, "plan-1")
-    async with stack(client, state, script, task_queue=queue) as after:
+    async with stack(client, state, script, task_queue=queue, agents=released_now(tmp_path / "agents-now")) as after:
         await after.decide(seen, "request_changes", note="smaller")
         second = await after.approve(run, "plan-2")
         later = await after.gate(await after.deliver(origin), "plan-1")
@@ -64,7 +73,7 @@ async def test_a_run_that_pinned_the_old_planner_ends_as_it_began(client: Client
         await _handed_on(after, run)
         await after.decide(later, "reject", note="seen enough")
     assert (report.state, report.summary) == ("done", "as before, smaller")
-    assert made == [("planner@v1", "plan/1"), ("planner@v1", "plan/1"), ("planner@v3", "plan/2")]
+    assert made == [("planner@v1", "plan/1"), ("planner@v1", "plan/1"), ("planner@v2", "plan/2")]
     assert "1 of 1 criteria name nothing that shows them: fix: half a cent rounds up" in second.facts
     assert not any("name nothing that shows them" in fact for fact in later.facts)
 

@@ -11,8 +11,9 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.converter import default
 
-from contracts.delivery.run import DeliveryReport, DeliveryStatus
+from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
+from contracts.reports import RunStatus
 from tests import scripts
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, unsure, writer
 from tests.stack import Stack, sample, stack, until
@@ -34,7 +35,7 @@ class Seen:
     attributes: tuple[Any, ...]
     deadline: datetime | None
     cost: float | None
-    status: DeliveryStatus
+    status: RunStatus
     feed: list[dict[str, Any]]
     details: str
     gate: GateView | None = None
@@ -62,7 +63,7 @@ async def look(run: WorkflowHandle[Any, Any], gate: GateView | None = None) -> S
         attributes=tuple(found.get(key) for key in KEYS),
         deadline=found.get(GATE_DEADLINE),
         cost=found.get(COST_USD),
-        status=DeliveryStatus.model_validate(await run.query("status")),
+        status=RunStatus.model_validate(await run.query("status")),
         feed=await run.query("feed"),
         details=metadata.current_details,
         gate=gate,
@@ -176,14 +177,14 @@ def test_every_activity_timer_and_child_says_what_it_is_for(story: Story) -> Non
     wanted = [
         "delivery: admit the run",
         "git: fetch the repository",
-        "planner@v3 (scripted): turn 1",
-        "planner@v3 (scripted): read_file",
-        "planner@v3 (scripted): turn 2",
+        "planner@v1 (scripted): turn 1",
+        "planner@v1 (scripted): read_file",
+        "planner@v1 (scripted): turn 2",
         "gate: open plan-1",
         "gate: check approve by maria",
         "writer: change fix",
         "git: put the items together",
-        "tester@v2 (scripted): turn 1",
+        "tester@v1 (scripted): turn 1",
         "checks: run on the change",
         "gate: open change-1",
         "workspace: remove",

@@ -12,18 +12,11 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, CheckRun, RunChecks, WorkspaceRef
-from contracts.runs import RunState
+from workflows.delivery.gates import feedback_of
+from workflows.kit.ends import Ended
+from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
-
-
-class Ended(Exception):
-    """The run ends here, early, with a state and a reason that people read."""
-
-    def __init__(self, state: RunState, reason: str) -> None:
-        super().__init__(reason)
-        self.state: RunState = state
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -119,7 +112,7 @@ def with_patches(start: WorkspaceRef, changes: Sequence[ChangeSet]) -> Workspace
 def go_on_only_if_approved(decided: Decided, what: str) -> None:
     """Anything but approve ends the run with what was decided and why."""
     if decided.verb != "approve":
-        raise Ended("could_not", f"{what} ({decided.verb}{f' by {decided.by}: {decided.note}' if decided.by else ''})")
+        raise Ended(f"{what} ({decided.verb}{f' by {decided.by}: {decided.note}' if decided.by else ''})")
 
 
 def end_unless_changes(decided: Decided, what: str) -> None:
@@ -127,5 +120,14 @@ def end_unless_changes(decided: Decided, what: str) -> None:
     if decided.verb == "request_changes":
         return
     if decided.verb == "reject":
-        raise Ended("could_not", f"{what} was rejected by {decided.by}: {decided.note}")
-    raise Ended("could_not", f"{what} was not approved: {decided.gate} {decided.verb}")
+        raise Ended(f"{what} was rejected by {decided.by}: {decided.note}")
+    raise Ended(f"{what} was not approved: {decided.gate} {decided.verb}")
+
+
+async def go_on(kit: Kit, asked: Ask, what: str) -> tuple[Feedback, ...]:
+    """What a person says about going on. Anything but approve and request_changes ends the run."""
+    decided = await gate(kit, asked)
+    if decided.verb == "approve":
+        return (Feedback(source=decided.by, about=decided.gate, text=decided.note or "go on"),)
+    end_unless_changes(decided, what)
+    return (feedback_of(decided),)

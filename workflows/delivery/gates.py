@@ -12,8 +12,8 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff, Question
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet
-from workflows.kit.ask import Step
 from workflows.kit.gate import Ask
+from workflows.kit.step import Step
 
 _TOOK = re.compile(r"(\bin |\bTime: +|\()\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
 
@@ -24,10 +24,9 @@ CHECK_QUESTION = Question(
 )
 
 
-def plan_gate(step: Step[Plan], check: str | None) -> Ask:
+def plan_gate(step: Step[Plan], plan: Plan, check: str | None) -> Ask:
     """Approve the plan before anything is written. Its subject are the planner's own bytes, in the version that it made."""
-    handoff, plan = step.handoff, step.handoff.body
-    assert plan is not None
+    handoff = step.handoff
     facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
     facts += [_item_fact(plan, index) for index in range(len(plan.items))]
     facts += _unshown(plan)

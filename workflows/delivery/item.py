@@ -9,10 +9,12 @@ from activities.repositories.work import Work
 from contracts.delivery.writing import WriteItemInput, WriteSummary
 from contracts.handoff import Handoff
 from contracts.repositories import ChangeSet, CollectChanges, WorkspaceUse
-from workflows.kit.ask import Step, ask, cause_of, made_by_us
+from workflows.kit.ask import ask
+from workflows.kit.ends import Stopped, cause_of
+from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
-from workflows.kit.parking import Stopped
+from workflows.kit.step import Step
 
 
 @workflow.defn(name="WriteItem")

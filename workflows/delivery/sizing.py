@@ -8,10 +8,13 @@ from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import WorkspaceUse
 from workflows.delivery import gates as gates
-from workflows.delivery.course import Agreed, Course, Ended
-from workflows.kit.ask import ask, made_by_us
+from workflows.delivery.course import Agreed, Course
+from workflows.kit.ask import ask
+from workflows.kit.ends import Ended
 from workflows.kit.gate import Ask, gate
+from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
+from workflows.kit.step import CouldNot, Done, Step, Unsure
 
 AUTO = ("router", "solo")
 """The agents that `effort: auto` needs beside the others: who decides, and who makes a small change alone."""
@@ -31,7 +34,7 @@ class Sized:
 
 def asks_router(kit: Kit) -> bool:
     """True where the run pinned a router: only those do that were started with `effort: auto`."""
-    return kit.since(3) and set(AUTO) <= set(kit.pins.agents)
+    return set(AUTO) <= set(kit.pins.agents)
 
 
 async def size_up(course: Course) -> Sized:
@@ -40,13 +43,15 @@ async def size_up(course: Course) -> Sized:
     if not asks_router(kit):
         return Sized()
     kit.enter("route", "the router says how much of the pipeline the task needs")
-    handoff = await _ask_router(course)
-    routing = handoff.body
-    if handoff.outcome != "done" or routing is None:
-        return _whole(kit, f"the router is {handoff.outcome}: {handoff.reason}")
+    step = await _ask_router(course)
+    match step.ended:
+        case Done(routing):
+            handoff = step.handoff
+        case Unsure(reason) | CouldNot(reason):
+            return _whole(kit, f"the router is {step.outcome}: {reason}")
     said = f"the router says {routing.verdict}: {routing.why}"
     if routing.verdict == "impossible":
-        return await _impossible(kit, handoff, said)
+        return await _impossible(kit, handoff, routing, said)
     if routing.verdict == "full":
         return _whole(kit, said)
     if not course.base.check:
@@ -55,11 +60,11 @@ async def size_up(course: Course) -> Sized:
     return Sized(_alone(course, handoff), skipped=f"not planned, made by one agent alone: {said}")
 
 
-async def _ask_router(course: Course) -> Handoff[Routing]:
+async def _ask_router(course: Course) -> Step[Routing]:
     base, path = course.base, "route/1"
     task = RoutingTask(instruction=course.asked.instruction, repository=base.repository, base=base.commit, check=base.check)
     use = WorkspaceUse(name=f"{course.kit.ref.trace}/{path}", ref=course.start)
-    return (await ask(course.kit, path, "router", task, Routing, workspace=use)).handoff
+    return await ask(course.kit, path, "router", task, Routing, workspace=use)
 
 
 def _whole(kit: Kit, why: str) -> Sized:
@@ -67,7 +72,7 @@ def _whole(kit: Kit, why: str) -> Sized:
     return Sized()
 
 
-async def _impossible(kit: Kit, handoff: Handoff[Routing], said: str) -> Sized:
+async def _impossible(kit: Kit, handoff: Handoff[Routing], routing: Routing, said: str) -> Sized:
     """A person has the last word: the run ends with the router's reason, or the task is planned all the same."""
     facts = (
         said,
@@ -75,13 +80,12 @@ async def _impossible(kit: Kit, handoff: Handoff[Routing], said: str) -> Sized:
         "request_changes: plan it all the same, and your note goes to the planner",
         "reject: the run ends with this reason, and so it does when nobody answers",
     )
-    narrative = handoff.body.why if handoff.body is not None else ""
     title = "the router says that this cannot be done"
-    decided = await gate(kit, Ask("stuck", title, handoff.stored().decode(), facts, narrative))
+    decided = await gate(kit, Ask("stuck", title, handoff.stored().decode(), facts, routing.why))
     if decided.verb not in {"approve", "request_changes"}:
         kit.note("skipped planning, writing and testing", said, "the run ends")
         by = f"; {decided.verb} by {decided.by}: {decided.note}" if decided.by else f"; {decided.gate} {decided.verb}"
-        raise Ended("could_not", f"{said}{by}")
+        raise Ended(f"{said}{by}")
     kit.note("skips nothing: the task takes the whole pipeline", f"{decided.by} overrules the router at {decided.gate}", WHOLE)
     return Sized(feedback=(gates.feedback_of(decided),) if decided.note else ())
 

@@ -8,9 +8,10 @@ from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, CheckRun, CollectChanges, WorkspaceRef, WorkspaceUse
 from workflows.delivery import gates as gates
-from workflows.delivery.course import Course, Ended, Tested, Written, with_patches
+from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
 from workflows.kit.ask import ask
+from workflows.kit.ends import Ended
 from workflows.kit.gate import gate
 from workflows.kit.options import LEDGER, WORK
 
@@ -56,7 +57,7 @@ async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedba
     if decided.verb == "approve":
         return None
     if decided.verb != "request_changes":
-        raise Ended("could_not", f"the checks fail: {report.why}")
+        raise Ended(f"the checks fail: {report.why}")
     return gates.feedback_of(decided)
 
 
@@ -74,7 +75,7 @@ async def _rework(course: Course, written: Written, feedback: Feedback) -> Writt
     )
     kit.enter("rework", "the writer mends the change")
     change = await write_again(course, written.agreed, item, feedback, written.ref, "rework")
-    return replace(written, ref=with_patches(written.ref, [change]), asked_again=None)
+    return replace(written, ref=with_patches(written.ref, [] if change is None else [change]), asked_again=None)
 
 
 async def _test(course: Course, written: Written) -> Tested:
@@ -90,7 +91,7 @@ async def _test(course: Course, written: Written) -> Tested:
     )
     task = await _task(course, written, use)
     step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, workspace=use)
-    notes = step.handoff.body.summary if step.handoff.body else f"{step.handoff.outcome}: {step.handoff.reason}"
+    notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
     added = await kit.do(Work.collect_changes, collect, "workspace: read what the tester added", **WORK)

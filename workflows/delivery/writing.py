@@ -1,5 +1,6 @@
 """Delivery's writing: one child workflow per item, side by side, then all of them on one tree."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from contracts.inputs import RunContext
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, Integrate, Integrated, WorkspaceRef
 from workflows.delivery import gates as gates
-from workflows.delivery.course import Agreed, Course, Ended, Written, go_on_only_if_approved, with_patches
+from workflows.delivery.course import Agreed, Course, Written, end_unless_changes, go_on, go_on_only_if_approved, with_patches
 from workflows.delivery.item import WriteItem
 from workflows.kit.fan_out import Child, fan_out
 from workflows.kit.gate import gate
@@ -40,7 +41,9 @@ async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Wr
         return replace(written, replan=replan)
     changes = tuple(change for one in handoffs.values() if (change := one.read_as(ChangeSet)) is not None)
     if not changes:
-        raise Ended("could_not", "the writers changed nothing")
+        asked = gates.stuck_gate("the writers changed nothing", _ends(handoffs), "plan once more", None)
+        (said,) = await go_on(kit, asked, "a change")
+        return replace(written, replan=said)
     outside = tuple(path for change in changes for path in change.outside)
     if outside:
         decided = await gate(kit, gates.outside_gate(changes))
@@ -106,18 +109,31 @@ async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet,
     """All items on one tree, in the plan's order. Items that changed the same lines are never merged by guessing."""
     kit = course.kit
     kit.enter("integrate", "the items are put together in order")
-    for attempt in range(1, len(changes) + 1):
+    for attempt in itertools.count(1):
         request = Integrate(run=kit.ref, start=written.ref, changes=tuple(gates.slim(change) for change in changes))
         integrated = await kit.do(Work.integrate, request, "git: put the items together", **WORK)
         if not integrated.conflict_item:
-            patches = (integrated.patch.digest,) if integrated.patch else ()
-            return replace(written, ref=written.ref.model_copy(update={"patches": patches}))
-        decided = await gate(kit, gates.textual_gate(integrated.conflict_item, integrated.conflicts, changes))
-        if decided.verb == "request_changes":
-            return replace(written, replan=gates.feedback_of(decided))
-        go_on_only_if_approved(decided, f"{integrated.conflict_item} conflicts with an earlier item")
+            break
+        replan = await _agree_on_conflict(kit, integrated, changes, attempt)
+        if replan is not None:
+            return replace(written, replan=replan)
         changes = await _redo(course, written, changes, integrated, f"integrate/{number}.{attempt}")
-    raise Ended("could_not", "the items still change the same lines after each was done again")
+    patches = (integrated.patch.digest,) if integrated.patch else ()
+    return replace(written, ref=written.ref.model_copy(update={"patches": patches}))
+
+
+async def _agree_on_conflict(kit: Kit, integrated: Integrated, changes: tuple[ChangeSet, ...], attempt: int) -> Feedback | None:
+    """What the planner has to do differently, or None: a person lets the item be done again."""
+    if attempt > len(changes):
+        title = f"the items still change the same lines after {attempt - 1} attempts"
+        facts = (f"{integrated.conflict_item} conflicts in {gates.names(integrated.conflicts)}",)
+        decided = await gate(kit, gates.stuck_gate(title, facts, "do the item in conflict again", integrated))
+    else:
+        decided = await gate(kit, gates.textual_gate(integrated.conflict_item, integrated.conflicts, changes))
+    if decided.verb == "request_changes":
+        return gates.feedback_of(decided)
+    go_on_only_if_approved(decided, f"{integrated.conflict_item} conflicts with an earlier item")
+    return None
 
 
 async def _redo(
@@ -130,23 +146,46 @@ async def _redo(
     feedback = Feedback(source="integration", about=item.id, text=text)
     start = with_patches(written.ref, changes[:position])
     change = await write_again(course, written.agreed, item, feedback, start, path)
-    return (*changes[:position], change, *changes[position + 1 :])
+    again = () if change is None else (change,)
+    return (*changes[:position], *again, *changes[position + 1 :])
 
 
 async def write_again(
     course: Course, agreed: Agreed, item: WorkItem, feedback: Feedback, start: WorkspaceRef, path: str
-) -> ChangeSet:
-    """One writer, once more, with feedback. Raises `Ended` where it could not."""
-    task = WriteTask(item=item, instruction=course.asked.instruction, plan_summary=agreed.plan.summary, feedback=(feedback,))
+) -> ChangeSet | None:
+    """One writer, once more, with feedback. Where it is not done a person says whether it tries again; None: go on without."""
+    said: tuple[Feedback, ...] = (feedback,)
+    for tries in itertools.count(1):
+        handoff = await _write_once_more(course, agreed, item, said, start, path if tries == 1 else f"{path}/{tries}")
+        change = handoff.read_as(ChangeSet)
+        if handoff.outcome == "done" and change is not None:
+            break
+        title = f"{item.id} could not be done again"
+        facts = (f"it is {handoff.outcome}: {handoff.reason}", *(f"{one.source}: {gates.first_line(one.text)}" for one in said))
+        asked = gates.stuck_gate(title, facts, "go on with what there is", handoff)
+        decided = await gate(course.kit, asked)
+        if decided.verb == "approve":
+            break
+        end_unless_changes(decided, title)
+        said = (*said, gates.feedback_of(decided))
+    if change is not None and change.outside:
+        decided = await gate(course.kit, gates.outside_gate((change,)))
+        go_on_only_if_approved(decided, f"files outside the plan: {gates.outside_of(change)}")
+    return change
+
+
+async def _write_once_more(
+    course: Course, agreed: Agreed, item: WorkItem, said: tuple[Feedback, ...], start: WorkspaceRef, path: str
+) -> Handoff[Any]:
+    task = WriteTask(item=item, instruction=course.asked.instruction, plan_summary=agreed.plan.summary, feedback=said)
     child = Child(item.id, (), _input(course, agreed, task, start))
     handoffs = await fan_out(
         course.kit, path, WriteItem.run, [child], limit=1, deadline=CHILD_DEADLINE, summary="writer: change again"
     )
-    handoff = handoffs[item.id]
-    change = handoff.read_as(ChangeSet)
-    if handoff.outcome != "done" or change is None:
-        raise Ended("could_not", f"{item.id} could not be done again: {handoff.reason}")
-    if change.outside:
-        decided = await gate(course.kit, gates.outside_gate((change,)))
-        go_on_only_if_approved(decided, f"files outside the plan: {gates.outside_of(change)}")
-    return change
+    return handoffs[item.id]
+
+
+def _ends(handoffs: dict[str, Handoff[Any]]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} is {one.outcome}: {one.reason or 'it says that there is nothing to change'}" for name, one in handoffs.items()
+    )

@@ -1,50 +1,38 @@
 """One agent step: a task in, a handoff out. A flat loop of model turns and tool calls until a valid output or a limit."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.turns.tool_calls import Tools
 from contracts.agents import AgentPin
-from contracts.base import Contract, canonical, sha256
+from contracts.base import Contract, canonical, digest_of, sha256
 from contracts.carried import Round
 from contracts.errors import Refused
 from contracts.gates import Decided
-from contracts.handoff import Handoff, Outcome, Producer, Question
-from contracts.ids import handoff_id, turn_key
-from contracts.people import Clarified
+from contracts.handoff import Handoff, Outcome, Question
+from contracts.ids import turn_key
+from contracts.people import Clarified, stored_answers
 from contracts.repositories import WorkspaceUse
-from contracts.runs import Request, RunRef
 from contracts.turns import CallModel, RunTool, ToolDone, Turn
-from workflows.kit.bounds import cut
-from workflows.kit.calling import call_model
-from workflows.kit.conversation import Conversation, handoff_of, limit_of, not_pinned_yet, steps_up
+from workflows.kit.conversation import Conversation, handoff_of, limit_of, steps_up
+from workflows.kit.ends import cause_of
 from workflows.kit.gate import Ask, gate
 from workflows.kit.growth import StepStopped
-from workflows.kit.kit import Duplicate, Kit
+from workflows.kit.handoffs import made_by_us
+from workflows.kit.kit import Kit
+from workflows.kit.model_call import call_model
+from workflows.kit.model_outage import NOBODY, answered, away_of, note_degraded
 from workflows.kit.options import WORK
-from workflows.kit.outage import NOBODY, answered, away_of, note_degraded
-
-B = TypeVar("B", bound=Contract)
-R = TypeVar("R")
+from workflows.kit.step import B, Step
 
 TASK_LIMIT = 120 * 1024
 """Bytes of a task, which goes to the model as a whole: what was asked, and what came back on the way."""
 
 REPAIRS = 2
 """Turns in a row that may go into making an output valid; then the step could not."""
-
-
-@dataclass(frozen=True)
-class Step(Generic[B]):
-    """How a step ended: its handoff, the workspace as its edits left it, and the body's own bytes as the agent made it."""
-
-    handoff: Handoff[B]
-    workspace: WorkspaceUse | None
-    made: str
 
 
 async def ask(
@@ -64,7 +52,7 @@ async def ask(
     as often as the agent's limits say, and the answers to the same conversation. `inputs` are ids of handoffs that enter the
     prompt as labelled data.
     """
-    pin = kit.pins.agents[agent] if kit.beginning is None else not_pinned_yet(agent)
+    pin = kit.pins.agents[agent]
     kit.asked[agent] = kit.asked.get(agent, 0) + 1
     talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent])
     for round_number in range(pin.limits.clarify + 1):
@@ -74,7 +62,7 @@ async def ask(
         decided = await _clarify(kit, talk, handoff)
         if decided.verb != "answer":
             break
-        talk.task = _answered(talk.task, handoff.questions, decided)
+        talk.answers = (*talk.answers, *_answers(handoff.questions, decided))
     note_degraded(kit, handoff)
     return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode())
 
@@ -119,12 +107,12 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
                 continue
             return _own(talk, "unsure", stopped.reason)
         except ActivityError as error:
-            if is_cancelled_exception(error) or kit.began is None:
+            if is_cancelled_exception(error):
                 raise
-            return _not_asked(kit, talk, finish, error)
-        if turn.answered is not None or turn.handoff is not None:
+            return _not_asked(talk, finish, error)
+        if turn.answered is not None:
             talk.repairs = 0
-            return turn.handoff or handoff_of(talk, turn.answered)
+            return handoff_of(talk, turn.answered)
         if turn.problem is not None:
             talk.repairs += 1
             if talk.repairs > REPAIRS or finish:
@@ -134,12 +122,12 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
         await _run_tools(kit, talk, turn)
 
 
-def _not_asked(kit: Kit, talk: Conversation, finish: str | None, error: ActivityError) -> Handoff[Any]:
+def _not_asked(talk: Conversation, finish: str | None, error: ActivityError) -> Handoff[Any]:
     """The model could not be asked. At a limit that leaves what there is, as an output that could not be used does."""
     gone, reason = away_of(error), cause_of(error)
-    if gone is not None and not finish and kit.since(3):
+    if gone is not None and not finish:
         return made_by_us(talk.run, NOBODY, "could_not", f"no model could be asked: {gone.why}")
-    if finish and kit.since(3):
+    if finish:
         return _own(talk, "unsure", f"{finish}; the model could not be asked for what it has: {reason}")
     return _own(talk, "could_not", f"the model could not be asked: {reason}")
 
@@ -161,11 +149,11 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     digest = sha256(body)
     request = CallModel(
         run=talk.run,
-        begin=kit.beginning,
         name=talk.pin.name,
         head=talk.head,
         task_digest=digest if digest in talk.sent else "",
         task=None if digest in talk.sent else body.decode(),
+        answers=talk.answers,
         inputs=talk.inputs,
         occurrence=talk.occurrence,
         finish=finish,
@@ -173,22 +161,13 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
         tried="invalid" if talk.repairs else talk.tried,
         degraded=talk.degraded,
     )
-    # The call that lets a run in has no handoffs before it.
-    starts = _starts_with(kit, talk) if kit.began is not None else ()
-    if starts and not talk.head:
-        request = request.model_copy(update={"key": _key(talk, digest, starts)})
-    if kit.began is not None and not kit.began.kept:
-        # A run that began before the ledger kept its pins says them with every call.
-        request = request.model_copy(update={"agent": talk.pin.ref, "choices": talk.pin.choices})
-    summary = f"{talk.pin.label}: turn {talk.turns + 1}"
-    turn = await call_model(kit, talk, request, summary)
-    if turn.began is not None:
-        kit.admitted(turn.began)
-        if turn.began.duplicate_of is not None:
-            raise Duplicate(turn.began.duplicate_of)
-        talk.pin = kit.pins.agents[talk.pin.name]
+    starts = _starts_with(talk)
+    key = _key(talk, digest, starts)
+    if (starts and not talk.head) or talk.answers:
+        request = request.model_copy(update={"key": key})
+    turn = await call_model(kit, talk, request, f"{talk.pin.label}: turn {talk.turns + 1}")
     talk.sent.add(digest)
-    talk.head = _key(talk, digest, starts)
+    talk.head = key
     talk.turns += 1
     talk.context = turn.usage.input
     talk.tokens += turn.usage.input + turn.usage.output
@@ -197,29 +176,17 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     return turn
 
 
-def _starts_with(kit: Kit, talk: Conversation) -> tuple[str, ...]:
+def _starts_with(talk: Conversation) -> tuple[str, ...]:
     """What a conversation begins with beside its task: handoffs, and files. On other files it is another conversation."""
     use = talk.workspace
-    files = () if use is None or not kit.since(3) else (sha256(canonical([use.ref.model_dump(mode="json"), use.state])),)
-    return (*talk.inputs, *files) if kit.since(2) else ()
+    files = () if use is None else (sha256(canonical([use.ref.model_dump(mode="json"), use.state])),)
+    return (*talk.inputs, *files)
 
 
 def _key(talk: Conversation, task: str, starts: tuple[str, ...]) -> str:
-    return turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, task, starts)
-
-
-async def _do(
-    kit: Kit,
-    talk: Conversation,
-    method: Callable[[Any, Any], Coroutine[Any, Any, R]],
-    request: Request,
-    summary: str,
-    **options: Any,
-) -> R:
-    """An activity of this step. Its time counts; what it gave is not kept for a next run: the ledger has it under its key."""
-    await kit.unpaused()
-    with talk.clock.ticking():
-        return await kit.do_now(method, request, summary, **options)
+    # Other answers make another turn, also where a run was reset and a person now says something else.
+    said = digest_of(task, stored_answers(talk.answers)) if talk.answers else task
+    return turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, said, starts)
 
 
 async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
@@ -237,7 +204,10 @@ async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
 
 async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> ToolDone:
     request = RunTool(run=talk.run, turn=talk.head, index=index, workspace=talk.workspace)
-    return await _do(kit, talk, Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
+    await kit.unpaused()
+    # What it gave is not kept for a next run of the chain: the ledger has it under its key.
+    with talk.clock.ticking():
+        return await kit.do_now(Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
 
 
 def _confident(pin: AgentPin, handoff: Handoff[Any]) -> Handoff[Any]:
@@ -261,12 +231,10 @@ async def _clarify(kit: Kit, talk: Conversation, handoff: Handoff[Any]) -> Decid
     )
 
 
-def _answered(task: Contract, questions: Sequence[Question], decided: Decided) -> Contract:
-    """The task with a person's answers in it. Every task of an agent that may ask has the field `answers`."""
-    given = tuple(
-        Clarified(question=question.text, answer=decided.answers.get(question.id, ""), by=decided.by) for question in questions
-    )
-    return task.model_copy(update={"answers": (*getattr(task, "answers", ()), *given)})
+def _answers(questions: Sequence[Question], decided: Decided) -> Iterator[Clarified]:
+    """What a person answered. It travels beside the task, so no agent's task contract has to have a place for it."""
+    for question in questions:
+        yield Clarified(question=question.text, answer=decided.answers.get(question.id, ""), by=decided.by)
 
 
 def _own(talk: Conversation, outcome: Outcome, reason: str, inputs: tuple[str, ...] = ()) -> Handoff[Any]:
@@ -274,30 +242,5 @@ def _own(talk: Conversation, outcome: Outcome, reason: str, inputs: tuple[str, .
     return made_by_us(talk.run, "step", outcome, reason).model_copy(update={"inputs": inputs})
 
 
-def made_by_us(run: RunRef, name: str, outcome: Outcome, reason: str, body: Contract | None = None) -> Handoff[Any]:
-    """A handoff of the coordinator's own, with a body that code computed or none."""
-    raw, reason = None if body is None else body.model_dump(mode="json"), reason[:4000]
-    return Handoff[Any](
-        id=handoff_id(run.trace, run.path, sha256(canonical([raw, reason]))),
-        contract_name=body.contract if body is not None else "",
-        outcome=outcome,
-        body=raw,
-        reason=reason,
-        producer=Producer(agent=name),
-        trace=run.trace,
-        path=run.path,
-    )
-
-
 def _typed(handoff: Handoff[Any], returns: type[B]) -> Handoff[B]:
     return Handoff[returns].model_validate(dict(handoff) | {"body": handoff.read_as(returns)})  # type: ignore[valid-type]
-
-
-def cause_of(error: BaseException) -> str:
-    """The innermost reason in a failure, as people read it."""
-    while isinstance(error, FailureError) and error.cause is not None:
-        error = error.cause
-    said = str(error)
-    if isinstance(error, ApplicationError):
-        said = f"{error.message} ({error.type})" if error.type else error.message
-    return cut(said, 4000)

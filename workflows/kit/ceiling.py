@@ -8,10 +8,11 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from contracts.gates import Decided
 from contracts.money import CeilingRefused
-from workflows.kit.cancelling import send
+from workflows.kit.cancellation import send
+from workflows.kit.ends import Stopped
 from workflows.kit.gate import Ask, hold
 from workflows.kit.kit import Kit, within
-from workflows.kit.parking import Halted, Parked, Stopped
+from workflows.kit.parking import Halted, Parked
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 """How long a step waits before it asks again by itself: twice as long each time."""
@@ -64,7 +65,7 @@ async def _tell_root(kit: Kit, said: Parked) -> None:
 
 def keep_watch(kit: Kit) -> None:
     """At the root: hold a gate while anything below waits for money, and pass nudges down. Calling it twice is one watch."""
-    if not kit.watches and kit.since(3) and workflow.info().root is None:
+    if not kit.watches and workflow.info().root is None:
         kit.watches += [asyncio.create_task(_pass_nudges_down(kit)), asyncio.create_task(_hold_gates(kit))]
 
 
@@ -73,7 +74,7 @@ async def _pass_nudges_down(kit: Kit) -> None:
     while True:
         await workflow.wait_condition(lambda: parking.woken != parking.passed_down)
         parking.passed_down = parking.woken
-        if kit.gives_back and workflow.patched("give-back-first"):
+        if kit.gives_back:
             await kit.flush()  # what an ended child left may be what its siblings wait for
         if parking.stopped:
             await kit.tell_children("halted", Halted(reason=parking.stopped).model_dump(mode="json"))

@@ -5,7 +5,7 @@ Finished steps return at once, an agent's unfinished step goes on at its last tu
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -14,14 +14,11 @@ from activities.runs.recall import Carrying
 from contracts.base import Contract
 from contracts.carried import Carried, Finished, Keep, Kept, Recall, Recalled
 from contracts.inputs import ChildInput, PipelineInput
-from workflows.kit import story
-from workflows.kit.cancelling import not_cancelled
+from workflows.kit.cancellation import not_cancelled
 from workflows.kit.memory import Entry, Memory, in_batches
 from workflows.kit.options import LOCAL
+from workflows.kit.run import Run
 from workflows.payloads import fits
-
-if TYPE_CHECKING:
-    from workflows.kit.kit import Kit
 
 C = TypeVar("C", bound=Contract)
 
@@ -32,37 +29,23 @@ LINES_CARRIED = 20
 class Chain:
     """The runs of one workflow, one after the other, as one."""
 
-    def __init__(self, kit: "Kit") -> None:
-        self._kit = kit
+    def __init__(self, run: Run, quiet: Callable[[], bool]) -> None:
+        """`quiet` says whether nothing is under way that a new run would lose."""
+        self._run = run
+        self._quiet = quiet
         self._memory = Memory()
         self._asked: PipelineInput | ChildInput | None = None
-        self._behind: Carried | None = None
         self._under_way = 0
         self._did_something = False
 
     def take_over(self, asked: PipelineInput | ChildInput) -> bool:
         """Go on where the run that this one continues has stopped. False: there was none."""
-        kit, carried, self._asked = self._kit, asked.carried, asked
-        kit.inbox.take_over(carried.mail if carried else None)
-        if carried is None:
+        self._asked = asked
+        self._run.take_over(asked.carried)
+        if asked.carried is None:
             return False
-        self._behind = carried
-        self._memory.restore(carried)
-        kit.began, kit.usd_micros, kit.tokens = story.known(carried.began), carried.usd_micros, carried.tokens
-        kit.lines.catch_up(carried.told, carried.lines)
+        self._memory.restore(asked.carried)
         return True
-
-    def caught_up(self) -> None:
-        """The story has come to where the run before stopped; what it says from now on is new."""
-        kit, carried = self._kit, self._behind
-        if carried is None:
-            return
-        self._behind = None
-        kit.next, kit.change = carried.next, carried.change
-        kit.lines.caught_up(carried.waiting)
-        if kit.lines.last:
-            last = kit.lines.last[-1]
-            kit.tell(last.did, last.why, last.next)
 
     def begin(self, name: Callable[[], str]) -> Entry:
         """A step begins. Where the run before has finished it, it is `known`."""
@@ -73,7 +56,7 @@ class Chain:
         assert step.known is not None
         step.result, text = step.known, step.known.result
         if step.known.artifact is not None:
-            request = Recall(run=self._kit.ref, artifact=step.known.artifact)
+            request = Recall(run=self._run.ref, artifact=step.known.artifact)
             read: Recalled = await workflow.execute_local_activity_method(
                 Carrying.recall_result, request, summary="journal: recall a result", **LOCAL
             )
@@ -96,9 +79,8 @@ class Chain:
         It is the server that says when. Called before each turn of an agent, before a gate opens and before children start.
         What can be under way: a gate, a child, an activity, a handler, a pause, a refusal that is not recorded yet.
         """
-        self.caught_up()
-        # Runs from before this could be went on here, and have to do so again when they are replayed.
-        if not (self._is_due() and workflow.patched("continue-as-new")):
+        self._run.caught_up()
+        if not self._is_due():
             return
         if large := self._memory.large():
             await self._put_away(large)
@@ -113,29 +95,29 @@ class Chain:
 
     def _is_due(self) -> bool:
         # Without an activity in between, a run whose start alone is long would begin anew for ever.
-        moved = self._did_something and self._asked is not None and self._kit.began is not None
-        return workflow.info().is_continue_as_new_suggested() and moved and self._under_way == 0 and self._kit.quiet
+        moved = self._did_something and self._asked is not None and self._run.began is not None
+        return workflow.info().is_continue_as_new_suggested() and moved and self._under_way == 0 and self._quiet()
 
     def _carried(self) -> Carried:
-        kit = self._kit
+        run = self._run
         return Carried(
-            began=kit.pins,
+            began=run.pins,
             finished=tuple(self._memory.finished()),
             talks=self._memory.talks(),
-            mail=kit.inbox.mail(),
-            told=kit.lines.numbers,
-            waiting=tuple(kit.lines.waiting),
-            lines=tuple(kit.lines.last[-LINES_CARRIED:]),
-            next=kit.next,
-            change=kit.change,
-            usd_micros=kit.usd_micros,
-            tokens=kit.tokens,
+            mail=run.inbox.mail(),
+            told=run.lines.numbers,
+            waiting=tuple(run.lines.waiting),
+            lines=tuple(run.lines.last[-LINES_CARRIED:]),
+            next=run.next,
+            change=run.change,
+            usd_micros=run.usd_micros,
+            tokens=run.tokens,
         )
 
     async def _put_away(self, entries: list[Entry]) -> None:
         """Move large results into the artifact store. Where it is away, the run goes on here until the next safe point."""
         for some in in_batches(entries):
-            request = Keep(run=self._kit.ref, results=tuple(entry.finished().result for entry in some))
+            request = Keep(run=self._run.ref, results=tuple(entry.finished().result for entry in some))
             try:
                 kept: Kept = await workflow.execute_local_activity_method(
                     Carrying.keep_results, request, summary=f"journal: keep {len(some)} results", **LOCAL

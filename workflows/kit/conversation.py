@@ -8,16 +8,14 @@ from typing import Any
 
 from temporalio import workflow
 
-from contracts.agents import AgentPin, Limits, When
+from contracts.agents import AgentPin, When
 from contracts.base import Contract, sha256
 from contracts.carried import Talk
 from contracts.handoff import Handoff, Producer
+from contracts.people import Clarified
 from contracts.repositories import WorkspaceUse
 from contracts.runs import RunRef
 from contracts.turns import Answered
-
-FIRST_CALL = timedelta(minutes=30)
-"""Time for the call that lets a run in: the agent's own limit is not known before."""
 
 
 @dataclass
@@ -77,6 +75,8 @@ class Conversation:
     told: bool = False
     """The feed says that it waits."""
     insists: bool = False
+    answers: tuple[Clarified, ...] = ()
+    """What people have answered it so far."""
 
     def answered(self) -> None:
         """A model has answered, or is waited for no more."""
@@ -86,12 +86,16 @@ class Conversation:
     def stand_in(self, pin: AgentPin, why: str) -> "Conversation":
         """The same step for another agent."""
         run = self.run.model_copy(update={"path": f"{self.run.path}/{pin.name}"})
-        return Conversation(run, pin, self.task, self.inputs, self.workspace, self.occurrence, degraded=why)
+        return Conversation(
+            run, pin, self.task, self.inputs, self.workspace, self.occurrence, degraded=why, answers=self.answers
+        )
 
     def once_more(self) -> "Conversation":
         """The same step from its beginning, for a choice of the agent's class that is asked after one that was unsure."""
         run = self.run.model_copy(update={"path": f"{self.run.path}/again"})
-        return Conversation(run, self.pin, self.task, self.inputs, self.workspace, self.occurrence, tried="unsure")
+        return Conversation(
+            run, self.pin, self.task, self.inputs, self.workspace, self.occurrence, tried="unsure", answers=self.answers
+        )
 
     def stands(self) -> Talk:
         """Where it stands, for a run that continues this one."""
@@ -115,11 +119,6 @@ class Conversation:
         self.beyond, self.ending = talk.beyond, talk.ending
         if self.workspace is not None:
             self.workspace = self.workspace.model_copy(update={"state": talk.state})
-
-
-def not_pinned_yet(agent: str) -> AgentPin:
-    """What stands for the pin until the first turn brings it: no limit of its own but the longest call there may be."""
-    return AgentPin(name=agent, version="", digest="0" * 64, takes="", returns="", limits=Limits(call=FIRST_CALL))
 
 
 def handoff_of(talk: Conversation, answered: Answered | None) -> Handoff[Any]:

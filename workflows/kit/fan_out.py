@@ -16,12 +16,12 @@ from contracts.handoff import Handoff
 from contracts.inputs import RunContext
 from contracts.money import Part, slice_of
 from contracts.runs import RunRef
-from workflows.kit.ask import made_by_us
-from workflows.kit.cancelling import not_cancelled, send
+from workflows.kit.cancellation import not_cancelled, send
 from workflows.kit.ceiling import keep_watch
+from workflows.kit.ends import Stopped
+from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
-from workflows.kit.outage import note_degraded
-from workflows.kit.parking import Stopped
+from workflows.kit.model_outage import note_degraded
 
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
@@ -136,7 +136,7 @@ async def _child(
                     static_summary=summary[:200],
                 )
             except WorkflowAlreadyStartedError:
-                if wait is None or not (kit.was_reset and workflow.patched("former-child")):
+                if wait is None or not kit.was_reset:
                     raise
                 await _end_former(child_id, wait)
                 if kit.parking.stopped:
@@ -163,8 +163,7 @@ async def _child(
 
 def _gives_back(kit: Kit, ref: RunRef, part: Part) -> None:
     """A child is over, or never begins: what is left of its part is free for others. The next commit says so."""
-    if kit.since(3):
-        kit.gives_back.append(slice_of(ref.trace, (*kit.parts, part)))
+    kit.gives_back.append(slice_of(ref.trace, (*kit.parts, part)))
 
 
 async def _end_former(child_id: str, wait: timedelta) -> None:

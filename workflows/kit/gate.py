@@ -11,17 +11,17 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.gates.gates import Gates
 from contracts.base import sha256
-from contracts.gates import VERBS, AdmitDecision, Claimed, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
+from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
 from contracts.handoff import Question
 from contracts.money import CeilingRefused
 from contracts.runs import RunState
 from contracts.text import one_line
 from workflows.kit.attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE
 from workflows.kit.bounds import facts_within, keyword
+from workflows.kit.details import gate_text
 from workflows.kit.inbox import OpenGateState
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
-from workflows.kit.showing import tell_gate
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100
 """Characters of a fact, and facts of a gate; `facts_within` bounds them all together. The subject has everything."""
@@ -86,8 +86,7 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
             intents=ask.intents,
         )
         opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
-        if opened is not None:  # histories of before have nothing here
-            view = state.view = view.knowing(opened.facts)
+        view = state.view = view.knowing(opened.facts)
         _show_open(kit, view)
         decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
@@ -148,7 +147,7 @@ def _show_open(kit: Kit, view: GateView) -> None:
         NEEDS_HUMAN.value_set(True),
         GATE_DEADLINE.value_set(view.deadline),
     )
-    tell_gate(kit, view)
+    kit.tell(*gate_text(view))
 
 
 def _show_closed(kit: Kit, view: GateView, how: str, state: RunState) -> None:
@@ -198,10 +197,9 @@ async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None
     if seed == state.seed:
         return
     state.seed = seed
-    if workflow.patched("open-again"):  # runs that were reset before this could be did not
-        next_ = f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
-        kit.move(waiting_state(view), waiting_for=view.gate, next=next_)
-        await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate} again", **LEDGER)
+    next_ = f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
+    kit.move(waiting_state(view), waiting_for=view.gate, next=next_)
+    await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate} again", **LEDGER)
 
 
 async def _until_claimed(state: OpenGateState, latest: datetime, released: Callable[[], bool]) -> None:
@@ -222,9 +220,7 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
     """Check the claim. It is acknowledged only now; a refused one opens the gate again."""
     claim = state.claim
     assert claim is not None
-    request = AdmitDecision(
-        run=kit.ref, gate=state.view, policy=policy, claim=claim.said, owner=kit.pins.owner, run_id=workflow.info().run_id
-    )
+    request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=claim.said, owner=kit.pins.owner)
     decided = await kit.do_now(
         Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER
     )
@@ -232,33 +228,15 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
     return decided
 
 
-def _checked(
-    kit: Kit,
-    state: OpenGateState,
-    policy: GatePolicy,
-    claim: Claimed | None = None,
-    closes: Literal["expired", "cancelled"] = "expired",
+def _closing(
+    kit: Kit, state: OpenGateState, policy: GatePolicy, closes: Literal["expired", "cancelled", "released"]
 ) -> AdmitDecision:
-    return AdmitDecision(
-        run=kit.ref,
-        gate=state.view,
-        policy=policy,
-        claim=claim,
-        owner=kit.pins.owner,
-        closes=closes,
-    )
+    """The gate closes without a decision that counts."""
+    return AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner, closes=closes)
 
 
 async def _close(kit: Kit, state: OpenGateState, policy: GatePolicy, closes: Literal["expired", "released"]) -> Decided:
-    request = AdmitDecision(
-        run=kit.ref,
-        gate=state.view,
-        policy=policy,
-        claim=None,
-        owner=kit.pins.owner,
-        closes=closes,
-        run_id=workflow.info().run_id,
-    )
+    request = _closing(kit, state, policy, closes)
     return await kit.do_now(Gates.admit_decision, request, f"gate: close {state.view.gate}", **LEDGER)
 
 
@@ -270,15 +248,7 @@ def _abandoned(kit: Kit, state: OpenGateState, why: str) -> None:
 
 async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None:
     """Close the gate of a cancelled run; a sender that still waits is told."""
-    request = AdmitDecision(
-        run=kit.ref,
-        gate=state.view,
-        policy=policy,
-        claim=None,
-        owner=kit.pins.owner,
-        closes="cancelled",
-        run_id=workflow.info().run_id,
-    )
+    request = _closing(kit, state, policy, "cancelled")
     try:
         decided = await workflow.execute_activity_method(
             Gates.admit_decision, request, summary=f"gate: cancel {state.view.gate}", **LEDGER

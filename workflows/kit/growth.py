@@ -24,7 +24,7 @@ def is_held(error: ActivityError) -> bool:
 
 async def let_on(kit: Kit, talk: Conversation, error: ActivityError) -> None:
     """Return where it may go on. Raises `StepStopped`; with `talk.ending` set where the agent is asked for what it has."""
-    if not kit.since(3) or "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
+    if "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
         talk.beyond = True
         return
     why = cut(str(error.cause), 1500)

@@ -1,7 +1,7 @@
 """What a pipeline may do: one `Kit` per workflow, built as the first thing in `__init__`.
 
-`do` runs one activity with the waiting feed lines riding along; `note` queues a line; `enter` names the stage. The
-steps that pipelines are written in (`ask`, `gate`, `perform`, `fan_out`) stand in modules of their own beside this one.
+`do` runs one activity with the waiting feed lines riding along. The steps that pipelines are written in (`ask`, `gate`,
+`perform`, `fan_out`, `side_by_side`) stand in modules of their own beside this one.
 """
 
 import asyncio
@@ -10,124 +10,98 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import is_cancelled_exception
 
 from activities.runs.journal import Journal
+from contracts.agents import Effort
 from contracts.base import Contract
-from contracts.gates import GateKind, GateView
+from contracts.gates import GateKind
 from contracts.inputs import ChildInput, PipelineInput
-from contracts.journal import BeginRun, Finish, Record, Totals
-from contracts.money import Part, slice_of
+from contracts.journal import BeginRun, Finish, Totals
+from contracts.money import micros, slice_of
 from contracts.pins import Began
-from contracts.runs import FINAL, Importance, Pipeline, Request, RunChange, RunRef, RunState
-from workflows.kit import showing, story
-from workflows.kit.admitting import own_ref, request_to_begin
-from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
-from workflows.kit.bounds import keyword, newest_within
-from workflows.kit.cancelling import not_cancelled, send, was_cancelled
+from contracts.runs import Request, RunRef, RunState
+from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE
+from workflows.kit.bounds import keyword
+from workflows.kit.cancellation import not_cancelled, was_cancelled
 from workflows.kit.chain import Chain
-from workflows.kit.inbox import REFUSALS_AT_ONCE, Inbox
-from workflows.kit.lasting import outlasting
-from workflows.kit.lines import Lines
+from workflows.kit.ends import Stopped
+from workflows.kit.inbox import REFUSALS_AT_ONCE
+from workflows.kit.ledger_outage import outlasting
 from workflows.kit.memory import name_of, returns
 from workflows.kit.options import LEDGER, LOCAL
-from workflows.kit.parking import Parking, Stopped
-from workflows.kit.pausing import Pausing
+from workflows.kit.parking import Parking
+from workflows.kit.pause import Pause
+from workflows.kit.run import Run
 
 R = TypeVar("R")
+Q = TypeVar("Q", bound=Request)
 
 
-class Duplicate(Exception):
-    """The request was given before; `of` is the workflow id of the run that has it."""
+class Kit(Run):
+    """A run, and what its pipeline may have done."""
 
-    def __init__(self, of: str) -> None:
-        super().__init__(f"the request was given before: see {of}")
-        self.of = of
-
-
-class Kit:
-    """The state of one workflow that the steps share. Plain data: replay builds the same."""
-
-    def __init__(self, kinds: Sequence[GateKind]) -> None:
+    def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = ()) -> None:
         """Register every handler at once, so that what people send early finds one."""
-        kinds = tuple(dict.fromkeys((*kinds, "ceiling")))
-        self.inbox = Inbox(kinds)
+        super().__init__(kinds, known)
         self.parking = Parking(self)
+        self.pause = Pause(self)
+        self.chain = Chain(self, lambda: self.quiet)
         self.watches: list[asyncio.Task[None]] = []
-        self._seed = workflow.random_seed()
+        self.asked: dict[str, int] = {}
         loop = asyncio.get_running_loop()
         # What waits for a condition is looked at when something runs, and a reset alone runs nothing.
         workflow.register_random_seed_callback(lambda _: _look_again(loop))
-        self.kinds = kinds
-        self.ref = RunRef(trace="")
-        self.began: Began | None = None
-        self.beginning: BeginRun | None = None
-        self.stage = "intake"
-        self.state: RunState = "admitted"
-        self.next = ""
-        self.usd_micros = 0
-        self.tokens = 0
-        self.asked: dict[str, int] = {}
-        self.parts: tuple[Part, ...] = ()
-        self.gives_back: list[str] = []
-        self.degraded: dict[str, str] = {}
-        self.children: dict[str, str] = {}
-        self.lines = Lines()
-        self.chain = Chain(self)
-        self.change: RunChange | None = None
-        self.pausing = Pausing(self)
-        workflow.set_query_handler("feed", self._feed)
 
-    # Who this run is
+    # Its start and its end
 
     async def begin(
         self,
-        pipeline: Pipeline,
         asked: PipelineInput,
-        agents: tuple[str, ...],
-        actions: tuple[str, ...] = (),
-        auto: tuple[str, ...] = (),
+        agents: Sequence[str],
+        auto: Sequence[str] = (),
+        effort: Effort | None = None,
+        actions: Sequence[str] = (),
+        first: str = "",
     ) -> Began:
-        """Start a root run: admit it and pin agents and policy. `duplicate_of` in the answer means: end at once.
+        """Start a root run: let it in, and pin its agents, its policy and its ceiling. `duplicate_of` means: end at once.
 
-        `auto` are pinned as well where the input, or else policy, says `effort: auto`.
+        `auto` are agents that are pinned as well where `effort`, or for None policy, says auto; `actions` the types of action
+        that it may propose; `first` is what happens first, for the feed.
         """
-        request = self._begins(pipeline, asked, agents, actions, "the repository is fetched")
-        request = request.model_copy(update={"auto": auto})
-        if self.began is not None:
-            return self.began
-        await self.unpaused()
-        began = await self.do_now(Journal.begin_run, request, f"{pipeline.lower()}: admit the run", **LEDGER)
-        self.admitted(began)
-        return began
-
-    def begin_with_first_step(
-        self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...] = ()
-    ) -> None:
-        """Start a root run whose first step is an agent's: the first model call lets it in, at no event of its own.
-
-        That step raises `Duplicate` where the request was given before, and what `begin_run` raises where the run is refused.
-        """
-        request = self._begins(pipeline, asked, agents, actions, f"{agents[0]} begins")
-        self.beginning = request if self.began is None else None
-
-    def _begins(
-        self, pipeline: Pipeline, asked: PipelineInput, agents: tuple[str, ...], actions: tuple[str, ...], following: str
-    ) -> BeginRun:
-        self.ref = own_ref(asked)
+        info = workflow.info()
+        self.ref = RunRef(trace=info.first_execution_run_id, workflow_id=info.workflow_id, project=asked.project)
         self.state = "working"
         if self.chain.take_over(asked):
-            self.pausing.begin()
-        return request_to_begin(self, pipeline, asked, agents, actions, following)
+            self.pause.begin()
+            return self.pins
+        await self.unpaused()
+        wanted = {"agents": tuple(agents), "auto": tuple(auto), "effort": effort, "actions": tuple(actions), "next": first}
+        request = self._request(asked).model_copy(update=wanted)
+        began = await self.do_now(Journal.begin_run, request, f"{info.workflow_type.lower()}: admit the run", **LEDGER)
+        self.goes_by(began)
+        if began.duplicate_of is None:
+            self._admitted(began)
+        return began
 
-    def admitted(self, began: Began) -> None:
-        """The run is let in, or is a duplicate and has to end."""
-        self.began = story.known(began)
-        self.beginning = None
-        if began.duplicate_of is not None:
-            return
-        self.pausing.begin()
+    def _request(self, asked: PipelineInput) -> BeginRun:
+        info = workflow.info()
+        return BeginRun(
+            run=self.ref,
+            pipeline=info.workflow_type,
+            run_id=info.run_id,
+            input=asked.model_dump(mode="json"),
+            owner=asked.owner,
+            request_key=asked.request_key,
+            risk=asked.risk,
+            ceiling_micros=None if asked.ceiling_usd is None else micros(asked.ceiling_usd),
+            agents=(),
+            gates=self.kinds,
+            changes=self.known,
+        )
+
+    def _admitted(self, began: Began) -> None:
+        self.pause.begin()
         wanted = {PROJECT: self.ref.project, OWNER: keyword(began.owner), STATE: "working"}
         there = workflow.info().typed_search_attributes
         if any(there.get(key) != value for key, value in wanted.items()):
@@ -138,113 +112,37 @@ class Kit:
         """Become a part of the family that the parent handed down."""
         context = asked.context
         self.ref = context.run.model_copy(update={"workflow_id": workflow.info().workflow_id})
-        self.began = story.known(context.began)
+        self.goes_by(context.began)
         self.parts = context.parts
         self.inbox.named(context.run.path.replace("/", ".") + "." if context.run.path else "")
         self.chain.take_over(asked)
-        self.pausing.begin()
-
-    @property
-    def pins(self) -> Began:
-        """What the run pinned. Only after `begin` or `join`."""
-        if self.began is None:
-            raise RuntimeError("the kit was used before begin() or join()")
-        return self.began
-
-    def since(self, number: int) -> bool:
-        """True if this run began with this story or a later one: what was changed with it counts here."""
-        return self.pins.story >= number
-
-    def at(self, path: str) -> RunRef:
-        """This run at a step of its own."""
-        return self.ref.model_copy(update={"path": f"{self.ref.path}/{path}" if self.ref.path else path})
-
-    @property
-    def was_reset(self) -> bool:
-        """True from the point on to which the run was reset: Temporal gives a new seed there, in every replay again."""
-        return workflow.random_seed() != self._seed
-
-    @property
-    def scripted(self) -> bool:
-        """True if no real model answers in this run."""
-        return any(pin.scripted for pin in self.pins.agents.values())
-
-    # Its record
-
-    def note(
-        self,
-        did: str,
-        why: str = "",
-        next: str = "",
-        *,
-        actor: str = "coordinator",
-        importance: Importance = "overview",
-        inputs: tuple[str, ...] = (),
-    ) -> None:
-        """Queue a line of the feed. It is committed with the next activity: no event of its own."""
-        if self.lines.is_old(self.stage):
-            return
-        self.chain.caught_up()
-        said = (did, why, next)
-        # A run that was reset ends once more; that is no repetition.
-        run_id = workflow.info().run_id if self.stage == "end" else ""
-        line = self.lines.add(self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs, run_id=run_id)
-        self.next = next or self.next
-        self.tell(line.did, line.why, line.next)
-
-    def enter(self, stage: str, next: str = "") -> None:
-        """The run works on this stage from now on."""
-        self.stage = stage
-        self.move("working", next=next)
-
-    def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
-        """Queue what the run row should say; committed with the next activity. Children have no row of their own."""
-        self.next = next or self.next
-        if self.pausing.told and state not in FINAL and state != "paused":
-            self.pausing.before = state  # a gate that opens or closes meanwhile does not end the pause
-            return
-        self.state = state
-        if not self.ref.path:
-            self.change = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
-
-    def show(self, *updates: SearchAttributeUpdate[Any]) -> None:
-        """Set search attributes, several in one event."""
-        workflow.upsert_search_attributes([STAGE.value_set(self.stage), *updates])
-
-    async def flush(self) -> None:
-        """Commit what waits. Only before a wait for a person, a long timer, and at the end: it costs an event."""
-        refusals = self.inbox.take_refusals()
-        if not (refusals or self.lines.waiting or self.change or self.gives_back):
-            return
-        request = self._with_riders(Record(run=self.ref, refusals=refusals))
-        await workflow.execute_local_activity_method(Journal.record, request, summary="journal: record", **LOCAL)
-        not_cancelled()
+        self.pause.begin()
 
     async def leave(self) -> None:
         """Commit what waits, the last thing that a child does: what is left of its part of the money is free for others."""
-        if self.parts and self.since(3):
+        if self.parts:
             self.gives_back.append(slice_of(self.ref.trace, self.parts))
         self.inbox.end()
         await self.flush()
 
-    async def finish(self, state: RunState, report: str, outcome: str) -> Totals:
+    async def finish(self, state: RunState, report: str) -> Totals:
         """Commit the report and the final state, and give back what the whole family cost. Nothing comes after it."""
-        await self.pausing.end()
+        await self.pause.end()
         for watch in self.watches:
             watch.cancel()
         await asyncio.gather(*self.watches, return_exceptions=True)
-        self.chain.caught_up()
+        self.caught_up()
         while len(self.inbox.refusals) > REFUSALS_AT_ONCE:
             await self.flush()
         self.inbox.end()
         self.move(state, next="nothing: the run has ended")
-        request = self._with_riders(Finish(run=self.ref, refusals=self.inbox.take_refusals(), report=report))
+        request = self.with_riders(Finish(run=self.ref, refusals=self.inbox.take_refusals(), report=report))
         totals: Totals = await workflow.execute_local_activity_method(
             Journal.finish_run, request, summary="journal: finish", **LOCAL
         )
         self.show(
             STATE.value_set(state),
-            OUTCOME.value_set(outcome),
+            OUTCOME.value_set(state),
             NEEDS_HUMAN.value_set(False),
             COST_USD.value_set(totals.usd_micros / 1_000_000),
         )
@@ -252,9 +150,7 @@ class Kit:
 
     # What it runs
 
-    async def do(
-        self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], request: Request, summary: str, **options: Any
-    ) -> R:
+    async def do(self, method: Callable[[Any, Q], Coroutine[Any, Any, R]], request: Q, summary: str, **options: Any) -> R:
         """Run one activity. Waiting lines ride along and are committed with its effect; where it fails they wait on.
 
         What the run that this one continues has done is not done again: its result comes back.
@@ -267,19 +163,15 @@ class Kit:
         step.result = done if isinstance(done, Contract) else None
         return done
 
-    async def do_now(
-        self, method: Callable[[Any, Any], Coroutine[Any, Any, R]], request: Request, summary: str, **options: Any
-    ) -> R:
+    async def do_now(self, method: Callable[[Any, Q], Coroutine[Any, Any, R]], request: Q, summary: str, **options: Any) -> R:
         """As `do`, also while the run is paused: for the record of what people decide."""
-        change, sent = self.change, self._with_riders(request)
+        change, sent = self.change, self.with_riders(request)
         try:
             with self.chain.under_way():
                 done: R = await outlasting(self, method, sent, summary, **options)
         except (Exception, asyncio.CancelledError) as error:
-            self.lines.give_back(sent.notes)
-            self.change = self.change or change
-            self.gives_back[:0] = sent.gives_back
-            if not is_cancelled_exception(error) and was_cancelled() and workflow.patched("cancelled-meanwhile"):
+            self.take_back(sent, change)
+            if not is_cancelled_exception(error) and was_cancelled():
                 raise asyncio.CancelledError from None  # it failed before it heard of that
             raise
         not_cancelled()
@@ -289,52 +181,19 @@ class Kit:
     def quiet(self) -> bool:
         """True if nobody is waited for, nothing is still to be recorded, and the run has not stopped."""
         inbox = self.inbox
-        said = inbox.waiting() or inbox.refusals or inbox.paused or self.pausing.told or self.pausing.recording
+        said = inbox.waiting() or inbox.refusals or inbox.paused or self.held.told or self.held.recording
         money = self.gives_back or self.parking.stopped
         return not (said or money or self.children) and workflow.all_handlers_finished()
 
     async def unpaused(self) -> None:
         """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
-        await self.pausing.over()
+        await self.pause.over()
         self.check_stopped()
 
     def check_stopped(self) -> None:
         """Raise `Stopped` where the run has stopped at a ceiling: nothing begins any more."""
         if self.parking.stopped:
             raise Stopped(self.parking.stopped)
-
-    async def tell_children(self, name: str, said: dict[str, Any] | None = None) -> None:
-        """Pass a signal down. A child that has just ended needs it no more."""
-        for child_id in list(self.children):
-            await send(child_id, name, said or {})
-
-    def _with_riders(self, request: Any) -> Any:
-        change, self.change = self.change, None
-        run = request.run.model_copy(update={"workflow_id": ""})  # the activity's own context has it
-        riders: dict[str, Any] = {"run": run, "notes": self.lines.take(), "change": change}
-        if self.gives_back:
-            riders["gives_back"] = tuple(self.gives_back)
-            self.gives_back.clear()
-        if self.was_reset and not self.ref.path:
-            # Its row says what it said at the end of the run that was reset.
-            gates = tuple(view.gate for view in self.inbox.waiting())
-            now = RunChange(state=self.state, stage=self.stage, waiting_for=", ".join(gates), next=self.next)
-            riders |= {"change": change or now, "waiting": gates}
-        return request.model_copy(update=riders)
-
-    # What it shows
-
-    def tell(self, did: str, why: str = "", next: str = "") -> None:
-        """Temporal's Web UI shows this text; it comes from a query and costs no event."""
-        showing.tell(self, did, why, next)
-
-    def waiting_view(self) -> GateView | None:
-        """The first gate that is open here, or None."""
-        open_now = self.inbox.waiting()
-        return open_now[0] if open_now else None
-
-    def _feed(self, *_: Any) -> list[dict[str, Any]]:
-        return newest_within([line.model_dump(mode="json") for line in self.lines.last])
 
 
 def _look_again(loop: asyncio.AbstractEventLoop) -> None:

@@ -6,7 +6,7 @@ same key. Nobody has to be told of a raised ceiling for that; being told only ma
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -15,9 +15,7 @@ from contracts.base import Contract
 from contracts.errors import ContractViolation, Refused
 from contracts.money import CeilingRefused, resets_at
 from workflows.kit.messages import bare, only_object, read_switch
-
-if TYPE_CHECKING:
-    from workflows.kit.kit import Kit
+from workflows.kit.run import Run
 
 C = TypeVar("C", bound=Contract)
 
@@ -28,17 +26,6 @@ DAY, MONTH = timedelta(days=1), timedelta(days=31)
 
 WAITING_LIMIT = 1000
 """Steps of a run family that are known to wait; more than there can be children."""
-
-
-class Stopped(ApplicationError):
-    """The run stops here, with everything it has: a person said so at a ceiling, or nobody said anything.
-
-    A pipeline that does not catch it fails with the reason.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, type="Stopped", non_retryable=True)
-        self.reason = reason
 
 
 class Parked(Contract, name="parked/1"):
@@ -57,12 +44,12 @@ class Halted(Contract, name="halted/1"):
 class Parking:
     """Who waits for money. `woken` counts nudges (children know `passed_down` of them), `stopped` says why the run stops."""
 
-    def __init__(self, kit: "Kit") -> None:
+    def __init__(self, run: Run) -> None:
         self.refused: dict[str, CeilingRefused] = {}
         self.woken = 0
         self.passed_down = 0
         self.stopped = ""
-        self._kit = kit
+        self._run = run
         workflow.set_signal_handler("nudge", bare(self._guarded("nudge", self._nudge)))
         workflow.set_signal_handler("parked", bare(self._guarded("parked", self._parked)))
         workflow.set_signal_handler("halted", bare(self._guarded("halted", self._halted)))
@@ -107,12 +94,12 @@ class Parking:
 
     def _not_ours(self, path: str, refused: CeilingRefused) -> str | None:
         """Why no child of this run can have said so; anybody may send a signal, and this one opens a gate."""
-        kit, scope = self._kit, refused.scope
-        if not any(path == child or path.startswith(f"{child}/") for child in kit.children.values()):
+        run, scope = self._run, refused.scope
+        if not any(path == child or path.startswith(f"{child}/") for child in run.children.values()):
             return f"no child of it works at {path!r:.200}"
         if not all(0 <= number <= MOST for number in (refused.ceiling, refused.spent, refused.held, refused.wanted)):
             return "its numbers are no amounts of money"
-        own = f"run:{kit.ref.trace}"
+        own = f"run:{run.ref.trace}"
         if scope == own or scope.startswith(f"{own}/"):
             return None
         ends = _period_ends(scope)
@@ -128,7 +115,7 @@ class Parking:
             try:
                 take(args)
             except Refused as error:
-                self._kit.inbox.refuse(name, args, str(error), "signal")
+                self._run.inbox.refuse(name, args, str(error), "signal")
 
         return handle
 
@@ -137,7 +124,7 @@ class Parking:
             try:
                 self._nudge(args)
             except Refused as error:
-                self._kit.inbox.refuse("nudge", args, str(error), "update")
+                self._run.inbox.refuse("nudge", args, str(error), "update")
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
             return f"{len(self.refused)} steps look again" if self.refused else "nothing waits for money"
 

@@ -5,7 +5,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.actions.deliver import Actions
 from contracts.actions import Deliver, Receipt, Resolve
 from contracts.gates import Intent
-from workflows.kit.ask import cause_of
+from workflows.kit.ends import cause_of
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import DELIVER, LEDGER

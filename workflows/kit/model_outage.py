@@ -54,7 +54,7 @@ def away_of(error: ActivityError) -> ModelsAway | None:
 async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     """Wait until the models may be asked again. False where that is not what the call failed of, or patience is over."""
     gone = away_of(error)
-    if gone is None or not _knows(kit):
+    if gone is None:
         return False
     now = workflow.now()
     since = talk.away.setdefault(gone.kind, now)
@@ -87,18 +87,13 @@ async def _tell(kit: Kit, talk: Conversation, gone: ModelsAway, then: datetime, 
     following = f"{talk.pin.label} is asked again at {then:%H:%M:%S} UTC"
     did = "waits for its limit per minute" if gone.kind == "rate" else "waits for a model"
     kit.tell(did, gone.why, following)
-    if not long or kit.began is None:
+    if not long:
         return
     if not talk.told:
         talk.told = True
         kit.note(did, gone.why[:1000], following, actor=talk.pin.label)
     kit.move("working", waiting_for="a model", next=following)
     await kit.flush()
-
-
-def _knows(kit: Kit) -> bool:
-    """Runs of before do not know these waits."""
-    return kit.began is None or kit.since(3)
 
 
 def by_nobody(handoff: Handoff[Any]) -> bool:
@@ -156,7 +151,7 @@ async def _function(kit: Kit, talk: Conversation, name: str, why: str) -> Handof
 
 async def _person_says_again(kit: Kit, talk: Conversation, why: str) -> bool:
     """True if a person wants the models to be asked again. False also where there is nobody to ask in this run."""
-    if not kit.since(3) or "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
+    if "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
         return False
     title = f"no model can be asked for {talk.pin.label}"
     again = f"approve or request_changes: ask again. reject, or no answer: {talk.run.path} could not be done"

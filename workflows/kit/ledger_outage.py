@@ -1,25 +1,22 @@
 """Activities that outlast the ledger: its being away is no failure of the work."""
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from contracts.errors import LedgerUnavailable
 from contracts.runs import Request
-from workflows.kit.cancelling import not_cancelled
+from workflows.kit.cancellation import not_cancelled
 from workflows.kit.options import OUTAGE
-
-if TYPE_CHECKING:
-    from workflows.kit.kit import Kit
+from workflows.kit.run import Run
 
 R = TypeVar("R")
+Q = TypeVar("Q", bound=Request)
 
 
-async def outlasting(
-    kit: "Kit", method: Callable[[Any, Any], Coroutine[Any, Any, R]], sent: Request, summary: str, **options: Any
-) -> R:
+async def outlasting(run: Run, method: Callable[[Any, Q], Coroutine[Any, Any, R]], sent: Q, summary: str, **options: Any) -> R:
     """Run one activity, and anew for up to a day while all that ends it is the ledger being away."""
     ends = workflow.now() + OUTAGE
     while True:
@@ -29,7 +26,7 @@ async def outlasting(
             if not _ledger_is_away(error) or workflow.now() > ends:
                 raise
             not_cancelled()
-            kit.tell(f"waits for the ledger: {summary}", str(error.cause))
+            run.tell(f"waits for the ledger: {summary}", str(error.cause))
 
 
 def _ledger_is_away(error: ActivityError) -> bool:

@@ -1,4 +1,4 @@
-"""A workflow's commands change from one release to the next: runs tell the story that they began with."""
+"""A workflow's commands change from one release to the next: a run goes by the named changes that it began with."""
 
 import json
 from collections import Counter
@@ -19,14 +19,15 @@ from tests.replay.test_saved import DELIVERIES, problem
 from tests.stack import sample, stack
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard
-from workflows.kit import story
 
-NEXT = story.STORY + 1
+CHANGE = "fetch-twice"
 
 
 @workflow.defn(name="Delivery")
 class NextDelivery(Delivery):
     """The next release's: it fetches the repository twice, in runs that begin with it."""
+
+    changes = (CHANGE,)
 
     @workflow.run
     async def run(self, asked: DeliveryInput) -> DeliveryReport:
@@ -34,8 +35,22 @@ class NextDelivery(Delivery):
         return await super().run(asked)
 
     async def _intake(self, asked: DeliveryInput) -> Base:
-        if self.kit.since(NEXT):
+        if self.kit.knows(CHANGE):
             await super()._intake(asked)
+        return await super()._intake(asked)
+
+
+@workflow.defn(name="Delivery")
+class MistypedDelivery(NextDelivery):
+    """It asks for a change that nobody has declared."""
+
+    @workflow.run
+    async def run(self, asked: DeliveryInput) -> DeliveryReport:
+        """As before."""
+        return await super().run(asked)
+
+    async def _intake(self, asked: DeliveryInput) -> Base:
+        assert self.kit.knows("fetch-twise")
         return await super()._intake(asked)
 
 
@@ -54,15 +69,9 @@ class PatchedDelivery(Delivery):
         return await super()._intake(asked)
 
 
-@pytest.fixture
-def next_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that knows one story more."""
-    monkeypatch.setattr(story, "STORY", NEXT)
-
-
 @pytest.mark.parametrize("changed", [NextDelivery, PatchedDelivery])
 @pytest.mark.parametrize("path", DELIVERIES, ids=lambda path: path.stem)
-async def test_runs_of_before_replay_on_the_changed_workflow(next_release: None, path: Path, changed: type) -> None:
+async def test_runs_of_before_replay_on_the_changed_workflow(path: Path, changed: type) -> None:
     """What was begun before the change keeps to the old way, by either means; without them no history replays."""
     assert await problem(path.read_text(), changed, sandboxed=False) is None
 
@@ -96,13 +105,16 @@ def _events(text: str) -> Counter[str]:
     return Counter(name for name in (*sent, *markers) if name)
 
 
-async def test_a_run_that_begins_with_the_change_has_it(
-    next_release: None, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_run_that_begins_with_the_change_has_it(client: Client, tmp_path: Path) -> None:
     """It fetches twice, at no event for saying so, and replays. A worker of before leaves it alone and says what to do."""
     history = await _play(client, tmp_path, NextDelivery)
     assert (_events(history)["prepare_repository"], _events(history)["core_patch"]) == (2, 0)
     assert await problem(history, NextDelivery, sandboxed=False) is None
-    monkeypatch.setattr(story, "STORY", NEXT - 1)
     refused = str(await problem(history, Delivery, sandboxed=False))
-    assert f"this run tells story {NEXT}, and this worker knows none after {NEXT - 1}. Upgrade this worker" in refused
+    assert f"this run began with changes that this worker does not know: {CHANGE}. Upgrade this worker" in refused
+
+
+async def test_a_change_on_no_list_is_named(client: Client, tmp_path: Path) -> None:
+    """A typing error in a change's name would silently keep the old way for ever: the task fails and says so."""
+    history = await _play(client, tmp_path, NextDelivery)
+    assert "no change is called 'fetch-twise'" in str(await problem(history, MistypedDelivery, sandboxed=False))

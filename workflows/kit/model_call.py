@@ -7,9 +7,8 @@ a person, or for a provider to come back.
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.turns.models import Models
-from contracts.money import CeilingRefused
 from contracts.turns import CallModel, Turn
-from workflows.kit import outage
+from workflows.kit import model_outage
 from workflows.kit.ceiling import goes_on, refusal_in, wait_for_room
 from workflows.kit.conversation import Conversation
 from workflows.kit.growth import is_held, let_on
@@ -31,7 +30,7 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            if (refused := _refused(kit, error)) is not None:
+            if (refused := refusal_in(error)) is not None:
                 await wait_for_room(kit, talk.run.path, refused, parked, woken)
                 parked += 1
                 continue
@@ -48,14 +47,9 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
             return turn
 
 
-def _refused(kit: Kit, error: ActivityError) -> CeilingRefused | None:
-    """What a ceiling refused, in a run that can wait for it: one that is let in."""
-    return refusal_in(error) if kit.began is not None and kit.since(3) else None
-
-
 async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     """Wait for what the call was refused for. False where it was no such refusal."""
     if is_held(error):
         await let_on(kit, talk, error)
         return True
-    return await outage.waited(kit, talk, error)
+    return await model_outage.waited(kit, talk, error)

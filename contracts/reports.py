@@ -1,0 +1,59 @@
+"""Where a run is, how it ended, and how its report reads: the same for every pipeline, with fields of its own beside."""
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from contracts.base import Contract
+from contracts.gates import GateView
+from contracts.money import usd
+from contracts.runs import RunState
+
+
+class RunStatus(Contract, name="run_status/1"):
+    """Where a run is now: what the query `status` answers."""
+
+    run: str
+    trace: str
+    state: RunState
+    stage: str
+    waiting_for: GateView | None = None
+    did: str = ""
+    why: str = ""
+    next: str = ""
+    spent_micros: int = 0
+    ceiling_micros: int = 0
+    scripted: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A report as text: labelled lines, then tables without a heading, each row a label and a text.
+
+    Everything in it is shown escaped; a line with an empty text is left out.
+    """
+
+    lines: tuple[tuple[str, str], ...] = ()
+    tables: tuple[tuple[tuple[str, str], ...], ...] = ()
+
+
+class Report(Contract):
+    """How a run ended. Each pipeline's report adds its own fields, and says in `reading` how they read as text."""
+
+    run: str
+    trace: str
+    state: RunState
+    reason: str = ""
+    usd_micros: int = 0
+    tokens: int = 0
+    scripted: bool = Field(default=False, description="no real model took part")
+    degraded: tuple[str, ...] = Field(default=(), description="steps that a fallback did, because no model could be asked")
+
+    def reading(self) -> Reading:
+        """The pipeline's own part, between the reason and what it cost."""
+        return Reading()
+
+    @property
+    def cost(self) -> str:
+        """What the run's whole family cost, in one line."""
+        return f"{usd(self.usd_micros)}, {self.tokens} tokens"

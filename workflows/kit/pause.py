@@ -1,0 +1,57 @@
+"""What people send beside the gates, put on the record while the story goes on: pauses, and messages that were refused."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from workflows.kit.run import Run
+
+
+class Pause:
+    """Records what an operator's `pause` and `resume` do, and holds the story in between."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._watch: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Record from now on."""
+        self._watch = asyncio.create_task(self._record())
+
+    async def end(self) -> None:
+        """Record no more; what is being recorded now is finished first."""
+        await workflow.wait_condition(lambda: not self._run.held.recording)
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def over(self) -> None:
+        """Hold here while the run is paused."""
+        await workflow.wait_condition(lambda: not self._run.inbox.paused and not self._run.held.told)
+
+    async def _record(self) -> None:
+        inbox, held = self._run.inbox, self._run.held
+        while True:
+            await workflow.wait_condition(lambda: inbox.paused != held.told or bool(inbox.refusals))
+            held.recording = True
+            try:
+                if inbox.paused != held.told:
+                    await self._tell(inbox.paused)
+                await self._run.flush()
+            except FailureError as error:
+                # The ledger was away for a day. The next pause or refusal is told again; this run must not go deaf.
+                workflow.logger.error("the record of a pause or refusal was lost: %s", error)
+            finally:
+                held.recording = False
+
+    async def _tell(self, paused: bool) -> None:
+        run, held = self._run, self._run.held
+        if paused:
+            held.told, held.before = True, run.state
+            run.note("paused the run", "an operator asked for it", "waits for resume", actor="operator")
+            run.move("paused", waiting_for="resume")
+        else:
+            held.told = False
+            run.note("resumed the run", "an operator asked for it", actor="operator")
+            run.move(held.before)
+        await run.tell_children("pause" if paused else "resume")

@@ -1,0 +1,166 @@
+"""The frame of every pipeline: let in, run the story, end in the right state, keep the report. A subclass writes the rest.
+
+```python
+@workflow.defn(name="Review")
+class Review(Pipeline[ReviewInput, ReviewReport]):
+    agents = ("bug_reviewer", "synthesiser")
+    gates = ("clarify", "stuck")
+    reports = ReviewReport
+
+    @workflow.run
+    async def run(self, asked: ReviewInput) -> ReviewReport:
+        return await self.conduct(asked)
+
+    async def story(self, asked: ReviewInput) -> None: ...
+
+    def report(self) -> dict[str, Any]: ...
+```
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+
+from activities.repositories.work import Work
+from contracts.agents import Effort
+from contracts.gates import GateKind
+from contracts.inputs import PipelineInput
+from contracts.reports import Report, RunStatus
+from contracts.repositories import DropWorkspaces
+from contracts.runs import RunState
+from workflows.kit.bounds import cut
+from workflows.kit.ends import INPUT_REFUSED, Ended, Stopped, cause_of, refusal_of_input
+from workflows.kit.kit import Kit
+from workflows.kit.options import WORK
+
+I = TypeVar("I", bound=PipelineInput)  # noqa: E741  the pipeline's input
+R = TypeVar("R", bound=Report)
+
+REASON_BYTES = 4000
+
+
+class Pipeline(ABC, Generic[I, R]):
+    """One job that agents do, from its input to its report."""
+
+    reports: type[R]
+    """The contract of its report."""
+    agents: ClassVar[tuple[str, ...]] = ()
+    """The agents that it asks; the run pins them when it is let in."""
+    auto: ClassVar[tuple[str, ...]] = ()
+    """Those that it asks only with `effort: auto`."""
+    gates: ClassVar[tuple[GateKind, ...]] = ()
+    """The kinds of gate that it may open. `ceiling` is always one of them."""
+    actions: ClassVar[tuple[str, ...]] = ()
+    """The types of action that it may propose."""
+    changes: ClassVar[tuple[str, ...]] = ()
+    """Named changes of its own story: see `changes.py`."""
+    first: ClassVar[str] = ""
+    """What happens first, for the feed."""
+    workspaces: ClassVar[bool] = False
+    """Whether its agents work on a repository: then its workspaces are removed at the end."""
+
+    def __init__(self) -> None:
+        """No settings: a worker makes it when a run begins, and again for each replay."""
+        self.kit = Kit(self.gates, self.changes)
+        workflow.set_query_handler("status", self._status)
+
+    @abstractmethod
+    async def story(self, asked: I) -> None:
+        """What the run does. Returns where everything asked for was done; raises `Ended` where it ends early."""
+
+    @abstractmethod
+    def report(self) -> dict[str, Any]:
+        """The fields of its own in the report, with what there is when the run ends, whenever that is."""
+
+    def effort(self, asked: I) -> Effort | None:
+        """How much of the pipeline the input asks for; None: policy says."""
+        del asked
+        return None
+
+    async def conduct(self, asked: I) -> R:
+        """The report of how it ended. Fails where the system or the input, and not the work, was the reason."""
+        kit = self.kit
+        try:
+            began = await kit.begin(asked, self.agents, self.auto, self.effort(asked), self.actions, self.first)
+        except (asyncio.CancelledError, ActivityError) as error:
+            if is_cancelled_exception(error):
+                await asyncio.shield(self._end("cancelled", "cancelled by an operator before it was admitted"))
+                raise
+            raise ApplicationError(cause_of(error), type="NotAdmitted", non_retryable=True) from None
+        if began.duplicate_of is not None:
+            return self._report("could_not", f"the request {asked.request_key!r} was given before: see {began.duplicate_of}")
+        try:
+            await self.story(asked)
+            return await self._end("done", "")
+        except Ended as ended:
+            return await self._end(ended.state, ended.reason)
+        except Stopped as stopped:
+            return await self._end("could_not", stopped.reason)
+        except (asyncio.CancelledError, FailureError) as error:
+            # A cancelled child or activity reports it in an error of its own, not as CancelledError.
+            if is_cancelled_exception(error):
+                await asyncio.shield(self._end("cancelled", "cancelled by an operator"))
+                raise
+            raise await self._failed(error) from None
+
+    async def _failed(self, error: BaseException) -> ApplicationError:
+        """End the run for a reason that is not the work's: its input cannot be worked with, or the system failed."""
+        refused = refusal_of_input(error)
+        if refused is not None:
+            await self._end("could_not", f"the input was refused: {refused}")
+            return ApplicationError(f"the input was refused: {refused}", type=INPUT_REFUSED, non_retryable=True)
+        reason = cause_of(error)
+        await self._end("failed", reason)
+        return ApplicationError(reason, type="RunFailed", non_retryable=True)
+
+    async def _end(self, state: RunState, reason: str) -> R:
+        """Commit how it ended. What is left behind: turns, artifacts and feed; no workspace, no held money."""
+        kit, reason = self.kit, cut(reason, REASON_BYTES)
+        kit.stage = "end"
+        kit.note(f"ended: {state}", reason or "everything asked for was done", "nothing", actor="coordinator")
+        if self.workspaces:
+            await self._drop_workspaces()
+        report = self._report(state, reason)
+        totals = await kit.finish(state, report.model_dump_json())
+        return report.model_copy(update={"usd_micros": totals.usd_micros, "tokens": totals.tokens})
+
+    async def _drop_workspaces(self) -> None:
+        drop = DropWorkspaces(run=self.kit.ref)
+        try:
+            await workflow.execute_activity_method(Work.drop_workspaces, drop, summary="workspace: remove", **WORK)
+        except ActivityError as error:
+            self.kit.note("left workspaces behind", cause_of(error), "`baton doctor` lists them", importance="detail")
+
+    def _report(self, state: RunState, reason: str) -> R:
+        kit = self.kit
+        common = {
+            "run": workflow.info().workflow_id,
+            "trace": kit.ref.trace,
+            "state": state,
+            "reason": reason,
+            "usd_micros": kit.usd_micros,
+            "tokens": kit.tokens,
+            "scripted": kit.scripted,
+            "degraded": tuple(f"{path}: {why}" for path, why in kit.degraded.items()),
+        }
+        return self.reports(**common, **self.report())
+
+    def _status(self, *_: Any) -> dict[str, Any]:
+        kit = self.kit
+        last = kit.lines.last[-1] if kit.lines.last else None
+        return RunStatus(
+            run=workflow.info().workflow_id,
+            trace=kit.ref.trace,
+            state=kit.state,
+            stage=kit.stage,
+            waiting_for=kit.waiting_view(),
+            did=last.did if last else "",
+            why=last.why if last else "",
+            next=kit.next,
+            spent_micros=kit.usd_micros,
+            ceiling_micros=kit.began.ceiling_micros if kit.began else 0,
+            scripted=kit.scripted,
+        ).model_dump(mode="json")
