@@ -24,18 +24,9 @@ from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.agents.catalogue import Agent, Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
-from activities.files.paths import PathRefused
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
-from activities.git import (
-    Mirrors,
-    NoRepository,
-    PushRefused,
-    RepositoryRefused,
-    RepositoryTooLarge,
-    RevisionUnknown,
-    TreeRefused,
-)
+from activities.git import Mirrors
 from activities.git.command import PASSED_ON
 from activities.providers.base import Provider
 from activities.providers.scripted import Scripted
@@ -54,7 +45,7 @@ from activities.turns.models import Models
 from activities.turns.scopes import check_levels, shared_scopes
 from activities.turns.tool_calls import Tools
 from contracts.agents import Choice
-from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
+from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
 from ledger import artifacts
 from ledger.db import Ledger
 from ledger.migrate import upgrade
@@ -64,21 +55,6 @@ from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
 
 WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, UnknownWorkflow)
-
-PERMANENT: tuple[type[BatonError], ...] = (
-    NoRepository,
-    RevisionUnknown,
-    PushRefused,
-    TreeRefused,
-    PathRefused,
-    Refused,
-    SandboxUnavailable,
-    Misconfigured,
-)
-"""Errors of git, files and the sandbox that the same attempt can only meet again."""
-
-UNREADABLE: tuple[type[BatonError], ...] = (RepositoryRefused, RepositoryTooLarge)
-"""Permanent for work on a repository, but not for actions: who cannot ask the target does not know what it has."""
 
 PASSED_THROUGH = ("contracts", "ledger", "activities", "workflows", "sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices")
 """Modules that Temporal's import sandbox does not load anew; workflow modules are thin and hold no state."""
@@ -114,9 +90,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers)
     journal = Journal(ledger, admission)
     gates, carrying, fallbacks = Gates(ledger, policy), Carrying(ledger), Fallbacks(ledger)
-    work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))
+    work = Work(ledger, mirrors, workspaces, sandbox)
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
-    actions = Actions(ledger, {"git.push": push}, PERMANENT, name)
+    actions = Actions(ledger, {"git.push": push}, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
     registered: list[Callable[..., Any]] = [
         models.call_model,

@@ -33,6 +33,11 @@ BEGUN = frozenset({"sending", "unknown"})
 class Adapter(Protocol):
     """One kind of target. Both methods are synchronous and run in a thread."""
 
+    @property
+    def permanent(self) -> tuple[type[BatonError], ...]:
+        """Errors after which the same action can never succeed."""
+        ...
+
     def find(self, arguments: bytes) -> str | None:
         """The target's name for the effect if it is there already, asked of the target now."""
         ...
@@ -43,14 +48,12 @@ class Adapter(Protocol):
 
 
 class Actions:
-    """The activities `deliver` and `resolve`. `permanent` names errors after which the same action can never succeed."""
+    """The activities `deliver` and `resolve`."""
 
-    def __init__(
-        self, ledger: Ledger, adapters: Mapping[str, Adapter], permanent: tuple[type[BatonError], ...], worker: str
-    ) -> None:
+    def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter], worker: str) -> None:
+        """`adapters` by action type; `worker` is whom a lease names as its holder."""
         self._ledger = ledger
         self._adapters = adapters
-        self._permanent = permanent
         self._worker = worker
 
     @activity.defn
@@ -100,7 +103,7 @@ class Actions:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
             reach("action.before_receipt")
             receipt = _receipt(row, "delivered", reference=reference, how=how)
-        except self._permanent as error:
+        except adapter.permanent as error:
             receipt = _receipt(row, "failed", problem=str(error))
         settled = await self._ledger.tx(_settle, request, lease, receipt)
         reach("action.before_completion")
@@ -114,7 +117,7 @@ class Actions:
         reach("action.before_send")
         try:
             return adapter.send(arguments, from_us(row.at)), "sent"
-        except self._permanent:
+        except adapter.permanent:
             # An attempt that had lost its lease may have been faster: then the target refuses what it has already.
             found = self._find(adapter, arguments, row)
             if found is None:
@@ -125,7 +128,7 @@ class Actions:
         """Ask the target. That it cannot be asked is no answer: what an earlier attempt may have done is asked for again."""
         try:
             return adapter.find(arguments)
-        except self._permanent as error:
+        except adapter.permanent as error:
             if row.state not in BEGUN:
                 raise
             raise ApplicationError(

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from activities.git import GitProblem, Mirror, Mirrors, PatchUnusable, TreeRefused
+from activities.git import PERMANENT, GitProblem, Mirror, Mirrors, PatchUnusable, TreeRefused
 from contracts.actions import GitPush
+from contracts.errors import BatonError, Misconfigured, Refused
 
 AUTHOR = "Baton"
 EMAIL = "baton@localhost"
@@ -12,6 +13,8 @@ EMAIL = "baton@localhost"
 
 class GitPushAdapter:
     """Synchronous; callers use a thread. Knows an effect by its tree: the branch's head has the approved one."""
+
+    permanent: tuple[type[BatonError], ...] = (*PERMANENT, Refused, Misconfigured)
 
     def __init__(self, mirrors: Mirrors, read: Callable[[str], bytes]) -> None:
         """`read` gives the artifact of a digest."""

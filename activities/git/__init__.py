@@ -1,6 +1,8 @@
 """Git on repositories of other people: read into bare mirrors of our own, never run under their configuration or hooks."""
 
 from activities.git.errors import (
+    PERMANENT,
+    UNREADABLE,
     GitProblem,
     NoRepository,
     PatchUnusable,
@@ -17,6 +19,8 @@ from activities.git.mirrors import Mirrors
 from activities.git.trees import Applied, FileChange
 
 __all__ = [
+    "PERMANENT",
+    "UNREADABLE",
     "Applied",
     "Fetched",
     "FileChange",

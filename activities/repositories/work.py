@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.git import Mirror, Mirrors
+from activities.files.paths import PathRefused
+from activities.git import PERMANENT, UNREADABLE, Mirror, Mirrors
 from activities.repositories import verdict
 from activities.repositories.checks import Ran, run_check
 from activities.repositories.detection import detect_check
@@ -25,7 +26,7 @@ from contracts.actions import GitPush
 from contracts.base import ArtifactRef, sha256
 from contracts.delivery.change import ChangeSubject, Freeze, Frozen
 from contracts.delivery.testing import Judge, Judged
-from contracts.errors import BatonError
+from contracts.errors import BatonError, Misconfigured, Refused
 from contracts.gates import Intent
 from contracts.ids import slug
 from contracts.repositories import (
@@ -49,6 +50,9 @@ from ledger.db import Ledger
 
 T = TypeVar("T")
 
+NOT_MENDED: tuple[type[BatonError], ...] = (*PERMANENT, *UNREADABLE, PathRefused, Refused, Misconfigured)
+"""Errors of git, files and the sandbox that a retry does not mend."""
+
 DIFF_LIMIT = 12 * 1024
 """Characters of a diff that the tester is shown; it can read the files for the rest."""
 
@@ -62,14 +66,11 @@ class Work:
         mirrors: Mirrors,
         workspaces: Workspaces,
         sandbox: Sandbox | None,
-        permanent: tuple[type[BatonError], ...],
     ) -> None:
-        """`permanent` names errors that trying again does not mend."""
         self._ledger = ledger
         self._mirrors = mirrors
         self._workspaces = workspaces
         self._sandbox = sandbox
-        self._permanent = permanent
 
     @activity.defn
     async def prepare_repository(self, request: PrepareRepository) -> Base:
@@ -316,7 +317,7 @@ class Work:
         """Errors that a retry cannot mend end the activity at once, with the text that says what to do."""
         try:
             return await work
-        except self._permanent as error:
+        except NOT_MENDED as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
 
 
