@@ -19,7 +19,7 @@ from ledger.money import rates
 from ledger.tables import turn
 
 if TYPE_CHECKING:
-    from activities.agents.catalogue import Routes
+    from activities.agents.routes import Routes
     from config import Settings
 
 THOUSAND = 1000

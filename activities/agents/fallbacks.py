@@ -1,52 +1,21 @@
-"""Functions that stand in for an agent when no model can be asked. Deterministic, listed by hand, and honest about it."""
+"""The answer of a function in place of an agent that no model can answer for: a handoff that says so."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.agents.fallback_functions import FUNCTIONS
 from activities.running.commit import commit_riders
 from contracts.away import FallBack
-from contracts.base import Contract, canonical, sha256
-from contracts.delivery.sizing import Routing, RoutingTask
-from contracts.delivery.testing import TestNotes, TestTask
+from contracts.base import canonical, sha256
 from contracts.errors import Misconfigured
 from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.runs import Note
 from ledger import artifacts, handoffs
 from ledger.db import Ledger
-
-
-@dataclass(frozen=True)
-class Function:
-    """What a function stands in with: the contract that it takes, the one that it returns, and itself."""
-
-    takes: type[Contract]
-    returns: type[Contract]
-    make: Callable[[Any], Contract]
-
-
-def _checks_alone(task: TestTask) -> TestNotes:
-    check = f"`{task.check}` runs as always" if task.check else "no check is known"
-    return TestNotes(
-        summary=f"No model could be asked, so nobody tried to break this change and no test was added; {check}.", tried=()
-    )
-
-
-def _whole_pipeline(task: RoutingTask) -> Routing:
-    del task
-    return Routing(verdict="full", why="no model could be asked, so nothing is skipped")
-
-
-FUNCTIONS: Mapping[str, Function] = {
-    "checks_alone": Function(TestTask, TestNotes, _checks_alone),
-    "whole_pipeline": Function(RoutingTask, Routing, _whole_pipeline),
-}
-"""Every function that an agent file may name as `fallback: function:NAME`."""
 
 
 class Fallbacks:

@@ -7,11 +7,12 @@ from decimal import Decimal
 from sqlalchemy import Connection
 from temporalio.exceptions import ApplicationError
 
-from activities.agents.catalogue import Agent, Catalogue
+from activities.agents.agent import Agent
+from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
+from activities.agents.routes import good_enough
 from activities.gates.policy import Policy
 from activities.runs.headroom import problem
-from activities.turns.choices import good_enough
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.journal import BeginRun

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select, update
 
-from activities.agents.catalogue import load_agent
+from activities.agents.agent import load_agent
 from activities.tools.registry import TOOLS
 from activities.turns.reply_cache import cache_digest
 from contracts.agents import Choice

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.agents.catalogue import Catalogue, Routes, load_catalogue
+from activities.agents.catalogue import Catalogue, load_catalogue
+from activities.agents.routes import Routes
 from activities.gates.policy import load_policy
 from activities.providers.base import Provider
 from activities.runs.admission import Admission

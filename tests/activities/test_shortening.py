@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Row
 
-from activities.agents.catalogue import load_agent
+from activities.agents.agent import load_agent
 from activities.tools.base import ToolContext
 from activities.tools.memory import READ_ARTIFACT
 from activities.tools.registry import TOOLS

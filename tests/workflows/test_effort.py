@@ -7,7 +7,7 @@ import pytest
 from temporalio.worker import Replayer
 
 import worker
-from activities.agents.fallbacks import FUNCTIONS
+from activities.agents.fallback_functions import FUNCTIONS
 from activities.repositories.work import Work
 from config import HOME
 from contracts.delivery.sizing import Routing, RoutingTask
