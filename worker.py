@@ -29,6 +29,7 @@ from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
 from activities.git import Mirrors
 from activities.git.command import PASSED_ON
+from activities.money.scopes import check_levels, shared_scopes
 from activities.providers.base import Provider
 from activities.providers.scripted import Scripted
 from activities.repositories.work import Work
@@ -43,7 +44,6 @@ from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
-from activities.turns.scopes import check_levels, shared_scopes
 from activities.turns.tool_calls import Tools
 from contracts.agents import Choice
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Row
 from temporalio import activity
 
+from activities.gates.facts import added_facts
 from activities.gates.policy import Policy
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
-from activities.runs.expectation import expected_cost
 from contracts.base import digest_of
 from contracts.errors import Refused
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, Opened, OpenGate, Refusal
@@ -37,7 +37,7 @@ class Gates:
         return await committed(self._ledger.tx(self._open, request))
 
     def _open(self, connection: Connection, request: OpenGate) -> Opened:
-        added = expected_cost(connection, request.gate)
+        added = added_facts(connection, request.gate)
         view = request.gate.knowing(added)
         request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")

@@ -12,7 +12,7 @@ from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
 from activities.agents.routes import good_enough
 from activities.gates.policy import Policy
-from activities.runs.headroom import problem
+from activities.money.headroom import problem
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.journal import BeginRun

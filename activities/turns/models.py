@@ -11,13 +11,15 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.catalogue import Catalogue
+from activities.money import prices
+from activities.money.scopes import parts_of, refusal, shared_by
 from activities.providers.base import Provider, ProviderError
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating
 from activities.running.shield import kept
 from activities.runs.admission import Admission, admitted_line, for_history
-from activities.turns import compaction, prices, reply_cache
+from activities.turns import compaction, reply_cache
 from activities.turns.choices import Candidate
 from activities.turns.growth import GrowthHeld, Watch, size_of
 from activities.turns.health import Health
@@ -26,7 +28,6 @@ from activities.turns.prompt import model_request
 from activities.turns.replies import KEPT, Judged, bounded, judge
 from activities.turns.results import Call, Started, read_in_chain, turn_of
 from activities.turns.route import admit, close_attempt, fits, over_choices, report
-from activities.turns.scopes import parts_of, refusal, shared_by
 from activities.turns.storage import store_turn
 from contracts.base import sha256
 from contracts.breakers import Breakers

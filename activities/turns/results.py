@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from activities.agents.agent import Agent
+from activities.money.prices import Tariff
 from activities.turns.choices import Candidate
 from activities.turns.growth import Bounds, Size
-from activities.turns.prices import Tariff
 from activities.turns.replies import Judged
 from contracts.agents import AgentRef, Choice
 from contracts.base import canonical, sha256

@@ -157,7 +157,7 @@ async def test_a_count_that_cannot_be_settles_at_the_reservation(paying: Paying,
 
 async def test_a_count_above_the_reservation_would_pass_the_ceiling(paying: Paying, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: who believes every number charges more than was held, and so more than any ceiling allows."""
-    monkeypatch.setattr("activities.turns.prices.charge", lambda tariff, most, usage: tariff.cost(usage))
+    monkeypatch.setattr("activities.money.prices.charge", lambda tariff, most, usage: tariff.cost(usage))
     usage = dict(zip(COUNTERS[paying.format], (10**12, 1), strict=True))
     paying.server.play(Play(REPLY, change={"usage": usage}))
     await paying.call()

@@ -12,8 +12,8 @@ from temporalio.common import RetryPolicy
 
 from activities.actions import deliver
 from activities.gates import gates
+from activities.money import prices
 from activities.running import shield
-from activities.turns import prices
 from contracts.agents import AgentPin
 from contracts.runs import Note
 from tests import scripts

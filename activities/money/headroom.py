@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from activities.turns.scopes import months_of, shared_scopes
+from activities.money.scopes import months_of, shared_scopes
 from contracts.agents import AgentPin
 from contracts.money import Ceilings, usd
 from contracts.runs import Note
