@@ -1,4 +1,4 @@
-"""What the ledger adds to the facts of a gate: what the run is expected to cost, told where somebody decides whether it goes on."""
+"""What the ledger adds to the facts of a gate: what a run is expected to cost, where somebody decides on it."""
 
 from sqlalchemy import Connection
 

@@ -30,12 +30,15 @@ class ProbeTaken(BatonError):
     """Somebody else tries this model just now; what comes of it decides for all."""
 
 
+Why = Literal["outage", "rate", "refused", "unfit"]
+
+
 @dataclass(frozen=True)
 class Passed:
     """A choice that was passed over: why, and until when there is no use in asking it (0: it is not away)."""
 
     model: str
-    kind: Literal["outage", "rate", "refused", "unfit"]
+    kind: Why
     why: str
     until: int = 0
 

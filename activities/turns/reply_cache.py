@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from activities.turns.results import Call, Started
+from activities.turns.call import Call, Started
 from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import ModelReply, ModelRequest, Usage

@@ -2,72 +2,22 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
 from activities.agents.agent import Agent
-from activities.money.prices import Tariff
-from activities.turns.choices import Candidate
-from activities.turns.growth import Bounds, Size
+from activities.turns.call import Call, Started
 from activities.turns.replies import Judged
-from contracts.agents import AgentRef, Choice
 from contracts.base import canonical, sha256
-from contracts.conversation import ModelReply, ModelRequest, Usage
+from contracts.conversation import ModelReply, Usage
 from contracts.handoff import Answer, Handoff, Producer
 from contracts.ids import handoff_id
-from contracts.pins import Began
 from contracts.runs import Note
 from contracts.turns import Answered, CallModel, Turn, TurnCall
 from ledger import turns
-from ledger.money.rates import Taken
 from ledger.turns import NewTurn
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request with nothing left open, its agent, and what the run will go by where this call lets it in."""
-
-    request: CallModel
-    ref: AgentRef
-    agent: Agent
-    began: Began | None
-    attempt: int
-    bounds: Bounds
-
-
-@dataclass(frozen=True)
-class Started:
-    """What was read and held before a call."""
-
-    prompt: ModelRequest
-    candidate: Candidate
-    provider: str
-    tariff: Tariff
-    """By what the call is charged, also where the price changes while it runs."""
-    most: Usage
-    """The most that it can use, for which money is reserved."""
-    reservation: str
-    read: tuple[str, ...]
-    taint: tuple[str, ...]
-    began: Began | None
-    size: Size
-    """Of the step before this call."""
-    cache: str = ""
-    """Under which digest a reply may be kept; "" where the agent does not opt in."""
-    replaced: int = 0
-    """How many older tool results the prompt shows as references for the first time."""
-    origin: str = ""
-    """The turn in which the reply was paid for, where it was kept and nothing is asked."""
-    taken: Taken | None = None
-    """What was counted of a limit per minute; None where there is none."""
-
-    @property
-    def choice(self) -> Choice:
-        """The choice that answers."""
-        return self.candidate.choice
 
 
 def turn_of(row: Row[Any]) -> Turn:

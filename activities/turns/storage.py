@@ -8,9 +8,10 @@ from sqlalchemy import Connection
 
 from activities.running.commit import commit_riders
 from activities.turns import reply_cache
+from activities.turns.call import Call, Started
 from activities.turns.partial import keep_partial
 from activities.turns.replies import Judged, unsupported
-from activities.turns.results import Call, Started, body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
+from activities.turns.results import body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
 from contracts.base import canonical
 from contracts.conversation import ModelReply
 from contracts.handoff import Answer, Handoff
