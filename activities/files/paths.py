@@ -45,7 +45,7 @@ TEMPORARY = ".baton-write-"
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
-Kind = Literal["file", "directory", "symlink", "other", "unreadable"]
+EntryKind = Literal["file", "directory", "symlink", "other", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Entry:
     """One thing that `walk` found. `size` is in bytes and 0 for anything but a file."""
 
     path: str
-    kind: Kind
+    kind: EntryKind
     size: int = 0
 
 
@@ -237,7 +237,7 @@ def _entry(folder: int, name: str, path: str) -> Entry:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return Entry(path, "unreadable")
-    kinds: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
+    kinds: dict[int, EntryKind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
     kind = kinds.get(stat.S_IFMT(found.st_mode), "other")
     return Entry(path, kind, found.st_size if kind == "file" else 0)
 

@@ -16,14 +16,13 @@ from activities.git.errors import (
 )
 from activities.git.mirror import Fetched, Mirror, RemoteHead
 from activities.git.mirrors import Mirrors
-from activities.git.trees import Applied, FileChange
+from activities.git.trees import Applied, TreeChange
 
 __all__ = [
     "PERMANENT",
     "UNREADABLE",
     "Applied",
     "Fetched",
-    "FileChange",
     "GitProblem",
     "Mirror",
     "Mirrors",
@@ -36,5 +35,6 @@ __all__ = [
     "RepositoryTooLarge",
     "RepositoryUnreachable",
     "RevisionUnknown",
+    "TreeChange",
     "TreeRefused",
 ]

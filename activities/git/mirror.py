@@ -14,7 +14,7 @@ from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, Reposi
 from activities.git.listing import MAX_BYTES
 from activities.git.place import is_branch
 from activities.git.quota import room
-from activities.git.trees import Applied, FileChange
+from activities.git.trees import Applied, TreeChange
 
 LOCK_WAIT = timedelta(minutes=15)
 """How long a fetch waits for another process that fetches the same repository."""
@@ -119,7 +119,7 @@ class Mirror:
         """The patch from one tree to another, binary files included. Empty when they are equal."""
         return trees.diff(self._git, old, new)
 
-    def changes(self, old: str, new: str) -> tuple[FileChange, ...]:
+    def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
         """What differs between two trees, by path."""
         return trees.changes(self._git, old, new)
 

@@ -23,7 +23,7 @@ _MACHINE = {"GIT_AUTHOR_NAME": "Baton", "GIT_AUTHOR_EMAIL": "baton@localhost", "
 
 
 @dataclass(frozen=True)
-class FileChange:
+class TreeChange:
     """What happened to one file. Line counts are None for a binary file."""
 
     path: str
@@ -81,7 +81,7 @@ def diff(git: Git, old: str, new: str) -> bytes:
     return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new).output
 
 
-def changes(git: Git, old: str, new: str) -> tuple[FileChange, ...]:
+def changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     """What differs between two trees, by path."""
     raw = git.run("diff-tree", "-r", "-z", *_COMPARE, "--raw", old, new).output.split(b"\0")
     counted = git.run("diff-tree", "-r", "-z", *_COMPARE, "--numstat", old, new).output.split(b"\0")
@@ -89,7 +89,7 @@ def changes(git: Git, old: str, new: str) -> tuple[FileChange, ...]:
     found = []
     for head, path in zip(raw[0:-1:2], raw[1::2], strict=True):
         added, removed = lines.get(path, (b"-", b"-"))
-        found.append(FileChange(_text(path), _STATUS[chr(head.rsplit(b" ", 1)[1][0])], _count(added), _count(removed)))
+        found.append(TreeChange(_text(path), _STATUS[chr(head.rsplit(b" ", 1)[1][0])], _count(added), _count(removed)))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from activities.providers.anthropic_cache import marked
 from activities.providers.errors import provider_error
-from activities.providers.reading import Wire, plausible, read_reply, tokens
+from activities.providers.reply_body import Wire, plausible, read_reply, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
 from contracts.conversation import (
     AssistantMessage,

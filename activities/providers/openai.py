@@ -14,7 +14,7 @@ from activities.providers.openai_shared import (
     schema_format,
     usage_of,
 )
-from activities.providers.reading import Wire, arguments_of, read_reply
+from activities.providers.reply_body import Wire, arguments_of, read_reply
 from contracts.conversation import (
     AssistantMessage,
     Message,

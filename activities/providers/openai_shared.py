@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import openai
 
-from activities.providers.reading import plausible, tokens
+from activities.providers.reply_body import plausible, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
 from contracts.conversation import ModelRequest, ToolAnswer, ToolCall, Usage, UserMessage
 

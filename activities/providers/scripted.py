@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from activities.providers.base import ProviderError
-from activities.providers.script import Script, ScriptedConversation, Turn, load_script
+from activities.providers.script import Script, ScriptedConversation, ScriptedTurn, load_script
 from contracts.base import canonical
 from contracts.conversation import (
     AssistantMessage,
@@ -95,7 +95,7 @@ def _task(request: ModelRequest) -> str:
     return next((message.text for message in request.messages if isinstance(message, UserMessage)), "")
 
 
-def _reply(turn: Turn, request: ModelRequest, file: Path) -> ModelReply:
+def _reply(turn: ScriptedTurn, request: ModelRequest, file: Path) -> ModelReply:
     """The entry as a reply, with usage counted from lengths so that every run of a script costs the same."""
     calls = tuple(
         ToolCall(

@@ -23,7 +23,7 @@ from contracts.repositories import WorkspaceRef
 LEASE_WAIT = timedelta(minutes=2)
 """How long a second process waits for a workspace that is in use."""
 
-ReadArtifact = Callable[[str], bytes]
+ReadPatch = Callable[[str], bytes]
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _LONGEST = 200
@@ -63,9 +63,7 @@ class Workspaces:
         with locked(self._path("leases", name, ".lock"), wait, f"workspace {name}"):
             yield Lease(name)
 
-    def ensure(
-        self, name: str, ref: WorkspaceRef, state: str | None, read: ReadArtifact, *, lease: Lease | None = None
-    ) -> Path:
+    def ensure(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadPatch, *, lease: Lease | None = None) -> Path:
         """The folder in exactly the recorded state: as it is when its marker says so, else built anew.
 
         `state` is the artifact with the patch from the start to that state; None means unchanged. Raises `WorkspaceDamaged`
@@ -144,7 +142,7 @@ class Workspaces:
                 delete_folder(folder)
                 folder.with_suffix(".lock").unlink(missing_ok=True)
 
-    def _build(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadArtifact) -> None:
+    def _build(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadPatch) -> None:
         self._path("marks", name, ".json").unlink(missing_ok=True)
         mirror = self._mirrors.open(ref.repository)
         start = mirror.tree_of(ref.base)
@@ -206,7 +204,7 @@ def _delete_if_free(folder: Path) -> None:
         folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def _patched(mirror: Mirror, name: str, tree: str, digest: str, read: ReadArtifact) -> str:
+def _patched(mirror: Mirror, name: str, tree: str, digest: str, read: ReadPatch) -> str:
     patch = read(digest)
     if sha256(patch) != digest:
         raise WorkspaceDamaged(f"workspace {name}: the stored patch {digest[:12]} is damaged; restore the artifact store")

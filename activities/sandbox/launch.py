@@ -12,7 +12,7 @@ from typing import Self
 
 from activities.sandbox import seccomp
 from activities.sandbox.layout import USER
-from activities.sandbox.limits import Group, Limits, apply
+from activities.sandbox.limits import Group, ResourceLimits, apply
 from contracts.errors import Misconfigured
 
 START_SECONDS = 30.0
@@ -97,7 +97,7 @@ class Given:
 
 
 async def launch(
-    bubblewrap: Path, options: Sequence[str], argv: Sequence[str], given: Given, limits: Limits, group: Group
+    bubblewrap: Path, options: Sequence[str], argv: Sequence[str], given: Given, limits: ResourceLimits, group: Group
 ) -> Launched:
     """Start `argv` under bubblewrap, with the descriptors in `given` that the options name.
 
@@ -157,7 +157,7 @@ async def _spawn(
             ) from None
 
 
-async def _bind(process: asyncio.subprocess.Process, status: int, limits: Limits, group: Group) -> int:
+async def _bind(process: asyncio.subprocess.Process, status: int, limits: ResourceLimits, group: Group) -> int:
     """Put the sandbox's first process, which waits, under its limits. Its descriptor. Raises `SandboxUnavailable`."""
     line = b""
     try:

@@ -17,7 +17,7 @@ _DYING = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """What one command may use. Sizes are in bytes.
 
     `processes` and `memory` count the whole group where a cgroup can be made, else `memory` is address space per process.
@@ -36,7 +36,7 @@ class Limits:
     files_left: int = 10_000
 
 
-DEFAULT = Limits()
+DEFAULT = ResourceLimits()
 
 Controller = Literal["pids", "memory"]
 
@@ -71,7 +71,7 @@ class Cgroups:
         self._numbers = count(1)
         self._sweep()
 
-    def make(self, limits: Limits) -> Group:
+    def make(self, limits: ResourceLimits) -> Group:
         """A new group with these limits. Controllers that cannot be used here are left out."""
         group = Group()
         number = next(self._numbers)
@@ -95,7 +95,7 @@ class Cgroups:
                     _clear(folder)
 
 
-def apply(process: int, limits: Limits, grouped: Container[str]) -> None:
+def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None:
     """Bind a waiting process to the limits of each process, before it has run anything of the command.
 
     `grouped` names what a cgroup limits already. The number of processes counts from here: outside it counts all of the
@@ -129,7 +129,7 @@ def _clear(folder: Path) -> None:
         sleep(0.01)
 
 
-def _set(folder: Path, controller: Controller, limits: Limits) -> bool:
+def _set(folder: Path, controller: Controller, limits: ResourceLimits) -> bool:
     files = {
         "pids": {"pids.max": limits.processes},
         "memory": {"memory.max": limits.memory, "memory.swap.max": 0, "memory.oom.group": 1},

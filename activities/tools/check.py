@@ -7,7 +7,7 @@ from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolPr
 from contracts.base import Contract
 
 
-class RunChecks(Contract):
+class CheckArguments(Contract):
     """No arguments: what is run was declared when the run started."""
 
 
@@ -22,7 +22,7 @@ class ChecksRan(Contract):
     end_of_output: str
 
 
-async def _run(context: ToolContext, _: RunChecks) -> ToolOutcome:
+async def _run(context: ToolContext, _: CheckArguments) -> ToolOutcome:
     run: Callable[[], Awaitable[Ran]] | None = context.settings.get("check")
     if run is None:
         raise ToolProblem("no check was declared for this run, so there is none to run")
@@ -41,7 +41,7 @@ async def _run(context: ToolContext, _: RunChecks) -> ToolOutcome:
 RUN_CHECKS = Tool(
     "run_checks",
     "Run the declared check on a copy of your workspace as it is now, in a sandbox without network.",
-    RunChecks,
+    CheckArguments,
     ChecksRan,
     _run,
 )

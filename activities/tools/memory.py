@@ -13,7 +13,7 @@ class Nothing(Contract):
     """No arguments."""
 
 
-class RunState(Contract):
+class RunPosition(Contract):
     """Where the run is."""
 
     run: str
@@ -87,7 +87,7 @@ def _ledger(context: ToolContext) -> Ledger:
 async def _run_state(context: ToolContext, _: Nothing) -> ToolOutcome:
     row = await _ledger(context).read(runs.find, context.trace)
     return ToolOutcome(
-        RunState(
+        RunPosition(
             run=row.workflow_id,
             pipeline=row.pipeline,
             state=row.state,
@@ -147,7 +147,7 @@ async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:
     )
 
 
-RUN_STATE = Tool("run_state", "Where this run is: state, stage, what it waits for.", Nothing, RunState, _run_state)
+RUN_STATE = Tool("run_state", "Where this run is: state, stage, what it waits for.", Nothing, RunPosition, _run_state)
 LIST_HANDOFFS = Tool("list_handoffs", "The handoffs and artifacts of this run so far.", Nothing, Handoffs, _list_handoffs)
 READ_ARTIFACT = Tool("read_artifact", "Read one artifact or handoff of this run.", ReadArtifact, ArtifactText, _read_artifact)
 LIST_DECISIONS = Tool("list_decisions", "What people decided in this run.", Nothing, Decisions, _list_decisions)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from activities.agents.agent import Agent
 from activities.money.prices import Tariff
 from activities.turns.choices import Candidate
-from activities.turns.growth import Bounds, Size
+from activities.turns.growth import Bounds, StepSize
 from contracts.agents import AgentRef, Choice
 from contracts.conversation import ModelRequest, Usage
 from contracts.pins import Began
@@ -40,7 +40,7 @@ class Started:
     read: tuple[str, ...]
     taint: tuple[str, ...]
     began: Began | None
-    size: Size
+    size: StepSize
     """Of the step before this call."""
     cache: str = ""
     """Under which digest a reply may be kept; "" where the agent does not opt in."""

@@ -13,7 +13,7 @@ def provider_failed(error: ProviderError, *details: ModelsAway) -> ApplicationEr
         str(error),
         *details,
         type=error.kind,
-        non_retryable=error.verdict != "retry",
+        non_retryable=error.recovery != "retry",
         next_retry_delay=error.retry_after,
     )
 

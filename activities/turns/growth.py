@@ -28,20 +28,20 @@ class GrowthHeld(BatonError):
 
 
 @dataclass(frozen=True)
-class Size:
+class StepSize:
     """How large a step is: its largest context, and all its tokens."""
 
     context: int = 0
     tokens: int = 0
 
-    def after(self, usage: Usage) -> "Size":
+    def after(self, usage: Usage) -> "StepSize":
         """The same step with one call more."""
-        return Size(max(self.context, usage.input), self.tokens + usage.input + usage.output)
+        return StepSize(max(self.context, usage.input), self.tokens + usage.input + usage.output)
 
 
-def size_of(chain: Sequence[Row[Any]]) -> Size:
+def size_of(chain: Sequence[Row[Any]]) -> StepSize:
     """The size of a stored conversation."""
-    return Size(
+    return StepSize(
         max((row.tokens_in for row in chain), default=0),
         sum(row.tokens_in + row.tokens_out for row in chain),
     )
@@ -54,7 +54,7 @@ class Bounds:
     rules: Growth
     usual: Usual
 
-    def over(self, size: Size) -> dict[str, str]:
+    def over(self, size: StepSize) -> dict[str, str]:
         """The rules that this size breaks, each with its sentence."""
         found = {}
         for name, what, now, median in (
@@ -67,11 +67,11 @@ class Bounds:
                 found[name] = f"{what.format(now)}: {more}"
         return found
 
-    def held(self, size: Size) -> str:
+    def held(self, size: StepSize) -> str:
         """Why the step is held before its next call; "" where it goes on."""
         return "; ".join(why for name, why in self.over(size).items() if getattr(self.rules, name) == "hold")
 
-    def alerts(self, run: RunRef, actor: str, before: Size, usage: Usage) -> list[Note]:
+    def alerts(self, run: RunRef, actor: str, before: StepSize, usage: Usage) -> list[Note]:
         """The lines for what this call made unusual, once for a step and rule."""
         already = self.over(before)
         return [

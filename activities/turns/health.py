@@ -20,7 +20,7 @@ from contracts.breakers import Breakers
 from contracts.runs import Importance, Note
 from contracts.turns import CallModel
 from ledger import breakers
-from ledger.breakers import Failure, Limits, Opening
+from ledger.breakers import Failure, Opening, Thresholds
 from ledger.db import Ledger, from_us, now_us
 
 FRESH = 1.0
@@ -144,9 +144,9 @@ class Health:
         opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())
         return lines + _opened(request, opening, problem, "alert")
 
-    def _limits(self, failures: int) -> Limits:
+    def _limits(self, failures: int) -> Thresholds:
         own = self.settings
-        return Limits(failures, own.window, own.cooldown, own.longest)
+        return Thresholds(failures, own.window, own.cooldown, own.longest)
 
 
 def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) -> list[Note]:

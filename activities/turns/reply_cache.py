@@ -9,7 +9,7 @@ from activities.turns.call import Call, Started
 from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import ModelReply, ModelRequest, Usage
-from ledger import replies
+from ledger import reply_cache as stored
 from ledger.db import now_us
 
 _APART = {"key", "occurrence", "turn", "timeout"}
@@ -18,7 +18,7 @@ All else of a request counts, also what is added to it one day."""
 
 
 @dataclass(frozen=True)
-class Found:
+class KeptReply:
     """A reply of before, and the turn in which it was paid for."""
 
     reply: ModelReply
@@ -35,13 +35,13 @@ def cache_digest(lifetime: timedelta | None, project: str, agent_digest: str, ch
     return digest_of("cached-reply", project, agent_digest, choice.model, prompt.model_dump_json(exclude=_APART))
 
 
-def look_up(connection: Connection, project: str, digest: str) -> Found | None:
+def look_up(connection: Connection, project: str, digest: str) -> KeptReply | None:
     """The reply that may answer, as one that costs nothing. None where there is none, or its time is over."""
-    row = replies.find(connection, project, digest, now_us()) if digest else None
+    row = stored.find(connection, project, digest, now_us()) if digest else None
     if row is None:
         return None
     reply = ModelReply.model_validate_json(row.reply).model_copy(update={"usage": Usage(), "request_id": None})
-    return Found(reply, row.turn)
+    return KeptReply(reply, row.turn)
 
 
 def keep(connection: Connection, call: Call, started: Started, reply: ModelReply) -> None:
@@ -50,8 +50,8 @@ def keep(connection: Connection, call: Call, started: Started, reply: ModelReply
     if lifetime is None:
         return
     now = now_us()
-    replies.drop_expired(connection, now)
-    replies.keep(
+    stored.drop_expired(connection, now)
+    stored.keep(
         connection,
         digest=started.cache,
         project=call.request.run.project,

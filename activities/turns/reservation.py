@@ -16,7 +16,7 @@ from activities.runs.admission import Admission, admitted_line, for_history
 from activities.turns import choices, compaction, reply_cache
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate, Unfit
-from activities.turns.growth import GrowthHeld, Size, size_of
+from activities.turns.growth import GrowthHeld, StepSize, size_of
 from activities.turns.health import Health
 from activities.turns.partial import partial_of
 from activities.turns.prompt import model_request
@@ -152,7 +152,7 @@ class Reservations:
         return [*parts_of(self.ceilings, run, call.request.parts), *shared]
 
 
-def _refuse_growth(call: Call, size: Size) -> None:
+def _refuse_growth(call: Call, size: StepSize) -> None:
     """Raise `GrowthHeld` for a step that a rule holds; not where a person let it go on, nor for its last output."""
     held = call.bounds.held(size)
     if held and not call.request.beyond and call.request.finish is None:

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from activities.agents.agent import Agent
 from activities.turns.call import Call, Started
-from activities.turns.replies import Judged
+from activities.turns.replies import Judgement
 from contracts.base import canonical, sha256
 from contracts.conversation import ModelReply, Usage
 from contracts.handoff import Answer, Handoff, Producer
@@ -132,7 +132,7 @@ def shortened_line(call: Call, started: Started) -> list[Note]:
     ]
 
 
-def line_of(request: CallModel, judged: Judged, handoff: Handoff[Any] | None, started: Started) -> Note:
+def line_of(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, started: Started) -> Note:
     if judged.problem is not None:
         did, following = "gave an unusable reply", "it is asked to repair it"
         if request.finish is not None:

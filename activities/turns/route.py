@@ -91,14 +91,14 @@ def _not_asked(error: Unfit | RateLimited | ProbeTaken, candidate: Candidate, he
 async def _after(error: ProviderError, candidate: Candidate, request: CallModel, health: Health) -> Passed:
     """A failed choice, as passed over. Raises what the activity's own retry should see, and what no other choice mends."""
     choice = candidate.choice
-    if error.verdict == "permanent":
+    if error.recovery == "permanent":
         raise failures.provider_failed(error) from None
     if error.kind == "too_large":
         return Passed(choice.model, "unfit", str(error))
     found = await _standing(choices.breakers_of(choice), request, health)
     if found.until:
         return choices.passed_by(choice, found)
-    if error.verdict == "retry":
+    if error.recovery == "retry":
         raise failures.provider_failed(error, _in_vain(error, health)) from None
     again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
     kind: Why = "refused" if error.kind in choices.PERSON_NEEDED else "outage"

@@ -9,7 +9,7 @@ from activities.providers.base import ProviderError
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate
 from activities.turns.health import Health
-from activities.turns.replies import KEPT, Judged, bounded, judge
+from activities.turns.replies import KEPT, Judgement, bounded, judge
 from activities.turns.storage import store_turn
 from contracts.conversation import ModelReply
 from contracts.runs import Note
@@ -31,17 +31,17 @@ def settle(
     return store_turn(connection, files, call, started, reply, judged, charged, latency_ms, told)
 
 
-def _judged(connection: Connection, files: Path, call: Call, reply: ModelReply) -> tuple[ModelReply, Judged]:
+def _judged(connection: Connection, files: Path, call: Call, reply: ModelReply) -> tuple[ModelReply, Judgement]:
     """The reply as it is kept, and what it amounts to."""
     reply, whole = bounded(reply)
     if not whole:
         return reply, judge(reply, call.agent, finish=call.request.finish is not None)
     artifacts.put(connection, files, whole, "application/json")
-    return reply, Judged(problem=f"it had {len(whole)} bytes and may have {KEPT}; answer shorter, or in smaller steps")
+    return reply, Judgement(problem=f"it had {len(whole)} bytes and may have {KEPT}; answer shorter, or in smaller steps")
 
 
 def _report(
-    connection: Connection, health: Health, request: CallModel, started: Started, judged: Judged, reply: ModelReply
+    connection: Connection, health: Health, request: CallModel, started: Started, judged: Judgement, reply: ModelReply
 ) -> list[Note]:
     """Let the choice's breakers and limits know. The lines that it is worth; none, and no write, as a rule."""
     if started.taken is not None and reply.usage is not None:

@@ -10,7 +10,7 @@ from activities.running.commit import commit_riders
 from activities.turns import reply_cache
 from activities.turns.call import Call, Started
 from activities.turns.partial import keep_partial
-from activities.turns.replies import Judged, unsupported
+from activities.turns.replies import Judgement, unsupported
 from activities.turns.results import body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
 from contracts.base import canonical
 from contracts.conversation import ModelReply
@@ -27,7 +27,7 @@ def store_turn(
     call: Call,
     started: Started,
     reply: ModelReply,
-    judged: Judged,
+    judged: Judgement,
     charged: int = 0,
     latency_ms: int = 0,
     told: Sequence[Note] = (),
@@ -60,7 +60,7 @@ def _new(
     call: Call,
     started: Started,
     reply: ModelReply,
-    judged: Judged,
+    judged: Judgement,
     handoff: Handoff[Any] | None,
     charged: int,
     latency_ms: int,

@@ -37,7 +37,7 @@ from ledger.turns import NewResult
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ToolEnd:
     """A tool call's outcome before it is stored."""
 
     body: dict[str, Any]
@@ -97,7 +97,7 @@ class Tools:
             outcome = await self._call(tool, request, arguments)
         return await self._keep(request, tool.name, arguments, outcome, started)
 
-    async def _keep(self, request: RunTool, name: str, arguments: bytes, outcome: Outcome, started: float) -> ToolDone:
+    async def _keep(self, request: RunTool, name: str, arguments: bytes, outcome: ToolEnd, started: float) -> ToolDone:
         latency_ms = int((time.monotonic() - started) * 1000) if started else 0
         done = await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
         reach("tool.before_completion")
@@ -109,7 +109,7 @@ class Tools:
         earlier = await self._ledger.read(_same_effect, request, tool.name, _arguments_digest(arguments))
         if earlier is not None:
             note = "an equal call was the last change to the workspace; it was done once, nothing was done again"
-            outcome = Outcome(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
+            outcome = ToolEnd(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
             return await self._keep(request, tool.name, arguments, outcome, started)
         directory = await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read, lease=lease)
         await asyncio.to_thread(self._workspaces.begin_change, use.name, lease=lease)
@@ -119,7 +119,7 @@ class Tools:
             await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
         return done
 
-    async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> Outcome:
+    async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> ToolEnd:
         reach("tool.before_effect")
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
@@ -132,7 +132,7 @@ class Tools:
             patch = await asyncio.to_thread(self._workspaces.patch, use.name)
         except TreeRefused as error:
             return _failure(f"{error}; the change was undone", state=use.state)
-        return Outcome(success.body, failed=False, sources=success.sources, patch=patch)
+        return ToolEnd(success.body, failed=False, sources=success.sources, patch=patch)
 
     @contextlib.asynccontextmanager
     async def _leased(self, name: str) -> AsyncIterator[Lease]:
@@ -144,7 +144,7 @@ class Tools:
         finally:
             await asyncio.shield(asyncio.to_thread(held.__exit__, None, None, None))
 
-    async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> Outcome:
+    async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolEnd:
         directory = None if request.workspace is None else await self._ensure(request.workspace)
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
@@ -181,7 +181,7 @@ class Tools:
             raise ToolProblem(f"the check could not be run: {error}") from None
 
     def _store(
-        self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: Outcome, latency_ms: int
+        self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: ToolEnd, latency_ms: int
     ) -> ToolDone:
         run = request.run
         shown = []
@@ -242,13 +242,13 @@ def _agent(request: RunTool) -> AgentRef:
     return request.agent
 
 
-def _success(outcome: ToolOutcome, state: str | None = None) -> Outcome:
+def _success(outcome: ToolOutcome, state: str | None = None) -> ToolEnd:
     body = {"result": outcome.result.model_dump(mode="json")}
-    return Outcome(body, failed=False, sources=outcome.sources, state=state)
+    return ToolEnd(body, failed=False, sources=outcome.sources, state=state)
 
 
-def _failure(reason: str, state: str | None = None) -> Outcome:
-    return Outcome({"error": reason}, failed=True, state=state)
+def _failure(reason: str, state: str | None = None) -> ToolEnd:
+    return ToolEnd({"error": reason}, failed=True, state=state)
 
 
 def _state(request: RunTool) -> str | None:
@@ -259,7 +259,7 @@ def _arguments_digest(arguments: bytes) -> str:
     return digest_of("arguments", canonical(json.loads(arguments)))
 
 
-def _line(request: RunTool, name: str, outcome: Outcome, state: str | None) -> Note:
+def _line(request: RunTool, name: str, outcome: ToolEnd, state: str | None) -> Note:
     done = "was refused" if outcome.failed else "found it done already" if outcome.repeated else "ran"
     return Note(
         key=f"tool:{request.turn}/{request.index}",

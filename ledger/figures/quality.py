@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select
 
 from contracts.runs import FINAL
+from ledger.figures.charges import Charge, Sums, charges_of
 from ledger.figures.families import Family, Replied, by_path, families, label, versions
 from ledger.figures.period import Period
 from ledger.figures.samples import Sample
-from ledger.figures.spending import Charge, Sums, charges_of
 from ledger.figures.waste import outcomes
 from ledger.tables import run, tool_result, turn
 
