@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Row
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.actions import lines
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating, committed
 from activities.running.shield import to_its_end
 from contracts.actions import SETTLED, Deliver, Receipt, Resolve
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
-from contracts.runs import Note
 from ledger import actions, artifacts
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us, now_us
@@ -165,18 +165,7 @@ def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Rec
         found = _already(actions.get(connection, lease.key))
         commit_riders(connection, request)
         return found
-    how = "it was there already" if receipt.how == "found" else "approved at the gate"
-    note = Note(
-        key=f"action/{receipt.key}/{lease.fence}",
-        at=datetime.now(UTC),
-        stage="act",
-        actor="relay",
-        did=f"{receipt.state}: {receipt.summary}",
-        why=receipt.problem or how,
-        next=receipt.reference and f"receipt {receipt.reference}",
-        inputs=(receipt.key,),
-    )
-    commit_riders(connection, request, [note])
+    commit_riders(connection, request, [lines.settled(receipt, lease.fence)])
     return receipt
 
 

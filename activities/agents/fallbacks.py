@@ -1,11 +1,11 @@
 """The answer of a function in place of an agent that no model can answer for: a handoff that says so."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.agents import lines
 from activities.agents.fallback_functions import FUNCTIONS
 from activities.running.commit import commit_riders
 from contracts.away import FallBack
@@ -13,7 +13,6 @@ from contracts.base import canonical, sha256
 from contracts.errors import Misconfigured
 from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
-from contracts.runs import Note
 from ledger import artifacts, handoffs
 from ledger.db import Ledger
 
@@ -53,19 +52,5 @@ class Fallbacks:
             degraded=f"{request.function} stands in for {request.agent}: {request.why}",
         )
         handoffs.put(connection, handoff, digest, canonical(handoff.model_dump(mode="json")))
-        commit_riders(connection, request, [_line(request, handoff)])
+        commit_riders(connection, request, [lines.stood_in(request, handoff)])
         return handoff
-
-
-def _line(request: FallBack, handoff: Handoff[Any]) -> Note:
-    return Note(
-        key=f"fallback:{handoff.id}",
-        at=datetime.now(UTC),
-        stage=request.run.path,
-        actor=request.function,
-        did=f"answered in place of {request.agent}",
-        why=request.why,
-        next="the coordinator goes on with it",
-        importance="detail",
-        outputs=(handoff.id,),
-    )

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from activities.money.scopes import months_of, shared_scopes
 from contracts.agents import AgentPin
 from contracts.money import Ceilings, usd
-from contracts.runs import Note
 from ledger.money import ceilings as in_ledger
 from ledger.money.ceilings import Pace
 
@@ -21,19 +20,6 @@ class Problem:
     scope: str
     text: str
     refuses: bool = True
-
-    def alert(self, now: datetime) -> Note:
-        """The feed line, one for each ceiling and day."""
-        return Note(
-            key=f"alert/{self.scope}/{now:%Y-%m-%d}/{self.refuses}",
-            at=now,
-            stage="money",
-            actor="ledger",
-            did="refused a new run for money" if self.refuses else "a ceiling is going to be reached",
-            why=self.text,
-            next=f"`baton budget raise {self.scope} --to USD -m why`, or wait for the next period",
-            importance="alert",
-        )
 
 
 def problem(

@@ -13,12 +13,12 @@ from activities.agents.fallback_chain import chain_of
 from activities.agents.routes import good_enough
 from activities.gates.policy import Policy
 from activities.money.headroom import problem
+from activities.money.lines import no_room
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.journal import BeginRun
-from contracts.money import Ceilings, micros, usd
+from contracts.money import Ceilings, micros
 from contracts.pins import Began
-from contracts.runs import Note
 from ledger import feed, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
@@ -68,7 +68,7 @@ class Admission:
         now = datetime.now(UTC)
         found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
         if found is not None and not await self._is_known(request):
-            await self._ledger.tx(feed.append, request.run, [found.alert(now)])
+            await self._ledger.tx(feed.append, request.run, [no_room(found.scope, found.text, now, refuses=found.refuses)])
             if found.refuses:
                 raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
 
@@ -155,16 +155,3 @@ def for_history(began: Began) -> Began:
     """What the coordinator decides by; the models that may answer stay in the ledger."""
     agents = {name: pin.model_copy(update={"choices": ()}) for name, pin in began.agents.items()}
     return began.model_copy(update={"agents": agents})
-
-
-def admitted_line(request: BeginRun, began: Began) -> Note:
-    """The first line of a run's feed."""
-    who = ", ".join(pin.label for pin in began.agents.values())
-    return Note(
-        key=f"{request.run.trace}/begin",
-        at=datetime.now(UTC),
-        stage="intake",
-        did=f"admitted the run for {began.owner}",
-        why=f"agents {who}; ceiling {usd(began.ceiling_micros)}",
-        next=request.next,
-    )

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+from activities.turns import lines
 from contracts.conversation import Usage
 from contracts.errors import BatonError
 from contracts.growth import Growth
@@ -75,16 +75,7 @@ class Bounds:
         """The lines for what this call made unusual, once for a step and rule."""
         already = self.over(before)
         return [
-            Note(
-                key=f"growth:{run.trace}/{run.path}/{name}",
-                at=datetime.now(UTC),
-                stage=run.path,
-                actor=actor,
-                did="is unusually large" if name == "context" else "uses unusually many tokens",
-                why=why,
-                next="a person decides before its next call" if getattr(self.rules, name) == "hold" else "the step goes on",
-                importance="alert",
-            )
+            lines.unusually_large(run, actor, name, why, held=getattr(self.rules, name) == "hold")
             for name, why in self.over(before.after(usage)).items()
             if name not in already
         ]

@@ -8,12 +8,13 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from activities.providers.base import ErrorKind, ProviderError
+from activities.turns import lines
 from activities.turns.choices import PERSON_NEEDED, Candidate, ProbeTaken, breakers_of
 from contracts.agents import AgentRef
 from contracts.breakers import Breakers
@@ -21,7 +22,7 @@ from contracts.runs import Importance, Note
 from contracts.turns import CallModel
 from ledger import breakers
 from ledger.breakers import Failure, Opening, Thresholds
-from ledger.db import Ledger, from_us, now_us
+from ledger.db import Ledger, now_us
 
 FRESH = 1.0
 """Seconds that what was read of the breakers is believed."""
@@ -136,13 +137,13 @@ class Health:
             return []
         names = [*breakers_of(candidate.choice), *([agent] if problem == "" else [])]
         rows = self._rows  # once: this is the writer's thread, and the event loop puts others in their place
-        lines = [line for name in names if name in rows for line in _succeeded(connection, request, name, rows[name])]
+        told = [line for name in names if name in rows for line in _succeeded(connection, request, name, rows[name])]
         if not problem:
-            return lines
+            return told
         self._wrote = True
         failure = Failure(reason=problem, probe=caller(request))
         opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())
-        return lines + _opened(request, opening, problem, "alert")
+        return told + _opened(request, opening, problem, "alert")
 
     def _limits(self, failures: int) -> Thresholds:
         own = self.settings
@@ -157,33 +158,16 @@ def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) 
         closed = breakers.succeeded(connection, name, caller(request), now_us())
     if not closed or row.state == "closed":
         return []
-    since = f"it was open since {from_us(row.opened_at):%Y-%m-%d %H:%M:%S} UTC: {row.reason}"
-    return [_line(request, f"breaker/{name}/{row.opened_at}/closed", f"{name} works again", since, "it is used as before")]
+    return [lines.breaker_closed(request.run, name, row.opened_at, row.reason)]
 
 
 def _opened(request: CallModel, opening: Opening | None, reason: str, importance: Importance) -> list[Note]:
     """One alert for an outage, however many calls fail; none where a probe found what was known.
 
-    What began as a detail becomes one when it lasts. Its key is that of an alert at the beginning, so no outage has both.
+    What began as a detail becomes one when it lasts.
     """
     if opening is None or opening.times not in (1, _LONG):
         return []
-    still, importance = ("still ", "alert") if opening.times == _LONG else ("", importance)
-    following = f"it is left alone until {from_us(opening.until):%H:%M:%S} UTC, then tried with one call (`baton models`)"
-    if reason.partition(":")[0] in PERSON_NEEDED:
-        following += "; this needs a person, waiting does not mend it"
-    key = f"breaker/{opening.name}/{opening.opened_at}" + ("" if importance == "alert" else "/named")
-    return [_line(request, key, f"{opening.name} is {still}left alone", reason, following, importance)]
-
-
-def _line(request: CallModel, key: str, did: str, why: str, following: str, importance: Importance = "overview") -> Note:
-    return Note(
-        key=key,
-        at=datetime.now(UTC),
-        stage=request.run.path,
-        actor="breaker",
-        did=did,
-        why=why[:1000],
-        next=following,
-        importance=importance,
-    )
+    again, person = opening.times == _LONG, reason.partition(":")[0] in PERSON_NEEDED
+    importance = "alert" if again else importance
+    return [lines.breaker_opened(request.run, opening, reason, importance, again=again, person=person)]

@@ -12,7 +12,8 @@ from activities.money import prices
 from activities.money.scopes import parts_of, shared_by
 from activities.providers.base import Provider
 from activities.running.commit import commit_riders
-from activities.runs.admission import Admission, admitted_line, for_history
+from activities.runs.admission import Admission, for_history
+from activities.runs.lines import admitted
 from activities.turns import choices, compaction, reply_cache
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate, Unfit
@@ -20,9 +21,10 @@ from activities.turns.growth import GrowthHeld, StepSize, size_of
 from activities.turns.health import Health
 from activities.turns.partial import partial_of
 from activities.turns.prompt import model_request
+from activities.turns.provenance import read_in_chain
 from activities.turns.replies import judge
-from activities.turns.results import read_in_chain, turn_of
 from activities.turns.storage import store_turn
+from activities.turns.turn_view import turn_of
 from contracts.agents import Choice
 from contracts.conversation import Usage
 from contracts.money import Ceilings
@@ -72,7 +74,7 @@ class Reservations:
         begin = call.request.begin.model_copy(update={"run": call.request.run.model_copy(update={"path": ""})})
         began = self.admission.begin(connection, begin, call.began)
         if began.duplicate_of is None:
-            feed.append(connection, begin.run, [admitted_line(begin, began)])
+            feed.append(connection, begin.run, [admitted(begin, began)])
         return for_history(began)
 
     def _stored_before(self, connection: Connection, request: CallModel, stored: Row[Any], began: Began | None) -> Turn:

@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from activities.running.commit import commit_riders
-from activities.turns import reply_cache
+from activities.turns import lines, reply_cache
 from activities.turns.call import Call, Started
 from activities.turns.partial import keep_partial
+from activities.turns.provenance import body_digest, handoff_of
 from activities.turns.replies import Judgement, unsupported
-from activities.turns.results import body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
+from activities.turns.turn_view import turn_made, turn_of
 from contracts.base import canonical
 from contracts.conversation import ModelReply
 from contracts.handoff import Answer, Handoff
@@ -51,9 +52,16 @@ def store_turn(
         reply_cache.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)
     alerts = call.bounds.alerts(request.run, call.ref.label, started.size, usage)
-    lines = [*told, *shortened_line(call, started), *alerts, line_of(request, judged, handoff, started)]
-    commit_riders(connection, request, lines, tokens=usage.input + usage.output, usd_micros=charged)
+    line = lines.turn(request, judged, handoff, started.prompt.turn + 1, started.origin)
+    own = [*told, *_shortened(call, started), *alerts, line]
+    commit_riders(connection, request, own, tokens=usage.input + usage.output, usd_micros=charged)
     return turn_made(new, handoff).model_copy(update={"began": started.began, "partial": partial})
+
+
+def _shortened(call: Call, started: Started) -> list[Note]:
+    """That the prompt was made shorter, where it was."""
+    target = call.agent.file.limits.context_target
+    return [lines.shortened(call.request, call.ref.label, started.replaced, target)] if started.replaced else []
 
 
 def _new(

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,12 @@ from activities.running.failpoints import reach
 from activities.running.heartbeat import beating
 from activities.sandbox import Sandbox
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.turns import lines
 from activities.turns.replies import decode_arguments
 from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
 from contracts.errors import BatonError
 from contracts.repositories import WorkspaceUse
-from contracts.runs import Note
 from contracts.text import for_model
 from contracts.turns import RunTool, ToolDone
 from ledger import artifacts, handoffs, turns
@@ -211,7 +210,9 @@ class Tools:
             return _done(_row(connection, request))
         handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
         handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
-        commit_riders(connection, request, [_line(request, name, outcome, state)])
+        error, label = str(outcome.body.get("error", "")), _agent(request).label
+        line = lines.tool_ran(request, label, name, state, error, failed=outcome.failed, repeated=outcome.repeated)
+        commit_riders(connection, request, [line])
         return ToolDone(failed=outcome.failed, state=state, repeated=outcome.repeated)
 
 
@@ -257,19 +258,3 @@ def _state(request: RunTool) -> str | None:
 
 def _arguments_digest(arguments: bytes) -> str:
     return digest_of("arguments", canonical(json.loads(arguments)))
-
-
-def _line(request: RunTool, name: str, outcome: ToolEnd, state: str | None) -> Note:
-    done = "was refused" if outcome.failed else "found it done already" if outcome.repeated else "ran"
-    return Note(
-        key=f"tool:{request.turn}/{request.index}",
-        at=datetime.now(UTC),
-        stage=request.run.path,
-        actor=_agent(request).label,
-        did=f"{name} {done}",
-        why=str(outcome.body.get("error", ""))[:1000],
-        next="the result goes back to the agent",
-        importance="detail",
-        inputs=(request.turn,),
-        outputs=(state,) if state else (),
-    )

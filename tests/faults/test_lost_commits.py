@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.common import RetryPolicy
 
 from activities.actions import deliver
-from activities.gates import gates
+from activities.gates import lines
 from activities.money import prices
 from activities.running import shield
 from contracts.agents import AgentPin
@@ -127,7 +127,7 @@ async def test_a_function_that_cannot_run_again_is_caught(
     client: Client, tmp_path: Path, sqlite_url: str, straight: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The comparison is not blind: with a random key in one place the same faults leave a line twice."""
-    monkeypatch.setattr(gates, "_open_line", with_random_key(gates._open_line))
+    monkeypatch.setattr(lines, "opened", with_random_key(lines.opened))
     left, _ = await delivered(client, tmp_path, sqlite_url, "happy", every_other("after"))
     assert left != straight
     assert {did for *_, did in left.lines - straight.lines} == {
