@@ -1,8 +1,5 @@
 """The tool that runs the step's declared check on the workspace as it is now."""
 
-from collections.abc import Awaitable, Callable
-
-from activities.repositories.checks import Ran
 from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from contracts.base import Contract
 
@@ -23,10 +20,9 @@ class ChecksRan(Contract):
 
 
 async def _run(context: ToolContext, _: CheckArguments) -> ToolOutcome:
-    run: Callable[[], Awaitable[Ran]] | None = context.settings.get("check")
-    if run is None:
+    if context.check is None:
         raise ToolProblem("no check was declared for this run, so there is none to run")
-    ran = await run()
+    ran = await context.check()
     result = ChecksRan(
         command=ran.command,
         exit_code=ran.exit_code,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -158,16 +159,16 @@ class Tools:
         return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
 
     def _context(self, request: RunTool, directory: Path | None) -> ToolContext:
-        settings: dict[str, Any] = {}
-        use = request.workspace
-        if use is not None and use.check:
-
-            async def check() -> Ran:
-                return await self._check(use)
-
-            settings["check"] = check
-        run = request.run
-        return ToolContext(run.trace, run.path, _agent(request).name, directory, self._ledger, self._sandbox, settings)
+        run, use = request.run, request.workspace
+        return ToolContext(
+            trace=run.trace,
+            path=run.path,
+            agent=_agent(request).name,
+            workspace=directory,
+            ledger=self._ledger,
+            sandbox=self._sandbox,
+            check=functools.partial(self._check, use) if use is not None and use.check else None,
+        )
 
     async def _check(self, use: WorkspaceUse) -> Ran:
         if self._sandbox is None:
