@@ -29,6 +29,10 @@ SETTLED: frozenset[ActionState] = frozenset(
 )
 
 
+How = Literal["sent", "found", "person", ""]
+"""How an action's outcome is known. found: the target already had it."""
+
+
 class ActionPolicy(Input):
     """How one action type is allowed: from policy.toml. An undeclared type is refused."""
 
@@ -73,7 +77,7 @@ class Receipt(Contract, name="receipt/1"):
     state: ActionState
     summary: str
     reference: str = Field(default="", description="the target's own name for it, e.g. a commit id")
-    how: Literal["sent", "found", "person", ""] = Field(default="", description="found: the target already had it")
+    how: How = Field(default="", description="found: the target already had it")
     at: datetime | None = None
     problem: str = ""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, update
 
-from contracts.actions import SETTLED, ActionState, Receipt
+from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.gates import Intent
 from ledger.db import insert_once, now_us
@@ -153,9 +153,3 @@ def withdraw(connection: Connection, trace: str, reason: str, gate: str | None =
 def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:
     """The actions that a run family asked for, in their order."""
     return list(connection.execute(select(action).where(action.c.trace == trace).order_by(action.c.order)))
-
-
-def unsettled(connection: Connection) -> list[Row[Any]]:
-    """Approved actions without a receipt, oldest first: what a sweep has to look at."""
-    open_states = [state for state in ("approved", "sending", "unknown") if state not in SETTLED]
-    return list(connection.execute(select(action).where(action.c.state.in_(open_states)).order_by(action.c.updated_at)))

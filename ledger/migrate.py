@@ -71,11 +71,6 @@ def standing(ledger: Ledger) -> Standing:
     return ledger.read_now(_standing)
 
 
-def is_current(ledger: Ledger) -> bool:
-    """True if the schema is exactly this release's."""
-    return standing(ledger).state == "current"
-
-
 def _standing(connection: Connection) -> Standing:
     at = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(_config())

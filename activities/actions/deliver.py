@@ -15,7 +15,7 @@ from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating, committed
 from activities.running.shield import to_its_end
-from contracts.actions import SETTLED, Deliver, Receipt, Resolve
+from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resolve
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
 from ledger import actions, artifacts
 from ledger.actions import Lease
@@ -155,8 +155,17 @@ def _already(row: Row[Any]) -> Receipt:
     )
 
 
-def _receipt(row: Row[Any], state: Any, **more: Any) -> Receipt:
-    return Receipt(key=row.key, type=row.type, state=state, summary=row.summary, at=datetime.now(UTC), **more)
+def _receipt(row: Row[Any], state: ActionState, how: How = "", reference: str = "", problem: str = "") -> Receipt:
+    return Receipt(
+        key=row.key,
+        type=row.type,
+        state=state,
+        summary=row.summary,
+        reference=reference,
+        how=how,
+        at=datetime.now(UTC),
+        problem=problem,
+    )
 
 
 def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:

@@ -65,7 +65,8 @@ def _finish(connection: Connection, request: Finish) -> Totals:
     spend.close_left_over(connection, request.run.trace)
     gates.close_left_over(connection, request.run.trace)
     ceilings.close_left_over(connection, request.run.trace)
-    totals = Totals(**runs.totals(connection, request.run.trace))
+    used = runs.totals(connection, request.run.trace)
+    totals = Totals(calls=used["calls"], tokens=used["tokens"], usd_micros=used["usd_micros"])
     # The workflow knows only its own calls; what its children paid stands in the ledger.
     report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}
     values = {"result": json.dumps(report, ensure_ascii=False), "updated_at": now_us()}

@@ -11,6 +11,7 @@ from contracts.base import digest_of
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from ledger import reply_cache as stored
 from ledger.db import now_us
+from ledger.reply_cache import NewReply
 
 _APART = {"key", "occurrence", "turn", "timeout"}
 """What a request says of the run that it stands in, and of how long to wait: it does not change what a good answer is.
@@ -51,8 +52,7 @@ def keep(connection: Connection, call: Call, started: Started, reply: ModelReply
         return
     now = now_us()
     stored.drop_expired(connection, now)
-    stored.keep(
-        connection,
+    new = NewReply(
         digest=started.cache,
         project=call.request.run.project,
         agent=f"{agent.file.name}@{agent.version}",
@@ -63,3 +63,4 @@ def keep(connection: Connection, call: Call, started: Started, reply: ModelReply
         at=now,
         expires_at=now + lifetime // timedelta(microseconds=1),
     )
+    stored.keep(connection, new)

@@ -160,8 +160,9 @@ def exhausted(connection: Connection, scopes: Sequence[str]) -> CeilingRefused |
     row = connection.execute(query.order_by(scope.c.id)).first()
     if row is None:
         return None
-    numbers = {"ceiling": row.ceiling, "spent": row.spent, "held": row.held, "wanted": 0}
-    return CeilingRefused(scope=row.id, resets_at=resets_at(row.id), **numbers)
+    return CeilingRefused(
+        scope=row.id, ceiling=row.ceiling, spent=row.spent, held=row.held, wanted=0, resets_at=resets_at(row.id)
+    )
 
 
 # A month at its pace
