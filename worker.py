@@ -32,7 +32,13 @@ from activities.git.command import PASSED_ON
 from activities.money.scopes import check_levels, shared_scopes
 from activities.providers.base import Provider
 from activities.providers.scripted import Scripted
-from activities.repositories.work import Work
+from activities.repositories.changes import Changes
+from activities.repositories.checks import Checks
+from activities.repositories.cleanup import Cleanup
+from activities.repositories.fetch import Fetch
+from activities.repositories.frozen_change import FrozenChange
+from activities.repositories.integration import Integration
+from activities.repositories.shared import Repositories
 from activities.repositories.workspaces import Workspaces
 from activities.running import failpoints
 from activities.running.outages import Outages
@@ -91,7 +97,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers)
     journal = Journal(ledger, admission)
     gates, carrying, fallbacks = Gates(ledger, policy), Carrying(ledger), Fallbacks(ledger)
-    work = Work(ledger, mirrors, workspaces, sandbox)
+    repositories = Repositories(ledger, mirrors, workspaces)
+    changes, checks = Changes(repositories), Checks(repositories, sandbox)
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
     actions = Actions(ledger, {"git.push": push}, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
@@ -106,14 +113,14 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         fallbacks.fall_back,
         gates.open_gate,
         gates.admit_decision,
-        work.prepare_repository,
-        work.collect_changes,
-        work.describe_change,
-        work.integrate,
-        work.run_checks,
-        work.judge_checks,
-        work.freeze,
-        work.drop_workspaces,
+        Fetch(repositories, sandbox).prepare_repository,
+        changes.collect_changes,
+        changes.describe_change,
+        Integration(repositories).integrate,
+        checks.run_checks,
+        checks.judge_checks,
+        FrozenChange(repositories).freeze,
+        Cleanup(repositories).drop_workspaces,
         actions.deliver,
         actions.resolve,
     ]

@@ -9,7 +9,7 @@ from contracts.base import Contract
 from contracts.errors import BatonError, ContractViolation
 
 if TYPE_CHECKING:
-    from activities.repositories.checks import Ran
+    from activities.repositories.check_run import Ran
     from activities.sandbox import Sandbox
     from ledger.db import Ledger
 

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.agents.catalogue import Catalogue
 from activities.git import TreeRefused
-from activities.repositories.checks import Ran, run_check
+from activities.repositories.check_run import Ran, run_check
 from activities.repositories.workspaces import Lease, Workspaces
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach

@@ -38,7 +38,13 @@ COMMITTED = {
         "close",
         "Tools._store",
     ),
-    *("Work._keep_change", "Work._keep_integrated", "Work._keep_run", "Work._keep_report", "Work._keep_frozen"),
+    *(
+        "Changes._keep_change",
+        "Integration._keep_integrated",
+        "Checks._keep_run",
+        "Checks._keep_report",
+        "FrozenChange._keep_frozen",
+    ),
     *("Gates._open", "Gates._admit", "claim", "_settle"),
 }
 """All that such a delivery commits, by the names of the functions."""

@@ -1,0 +1,49 @@
+"""Fetching a repository: what a run starts from, and which check proves a change."""
+
+import asyncio
+
+from temporalio import activity
+
+from activities.repositories.detection import detect_check
+from activities.repositories.shared import Repositories, guarded, required
+from activities.running.commit import commit_alone
+from activities.running.heartbeat import beating
+from activities.sandbox import Sandbox
+from contracts.repositories import Base, PrepareRepository
+
+
+class Fetch:
+    """The activity `prepare_repository`."""
+
+    def __init__(self, repositories: Repositories, sandbox: Sandbox | None) -> None:
+        """`sandbox` None: checks are refused, with the way to get one."""
+        self._repos = repositories
+        self._sandbox = sandbox
+
+    @activity.defn
+    async def prepare_repository(self, request: PrepareRepository) -> Base:
+        """Fetch into our own mirror and say what the run starts from, and which check proves a change. Safe to call twice."""
+        async with beating():
+            base = await guarded(asyncio.to_thread(self._prepare, request))
+            if base.check is not None:
+                required(self._sandbox)  # before anything is paid for that could not be checked in the end
+            await commit_alone(self._repos.ledger, request)
+            return base
+
+    def _prepare(self, request: PrepareRepository) -> Base:
+        mirror = self._repos.mirrors.open(request.repository)
+        fetched = mirror.fetch(request.base)
+        check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
+        mirror.check(fetched.tree)
+        if check is None:
+            with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:
+                check, source = detect_check(directory) or (None, "")
+        return Base(
+            repository=mirror.repository,
+            commit=fetched.commit,
+            tree=fetched.tree,
+            branch=fetched.branch or "",
+            committed_at=fetched.committed_at,
+            check=check,
+            check_source=source,
+        )
