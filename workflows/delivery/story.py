@@ -6,7 +6,9 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
-from activities.repositories.work import Work
+from activities.repositories.cleanup import Cleanup
+from activities.repositories.fetch import Fetch
+from activities.repositories.frozen_change import FrozenChange
 from contracts.actions import Receipt
 from contracts.delivery.change import Freeze, Frozen
 from contracts.delivery.plan import Plan, PlanTask
@@ -107,7 +109,7 @@ class Delivery:
 
     async def _intake(self, asked: DeliveryInput) -> Base:
         request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check)
-        base = await self.kit.do(Work.prepare_repository, request, "git: fetch the repository", **WORK)
+        base = await self.kit.do(Fetch.prepare_repository, request, "git: fetch the repository", **WORK)
         self.base = base
         source = f" ({base.check_source})" if base.check_source else ""
         self.kit.note(
@@ -177,7 +179,7 @@ class Delivery:
                 branch=course.asked.branch,
                 judged=tested.judged,
             )
-            frozen = await self.kit.do(Work.freeze, request, "git: freeze the change", **WORK)
+            frozen = await self.kit.do(FrozenChange.freeze, request, "git: freeze the change", **WORK)
             self.frozen = frozen
             self.kit.enter("change", "a person approves the change")
             decided = await gate(self.kit, gates.change_gate(frozen, tested.judged.report, written.kept_outside, self.skipped))
@@ -202,7 +204,7 @@ class Delivery:
         self.kit.note(f"ended: {state}", reason or "everything asked for was done", "nothing", actor="coordinator")
         drop = DropWorkspaces(run=self.kit.ref)
         try:
-            await workflow.execute_activity_method(Work.drop_workspaces, drop, summary="workspace: remove", **WORK)
+            await workflow.execute_activity_method(Cleanup.drop_workspaces, drop, summary="workspace: remove", **WORK)
         except ActivityError as error:
             self.kit.note("left workspaces behind", cause_of(error), "`baton doctor` lists them", importance="detail")
         report = self._report(state, reason)
