@@ -63,7 +63,10 @@ from workflows.guard import Guard, UnknownWorkflow
 
 WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, UnknownWorkflow)
 
-PASSED_THROUGH = ("contracts", "ledger", "activities", "workflows", "sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices")
+PASSED_THROUGH = (
+    *("contracts", "converter", "ledger", "activities", "workflows"),
+    *("sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices"),
+)
 """Modules that Temporal's import sandbox does not load anew; workflow modules are thin and hold no state."""
 
 

@@ -15,7 +15,6 @@ from temporalio.worker import (
 
 from contracts.base import BODY_LIMIT, Contract
 from contracts.inputs import ChildInput, PipelineInput
-from workflows.payloads import DATA_CONVERTER as DATA_CONVERTER
 
 KNOWN = ("Delivery",)
 """Types that people start."""

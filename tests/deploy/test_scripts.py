@@ -18,12 +18,12 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.testing import WorkflowEnvironment
 
 from commands import server
+from converter import DATA_CONVERTER
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
 from tests import postgres, stack
 from tests.deploy.test_compose import ROOT, load
 from tests.postgres import Postgres
-from workflows.guard import DATA_CONVERTER
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 DEPLOY = ROOT / "deploy"

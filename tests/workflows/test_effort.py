@@ -12,13 +12,14 @@ from activities.repositories.fetch import Fetch
 from config import HOME
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.repositories import Base, PrepareRepository
+from converter import DATA_CONVERTER
 from ledger import runs
 from tests.scripts import Turn, a_tester, answer, could_not, edit, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, git, sample
 from tests.workflows.asked import turns_of
 from tests.workflows.conftest import Start
 from tests.workflows.sending import failed_tasks
-from workflows.guard import DATA_CONVERTER, Guard
+from workflows.guard import Guard
 
 FIX = edit(
     "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"

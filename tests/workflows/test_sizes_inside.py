@@ -18,6 +18,7 @@ from activities.tools import patches as patch_tool
 from activities.turns.replies import KEPT
 from contracts.base import BODY_LIMIT
 from contracts.conversation import ModelReply, ToolCall, Usage
+from converter import PAYLOAD_LIMIT
 from ledger.tables import artifact
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, writer
 from tests.stack import Stack, sample
@@ -25,7 +26,6 @@ from tests.wire.server import WireServer
 from tests.workflows.asked import Asking
 from tests.workflows.conftest import Ask, Start
 from tests.workflows.sending import failed_tasks
-from workflows.payloads import PAYLOAD_LIMIT
 
 MB = 1_000_000
 SLOW = 240.0
