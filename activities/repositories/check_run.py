@@ -1,4 +1,4 @@
-"""Running a declared check: in the sandbox, on a throw-away checkout, read by its JUnit report where it is pytest."""
+"""One run of a declared check: in the sandbox, on a throw-away checkout, read by its JUnit report where it is pytest."""
 
 import asyncio
 import shlex

@@ -1,4 +1,4 @@
-"""What every activity commits together with its own effect: waiting feed lines and the run row's change."""
+"""The riders of a request, committed together with an activity's own effect: feed lines, and the run row's change."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Unified diffs: read strictly, applied exactly. Pure: text and bytes in, bytes out.
+"""Hunks of a unified diff, applied exactly to the bytes of a file. Pure: text and bytes in, bytes out.
 
 A hunk is placed where its old lines stand character by character, at the line it names or, if that is not so, at the only
 place within `OFFSET` lines. Nothing is ever placed by likeness, and nothing without any line to recognise the place by.
