@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest, Input, digest_of
+from contracts.base import Contract, Digest, Input, digest_of, is_none
 from contracts.ids import business_key
 from contracts.runs import Request
 
@@ -42,10 +42,6 @@ class ActionPolicy(Input):
     accountable: str = Field(description="role that answers for it")
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
 class GitPush(Contract, name="git_push/1"):
     """Push one approved tree as a branch. The commit is made from these fields alone, so every attempt makes the same one."""
 
@@ -56,7 +52,7 @@ class GitPush(Contract, name="git_push/1"):
     message: str
     patch: Digest | None = Field(
         default=None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="artifact with the patch from base to tree: makes it again on any machine",
     )
 
