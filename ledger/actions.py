@@ -114,12 +114,14 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
 
 def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
     """Keep a lease for so long from now; 0 lets go of it, so that the next attempt need not wait. False when it was lost."""
+    # By its fence: an attempt that has lost the lease must not prolong, or let go of, the one of its successor.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
     return connection.execute(query.values(lease_until=now_us() + lease_us if lease_us else 0)).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
     """Write the outcome under a lease. False when a newer lease has taken over: that one's outcome counts."""
+    # By its fence, too: what an attempt found out after others took over is theirs to say.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
     done = connection.execute(
         query.values(

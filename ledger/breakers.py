@@ -117,13 +117,16 @@ def failed(connection: Connection, name: str, failure: Failure, thresholds: Thre
     said = plain(failure.reason)[:REASON_LIMIT]
     if failure.probe and _OPEN_AGAIN.run(connection, of=name, who=failure.probe, said=said, moment=now) == 1:
         return _stays_open(connection, name, failure, thresholds, now)
+    # Made by its first failure: what never fails costs no row and no write.
     insert_once(connection, breaker, name=name, state="closed", reason="")
     oldest = now - _us(thresholds.window)
     _COUNT.run(connection, of=name, oldest=oldest, weight=failure.weight, said=said, moment=now)
     until = now + _us(failure.wait or thresholds.cooldown)
     least = 0 if failure.at_once else thresholds.failures
+    # A statement of its own: of several failures that reach the limit together one opens the breaker, and tells of it.
     if _OPEN_NOW.run(connection, of=name, least=least, moment=now, upto=until) == 1:
         return Opening(name, now, until, times=1)
+    # It was open already; the provider has only asked for a longer time.
     if failure.wait:
         _UNTIL.run(connection, of=name, upto=until)
     return None
@@ -133,6 +136,7 @@ def _stays_open(connection: Connection, name: str, failure: Failure, thresholds:
     """The probe failed. Its row is ours until the end of the transaction, so it may be read and written."""
     row = get(connection, name)
     assert row is not None, "it was written just now"
+    # Bounded before it is shifted: what fails for weeks must not make numbers of any length.
     longer = min(_us(thresholds.cooldown) << min(row.opened - 1, 20), _us(thresholds.longest))
     until = now + max(longer, _us(failure.wait))
     _UNTIL.run(connection, of=name, upto=until)

@@ -108,6 +108,7 @@ def _migrated(connection: Connection) -> Standing:
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
+        # A database that went away is waited for; anything else is wrong with the ledger itself.
         if unavailable(error) is not None:
             raise
         raise Misconfigured(

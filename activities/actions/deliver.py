@@ -65,12 +65,15 @@ class Actions:
         sends, it first waits for the outcome and keeps it: who let go of the lease earlier would invite a second sender.
         """
         async with beating():
+            # In a transaction of its own: whoever comes after this attempt has to see that it began, also where it dies
+            # before it sends.
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
                 receipt = _already(row)
                 await commit_alone(self._ledger, request)  # nobody else carries this run's own lines
                 return receipt
             async with self._held(lease):
+                # A cancellation waits for the outcome: a send that nobody keeps the receipt of would have to be asked for.
                 return await to_its_end(self._carry_out(request, row, lease))
 
     @contextlib.asynccontextmanager
@@ -80,6 +83,7 @@ class Actions:
         try:
             yield
         except BaseException:
+            # Cancelled attempts, too: the next one need not wait until the lease runs out by itself.
             await self._ledger.tx(actions.hold, lease, 0)
             raise
         finally:
@@ -90,6 +94,7 @@ class Actions:
     async def _renew(self, lease: Lease) -> None:
         held = True
         while held:
+            # A third of it: a renewal that fails is made good by the next one, before the lease runs out.
             await asyncio.sleep(LEASE.total_seconds() / 3)
             with contextlib.suppress(LedgerUnavailable):  # it may be back the next time, before the lease has run out
                 held = await self._ledger.tx(actions.hold, lease, LEASE_US)
@@ -116,6 +121,7 @@ class Actions:
             return found, "found"
         reach("action.before_send")
         try:
+            # With the time of the intent and not of this attempt: each has to make the same effect, to be found by the next.
             return adapter.send(arguments, from_us(row.at)), "sent"
         except adapter.permanent:
             # An attempt that had lost its lease may have been faster: then the target refuses what it has already.
@@ -146,6 +152,7 @@ def _already(row: Row[Any]) -> Receipt:
     if row.state in SETTLED and row.receipt:
         return Receipt.model_validate_json(row.receipt)
     if row.state in BEGUN:
+        # As long as the lease runs, and a moment more: an earlier retry could only find it held.
         wait = timedelta(microseconds=max(row.lease_until - now_us(), 0)) + timedelta(seconds=1)
         raise ApplicationError(
             f"{row.summary}: another worker is carrying it out", type="Leased", next_retry_delay=min(wait, LEASE)

@@ -39,6 +39,7 @@ class GitPushAdapter:
         if not mirror.holds(push.tree):
             self._make_again(mirror, base.tree, push)
         commit = mirror.commit(push.tree, push.base, push.message, author=AUTHOR, email=EMAIL, when=when)
+        # The branch must not be there: what somebody else has put under its name stays as it is.
         mirror.push(commit, push.branch, expected=None)
         return commit
 

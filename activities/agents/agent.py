@@ -129,6 +129,7 @@ def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
             f"which shows them again, and set the target below limits.context ({file.limits.context})"
         )
     used = tuple(tools[name] for name in file.tools)
+    # What a model is asked depends on these, too: a tool that changes under a pinned agent makes it another agent.
     schemas = [[tool.name, tool.description, closed_schema(tool.takes)] for tool in used]
     digest = digest_of(text, canonical(schemas), canonical([closed_schema(takes), closed_schema(returns)]))
     return Agent(file, parts[2].strip() + "\n", text, digest, used, takes, returns)

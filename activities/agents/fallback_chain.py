@@ -17,6 +17,7 @@ def chain_of(agent: Agent, newest: Callable[[str], Agent]) -> tuple[Agent, ...]:
             _check_function(last, name)
             return tuple(found)
         other = _other(last, name, newest)
+        # By name, which is all that a fallback says: whichever version of it is live stands in.
         if name in {one.file.name for one in (agent, *found)}:
             raise _wrong(last, f"the chain of fallbacks comes back to {name!r} and would never end")
         found.append(other)

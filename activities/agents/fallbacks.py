@@ -38,6 +38,7 @@ class Fallbacks:
         body = function.make(function.takes.read(request.task)).model_dump(mode="json")
         task = artifacts.put(connection, self._ledger.files, request.task.encode(), "application/json")
         digest = sha256(canonical(body))
+        # What flowed into its inputs flows on: that no model took part makes nothing of it trusted.
         given = [handoffs.get(connection, one) for one in request.inputs]
         handoff = Handoff[Any](
             id=handoff_id(request.run.trace, request.run.path, digest),

@@ -113,6 +113,7 @@ def read_file(root: Path, relative: str, limit: int = READ_LIMIT) -> bytes:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "is a folder", relative)
+        # Its other name may lie outside: no look-up beneath the folder could tell.
         if found.st_nlink > 1:
             raise PathRefused(relative, "the file has a second name (hard link) that may lie outside", "copy it first")
         data = file.read(limit + 1)
@@ -131,6 +132,7 @@ def write_file(root: Path, relative: str, data: bytes, mode: int | None = None) 
     with _folder(root) as top, _opened(top, parent) as folder:
         before = _regular_or_none(folder, name, relative)
         kept = stat.S_IMODE(before.st_mode) if before else 0o644
+        # Beside its target: a rename is one step within one file system only.
         temporary = TEMPORARY + secrets.token_hex(8)
         try:
             _write_new(folder, temporary, data, kept if mode is None else mode)

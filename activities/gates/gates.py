@@ -41,6 +41,7 @@ class Gates:
         request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
+        # Before the row is written: afterwards the gate belongs to this run, and nothing tells that it opened again.
         again = resets.whose(connection, view, request.run.run_id) == "newer"
         counted = gates.open_gate(connection, request)
         if view.ceiling is not None:
@@ -63,6 +64,7 @@ class Gates:
 
     def _admit(self, connection: Connection, request: AdmitDecision) -> Decided:
         claim, own = request.claim, list[Note]()
+        # Locks the gate's row until the end: a decision and the deadline must not both close it.
         standing = resets.whose(connection, request.gate, request.run.run_id)
         if standing == "older":
             return _superseded(request)
@@ -83,8 +85,10 @@ class Gates:
         # Nobody else decides meanwhile: `whose` has locked the gate.
         anew = gates.winner(connection, request.gate.trace, request.gate.gate) is None
         if refused is None and claim.verb == "approve" and anew:
+            # Before it wins: where the action may not be meant the gate stays open for another decision.
             refused = _conflict(connection, intents)
         if refused is None:
+            # It can still lose, to a decision that was recorded before; so nothing is approved until this has answered.
             outcome = gates.win(connection, request, claim, authenticated=False)
             if outcome.won and outcome.verb == "approve":
                 outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
@@ -120,6 +124,7 @@ def _raise(connection: Connection, request: AdmitDecision, claim: Claimed, outco
     if outcome.verb == "raise_ceiling" and said.to_usd is not None:
         name = digest_of("raise", view.trace, view.gate, view.subject, said.by, str(said.to_usd))
         change = Change(name, view.ceiling.scope, micros(said.to_usd), said.by, said.note, said.channel or claim.via)
+        # Somebody has raised it as high in the meantime: what this decision wanted is so already.
         with contextlib.suppress(Refused):
             ceilings.raise_to(connection, change)
 

@@ -124,6 +124,7 @@ class Git:
         environment |= {"GIT_ALLOW_PROTOCOL": transport} | dict(variables or {})
         environment |= {"GIT_INDEX_FILE": str(index)} if index else {}
         environment |= {"GIT_WORK_TREE": str(work_tree)} if work_tree else {}
+        # Only where it talks to a remote: a local command has no use for keys and agents.
         environment |= {name: value for name, value in self.operator.items() if transport and name in PASSED_ON}
         limit = REMOTE if transport else LOCAL
         answer = _run(command, environment, work_tree or self.directory, feed, limit, largest or OUTPUT_LIMIT)

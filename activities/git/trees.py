@@ -71,6 +71,7 @@ def snapshot(git: Git, directory: Path, parent: str) -> str:
     """Store the folder's files and return their tree. Raises `TreeRefused` for what git would drop or obey."""
     _check_folder(git, directory, parent)
     with _index(git, parent) as index:
+        # Forced: what the repository ignores is a part of the work, too, and an ignore rule could hide it.
         git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory, largest=MAX_BYTES)
         return git.line("write-tree", index=index)
 
@@ -103,6 +104,7 @@ def apply(git: Git, tree: str, patch: bytes) -> Applied:
     touched = [line.split(b"\t", 2)[2] for line in named.output.split(b"\0") if line]
     with _index(git, tree) as index:
         options = ("--cached", "--3way", "--whitespace=nowarn")
+        # Into an index of its own, and no folder: two that run side by side cannot meet.
         done = git.run("apply", *options, "-", feed=patch, index=index, codes=(0, 1, 128), largest=MAX_BYTES)
         if done.code == 0:
             return Applied(git.line("write-tree", index=index))
@@ -119,6 +121,7 @@ def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
         for line in git.run("ls-tree", "-r", "-z", "--full-tree", source).output.split(b"\0")
         if line
     }
+    # Mode 0 and an empty id: git's way to say that a path is taken out of the index.
     gone = f"0 {'0' * len(tree)}\t".encode()
     fed = b"".join(lines.get(path, gone + path) + b"\0" for path in sorted(wanted))
     with _index(git, tree) as index:
@@ -128,6 +131,7 @@ def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
 
 def merge(git: Git, base: str, ours: str, theirs: str) -> Applied:
     """Both changes since `base` together. The three may be trees or commits; their own history does not matter."""
+    # Commits made for this alone: merge-tree looks for a merge base, and finds exactly this one.
     root = _bare_commit(git, base)
     left, right = _bare_commit(git, ours, root), _bare_commit(git, theirs, root)
     options = ("--write-tree", "-z", "--name-only", "--no-messages")

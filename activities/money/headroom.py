@@ -26,10 +26,12 @@ def problem(
     connection: Connection, ceilings: Ceilings, project: str, pins: Iterable[AgentPin], now: datetime
 ) -> Problem | None:
     """What speaks against one more run of this project with these agents; None: nothing."""
+    # A run that cannot spend is let in whatever the ceilings say.
     paid = [pin.name for pin in pins if any(not one.free and one.provider != "scripted" for one in pin.choices)]
     if not paid:
         return None
     scopes = shared_scopes(ceilings, [project], paid, now)
+    # Exhausted, and not only too low: what a first call will cost is not known before its prompt is made.
     found = in_ledger.exhausted(connection, [one.id for one in scopes])
     if found is not None:
         later = f", or wait until {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""

@@ -96,6 +96,7 @@ class Tariff:
 
 def charge(made_by: Tariff, most: Usage, usage: Usage | None) -> int | None:
     """What a call is charged, None where its usage cannot be: it is missing, or costs more than the most that was possible."""
+    # A usage above what was possible is nonsense, and whoever believed it could charge past every ceiling.
     cost = None if usage is None else made_by.cost(usage)
     return None if cost is None or cost > made_by.worst_case(most) else cost
 

@@ -24,6 +24,7 @@ class Endpoint:
         self.client = openai.AsyncOpenAI(
             api_key=api_key or "none",  # local servers need no key, the SDK does
             base_url=base_url or BASE_URL,
+            # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
             http_client=http_client(api_key, proxy),
         )

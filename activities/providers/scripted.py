@@ -78,6 +78,7 @@ class Scripted:
         entry = conversation.error_before(request.turn, self._seen[request.key])
         if entry is None or entry.error is None:
             return
+        # By key: a retry of the same call meets the next error, another call begins anew.
         self._seen[request.key] += 1
         after = None if entry.retry_after_s is None else timedelta(seconds=entry.retry_after_s)
         raise ProviderError(entry.error, f"the script plays the error {entry.error} here", retry_after=after)

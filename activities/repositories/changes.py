@@ -38,6 +38,7 @@ class Changes:
         files = changes(mirror, start, tree)
         outside = tuple(one.path for one in files if not _allowed(one.path, request))
         if outside and request.drop_outside:
+            # Out of the tree that goes on, and not out of the folder: the workspace stays as the agent has left it.
             tree = mirror.restore(tree, outside, start)
             files = changes(mirror, start, tree)
         named = listed(files, outside)

@@ -72,12 +72,14 @@ async def run_check(
     """Run the command on a fresh checkout of the tree and read what it showed. The checkout is deleted in any case."""
     argv = argv_of(command)
     context = workspaces.scratch(mirror, tree)
+    # In threads: to write or delete thousands of files here would hold the event loop, and with it every heartbeat.
     directory = await asyncio.to_thread(context.__enter__)
     try:
         junit.remove(directory)
         completed = await sandbox.run(argv, directory=directory, environment=environment, timeout=limit)
         total, failures, unnamed = await asyncio.to_thread(junit.read, directory) if is_pytest(command) else (None, (), 0)
     finally:
+        # Shielded: the checkout goes also where the activity is cancelled while it is written or checked.
         await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
     return _ran(command, completed, total, failures, unnamed)
 

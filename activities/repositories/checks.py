@@ -46,6 +46,7 @@ class Checks:
                     limit=timedelta(seconds=request.timeout_s),
                 )
             )
+            # A check may have taken half an hour: it is not run again because the ledger is away for a minute.
             return await kept(lambda: self._repos.ledger.tx(self._keep_run, request, tree, ran))
 
     def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
@@ -69,6 +70,7 @@ class Checks:
     async def judge_checks(self, request: Judge) -> Judged:
         """Compute the test report from the runs and keep it. No model has a say in the verdict."""
         report = verdict.report(request.runs, request.base, request.added, request.tester_notes)
+        # Nothing is waited for but the commit, and a cancelled workflow still has to know what it has kept.
         return await committed(self._repos.ledger.tx(self._keep_report, request, report))
 
     def _keep_report(self, connection: Connection, request: Judge, report: TestReport) -> Judged:

@@ -34,6 +34,7 @@ class Fetch:
         mirror = self._repos.mirrors.open(request.repository)
         fetched = mirror.fetch(request.base)
         check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
+        # Before anything is paid for: a tree that no workspace can hold fails the run at once.
         mirror.check(fetched.tree)
         if check is None:
             with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:

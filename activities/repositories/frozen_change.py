@@ -42,6 +42,7 @@ class FrozenChange:
             base=request.base.commit,
             tree=tree,
             branch=branch,
+            # By digest alone, here: the bytes are kept in the transaction that commits the rest.
             patch=ArtifactRef(digest=sha256(patch), size=len(patch), media_type="text/x-diff"),
             message=f"{title}\n\n{visible(request.summary)}\n",
             verdict=request.judged.report.verdict,

@@ -35,6 +35,7 @@ class Integration:
             if change.patch is None:
                 continue
             applied = mirror.apply(tree, self._repos.patch(change.patch.digest))
+            # The first that does not fit ends it: later ones would be put on a tree that there is not.
             if applied.tree is None:
                 return Integrated(conflicts=first(applied.conflicts), conflict_item=change.item), None
             tree = applied.tree

@@ -71,6 +71,7 @@ async def guarded(work: Awaitable[T]) -> T:
     try:
         return await work
     except NOT_MENDED as error:
+        # Not chained: a traceback says nothing to whoever has to correct the input, and history keeps it for good.
         raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
 
 

@@ -143,6 +143,7 @@ class Workspaces:
                 folder.with_suffix(".lock").unlink(missing_ok=True)
 
     def _build(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadPatch) -> None:
+        # First: a worker that dies while it builds leaves a folder without a marker, which nobody trusts.
         self._path("marks", name, ".json").unlink(missing_ok=True)
         mirror = self._mirrors.open(ref.repository)
         start = mirror.tree_of(ref.base)
@@ -150,6 +151,7 @@ class Workspaces:
             start = _patched(mirror, name, start, digest, read)
         now = start if state is None else _patched(mirror, name, start, state, read)
         mirror.checkout(now, self._path("files", name))
+        # Last: from here on the folder counts as whole.
         self._mark(name, Marker(ref=ref, start_tree=start, state=state))
 
     def _path(self, kind: str, name: str, suffix: str = "") -> Path:
@@ -186,7 +188,9 @@ class Workspaces:
         mark = self._path("marks", name, ".json")
         for path in (mark, *mark.parent.glob(f".{mark.name}.*")):  # the others are of writers that were killed
             path.unlink(missing_ok=True)
+        # After the marker: what a killed deletion leaves must not be taken for a workspace.
         delete_folder(self._path("files", name))
+        # Last, and while it is held. Whoever waits for the file notices that it has lost its name (see `locked`).
         self._path("leases", name, ".lock").unlink(missing_ok=True)
 
     def _free_and_deleted(self, name: str) -> bool:

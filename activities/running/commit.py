@@ -19,6 +19,8 @@ def commit_riders(
     A forbidden move of the run's state becomes a line of its own; it undoes nothing.
     """
     notes = [*request.notes, *own]
+    # All that touches the run's row comes before the feed, which takes the one counter that all writers share: two
+    # transactions that took them in different orders would wait for each other.
     ended = runs.follow(connection, request.run)
     if ended is not None:
         notes.insert(0, lines.run_reset(request, ended))
@@ -26,6 +28,7 @@ def commit_riders(
         resets.close_abandoned(connection, request.run.trace, request.run.run_id, request.waiting)
     if request.change is not None:
         refused = runs.change(connection, request.run, request.change)
+        # A line and no error: an error would undo what was paid for in the same transaction.
         if refused is not None:
             notes.append(lines.move_refused(request, refused))
     for slice_id in request.gives_back:

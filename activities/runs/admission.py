@@ -53,6 +53,7 @@ class Admission:
 
         Raises a permanent `ApplicationError` that names what is missing.
         """
+        # First: a retry on a worker of another release must not pin anew what the run goes by already.
         earlier = await self._ledger.read(runs.find_pins, request.run.trace)
         if earlier is not None:
             return earlier
@@ -109,6 +110,7 @@ class Admission:
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
             for agent in (asked, *chain_of(asked, self._catalogue.newest)):
+                # Once each: one agent may stand in for several others.
                 pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, risk)))
         return pins
 
@@ -127,6 +129,7 @@ class Admission:
         holder = runs.begin(connection, request, began)
         if holder is not None:
             return began.model_copy(update={"duplicate_of": holder})
+        # Its ceiling is there before its first call, so that people can see and raise it from the beginning.
         spend.begin(connection, Scope(f"run:{request.run.trace}", began.ceiling_micros))
         insert_each_once(connection, agent_version, [self._version(pin) for pin in began.agents.values()])
         return began
@@ -147,6 +150,7 @@ class Admission:
     def remember(self, trace: str, began: Began) -> None:
         """Keep at hand what a run has pinned: it never changes."""
         if len(self._known) >= KEPT_IN_MEMORY:
+            # All at once: pins never change, so what is forgotten is only read again.
             self._known.clear()
         self._known[trace] = began
 

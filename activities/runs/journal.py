@@ -62,6 +62,7 @@ def _record(connection: Connection, request: Record) -> None:
 
 
 def _finish(connection: Connection, request: Finish) -> Totals:
+    # Attempts that were killed may have left money held, and gates and trips open: nobody comes back for them.
     spend.close_left_over(connection, request.run.trace)
     gates.close_left_over(connection, request.run.trace)
     ceilings.close_left_over(connection, request.run.trace)

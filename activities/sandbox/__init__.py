@@ -186,6 +186,7 @@ async def _finish(
         done, _ = await asyncio.wait({collecting, filling}, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
     finally:
         filling.cancel()
+        # To its end, also where the caller is cancelled: no process of the command may be left when this returns.
         code = await to_its_end(_end(launched, collecting))
     return "" if collecting in done else "disk" if filling in done else "time", code
 
@@ -206,6 +207,7 @@ async def _collect(launched: Launched, kept: BoundedOutput) -> None:
 async def _disk_full(directory: Path | None, limits: ResourceLimits) -> None:
     """Returns when the disk below a writable folder has less room than the limit keeps free."""
     if directory is None:
+        # Nothing to watch: this never ends the command, it is only cancelled with it.
         await asyncio.Event().wait()
         return
     while True:

@@ -62,6 +62,7 @@ class Launched:
         text = b"".join(iter(lambda: os.read(self.status, 4096), b""))
         for descriptor in (self.first, self.status):
             os.close(descriptor)
+        # A killed process is in its group until the kernel has let go of it, which is moments later.
         for _ in range(200):
             if self.group.remove():
                 break
@@ -120,6 +121,7 @@ async def launch(
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
+        # Without its limits nothing may run: it is as good as no sandbox.
         if isinstance(error, OSError):
             raise SandboxUnavailable(f"the command's limits could not be set ({error}), so it is not run") from None
         raise
@@ -173,6 +175,7 @@ async def _bind(process: asyncio.subprocess.Process, status: int, limits: Resour
             f"bubblewrap did not start within {START_SECONDS:.0f} s; see how busy this machine is"
         ) from None
     child = int(json.loads(line)["child-pid"])
+    # A descriptor and not a number, which another process can have by the time somebody kills it.
     first = os.pidfd_open(child)
     try:
         apply(child, limits, group.folders)

@@ -80,6 +80,7 @@ class Cgroups:
                 folder = parent / f"baton-{os.getpid()}-{number}"
                 if _set(folder, controller, limits):
                     group.folders[controller] = folder
+                    # What worked once is not looked for again; what never did is not tried again.
                     self._parents[controller] = [parent]
                     break
             else:
@@ -110,6 +111,7 @@ def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None
     if "pids" not in grouped:
         values[resource.RLIMIT_NPROC] = limits.processes
     if "memory" not in grouped:
+        # Of each process, where no cgroup counts them together: better than no limit.
         values[resource.RLIMIT_AS] = limits.memory
     for kind, value in values.items():
         hard = resource.prlimit(process, kind)[1]

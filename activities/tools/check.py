@@ -31,6 +31,7 @@ async def _run(context: ToolContext, _: CheckArguments) -> ToolOutcome:
         failures=ran.failures[:50],
         end_of_output=ran.tail,
     )
+    # All of the output, although the result shows its end: evidence may quote any of it.
     return ToolOutcome(result, (Source("check output", ran.output),))
 
 

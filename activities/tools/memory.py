@@ -117,6 +117,7 @@ async def _list_handoffs(context: ToolContext, _: Nothing) -> ToolOutcome:
 
 async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutcome:
     ledger = _ledger(context)
+    # Only what this run has read or made: a digest alone would open any artifact of any run.
     known = {digest for _, _, digest in await ledger.read(artifacts.seen_in, context.trace)}
     if asked.id in known:
         data = await ledger.read(artifacts.get, ledger.files, asked.id)
@@ -124,6 +125,7 @@ async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutco
         data = (await ledger.read(handoffs.get, asked.id)).stored()
     else:
         raise ToolProblem(f"this run has nothing under {asked.id[:80]!r}; list_handoffs shows what there is")
+    # Shorter than a result may be, so that the rest of the JSON has room.
     text = for_model(data.decode(errors="replace"), RESULT_LIMIT - 1000)
     return ToolOutcome(ArtifactText(id=asked.id, text=text), (Source(f"artifact {asked.id[:12]}", data),))
 

@@ -73,6 +73,7 @@ def _patch(root: Path, text: str) -> ToolOutcome:
     if len(files) > PATCHED_FILES:
         raise ToolProblem(f"the patch changes {len(files)} files; at most {PATCHED_FILES} at a time; nothing was changed")
     with CHANGING:
+        # All in memory first: a hunk that does not fit is found before any file is touched.
         changes = _changes(root, files)
         _write_all(root, changes)
     return ToolOutcome(PatchApplied(files=tuple(_patched(one) for one in files)))
@@ -86,6 +87,7 @@ def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
         try:
             with problems_named(root, one.path):
                 changes.append(_change(root, one))
+            # A second patch of one file would be made of what stands there now, and undo the first.
             if changes[-1].path in {earlier.path for earlier in changes[:-1]}:
                 raise PatchProblem(f"{one.path} is named twice; put all its hunks under one '---' and '+++'")
         except (ToolProblem, PatchProblem) as error:

@@ -62,6 +62,7 @@ class Attempts:
     async def _ask(self, call: Call, started: Started) -> Turn:
         reach("model.before_call")
         began = time.monotonic()
+        # No retry around it: Temporal's own begins a new attempt, with a new reservation.
         reply = await self.providers[started.choice.provider].complete(started.prompt)
         latency_ms = int((time.monotonic() - began) * 1000)
         reach("model.before_settle")

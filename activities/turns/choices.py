@@ -104,6 +104,7 @@ def standing(names: Iterable[str], rows: Mapping[str, Any], who: str, now: int) 
             continue
         if row.state == "open" and row.until > now:
             return Standing(row.until, row.reason)
+        # Another call tries it, and what comes of that decides for everybody: looked at again soon.
         if row.state == "half_open" and row.probe_until > now and row.probe != who:
             return Standing(min(row.probe_until, now + PROBING), row.reason)
         probes.append(name)

@@ -73,6 +73,7 @@ class Bounds:
 
     def alerts(self, run: RunRef, actor: str, before: StepSize, usage: Usage) -> list[Note]:
         """The lines for what this call made unusual, once for a step and rule."""
+        # Told once: a step that was over the bound before this call has had its line.
         already = self.over(before)
         return [
             lines.unusually_large(run, actor, name, why, held=getattr(self.rules, name) == "hold")
@@ -94,6 +95,7 @@ class Watch:
         if self._rules.context == self._rules.tokens == "off":
             return Bounds(self._rules, Usual())
         until, bounds = self._known.get(agent_digest, (0.0, None))
+        # A monotonic clock: one that is set back must not make old medians count for hours.
         if bounds is None or until < time.monotonic():
             bounds = Bounds(self._rules, await self._ledger.read(growth.usual, agent_digest))
             if len(self._known) >= AT_HAND:

@@ -73,6 +73,7 @@ class Health:
     async def known(self) -> Mapping[str, Any]:
         """Every breaker that is not simply closed, by name; at most a second old."""
         if time.monotonic() - self._read_at >= FRESH:
+            # One read for all who find it old at the same moment: whoever waited for the lock looks again.
             async with self._reading:
                 if time.monotonic() - self._read_at >= FRESH:
                     began = time.monotonic()
@@ -106,6 +107,7 @@ class Health:
     def failed(self, connection: Connection, request: CallModel, candidate: Candidate, error: ProviderError) -> list[Note]:
         """Count a call's failure against its model or its whole provider. The lines that it is worth."""
         names = breakers_of(candidate.choice)
+        # The call's own fault says nothing about its model, so it neither counts nor keeps the probe from others.
         if error.kind in _OF_THE_CALL or not names:
             self.give_back(connection, request, candidate)
             return []
@@ -119,6 +121,7 @@ class Health:
             wait=wait,
             probe=caller(request) if name in candidate.probes else "",
         )
+        # Only the one that is to blame. Where the call was to try both breakers, the other goes back untried.
         opening = breakers.failed(connection, name, failure, self._limits(self.settings.failures), now_us())
         self.give_back(connection, request, replace(candidate, probes=tuple(one for one in candidate.probes if one != name)))
         # That a provider names a time is its ordinary way of keeping order; everything else wants somebody to look.
@@ -135,11 +138,13 @@ class Health:
         agent = agent_breaker(request.agent)
         if request.agent.scripted:
             return []
+        # The agent's own only where its step has ended well: turns in between say nothing about it.
         names = [*breakers_of(candidate.choice), *([agent] if problem == "" else [])]
         rows = self._rows  # once: this is the writer's thread, and the event loop puts others in their place
         told = [line for name in names if name in rows for line in _succeeded(connection, request, name, rows[name])]
         if not problem:
             return told
+        # What was read is old from here on, but the transaction has not been committed yet: `answered_by` comes after it.
         self._wrote = True
         failure = Failure(reason=problem, probe=caller(request))
         opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())

@@ -69,8 +69,10 @@ class Models:
             ref, choices = began.agents[request.name].ref, began.agents[request.name].choices
         run, digest = request.run, request.task_digest or sha256((request.task or "").encode())
         key = request.key or turn_key(run.trace, run.path, request.head, ref.digest, digest)
+        # Only now is the key known that the span is named after; `Tracing` could not know it.
         structlog.contextvars.bind_contextvars(span_id=w3c_span_id(run.trace, run.path, key))
         request = request.model_copy(update={"key": key, "task_digest": digest, "agent": ref, "choices": choices})
+        # `began` only where this call lets the run in: to all later ones it is known.
         agent, began = self._catalogue.pinned(ref), began if begin is not None else None
         return Call(request, ref, agent, began, _attempt_number(), await self._watch.bounds(ref.digest))
 

@@ -58,6 +58,7 @@ def model_request(
         turn=len(chain),
         system=system_text(agent, task),
         messages=messages(task_text(agent, task, inputs), chain, results, request.finish, made.hidden),
+        # Without tools for the last output: a model that still has some goes on to call them.
         tools=() if request.finish else agent.tool_specs,
         answer_name=answer_name(agent),
         answer_schema=agent.answer_schema,
@@ -117,6 +118,7 @@ def messages(
         if row.problem:
             said.extend(_repair(reply, row.problem))
         elif row.handoff:
+            # It had answered unsure, and a person has answered it: the answers stand in the task of this call.
             said.append(UserMessage(text="Your questions have been answered: see `answers` in the task. Go on with the task."))
         elif reply.calls:
             said.append(_answers(reply, results.get(row.id, ()), hidden))

@@ -35,6 +35,7 @@ def handoff_of(
 ) -> Handoff[Any]:
     """The handoff that an agent's answer becomes; `doubtful` are the positions of claims without checked evidence."""
     body = None if answer.body is None else answer.body.model_dump(mode="json")
+    # By its body: equal answers at one place of a run are one handoff, however often they were made.
     digest = sha256(canonical(body))
     return Handoff[Any](
         id=handoff_id(request.run.trace, request.run.path, digest),

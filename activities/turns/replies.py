@@ -48,6 +48,7 @@ def judge(reply: ModelReply, agent: Agent, *, finish: bool) -> Judgement:
         return Judgement(
             problem="you declined to answer; if the task cannot be done, answer with outcome could_not and the reason"
         )
+    # Before its calls are looked at: one that was cut off may end in the middle of an argument.
     if reply.stop == "length":
         return Judgement(
             problem=f"it was cut off at {agent.file.limits.output_tokens} tokens; answer shorter, or in smaller steps"

@@ -71,6 +71,7 @@ class Reservations:
         """Let the run in before its first call, so that its row and its ceiling are there. None where it is in."""
         if call.began is None or call.request.begin is None:
             return None
+        # The run's own place, and not that of the step which happens to be its first.
         begin = call.request.begin.model_copy(update={"run": call.request.run.model_copy(update={"path": ""})})
         began = self.admission.begin(connection, begin, call.began)
         if began.duplicate_of is None:
@@ -79,6 +80,7 @@ class Reservations:
 
     def _stored_before(self, connection: Connection, request: CallModel, stored: Row[Any], began: Began | None) -> Turn:
         partial = partial_of(connection, self.ledger.files, request, stored)
+        # That the turn is there does not mean that the lines are which ride on this request.
         commit_riders(connection, request)
         return turn_of(stored).model_copy(update={"began": began, "partial": partial})
 
@@ -123,6 +125,7 @@ class Reservations:
         found = reply_cache.look_up(connection, call.request.run.project, started.cache)
         if found is None:
             return None
+        # Judged for this call: a reply that was valid before is none where no more tools may be called.
         judged = judge(found.reply, call.agent, finish=call.request.finish is not None)
         if judged.problem is not None:
             return None
@@ -143,6 +146,7 @@ class Reservations:
             identity=started.reservation,
             about=About(request.run.trace, request.run.path, request.run.project, call.ref.name, choice.model),
         )
+        # Whoever is refused from here on holds no money either: the transaction ends with the error.
         taken = _within_rates(connection, choice, most)
         self.health.take_probes(connection, request, started.candidate.probes, started.prompt.timeout)
         return replace(started, taken=taken)

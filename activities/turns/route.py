@@ -38,6 +38,7 @@ async def over_choices(
             continue
         choice = candidate.choice
         found = await _standing(choices.breakers_of(choice), request, health)
+        # A stored turn is given back whatever the breakers say, so it is looked for before the choice is passed over.
         if found.until and not await stored():
             passed.append(choices.passed_by(choice, found))
             continue
@@ -67,6 +68,7 @@ async def _standing(names: Iterable[str], request: CallModel, health: Health) ->
 
 async def _agents_probe(request: CallModel, health: Health, stored: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
     """The agent version's own breaker, where this step tries it for all. One that is open begins no step."""
+    # Only before a step's first call: one that is under way is not given up for what other steps have met.
     if request.head or request.agent is None or request.agent.scripted:
         return ()
     name = agent_breaker(request.agent)
@@ -97,9 +99,12 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
         return Passed(choice.model, "unfit", str(error))
     found = await _standing(choices.breakers_of(choice), request, health)
     if found.until:
+        # Open now, perhaps by this very failure: the next choice is asked at once, for a retry could not reach this one.
         return choices.passed_by(choice, found)
     if error.recovery == "retry":
+        # Its breaker is still closed: the activity's own retry asks this choice again, with Temporal's back-off.
         raise failures.provider_failed(error, _in_vain(error, health)) from None
+    # No retry helps here, and perhaps no breaker stands before it: it is asked again after what a breaker would take.
     again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
     kind: Why = "refused" if error.kind in choices.PERSON_NEEDED else "outage"
     return Passed(choice.model, kind, f"{error.kind}: {error}", again)

@@ -24,9 +24,11 @@ def settle(
     """Charge what the reply cost and store it as a turn. Done again, or beside another attempt, the first one stands."""
     reply, judged = _judged(connection, files, call, reply)
     cost = prices.charge(started.tariff, started.most, reply.usage)
+    # No usage, or one that cannot be: the reservation is charged in full, and the turn says that its tokens are not known.
     if cost is None:
         reply = reply.model_copy(update={"usage": None})
     charged = spend.settle(connection, started.reservation, cost)
+    # Before the turn is stored, which ends with the feed's counter: all other writers of lines wait from there on.
     told = _report(connection, health, call.request, started, judged, reply)
     return store_turn(connection, files, call, started, reply, judged, charged, latency_ms, told)
 
@@ -62,6 +64,7 @@ def close(
     error: ProviderError | None,
 ) -> None:
     """End an attempt's reservation, and count against its model what the provider did wrong. Done again it does nothing."""
+    # It has ended before: by this attempt, or by a later one that took it for dead. It counts once at most.
     if not spend.close(connection, reservation, how):
         return
     if error is None:

@@ -40,14 +40,17 @@ def store_turn(
     request, usage = call.request, reply.usage or started.most
     handoff = None if judged.answer is None else _handoff(connection, files, call, started, reply, judged.answer)
     new = _new(call, started, reply, judged, handoff, charged, latency_ms)
+    # Another attempt of the same call was faster: its turn stands, and this reply, which is paid for, is dropped.
     if not turns.insert(connection, new):
         return turn_of(turns.get(connection, request.key))
     if handoff is not None:
+        # Only with its turn: a reply that was dropped leaves no handoff.
         handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
         handoffs.link(connection, handoff.id, "generated", [request.key])
     handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest) if one])
     if started.origin:
         handoffs.link(connection, request.key, "derived", [started.origin])
+    # Not one that came from there: stored anew with every hit it would never be too old.
     elif started.cache and judged.problem is None:
         reply_cache.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)

@@ -74,6 +74,7 @@ class Tools:
         """
         stored = await self._ledger.read(turns.find_result, request.turn, request.index)
         if stored is not None:
+            # An attempt before has stored it and was cut off; the lines that ride on this request may still be missing.
             await commit_alone(self._ledger, request)
             return _done(stored)
         async with beating():
@@ -112,10 +113,12 @@ class Tools:
             outcome = ToolEnd(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
             return await self._keep(request, tool.name, arguments, outcome, started)
         directory = await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read, lease=lease)
+        # From here on the marker says that nobody may trust the folder: whoever dies now leaves it to be built anew.
         await asyncio.to_thread(self._workspaces.begin_change, use.name, lease=lease)
         outcome = await self._edited(tool, request, use, directory, arguments)
         done = await self._keep(request, tool.name, arguments, outcome, started)
         if outcome.patch is not None:
+            # After the commit: only now is this state the one that the ledger knows.
             await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
         return done
 
@@ -142,6 +145,7 @@ class Tools:
         try:
             yield lease
         finally:
+            # Shielded: a cancelled attempt has to let go, else the next one waits for as long as this process lives.
             await asyncio.shield(asyncio.to_thread(held.__exit__, None, None, None))
 
     async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolEnd:
@@ -173,6 +177,7 @@ class Tools:
     async def _check(self, use: WorkspaceUse) -> Ran:
         if self._sandbox is None:
             raise ToolProblem("there is no sandbox on this worker, so no command is run; an operator has to run `baton doctor`")
+        # Of the files as they are now, not of the last recorded state: an agent checks what it has just edited.
         mirror, tree = await asyncio.to_thread(self._workspaces.snapshot, use.name)
         environment = None if use.environment is None else Path(use.environment)
         try:

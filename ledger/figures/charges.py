@@ -135,6 +135,7 @@ def _behind(reservations: Iterable[Reserved], turns: dict[str, Replied]) -> dict
         turn = turns.get(row.call_key)
         if turn is None or row.state != "settled" or row.settled != turn.usd_micros:
             continue
+        # Several attempts can have cost the same: the turn names its model, and the newest is the likeliest.
         rank = (row.model == turn.model_asked, row.at, row.id)
         if row.call_key not in found or rank > found[row.call_key][0]:
             found[row.call_key] = rank, row.id

@@ -169,6 +169,7 @@ def _count_turns(into: Quality, rows: Iterable[Replied]) -> None:
 def _count_charges(into: Quality, charges: Iterable[Charge]) -> None:
     for charge in charges:
         into.money.add(charge)
+        # What is still held may yet be answered: it is no error so far.
         if charge.part == "retried" and charge.state != "held":
             into.retries += 1
             into.errors[charge.error or _WITHOUT_ERROR.get(charge.state, charge.state)] += 1
