@@ -9,7 +9,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.errors import BatonError, Misconfigured
-from workflows.guard import DATA_CONVERTER
+from converter import DATA_CONVERTER
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"

@@ -22,24 +22,23 @@ import connection
 import logs
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
-from activities.agents.catalogue import Agent, Catalogue, load_catalogue
+from activities.agents.agent import Agent
+from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
-from activities.files.paths import PathRefused
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
-from activities.git import (
-    Mirrors,
-    NoRepository,
-    PushRefused,
-    RepositoryRefused,
-    RepositoryTooLarge,
-    RevisionUnknown,
-    TreeRefused,
-)
+from activities.git import Mirrors
 from activities.git.command import PASSED_ON
+from activities.money.scopes import check_levels, shared_scopes
 from activities.providers.base import Provider
 from activities.providers.scripted import Scripted
-from activities.repositories.work import Work
+from activities.repositories.changes import Changes
+from activities.repositories.checks import Checks
+from activities.repositories.cleanup import Cleanup
+from activities.repositories.fetch import Fetch
+from activities.repositories.frozen_change import FrozenChange
+from activities.repositories.integration import Integration
+from activities.repositories.shared import Repositories
 from activities.repositories.workspaces import Workspaces
 from activities.running import failpoints
 from activities.running.outages import Outages
@@ -51,10 +50,9 @@ from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
-from activities.turns.scopes import check_levels, shared_scopes
 from activities.turns.tool_calls import Tools
 from contracts.agents import Choice
-from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
+from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
 from ledger import artifacts
 from ledger.db import Ledger
 from ledger.migrate import upgrade
@@ -65,22 +63,10 @@ from workflows.guard import Guard, UnknownWorkflow
 
 WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, UnknownWorkflow)
 
-PERMANENT: tuple[type[BatonError], ...] = (
-    NoRepository,
-    RevisionUnknown,
-    PushRefused,
-    TreeRefused,
-    PathRefused,
-    Refused,
-    SandboxUnavailable,
-    Misconfigured,
+PASSED_THROUGH = (
+    *("contracts", "converter", "ledger", "activities", "workflows"),
+    *("sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices"),
 )
-"""Errors of git, files and the sandbox that the same attempt can only meet again."""
-
-UNREADABLE: tuple[type[BatonError], ...] = (RepositoryRefused, RepositoryTooLarge)
-"""Permanent for work on a repository, but not for actions: who cannot ask the target does not know what it has."""
-
-PASSED_THROUGH = ("contracts", "ledger", "activities", "workflows", "sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices")
 """Modules that Temporal's import sandbox does not load anew; workflow modules are thin and hold no state."""
 
 
@@ -114,9 +100,10 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers)
     journal = Journal(ledger, admission)
     gates, carrying, fallbacks = Gates(ledger, policy), Carrying(ledger), Fallbacks(ledger)
-    work = Work(ledger, mirrors, workspaces, sandbox, (*PERMANENT, *UNREADABLE))
+    repositories = Repositories(ledger, mirrors, workspaces)
+    changes, checks = Changes(repositories), Checks(repositories, sandbox)
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
-    actions = Actions(ledger, {"git.push": push}, PERMANENT, name)
+    actions = Actions(ledger, {"git.push": push}, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
     registered: list[Callable[..., Any]] = [
         models.call_model,
@@ -129,14 +116,14 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         fallbacks.fall_back,
         gates.open_gate,
         gates.admit_decision,
-        work.prepare_repository,
-        work.collect_changes,
-        work.describe_change,
-        work.integrate,
-        work.run_checks,
-        work.judge_checks,
-        work.freeze,
-        work.drop_workspaces,
+        Fetch(repositories, sandbox).prepare_repository,
+        changes.collect_changes,
+        changes.describe_change,
+        Integration(repositories).integrate,
+        checks.run_checks,
+        checks.judge_checks,
+        FrozenChange(repositories).freeze,
+        Cleanup(repositories).drop_workspaces,
         actions.deliver,
         actions.resolve,
     ]

@@ -8,7 +8,8 @@ from commands.context import LOOK, Json, settings
 from commands.output import Out, safe
 
 if TYPE_CHECKING:
-    from activities.agents.catalogue import Agent, Catalogue
+    from activities.agents.agent import Agent
+    from activities.agents.catalogue import Catalogue
     from contracts.base import Contract
 
 
@@ -77,7 +78,7 @@ def freeze_agent(
     as_json: Json = False,
 ) -> None:
     """Write an agent version into released.lock: from then on its file and its schemas must not change."""
-    from activities.agents.catalogue import freeze
+    from activities.agents.releases import freeze
 
     out = Out(as_json=as_json)
     catalogue, _ = _load()
@@ -88,7 +89,8 @@ def freeze_agent(
 
 
 def _load() -> "tuple[Catalogue, dict[str, str]]":
-    from activities.agents.catalogue import load_catalogue, read_lock
+    from activities.agents.catalogue import load_catalogue
+    from activities.agents.releases import read_lock
     from activities.tools.registry import TOOLS
 
     folder = settings().agents

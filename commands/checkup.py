@@ -190,7 +190,7 @@ def agent_files(found: "Settings") -> "Catalogue":
 
 def agents(found: "Settings") -> list[Finding]:
     """Agent files and routes load, and released ones are as they were released."""
-    from activities.agents.catalogue import lock_problems, read_lock
+    from activities.agents.releases import lock_problems, read_lock
 
     catalogue = agent_files(found)
     names = ", ".join(f"{one.file.name}@{one.version}" for one in catalogue.agents)

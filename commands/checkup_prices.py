@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def prices(found: "Settings") -> list[Finding]:
     """Whether every model that can be reached from here has a price or is free, and which list says so."""
-    from activities.turns.prices import tariff
+    from activities.money.prices import tariff
 
     routes = agent_files(found).routes
     have = reachable_providers(found)

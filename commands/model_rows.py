@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
-from activities.turns import prices
+from activities.money import prices
 from activities.turns.choices import breakers_of
 from contracts.agents import Choice
 from contracts.base import digest_of
@@ -19,7 +19,7 @@ from ledger.money import rates
 from ledger.tables import turn
 
 if TYPE_CHECKING:
-    from activities.agents.catalogue import Routes
+    from activities.agents.routes import Routes
     from config import Settings
 
 THOUSAND = 1000

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from contracts.money import Ceilings
+    from ledger.figures.charges import Spending, Sums
     from ledger.figures.forecast import Month
-    from ledger.figures.spending import Spending, Sums
 
 Group = Literal["run", "agent", "model", "pipeline", "project", "day"]
 UNKNOWN = "unknown"
@@ -42,9 +42,9 @@ def spend(
     out, found, now = Out(as_json=as_json), settings(), datetime.now(UTC)
     asked = period(since, until, now)
     with open_ledger(found) as ledger:
-        from ledger.figures import forecast, spending
+        from ledger.figures import charges, forecast
 
-        spent = ledger.read_now(spending.spending, asked, by, project)
+        spent = ledger.read_now(charges.spending, asked, by, project)
         month = ledger.read_now(forecast.month, now, found.ceilings.projection_after, project)
         month = _with_setting(month, found.ceilings, project)
         ceilings = ledger.read_now(_ceilings, by, list(spent.groups)[:limit], found.ceilings, now)

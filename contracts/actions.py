@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest, Input, digest_of
+from contracts.base import Contract, Digest, Input, digest_of, is_none
 from contracts.ids import business_key
 from contracts.runs import Request
 
@@ -29,6 +29,10 @@ SETTLED: frozenset[ActionState] = frozenset(
 )
 
 
+How = Literal["sent", "found", "person", ""]
+"""How an action's outcome is known. found: the target already had it."""
+
+
 class ActionPolicy(Input):
     """How one action type is allowed: from policy.toml. An undeclared type is refused."""
 
@@ -36,10 +40,6 @@ class ActionPolicy(Input):
     tier: Tier
     reversible: str = Field(description="'yes', 'no', or 'by ACTION'")
     accountable: str = Field(description="role that answers for it")
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class GitPush(Contract, name="git_push/1"):
@@ -52,7 +52,7 @@ class GitPush(Contract, name="git_push/1"):
     message: str
     patch: Digest | None = Field(
         default=None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="artifact with the patch from base to tree: makes it again on any machine",
     )
 
@@ -73,7 +73,7 @@ class Receipt(Contract, name="receipt/1"):
     state: ActionState
     summary: str
     reference: str = Field(default="", description="the target's own name for it, e.g. a commit id")
-    how: Literal["sent", "found", "person", ""] = Field(default="", description="found: the target already had it")
+    how: How = Field(default="", description="found: the target already had it")
     at: datetime | None = None
     problem: str = ""
 

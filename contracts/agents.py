@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from contracts.base import Contract, Digest, Input, PerMille, Span
+from contracts.base import Contract, Digest, Input, PerMille, Span, is_none
 
 MODEL = r"^[a-z][a-z0-9_-]*:.+$"
 """A model by its provider: `provider:model`."""
@@ -21,10 +21,6 @@ Effort = Literal["full", "auto"]
 """auto: a small model looks at the task first, and what it does not need is skipped."""
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
 class Limits(Input):
     """What ends a step of this agent. Money never does: it parks the run."""
 
@@ -35,7 +31,7 @@ class Limits(Input):
     context_target: int | None = Field(
         default=None,
         ge=1,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="input tokens of one call above which older tool results give way to references",
     )
     wall: Span = Field(default=timedelta(minutes=30), description="of the step; waiting for people does not count")

@@ -30,6 +30,16 @@ PerMille = Annotated[int, Field(ge=0, le=1000)]
 """A share of one thousand. Contracts hold no floats: two machines must make the same bytes."""
 
 
+def is_none(value: object) -> bool:
+    """For `exclude_if`: a later field that is left out where it is None, so that older bytes stay as they are."""
+    return value is None
+
+
+def is_empty(value: object) -> bool:
+    """For `exclude_if`: the same where it is false, zero or empty."""
+    return not value
+
+
 def _one_line(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("control characters and line ends are not allowed here")

@@ -5,15 +5,11 @@ from typing import Any
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest
+from contracts.base import Contract, Digest, is_empty
 from contracts.gates import Claimed
 from contracts.handoff import Handoff
 from contracts.pins import Began
 from contracts.runs import Note, Request, RunChange
-
-
-def _is_empty(value: object) -> bool:
-    return not value
 
 
 class Finished(Contract):
@@ -35,8 +31,8 @@ class Talk(Contract):
     worked: timedelta = timedelta()
     sent: tuple[Digest, ...] = Field(default=(), description="digests of the tasks that the ledger has")
     state: Digest | None = Field(default=None, description="of the workspace")
-    beyond: bool = Field(default=False, exclude_if=_is_empty, description="a person let it go on although unusually large")
-    ending: str = Field(default="", exclude_if=_is_empty, description="why its next output is its last")
+    beyond: bool = Field(default=False, exclude_if=is_empty, description="a person let it go on although unusually large")
+    ending: str = Field(default="", exclude_if=is_empty, description="why its next output is its last")
 
 
 class Round(Contract, name="round/1"):

@@ -120,6 +120,11 @@ class Claimed(Contract):
     via: Literal["signal", "update"]
     nth: int = Field(default=0, description="the how-many-eth decision at this gate; the same when it is applied again")
 
+    @property
+    def mark(self) -> str:
+        """Tells decisions at one gate apart, and is the same when one of them is applied again after a reset."""
+        return str(self.nth) if self.nth else self.at.isoformat()
+
 
 class Refusal(Contract):
     """Something a person sent that was not accepted, kept for the record."""

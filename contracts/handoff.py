@@ -4,16 +4,12 @@ from typing import Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from contracts.base import Contract, Digest, PerMille
+from contracts.base import Contract, Digest, PerMille, is_empty
 
 Outcome = Literal["done", "unsure", "could_not"]
 
 B = TypeVar("B", bound=Contract)
 C = TypeVar("C", bound=Contract)
-
-
-def _is_empty(value: str) -> bool:
-    return not value
 
 
 class EvidenceRef(Contract):
@@ -61,10 +57,6 @@ class Answer(Contract, Generic[B]):
         return self
 
 
-def _is_false(value: bool) -> bool:
-    return not value
-
-
 class Producer(Contract):
     """Who made it: an agent version with the model that answered, or a function of ours (agent = its name, model "")."""
 
@@ -73,7 +65,7 @@ class Producer(Contract):
     digest: str = ""
     model: str = ""
     prompt: str = Field(default="", description="digest of the task it was given")
-    cached: bool = Field(default=False, exclude_if=_is_false, description="an equal call of before had this answer")
+    cached: bool = Field(default=False, exclude_if=is_empty, description="an equal call of before had this answer")
 
 
 class Handoff(Contract, Generic[B]):
@@ -93,7 +85,7 @@ class Handoff(Contract, Generic[B]):
     unsupported: tuple[int, ...] = Field(default=(), description="positions in `claims` without checked evidence")
     trace: str
     path: str
-    degraded: str = Field(default="", exclude_if=_is_empty, description="why a fallback made it; empty: none did")
+    degraded: str = Field(default="", exclude_if=is_empty, description="why a fallback made it; empty: none did")
 
     def read_as(self, wanted: type[C]) -> C | None:
         """The body as this contract, also where the producer made an earlier version of it; None where there is none.

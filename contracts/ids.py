@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from contracts.base import Contract, canonical, digest_of
+from contracts.base import digest_of
 
 
 def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: str, inputs: Sequence[str] = ()) -> str:
@@ -18,11 +18,6 @@ def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: s
 def handoff_id(trace: str, path: str, digest: str) -> str:
     """The id of one handoff: equal bodies in two runs, or at two places of a run, are two nodes."""
     return digest_of("handoff", trace, path, digest)
-
-
-def arguments_digest(arguments: Contract) -> str:
-    """The digest under which two sets of arguments count as the same."""
-    return digest_of("arguments", arguments.stored())
 
 
 def business_key(action_type: str, *parts: str) -> str:
@@ -50,8 +45,3 @@ def repository_name(repository: str) -> str:
     """The short name of a repository: the last part of its path or URL, without '.git'."""
     last = re.split(r"[/:\\]", repository.rstrip("/\\"))[-1]
     return slug(last.removesuffix(".git"))
-
-
-def value_digest(value: object) -> str:
-    """Digest of any JSON value."""
-    return digest_of(canonical(value))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, update
 
-from contracts.actions import SETTLED, ActionState, Receipt
+from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.gates import Intent
 from ledger.db import insert_once, now_us
@@ -114,12 +114,14 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
 
 def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
     """Keep a lease for so long from now; 0 lets go of it, so that the next attempt need not wait. False when it was lost."""
+    # By its fence: an attempt that has lost the lease must not prolong, or let go of, the one of its successor.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
     return connection.execute(query.values(lease_until=now_us() + lease_us if lease_us else 0)).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
     """Write the outcome under a lease. False when a newer lease has taken over: that one's outcome counts."""
+    # By its fence, too: what an attempt found out after others took over is theirs to say.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
     done = connection.execute(
         query.values(
@@ -153,9 +155,3 @@ def withdraw(connection: Connection, trace: str, reason: str, gate: str | None =
 def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:
     """The actions that a run family asked for, in their order."""
     return list(connection.execute(select(action).where(action.c.trace == trace).order_by(action.c.order)))
-
-
-def unsettled(connection: Connection) -> list[Row[Any]]:
-    """Approved actions without a receipt, oldest first: what a sweep has to look at."""
-    open_states = [state for state in ("approved", "sending", "unknown") if state not in SETTLED]
-    return list(connection.execute(select(action).where(action.c.state.in_(open_states)).order_by(action.c.updated_at)))

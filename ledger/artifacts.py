@@ -30,6 +30,7 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
     large = len(data) > IN_ROW
     if large:
         try:
+            # Before its row: a row must never name bytes that are not on the disk.
             _write_file(location(files, digest), data)
         except OSError as error:
             raise folder_unavailable(files, error) from None
@@ -59,6 +60,7 @@ def get(connection: Connection, files: Path, digest: str) -> bytes:
         ) from None
     except OSError as error:
         raise folder_unavailable(files, error) from None
+    # With every read: approvals and evidence go by the digest, and a disk or a restore can have changed the bytes.
     if sha256(data) != digest:
         raise ArtifactDamaged(f"artifact {digest[:12]}… has other bytes than its digest says; restore it from a backup")
     return data
@@ -84,6 +86,7 @@ def location(files: Path, digest: str) -> Path:
 
 def _write_file(target: Path, data: bytes) -> None:
     """All or nothing: the file appears under its name only when its bytes are on disk. One with other bytes is replaced."""
+    # Read and not only looked for: a file that was cut short once is written again.
     if target.exists() and sha256(target.read_bytes()) == target.name:
         return
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ REASON_LIMIT = 500
 
 
 @dataclass(frozen=True)
-class Limits:
+class Thresholds:
     """When a breaker opens, and for how long. `cooldown` doubles with every probe that fails, up to `longest`."""
 
     failures: int
@@ -109,31 +109,35 @@ _ROW = Statement(select(breaker).where(_OF))
 _NOTEWORTHY = Statement(select(breaker).where(or_(breaker.c.state != "closed", breaker.c.failures > 0)))
 
 
-def failed(connection: Connection, name: str, failure: Failure, limits: Limits, now: int) -> Opening | None:
+def failed(connection: Connection, name: str, failure: Failure, thresholds: Thresholds, now: int) -> Opening | None:
     """Count a failure. The opening, for the one caller whose failure opened the breaker; None for everybody else.
 
     What fails while the breaker is open began before, and counts for nothing; only a longer `wait` prolongs it.
     """
     said = plain(failure.reason)[:REASON_LIMIT]
     if failure.probe and _OPEN_AGAIN.run(connection, of=name, who=failure.probe, said=said, moment=now) == 1:
-        return _stays_open(connection, name, failure, limits, now)
+        return _stays_open(connection, name, failure, thresholds, now)
+    # Made by its first failure: what never fails costs no row and no write.
     insert_once(connection, breaker, name=name, state="closed", reason="")
-    oldest = now - _us(limits.window)
+    oldest = now - _us(thresholds.window)
     _COUNT.run(connection, of=name, oldest=oldest, weight=failure.weight, said=said, moment=now)
-    until = now + _us(failure.wait or limits.cooldown)
-    least = 0 if failure.at_once else limits.failures
+    until = now + _us(failure.wait or thresholds.cooldown)
+    least = 0 if failure.at_once else thresholds.failures
+    # A statement of its own: of several failures that reach the limit together one opens the breaker, and tells of it.
     if _OPEN_NOW.run(connection, of=name, least=least, moment=now, upto=until) == 1:
         return Opening(name, now, until, times=1)
+    # It was open already; the provider has only asked for a longer time.
     if failure.wait:
         _UNTIL.run(connection, of=name, upto=until)
     return None
 
 
-def _stays_open(connection: Connection, name: str, failure: Failure, limits: Limits, now: int) -> Opening:
+def _stays_open(connection: Connection, name: str, failure: Failure, thresholds: Thresholds, now: int) -> Opening:
     """The probe failed. Its row is ours until the end of the transaction, so it may be read and written."""
     row = get(connection, name)
     assert row is not None, "it was written just now"
-    longer = min(_us(limits.cooldown) << min(row.opened - 1, 20), _us(limits.longest))
+    # Bounded before it is shifted: what fails for weeks must not make numbers of any length.
+    longer = min(_us(thresholds.cooldown) << min(row.opened - 1, 20), _us(thresholds.longest))
     until = now + max(longer, _us(failure.wait))
     _UNTIL.run(connection, of=name, upto=until)
     return Opening(name, row.opened_at, until, times=row.opened)

@@ -52,12 +52,15 @@ class Ledger:
         self.url = url
         self.files = files
         self.engine = _engine(url)
+        # One writer: SQLite has no more, and a queue in front of it costs nothing (docs/decisions/0002-one-writer-thread.md).
         self._writer = ThreadPoolExecutor(1, "ledger-writer")
         self._reader = ThreadPoolExecutor(1, "ledger-reader")
 
     async def tx(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(connection, …)` in one committed transaction. A cancelled caller does not undo the commit."""
         work = asyncio.get_running_loop().run_in_executor(self._writer, lambda: self.tx_now(function, *args, **kwargs))
+        # Shielded: a caller that is cancelled would take back what still stands in the queue, but not what has begun, and
+        # could not tell which it was.
         return await asyncio.shield(work)
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -73,6 +76,7 @@ class Ledger:
                     with self.engine.begin() as connection:
                         return function(connection, *args, **kwargs)
                 except OperationalError as error:
+                    # Of a transaction that was ended for a deadlock nothing has happened, so it can run again at once.
                     if not _is_deadlock(error):
                         raise
             with self.engine.begin() as connection:

@@ -43,9 +43,11 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
     last = _TAKE_NUMBERS.scalar(connection, by=len(notes))
     fresh = _without_known(connection, notes)
     if len(fresh) < len(notes):
+        # Numbers that were taken for known lines go back, while nobody else can take any: readers never see a gap.
         last = _TAKE_NUMBERS.scalar(connection, by=len(fresh) - len(notes))
     if not fresh:
         return
+    # A run that was not admitted has no row: the end of its chain is looked for among its lines.
     previous = previous or _END_OF_FEED.scalar(connection, of=ref.trace) or ""
     rows = []
     for number, note in enumerate(fresh, last - len(fresh) + 1):

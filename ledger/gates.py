@@ -35,6 +35,7 @@ def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
     if resets.whose(connection, view, request.run.run_id) == "newer":
         return resets.reopen(connection, view, request.run.run_id, values)
     fixed = {name: getattr(view, name) for name in ("trace", "gate", "kind", "revision", "path", "workflow_id", "project")}
+    # Which run opened it: after a reset another one of the chain is told from it by that.
     run_ids = json.dumps([request.run.run_id] if request.run.run_id else [])
     insert_once(connection, gate, **fixed, **values, state="open", run_ids=run_ids)
     return None
@@ -59,8 +60,10 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
     or the nonce has been used.
     """
     view = request.gate
+    # First, and held: a decision and the deadline must not both close the gate.
     state = _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
+    # Temporal applies a run's decisions again after a reset: the same one counts again, under its old row.
     if row is None and resets.applied_again(connection, view, claim):
         close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
@@ -69,6 +72,7 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
             claim, view, authenticated=authenticated, refused=f"gate {view.gate} is {state}; nothing is decided there"
         )
     if row is None:
+        # Unique in the ledger: of two decisions that come this far the second inserts nothing, and is given the first.
         if _insert_winner(connection, view, claim, authenticated=authenticated):
             close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
@@ -170,6 +174,7 @@ def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
 
 def expire(connection: Connection, view: GateView, how: Literal["expired", "cancelled", "released"], at: datetime) -> Decided:
     """Close a gate without a person. A decision that was recorded before, about the same subject, stands and is given back."""
+    # As in `win`: whichever of the two comes first stands.
     _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
     if row is not None and row.subject == view.subject:

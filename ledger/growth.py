@@ -30,6 +30,7 @@ def usual(connection: Connection, agent_digest: str) -> Usual:
     """The median context of the agent version's last calls, and the median tokens of its last steps."""
     columns = (turn.c.agent_digest, turn.c.trace, turn.c.path, turn.c.tokens_in, turn.c.tokens_out)
     recent = select(*columns).order_by(turn.c.at.desc()).limit(LOOKED_AT).subquery()
+    # Of the newest turns of all agents, by the index on their time: a look-up by agent would need one of its own.
     rows = connection.execute(select(recent).where(recent.c.agent_digest == agent_digest, recent.c.tokens_in > 0)).all()
     steps: dict[tuple[str, str], int] = defaultdict(int)
     for row in rows:

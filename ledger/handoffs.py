@@ -66,6 +66,7 @@ def upstream(connection: Connection, start: str, limit: int = 500) -> list[tuple
         front = []
         for row in rows:
             found.append((row.child, row.relation, row.parent))
+            # Edges come from many attempts and runs; nothing keeps them from forming a circle.
             if row.parent not in seen:
                 seen.add(row.parent)
                 front.append(row.parent)

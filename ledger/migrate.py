@@ -71,11 +71,6 @@ def standing(ledger: Ledger) -> Standing:
     return ledger.read_now(_standing)
 
 
-def is_current(ledger: Ledger) -> bool:
-    """True if the schema is exactly this release's."""
-    return standing(ledger).state == "current"
-
-
 def _standing(connection: Connection) -> Standing:
     at = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(_config())
@@ -113,6 +108,7 @@ def _migrated(connection: Connection) -> Standing:
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
+        # A database that went away is waited for; anything else is wrong with the ledger itself.
         if unavailable(error) is not None:
             raise
         raise Misconfigured(

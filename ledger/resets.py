@@ -44,8 +44,10 @@ def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str
     won = (decision.c.trace == view.trace, decision.c.gate == view.gate, decision.c.outcome == "won")
     row = _GATE.first(connection, of=view.trace, named=view.gate)
     assert row is not None, "a gate that is opened again is there"
+    # Read before it is marked: the line of the feed names whose decision does not count any more.
     counted = connection.execute(select(decision).where(*won)).first()
     connection.execute(update(decision).where(*won).values(outcome=SUPERSEDED, reason="the run was reset to before it"))
+    # What that decision allowed and nobody has begun must not be carried out on its account.
     actions.withdraw(connection, view.trace, "the run was reset to before its approval", gate=view.gate)
     again = {"state": "open", "closed_at": null(), "run_ids": json.dumps([*json.loads(row.run_ids), run_id])}
     connection.execute(update(gate).where(*here).values(**values, **again))
@@ -65,6 +67,7 @@ def applied_again(connection: Connection, view: GateView, claim: Claimed) -> boo
         "note": plain(said.note),
         "answers": plain(json.dumps(said.answers or {})),
     }
+    # By what was said and not by when or under which id: it comes again with another time.
     query = select(decision.c.id).where(*(decision.c[name] == value for name, value in same.items()))
     found = connection.execute(query.order_by(decision.c.at.desc()).limit(1)).scalar()
     if found is None:

@@ -70,6 +70,7 @@ def _change_to(state: RunState | None) -> Statement:
 def begin(connection: Connection, request: BeginRun, began: Began) -> str | None:
     """Insert the run's row. None, or the workflow id of another run that has the same request key in its project."""
     ref = request.run
+    # A run without a key has one of its own, so that the column can be unique for all.
     key = plain(request.request_key or f"trace:{ref.trace}")
     now = now_us()
     insert_once(
@@ -94,6 +95,7 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
         started_at=now,
         updated_at=now,
     )
+    # After the insert, which waits for another transaction that is writing the same key.
     holder = _HOLDER.first(connection, of_project=ref.project, with_key=key)
     assert holder is not None, "it was inserted or found just now"
     return None if holder.trace == ref.trace else str(holder.workflow_id)
@@ -106,6 +108,7 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
     """
     asks = (ref.trace, ref.workflow_id, ref.run_id)
     followed = _followed.setdefault(connection.engine, set())
+    # Asked for with every commit of every activity, so the answer is remembered in this process.
     if not ref.run_id or asks in followed:
         return None
     row = _RUN_IDS.first(connection, of=ref.trace, root=ref.workflow_id)
@@ -116,6 +119,7 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
             followed.clear()
         followed.add(asks)
         return None
+    # Children never get here: the row names the workflow id of the root.
     _FOLLOW.run(connection, of=ref.trace, ids=json.dumps([*known, ref.run_id]), now=now_us())
     if row.state not in FINAL:
         return None
@@ -142,6 +146,7 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
         values["to_waiting_for"] = ""
     if _change_to(wanted.state).run(connection, of=ref.trace, **values) == 1:
         return None
+    # Looked at only where nothing moved: as a rule one statement is enough.
     state = _STATE.scalar(connection, of=ref.trace) or "unknown"
     if state == wanted.state:
         return None

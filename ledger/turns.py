@@ -135,6 +135,7 @@ def chain(connection: Connection, head: str) -> list[Row[Any]]:
     """The conversation that ends with `head`, oldest turn first; empty for an empty head."""
     if not head:
         return []
+    # One recursive statement: a conversation of a hundred turns is no hundred round trips.
     return _CHAIN.all(connection, head=head)
 
 

@@ -27,6 +27,7 @@ def beat(connection: Connection, name: str, about: str) -> None:
     """Note that this worker is alive now."""
     now = now_us()
     seen = update(worker).where(worker.c.id == name).values(seen_at=now)
+    # As a rule its row is there: only the first beat inserts one.
     if connection.execute(seen).rowcount == 0:
         insert_once(connection, worker, id=name, about=about, started_at=now, seen_at=now)
 
@@ -43,7 +44,9 @@ def close_orphan(connection: Connection, identity: str, silent: timedelta = SILE
     (`baton budget reconcile`). A transaction each: one for many would hold the rows of many runs, in no order that the calls
     which go on could keep to.
     """
+    # Looked for once more, in this transaction: the call, or its worker, may have come to life since.
     row = connection.execute(_orphans(silent).with_only_columns(reservation).where(reservation.c.id == identity)).first()
+    # Nothing is told where nothing was closed: its own attempt was faster.
     if row is None or not spend.close(connection, identity, "lost"):
         return False
     ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default")

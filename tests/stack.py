@@ -21,10 +21,10 @@ from commands.demo import make_sample
 from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
 from contracts.runs import FeedLine
+from converter import DATA_CONVERTER
 from ledger import artifacts, feed, gates
 from ledger.db import Ledger
 from ledger.migrate import upgrade
-from workflows.guard import DATA_CONVERTER
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 T = TypeVar("T")

@@ -53,7 +53,7 @@ def test_only_config_reads_the_environment() -> None:
             text = path.read_text()
             if "os.environ" in text or "getenv(" in text:
                 readers.add(path.relative_to(ROOT).as_posix())
-    for name in ("config.py", "connection.py", "logs.py", "worker.py", "starter.py"):
+    for name in ("config.py", "connection.py", "converter.py", "logs.py", "worker.py", "starter.py"):
         if "os.environ" in (ROOT / name).read_text():
             readers.add(name)
     assert readers <= allowed, f"these read the environment: {sorted(readers - allowed)}"

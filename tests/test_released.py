@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.agents.catalogue import freeze, load_catalogue, lock_problems, read_lock
+from activities.agents.catalogue import load_catalogue
+from activities.agents.releases import freeze, lock_problems, read_lock
 from activities.tools.registry import TOOLS
 from contracts.errors import Misconfigured
 

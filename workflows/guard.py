@@ -17,7 +17,6 @@ from temporalio.worker import (
 from contracts.base import BODY_LIMIT, Contract
 from contracts.inputs import ChildInput, PipelineInput
 from contracts.pipelines import BY_WORKFLOW, PIPELINES
-from workflows.payloads import DATA_CONVERTER as DATA_CONVERTER
 
 KNOWN = tuple(one.workflow for one in PIPELINES)
 """Types that people start."""

@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Row
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.actions import lines
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating, committed
 from activities.running.shield import to_its_end
-from contracts.actions import SETTLED, Deliver, Receipt, Resolve
+from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resolve
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
-from contracts.runs import Note
 from ledger import actions, artifacts
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us, now_us
@@ -33,6 +33,11 @@ BEGUN = frozenset({"sending", "unknown"})
 class Adapter(Protocol):
     """One kind of target. Both methods are synchronous and run in a thread."""
 
+    @property
+    def permanent(self) -> tuple[type[BatonError], ...]:
+        """Errors after which the same action can never succeed."""
+        ...
+
     def find(self, arguments: bytes) -> str | None:
         """The target's name for the effect if it is there already, asked of the target now."""
         ...
@@ -43,14 +48,12 @@ class Adapter(Protocol):
 
 
 class Actions:
-    """The activities `deliver` and `resolve`. `permanent` names errors after which the same action can never succeed."""
+    """The activities `deliver` and `resolve`."""
 
-    def __init__(
-        self, ledger: Ledger, adapters: Mapping[str, Adapter], permanent: tuple[type[BatonError], ...], worker: str
-    ) -> None:
+    def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter], worker: str) -> None:
+        """`adapters` by action type; `worker` is whom a lease names as its holder."""
         self._ledger = ledger
         self._adapters = adapters
-        self._permanent = permanent
         self._worker = worker
 
     @activity.defn
@@ -62,12 +65,15 @@ class Actions:
         sends, it first waits for the outcome and keeps it: who let go of the lease earlier would invite a second sender.
         """
         async with beating():
+            # In a transaction of its own: whoever comes after this attempt has to see that it began, also where it dies
+            # before it sends.
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
                 receipt = _already(row)
                 await commit_alone(self._ledger, request)  # nobody else carries this run's own lines
                 return receipt
             async with self._held(lease):
+                # A cancellation waits for the outcome: a send that nobody keeps the receipt of would have to be asked for.
                 return await to_its_end(self._carry_out(request, row, lease))
 
     @contextlib.asynccontextmanager
@@ -77,6 +83,7 @@ class Actions:
         try:
             yield
         except BaseException:
+            # Cancelled attempts, too: the next one need not wait until the lease runs out by itself.
             await self._ledger.tx(actions.hold, lease, 0)
             raise
         finally:
@@ -87,6 +94,7 @@ class Actions:
     async def _renew(self, lease: Lease) -> None:
         held = True
         while held:
+            # A third of it: a renewal that fails is made good by the next one, before the lease runs out.
             await asyncio.sleep(LEASE.total_seconds() / 3)
             with contextlib.suppress(LedgerUnavailable):  # it may be back the next time, before the lease has run out
                 held = await self._ledger.tx(actions.hold, lease, LEASE_US)
@@ -100,7 +108,7 @@ class Actions:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
             reach("action.before_receipt")
             receipt = _receipt(row, "delivered", reference=reference, how=how)
-        except self._permanent as error:
+        except adapter.permanent as error:
             receipt = _receipt(row, "failed", problem=str(error))
         settled = await self._ledger.tx(_settle, request, lease, receipt)
         reach("action.before_completion")
@@ -113,8 +121,9 @@ class Actions:
             return found, "found"
         reach("action.before_send")
         try:
+            # With the time of the intent and not of this attempt: each has to make the same effect, to be found by the next.
             return adapter.send(arguments, from_us(row.at)), "sent"
-        except self._permanent:
+        except adapter.permanent:
             # An attempt that had lost its lease may have been faster: then the target refuses what it has already.
             found = self._find(adapter, arguments, row)
             if found is None:
@@ -125,7 +134,7 @@ class Actions:
         """Ask the target. That it cannot be asked is no answer: what an earlier attempt may have done is asked for again."""
         try:
             return adapter.find(arguments)
-        except self._permanent as error:
+        except adapter.permanent as error:
             if row.state not in BEGUN:
                 raise
             raise ApplicationError(
@@ -143,6 +152,7 @@ def _already(row: Row[Any]) -> Receipt:
     if row.state in SETTLED and row.receipt:
         return Receipt.model_validate_json(row.receipt)
     if row.state in BEGUN:
+        # As long as the lease runs, and a moment more: an earlier retry could only find it held.
         wait = timedelta(microseconds=max(row.lease_until - now_us(), 0)) + timedelta(seconds=1)
         raise ApplicationError(
             f"{row.summary}: another worker is carrying it out", type="Leased", next_retry_delay=min(wait, LEASE)
@@ -152,8 +162,17 @@ def _already(row: Row[Any]) -> Receipt:
     )
 
 
-def _receipt(row: Row[Any], state: Any, **more: Any) -> Receipt:
-    return Receipt(key=row.key, type=row.type, state=state, summary=row.summary, at=datetime.now(UTC), **more)
+def _receipt(row: Row[Any], state: ActionState, how: How = "", reference: str = "", problem: str = "") -> Receipt:
+    return Receipt(
+        key=row.key,
+        type=row.type,
+        state=state,
+        summary=row.summary,
+        reference=reference,
+        how=how,
+        at=datetime.now(UTC),
+        problem=problem,
+    )
 
 
 def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
@@ -162,18 +181,7 @@ def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Rec
         found = _already(actions.get(connection, lease.key))
         commit_riders(connection, request)
         return found
-    how = "it was there already" if receipt.how == "found" else "approved at the gate"
-    note = Note(
-        key=f"action/{receipt.key}/{lease.fence}",
-        at=datetime.now(UTC),
-        stage="act",
-        actor="relay",
-        did=f"{receipt.state}: {receipt.summary}",
-        why=receipt.problem or how,
-        next=receipt.reference and f"receipt {receipt.reference}",
-        inputs=(receipt.key,),
-    )
-    commit_riders(connection, request, [note])
+    commit_riders(connection, request, [lines.settled(receipt, lease.fence)])
     return receipt
 
 

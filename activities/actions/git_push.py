@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from activities.git import GitProblem, Mirror, Mirrors, PatchUnusable, TreeRefused
+from activities.git import PERMANENT, GitProblem, Mirror, Mirrors, PatchUnusable, TreeRefused
 from contracts.actions import GitPush
+from contracts.errors import BatonError, Misconfigured, Refused
 
 AUTHOR = "Baton"
 EMAIL = "baton@localhost"
@@ -12,6 +13,8 @@ EMAIL = "baton@localhost"
 
 class GitPushAdapter:
     """Synchronous; callers use a thread. Knows an effect by its tree: the branch's head has the approved one."""
+
+    permanent: tuple[type[BatonError], ...] = (*PERMANENT, Refused, Misconfigured)
 
     def __init__(self, mirrors: Mirrors, read: Callable[[str], bytes]) -> None:
         """`read` gives the artifact of a digest."""
@@ -36,6 +39,7 @@ class GitPushAdapter:
         if not mirror.holds(push.tree):
             self._make_again(mirror, base.tree, push)
         commit = mirror.commit(push.tree, push.base, push.message, author=AUTHOR, email=EMAIL, when=when)
+        # The branch must not be there: what somebody else has put under its name stays as it is.
         mirror.push(commit, push.branch, expected=None)
         return commit
 

@@ -1,120 +1,15 @@
-"""Agents as files: `agents/<name>/vN.md` = front matter + instructions. Read once when the worker starts."""
+"""All agents of a worker, by name and version. Read once when the worker starts."""
 
-import functools
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
 
-import yaml
-from jinja2 import StrictUndefined, Template
-from jinja2.exceptions import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import Field, model_validator
-
+from activities.agents.agent import Agent, load_agent
 from activities.agents.fallback_chain import chain_of
-from activities.providers.schema import closed_schema
+from activities.agents.routes import Routes, load_routes
 from activities.tools.base import Tool
-from contracts.agents import MODEL, AgentFile, AgentPin, AgentRef, Choice, DatedPrice, Risk, ToolPin
-from contracts.base import Contract, Input, canonical, digest_of
-from contracts.conversation import ToolSpec
-from contracts.errors import ContractViolation, Misconfigured, NotFound
-from contracts.handoff import Answer
-from contracts.registry import named
-
-_PARTS = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
-_TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-
-
-class Routes(Input):
-    """routes.toml: choices for each class, prices that come before the list's, and the quality that a risk demands."""
-
-    classes: dict[str, tuple[Choice, ...]] = Field(min_length=1)
-    prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
-    minimum: dict[str, dict[Risk, int]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        for name, choices in self.classes.items():
-            if not any("first" in choice.when for choice in choices):
-                raise ValueError(f"class {name!r} has no choice that is tried first")
-        if unknown := sorted(set(self.minimum) - set(self.classes)):
-            raise ValueError(f"minimum names {', '.join(unknown)}, which is no class")
-        return self
-
-
-@dataclass(frozen=True)
-class Agent:
-    """One agent version. `digest` covers the file and the schemas of its tools, its task and its result."""
-
-    file: AgentFile
-    instructions: str
-    text: str
-    digest: str
-    tools: tuple[Tool, ...]
-    takes: type[Contract]
-    returns: type[Contract]
-
-    @functools.cached_property
-    def answer_type(self) -> type[Answer[Any]]:
-        """`Answer[...]` around the agent's result contract."""
-        return Answer[self.returns]  # type: ignore[name-defined]
-
-    @functools.cached_property
-    def answer_schema(self) -> dict[str, Any]:
-        """The schema of the agent's final output. Made once: it takes longer than a ledger transaction."""
-        return closed_schema(self.answer_type)
-
-    @functools.cached_property
-    def tool_specs(self) -> tuple[ToolSpec, ...]:
-        """The agent's tools as a model sees them."""
-        return tuple(
-            ToolSpec(name=tool.name, description=tool.description, parameters=closed_schema(tool.takes)) for tool in self.tools
-        )
-
-    @functools.cached_property
-    def _template(self) -> Template:
-        return _TEMPLATES.from_string(self.instructions)
-
-    @property
-    def version(self) -> str:
-        """As people write it: v1."""
-        return f"v{self.file.version}"
-
-    def render(self, task: Contract) -> str:
-        """The instructions with their variables filled in. Raises `Misconfigured` where the text wants one that is missing."""
-        variables: Mapping[str, Any] = {
-            "agent": self.file,
-            "tools": [{"name": tool.name, "description": tool.description} for tool in self.tools],
-            "task": task.model_dump(mode="json"),
-        }
-        try:
-            return self._template.render(variables)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise Misconfigured(
-                f"agents/{self.file.name}/{self.version}.md: {error}; "
-                f"instructions may use agent, tools and task (a {self.takes.contract})"
-            ) from None
-
-    def pin(self, choices: tuple[Choice, ...]) -> AgentPin:
-        """What a run keeps of this agent."""
-        return AgentPin(
-            name=self.file.name,
-            version=self.version,
-            digest=self.digest,
-            scripted=choices[0].provider == "scripted" if choices else False,
-            takes=self.file.takes,
-            returns=self.file.returns,
-            tools=tuple(ToolPin(name=tool.name, effect=tool.effect) for tool in self.tools),
-            limits=self.file.limits,
-            parallel=self.file.parallel,
-            minimum_confidence=self.file.minimum_confidence,
-            choices=choices,
-            fallback=self.file.fallback or "",
-            steps_up=any("unsure" in choice.when for choice in choices),
-        )
+from contracts.agents import AgentRef
+from contracts.errors import Misconfigured, NotFound
 
 
 @dataclass(frozen=True)
@@ -148,7 +43,7 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
     paths = sorted(folder.glob("*/v*.md"))
     if not paths:
         raise Misconfigured(f"there are no agent files under {folder}; set `agents` to the folder that holds them")
-    catalogue = Catalogue(tuple(load_agent(path, tools) for path in paths), _routes(folder / "routes.toml"))
+    catalogue = Catalogue(tuple(load_agent(path, tools) for path in paths), load_routes(folder / "routes.toml"))
     for agent in catalogue.agents:
         if agent.file.model_class not in catalogue.routes.classes:
             known = ", ".join(sorted(catalogue.routes.classes))
@@ -157,92 +52,3 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
     for name in sorted({agent.file.name for agent in catalogue.agents}):
         chain_of(catalogue.newest(name), catalogue.newest)
     return catalogue
-
-
-def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
-    """Read one agent file. Raises `Misconfigured`, naming the key that is wrong."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path} cannot be read as text: {error}") from None
-    parts = _PARTS.match(text)
-    if parts is None:
-        raise Misconfigured(f"{path}: an agent file begins with front matter between two lines of '---'")
-    try:
-        file = AgentFile.read_typed_by_people(yaml.safe_load(parts[1]))
-        takes, returns = named(file.takes), named(file.returns)
-    except yaml.YAMLError as error:
-        raise Misconfigured(f"{path}: the front matter is not YAML: {error}") from None
-    except ContractViolation as error:
-        raise Misconfigured(f"{path}: {'; '.join(error.problems)}") from None
-    except NotFound as error:
-        raise Misconfigured(f"{path}: {error}") from None
-    if (path.parent.name, path.stem) != (file.name, f"v{file.version}"):
-        raise Misconfigured(
-            f"{path}: the file says it is {file.name}/v{file.version}.md; name and version must agree with its place"
-        )
-    unknown = [name for name in file.tools if name not in tools]
-    if unknown:
-        raise Misconfigured(f"{path}: there is no tool {', '.join(unknown)}; there are {', '.join(sorted(tools))}")
-    target = file.limits.context_target
-    if target is not None and ("read_artifact" not in file.tools or target >= file.limits.context):
-        raise Misconfigured(
-            f"{path}: limits.context_target replaces older tool results by references: give the agent the tool read_artifact, "
-            f"which shows them again, and set the target below limits.context ({file.limits.context})"
-        )
-    used = tuple(tools[name] for name in file.tools)
-    schemas = [[tool.name, tool.description, closed_schema(tool.takes)] for tool in used]
-    digest = digest_of(text, canonical(schemas), canonical([closed_schema(takes), closed_schema(returns)]))
-    return Agent(file, parts[2].strip() + "\n", text, digest, used, takes, returns)
-
-
-def _routes(path: Path) -> Routes:
-    try:
-        return Routes.read_typed_by_people(tomllib.loads(path.read_text()))
-    except OSError as error:
-        raise Misconfigured(f"the routes file {path} cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{path} is not TOML: {error}") from None
-    except ContractViolation as error:
-        raise Misconfigured(f"{path}: {'; '.join(error.problems)}") from None
-
-
-def read_lock(path: Path) -> dict[str, str]:
-    """The released agent versions with their digests, from released.lock: lines of `name@vN DIGEST`, # comments."""
-    lock: dict[str, str] = {}
-    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
-        words = line.split("#")[0].split()
-        if words and (len(words) != 2 or "@v" not in words[0]):
-            raise Misconfigured(f"{path} line {number}: a line is `name@vN DIGEST`, not {line[:80]!r}")
-        if words:
-            lock[words[0]] = words[1]
-    return lock
-
-
-def freeze(path: Path, agent: Agent) -> bool:
-    """Write an agent version into released.lock: from then on its file and schemas must not change. False if it was there.
-
-    Raises `Misconfigured` where it was released with other bytes: a release is never replaced.
-    """
-    name, lock = f"{agent.file.name}@{agent.version}", read_lock(path)
-    if name in lock and lock[name] != agent.digest:
-        raise Misconfigured(f"{name} is released with digest {lock[name][:12]}… already; put the change into a new version")
-    if name in lock:
-        return False
-    lines = sorted(f"{one} {digest}" for one, digest in (lock | {name: agent.digest}).items())
-    head = "# Released agent versions. A line is never changed: what it names is frozen. `baton agents freeze` adds one."
-    path.write_text("\n".join([head, *lines]) + "\n")
-    return True
-
-
-def lock_problems(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
-    """What differs between the files and released.lock, one readable line each; empty when all is as released."""
-    have = {f"{agent.file.name}@{agent.version}": agent.digest for agent in catalogue.agents}
-    problems = [f"{name} is released and its file is gone; restore it" for name in sorted(set(lock) - set(have))]
-    for name, digest in sorted(have.items()):
-        if name in lock and lock[name] != digest:
-            problems.append(
-                f"{name} is released with digest {lock[name][:12]}… and has {digest[:12]}… now: its file, or the schema of "
-                "a tool, its task or its result changed. Restore it, and put the change into a new version"
-            )
-    return problems

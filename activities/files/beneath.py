@@ -47,6 +47,7 @@ def _open_by_kernel(top: int, path: str, flags: int, mode: int) -> int | None:
         if result >= 0:
             return int(result)
         code = ctypes.get_errno()
+        # An old kernel, or a container's filter that does not know the call: then step by step.
         if code in (errno.ENOSYS, errno.EPERM):
             return None
         if code != errno.EAGAIN:

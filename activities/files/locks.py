@@ -31,6 +31,7 @@ def locked(path: Path, wait: timedelta, what: str) -> Iterator[None]:
                 f"{what} is in use by another process and was not free within {wait.total_seconds():g} s; "
                 "try again, or look for a worker that hangs"
             )
+        # Polled, because a lock that blocks cannot be given up after a time.
         time.sleep(_STEP)
     try:
         yield

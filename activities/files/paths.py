@@ -45,7 +45,7 @@ TEMPORARY = ".baton-write-"
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
-Kind = Literal["file", "directory", "symlink", "other", "unreadable"]
+EntryKind = Literal["file", "directory", "symlink", "other", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Entry:
     """One thing that `walk` found. `size` is in bytes and 0 for anything but a file."""
 
     path: str
-    kind: Kind
+    kind: EntryKind
     size: int = 0
 
 
@@ -113,6 +113,7 @@ def read_file(root: Path, relative: str, limit: int = READ_LIMIT) -> bytes:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "is a folder", relative)
+        # Its other name may lie outside: no look-up beneath the folder could tell.
         if found.st_nlink > 1:
             raise PathRefused(relative, "the file has a second name (hard link) that may lie outside", "copy it first")
         data = file.read(limit + 1)
@@ -131,6 +132,7 @@ def write_file(root: Path, relative: str, data: bytes, mode: int | None = None) 
     with _folder(root) as top, _opened(top, parent) as folder:
         before = _regular_or_none(folder, name, relative)
         kept = stat.S_IMODE(before.st_mode) if before else 0o644
+        # Beside its target: a rename is one step within one file system only.
         temporary = TEMPORARY + secrets.token_hex(8)
         try:
             _write_new(folder, temporary, data, kept if mode is None else mode)
@@ -237,7 +239,7 @@ def _entry(folder: int, name: str, path: str) -> Entry:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return Entry(path, "unreadable")
-    kinds: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
+    kinds: dict[int, EntryKind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
     kind = kinds.get(stat.S_IFMT(found.st_mode), "other")
     return Entry(path, kind, found.st_size if kind == "file" else 0)
 

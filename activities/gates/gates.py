@@ -1,18 +1,17 @@
 """Gates on the activity side: opening them, and checking a decision before it counts."""
 
 import contextlib
-import json
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.gates import lines
+from activities.gates.facts import added_facts
 from activities.gates.policy import Policy
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
-from activities.runs.expectation import expected_cost
 from contracts.base import digest_of
 from contracts.errors import Refused
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, Opened, OpenGate, Refusal
@@ -37,16 +36,19 @@ class Gates:
         return await committed(self._ledger.tx(self._open, request))
 
     def _open(self, connection: Connection, request: OpenGate) -> Opened:
-        added = expected_cost(connection, request.gate)
+        added = added_facts(connection, request.gate)
         view = request.gate.knowing(added)
         request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
+        # Before the row is written: afterwards the gate belongs to this run, and nothing tells that it opened again.
         again = resets.whose(connection, view, request.run.run_id) == "newer"
         counted = gates.open_gate(connection, request)
         if view.ceiling is not None:
             ceilings.trip_open(connection, view.trace, view.gate, view.project, view.ceiling)
-        commit_riders(connection, request, [_again_line(view, request.run.run_id, counted) if again else _open_line(view)])
+        commit_riders(
+            connection, request, [lines.opened_again(view, request.run.run_id, counted) if again else lines.opened(view)]
+        )
         return Opened(facts=added)
 
     @activity.defn
@@ -62,16 +64,17 @@ class Gates:
 
     def _admit(self, connection: Connection, request: AdmitDecision) -> Decided:
         claim, own = request.claim, list[Note]()
+        # Locks the gate's row until the end: a decision and the deadline must not both close it.
         standing = resets.whose(connection, request.gate, request.run.run_id)
         if standing == "older":
             return _superseded(request)
         if standing == "newer":
             counted = resets.reopen(connection, request.gate, request.run.run_id, {})
-            own.append(_again_line(request.gate, request.run.run_id, counted))
+            own.append(lines.opened_again(request.gate, request.run.run_id, counted))
         if claim is None:
             outcome = gates.expire(connection, request.gate, request.closes, datetime.now(UTC))
             ceilings.trip_closed(connection, request.gate.trace, request.gate.gate, outcome.verb, outcome.by)
-            commit_riders(connection, request, [*own, _closed_line(request, outcome)])
+            commit_riders(connection, request, [*own, lines.closed(request, outcome)])
             return outcome
         return self._decide(connection, request, claim, own)
 
@@ -82,8 +85,10 @@ class Gates:
         # Nobody else decides meanwhile: `whose` has locked the gate.
         anew = gates.winner(connection, request.gate.trace, request.gate.gate) is None
         if refused is None and claim.verb == "approve" and anew:
+            # Before it wins: where the action may not be meant the gate stays open for another decision.
             refused = _conflict(connection, intents)
         if refused is None:
+            # It can still lose, to a decision that was recorded before; so nothing is approved until this has answered.
             outcome = gates.win(connection, request, claim, authenticated=False)
             if outcome.won and outcome.verb == "approve":
                 outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
@@ -95,9 +100,9 @@ class Gates:
         refused = outcome.reason or _decided_before(claim, outcome)
         if refused:
             gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, refused))
-        own.append(_decision_line(request.gate, claim, outcome, refused))
+        own.append(lines.decided(request.gate, claim, outcome, refused))
         if not refused and outcome.at < claim.at:
-            own.append(_stands_line(request, claim, outcome))
+            own.append(lines.counts_again(request, claim, outcome))
         commit_riders(connection, request, own)
         return outcome
 
@@ -119,6 +124,7 @@ def _raise(connection: Connection, request: AdmitDecision, claim: Claimed, outco
     if outcome.verb == "raise_ceiling" and said.to_usd is not None:
         name = digest_of("raise", view.trace, view.gate, view.subject, said.by, str(said.to_usd))
         change = Change(name, view.ceiling.scope, micros(said.to_usd), said.by, said.note, said.channel or claim.via)
+        # Somebody has raised it as high in the meantime: what this decision wanted is so already.
         with contextlib.suppress(Refused):
             ceilings.raise_to(connection, change)
 
@@ -148,57 +154,10 @@ def _superseded(request: AdmitDecision) -> Decided:
     return Decided(gate=request.gate.gate, won=False, verb="cancelled", at=datetime.now(UTC), reason=reason)
 
 
-def _again_line(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
-    before = f"; {counted.verb} by {counted.by} does not count any more, unless it is applied again" if counted else ""
-    return Note(
-        key=f"{view.trace}/gate/{view.gate}/again/{run_id}",
-        at=datetime.now(UTC),
-        stage=view.kind,
-        did=f"opened gate {view.gate} again: {view.title}",
-        why=f"the run was reset, and run {run_id} takes its place{before}",
-        next=f"waits for {' or '.join(view.verbs)} until {view.deadline:%Y-%m-%d %H:%M} UTC; {view.on_expiry}",
-        inputs=(view.subject,),
-    )
-
-
-def _stands_line(request: AdmitDecision, claim: Claimed, outcome: Decided) -> Note:
-    """What Temporal applied again after a reset, or an activity that was tried again and had been done."""
-    return Note(
-        key=f"{request.gate.trace}/gate/{request.gate.gate}/stands/{request.run.run_id}",
-        at=claim.at,
-        stage=request.gate.kind,
-        actor=claim.decision.by,
-        channel=claim.decision.channel or claim.via,
-        authenticated=outcome.authenticated,
-        did=f"{claim.verb} at {request.gate.gate} counts again",
-        why=f"it is the decision of {outcome.at:%Y-%m-%d %H:%M:%S} UTC, applied again in run {request.run.run_id}",
-        next="the run goes on",
-        inputs=(request.gate.subject,),
-    )
-
-
-def _open_line(view: GateView) -> Note:
-    until = f"{view.deadline:%Y-%m-%d %H:%M} UTC"
-    return Note(
-        key=f"{view.trace}/gate/{view.gate}/open",
-        at=view.opened_at,
-        stage=view.kind,
-        did=f"opened gate {view.gate}: {view.title}",
-        why="; ".join(view.facts)[:1000],
-        next=f"waits for {' or '.join(view.verbs)} until {until}; {view.on_expiry}",
-        inputs=(view.subject,),
-    )
-
-
 def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
     said = claim.decision
-    key = digest_of("refused", view.trace, view.gate, claim.verb, said.by, _which(claim), said.note)
+    key = digest_of("refused", view.trace, view.gate, claim.verb, said.by, claim.mark, said.note)
     return Refusal(key=key, at=claim.at, verb=claim.verb, gate=view.gate, by=said.by, reason=reason, via=claim.via)
-
-
-def _which(claim: Claimed) -> str:
-    """Tells decisions at one gate apart, and is the same when one of them is applied again after a reset."""
-    return str(claim.nth) if claim.nth else claim.at.isoformat()
 
 
 def _decided_before(claim: Claimed, outcome: Decided) -> str:
@@ -207,37 +166,3 @@ def _decided_before(claim: Claimed, outcome: Decided) -> str:
     if (outcome.verb, outcome.by, outcome.note, outcome.answers) == (claim.verb, said.by, said.note, said.answers or {}):
         return ""
     return f"{outcome.verb} by {outcome.by} was recorded before and stands"
-
-
-def _decision_line(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> Note:
-    said = claim.decision
-    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}))[:16]
-    return Note(
-        key=f"{view.trace}/gate/{view.gate}/{_which(claim)}/{content}/{not refused}",
-        at=claim.at,
-        stage=view.kind,
-        actor=claim.decision.by,
-        channel=claim.decision.channel or claim.via,
-        authenticated=outcome.authenticated,
-        did=f"tried to {claim.verb} at {view.gate} and was refused" if refused else f"{claim.verb} at {view.gate}",
-        why=refused or claim.decision.note,
-        next="the run goes on" if outcome.won else "the gate stays open",
-        inputs=(view.subject,),
-    )
-
-
-def _closed_line(request: AdmitDecision, outcome: Decided) -> Note:
-    view = request.gate
-    whys = {
-        "expired": "nobody decided before the deadline",
-        "cancelled": "the run ended while it was open",
-        "released": "there is room again for what waited",
-    }
-    return Note(
-        key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
-        at=outcome.at,
-        stage=view.kind,
-        did=f"closed gate {view.gate}: {outcome.verb}",
-        why=whys.get(outcome.verb) or f"{outcome.by} had decided it in time",
-        next="the run goes on with that outcome",
-    )

@@ -1,6 +1,8 @@
 """Git on repositories of other people: read into bare mirrors of our own, never run under their configuration or hooks."""
 
 from activities.git.errors import (
+    PERMANENT,
+    UNREADABLE,
     GitProblem,
     NoRepository,
     PatchUnusable,
@@ -14,12 +16,13 @@ from activities.git.errors import (
 )
 from activities.git.mirror import Fetched, Mirror, RemoteHead
 from activities.git.mirrors import Mirrors
-from activities.git.trees import Applied, FileChange
+from activities.git.trees import Applied, TreeChange
 
 __all__ = [
+    "PERMANENT",
+    "UNREADABLE",
     "Applied",
     "Fetched",
-    "FileChange",
     "GitProblem",
     "Mirror",
     "Mirrors",
@@ -32,5 +35,6 @@ __all__ = [
     "RepositoryTooLarge",
     "RepositoryUnreachable",
     "RevisionUnknown",
+    "TreeChange",
     "TreeRefused",
 ]

@@ -85,7 +85,7 @@ class GitTimedOut(GitProblem):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Output:
     """What a command returned. `said` is the end of its error output, for people."""
 
     code: int
@@ -111,7 +111,7 @@ class Git:
         variables: Mapping[str, str] | None = None,
         codes: Sequence[int] = (0,),
         largest: int = 0,
-    ) -> Answer:
+    ) -> Output:
         """Run one command and return its answer. `transport` is the only protocol it may use; none means none.
 
         `largest` is the size of any file that it may write, its answer among them; 0 means `OUTPUT_LIMIT`. Raises
@@ -124,6 +124,7 @@ class Git:
         environment |= {"GIT_ALLOW_PROTOCOL": transport} | dict(variables or {})
         environment |= {"GIT_INDEX_FILE": str(index)} if index else {}
         environment |= {"GIT_WORK_TREE": str(work_tree)} if work_tree else {}
+        # Only where it talks to a remote: a local command has no use for keys and agents.
         environment |= {name: value for name, value in self.operator.items() if transport and name in PASSED_ON}
         limit = REMOTE if transport else LOCAL
         answer = _run(command, environment, work_tree or self.directory, feed, limit, largest or OUTPUT_LIMIT)
@@ -164,7 +165,7 @@ def _run(
     feed: bytes,
     limit: timedelta,
     largest: int = OUTPUT_LIMIT,
-) -> Answer:
+) -> Output:
     """Run with files instead of pipes: no answer can fill our memory or block on a reader."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
         given.write(feed)
@@ -185,7 +186,7 @@ def _run(
         if process.returncode == -signal.SIGXFSZ or output.seek(0, os.SEEK_END) > OUTPUT_LIMIT:
             raise AnswerTooLarge(f"git wrote more than {min(largest, OUTPUT_LIMIT)} bytes; this is too large to work with")
         output.seek(0)
-        return Answer(process.returncode, output.read(), readable(_last(said, 4000)))
+        return Output(process.returncode, output.read(), readable(_last(said, 4000)))
 
 
 def _bounded(command: Sequence[str], largest: int) -> list[str]:

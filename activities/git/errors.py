@@ -41,3 +41,10 @@ class TreeRefused(GitProblem):
 
 class PatchUnusable(GitProblem):
     """This is no patch that git can read. Make it with the workspace's own diff."""
+
+
+PERMANENT: tuple[type[GitProblem], ...] = (NoRepository, RevisionUnknown, PushRefused, TreeRefused)
+"""Errors that a retry can only meet again."""
+
+UNREADABLE: tuple[type[GitProblem], ...] = (RepositoryRefused, RepositoryTooLarge)
+"""Permanent for work on a repository, but not for a push: whoever cannot read the target does not know what it has."""

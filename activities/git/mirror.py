@@ -14,7 +14,7 @@ from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, Reposi
 from activities.git.listing import MAX_BYTES
 from activities.git.place import is_branch
 from activities.git.quota import room
-from activities.git.trees import Applied, FileChange
+from activities.git.trees import Applied, TreeChange
 
 LOCK_WAIT = timedelta(minutes=15)
 """How long a fetch waits for another process that fetches the same repository."""
@@ -65,6 +65,7 @@ class Mirror:
         if not _ID.match(base):
             raise RevisionUnknown(f"{base[:80]!r} is no full commit or tree id; fetch a branch or tag to get one")
         if not self.holds(base):
+            # Perhaps no commit of the remote's but a tree, which this brings along: the look below decides.
             with self._locked(), suppress(RevisionUnknown):
                 self._commit_by_id(base)
             if not self.holds(base):
@@ -88,6 +89,7 @@ class Mirror:
             if revision is not None and _ID.match(revision):
                 return self._described(self._commit_by_id(revision), None)
             name, found = self._named(revision)
+            # Only what is missing: a branch that has not moved costs one question to the remote and no fetch.
             if not self._has(found):
                 self._fetch(f"+{name}:refs/baton/fetched/{found}")
             branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
@@ -119,7 +121,7 @@ class Mirror:
         """The patch from one tree to another, binary files included. Empty when they are equal."""
         return trees.diff(self._git, old, new)
 
-    def changes(self, old: str, new: str) -> tuple[FileChange, ...]:
+    def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
         """What differs between two trees, by path."""
         return trees.changes(self._git, old, new)
 
@@ -154,6 +156,7 @@ class Mirror:
         """
         name = self._branch(branch)
         options = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
+        # The remote itself compares: between our look and the push somebody else may have moved the branch.
         lease = f"--force-with-lease={name}:{expected or ''}"
         with self._locked():
             self._listed(name)  # an address that does not answer now has surely not been changed by us
@@ -223,6 +226,7 @@ class Mirror:
         return commit
 
     def _described(self, commit: str, branch: str | None) -> Fetched:
+        # Says that the commit is here completely, which `_has` goes by; and keeps it, whatever the remote deletes.
         self._git.run("update-ref", f"{_KEPT}/{commit}", commit)
         tree, seconds = self._git.line("log", "-1", "--no-show-signature", "--format=%T %ct", commit, "--").split()
         return Fetched(commit, tree, branch, datetime.fromtimestamp(int(seconds), UTC))

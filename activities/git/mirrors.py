@@ -37,6 +37,7 @@ class Mirrors:
         address = source.parse(repository)
         git = Git(self._root / address.folder, self._operator)
         if not (git.directory / "ready").exists():
+            # Beside the folder and not in it: the folder may not exist yet.
             with locked(self._root / f"{address.folder}.lock", LOCK_WAIT, f"the mirror of {address.shown}"):
                 self._make(git, address)
         (git.directory / "ready").touch()  # `baton doctor` names mirrors that nobody has used for long

@@ -28,6 +28,7 @@ def room(directory: Path, limit: int, shown: str) -> Iterator[int]:
     try:
         yield left
     except RepositoryUnreachable as error:
+        # Packs that stand at the limit were cut by it; whatever else failed has its own reason, which is raised.
         cut = [file for file in _unfinished(directory) - before if file.stat().st_size >= left]
         for file in cut:
             file.unlink()

@@ -69,6 +69,7 @@ def reachable(address: Address, git: Git, *, branch: str | None = None) -> Itera
         return
     place = find(address.path, git)
     if branch is not None:
+        # Git itself would not refuse it: the stand-in that it writes to is bare.
         _refuse_checked_out(place, branch)
     with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as folder:
         _stand_in(Path(folder), place, settings(place.common / "config", git))

@@ -23,7 +23,7 @@ _MACHINE = {"GIT_AUTHOR_NAME": "Baton", "GIT_AUTHOR_EMAIL": "baton@localhost", "
 
 
 @dataclass(frozen=True)
-class FileChange:
+class TreeChange:
     """What happened to one file. Line counts are None for a binary file."""
 
     path: str
@@ -71,6 +71,7 @@ def snapshot(git: Git, directory: Path, parent: str) -> str:
     """Store the folder's files and return their tree. Raises `TreeRefused` for what git would drop or obey."""
     _check_folder(git, directory, parent)
     with _index(git, parent) as index:
+        # Forced: what the repository ignores is a part of the work, too, and an ignore rule could hide it.
         git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory, largest=MAX_BYTES)
         return git.line("write-tree", index=index)
 
@@ -81,7 +82,7 @@ def diff(git: Git, old: str, new: str) -> bytes:
     return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new).output
 
 
-def changes(git: Git, old: str, new: str) -> tuple[FileChange, ...]:
+def changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     """What differs between two trees, by path."""
     raw = git.run("diff-tree", "-r", "-z", *_COMPARE, "--raw", old, new).output.split(b"\0")
     counted = git.run("diff-tree", "-r", "-z", *_COMPARE, "--numstat", old, new).output.split(b"\0")
@@ -89,7 +90,7 @@ def changes(git: Git, old: str, new: str) -> tuple[FileChange, ...]:
     found = []
     for head, path in zip(raw[0:-1:2], raw[1::2], strict=True):
         added, removed = lines.get(path, (b"-", b"-"))
-        found.append(FileChange(_text(path), _STATUS[chr(head.rsplit(b" ", 1)[1][0])], _count(added), _count(removed)))
+        found.append(TreeChange(_text(path), _STATUS[chr(head.rsplit(b" ", 1)[1][0])], _count(added), _count(removed)))
     return tuple(found)
 
 
@@ -103,6 +104,7 @@ def apply(git: Git, tree: str, patch: bytes) -> Applied:
     touched = [line.split(b"\t", 2)[2] for line in named.output.split(b"\0") if line]
     with _index(git, tree) as index:
         options = ("--cached", "--3way", "--whitespace=nowarn")
+        # Into an index of its own, and no folder: two that run side by side cannot meet.
         done = git.run("apply", *options, "-", feed=patch, index=index, codes=(0, 1, 128), largest=MAX_BYTES)
         if done.code == 0:
             return Applied(git.line("write-tree", index=index))
@@ -119,6 +121,7 @@ def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
         for line in git.run("ls-tree", "-r", "-z", "--full-tree", source).output.split(b"\0")
         if line
     }
+    # Mode 0 and an empty id: git's way to say that a path is taken out of the index.
     gone = f"0 {'0' * len(tree)}\t".encode()
     fed = b"".join(lines.get(path, gone + path) + b"\0" for path in sorted(wanted))
     with _index(git, tree) as index:
@@ -128,6 +131,7 @@ def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
 
 def merge(git: Git, base: str, ours: str, theirs: str) -> Applied:
     """Both changes since `base` together. The three may be trees or commits; their own history does not matter."""
+    # Commits made for this alone: merge-tree looks for a merge base, and finds exactly this one.
     root = _bare_commit(git, base)
     left, right = _bare_commit(git, ours, root), _bare_commit(git, theirs, root)
     options = ("--write-tree", "-z", "--name-only", "--no-messages")

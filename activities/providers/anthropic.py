@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from activities.providers.anthropic_cache import marked
 from activities.providers.errors import provider_error
-from activities.providers.reading import Wire, plausible, read_reply, tokens
+from activities.providers.reply_body import Wire, plausible, read_reply, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
 from contracts.conversation import (
     AssistantMessage,
@@ -56,6 +56,7 @@ class Anthropic:
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key,
             base_url=base_url or BASE_URL,
+            # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
             open_telemetry=False,
             http_client=http_client(api_key, proxy),
@@ -83,6 +84,7 @@ class Anthropic:
             "output_config": {"format": {"type": "json_schema", "schema": dict(request.answer_schema)}},
         }
         body |= ({"system": request.system} if request.system else {}) | ({"tools": _tools(request)} if request.tools else {})
+        # Marks at last: they go by the whole body, and stand at the ends of what is built here.
         return marked(body) if self._prompt_cache else body
 
     async def close(self) -> None:
@@ -120,6 +122,7 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
     """The reply in neutral words. A reply that was stopped keeps its text only: half a call must not be run or echoed."""
     uses = [block for block in wire.content if isinstance(block, _ToolUse)]
     stop = _STOPS[wire.stop_reason]
+    # Answers go back by these ids: two that are equal could not be told apart.
     if len({use.id for use in uses}) != len(uses):
         raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
     if stop == "tools" and not uses:

@@ -24,10 +24,10 @@ ErrorKind = Literal[
     "no_script",
 ]
 
-Verdict = Literal["retry", "next_choice", "permanent"]
+Recovery = Literal["retry", "next_choice", "permanent"]
 """`retry`: the same call may work later. `next_choice`: this model will not, another may. `permanent`: nothing will."""
 
-VERDICTS: dict[ErrorKind, Verdict] = {
+RECOVERIES: dict[ErrorKind, Recovery] = {
     "rate_limited": "retry",
     "overloaded": "retry",
     "server": "retry",
@@ -74,10 +74,10 @@ class ProviderError(BatonError):
         self.billed = billed
 
     @property
-    def verdict(self) -> Verdict:
+    def recovery(self) -> Recovery:
         """What to do next, from the one table; a provider that asks not to be retried is not."""
-        verdict = VERDICTS[self.kind]
-        return "next_choice" if verdict == "retry" and not self.should_retry else verdict
+        recovery = RECOVERIES[self.kind]
+        return "next_choice" if recovery == "retry" and not self.should_retry else recovery
 
     @property
     def maybe_charged(self) -> bool:

@@ -132,6 +132,7 @@ def error_in_success(endpoint: str, reply: Mapping[str, Any], *, secret: str = "
     if not isinstance(reply.get("error"), dict):
         return None
     message, codes = _error_body(json.dumps(reply).encode())
+    # Gateways put the status that they hid into the body as a code; it says more than their types do.
     numeric = next((int(code) for code in codes.split("/") if re.fullmatch(r"[45][0-9]{2}", code)), None)
     named: ErrorKind = next((_TYPES[code] for code in codes.split("/") if code in _TYPES), "drift")
     kind = _kind(numeric, codes, message) if numeric else "credit" if _credit_said(None, message) else named

@@ -14,7 +14,7 @@ from activities.providers.openai_shared import (
     schema_format,
     usage_of,
 )
-from activities.providers.reading import Wire, arguments_of, read_reply
+from activities.providers.reply_body import Wire, arguments_of, read_reply
 from contracts.conversation import (
     AssistantMessage,
     Message,
@@ -113,8 +113,10 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
     message = wire.choices[0].message
     made = message.tool_calls or []
     stop = "refusal" if message.refusal else _STOPS[wire.choices[0].finish_reason]
+    # Fields with defaults would make an empty reply of anything that says "assistant".
     if not {"content", "tool_calls", "refusal"} & message.model_fields_set:
         raise provider_error("drift", endpoint, "the reply's message has neither content nor tool_calls")
+    # Answers go back by these ids: two that are equal could not be told apart.
     if len({call.id for call in made}) != len(made):
         raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
     if stop == "tools" and not made:

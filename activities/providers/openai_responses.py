@@ -14,7 +14,7 @@ from activities.providers.openai_shared import (
     schema_format,
     usage_of,
 )
-from activities.providers.reading import Wire, arguments_of, read_reply
+from activities.providers.reply_body import Wire, arguments_of, read_reply
 from contracts.conversation import (
     AssistantMessage,
     Message,
@@ -116,6 +116,7 @@ def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | N
     """The reply in neutral words. A reply that was stopped keeps its text only: half a call must not be run or echoed."""
     made = [item for item in wire.output if isinstance(item, _Call)]
     refused, text = _said(wire)
+    # Answers go back by these ids: two that are equal could not be told apart.
     if len({call.call_id for call in made}) != len(made):
         raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
     stop = _stop(wire, refused=refused, calls=bool(made))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import openai
 
-from activities.providers.reading import plausible, tokens
+from activities.providers.reply_body import plausible, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
 from contracts.conversation import ModelRequest, ToolAnswer, ToolCall, Usage, UserMessage
 
@@ -24,6 +24,7 @@ class Endpoint:
         self.client = openai.AsyncOpenAI(
             api_key=api_key or "none",  # local servers need no key, the SDK does
             base_url=base_url or BASE_URL,
+            # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
             http_client=http_client(api_key, proxy),
         )

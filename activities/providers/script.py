@@ -29,7 +29,7 @@ class ScriptedCall(Input):
         return self
 
 
-class Turn(Input):
+class ScriptedTurn(Input):
     """One reply, or an error before the next one. Exactly one of `calls`, `answer`, `raw`, `stop` and `error`."""
 
     calls: tuple[ScriptedCall, ...] = ()
@@ -64,7 +64,7 @@ class ScriptedConversation(Input):
     agent: str
     occurrence: int | None = Field(default=None, ge=1)
     text: str | None = Field(default=None, description="must occur in the system text or in the first user message")
-    turns: tuple[Turn, ...]
+    turns: tuple[ScriptedTurn, ...]
     delay_ms: int = Field(default=0, ge=0, le=600_000)
 
     @model_validator(mode="after")
@@ -74,12 +74,12 @@ class ScriptedConversation(Input):
             raise ValueError("turns is empty; write at least one reply")
         return self
 
-    def reply(self, turn: int) -> Turn | None:
+    def reply(self, turn: int) -> ScriptedTurn | None:
         """The n-th entry that is a reply, from 0; None past the end."""
         replies = [entry for entry in self.turns if entry.error is None]
         return replies[turn] if turn < len(replies) else None
 
-    def error_before(self, turn: int, seen: int) -> Turn | None:
+    def error_before(self, turn: int, seen: int) -> ScriptedTurn | None:
         """The error that attempt number `seen` (from 0) at the n-th reply meets; None when they are used up."""
         replies = 0
         for entry in self.turns:

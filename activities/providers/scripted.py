@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from activities.providers.base import ProviderError
-from activities.providers.script import Script, ScriptedConversation, Turn, load_script
+from activities.providers.script import Script, ScriptedConversation, ScriptedTurn, load_script
 from contracts.base import canonical
 from contracts.conversation import (
     AssistantMessage,
@@ -78,6 +78,7 @@ class Scripted:
         entry = conversation.error_before(request.turn, self._seen[request.key])
         if entry is None or entry.error is None:
             return
+        # By key: a retry of the same call meets the next error, another call begins anew.
         self._seen[request.key] += 1
         after = None if entry.retry_after_s is None else timedelta(seconds=entry.retry_after_s)
         raise ProviderError(entry.error, f"the script plays the error {entry.error} here", retry_after=after)
@@ -95,7 +96,7 @@ def _task(request: ModelRequest) -> str:
     return next((message.text for message in request.messages if isinstance(message, UserMessage)), "")
 
 
-def _reply(turn: Turn, request: ModelRequest, file: Path) -> ModelReply:
+def _reply(turn: ScriptedTurn, request: ModelRequest, file: Path) -> ModelReply:
     """The entry as a reply, with usage counted from lengths so that every run of a script costs the same."""
     calls = tuple(
         ToolCall(

@@ -41,6 +41,7 @@ def judge(runs: tuple[CheckRun, ...], base: CheckRun | None) -> tuple[Verdict, s
         return "failed", "; ".join(_why_red(run) for run in red)
     failing = {one for run in red for one in run.failures}
     only_tests = all(run.failures and run.exit_code == TESTS_FAILED for run in red) and _all_named(runs)
+    # Names prove something only where all tests ran, which pytest says with its code for "some failed".
     if only_tests and failing <= set(base.failures):
         return "no_new_failures", f"{len(failing)} tests fail, and all of them failed on the base, too" + _fewer(runs, base)
     if base.total is None and not base.green:

@@ -23,7 +23,7 @@ from contracts.repositories import WorkspaceRef
 LEASE_WAIT = timedelta(minutes=2)
 """How long a second process waits for a workspace that is in use."""
 
-ReadArtifact = Callable[[str], bytes]
+ReadPatch = Callable[[str], bytes]
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _LONGEST = 200
@@ -63,9 +63,7 @@ class Workspaces:
         with locked(self._path("leases", name, ".lock"), wait, f"workspace {name}"):
             yield Lease(name)
 
-    def ensure(
-        self, name: str, ref: WorkspaceRef, state: str | None, read: ReadArtifact, *, lease: Lease | None = None
-    ) -> Path:
+    def ensure(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadPatch, *, lease: Lease | None = None) -> Path:
         """The folder in exactly the recorded state: as it is when its marker says so, else built anew.
 
         `state` is the artifact with the patch from the start to that state; None means unchanged. Raises `WorkspaceDamaged`
@@ -144,7 +142,8 @@ class Workspaces:
                 delete_folder(folder)
                 folder.with_suffix(".lock").unlink(missing_ok=True)
 
-    def _build(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadArtifact) -> None:
+    def _build(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadPatch) -> None:
+        # First: a worker that dies while it builds leaves a folder without a marker, which nobody trusts.
         self._path("marks", name, ".json").unlink(missing_ok=True)
         mirror = self._mirrors.open(ref.repository)
         start = mirror.tree_of(ref.base)
@@ -152,6 +151,7 @@ class Workspaces:
             start = _patched(mirror, name, start, digest, read)
         now = start if state is None else _patched(mirror, name, start, state, read)
         mirror.checkout(now, self._path("files", name))
+        # Last: from here on the folder counts as whole.
         self._mark(name, Marker(ref=ref, start_tree=start, state=state))
 
     def _path(self, kind: str, name: str, suffix: str = "") -> Path:
@@ -188,7 +188,9 @@ class Workspaces:
         mark = self._path("marks", name, ".json")
         for path in (mark, *mark.parent.glob(f".{mark.name}.*")):  # the others are of writers that were killed
             path.unlink(missing_ok=True)
+        # After the marker: what a killed deletion leaves must not be taken for a workspace.
         delete_folder(self._path("files", name))
+        # Last, and while it is held. Whoever waits for the file notices that it has lost its name (see `locked`).
         self._path("leases", name, ".lock").unlink(missing_ok=True)
 
     def _free_and_deleted(self, name: str) -> bool:
@@ -206,7 +208,7 @@ def _delete_if_free(folder: Path) -> None:
         folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def _patched(mirror: Mirror, name: str, tree: str, digest: str, read: ReadArtifact) -> str:
+def _patched(mirror: Mirror, name: str, tree: str, digest: str, read: ReadPatch) -> str:
     patch = read(digest)
     if sha256(patch) != digest:
         raise WorkspaceDamaged(f"workspace {name}: the stored patch {digest[:12]} is damaged; restore the artifact store")

@@ -1,12 +1,11 @@
-"""What every activity commits together with its own effect: waiting feed lines and the run row's change."""
+"""The riders of a request, committed together with an activity's own effect: feed lines, and the run row's change."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from contracts.base import digest_of
-from contracts.runs import Note, Request, RunState
+from activities.running import lines
+from contracts.runs import Note, Request
 from ledger import feed, resets, runs
 from ledger.db import Ledger
 from ledger.money import spend
@@ -20,15 +19,18 @@ def commit_riders(
     A forbidden move of the run's state becomes a line of its own; it undoes nothing.
     """
     notes = [*request.notes, *own]
+    # All that touches the run's row comes before the feed, which takes the one counter that all writers share: two
+    # transactions that took them in different orders would wait for each other.
     ended = runs.follow(connection, request.run)
     if ended is not None:
-        notes.insert(0, _reset(request, ended))
+        notes.insert(0, lines.run_reset(request, ended))
     if request.waiting is not None:
         resets.close_abandoned(connection, request.run.trace, request.run.run_id, request.waiting)
     if request.change is not None:
         refused = runs.change(connection, request.run, request.change)
+        # A line and no error: an error would undo what was paid for in the same transaction.
         if refused is not None:
-            notes.append(_forbidden(request, refused))
+            notes.append(lines.move_refused(request, refused))
     for slice_id in request.gives_back:
         spend.give_back(connection, slice_id)
     feed.append(connection, request.run, notes, tokens=tokens, usd_micros=usd_micros)
@@ -38,27 +40,3 @@ async def commit_alone(ledger: Ledger, request: Request) -> None:
     """Write what rides along with an activity that has nothing else to write. Where nothing rides no transaction is needed."""
     if request.notes or request.change is not None or request.gives_back:
         await ledger.tx(commit_riders, request)
-
-
-def _reset(request: Request, ended: RunState) -> Note:
-    return Note(
-        key=f"{request.run.trace}/reset/{request.run.run_id}",
-        at=datetime.now(UTC),
-        stage="reset",
-        actor="operator",
-        did=f"went back to an earlier point; the run had ended as {ended}",
-        why=f"it was reset, and run {request.run.run_id} takes its place",
-        next="what was done and paid before is found again, not done again",
-    )
-
-
-def _forbidden(request: Request, reason: str) -> Note:
-    return Note(
-        key=digest_of("forbidden-move", request.run.trace, request.run.path, reason),
-        at=datetime.now(UTC),
-        stage=(request.change.stage if request.change else None) or "",
-        actor="ledger",
-        did="refused to change the run's state",
-        why=reason,
-        importance="detail",
-    )

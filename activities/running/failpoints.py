@@ -63,6 +63,7 @@ class Failpoint:
         except FileExistsError:
             return False
         os.write(descriptor, f"{os.getpid()}\n".encode())
+        # Before the signal, which leaves no time: without the marker the next worker would die here, too.
         os.fsync(descriptor)
         os.close(descriptor)
         return True

@@ -22,6 +22,7 @@ async def beating() -> AsyncIterator[None]:
     try:
         yield
     finally:
+        # Awaited, too: nothing of an activity may be left running when it answers.
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -36,6 +37,7 @@ async def committed(work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(work)
         while not task.done():
             with contextlib.suppress(asyncio.CancelledError):
+                # Not `await task`: that would hand the cancellation on to the commit.
                 await asyncio.wait({task})
         return task.result()
 

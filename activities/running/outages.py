@@ -23,6 +23,8 @@ class _Inbound(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         except LedgerUnavailable as error:
             activity.logger.warning("the ledger is away, the activity is tried again: %s", error)
+            # By this type workflows know that they have to wait for the ledger. Benign, because the work itself has not
+            # failed; and not chained, because the driver's error carries the statement and its values into history.
             raise ApplicationError(
                 str(error), type=LedgerUnavailable.__name__, category=ApplicationErrorCategory.BENIGN
             ) from None

@@ -24,10 +24,12 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     cancelled = False
     while not task.done():
         try:
+            # Not `asyncio.shield`: the work would go on there as well, but nobody would wait for its end.
             await asyncio.wait({task})
         except asyncio.CancelledError:
             cancelled = True
     if cancelled:
+        # Also where the work succeeded: what it did is committed, and the attempt was cancelled all the same.
         raise asyncio.CancelledError from None if task.cancelled() else task.exception()
     return task.result()
 
@@ -42,6 +44,7 @@ async def kept(commit: Callable[[], Awaitable[T]], at_most: timedelta | None = N
     while True:
         try:
             return await commit()
+        # Only this error: after it the transaction was committed, or not, and every function of the ledger can run again.
         except LedgerUnavailable as error:
             if ends < datetime.now(UTC):
                 raise
@@ -53,4 +56,5 @@ def _ends() -> datetime:
     if not activity.in_activity():
         return datetime.now(UTC)
     info = activity.info()
+    # From the start of this attempt and not from when it was scheduled: that is what its time-out counts from.
     return info.started_time + (info.start_to_close_timeout or timedelta()) - MARGIN

@@ -25,6 +25,7 @@ class _Inbound(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         run = request.run
         info = activity.info()
+        # Not in the request: history would keep every byte of it for good, and the activity's own context has both.
         asks = {"workflow_id": run.workflow_id or info.workflow_id or "", "run_id": info.workflow_run_id or ""}
         run = run.model_copy(update=asks)
         input.args = [request.model_copy(update={"run": run})]

@@ -7,17 +7,18 @@ from decimal import Decimal
 from sqlalchemy import Connection
 from temporalio.exceptions import ApplicationError
 
-from activities.agents.catalogue import Agent, Catalogue
+from activities.agents.agent import Agent
+from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
+from activities.agents.routes import good_enough
 from activities.gates.policy import Policy
-from activities.runs.headroom import problem
-from activities.turns.choices import good_enough
+from activities.money.headroom import problem
+from activities.money.lines import no_room
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.journal import BeginRun
-from contracts.money import Ceilings, micros, usd
+from contracts.money import Ceilings, micros
 from contracts.pins import Began
-from contracts.runs import Note
 from ledger import feed, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
@@ -52,6 +53,7 @@ class Admission:
 
         Raises a permanent `ApplicationError` that names what is missing.
         """
+        # First: a retry on a worker of another release must not pin anew what the run goes by already.
         earlier = await self._ledger.read(runs.find_pins, request.run.trace)
         if earlier is not None:
             return earlier
@@ -67,7 +69,7 @@ class Admission:
         now = datetime.now(UTC)
         found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
         if found is not None and not await self._is_known(request):
-            await self._ledger.tx(feed.append, request.run, [found.alert(now)])
+            await self._ledger.tx(feed.append, request.run, [no_room(found.scope, found.text, now, refuses=found.refuses)])
             if found.refuses:
                 raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
 
@@ -106,6 +108,7 @@ class Admission:
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
             for agent in (asked, *chain_of(asked, self._catalogue.newest)):
+                # Once each: one agent may stand in for several others.
                 pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, request.risk)))
         return pins
 
@@ -124,6 +127,7 @@ class Admission:
         holder = runs.begin(connection, request, began)
         if holder is not None:
             return began.model_copy(update={"duplicate_of": holder})
+        # Its ceiling is there before its first call, so that people can see and raise it from the beginning.
         spend.begin(connection, Scope(f"run:{request.run.trace}", began.ceiling_micros))
         insert_each_once(connection, agent_version, [self._version(pin) for pin in began.agents.values()])
         return began
@@ -144,6 +148,7 @@ class Admission:
     def remember(self, trace: str, began: Began) -> None:
         """Keep at hand what a run has pinned: it never changes."""
         if len(self._known) >= KEPT_IN_MEMORY:
+            # All at once: pins never change, so what is forgotten is only read again.
             self._known.clear()
         self._known[trace] = began
 
@@ -152,16 +157,3 @@ def for_history(began: Began) -> Began:
     """What the coordinator decides by; the models that may answer stay in the ledger."""
     agents = {name: pin.model_copy(update={"choices": ()}) for name, pin in began.agents.items()}
     return began.model_copy(update={"agents": agents})
-
-
-def admitted_line(request: BeginRun, began: Began) -> Note:
-    """The first line of a run's feed."""
-    who = ", ".join(pin.label for pin in began.agents.values())
-    return Note(
-        key=f"{request.run.trace}/begin",
-        at=datetime.now(UTC),
-        stage="intake",
-        did=f"admitted the run for {began.owner}",
-        why=f"agents {who}; ceiling {usd(began.ceiling_micros)}",
-        next=request.next,
-    )

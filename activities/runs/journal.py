@@ -8,11 +8,10 @@ from temporalio import activity
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
-from activities.runs.admission import Admission, admitted_line, for_history
-from contracts.gates import Refusal
+from activities.runs import lines
+from activities.runs.admission import Admission, for_history
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.pins import Began
-from contracts.runs import Note
 from ledger import actions, gates, runs
 from ledger.db import Ledger, now_us
 from ledger.money import ceilings, spend
@@ -39,7 +38,7 @@ class Journal:
     def _begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
         began = self._admission.begin(connection, request, began)
         if began.duplicate_of is None:
-            commit_riders(connection, request, [admitted_line(request, began)])
+            commit_riders(connection, request, [lines.admitted(request, began)])
         return for_history(began)
 
     @activity.defn
@@ -59,14 +58,16 @@ class Journal:
 def _record(connection: Connection, request: Record) -> None:
     for refusal in request.refusals:
         gates.refuse(connection, request.run.trace, refusal)
-    commit_riders(connection, request, [_refused_line(refusal) for refusal in request.refusals])
+    commit_riders(connection, request, [lines.decision_refused(refusal) for refusal in request.refusals])
 
 
 def _finish(connection: Connection, request: Finish) -> Totals:
+    # Attempts that were killed may have left money held, and gates and trips open: nobody comes back for them.
     spend.close_left_over(connection, request.run.trace)
     gates.close_left_over(connection, request.run.trace)
     ceilings.close_left_over(connection, request.run.trace)
-    totals = Totals(**runs.totals(connection, request.run.trace))
+    used = runs.totals(connection, request.run.trace)
+    totals = Totals(calls=used["calls"], tokens=used["tokens"], usd_micros=used["usd_micros"])
     # The workflow knows only its own calls; what its children paid stands in the ledger.
     report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}
     values = {"result": json.dumps(report, ensure_ascii=False), "updated_at": now_us()}
@@ -76,17 +77,3 @@ def _finish(connection: Connection, request: Finish) -> Totals:
     # After the riders: where a reset opens the run again, they take back how it had ended.
     connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))
     return totals
-
-
-def _refused_line(refusal: Refusal) -> Note:
-    return Note(
-        key=f"refusal/{refusal.key}",
-        at=refusal.at,
-        stage=refusal.gate,
-        actor=refusal.by or "somebody",
-        channel=refusal.via,
-        did=f"sent {refusal.verb} and was refused",
-        why=refusal.reason,
-        next="nothing changed",
-        importance="detail",
-    )

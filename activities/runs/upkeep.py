@@ -41,6 +41,7 @@ class Upkeep:
         await self._ledger.tx(workers.beat, self._name, self._about)
         closed = 0
         for identity in await self._ledger.read(workers.orphans, self._silent):
+            # One transaction each: many together would lock the rows of many runs, in an order that no call keeps to.
             closed += await self._ledger.tx(workers.close_orphan, identity, self._silent)
         if closed:
             structlog.get_logger().info("closed what dead workers held", reservations=closed, action="orphans_closed")

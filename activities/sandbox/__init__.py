@@ -15,11 +15,11 @@ from pathlib import Path
 
 from activities.running.shield import to_its_end
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
-from activities.sandbox.layout import FILES, Place, mounts, running_environment, variables
-from activities.sandbox.limits import DEFAULT, Cgroups, Limits
+from activities.sandbox.layout import FILES, Layout, mounts, running_environment, variables
+from activities.sandbox.limits import DEFAULT, Cgroups, ResourceLimits
 from contracts.errors import Misconfigured
 
-__all__ = ["Completed", "Limits", "Sandbox", "SandboxUnavailable", "find_bubblewrap"]
+__all__ = ["Completed", "ResourceLimits", "Sandbox", "SandboxUnavailable", "find_bubblewrap"]
 
 _NOTHING: Mapping[str, str] = {}
 _HALF_SECOND = 0.5
@@ -82,7 +82,7 @@ class Sandbox:
         environment: Path | None = None,
         variables: Mapping[str, str] = _NOTHING,
         timeout: timedelta,  # noqa: ASYNC109 (a time-out is a result here, and everything inside must be dead by then)
-        limits: Limits = DEFAULT,
+        limits: ResourceLimits = DEFAULT,
     ) -> Completed:
         """Run a program in `directory`, seen as /workspace, and wait for its end or the time-out.
 
@@ -92,10 +92,10 @@ class Sandbox:
         """
         if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
             raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
-        place = Place(directory, writable, environment or running_environment(), variables)
+        place = Layout(directory, writable, environment or running_environment(), variables)
         started = time.monotonic()
         launched = await self._start(place, argv, limits)
-        kept = Kept(limits.output)
+        kept = BoundedOutput(limits.output)
         stopped, code = await _finish(launched, kept, directory if writable else None, timeout, limits)
         if code is None and not stopped:
             raise unavailable(kept.output())
@@ -124,7 +124,7 @@ class Sandbox:
         group.remove()
         return frozenset(group.folders)
 
-    async def _start(self, place: Place, argv: Sequence[str], limits: Limits) -> Launched:
+    async def _start(self, place: Layout, argv: Sequence[str], limits: ResourceLimits) -> Launched:
         version = await self.version()
         with Given() as given:
             files = {name: int(given.holding(text.encode())) for name, text in FILES.items()}
@@ -139,7 +139,7 @@ class Sandbox:
                 raise
 
 
-class Kept:
+class BoundedOutput:
     """The first and the last part of an output, never more than the limit in memory."""
 
     def __init__(self, limit: int) -> None:
@@ -177,7 +177,7 @@ _REASONS = {
 
 
 async def _finish(
-    launched: Launched, kept: Kept, watched: Path | None, limit: timedelta, limits: Limits
+    launched: Launched, kept: BoundedOutput, watched: Path | None, limit: timedelta, limits: ResourceLimits
 ) -> tuple[str, int | None]:
     """Collect output until the end, the time-out or a full disk; then nothing inside is alive. Why stopped, and the code."""
     collecting = asyncio.create_task(_collect(launched, kept))
@@ -186,6 +186,7 @@ async def _finish(
         done, _ = await asyncio.wait({collecting, filling}, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
     finally:
         filling.cancel()
+        # To its end, also where the caller is cancelled: no process of the command may be left when this returns.
         code = await to_its_end(_end(launched, collecting))
     return "" if collecting in done else "disk" if filling in done else "time", code
 
@@ -196,16 +197,17 @@ async def _end(launched: Launched, collecting: "asyncio.Task[None]") -> int | No
     return await launched.reap()
 
 
-async def _collect(launched: Launched, kept: Kept) -> None:
+async def _collect(launched: Launched, kept: BoundedOutput) -> None:
     stream = launched.process.stdout
     assert stream is not None, "started with a pipe"
     while data := await stream.read(1 << 16):
         kept.add(data)
 
 
-async def _disk_full(directory: Path | None, limits: Limits) -> None:
+async def _disk_full(directory: Path | None, limits: ResourceLimits) -> None:
     """Returns when the disk below a writable folder has less room than the limit keeps free."""
     if directory is None:
+        # Nothing to watch: this never ends the command, it is only cancelled with it.
         await asyncio.Event().wait()
         return
     while True:

@@ -12,7 +12,7 @@ from typing import Self
 
 from activities.sandbox import seccomp
 from activities.sandbox.layout import USER
-from activities.sandbox.limits import Group, Limits, apply
+from activities.sandbox.limits import Group, ResourceLimits, apply
 from contracts.errors import Misconfigured
 
 START_SECONDS = 30.0
@@ -62,6 +62,7 @@ class Launched:
         text = b"".join(iter(lambda: os.read(self.status, 4096), b""))
         for descriptor in (self.first, self.status):
             os.close(descriptor)
+        # A killed process is in its group until the kernel has let go of it, which is moments later.
         for _ in range(200):
             if self.group.remove():
                 break
@@ -97,7 +98,7 @@ class Given:
 
 
 async def launch(
-    bubblewrap: Path, options: Sequence[str], argv: Sequence[str], given: Given, limits: Limits, group: Group
+    bubblewrap: Path, options: Sequence[str], argv: Sequence[str], given: Given, limits: ResourceLimits, group: Group
 ) -> Launched:
     """Start `argv` under bubblewrap, with the descriptors in `given` that the options name.
 
@@ -120,6 +121,7 @@ async def launch(
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
+        # Without its limits nothing may run: it is as good as no sandbox.
         if isinstance(error, OSError):
             raise SandboxUnavailable(f"the command's limits could not be set ({error}), so it is not run") from None
         raise
@@ -157,7 +159,7 @@ async def _spawn(
             ) from None
 
 
-async def _bind(process: asyncio.subprocess.Process, status: int, limits: Limits, group: Group) -> int:
+async def _bind(process: asyncio.subprocess.Process, status: int, limits: ResourceLimits, group: Group) -> int:
     """Put the sandbox's first process, which waits, under its limits. Its descriptor. Raises `SandboxUnavailable`."""
     line = b""
     try:
@@ -173,6 +175,7 @@ async def _bind(process: asyncio.subprocess.Process, status: int, limits: Limits
             f"bubblewrap did not start within {START_SECONDS:.0f} s; see how busy this machine is"
         ) from None
     child = int(json.loads(line)["child-pid"])
+    # A descriptor and not a number, which another process can have by the time somebody kills it.
     first = os.pidfd_open(child)
     try:
         apply(child, limits, group.folders)

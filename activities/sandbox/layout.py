@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True)
-class Place:
+class Layout:
     """Where a command runs: the folder, whether it may change it, the interpreter's folder, and extra variables."""
 
     directory: Path
@@ -38,7 +38,7 @@ class Place:
     variables: Mapping[str, str]
 
 
-def mounts(place: Place, files: Mapping[str, int], scratch: int) -> list[str]:
+def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
     """Bubblewrap's options for this place. `files` maps each name of `FILES` to a descriptor that holds its text.
 
     Raises `Misconfigured` when the folder or the environment cannot be used.
@@ -63,7 +63,7 @@ def mounts(place: Place, files: Mapping[str, int], scratch: int) -> list[str]:
     return [*options, "--remount-ro", "/", "--chdir", WORKSPACE]
 
 
-def variables(place: Place) -> list[str]:
+def variables(place: Layout) -> list[str]:
     """Bubblewrap's options for a fixed environment plus the extra variables. Raises `Misconfigured` for one it refuses."""
     values = {
         "PATH": f"{place.environment}/bin:/usr/local/bin:/usr/bin:/bin",

@@ -17,7 +17,7 @@ _DYING = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """What one command may use. Sizes are in bytes.
 
     `processes` and `memory` count the whole group where a cgroup can be made, else `memory` is address space per process.
@@ -36,7 +36,7 @@ class Limits:
     files_left: int = 10_000
 
 
-DEFAULT = Limits()
+DEFAULT = ResourceLimits()
 
 Controller = Literal["pids", "memory"]
 
@@ -71,7 +71,7 @@ class Cgroups:
         self._numbers = count(1)
         self._sweep()
 
-    def make(self, limits: Limits) -> Group:
+    def make(self, limits: ResourceLimits) -> Group:
         """A new group with these limits. Controllers that cannot be used here are left out."""
         group = Group()
         number = next(self._numbers)
@@ -80,6 +80,7 @@ class Cgroups:
                 folder = parent / f"baton-{os.getpid()}-{number}"
                 if _set(folder, controller, limits):
                     group.folders[controller] = folder
+                    # What worked once is not looked for again; what never did is not tried again.
                     self._parents[controller] = [parent]
                     break
             else:
@@ -95,7 +96,7 @@ class Cgroups:
                     _clear(folder)
 
 
-def apply(process: int, limits: Limits, grouped: Container[str]) -> None:
+def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None:
     """Bind a waiting process to the limits of each process, before it has run anything of the command.
 
     `grouped` names what a cgroup limits already. The number of processes counts from here: outside it counts all of the
@@ -110,6 +111,7 @@ def apply(process: int, limits: Limits, grouped: Container[str]) -> None:
     if "pids" not in grouped:
         values[resource.RLIMIT_NPROC] = limits.processes
     if "memory" not in grouped:
+        # Of each process, where no cgroup counts them together: better than no limit.
         values[resource.RLIMIT_AS] = limits.memory
     for kind, value in values.items():
         hard = resource.prlimit(process, kind)[1]
@@ -129,7 +131,7 @@ def _clear(folder: Path) -> None:
         sleep(0.01)
 
 
-def _set(folder: Path, controller: Controller, limits: Limits) -> bool:
+def _set(folder: Path, controller: Controller, limits: ResourceLimits) -> bool:
     files = {
         "pids": {"pids.max": limits.processes},
         "memory": {"memory.max": limits.memory, "memory.swap.max": 0, "memory.oom.group": 1},

@@ -11,7 +11,7 @@ from typing import Any
 
 from activities.sandbox import Completed, Sandbox
 from activities.sandbox.launch import unavailable
-from activities.sandbox.limits import DEFAULT, MIB, Limits
+from activities.sandbox.limits import DEFAULT, MIB, ResourceLimits
 
 _TIMEOUT = timedelta(seconds=60)
 _PROCESSES = 24
@@ -28,7 +28,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Level:
+class Isolation:
     """What the sandbox holds on this machine. `complete` means: all of it."""
 
     bubblewrap: str
@@ -40,11 +40,11 @@ class Level:
         return all(fact.holds for fact in self.facts)
 
 
-async def probe(sandbox: Sandbox) -> Level:
+async def probe(sandbox: Sandbox) -> Isolation:
     """Run a few commands that try what a hostile one would, and say what held. Raises `SandboxUnavailable`."""
     version = ".".join(str(part) for part in await sandbox.version())
     seen = await _seen(sandbox)
-    return Level(version, (*_walls(seen), _owner(), await _processes(sandbox), await _memory(sandbox)))
+    return Isolation(version, (*_walls(seen), _owner(), await _processes(sandbox), await _memory(sandbox)))
 
 
 async def _seen(sandbox: Sandbox) -> dict[str, Any]:
@@ -92,7 +92,7 @@ async def _memory(sandbox: Sandbox) -> Fact:
     return Fact("memory", done.exit_code != 0, f"limited by {by}")
 
 
-async def _try(sandbox: Sandbox, script: str, limits: Limits) -> Completed:
+async def _try(sandbox: Sandbox, script: str, limits: ResourceLimits) -> Completed:
     with tempfile.TemporaryDirectory(prefix="baton-probe-") as folder:
         return await sandbox.run(
             ["python3", "-I", "-c", script], directory=Path(folder), writable=False, timeout=_TIMEOUT, limits=limits

@@ -1,7 +1,7 @@
 """What a tool is: argument model, result model and function, side by side."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,11 +9,15 @@ from contracts.base import Contract
 from contracts.errors import BatonError, ContractViolation
 
 if TYPE_CHECKING:
+    from activities.repositories.check_run import Ran
     from activities.sandbox import Sandbox
     from ledger.db import Ledger
 
 Effect = Literal["none", "workspace"]
 """What a tool changes: nothing, or files of the step's own workspace. Effects on the outside world are actions, not tools."""
+
+RunCheck = Callable[[], Awaitable["Ran"]]
+"""Runs the declared check. Raises `ToolProblem` where it cannot be run."""
 
 RESULT_LIMIT = 32 * 1024
 """Characters of a tool result that a model may see. Tools cut before and say so; this is the last line."""
@@ -48,8 +52,8 @@ class ToolOutcome:
 class ToolContext:
     """What a tool may touch in this call: one workspace, this run's part of the ledger, the sandbox.
 
-    `workspace` is None for an agent that has none; `settings` carries what the pipeline declared for the step
-    (for example the check's command line).
+    `workspace` is None for an agent that has none. `check` runs the step's declared check on the workspace as it is now; None
+    where none was declared.
     """
 
     trace: str
@@ -58,7 +62,7 @@ class ToolContext:
     workspace: Path | None = None
     ledger: "Ledger | None" = None
     sandbox: "Sandbox | None" = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    check: "RunCheck | None" = None
 
     def root(self) -> Path:
         """The workspace's folder. Raises `ToolProblem` where the step has none."""

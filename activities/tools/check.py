@@ -1,13 +1,10 @@
 """The tool that runs the step's declared check on the workspace as it is now."""
 
-from collections.abc import Awaitable, Callable
-
-from activities.repositories.checks import Ran
 from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from contracts.base import Contract
 
 
-class RunChecks(Contract):
+class CheckArguments(Contract):
     """No arguments: what is run was declared when the run started."""
 
 
@@ -22,11 +19,10 @@ class ChecksRan(Contract):
     end_of_output: str
 
 
-async def _run(context: ToolContext, _: RunChecks) -> ToolOutcome:
-    run: Callable[[], Awaitable[Ran]] | None = context.settings.get("check")
-    if run is None:
+async def _run(context: ToolContext, _: CheckArguments) -> ToolOutcome:
+    if context.check is None:
         raise ToolProblem("no check was declared for this run, so there is none to run")
-    ran = await run()
+    ran = await context.check()
     result = ChecksRan(
         command=ran.command,
         exit_code=ran.exit_code,
@@ -35,13 +31,14 @@ async def _run(context: ToolContext, _: RunChecks) -> ToolOutcome:
         failures=ran.failures[:50],
         end_of_output=ran.tail,
     )
+    # All of the output, although the result shows its end: evidence may quote any of it.
     return ToolOutcome(result, (Source("check output", ran.output),))
 
 
 RUN_CHECKS = Tool(
     "run_checks",
     "Run the declared check on a copy of your workspace as it is now, in a sandbox without network.",
-    RunChecks,
+    CheckArguments,
     ChecksRan,
     _run,
 )

@@ -3,7 +3,7 @@
 import re
 from typing import NoReturn
 
-from activities.tools.patches import FilePatch, Hunk, Kind, PatchProblem
+from activities.tools.hunks import FilePatch, Hunk, PatchKind, PatchProblem
 from contracts.text import one_line, quoted
 
 _HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
@@ -53,8 +53,8 @@ class _Reader:
             self._refuse(f"{path} has no hunks; a hunk begins with '@@ -1,3 +1,4 @@'")
         return FilePatch(path, kind, tuple(hunks), executable)
 
-    def _path(self, old: str, new: str) -> tuple[str, Kind]:
-        kind: Kind = "create" if old == "/dev/null" else "delete" if new == "/dev/null" else "modify"
+    def _path(self, old: str, new: str) -> tuple[str, PatchKind]:
+        kind: PatchKind = "create" if old == "/dev/null" else "delete" if new == "/dev/null" else "modify"
         if old in ("", "/dev/null") and new in ("", "/dev/null"):
             self._refuse("it names no file in '---' and '+++'")
         if kind == "create":

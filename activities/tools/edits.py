@@ -8,9 +8,9 @@ from pydantic import Field
 
 from activities.files import paths
 from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
-from activities.tools.applying import APPLY_PATCH
 from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
-from activities.tools.compare import closest_line, find_alike
+from activities.tools.near_misses import closest_line, find_alike
+from activities.tools.patches import APPLY_PATCH
 from contracts.base import Contract
 from contracts.text import one_line, quoted
 

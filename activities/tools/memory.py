@@ -13,7 +13,7 @@ class Nothing(Contract):
     """No arguments."""
 
 
-class RunState(Contract):
+class RunPosition(Contract):
     """Where the run is."""
 
     run: str
@@ -87,7 +87,7 @@ def _ledger(context: ToolContext) -> Ledger:
 async def _run_state(context: ToolContext, _: Nothing) -> ToolOutcome:
     row = await _ledger(context).read(runs.find, context.trace)
     return ToolOutcome(
-        RunState(
+        RunPosition(
             run=row.workflow_id,
             pipeline=row.pipeline,
             state=row.state,
@@ -117,6 +117,7 @@ async def _list_handoffs(context: ToolContext, _: Nothing) -> ToolOutcome:
 
 async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutcome:
     ledger = _ledger(context)
+    # Only what this run has read or made: a digest alone would open any artifact of any run.
     known = {digest for _, _, digest in await ledger.read(artifacts.seen_in, context.trace)}
     if asked.id in known:
         data = await ledger.read(artifacts.get, ledger.files, asked.id)
@@ -124,6 +125,7 @@ async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutco
         data = (await ledger.read(handoffs.get, asked.id)).stored()
     else:
         raise ToolProblem(f"this run has nothing under {asked.id[:80]!r}; list_handoffs shows what there is")
+    # Shorter than a result may be, so that the rest of the JSON has room.
     text = for_model(data.decode(errors="replace"), RESULT_LIMIT - 1000)
     return ToolOutcome(ArtifactText(id=asked.id, text=text), (Source(f"artifact {asked.id[:12]}", data),))
 
@@ -147,7 +149,7 @@ async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:
     )
 
 
-RUN_STATE = Tool("run_state", "Where this run is: state, stage, what it waits for.", Nothing, RunState, _run_state)
+RUN_STATE = Tool("run_state", "Where this run is: state, stage, what it waits for.", Nothing, RunPosition, _run_state)
 LIST_HANDOFFS = Tool("list_handoffs", "The handoffs and artifacts of this run so far.", Nothing, Handoffs, _list_handoffs)
 READ_ARTIFACT = Tool("read_artifact", "Read one artifact or handoff of this run.", ReadArtifact, ArtifactText, _read_artifact)
 LIST_DECISIONS = Tool("list_decisions", "What people decided in this run.", Nothing, Decisions, _list_decisions)

@@ -1,144 +1,171 @@
-"""Unified diffs: read strictly, applied exactly. Pure: text and bytes in, bytes out.
+"""Applying a patch to a workspace: every file of it, or nothing."""
 
-A hunk is placed where its old lines stand character by character, at the line it names or, if that is not so, at the only
-place within `OFFSET` lines. Nothing is ever placed by likeness, and nothing without any line to recognise the place by.
-"""
-
+import asyncio
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from activities.tools.compare import difference
-from contracts.errors import BatonError
-from contracts.text import quoted
+from pydantic import Field
 
-OFFSET = 100
-"""How many lines away from where it says a hunk may be found."""
+from activities.files import paths
+from activities.files.paths import PathRefused
+from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
+from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.diffs import parse
+from activities.tools.hunks import FilePatch, PatchProblem, apply_hunks, lines_of
+from contracts.base import Contract
+from contracts.text import one_line
 
-_PROBLEMS = 19
-_LOOKED_AT = 5_000
+PATCH_LIMIT = 1_000_000
+"""Characters of a patch."""
 
-Kind = Literal["create", "modify", "delete"]
+PATCHED_FILES = 50
+"""Files that one patch may change."""
 
-
-class PatchProblem(BatonError):
-    """The patch does not fit. Read the files again and send one that does; nothing was changed."""
-
-
-@dataclass(frozen=True)
-class Hunk:
-    """Old lines and new lines with their line ends; `context` of them stand in both.
-
-    `old_at` is the index in the old file that the header names.
-    """
-
-    number: int
-    old_at: int
-    old: tuple[bytes, ...]
-    new: tuple[bytes, ...]
-    context: int
+_PROBLEMS_SHOWN = 20
 
 
-@dataclass(frozen=True)
-class FilePatch:
-    """What a patch does to one file."""
+class ApplyPatch(Contract):
+    """A unified diff."""
 
-    path: str
-    kind: Kind
-    hunks: tuple[Hunk, ...]
-    executable: bool = False
-
-
-def apply_hunks(patch: FilePatch, data: bytes) -> bytes:
-    """The file after the patch. Raises `PatchProblem` naming the hunks that do not fit and what stands there."""
-    changed, problems = _applied(patch, data)
-    if not problems:
-        return changed
-    if not _applied(_reversed(patch), data)[1]:
-        # Where a hunk only takes lines away, its context alone proves little, so the misfit is told as well.
-        if all(len(hunk.new) > hunk.context for hunk in patch.hunks):
-            raise PatchProblem(f"{patch.path}: already applied: what the patch makes stands in the file; leave this file out")
-        problems.append(f"{patch.path}: or already applied: what the patch leaves stands in the file")
-    raise PatchProblem("\n".join(problems))
-
-
-def _applied(patch: FilePatch, data: bytes) -> tuple[bytes, list[str]]:
-    lines = lines_of(data)
-    made: list[bytes] = []
-    problems: list[str] = []
-    done = drift = 0
-    for hunk in patch.hunks:
-        at = _place(hunk, lines, done, hunk.old_at + drift)
-        problem = at if isinstance(at, str) else _open_end(hunk, at + len(hunk.old), lines)
-        if isinstance(at, str) or problem:
-            problems.append(f"{patch.path}, hunk {hunk.number}: {problem}")
-            if len(problems) == _PROBLEMS:
-                return data, [*problems, f"{patch.path}: what follows hunk {hunk.number} was not looked at, there may be more"]
-            continue
-        made += lines[done:at] + list(hunk.new)
-        done, drift = at + len(hunk.old), at - hunk.old_at
-    return b"".join(made + lines[done:]), problems
-
-
-def lines_of(data: bytes) -> list[bytes]:
-    """Lines with their ends; only \\n ends a line."""
-    pieces = data.split(b"\n")
-    last = pieces.pop()
-    return [piece + b"\n" for piece in pieces] + ([last] if last else [])
-
-
-def _reversed(patch: FilePatch) -> FilePatch:
-    drift, hunks = 0, []
-    for hunk in patch.hunks:
-        hunks.append(Hunk(hunk.number, hunk.old_at + drift, hunk.new, hunk.old, hunk.context))
-        drift += len(hunk.new) - len(hunk.old)
-    return FilePatch(patch.path, patch.kind, tuple(hunks))
-
-
-def _place(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> int | str:
-    """Index of the line where the hunk belongs, or why there is none."""
-    if not hunk.old:
-        if not lines:
-            return 0
-        return "it names no line that stands in the file; add context lines (starting with a space) around what it inserts"
-    if earliest <= expected and _fits(hunk, lines, expected):
-        return expected
-    near = range(max(earliest, expected - OFFSET), min(len(lines), expected + OFFSET) + 1)
-    places = [at for at in near if _fits(hunk, lines, at)]
-    if len(places) == 1:
-        return places[0]
-    if places:
-        shown = ", ".join(str(at + 1) for at in places[:10])
-        return (
-            f"its old lines do not stand at line {expected + 1}, but at lines {shown}; correct the line number or add context"
-        )
-    return _misfit(hunk, lines, earliest, expected)
-
-
-def _fits(hunk: Hunk, lines: list[bytes], at: int) -> bool:
-    return at >= 0 and lines[at : at + 1] == [hunk.old[0]] and tuple(lines[at : at + len(hunk.old)]) == hunk.old
-
-
-def _misfit(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> str:
-    """Why the hunk does not fit: it stands elsewhere, or the first line that differs and what is there instead."""
-    around = range(max(0, expected - _LOOKED_AT), min(len(lines), expected + _LOOKED_AT))
-    elsewhere = next((at for at in around if _fits(hunk, lines, at)), None)
-    if elsewhere is not None:
-        why = "before the end of the hunk above it" if elsewhere < earliest else f"more than {OFFSET} lines away"
-        return f"its old lines stand at line {elsewhere + 1}, {why}; put the hunks in order and correct the line numbers"
-    expected = max(expected, 0)
-    offset = next((i for i, line in enumerate(hunk.old) if lines[expected + i : expected + i + 1] != [line]), 0)
-    wanted = hunk.old[offset].decode(errors="replace")
-    if expected + offset >= len(lines):
-        return f"line {expected + offset + 1} should be {quoted(wanted, 200)}, but the file ends after line {len(lines)}"
-    stands = lines[expected + offset].decode(errors="replace")
-    why = difference(wanted, stands)
-    return f"line {expected + offset + 1} should be {quoted(wanted, 200)}, but {quoted(stands, 200)} stands there" + (
-        f" (they differ in {why})" if why else ""
+    patch: str = Field(
+        max_length=PATCH_LIMIT,
+        description="unified diff over one or more files: '--- a/PATH', '+++ b/PATH', hunks with context lines. "
+        "'--- /dev/null' creates, '+++ /dev/null' deletes",
     )
 
 
-def _open_end(hunk: Hunk, end: int, lines: list[bytes]) -> str:
-    """A problem where the hunk's last new line has no line end although more of the file follows it."""
-    if hunk.new and not hunk.new[-1].endswith(b"\n") and end < len(lines):
-        return f"it ends with '\\ No newline at end of file', but line {end + 1} follows; take that line out"
-    return ""
+class FilePatched(Contract):
+    """What the patch did to one file."""
+
+    path: str
+    outcome: Literal["created", "modified", "deleted"]
+    lines_added: int
+    lines_removed: int
+
+
+class PatchApplied(Contract):
+    """Every file that the patch names."""
+
+    files: tuple[FilePatched, ...]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One file before and after; None where there is none."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+    mode: int | None
+
+
+async def _apply_patch(context: ToolContext, asked: ApplyPatch) -> ToolOutcome:
+    return await asyncio.to_thread(_patch, context.root(), asked.patch)
+
+
+def _patch(root: Path, text: str) -> ToolOutcome:
+    try:
+        files = parse(text)
+    except PatchProblem as error:
+        raise ToolProblem(f"{error}; nothing was changed") from None
+    if len(files) > PATCHED_FILES:
+        raise ToolProblem(f"the patch changes {len(files)} files; at most {PATCHED_FILES} at a time; nothing was changed")
+    with CHANGING:
+        # All in memory first: a hunk that does not fit is found before any file is touched.
+        changes = _changes(root, files)
+        _write_all(root, changes)
+    return ToolOutcome(PatchApplied(files=tuple(_patched(one) for one in files)))
+
+
+def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
+    """Every file's change, made in memory. Raises `ToolProblem` with all that does not fit, over all files."""
+    changes: list[_Change] = []
+    problems: list[str] = []
+    for one in files:
+        try:
+            with problems_named(root, one.path):
+                changes.append(_change(root, one))
+            # A second patch of one file would be made of what stands there now, and undo the first.
+            if changes[-1].path in {earlier.path for earlier in changes[:-1]}:
+                raise PatchProblem(f"{one.path} is named twice; put all its hunks under one '---' and '+++'")
+        except (ToolProblem, PatchProblem) as error:
+            problems += [one_line(line, 700) for line in str(error).split("\n")]
+    if problems:
+        more = f"\nand {len(problems) - _PROBLEMS_SHOWN} more" if len(problems) > _PROBLEMS_SHOWN else ""
+        raise ToolProblem("nothing was changed:\n" + "\n".join(problems[:_PROBLEMS_SHOWN]) + more)
+    return changes
+
+
+def _change(root: Path, patch: FilePatch) -> _Change:
+    path = paths.validate(patch.path)
+    found = existing(root, path)
+    if patch.kind == "create":
+        made = apply_hunks(patch, b"")
+        if found is not None:
+            same = found.st_size == len(made) and equal(root, path, made)
+            what = "already applied: it stands there with this content" if same else "it exists already with other content"
+            raise PatchProblem(f"{path} cannot be created: {what}")
+        return _Change(path, None, made, 0o755 if patch.executable else None)
+    if found is None:
+        raise FileNotFoundError
+    before = paths.read_file(root, path, FILE_LIMIT)
+    after = apply_hunks(patch, before)
+    if patch.kind == "delete" and after:
+        raise PatchProblem(f"{path} cannot be deleted: {len(lines_of(after))} lines of it are not in the patch")
+    return _Change(path, before, None if patch.kind == "delete" else after, stat.S_IMODE(found.st_mode))
+
+
+def _write_all(root: Path, changes: list[_Change]) -> None:
+    """Make all changes, or put back those that were made and raise `ToolProblem`."""
+    done: list[_Change] = []
+    for change in changes:
+        try:
+            with problems_named(root, change.path):
+                _put(root, change.path, change.after, change.mode)
+        except ToolProblem as error:
+            kept = [one.path for one in reversed(done) if not _put_back(root, one)]
+            state = f"these could not be put back: {', '.join(kept)}" if kept else "nothing was changed"
+            raise ToolProblem(f"{error}; {state}") from None
+        done.append(change)
+
+
+def _put(root: Path, path: str, data: bytes | None, mode: int | None) -> None:
+    if data is None:
+        paths.remove_file(root, path)
+        return
+    paths.make_parents(root, path)
+    paths.write_file(root, path, data, mode)
+
+
+def _put_back(root: Path, change: _Change) -> bool:
+    try:
+        _put(root, change.path, change.before, change.mode)
+    except (OSError, PathRefused):
+        return False
+    return True
+
+
+def _patched(patch: FilePatch) -> FilePatched:
+    outcome: dict[str, Literal["created", "modified", "deleted"]] = {
+        "create": "created",
+        "modify": "modified",
+        "delete": "deleted",
+    }
+    return FilePatched(
+        path=one_line(patch.path, PATH_SHOWN),
+        outcome=outcome[patch.kind],
+        lines_added=sum(len(hunk.new) - hunk.context for hunk in patch.hunks),
+        lines_removed=sum(len(hunk.old) - hunk.context for hunk in patch.hunks),
+    )
+
+
+APPLY_PATCH = Tool(
+    "apply_patch",
+    "Apply a unified diff to the workspace: all of it, or nothing if one hunk does not fit exactly.",
+    ApplyPatch,
+    PatchApplied,
+    _apply_patch,
+    "workspace",
+)

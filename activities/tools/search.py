@@ -13,7 +13,7 @@ from activities.files import paths
 from activities.files.paths import Entry, PathRefused
 from activities.tools.access import PATH_SHOWN, git_part, problems_named
 from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
-from activities.tools.matching import STEP_SECONDS, Found, Matcher, PatternRefused, PatternTooSlow
+from activities.tools.matcher import STEP_SECONDS, Found, Matcher, PatternRefused, PatternTooSlow
 from contracts.base import Contract
 from contracts.text import one_line, weight
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from contracts.agents import Choice, Risk, When
+from contracts.agents import Choice, When
 from contracts.away import ModelsAway
 from contracts.breakers import Breakers
-from contracts.errors import BatonError, Misconfigured
+from contracts.errors import BatonError
 from ledger.db import from_us
 
 PROBING = 5_000_000
@@ -20,8 +20,6 @@ PROBING = 5_000_000
 
 PERSON_NEEDED = frozenset({"authentication", "credit", "permission", "not_found", "drift"})
 """Kinds of errors that no waiting mends."""
-
-LEVELS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
 class Unfit(BatonError):
@@ -32,12 +30,15 @@ class ProbeTaken(BatonError):
     """Somebody else tries this model just now; what comes of it decides for all."""
 
 
+Why = Literal["outage", "rate", "refused", "unfit"]
+
+
 @dataclass(frozen=True)
 class Passed:
     """A choice that was passed over: why, and until when there is no use in asking it (0: it is not away)."""
 
     model: str
-    kind: Literal["outage", "rate", "refused", "unfit"]
+    kind: Why
     why: str
     until: int = 0
 
@@ -103,6 +104,7 @@ def standing(names: Iterable[str], rows: Mapping[str, Any], who: str, now: int) 
             continue
         if row.state == "open" and row.until > now:
             return Standing(row.until, row.reason)
+        # Another call tries it, and what comes of that decides for everybody: looked at again soon.
         if row.state == "half_open" and row.probe_until > now and row.probe != who:
             return Standing(min(row.probe_until, now + PROBING), row.reason)
         probes.append(name)
@@ -135,18 +137,3 @@ def away(passed: Sequence[Passed], settings: Breakers, now: int) -> ModelsAway |
     why = "; ".join(f"{one.model}: {one.why}" for one in passed)[:2000]
     assert soonest.kind != "unfit"
     return ModelsAway(kind=soonest.kind, until=from_us(max(soonest.until, now)), why=why, patience=patience)
-
-
-def good_enough(choices: Sequence[Choice], minimum: Mapping[Risk, int], risk: Risk, model_class: str) -> tuple[Choice, ...]:
-    """The choices that a class allows for what is at stake. A minimum for a lower risk counts for every higher one.
-
-    Raises `Misconfigured` where none is left.
-    """
-    least = max((minimum.get(level, 0) for level in LEVELS[: LEVELS.index(risk) + 1]), default=0)
-    left = tuple(one for one in choices if one.quality >= least)
-    if choices and not left:
-        raise Misconfigured(
-            f"class {model_class!r} demands quality {least} for {risk} risk, and no choice of it that can be reached has that; "
-            "add one to routes.toml, set the key of its provider, or lower [minimum]"
-        )
-    return left

@@ -48,11 +48,13 @@ def shortened(chain: Sequence[Row[Any]], results: Results, target: int | None) -
     start, fresh = 0, 0
     for at, row in enumerate(chain):
         upto = at + 1 - WHOLE
+        # By what the provider counted for the call itself; a reply without usage is estimated, the same way every time.
         if upto <= start or (row.tokens_in or _estimate(chain[:at], results, start)) < target:
             continue
         if sum(len(one.body) for one in _long(chain[start:upto], results)) * WORTH < target * CHARACTERS_PER_TOKEN:
             continue
         start, fresh = upto, start if at == len(chain) - 1 else upto
+    # `fresh` is where the newest call has moved the start: only that is new to the artifact store and to the feed.
     hidden = frozenset((row.turn, row.position) for row in _long(chain[:start], results))
     return Shortened(hidden, tuple(_long(chain[fresh:start], results)))
 
@@ -81,5 +83,6 @@ def keep(connection: Connection, files: Path, run: RunRef, made: Shortened) -> N
     """Make what is replaced from now on readable under its reference. Doing it again changes nothing."""
     for row in made.fresh:
         kept = artifacts.put(connection, files, row.body.encode(), "application/json")
+        # What the result had read came from outside; the result itself says it in other words.
         untrusted = bool(json.loads(row.artifacts))
         artifacts.note_seen(connection, run.trace, run.path, kept.digest, f"result of {row.name}", untrusted=untrusted)

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+from activities.turns import lines
 from contracts.conversation import Usage
 from contracts.errors import BatonError
 from contracts.growth import Growth
@@ -28,20 +28,20 @@ class GrowthHeld(BatonError):
 
 
 @dataclass(frozen=True)
-class Size:
+class StepSize:
     """How large a step is: its largest context, and all its tokens."""
 
     context: int = 0
     tokens: int = 0
 
-    def after(self, usage: Usage) -> "Size":
+    def after(self, usage: Usage) -> "StepSize":
         """The same step with one call more."""
-        return Size(max(self.context, usage.input), self.tokens + usage.input + usage.output)
+        return StepSize(max(self.context, usage.input), self.tokens + usage.input + usage.output)
 
 
-def size_of(chain: Sequence[Row[Any]]) -> Size:
+def size_of(chain: Sequence[Row[Any]]) -> StepSize:
     """The size of a stored conversation."""
-    return Size(
+    return StepSize(
         max((row.tokens_in for row in chain), default=0),
         sum(row.tokens_in + row.tokens_out for row in chain),
     )
@@ -54,7 +54,7 @@ class Bounds:
     rules: Growth
     usual: Usual
 
-    def over(self, size: Size) -> dict[str, str]:
+    def over(self, size: StepSize) -> dict[str, str]:
         """The rules that this size breaks, each with its sentence."""
         found = {}
         for name, what, now, median in (
@@ -67,24 +67,16 @@ class Bounds:
                 found[name] = f"{what.format(now)}: {more}"
         return found
 
-    def held(self, size: Size) -> str:
+    def held(self, size: StepSize) -> str:
         """Why the step is held before its next call; "" where it goes on."""
         return "; ".join(why for name, why in self.over(size).items() if getattr(self.rules, name) == "hold")
 
-    def alerts(self, run: RunRef, actor: str, before: Size, usage: Usage) -> list[Note]:
+    def alerts(self, run: RunRef, actor: str, before: StepSize, usage: Usage) -> list[Note]:
         """The lines for what this call made unusual, once for a step and rule."""
+        # Told once: a step that was over the bound before this call has had its line.
         already = self.over(before)
         return [
-            Note(
-                key=f"growth:{run.trace}/{run.path}/{name}",
-                at=datetime.now(UTC),
-                stage=run.path,
-                actor=actor,
-                did="is unusually large" if name == "context" else "uses unusually many tokens",
-                why=why,
-                next="a person decides before its next call" if getattr(self.rules, name) == "hold" else "the step goes on",
-                importance="alert",
-            )
+            lines.unusually_large(run, actor, name, why, held=getattr(self.rules, name) == "hold")
             for name, why in self.over(before.after(usage)).items()
             if name not in already
         ]
@@ -103,6 +95,7 @@ class Watch:
         if self._rules.context == self._rules.tokens == "off":
             return Bounds(self._rules, Usual())
         until, bounds = self._known.get(agent_digest, (0.0, None))
+        # A monotonic clock: one that is set back must not make old medians count for hours.
         if bounds is None or until < time.monotonic():
             bounds = Bounds(self._rules, await self._ledger.read(growth.usual, agent_digest))
             if len(self._known) >= AT_HAND:

@@ -8,20 +8,21 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from activities.providers.base import ErrorKind, ProviderError
+from activities.turns import lines
 from activities.turns.choices import PERSON_NEEDED, Candidate, ProbeTaken, breakers_of
 from contracts.agents import AgentRef
 from contracts.breakers import Breakers
 from contracts.runs import Importance, Note
 from contracts.turns import CallModel
 from ledger import breakers
-from ledger.breakers import Failure, Limits, Opening
-from ledger.db import Ledger, from_us, now_us
+from ledger.breakers import Failure, Opening, Thresholds
+from ledger.db import Ledger, now_us
 
 FRESH = 1.0
 """Seconds that what was read of the breakers is believed."""
@@ -72,6 +73,7 @@ class Health:
     async def known(self) -> Mapping[str, Any]:
         """Every breaker that is not simply closed, by name; at most a second old."""
         if time.monotonic() - self._read_at >= FRESH:
+            # One read for all who find it old at the same moment: whoever waited for the lock looks again.
             async with self._reading:
                 if time.monotonic() - self._read_at >= FRESH:
                     began = time.monotonic()
@@ -105,6 +107,7 @@ class Health:
     def failed(self, connection: Connection, request: CallModel, candidate: Candidate, error: ProviderError) -> list[Note]:
         """Count a call's failure against its model or its whole provider. The lines that it is worth."""
         names = breakers_of(candidate.choice)
+        # The call's own fault says nothing about its model, so it neither counts nor keeps the probe from others.
         if error.kind in _OF_THE_CALL or not names:
             self.give_back(connection, request, candidate)
             return []
@@ -118,6 +121,7 @@ class Health:
             wait=wait,
             probe=caller(request) if name in candidate.probes else "",
         )
+        # Only the one that is to blame. Where the call was to try both breakers, the other goes back untried.
         opening = breakers.failed(connection, name, failure, self._limits(self.settings.failures), now_us())
         self.give_back(connection, request, replace(candidate, probes=tuple(one for one in candidate.probes if one != name)))
         # That a provider names a time is its ordinary way of keeping order; everything else wants somebody to look.
@@ -134,19 +138,21 @@ class Health:
         agent = agent_breaker(request.agent)
         if request.agent.scripted:
             return []
+        # The agent's own only where its step has ended well: turns in between say nothing about it.
         names = [*breakers_of(candidate.choice), *([agent] if problem == "" else [])]
         rows = self._rows  # once: this is the writer's thread, and the event loop puts others in their place
-        lines = [line for name in names if name in rows for line in _succeeded(connection, request, name, rows[name])]
+        told = [line for name in names if name in rows for line in _succeeded(connection, request, name, rows[name])]
         if not problem:
-            return lines
+            return told
+        # What was read is old from here on, but the transaction has not been committed yet: `answered_by` comes after it.
         self._wrote = True
         failure = Failure(reason=problem, probe=caller(request))
         opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())
-        return lines + _opened(request, opening, problem, "alert")
+        return told + _opened(request, opening, problem, "alert")
 
-    def _limits(self, failures: int) -> Limits:
+    def _limits(self, failures: int) -> Thresholds:
         own = self.settings
-        return Limits(failures, own.window, own.cooldown, own.longest)
+        return Thresholds(failures, own.window, own.cooldown, own.longest)
 
 
 def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) -> list[Note]:
@@ -157,33 +163,16 @@ def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) 
         closed = breakers.succeeded(connection, name, caller(request), now_us())
     if not closed or row.state == "closed":
         return []
-    since = f"it was open since {from_us(row.opened_at):%Y-%m-%d %H:%M:%S} UTC: {row.reason}"
-    return [_line(request, f"breaker/{name}/{row.opened_at}/closed", f"{name} works again", since, "it is used as before")]
+    return [lines.breaker_closed(request.run, name, row.opened_at, row.reason)]
 
 
 def _opened(request: CallModel, opening: Opening | None, reason: str, importance: Importance) -> list[Note]:
     """One alert for an outage, however many calls fail; none where a probe found what was known.
 
-    What began as a detail becomes one when it lasts. Its key is that of an alert at the beginning, so no outage has both.
+    What began as a detail becomes one when it lasts.
     """
     if opening is None or opening.times not in (1, _LONG):
         return []
-    still, importance = ("still ", "alert") if opening.times == _LONG else ("", importance)
-    following = f"it is left alone until {from_us(opening.until):%H:%M:%S} UTC, then tried with one call (`baton models`)"
-    if reason.partition(":")[0] in PERSON_NEEDED:
-        following += "; this needs a person, waiting does not mend it"
-    key = f"breaker/{opening.name}/{opening.opened_at}" + ("" if importance == "alert" else "/named")
-    return [_line(request, key, f"{opening.name} is {still}left alone", reason, following, importance)]
-
-
-def _line(request: CallModel, key: str, did: str, why: str, following: str, importance: Importance = "overview") -> Note:
-    return Note(
-        key=key,
-        at=datetime.now(UTC),
-        stage=request.run.path,
-        actor="breaker",
-        did=did,
-        why=why[:1000],
-        next=following,
-        importance=importance,
-    )
+    again, person = opening.times == _LONG, reason.partition(":")[0] in PERSON_NEEDED
+    importance = "alert" if again else importance
+    return [lines.breaker_opened(request.run, opening, reason, importance, again=again, person=person)]

@@ -22,6 +22,7 @@ def keep_partial(
     """Keep the last thing that the agent said. None where this was no last try, it was fine, or nothing was ever said."""
     if request.finish is None or not problem:
         return None
+    # The last reply may be calls alone, which nobody runs any more.
     text = reply.text.strip() or _said_before(connection, request.head)
     if not text:
         return None

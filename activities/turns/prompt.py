@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from activities.agents.catalogue import Agent
+from activities.agents.agent import Agent
 from activities.turns.compaction import Shortened, reference
 from contracts.agents import Choice
 from contracts.base import Contract
@@ -59,6 +59,7 @@ def model_request(
         turn=len(chain),
         system=system_text(agent, task),
         messages=messages(task_text(agent, task, inputs, request.answers), chain, results, request.finish, made.hidden),
+        # Without tools for the last output: a model that still has some goes on to call them.
         tools=() if request.finish else agent.tool_specs,
         answer_name=answer_name(agent),
         answer_schema=agent.answer_schema,
@@ -80,9 +81,8 @@ def task_text(agent: Agent, task: Contract, inputs: Sequence[Handoff[Any]], answ
     """The first message: the task as JSON, then what people answered, then other agents' handoffs as labelled data."""
     blocks = [f"Task ({agent.file.takes})\n<data>\n{_data(task.model_dump(mode='json'))}\n</data>"]
     if answers:
-        blocks.append(
-            f"Answers of people to your questions\n<data>\n{_data([one.model_dump(mode='json') for one in answers])}\n</data>"
-        )
+        said = _data([one.model_dump(mode="json") for one in answers])
+        blocks.append(f"Answers of people to your questions\n<data>\n{said}\n</data>")
     return "\n\n".join([*blocks, *(_data_block(one) for one in inputs)])
 
 
@@ -122,6 +122,7 @@ def messages(
         if row.problem:
             said.extend(_repair(reply, row.problem))
         elif row.handoff:
+            # It had answered unsure, and a person has answered it: the answers stand beside the task of this call.
             said.append(UserMessage(text="Your questions have been answered, beside the task. Go on with it."))
         elif reply.calls:
             said.append(_answers(reply, results.get(row.id, ()), hidden))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from activities.agents.catalogue import Agent
+from activities.agents.agent import Agent
 from contracts.base import BODY_LIMIT, canonical
 from contracts.conversation import ModelReply
 from contracts.errors import ContractViolation
@@ -23,7 +23,7 @@ CALLS_LIMIT = 8
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """Exactly one of the three is set."""
 
     calls: tuple[TurnCall, ...] = ()
@@ -42,48 +42,49 @@ def bounded(reply: ModelReply) -> tuple[ModelReply, bytes]:
     return reply.model_copy(update={"text": shown, "calls": (), "native": None}), whole
 
 
-def judge(reply: ModelReply, agent: Agent, *, finish: bool) -> Judged:
+def judge(reply: ModelReply, agent: Agent, *, finish: bool) -> Judgement:
     """Read a reply strictly. Whatever is wrong with it is a problem with a text for the model, never an exception."""
     if reply.stop == "refusal":
-        return Judged(
+        return Judgement(
             problem="you declined to answer; if the task cannot be done, answer with outcome could_not and the reason"
         )
+    # Before its calls are looked at: one that was cut off may end in the middle of an argument.
     if reply.stop == "length":
-        return Judged(
+        return Judgement(
             problem=f"it was cut off at {agent.file.limits.output_tokens} tokens; answer shorter, or in smaller steps"
         )
     if reply.calls:
         return _judge_calls(reply, agent, finish=finish)
     if not reply.text.strip():
-        return Judged(problem="it was empty; call a tool, or give the final output")
+        return Judgement(problem="it was empty; call a tool, or give the final output")
     return _judge_answer(reply.text, agent)
 
 
-def _judge_calls(reply: ModelReply, agent: Agent, *, finish: bool) -> Judged:
+def _judge_calls(reply: ModelReply, agent: Agent, *, finish: bool) -> Judgement:
     names = {tool.name for tool in agent.tools}
     if finish:
-        return Judged(problem="no tools can be called any more; give the final output")
+        return Judgement(problem="no tools can be called any more; give the final output")
     if len(reply.calls) > CALLS_LIMIT:
-        return Judged(problem=f"it had {len(reply.calls)} tool calls; at most {CALLS_LIMIT} are run in one reply")
+        return Judgement(problem=f"it had {len(reply.calls)} tool calls; at most {CALLS_LIMIT} are run in one reply")
     for call in reply.calls:
         if call.name not in names:
-            return Judged(
+            return Judgement(
                 problem=f"there is no tool {call.name[:100]!r} for you; you have {', '.join(sorted(names)) or 'none'}"
             )
         if call.problem is not None:
-            return Judged(problem=f"the arguments of {call.name} could not be read: {call.problem}")
-    return Judged(calls=tuple(TurnCall(index=index, name=call.name) for index, call in enumerate(reply.calls)))
+            return Judgement(problem=f"the arguments of {call.name} could not be read: {call.problem}")
+    return Judgement(calls=tuple(TurnCall(index=index, name=call.name) for index, call in enumerate(reply.calls)))
 
 
-def _judge_answer(text: str, agent: Agent) -> Judged:
+def _judge_answer(text: str, agent: Agent) -> Judgement:
     try:
         answer = agent.answer_type.read_strict(unfenced(text))
     except ContractViolation as error:
-        return Judged(problem=f"the final output does not fit {agent.file.returns}: {'; '.join(error.problems)}")
+        return Judgement(problem=f"the final output does not fit {agent.file.returns}: {'; '.join(error.problems)}")
     size = len(canonical(answer.model_dump(mode="json")))
     if size > BODY_LIMIT:
-        return Judged(problem=f"the final output has {size} bytes and may have {BODY_LIMIT}; make it shorter")
-    return Judged(answer=answer)
+        return Judgement(problem=f"the final output has {size} bytes and may have {BODY_LIMIT}; make it shorter")
+    return Judgement(answer=answer)
 
 
 def unfenced(text: str) -> str:

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from activities.turns.results import Call, Started
+from activities.turns.call import Call, Started
 from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import ModelReply, ModelRequest, Usage
-from ledger import replies
+from ledger import reply_cache as stored
 from ledger.db import now_us
+from ledger.reply_cache import NewReply
 
 _APART = {"key", "occurrence", "turn", "timeout"}
 """What a request says of the run that it stands in, and of how long to wait: it does not change what a good answer is.
@@ -18,7 +19,7 @@ All else of a request counts, also what is added to it one day."""
 
 
 @dataclass(frozen=True)
-class Found:
+class KeptReply:
     """A reply of before, and the turn in which it was paid for."""
 
     reply: ModelReply
@@ -35,13 +36,13 @@ def cache_digest(lifetime: timedelta | None, project: str, agent_digest: str, ch
     return digest_of("cached-reply", project, agent_digest, choice.model, prompt.model_dump_json(exclude=_APART))
 
 
-def look_up(connection: Connection, project: str, digest: str) -> Found | None:
+def look_up(connection: Connection, project: str, digest: str) -> KeptReply | None:
     """The reply that may answer, as one that costs nothing. None where there is none, or its time is over."""
-    row = replies.find(connection, project, digest, now_us()) if digest else None
+    row = stored.find(connection, project, digest, now_us()) if digest else None
     if row is None:
         return None
     reply = ModelReply.model_validate_json(row.reply).model_copy(update={"usage": Usage(), "request_id": None})
-    return Found(reply, row.turn)
+    return KeptReply(reply, row.turn)
 
 
 def keep(connection: Connection, call: Call, started: Started, reply: ModelReply) -> None:
@@ -50,9 +51,8 @@ def keep(connection: Connection, call: Call, started: Started, reply: ModelReply
     if lifetime is None:
         return
     now = now_us()
-    replies.drop_expired(connection, now)
-    replies.keep(
-        connection,
+    stored.drop_expired(connection, now)
+    new = NewReply(
         digest=started.cache,
         project=call.request.run.project,
         agent=f"{agent.file.name}@{agent.version}",
@@ -63,3 +63,4 @@ def keep(connection: Connection, call: Call, started: Started, reply: ModelReply
         at=now,
         expires_at=now + lifetime // timedelta(microseconds=1),
     )
+    stored.keep(connection, new)

@@ -1,27 +1,20 @@
 """A call over the choices of its route: who is asked, what a failure means for the next one, and when nobody is left."""
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Iterable
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import Connection
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError
 
 from activities.providers.base import ProviderError
-from activities.turns import choices
-from activities.turns.choices import Candidate, Passed, ProbeTaken, Unfit
+from activities.turns import choices, failures
+from activities.turns.choices import Candidate, Passed, ProbeTaken, Standing, Unfit, Why
 from activities.turns.health import Health, agent_breaker, caller
-from activities.turns.replies import Judged
-from contracts.agents import Choice
 from contracts.away import ModelsAway
-from contracts.conversation import ModelReply, Usage
-from contracts.runs import Note
 from contracts.turns import CallModel
-from ledger import feed
 from ledger.db import from_us, now_us
-from ledger.money import rates, spend
-from ledger.money.rates import Rate, RateLimited, Taken
+from ledger.money.rates import RateLimited
 
 T = TypeVar("T")
 
@@ -36,10 +29,7 @@ async def over_choices(
     Raises `ApplicationError`: `ModelsAway` with the contract of that name where nobody can be asked now, a provider
     error's kind where the activity should try again or nothing helps.
     """
-    usable = [one for one in choices.ordered(request.choices, request.tried) if one.choice.provider in providers]
-    if not usable:
-        wanted = ", ".join(choice.model for choice in request.choices)
-        raise _permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")
+    usable = _usable(request, providers)
     passed: list[Passed] = []
     too_large: ProviderError | None = None
     agent = await _agents_probe(request, health, stored)
@@ -47,19 +37,15 @@ async def over_choices(
         if not choices.eligible(candidate, passed):
             continue
         choice = candidate.choice
-        found = choices.standing(choices.breakers_of(choice), await health.known(), caller(request), now_us())
+        found = await _standing(choices.breakers_of(choice), request, health)
+        # A stored turn is given back whatever the breakers say, so it is looked for before the choice is passed over.
         if found.until and not await stored():
             passed.append(choices.passed_by(choice, found))
             continue
         try:
             return await attempt(candidate.after(passed, (*found.probes, *agent)))
-        except Unfit as error:
-            passed.append(Passed(choice.model, "unfit", str(error)))
-        except RateLimited as error:
-            passed.append(Passed(choice.model, "rate", str(error), error.until))
-        except ProbeTaken as error:
-            health.outdated()
-            passed.append(Passed(choice.model, "outage", str(error), now_us() + choices.PROBING))
+        except (Unfit, RateLimited, ProbeTaken) as error:
+            passed.append(_not_asked(error, candidate, health))
         except ProviderError as error:
             too_large = error if error.kind == "too_large" else too_large
             passed.append(await _after(error, candidate, request, health))
@@ -67,32 +53,61 @@ async def over_choices(
     raise _nobody(request, passed, health, too_large)
 
 
+def _usable(request: CallModel, providers: Container[str]) -> list[Candidate]:
+    usable = [one for one in choices.ordered(request.choices, request.tried) if one.choice.provider in providers]
+    if not usable:
+        wanted = ", ".join(choice.model for choice in request.choices)
+        raise failures.permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")
+    return usable
+
+
+async def _standing(names: Iterable[str], request: CallModel, health: Health) -> Standing:
+    """How these breakers stand for this call, now."""
+    return choices.standing(names, await health.known(), caller(request), now_us())
+
+
 async def _agents_probe(request: CallModel, health: Health, stored: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
     """The agent version's own breaker, where this step tries it for all. One that is open begins no step."""
+    # Only before a step's first call: one that is under way is not given up for what other steps have met.
     if request.head or request.agent is None or request.agent.scripted:
         return ()
     name = agent_breaker(request.agent)
-    found = choices.standing([name], await health.known(), caller(request), now_us())
+    found = await _standing([name], request, health)
     if not found.until or await stored():
         return found.probes
     why = f"{name} is left alone, because it fails again and again, last: {found.why}"
-    raise _as_away(ModelsAway(kind="agent", until=from_us(found.until), why=why, patience=timedelta()))
+    raise failures.models_away(ModelsAway(kind="agent", until=from_us(found.until), why=why, patience=timedelta()))
+
+
+def _not_asked(error: Unfit | RateLimited | ProbeTaken, candidate: Candidate, health: Health) -> Passed:
+    """A choice that the reservation refused, as passed over: its provider has heard nothing of the call."""
+    model = candidate.choice.model
+    if isinstance(error, Unfit):
+        return Passed(model, "unfit", str(error))
+    if isinstance(error, RateLimited):
+        return Passed(model, "rate", str(error), error.until)
+    health.outdated()  # another call has the probe, which what was read of the breakers did not say yet
+    return Passed(model, "outage", str(error), now_us() + choices.PROBING)
 
 
 async def _after(error: ProviderError, candidate: Candidate, request: CallModel, health: Health) -> Passed:
     """A failed choice, as passed over. Raises what the activity's own retry should see, and what no other choice mends."""
-    if error.verdict == "permanent":
-        raise as_failure(error) from None
+    choice = candidate.choice
+    if error.recovery == "permanent":
+        raise failures.provider_failed(error) from None
     if error.kind == "too_large":
-        return Passed(candidate.choice.model, "unfit", str(error))
-    found = choices.standing(choices.breakers_of(candidate.choice), await health.known(), caller(request), now_us())
+        return Passed(choice.model, "unfit", str(error))
+    found = await _standing(choices.breakers_of(choice), request, health)
     if found.until:
-        return choices.passed_by(candidate.choice, found)
-    if error.verdict == "retry":
-        raise as_failure(error, _in_vain(error, health)) from None
+        # Open now, perhaps by this very failure: the next choice is asked at once, for a retry could not reach this one.
+        return choices.passed_by(choice, found)
+    if error.recovery == "retry":
+        # Its breaker is still closed: the activity's own retry asks this choice again, with Temporal's back-off.
+        raise failures.provider_failed(error, _in_vain(error, health)) from None
+    # No retry helps here, and perhaps no breaker stands before it: it is asked again after what a breaker would take.
     again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
-    kind = "refused" if error.kind in choices.PERSON_NEEDED else "outage"
-    return Passed(candidate.choice.model, kind, f"{error.kind}: {error}", again)  # type: ignore[arg-type]
+    kind: Why = "refused" if error.kind in choices.PERSON_NEEDED else "outage"
+    return Passed(choice.model, kind, f"{error.kind}: {error}", again)
 
 
 def _in_vain(error: ProviderError, health: Health) -> ModelsAway:
@@ -104,92 +119,8 @@ def _in_vain(error: ProviderError, health: Health) -> ModelsAway:
 def _nobody(request: CallModel, passed: list[Passed], health: Health, too_large: ProviderError | None) -> ApplicationError:
     gone = choices.away(passed, health.settings, now_us())
     if gone is None and too_large is not None:
-        return as_failure(too_large)
+        return failures.provider_failed(too_large)
     if gone is None:
         said = "; ".join(one.why for one in passed)
-        return _permanent("no_choice", f"no choice of {request.name or 'this agent'} takes the call: {said}")
-    return _as_away(gone)
-
-
-def _as_away(gone: ModelsAway) -> ApplicationError:
-    when = f" before {gone.until:%H:%M:%S} UTC" if gone.patience else ""
-    said = f"no model can be asked{when}: {gone.why}"
-    return ApplicationError(said, gone, type="ModelsAway", non_retryable=True, category=ApplicationErrorCategory.BENIGN)
-
-
-def fits(candidate: Candidate, most: Usage, micros: int) -> None:
-    """Check a call of at most so much, at most so dear, against its choice's own limits. Raises `Unfit`."""
-    reason = choices.unfit(candidate.choice, most.input, micros)
-    if reason is not None:
-        raise Unfit(reason)
-
-
-def admit(
-    connection: Connection, health: Health, request: CallModel, candidate: Candidate, most: Usage, takes: timedelta
-) -> Taken | None:
-    """Count a call where its choice is limited per minute, and take its probes; `takes` is how long it may last.
-
-    Raises `RateLimited` and `ProbeTaken`; the transaction must end with them.
-    """
-    taken = _within_rates(connection, candidate.choice, most)
-    health.take_probes(connection, request, candidate.probes, takes)
-    return taken
-
-
-def close_attempt(
-    connection: Connection,
-    health: Health,
-    request: CallModel,
-    candidate: Candidate,
-    reservation: str,
-    how: str,
-    error: ProviderError | None,
-) -> None:
-    """End an attempt's reservation, and count against its model what the provider did wrong. Done again it does nothing."""
-    if not spend.close(connection, reservation, how):
-        return
-    if error is None:
-        health.give_back(connection, request, candidate)
-        return
-    spend.note_error(connection, reservation, error.kind)
-    feed.append(connection, request.run, health.failed(connection, request, candidate, error))
-
-
-def report(
-    connection: Connection,
-    health: Health,
-    request: CallModel,
-    candidate: Candidate,
-    taken: Taken | None,
-    judged: Judged,
-    reply: ModelReply,
-) -> list[Note]:
-    """A choice has answered: its breakers and limits know. The lines that it is worth; none, and no write, as a rule."""
-    if taken is not None and reply.usage is not None:
-        rates.correct(connection, taken, reply.usage.input + reply.usage.output)
-    said = judged.problem
-    if judged.answer is not None:
-        said = judged.answer.reason if judged.answer.outcome == "could_not" else ""
-    return health.answered(connection, request, candidate, said)
-
-
-def _within_rates(connection: Connection, choice: Choice, most: Usage) -> Taken | None:
-    if choice.requests_per_minute is None and choice.tokens_per_minute is None:
-        return None
-    limit = Rate(choice.requests_per_minute, choice.tokens_per_minute)
-    return rates.take(connection, f"model:{choice.model}", limit, most.input + most.output, now_us())
-
-
-def as_failure(error: ProviderError, *details: ModelsAway) -> ApplicationError:
-    """A provider's error as Temporal gets it: retried where that can help, as soon as the provider allows it."""
-    return ApplicationError(
-        str(error),
-        *details,
-        type=error.kind,
-        non_retryable=error.verdict != "retry",
-        next_retry_delay=error.retry_after,
-    )
-
-
-def _permanent(kind: str, message: str) -> ApplicationError:
-    return ApplicationError(message, type=kind, non_retryable=True)
+        return failures.permanent("no_choice", f"no choice of {request.name or 'this agent'} takes the call: {said}")
+    return failures.models_away(gone)

@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from activities.running.commit import commit_riders
-from activities.turns import reply_cache
+from activities.turns import lines, reply_cache
+from activities.turns.call import Call, Started
 from activities.turns.partial import keep_partial
-from activities.turns.replies import Judged, unsupported
-from activities.turns.results import Call, Started, body_digest, handoff_of, line_of, shortened_line, turn_made, turn_of
+from activities.turns.provenance import body_digest, handoff_of
+from activities.turns.replies import Judgement, unsupported
+from activities.turns.turn_view import turn_made, turn_of
 from contracts.base import canonical, sha256
 from contracts.conversation import ModelReply
 from contracts.handoff import Answer, Handoff
@@ -27,7 +29,7 @@ def store_turn(
     call: Call,
     started: Started,
     reply: ModelReply,
-    judged: Judged,
+    judged: Judgement,
     charged: int = 0,
     latency_ms: int = 0,
     told: Sequence[Note] = (),
@@ -39,29 +41,39 @@ def store_turn(
     request, usage = call.request, reply.usage or started.most
     handoff = None if judged.answer is None else _handoff(connection, files, call, started, reply, judged.answer)
     new = _new(call, started, reply, judged, handoff, charged, latency_ms)
+    # Another attempt of the same call was faster: its turn stands, and this reply, which is paid for, is dropped.
     if not turns.insert(connection, new):
         return turn_of(turns.get(connection, request.key))
     if handoff is not None:
+        # Only with its turn: a reply that was dropped leaves no handoff.
         handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
         handoffs.link(connection, handoff.id, "generated", [request.key])
     said = sha256(stored_answers(request.answers)) if request.answers else ""
     handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest, said) if one])
     if started.origin:
         handoffs.link(connection, request.key, "derived", [started.origin])
+    # Not one that came from there: stored anew with every hit it would never be too old.
     elif started.cache and judged.problem is None:
         reply_cache.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)
     alerts = call.bounds.alerts(request.run, call.ref.label, started.size, usage)
-    lines = [*told, *shortened_line(call, started), *alerts, line_of(request, judged, handoff, started)]
-    commit_riders(connection, request, lines, tokens=usage.input + usage.output, usd_micros=charged)
+    line = lines.turn(request, judged, handoff, started.prompt.turn + 1, started.origin)
+    own = [*told, *_shortened(call, started), *alerts, line]
+    commit_riders(connection, request, own, tokens=usage.input + usage.output, usd_micros=charged)
     return turn_made(new, handoff).model_copy(update={"partial": partial})
+
+
+def _shortened(call: Call, started: Started) -> list[Note]:
+    """That the prompt was made shorter, where it was."""
+    target = call.agent.file.limits.context_target
+    return [lines.shortened(call.request, call.ref.label, started.replaced, target)] if started.replaced else []
 
 
 def _new(
     call: Call,
     started: Started,
     reply: ModelReply,
-    judged: Judged,
+    judged: Judgement,
     handoff: Handoff[Any] | None,
     charged: int,
     latency_ms: int,

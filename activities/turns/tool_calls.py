@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,19 @@ from temporalio.exceptions import ApplicationError
 
 from activities.agents.catalogue import Catalogue
 from activities.git import TreeRefused
-from activities.repositories.checks import Ran, run_check
+from activities.repositories.check_run import Ran, run_check
 from activities.repositories.workspaces import Lease, Workspaces
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating
 from activities.sandbox import Sandbox
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.turns import lines
 from activities.turns.replies import decode_arguments
 from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
 from contracts.errors import BatonError
 from contracts.repositories import WorkspaceUse
-from contracts.runs import Note
 from contracts.text import for_model
 from contracts.turns import RunTool, ToolDone
 from ledger import artifacts, handoffs, turns
@@ -37,7 +37,7 @@ from ledger.turns import NewResult
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ToolEnd:
     """A tool call's outcome before it is stored."""
 
     body: dict[str, Any]
@@ -74,6 +74,7 @@ class Tools:
         """
         stored = await self._ledger.read(turns.find_result, request.turn, request.index)
         if stored is not None:
+            # An attempt before has stored it and was cut off; the lines that ride on this request may still be missing.
             await commit_alone(self._ledger, request)
             return _done(stored)
         async with beating():
@@ -97,7 +98,7 @@ class Tools:
             outcome = await self._call(tool, request, arguments)
         return await self._keep(request, tool.name, arguments, outcome, started)
 
-    async def _keep(self, request: RunTool, name: str, arguments: bytes, outcome: Outcome, started: float) -> ToolDone:
+    async def _keep(self, request: RunTool, name: str, arguments: bytes, outcome: ToolEnd, started: float) -> ToolDone:
         latency_ms = int((time.monotonic() - started) * 1000) if started else 0
         done = await self._ledger.tx(self._store, request, name, arguments, outcome, latency_ms)
         reach("tool.before_completion")
@@ -109,17 +110,19 @@ class Tools:
         earlier = await self._ledger.read(_same_effect, request, tool.name, _arguments_digest(arguments))
         if earlier is not None:
             note = "an equal call was the last change to the workspace; it was done once, nothing was done again"
-            outcome = Outcome(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
+            outcome = ToolEnd(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
             return await self._keep(request, tool.name, arguments, outcome, started)
         directory = await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read, lease=lease)
+        # From here on the marker says that nobody may trust the folder: whoever dies now leaves it to be built anew.
         await asyncio.to_thread(self._workspaces.begin_change, use.name, lease=lease)
         outcome = await self._edited(tool, request, use, directory, arguments)
         done = await self._keep(request, tool.name, arguments, outcome, started)
         if outcome.patch is not None:
+            # After the commit: only now is this state the one that the ledger knows.
             await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
         return done
 
-    async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> Outcome:
+    async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> ToolEnd:
         reach("tool.before_effect")
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
@@ -132,7 +135,7 @@ class Tools:
             patch = await asyncio.to_thread(self._workspaces.patch, use.name)
         except TreeRefused as error:
             return _failure(f"{error}; the change was undone", state=use.state)
-        return Outcome(success.body, failed=False, sources=success.sources, patch=patch)
+        return ToolEnd(success.body, failed=False, sources=success.sources, patch=patch)
 
     @contextlib.asynccontextmanager
     async def _leased(self, name: str) -> AsyncIterator[Lease]:
@@ -142,9 +145,10 @@ class Tools:
         try:
             yield lease
         finally:
+            # Shielded: a cancelled attempt has to let go, else the next one waits for as long as this process lives.
             await asyncio.shield(asyncio.to_thread(held.__exit__, None, None, None))
 
-    async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> Outcome:
+    async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolEnd:
         directory = None if request.workspace is None else await self._ensure(request.workspace)
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
@@ -159,20 +163,21 @@ class Tools:
         return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
 
     def _context(self, request: RunTool, directory: Path | None) -> ToolContext:
-        settings: dict[str, Any] = {}
-        use = request.workspace
-        if use is not None and use.check:
-
-            async def check() -> Ran:
-                return await self._check(use)
-
-            settings["check"] = check
-        run = request.run
-        return ToolContext(run.trace, run.path, _agent(request).name, directory, self._ledger, self._sandbox, settings)
+        run, use = request.run, request.workspace
+        return ToolContext(
+            trace=run.trace,
+            path=run.path,
+            agent=_agent(request).name,
+            workspace=directory,
+            ledger=self._ledger,
+            sandbox=self._sandbox,
+            check=functools.partial(self._check, use) if use is not None and use.check else None,
+        )
 
     async def _check(self, use: WorkspaceUse) -> Ran:
         if self._sandbox is None:
             raise ToolProblem("there is no sandbox on this worker, so no command is run; an operator has to run `baton doctor`")
+        # Of the files as they are now, not of the last recorded state: an agent checks what it has just edited.
         mirror, tree = await asyncio.to_thread(self._workspaces.snapshot, use.name)
         environment = None if use.environment is None else Path(use.environment)
         try:
@@ -181,7 +186,7 @@ class Tools:
             raise ToolProblem(f"the check could not be run: {error}") from None
 
     def _store(
-        self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: Outcome, latency_ms: int
+        self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: ToolEnd, latency_ms: int
     ) -> ToolDone:
         run = request.run
         shown = []
@@ -211,7 +216,9 @@ class Tools:
             return _done(_row(connection, request))
         handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
         handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
-        commit_riders(connection, request, [_line(request, name, outcome, state)])
+        error, label = str(outcome.body.get("error", "")), _agent(request).label
+        line = lines.tool_ran(request, label, name, state, error, failed=outcome.failed, repeated=outcome.repeated)
+        commit_riders(connection, request, [line])
         return ToolDone(failed=outcome.failed, state=state, repeated=outcome.repeated)
 
 
@@ -242,13 +249,13 @@ def _agent(request: RunTool) -> AgentRef:
     return request.agent
 
 
-def _success(outcome: ToolOutcome, state: str | None = None) -> Outcome:
+def _success(outcome: ToolOutcome, state: str | None = None) -> ToolEnd:
     body = {"result": outcome.result.model_dump(mode="json")}
-    return Outcome(body, failed=False, sources=outcome.sources, state=state)
+    return ToolEnd(body, failed=False, sources=outcome.sources, state=state)
 
 
-def _failure(reason: str, state: str | None = None) -> Outcome:
-    return Outcome({"error": reason}, failed=True, state=state)
+def _failure(reason: str, state: str | None = None) -> ToolEnd:
+    return ToolEnd({"error": reason}, failed=True, state=state)
 
 
 def _state(request: RunTool) -> str | None:
@@ -257,19 +264,3 @@ def _state(request: RunTool) -> str | None:
 
 def _arguments_digest(arguments: bytes) -> str:
     return digest_of("arguments", canonical(json.loads(arguments)))
-
-
-def _line(request: RunTool, name: str, outcome: Outcome, state: str | None) -> Note:
-    done = "was refused" if outcome.failed else "found it done already" if outcome.repeated else "ran"
-    return Note(
-        key=f"tool:{request.turn}/{request.index}",
-        at=datetime.now(UTC),
-        stage=request.run.path,
-        actor=_agent(request).label,
-        did=f"{name} {done}",
-        why=str(outcome.body.get("error", ""))[:1000],
-        next="the result goes back to the agent",
-        importance="detail",
-        inputs=(request.turn,),
-        outputs=(state,) if state else (),
-    )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from contracts.base import Contract
 
-Verdict = Literal["impossible", "trivial", "simple", "full"]
+Need = Literal["impossible", "trivial", "simple", "full"]
 """It cannot be done here; a change that needs no thought; one that needs no plan; all the rest."""
 
 
@@ -22,5 +22,5 @@ class RoutingTask(Contract, name="routing_task/1"):
 class Routing(Contract, name="routing/1"):
     """How much of the pipeline a task needs."""
 
-    verdict: Verdict = Field(description="impossible, trivial, simple or full")
+    verdict: Need = Field(description="impossible, trivial, simple or full")
     why: str = Field(min_length=1, max_length=1000, description="what you looked at, and what decided it")

@@ -14,7 +14,7 @@ from ledger.figures.period import Period, day_of
 from ledger.figures.samples import Sample
 from ledger.tables import ceiling_change, run, scope, trip
 
-Verdict = Literal["not enough history", "not set", "too tight", "too generous", "fits"]
+Fit = Literal["not enough history", "not set", "too tight", "too generous", "fits"]
 
 ENOUGH: dict[Level, int] = {"run": 10, "slice": 10, "agent": 5, "month": 2}
 """Ended runs, whole days, whole months in which something was spent, before anything is said about a ceiling."""
@@ -58,7 +58,7 @@ class Review:
     changes: list[Row[Any]] = field(default_factory=list)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Fit:
         """By the rule in this module's constants."""
         p95 = self.spent.percentile(95)
         if p95 is None or self.spent.size < ENOUGH[self.named.level]:

@@ -175,6 +175,7 @@ def _read(connection: Connection, traces: Sequence[str]) -> list[Family]:
 
 def _read_derived(connection: Connection, found: dict[str, Family]) -> None:
     """What handoffs were made from, only of families in which a gate was asked more than once: others do not need it."""
+    # Only these: edges are many, and where no gate was asked again no handoff was replaced.
     traces = [family.trace for family in found.values() if any(row.revision > 1 for row in family.gates)]
     if not traces:
         return

@@ -53,6 +53,7 @@ def expected(connection: Connection, pipeline: str, project: str, *, scripted: b
     """
     ended = [run.c.pipeline == pipeline, run.c.project == project, run.c.state.in_(sorted(FINAL))]
     newest = select(run.c.trace, run.c.ended_at, _SCRIPTED).where(*ended).order_by(run.c.ended_at.desc()).limit(LOOKED_AT)
+    # Bounded before it is filtered: a ledger of years is not read through for fifty runs.
     near = newest.subquery()
     query = select(scope.c.spent).join(near, scope.c.id == "run:" + near.c.trace).where(near.c.scripted.is_(scripted))
     query = query.where(_was_answered(near.c.trace)).order_by(near.c.ended_at.desc()).limit(NEWEST)

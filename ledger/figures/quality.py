@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select
 
 from contracts.runs import FINAL
+from ledger.figures.charges import Charge, Sums, charges_of
 from ledger.figures.families import Family, Replied, by_path, families, label, versions
 from ledger.figures.period import Period
 from ledger.figures.samples import Sample
-from ledger.figures.spending import Charge, Sums, charges_of
 from ledger.figures.waste import outcomes
 from ledger.tables import run, tool_result, turn
 
@@ -169,6 +169,7 @@ def _count_turns(into: Quality, rows: Iterable[Replied]) -> None:
 def _count_charges(into: Quality, charges: Iterable[Charge]) -> None:
     for charge in charges:
         into.money.add(charge)
+        # What is still held may yet be answered: it is no error so far.
         if charge.part == "retried" and charge.state != "held":
             into.retries += 1
             into.errors[charge.error or _WITHOUT_ERROR.get(charge.state, charge.state)] += 1

@@ -25,6 +25,7 @@ class Sample:
         """The smallest number that is not below `percent` of 100 of all; None where there is none."""
         if not self.size:
             return None
+        # Nearest rank: no number is made up between two that were there.
         wanted, seen = max(1, -(-self.size * percent // 100)), 0
         for number in sorted(self._counts):
             seen += self._counts[number]

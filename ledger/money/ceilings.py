@@ -49,6 +49,7 @@ def change(connection: Connection, wanted: Change, configured: int | None = None
     if before is None:
         raise NotFound(f"no call has counted against {wanted.scope!r} yet; its ceiling is the configured one")
     fields = {"scope": wanted.scope, "by": wanted.by, "why": wanted.why, "channel": wanted.channel}
+    # The change first: where it is there already the ceiling was set by it, and may have been raised further since.
     if insert_once(connection, ceiling_change, id=wanted.id, before=before, after=wanted.to, at=now_us(), **fields):
         connection.execute(update(scope).where(scope.c.id == wanted.scope).values(ceiling=wanted.to))
         return before
@@ -59,6 +60,7 @@ def change(connection: Connection, wanted: Change, configured: int | None = None
 def raise_to(connection: Connection, wanted: Change) -> int:
     """As `change`, but never down: raises `Refused` where the ceiling is as high already. For "give it more"."""
     before = _ceiling(connection, wanted.scope)
+    # One that was carried out must not be refused, done again, for having had its effect.
     there = connection.execute(select(ceiling_change.c.id).where(ceiling_change.c.id == wanted.id)).scalar()
     if there is None and before is not None and wanted.to <= before:
         raise Refused(
@@ -76,6 +78,7 @@ def configure(connection: Connection, scopes: Sequence[Scope]) -> list[Change]:
     for wanted in scopes:
         known = _configured(connection, wanted.id)
         if known is not None and known != wanted.ceiling:
+            # How many changes there were is in the id: the same value can be configured a second time.
             number = connection.execute(select(func.count()).where(ceiling_change.c.scope == wanted.id)).scalar_one()
             one = Change(
                 id=digest_of("configured", wanted.id, str(number), str(wanted.ceiling)),
@@ -160,8 +163,9 @@ def exhausted(connection: Connection, scopes: Sequence[str]) -> CeilingRefused |
     row = connection.execute(query.order_by(scope.c.id)).first()
     if row is None:
         return None
-    numbers = {"ceiling": row.ceiling, "spent": row.spent, "held": row.held, "wanted": 0}
-    return CeilingRefused(scope=row.id, resets_at=resets_at(row.id), **numbers)
+    return CeilingRefused(
+        scope=row.id, ceiling=row.ceiling, spent=row.spent, held=row.held, wanted=0, resets_at=resets_at(row.id)
+    )
 
 
 # A month at its pace

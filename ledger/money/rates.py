@@ -79,6 +79,7 @@ def take(connection: Connection, name: str, limit: Rate, tokens: int, now: int) 
     }
     if _TAKE.run(connection, **asked) == 1:
         return Taken(name, window, tokens)
+    # The first call of a minute makes its window, and drops the windows of an hour ago.
     if insert_once(connection, rate, name=name, window_at=window):
         _FORGET.run(connection, of=name, oldest=window - KEPT)
     if _TAKE.run(connection, **asked) == 1:
@@ -99,6 +100,7 @@ def _most_before(limit: Rate, tokens: int) -> int:
 
 def correct(connection: Connection, taken: Taken, tokens: int) -> None:
     """Put the tokens that a call really used in place of those that it was let in with."""
+    # In the window in which it was let in, although it may have ended in another: that is where it took room.
     if tokens != taken.tokens:
         _CORRECT.run(connection, of=taken.name, begins=taken.window, more=tokens - taken.tokens)
 

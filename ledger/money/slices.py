@@ -48,6 +48,7 @@ def share_of(parent: Row[Any], slices: Mapping[str, Row[Any]], wanted: Slice, am
     part = max(free + used, 0) // (to_come + 1)
     if mine is None:
         return Share(free, _why(begun), max(amount, part))
+    # It has ended and was given back, and yet calls once more, as after a reset: it takes of what is free.
     if mine.closed_at is not None:
         return Share(free, _why(begun), used + amount)
     return Share(free - part * to_come, _why(begun + part * to_come, to_come), used + amount)

@@ -119,11 +119,14 @@ def reserve(
 
     The caller's transaction must end with that error, and must have begun with `lose_earlier` and a look for the answer.
     """
+    # In the caller's order, which is the same for all: two calls that locked the same rows in different orders would wait for
+    # each other.
     for wanted in scopes:
         if isinstance(wanted, Slice):
             _take_slice(connection, wanted, amount)
         else:
             _take(connection, wanted, amount)
+    # After all scopes: where one refuses there is no reservation, and the transaction takes the others back.
     identity = identity or new_id()
     row = {
         "id": identity,
@@ -154,6 +157,7 @@ def _take(connection: Connection, wanted: Scope, amount: int) -> None:
     """Hold `amount` in one scope, which is made where it is new."""
     if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
         return
+    # New in this period; as a rule the first statement has found it.
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
     if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
         return
@@ -178,6 +182,7 @@ def _take_slice(connection: Connection, wanted: Slice, amount: int) -> None:
         _GROW.run(connection, wanted=wanted.id, to=share.ceiling)
     else:
         insert_once(connection, scope, id=wanted.id, ceiling=share.ceiling, parent=wanted.parent)
+    # Without a condition: the parent had the room, and the slice has just been made high enough for it.
     _SHIFT.run(connection, wanted=wanted.id, by_spent=0, by_held=amount)
 
 
@@ -187,6 +192,8 @@ def give_back(connection: Connection, slice_id: str) -> None:
     now = now_us()
     if connection.execute(query.values(ceiling=scope.c.spent + scope.c.held, closed_at=now)).rowcount == 0:
         steps = slice_id.split("/")
+        # A child that never called has no row, and its siblings still leave a part to it. A closed row says that they need
+        # not.
         above = scope.c.id.in_(["/".join(steps[:number]) for number in range(1, len(steps))])
         parent = connection.execute(select(scope.c.id).where(above).order_by(func.length(scope.c.id).desc())).scalar()
         if parent is not None:
@@ -200,6 +207,7 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
     """
     row = _row(connection, reservation_id)
     charged = row.amount if cost is None else cost
+    # Charged or released before, by this attempt: the first time counts.
     if row.state not in ("held", "lost"):
         return int(row.settled)
     _close(connection, row, "settled", charged)
@@ -227,13 +235,16 @@ def note_error(connection: Connection, reservation_id: str, kind: str) -> None:
 def close_left_over(connection: Connection, trace: str) -> None:
     """A run has ended: what its killed attempts still hold is lost. One that answers all the same corrects its own row."""
     query = select(reservation.c.id).where(
-        reservation.c.state == "held", reservation.c.scopes.contains(json.dumps(f"run:{trace}"), autoescape=True)
+        # With its quotes, as it stands in the list: the trace of another run may begin with the same letters.
+        reservation.c.state == "held",
+        reservation.c.scopes.contains(json.dumps(f"run:{trace}"), autoescape=True),
     )
     for left in list(connection.execute(query).scalars()):
         close(connection, left, "lost")
 
 
 def _close(connection: Connection, row: Row[Any], state: str, charged: int) -> None:
+    # One that was given up as lost is charged in full already: only the difference moves.
     before, held = (0, row.amount) if row.state == "held" else (row.settled, 0)
     _move(connection, json.loads(row.scopes), spent=charged - before, held=-held)
     _mark(connection, row.id, state, charged)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from activities.agents.catalogue import Catalogue, load_agent, load_catalogue, lock_problems, read_lock
+from activities.agents.agent import load_agent
+from activities.agents.catalogue import Catalogue, load_catalogue
+from activities.agents.releases import lock_problems, read_lock
 from contracts.agents import Choice
 from contracts.base import Contract
 from contracts.errors import Misconfigured, NotFound

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select, update
 
-from activities.agents.catalogue import load_agent
+from activities.agents.agent import load_agent
 from activities.tools.registry import TOOLS
 from activities.turns.reply_cache import cache_digest
 from contracts.agents import Choice
@@ -152,7 +152,7 @@ async def test_without_the_stored_turn_that_call_would_be_paid(
 
 async def _lost_and_asked_again(world: Calling) -> Turn:
     """A hit whose commit the caller does not hear of, then the next attempt, when the kept reply is gone."""
-    LostCommits(world.ledger, lambda name, number: "after" if (name, number) == ("Models._reserve", 0) else "")
+    LostCommits(world.ledger, lambda name, number: "after" if (name, number) == ("Reservations.reserve", 0) else "")
     with pytest.raises(LedgerUnavailable):
         await world.call(world.request("two"))
     world.ledger.tx_now(_expire)

@@ -8,7 +8,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallback_chain import chain_of
-from activities.agents.fallbacks import FUNCTIONS, Fallbacks
+from activities.agents.fallback_functions import FUNCTIONS
+from activities.agents.fallbacks import Fallbacks
 from activities.tools.registry import TOOLS
 from contracts.agents import AgentFile
 from contracts.away import FallBack

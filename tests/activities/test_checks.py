@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from activities.git import Mirror, Mirrors
-from activities.repositories.checks import JUNIT, JUNIT_LIMIT, Ran, _report, argv_of, is_pytest, run_check
+from activities.repositories import junit
+from activities.repositories.check_run import Ran, argv_of, is_pytest, run_check
 from activities.repositories.verdict import FAILURES_LIMIT
 from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
@@ -19,7 +20,7 @@ from tests.activities.repositories import repository
 from tests.activities.tooling import tree
 from tests.stack import until
 
-REPORT = f"--junitxml={JUNIT}"
+REPORT = f"--junitxml={junit.NAME}"
 SHELL = ["/bin/sh", "-c"]
 
 PYTEST = [
@@ -133,28 +134,28 @@ REPORTS: list[tuple[str, bytes, int, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("data", "total", "failures"), [row[1:] for row in REPORTS], ids=[row[0] for row in REPORTS])
 def test_a_report_counts_what_ran(tmp_path: Path, data: bytes, total: int, failures: tuple[str, ...]) -> None:
     """Counted are tests that ran; a report that is broken or hostile counts none, which is never green."""
-    (tmp_path / JUNIT).write_bytes(data)
-    assert _report(tmp_path) == (total, failures, 0)
+    (tmp_path / junit.NAME).write_bytes(data)
+    assert junit.read(tmp_path) == (total, failures, 0)
 
 
 def test_a_report_that_is_none_counts_nothing(tmp_path: Path) -> None:
     """No file, a folder, a link, or more bytes than anybody reads: no test was counted."""
-    assert _report(tmp_path) == (0, (), 0)
-    (tmp_path / JUNIT).mkdir()
-    assert _report(tmp_path) == (0, (), 0)
-    (tmp_path / JUNIT).rmdir()
+    assert junit.read(tmp_path) == (0, (), 0)
+    (tmp_path / junit.NAME).mkdir()
+    assert junit.read(tmp_path) == (0, (), 0)
+    (tmp_path / junit.NAME).rmdir()
     (tmp_path / "real.xml").write_bytes(_suite(_case("a")))
-    (tmp_path / JUNIT).symlink_to("real.xml")
-    assert _report(tmp_path) == (0, (), 0)
-    (tmp_path / JUNIT).unlink()
-    (tmp_path / JUNIT).write_bytes(_suite(_case("a")) + b" " * JUNIT_LIMIT)
-    assert _report(tmp_path) == (0, (), 0)
+    (tmp_path / junit.NAME).symlink_to("real.xml")
+    assert junit.read(tmp_path) == (0, (), 0)
+    (tmp_path / junit.NAME).unlink()
+    (tmp_path / junit.NAME).write_bytes(_suite(_case("a")) + b" " * junit.LIMIT)
+    assert junit.read(tmp_path) == (0, (), 0)
 
 
 def test_names_of_failures_are_bounded(tmp_path: Path) -> None:
     """At most so many failures are named, each cut to a length that a person reads."""
-    (tmp_path / JUNIT).write_bytes(_suite(*(_case(f"{number}-{'x' * 900}", "<failure/>") for number in range(300))))
-    total, failures, unnamed = _report(tmp_path)
+    (tmp_path / junit.NAME).write_bytes(_suite(*(_case(f"{number}-{'x' * 900}", "<failure/>") for number in range(300))))
+    total, failures, unnamed = junit.read(tmp_path)
     assert (total, len(failures), unnamed) == (300, FAILURES_LIMIT, 300 - FAILURES_LIMIT)
     assert max(len(one) for one in failures) <= 400
 
@@ -219,7 +220,7 @@ async def test_a_suite_that_leaves_early_is_not_green(place: Place) -> None:
     forged = _suite(_case("a"), _case("b")).decode()
     source = repository(
         place.folder / "source",
-        {"test_a.py": b"import os\ndef test_it(): os._exit(0)\n", JUNIT: forged.encode()},
+        {"test_a.py": b"import os\ndef test_it(): os._exit(0)\n", junit.NAME: forged.encode()},
     )
     mirror = Mirrors(place.folder / "mirrors").open(str(source))
     ran = await place.check("pytest -q", mirror, mirror.fetch(None).tree)

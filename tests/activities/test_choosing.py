@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.agents.routes import good_enough
 from activities.turns import choices
 from activities.turns.choices import Candidate, Passed, Standing
 from contracts.agents import Choice, Risk, When
@@ -145,7 +146,7 @@ def test_a_call_that_fits_nowhere_is_no_outage() -> None:
 def test_a_class_may_demand_a_minimum() -> None:
     """A minimum for a risk leaves only what is good enough, also for any higher risk; none left is refused with the fix."""
     demands: dict[Risk, int] = {"medium": 2}
-    assert choices.good_enough(ROUTE, demands, "low", "worker") == ROUTE
-    assert choices.good_enough(ROUTE, demands, "high", "worker") == (SPARE, STRONG)
+    assert good_enough(ROUTE, demands, "low", "worker") == ROUTE
+    assert good_enough(ROUTE, demands, "high", "worker") == (SPARE, STRONG)
     with pytest.raises(Misconfigured, match="'worker' demands quality 9 for low risk, and no choice"):
-        choices.good_enough(ROUTE, {"low": 9}, "low", "worker")
+        good_enough(ROUTE, {"low": 9}, "low", "worker")

@@ -12,7 +12,6 @@ from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-import worker
 from activities.actions.deliver import LEASE, Actions, Adapter
 from activities.actions.git_push import GitPushAdapter
 from activities.git import GitProblem, Mirrors, RemoteUnknown
@@ -41,6 +40,8 @@ class NotWanted(BatonError):
 
 class Target:
     """A target outside: an append-only file of effects, each on the disk before it is answered."""
+
+    permanent = (*GitPushAdapter.permanent, NotWanted)
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -104,7 +105,7 @@ def approve(ledger: Ledger, arguments: bytes, **changes: str) -> Intent:
 
 def relay(ledger: Ledger, adapter: Adapter, name: str = "worker-1") -> Actions:
     """One worker's activities."""
-    return Actions(ledger, {"git.push": adapter}, (*worker.PERMANENT, NotWanted), name)
+    return Actions(ledger, {"git.push": adapter}, name)
 
 
 async def deliver(sender: Actions, key: str = KEY, environment: ActivityEnvironment | None = None) -> Receipt:
@@ -218,7 +219,7 @@ async def test_only_an_approved_action_is_carried_out(ledger: Ledger, target: Ta
 async def test_a_worker_without_the_adapter_says_so_and_lets_go(ledger: Ledger, target: Target) -> None:
     """A worker that does not know the target sends nothing and leaves the action to one that does."""
     with pytest.raises(Misconfigured, match=r"no adapter for git\.push"):
-        await deliver(Actions(ledger, {}, (), "worker-1"))
+        await deliver(Actions(ledger, {}, "worker-1"))
     assert (await deliver(relay(ledger, target))).how == "sent"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.turns import growth as growing
-from activities.turns.growth import Bounds, Size, Watch
+from activities.turns.growth import Bounds, StepSize, Watch
 from contracts.base import digest_of
 from contracts.conversation import Usage
 from contracts.growth import Growth
@@ -58,22 +58,22 @@ def test_before_there_is_enough_nothing_is_usual(ledger: Ledger, calls: int, ste
 def test_the_call_that_makes_a_step_unusual_is_told_once() -> None:
     """An alert comes with the call that passes the multiple, with both figures, and not again with those after it."""
     bounds = Bounds(Growth(multiple=Decimal(2)), USUAL)
-    assert bounds.alerts(RUN, "w@v1", Size(200, 1000), Usage(input=200, output=800)) == []
-    [line] = bounds.alerts(RUN, "w@v1", Size(200, 1000), Usage(input=201, output=1))
+    assert bounds.alerts(RUN, "w@v1", StepSize(200, 1000), Usage(input=200, output=800)) == []
+    [line] = bounds.alerts(RUN, "w@v1", StepSize(200, 1000), Usage(input=201, output=1))
     assert (line.importance, line.next) == ("alert", "the step goes on")
     assert line.why == "a call had 201 input tokens: more than 2 times the median 100 of this agent version's last calls"
-    [line] = bounds.alerts(RUN, "w@v1", Size(201, 1800), Usage(input=150, output=51))
+    [line] = bounds.alerts(RUN, "w@v1", StepSize(201, 1800), Usage(input=150, output=51))
     assert line.why == "the step has used 2001 tokens: more than 2 times the median 1000 of this agent version's last steps"
-    assert bounds.alerts(RUN, "w@v1", Size(201, 2001), Usage(input=900, output=1)) == []
+    assert bounds.alerts(RUN, "w@v1", StepSize(201, 2001), Usage(input=900, output=1)) == []
 
 
 def test_only_a_rule_that_says_so_holds() -> None:
     """`alert` never holds, `off` says nothing, and `hold` gives the reason."""
-    large = Size(301, 3001)
+    large = StepSize(301, 3001)
     assert Bounds(Growth(), USUAL).held(large) == ""
     assert Bounds(Growth(context="off", tokens="off"), USUAL).over(large) == {}
     assert Bounds(Growth(context="hold"), USUAL).held(large).startswith("a call had 301 input tokens: more than 3 times")
-    assert Bounds(Growth(context="hold"), USUAL).held(Size(300, 3001)) == ""
+    assert Bounds(Growth(context="hold"), USUAL).held(StepSize(300, 3001)) == ""
     assert Bounds(Growth(context="hold", tokens="hold"), Usual()).held(large) == ""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from activities.turns import compaction, models
+from activities.turns import compaction, settlement
 from contracts.turns import Turn
 from ledger.money import spend
 from tests.activities.calling import Calling, calling
@@ -27,7 +27,7 @@ class Overlap:
     def __init__(self, patch: pytest.MonkeyPatch, first: Calling, second: Calling) -> None:
         self._first, self._second = first, second
         self.written, self.unaware, self.ended = threading.Event(), threading.Event(), threading.Event()
-        patch.setattr(models, "store_turn", self._held_back(models.store_turn))
+        patch.setattr(settlement, "store_turn", self._held_back(settlement.store_turn))
         patch.setattr(compaction, "shortened", self._held_back_until_the_end(compaction.shortened))
 
     async def both(self) -> tuple[Turn, Turn]:

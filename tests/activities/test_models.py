@@ -103,7 +103,7 @@ async def test_a_reply_waits_for_a_ledger_that_is_away(
     models, request, server, ledger = paid
     monkeypatch.setattr(shield, "AGAIN", 0.01)
     server.play(REPLY, REPLY)
-    faults = LostCommits(ledger, lambda name, number: "before" if name == "Models._finish" and number < 3 else "")
+    faults = LostCommits(ledger, lambda name, number: "before" if name == "settle" and number < 3 else "")
     assert (await attempt().run(models.call_model, request)).usd_micros == COST
     assert (faults.landed.total(), len(server.requests)) == (3, 1)
     assert set(ledger.read_now(_money).values()) == {(COST, 0)}
@@ -114,9 +114,9 @@ async def test_without_waiting_the_same_outage_would_pay_twice(
 ) -> None:
     """The test above can fail: an attempt that gives up at once has the next one ask, and pay for, the model again."""
     models, request, server, ledger = paid
-    monkeypatch.setattr("activities.turns.models.kept", lambda commit, at_most=None: commit())
+    monkeypatch.setattr("activities.turns.attempts.kept", lambda commit, at_most=None: commit())
     server.play(REPLY, REPLY)
-    LostCommits(ledger, lambda name, number: "before" if name == "Models._finish" and number < 1 else "")
+    LostCommits(ledger, lambda name, number: "before" if name == "settle" and number < 1 else "")
     with pytest.raises(LedgerUnavailable):
         await attempt().run(models.call_model, request)
     await attempt().run(models.call_model, request)
@@ -132,7 +132,7 @@ async def test_a_reply_does_not_wait_longer_than_its_attempt(
     models, request, server, ledger = paid
     monkeypatch.setattr(shield, "AGAIN", 0.01)
     server.play(REPLY)
-    LostCommits(ledger, lambda name, _: "before" if name == "Models._finish" else "")
+    LostCommits(ledger, lambda name, _: "before" if name == "settle" else "")
     environment = attempt()
     environment.info = dataclasses.replace(environment.info, start_to_close_timeout=shield.MARGIN)
     with pytest.raises(LedgerUnavailable, match="the ledger cannot be used"):
@@ -153,7 +153,7 @@ async def test_a_call_taken_for_dead_that_was_refused_costs_nothing(
     def silent(place: str) -> None:
         assert place != "model.before_call" or ledger.tx_now(taken_for_dead)
 
-    monkeypatch.setattr("activities.turns.models.reach", silent)
+    monkeypatch.setattr("activities.turns.attempts.reach", silent)
     server.play(Play(status=401, error="no such key"))
     with pytest.raises(ApplicationError):
         await ActivityEnvironment().run(models.call_model, request)

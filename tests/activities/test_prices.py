@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.agents.catalogue import load_catalogue
+from activities.money import prices
+from activities.money.prices import charge, estimate, tariff
 from activities.tools.registry import TOOLS
-from activities.turns import prices
-from activities.turns.prices import charge, estimate, tariff
 from contracts.agents import Choice, DatedPrice, Price
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured

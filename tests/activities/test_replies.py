@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.agents.catalogue import Agent, load_agent
+from activities.agents.agent import Agent, load_agent
 from activities.turns.replies import (
     CALLS_LIMIT,
     KEPT,
-    Judged,
+    Judgement,
     bounded,
     decode_arguments,
     judge,
@@ -59,7 +59,7 @@ def said(**changes: Any) -> ModelReply:
     return reply(json.dumps(ANSWER | changes))
 
 
-def problem(judged: Judged) -> str:
+def problem(judged: Judgement) -> str:
     """The problem, which is then all there is."""
     assert judged.problem is not None
     assert judged.calls == ()
@@ -70,7 +70,7 @@ def problem(judged: Judged) -> str:
 def test_tool_calls_are_passed_on_in_their_order(helper: Agent) -> None:
     """Name and position of each, without arguments; text beside them is no final output."""
     judged = judge(reply("let me look", call(), call(), stop="tools"), helper, finish=False)
-    assert judged == Judged(calls=(TurnCall(index=0, name="read_file"), TurnCall(index=1, name="read_file")))
+    assert judged == Judgement(calls=(TurnCall(index=0, name="read_file"), TurnCall(index=1, name="read_file")))
 
 
 def test_a_final_output_is_an_answer(helper: Agent) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from activities.sandbox import Completed, Limits, Sandbox, SandboxUnavailable, find_bubblewrap
+from activities.sandbox import Completed, ResourceLimits, Sandbox, SandboxUnavailable, find_bubblewrap
 from activities.sandbox.limits import MIB
 from activities.sandbox.probe import probe
 from contracts.errors import Misconfigured
 
 SECOND = timedelta(seconds=1)
-LIMITS = Limits()
+LIMITS = ResourceLimits()
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -29,7 +29,7 @@ def sandbox() -> Sandbox:
     return Sandbox.find()
 
 
-async def python(sandbox: Sandbox, script: str, folder: Path, limits: Limits = LIMITS) -> Completed:
+async def python(sandbox: Sandbox, script: str, folder: Path, limits: ResourceLimits = LIMITS) -> Completed:
     """Run a Python script inside, with a generous time-out."""
     return await sandbox.run(["python", "-c", script], directory=folder, timeout=60 * SECOND, limits=limits)
 

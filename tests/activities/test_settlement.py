@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.agents.catalogue import Catalogue, Routes, load_catalogue
+from activities.agents.catalogue import Catalogue, load_catalogue
+from activities.agents.routes import Routes
 from activities.gates.policy import load_policy
 from activities.providers.base import Provider
 from activities.runs.admission import Admission
@@ -67,10 +68,10 @@ class Paying:
         """Make the call."""
         return await ActivityEnvironment().run(self.models().call_model, self.request)
 
-    def models(self) -> Models:
-        """The activity."""
+    def models(self, provider: Provider | None = None) -> Models:
+        """The activity, with this provider in place of the loopback server's where one is named."""
         admission = Admission(self.ledger, self.catalogue, load_policy(Path("policy.toml")), CEILINGS, lambda _: ())
-        return Models(self.ledger, self.catalogue, {"corner": self.provider}, CEILINGS, admission, "worker-1")
+        return Models(self.ledger, self.catalogue, {"corner": provider or self.provider}, CEILINGS, admission, "worker-1")
 
     def price(self, price: DatedPrice | None) -> None:
         """What routes.toml says of the model from now on."""
@@ -156,7 +157,7 @@ async def test_a_count_that_cannot_be_settles_at_the_reservation(paying: Paying,
 
 async def test_a_count_above_the_reservation_would_pass_the_ceiling(paying: Paying, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: who believes every number charges more than was held, and so more than any ceiling allows."""
-    monkeypatch.setattr("activities.turns.prices.charge", lambda tariff, most, usage: tariff.cost(usage))
+    monkeypatch.setattr("activities.money.prices.charge", lambda tariff, most, usage: tariff.cost(usage))
     usage = dict(zip(COUNTERS[paying.format], (10**12, 1), strict=True))
     paying.server.play(Play(REPLY, change={"usage": usage}))
     await paying.call()
@@ -164,23 +165,25 @@ async def test_a_count_above_the_reservation_would_pass_the_ceiling(paying: Payi
     assert held.settled > held.amount
 
 
-async def test_a_price_that_changes_during_a_call_counts_from_the_next(paying: Paying, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_price_that_changes_during_a_call_counts_from_the_next(paying: Paying) -> None:
     """A call is charged by the price that money was reserved at, and recorded under it."""
-    models = paying.models()
+    prices = paying.catalogue.routes.prices
 
     class Changing:
         name = "corner"
 
         async def complete(self, request: ModelRequest) -> ModelReply:
-            paying.price(DEARER)
-            monkeypatch.setattr(models, "_catalogue", paying.catalogue)
+            prices["corner:test"] = DEARER
             return await paying.provider.complete(request)
 
-    monkeypatch.setattr(models, "_providers", {"corner": Changing()})
+        async def close(self) -> None:
+            await paying.provider.close()
+
+    models = paying.models(Changing())
     paying.server.play(REPLY)
     turn = await ActivityEnvironment().run(models.call_model, paying.request)
     stored, held = paying.row(tables.turn), paying.row(tables.reservation)
-    assert models._catalogue.routes.prices == {"corner:test": DEARER}
+    assert prices == {"corner:test": DEARER}
     assert turn.usd_micros == held.settled == COST
     assert stored.price_version == held.price_version == "routes.toml 2026-11-01"
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Row
 
-from activities.agents.catalogue import load_agent
+from activities.agents.agent import load_agent
 from activities.tools.base import ToolContext
 from activities.tools.memory import READ_ARTIFACT
 from activities.tools.registry import TOOLS
@@ -137,10 +137,10 @@ async def test_what_was_replaced_is_read_again_by_its_reference(ledger: Ledger) 
     ledger.tx_now(keep, ledger.files, RunRef(trace="trace-1", path="plan"), made)
     ledger.tx_now(keep, ledger.files, RunRef(trace="trace-1", path="plan"), made)
     asked = json.dumps({"id": json.loads(reference(made.fresh[0]))["artifact"]}).encode()
-    outcome = await READ_ARTIFACT.call(ToolContext("trace-1", "plan", "helper", None, ledger, None, {}), asked)
+    outcome = await READ_ARTIFACT.call(ToolContext("trace-1", "plan", "helper", ledger=ledger), asked)
     assert outcome.result.model_dump()["text"] == LONG
     with pytest.raises(Exception, match="this run has nothing under"):
-        await READ_ARTIFACT.call(ToolContext("trace-2", "plan", "helper", None, ledger, None, {}), asked)
+        await READ_ARTIFACT.call(ToolContext("trace-2", "plan", "helper", ledger=ledger), asked)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from activities.providers.schema import closed_schema
-from activities.tools.applying import APPLY_PATCH
 from activities.tools.base import Tool
 from activities.tools.edits import EDIT_FILE, EDIT_TOOLS, WRITE_FILE
+from activities.tools.patches import APPLY_PATCH
 from tests.activities.tooling import POEM, call, poem_tree, problem, tree
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from activities.tools.applying import APPLY_PATCH
 from activities.tools.diffs import parse
-from activities.tools.patches import PatchProblem, apply_hunks
+from activities.tools.hunks import PatchProblem, apply_hunks
+from activities.tools.patches import APPLY_PATCH
 from tests.activities.tooling import POEM, call, poem_tree, problem, tree
 
 

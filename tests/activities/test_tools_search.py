@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from activities.tools import matching
+from activities.tools import matcher as program
 from activities.tools import search as searching
 from activities.tools.base import ToolProblem
-from activities.tools.matching import Matcher, PatternTooSlow
+from activities.tools.matcher import Matcher, PatternTooSlow
 from activities.tools.search import SEARCH
 from tests.activities.tooling import call, outcome, source_tree
 
@@ -123,7 +123,7 @@ async def test_search_ends_in_time(root: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_matching_process_needs_nothing_of_ours() -> None:
     """The process starts without site packages, environment or this project, which keeps its start cheap."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", matching.__file__],
+        [sys.executable, "-I", "-S", program.__file__],
         input=b'{"size": 1}\na',
         capture_output=True,
         env={},

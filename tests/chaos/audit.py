@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, Table, select
 
-from activities.turns import prices
+from activities.money import prices
 from contracts.agents import Choice
 from contracts.conversation import Usage
 from contracts.delivery.run import DeliveryReport

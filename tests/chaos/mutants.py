@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select, update
 import worker
 from activities.actions.git_push import AUTHOR, EMAIL, GitPushAdapter
 from activities.providers import openai
-from activities.turns import models
+from activities.turns import models, reservation
 from contracts.actions import GitPush
 from contracts.conversation import ModelReply, ModelRequest
 from ledger import turns
@@ -48,7 +48,8 @@ class Keyless(openai.OpenAI):
 def _forget() -> None:
     """A model call that never looks for the turn that an earlier attempt has stored."""
     blind = {**vars(turns), "find": lambda *_: None}
-    vars(models)["turns"] = SimpleNamespace(**blind)
+    for looks in (models, reservation):
+        vars(looks)["turns"] = SimpleNamespace(**blind)
 
 
 def _ask() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from ledger import breakers, feed
-from ledger.breakers import Failure, Limits
+from ledger.breakers import Failure, Thresholds
 from ledger.db import Ledger, now_us
 from ledger.money import rates
 from ledger.money.rates import Rate
@@ -13,7 +13,7 @@ from ledger.tables import turn
 from tests.activities import agentfiles
 from tests.commands.conftest import Baton
 
-LIMITS = Limits(5, timedelta(minutes=15), timedelta(minutes=5), timedelta(minutes=15))
+LIMITS = Thresholds(5, timedelta(minutes=15), timedelta(minutes=5), timedelta(minutes=15))
 SONNET = "model:anthropic:claude-sonnet-5-5"
 
 

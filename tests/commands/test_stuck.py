@@ -21,6 +21,7 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from commands import server
 from contracts.delivery.run import DeliveryInput, DeliveryReport
+from converter import DATA_CONVERTER
 from ledger.tables import turn
 from tests import scripts
 from tests.commands.conftest import Baton
@@ -29,7 +30,6 @@ from tests.stack import Stack, sample, stack, until
 from tests.workflows.sending import Sdk, failed_tasks
 from workflows.delivery.story import Delivery
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
-from workflows.payloads import DATA_CONVERTER
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 PROBLEMS = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute"

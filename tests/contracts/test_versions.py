@@ -13,8 +13,8 @@ from contracts.delivery.plan import Plan, PlanV1
 from contracts.errors import ContractViolation, NewerVersion
 from contracts.handoff import Handoff, Producer
 from contracts.registry import EVERY, named
+from converter import DATA_CONVERTER
 from tests.contracts import golden
-from workflows.guard import DATA_CONVERTER
 
 OLD: dict[str, Any] = {
     "summary": "Round half up",

@@ -18,12 +18,12 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.testing import WorkflowEnvironment
 
 from commands import server
+from converter import DATA_CONVERTER
 from ledger.db import Ledger
-from ledger.migrate import is_current, upgrade
+from ledger.migrate import standing, upgrade
 from tests import postgres, stack
 from tests.deploy.test_compose import ROOT, load
 from tests.postgres import Postgres
-from workflows.guard import DATA_CONVERTER
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 DEPLOY = ROOT / "deploy"
@@ -132,7 +132,7 @@ def test_the_database_is_made_with_two_owners(database: Postgres, secrets: Path,
     assert set(owners) == {("temporal", "temporal"), ("temporal_visibility", "temporal"), ("ledger", "ledger")}
     ledger = Ledger(f"postgresql+psycopg://ledger@/ledger?host={database.socket}", tmp_path)
     upgrade(ledger)
-    assert is_current(ledger)
+    assert standing(ledger).state == "current"
     ledger.close()
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         psycopg.connect(host=str(database.socket), user="temporal", dbname="ledger")

@@ -11,9 +11,9 @@ from temporalio.client import Client
 from temporalio.common import RetryPolicy
 
 from activities.actions import deliver
-from activities.gates import gates
+from activities.gates import lines
+from activities.money import prices
 from activities.running import shield
-from activities.turns import prices
 from contracts.agents import AgentPin
 from contracts.runs import Note
 from tests import scripts
@@ -33,12 +33,18 @@ COMMITTED = {
         "_record",
         "_finish",
         "commit_riders",
-        "Models._reserve",
-        "Models._finish",
-        "close_attempt",
+        "Reservations.reserve",
+        "settle",
+        "close",
         "Tools._store",
     ),
-    *("Work._keep_change", "Work._keep_integrated", "Work._keep_run", "Work._keep_report", "Work._keep_frozen"),
+    *(
+        "Changes._keep_change",
+        "Integration._keep_integrated",
+        "Checks._keep_run",
+        "Checks._keep_report",
+        "FrozenChange._keep_frozen",
+    ),
     *("Gates._open", "Gates._admit", "claim", "_settle"),
 }
 """All that such a delivery commits, by the names of the functions."""
@@ -127,7 +133,7 @@ async def test_a_function_that_cannot_run_again_is_caught(
     client: Client, tmp_path: Path, sqlite_url: str, straight: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The comparison is not blind: with a random key in one place the same faults leave a line twice."""
-    monkeypatch.setattr(gates, "_open_line", with_random_key(gates._open_line))
+    monkeypatch.setattr(lines, "opened", with_random_key(lines.opened))
     left, _ = await delivered(client, tmp_path, sqlite_url, "happy", every_other("after"))
     assert left != straight
     assert {did for *_, did in left.lines - straight.lines} == {

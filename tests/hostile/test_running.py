@@ -9,7 +9,7 @@ import pytest
 
 from activities.git import Mirrors
 from activities.git.trees import delete_folder
-from activities.repositories.checks import Ran, run_check
+from activities.repositories.check_run import Ran, run_check
 from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
 from tests.activities.repositories import repository

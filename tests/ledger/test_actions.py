@@ -214,14 +214,6 @@ def test_a_sender_that_a_person_overtook_writes_nothing(ledger: Ledger) -> None:
     assert state(ledger) == "failed"
 
 
-def test_everything_without_a_receipt_is_swept(ledger: Ledger) -> None:
-    """A sweep sees what is approved, being sent or unknown, and nothing that is settled or not approved."""
-    states: tuple[ActionState, ...] = ("approved", "sending", "unknown", "proposed", "delivered", "rejected", "held")
-    for one in states:
-        ledger.tx_now(propose, intent(one, one), "trace-1", one)
-    assert {row.state for row in ledger.read_now(actions.unsettled)} == {"approved", "sending", "unknown"}
-
-
 def test_actions_of_a_run_come_in_their_order(ledger: Ledger) -> None:
     """In the order in which they are to be carried out, not the one in which they were written."""
     for order in (2, 0, 1):

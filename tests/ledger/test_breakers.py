@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import Connection, update
 
 from ledger import breakers
-from ledger.breakers import Failure, Limits, Opening
+from ledger.breakers import Failure, Opening, Thresholds
 from ledger.db import Ledger
 from ledger.tables import breaker
 from tests.ledger.racing import at_once, overlapped
 
 SECOND = 1_000_000
-LIMITS = Limits(failures=3, window=timedelta(minutes=1), cooldown=timedelta(seconds=30), longest=timedelta(seconds=100))
+LIMITS = Thresholds(failures=3, window=timedelta(minutes=1), cooldown=timedelta(seconds=30), longest=timedelta(seconds=100))
 NAME = "model:openai:test"
 BROKEN = Failure("HTTP 500")
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from ledger.db import Ledger, to_us
-from ledger.figures import spending
+from ledger.figures import charges as figures
+from ledger.figures.charges import PARTS, By, Charge, Sums
 from ledger.figures.period import Period, day_of, month_of
-from ledger.figures.spending import PARTS, By, Charge, Sums
 from ledger.tables import reservation, scope
 from tests.ledger.books import MONTH, Book, key
 
@@ -22,7 +22,7 @@ BYS: tuple[By, ...] = ("run", "agent", "model", "pipeline", "project", "day")
 
 def every(ledger: Ledger) -> list[Charge]:
     """All charges that there are."""
-    return ledger.read_now(lambda connection: list(spending.charges(connection, EVER)))
+    return ledger.read_now(lambda connection: list(figures.charges(connection, EVER)))
 
 
 def charges(ledger: Ledger, book: Book) -> list[Charge]:
@@ -92,7 +92,7 @@ def test_the_parts_add_up_to_what_the_ceilings_count(ledger: Ledger, played: lis
     for one in played:
         play(ledger, *one)
     for by in BYS:
-        found = ledger.read_now(spending.spending, EVER, by)
+        found = ledger.read_now(figures.spending, EVER, by)
         for sums in (found.total, *found.groups.values()):
             assert sum(sums.parts[part] for part in PARTS) == sums.spent
             assert 0 <= sums.unknown <= sums.spent
@@ -231,7 +231,7 @@ def test_held_money_is_not_spent(ledger: Ledger) -> None:
     book = Book(ledger)
     book.reserve(key("now"), 500)
     book.close(book.reserve(key("given back"), 400), "released")
-    total = ledger.read_now(spending.spending, EVER, "run").groups[f"delivery-{book.trace}"]
+    total = ledger.read_now(figures.spending, EVER, "run").groups[f"delivery-{book.trace}"]
     assert (total.spent, total.held, total.calls, total.calls_held) == (0, 500, 1, 1)
 
 
@@ -245,8 +245,8 @@ def test_reservations_of_before_they_named_their_run_are_found_by_their_turn(led
     nameless = dict.fromkeys(("trace", "path", "project", "agent", "model"), "")
     ledger.tx_now(lambda connection: connection.execute(update(reservation).values(**nameless)))
     assert parts(ledger, book) == {"useful": 40, "retried": 50}
-    found = ledger.read_now(spending.spending, EVER, "agent")
-    assert {name: sums.spent for name, sums in found.groups.items()} == {"planner@v1": 90, spending.UNKNOWN: 7}
+    found = ledger.read_now(figures.spending, EVER, "agent")
+    assert {name: sums.spent for name, sums in found.groups.items()} == {"planner@v1": 90, figures.UNKNOWN: 7}
 
 
 def test_money_counts_in_the_time_in_which_it_was_reserved(ledger: Ledger) -> None:
@@ -259,18 +259,18 @@ def test_money_counts_in_the_time_in_which_it_was_reserved(ledger: Ledger) -> No
     after = update(reservation).where(reservation.c.call_key == key("after")).values(at=to_us(midnight))
     ledger.tx_now(lambda connection: [connection.execute(one) for one in (before, after)])
     november, december = month_of(midnight - timedelta(1)), month_of(midnight)
-    assert ledger.read_now(spending.spending, november, "day").groups.keys() == {"2026-11-30"}
-    assert ledger.read_now(spending.spending, november, "day").total.spent == 40
-    assert ledger.read_now(spending.spending, december, "day").total.spent == 30
+    assert ledger.read_now(figures.spending, november, "day").groups.keys() == {"2026-11-30"}
+    assert ledger.read_now(figures.spending, november, "day").total.spent == 40
+    assert ledger.read_now(figures.spending, december, "day").total.spent == 30
 
 
 def test_one_project_is_looked_at_alone(ledger: Ledger) -> None:
     """Asked for one project, nothing of another is counted."""
     Book(ledger, project="one").call(key("one"), 50, 40)
     Book(ledger, project="two").call(key("two"), 50, 30)
-    found = ledger.read_now(spending.spending, EVER, "project")
+    found = ledger.read_now(figures.spending, EVER, "project")
     assert {name: sums.spent for name, sums in found.groups.items()} == {"one": 40, "two": 30}
-    assert list(ledger.read_now(spending.spending, EVER, "project", "two").groups) == ["two"]
+    assert list(ledger.read_now(figures.spending, EVER, "project", "two").groups) == ["two"]
 
 
 def test_sums_pass_64_bits_without_becoming_floats(ledger: Ledger) -> None:
@@ -280,7 +280,7 @@ def test_sums_pass_64_bits_without_becoming_floats(ledger: Ledger) -> None:
         made = book.reserve(key(number), 1)
         grown = update(reservation).where(reservation.c.id == made).values(state="settled", settled=large)
         ledger.tx_now(lambda connection, grown=grown: connection.execute(grown))
-    assert ledger.read_now(spending.spending, EVER, "run").total.spent == 3 * large
+    assert ledger.read_now(figures.spending, EVER, "run").total.spent == 3 * large
 
 
 def test_days_and_months_are_those_of_utc() -> None:

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from ledger.db import Ledger
-from ledger.migrate import is_current, upgrade
+from ledger.migrate import standing, upgrade
 from ledger.tables import metadata
 from tests.ledger.releases import to_revision
 from tests.postgres import KEPT, Postgres
@@ -95,11 +95,11 @@ def test_a_migrated_database_has_no_rows_but_the_migrations_own(ledger: Ledger) 
 def test_upgrading_twice_changes_nothing(empty_url: str, tmp_path: Path) -> None:
     """The first upgrade makes the schema, the second leaves it alone, and rows stay."""
     ledger = Ledger(empty_url, tmp_path)
-    assert not is_current(ledger)
+    assert standing(ledger).state != "current"
     upgrade(ledger)
     ledger.tx_now(lambda connection: connection.execute(text("UPDATE feed_head SET seq = 7")))
     upgrade(ledger)
-    assert is_current(ledger)
+    assert standing(ledger).state == "current"
     assert ledger.read_now(lambda connection: connection.execute(text("SELECT seq FROM feed_head")).scalars().all()) == [7]
     ledger.close()
 
@@ -117,7 +117,7 @@ def test_processes_that_start_together_migrate_once(kind: str, tmp_path: Path, r
     assert [process.exitcode for process in started] == [0] * PROCESSES
     for url in urls:
         ledger = Ledger(url, tmp_path)
-        assert is_current(ledger)
+        assert standing(ledger).state == "current"
         assert ledger.read_now(lambda connection: connection.execute(text("SELECT count(*) FROM feed_head")).scalar()) == 1
         ledger.close()
 

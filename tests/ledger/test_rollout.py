@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, inspect, text
 from contracts.errors import LedgerUnavailable, Misconfigured
 from ledger import feed, migrate, runs
 from ledger.db import Ledger
-from ledger.migrate import Standing, is_current, standing, upgrade
+from ledger.migrate import Standing, standing, upgrade
 from tests.ledger import samples
 from tests.ledger.releases import config, newer_release, to_revision
 
@@ -65,7 +65,7 @@ def test_going_back_is_refused_with_what_to_do(own: Ledger) -> None:
     upgrade(own)
     with pytest.raises(Misconfigured, match=r"only moves forward.*backup"), own.engine.begin() as connection:
         command.downgrade(config(connection), "base")
-    assert is_current(own)
+    assert standing(own).state == "current"
 
 
 def test_a_ledger_restored_in_part_is_named(own: Ledger) -> None:
@@ -111,7 +111,7 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_done_again(
     assert own.read_now(shapes).keys() == before
     assert standing(own).at == at
     upgrade(own)
-    assert is_current(own)
+    assert standing(own).state == "current"
 
 
 def test_a_full_disk_ends_a_migration_with_its_reason(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_full_disk_ends_a_migration_with_its_reason(tmp_path: Path) -> None:
     pages[0] = 1000
     ledger.engine.dispose()
     upgrade(ledger)
-    assert is_current(ledger)
+    assert standing(ledger).state == "current"
     ledger.close()
 
 

@@ -13,8 +13,9 @@ from temporalio.worker import Replayer
 
 import worker
 from contracts.delivery.run import DeliveryInput, DeliveryReport
+from converter import DATA_CONVERTER
 from workflows.delivery.story import Delivery
-from workflows.guard import DATA_CONVERTER, Guard, UnknownWorkflow
+from workflows.guard import Guard, UnknownWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 

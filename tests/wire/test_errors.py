@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.providers.base import VERDICTS, ErrorKind, Provider, ProviderError
+from activities.providers.base import RECOVERIES, ErrorKind, Provider, ProviderError
 from activities.providers.errors import provider_error, retry_after, said, status_error
 from activities.providers.transport import REPLY_LIMIT
 from contracts.conversation import ModelRequest
@@ -130,15 +130,15 @@ async def test_retry_after_arrives_over_the_wire(server: WireServer, provider: P
     server.play(Play(status=429, error="slow down", headers={"retry-after": header}))
     error = await failure(provider)
     assert error.retry_after == (timedelta(seconds=12) if header == "12" else timedelta(hours=1))
-    assert (error.verdict, len(server.requests)) == ("retry", 1)
+    assert (error.recovery, len(server.requests)) == ("retry", 1)
 
 
 async def test_a_provider_that_asks_not_to_be_retried_is_not(server: WireServer, provider: Provider) -> None:
     """`x-should-retry: false` turns a retry into the next choice, and never makes a permanent error better."""
     server.play(Play(status=500, error="no", headers={"x-should-retry": "false"}))
-    assert (await failure(provider)).verdict == "next_choice"
+    assert (await failure(provider)).recovery == "next_choice"
     server.play(Play(status=400, error="no", headers={"x-should-retry": "true"}))
-    assert (await failure(provider)).verdict == "permanent"
+    assert (await failure(provider)).recovery == "permanent"
 
 
 BROKEN: list[tuple[str, Play, ErrorKind]] = [
@@ -229,7 +229,7 @@ async def test_no_connection_was_never_charged(make: Callable[[str, str], Provid
     error = await failure(provider)
     await provider.close()
     await provider.close()
-    assert (error.kind, error.maybe_charged, error.verdict) == ("connection", False, "retry")
+    assert (error.kind, error.maybe_charged, error.recovery) == ("connection", False, "retry")
 
 
 @pytest.mark.parametrize("make", MADE.values())
@@ -238,7 +238,7 @@ async def test_an_address_that_is_none_is_not_retried(make: Callable[[str, str],
     provider = make(KEY, "ftp://127.0.0.1")
     error = await failure(provider)
     await provider.close()
-    assert (error.kind, error.verdict) == ("not_found", "next_choice")
+    assert (error.kind, error.recovery) == ("not_found", "next_choice")
 
 
 async def test_the_environment_changes_nothing(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +271,7 @@ async def test_an_endpoint_without_a_key_gets_none(server: WireServer) -> None:
     assert all("authorization" not in seen.headers for seen in server.requests)
 
 
-@pytest.mark.parametrize("module", ["base", "schema", "errors", "reading", "script", "scripted"])
+@pytest.mark.parametrize("module", ["base", "schema", "errors", "reply_body", "script", "scripted"])
 def test_no_sdk_is_loaded_for_what_needs_none(module: str) -> None:
     """Importing the plain parts of the providers loads no SDK and no HTTP client."""
     check = (
@@ -282,7 +282,7 @@ def test_no_sdk_is_loaded_for_what_needs_none(module: str) -> None:
     assert ran.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("kind", VERDICTS)
+@pytest.mark.parametrize("kind", RECOVERIES)
 def test_every_kind_says_what_happens_next(kind: ErrorKind) -> None:
     """Each kind of error has a text with the endpoint, the fact and the advice."""
     text = str(provider_error(kind, "openai:m", "it broke"))

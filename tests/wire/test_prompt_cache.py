@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import config
 import worker
+from activities.money.prices import tariff
 from activities.providers.anthropic import Anthropic
 from activities.providers.anthropic_cache import SMALLEST, marked
-from activities.turns.prices import tariff
 from contracts.agents import Choice
 from contracts.conversation import AssistantMessage, Message, ToolAnswer, ToolCall, ToolMessage, Usage, UserMessage
 from tests.wire.samples import KEY, REPLY, ask

@@ -206,7 +206,7 @@ async def test_a_failed_response_is_an_error(server: WireServer, responses: Open
     server.play(Play(REPLY, change={"status": "failed", "error": {"code": code, "message": "it broke"}}))
     with pytest.raises(ProviderError, match="it broke") as caught:
         await responses.complete(ask())
-    assert caught.value.verdict == verdict
+    assert caught.value.recovery == verdict
     assert caught.value.maybe_charged
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from activities.providers.anthropic import Anthropic
-from activities.providers.base import VERDICTS, ErrorKind, Provider, ProviderError
+from activities.providers.base import RECOVERIES, ErrorKind, Provider, ProviderError
 from activities.providers.scripted import Scripted
 from contracts.conversation import (
     AssistantMessage,
@@ -162,7 +162,7 @@ async def test_what_the_script_lacks_is_named(script: Path, tmp_path: Path) -> N
     for said, request in cases.items():
         with pytest.raises(ProviderError) as caught:
             await player.complete(request)
-        assert (caught.value.kind, caught.value.verdict) == ("no_script", "permanent")
+        assert (caught.value.kind, caught.value.recovery) == ("no_script", "permanent")
         assert said in str(caught.value)
         assert str(script) in str(caught.value)
         assert f"{'T' * 80}'" in str(caught.value)
@@ -235,7 +235,7 @@ async def test_a_folder_of_scripts_is_chosen_by_model(script: Path, tmp_path: Pa
             Scripted(missing)
 
 
-@pytest.mark.parametrize("kind", VERDICTS)
+@pytest.mark.parametrize("kind", RECOVERIES)
 async def test_every_error_can_be_played_on_the_wire(tmp_path: Path, kind: ErrorKind) -> None:
     """A scripted error reaches the caller over HTTP as itself, or as what a client would make of it."""
     file = tmp_path / "s.yaml"

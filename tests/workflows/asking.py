@@ -5,7 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.repositories.work import Work
+    from activities.repositories.fetch import Fetch
     from contracts.delivery.plan import WorkItem
     from contracts.delivery.run import DeliveryInput
     from contracts.delivery.writing import WriteSummary, WriteTask
@@ -38,5 +38,5 @@ class AskOnce:
 
     async def _workspace(self, asked: DeliveryInput) -> WorkspaceUse:
         request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=None, check=None)
-        base = await self.kit.do(Work.prepare_repository, request, "git: fetch", **WORK)
+        base = await self.kit.do(Fetch.prepare_repository, request, "git: fetch", **WORK)
         return WorkspaceUse(name=f"{self.kit.ref.trace}/ask", ref=WorkspaceRef(repository=base.repository, base=base.commit))

@@ -4,10 +4,11 @@ from temporalio.worker import Replayer
 
 import worker
 from activities.providers.scripted import Scripted
+from converter import DATA_CONVERTER
 from tests.scripts import answer, call, calls, summary
 from tests.workflows.asking import AskOnce
 from tests.workflows.conftest import Ask
-from workflows.guard import DATA_CONVERTER, Guard
+from workflows.guard import Guard
 
 DONE = answer(summary("did it"))
 

@@ -22,6 +22,7 @@ import worker
 from commands import server
 from contracts.delivery.run import DeliveryReport
 from contracts.reports import RunStatus
+from converter import DATA_CONVERTER
 from ledger import gates, runs
 from ledger.db import Ledger
 from ledger.tables import reservation, turn
@@ -29,7 +30,7 @@ from tests import scripts
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, read, says, writer
 from tests.stack import Stack, git, sample, until
 from tests.workflows.conftest import Start
-from workflows.guard import DATA_CONVERTER, Guard
+from workflows.guard import Guard
 
 OLD = "    return int(cents * (100 - percent) / 100)\n"
 FIX = edit("shop/pricing.py", OLD, "    return (cents * (100 - percent) + 50) // 100\n")

@@ -7,18 +7,19 @@ import pytest
 from temporalio.worker import Replayer
 
 import worker
-from activities.agents.fallbacks import FUNCTIONS
-from activities.repositories.work import Work
+from activities.agents.fallback_functions import FUNCTIONS
+from activities.repositories.fetch import Fetch
 from config import HOME
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.repositories import Base, PrepareRepository
+from converter import DATA_CONVERTER
 from ledger import runs
 from tests.scripts import Turn, a_tester, answer, could_not, edit, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, git, sample
 from tests.workflows.asked import turns_of
 from tests.workflows.conftest import Start
 from tests.workflows.sending import failed_tasks
-from workflows.guard import DATA_CONVERTER, Guard
+from workflows.guard import Guard
 
 FIX = edit(
     "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"
@@ -142,12 +143,12 @@ async def test_an_empty_check_of_an_earlier_release_is_none(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker of before, which still hands an empty command on, stops no run of this release."""
-    prepare = Work._prepare
+    prepare = Fetch._prepare
 
-    def as_before(work: Work, request: PrepareRepository) -> Base:
-        return prepare(work, request).model_copy(update={"check": request.check})
+    def as_before(fetch: Fetch, request: PrepareRepository) -> Base:
+        return prepare(fetch, request).model_copy(update={"check": request.check})
 
-    monkeypatch.setattr(Work, "_prepare", as_before)
+    monkeypatch.setattr(Fetch, "_prepare", as_before)
     async with start(router("simple"), *WHOLE) as stack:
         await is_planned(stack, untested(tmp_path / "sample"), "")
 

@@ -18,9 +18,9 @@ from contracts.delivery.writing import WriteItemInput
 from contracts.errors import Refused
 from contracts.gates import OFFERED, VERBS, Decision, GateView, Verb
 from contracts.handoff import Question
+from converter import PAYLOAD_LIMIT, StrictConverter, Unreadable, fits
 from workflows.kit.memory import Entry, in_batches
 from workflows.kit.messages import check_decision, read_decision, read_switch, text_of
-from workflows.payloads import PAYLOAD_LIMIT, StrictConverter, Unreadable, fits
 
 OPENED = datetime(2026, 5, 1, tzinfo=UTC)
 VIEW = GateView(

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, select
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
 
-from activities.tools import applying
+from activities.tools import patches as patch_tool
 from activities.turns.replies import KEPT
 from contracts.base import BODY_LIMIT
 from contracts.conversation import ModelReply, ToolCall, Usage
+from converter import PAYLOAD_LIMIT
 from ledger.tables import artifact
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, writer
 from tests.stack import Stack, sample
@@ -25,7 +26,6 @@ from tests.wire.server import WireServer
 from tests.workflows.asked import Asking
 from tests.workflows.conftest import Ask, Start
 from tests.workflows.sending import failed_tasks
-from workflows.payloads import PAYLOAD_LIMIT
 
 MB = 1_000_000
 SLOW = 240.0
@@ -187,7 +187,7 @@ async def test_a_change_of_five_thousand_files_is_named_in_part(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it is counted and listed in an artifact, gates show the first, and no payload grows with the number of files."""
-    monkeypatch.setattr(applying, "PATCHED_FILES", 5000)  # so that two calls make what would take a hundred
+    monkeypatch.setattr(patch_tool, "PATCHED_FILES", 5000)  # so that two calls make what would take a hundred
     made = [f"generated/{number // 100:02}/a_file_with_a_name_{number:04}.py" for number in range(4999)] + ["Makefile"]
     patches = [calls(call("apply_patch", patch=creating(made[at : at + 2500]))) for at in (0, 2500)]
     planner = says("planner", answer(plan(item("fix", ["README.md"]))))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from activities.repositories.work import Work
+from activities.repositories.checks import Checks
 from contracts.delivery.plan import Plan
 from contracts.delivery.run import DeliveryInput
 from contracts.delivery.testing import Judged
@@ -42,7 +42,7 @@ class Course:
     async def run_checks(self, ref: WorkspaceRef, check: str, summary: str) -> CheckRun:
         """One run of a check on a tree."""
         request = RunChecks(run=self.kit.ref, start=ref, command=check, environment=self.asked.environment, label=summary)
-        return await self.kit.do(Work.run_checks, request, summary, **WORK)
+        return await self.kit.do(Checks.run_checks, request, summary, **WORK)
 
 
 @dataclass(frozen=True)

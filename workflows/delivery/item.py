@@ -5,7 +5,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from activities.repositories.work import Work
+from activities.repositories.changes import Changes
 from contracts.delivery.writing import WriteItemInput, WriteSummary
 from contracts.handoff import Handoff
 from contracts.repositories import ChangeSet, CollectChanges, WorkspaceUse
@@ -65,7 +65,7 @@ class WriteItem:
         assert step.workspace is not None
         summary = step.handoff.body.summary if step.handoff.body else step.handoff.reason
         request = CollectChanges(run=self.kit.ref, workspace=step.workspace, item=item, summary=summary, allowed=files)
-        return await self.kit.do(Work.collect_changes, request, f"workspace: read what {item} changed", **WORK)
+        return await self.kit.do(Changes.collect_changes, request, f"workspace: read what {item} changed", **WORK)
 
 
 def _files(change: ChangeSet) -> str:

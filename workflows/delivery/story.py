@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from activities.repositories.frozen_change import FrozenChange
 from temporalio import workflow
 
-from activities.repositories.work import Work
+from activities.repositories.fetch import Fetch
 from contracts.actions import Receipt
 from contracts.agents import Effort
 from contracts.delivery.change import Freeze, Frozen
@@ -92,7 +93,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     async def _intake(self, asked: DeliveryInput) -> Base:
         request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check)
-        base = await self.kit.do(Work.prepare_repository, request, "git: fetch the repository", **WORK)
+        base = await self.kit.do(Fetch.prepare_repository, request, "git: fetch the repository", **WORK)
         self.base = base
         source = f" ({base.check_source})" if base.check_source else ""
         self.kit.note(
@@ -165,7 +166,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 branch=course.asked.branch,
                 judged=tested.judged,
             )
-            self.frozen = frozen = await self.kit.do(Work.freeze, request, "git: freeze the change", **WORK)
+            self.frozen = frozen = await self.kit.do(FrozenChange.freeze, request, "git: freeze the change", **WORK)
             self.kit.enter("change", "a person approves the change")
             decided = await gate(self.kit, gates.change_gate(frozen, tested.judged.report, written.kept_outside, self.skipped))
             if decided.verb == "approve":

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from activities.repositories.work import Work
+from activities.repositories.changes import Changes
+from activities.repositories.checks import Checks
 from contracts.delivery.plan import WorkItem
 from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
 from contracts.people import Feedback
@@ -94,7 +95,7 @@ async def _test(course: Course, written: Written) -> Tested:
     notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
-    added = await kit.do(Work.collect_changes, collect, "workspace: read what the tester added", **WORK)
+    added = await kit.do(Changes.collect_changes, collect, "workspace: read what the tester added", **WORK)
     ref = with_patches(written.ref, [added])
     judged = await _judge(course, written, ref, added, notes)
     following = "the writer mends it, or a person decides" if judged.report.verdict == "failed" else "a person looks at it"
@@ -104,7 +105,7 @@ async def _test(course: Course, written: Written) -> Tested:
 
 async def _task(course: Course, written: Written, use: WorkspaceUse) -> TestTask:
     look = _collect(course, use, "change", "", ("*",))
-    shown = await course.kit.do(Work.describe_change, look, "git: show the change to the tester", **WORK)
+    shown = await course.kit.do(Changes.describe_change, look, "git: show the change to the tester", **WORK)
     return TestTask(
         instruction=course.asked.instruction,
         acceptance=written.agreed.acceptance,
@@ -126,4 +127,4 @@ async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: Cha
         base = await course.run_base(written.agreed.check)
     something = added if added.files or added.outside else None
     request = Judge(run=course.kit.ref, runs=runs, base=base, added=something, tester_notes=notes)
-    return await course.kit.do(Work.judge_checks, request, "checks: compare with the base", **LEDGER)
+    return await course.kit.do(Checks.judge_checks, request, "checks: compare with the base", **LEDGER)

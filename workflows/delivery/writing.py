@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from activities.repositories.work import Work
+from activities.repositories.integration import Integration
 from contracts.delivery.plan import PlanItem, WorkItem, ancestors
 from contracts.delivery.writing import WriteItemInput, WriteTask
 from contracts.handoff import Handoff
@@ -111,7 +111,7 @@ async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet,
     kit.enter("integrate", "the items are put together in order")
     for attempt in itertools.count(1):
         request = Integrate(run=kit.ref, start=written.ref, changes=tuple(gates.slim(change) for change in changes))
-        integrated = await kit.do(Work.integrate, request, "git: put the items together", **WORK)
+        integrated = await kit.do(Integration.integrate, request, "git: put the items together", **WORK)
         if not integrated.conflict_item:
             break
         replan = await _agree_on_conflict(kit, integrated, changes, attempt)

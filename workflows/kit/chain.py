@@ -14,11 +14,11 @@ from activities.runs.recall import Carrying
 from contracts.base import Contract
 from contracts.carried import Carried, Finished, Keep, Kept, Recall, Recalled
 from contracts.inputs import ChildInput, PipelineInput
+from converter import fits
 from workflows.kit.cancellation import not_cancelled
 from workflows.kit.memory import Entry, Memory, in_batches
 from workflows.kit.options import LOCAL
 from workflows.kit.run import Run
-from workflows.payloads import fits
 
 C = TypeVar("C", bound=Contract)
 

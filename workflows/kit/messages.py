@@ -8,7 +8,7 @@ from typing import Any
 from contracts.errors import ContractViolation, Refused
 from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Verb
 from contracts.money import micros, usd
-from workflows.payloads import Unreadable
+from converter import Unreadable
 
 EXAMPLE = '{"gate": "plan-1", "by": "you"}'
 

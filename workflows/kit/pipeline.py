@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
-from activities.repositories.work import Work
+from activities.repositories.cleanup import Cleanup
 from contracts.agents import Effort
 from contracts.gates import GateKind
 from contracts.inputs import PipelineInput
@@ -130,7 +130,7 @@ class Pipeline(ABC, Generic[I, R]):
     async def _drop_workspaces(self) -> None:
         drop = DropWorkspaces(run=self.kit.ref)
         try:
-            await workflow.execute_activity_method(Work.drop_workspaces, drop, summary="workspace: remove", **WORK)
+            await workflow.execute_activity_method(Cleanup.drop_workspaces, drop, summary="workspace: remove", **WORK)
         except ActivityError as error:
             self.kit.note("left workspaces behind", cause_of(error), "`baton doctor` lists them", importance="detail")
 

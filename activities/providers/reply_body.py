@@ -1,4 +1,4 @@
-"""Reading what came over the wire: strict JSON, counted tokens, and nothing that was not understood."""
+"""The body of a provider's reply, read strictly: JSON, counted tokens, and nothing that was not understood."""
 
 import json
 from collections.abc import Iterable, Mapping

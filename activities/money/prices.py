@@ -42,7 +42,7 @@ def estimate(prompt: bytes) -> int:
 
 
 @dataclass(frozen=True)
-class Rate:
+class TokenPrice:
     """A price for one token. Above `steps[n][0]` tokens of input all tokens cost `steps[n][1]`, as providers bill it."""
 
     base: int
@@ -62,12 +62,12 @@ class Tariff:
     """By what one call is charged, and the name of the list that says so."""
 
     version: str
-    input: Rate
-    output: Rate
-    cache_read: Rate
-    cache_write: Rate
-    cache_write_1h: Rate
-    reasoning: Rate
+    input: TokenPrice
+    output: TokenPrice
+    cache_read: TokenPrice
+    cache_write: TokenPrice
+    cache_write_1h: TokenPrice
+    reasoning: TokenPrice
     call: int = 0
 
     def worst_case(self, usage: Usage) -> int:
@@ -96,6 +96,7 @@ class Tariff:
 
 def charge(made_by: Tariff, most: Usage, usage: Usage | None) -> int | None:
     """What a call is charged, None where its usage cannot be: it is missing, or costs more than the most that was possible."""
+    # A usage above what was possible is nonsense, and whoever believed it could charge past every ceiling.
     cost = None if usage is None else made_by.cost(usage)
     return None if cost is None or cost > made_by.worst_case(most) else cost
 
@@ -112,10 +113,10 @@ def tariff(choice: Choice, own: Mapping[str, DatedPrice] | None = None) -> Tarif
 
 def _of(price: Price, name: str) -> Tariff:
     """A price of routes.toml. What it does not say of a cache costs as plain input."""
-    plain = Rate(price.input * 10**6)
-    read = plain if price.cache_read is None else Rate(price.cache_read * 10**6)
-    write = plain if price.cache_write is None else Rate(price.cache_write * 10**6)
-    output = Rate(price.output * 10**6)
+    plain = TokenPrice(price.input * 10**6)
+    read = plain if price.cache_read is None else TokenPrice(price.cache_read * 10**6)
+    write = plain if price.cache_write is None else TokenPrice(price.cache_write * 10**6)
+    output = TokenPrice(price.output * 10**6)
     return Tariff(name, plain, output, read, write, write, output)
 
 
@@ -155,11 +156,11 @@ def _listed_tariff(choice: Choice, price: "ModelPrice") -> Tariff:
     )
 
 
-def _rate(price: "Decimal | TieredPrices") -> Rate:
+def _rate(price: "Decimal | TieredPrices") -> TokenPrice:
     """US dollars for a million tokens, as a rate."""
     if isinstance(price, Decimal):
-        return Rate(_scaled(price))
-    return Rate(_scaled(price.base), tuple((tier.start, _scaled(tier.price)) for tier in price.tiers))
+        return TokenPrice(_scaled(price))
+    return TokenPrice(_scaled(price.base), tuple((tier.start, _scaled(tier.price)) for tier in price.tiers))
 
 
 def _scaled(usd: Decimal) -> int:

@@ -1,5 +1,6 @@
 """Replies that were paid for once and may answer an equal call again, until their time is over."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select
@@ -22,9 +23,24 @@ def find(connection: Connection, project: str, digest: str, now: int) -> Row[Any
     return _FIND.first(connection, wanted=digest, of=project, now=now)
 
 
-def keep(connection: Connection, **values: Any) -> bool:
+@dataclass(frozen=True)
+class NewReply:
+    """A reply as it is kept, once: what it answers, who gave it, the turn that paid for it, and until when it is good."""
+
+    digest: str
+    project: str
+    agent: str
+    provider: str
+    model_asked: str
+    reply: str
+    turn: str
+    at: int
+    expires_at: int
+
+
+def keep(connection: Connection, new: NewReply) -> bool:
     """Keep a reply. False where one is there under its digest: that one stands."""
-    return insert_once(connection, cached_reply, **values)
+    return insert_once(connection, cached_reply, **vars(new))
 
 
 def drop_expired(connection: Connection, now: int) -> None:

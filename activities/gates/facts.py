@@ -1,4 +1,4 @@
-"""What a run is expected to cost, told where somebody decides whether it goes on."""
+"""What the ledger adds to the facts of a gate: what a run is expected to cost, where somebody decides on it."""
 
 from sqlalchemy import Connection
 
@@ -6,7 +6,7 @@ from contracts.gates import GateView
 from ledger.figures.forecast import NO_HISTORY, expected_of
 
 
-def expected_cost(connection: Connection, view: GateView) -> tuple[str, ...]:
+def added_facts(connection: Connection, view: GateView) -> tuple[str, ...]:
     """The fact that a plan gate gets beside its own: what the run will cost, going by runs like it. Other gates get none."""
     if view.kind != "plan":
         return ()

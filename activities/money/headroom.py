@@ -6,10 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from activities.turns.scopes import months_of, shared_scopes
+from activities.money.scopes import months_of, shared_scopes
 from contracts.agents import AgentPin
 from contracts.money import Ceilings, usd
-from contracts.runs import Note
 from ledger.money import ceilings as in_ledger
 from ledger.money.ceilings import Pace
 
@@ -22,28 +21,17 @@ class Problem:
     text: str
     refuses: bool = True
 
-    def alert(self, now: datetime) -> Note:
-        """The feed line, one for each ceiling and day."""
-        return Note(
-            key=f"alert/{self.scope}/{now:%Y-%m-%d}/{self.refuses}",
-            at=now,
-            stage="money",
-            actor="ledger",
-            did="refused a new run for money" if self.refuses else "a ceiling is going to be reached",
-            why=self.text,
-            next=f"`baton budget raise {self.scope} --to USD -m why`, or wait for the next period",
-            importance="alert",
-        )
-
 
 def problem(
     connection: Connection, ceilings: Ceilings, project: str, pins: Iterable[AgentPin], now: datetime
 ) -> Problem | None:
     """What speaks against one more run of this project with these agents; None: nothing."""
+    # A run that cannot spend is let in whatever the ceilings say.
     paid = [pin.name for pin in pins if any(not one.free and one.provider != "scripted" for one in pin.choices)]
     if not paid:
         return None
     scopes = shared_scopes(ceilings, [project], paid, now)
+    # Exhausted, and not only too low: what a first call will cost is not known before its prompt is made.
     found = in_ledger.exhausted(connection, [one.id for one in scopes])
     if found is not None:
         later = f", or wait until {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""

@@ -20,6 +20,7 @@ def parts_of(ceilings: Ceilings, run: RunRef, parts: Sequence[Part]) -> list[Sco
     """The run's own ceiling, then the slices of the children that this call is made in, from the outermost to the innermost."""
     whole = f"run:{run.trace}"
     own = Scope(whole, micros(ceilings.run_default(run.project) or Decimal()), parts[0].kept_back if parts else 0)
+    # From the outside in: a slice is cut from its parent, whose row the call holds by then.
     found: list[Scope | Slice] = [own]
     for part in parts:
         found.append(Slice(whole, part.group, part.name, part.among, part.kept_back))

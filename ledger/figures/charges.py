@@ -15,8 +15,8 @@ from ledger.figures.period import Period, day_of
 from ledger.figures.waste import thrown_away
 
 By = Literal["run", "agent", "model", "pipeline", "project", "day"]
-Part = Literal["useful", "retried", "repaired", "thrown_away"]
-PARTS: tuple[Part, ...] = ("useful", "retried", "repaired", "thrown_away")
+ChargePart = Literal["useful", "retried", "repaired", "thrown_away"]
+PARTS: tuple[ChargePart, ...] = ("useful", "retried", "repaired", "thrown_away")
 UNKNOWN = ""
 """The group of calls of which it is not known: made by a release that did not write it down, and never answered."""
 
@@ -28,7 +28,7 @@ class Charge(NamedTuple):
 
     - retried: an attempt whose reply is not the stored one: lost, failed, or dropped because another was faster;
     - repaired: its reply could not be used, and the agent was asked to repair it;
-    - thrown_away: its turn is in nothing that the run made (see `figures_waste.thrown_away`);
+    - thrown_away: its turn is in nothing that the run made (see `waste.thrown_away`);
     - useful: everything else, and what open runs have done so far.
 
     `agent` is a version, planner@v1; only the name where no call of it in this run was answered.
@@ -49,7 +49,7 @@ class Charge(NamedTuple):
     error: str
     charged: int
     held: int
-    part: Part
+    part: ChargePart
     known: bool
 
 
@@ -64,7 +64,7 @@ class Sums:
     calls: int = 0
     calls_held: int = 0
     calls_unknown: int = 0
-    parts: dict[Part, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    parts: dict[ChargePart, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
 
     def add(self, charge: Charge) -> None:
         """Count one more."""
@@ -135,13 +135,14 @@ def _behind(reservations: Iterable[Reserved], turns: dict[str, Replied]) -> dict
         turn = turns.get(row.call_key)
         if turn is None or row.state != "settled" or row.settled != turn.usd_micros:
             continue
+        # Several attempts can have cost the same: the turn names its model, and the newest is the likeliest.
         rank = (row.model == turn.model_asked, row.at, row.id)
         if row.call_key not in found or rank > found[row.call_key][0]:
             found[row.call_key] = rank, row.id
     return {key: identity for key, (_, identity) in found.items()}
 
 
-def _part(turn: Replied | None, counts: bool, lost: set[str]) -> Part:
+def _part(turn: Replied | None, counts: bool, lost: set[str]) -> ChargePart:
     if turn is None or not counts:
         return "retried"
     if turn.unusable:
@@ -149,7 +150,7 @@ def _part(turn: Replied | None, counts: bool, lost: set[str]) -> Part:
     return "thrown_away" if turn.id in lost else "useful"
 
 
-def _charge(family: Family, row: Reserved, turn: Replied | None, agent: str, part: Part, *, counts: bool) -> Charge:
+def _charge(family: Family, row: Reserved, turn: Replied | None, agent: str, part: ChargePart, *, counts: bool) -> Charge:
     run = family.run
     return Charge(
         run=run.workflow_id if run is not None else family.trace,

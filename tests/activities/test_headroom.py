@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activities.runs.headroom import Problem, problem
+from activities.money.headroom import Problem, problem
 from contracts.agents import AgentPin
 from contracts.money import Ceilings
 from ledger.db import Ledger

@@ -1,0 +1,135 @@
+"""One agent version: its file `agents/<name>/vN.md` (front matter + instructions), read and checked."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import StrictUndefined, Template
+from jinja2.exceptions import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from activities.providers.schema import closed_schema
+from activities.tools.base import Tool
+from contracts.agents import AgentFile, AgentPin, Choice, ToolPin
+from contracts.base import Contract, canonical, digest_of
+from contracts.conversation import ToolSpec
+from contracts.errors import ContractViolation, Misconfigured, NotFound
+from contracts.handoff import Answer
+from contracts.registry import named
+
+_PARTS = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
+_TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent version. `digest` covers the file and the schemas of its tools, its task and its result."""
+
+    file: AgentFile
+    instructions: str
+    text: str
+    digest: str
+    tools: tuple[Tool, ...]
+    takes: type[Contract]
+    returns: type[Contract]
+
+    @functools.cached_property
+    def answer_type(self) -> type[Answer[Any]]:
+        """`Answer[...]` around the agent's result contract."""
+        return Answer[self.returns]  # type: ignore[name-defined]
+
+    @functools.cached_property
+    def answer_schema(self) -> dict[str, Any]:
+        """The schema of the agent's final output. Made once: it takes longer than a ledger transaction."""
+        return closed_schema(self.answer_type)
+
+    @functools.cached_property
+    def tool_specs(self) -> tuple[ToolSpec, ...]:
+        """The agent's tools as a model sees them."""
+        return tuple(
+            ToolSpec(name=tool.name, description=tool.description, parameters=closed_schema(tool.takes)) for tool in self.tools
+        )
+
+    @functools.cached_property
+    def _template(self) -> Template:
+        return _TEMPLATES.from_string(self.instructions)
+
+    @property
+    def version(self) -> str:
+        """As people write it: v1."""
+        return f"v{self.file.version}"
+
+    def render(self, task: Contract) -> str:
+        """The instructions with their variables filled in. Raises `Misconfigured` where the text wants one that is missing."""
+        variables: Mapping[str, Any] = {
+            "agent": self.file,
+            "tools": [{"name": tool.name, "description": tool.description} for tool in self.tools],
+            "task": task.model_dump(mode="json"),
+        }
+        try:
+            return self._template.render(variables)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise Misconfigured(
+                f"agents/{self.file.name}/{self.version}.md: {error}; "
+                f"instructions may use agent, tools and task (a {self.takes.contract})"
+            ) from None
+
+    def pin(self, choices: tuple[Choice, ...]) -> AgentPin:
+        """What a run keeps of this agent."""
+        return AgentPin(
+            name=self.file.name,
+            version=self.version,
+            digest=self.digest,
+            scripted=choices[0].provider == "scripted" if choices else False,
+            takes=self.file.takes,
+            returns=self.file.returns,
+            tools=tuple(ToolPin(name=tool.name, effect=tool.effect) for tool in self.tools),
+            limits=self.file.limits,
+            parallel=self.file.parallel,
+            minimum_confidence=self.file.minimum_confidence,
+            choices=choices,
+            fallback=self.file.fallback or "",
+            steps_up=any("unsure" in choice.when for choice in choices),
+        )
+
+
+def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
+    """Read one agent file. Raises `Misconfigured`, naming the key that is wrong."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path} cannot be read as text: {error}") from None
+    parts = _PARTS.match(text)
+    if parts is None:
+        raise Misconfigured(f"{path}: an agent file begins with front matter between two lines of '---'")
+    try:
+        file = AgentFile.read_typed_by_people(yaml.safe_load(parts[1]))
+        takes, returns = named(file.takes), named(file.returns)
+    except yaml.YAMLError as error:
+        raise Misconfigured(f"{path}: the front matter is not YAML: {error}") from None
+    except ContractViolation as error:
+        raise Misconfigured(f"{path}: {'; '.join(error.problems)}") from None
+    except NotFound as error:
+        raise Misconfigured(f"{path}: {error}") from None
+    if (path.parent.name, path.stem) != (file.name, f"v{file.version}"):
+        raise Misconfigured(
+            f"{path}: the file says it is {file.name}/v{file.version}.md; name and version must agree with its place"
+        )
+    unknown = [name for name in file.tools if name not in tools]
+    if unknown:
+        raise Misconfigured(f"{path}: there is no tool {', '.join(unknown)}; there are {', '.join(sorted(tools))}")
+    target = file.limits.context_target
+    if target is not None and ("read_artifact" not in file.tools or target >= file.limits.context):
+        raise Misconfigured(
+            f"{path}: limits.context_target replaces older tool results by references: give the agent the tool read_artifact, "
+            f"which shows them again, and set the target below limits.context ({file.limits.context})"
+        )
+    used = tuple(tools[name] for name in file.tools)
+    # What a model is asked depends on these, too: a tool that changes under a pinned agent makes it another agent.
+    schemas = [[tool.name, tool.description, closed_schema(tool.takes)] for tool in used]
+    digest = digest_of(text, canonical(schemas), canonical([closed_schema(takes), closed_schema(returns)]))
+    return Agent(file, parts[2].strip() + "\n", text, digest, used, takes, returns)

@@ -1,0 +1,37 @@
+"""Functions that stand in for an agent when no model can be asked. Deterministic, listed by hand, and honest about it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.base import Contract
+from contracts.delivery.sizing import Routing, RoutingTask
+from contracts.delivery.testing import TestNotes, TestTask
+
+
+@dataclass(frozen=True)
+class Function:
+    """What a function stands in with: the contract that it takes, the one that it returns, and itself."""
+
+    takes: type[Contract]
+    returns: type[Contract]
+    make: Callable[[Any], Contract]
+
+
+def _checks_alone(task: TestTask) -> TestNotes:
+    check = f"`{task.check}` runs as always" if task.check else "no check is known"
+    return TestNotes(
+        summary=f"No model could be asked, so nobody tried to break this change and no test was added; {check}.", tried=()
+    )
+
+
+def _whole_pipeline(task: RoutingTask) -> Routing:
+    del task
+    return Routing(verdict="full", why="no model could be asked, so nothing is skipped")
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "checks_alone": Function(TestTask, TestNotes, _checks_alone),
+    "whole_pipeline": Function(RoutingTask, Routing, _whole_pipeline),
+}
+"""Every function that an agent file may name as `fallback: function:NAME`."""

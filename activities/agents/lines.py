@@ -1,0 +1,23 @@
+"""What the feed says of agents: every text of this room's lines, to be read and changed in one place."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.away import FallBack
+from contracts.handoff import Handoff
+from contracts.runs import Note
+
+
+def stood_in(request: FallBack, handoff: Handoff[Any]) -> Note:
+    """A function answered in place of an agent."""
+    return Note(
+        key=f"fallback:{handoff.id}",
+        at=datetime.now(UTC),
+        stage=request.run.path,
+        actor=request.function,
+        did=f"answered in place of {request.agent}",
+        why=request.why,
+        next="the coordinator goes on with it",
+        importance="detail",
+        outputs=(handoff.id,),
+    )

@@ -1,0 +1,49 @@
+"""Released agent versions, which never change again: `released.lock` names each with its digest."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from activities.agents.agent import Agent
+from activities.agents.catalogue import Catalogue
+from contracts.errors import Misconfigured
+
+
+def read_lock(path: Path) -> dict[str, str]:
+    """The released agent versions with their digests, from released.lock: lines of `name@vN DIGEST`, # comments."""
+    lock: dict[str, str] = {}
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+        words = line.split("#")[0].split()
+        if words and (len(words) != 2 or "@v" not in words[0]):
+            raise Misconfigured(f"{path} line {number}: a line is `name@vN DIGEST`, not {line[:80]!r}")
+        if words:
+            lock[words[0]] = words[1]
+    return lock
+
+
+def freeze(path: Path, agent: Agent) -> bool:
+    """Write an agent version into released.lock: from then on its file and schemas must not change. False if it was there.
+
+    Raises `Misconfigured` where it was released with other bytes: a release is never replaced.
+    """
+    name, lock = f"{agent.file.name}@{agent.version}", read_lock(path)
+    if name in lock and lock[name] != agent.digest:
+        raise Misconfigured(f"{name} is released with digest {lock[name][:12]}… already; put the change into a new version")
+    if name in lock:
+        return False
+    lines = sorted(f"{one} {digest}" for one, digest in (lock | {name: agent.digest}).items())
+    head = "# Released agent versions. A line is never changed: what it names is frozen. `baton agents freeze` adds one."
+    path.write_text("\n".join([head, *lines]) + "\n")
+    return True
+
+
+def lock_problems(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
+    """What differs between the files and released.lock, one readable line each; empty when all is as released."""
+    have = {f"{agent.file.name}@{agent.version}": agent.digest for agent in catalogue.agents}
+    problems = [f"{name} is released and its file is gone; restore it" for name in sorted(set(lock) - set(have))]
+    for name, digest in sorted(have.items()):
+        if name in lock and lock[name] != digest:
+            problems.append(
+                f"{name} is released with digest {lock[name][:12]}… and has {digest[:12]}… now: its file, or the schema of "
+                "a tool, its task or its result changed. Restore it, and put the change into a new version"
+            )
+    return problems

@@ -1,0 +1,58 @@
+"""Which models answer for a class of agents, in which order, and how good they have to be: `agents/routes.toml`."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from contracts.agents import MODEL, Choice, DatedPrice, Risk
+from contracts.base import Input
+from contracts.errors import ContractViolation, Misconfigured
+
+LEVELS: tuple[Risk, ...] = ("low", "medium", "high")
+
+
+class Routes(Input):
+    """routes.toml: choices for each class, prices that come before the list's, and the quality that a risk demands."""
+
+    classes: dict[str, tuple[Choice, ...]] = Field(min_length=1)
+    prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
+    minimum: dict[str, dict[Risk, int]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        for name, choices in self.classes.items():
+            if not any("first" in choice.when for choice in choices):
+                raise ValueError(f"class {name!r} has no choice that is tried first")
+        if unknown := sorted(set(self.minimum) - set(self.classes)):
+            raise ValueError(f"minimum names {', '.join(unknown)}, which is no class")
+        return self
+
+
+def load_routes(path: Path) -> Routes:
+    """Read routes.toml. Raises `Misconfigured`, naming file and key."""
+    try:
+        return Routes.read_typed_by_people(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise Misconfigured(f"the routes file {path} cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{path} is not TOML: {error}") from None
+    except ContractViolation as error:
+        raise Misconfigured(f"{path}: {'; '.join(error.problems)}") from None
+
+
+def good_enough(choices: Sequence[Choice], minimum: Mapping[Risk, int], risk: Risk, model_class: str) -> tuple[Choice, ...]:
+    """The choices that a class allows for what is at stake. A minimum for a lower risk counts for every higher one.
+
+    Raises `Misconfigured` where none is left.
+    """
+    least = max((minimum.get(level, 0) for level in LEVELS[: LEVELS.index(risk) + 1]), default=0)
+    left = tuple(one for one in choices if one.quality >= least)
+    if choices and not left:
+        raise Misconfigured(
+            f"class {model_class!r} demands quality {least} for {risk} risk, and no choice of it that can be reached has that; "
+            "add one to routes.toml, set the key of its provider, or lower [minimum]"
+        )
+    return left

@@ -1,0 +1,91 @@
+"""What the feed says of gates: every text of this room's lines, to be read and changed in one place."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from contracts.base import digest_of
+from contracts.gates import AdmitDecision, Claimed, Decided, GateView
+from contracts.runs import Note
+
+
+def opened(view: GateView) -> Note:
+    """A gate opened."""
+    until = f"{view.deadline:%Y-%m-%d %H:%M} UTC"
+    return Note(
+        key=f"{view.trace}/gate/{view.gate}/open",
+        at=view.opened_at,
+        stage=view.kind,
+        did=f"opened gate {view.gate}: {view.title}",
+        why="; ".join(view.facts)[:1000],
+        next=f"waits for {' or '.join(view.verbs)} until {until}; {view.on_expiry}",
+        inputs=(view.subject,),
+    )
+
+
+def opened_again(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
+    """A gate opened again in the run that took the place of a reset one; `counted` is the decision that no longer counts."""
+    before = f"; {counted.verb} by {counted.by} does not count any more, unless it is applied again" if counted else ""
+    return Note(
+        key=f"{view.trace}/gate/{view.gate}/again/{run_id}",
+        at=datetime.now(UTC),
+        stage=view.kind,
+        did=f"opened gate {view.gate} again: {view.title}",
+        why=f"the run was reset, and run {run_id} takes its place{before}",
+        next=f"waits for {' or '.join(view.verbs)} until {view.deadline:%Y-%m-%d %H:%M} UTC; {view.on_expiry}",
+        inputs=(view.subject,),
+    )
+
+
+def counts_again(request: AdmitDecision, claim: Claimed, outcome: Decided) -> Note:
+    """A decision counts again: applied again by Temporal after a reset, or by a retry of what had been done."""
+    return Note(
+        key=f"{request.gate.trace}/gate/{request.gate.gate}/stands/{request.run.run_id}",
+        at=claim.at,
+        stage=request.gate.kind,
+        actor=claim.decision.by,
+        channel=claim.decision.channel or claim.via,
+        authenticated=outcome.authenticated,
+        did=f"{claim.verb} at {request.gate.gate} counts again",
+        why=f"it is the decision of {outcome.at:%Y-%m-%d %H:%M:%S} UTC, applied again in run {request.run.run_id}",
+        next="the run goes on",
+        inputs=(request.gate.subject,),
+    )
+
+
+def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> Note:
+    """A person sent a decision; `refused` says why it did not count, "" that it did."""
+    said = claim.decision
+    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}))[:16]
+    return Note(
+        key=f"{view.trace}/gate/{view.gate}/{claim.mark}/{content}/{not refused}",
+        at=claim.at,
+        stage=view.kind,
+        actor=claim.decision.by,
+        channel=claim.decision.channel or claim.via,
+        authenticated=outcome.authenticated,
+        did=f"tried to {claim.verb} at {view.gate} and was refused" if refused else f"{claim.verb} at {view.gate}",
+        why=refused or claim.decision.note,
+        next="the run goes on" if outcome.won else "the gate stays open",
+        inputs=(view.subject,),
+    )
+
+
+def closed(request: AdmitDecision, outcome: Decided) -> Note:
+    """A gate closed without a decision of this run."""
+    view = request.gate
+    whys = {
+        "expired": "nobody decided before the deadline",
+        "cancelled": "the run ended while it was open",
+        "released": "there is room again for what waited",
+    }
+    return Note(
+        key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
+        at=outcome.at,
+        stage=view.kind,
+        did=f"closed gate {view.gate}: {outcome.verb}",
+        why=whys.get(outcome.verb) or f"{outcome.by} had decided it in time",
+        next="the run goes on with that outcome",
+    )

@@ -1,0 +1,86 @@
+"""What was changed: by one step, read from its workspace, and by all of them together."""
+
+import asyncio
+from fnmatch import fnmatchcase
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.repositories.listing import listed
+from activities.repositories.shared import Repositories, changes, guarded
+from activities.running.commit import commit_alone, commit_riders
+from activities.running.heartbeat import beating
+from contracts.repositories import ChangeSet, CollectChanges, Shown, WorkspaceRef
+from contracts.text import for_model
+
+DIFF_LIMIT = 12 * 1024
+"""Characters of a diff that the tester is shown; it can read the files for the rest."""
+
+
+class Changes:
+    """The activities `collect_changes` and `describe_change`."""
+
+    def __init__(self, repositories: Repositories) -> None:
+        self._repos = repositories
+
+    @activity.defn
+    async def collect_changes(self, request: CollectChanges) -> ChangeSet:
+        """What a step really changed, read from its workspace and kept as a patch. Safe to call twice."""
+        async with beating():
+            change, patch, listing = await guarded(asyncio.to_thread(self._collect, request))
+            return await self._repos.ledger.tx(self._keep_change, request, change, patch, listing)
+
+    def _collect(self, request: CollectChanges) -> tuple[ChangeSet, bytes, bytes]:
+        use = request.workspace
+        self._repos.workspaces.ensure(use.name, use.ref, use.state, self._repos.patch)
+        mirror, tree = self._repos.workspaces.snapshot(use.name)
+        start = self._repos.workspaces.start_tree(use.name)
+        files = changes(mirror, start, tree)
+        outside = tuple(one.path for one in files if not _allowed(one.path, request))
+        if outside and request.drop_outside:
+            # Out of the tree that goes on, and not out of the folder: the workspace stays as the agent has left it.
+            tree = mirror.restore(tree, outside, start)
+            files = changes(mirror, start, tree)
+        named = listed(files, outside)
+        change = ChangeSet(
+            item=request.item,
+            summary=request.summary,
+            files=named.files,
+            outside=named.outside,
+            counts=named.counts,
+            start_tree=start,
+            tree=tree,
+        )
+        return change, mirror.diff(start, tree), named.listing
+
+    def _keep_change(
+        self, connection: Connection, request: CollectChanges, change: ChangeSet, patch: bytes, listing: bytes
+    ) -> ChangeSet:
+        item, kept = request.item, None
+        if change.files:
+            kept = self._repos.keep(connection, request.run, patch, f"patch of {item}", "text/x-diff")
+        self._repos.keep_listing(connection, request.run, listing, f"files of {item}")
+        commit_riders(connection, request)
+        return change.model_copy(update={"patch": kept})
+
+    @activity.defn
+    async def describe_change(self, request: CollectChanges) -> Shown:
+        """The whole change between the repository's base and a workspace's start, for an agent to look at."""
+        async with beating():
+            shown = await guarded(asyncio.to_thread(self._describe, request.workspace.ref))
+            await commit_alone(self._repos.ledger, request)
+            return shown
+
+    def _describe(self, ref: WorkspaceRef) -> Shown:
+        mirror = self._repos.mirrors.open(ref.repository)
+        base, tree = mirror.tree_of(ref.base), self._repos.tree(mirror, ref)
+        named, diff = listed(changes(mirror, base, tree)), mirror.diff(base, tree).decode(errors="replace")
+        if named.counts is not None:
+            diff = f"[{named.counts.files} files changed; the first {len(named.files)} are named]\n{diff}"
+        return Shown(files=named.files, diff=for_model(diff, DIFF_LIMIT))
+
+
+def _allowed(path: str, request: CollectChanges) -> bool:
+    if any(fnmatchcase(path, one) for one in request.never):
+        return False
+    return any(path == one or fnmatchcase(path, one) for one in request.allowed)

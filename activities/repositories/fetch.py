@@ -1,0 +1,62 @@
+"""Fetching a repository: what a run starts from, and which check proves a change."""
+
+import asyncio
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.git import NoRepository, RepositoryRefused, RevisionUnknown, TreeRefused
+from activities.repositories.detection import detect_check
+from activities.repositories.shared import Repositories, guarded, required
+from activities.running.commit import commit_alone
+from activities.running.heartbeat import beating
+from activities.sandbox import Sandbox
+from contracts.repositories import Base, PrepareRepository
+
+INPUT_ERRORS = (NoRepository, RevisionUnknown, RepositoryRefused, TreeRefused)
+"""What is wrong with the repository or revision that a person named: only they can mend it."""
+
+
+class Fetch:
+    """The activity `prepare_repository`."""
+
+    def __init__(self, repositories: Repositories, sandbox: Sandbox | None) -> None:
+        """`sandbox` None: checks are refused, with the way to get one."""
+        self._repos = repositories
+        self._sandbox = sandbox
+
+    @activity.defn
+    async def prepare_repository(self, request: PrepareRepository) -> Base:
+        """Fetch into our own mirror and say what the run starts from, and which check proves a change. Safe to call twice."""
+        async with beating():
+            base = await guarded(self._prepared(request))
+            if base.check is not None:
+                required(self._sandbox)  # before anything is paid for that could not be checked in the end
+            await commit_alone(self._repos.ledger, request)
+            return base
+
+    async def _prepared(self, request: PrepareRepository) -> Base:
+        """As `_prepare`. What the input names and cannot be used is a refused input, not a failure of ours."""
+        try:
+            return await asyncio.to_thread(self._prepare, request)
+        except INPUT_ERRORS as error:
+            raise ApplicationError(str(error), type="InputRefused", non_retryable=True) from None
+
+    def _prepare(self, request: PrepareRepository) -> Base:
+        mirror = self._repos.mirrors.open(request.repository)
+        fetched = mirror.fetch(request.base)
+        check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
+        # Before anything is paid for: a tree that no workspace can hold fails the run at once.
+        mirror.check(fetched.tree)
+        if check is None:
+            with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:
+                check, source = detect_check(directory) or (None, "")
+        return Base(
+            repository=mirror.repository,
+            commit=fetched.commit,
+            tree=fetched.tree,
+            branch=fetched.branch or "",
+            committed_at=fetched.committed_at,
+            check=check,
+            check_source=source,
+        )

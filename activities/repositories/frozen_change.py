@@ -1,0 +1,79 @@
+"""The change as it is approved and pushed: tree, branch and message are fixed, and the push that follows from them."""
+
+import asyncio
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.repositories.listing import listed
+from activities.repositories.shared import Repositories, changes, guarded
+from activities.running.commit import commit_riders
+from activities.running.heartbeat import beating
+from contracts.actions import GitPush
+from contracts.base import ArtifactRef, sha256
+from contracts.delivery.change import ChangeSubject, Freeze, Frozen
+from contracts.gates import Intent
+from contracts.ids import slug
+from contracts.text import visible
+
+
+class FrozenChange:
+    """The activity `freeze`."""
+
+    def __init__(self, repositories: Repositories) -> None:
+        self._repos = repositories
+
+    @activity.defn
+    async def freeze(self, request: Freeze) -> Frozen:
+        """Fix the tree, the branch and the action that an approval will allow. Safe to call twice."""
+        async with beating():
+            frozen, patch, listing = await guarded(asyncio.to_thread(self._freeze, request))
+            return await self._repos.ledger.tx(self._keep_frozen, request, frozen, patch, listing)
+
+    def _freeze(self, request: Freeze) -> tuple[Frozen, bytes, bytes]:
+        mirror = self._repos.mirrors.open(request.base.repository)
+        tree = self._repos.tree(mirror, request.start)
+        patch = mirror.diff(request.base.tree, tree)
+        # Both come from outside. A NUL would be refused only by git, at the push, after the approval.
+        title = visible((request.instruction.strip().splitlines() or ["Change"])[0])[:72]
+        branch = request.branch or f"baton/{slug(request.instruction)}-{tree[:8]}"
+        subject = ChangeSubject(
+            repository=request.base.repository,
+            base=request.base.commit,
+            tree=tree,
+            branch=branch,
+            # By digest alone, here: the bytes are kept in the transaction that commits the rest.
+            patch=ArtifactRef(digest=sha256(patch), size=len(patch), media_type="text/x-diff"),
+            message=f"{title}\n\n{visible(request.summary)}\n",
+            verdict=request.judged.report.verdict,
+            report=request.judged.artifact,
+        )
+        push = push_of(subject)
+        intent = Intent(
+            key=push.key(),
+            type="git.push",
+            arguments=sha256(push.stored()),
+            arguments_digest=push.identity(),
+            summary=f"push {tree[:12]} as {branch}",
+        )
+        named = listed(changes(mirror, request.base.tree, tree))
+        return Frozen(subject=subject, intent=intent, files=named.files, counts=named.counts), patch, named.listing
+
+    def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes, listing: bytes) -> Frozen:
+        self._repos.keep(connection, request.run, patch, "the change", "text/x-diff")
+        self._repos.keep_listing(connection, request.run, listing, "files of the change")
+        self._repos.keep(connection, request.run, push_of(frozen.subject).stored(), "git.push", "application/json")
+        commit_riders(connection, request)
+        return frozen
+
+
+def push_of(subject: ChangeSubject) -> GitPush:
+    """The push that an approved change means: exactly its bytes."""
+    return GitPush(
+        repository=subject.repository,
+        base=subject.base,
+        tree=subject.tree,
+        branch=subject.branch,
+        message=subject.message,
+        patch=subject.patch.digest,
+    )

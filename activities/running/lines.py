@@ -1,0 +1,32 @@
+"""What the feed says of every run: every text of this room's lines, to be read and changed in one place."""
+
+from datetime import UTC, datetime
+
+from contracts.base import digest_of
+from contracts.runs import Note, Request, RunState
+
+
+def run_reset(request: Request, ended: RunState) -> Note:
+    """A run that had ended was reset and goes on."""
+    return Note(
+        key=f"{request.run.trace}/reset/{request.run.run_id}",
+        at=datetime.now(UTC),
+        stage="reset",
+        actor="operator",
+        did=f"went back to an earlier point; the run had ended as {ended}",
+        why=f"it was reset, and run {request.run.run_id} takes its place",
+        next="what was done and paid before is found again, not done again",
+    )
+
+
+def move_refused(request: Request, reason: str) -> Note:
+    """The run's state may not change like this; nothing was undone for it."""
+    return Note(
+        key=digest_of("forbidden-move", request.run.trace, request.run.path, reason),
+        at=datetime.now(UTC),
+        stage=(request.change.stage if request.change else None) or "",
+        actor="ledger",
+        did="refused to change the run's state",
+        why=reason,
+        importance="detail",
+    )

@@ -1,0 +1,126 @@
+"""What the feed says of turns: every text of this room's lines, to be read and changed in one place."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from activities.turns.replies import Judgement
+from contracts.handoff import Handoff
+from contracts.runs import Importance, Note, RunRef
+from contracts.turns import CallModel, RunTool
+from ledger.breakers import Opening
+from ledger.db import from_us
+
+WHY_LIMIT = 1000
+"""Characters of a reason, which may come from a model or a provider."""
+
+
+def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, number: int, origin: str) -> Note:
+    """A reply was stored as the turn with this number, from 1; `origin` is the turn that paid for it, where it was kept."""
+    if judged.problem is not None:
+        did, following = "gave an unusable reply", "it is asked to repair it"
+        if request.finish is not None:
+            following = "the step ends as unsure, and what it had said and changed is kept"
+        why = judged.problem
+    elif handoff is not None:
+        did, following = f"answered: {handoff.outcome}, confidence {handoff.confidence} of 1000", "the coordinator routes it"
+        why = handoff.reason or f"{len(handoff.claims)} claims, {len(handoff.unsupported)} without checked evidence"
+    else:
+        did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
+        why = f"turn {number}"
+    if origin:
+        why = f"{why}; from the cache at no cost: an equal call was paid for in turn {origin[:12]}"
+    return Note(
+        key=f"turn:{request.key}",
+        at=datetime.now(UTC),
+        stage=request.run.path,
+        actor=request.agent.label if request.agent is not None else request.name,
+        did=did,
+        why=why[:WHY_LIMIT],
+        next=following,
+        importance="detail",
+        inputs=(request.task_digest,),
+        outputs=(handoff.id,) if handoff else (),
+    )
+
+
+def shortened(request: CallModel, actor: str, replaced: int, target: int | None) -> Note:
+    """The prompt shows so many older tool results as references from now on."""
+    return Note(
+        key=f"shortened:{request.key}",
+        at=datetime.now(UTC),
+        stage=request.run.path,
+        actor=actor,
+        did=f"replaced {replaced} older tool results by references",
+        why=f"a call's context was above the {target} tokens of limits.context_target",
+        next="read_artifact shows the agent each of them again",
+        importance="detail",
+    )
+
+
+def unusually_large(run: RunRef, actor: str, rule: str, why: str, *, held: bool) -> Note:
+    """A step has become unusually large by this rule, `context` or `tokens`. One line for a step and rule."""
+    return Note(
+        key=f"growth:{run.trace}/{run.path}/{rule}",
+        at=datetime.now(UTC),
+        stage=run.path,
+        actor=actor,
+        did="is unusually large" if rule == "context" else "uses unusually many tokens",
+        why=why,
+        next="a person decides before its next call" if held else "the step goes on",
+        importance="alert",
+    )
+
+
+def breaker_opened(run: RunRef, opening: Opening, reason: str, importance: Importance, *, again: bool, person: bool) -> Note:
+    """A breaker opened. `again`: it has been open for long. `person`: waiting alone does not mend what opened it.
+
+    An alert has the same key whenever it is told, so that no outage has two.
+    """
+    following = f"it is left alone until {from_us(opening.until):%H:%M:%S} UTC, then tried with one call (`baton models`)"
+    if person:
+        following += "; this needs a person, waiting does not mend it"
+    return _breaker(
+        run,
+        f"breaker/{opening.name}/{opening.opened_at}" + ("" if importance == "alert" else "/named"),
+        f"{opening.name} is {'still ' if again else ''}left alone",
+        reason,
+        following,
+        importance,
+    )
+
+
+def breaker_closed(run: RunRef, name: str, opened_at: int, reason: str) -> Note:
+    """A breaker closed: what it stands before works again."""
+    since = f"it was open since {from_us(opened_at):%Y-%m-%d %H:%M:%S} UTC: {reason}"
+    key = f"breaker/{name}/{opened_at}/closed"
+    return _breaker(run, key, f"{name} works again", since, "it is used as before", "overview")
+
+
+def _breaker(run: RunRef, key: str, did: str, why: str, following: str, importance: Importance) -> Note:
+    return Note(
+        key=key,
+        at=datetime.now(UTC),
+        stage=run.path,
+        actor="breaker",
+        did=did,
+        why=why[:WHY_LIMIT],
+        next=following,
+        importance=importance,
+    )
+
+
+def tool_ran(request: RunTool, actor: str, name: str, state: str | None, error: str, *, failed: bool, repeated: bool) -> Note:
+    """A tool call has its result; `state` is that of the workspace after it, `error` what it says where it failed."""
+    done = "was refused" if failed else "found it done already" if repeated else "ran"
+    return Note(
+        key=f"tool:{request.turn}/{request.index}",
+        at=datetime.now(UTC),
+        stage=request.run.path,
+        actor=actor,
+        did=f"{name} {done}",
+        why=error[:WHY_LIMIT],
+        next="the result goes back to the agent",
+        importance="detail",
+        inputs=(request.turn,),
+        outputs=(state,) if state else (),
+    )

@@ -1,0 +1,71 @@
+"""Where a handoff comes from: what its conversation really read, which untrusted sources flowed in, and who answered."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from activities.agents.agent import Agent
+from activities.turns.call import Started
+from contracts.base import canonical, sha256
+from contracts.conversation import ModelReply
+from contracts.handoff import Answer, Handoff, Producer
+from contracts.ids import handoff_id
+from contracts.people import stored_answers
+from contracts.turns import CallModel
+
+
+def read_in_chain(
+    results: Mapping[str, Sequence[Row[Any]]], request: CallModel, inputs: Sequence[Handoff[Any]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The digests of what this conversation really read, and which untrusted sources flowed in."""
+    digests = {request.task_digest}
+    if request.answers:
+        digests.add(sha256(stored_answers(request.answers)))
+    taint = {name for one in inputs for name in one.taint}
+    for rows in results.values():
+        for row in rows:
+            shown = json.loads(row.artifacts)
+            digests.update(shown)
+            if shown:
+                taint.add(f"tool:{row.name}")
+    return tuple(sorted(digests)), tuple(sorted(taint))
+
+
+def handoff_of(
+    request: CallModel, agent: Agent, started: Started, reply: ModelReply, answer: Answer[Any], doubtful: tuple[int, ...]
+) -> Handoff[Any]:
+    """The handoff that an agent's answer becomes; `doubtful` are the positions of claims without checked evidence."""
+    body = None if answer.body is None else answer.body.model_dump(mode="json")
+    # By its body: equal answers at one place of a run are one handoff, however often they were made.
+    digest = sha256(canonical(body))
+    return Handoff[Any](
+        id=handoff_id(request.run.trace, request.run.path, digest),
+        contract_name=agent.file.returns,
+        outcome=answer.outcome,
+        body=body,
+        reason=answer.reason,
+        confidence=answer.confidence,
+        questions=answer.questions,
+        producer=Producer(
+            agent=agent.file.name,
+            version=agent.version,
+            digest=agent.digest,
+            model=f"{started.choice.provider}:{reply.model}",
+            prompt=request.task_digest,
+            cached=bool(started.origin),
+        ),
+        inputs=(*request.inputs, request.task_digest),
+        taint=started.taint,
+        claims=answer.claims,
+        unsupported=doubtful,
+        trace=request.run.trace,
+        path=request.run.path,
+        degraded=request.degraded,
+    )
+
+
+def body_digest(handoff: Handoff[Any]) -> str:
+    """The digest of a handoff's body, under which a gate names it."""
+    return sha256(canonical(handoff.body))

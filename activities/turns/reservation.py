@@ -1,0 +1,164 @@
+"""The transaction before a call: what has answered it already is found, else its prompt is read and money for it held."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from activities.agents.routes import Routes
+from activities.money import prices
+from activities.money.scopes import parts_of, shared_by
+from activities.providers.base import Provider
+from activities.running.commit import commit_riders
+from activities.turns import choices, compaction, reply_cache
+from activities.turns.call import Call, Started
+from activities.turns.choices import Candidate, Unfit
+from activities.turns.growth import GrowthHeld, StepSize, size_of
+from activities.turns.health import Health
+from activities.turns.partial import partial_of
+from activities.turns.prompt import model_request
+from activities.turns.provenance import read_in_chain
+from activities.turns.replies import judge
+from activities.turns.storage import store_turn
+from activities.turns.turn_view import turn_of
+from contracts.agents import Choice
+from contracts.conversation import Usage
+from contracts.money import Ceilings
+from contracts.people import stored_answers
+from contracts.turns import CallModel, Turn
+from ledger import artifacts, handoffs, turns
+from ledger.db import Ledger, now_us
+from ledger.money import rates, spend
+from ledger.money.rates import Rate, Taken
+from ledger.money.slices import Slice
+from ledger.money.spend import About, Scope
+
+
+@dataclass(frozen=True)
+class Reservations:
+    """Makes reservations for one worker. Whatever `reserve` raises ends its transaction, so that nothing of it stays."""
+
+    ledger: Ledger
+    routes: Routes
+    providers: Mapping[str, Provider]
+    ceilings: Ceilings
+    health: Health
+    worker: str
+
+    def reserve(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started | Turn:
+        """Hold money for the call and read what it is made of; the turn, where the call was answered before.
+
+        Raises `CeilingReached`, `GrowthHeld`, `Unfit`, `RateLimited`, `ProbeTaken` and `Misconfigured`.
+        """
+        request = call.request
+        # First: from here on no earlier attempt can answer before this transaction ends, so the look below is final.
+        spend.lose_earlier(connection, request.key)
+        stored = turns.find(connection, request.key)
+        if stored is not None:
+            return self._stored_before(connection, request, stored)
+        started = self._read(connection, call, candidate, identity)
+        return self._from_cache(connection, call, started) or self._held(connection, call, started)
+
+    def _stored_before(self, connection: Connection, request: CallModel, stored: Row[Any]) -> Turn:
+        partial = partial_of(connection, self.ledger.files, request, stored)
+        # That the turn is there does not mean that the lines are which ride on this request.
+        commit_riders(connection, request)
+        return turn_of(stored).model_copy(update={"partial": partial})
+
+    def _read(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started:
+        """All that the call is made of, by the stored rows alone: another attempt, on any worker, makes the same prompt."""
+        request, agent, choice = call.request, call.agent, candidate.choice
+        task = agent.takes.read(self._task(connection, request))
+        inputs = [handoffs.get(connection, one) for one in request.inputs]
+        chain = turns.chain(connection, request.head)
+        size = size_of(chain)
+        _refuse_growth(call, size)
+        results = turns.results(connection, [row.id for row in chain])
+        made = compaction.shortened(chain, results, agent.file.limits.context_target)
+        compaction.keep(connection, self.ledger.files, request.run, made)
+        prompt = model_request(request, choice, agent, task, inputs, chain, results, made)
+        read, tainted = read_in_chain(results, request, inputs)
+        return Started(
+            prompt=prompt,
+            candidate=candidate,
+            provider=self.providers[choice.provider].name,
+            tariff=prices.tariff(choice, self.routes.prices),
+            most=Usage(input=prices.estimate(prompt.model_dump_json().encode()), output=prompt.max_output_tokens),
+            reservation=identity,
+            read=read,
+            taint=tainted,
+            size=size,
+            cache=reply_cache.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt),
+            replaced=len(made.fresh),
+        )
+
+    def _task(self, connection: Connection, request: CallModel) -> bytes:
+        files = self.ledger.files
+        if request.answers:
+            said = artifacts.put(connection, files, stored_answers(request.answers), "application/json")
+            artifacts.note_seen(connection, request.run.trace, request.run.path, said.digest, "answers", untrusted=False)
+        if request.task is None:
+            return artifacts.get(connection, files, request.task_digest)
+        kept = artifacts.put(connection, files, request.task.encode(), "application/json")
+        artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "task", untrusted=False)
+        return request.task.encode()
+
+    def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
+        """The turn that a kept reply makes, judged like one that was asked for, at no cost. None where a model is asked."""
+        found = reply_cache.look_up(connection, call.request.run.project, started.cache)
+        if found is None:
+            return None
+        # Judged for this call: a reply that was valid before is none where no more tools may be called.
+        judged = judge(found.reply, call.agent, finish=call.request.finish is not None)
+        if judged.problem is not None:
+            return None
+        return store_turn(connection, self.ledger.files, call, replace(started, origin=found.turn), found.reply, judged)
+
+    def _held(self, connection: Connection, call: Call, started: Started) -> Started:
+        """Hold the most that the call can cost in every ceiling, its room in the limits per minute, and its probes."""
+        request, choice, most = call.request, started.choice, started.most
+        amount = started.tariff.worst_case(most)
+        _refuse_unfit(choice, most, amount)
+        spend.reserve(
+            connection,
+            request.key,
+            self._scopes(call),
+            amount,
+            price_version=started.tariff.version,
+            worker=self.worker,
+            identity=started.reservation,
+            about=About(request.run.trace, request.run.path, request.run.project, call.ref.name, choice.model),
+        )
+        # Whoever is refused from here on holds no money either: the transaction ends with the error.
+        taken = _within_rates(connection, choice, most)
+        self.health.take_probes(connection, request, started.candidate.probes, started.prompt.timeout)
+        return replace(started, taken=taken)
+
+    def _scopes(self, call: Call) -> list[Scope | Slice]:
+        # In this order in every call: two calls that locked the same rows in different orders would wait for each other.
+        run = call.request.run
+        shared = shared_by(self.ceilings, project=run.project, agent=call.ref.name, now=datetime.now(UTC))
+        return [*parts_of(self.ceilings, run, call.request.parts), *shared]
+
+
+def _refuse_growth(call: Call, size: StepSize) -> None:
+    """Raise `GrowthHeld` for a step that a rule holds; not where a person let it go on, nor for its last output."""
+    held = call.bounds.held(size)
+    if held and not call.request.beyond and call.request.finish is None:
+        raise GrowthHeld(held)
+
+
+def _refuse_unfit(choice: Choice, most: Usage, micros: int) -> None:
+    reason = choices.unfit(choice, most.input, micros)
+    if reason is not None:
+        raise Unfit(reason)
+
+
+def _within_rates(connection: Connection, choice: Choice, most: Usage) -> Taken | None:
+    """What was counted of the choice's limits per minute; None where it has none. Raises `RateLimited`."""
+    if choice.requests_per_minute is None and choice.tokens_per_minute is None:
+        return None
+    limit = Rate(choice.requests_per_minute, choice.tokens_per_minute)
+    return rates.take(connection, f"model:{choice.model}", limit, most.input + most.output, now_us())

@@ -1,0 +1,74 @@
+"""The transactions after a call: its reply is charged, judged and stored, or what it held is given back or left charged."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from activities.money import prices
+from activities.providers.base import ProviderError
+from activities.turns.call import Call, Started
+from activities.turns.choices import Candidate
+from activities.turns.health import Health
+from activities.turns.replies import KEPT, Judgement, bounded, judge
+from activities.turns.storage import store_turn
+from contracts.conversation import ModelReply
+from contracts.runs import Note
+from contracts.turns import CallModel, Turn
+from ledger import artifacts, feed
+from ledger.money import rates, spend
+
+
+def settle(
+    connection: Connection, files: Path, health: Health, call: Call, started: Started, reply: ModelReply, latency_ms: int
+) -> Turn:
+    """Charge what the reply cost and store it as a turn. Done again, or beside another attempt, the first one stands."""
+    reply, judged = _judged(connection, files, call, reply)
+    cost = prices.charge(started.tariff, started.most, reply.usage)
+    # No usage, or one that cannot be: the reservation is charged in full, and the turn says that its tokens are not known.
+    if cost is None:
+        reply = reply.model_copy(update={"usage": None})
+    charged = spend.settle(connection, started.reservation, cost)
+    # Before the turn is stored, which ends with the feed's counter: all other writers of lines wait from there on.
+    told = _report(connection, health, call.request, started, judged, reply)
+    return store_turn(connection, files, call, started, reply, judged, charged, latency_ms, told)
+
+
+def _judged(connection: Connection, files: Path, call: Call, reply: ModelReply) -> tuple[ModelReply, Judgement]:
+    """The reply as it is kept, and what it amounts to."""
+    reply, whole = bounded(reply)
+    if not whole:
+        return reply, judge(reply, call.agent, finish=call.request.finish is not None)
+    artifacts.put(connection, files, whole, "application/json")
+    return reply, Judgement(problem=f"it had {len(whole)} bytes and may have {KEPT}; answer shorter, or in smaller steps")
+
+
+def _report(
+    connection: Connection, health: Health, request: CallModel, started: Started, judged: Judgement, reply: ModelReply
+) -> list[Note]:
+    """Let the choice's breakers and limits know. The lines that it is worth; none, and no write, as a rule."""
+    if started.taken is not None and reply.usage is not None:
+        rates.correct(connection, started.taken, reply.usage.input + reply.usage.output)
+    said = judged.problem
+    if judged.answer is not None:
+        said = judged.answer.reason if judged.answer.outcome == "could_not" else ""
+    return health.answered(connection, request, started.candidate, said)
+
+
+def close(
+    connection: Connection,
+    health: Health,
+    request: CallModel,
+    candidate: Candidate,
+    reservation: str,
+    how: str,
+    error: ProviderError | None,
+) -> None:
+    """End an attempt's reservation, and count against its model what the provider did wrong. Done again it does nothing."""
+    # It has ended before: by this attempt, or by a later one that took it for dead. It counts once at most.
+    if not spend.close(connection, reservation, how):
+        return
+    if error is None:
+        health.give_back(connection, request, candidate)
+        return
+    spend.note_error(connection, reservation, error.kind)
+    feed.append(connection, request.run, health.failed(connection, request, candidate, error))
