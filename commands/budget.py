@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from commands.budgeting import Said
     from config import Settings
     from ledger.db import Ledger
+    from ledger.views.money import Ceiling, LostCall
 
 What = Annotated[
     str, typer.Argument(metavar="WHAT", help="A run's id, month, agent:NAME, project:NAME:month or project:NAME:agent:NAME.")
@@ -42,19 +43,20 @@ def show(
     """Show what is spent, held and left of each ceiling, and what waits. Exit code 8 while a run waits for money."""
     out, found = Out(as_json=as_json), settings()
     with open_ledger(found) as ledger:
-        from commands.budget_rows import lost_calls, of_run, of_today
+        from ledger.views.money import ceilings_of_run, ceilings_of_today, lost_calls
 
-        rows = ledger.read_now(of_today, found.ceilings, datetime.now(UTC)) if run is None else ledger.read_now(of_run, run)
+        if run is None:
+            rows = ledger.read_now(ceilings_of_today, found.ceilings, datetime.now(UTC))
+        else:
+            rows = ledger.read_now(ceilings_of_run, run)
         lost = ledger.read_now(lost_calls, None if run is None else rows[0].trace if rows else "")
-    out.document(ceilings=[row.as_json() for row in rows], lost=lost)
+    out.document(ceilings=[_ceiling(row) for row in rows], lost=[_lost_call(call) for call in lost])
     if rows:
-        out.table(("CEILING", "IS", "SPENT", "HELD", "LEFT", "WAITING", "UNTIL"), [row.cells() for row in rows])
+        out.table(("CEILING", "IS", "SPENT", "HELD", "LEFT", "WAITING", "UNTIL"), [_cells(row) for row in rows])
     else:
         out.note("nothing was spent yet, so no ceiling has been used")
     for call in lost:
-        out.note(
-            f"lost with its worker, charged {usd(call['charged_micros'])}: {call['key'][:12]} {call['agent']} {call['model']}"
-        )
+        out.note(f"lost with its worker, charged {usd(call.charged)}: {call.key[:12]} {call.agent} {call.model}")
     waiting = sum(row.waiting for row in rows)
     if waiting:
         out.note(
@@ -62,6 +64,25 @@ def show(
             "`baton budget stop WHAT -m why` ends them"
         )
     raise typer.Exit(int(Code.BUDGET if waiting else Code.DONE))
+
+
+def _cells(row: "Ceiling") -> list[str]:
+    from contracts.money import resets_at
+
+    until = resets_at(row.scope)
+    money = [usd(row.ceiling), usd(row.spent), usd(row.held), usd(row.left)]
+    return [row.name, *money, str(row.waiting or "-"), clock(until) if until else "-"]
+
+
+def _ceiling(row: "Ceiling") -> dict[str, Any]:
+    from contracts.money import resets_at
+
+    money = {f"{name}_micros": getattr(row, name) for name in ("ceiling", "spent", "held")}
+    return {"ceiling": row.name, "scope": row.scope, **money, "waiting": row.waiting, "resets_at": resets_at(row.scope)}
+
+
+def _lost_call(call: "LostCall") -> dict[str, Any]:
+    return {"key": call.key, "agent": call.agent, "model": call.model, "charged_micros": call.charged, "at": call.at}
 
 
 def raise_(
@@ -90,26 +111,27 @@ def raise_(
 def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "Said", limit: float) -> Code:
     from activities.gates.policy import load_policy
     from commands import budgeting
+    from ledger.views.gates import ceiling_gate
 
-    row = ledger.read_now(budgeting.find_run, what)
-    budgeting.check_allowed(load_policy(found.policy), said, row.owner, run=True)
-    view = ledger.read_now(budgeting.own_gate, row.trace)
+    run = ledger.read_now(budgeting.find_run, what)
+    budgeting.check_allowed(load_policy(found.policy), said, run.owner, run=True)
+    view = ledger.read_now(ceiling_gate, run.trace)
     if view is not None and view.ceiling is not None and not view.ceiling.shared:
         return _send(out, ledger, view, "raise_ceiling", said, limit)
-    before = ledger.tx_now(budgeting.set_run, row, said)
-    _tell(out, ledger, f"run {row.workflow_id}", before, said, {row.workflow_id: row.trace} if row.ended_at is None else {})
+    before, name = ledger.tx_now(budgeting.set_run, run, said), run.workflow_id
+    _tell(out, ledger, f"run {name}", before, said, {} if run.has_ended else {name: run.trace})
     return Code.DONE
 
 
 def _raise_shared(out: Out, found: "Settings", ledger: "Ledger", scope: str, said: "Said", *, lower: bool) -> Code:
     from activities.gates.policy import load_policy
     from commands import budgeting
-    from ledger.money.ceilings import waiting
+    from ledger.views.money import waiting_runs
 
     policy = load_policy(found.policy)
     budgeting.check_allowed(policy, said, policy.defaults.owner, run=False)
     before = ledger.tx_now(budgeting.set_shared, found, scope, said, lower=lower)
-    _tell(out, ledger, scope, before, said, {row.workflow_id: row.trace for row in ledger.read_now(waiting, scope)})
+    _tell(out, ledger, scope, before, said, ledger.read_now(waiting_runs, scope))
     return Code.DONE
 
 
@@ -181,19 +203,20 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """End the run that waits at a ceiling, or all that wait at a shared one. What they did and paid stays."""
-    from commands.budgeting import Said, find_run, own_gate, shared_scope, waiting_gates
+    from commands.budgeting import Said, find_run, shared_scope
     from contracts.errors import NotFound
+    from ledger.views.gates import ceiling_gate, gates_at
 
     out, said = Out(as_json=as_json), Said(by or os_user(), why)
     scope = shared_scope(what, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
         if scope is not None:
-            code = _stop_all(out, ledger, ledger.read_now(waiting_gates, scope), scope, said, timeout)
+            code = _stop_all(out, ledger, ledger.read_now(gates_at, scope), scope, said, timeout)
             raise typer.Exit(int(code))
-        row = ledger.read_now(find_run, what)
-        view = ledger.read_now(own_gate, row.trace)
+        run = ledger.read_now(find_run, what)
+        view = ledger.read_now(ceiling_gate, run.trace)
         if view is None:
-            raise NotFound(f"{row.workflow_id} does not wait for money; it is {row.state}. `baton cancel` ends a run")
+            raise NotFound(f"{run.workflow_id} does not wait for money; it is {run.state}. `baton cancel` ends a run")
         raise typer.Exit(int(_send(out, ledger, view, "stop", said, timeout)))
 
 
@@ -225,8 +248,8 @@ def reconcile(
     A call that was lost more than once has an attempt on the bill for each time: the oldest is corrected first, one at a time.
     """
     from activities.gates.policy import load_policy
-    from commands.budget_rows import reconciled
     from commands.budgeting import Said, check_allowed
+    from commands.reconciliation import reconciled
 
     out, found = Out(as_json=as_json), settings()
     said, policy = Said(by or os_user(), why), load_policy(found.policy)

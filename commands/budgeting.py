@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select
-
-from commands import queries
 from commands.errors import Usage, first_line
 from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
 from contracts.gates import GateView
 from contracts.money import level_of, micros, resets_at, usd
 from contracts.runs import Note, RunRef
-from ledger import feed, gates
+from ledger import feed
+from ledger.db import Connection
 from ledger.money import ceilings
 from ledger.money.ceilings import Change
-from ledger.tables import agent_version
+from ledger.views import runs
+from ledger.views.agents import was_there
+from ledger.views.runs import RunView
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -99,20 +99,20 @@ def set_shared(connection: Connection, settings: "Settings", scope: str, said: S
 
 def _check_agent(connection: Connection, settings: "Settings", name: str) -> None:
     """Raise `NotFound`, naming those there are, where no run has had such an agent and there is no file of one."""
-    if connection.execute(select(agent_version.c.name).where(agent_version.c.name == name)).first() is None:
+    if not was_there(connection, name):
         from activities.agents.catalogue import load_catalogue
         from activities.tools.registry import TOOLS
 
         load_catalogue(settings.agents, TOOLS).newest(name)
 
 
-def set_run(connection: Connection, row: Any, said: Said) -> int:
+def set_run(connection: Connection, run: RunView, said: Said) -> int:
     """Raise one run's own ceiling, whether or not it waits; gives back what it was."""
     assert said.to is not None
-    name = digest_of("cli-ceiling", row.trace, str(datetime.now(UTC)))
-    change = Change(name, f"run:{row.trace}", micros(said.to), said.by, said.why, "cli")
+    name = digest_of("cli-ceiling", run.trace, str(datetime.now(UTC)))
+    change = Change(name, f"run:{run.trace}", micros(said.to), said.by, said.why, "cli")
     before = ceilings.raise_to(connection, change)
-    _note(connection, RunRef(trace=row.trace, workflow_id=row.workflow_id, project=row.project), change, before)
+    _note(connection, RunRef(trace=run.trace, workflow_id=run.workflow_id, project=run.project), change, before)
     return before
 
 
@@ -138,16 +138,6 @@ def _configured(settings: "Settings", scope: str) -> int | None:
         return None
     amount = level.month_usd if level_of(scope) == "month" else level.agent_day_usd
     return None if amount is None else micros(amount)
-
-
-def own_gate(connection: Connection, trace: str) -> GateView | None:
-    """The run's open ceiling gate, or None."""
-    return next((view for view in gates.open_gates(connection, trace=trace) if view.kind == "ceiling"), None)
-
-
-def waiting_gates(connection: Connection, scope: str) -> list[GateView]:
-    """The gates of all runs that wait at this ceiling."""
-    return [gates.find(connection, row.trace, row.gate)[0] for row in ceilings.waiting(connection, scope)]
 
 
 @dataclass(frozen=True)
@@ -220,9 +210,9 @@ def amount(text: str) -> Decimal:
     return Decimal(plain)
 
 
-def find_run(connection: Connection, what: str) -> Any:
+def find_run(connection: Connection, what: str) -> RunView:
     """The run that is meant. Raises `NotFound`, naming what a ceiling can be called."""
     try:
-        return queries.find_run(connection, what)
+        return runs.find_run(connection, what)
     except NotFound as error:
         raise NotFound(f"{error}. A ceiling is a run's id, month, agent:NAME, or project:NAME:month") from None

@@ -261,19 +261,15 @@ def _used(mirror: Path) -> float:
 
 
 def _ended(found: "Settings", traces: set[str]) -> set[str]:
-    from sqlalchemy import select
-
-    from contracts.runs import FINAL
     from ledger.db import Ledger
-    from ledger.tables import run
+    from ledger.views.runs import ended_among
 
     file = sqlite_file(found.database)
     if file is not None and not file.exists():
         return set()
     kept = Ledger(found.database, found.artifacts)
     try:
-        query = select(run.c.trace).where(run.c.trace.in_(traces), run.c.state.in_(FINAL))
-        return set(kept.read_now(lambda connection: connection.execute(query).scalars().all()))
+        return kept.read_now(ended_among, traces)
     finally:
         kept.close()
 

@@ -15,7 +15,9 @@ from commands.output import Out
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
 
+    from contracts.runs import RunState
     from ledger.db import Ledger
+    from ledger.views.runs import RunView
 
 Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the outcome.")]
 What = Literal["pause", "resume", "cancel"]
@@ -45,43 +47,42 @@ def cancel(run: Run, timeout: Limit = 20.0, as_json: Json = False) -> None:
 
 def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[str], bool]) -> None:
     from contracts.errors import Refused
-    from contracts.runs import FINAL
 
     found = settings()
     with open_ledger(found) as ledger:
-        from commands.queries import find_run
+        from ledger.views.runs import find_run
 
-        row = ledger.read_now(find_run, name, whole=what == "cancel")
-        if row.state in FINAL:
-            raise Refused(f"{row.workflow_id} is {row.state} and has ended; there is nothing to {what}")
-        state = asyncio.run(_send(out, ledger, row, what, limit, reached, found.task_queue))
-    run, done = row.workflow_id, reached(state)
-    out.document(run=run, asked=what, state=state, confirmed=done)
+        run = ledger.read_now(find_run, name, whole=what == "cancel")
+        if run.has_ended:
+            raise Refused(f"{run.workflow_id} is {run.state} and has ended; there is nothing to {what}")
+        state = asyncio.run(_send(out, ledger, run, what, limit, reached, found.task_queue))
+    found_as, done = run.workflow_id, reached(state)
+    out.document(run=found_as, asked=what, state=state, confirmed=done)
     if done:
-        out.line(f"{run} is {state}")
-        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {run}")
+        out.line(f"{found_as} is {state}")
+        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {found_as}")
         return
-    out.line(f"{what} was sent to {run}; it is still {state}")
-    out.note(f"  next    baton show {run}   (it takes effect when the step that runs now has ended)")
+    out.line(f"{what} was sent to {found_as}; it is still {state}")
+    out.note(f"  next    baton show {found_as}   (it takes effect when the step that runs now has ended)")
 
 
 async def _send(
-    out: Out, ledger: "Ledger", row: Any, what: What, limit: float, reached: Callable[[str], bool], queue: str
+    out: Out, ledger: "Ledger", run: "RunView", what: What, limit: float, reached: Callable[[str], bool], queue: str
 ) -> str:
     """Send it and wait shortly; the run's state then. Raises `NoWorker` where nobody is there to carry it out."""
     from commands.errors import NoWorker
     from commands.starting import has_worker
 
     client = await connect()
-    handle = client.get_workflow_handle(row.workflow_id, first_execution_run_id=row.trace)
-    with out.waiting(f"{row.workflow_id}: waiting for the outcome of {what}"):
+    handle = client.get_workflow_handle(run.workflow_id, first_execution_run_id=run.trace)
+    with out.waiting(f"{run.workflow_id}: waiting for the outcome of {what}"):
         sent = await _sent(handle, what, limit)
-        state = await _state_within(ledger, row.trace, limit, reached) if sent else row.state
+        state = await _state_within(ledger, run.trace, limit, reached) if sent else run.state
     if not reached(state) and not await has_worker(client, queue):
         raise NoWorker(
-            f"{what} was sent and no worker is there to carry it out: {row.workflow_id} is {state}. Start one: `baton up`"
+            f"{what} was sent and no worker is there to carry it out: {run.workflow_id} is {state}. Start one: `baton up`"
         )
-    return str(state)
+    return state
 
 
 async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) -> bool:
@@ -108,12 +109,12 @@ async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) ->
     return True
 
 
-async def _state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> str:
-    from ledger.runs import find
+async def _state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> "RunState":
+    from ledger.views.runs import find_run
 
     ends = time.monotonic() + limit
     while True:
-        state = str(ledger.read_now(find, trace).state)
+        state = ledger.read_now(find_run, trace).state
         if reached(state) or time.monotonic() > ends:
             return state
         await asyncio.sleep(0.1)

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
-from commands import queries
 from commands.errors import Usage, first_line
 from commands.output import safe
 from commands.telling import how_to_answer
@@ -17,6 +14,9 @@ from contracts.base import digest_of
 from contracts.errors import ContractViolation, NotFound, Refused
 from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb
 from ledger import gates
+from ledger.db import Connection
+from ledger.views.gates import refused_before, winner
+from ledger.views.runs import RunView, find_run
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -47,37 +47,35 @@ class Target:
 
 def find_target(connection: Connection, run: str, gate: str | None, verb: Verb, by: str) -> Target:
     """The open gate that is meant; without a name the only one that is open. Raises NotFound, `Refused` or `Usage`."""
-    row = queries.find_run(connection, run)
-    view = _only_open(connection, row) if gate is None else _named(connection, row, gate)
+    found = find_run(connection, run)
+    view = _only_open(connection, found) if gate is None else _named(connection, found, gate)
     if verb not in view.verbs:
-        commands = "; ".join(how_to_answer(view, row.workflow_id))
+        commands = "; ".join(how_to_answer(view, found.workflow_id))
         raise Refused(f"gate {view.gate} takes {', '.join(view.verbs)}, not {verb}. Try: {commands}")
-    return Target(row.workflow_id, view, queries.refused_before(connection, row.trace, view.gate, by, verb))
+    return Target(found.workflow_id, view, refused_before(connection, found.trace, view.gate, by, verb))
 
 
-def _only_open(connection: Connection, row: Any) -> GateView:
-    there = gates.open_gates(connection, trace=row.trace)
+def _only_open(connection: Connection, run: RunView) -> GateView:
+    there, name = gates.open_gates(connection, trace=run.trace), run.workflow_id
     if len(there) == 1:
         return there[0]
     if there:
         names = ", ".join(view.gate for view in there)
-        raise Usage(
-            f"{row.workflow_id} has {len(there)} open gates: {names}. Name one: `baton show {row.workflow_id}` shows them"
-        )
-    ended = " and has ended" if row.ended_at else ""
+        raise Usage(f"{name} has {len(there)} open gates: {names}. Name one: `baton show {name}` shows them")
+    ended = " and has ended" if run.has_ended else ""
     raise NotFound(
-        f"no gate of {row.workflow_id} is open: the run is {row.state}{ended}. "
-        f"`baton show {row.workflow_id}` shows what was decided, `baton gates` what waits"
+        f"no gate of {name} is open: the run is {run.state}{ended}. "
+        f"`baton show {name}` shows what was decided, `baton gates` what waits"
     )
 
 
-def _named(connection: Connection, row: Any, name: str) -> GateView:
-    view, state = gates.find(connection, row.trace, name)
+def _named(connection: Connection, run: RunView, name: str) -> GateView:
+    view, state = gates.find(connection, run.trace, name)
     if state == "open":
         return view
-    won = gates.winner(connection, row.trace, view.gate)
+    won = winner(connection, run.trace, view.gate)
     who = f" by {safe(won.by)}" if won is not None else ""
-    raise Refused(f"gate {view.gate} is closed: {state}{who}. `baton show {row.workflow_id}` shows what waits now")
+    raise Refused(f"gate {view.gate} is closed: {state}{who}. `baton show {run.workflow_id}` shows what waits now")
 
 
 def check_subject(view: GateView, typed: str) -> None:

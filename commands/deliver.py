@@ -10,13 +10,12 @@ from commands.errors import Code, NoWorker
 from commands.output import Out, safe
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
     from temporalio.client import Client
 
     from commands.starting import Started
     from config import Settings
     from contracts.delivery.run import DeliveryInput
-    from ledger.db import Ledger
+    from ledger.db import Connection, Ledger
     from ledger.figures.forecast import Expected
 
 OTHER_LEDGER = (

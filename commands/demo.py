@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, select
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 import config
@@ -20,15 +19,15 @@ from commands.errors import Code
 from commands.interrupts import Interruption
 from commands.server import Ports
 from commands.up import DEFAULT_PORTS, worker_variables
-from contracts.delivery.change import ChangeSubject
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.errors import BatonError, Misconfigured
 from contracts.gates import GateView
 from contracts.ids import repository_name
 from contracts.text import for_terminal, one_line
-from ledger import artifacts, feed, gates, runs
+from ledger import feed, gates, runs
 from ledger.db import Ledger
-from ledger.tables import feed_head
+from ledger.views.feed import head
+from ledger.views.gates import subject_of
 
 SAMPLE = Path(__file__).parent / "sample"
 INSTRUCTION = "Discounted prices lose half a cent: 999 cents at 50 percent must be 500. Fix it, and document the rule."
@@ -115,7 +114,7 @@ async def _deliver(this: Demo, client: Client) -> int:
     await asyncio.to_thread(make_sample, this.state / "sample")
     ledger = Ledger(f"sqlite:///{this.state / 'ledger.db'}", this.state / "artifacts")
     try:
-        seq = await ledger.read(_newest)  # earlier demos with this state have told theirs
+        seq = await ledger.read(head)  # earlier demos with this state have told theirs
         number = await ledger.tx(runs.next_number, "deliver")
         run = f"deliver-{repository_name('shop')}-{number:04d}"
         asked = DeliveryInput(repository=str(origin), instruction=INSTRUCTION, owner=this.approve_as, branch=f"baton/{run}")
@@ -127,10 +126,6 @@ async def _deliver(this: Demo, client: Client) -> int:
         return await _follow(this, client, handle, ledger, origin, seq)
     finally:
         ledger.close()
-
-
-def _newest(connection: Connection) -> int:
-    return int(connection.execute(select(feed_head.c.seq)).scalar() or 0)
 
 
 async def _follow(
@@ -199,11 +194,9 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
 
 
 async def _diff(ledger: Ledger, view: GateView) -> str:
-    def read(connection: Connection) -> str:
-        subject = ChangeSubject.read(artifacts.get(connection, ledger.files, view.subject))
-        return artifacts.get(connection, ledger.files, subject.patch.digest).decode(errors="replace")
-
-    text = await ledger.read(read)
+    subject = await ledger.read(subject_of, ledger.files, view.trace, view.gate)
+    assert subject.patch is not None, "a gate of this kind is about a change"
+    text = subject.patch.decode(errors="replace")
     return "\n".join(f"    {line}" for line in for_terminal(text, 8000).splitlines())
 
 

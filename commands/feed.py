@@ -59,9 +59,9 @@ def feed(
 def _trace(ledger: "Ledger", run: str | None) -> str | None:
     if run is None:
         return None
-    from commands.queries import find_run
+    from ledger.views.runs import find_run
 
-    return str(ledger.read_now(find_run, run).trace)
+    return ledger.read_now(find_run, run).trace
 
 
 class Reader:
@@ -77,7 +77,7 @@ class Reader:
 
     def begin(self, since: datetime | None, after: int | None) -> None:
         """Where to read from: behind a number, at an instant, or so that the last lines come."""
-        from commands.queries import seq_before
+        from ledger.views.feed import seq_before
 
         if after is not None:
             self._seq = after
@@ -117,10 +117,9 @@ class Reader:
         return lines
 
     def _has_ended(self) -> bool:
-        from contracts.runs import FINAL
-        from ledger.runs import find
+        from ledger.views.runs import find_run
 
-        return self._trace is not None and self._ledger.read_now(find, self._trace).state in FINAL
+        return self._trace is not None and self._ledger.read_now(find_run, self._trace).has_ended
 
     def _tell(self, line: "FeedLine") -> dict[str, Any]:
         self._shown += 1

@@ -2,19 +2,16 @@
 
 import asyncio
 import itertools
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import Code
 from commands.output import Out, quiet, safe
 from commands.telling import code_of, gate_lines, how_to_answer, tell_line, tell_report
-from contracts.gates import GateView
-from contracts.runs import FINAL, FeedLine
-from ledger import feed, gates
+from contracts.runs import FINAL
+from ledger.views.details import Look, look
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
     from temporalio.client import WorkflowHandle
 
     from ledger.db import Ledger
@@ -24,16 +21,6 @@ LOOK_EVERY = 0.3
 
 ASK_EVERY = 10
 """Looks at the ledger between two questions to Temporal, which knows of runs that were terminated there."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the ledger says at one moment, read in one transaction."""
-
-    state: str
-    lines: list[FeedLine]
-    open: list[GateView]
-    report: str
 
 
 @dataclass
@@ -53,29 +40,29 @@ class Follower:
         """Tell what happens until the run has ended, or, with `stop_at_gate`, until a gate waits; code and JSON fields."""
         with self.out.waiting(f"{self.run}: waiting for what comes next (Ctrl-C ends the watching, not the run)"):
             for number in itertools.count(1):
-                look = self.ledger.read_now(_look, self.trace, self.seq)
-                if look.lines or any(view.gate not in self.seen for view in look.open):
+                now = self.ledger.read_now(look, self.trace, self.seq)
+                if now.lines or any(view.gate not in self.seen for view in now.open):
                     with quiet():
-                        self._tell(look)
-                if look.lines:
+                        self._tell(now)
+                if now.lines:
                     continue
-                if look.state in FINAL:
+                if now.state in FINAL:
                     break
-                if stop_at_gate and look.open:
-                    return Code.WAITS, {"state": look.state, "gates": [view.gate for view in look.open]}
+                if stop_at_gate and now.open:
+                    return Code.WAITS, {"state": now.state, "gates": [view.gate for view in now.open]}
                 if self.closed_as:
                     return await self._closed_elsewhere()
                 if number % ASK_EVERY == 0:
                     self.closed_as = await closed_as(self.handle)
                 await asyncio.sleep(LOOK_EVERY)
-        return self._ended(look)
+        return self._ended(now)
 
-    def _tell(self, look: Look) -> None:
-        for line in look.lines:
+    def _tell(self, now: Look) -> None:
+        for line in now.lines:
             self.seq = line.seq
             if line.importance == "overview" or line.usd_micros or line.outputs:
                 tell_line(self.out, line, brief=True)
-        for view in look.open:
+        for view in now.open:
             if view.gate not in self.seen:
                 self.seen.add(view.gate)
                 for text in ["", *gate_lines(view, self.run), "  answer with:"]:
@@ -92,23 +79,13 @@ class Follower:
         tell_report(self.out, report)
         return code_of(report["state"], report.get("reason", "")), {"state": report["state"], "report": report}
 
-    def _ended(self, look: Look) -> tuple[Code, dict[str, Any]]:
-        report: dict[str, Any] = json.loads(look.report) if look.report else {}
+    def _ended(self, now: Look) -> tuple[Code, dict[str, Any]]:
+        report = now.report or {}
         if report:
             tell_report(self.out, report)
         else:
-            self.out.line(f"{self.run}: {safe(look.state)}")
-        return code_of(look.state, report.get("reason", "")), {"state": look.state, "report": report or None}
-
-
-def _look(connection: "Connection", trace: str, seq: int) -> Look:
-    from sqlalchemy import select
-
-    from ledger.tables import run
-
-    row = connection.execute(select(run.c.state, run.c.result).where(run.c.trace == trace)).first()
-    state, report = (row.state, row.result) if row is not None else ("", "")
-    return Look(state, feed.after(connection, seq, trace=trace), gates.open_gates(connection, trace=trace), report)
+            self.out.line(f"{self.run}: {safe(now.state)}")
+        return code_of(now.state, report.get("reason", "")), {"state": now.state, "report": report or None}
 
 
 async def closed_as(handle: "WorkflowHandle[Any, Any] | None") -> str:

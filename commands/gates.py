@@ -174,7 +174,9 @@ def gates(project: Project = None, as_json: Json = False) -> None:
     out = Out(as_json=as_json)
     try:
         with open_ledger(settings()) as ledger:
-            waiting = _waiting(ledger, project)
+            from ledger.views.gates import waiting as open_gates
+
+            waiting = ledger.read_now(open_gates, project)
     except NothingYet as nothing:
         out.note(str(nothing))
         waiting = []
@@ -187,15 +189,6 @@ def gates(project: Project = None, as_json: Json = False) -> None:
     out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), [_row(run, view) for run, view in waiting])
     run, view = waiting[0]
     out.note(f"  next    baton show {run} --gate {view.gate}   then {how_to_answer(view, run)[0]}")
-
-
-def _waiting(ledger: "Ledger", project: str | None) -> "list[tuple[str, GateView]]":
-    from commands.queries import names_of
-    from ledger.gates import open_gates
-
-    views = ledger.read_now(open_gates, project)
-    names = ledger.read_now(names_of, [view.trace for view in views])
-    return [(names.get(view.trace, view.workflow_id), view) for view in views]
 
 
 def _row(run: str, view: "GateView") -> list[str]:

@@ -1,10 +1,8 @@
 """What `baton models` shows: routes joined with breakers, rates and what answered. Reads, but for closing by hand."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Connection, func, select
 
 from activities.turns import prices
 from activities.turns.choices import breakers_of
@@ -14,9 +12,8 @@ from contracts.conversation import Usage
 from contracts.errors import Misconfigured, NotFound, Refused
 from contracts.runs import Note, RunRef
 from ledger import breakers, feed
-from ledger.db import from_us, now_us, to_us
-from ledger.money import rates
-from ledger.tables import turn
+from ledger.db import Connection, now_us
+from ledger.views.models import BreakerView, Minute, noteworthy, this_minute
 
 if TYPE_CHECKING:
     from activities.agents.catalogue import Routes
@@ -59,20 +56,25 @@ class Route:
 
 def routes(connection: Connection, settings: "Settings", found: "Routes", now: datetime) -> list[Route]:
     """Every choice of every class, in the order of routes.toml; the setting `model` is the only one where it is set."""
-    rows = {row.name: row for row in breakers.noteworthy(connection)}
-    used = rates.in_use(connection, to_us(now))
+    failing = {one.name: one for one in noteworthy(connection)}
+    used = this_minute(connection, now)
     classes = found.classes
     if settings.model:
         only = Choice(model=settings.model, free=settings.model_free)
         classes = {"every class": (only,)}
-    return [_route(settings, found, name, one, rows, used) for name, several in classes.items() for one in several]
+    return [_route(settings, found, name, one, failing, used) for name, several in classes.items() for one in several]
 
 
 def _route(
-    settings: "Settings", found: "Routes", name: str, choice: Choice, rows: dict[str, Any], used: dict[str, Any]
+    settings: "Settings",
+    found: "Routes",
+    name: str,
+    choice: Choice,
+    failing: dict[str, BreakerView],
+    used: dict[str, Minute],
 ) -> Route:
-    taken = used.get(f"model:{choice.model}")
-    state, until, why = _state(choice, rows)
+    taken = used.get(f"model:{choice.model}", Minute(0, 0))
+    state, until, why = _state(choice, failing)
     price_in, price_out, listed = _price(choice, found)
     return Route(
         model_class=name,
@@ -86,27 +88,20 @@ def _route(
         state=state,
         until=until,
         why=why,
-        requests=0 if taken is None else taken.requests,
-        tokens=0 if taken is None else taken.tokens,
+        requests=taken.requests,
+        tokens=taken.tokens,
         requests_per_minute=choice.requests_per_minute,
         tokens_per_minute=choice.tokens_per_minute,
     )
 
 
-def _state(choice: Choice, rows: dict[str, Any]) -> tuple[str, datetime | None, str]:
+def _state(choice: Choice, failing: dict[str, BreakerView]) -> tuple[str, datetime | None, str]:
     """How the worse of a choice's breakers stands."""
-    there = [rows[name] for name in breakers_of(choice) if name in rows]
+    there = [failing[name] for name in breakers_of(choice) if name in failing]
     if not there:
         return "closed", None, ""
-    shown = max(there, key=lambda row: (row.state != "closed", row.until))
-    return _shown(shown)
-
-
-def _shown(row: Any) -> tuple[str, datetime | None, str]:
-    if row.state == "closed":
-        return "failing", None, row.reason
-    until = row.until if row.state == "open" else row.probe_until
-    return row.state.replace("_", " "), from_us(until), row.reason
+    worse = max(there, key=lambda one: (not one.is_closed, one.until))
+    return worse.shown, worse.changes_at, worse.why
 
 
 def _key(settings: "Settings", provider: str) -> bool | None:
@@ -128,38 +123,6 @@ def _price(choice: Choice, found: "Routes") -> tuple[int | None, int | None, str
         tariff.cost(Usage(output=THOUSAND)) * THOUSAND,
         tariff.version,
     )
-
-
-def left_alone(connection: Connection) -> list[dict[str, Any]]:
-    """Every breaker that is not simply closed, with what failed last."""
-    found = []
-    for row in sorted(breakers.noteworthy(connection), key=lambda row: str(row.name)):
-        state, until, why = _shown(row)
-        since = from_us(row.opened_at) if row.state != "closed" else None
-        found.append(
-            {"breaker": row.name, "state": state, "since": since, "until": until, "failures": row.failures, "why": why}
-        )
-    return found
-
-
-def answers(connection: Connection, now: datetime, days: int) -> list[dict[str, Any]]:
-    """How many answers each agent version gave, how many of them by a choice that was stepped up to, by why, and how many
-    because the choices before it were away.
-    """
-    query = (
-        select(turn.c.agent, turn.c.chosen, func.count().label("count"))
-        .where(turn.c.at >= to_us(now - timedelta(days=days)))
-        .group_by(turn.c.agent, turn.c.chosen)
-    )
-    found: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(query):
-        one = found.setdefault(row.agent, {"agent": row.agent, "answers": 0, "stepped_up": {}, "outage": 0})
-        one["answers"] += row[2]
-        if row.chosen == "outage":
-            one["outage"] += row[2]
-        elif row.chosen != "first":
-            one["stepped_up"][row.chosen] = row[2]
-    return [found[agent] for agent in sorted(found)]
 
 
 def close_now(connection: Connection, name: str, by: str, why: str) -> None:

@@ -1,7 +1,8 @@
 """`baton models`: which models answer for whom, how they are, and closing a breaker by hand."""
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from commands.output import Out, clock, safe
 
 if TYPE_CHECKING:
     from commands.model_rows import Route
+    from ledger.views.models import BreakerView
 
 DAYS = 7
 """Days over which answers are counted."""
@@ -31,21 +33,25 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     out, found = Out(as_json=as_json), settings()
     from activities.agents.catalogue import load_catalogue
     from activities.tools.registry import TOOLS
-    from commands.model_rows import answers, left_alone, routes
+    from commands.model_rows import routes
+    from ledger.views.agents import answers
+    from ledger.views.models import noteworthy
 
     catalogue = load_catalogue(found.agents, TOOLS)
     with open_ledger(found, create=True) as ledger:
         now = datetime.now(UTC)
         rows = ledger.read_now(routes, found, catalogue.routes, now)
-        alone = ledger.read_now(left_alone)
-        counted = ledger.read_now(answers, now, DAYS)
-    out.document(routes=[row.as_json() for row in rows], breakers=alone, answers=counted)
+        alone = ledger.read_now(noteworthy)
+        counted = ledger.read_now(answers, now - timedelta(days=DAYS))
+    breakers = [_breaker(one) for one in alone]
+    out.document(routes=[row.as_json() for row in rows], breakers=breakers, answers=[asdict(one) for one in counted])
     out.table(("CLASS", "MODEL", "WHEN", "KEY", "$/M IN", "$/M OUT", "STATE", "THIS MINUTE"), [_cells(row) for row in rows])
     for one in alone:
-        out.line(f"{one['breaker']} is {one['state']}{_until(one['until'])}: {safe(one['why'])}")
-    for one in counted:
-        out.line(f"{one['agent']}: {one['answers']} answers in {DAYS} days{_steps(one['stepped_up'])}{_spare(one['outage'])}")
-    stopped = [one for one in alone if one["state"] != "failing"]
+        out.line(f"{one.name} is {one.shown}{_until(one.changes_at)}: {safe(one.why)}")
+    for agent in counted:
+        text = f"{agent.answers} answers in {DAYS} days{_steps(agent.stepped_up)}{_spare(agent.outage)}"
+        out.line(f"{agent.agent}: {text}")
+    stopped = [one for one in alone if not one.is_closed]
     if stopped:
         out.note("each is tried with one call when its time is over; `baton models close NAME -m why` closes one now")
     raise typer.Exit(int(Code.FAILED if stopped else Code.DONE))
@@ -77,6 +83,12 @@ def _cells(row: "Route") -> list[str]:
         f"{row.state}{_until(row.until)}",
         row.minute,
     ]
+
+
+def _breaker(one: "BreakerView") -> dict[str, Any]:
+    since = None if one.is_closed else one.opened_at
+    state = {"state": one.shown, "since": since, "until": one.changes_at}
+    return {"breaker": one.name, **state, "failures": one.failures, "why": one.why}
 
 
 def _until(until: datetime | None) -> str:

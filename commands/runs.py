@@ -1,7 +1,6 @@
 """`baton runs`, `show`, `result`: what ran, where it stands, how it ended."""
 
 import asyncio
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,7 @@ from commands.telling import code_of, how_to_answer, tell_report, usd
 if TYPE_CHECKING:
     from commands.stuck import Stuck
     from ledger.db import Ledger
-
+    from ledger.views.runs import Listed, RunView
 
 PATIENCE = 5.0
 """Seconds that a list of runs waits for Temporal; the ledger has all but which of them are stuck."""
@@ -37,7 +36,7 @@ def runs(
     out = Out(as_json=as_json)
     try:
         with open_ledger(settings()) as ledger:
-            from ledger.runs import recent
+            from ledger.views.runs import recent
 
             rows = ledger.read_now(recent, limit, project)
     except NothingYet as nothing:
@@ -53,11 +52,9 @@ def runs(
         out.note(line)
 
 
-def _stuck(out: Out, rows: "list[dict[str, Any]]", *, every: bool) -> "list[Stuck]":
+def _stuck(out: Out, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
     """Runs that do not go on, `every` or those listed. The ledger cannot know: it is told by tasks, and theirs fail."""
-    from contracts.runs import FINAL
-
-    going = [row["workflow_id"] for row in rows if row["state"] not in FINAL]
+    going = [row.run.workflow_id for row in rows if not row.run.has_ended]
     if not going:
         return []
     found = asyncio.run(_stuck_in_temporal(out))
@@ -81,22 +78,19 @@ async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
     return []
 
 
-def _as_row(row: dict[str, Any]) -> list[str]:
-    from ledger.db import from_us
-
-    asked = json.loads(row["input"]).get("instruction", "")
-    gates = f"{row['open_gates']} open" if row["open_gates"] else "-"
-    money = (usd(row["spent"] or 0), usd(row["ceiling"] or 0))
-    return [row["workflow_id"], row["state"], row["stage"], *money, gates, clock(from_us(row["started_at"])), safe(asked, 50)]
+def _as_row(row: "Listed") -> list[str]:
+    run, money = row.run, (usd(row.money.spent), usd(row.money.ceiling))
+    gates = f"{row.open_gates} open" if row.open_gates else "-"
+    asked = safe(run.asked.get("instruction", ""), 50)
+    return [run.workflow_id, run.state, run.stage, *money, gates, clock(run.started_at), asked]
 
 
-def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    from ledger.db import from_us
-
-    names = ("pipeline", "project", "owner", "state", "stage", "waiting_for", "next", "open_gates")
-    instants = {name: from_us(row[name]) if row[name] else None for name in ("started_at", "updated_at", "ended_at")}
-    money = {f"{name}_micros": row[name] or 0 for name in ("spent", "held", "ceiling")}
-    return {"run": row["workflow_id"], "trace": row["trace"], **{name: row[name] for name in names}, **money, **instants}
+def _as_json(row: "Listed") -> dict[str, Any]:
+    run = row.run
+    fields = {name: getattr(run, name) for name in ("pipeline", "project", "owner", "state", "stage", "waiting_for", "next")}
+    money = {f"{name}_micros": amount for name, amount in asdict(row.money).items()}
+    instants = {name: getattr(run, name) for name in ("started_at", "updated_at", "ended_at")}
+    return {"run": run.workflow_id, "trace": run.trace, **fields, "open_gates": row.open_gates, **money, **instants}
 
 
 def show(
@@ -108,13 +102,15 @@ def show(
 ) -> None:
     """Show one run: where it stands, what it waits for, its gates, handoffs, actions and cost."""
     from commands import showing
+    from ledger.views.details import details
+    from ledger.views.gates import subject_of
 
     out, found = Out(as_json=as_json), settings()
     with open_ledger(found) as ledger:
         if gate is not None:
-            showing.show_gate(out, ledger, run, gate)
+            showing.show_gate(out, ledger.read_now(subject_of, ledger.files, run, gate))
             return
-        view = ledger.read_now(showing.whole, run)
+        view = ledger.read_now(details, run, showing.RECENT)
     out.document(**showing.as_json(view))
     showing.tell(out, found, view)
 
@@ -128,14 +124,14 @@ def result(
     """Show how a run ended. Exit code: 0 done, 1 not, 8 out of money, 4 while it waits for a person."""
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
-        from commands.queries import find_run
+        from ledger.views.runs import find_run
 
-        row = ledger.read_now(find_run, run)
+        found = ledger.read_now(find_run, run)
         if wait or wait_for_gate:
-            code, fields = asyncio.run(_follow(out, ledger, row.workflow_id, row.trace, stop_at_gate=wait_for_gate))
-            out.document(run=row.workflow_id, trace=row.trace, **fields)
+            code, fields = asyncio.run(_follow(out, ledger, found.workflow_id, found.trace, stop_at_gate=wait_for_gate))
+            out.document(run=found.workflow_id, trace=found.trace, **fields)
             raise typer.Exit(int(code))
-        raise typer.Exit(int(_tell_end(out, ledger, row)))
+        raise typer.Exit(int(_tell_end(out, ledger, found)))
 
 
 async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:
@@ -150,23 +146,22 @@ async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_g
     return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
 
 
-def _tell_end(out: Out, ledger: "Ledger", row: Any) -> Code:
-    from contracts.runs import FINAL
-
-    if row.state in FINAL:
-        report = json.loads(row.result) if row.result else {}
-        out.document(run=row.workflow_id, trace=row.trace, state=row.state, report=report or None)
+def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
+    name = run.workflow_id
+    if run.has_ended:
+        report = run.report or {}
+        out.document(run=name, trace=run.trace, state=run.state, report=report or None)
         if report:
             tell_report(out, report)
         else:
-            out.line(f"{row.workflow_id}: {row.state}; it left no report")
-        return code_of(row.state, report.get("reason", ""))
+            out.line(f"{name}: {run.state}; it left no report")
+        return code_of(run.state, report.get("reason", ""))
     from ledger.gates import open_gates
 
-    waiting = ledger.read_now(open_gates, trace=row.trace)
-    out.document(run=row.workflow_id, trace=row.trace, state=row.state, report=None, gates=[view.gate for view in waiting])
-    out.line(f"{row.workflow_id} has not ended: it is {row.state} ({safe(row.stage)}); next: {safe(row.next)}")
+    waiting = ledger.read_now(open_gates, trace=run.trace)
+    out.document(run=name, trace=run.trace, state=run.state, report=None, gates=[view.gate for view in waiting])
+    out.line(f"{name} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
     for view in waiting:
-        out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, row.workflow_id)[0]}")
-    out.note(f"`baton result {row.workflow_id} --wait` waits for its end")
+        out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
+    out.note(f"`baton result {name} --wait` waits for its end")
     return Code.WAITS if waiting else Code.FAILED

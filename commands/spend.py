@@ -12,9 +12,8 @@ from commands.output import Out
 from commands.periods import Since, Until, period, told
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from contracts.money import Ceilings
+    from ledger.db import Connection
     from ledger.figures.forecast import Month
     from ledger.figures.spending import Spending, Sums
 

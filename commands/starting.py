@@ -144,25 +144,19 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
     """
     from temporalio.client import WorkflowExecutionStatus
 
+    from ledger.views.runs import is_there
+
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
     ends = time.monotonic() + (ADMITTED_WITHIN if await has_worker(client, task_queue) else NOBODY_THERE)
     while time.monotonic() < ends:
-        if ledger.read_now(_is_there, started.run_id):
+        if ledger.read_now(is_there, started.run_id):
             return True
         if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
             if (refusal := await refusal_of(handle)) is not None:
                 raise NotAdmitted(f"{started.run} was refused: {refusal}")
-            return ledger.read_now(_is_there, started.run_id)
+            return ledger.read_now(is_there, started.run_id)
         await asyncio.sleep(0.1)
     return False
-
-
-def _is_there(connection: Any, trace: str) -> bool:
-    from sqlalchemy import select
-
-    from ledger.tables import run
-
-    return connection.execute(select(run.c.trace).where(run.c.trace == trace)).first() is not None
 
 
 async def refusal_of(handle: "WorkflowHandle[Any, Any]") -> str | None:

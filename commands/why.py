@@ -8,9 +8,8 @@ from commands.context import LOOK, Json, open_ledger, settings
 from commands.output import Out
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from commands.provenance import Node, Origins
+    from ledger.db import Connection
+    from ledger.views.origins import Node, Origins
 
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="A run, RUN/GATE, or the id of a handoff, artifact or turn, or its beginning.")
@@ -72,7 +71,7 @@ def _digits(node: "Node") -> str:
 
 
 def _read(connection: "Connection", identity: str) -> Tree:
-    from commands.provenance import LIMIT, find_start
+    from ledger.views.origins import LIMIT, find_start
 
     origins, start = find_start(connection, identity)
     tree = Tree(origins, LIMIT)

@@ -1,6 +1,7 @@
 """The rules of the house that a machine can check."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,41 @@ def test_only_config_reads_the_environment() -> None:
         if "os.environ" in (ROOT / name).read_text():
             readers.add(name)
     assert readers <= allowed, f"these read the environment: {sorted(readers - allowed)}"
+
+
+COMMANDS = sorted(path for path in (ROOT / "commands").rglob("*.py") if "repository" not in path.parts)
+STATEMENTS = {"execute", "exec_driver_sql", "scalar", "scalars"}
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_run_no_statement(path: Path) -> None:
+    """Commands hand the connection on; what is asked of it stands in the ledger, where a console finds it, too."""
+    called = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    found = [ast.unparse(one) for one in called if isinstance(one, ast.Attribute) and one.attr in STATEMENTS]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ("from sqlalchemy import select", "commands.look -> sqlalchemy"),
+        ("from ledger.tables import run", "commands.look -> ledger.tables"),
+        ("def late():\n    import sqlalchemy.exc", "commands.look -> sqlalchemy"),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sqlalchemy import Row", "commands.look -> sqlalchemy"),
+        ("from ledger.views import runs", None),
+    ],
+)
+def test_the_contract_about_sql_sees_it(line: str, broken: str | None, tmp_path: Path) -> None:
+    """Our own contract, held against a house of a few files: SQL in a command breaks it, a view that uses SQL does not."""
+    for package in ("contracts", "ledger", "ledger/views", "activities", "workflows", "commands"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "ledger" / "tables.py").write_text("import sqlalchemy\n")
+    (tmp_path / "ledger" / "views" / "runs.py").write_text("from ledger import tables\n")
+    (tmp_path / "commands" / "look.py").write_text(f"{line}\n")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    program = [sys.executable, "-P", "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    limits = ("--contract", "no-sql-in-commands", "--no-cache")
+    done = subprocess.run([*program, *limits], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = " ".join(done.stdout.split())
+    assert (done.returncode, broken is None or broken in said) == (0 if broken is None else 1, True), said + done.stderr

@@ -4,16 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
-from commands import queries
-from commands.errors import Usage
-from commands.output import safe
-from commands.telling import usd
-from contracts.errors import NotFound
+from contracts.delivery.change import ChangeSubject
+from contracts.errors import Ambiguous, NotFound
 from contracts.handoff import Handoff
+from contracts.money import usd
+from contracts.text import one_line
 from ledger import actions, artifacts, gates, handoffs, turns
-from ledger.tables import artifact, handoff, turn
+from ledger.views import identities
+from ledger.views.gates import as_contract, gates_named, gates_of, winner
+from ledger.views.runs import SHORTEST, find_run, names_of
 
 Kind = Literal["run", "action", "gate", "handoff", "turn", "tool", "artifact", "unknown"]
 LIMIT = 500
@@ -38,6 +39,7 @@ class Origins:
         self._seen = artifacts.seen_in(connection, trace)
         self._names = {digest: (path, name) for path, name, digest in reversed(self._seen)}
         self._handoffs = handoffs.of_trace(connection, trace)
+        self._bodies = identities.body_digests(connection, trace)
 
     def parents(self, node: Node) -> list[Node]:
         """What a thing came from, the most telling first."""
@@ -54,7 +56,7 @@ class Origins:
 
     def _of_run(self, trace: str) -> list[Node]:
         done = [Node("action", row.key) for row in actions.of_trace(self._connection, trace)]
-        waiting = [Node("gate", f"{trace}/{row.gate}") for row in queries.gates_of(self._connection, trace)]
+        waiting = [Node("gate", f"{trace}/{one.view.gate}") for one in gates_of(self._connection, trace)]
         return done or waiting[-1:] or [Node("handoff", row.id) for row in self._handoffs[-1:]]
 
     def _of_action(self, key: str) -> list[Node]:
@@ -83,7 +85,7 @@ class Origins:
 
     def _of_artifact(self, digest: str) -> list[Node]:
         """What an artifact of ours was made from: by its content for subjects, by the step that made it for patches."""
-        same = [Node("handoff", row.id) for row in self._handoffs if self._digest(row.id) == digest]
+        same = [Node("handoff", row.id) for row in self._handoffs if self._bodies[row.id] == digest]
         if same:
             return same
         path, name = self._names.get(digest, ("", ""))
@@ -100,11 +102,8 @@ class Origins:
         return []
 
     def _of_subject(self, digest: str) -> list[Node]:
-        from commands.showing import as_contract
-        from contracts.delivery.change import ChangeSubject
-
-        body = self._connection.execute(select(artifact.c.body).where(artifact.c.sha256 == digest)).scalar()
-        change = as_contract(ChangeSubject, bytes(body)) if body else None
+        body = identities.small_artifact(self._connection, digest)
+        change = None if body is None else as_contract(ChangeSubject, body)
         return [] if change is None else [Node("artifact", change.patch.digest), Node("artifact", change.report)]
 
     def _of_edges(self, identity: str) -> list[Node]:
@@ -120,14 +119,7 @@ class Origins:
         """The thing with this whole id."""
         if "/" in identity:
             return Node("tool", identity)
-        tables: tuple[tuple[Kind, Any], ...] = (("handoff", handoff.c.id), ("turn", turn.c.id), ("artifact", artifact.c.sha256))
-        for kind, column in tables:
-            if self._connection.execute(select(column).where(column == identity)).first() is not None:
-                return Node(kind, identity)
-        return Node("unknown", identity)
-
-    def _digest(self, identity: str) -> str:
-        return str(self._connection.execute(select(handoff.c.digest).where(handoff.c.id == identity)).scalar())
+        return Node(identities.kind_of(self._connection, identity) or "unknown", identity)
 
     # How things read
 
@@ -143,13 +135,11 @@ class Origins:
             "artifact": self._artifact_label,
         }
         told = by_kind.get(node.kind)
-        return safe(told(node.id) if told else f"{node.id}: not in this ledger", 400)
+        return one_line(told(node.id) if told else f"{node.id}: not in this ledger", 400)
 
     def _run_label(self, trace: str) -> str:
-        from ledger import runs
-
-        row = runs.find(self._connection, trace)
-        return f"run {row.workflow_id}: {row.state}; {row.owner} asked: {runs.input_of(row).get('instruction', '')}"
+        run = find_run(self._connection, trace)
+        return f"run {run.workflow_id}: {run.state}; {run.owner} asked: {run.asked.get('instruction', '')}"
 
     def _action_label(self, key: str) -> str:
         row = actions.get(self._connection, key)
@@ -157,7 +147,7 @@ class Origins:
 
     def _gate_label(self, name: str) -> str:
         view, state = gates.find(self._connection, *_split(name))
-        won = gates.winner(self._connection, *_split(name))
+        won = winner(self._connection, *_split(name))
         if won is None:
             return f"gate {view.gate}: {state}; {view.title}"
         identity = "" if won.authenticated else ", not authenticated"
@@ -165,13 +155,13 @@ class Origins:
 
     def _handoff_label(self, identity: str) -> str:
         made: Handoff[Any] = handoffs.get(self._connection, identity)
-        steps = queries.turns_at(self._connection, made.trace, made.path)
+        steps = identities.turns_at(self._connection, made.trace, made.path)
         producer = made.producer
         who = f"{producer.agent}@{producer.version}" if producer.version else producer.agent
-        cost = usd(sum(row.usd_micros for row in steps))
         claims = f", {len(made.claims)} claims ({len(made.unsupported)} unsupported)" if made.claims else ""
         model = f" with {producer.model}" if producer.model else ""
-        return f"handoff {made.path}: {made.contract_name} {made.outcome} by {who}{model}, {len(steps)} turns, {cost}{claims}"
+        work = f"{steps.count} turns, {usd(steps.usd_micros)}"
+        return f"handoff {made.path}: {made.contract_name} {made.outcome} by {who}{model}, {work}{claims}"
 
     def _turn_label(self, identity: str) -> str:
         row = turns.get(self._connection, identity)
@@ -187,7 +177,7 @@ class Origins:
 
     def _artifact_label(self, digest: str) -> str:
         path, name = self._names.get(digest, ("", "an artifact of another run"))
-        size = self._connection.execute(select(artifact.c.size).where(artifact.c.sha256 == digest)).scalar()
+        size = identities.size_of(self._connection, digest)
         return f"{name}" + (f" at {path}" if path else "") + f", {size} bytes"
 
 
@@ -201,45 +191,35 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def find_start(connection: Connection, name: str) -> tuple[Origins, Node]:
-    """What a person means by an id: a run, RUN/GATE, a gate's name, or (the beginning of) a digest. Raises `NotFound`."""
+    """What a person means by an id: a run, RUN/GATE, a gate's name, or (the beginning of) a digest.
+
+    Raises `NotFound`, or `Ambiguous` where several gates or digests are meant.
+    """
     run, slash, gate = name.partition("/")
     try:
-        row = queries.find_run(connection, run)
+        found = find_run(connection, run)
     except NotFound as error:
         if slash:
             raise
         return _by_digest(connection, name, error)
     if slash:
-        view, _ = gates.find(connection, row.trace, gate)
-        return Origins(connection, row.trace), Node("gate", f"{row.trace}/{view.gate}")
-    return Origins(connection, row.trace), Node("run", row.trace)
+        view, _ = gates.find(connection, found.trace, gate)
+        return Origins(connection, found.trace), Node("gate", f"{found.trace}/{view.gate}")
+    return Origins(connection, found.trace), Node("run", found.trace)
 
 
 def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Origins, Node]:
-    named = queries.gates_named(connection, name)
+    named = gates_named(connection, name)
     if len(named) == 1:
         return Origins(connection, named[0][0]), Node("gate", "/".join(named[0]))
     if named:
-        names = queries.names_of(connection, [trace for trace, _ in named]).values()
-        raise Usage(f"several runs have a gate {name}: write one of {', '.join(f'{run}/{name}' for run in names)}")
-    found = queries.ids_like(connection, name) if len(name) >= queries.SHORTEST else []
+        names = names_of(connection, [trace for trace, _ in named]).values()
+        raise Ambiguous(f"several runs have a gate {name}: write one of {', '.join(f'{run}/{name}' for run in names)}")
+    found = identities.ids_like(connection, name) if len(name) >= SHORTEST else []
     if len(found) > 1:
         listed = ", ".join(f"{identity[:16]} ({kind})" for kind, identity in found[:8])
-        raise Usage(f"{name!r} is the beginning of several ids: {listed}. Type more of it")
+        raise Ambiguous(f"{name!r} is the beginning of several ids: {listed}. Type more of it")
     if not found:
-        raise NotFound(f"no run, gate, handoff, turn or artifact begins with {safe(name, 80)!r}. {error}")
-    trace = _trace_of(connection, *found[0])
-    origins = Origins(connection, trace)
-    return origins, origins.node(found[0][1])
-
-
-def _trace_of(connection: Connection, kind: str, identity: str) -> str:
-    """The run family that a thing belongs to; of an artifact, the one that saw it last."""
-    from ledger.tables import seen
-
-    queries_by_kind = {
-        "handoff": select(handoff.c.trace).where(handoff.c.id == identity),
-        "turn": select(turn.c.trace).where(turn.c.id == identity),
-        "artifact": select(seen.c.trace).where(seen.c.artifact == identity).order_by(seen.c.at.desc()),
-    }
-    return str(connection.execute(queries_by_kind[kind]).scalar() or "")
+        raise NotFound(f"no run, gate, handoff, turn or artifact begins with {one_line(name, 80)!r}. {error}")
+    kind, identity = found[0]
+    return Origins(connection, identities.trace_of(connection, kind, identity)), Node(kind, identity)
