@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from commands.budgeting import shared_scope
+from commands.money.ceilings import shared_scope
 from contracts.delivery.run import DeliveryReport
 from contracts.money import Ceilings
 from ledger import feed

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import config
 from commands.context import sqlite_file
-from commands.doctor import Check, Finding
+from commands.doctor.finding import Check, Finding
 from contracts.errors import LedgerUnavailable, Misconfigured
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.errors import Code
 from commands.output import Out, quiet, safe
-from commands.telling import code_of, gate_lines, how_to_answer, tell_line, tell_report
+from commands.text import code_of, gate_lines, how_to_answer, tell_line, tell_report
 from contracts.runs import FINAL
 from ledger.views.details import Look, look
 

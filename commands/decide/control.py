@@ -71,7 +71,7 @@ async def _send(
 ) -> str:
     """Send it and wait shortly; the run's state then. Raises `NoWorker` where nobody is there to carry it out."""
     from commands.errors import NoWorker
-    from commands.starting import has_worker
+    from commands.workers import has_worker
 
     client = await connect()
     handle = client.get_workflow_handle(run.workflow_id, first_execution_run_id=run.trace)

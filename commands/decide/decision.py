@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.errors import Usage, first_line
 from commands.output import safe
-from commands.telling import how_to_answer
+from commands.text import how_to_answer
 from contracts.base import digest_of
 from contracts.errors import ContractViolation, NotFound, Refused
 from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb

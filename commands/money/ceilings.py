@@ -16,7 +16,7 @@ from contracts.money import level_of, micros, resets_at, usd
 from contracts.runs import Note, RunRef
 from ledger import feed
 from ledger.db import Connection
-from ledger.money import ceilings
+from ledger.money import ceilings as kept
 from ledger.money.ceilings import Change
 from ledger.views import runs
 from ledger.views.agents import was_there
@@ -89,10 +89,10 @@ def set_shared(connection: Connection, settings: "Settings", scope: str, said: S
         raise NotFound(f"{scope} has no ceiling: set {name} in [ceilings] of baton.toml, where a project's own belongs, too")
     if level_of(scope) == "agent":
         _check_agent(connection, settings, scope.split(":")[-2])
-    before = ceilings.ensure(connection, scope, configured)
+    before = kept.ensure(connection, scope, configured)
     if micros(said.to) < before and not lower:
         raise Refused(f"{scope}: the ceiling is {usd(before)}, {usd(micros(said.to))} is lower; add --lower if you mean that")
-    ceilings.change(connection, change)
+    kept.change(connection, change)
     _note(connection, RunRef(trace="budget", workflow_id="budget"), change, before)
     return before
 
@@ -111,7 +111,7 @@ def set_run(connection: Connection, run: RunView, said: Said) -> int:
     assert said.to is not None
     name = digest_of("cli-ceiling", run.trace, str(datetime.now(UTC)))
     change = Change(name, f"run:{run.trace}", micros(said.to), said.by, said.why, "cli")
-    before = ceilings.raise_to(connection, change)
+    before = kept.raise_to(connection, change)
     _note(connection, RunRef(trace=run.trace, workflow_id=run.workflow_id, project=run.project), change, before)
     return before
 
@@ -169,33 +169,33 @@ async def nudge(client: "Client", runs: Sequence[str]) -> Nudged:
 
 async def _is_over(client: "Client", run: str) -> bool:
     """Only where Temporal knows the run and has closed it: one that it does not know may wait in another namespace."""
-    from commands.following import closed_as
+    from commands.look.watch import closed_as
 
     return bool(await closed_as(client.get_workflow_handle(run)))
 
 
 async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limit: float) -> dict[str, str]:
     """Send `stop` to these gates; per run "confirmed", "unconfirmed", "over" in Temporal already, or why it was refused."""
-    from commands import deciding
+    from commands.decide import decision
 
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(view: GateView) -> str:
-        update_id, values = decision(view, "stop", said)
+        update_id, values = sent_as(view, "stop", said)
         async with room:
             try:
-                await deciding.send(client, view, "stop", update_id, values, limit)
-            except deciding.Unconfirmed:
+                await decision.send(client, view, "stop", update_id, values, limit)
+            except decision.Unconfirmed:
                 return "unconfirmed"
             except Refused as refused:
-                over = isinstance(refused, deciding.RunEnded) and await _is_over(client, view.workflow_id)
+                over = isinstance(refused, decision.RunEnded) and await _is_over(client, view.workflow_id)
                 return "over" if over else first_line(refused)
             return "confirmed"
 
     return dict(zip([view.workflow_id for view in views], await asyncio.gather(*map(one, views)), strict=True))
 
 
-def decision(view: GateView, verb: str, said: Said) -> tuple[str, dict[str, Any]]:
+def sent_as(view: GateView, verb: str, said: Said) -> tuple[str, dict[str, Any]]:
     """The update's id and its one JSON object: the same decision sent again is one."""
     name = digest_of("cli", view.trace, view.gate, verb, said.by, view.subject, said.why, str(said.to))
     values = {"gate": view.gate, "by": said.by, "note": said.why, "subject": view.subject, "channel": "cli", "nonce": name}

@@ -1,13 +1,14 @@
 """`baton doctor`: looks at everything Baton needs, and says how to mend what is wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from commands.context import CARE, Json
+from commands.doctor.finding import Check, Finding, Level
 from commands.errors import Code
 from commands.output import Out, safe
 from contracts.errors import BatonError
@@ -15,21 +16,7 @@ from contracts.errors import BatonError
 if TYPE_CHECKING:
     from config import Settings
 
-Level = Literal["ok", "warn", "fail"]
 STYLES: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found. `mend` says what to do; empty when nothing has to be done."""
-
-    name: str
-    level: Level
-    text: str
-    mend: str = ""
-
-
-Check = Callable[["Settings"], Finding | Sequence[Finding] | Awaitable[Finding | Sequence[Finding]]]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,14 +36,14 @@ def doctor(as_json: Json = False) -> None:
 
 
 async def _examine(out: Out) -> list[Finding]:
-    from commands import checkup, checkup_prices, checkup_temporal
+    from commands.doctor import host, prices, temporal
 
-    findings = [checkup.python()]
+    findings = [host.python()]
     _tell(out, findings[0])
-    found, problem = checkup.settings()
+    found, problem = host.settings()
     findings.append(problem)
     _tell(out, problem)
-    for check in (*checkup.CHECKS, *checkup_prices.CHECKS, *checkup_temporal.CHECKS):
+    for check in (*host.CHECKS, *prices.CHECKS, *temporal.CHECKS):
         with out.waiting(f"checking {check.__name__.replace('_', ' ')}"):
             more = await _guarded(check, found)
         for one in more:

@@ -1,4 +1,4 @@
-"""`baton gates`, and the verbs that people answer them with."""
+"""The verbs that people answer gates with: `baton approve`, `reject`, `request-changes`, …"""
 
 import asyncio
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.context import DECIDE, Json, Project, Run, can_ask, connect, open_ledger, os_user, settings
-from commands.errors import Code, NothingYet, Usage
-from commands.output import Out, left, safe
-from commands.telling import COMMAND_OF, gate_lines, how_to_answer
+from commands.context import DECIDE, Json, Run, can_ask, connect, open_ledger, os_user, settings
+from commands.errors import Code, Usage
+from commands.output import Out, safe
+from commands.text import COMMAND_OF, gate_lines
 
 if TYPE_CHECKING:
     from contracts.gates import GateView, Verb
@@ -31,7 +31,6 @@ Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Secon
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
-    app.command(rich_help_panel=DECIDE)(gates)
     for verb, effect in _VERBS.items():
         app.command(COMMAND_OF[verb], help=effect, rich_help_panel=DECIDE)(_command(verb))
 
@@ -84,19 +83,19 @@ def _command(verb: "Verb") -> Callable[..., None]:
 
 def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) -> Code:
     """Show what is decided on, ask where somebody can be asked, and send."""
-    from commands import deciding
+    from commands.decide import decision
 
-    target = ledger.read_now(deciding.find_target, run, gate, said.verb, said.by)
+    target = ledger.read_now(decision.find_target, run, gate, said.verb, said.by)
     view = target.view
     if said.subject is not None:
-        deciding.check_subject(view, said.subject)
+        decision.check_subject(view, said.subject)
     elif not said.yes and not said.ask:
         what = f"--subject {view.subject} if that is what you looked at, or --yes to decide unseen"
         raise Usage(f"nobody can be asked here (this is no terminal), so say what you decide on: add {what}")
     for line in gate_lines(view, target.run):
         out.note(line)
     note, answers = _ask(view, said) if said.ask else (said.note, said.answers)
-    update_id, values = deciding.compose(view, said.verb, said.by, note, answers, target.refused_before)
+    update_id, values = decision.compose(view, said.verb, said.by, note, answers, target.refused_before)
     if said.ask and not typer.confirm(f"{COMMAND_OF[said.verb]} {view.gate} of {target.run} as {said.by}?", err=True):
         out.note("nothing was sent")
         return Code.FAILED
@@ -111,18 +110,18 @@ async def _send(
     out: Out, ledger: "Ledger", view: "GateView", said: Said, update_id: str, values: dict[str, object]
 ) -> tuple[Code, str, str]:
     """Exit code, which of the three answers it is, and the reason that came with it."""
-    from commands import deciding
+    from commands.decide import decision
     from contracts.errors import Refused
 
     client = await connect(said.by)
     try:
         with out.waiting(f"{view.gate}: waiting for the workflow's answer"):
-            answer = await deciding.send(client, view, said.verb, update_id, values, said.limit)
-    except deciding.Unconfirmed:
+            answer = await decision.send(client, view, said.verb, update_id, values, said.limit)
+    except decision.Unconfirmed:
         return Code.NO_WORKER, "unconfirmed", f"no worker answered within {said.limit:g} s"
     except Refused as refused:
-        if isinstance(refused, deciding.RunEnded):
-            deciding.record_refusal(ledger, view, said.verb, said.by, str(refused), update_id)
+        if isinstance(refused, decision.RunEnded):
+            decision.record_refusal(ledger, view, said.verb, said.by, str(refused), update_id)
         return Code.REFUSED, "refused", str(refused)
     return Code.DONE, "confirmed", str(answer.get("reason") or "")
 
@@ -167,30 +166,3 @@ def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
             if question.id not in answers:
                 answers[question.id] = typer.prompt(f"{question.id}: {safe(question.text, 1000)}", err=True)
     return note, answers
-
-
-def gates(project: Project = None, as_json: Json = False) -> None:
-    """List what waits for a person, the most urgent first, with the commands that answer it."""
-    out = Out(as_json=as_json)
-    try:
-        with open_ledger(settings()) as ledger:
-            from ledger.views.gates import waiting as open_gates
-
-            waiting = ledger.read_now(open_gates, project)
-    except NothingYet as nothing:
-        out.note(str(nothing))
-        waiting = []
-    out.document(
-        gates=[view.model_dump(mode="json") | {"run": run, "commands": how_to_answer(view, run)} for run, view in waiting]
-    )
-    if not waiting:
-        out.note("nothing waits for a person")
-        return
-    out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), [_row(run, view) for run, view in waiting])
-    run, view = waiting[0]
-    out.note(f"  next    baton show {run} --gate {view.gate}   then {how_to_answer(view, run)[0]}")
-
-
-def _row(run: str, view: "GateView") -> list[str]:
-    risk = view.risk.split(":")[0] or "-"
-    return [run, view.gate, left(view.deadline), risk, safe(view.title, 70), view.subject[:12]]

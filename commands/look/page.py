@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from commands.output import Out, clock, left, safe
-from commands.telling import gate_lines, how_to_answer, tell_line, usd
+from commands.text import gate_lines, how_to_answer, tell_line, usd
 from ledger import resets
 from ledger.db import to_us
 from ledger.views.details import ActionView, Details, HandoffView

@@ -5,11 +5,11 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import Usage
+from commands.workers import has_worker
 from contracts.base import BODY_LIMIT, canonical
 from contracts.delivery.run import DeliveryInput
 from contracts.errors import BatonError, ContractViolation, Misconfigured
@@ -28,9 +28,6 @@ ADMITTED_WITHIN = 5.0
 
 NOBODY_THERE = 1.0
 """Seconds that a start is watched where no worker polls: one may be starting just now."""
-
-STALE = timedelta(minutes=2)
-"""A poller that was not seen for longer is gone: a poll lasts one minute."""
 
 NUMBERS_TRIED = 200
 
@@ -170,27 +167,6 @@ async def refusal_of(handle: "WorkflowHandle[Any, Any]") -> str | None:
         cause = error.cause
         return cause.message if isinstance(cause, ApplicationError) and cause.type in REFUSALS else None
     return None
-
-
-async def has_worker(client: "Client", task_queue: str) -> bool:
-    """True if a worker has polled this queue lately."""
-    return bool(await pollers(client, task_queue))
-
-
-async def pollers(client: "Client", task_queue: str) -> list[str]:
-    """Who polls this queue for workflows."""
-    from temporalio.api.enums.v1 import TaskQueueType
-    from temporalio.api.taskqueue.v1 import TaskQueue
-    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    answer = await client.workflow_service.describe_task_queue(request)
-    fresh = datetime.now(UTC) - STALE
-    return [one.identity for one in answer.pollers if one.last_access_time.ToDatetime(UTC) > fresh]
 
 
 def _details(asked: DeliveryInput) -> str:

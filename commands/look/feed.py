@@ -10,7 +10,7 @@ import typer
 from commands.context import LOOK, Json, Project, duration, open_ledger, settings
 from commands.errors import NothingYet, Usage
 from commands.output import Out, quiet
-from commands.telling import tell_line
+from commands.text import tell_line
 
 if TYPE_CHECKING:
     from contracts.runs import FeedLine

@@ -9,12 +9,12 @@ import typer
 from commands.context import DECIDE, Json, connect, open_ledger, os_user, settings
 from commands.errors import Code, first_line
 from commands.output import Out, clock, safe
-from commands.telling import usd
+from commands.text import usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from commands.budgeting import Said
+    from commands.money.ceilings import Said
     from config import Settings
     from ledger.db import Ledger
     from ledger.views.money import Ceiling, LostCall
@@ -95,7 +95,7 @@ def raise_(
     as_json: Json = False,
 ) -> None:
     """Raise a ceiling: one run's, or one that runs share; every run that waits at it goes on."""
-    from commands.budgeting import Said, amount, shared_scope
+    from commands.money.ceilings import Said, amount, shared_scope
 
     out, found = Out(as_json=as_json), settings()
     said = Said(by or os_user(), why, amount(to))
@@ -110,34 +110,34 @@ def raise_(
 
 def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "Said", limit: float) -> Code:
     from activities.gates.policy import load_policy
-    from commands import budgeting
+    from commands.money import ceilings
     from ledger.views.gates import ceiling_gate
 
-    run = ledger.read_now(budgeting.find_run, what)
-    budgeting.check_allowed(load_policy(found.policy), said, run.owner, run=True)
+    run = ledger.read_now(ceilings.find_run, what)
+    ceilings.check_allowed(load_policy(found.policy), said, run.owner, run=True)
     view = ledger.read_now(ceiling_gate, run.trace)
     if view is not None and view.ceiling is not None and not view.ceiling.shared:
         return _send(out, ledger, view, "raise_ceiling", said, limit)
-    before, name = ledger.tx_now(budgeting.set_run, run, said), run.workflow_id
+    before, name = ledger.tx_now(ceilings.set_run, run, said), run.workflow_id
     _tell(out, ledger, f"run {name}", before, said, {} if run.has_ended else {name: run.trace})
     return Code.DONE
 
 
 def _raise_shared(out: Out, found: "Settings", ledger: "Ledger", scope: str, said: "Said", *, lower: bool) -> Code:
     from activities.gates.policy import load_policy
-    from commands import budgeting
+    from commands.money import ceilings
     from ledger.views.money import waiting_runs
 
     policy = load_policy(found.policy)
-    budgeting.check_allowed(policy, said, policy.defaults.owner, run=False)
-    before = ledger.tx_now(budgeting.set_shared, found, scope, said, lower=lower)
+    ceilings.check_allowed(policy, said, policy.defaults.owner, run=False)
+    before = ledger.tx_now(ceilings.set_shared, found, scope, said, lower=lower)
     _tell(out, ledger, scope, before, said, ledger.read_now(waiting_runs, scope))
     return Code.DONE
 
 
 def _tell(out: Out, ledger: "Ledger", name: str, before: int, said: "Said", runs: "Mapping[str, str]") -> None:
     """Nudge what waits, and say what became of it. The ceiling is raised already, whatever Temporal says."""
-    from commands.budgeting import Nudged, nudge
+    from commands.money.ceilings import Nudged, nudge
     from connection import Unreachable
     from contracts.money import micros
 
@@ -168,25 +168,26 @@ def _wait_no_more(out: Out, ledger: "Ledger", runs: "Mapping[str, str]") -> None
 
 
 def _send(out: Out, ledger: "Ledger", view: Any, verb: Any, said: "Said", limit: float) -> Code:
-    from commands import budgeting, deciding
+    from commands.decide import decision
+    from commands.money import ceilings
     from contracts.errors import Refused
 
-    update_id, values = budgeting.decision(view, verb, said)
+    update_id, values = ceilings.sent_as(view, verb, said)
 
     async def sent() -> None:
-        await deciding.send(await connect(said.by), view, verb, update_id, values, limit)
+        await decision.send(await connect(said.by), view, verb, update_id, values, limit)
 
     code, outcome, reason = Code.DONE, "confirmed", ""
     try:
         with out.waiting(f"{view.gate}: waiting for the workflow's answer"):
             asyncio.run(sent())
-    except deciding.Unconfirmed:
+    except decision.Unconfirmed:
         code, outcome = Code.NO_WORKER, "unconfirmed"
         reason = f"no worker answered within {limit:g} s; it may still be applied, and sent again it counts once"
     except Refused as refused:
         code, outcome, reason = Code.REFUSED, "refused", str(refused)
-        if isinstance(refused, deciding.RunEnded):
-            deciding.record_refusal(ledger, view, verb, said.by, reason, update_id)
+        if isinstance(refused, decision.RunEnded):
+            decision.record_refusal(ledger, view, verb, said.by, reason, update_id)
     out.document(run=view.workflow_id, gate=view.gate, verb=verb, by=said.by, outcome=outcome, reason=reason)
     if code == Code.DONE:
         out.line(f"confirmed: {verb} at {view.gate} of {view.workflow_id} by {safe(said.by)}")
@@ -203,7 +204,7 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """End the run that waits at a ceiling, or all that wait at a shared one. What they did and paid stays."""
-    from commands.budgeting import Said, find_run, shared_scope
+    from commands.money.ceilings import Said, find_run, shared_scope
     from contracts.errors import NotFound
     from ledger.views.gates import ceiling_gate, gates_at
 
@@ -221,7 +222,7 @@ def stop(
 
 
 def _stop_all(out: Out, ledger: "Ledger", views: "Sequence[Any]", scope: str, said: "Said", limit: float) -> Code:
-    from commands.budgeting import stop_all
+    from commands.money.ceilings import stop_all
 
     async def stopped() -> dict[str, str]:
         return await stop_all(await connect(said.by), views, said, limit)
@@ -248,8 +249,8 @@ def reconcile(
     A call that was lost more than once has an attempt on the bill for each time: the oldest is corrected first, one at a time.
     """
     from activities.gates.policy import load_policy
-    from commands.budgeting import Said, check_allowed
-    from commands.reconciliation import reconciled
+    from commands.money.ceilings import Said, check_allowed
+    from commands.money.reconciliation import reconciled
 
     out, found = Out(as_json=as_json), settings()
     said, policy = Said(by or os_user(), why), load_policy(found.policy)

@@ -12,7 +12,7 @@ from commands.output import Out, safe
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from commands.starting import Started
+    from commands.start.start import Started
     from config import Settings
     from contracts.delivery.run import DeliveryInput
     from ledger.db import Connection, Ledger
@@ -51,7 +51,7 @@ def deliver(
 ) -> None:
     """Deliver a change: plan, write, test, push. A person approves the plan and the change."""
     typed = {name: value for name, value in locals().items() if name not in {"wait", "wait_for_gate", "as_json"}}
-    from commands.starting import checked
+    from commands.start.start import checked
 
     asked, found, out = checked(typed), settings(), Out(as_json=as_json)
     with open_ledger(found, create=True) as ledger:
@@ -62,10 +62,10 @@ def deliver(
 async def _deliver(
     out: Out, found: "Settings", ledger: "Ledger", asked: "DeliveryInput", *, wait: bool, stop_at_gate: bool
 ) -> Code:
-    from commands import starting
+    from commands.start import start
 
     client = await connect(asked.owner or "")
-    started = await starting.start(client, ledger, asked, found.task_queue)
+    started = await start.start(client, ledger, asked, found.task_queue)
     warning = ""
     if started.new:
         with out.waiting(f"{started.run}: waiting for a worker"):
@@ -77,7 +77,7 @@ async def _deliver(
     fields |= {"expected": {"runs": expected.runs, "p50_micros": expected.p50, "p90_micros": expected.p90}}
     code = Code.DONE
     if wait:
-        from commands.following import Follower
+        from commands.look.watch import Follower
 
         handle = client.get_workflow_handle(started.run)
         follower = Follower(out, ledger, started.run, started.run_id, handle)
@@ -91,15 +91,16 @@ async def _admitted(
     client: "Client", ledger: "Ledger", started: "Started", asked: "DeliveryInput", queue: str, *, must: bool
 ) -> "tuple[Started, str]":
     """The run that counts, with a warning where nothing is known yet. Raises `NotAdmitted`, or `NoWorker` if it `must`."""
-    from commands import starting
+    from commands.start import start
+    from commands.workers import has_worker
     from ledger import runs
 
-    if await starting.look(client, ledger, started, queue):
+    if await start.look(client, ledger, started, queue):
         return started, ""
     first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None
     if first is not None:  # somebody started the same request a moment earlier
-        return starting.Started(first.workflow_id, first.trace, new=False), ""
-    if await starting.has_worker(client, queue):
+        return start.Started(first.workflow_id, first.trace, new=False), ""
+    if await has_worker(client, queue):
         return started, OTHER_LEDGER
     text = f"no worker serves task queue {queue!r}: {started.run} waits in Temporal and begins as soon as one does (`baton up`)"
     if must:

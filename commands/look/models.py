@@ -11,7 +11,7 @@ from commands.errors import Code
 from commands.output import Out, clock, safe
 
 if TYPE_CHECKING:
-    from commands.model_rows import Route
+    from commands.look.routes import Route
     from ledger.views.models import BreakerView
 
 DAYS = 7
@@ -33,7 +33,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     out, found = Out(as_json=as_json), settings()
     from activities.agents.catalogue import load_catalogue
     from activities.tools.registry import TOOLS
-    from commands.model_rows import routes
+    from commands.look.routes import routes
     from ledger.views.agents import answers
     from ledger.views.models import noteworthy
 
@@ -64,7 +64,7 @@ def close(
     as_json: Json = False,
 ) -> None:
     """Close a breaker by hand: within a second every worker calls again. What keeps failing opens it again."""
-    from commands.model_rows import close_now
+    from commands.look.routes import close_now
 
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:

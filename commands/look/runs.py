@@ -9,10 +9,10 @@ import typer
 from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
 from commands.errors import Code, NothingYet, first_line
 from commands.output import Out, clock, left, safe
-from commands.telling import code_of, how_to_answer, tell_report, usd
+from commands.text import code_of, how_to_answer, tell_report, usd
 
 if TYPE_CHECKING:
-    from commands.stuck import Stuck
+    from commands.doctor.stuck import Stuck
     from ledger.db import Ledger
     from ledger.views.runs import Listed, RunView
 
@@ -64,7 +64,7 @@ def _stuck(out: Out, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
 async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
     from temporalio.service import RPCError
 
-    from commands.stuck import stuck_runs
+    from commands.doctor.stuck import stuck_runs
     from connection import Unreachable
 
     try:
@@ -101,18 +101,18 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run: where it stands, what it waits for, its gates, handoffs, actions and cost."""
-    from commands import showing
+    from commands.look import page
     from ledger.views.details import details
     from ledger.views.gates import subject_of
 
     out, found = Out(as_json=as_json), settings()
     with open_ledger(found) as ledger:
         if gate is not None:
-            showing.show_gate(out, ledger.read_now(subject_of, ledger.files, run, gate))
+            page.show_gate(out, ledger.read_now(subject_of, ledger.files, run, gate))
             return
-        view = ledger.read_now(details, run, showing.RECENT)
-    out.document(**showing.as_json(view))
-    showing.tell(out, found, view)
+        view = ledger.read_now(details, run, page.RECENT)
+    out.document(**page.as_json(view))
+    page.tell(out, found, view)
 
 
 def result(
@@ -135,7 +135,7 @@ def result(
 
 
 async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:
-    from commands.following import Follower
+    from commands.look.watch import Follower
     from connection import Unreachable
 
     try:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from commands.checkup import agent_files, reachable_providers
-from commands.doctor import Check, Finding
+from commands.doctor.finding import Check, Finding
+from commands.doctor.host import agent_files, reachable_providers
 from contracts.errors import Misconfigured
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from commands.context import connect
-from commands.doctor import Check, Finding
-from commands.starting import pollers
+from commands.doctor.finding import Check, Finding
+from commands.workers import pollers
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -141,7 +141,7 @@ async def _blob_limit(client: "Client") -> Finding:
 
 
 async def _stuck(client: "Client") -> Finding:
-    from commands.stuck import stuck_runs
+    from commands.doctor.stuck import stuck_runs
 
     stuck = await stuck_runs(client)
     if not stuck:
