@@ -22,7 +22,8 @@ import connection
 import logs
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
-from activities.agents.catalogue import Agent, Catalogue, load_catalogue
+from activities.agents.agent import Agent
+from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.files.paths import PathRefused
 from activities.gates.gates import Gates

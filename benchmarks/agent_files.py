@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from activities.agents.catalogue import Agent, load_catalogue
+from activities.agents.agent import Agent
+from activities.agents.catalogue import load_catalogue
 from activities.turns.prompt import answer_name, system_text, task_text
 from benchmarks.ours import CONTRACTS, LOOPER, READ_PART, STAGES, BenchTask
 from contracts import registry

@@ -1,16 +1,13 @@
 """What stands in for an agent when no model can be asked: its declared fallback, that one's own, and so on to an end."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from activities.agents.agent import Agent
 from activities.agents.fallbacks import FUNCTIONS
 from contracts.errors import Misconfigured, NotFound
 
-if TYPE_CHECKING:
-    from activities.agents.catalogue import Agent
 
-
-def chain_of(agent: "Agent", newest: Callable[[str], "Agent"]) -> "tuple[Agent, ...]":
+def chain_of(agent: Agent, newest: Callable[[str], Agent]) -> tuple[Agent, ...]:
     """The agents that stand in for this one, in order. Raises `Misconfigured` for a chain that cannot be used or never ends."""
     found: list[Agent] = []
     while (named := (found or [agent])[-1].file.fallback) is not None:
@@ -26,7 +23,7 @@ def chain_of(agent: "Agent", newest: Callable[[str], "Agent"]) -> "tuple[Agent, 
     return tuple(found)
 
 
-def _other(agent: "Agent", name: str, newest: Callable[[str], "Agent"]) -> "Agent":
+def _other(agent: Agent, name: str, newest: Callable[[str], Agent]) -> Agent:
     try:
         other = newest(name)
     except NotFound as error:
@@ -35,18 +32,18 @@ def _other(agent: "Agent", name: str, newest: Callable[[str], "Agent"]) -> "Agen
     return other
 
 
-def _check_function(agent: "Agent", name: str) -> None:
+def _check_function(agent: Agent, name: str) -> None:
     function = FUNCTIONS.get(name)
     if function is None:
         raise _wrong(agent, f"there is no function {name!r}; there are {', '.join(sorted(FUNCTIONS))}")
     _check(agent, f"function {name!r}", function.takes.contract, function.returns.contract)
 
 
-def _check(agent: "Agent", what: str, takes: str, returns: str) -> None:
+def _check(agent: Agent, what: str, takes: str, returns: str) -> None:
     if (takes, returns) != (agent.file.takes, agent.file.returns):
         needed = f"{agent.file.takes} to {agent.file.returns}"
         raise _wrong(agent, f"{what} makes of {takes} a {returns}, and what stands in has to make {needed}")
 
 
-def _wrong(agent: "Agent", problem: str) -> Misconfigured:
+def _wrong(agent: Agent, problem: str) -> Misconfigured:
     return Misconfigured(f"agents/{agent.file.name}/{agent.version}.md: fallback: {problem}")

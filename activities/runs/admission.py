@@ -7,7 +7,8 @@ from decimal import Decimal
 from sqlalchemy import Connection
 from temporalio.exceptions import ApplicationError
 
-from activities.agents.catalogue import Agent, Catalogue
+from activities.agents.agent import Agent
+from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
 from activities.gates.policy import Policy
 from activities.runs.headroom import problem

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from activities.agents.catalogue import Agent
+from activities.agents.agent import Agent
 from activities.turns.compaction import Shortened, reference
 from contracts.agents import Choice
 from contracts.base import Contract

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from activities.agents.catalogue import Agent
+from activities.agents.agent import Agent
 from contracts.base import BODY_LIMIT, canonical
 from contracts.conversation import ModelReply
 from contracts.errors import ContractViolation

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from activities.agents.catalogue import Agent
+from activities.agents.agent import Agent
 from activities.turns.choices import Candidate
 from activities.turns.growth import Bounds, Size
 from activities.turns.prices import Tariff

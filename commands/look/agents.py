@@ -8,7 +8,8 @@ from commands.context import LOOK, Json, settings
 from commands.output import Out, safe
 
 if TYPE_CHECKING:
-    from activities.agents.catalogue import Agent, Catalogue
+    from activities.agents.agent import Agent
+    from activities.agents.catalogue import Catalogue
     from contracts.base import Contract
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import yaml
 
-from activities.agents.catalogue import Agent, load_agent
+from activities.agents.agent import Agent
+from activities.agents.catalogue import load_agent
 from activities.tools.base import Tool, ToolContext, ToolOutcome
 from contracts.base import Contract
 from contracts.delivery.plan import WorkItem

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 from temporalio.testing import ActivityEnvironment
 
 import worker
-from activities.agents.catalogue import Agent
+from activities.agents.agent import Agent
 from config import Settings
 from contracts.agents import Choice
 from contracts.base import Contract, sha256

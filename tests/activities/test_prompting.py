@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from activities.agents.catalogue import Agent
+from activities.agents.agent import Agent
 from activities.turns.prompt import DATA_LIMIT, answer_name, messages, system_text, task_text
 from contracts.base import digest_of
 from contracts.conversation import (

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.agents.catalogue import Agent, load_agent
+from activities.agents.agent import Agent
+from activities.agents.catalogue import load_agent
 from activities.turns.replies import (
     CALLS_LIMIT,
     KEPT,
