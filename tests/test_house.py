@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -96,3 +97,64 @@ def test_the_contract_about_sql_sees_it(line: str, broken: str | None, tmp_path:
     done = subprocess.run([*program, *limits], cwd=tmp_path, capture_output=True, text=True, check=False)
     said = " ".join(done.stdout.split())
     assert (done.returncode, broken is None or broken in said) == (0 if broken is None else 1, True), said + done.stderr
+
+
+PACKAGES = ("contracts", "ledger", "activities", "workflows", "commands")
+KNOWN: dict[tuple[str, str], str] = {
+    (f"workflows.kit.{part}", "workflows.kit.kit"): "the kit hands itself to its parts"
+    for part in ("admitting", "chain", "lasting", "parking", "pausing", "showing")
+}
+"""Imports that close a circle which is not mended yet: who imports what, and why it is so."""
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Whoever changes a module finds what depends on it by going one way: late imports and those for types count, too."""
+    imports = _imports(*PACKAGES)
+    for (importer, imported), reason in KNOWN.items():
+        assert imported in imports[importer], f"{importer} does not import {imported} any more ({reason}): take it off the list"
+        imports[importer].remove(imported)
+    assert " -> ".join(_circle(imports)) == ""
+
+
+@pytest.mark.parametrize(
+    ("back", "found"),
+    [
+        ("import made_up.upper", True),
+        ("def late():\n    from made_up import upper", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from made_up.upper import Thing", True),
+        ("import made_up", False),
+    ],
+)
+def test_the_check_for_circles_sees_it(back: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the way back is written, the circle is told from module to module; without one nothing is."""
+    package = tmp_path / "made_up"
+    package.mkdir()
+    texts = {"__init__": "", "upper": "from made_up import middle", "middle": "from made_up import lower", "lower": back}
+    for name, text in texts.items():
+        (package / f"{name}.py").write_text(f"{text}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    circle = ["made_up.lower", "made_up.upper", "made_up.middle", "made_up.lower"]
+    assert _circle(_imports("made_up")) == (circle if found else [])
+
+
+def _imports(*packages: str) -> dict[str, set[str]]:
+    """What each module of these packages imports, as import-linter sees it: at whatever place in the file."""
+    graph = grimp.build_graph(*packages, cache_dir=None)
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+
+def _circle(imports: dict[str, set[str]]) -> list[str]:
+    """A way along imports that comes back to where it began; empty where there is none."""
+    cleared: set[str] = set()
+
+    def walk(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module not in cleared:
+            for further in sorted(imports[module]):
+                if circle := walk(further, [*way, module]):
+                    return circle
+            cleared.add(module)
+        return []
+
+    return next(filter(None, (walk(module, []) for module in sorted(imports))), [])
