@@ -12,19 +12,20 @@ from commands.errors import Code, explain
 
 COMMANDS = (
     "commands.machine",
-    "commands.deliver",
-    "commands.runs",
-    "commands.gates",
-    "commands.feed",
-    "commands.why",
-    "commands.spend",
-    "commands.figures",
-    "commands.budget",
-    "commands.budget_review",
-    "commands.control",
-    "commands.doctor",
-    "commands.agents",
-    "commands.models",
+    "commands.start.deliver",
+    "commands.look.runs",
+    "commands.look.gates",
+    "commands.decide.verbs",
+    "commands.look.feed",
+    "commands.look.why",
+    "commands.look.spend",
+    "commands.look.figures",
+    "commands.money.budget",
+    "commands.money.review",
+    "commands.decide.control",
+    "commands.doctor.doctor",
+    "commands.look.agents",
+    "commands.look.models",
 )
 """Modules with commands, in the order of the help. Each has `add_to(app)` and imports what is slow inside its commands."""
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import typer
 
-from contracts.errors import BatonError, ContractViolation, LedgerUnavailable, Misconfigured, NotFound, Refused
+from contracts.errors import Ambiguous, BatonError, ContractViolation, LedgerUnavailable, Misconfigured, NotFound, Refused
 
 
 class Code(IntEnum):
@@ -39,6 +39,7 @@ class NothingYet(NotFound):
 
 _CODES: tuple[tuple[type[BaseException], Code], ...] = (
     (Usage, Code.USAGE),
+    (Ambiguous, Code.USAGE),
     (ContractViolation, Code.USAGE),
     (Misconfigured, Code.USAGE),
     (NotFound, Code.NOT_FOUND),

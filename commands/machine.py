@@ -1,4 +1,4 @@
-"""`baton up`, `baton down`, `baton demo`: everything on this machine. The work is done in `up.py` and `demo.py`."""
+"""`baton up`, `baton down`, `baton demo`: everything on this machine. The work is done in `up.py` and `demo/`."""
 
 import asyncio
 import sys
@@ -54,7 +54,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run a delivery on a sample repository, from nothing to a pushed fix. Needs no key."""
-    from commands import demo as sample
+    from commands.demo import demo as sample
 
     out = Out(as_json=as_json)
     code = asyncio.run(sample.demo(settings(), approve_as=approve_as, keep=keep, say=out.note if as_json else _say))

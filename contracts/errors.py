@@ -25,6 +25,10 @@ class NotFound(BatonError):
     """There is nothing under that name. `baton runs` and `baton gates` list what there is."""
 
 
+class Ambiguous(BatonError):
+    """Several things have that name, or begin so; the message lists them. Type more of it."""
+
+
 class NewerVersion(NotFound):
     """A newer version of Baton made this. Upgrade this worker or command; until then, what needs it waits."""
 

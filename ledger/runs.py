@@ -14,7 +14,7 @@ from contracts.pins import Began
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
 from ledger.db import insert_once, now_us, plain
 from ledger.statement import Statement
-from ledger.tables import counter, gate, run, scope, turn
+from ledger.tables import counter, run, scope, turn
 
 _HOLDER = Statement(
     select(run.c.trace, run.c.workflow_id).where(
@@ -178,22 +178,6 @@ def by_request(connection: Connection, project: str, request_key: str) -> Row[An
     return connection.execute(query).first()
 
 
-def recent(connection: Connection, limit: int = 50, project: str | None = None) -> list[dict[str, Any]]:
-    """The newest runs with their money and their number of open gates, newest first."""
-    open_gates = (
-        select(func.count()).select_from(gate).where(gate.c.trace == run.c.trace, gate.c.state == "open").scalar_subquery()
-    )
-    query = (
-        select(run, scope.c.spent, scope.c.held, scope.c.ceiling, open_gates.label("open_gates"))
-        .outerjoin(scope, scope.c.id == "run:" + run.c.trace)
-        .order_by(run.c.started_at.desc())
-        .limit(limit)
-    )
-    if project is not None:
-        query = query.where(run.c.project == project)
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
 def totals(connection: Connection, trace: str) -> dict[str, int]:
     """Tokens, model calls and micro-dollars of a run family so far."""
     row = _TOTALS.first(connection, of=trace)
@@ -211,9 +195,3 @@ def next_number(connection: Connection, name: str) -> int:
     insert_once(connection, counter, name=name, value=0)
     query = update(counter).where(counter.c.name == name).values(value=counter.c.value + 1).returning(counter.c.value)
     return int(connection.execute(query).scalar_one())
-
-
-def input_of(row: Row[Any]) -> dict[str, Any]:
-    """The input that a run was started with."""
-    value: dict[str, Any] = json.loads(row.input)
-    return value

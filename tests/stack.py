@@ -17,7 +17,7 @@ from temporalio.testing import WorkflowEnvironment
 import config
 import worker
 from commands import server
-from commands.demo import make_sample
+from commands.demo.demo import make_sample
 from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
 from contracts.runs import FeedLine

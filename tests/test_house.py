@@ -1,10 +1,12 @@
 """The rules of the house that a machine can check."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +48,7 @@ def _unsteady(tree: ast.Module) -> list[str]:
 
 def test_only_config_reads_the_environment() -> None:
     """Settings come from one place; processes that we start inherit the environment, and that is all that others do with it."""
-    allowed = {"config.py", "commands/server.py", "commands/demo.py", "commands/checkup.py"}
+    allowed = {"config.py", "commands/server.py", "commands/demo/demo.py", "commands/doctor/host.py"}
     readers = set()
     for folder in ("contracts", "ledger", "activities", "workflows", "commands"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -57,3 +59,93 @@ def test_only_config_reads_the_environment() -> None:
         if "os.environ" in (ROOT / name).read_text():
             readers.add(name)
     assert readers <= allowed, f"these read the environment: {sorted(readers - allowed)}"
+
+
+COMMANDS = sorted(path for path in (ROOT / "commands").rglob("*.py") if "repository" not in path.parts)
+STATEMENTS = {"execute", "exec_driver_sql", "scalar", "scalars"}
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_run_no_statement(path: Path) -> None:
+    """Commands hand the connection on; what is asked of it stands in the ledger, where a console finds it, too."""
+    called = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    found = [ast.unparse(one) for one in called if isinstance(one, ast.Attribute) and one.attr in STATEMENTS]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ("from sqlalchemy import select", "commands.look -> sqlalchemy"),
+        ("from ledger.tables import run", "commands.look -> ledger.tables"),
+        ("def late():\n    import sqlalchemy.exc", "commands.look -> sqlalchemy"),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sqlalchemy import Row", "commands.look -> sqlalchemy"),
+        ("from ledger.views import runs", None),
+    ],
+)
+def test_the_contract_about_sql_sees_it(line: str, broken: str | None, tmp_path: Path) -> None:
+    """Our own contract, held against a house of a few files: SQL in a command breaks it, a view that uses SQL does not."""
+    for package in ("contracts", "ledger", "ledger/views", "activities", "workflows", "commands"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "ledger" / "tables.py").write_text("import sqlalchemy\n")
+    (tmp_path / "ledger" / "views" / "runs.py").write_text("from ledger import tables\n")
+    (tmp_path / "commands" / "look.py").write_text(f"{line}\n")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    program = [sys.executable, "-P", "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    limits = ("--contract", "no-sql-in-commands", "--no-cache")
+    done = subprocess.run([*program, *limits], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = " ".join(done.stdout.split())
+    assert (done.returncode, broken is None or broken in said) == (0 if broken is None else 1, True), said + done.stderr
+
+
+PACKAGES = ("contracts", "ledger", "activities", "workflows", "commands")
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Whoever changes a module finds what depends on it by going one way: late imports and those for types count, too."""
+    assert " -> ".join(_circle(_imports(*PACKAGES))) == ""
+
+
+@pytest.mark.parametrize(
+    ("back", "found"),
+    [
+        ("import made_up.upper", True),
+        ("def late():\n    from made_up import upper", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from made_up.upper import Thing", True),
+        ("import made_up", False),
+    ],
+)
+def test_the_check_for_circles_sees_it(back: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the way back is written, the circle is told from module to module; without one nothing is."""
+    package = tmp_path / "made_up"
+    package.mkdir()
+    texts = {"__init__": "", "upper": "from made_up import middle", "middle": "from made_up import lower", "lower": back}
+    for name, text in texts.items():
+        (package / f"{name}.py").write_text(f"{text}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    circle = ["made_up.lower", "made_up.upper", "made_up.middle", "made_up.lower"]
+    assert _circle(_imports("made_up")) == (circle if found else [])
+
+
+def _imports(*packages: str) -> dict[str, set[str]]:
+    """What each module of these packages imports, as import-linter sees it: at whatever place in the file."""
+    graph = grimp.build_graph(*packages, cache_dir=None)
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+
+def _circle(imports: dict[str, set[str]]) -> list[str]:
+    """A way along imports that comes back to where it began; empty where there is none."""
+    cleared: set[str] = set()
+
+    def walk(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module not in cleared:
+            for further in sorted(imports[module]):
+                if circle := walk(further, [*way, module]):
+                    return circle
+            cleared.add(module)
+        return []
+
+    return next(filter(None, (walk(module, []) for module in sorted(imports))), [])

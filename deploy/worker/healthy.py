@@ -7,8 +7,8 @@ import sys
 
 import config
 import connection
-from commands.checkup import ledger
-from commands.starting import pollers
+from commands.doctor.host import ledger
+from commands.workers import pollers
 from contracts.errors import BatonError
 
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from temporalio.client import Client
 
-from commands.demo import SAMPLE
+from commands.demo.demo import SAMPLE
 from ledger.tables import turn
 from tests.stack import git, sample, stack
 from tests.wire.book import Book, BookPrice, by_key, read_book

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from commands.budget_rows import of_today
-from commands.budgeting import shared_scope
+from commands.money.ceilings import shared_scope
 from contracts.delivery.run import DeliveryReport
 from contracts.money import Ceilings
 from ledger import feed
 from ledger.db import Ledger
 from ledger.money import ceilings, spend
 from ledger.money.spend import About, Scope
+from ledger.views.money import ceilings_of_today
+from ledger.views.runs import money_of
 from tests import scripts
 from tests.commands.conftest import Baton, Begin
 from tests.commands.test_live import CONVERSATIONS, asking
@@ -173,8 +174,6 @@ async def test_a_stopped_family_ends_whole(baton: Baton, client: Client, tmp_pat
 
 
 def _spent(connection: Any, trace: str) -> int:
-    from commands.queries import money_of
-
     return money_of(connection, trace).spent
 
 
@@ -207,7 +206,7 @@ def test_what_is_wrong_is_said(
     begin()
     ran = baton("budget", *command)
     assert (ran.code, said in ran.err) == (code, True), ran.err
-    assert ledger.read_now(of_today, Ceilings(), datetime.now(UTC)) == []
+    assert ledger.read_now(ceilings_of_today, Ceilings(), datetime.now(UTC)) == []
 
 
 def test_an_agents_day_can_be_raised_before_its_first_call(baton: Baton, begin: Begin) -> None:

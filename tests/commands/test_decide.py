@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.deciding import compose
+from commands.decide.decision import compose
 from commands.errors import Usage
 from contracts.errors import NotFound
 from contracts.gates import VERBS, Claimed, Decision, GateView

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 import config
-from commands import demo, server
-from commands.demo import Demo
+from commands import server
+from commands.demo import demo
+from commands.demo.demo import Demo
 from commands.up import DEFAULT_PORTS
 from contracts.delivery.run import DeliveryReport
 from contracts.delivery.testing import TestReport

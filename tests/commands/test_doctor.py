@@ -183,7 +183,7 @@ def late_clock() -> Iterator[str]:
 def test_clocks_that_differ_are_found(late_clock: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's clock is far off: a warning that says by how much and what it breaks; no answer is said as such."""
     import config
-    from commands.checkup_temporal import clock
+    from commands.doctor.temporal import clock
 
     found = clock(config.Settings(ui_url=late_clock))
     assert (found.level, "differ by" in found.text) == ("warn", True)

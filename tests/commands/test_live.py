@@ -171,8 +171,8 @@ async def test_no_answer_in_time_is_sent_but_not_confirmed(baton: Baton, serve: 
 
 async def decided(running: Stack, run: str) -> list[dict[str, Any]]:
     """The decisions of a run, read after the worker's own ledger was closed."""
-    from commands.queries import find_run
     from ledger.db import Ledger
+    from ledger.views.runs import find_run
 
     ledger = Ledger(running.settings.database, running.settings.artifacts)
     try:

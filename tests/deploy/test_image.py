@@ -100,7 +100,7 @@ def test_what_is_copied_is_enough(program: Path) -> None:
     """Worker, command and health check load from the image's files alone, agents and policy among them."""
     loads = (
         "import sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/deploy/worker'];"
-        "import config, worker, starter, healthy, commands.checkup_temporal;"
+        "import config, worker, starter, healthy, commands.doctor.temporal;"
         "from activities.agents.catalogue import load_catalogue; from activities.gates.policy import load_policy;"
         "from activities.tools.registry import TOOLS;"
         "settings = config.load(); load_policy(settings.policy); load_catalogue(settings.agents, TOOLS);"

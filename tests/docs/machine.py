@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from commands.demo import make_sample
+from commands.demo.demo import make_sample
 from tests import scripts
 from tests.docs.pages import Block
 from tests.scripts import answer, edit, item, plan, read, says

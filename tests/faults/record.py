@@ -12,6 +12,7 @@ from ledger.tables import action, decision, edge, gate, handoff, reservation, sc
 from ledger.tables import feed as feed_table
 from ledger.tables import run as run_table
 from ledger.tables import turn as turn_table
+from ledger.views.runs import find_run
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Record:
 
 def record(connection: Connection, name: str) -> Record:
     """What one run left."""
-    row = runs.find(connection, name)
-    trace, where = row.trace, str(runs.input_of(row)["repository"])
+    run = find_run(connection, name)
+    trace, where = run.trace, str(run.asked["repository"])
     made = connection.execute(select(turn_table).where(turn_table.c.trace == trace)).all()
     places = {one.id: (one.path, len(turns.chain(connection, one.id))) for one in made}
     results = connection.execute(select(tool_result).where(tool_result.c.turn.in_(places))).all()
@@ -42,7 +43,7 @@ def record(connection: Connection, name: str) -> Record:
     edges = connection.execute(select(edge).where(edge.c.child.in_({*known, *(one.id for one in found)}))).all()
     lines = connection.execute(select(feed_table).where(feed_table.c.trace == trace)).all()
     return Record(
-        row.state,
+        run.state,
         Counter((one.path, one.stage, one.actor, one.did.replace(where, "ORIGIN")) for one in lines),
         Counter((*places[one.id], one.agent, one.problem, one.tokens_out, one.usd_micros) for one in made),
         Counter((*places[one.turn], one.position, one.name, one.failed, one.repeated, one.state_after) for one in results),

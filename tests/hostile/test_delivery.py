@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from activities.git import command
-from commands.demo import SAMPLE
+from commands.demo.demo import SAMPLE
 from tests import scripts
 from tests.activities.repositories import change, plain, repository
 from tests.hostile import programs, running

@@ -13,7 +13,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from commands.demo import SAMPLE
+from commands.demo.demo import SAMPLE
 from ledger.db import Ledger
 from tests.ledger.releases import KEPT
 from tests.stack import Stack, dev_server, sample, stack

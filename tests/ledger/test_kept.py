@@ -17,6 +17,7 @@ from ledger.migrate import standing, upgrade
 from ledger.tables import artifact
 from ledger.tables import feed as feed_table
 from ledger.tables import turn as turn_table
+from ledger.views.runs import recent
 from tests.ledger import samples
 from tests.ledger.releases import KEPT, copied, restore, to_revision
 
@@ -75,21 +76,23 @@ def test_the_chains_of_a_kept_ledger_hold(kept: Ledger) -> None:
 def test_what_a_kept_ledger_holds_is_read_by_todays_contracts(kept: Ledger) -> None:
     """Runs, gates, decisions, handoffs, turns, actions and artifacts: each is read as what it is, whole."""
     upgrade(kept)
-    waiting, ended = kept.read_now(runs.recent)
-    assert (waiting["state"], ended["state"], ended["held"]) == ("waiting", "done", 0)
-    assert DeliveryReport.model_validate_json(ended["result"]).state == "done"
+    newest = kept.read_now(recent)
+    assert [(one.run.state, one.money.held) for one in newest[1:]] == [("done", 0)]
+    waiting, ended = (one.run for one in newest)
+    assert waiting.state == "waiting"
+    assert DeliveryReport.model_validate(ended.report).state == "done"
     [open_gate] = kept.read_now(gates.open_gates)
-    assert (open_gate.gate, open_gate.trace) == ("change-1", waiting["trace"])
-    decided = kept.read_now(gates.decisions, ended["trace"])
+    assert (open_gate.gate, open_gate.trace) == ("change-1", waiting.trace)
+    decided = kept.read_now(gates.decisions, ended.trace)
     assert [(one["gate"], one["verb"]) for one in decided] == [
         ("plan-1", "request_changes"),
         ("plan-2", "approve"),
         ("change-1", "approve"),
     ]
-    [pushed] = kept.read_now(actions.of_trace, ended["trace"])
+    [pushed] = kept.read_now(actions.of_trace, ended.trace)
     assert (pushed.state, json.loads(pushed.receipt)["how"]) == ("delivered", "sent")
     for run in (waiting, ended):
-        found = [kept.read_now(handoffs.get, row.id) for row in kept.read_now(handoffs.of_trace, run["trace"])]
+        found = [kept.read_now(handoffs.get, row.id) for row in kept.read_now(handoffs.of_trace, run.trace)]
         assert found
         assert all(isinstance(one, Handoff) for one in found)
     heads = kept.read_now(lambda connection: connection.execute(select(turn_table.c.id)).scalars().all())
@@ -102,13 +105,13 @@ def test_what_a_kept_ledger_holds_is_read_by_todays_contracts(kept: Ledger) -> N
 def test_a_kept_ledger_is_written_on(kept: Ledger) -> None:
     """The record goes on where it stopped: the next line has the next number, and follows the run's last."""
     upgrade(kept)
-    waiting = kept.read_now(runs.recent)[0]
+    waiting = kept.read_now(recent)[0].run
     last = kept.read_now(feed.after, 0, limit=10_000)[-1].seq
-    ref = samples.ref(waiting["trace"], workflow_id=waiting["workflow_id"])
+    ref = samples.ref(waiting.trace, workflow_id=waiting.workflow_id)
     kept.tx_now(feed.append, ref, [samples.note("after the upgrade")])
     [line] = kept.read_now(feed.after, last)
     assert line.seq == last + 1
-    assert kept.read_now(runs.find, waiting["trace"]).feed_hash == kept.read_now(
+    assert kept.read_now(runs.find, waiting.trace).feed_hash == kept.read_now(
         lambda connection: connection.execute(select(feed_table.c.hash).where(feed_table.c.seq == line.seq)).scalar_one()
     )
 

@@ -1,5 +1,6 @@
 """Runs: one row each, one run for each request, and no move that is not allowed."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,12 +8,10 @@ from sqlalchemy import Connection
 
 from contracts.errors import NotFound
 from contracts.runs import FINAL, MOVES, RunChange, RunState
-from ledger import gates, runs, turns
+from ledger import runs, turns
 from ledger.db import Ledger
-from ledger.money import spend
-from ledger.money.spend import Scope
 from tests.ledger.racing import at_once
-from tests.ledger.samples import begin, opening, ref, turn, view
+from tests.ledger.samples import begin, ref, turn
 
 STATES: tuple[RunState, ...] = tuple(MOVES)
 
@@ -33,7 +32,7 @@ def test_beginning_twice_is_one_run(ledger: Ledger) -> None:
     ledger.tx_now(runs.change, ref(), RunChange(state="working", stage="plan"))
     assert start(ledger) is None
     assert (row(ledger)["state"], row(ledger)["stage"]) == ("working", "plan")
-    assert runs.input_of(ledger.read_now(runs.find, "trace-1")) == {"instruction": "say höher"}
+    assert json.loads(row(ledger)["input"]) == {"instruction": "say höher"}
 
 
 def test_a_request_key_belongs_to_the_first_run(ledger: Ledger) -> None:
@@ -157,18 +156,6 @@ def test_a_run_is_found_by_workflow_id_and_by_trace(ledger: Ledger) -> None:
     assert ledger.read_now(runs.find, "old").trace == "old"
     with pytest.raises(NotFound, match=r"no run 'nobody'.*baton runs"):
         ledger.read_now(runs.find, "nobody")
-
-
-def test_the_list_shows_money_and_open_gates(ledger: Ledger) -> None:
-    """Newest first, with spent, held, ceiling and the number of open gates; a project shows only its own."""
-    start(ledger, "one")
-    start(ledger, "trace-1", project="other")
-    ledger.tx_now(spend.begin, Scope("run:trace-1", 7))
-    ledger.tx_now(gates.open_gate, opening(view()))
-    listed = ledger.read_now(runs.recent)
-    assert [(one["trace"], one["ceiling"], one["open_gates"]) for one in listed] == [("trace-1", 7, 1), ("one", None, 0)]
-    assert [one["trace"] for one in ledger.read_now(runs.recent, project="other")] == ["trace-1"]
-    assert len(ledger.read_now(runs.recent, 1)) == 1
 
 
 def test_totals_add_up_over_a_family(ledger: Ledger) -> None:

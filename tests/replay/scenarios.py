@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
-from commands.queries import money_of
 from contracts.gates import GateView
 from ledger.money import ceilings
+from ledger.views.runs import money_of
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
 from tests.stack import Stack, until
 

@@ -1,0 +1,1 @@
+"""Deciding at gates, and an operator's hand on a run."""

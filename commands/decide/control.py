@@ -1,0 +1,120 @@
+"""`baton pause`, `resume`, `cancel`: an operator's hand on a run."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from commands.context import CARE, Json, Run, connect, open_ledger, settings
+from commands.errors import first_line
+from commands.output import Out
+
+if TYPE_CHECKING:
+    from temporalio.client import WorkflowHandle
+
+    from contracts.runs import RunState
+    from ledger.db import Ledger
+    from ledger.views.runs import RunView
+
+Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the outcome.")]
+What = Literal["pause", "resume", "cancel"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command(rich_help_panel=CARE)(pause)
+    app.command(rich_help_panel=CARE)(resume)
+    app.command(rich_help_panel=CARE)(cancel)
+
+
+def pause(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+    """Hold a run before its next step. What runs now is finished; gates stay open and their time runs."""
+    _control(Out(as_json=as_json), run, "pause", timeout, lambda state: state == "paused")
+
+
+def resume(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+    """Let a paused run go on."""
+    _control(Out(as_json=as_json), run, "resume", timeout, lambda state: state != "paused")
+
+
+def cancel(run: Run, timeout: Limit = 20.0, as_json: Json = False) -> None:
+    """End a run: its gates close, its workspaces go, what was paid stays paid. It cannot be taken back."""
+    _control(Out(as_json=as_json), run, "cancel", timeout, lambda state: state == "cancelled")
+
+
+def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[str], bool]) -> None:
+    from contracts.errors import Refused
+
+    found = settings()
+    with open_ledger(found) as ledger:
+        from ledger.views.runs import find_run
+
+        run = ledger.read_now(find_run, name, whole=what == "cancel")
+        if run.has_ended:
+            raise Refused(f"{run.workflow_id} is {run.state} and has ended; there is nothing to {what}")
+        state = asyncio.run(_send(out, ledger, run, what, limit, reached, found.task_queue))
+    found_as, done = run.workflow_id, reached(state)
+    out.document(run=found_as, asked=what, state=state, confirmed=done)
+    if done:
+        out.line(f"{found_as} is {state}")
+        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {found_as}")
+        return
+    out.line(f"{what} was sent to {found_as}; it is still {state}")
+    out.note(f"  next    baton show {found_as}   (it takes effect when the step that runs now has ended)")
+
+
+async def _send(
+    out: Out, ledger: "Ledger", run: "RunView", what: What, limit: float, reached: Callable[[str], bool], queue: str
+) -> str:
+    """Send it and wait shortly; the run's state then. Raises `NoWorker` where nobody is there to carry it out."""
+    from commands.errors import NoWorker
+    from commands.workers import has_worker
+
+    client = await connect()
+    handle = client.get_workflow_handle(run.workflow_id, first_execution_run_id=run.trace)
+    with out.waiting(f"{run.workflow_id}: waiting for the outcome of {what}"):
+        sent = await _sent(handle, what, limit)
+        state = await _state_within(ledger, run.trace, limit, reached) if sent else run.state
+    if not reached(state) and not await has_worker(client, queue):
+        raise NoWorker(
+            f"{what} was sent and no worker is there to carry it out: {run.workflow_id} is {state}. Start one: `baton up`"
+        )
+    return state
+
+
+async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) -> bool:
+    """True when it arrived; False when nobody answered in time. Raises `Refused` with the reason."""
+    from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from contracts.errors import Refused
+
+    try:
+        if what == "cancel":
+            await handle.cancel()
+        else:
+            async with asyncio.timeout(limit):
+                await handle.execute_update(what, {}, rpc_timeout=timedelta(seconds=limit))
+    except WorkflowUpdateFailedError as error:
+        raise Refused(str(getattr(error.cause, "message", None) or error.cause)) from None
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return False
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise Refused(f"Temporal has no such running workflow ({first_line(error)}); there is nothing to {what}") from None
+        raise
+    return True
+
+
+async def _state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> "RunState":
+    from ledger.views.runs import find_run
+
+    ends = time.monotonic() + limit
+    while True:
+        state = ledger.read_now(find_run, trace).state
+        if reached(state) or time.monotonic() > ends:
+            return state
+        await asyncio.sleep(0.1)

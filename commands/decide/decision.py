@@ -1,0 +1,165 @@
+"""One decision on its way: which gate is meant, what is sent, and which of three answers came back."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from commands.errors import Usage, first_line
+from commands.output import safe
+from commands.text import how_to_answer
+from contracts.base import digest_of
+from contracts.errors import ContractViolation, NotFound, Refused
+from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb
+from ledger import gates
+from ledger.db import Connection
+from ledger.views.gates import refused_before, winner
+from ledger.views.runs import RunView, find_run
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from ledger.db import Ledger
+
+FLAGS = {"by": "--by", "note": "-m", "answers": "--answer", "subject": "--subject", "gate": "GATE"}
+SHORTEST_SUBJECT = 8
+"""Characters of a subject's digest that must be given to name it."""
+
+
+class RunEnded(Refused):
+    """Temporal itself refused the decision: there is no running workflow any more that could take it."""
+
+
+class Unconfirmed(Exception):
+    """It was sent and no answer came in time: it may still be applied."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The gate that is meant, and the run it belongs to. `refused_before` counts this person's refused tries."""
+
+    run: str
+    view: GateView
+    refused_before: int
+
+
+def find_target(connection: Connection, run: str, gate: str | None, verb: Verb, by: str) -> Target:
+    """The open gate that is meant; without a name the only one that is open. Raises NotFound, `Refused` or `Usage`."""
+    found = find_run(connection, run)
+    view = _only_open(connection, found) if gate is None else _named(connection, found, gate)
+    if verb not in view.verbs:
+        commands = "; ".join(how_to_answer(view, found.workflow_id))
+        raise Refused(f"gate {view.gate} takes {', '.join(view.verbs)}, not {verb}. Try: {commands}")
+    return Target(found.workflow_id, view, refused_before(connection, found.trace, view.gate, by, verb))
+
+
+def _only_open(connection: Connection, run: RunView) -> GateView:
+    there, name = gates.open_gates(connection, trace=run.trace), run.workflow_id
+    if len(there) == 1:
+        return there[0]
+    if there:
+        names = ", ".join(view.gate for view in there)
+        raise Usage(f"{name} has {len(there)} open gates: {names}. Name one: `baton show {name}` shows them")
+    ended = " and has ended" if run.has_ended else ""
+    raise NotFound(
+        f"no gate of {name} is open: the run is {run.state}{ended}. "
+        f"`baton show {name}` shows what was decided, `baton gates` what waits"
+    )
+
+
+def _named(connection: Connection, run: RunView, name: str) -> GateView:
+    view, state = gates.find(connection, run.trace, name)
+    if state == "open":
+        return view
+    won = winner(connection, run.trace, view.gate)
+    who = f" by {safe(won.by)}" if won is not None else ""
+    raise Refused(f"gate {view.gate} is closed: {state}{who}. `baton show {run.workflow_id}` shows what waits now")
+
+
+def check_subject(view: GateView, typed: str) -> None:
+    """Raise `Refused` unless what was typed is the digest, or its beginning, of what the gate is about now."""
+    given = typed.lower()
+    if len(given) < SHORTEST_SUBJECT or not set(given) <= set("0123456789abcdef"):
+        raise Usage(
+            f"--subject {safe(typed, 80)!r}: give the digest that `baton gates` shows, at least {SHORTEST_SUBJECT} digits of it"
+        )
+    if not view.subject.startswith(given):
+        raise Refused(
+            f"gate {view.gate} is about subject {view.subject[:12]}…, you looked at {given[:12]}…: it is not what you saw. "
+            "Look again, then decide"
+        )
+
+
+def compose(
+    view: GateView, verb: Verb, by: str, note: str, answers: Mapping[str, str], attempt: int
+) -> tuple[str, dict[str, Any]]:
+    """The update's id and its one JSON object. Raises `Usage` naming the flag that is wrong or missing.
+
+    The id is made from who decides what on which bytes: sent again it is the same decision. What was refused does not
+    count as sent, so that a decision can be repeated when the reason of the refusal is gone.
+    """
+    _check_complete(view, verb, note, answers)
+    parts = (view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt))
+    said = digest_of("cli", *parts)
+    values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
+    values |= {"channel": "cli", "nonce": said} | ({"answers": dict(answers)} if answers else {})
+    try:
+        Decision.read_typed_by_people(values)
+    except ContractViolation as error:
+        problems = "; ".join(f"{FLAGS.get(one.split(':', 1)[0].split('.')[0], '')} {one}".strip() for one in error.problems)
+        raise Usage(f"the decision was not sent: {problems}") from None
+    size = len(json.dumps(values).encode())
+    if size > MESSAGE_LIMIT:
+        raise Usage(f"the decision has {size} bytes and may have {MESSAGE_LIMIT}; shorten note and answers. Nothing was sent")
+    return f"cli-{said[:40]}", values
+
+
+def _check_complete(view: GateView, verb: Verb, note: str, answers: Mapping[str, str]) -> None:
+    if verb in NEEDS_NOTE and not note.strip():
+        raise Usage(f'{verb.replace("_", "-")} needs a reason: add -m "why"')
+    asked = [question.id for question in view.questions]
+    unknown = sorted(set(answers) - set(asked))
+    if unknown:
+        there = ", ".join(asked) or "nothing"
+        raise Usage(f"--answer: gate {view.gate} does not ask {', '.join(unknown)}; it asks {there}")
+    missing = [name for name in asked if not answers.get(name, "").strip()]
+    if verb in {"approve", "answer"} and missing:
+        flags = " ".join(f'--answer {name}="…"' for name in missing)
+        raise Usage(f"gate {view.gate} asks {', '.join(missing)}; add {flags}")
+
+
+async def send(
+    client: "Client", view: GateView, verb: Verb, update_id: str, values: Mapping[str, Any], limit: float
+) -> dict[str, Any]:
+    """Send one decision and wait for the answer: what the workflow says when it is confirmed.
+
+    Raises `Refused` with the workflow's reason, or `Unconfirmed` when no answer came within `limit` seconds.
+    """
+    from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+    from temporalio.service import RPCError, RPCStatusCode
+
+    handle = client.get_workflow_handle(view.workflow_id, first_execution_run_id=None if view.path else view.trace)
+    try:
+        async with asyncio.timeout(limit):
+            answer = await handle.execute_update(verb, dict(values), id=update_id, rpc_timeout=timedelta(seconds=limit))
+    except WorkflowUpdateFailedError as error:
+        raise Refused(str(getattr(error.cause, "message", None) or error.cause)) from None
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise Unconfirmed from None
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise RunEnded(f"the run has ended ({first_line(error)}); nothing can be decided any more") from None
+        if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.UNAVAILABLE}:
+            raise Unconfirmed from None
+        raise
+    return answer if isinstance(answer, dict) else {}
+
+
+def record_refusal(ledger: "Ledger", view: GateView, verb: Verb, by: str, reason: str, update_id: str) -> None:
+    """Keep a decision that Temporal itself refused because the run was over: no workflow is left to record it."""
+    refusal = Refusal(
+        key=digest_of("closed", update_id), at=datetime.now(UTC), verb=verb, gate=view.gate, by=by, reason=reason, via="update"
+    )
+    ledger.tx_now(gates.refuse, view.trace, refusal)

@@ -1,0 +1,285 @@
+"""`baton demo`: a real server, a real worker, and a delivery on a sample repository. Only the model endpoint differs."""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
+import config
+from commands import server
+from commands.errors import Code
+from commands.interrupts import Interruption
+from commands.server import Ports
+from commands.up import DEFAULT_PORTS, worker_variables
+from contracts.delivery.run import DeliveryInput, DeliveryReport
+from contracts.errors import BatonError, Misconfigured
+from contracts.gates import GateView
+from contracts.ids import repository_name
+from contracts.text import for_terminal, one_line
+from ledger import feed, gates, runs
+from ledger.db import Ledger
+from ledger.views.feed import head
+from ledger.views.gates import subject_of
+
+SAMPLE = Path(__file__).parent / "sample"
+INSTRUCTION = "Discounted prices lose half a cent: 999 cents at 50 percent must be 500. Fix it, and document the rule."
+STEP = 0.2
+"""Seconds between two looks at the ledger and the run."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What one demo knows of itself."""
+
+    settings: config.Settings
+    state: Path
+    ports: Ports
+    scripted: bool
+    approve_as: str | None
+    say: Callable[[str], None]
+
+    @property
+    def stamp(self) -> str:
+        """On every line where it matters: which kind of model answers."""
+        return " [scripted model]" if self.scripted else ""
+
+    def link(self, run: str, run_id: str) -> str:
+        """The run in Temporal's Web UI."""
+        return f"{self.ports.ui_url}/namespaces/default/workflows/{run}/{run_id}/timeline"
+
+
+async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool, say: Callable[[str], None]) -> int:
+    """Run the demo from nothing to the final report; 0 when the fix was pushed, else 1, or 130 when it was interrupted.
+
+    Stops all that it started, also when it is interrupted again meanwhile.
+    """
+    state = settings.state.absolute() / "demo"
+    a_real_one = settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url
+    scripted = not a_real_one or settings.model.startswith("scripted:")
+    ports = server.free_ports(DEFAULT_PORTS, strict=False)
+    this = Demo(settings, state, ports, scripted, approve_as, say)
+    if server.find(state, "server") is not None or server.find(state, "worker") is not None:
+        raise Misconfigured(
+            f"a demo is running with the state folder {state}; stop it first (Ctrl-C where it runs, or, if it was killed, "
+            f"BATON_STATE={shlex.quote(str(state))} baton down)"
+        )
+    with Interruption() as interruption:
+        try:
+            client = await _start(this)
+            return await _deliver(this, client)
+        finally:
+            interruption.ignore()
+            await _stop(this, keep=keep)
+    return Code.INTERRUPTED
+
+
+async def _stop(this: Demo, *, keep: bool) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        this.say("Stopping the demo")
+    for name in ("worker", "server"):
+        await asyncio.to_thread(server.stop, this.state, name)
+    hint = "" if keep else " (`make clean` removes it)"
+    with contextlib.suppress(OSError):
+        this.say(f"Stopped what the demo started. Its state stays in {this.state}{hint}")
+
+
+async def _start(this: Demo) -> Client:
+    running = server.start("server", server.server_command(this.state, this.ports), this.state, {}, this.ports)
+    client = await server.ready(this.ports.address, running, this.state)
+    variables = worker_variables(this.state, this.ports)
+    if this.scripted and not this.settings.model:
+        variables |= {"BATON_MODEL": "scripted:sample", "BATON_SCRIPT": str(SAMPLE / "script.yaml")}
+    worker = server.start_worker(this.state, variables)
+    await server.polled(client, this.settings.task_queue, worker, this.state)
+    this.say(f"Temporal Web UI   {this.ports.ui_url}")
+    this.say(f"State             {this.state}")
+    if this.scripted:
+        this.say("Model             SCRIPTED: replies come from a file, no network, no cost. All else is real.")
+        this.say("                  Set ANTHROPIC_API_KEY or OPENAI_API_KEY and the same run asks a real model.")
+    else:
+        this.say("Model             a real one, by your key: this costs money")
+    return client
+
+
+async def _deliver(this: Demo, client: Client) -> int:
+    origin = this.state / "sample" / "origin.git"
+    await asyncio.to_thread(make_sample, this.state / "sample")
+    ledger = Ledger(f"sqlite:///{this.state / 'ledger.db'}", this.state / "artifacts")
+    try:
+        seq = await ledger.read(head)  # earlier demos with this state have told theirs
+        number = await ledger.tx(runs.next_number, "deliver")
+        run = f"deliver-{repository_name('shop')}-{number:04d}"
+        asked = DeliveryInput(repository=str(origin), instruction=INSTRUCTION, owner=this.approve_as, branch=f"baton/{run}")
+        handle = await client.start_workflow(
+            "Delivery", asked, id=run, task_queue=this.settings.task_queue, static_summary=f"deliver: {INSTRUCTION[:80]}"
+        )
+        this.say(f"Run               {run}{this.stamp}   {this.link(run, handle.first_execution_run_id or '')}")
+        this.say("")
+        return await _follow(this, client, handle, ledger, origin, seq)
+    finally:
+        ledger.close()
+
+
+async def _follow(
+    this: Demo, client: Client, handle: WorkflowHandle[object, object], ledger: Ledger, origin: Path, seq: int
+) -> int:
+    """Print the feed as it grows, stop at each gate, and end with the report."""
+    seen = set[str]()
+    result = asyncio.create_task(handle.result())
+    while not result.done():
+        seq = await _print_feed(this, ledger, seq)
+        view = await _open_gate(ledger, handle.id)
+        if view is not None and view.gate not in seen:
+            seen.add(view.gate)
+            await _at_gate(this, client, ledger, view)
+        await asyncio.wait([result], timeout=STEP)
+    await _print_feed(this, ledger, seq)
+    try:
+        report = DeliveryReport.model_validate(result.result())
+    except WorkflowFailureError as error:
+        this.say(f"\nThe run failed: {one_line(str(error.cause), 1000)}")
+        return 1
+    return _print_report(this, report, origin)
+
+
+async def _open_gate(ledger: Ledger, run: str) -> GateView | None:
+    """The first open gate of the run or its children, from the ledger: there, what a gate shows comes with the gate."""
+    views = await ledger.read(gates.open_gates)
+    return next((view for view in views if view.workflow_id == run or view.workflow_id.startswith(f"{run}.")), None)
+
+
+async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
+    for line in await ledger.read(feed.after, seq):
+        seq = line.seq
+        if line.importance == "overview":
+            why = f" ({line.why.splitlines()[0][:140]})" if line.why else ""
+            this.say(f"  {line.at:%H:%M:%S}  {line.actor}: {for_terminal(line.did + why, 300)}{this.stamp}")
+    return seq
+
+
+async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
+    """Show what is decided on and how; approve only when told to."""
+    this.say(f"\n  GATE {view.gate}: {for_terminal(view.title, 200)}{this.stamp}")
+    for fact in view.facts:
+        this.say(f"    - {for_terminal(fact, 300)}")
+    if view.risk:
+        this.say(f"    - risk {for_terminal(view.risk, 300)}")
+    if view.kind == "change":
+        this.say(await _diff(ledger, view))
+    decision = f'{{"gate": "{view.gate}", "by": "YOU", "subject": "{view.subject}"}}'
+    this.say("  Approve with either of:")
+    program = Path(sys.executable).parent
+    variables = f"TEMPORAL_ADDRESS={this.ports.address} BATON_STATE={shlex.quote(str(this.state))}"
+    this.say(f"    {variables} {program}/baton approve {view.workflow_id} {view.gate}")
+    this.say(
+        f"    {program}/temporal workflow update execute --address {this.ports.address} -w {view.workflow_id} --name approve "
+        f"--input {shlex.quote(decision)}"
+    )
+    if "approve" not in view.verbs:
+        this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for it.")
+    elif this.approve_as is not None:
+        await _decide(this, client, view, "approve", this.approve_as, "told to by --approve-as")
+    elif sys.stdin.isatty():
+        await _ask(this, client, ledger, view)
+    else:
+        this.say("  Waiting for a decision; nothing is approved by itself.")
+
+
+async def _diff(ledger: Ledger, view: GateView) -> str:
+    subject = await ledger.read(subject_of, ledger.files, view.trace, view.gate)
+    assert subject.patch is not None, "a gate of this kind is about a change"
+    text = subject.patch.decode(errors="replace")
+    return "\n".join(f"    {line}" for line in for_terminal(text, 8000).splitlines())
+
+
+async def _ask(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
+    """Ask on the terminal, and stop asking when the gate is decided elsewhere."""
+    name = os.environ.get("USER") or "operator"
+    this.say(f"  Approve {view.gate} as {name}? y = yes, n = reject, Enter = decide elsewhere")
+    with _typed_line() as line:
+        while not line.done():
+            await asyncio.wait([line], timeout=STEP)
+            now = await _open_gate(ledger, view.workflow_id)
+            if now is None or now.gate != view.gate:
+                this.say("  decided elsewhere\n")
+                return
+    answer = line.result().strip().lower()
+    if answer in {"y", "yes"}:
+        await _decide(this, client, view, "approve", name, "")
+    elif answer in {"n", "no"}:
+        await _decide(this, client, view, "reject", name, "rejected in the demo")
+
+
+@contextlib.contextmanager
+def _typed_line() -> Iterator["asyncio.Future[str]"]:
+    """The next line that is typed. No thread waits for it, so Ctrl-C ends the demo at once."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    try:
+        yield line
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+
+
+async def _decide(this: Demo, client: Client, view: GateView, verb: str, by: str, note: str) -> None:
+    decision = {"gate": view.gate, "by": by, "note": note, "subject": view.subject, "channel": "demo"}
+    await client.get_workflow_handle(view.workflow_id).execute_update(
+        verb, decision, id=f"{view.gate}-{by}-{verb}-{view.subject[:12]}"
+    )
+    this.say(f"  {verb} by {by}\n")
+
+
+def _print_report(this: Demo, report: DeliveryReport, origin: Path) -> int:
+    this.say(f"\nREPORT {report.run}: {report.state}{this.stamp}")
+    if report.reason:
+        this.say(f"  why       {one_line(report.reason, 500)}")
+    this.say(f"  summary   {one_line(report.summary, 300)}")
+    for change in report.files:
+        this.say(f"  {change.status:<9} {one_line(change.path, 300)}  +{change.added} -{change.removed}")
+    if report.tests is not None:
+        this.say(f"  tests     {report.tests.verdict}: {one_line(report.tests.why, 500)}")
+        this.say(f"  fixed     {one_line(', '.join(report.tests.fixed), 2000) or '-'}")
+    this.say(f"  approved  {one_line(', '.join(report.approved_by), 500) or '-'}")
+    this.say(f"  cost      ${report.usd_micros / 1_000_000:.4f}, {report.tokens} tokens{this.stamp}")
+    if report.state != "done":
+        return 1
+    this.say(f"  pushed    {report.commit[:12]} as {one_line(report.branch, 200)} to {origin}")
+    this.say(f"  look      git --git-dir {origin} log --stat -1 {one_line(report.branch, 200)}")
+    return 0
+
+
+def make_sample(folder: Path) -> Path:
+    """Build the sample's origin, once: a bare repository with one commit that has a real defect."""
+    origin = folder / "origin.git"
+    if origin.exists():
+        return origin
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(SAMPLE / "repository", work, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+    identity = {"NAME": "Sample", "EMAIL": "sample@localhost", "DATE": "2026-01-05T09:00:00+00:00"}
+    variables = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in identity.items()}
+    variables |= {"PATH": os.environ.get("PATH", ""), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    for arguments in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message=The shop"],
+        ["clone", "--quiet", "--bare", str(work), str(origin)],
+    ):
+        done = subprocess.run(["git", *arguments], cwd=work, env=variables, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BatonError(f"git {arguments[0]} failed while the sample was made: {done.stderr.strip()[:300]}")
+    return origin

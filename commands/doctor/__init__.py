@@ -1,0 +1,1 @@
+"""Whether everything that Baton needs is there."""

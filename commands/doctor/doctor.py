@@ -1,0 +1,72 @@
+"""`baton doctor`: looks at everything Baton needs, and says how to mend what is wrong."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from commands.context import CARE, Json
+from commands.doctor.finding import Check, Finding, Level
+from commands.errors import Code
+from commands.output import Out, safe
+from contracts.errors import BatonError
+
+if TYPE_CHECKING:
+    from config import Settings
+
+STYLES: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command(rich_help_panel=CARE)(doctor)
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check Python, Temporal, ledger, sandbox, git, keys, agents, prices, workers and clock. Exit code 0: nothing failed."""
+    out = Out(as_json=as_json)
+    findings = asyncio.run(_examine(out))
+    failed = [one for one in findings if one.level == "fail"]
+    warned = [one for one in findings if one.level == "warn"]
+    out.document(findings=[asdict(one) for one in findings], failed=len(failed), warned=len(warned))
+    out.line(f"{len(findings)} checks: {len(failed)} failed, {len(warned)} to look at")
+    raise typer.Exit(int(Code.FAILED if failed else Code.DONE))
+
+
+async def _examine(out: Out) -> list[Finding]:
+    from commands.doctor import host, prices, temporal
+
+    findings = [host.python()]
+    _tell(out, findings[0])
+    found, problem = host.settings()
+    findings.append(problem)
+    _tell(out, problem)
+    for check in (*host.CHECKS, *prices.CHECKS, *temporal.CHECKS):
+        with out.waiting(f"checking {check.__name__.replace('_', ' ')}"):
+            more = await _guarded(check, found)
+        for one in more:
+            _tell(out, one)
+        findings += more
+    return findings
+
+
+async def _guarded(check: Check, found: "Settings") -> Sequence[Finding]:
+    """What the check found; an error of its own is a finding, and the others still run."""
+    name = check.__name__.replace("_", " ")
+    try:
+        result = check(found)
+        if isinstance(result, Awaitable):
+            result = await result
+    except BatonError as error:
+        return [Finding(name, "fail", str(error))]
+    except Exception as error:  # noqa: BLE001 (whatever a check meets must not hide what the others find)
+        return [Finding(name, "fail", f"could not be checked: {type(error).__name__}: {safe(error)}")]
+    return [result] if isinstance(result, Finding) else result
+
+
+def _tell(out: Out, one: Finding) -> None:
+    out.line(f"{one.level:<5} {one.name:<18} {safe(one.text, 1000)}", STYLES[one.level])
+    if one.mend:
+        out.line(f"{'':24} → {safe(one.mend, 1000)}")

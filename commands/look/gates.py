@@ -1,0 +1,45 @@
+"""`baton gates`: what waits for a person."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from commands.context import DECIDE, Json, Project, open_ledger, settings
+from commands.errors import NothingYet
+from commands.output import Out, left, safe
+from commands.text import how_to_answer
+
+if TYPE_CHECKING:
+    from contracts.gates import GateView
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command(rich_help_panel=DECIDE)(gates)
+
+
+def gates(project: Project = None, as_json: Json = False) -> None:
+    """List what waits for a person, the most urgent first, with the commands that answer it."""
+    out = Out(as_json=as_json)
+    try:
+        with open_ledger(settings()) as ledger:
+            from ledger.views import gates as views
+
+            waiting = ledger.read_now(views.waiting, project)
+    except NothingYet as nothing:
+        out.note(str(nothing))
+        waiting = []
+    out.document(
+        gates=[view.model_dump(mode="json") | {"run": run, "commands": how_to_answer(view, run)} for run, view in waiting]
+    )
+    if not waiting:
+        out.note("nothing waits for a person")
+        return
+    out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), [_row(run, view) for run, view in waiting])
+    run, view = waiting[0]
+    out.note(f"  next    baton show {run} --gate {view.gate}   then {how_to_answer(view, run)[0]}")
+
+
+def _row(run: str, view: "GateView") -> list[str]:
+    risk = view.risk.split(":")[0] or "-"
+    return [run, view.gate, left(view.deadline), risk, safe(view.title, 70), view.subject[:12]]

@@ -1,0 +1,151 @@
+"""One run, and one gate's subject, as people look at them."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from commands.output import Out, clock, left, safe
+from commands.text import gate_lines, how_to_answer, tell_line, usd
+from ledger import resets
+from ledger.db import to_us
+from ledger.views.details import ActionView, Details, HandoffView
+from ledger.views.gates import Decision, Subject
+
+if TYPE_CHECKING:
+    from config import Settings
+
+RECENT = 6
+"""Feed lines that `show` ends with."""
+
+
+def tell(out: Out, found: "Settings", view: Details) -> None:
+    """The run on a page."""
+    run, asked, name = view.run, view.run.asked, view.run.workflow_id
+    out.line(f"{name}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
+    money = f"{usd(view.money.spent)} of {usd(view.money.ceiling)} spent, {usd(view.money.held)} held"
+    facts = (
+        ("asked", safe(asked.get("instruction", ""), 300)),
+        ("repository", f"{safe(asked.get('repository', ''))}  base {safe(asked.get('base') or 'its main branch')}"),
+        ("owner", f"{safe(run.owner)}  project {safe(run.project)}"),
+        ("started", clock(run.started_at) + (f"  ended {clock(run.ended_at)}" if run.ended_at else "")),
+        ("waits for", safe(run.waiting_for)),
+        ("next", safe(run.next)),
+        ("money", f"{money}; {view.totals['calls']} model calls, {view.totals['tokens']} tokens"),
+        ("web", f"{found.ui_url}  (workflow {name})"),
+    )
+    for label, text in facts:
+        if text:
+            out.line(f"  {label:<11} {text}")
+    _tell_gates(out, view)
+    _section(out, "handoffs", [_handoff_line(one) for one in view.handoffs])
+    _section(out, "actions", [_action_line(one) for one in view.actions])
+    if view.feed:
+        out.line(f"latest, of `baton feed {name}`:", "bold")
+        for line in view.feed:
+            tell_line(out, line, brief=out.terminal)
+
+
+def _tell_gates(out: Out, view: Details) -> None:
+    run, lines = view.run.workflow_id, []
+    for one in view.gates:
+        gate = one.view
+        if one.state != "open":
+            lines.append(f"{gate.gate:<12} {_how_it_ended(gate.gate, one.state, view.decisions)}")
+            lines += _before_resets(gate.gate, view.decisions)
+            continue
+        lines += [
+            *gate_lines(gate, run),
+            *_before_resets(gate.gate, view.decisions),
+            "  answer with:",
+            *(f"    {command}" for command in how_to_answer(gate, run)),
+        ]
+        lines.append(f"    baton show {run} --gate {gate.gate}   shows what is decided on")
+    _section(out, "gates", lines)
+
+
+def _how_it_ended(name: str, state: str, decisions: list[Decision]) -> str:
+    won = next((one for one in decisions if one.gate == name and one.outcome == "won"), None)
+    return state if won is None else _how_decided(state, won)
+
+
+def _before_resets(name: str, decisions: list[Decision]) -> list[str]:
+    """What was decided at a gate until the run was reset to before it."""
+    former = (one for one in decisions if one.gate == name and one.outcome == resets.SUPERSEDED)
+    return [f"  before a reset, no longer counts: {_how_decided(one.verb, one)}" for one in former]
+
+
+def _how_decided(verb: str, one: Decision) -> str:
+    identity = "" if one.authenticated else ", not authenticated"
+    note = f": {safe(one.note)}" if one.note else ""
+    return f"{verb} by {safe(one.by)} ({safe(one.channel or one.via)}{identity}){note}"
+
+
+def _handoff_line(one: HandoffView) -> str:
+    producer = one.producer
+    who = f"{producer.agent}@{producer.version}" if producer.version else producer.agent
+    return f"{one.path:<28} {one.contract:<18} {one.outcome:<10} {who} {producer.model}  {one.id[:12]}"
+
+
+def _action_line(one: ActionView) -> str:
+    return f"{one.type:<12} {one.state:<10} {safe(one.summary)}" + (f": {safe(one.reason)}" if one.reason else "")
+
+
+def _section(out: Out, name: str, lines: list[str]) -> None:
+    if lines:
+        out.line(f"{name}:", "bold")
+        for line in lines:
+            out.line(f"  {line}")
+
+
+def as_json(view: Details) -> dict[str, Any]:
+    """The run as a document."""
+    run = view.run
+    names = ("trace", "pipeline", "project", "owner", "state", "stage", "waiting_for", "next")
+    return {
+        "run": run.workflow_id,
+        **{name: getattr(run, name) for name in names},
+        "input": run.asked,
+        "report": run.report,
+        "spent_micros": view.money.spent,
+        "held_micros": view.money.held,
+        "ceiling_micros": view.money.ceiling,
+        **view.totals,
+        "gates": [one.view.model_dump(mode="json") | {"state": one.state} for one in view.gates],
+        "decisions": [asdict(one) for one in view.decisions],
+        "handoffs": [_handoff(one) for one in view.handoffs],
+        "actions": [_action(one) for one in view.actions],
+    }
+
+
+def _handoff(one: HandoffView) -> dict[str, Any]:
+    fields = {name: getattr(one, name) for name in ("id", "path", "contract", "outcome")}
+    return fields | {"producer": one.producer.model_dump(mode="json"), "at": to_us(one.at)}
+
+
+def _action(one: ActionView) -> dict[str, Any]:
+    names = ("key", "type", "gate", "summary", "state", "reason", "attempts", "receipt")
+    return {name: getattr(one, name) for name in names}
+
+
+def show_gate(out: Out, found: Subject) -> None:
+    """A gate, and the artifact that it decides on: the plan's items, the change's diff, or the text as it is."""
+    run, view, state = found.run, found.gate.view, found.gate.state
+    text = None if found.patch is None else found.patch.decode(errors="replace")
+    data = found.data.decode(errors="replace")
+    out.document(run=run, state=state, gate=view.model_dump(mode="json"), subject=data, diff=text)
+    if out.as_json:
+        return
+    lines = [*gate_lines(view, run), f"  {state}" + (f" ({left(view.deadline)} left)" if state == "open" else ""), ""]
+    out.page("\n".join([*lines, *_subject_lines(found, data if text is None else text), "", *how_to_answer(view, run)]))
+
+
+def _subject_lines(found: Subject, text: str) -> list[str]:
+    plan = found.plan
+    if plan is None:
+        return text.splitlines()
+    lines = [f"plan: {plan.summary}"]
+    for item in plan.ordered():
+        after = f" (after {', '.join(item.depends_on)})" if item.depends_on else ""
+        lines += ["", f"{item.id}{after}: {item.intent}", f"  writes     {', '.join(item.files)}"]
+        lines += [f"  accepted   {one.line}" for one in item.acceptance]
+        lines += [f"  touches    {', '.join(item.settings)}"] if item.settings else []
+    return [*lines, *([""] if plan.risks else []), *(f"risk: {risk}" for risk in plan.risks)]

@@ -1,0 +1,145 @@
+"""What `baton models` shows: routes joined with breakers, rates and what answered. Reads, but for closing by hand."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from activities.money import prices
+from activities.turns.choices import breakers_of
+from contracts.agents import Choice
+from contracts.base import digest_of
+from contracts.conversation import Usage
+from contracts.errors import Misconfigured, NotFound, Refused
+from contracts.runs import Note, RunRef
+from ledger import breakers, feed
+from ledger.db import Connection, now_us
+from ledger.views.models import BreakerView, Minute, noteworthy, this_minute
+
+if TYPE_CHECKING:
+    from activities.agents.routes import Routes
+    from config import Settings
+
+THOUSAND = 1000
+
+
+@dataclass(frozen=True)
+class Route:
+    """One choice of one class. Prices in micro-dollars per million tokens. None: unknown."""
+
+    model_class: str
+    model: str
+    when: tuple[str, ...]
+    quality: int
+    key: bool | None
+    price_in: int | None
+    price_out: int | None
+    price_list: str
+    state: str
+    until: datetime | None
+    why: str
+    requests: int
+    tokens: int
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+
+    @property
+    def minute(self) -> str:
+        """What of its limits is used, "-" where it has none."""
+        used = [(self.requests, self.requests_per_minute, "requests"), (self.tokens, self.tokens_per_minute, "tokens")]
+        return ", ".join(f"{count}/{most} {what}" for count, most, what in used if most is not None) or "-"
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        fields = asdict(self)
+        return {"class": fields.pop("model_class"), **fields}
+
+
+def routes(connection: Connection, settings: "Settings", found: "Routes", now: datetime) -> list[Route]:
+    """Every choice of every class, in the order of routes.toml; the setting `model` is the only one where it is set."""
+    failing = {one.name: one for one in noteworthy(connection)}
+    used = this_minute(connection, now)
+    classes = found.classes
+    if settings.model:
+        only = Choice(model=settings.model, free=settings.model_free)
+        classes = {"every class": (only,)}
+    return [_route(settings, found, name, one, failing, used) for name, several in classes.items() for one in several]
+
+
+def _route(
+    settings: "Settings",
+    found: "Routes",
+    name: str,
+    choice: Choice,
+    failing: dict[str, BreakerView],
+    used: dict[str, Minute],
+) -> Route:
+    taken = used.get(f"model:{choice.model}", Minute(0, 0))
+    state, until, why = _state(choice, failing)
+    price_in, price_out, listed = _price(choice, found)
+    return Route(
+        model_class=name,
+        model=choice.model,
+        when=choice.when,
+        quality=choice.quality,
+        key=_key(settings, choice.provider),
+        price_in=price_in,
+        price_out=price_out,
+        price_list=listed,
+        state=state,
+        until=until,
+        why=why,
+        requests=taken.requests,
+        tokens=taken.tokens,
+        requests_per_minute=choice.requests_per_minute,
+        tokens_per_minute=choice.tokens_per_minute,
+    )
+
+
+def _state(choice: Choice, failing: dict[str, BreakerView]) -> tuple[str, datetime | None, str]:
+    """How the worse of a choice's breakers stands."""
+    there = [failing[name] for name in breakers_of(choice) if name in failing]
+    if not there:
+        return "closed", None, ""
+    worse = max(there, key=lambda one: (not one.is_closed, one.until))
+    return worse.shown, worse.changes_at, worse.why
+
+
+def _key(settings: "Settings", provider: str) -> bool | None:
+    there = {
+        "anthropic": bool(settings.anthropic_key),
+        "openai": bool(settings.openai_key or settings.openai_base_url),
+        "scripted": settings.script is not None,
+    }
+    return there.get(provider)
+
+
+def _price(choice: Choice, found: "Routes") -> tuple[int | None, int | None, str]:
+    try:
+        tariff = prices.tariff(choice, found.prices)
+    except Misconfigured:
+        return None, None, "unknown"
+    return (
+        tariff.cost(Usage(input=THOUSAND)) * THOUSAND,
+        tariff.cost(Usage(output=THOUSAND)) * THOUSAND,
+        tariff.version,
+    )
+
+
+def close_now(connection: Connection, name: str, by: str, why: str) -> None:
+    """Close a breaker, with a line of the feed. Raises `NotFound` and `Refused`."""
+    row = breakers.get(connection, name)
+    if row is None:
+        raise NotFound(f"there is no breaker {name!r}: nothing of that name has ever failed. `baton models` shows what has")
+    if not breakers.close_by_hand(connection, name, now_us()):
+        raise Refused(f"{name} is closed; there is nothing to do")
+    line = Note(
+        key=digest_of("breaker-closed", name, str(row.opened_at), str(now_us())),
+        at=datetime.now(UTC),
+        stage="models",
+        actor=by,
+        channel="cli",
+        did=f"closed the breaker of {name}",
+        why=why,
+        next="calls are made again; what keeps failing opens it again",
+    )
+    feed.append(connection, RunRef(trace="models", workflow_id="models"), [line])

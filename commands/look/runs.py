@@ -1,0 +1,167 @@
+"""`baton runs`, `show`, `result`: what ran, where it stands, how it ended."""
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
+from commands.errors import Code, NothingYet, first_line
+from commands.output import Out, clock, left, safe
+from commands.text import code_of, how_to_answer, tell_report, usd
+
+if TYPE_CHECKING:
+    from commands.doctor.stuck import Stuck
+    from ledger.db import Ledger
+    from ledger.views.runs import Listed, RunView
+
+PATIENCE = 5.0
+"""Seconds that a list of runs waits for Temporal; the ledger has all but which of them are stuck."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command(rich_help_panel=LOOK)(runs)
+    app.command(rich_help_panel=LOOK)(show)
+    app.command(rich_help_panel=LOOK)(result)
+
+
+def runs(
+    project: Project = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List runs with their state, money and open gates, newest first."""
+    out = Out(as_json=as_json)
+    try:
+        with open_ledger(settings()) as ledger:
+            from ledger.views.runs import recent
+
+            rows = ledger.read_now(recent, limit, project)
+    except NothingYet as nothing:
+        out.note(str(nothing))
+        rows = []
+    stuck = _stuck(out, rows, every=project is None)
+    out.document(runs=[_as_json(row) for row in rows], stuck=[asdict(one) for one in stuck])
+    if not rows:
+        out.note("no runs" + (f" in project {project!r}" if project else ""))
+        return
+    out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), [_as_row(row) for row in rows])
+    for line in (line for one in stuck for line in one.lines()):
+        out.note(line)
+
+
+def _stuck(out: Out, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
+    """Runs that do not go on, `every` or those listed. The ledger cannot know: it is told by tasks, and theirs fail."""
+    going = [row.run.workflow_id for row in rows if not row.run.has_ended]
+    if not going:
+        return []
+    found = asyncio.run(_stuck_in_temporal(out))
+    return [one for one in found if every or any(f"{one.workflow}.".startswith(f"{run}.") for run in going)]
+
+
+async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
+    from temporalio.service import RPCError
+
+    from commands.doctor.stuck import stuck_runs
+    from connection import Unreachable
+
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await stuck_runs(await connect())
+    except TimeoutError:
+        why = f"it did not answer within {PATIENCE:g} s"
+    except (Unreachable, RPCError) as error:
+        why = safe(first_line(error))
+    out.note(f"Temporal was not asked which runs are stuck: {why}")
+    return []
+
+
+def _as_row(row: "Listed") -> list[str]:
+    run, money = row.run, (usd(row.money.spent), usd(row.money.ceiling))
+    gates = f"{row.open_gates} open" if row.open_gates else "-"
+    asked = safe(run.asked.get("instruction", ""), 50)
+    return [run.workflow_id, run.state, run.stage, *money, gates, clock(run.started_at), asked]
+
+
+def _as_json(row: "Listed") -> dict[str, Any]:
+    run = row.run
+    fields = {name: getattr(run, name) for name in ("pipeline", "project", "owner", "state", "stage", "waiting_for", "next")}
+    money = {f"{name}_micros": amount for name, amount in asdict(row.money).items()}
+    instants = {name: getattr(run, name) for name in ("started_at", "updated_at", "ended_at")}
+    return {"run": run.workflow_id, "trace": run.trace, **fields, "open_gates": row.open_gates, **money, **instants}
+
+
+def show(
+    run: Run,
+    gate: Annotated[
+        str | None, typer.Option("--gate", "-g", help="Show what this gate decides on: the plan, or the diff.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show one run: where it stands, what it waits for, its gates, handoffs, actions and cost."""
+    from commands.look import page
+    from ledger.views.details import details
+    from ledger.views.gates import subject_of
+
+    out, found = Out(as_json=as_json), settings()
+    with open_ledger(found) as ledger:
+        if gate is not None:
+            page.show_gate(out, ledger.read_now(subject_of, ledger.files, run, gate))
+            return
+        view = ledger.read_now(details, run, page.RECENT)
+    out.document(**page.as_json(view))
+    page.tell(out, found, view)
+
+
+def result(
+    run: Run,
+    wait: Annotated[bool, typer.Option("--wait", help="Show what happens until the run has ended.")] = False,
+    wait_for_gate: Annotated[bool, typer.Option("--wait-for-gate", help="Wait; exit with 4 when a person is needed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how a run ended. Exit code: 0 done, 1 not, 8 out of money, 4 while it waits for a person."""
+    out = Out(as_json=as_json)
+    with open_ledger(settings()) as ledger:
+        from ledger.views.runs import find_run
+
+        found = ledger.read_now(find_run, run)
+        if wait or wait_for_gate:
+            code, fields = asyncio.run(_follow(out, ledger, found.workflow_id, found.trace, stop_at_gate=wait_for_gate))
+            out.document(run=found.workflow_id, trace=found.trace, **fields)
+            raise typer.Exit(int(code))
+        raise typer.Exit(int(_tell_end(out, ledger, found)))
+
+
+async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:
+    from commands.look.watch import Follower
+    from connection import Unreachable
+
+    try:
+        handle = (await connect()).get_workflow_handle(run)
+    except Unreachable as error:
+        out.note(f"warning: {error}; only the ledger is watched")
+        handle = None
+    return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
+
+
+def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
+    name = run.workflow_id
+    if run.has_ended:
+        report = run.report or {}
+        out.document(run=name, trace=run.trace, state=run.state, report=report or None)
+        if report:
+            tell_report(out, report)
+        else:
+            out.line(f"{name}: {run.state}; it left no report")
+        return code_of(run.state, report.get("reason", ""))
+    from ledger.gates import open_gates
+
+    waiting = ledger.read_now(open_gates, trace=run.trace)
+    out.document(run=name, trace=run.trace, state=run.state, report=None, gates=[view.gate for view in waiting])
+    out.line(f"{name} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
+    for view in waiting:
+        out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
+    out.note(f"`baton result {name} --wait` waits for its end")
+    return Code.WAITS if waiting else Code.FAILED

@@ -1,0 +1,101 @@
+"""Watching a run until it ends: its feed as it grows, its gates as they open, its report."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from commands.errors import Code
+from commands.output import Out, quiet, safe
+from commands.text import code_of, gate_lines, how_to_answer, tell_line, tell_report
+from contracts.runs import FINAL
+from ledger.views.details import Look, look
+
+if TYPE_CHECKING:
+    from temporalio.client import WorkflowHandle
+
+    from ledger.db import Ledger
+
+LOOK_EVERY = 0.3
+"""Seconds between two looks at the ledger."""
+
+ASK_EVERY = 10
+"""Looks at the ledger between two questions to Temporal, which knows of runs that were terminated there."""
+
+
+@dataclass
+class Follower:
+    """Follows one run. `handle` is asked whether the run still exists in Temporal; None where that cannot be known."""
+
+    out: Out
+    ledger: "Ledger"
+    run: str
+    trace: str
+    handle: "WorkflowHandle[Any, Any] | None"
+    seen: set[str] = field(default_factory=set)
+    seq: int = 0
+    closed_as: str = ""
+
+    async def until_end(self, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:
+        """Tell what happens until the run has ended, or, with `stop_at_gate`, until a gate waits; code and JSON fields."""
+        with self.out.waiting(f"{self.run}: waiting for what comes next (Ctrl-C ends the watching, not the run)"):
+            for number in itertools.count(1):
+                now = self.ledger.read_now(look, self.trace, self.seq)
+                if now.lines or any(view.gate not in self.seen for view in now.open):
+                    with quiet():
+                        self._tell(now)
+                if now.lines:
+                    continue
+                if now.state in FINAL:
+                    break
+                if stop_at_gate and now.open:
+                    return Code.WAITS, {"state": now.state, "gates": [view.gate for view in now.open]}
+                if self.closed_as:
+                    return await self._closed_elsewhere()
+                if number % ASK_EVERY == 0:
+                    self.closed_as = await closed_as(self.handle)
+                await asyncio.sleep(LOOK_EVERY)
+        return self._ended(now)
+
+    def _tell(self, now: Look) -> None:
+        for line in now.lines:
+            self.seq = line.seq
+            if line.importance == "overview" or line.usd_micros or line.outputs:
+                tell_line(self.out, line, brief=True)
+        for view in now.open:
+            if view.gate not in self.seen:
+                self.seen.add(view.gate)
+                for text in ["", *gate_lines(view, self.run), "  answer with:"]:
+                    self.out.note(text)
+                for command in how_to_answer(view, self.run):
+                    self.out.note(f"    {command}")
+
+    async def _closed_elsewhere(self) -> tuple[Code, dict[str, Any]]:
+        """It is over in Temporal and not in this ledger: terminated by hand, or recorded in another ledger."""
+        self.out.note(f"{self.run} was {self.closed_as} in Temporal; this ledger does not say so")
+        report = await self.handle.result() if self.handle is not None and self.closed_as == "completed" else None
+        if not isinstance(report, dict) or "state" not in report:
+            return Code.FAILED, {"state": self.closed_as, "report": None}
+        tell_report(self.out, report)
+        return code_of(report["state"], report.get("reason", "")), {"state": report["state"], "report": report}
+
+    def _ended(self, now: Look) -> tuple[Code, dict[str, Any]]:
+        report = now.report or {}
+        if report:
+            tell_report(self.out, report)
+        else:
+            self.out.line(f"{self.run}: {safe(now.state)}")
+        return code_of(now.state, report.get("reason", "")), {"state": now.state, "report": report or None}
+
+
+async def closed_as(handle: "WorkflowHandle[Any, Any] | None") -> str:
+    """How Temporal says that a run was closed, "" while it runs or where Temporal cannot be asked."""
+    from temporalio.service import RPCError
+
+    if handle is None:
+        return ""
+    try:
+        status = (await handle.describe()).status
+    except RPCError:
+        return ""
+    return "" if status is None or status.name in {"RUNNING", "PAUSED"} else status.name.lower()

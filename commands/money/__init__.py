@@ -1,0 +1,1 @@
+"""Ceilings: shown, raised, reviewed; what was charged, corrected."""

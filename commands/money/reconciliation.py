@@ -1,0 +1,46 @@
+"""Correcting what a call was charged that was lost with its worker."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from commands.errors import Usage
+from contracts.money import micros, usd
+from contracts.runs import Note, RunRef
+from ledger import feed
+from ledger.db import Connection
+from ledger.money import spend
+from ledger.views.money import lost_attempts
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A lost attempt's charge before and after, and how many more of its call are still charged. Micro-dollars."""
+
+    key: str
+    before: int
+    after: int
+    more: int
+
+
+def reconciled(connection: Connection, key: str, cost: str, by: str, why: str) -> Corrected:
+    """Correct the charge of the lost call with this key, of its attempts the oldest. Raises `NotFound`, or `Usage`."""
+    if not re.fullmatch(r"\$?\d{1,9}(\.\d{1,6})?", cost.strip()):
+        raise Usage(f"--cost {cost[:40]!r} is not an amount in US dollars; write a number such as 0.0125, or 0")
+    attempts = lost_attempts(connection, key)
+    oldest, wanted = attempts[0], micros(Decimal(cost.strip().removeprefix("$")))
+    now = spend.settle(connection, oldest.id, wanted)
+    note = Note(
+        key=f"reconciled/{oldest.id}",
+        at=datetime.now(UTC),
+        stage="money",
+        actor=by,
+        channel="cli",
+        did=f"corrected a lost call's charge from {usd(oldest.charged)} to {usd(now)}",
+        why=why,
+        importance="detail",
+    )
+    ref = RunRef(trace=oldest.trace or "budget", path=oldest.path, project=oldest.project or "default")
+    feed.append(connection, ref, [note])
+    return Corrected(oldest.key, oldest.charged, now, len(attempts) - 1)

@@ -1,0 +1,31 @@
+"""From where the feed is read: positions in it."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from ledger.db import to_us
+from ledger.tables import feed
+
+
+def seq_before(
+    connection: Connection, *, since: datetime | None, last: int | None, trace: str | None, project: str | None
+) -> int:
+    """The feed position to read from: so that lines since then, or the last so many, come. 0 for all."""
+    query = select(feed.c.seq)
+    if trace is not None:
+        query = query.where(feed.c.trace == trace)
+    if project is not None:
+        query = query.where(feed.c.project == project)
+    if since is not None:
+        first = connection.execute(query.where(feed.c.at >= to_us(since)).order_by(feed.c.seq).limit(1)).scalar()
+        return int(first) - 1 if first is not None else head(connection)
+    if last is not None:
+        newest = list(connection.execute(query.order_by(feed.c.seq.desc()).limit(last)).scalars())
+        return int(newest[-1]) - 1 if newest else 0
+    return 0
+
+
+def head(connection: Connection) -> int:
+    """The number of the newest feed line; 0 before the first."""
+    return int(connection.execute(select(func.max(feed.c.seq))).scalar() or 0)

@@ -1,0 +1,139 @@
+"""Gates as people look at them: what waits, what was decided, and the bytes that a gate is about."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, func, select
+
+from contracts.base import Contract
+from contracts.delivery.change import ChangeSubject
+from contracts.delivery.plan import Plan
+from contracts.errors import ContractViolation
+from contracts.gates import GateView
+from ledger import artifacts, gates
+from ledger.db import from_us
+from ledger.money import ceilings
+from ledger.tables import decision, gate
+from ledger.views.runs import find_run, names_of
+
+C = TypeVar("C", bound=Contract)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate as it was shown, and its state now: open, a verb that closed it, or how it closed without a person."""
+
+    view: GateView
+    state: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What somebody said at a gate: `outcome` is won, refused, or that it no longer counts since a reset."""
+
+    gate: str
+    verb: str
+    by: str
+    note: str
+    subject: str
+    outcome: str
+    reason: str
+    via: str
+    channel: str
+    authenticated: bool
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a gate decides on. `plan` and `patch` are there where its bytes are a plan, or a change; `run` is a workflow id."""
+
+    run: str
+    gate: Gate
+    data: bytes
+    plan: Plan | None
+    patch: bytes | None
+
+
+def gates_of(connection: Connection, trace: str) -> list[Gate]:
+    """All gates of a run family, oldest first."""
+    query = select(gate.c.view, gate.c.state).where(gate.c.trace == trace).order_by(gate.c.opened_at)
+    return [Gate(GateView.model_validate_json(row.view), row.state) for row in connection.execute(query)]
+
+
+def gates_named(connection: Connection, name: str) -> list[tuple[str, str]]:
+    """(trace, gate) of all gates with exactly this name; at most ten, newest first."""
+    query = select(gate.c.trace, gate.c.gate).where(gate.c.gate == name).order_by(gate.c.opened_at.desc()).limit(10)
+    return [(row.trace, row.gate) for row in connection.execute(query)]
+
+
+def waiting(connection: Connection, project: str | None = None) -> list[tuple[str, GateView]]:
+    """The workflow id of its run and each open gate, the one with the earliest deadline first."""
+    views = gates.open_gates(connection, project)
+    names = names_of(connection, [view.trace for view in views])
+    return [(names.get(view.trace, view.workflow_id), view) for view in views]
+
+
+def ceiling_gate(connection: Connection, trace: str) -> GateView | None:
+    """The run's open ceiling gate, or None."""
+    return next((view for view in gates.open_gates(connection, trace=trace) if view.kind == "ceiling"), None)
+
+
+def gates_at(connection: Connection, scope: str) -> list[GateView]:
+    """The gates of all runs that wait at this ceiling."""
+    return [gates.find(connection, row.trace, row.gate)[0] for row in ceilings.waiting(connection, scope)]
+
+
+def decisions_of(connection: Connection, trace: str) -> list[Decision]:
+    """All decisions and refusals of a run family, oldest first."""
+    query = select(decision).where(decision.c.trace == trace).order_by(decision.c.at)
+    return [_decision(row) for row in connection.execute(query)]
+
+
+def winner(connection: Connection, trace: str, name: str) -> Decision | None:
+    """The decision that closed a gate, or None."""
+    row = gates.winner(connection, trace, name)
+    return None if row is None else _decision(row)
+
+
+def refused_before(connection: Connection, trace: str, name: str, by: str, verb: str) -> int:
+    """How often this person's decision was refused at this gate: the next one is another decision."""
+    query = select(func.count()).where(
+        decision.c.trace == trace,
+        decision.c.gate == name,
+        decision.c.by == by,
+        decision.c.verb == verb,
+        decision.c.outcome == "refused",
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def subject_of(connection: Connection, files: Path, run: str, name: str) -> Subject:
+    """A gate of a run, by id or bare kind, with what it decides on. Raises `NotFound`, or `ArtifactDamaged`.
+
+    `files` is the ledger's folder of large artifacts.
+    """
+    found = find_run(connection, run)
+    view, state = gates.find(connection, found.trace, name)
+    data = artifacts.get(connection, files, view.subject)
+    change = as_contract(ChangeSubject, data)
+    if change is None:
+        return Subject(found.workflow_id, Gate(view, state), data, as_contract(Plan, data), patch=None)
+    patch = artifacts.get(connection, files, change.patch.digest)
+    return Subject(found.workflow_id, Gate(view, state), data, plan=None, patch=patch)
+
+
+def as_contract(contract: type[C], data: bytes) -> C | None:
+    """The bytes as this contract, None when they are something else."""
+    try:
+        return contract.read(data)
+    except ContractViolation:
+        return None
+
+
+def _decision(row: Row[Any]) -> Decision:
+    names = ("gate", "verb", "by", "note", "subject", "outcome", "reason", "via", "channel")
+    fields = {name: getattr(row, name) for name in names}
+    return Decision(**fields, authenticated=bool(row.authenticated), at=from_us(row.at))

@@ -1,0 +1,78 @@
+"""What an id, or its beginning, stands for: a handoff, a turn or an artifact; and facts that belong to one id."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Column, Connection, func, select
+
+from ledger.tables import artifact, handoff, seen, turn
+
+Kind = Literal["handoff", "turn", "artifact"]
+
+ALIKE = 10
+"""Ids of one kind that are found by their beginning at most."""
+
+_IDS: tuple[tuple[Kind, Column[Any]], ...] = (
+    ("handoff", handoff.c.id),
+    ("turn", turn.c.id),
+    ("artifact", artifact.c.sha256),
+)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The model turns of one step: how many, and what they cost in micro-dollars."""
+
+    count: int
+    usd_micros: int
+
+
+def ids_like(connection: Connection, beginning: str) -> list[tuple[Kind, str]]:
+    """(kind, id) of handoffs, turns and artifacts whose id begins like this; at most ten of each."""
+    found: list[tuple[Kind, str]] = []
+    for kind, column in _IDS:
+        query = select(column).where(column.startswith(beginning, autoescape=True)).limit(ALIKE)
+        found += [(kind, str(one)) for one in connection.execute(query).scalars()]
+    return found
+
+
+def kind_of(connection: Connection, identity: str) -> Kind | None:
+    """What has exactly this id; None where nothing has it."""
+    for kind, column in _IDS:
+        if connection.execute(select(column).where(column == identity)).first() is not None:
+            return kind
+    return None
+
+
+def trace_of(connection: Connection, kind: Kind, identity: str) -> str:
+    """The run family that a thing belongs to; of an artifact, the one that saw it last. "" where none does."""
+    queries = {
+        "handoff": select(handoff.c.trace).where(handoff.c.id == identity),
+        "turn": select(turn.c.trace).where(turn.c.id == identity),
+        "artifact": select(seen.c.trace).where(seen.c.artifact == identity).order_by(seen.c.at.desc()),
+    }
+    return str(connection.execute(queries[kind]).scalar() or "")
+
+
+def body_digests(connection: Connection, trace: str) -> dict[str, str]:
+    """The digest of the body of each handoff of a run family, by the handoff's id."""
+    query = select(handoff.c.id, handoff.c.digest).where(handoff.c.trace == trace)
+    return {row.id: row.digest for row in connection.execute(query)}
+
+
+def small_artifact(connection: Connection, digest: str) -> bytes | None:
+    """The bytes of an artifact that is small enough to be kept in its row; None for others."""
+    body = connection.execute(select(artifact.c.body).where(artifact.c.sha256 == digest)).scalar()
+    return None if body is None else bytes(body)
+
+
+def size_of(connection: Connection, digest: str) -> int | None:
+    """The bytes that an artifact has; None where there is none."""
+    return connection.execute(select(artifact.c.size).where(artifact.c.sha256 == digest)).scalar()
+
+
+def turns_at(connection: Connection, trace: str, path: str) -> Turns:
+    """The model turns of one step of a run family."""
+    query = select(func.count().label("count"), func.coalesce(func.sum(turn.c.usd_micros), 0).label("cost"))
+    row = connection.execute(query.where(turn.c.trace == trace, turn.c.path == path)).one()
+    return Turns(int(row[0]), int(row.cost))

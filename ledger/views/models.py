@@ -1,0 +1,65 @@
+"""How models are: the breakers that are not simply closed, and what of each model's limits this minute has used."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+
+from ledger import breakers
+from ledger.db import from_us, to_us
+from ledger.money import rates
+
+
+@dataclass(frozen=True)
+class BreakerView:
+    """A breaker with failures since the last success. `state` is as in the ledger; `until` is when its open time ends."""
+
+    name: str
+    state: Literal["closed", "open", "half_open"]
+    opened_at: datetime
+    until: datetime
+    probe_until: datetime
+    failures: int
+    why: str
+
+    @property
+    def is_closed(self) -> bool:
+        """True while calls are made: it is failing, and has not opened."""
+        return self.state == "closed"
+
+    @property
+    def shown(self) -> str:
+        """Its state in a person's words; what is closed and noteworthy fails."""
+        return "failing" if self.is_closed else self.state.replace("_", " ")
+
+    @property
+    def changes_at(self) -> datetime | None:
+        """When somebody may probe it next, or the probe that is under way runs out; None while it is closed."""
+        if self.is_closed:
+            return None
+        return self.until if self.state == "open" else self.probe_until
+
+
+@dataclass(frozen=True)
+class Minute:
+    """What was asked of one model in this minute."""
+
+    requests: int
+    tokens: int
+
+
+def noteworthy(connection: Connection) -> list[BreakerView]:
+    """Every breaker that is not simply closed, by name."""
+    return [_breaker(row) for row in sorted(breakers.noteworthy(connection), key=lambda row: str(row.name))]
+
+
+def this_minute(connection: Connection, now: datetime) -> dict[str, Minute]:
+    """What this minute has used, by model; models without a limit are not counted."""
+    used = rates.in_use(connection, to_us(now))
+    return {name: Minute(int(row.requests), int(row.tokens)) for name, row in used.items()}
+
+
+def _breaker(row: Row[Any]) -> BreakerView:
+    instants = (from_us(row.opened_at), from_us(row.until), from_us(row.probe_until))
+    return BreakerView(row.name, row.state, *instants, failures=int(row.failures), why=row.reason)

@@ -1,0 +1,124 @@
+"""What may still be spent: each ceiling with the runs that wait at it, and calls that were charged because they were lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, or_, select
+
+from contracts.errors import NotFound
+from contracts.money import Ceilings, micros
+from ledger.db import from_us
+from ledger.money import ceilings
+from ledger.tables import reservation, scope
+from ledger.views.runs import SHORTEST, find_run
+
+LOST_CALLS = 100
+"""Lost calls that are listed, the newest."""
+
+_LOST = (reservation.c.state == "lost", reservation.c.settled > 0)
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """One ceiling. Micro-dollars. `name` is for people, and `scope` its id; `waiting` counts the runs that wait at it."""
+
+    name: str
+    scope: str
+    ceiling: int
+    spent: int
+    held: int
+    waiting: int
+
+    @property
+    def left(self) -> int:
+        """What may still be spent; never below 0, although more than a ceiling can be spent by a call that was underrated."""
+        return max(self.ceiling - self.spent - self.held, 0)
+
+    @property
+    def trace(self) -> str:
+        """Of the run whose ceiling it is."""
+        return self.scope.removeprefix("run:").split("/")[0]
+
+
+@dataclass(frozen=True)
+class LostCall:
+    """One attempt at a call that was lost with its worker and is charged in full. `charged` is in micro-dollars."""
+
+    id: str
+    key: str
+    trace: str
+    path: str
+    project: str
+    agent: str
+    model: str
+    charged: int
+    at: datetime
+
+
+def ceilings_of_today(connection: Connection, configured: Ceilings, now: datetime) -> list[Ceiling]:
+    """This month, this day of each agent, those of projects, and every run that waits at its own."""
+    day, month = f"{now:%Y-%m-%d}", f"{now:%Y-%m}"
+    waiting = ceilings.waiting(connection)
+    names = {f"run:{row.trace}": f"run {row.workflow_id}" for row in waiting}
+    wanted = or_(
+        scope.c.id.in_([f"month:{month}", *names]),
+        scope.c.id.like(f"project:%:month:{month}"),
+        and_(or_(scope.c.id.like("agent:%"), scope.c.id.like("project:%:agent:%")), scope.c.id.like(f"%:{day}")),
+    )
+    rows = connection.execute(select(scope).where(wanted).order_by(scope.c.id)).all()
+    found = _ceilings(rows, waiting, names)
+    if configured.month_usd is not None and not any(one.scope == f"month:{month}" for one in found):
+        found.append(Ceiling(f"month:{month}", f"month:{month}", micros(configured.month_usd), 0, 0, 0))
+    return sorted(found, key=lambda one: (not one.scope.startswith("month"), one.name))
+
+
+def ceilings_of_run(connection: Connection, name: str) -> list[Ceiling]:
+    """One run's ceiling, then the parts of its children. Raises `NotFound`."""
+    found = find_run(connection, name)
+    whole = f"run:{found.trace}"
+    own = (scope.c.id == whole) | scope.c.id.startswith(f"{whole}/", autoescape=True)
+    rows = connection.execute(select(scope).where(own).order_by(scope.c.id)).all()
+    names = {row.id: row.id.removeprefix(whole).lstrip("/") or f"run {found.workflow_id}" for row in rows}
+    return _ceilings(rows, [one for one in ceilings.waiting(connection) if one.trace == found.trace], names)
+
+
+def waiting_runs(connection: Connection, scope_id: str) -> dict[str, str]:
+    """The runs that wait at this ceiling: workflow id to trace, those that wait longest first."""
+    return {row.workflow_id: row.trace for row in ceilings.waiting(connection, scope_id)}
+
+
+def lost_calls(connection: Connection, trace: str | None = None) -> list[LostCall]:
+    """Calls that were lost with their worker and are charged in full, of all runs or of one; the newest hundred."""
+    query = select(reservation).where(*_LOST)
+    query = query if trace is None else query.where(reservation.c.trace == trace)
+    return [_lost_call(row) for row in connection.execute(query.order_by(reservation.c.at.desc()).limit(LOST_CALLS))]
+
+
+def lost_attempts(connection: Connection, key: str) -> list[LostCall]:
+    """The lost attempts of the one call whose key begins so, oldest first, which is the order of a bill. Raises `NotFound`."""
+    query = select(reservation).where(*_LOST, reservation.c.call_key.startswith(key, autoescape=True))
+    rows = connection.execute(query.order_by(reservation.c.at)).all() if len(key) >= SHORTEST else []
+    if not rows:
+        raise NotFound(
+            f"no call that begins with {key!r} is charged as lost; a call that was answered is settled by its answer"
+        )
+    calls = len({row.call_key for row in rows})
+    if calls > 1:
+        raise NotFound(f"{calls} lost calls begin with {key!r}: type more of the key; `baton budget show --json` has it whole")
+    return [_lost_call(row) for row in rows]
+
+
+def _ceilings(rows: Sequence[Row[Any]], waiting: Sequence[Row[Any]], names: dict[str, str]) -> list[Ceiling]:
+    counts = [row.scope for row in waiting]
+    return [
+        Ceiling(names.get(row.id, row.id), row.id, int(row.ceiling), int(row.spent), int(row.held), counts.count(row.id))
+        for row in rows
+    ]
+
+
+def _lost_call(row: Row[Any]) -> LostCall:
+    names = ("id", "trace", "path", "project", "agent", "model")
+    fields = {name: getattr(row, name) for name in names}
+    return LostCall(**fields, key=row.call_key, charged=int(row.settled), at=from_us(row.at))

@@ -1,0 +1,225 @@
+"""Where something came from: from a pushed change through its gate, its agents' handoffs and turns to the files they read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+
+from contracts.delivery.change import ChangeSubject
+from contracts.errors import Ambiguous, NotFound
+from contracts.handoff import Handoff
+from contracts.money import usd
+from contracts.text import one_line
+from ledger import actions, artifacts, gates, handoffs, turns
+from ledger.views import identities
+from ledger.views.gates import as_contract, gates_named, gates_of, winner
+from ledger.views.runs import SHORTEST, find_run, names_of
+
+Kind = Literal["run", "action", "gate", "handoff", "turn", "tool", "artifact", "unknown"]
+LIMIT = 500
+"""Nodes of one answer."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One thing: `id` is its digest in the ledger, or trace/name for what has none."""
+
+    kind: Kind
+    id: str
+
+
+class Origins:
+    """Reads what things of one run family came from. All reads go through one connection: one moment of the ledger."""
+
+    def __init__(self, connection: Connection, trace: str) -> None:
+        self._connection = connection
+        self.trace = trace
+        self._edges: dict[str, list[str]] = {}
+        self._seen = artifacts.seen_in(connection, trace)
+        self._names = {digest: (path, name) for path, name, digest in reversed(self._seen)}
+        self._handoffs = handoffs.of_trace(connection, trace)
+        self._bodies = identities.body_digests(connection, trace)
+
+    def parents(self, node: Node) -> list[Node]:
+        """What a thing came from, the most telling first."""
+        by_kind: dict[Kind, Callable[[str], list[Node]]] = {
+            "run": self._of_run,
+            "action": self._of_action,
+            "gate": self._of_gate,
+            "handoff": self._of_handoff,
+            "turn": self._of_turn,
+            "artifact": self._of_artifact,
+        }
+        found = by_kind.get(node.kind, self._of_edges)(node.id)
+        return [one for one in dict.fromkeys(found) if one != node]
+
+    def _of_run(self, trace: str) -> list[Node]:
+        done = [Node("action", row.key) for row in actions.of_trace(self._connection, trace)]
+        waiting = [Node("gate", f"{trace}/{one.view.gate}") for one in gates_of(self._connection, trace)]
+        return done or waiting[-1:] or [Node("handoff", row.id) for row in self._handoffs[-1:]]
+
+    def _of_action(self, key: str) -> list[Node]:
+        row = actions.get(self._connection, key)
+        return [Node("gate", f"{row.trace}/{row.gate}")]
+
+    def _of_gate(self, name: str) -> list[Node]:
+        view, _ = gates.find(self._connection, *_split(name))
+        return [Node("artifact", view.subject)]
+
+    def _of_handoff(self, identity: str) -> list[Node]:
+        """The handoffs and the task it was made from, then what its agent read on the way."""
+        direct = self._of_edges(identity)
+        last = [node.id for node in direct if node.kind == "turn"]
+        chain = turns.chain(self._connection, last[0]) if last else []
+        read: list[Node] = []
+        for results in turns.results(self._connection, [row.id for row in chain]).values():
+            for row in results:
+                read += [node for node in self._of_edges(_tool_id(row)) if node.kind == "artifact"]
+        return [*(node for node in direct if node.kind != "turn"), *read]
+
+    def _of_turn(self, identity: str) -> list[Node]:
+        row = turns.get(self._connection, identity)
+        results = turns.results(self._connection, [row.parent])[row.parent] if row.parent else []
+        return [*self._of_edges(identity), *(Node("tool", _tool_id(one)) for one in results)]
+
+    def _of_artifact(self, digest: str) -> list[Node]:
+        """What an artifact of ours was made from: by its content for subjects, by the step that made it for patches."""
+        same = [Node("handoff", row.id) for row in self._handoffs if self._bodies[row.id] == digest]
+        if same:
+            return same
+        path, name = self._names.get(digest, ("", ""))
+        if name.startswith("subject of "):
+            return self._of_subject(digest)
+        if name in {"the change", "integrated patch"}:
+            patches = [(at, one) for at, other, one in self._seen if other.startswith("patch of ")]
+            return [Node("artifact", one) for at, one in patches if at or name == "the change"]
+        if name.startswith("patch of "):
+            steps = f"{path}/" if path else "test/"
+            return [Node("handoff", row.id) for row in self._handoffs if row.path.startswith(steps)]
+        if name == "test report":
+            return [Node("artifact", one) for _, other, one in self._seen if other.startswith("checks: ")]
+        return []
+
+    def _of_subject(self, digest: str) -> list[Node]:
+        body = identities.small_artifact(self._connection, digest)
+        change = None if body is None else as_contract(ChangeSubject, body)
+        return [] if change is None else [Node("artifact", change.patch.digest), Node("artifact", change.report)]
+
+    def _of_edges(self, identity: str) -> list[Node]:
+        if identity not in self._edges:
+            self._edges[identity] = []
+            for child, _, parent in handoffs.upstream(self._connection, identity, LIMIT):
+                known = self._edges.setdefault(child, [])
+                if parent not in known:
+                    known.append(parent)
+        return [self.node(parent) for parent in self._edges[identity]]
+
+    def node(self, identity: str) -> Node:
+        """The thing with this whole id."""
+        if "/" in identity:
+            return Node("tool", identity)
+        return Node(identities.kind_of(self._connection, identity) or "unknown", identity)
+
+    # How things read
+
+    def label(self, node: Node) -> str:
+        """One line about a thing."""
+        by_kind: dict[Kind, Callable[[str], str]] = {
+            "run": self._run_label,
+            "action": self._action_label,
+            "gate": self._gate_label,
+            "handoff": self._handoff_label,
+            "turn": self._turn_label,
+            "tool": self._tool_label,
+            "artifact": self._artifact_label,
+        }
+        told = by_kind.get(node.kind)
+        return one_line(told(node.id) if told else f"{node.id}: not in this ledger", 400)
+
+    def _run_label(self, trace: str) -> str:
+        run = find_run(self._connection, trace)
+        return f"run {run.workflow_id}: {run.state}; {run.owner} asked: {run.asked.get('instruction', '')}"
+
+    def _action_label(self, key: str) -> str:
+        row = actions.get(self._connection, key)
+        return f"action {row.type}: {row.state}; {row.summary}"
+
+    def _gate_label(self, name: str) -> str:
+        view, state = gates.find(self._connection, *_split(name))
+        won = winner(self._connection, *_split(name))
+        if won is None:
+            return f"gate {view.gate}: {state}; {view.title}"
+        identity = "" if won.authenticated else ", not authenticated"
+        return f"gate {view.gate}: {won.verb} by {won.by} ({won.channel or won.via}{identity}) {won.note}".rstrip()
+
+    def _handoff_label(self, identity: str) -> str:
+        made: Handoff[Any] = handoffs.get(self._connection, identity)
+        steps = identities.turns_at(self._connection, made.trace, made.path)
+        producer = made.producer
+        who = f"{producer.agent}@{producer.version}" if producer.version else producer.agent
+        claims = f", {len(made.claims)} claims ({len(made.unsupported)} unsupported)" if made.claims else ""
+        model = f" with {producer.model}" if producer.model else ""
+        work = f"{steps.count} turns, {usd(steps.usd_micros)}"
+        return f"handoff {made.path}: {made.contract_name} {made.outcome} by {who}{model}, {work}{claims}"
+
+    def _turn_label(self, identity: str) -> str:
+        row = turns.get(self._connection, identity)
+        model = f"{row.provider}:{row.model_answered or row.model_asked}"
+        problem = f"; unusable: {row.problem}" if row.problem else ""
+        tokens = f"{row.tokens_in}+{row.tokens_out} tokens"
+        return f"turn of {row.agent} at {row.path} with {model}, {tokens}, {usd(row.usd_micros)}{problem}"
+
+    def _tool_label(self, identity: str) -> str:
+        turn_id, _, index = identity.rpartition("/")
+        row = turns.find_result(self._connection, turn_id, int(index)) if index.isdigit() else None
+        return f"tool call {identity[:12]}…" if row is None else f"tool {row.name}{' (failed)' if row.failed else ''}"
+
+    def _artifact_label(self, digest: str) -> str:
+        path, name = self._names.get(digest, ("", "an artifact of another run"))
+        size = identities.size_of(self._connection, digest)
+        return f"{name}" + (f" at {path}" if path else "") + f", {size} bytes"
+
+
+def _tool_id(row: Row[Any]) -> str:
+    return f"{row.turn}/{row.position}"
+
+
+def _split(name: str) -> tuple[str, str]:
+    trace, _, gate = name.partition("/")
+    return trace, gate
+
+
+def find_start(connection: Connection, name: str) -> tuple[Origins, Node]:
+    """What a person means by an id: a run, RUN/GATE, a gate's name, or (the beginning of) a digest.
+
+    Raises `NotFound`, or `Ambiguous` where several gates or digests are meant.
+    """
+    run, slash, gate = name.partition("/")
+    try:
+        found = find_run(connection, run)
+    except NotFound as error:
+        if slash:
+            raise
+        return _by_digest(connection, name, error)
+    if slash:
+        view, _ = gates.find(connection, found.trace, gate)
+        return Origins(connection, found.trace), Node("gate", f"{found.trace}/{view.gate}")
+    return Origins(connection, found.trace), Node("run", found.trace)
+
+
+def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Origins, Node]:
+    named = gates_named(connection, name)
+    if len(named) == 1:
+        return Origins(connection, named[0][0]), Node("gate", "/".join(named[0]))
+    if named:
+        names = names_of(connection, [trace for trace, _ in named]).values()
+        raise Ambiguous(f"several runs have a gate {name}: write one of {', '.join(f'{run}/{name}' for run in names)}")
+    found = identities.ids_like(connection, name) if len(name) >= SHORTEST else []
+    if len(found) > 1:
+        listed = ", ".join(f"{identity[:16]} ({kind})" for kind, identity in found[:8])
+        raise Ambiguous(f"{name!r} is the beginning of several ids: {listed}. Type more of it")
+    if not found:
+        raise NotFound(f"no run, gate, handoff, turn or artifact begins with {one_line(name, 80)!r}. {error}")
+    kind, identity = found[0]
+    return Origins(connection, identities.trace_of(connection, kind, identity)), Node(kind, identity)

@@ -1,0 +1,162 @@
+"""Runs as people name and list them: found by the beginning of a name, with their money and what waits."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from contracts.errors import NotFound
+from contracts.runs import FINAL, RunState
+from ledger import runs
+from ledger.db import from_us
+from ledger.tables import gate, run, scope
+
+SHORTEST = 4
+"""Characters that the beginning of an id must have."""
+
+NEAR, LOOKED_THROUGH = 3, 500
+"""Names that are offered for one that is not there; and among how many of the newest runs they are looked for."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run's row. `ended_at` is None until it has ended. `input` and `result` are JSON, decoded by those who look at them:
+    who pauses or cancels a run must not fail because of either.
+    """
+
+    trace: str
+    workflow_id: str
+    pipeline: str
+    project: str
+    owner: str
+    state: RunState
+    stage: str
+    waiting_for: str
+    next: str
+    input: str
+    result: str
+    started_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """The input that it was started with."""
+        found: dict[str, Any] = json.loads(self.input)
+        return found
+
+    @cached_property
+    def report(self) -> dict[str, Any] | None:
+        """Its report; None until it has ended, or where it left none."""
+        return json.loads(self.result) if self.result else None
+
+    @property
+    def has_ended(self) -> bool:
+        """True if its state is a final one."""
+        return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class Money:
+    """What a run has spent, holds for calls under way, and may spend, in micro-dollars."""
+
+    spent: int
+    held: int
+    ceiling: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run in a list: with its money and how many of its gates are open."""
+
+    run: RunView
+    money: Money
+    open_gates: int
+
+
+def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunView:
+    """The run with this id, or the only one whose id or trace begins like that. Raises `NotFound` with what comes near.
+
+    `whole` takes no beginnings: for what cannot be taken back.
+    """
+    try:
+        return _view(runs.find(connection, name))
+    except NotFound:
+        pass
+    found = _runs_like(connection, name) if len(name) >= SHORTEST else []
+    if len(found) == 1 and not whole:
+        return _view(runs.find(connection, found[0][0]))
+    if len(found) > 1:
+        names = ", ".join(sorted(label for _, label in found))
+        raise NotFound(f"{name!r} is the beginning of several runs: {names}. Type more of it")
+    newest = select(run.c.workflow_id).order_by(run.c.started_at.desc()).limit(LOOKED_THROUGH)
+    near = get_close_matches(name, list(connection.execute(newest).scalars()), n=NEAR, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise NotFound(f"there is no run {name!r} in the ledger{hint}. `baton runs` lists what there is")
+
+
+def _runs_like(connection: Connection, name: str) -> list[tuple[str, str]]:
+    """(trace, workflow id) of runs that begin like this; at most ten."""
+    query = select(run.c.trace, run.c.workflow_id).where(
+        run.c.workflow_id.startswith(name, autoescape=True) | run.c.trace.startswith(name, autoescape=True)
+    )
+    return [(row.trace, row.workflow_id) for row in connection.execute(query.limit(10))]
+
+
+def recent(connection: Connection, limit: int = 50, project: str | None = None) -> list[Listed]:
+    """The newest runs with their money and their number of open gates, newest first."""
+    open_gates = (
+        select(func.count()).select_from(gate).where(gate.c.trace == run.c.trace, gate.c.state == "open").scalar_subquery()
+    )
+    query = (
+        select(run, scope.c.spent, scope.c.held, scope.c.ceiling, open_gates.label("open_gates"))
+        .outerjoin(scope, scope.c.id == "run:" + run.c.trace)
+        .order_by(run.c.started_at.desc())
+        .limit(limit)
+    )
+    if project is not None:
+        query = query.where(run.c.project == project)
+    return [Listed(_view(row), _money(row), int(row.open_gates)) for row in connection.execute(query)]
+
+
+def money_of(connection: Connection, trace: str) -> Money:
+    """A run's money; all zero before its first reservation and without a ceiling row."""
+    row = connection.execute(select(scope).where(scope.c.id == f"run:{trace}")).first()
+    return Money(0, 0, 0) if row is None else _money(row)
+
+
+def names_of(connection: Connection, traces: Sequence[str]) -> dict[str, str]:
+    """The workflow id of each of these run families."""
+    query = select(run.c.trace, run.c.workflow_id).where(run.c.trace.in_(traces))
+    return {row.trace: row.workflow_id for row in connection.execute(query)}
+
+
+def is_there(connection: Connection, trace: str) -> bool:
+    """True if a run was let in under this trace."""
+    return connection.execute(select(run.c.trace).where(run.c.trace == trace)).first() is not None
+
+
+def ended_among(connection: Connection, traces: Iterable[str]) -> set[str]:
+    """Those of these run families that have ended."""
+    query = select(run.c.trace).where(run.c.trace.in_(list(traces)), run.c.state.in_(sorted(FINAL)))
+    return set(connection.execute(query).scalars())
+
+
+def _view(row: Row[Any]) -> RunView:
+    names = ("trace", "workflow_id", "pipeline", "project", "owner", "state", "stage", "waiting_for", "next", "input", "result")
+    return RunView(
+        **{name: getattr(row, name) for name in names},
+        started_at=from_us(row.started_at),
+        updated_at=from_us(row.updated_at),
+        ended_at=None if row.ended_at is None else from_us(row.ended_at),
+    )
+
+
+def _money(row: Row[Any]) -> Money:
+    """Of a row with the columns of the run's scope, which are NULL in a list where it has none yet."""
+    return Money(int(row.spent or 0), int(row.held or 0), int(row.ceiling or 0))
