@@ -12,7 +12,7 @@ from commands.errors import Code, explain
 
 COMMANDS = (
     "commands.machine",
-    "commands.start.deliver",
+    "commands.start.commands",
     "commands.look.runs",
     "commands.look.gates",
     "commands.decide.verbs",

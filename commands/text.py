@@ -1,6 +1,7 @@
 """How feed lines, gates and reports read on a terminal, in a pipe and as JSON. Text from agents is escaped here."""
 
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import Code, is_budget
@@ -77,32 +78,22 @@ def _needs(view: "GateView", verb: str) -> str:
     return ""
 
 
-def tell_report(out: Out, report: dict[str, Any]) -> None:
-    """How a delivery ended, for people."""
-    stamp = "  [scripted model: no real model took part]" if report.get("scripted") else ""
-    out.line(f"{report['run']}: {report['state']}{stamp}", "bold green" if report["state"] == "done" else "bold red")
-    tests = report.get("tests") or {}
-    rows = [
-        ("why", report.get("reason")),
-        ("summary", report.get("summary")),
-        ("tests", f"{tests['verdict']}: {tests['why']}" if tests else ""),
-        ("fixed", ", ".join(tests.get("fixed") or ())),
-        ("approved", ", ".join(report.get("approved_by") or ())),
-        ("pushed", f"{report['commit'][:12]} as {report['branch']} to {report['repository']}" if report.get("commit") else ""),
-        ("cost", f"{usd(report.get('usd_micros', 0))}, {report.get('tokens', 0)} tokens"),
-    ]
-    for name, text in rows:
+def tell_report(out: Out, report: Mapping[str, Any]) -> None:
+    """How a run ended, for people. Each pipeline's report says itself how it reads."""
+    from contracts.pipelines import BY_WORKFLOW
+    from contracts.reports import Report
+
+    spec = BY_WORKFLOW.get(report.get("pipeline", ""))
+    ended = (spec.report if spec else Report).model_validate(report)
+    stamp = "  [scripted model: no real model took part]" if ended.scripted else ""
+    out.line(f"{ended.run}: {ended.state}{stamp}", "bold green" if ended.state == "done" else "bold red")
+    reading = ended.reading()
+    for name, text in (("why", ended.reason), *reading.lines, ("cost", ended.cost)):
         if text:
             out.line(f"  {name:<9} {safe(text, 2000)}")
-    for change in report.get("files") or ():
-        out.line(f"  {change['status']:<9} {safe(change['path'])}  +{change['added']} -{change['removed']}")
-    if counts := report.get("counts"):
-        more = counts["files"] - len(report["files"])
-        out.line(f"  and {more} more of {counts['files']} files; all are named in artifact {counts['listing'][:12]}")
-    for receipt in report.get("receipts") or ():
-        out.line(
-            f"  {receipt['type']:<9} {safe(receipt['state'])}: {safe(receipt['summary'])} {safe(receipt['problem'])}".rstrip()
-        )
+    for table in reading.tables:
+        for name, text in table:
+            out.line(f"  {name:<9} {safe(text, 2000)}")
 
 
 def code_of(state: str, reason: str = "") -> Code:

@@ -41,17 +41,21 @@ class PipelineInput(Input):
     A pipeline's own input says what one of its runs is called (`label`) and what it was asked (`asks`).
     """
 
-    owner: Line | None = Field(default=None, max_length=200, description="the accountable person; None: policy's default owner")
+    owner: Line | None = Field(default=None, max_length=200, description="the accountable person; None: the policy's owner")
     project: Annotated[str, Typed("-p")] = Field(
         default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="project that the run belongs to"
     )
     request_key: Line | None = Field(
-        default=None, max_length=200, description="unique per project; None: every start is a new request"
+        default=None,
+        max_length=200,
+        description="starts once: the same key gives back the first run; None: every start is a new request",
     )
     ceiling_usd: Decimal | None = Field(
-        default=None, gt=0, le=1_000_000, description="most this run may cost; None: policy's default"
+        default=None, gt=0, le=1_000_000, description="most this run may cost, in US dollars; None: the setting's default"
     )
-    risk: Risk = Field(default="low", description="what is at stake; a class of routes.toml may demand better models for it")
+    risk: Risk = Field(
+        default="low", description="what is at stake: low, medium or high; routes.toml may demand better models for it"
+    )
     carried: Continued = Field(default=None, exclude_if=_is_none)
 
     def label(self) -> str:
@@ -59,8 +63,12 @@ class PipelineInput(Input):
         return self.project.lower()
 
     def asks(self) -> str:
-        """What was asked for, as people see it in lists; its first line is the run's summary in Temporal."""
+        """What was asked for, in plain words: the run's summary in Temporal, cut where it is long."""
         return ""
+
+    def about(self) -> tuple[str, ...]:
+        """What it is about, a line each, such as the repository: shown below what was asked."""
+        return ()
 
 
 class RunContext(Contract, name="run_context/1"):

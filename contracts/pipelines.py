@@ -1,14 +1,18 @@
-"""Every pipeline, by hand. Commands, the worker's guard, the golden schemas, replay and the docs go by this list."""
+"""Every pipeline, by hand. Commands, the worker's guard, the golden schemas, replay and the docs go by this list.
 
+What a pipeline's contracts are stands with them, in the module that `contracts_in` names, and is loaded when somebody asks:
+`baton --help` lists the commands without it.
+"""
+
+import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
-from contracts import delivery
-from contracts.base import Contract
-from contracts.delivery.run import DeliveryInput, DeliveryReport
-from contracts.inputs import PipelineInput
-from contracts.reports import Report
+if TYPE_CHECKING:
+    from contracts.base import Contract
+    from contracts.inputs import PipelineInput
+    from contracts.reports import Report
 
 
 @dataclass(frozen=True)
@@ -21,14 +25,33 @@ class PipelineSpec:
     """The command that starts it, and the first word of its runs' ids."""
     help: str
     """What it does, in one line."""
-    input: type[PipelineInput]
-    report: type[Report]
-    contracts: tuple[type[Contract], ...]
-    """All that its stages hand each other, input and report included."""
+    contracts_in: str
+    """The module that ends in `INPUT`, `REPORT`, `EXAMPLE` and `CONTRACTS`."""
     parts: tuple[str, ...] = ()
     """Workflow types of its children, which nobody starts by hand."""
-    example: Mapping[str, Any] = field(default_factory=dict)
-    """The smallest input that makes sense."""
+
+    @property
+    def input(self) -> "type[PipelineInput]":
+        """What it is started with."""
+        return cast("type[PipelineInput]", self._named("INPUT"))
+
+    @property
+    def report(self) -> "type[Report]":
+        """How it says that it ended."""
+        return cast("type[Report]", self._named("REPORT"))
+
+    @property
+    def contracts(self) -> "tuple[type[Contract], ...]":
+        """All that its stages hand each other, input and report included."""
+        return cast("tuple[type[Contract], ...]", self._named("CONTRACTS"))
+
+    @property
+    def example(self) -> Mapping[str, Any]:
+        """The smallest input that makes sense."""
+        return cast("Mapping[str, Any]", self._named("EXAMPLE"))
+
+    def _named(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.contracts_in), name)
 
 
 PIPELINES: tuple[PipelineSpec, ...] = (
@@ -36,11 +59,8 @@ PIPELINES: tuple[PipelineSpec, ...] = (
         workflow="Delivery",
         command="deliver",
         help="Deliver a change: plan, write, test, push. A person approves the plan and the change.",
-        input=DeliveryInput,
-        report=DeliveryReport,
-        contracts=delivery.CONTRACTS,
+        contracts_in="contracts.delivery",
         parts=("WriteItem",),
-        example={"repository": "/srv/git/shop", "instruction": "999 cents at 50 percent must be 500. Fix it."},
     ),
 )
 

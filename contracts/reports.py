@@ -40,6 +40,7 @@ class Reading:
 class Report(Contract):
     """How a run ended. Each pipeline's report adds its own fields, and says in `reading` how they read as text."""
 
+    pipeline: str = Field(default="", description="workflow type")
     run: str
     trace: str
     state: RunState

@@ -13,8 +13,8 @@ from commands.periods import Since, Until, period, told
 
 if TYPE_CHECKING:
     from contracts.money import Ceilings
-    from ledger.figures.charges import Spending, Sums
     from ledger.db import Connection
+    from ledger.figures.charges import Spending, Sums
     from ledger.figures.forecast import Month
 
 Group = Literal["run", "agent", "model", "pipeline", "project", "day"]

@@ -1,4 +1,4 @@
-"""Starting a delivery: what is typed becomes a checked input, a number, a workflow; then a look whether it was admitted."""
+"""Starting a run: what is typed becomes a checked input, a number, a workflow; then a look whether it was admitted."""
 
 import asyncio
 import re
@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any
 from commands.errors import Usage
 from commands.workers import has_worker
 from contracts.base import BODY_LIMIT, canonical
-from contracts.delivery.run import DeliveryInput
 from contracts.errors import BatonError, ContractViolation, Misconfigured
-from contracts.ids import repository_name
+from contracts.inputs import PipelineInput, Typed
+from contracts.pipelines import PipelineSpec
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
 
     from ledger.db import Ledger
-
-FLAGS = {"ceiling_usd": "--ceiling-usd", "request_key": "--request-key"}
-"""Fields whose flag is not simply `--` and the field's name."""
 
 ADMITTED_WITHIN = 5.0
 """Seconds that a start is watched. A worker that is there answers within a fraction of one."""
@@ -50,52 +47,70 @@ class Started:
     new: bool = True
 
 
-def checked(values: Mapping[str, Any]) -> DeliveryInput:
+def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
     """The input, or `Usage` that names each wrong field with its flag. A local path becomes absolute and must be there."""
     given = {name: value for name, value in values.items() if value is not None}
-    if "repository" in given:
-        given["repository"] = _repository(given["repository"])
-    if given.get("environment"):
-        given["environment"] = _environment(given["environment"])
+    for name, how in typed_fields(spec.input).items():
+        if how.path and given.get(name):
+            given[name] = _PATHS[how.path](flag_of(name), given[name])
     try:
-        asked = DeliveryInput.read_typed_by_people(given)
+        asked = spec.input.read_typed_by_people(given)
     except ContractViolation as error:
         raise Usage("; ".join(_with_flag(problem) for problem in error.problems)) from None
     size = len(canonical(asked.model_dump(mode="json")))
     if size > BODY_LIMIT:
         raise Usage(
-            f"the input has {size} bytes and may have {BODY_LIMIT}; shorten --instruction and put the rest into the repository"
+            f"the input has {size} bytes and may have {BODY_LIMIT}; shorten its longest text, and put the rest where "
+            "the agents can read it"
         )
     return asked
 
 
 def _with_flag(problem: str) -> str:
-    field = problem.split(":", 1)[0]
-    return f"{FLAGS.get(field, '--' + field.replace('_', '-'))}: {problem}"
+    return f"{flag_of(problem.split(':', 1)[0])}: {problem}"
 
 
-def _repository(typed: str) -> str:
+def flag_of(field: str) -> str:
+    """The option that fills in a field."""
+    return "--" + field.replace("_", "-")
+
+
+def typed_fields(contract: type[PipelineInput]) -> dict[str, Typed]:
+    """How the fields are typed on the command line, for those that say so."""
+    fields = contract.model_fields.items()
+    return {name: mark for name, field in fields for mark in field.metadata if isinstance(mark, Typed)}
+
+
+def _repository(flag: str, typed: str) -> str:
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
         return typed
     path = Path(typed).expanduser().absolute()
     if not path.exists():
-        raise Usage(f"--repository: there is no folder {path}. Give the path of a git repository on this machine, or its URL")
+        raise Usage(f"{flag}: there is no folder {path}. Give the path of a git repository on this machine, or its URL")
     if not ((path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())):
-        raise Usage(
-            f"--repository: {path} is not a git repository. Give its top folder, or make it one with `git init` and a commit"
-        )
+        raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or make it one with `git init` and a commit")
     return str(path)
 
 
-def _environment(typed: str) -> str:
+def _folder(flag: str, typed: str) -> str:
     path = Path(typed).expanduser().absolute()
     if not path.is_dir():
-        raise Usage(f"--environment: there is no folder {path}. Give the folder of a prepared interpreter, such as .venv")
+        raise Usage(f"{flag}: there is no folder {path}. Give the path of a folder on this machine")
     return str(path)
 
 
-async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_queue: str) -> Started:
-    """Start the delivery under the next free number, or give back the run that has its request key already."""
+def _file(flag: str, typed: str) -> str:
+    path = Path(typed).expanduser().absolute()
+    if not path.is_file():
+        raise Usage(f"{flag}: there is no file {path}. Give the path of a file on this machine")
+    return str(path)
+
+
+_PATHS = {"repository": _repository, "folder": _folder, "file": _file}
+
+
+async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: PipelineInput, task_queue: str) -> Started:
+    """Start the run under the next free number, or give back the run that has its request key already."""
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
     from ledger import runs
@@ -104,11 +119,11 @@ async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_q
         first = ledger.read_now(runs.by_request, asked.project, asked.request_key)
         if first is not None:
             return Started(first.workflow_id, first.trace, new=False)
-    name = f"deliver-{repository_name(asked.repository)}"
+    name = f"{spec.command}-{asked.label()}"
     for _ in range(NUMBERS_TRIED):
-        run = f"{name}-{ledger.tx_now(runs.next_number, 'deliver'):04d}"
+        run = f"{name}-{ledger.tx_now(runs.next_number, spec.command):04d}"
         try:
-            handle = await _start(client, asked, run, task_queue)
+            handle = await _start(client, spec, asked, run, task_queue)
         except WorkflowAlreadyStartedError:
             continue  # the server is older than this ledger: that number is taken
         return Started(run, handle.first_execution_run_id or handle.result_run_id or "")
@@ -117,20 +132,22 @@ async def start(client: "Client", ledger: "Ledger", asked: DeliveryInput, task_q
     )
 
 
-async def _start(client: "Client", asked: DeliveryInput, run: str, task_queue: str) -> "WorkflowHandle[Any, Any]":
+async def _start(
+    client: "Client", spec: PipelineSpec, asked: PipelineInput, run: str, task_queue: str
+) -> "WorkflowHandle[Any, Any]":
     from temporalio.common import WorkflowIDReusePolicy
 
     from workflows.kit.attributes import start_attributes
 
     return await client.start_workflow(
-        "Delivery",
+        spec.workflow,
         asked,
         id=run,
         task_queue=task_queue,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         search_attributes=start_attributes(asked.project, asked.owner) if asked.owner else None,
-        static_summary=_cut(f"deliver: {asked.instruction}", _SUMMARY_BYTES, one_line=True),
-        static_details=_cut(_details(asked), _DETAILS_BYTES),
+        static_summary=_cut(f"{spec.command}: {asked.asks()}", _SUMMARY_BYTES, one_line=True),
+        static_details=_cut("\n- ".join([f"{asked.asks()}\n", *asked.about()]), _DETAILS_BYTES),
     )
 
 
@@ -167,10 +184,6 @@ async def refusal_of(handle: "WorkflowHandle[Any, Any]") -> str | None:
         cause = error.cause
         return cause.message if isinstance(cause, ApplicationError) and cause.type in REFUSALS else None
     return None
-
-
-def _details(asked: DeliveryInput) -> str:
-    return f"{asked.instruction}\n\n- repository: {asked.repository}\n- base: {asked.base or 'its main branch'}"
 
 
 def _cut(text: str, limit: int, *, one_line: bool = False) -> str:

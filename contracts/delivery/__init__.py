@@ -8,6 +8,8 @@ from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.delivery.testing import Judge, Judged, TestNotes, TestReport, TestTask
 from contracts.delivery.writing import WriteItemInput, WriteSummary, WriteTask
 
+INPUT, REPORT = DeliveryInput, DeliveryReport
+EXAMPLE = {"repository": "/srv/git/shop", "instruction": "999 cents at 50 percent must be 500. Fix it."}
 CONTRACTS: tuple[type[Contract], ...] = (
     ChangeSubject,
     DeliveryInput,

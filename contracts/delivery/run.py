@@ -23,9 +23,13 @@ class DeliveryInput(PipelineInput, name="delivery_input/1"):
     instruction: Annotated[str, Typed("-i")] = Field(
         min_length=1, max_length=20_000, description="what should change, in plain words"
     )
-    base: Line | None = Field(default=None, max_length=200, description="branch, tag or commit; None: the default branch")
+    base: Line | None = Field(
+        default=None, max_length=200, description="branch, tag or commit to start from; None: the repository's main branch"
+    )
     check: Command | None = Field(
-        default=None, max_length=1000, description="command that must pass; None or blank: detected, or asked"
+        default=None,
+        max_length=1000,
+        description="command that must pass, such as pytest -q; None or blank: detected, or asked",
     )
     environment: Annotated[Line | None, Typed(path="folder")] = Field(
         default=None, max_length=1000, description="prepared interpreter folder for checks"
@@ -34,7 +38,7 @@ class DeliveryInput(PipelineInput, name="delivery_input/1"):
         default=None, max_length=200, description="branch to push; None: made from instruction and tree"
     )
     effort: Effort | None = Field(
-        default=None, description="auto: a router may skip what the task does not need; None: policy's default, which is full"
+        default=None, description="full, or auto: skip what the task does not need; None: the policy's, which is full"
     )
     rework: int = Field(default=2, ge=0, le=10, description="rounds after failed tests before a person is asked")
 
@@ -43,8 +47,12 @@ class DeliveryInput(PipelineInput, name="delivery_input/1"):
         return repository_name(self.repository)
 
     def asks(self) -> str:
-        """The instruction, and what it is about."""
-        return f"{self.instruction}\n\n- repository: {self.repository}\n- base: {self.base or 'its main branch'}"
+        """The instruction."""
+        return self.instruction
+
+    def about(self) -> tuple[str, ...]:
+        """The repository, and where the change starts."""
+        return (f"repository: {self.repository}", f"base: {self.base or 'its main branch'}")
 
 
 class DeliveryReport(Report, name="delivery_report/1"):

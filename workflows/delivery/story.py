@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from activities.repositories.frozen_change import FrozenChange
 from temporalio import workflow
 
 from activities.repositories.fetch import Fetch
+from activities.repositories.frozen_change import FrozenChange
 from contracts.actions import Receipt
 from contracts.agents import Effort
 from contracts.delivery.change import Freeze, Frozen

@@ -137,6 +137,7 @@ class Pipeline(ABC, Generic[I, R]):
     def _report(self, state: RunState, reason: str) -> R:
         kit = self.kit
         common = {
+            "pipeline": workflow.info().workflow_type,
             "run": workflow.info().workflow_id,
             "trace": kit.ref.trace,
             "state": state,

@@ -1,0 +1,194 @@
+"""The command of each pipeline: `baton deliver`, … Its options come from the pipeline's input contract."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.main
+from typer.core import TyperCommand
+
+from commands.context import START, Json, connect, open_ledger, settings, ui_link
+from commands.errors import Code, NoWorker
+from commands.output import Out, safe
+from contracts.pipelines import PIPELINES, PipelineSpec
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from commands.start.start import Started
+    from config import Settings
+    from contracts.inputs import PipelineInput
+    from ledger.db import Connection, Ledger
+    from ledger.figures.forecast import Expected
+
+OTHER_LEDGER = (
+    "a worker serves the queue and the run does not show in this ledger: it may be busy, or keep its record elsewhere "
+    "(compare `ledger_url` and `state` of the worker with yours)"
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add one command for each pipeline."""
+    for spec in PIPELINES:
+        app.command(spec.command, help=spec.help, cls=_lazy(spec), rich_help_panel=START)(_never_called)
+
+
+def _never_called() -> None:
+    """Stands where Typer wants a function: `_lazy` makes the real one when the command is wanted."""
+
+
+def _lazy(spec: PipelineSpec) -> type[TyperCommand]:
+    """A command whose options are read from the input contract when somebody wants them: that takes half a second."""
+
+    class Starting(TyperCommand):
+        @functools.cached_property
+        def real(self) -> Any:
+            alone = typer.Typer(add_completion=False)
+            alone.command(spec.command, help=spec.help)(starter_of(spec))
+            return typer.main.get_command(alone)
+
+        @property
+        def params(self) -> Any:
+            return self.real.params
+
+        @params.setter
+        def params(self, ignored: Any) -> None:
+            del ignored  # of the function that is never called
+
+        def invoke(self, ctx: Any) -> Any:
+            return self.real.invoke(ctx)
+
+    return Starting
+
+
+def starter_of(spec: PipelineSpec) -> Callable[..., None]:
+    """The function behind a pipeline's command. Its options are the fields of the input contract, with their descriptions."""
+
+    def begin(*, wait: bool, wait_for_gate: bool, as_json: bool, **typed: Any) -> None:
+        from commands.start.start import checked
+
+        asked, found, out = checked(spec, typed), settings(), Out(as_json=as_json)
+        with open_ledger(found, create=True) as ledger:
+            code = asyncio.run(_begin(out, found, ledger, spec, asked, wait=wait or wait_for_gate, stop_at_gate=wait_for_gate))
+        raise typer.Exit(int(code))
+
+    begin.__doc__ = spec.help
+    begin.__signature__ = inspect.Signature([*_fields(spec), *_COMMON])  # type: ignore[attr-defined]  # Typer reads it
+    begin.__annotations__ = {one.name: one.annotation for one in (*_fields(spec), *_COMMON)}
+    return begin
+
+
+def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
+    from commands.start.start import flag_of, typed_fields
+    from contracts.inputs import PipelineInput
+
+    marks, options = typed_fields(spec.input), []
+    fields = [(name, field) for name, field in spec.input.model_fields.items() if name != "carried"]
+    # First what has to be typed, then the pipeline's own, then what every pipeline has.
+    shared = set(PipelineInput.model_fields)
+    for name, field in sorted(fields, key=lambda one: (not one[1].is_required(), one[0] in shared)):
+        flags = [flag_of(name), *([marks[name].flag] if name in marks and marks[name].flag else [])]
+        about = (field.description or "").replace("None: ", "default: ").replace("None or blank: ", "default: ")
+        option = typer.Option(*flags, help=f"{about[:1].upper()}{about[1:]}.")
+        kind = int if field.annotation is int else str
+        wanted: Any = kind if field.is_required() else kind | None
+        default = inspect.Parameter.empty if field.is_required() else None
+        options.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[wanted, option])
+        )
+    return options
+
+
+def _common(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+
+
+_COMMON = (
+    _common("wait", Annotated[bool, typer.Option("--wait", help="Show what happens until the run has ended.")]),
+    _common(
+        "wait_for_gate",
+        Annotated[bool, typer.Option("--wait-for-gate", help="Wait; exit with 4 when a person is needed.")],
+    ),
+    _common("as_json", Json),
+)
+
+
+async def _begin(
+    out: Out, found: "Settings", ledger: "Ledger", spec: PipelineSpec, asked: "PipelineInput", *, wait: bool, stop_at_gate: bool
+) -> Code:
+    from commands.start import start
+
+    client = await connect(asked.owner or "")
+    started = await start.start(client, ledger, spec, asked, found.task_queue)
+    warning = ""
+    if started.new:
+        with out.waiting(f"{started.run}: waiting for a worker"):
+            started, warning = await _admitted(client, ledger, started, asked, found.task_queue, must=wait)
+    link = ui_link(found, client.namespace, started.run, started.run_id)
+    expected = ledger.read_now(_expected, started, spec, asked, found)
+    _say(out, started, asked, link, warning, expected.text, told=wait)
+    fields: dict[str, Any] = {"run": started.run, "trace": started.run_id, "new": started.new, "url": link}
+    fields |= {"expected": {"runs": expected.runs, "p50_micros": expected.p50, "p90_micros": expected.p90}}
+    code = Code.DONE
+    if wait:
+        from commands.look.watch import Follower
+
+        handle = client.get_workflow_handle(started.run)
+        follower = Follower(out, ledger, started.run, started.run_id, handle)
+        code, more = await follower.until_end(stop_at_gate=stop_at_gate)
+        fields |= more
+    out.document(**fields, warning=warning, next=_next(started))
+    return code
+
+
+async def _admitted(
+    client: "Client", ledger: "Ledger", started: "Started", asked: "PipelineInput", queue: str, *, must: bool
+) -> "tuple[Started, str]":
+    """The run that counts, with a warning where nothing is known yet. Raises `NotAdmitted`, or `NoWorker` if it `must`."""
+    from commands.start import start
+    from commands.workers import has_worker
+    from ledger import runs
+
+    if await start.look(client, ledger, started, queue):
+        return started, ""
+    first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None
+    if first is not None:  # somebody started the same request a moment earlier
+        return start.Started(first.workflow_id, first.trace, new=False), ""
+    if await has_worker(client, queue):
+        return started, OTHER_LEDGER
+    text = f"no worker serves task queue {queue!r}: {started.run} waits in Temporal and begins as soon as one does (`baton up`)"
+    if must:
+        raise NoWorker(text)
+    return started, text
+
+
+def _expected(
+    connection: "Connection", started: "Started", spec: PipelineSpec, asked: "PipelineInput", found: "Settings"
+) -> "Expected":
+    """What runs like this one cost. One that no worker has let in yet is taken to be played as these settings say."""
+    from ledger.figures.forecast import expected, expected_of
+
+    there = expected_of(connection, started.run_id)
+    return there or expected(connection, spec.workflow, asked.project, scripted=found.model.startswith("scripted:"))
+
+
+def _say(out: Out, started: "Started", asked: "PipelineInput", link: str, warning: str, cost: str, *, told: bool) -> None:
+    """The run's id on stdout, unless the report will stand there; all else on stderr."""
+    if not started.new:
+        key = f"request key {asked.request_key!r} was used before in project {asked.project!r}"
+        out.note(f"{key}; this is that run, nothing new was started")
+    (out.note if told or out.as_json else out.line)(started.run)
+    out.note(f"  asked   {safe(asked.asks(), 160)}")
+    out.note(f"  cost    expected: {cost}")
+    out.note(f"  web     {link}")
+    if warning:
+        out.note(f"  warning {warning}")
+    if not told:
+        out.note(f"  next    {_next(started)}   (`baton gates` shows what waits for a person)")
+
+
+def _next(started: "Started") -> str:
+    return f"baton feed {started.run} --follow"
