@@ -75,7 +75,7 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
     view = _view(kit, ask, policy)
     state = kit.inbox.open(view)
     before, waits = kit.state, waiting_state(view)
-    kit.move(waits, waiting_for=view.gate, next=f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}")
+    kit.move(waits, waiting_for=view.gate, next=_answered_by(view))
     try:
         request = OpenGate(
             run=kit.ref,
@@ -97,8 +97,13 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
             _abandoned(kit, state, str(error))
         raise
     kit.inbox.close(state, decided)
-    kit.move(before if before not in ("waiting", "parked") else "working", next="the run goes on")
-    _show_closed(kit, view, decided.verb, "working")
+    other = kit.waiting_view()
+    if other is None:
+        kit.move(before if before not in ("waiting", "parked") else "working", next="the run goes on")
+        _show_closed(kit, view, decided.verb, "working")
+    else:  # steps side by side may each have a gate
+        kit.move(waiting_state(other), waiting_for=other.gate, next=_answered_by(other))
+        _show_open(kit, other)
     kit.tell(f"{decided.verb} at {view.gate}" + (f" by {decided.by}" if decided.by else ""), decided.note)
     # The update handler answers its sender before the run moves on.
     await workflow.wait_condition(workflow.all_handlers_finished)
@@ -131,6 +136,11 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         on_expiry=f"without an answer it {then}" if ask.kind != "ceiling" else "without an answer the run stops, and keeps all",
         ceiling=ask.ceiling,
     )
+
+
+def _answered_by(view: GateView) -> str:
+    """What comes next, for the run's row."""
+    return f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
 
 
 def waiting_state(view: GateView) -> RunState:
@@ -197,8 +207,7 @@ async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None
     if seed == state.seed:
         return
     state.seed = seed
-    next_ = f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
-    kit.move(waiting_state(view), waiting_for=view.gate, next=next_)
+    kit.move(waiting_state(view), waiting_for=view.gate, next=_answered_by(view))
     await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate} again", **LEDGER)
 
 
