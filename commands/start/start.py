@@ -59,8 +59,9 @@ def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
         raise Usage("; ".join(_with_flag(problem) for problem in error.problems)) from None
     size = len(canonical(asked.model_dump(mode="json")))
     if size > BODY_LIMIT:
+        longest = max(given, key=lambda name: len(str(given[name])))
         raise Usage(
-            f"the input has {size} bytes and may have {BODY_LIMIT}; shorten its longest text, and put the rest where "
+            f"the input has {size} bytes and may have {BODY_LIMIT}; shorten {flag_of(longest)} and put the rest where "
             "the agents can read it"
         )
     return asked
