@@ -12,7 +12,7 @@ from tests.docs.pages import ROOT, Block, blocks
 
 PAGE = blocks(ROOT / "docs" / "extending.md")
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "results", "docs")
-PATIENCE = 100.0
+PATIENCE = 600.0
 
 
 @pytest.fixture(scope="module")
