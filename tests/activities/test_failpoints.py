@@ -18,7 +18,7 @@ from contracts.errors import Misconfigured
 POINTS = set(get_args(Point))
 PROGRAM = """
 import sys
-from activities import failpoints
+from activities.running import failpoints
 failpoints.arm(sys.argv[1])
 for number in range(1, 6):
     failpoints.reach("tool.before_effect")

@@ -101,8 +101,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from activities.git import Mirrors
-from activities.workspaces import Workspaces
-from contracts.workspace import WorkspaceRef
+from activities.repositories.workspaces import Workspaces
+from contracts.repositories import WorkspaceRef
 root, repository, base, where = Path(sys.argv[1]), *sys.argv[2:]
 workspaces = Workspaces(root / "workspaces", Mirrors(root / "mirrors"))
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
@@ -188,7 +188,7 @@ def test_names_cannot_lead_out(machine: Machine, ref: WorkspaceRef, name: str) -
 def test_one_holder_at_a_time(machine: Machine, ref: WorkspaceRef) -> None:
     """A second worker waits for the first, gets a clear error after its deadline, and goes on when the first is killed."""
     script = (
-        "import sys\nfrom activities.workspaces import *\n"
+        "import sys\nfrom activities.repositories.workspaces import *\n"
         "with Workspaces(Path(sys.argv[1]), None).lease(sys.argv[2]):\n    print('held', flush=True); sys.stdin.read()"
     )
     argv = [sys.executable, "-c", script, str(machine.root / "workspaces"), NAME]

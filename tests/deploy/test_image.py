@@ -101,7 +101,7 @@ def test_what_is_copied_is_enough(program: Path) -> None:
     loads = (
         "import sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/deploy/worker'];"
         "import config, worker, starter, healthy, commands.checkup_temporal;"
-        "from activities.agents import load_catalogue; from activities.policy import load_policy;"
+        "from activities.agents.catalogue import load_catalogue; from activities.gates.policy import load_policy;"
         "from activities.tools.registry import TOOLS;"
         "settings = config.load(); load_policy(settings.policy); load_catalogue(settings.agents, TOOLS);"
         "print(worker.__file__, settings.agents, settings.policy, healthy.__file__)"
