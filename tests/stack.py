@@ -24,12 +24,11 @@ from contracts.runs import FeedLine
 from ledger import artifacts, feed, gates
 from ledger.db import Ledger
 from ledger.migrate import upgrade
+from tests.children import PATIENCE
 from workflows.guard import DATA_CONVERTER
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 T = TypeVar("T")
-PATIENCE = 60.0
-"""Seconds after which a condition that did not come true fails the test."""
 
 
 @contextlib.asynccontextmanager
