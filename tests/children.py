@@ -47,7 +47,7 @@ async def started_here(*command: str | Path, **how: Any) -> AsyncIterator[Proces
     finally:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+        await process.wait()
 
 
 async def finished(*command: str | Path, **how: Any) -> tuple[int, str, str]:

@@ -3,8 +3,11 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -43,12 +46,26 @@ def _complaints() -> Iterator[list[str]]:
         sys.unraisablehook = before
 
 
+_begun: ContextVar["WeakSet[asyncio.Task[Any]] | None"] = ContextVar("begun", default=None)
+"""The tasks of the test that runs: those that it, or what it has begun, starts. Fixtures of a module have others."""
+
+
+def _task(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **more: Any) -> "asyncio.Task[Any]":
+    """A task as the loop makes it, noted for the test."""
+    task = asyncio.Task(coroutine, loop=loop, **more)
+    if (begun := _begun.get()) is not None:
+        begun.add(task)
+    return task
+
+
 @pytest.fixture(autouse=True)
 async def no_task_outlives_its_test() -> AsyncIterator[None]:
     """All tests share one event loop: what a test has begun on it, and did not wait for, is cancelled with the test."""
-    before = asyncio.all_tasks()
+    asyncio.get_running_loop().set_task_factory(_task)
+    token = _begun.set(begun := WeakSet())
     yield
-    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    _begun.reset(token)
+    left = [task for task in begun if not task.done() and task is not asyncio.current_task()]
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)

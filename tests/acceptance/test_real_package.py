@@ -39,7 +39,7 @@ def published() -> Path:
     ((version, digest),) = re.findall(r"^boltons==(\S+) --hash=sha256:(\S+)$", REQUIREMENTS.read_text(), re.MULTILINE)
     file = Path(sys.prefix) / "packages" / f"boltons-{version}.tar.gz"
     assert file.exists(), f"{file} is not there; `make .venv/.package` downloads it"
-    assert sha256(file.read_bytes()) == digest, f"{file} is not what {REQUIREMENTS} names; delete it, then `make .venv/.package`"
+    assert sha256(file.read_bytes()) == digest, f"{file} is not what {REQUIREMENTS} names; delete both"
     return file
 
 

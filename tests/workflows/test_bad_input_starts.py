@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from contracts.steps import Began
 from temporalio.client import Client
 from temporalio.common import RawValue
 
@@ -12,6 +11,7 @@ from contracts.base import BODY_LIMIT
 from contracts.delivery.plan import WorkItem
 from contracts.delivery.writing import WriteItemInput, WriteTask
 from contracts.inputs import RunContext
+from contracts.pins import Began
 from contracts.repositories import WorkspaceRef
 from contracts.runs import RunRef
 from tests import scripts
