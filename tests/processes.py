@@ -1,5 +1,6 @@
 """Real worker processes for tests: started as a user starts them, and ended in every way."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -60,6 +61,13 @@ class Worker:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+        self._process = None
+
+    async def died(self) -> None:
+        """Wait until it has ended by itself, by a failpoint that the settings arm."""
+        assert self._process is not None
+        await asyncio.to_thread(self._process.wait, PATIENCE)
+        assert self._process.returncode == -signal.SIGKILL, self.log.read_text(errors="replace")[-2000:]
         self._process = None
 
     def _variables(self) -> dict[str, str]:
