@@ -17,9 +17,16 @@ $(VENV)/.run: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.package
 	@echo "Adding what tests need from requirements-dev.lock (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# A package that tests/acceptance delivers to. Here, so that no test needs the network.
+$(VENV)/.package: tests/acceptance/requirements.txt $(VENV)/.run
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+		--dest $(VENV)/packages -r $< \
+		|| { echo "the package in $<, which tests/acceptance needs, could not be downloaded; \`make $@\` tries it again"; exit 2; }
 	@touch $@
 
 setup: $(VENV)/.run ## environment for running
@@ -27,8 +34,8 @@ setup: $(VENV)/.run ## environment for running
 demo: $(VENV)/.run ## a delivery on a sample repository, no key needed; ARGS="--approve-as NAME" approves as NAME
 	@$(BIN)/baton demo $(ARGS)
 
-test: $(VENV)/.dev lint types ## everything: lint, types, imports, tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev lint types ## everything: lint, types, imports, tests; LANE=core runs one lane, ARGS="tests/wire -x" what pytest is told
+	@$(BIN)/python -m tests.lanes $(if $(LANE),--lane $(LANE)) $(ARGS)
 
 lint: $(VENV)/.dev lint-compose ## style, import directions, compose file
 	$(BIN)/ruff check .

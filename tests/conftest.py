@@ -1,15 +1,30 @@
-"""Databases for tests: an empty, migrated SQLite file or PostgreSQL database each time."""
+"""What holds for every test, and databases for tests: an empty, migrated SQLite file or PostgreSQL database each time."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 
 from ledger.db import Ledger
 from ledger.migrate import upgrade
+from tests import children
 from tests import postgres as server
+from tests.leftovers import no_task_outlives_its_test, pytest_runtest_makereport
 from tests.postgres import Postgres
+
+__all__ = ["no_task_outlives_its_test", "pytest_runtest_makereport"]
+
+children.ignore_for_ourselves_only()
+
+# Neither how fast the machine is nor, in CI, chance decides what an example shows. A fixture is made once for all examples.
+CALM = {"deadline": None, "suppress_health_check": (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)}
+hypothesis.settings.register_profile("by hand", **CALM)
+hypothesis.settings.register_profile("ci", derandomize=True, print_blob=True, **CALM)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "by hand")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

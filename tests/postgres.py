@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
@@ -20,11 +20,10 @@ import pytest
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from ledger.tables import metadata
+from tests import children
 
 PORT = 5432
 """Only names the socket's file; nothing listens on the network."""
-
-START_SECONDS = 60
 
 HOW = "install PostgreSQL's server binaries (Debian: apt-get install postgresql) or put initdb and postgres on the PATH"
 
@@ -159,18 +158,18 @@ def _server_user() -> pwd.struct_passwd | None:
 
 def _make_cluster(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
     options = ("-U", "baton", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-    with (folder / "log").open("w") as output:
-        if _start([bin_folder / "initdb", "-D", folder / "data", *options], folder, user, output).wait() != 0:
+    command = [bin_folder / "initdb", "-D", folder / "data", *options]
+    with (folder / "log").open("w") as output, children.started(*command, **_how(folder, user, output)) as process:
+        if process.wait(children.PATIENCE) != 0:
             pytest.fail(f"initdb failed: {(folder / 'log').read_text()[-2000:]}")
 
 
 @contextlib.contextmanager
 def started(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None, options: Mapping[str, str]) -> Iterator[Postgres]:
     """A server on the cluster in the folder, until the block ends or somebody has ended it before."""
-    with (folder / "log").open("a") as output:
-        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        data: list[Path | str] = [bin_folder / "postgres", "-D", folder / "data", "-k", folder, "-p", str(PORT)]
-        process = _start([*data, *settings], folder, user, output)
+    settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    command = [bin_folder / "postgres", "-D", folder / "data", "-k", folder, "-p", str(PORT), *settings]
+    with (folder / "log").open("a") as output, children.started(*command, **_how(folder, user, output)) as process:
         server = Postgres(folder, process.pid)
         try:
             _wait(server, process, folder / "log")
@@ -179,18 +178,16 @@ def started(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None, opti
             _stop(process)
 
 
-def _start(
-    command: list[Path | str], folder: Path, user: pwd.struct_passwd | None, output: object
-) -> "subprocess.Popen[bytes]":
+def _how(folder: Path, user: pwd.struct_passwd | None, output: object) -> dict[str, Any]:
+    """How its programs are started: in the folder, as this user, with nothing of our environment."""
     clean = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
     drop = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # the typed overloads do not take **drop
-        command, cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **drop
-    )
+    return {"cwd": folder, "env": clean, **streams, **drop}
 
 
 def _wait(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    ends = time.monotonic() + START_SECONDS
+    ends = time.monotonic() + children.PATIENCE
     while not server.answers():
         if process.poll() is not None or time.monotonic() > ends:
             pytest.fail(f"the PostgreSQL server did not start: {log.read_text()[-2000:]}")
@@ -198,11 +195,7 @@ def _wait(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> No
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """A fast shutdown of this process, which ends its own children; by force where that takes too long."""
+    """A fast shutdown of this process, which ends its own children."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    process.wait(children.PATIENCE)

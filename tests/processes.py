@@ -1,5 +1,6 @@
 """Real worker processes for tests: started as a user starts them, and ended in every way."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -16,6 +17,8 @@ from temporalio.client import Client
 
 import config
 from commands.server import ROOT
+from tests import children
+from tests.children import PATIENCE
 
 
 @dataclass
@@ -26,18 +29,17 @@ class Worker:
     settings: config.Settings
     log: Path
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+    _started: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
     def __enter__(self) -> "Worker":
         self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        with self._started:  # which kills what does not end by itself
+            if self._process is not None:
+                self._process.terminate()
+                self._process.wait(PATIENCE)
 
     @property
     def pid(self) -> int:
@@ -51,13 +53,21 @@ class Worker:
         variables = kept | self._variables()
         with self.log.open("ab") as log:
             command = [sys.executable, str(ROOT / "worker.py")]
-            self._process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            self._process = self._started.enter_context(children.started(*command, env=variables, **streams))
 
     def kill(self) -> None:
         """End it by force, as a machine that loses its power would."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+        self._process = None
+
+    async def died(self) -> None:
+        """Wait until it has ended by itself, by a failpoint that the settings arm."""
+        assert self._process is not None
+        await asyncio.to_thread(self._process.wait, PATIENCE)
+        assert self._process.returncode == -signal.SIGKILL, self.log.read_text(errors="replace")[-2000:]
         self._process = None
 
     def _variables(self) -> dict[str, str]:

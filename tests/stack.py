@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,8 +16,10 @@ from temporalio.testing import WorkflowEnvironment
 
 import config
 import worker
+from activities.providers.base import Provider
 from commands import server
 from commands.demo.demo import make_sample
+from contracts.conversation import ModelReply, ModelRequest
 from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
 from contracts.runs import FeedLine
@@ -25,11 +27,10 @@ from converter import DATA_CONVERTER
 from ledger import artifacts, feed, gates
 from ledger.db import Ledger
 from ledger.migrate import upgrade
+from tests.children import PATIENCE
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 T = TypeVar("T")
-PATIENCE = 60.0
-"""Seconds after which a condition that did not come true fails the test."""
 
 
 @contextlib.asynccontextmanager
@@ -121,6 +122,39 @@ class Stack:
     async def artifact(self, digest: str) -> bytes:
         """The bytes under a digest."""
         return await self.ledger.read(artifacts.get, self.ledger.files, digest)
+
+
+@dataclass
+class Held:
+    """A provider that keeps its answers to one agent back: `asked` is set when there is one to give, `go` lets it go."""
+
+    inner: Provider
+    agent: str
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def name(self) -> str:
+        """That of the provider that answers."""
+        return self.inner.name
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """The answer, later."""
+        if request.agent == self.agent:
+            self.asked.set()
+            await self.go.wait()
+        return await self.inner.complete(request)
+
+    async def close(self) -> None:
+        """Close the provider that answers."""
+        await self.inner.close()
+
+
+def held(stack: Stack, agent: str, provider: str = "scripted") -> Held:
+    """From now on the answers to this agent are kept back, so that a test can act while its model thinks."""
+    providers = stack.parts.providers
+    providers[provider] = kept = Held(providers[provider], agent)
+    return kept
 
 
 @contextlib.asynccontextmanager

@@ -46,6 +46,20 @@ def _unsteady(tree: ast.Module) -> list[str]:
     return found
 
 
+STARTS = {"Popen", "create_subprocess_exec", "create_subprocess_shell", "posix_spawn"}
+
+
+def test_tests_start_processes_in_one_place() -> None:
+    """Elsewhere a failure would leave them running, for other tests to stumble over: `tests/children.py` ends them."""
+    starters = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py") if _starts(path.read_text())}
+    assert starters == {"tests/children.py"}
+
+
+def _starts(text: str) -> bool:
+    called = [ast.unparse(node.func) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return any(name.rpartition(".")[2] in STARTS for name in called)
+
+
 def test_only_config_reads_the_environment() -> None:
     """Settings come from one place; processes that we start inherit the environment, and that is all that others do with it."""
     allowed = {"config.py", "commands/server.py", "commands/demo/demo.py", "commands/doctor/host.py"}

@@ -1,15 +1,18 @@
 """A delivery on the source of a published package: two of its real, published fixes are undone and delivered again."""
 
-import subprocess
+import re
 import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from contracts.base import sha256
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, summary, write
 from tests.stack import git
 from tests.workflows.conftest import Start
+
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 
 AUTHORITY = ("if with_userinfo and (self.username or self.password):", "if with_userinfo and self.username:")
 """boltons 26.2.0: URL.get_authority dropped passwords when the username is empty (its pull request 477)."""
@@ -31,16 +34,20 @@ def test_nothing_to_join():
 """
 
 
+def published() -> Path:
+    """The package as it was published, which setting up has downloaded. By its hash it is the one that is meant."""
+    ((version, digest),) = re.findall(r"^boltons==(\S+) --hash=sha256:(\S+)$", REQUIREMENTS.read_text(), re.MULTILINE)
+    file = Path(sys.prefix) / "packages" / f"boltons-{version}.tar.gz"
+    assert file.exists(), f"{file} is not there; `make .venv/.package` downloads it"
+    assert sha256(file.read_bytes()) == digest, f"{file} is not what {REQUIREMENTS} names; delete both"
+    return file
+
+
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package's source as a repository, with both fixes undone."""
     folder = tmp_path_factory.mktemp("package")
-    requirements = Path(__file__).parent / "requirements.txt"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--no-binary", ":all:", "--require-hashes", "--dest", str(folder), "--requirement", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"the package could not be downloaded, which this test needs: {done.stderr[-800:]}"
-    with tarfile.open(next(folder.glob("boltons-*.tar.gz"))) as archive:
+    with tarfile.open(published()) as archive:
         archive.extractall(folder, filter="data")
     source = next(path for path in folder.iterdir() if path.is_dir())
     _undo(source / "boltons" / "urlutils.py", *AUTHORITY)

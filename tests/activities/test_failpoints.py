@@ -14,6 +14,8 @@ from activities.running import failpoints
 from activities.running.failpoints import Point
 from commands.server import ROOT
 from contracts.errors import Misconfigured
+from tests import children
+from tests.children import PATIENCE
 
 POINTS = set(get_args(Point))
 PROGRAM = """
@@ -44,16 +46,12 @@ def test_an_armed_point_kills_its_process_at_the_nth_time_and_once(tmp_path: Pat
 
 def test_a_point_can_stop_its_process_and_it_goes_on_when_told(tmp_path: Path) -> None:
     """With `stop` the process is frozen at the point, and does the rest after SIGCONT."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, f"model.before_call stop 2 {tmp_path / 'marker'}"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    _, status = os.waitpid(process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
-    process.send_signal(signal.SIGCONT)
-    said, _ = process.communicate(timeout=60)
+    command = [sys.executable, "-c", PROGRAM, f"model.before_call stop 2 {tmp_path / 'marker'}"]
+    with children.started(*command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        process.send_signal(signal.SIGCONT)
+        said, _ = process.communicate(timeout=children.PATIENCE)
     assert (process.returncode, said.split()) == (0, ["1", "2", "3", "4", "5"])
 
 
@@ -85,7 +83,7 @@ def test_a_worker_refuses_an_unknown_point_at_its_start(tmp_path: Path) -> None:
     """`python worker.py` ends with code 2 and names the points, before it connects to anything."""
     variables = {"PATH": os.environ["PATH"], "BATON_STATE": str(tmp_path), "BATON_FAILPOINT": f"nowhere kill 1 {tmp_path}/m"}
     command = [sys.executable, str(ROOT / "worker.py")]
-    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2, done.stderr
     assert "there is no failpoint 'nowhere'; there are model.before_call" in done.stderr
     assert not (tmp_path / "ledger.db").exists()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.git import (
@@ -126,7 +126,7 @@ _FILES = st.dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(one=_FILES, two=_FILES)
 def test_a_patch_carries_every_change(mirror: Mirror, tmp_path: Path, one: dict[str, bytes], two: dict[str, bytes]) -> None:
     """For any two folders the patch from one to the other gives exactly the other, and names the changed files."""

@@ -20,7 +20,7 @@ CHANGES = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(CHANGES, max_size=150), st.lists(st.text(max_size=40), max_size=150))
 def test_what_is_not_named_is_counted_and_listed(files: list[FileChange], outside: list[str]) -> None:
     """The first files in order, within the limits; where some are missing, counts and listing are of all."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activities.files import beneath, paths
@@ -153,7 +153,7 @@ _PIECE = st.sampled_from(
 _NAME = st.lists(_PIECE | st.text(max_size=8), max_size=6).map("/".join) | st.text(max_size=40)
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=800)
 @given(name=_NAME, flags=st.sampled_from([os.O_RDONLY, os.O_RDWR, os.O_PATH]))
 @example(name="src/up/../secret", flags=os.O_RDONLY)
 def test_any_name_stays_inside(root: Path, way: str, name: str, flags: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.agents.agent import Agent, load_agent
@@ -143,7 +143,6 @@ def test_what_is_no_fence_stays(text: str) -> None:
     assert unfenced(text) in {text.strip(), ""}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(), stop=st.sampled_from(["end", "tools", "length", "refusal"]), finish=st.booleans())
 def test_no_reply_raises(helper: Agent, text: str, stop: StopReason, finish: bool) -> None:
     """Whatever a model says is one of the three."""

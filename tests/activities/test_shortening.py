@@ -100,7 +100,7 @@ def test_a_provider_that_counts_nothing_is_estimated(ledger: Ledger, length: int
     assert at(rows, length).hidden
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     contexts=some.lists(some.integers(0, 3 * TARGET), min_size=1, max_size=14),
     sizes=some.lists(some.sampled_from((10, LEAST, 2000, 9000)), min_size=14, max_size=14),

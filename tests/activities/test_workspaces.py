@@ -14,6 +14,7 @@ from activities.repositories.workspaces import WorkspaceDamaged, Workspaces
 from contracts.base import sha256
 from contracts.errors import NotFound, Refused
 from contracts.repositories import WorkspaceRef
+from tests import children
 from tests.activities.repositories import change, plain, repository
 
 NAME = "01990000-trace/write/item-1"
@@ -192,7 +193,7 @@ def test_one_holder_at_a_time(machine: Machine, ref: WorkspaceRef) -> None:
         "with Workspaces(Path(sys.argv[1]), None).lease(sys.argv[2]):\n    print('held', flush=True); sys.stdin.read()"
     )
     argv = [sys.executable, "-c", script, str(machine.root / "workspaces"), NAME]
-    with subprocess.Popen(argv, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with children.started(*argv, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with (
@@ -205,7 +206,7 @@ def test_one_holder_at_a_time(machine: Machine, ref: WorkspaceRef) -> None:
         waiting = threading.Thread(target=machine.ensure, args=(ref,))
         waiting.start()
         holder.kill()
-        waiting.join(timeout=30)
+        waiting.join(timeout=children.PATIENCE)
         assert not waiting.is_alive()
     with machine.workspaces.lease(NAME) as lease:
         machine.workspaces.begin_change(NAME, lease=lease)

@@ -18,7 +18,7 @@ from contracts.errors import LedgerUnavailable
 from ledger import tables
 from ledger.db import Ledger
 from ledger.migrate import upgrade
-from tests import scripts
+from tests import children, scripts
 from tests.activities import agentfiles
 from tests.chaos.fleet import Fleet
 from tests.chaos.sampler import Sampler
@@ -120,16 +120,14 @@ class Budget:
     async def raise_month(self, to_usd: str) -> str:
         """`baton budget raise month`, as a person types it; what it says."""
         program = Path(sys.executable).parent / "baton"
-        process = await asyncio.create_subprocess_exec(
-            *(str(program), "budget", "raise", "month", "--to", to_usd, "-m", "let them finish", "--by", "maria"),
+        code, said, _ = await children.finished(
+            *(program, "budget", "raise", "month", "--to", to_usd, "-m", "let them finish", "--by", "maria"),
             env={"PATH": os.defpath, **self.fleet.variables},
             cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
-        return said.decode()
+        assert code == 0, said
+        return said
 
     async def end(self) -> None:
         """Wait until every run has ended."""

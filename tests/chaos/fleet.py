@@ -7,11 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from commands.server import ROOT
+from tests import children
 
 
 @dataclass
@@ -69,15 +71,18 @@ class Zygote:
         self._ends: dict[int, asyncio.Future[int]] = {}
         self._pids: asyncio.Queue[int] = asyncio.Queue()
         self._one_by_one = asyncio.Lock()
+        self._started = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.chaos.zygote"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=clean | {"PYTHONPATH": str(ROOT)},
-            cwd=self._folder,
+        self._process = await self._started.enter_async_context(
+            children.started_here(
+                *(sys.executable, "-m", "tests.chaos.zygote"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=clean | {"PYTHONPATH": str(ROOT)},
+                cwd=self._folder,
+            )
         )
         await self._said()
         self._listening = asyncio.create_task(self._listen())
@@ -88,6 +93,7 @@ class Zygote:
         self._process.stdin.close()
         await self._process.wait()
         await self._listening
+        await self._started.aclose()
 
     async def fork(self, variables: Mapping[str, str], log: Path, variant: str) -> tuple[int, asyncio.Future[int]]:
         """Start a worker; its pid, and its exit status once there is one."""

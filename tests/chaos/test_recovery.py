@@ -14,6 +14,7 @@ from commands.server import ROOT, Ports
 from connection import Unreachable, check_search_attributes
 from contracts.gates import GateView
 from ledger import gates, tables
+from tests import children
 from tests.chaos.audit import audit, rows
 from tests.chaos.fleet import Worker
 from tests.chaos.scenario import Scenario, scenario
@@ -98,13 +99,11 @@ async def test_a_worker_killed_while_it_records_a_decision_costs_seconds(outside
 async def test_sigterm_drains_a_worker_in_the_middle_of_a_call(outside: World) -> None:
     """`python worker.py` ends with code 0 within its grace; the call that it waits for is kept, and none is made twice."""
     async with scenario(outside, "drain") as deliveries:
-        worker = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(ROOT / "worker.py")),
-            env={"PATH": "/usr/bin:/bin", **deliveries.fleet.variables},
-            cwd=deliveries.folder,
-            stderr=asyncio.subprocess.DEVNULL,
+        variables = {"PATH": "/usr/bin:/bin", **deliveries.fleet.variables}
+        program = children.started_here(
+            *(sys.executable, ROOT / "worker.py"), env=variables, cwd=deliveries.folder, stderr=asyncio.subprocess.DEVNULL
         )
-        async with asyncio.TaskGroup() as lanes:
+        async with program as worker, asyncio.TaskGroup() as lanes:
             for number in range(4):
                 lanes.create_task(deliveries.deliver(number))
             await until(lambda: _calling(deliveries), "the worker waits for an answer")

@@ -18,6 +18,7 @@ from temporalio.client import Client
 import starter
 from commands.server import ROOT
 from ledger.db import Ledger
+from tests import children
 from tests.ledger import samples
 from tests.stack import Stack, dev_server
 
@@ -79,7 +80,7 @@ class Baton:
         environment = {**os.environ, **variables}
         if typed is None:
             done = subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=children.PATIENCE
             )
             return Ran(done.returncode, done.stdout, done.stderr)
         return _at_terminal(command, environment, typed)
@@ -88,20 +89,23 @@ class Baton:
 def _at_terminal(command: list[str], environment: dict[str, str], typed: str) -> Ran:
     """Run with a terminal on all three streams; what it prints comes back as `out`."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, env={**environment, "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    os.write(ours, typed.encode())
-    shown = b""
-    while True:
-        try:
-            data = os.read(ours, 65_536)
-        except OSError:  # what Linux says when the other side of a terminal is closed
-            break
-        if not data:
-            break
-        shown += data
-    os.close(ours)
-    return Ran(process.wait(60), shown.decode(), "")
+    try:
+        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+        with children.started(*command, env={**environment, "TERM": "xterm"}, **streams) as process:
+            os.close(theirs)
+            os.write(ours, typed.encode())
+            shown = b"".join(iter(lambda: _read(ours), b""))
+            code = process.wait(children.PATIENCE)
+    finally:
+        os.close(ours)
+    return Ran(code, shown.decode(), "")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # what Linux says when the other side of a terminal is closed
+        return b""
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from commands.up import DEFAULT_PORTS
 from contracts.delivery.run import DeliveryReport
 from contracts.delivery.testing import TestReport
 from contracts.repositories import FileChange
+from tests import children
 from tests.stack import git
 
 PATIENCE = 100
@@ -56,15 +57,16 @@ def at_terminal(folder: Path, *arguments: str) -> Iterator[Screen]:
     """Run the demo in a folder, on a terminal."""
     ours, theirs = pty.openpty()
     command = [sys.executable, str(server.ROOT / "starter.py"), "demo", *arguments]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=_environment())
-    os.close(theirs)
-    try:
-        yield Screen(process, ours)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
-        os.close(ours)
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with children.started(*command, **streams, cwd=folder, env=_environment()) as process:
+        os.close(theirs)
+        try:
+            yield Screen(process, ours)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(PATIENCE)
+            os.close(ours)
 
 
 def _environment() -> dict[str, str]:

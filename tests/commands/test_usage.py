@@ -16,6 +16,7 @@ from commands.server import ROOT
 from ledger import feed
 from ledger.db import Ledger
 from ledger.tables import run
+from tests import children
 from tests.commands.conftest import Baton, Begin
 from tests.ledger import samples
 from tests.stack import git
@@ -205,11 +206,11 @@ def test_interrupting_is_exit_130(baton: Baton, ledger: Ledger, begin: Begin) ->
     begin()
     command = [sys.executable, str(ROOT / "starter.py"), "feed", "--follow", "--jsonl"]
     ledger.tx_now(feed.append, samples.ref(), [samples.note("one")])
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert '"did one"' in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    with children.started(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert '"did one"' in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=children.PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in err
 
@@ -217,7 +218,7 @@ def test_interrupting_is_exit_130(baton: Baton, ledger: Ledger, begin: Begin) ->
 def test_a_reader_that_stops_early_causes_no_noise() -> None:
     """`baton contracts | true` prints no traceback: nobody reads, and that is fine."""
     command = f"set -o pipefail; {sys.executable} {ROOT / 'starter.py'} contracts --json | true"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=children.PATIENCE, check=False)
     assert done.returncode in {0, 1}
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr

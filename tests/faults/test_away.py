@@ -1,5 +1,6 @@
 """The database goes away in the middle of a delivery and comes back: the run waits, says why, and goes on."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -21,12 +22,12 @@ from ledger.migrate import standing
 from ledger.tables import reservation
 from tests import scripts
 from tests.faults.databases import Mortal, locked, mortal
-from tests.faults.looking import asked, rounds, waits_for_the_ledger
+from tests.faults.looking import rounds, waits_for_the_ledger
 from tests.faults.record import once, record, sound
 from tests.ledger.releases import newer_release
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
-from tests.stack import git, sample, stack, until
+from tests.stack import PATIENCE, git, held, sample, stack, until
 from workflows.kit import options
 
 TWICE = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=2)
@@ -75,12 +76,14 @@ async def test_a_delivery_outlives_its_database(
     """
     monkeypatch.setitem(options.LEDGER, "retry_policy", TWICE)
     origin = sample(tmp_path / "sample")
-    script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX) | {"delay_ms": 1500}, a_tester())
+    script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX), a_tester())
     async with stack(client, tmp_path / "state", script, ledger_url=database.url) as running:
         run = await running.deliver(origin, branch="after")
+        writing = held(running, "writer")
         await running.approve(run, "plan")
-        await until(lambda: asked(client, f"{run.id}.write.1.fix"), "the writer's model was asked")
+        await asyncio.wait_for(writing.asked.wait(), PATIENCE)
         with database.first():
+            writing.go.set()
             await until(lambda: kept_back(caplog), "a reply waited for the ledger")
         view = await running.gate(run, "change")
         before = await rounds(run, "admit_decision")
@@ -121,7 +124,7 @@ def lost_calls(connection: Connection) -> int:
 def start_worker(folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
     """`python worker.py` with this ledger, and nothing else set."""
     variables = {"PATH": os.defpath, "BATON_STATE": str(folder), "BATON_LEDGER_URL": url}
-    return subprocess.run([sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_a_worker_ends_with_the_reason_where_the_ledger_is_away(tmp_path: Path) -> None:

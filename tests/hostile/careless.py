@@ -12,7 +12,9 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from tests import children
 from tests.activities.repositories import CLEAN
+from tests.children import PATIENCE
 from tests.hostile.world import World
 
 
@@ -94,8 +96,8 @@ def check(world: World, path: Path, folder: Path) -> set[str]:
     """Runs the tests where it stands, and does not look what is left of them."""
     clone = _clone(path, folder)
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
-    ends = time.monotonic() + 30
+    done = subprocess.run(command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=PATIENCE)
+    ends = time.monotonic() + PATIENCE
     while not (world.marks / "daemon").exists() and time.monotonic() < ends:
         time.sleep(0.05)
     return _shown(world, [clone], [done.stdout.decode(errors="replace")])
@@ -117,10 +119,9 @@ def report(world: World, path: Path, folder: Path) -> set[str]:
 def measure(world: World, path: Path, folder: Path) -> set[str]:
     """Counts what a checkout would write, as far as anybody would wait for it."""
     command = ["git", "ls-tree", "-r", "-z", "--long", "HEAD"]
-    with subprocess.Popen(command, cwd=path, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as listing:
-        assert listing.stdout is not None
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with children.started(*command, cwd=path, env=CLEAN, **streams) as listing:
         data = b"".join(islice(iter(lambda: listing.stdout.read(1 << 16), b""), 200))
-        listing.kill()
     entries = [line.partition(b"\t") for line in data.split(b"\0")[:-1]]
     size = sum(int(about.split()[3]) for about, _, _ in entries if about.split()[3].isdigit())
     longest = max((len(name) for _, _, name in entries), default=0)
@@ -175,7 +176,13 @@ def _raw(where: Path, *arguments: str) -> bytes:
     if not where.exists():
         return b""
     done = subprocess.run(
-        ["git", *arguments], cwd=where, env=variables, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=60
+        ["git", *arguments],
+        cwd=where,
+        env=variables,
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE,
     )
     return done.stdout + (b"" if arguments[0] in ("ls-tree", "cat-file") else done.stderr)
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, update
 
@@ -65,7 +65,7 @@ def test_equal_bytes_are_kept_once(ledger: Ledger) -> None:
     assert len(files(ledger)) == 1
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_survive(ledger: Ledger, data: bytes) -> None:
     """There are no bytes that a database or a driver changes."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
@@ -84,7 +84,7 @@ def play(ledger: Ledger, calls: list[tuple[str, int, list[str]]], outcomes: dict
         book.end(state)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(played=st.lists(RUN, min_size=1, max_size=3))
 def test_the_parts_add_up_to_what_the_ceilings_count(ledger: Ledger, played: list[Any]) -> None:
     """However calls, steps and runs end: useful, retried, repaired and thrown away are together what was spent, to the

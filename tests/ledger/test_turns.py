@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
@@ -92,7 +92,7 @@ def test_other_branches_stay_out(ledger: Ledger) -> None:
     assert chain(ledger, right[-1].id) == [one.id for one in start + right]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15)
 @given(parents=st.lists(st.integers(0, 30), min_size=1, max_size=12))
 def test_any_tree_of_branches_gives_the_way_from_its_root(ledger: Ledger, parents: list[int]) -> None:
     """For every shape of branching, a chain is exactly the way from the first turn to the head."""

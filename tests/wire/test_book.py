@@ -15,6 +15,7 @@ from activities.providers.anthropic import Anthropic
 from activities.providers.base import ErrorKind, Provider, ProviderError
 from activities.providers.openai import OpenAI
 from contracts.conversation import Usage
+from tests import children
 from tests.wire.book import Book, BookPrice, by_key, count, read_book
 from tests.wire.faults import Kind
 from tests.wire.samples import KEY, MADE, REPLY, ask, connect
@@ -157,7 +158,7 @@ async def test_faults_are_switched_from_another_process(tmp_path: Path) -> None:
     script.write_text("conversations: [{agent: writer, turns: [{raw: x}]}]")
     more = ["--book", str(file), "--price", "*=1000000/2000000"]
     command = [sys.executable, "-m", "tests.wire.server", "--script", str(script), *more]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with children.started(*command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split(",")[0].rpartition(" ")[2]
         assert control(url, model="model-1", fault="credit")["model-1"]["fault"] == "credit"

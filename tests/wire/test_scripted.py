@@ -23,6 +23,7 @@ from contracts.conversation import (
     UserMessage,
 )
 from contracts.errors import Misconfigured
+from tests import children
 from tests.wire.samples import KEY, MADE, ask, connect
 from tests.wire.server import WireServer
 
@@ -255,12 +256,10 @@ async def test_every_error_can_be_played_on_the_wire(tmp_path: Path, kind: Error
 async def test_the_server_runs_by_hand(script: Path) -> None:
     """Started as a program, the server says its addresses and answers a real client there."""
     command = [sys.executable, "-m", "tests.wire.server", "--script", str(script), "--port", "0"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    line = (await process.stdout.readline()).decode()
-    provider = Anthropic(KEY, line.split(",")[0].rpartition(" ")[2])
-    reply = await provider.complete(ask(occurrence=1))
-    await provider.close()
-    process.terminate()
-    await process.wait()
+    async with children.started_here(*command, stdout=asyncio.subprocess.PIPE) as process:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        provider = Anthropic(KEY, line.split(",")[0].rpartition(" ")[2])
+        reply = await provider.complete(ask(occurrence=1))
+        await provider.close()
     assert reply.text == '{"general": true}'

@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from commands.server import temporal_program
+from tests import children
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,8 @@ class Cli:
         with tempfile.TemporaryDirectory() as folder:
             given = [part for at, one in enumerate(args) for part in _given(Path(folder) / str(at), json.dumps(one))]
             program = (str(temporal_program()), "workflow", *command, *given, *self._more, "--address", self._address)
-            pipe = asyncio.subprocess.PIPE
-            process = await asyncio.create_subprocess_exec(*program, stdout=pipe, stderr=pipe)
-            out, err = await asyncio.wait_for(process.communicate(), 60)
-        return Said(process.returncode == 0, (out if process.returncode == 0 else err).decode())
+            code, out, err = await children.finished(*program)
+        return Said(code == 0, out if code == 0 else err)
 
 
 def _given(file: Path, text: str) -> tuple[str, str]:
@@ -117,7 +116,7 @@ def raw(data: bytes, encoding: bytes | None = b"json/plain", **metadata: bytes) 
 async def refusal(client: Client, workflow: str) -> str:
     """With which reason a workflow was refused. It has to end by itself, and as refused."""
     try:
-        ended: Any = await asyncio.wait_for(client.get_workflow_handle(workflow).result(), 30)
+        ended: Any = await asyncio.wait_for(client.get_workflow_handle(workflow).result(), children.PATIENCE)
     except WorkflowFailureError as error:
         ended = error.cause
     assert isinstance(ended, ApplicationError), ended
@@ -144,6 +143,6 @@ async def failed_tasks(handle: WorkflowHandle[Any, Any]) -> list[str]:
 
 async def state_of(handle: WorkflowHandle[Any, Any]) -> str:
     """What the workflow says of itself. It says nothing while a task of it fails."""
-    lines = await handle.query("feed", rpc_timeout=timedelta(seconds=20))
+    lines = await handle.query("feed", rpc_timeout=timedelta(seconds=children.PATIENCE))
     assert lines, f"{handle.id} has no line yet"
     return str(lines[-1]["did"])

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
 from tests.scripts import answer, could_not, item, plan, says, unsure
-from tests.stack import Stack, sample
+from tests.stack import Stack, held, sample
 from tests.workflows.conftest import Start
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
@@ -69,11 +69,12 @@ async def test_two_people_at_once_have_one_winner(start: Start, tmp_path: Path) 
 async def test_an_early_reject_is_kept_and_applied_when_the_gate_opens(start: Start, tmp_path: Path) -> None:
     """A reject that is sent before the gate opens takes it as soon as it does; an early blind approve is refused."""
     origin = sample(tmp_path / "sample")
-    slow = says("planner", answer(plan(item("fix", ["shop/pricing.py"])))) | {"delay_ms": 1500}
-    async with start(slow) as stack:
+    async with start(PLANNER) as stack:
+        planning = held(stack, "planner")
         run = await stack.deliver(origin)
         kept = await run.execute_update("reject", {"gate": "plan", "by": "maria", "note": "stop it"})
         assert "not open yet" in await _said_no(run, {"gate": "plan", "by": "bob"})
+        planning.go.set()
         report = await run.result()
     assert kept["kept"] is True
     assert "the plan was rejected by maria: stop it" in report.reason
@@ -83,12 +84,13 @@ async def test_a_kept_decision_that_does_not_count_leaves_the_gate_to_the_next(s
     """Two rejects come before the gate opens; policy refuses the first, so the second decides, and the third is too late."""
     origin, policy = sample(tmp_path / "sample"), tmp_path / "policy.toml"
     policy.write_text(POLICY.replace('[gates.plan]\nwho = ["*"]', '[gates.plan]\nwho = ["maria", "olga"]'))
-    slow = says("planner", answer(plan(item("fix", ["shop/pricing.py"])))) | {"delay_ms": 1500}
-    async with start(slow, policy=policy) as stack:
+    async with start(PLANNER, policy=policy) as stack:
+        planning = held(stack, "planner")
         run = await stack.deliver(origin)
         for by in ("bob", "maria", "olga"):
             kept = await run.execute_update("reject", {"gate": "plan", "by": by, "note": f"{by} says no"})
             assert kept["kept"] is True
+        planning.go.set()
         report = await run.result()
         told = {line.actor: line.why for line in await stack.feed(run) if line.did.endswith("was refused")}
     assert report.reason == "the plan was rejected by maria: maria says no"
@@ -98,11 +100,12 @@ async def test_a_kept_decision_that_does_not_count_leaves_the_gate_to_the_next(s
 
 async def test_early_decisions_are_kept_only_while_they_are_few_and_short(start: Start, tmp_path: Path) -> None:
     """What is kept goes along when a run continues as new, so it is bounded; the sender of one too many is told."""
-    slow = says("planner", answer(plan(item("fix", ["shop/pricing.py"])))) | {"delay_ms": 1500}
-    async with start(slow) as stack:
+    async with start(PLANNER) as stack:
+        planning = held(stack, "planner")
         run = await stack.deliver(sample(tmp_path / "sample"))
         long = [{"gate": "plan", "by": "maria", "note": "x" * 7900} for _ in range(5)]
         told = await asyncio.gather(*(run.execute_update("reject", one) for one in long), return_exceptions=True)
+        planning.go.set()
         report = await run.result()
     kept = [one for one in told if isinstance(one, dict)]
     refused = [str(one.__cause__) for one in told if isinstance(one, BaseException)]

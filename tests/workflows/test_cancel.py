@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ from contracts.conversation import ModelReply, ModelRequest
 from ledger import gates, runs
 from ledger.tables import reservation
 from tests.scripts import answer, call, calls, item, plan, read, says, summary, unsure
-from tests.stack import Stack, git, sample, until
+from tests.stack import PATIENCE, Stack, git, sample, until
 from tests.workflows.conftest import Ask, Start
 
-MARK = "4711"
-CHECK = f"python -c 'import time; time.sleep({MARK})'"
-"""A command that never ends by itself and is known by its argument."""
+MARK = f"baton-test-{secrets.token_hex(8)}"
+CHECK = f"python -c 'import time; time.sleep(10_000)  # {MARK}'"
+"""A command that never ends by itself, and that no other test process can have started."""
 
 FILES = {"one.py": "", "two.py": "", "three.py": ""}
 PLAN = plan(item("one", ["one.py"]), item("two", ["two.py"]), item("three", ["three.py"]))
@@ -44,7 +45,7 @@ def commands() -> list[int]:
                 line = (folder / "cmdline").read_bytes()
             except OSError:  # it has just ended
                 continue
-            if f"time.sleep({MARK})".encode() in line:
+            if MARK.encode() in line:
                 found.append(int(folder.name))
     return found
 
@@ -71,12 +72,12 @@ async def test_children_leave_nothing_behind(start: Start, tmp_path: Path) -> No
         await run.cancel()
         await run.cancel()
         with pytest.raises(WorkflowFailureError) as ended:
-            await asyncio.wait_for(run.result(), 60)
+            await asyncio.wait_for(run.result(), PATIENCE)
         row = await stack.ledger.read(runs.find, run.id)
         left = (await stack.ledger.read(held), await stack.ledger.read(gates.open_gates))
         await until(lambda: _all_cancelled(stack, run.id), "all three children are listed as cancelled")
-        await until(_no_command, "the commands ended", 30)
-        await until(lambda: _no_workspace(tmp_path), "the workspaces were removed", 30)
+        await until(_no_command, "the commands ended")
+        await until(lambda: _no_workspace(tmp_path), "the workspaces were removed")
     assert isinstance(ended.value.cause, CancelledError)
     assert (row.state, left) == ("cancelled", (0, []))
     assert git(origin, "branch", "--list").split() == ["*", "main"]
@@ -106,12 +107,12 @@ async def test_a_call_that_fails_on_its_own_hides_no_cancellation(asking: Ask) -
         model = FailsLate()
         made.stack.parts.providers["scripted"] = model
         run = await made.start()
-        await asyncio.wait_for(model.asked.wait(), 60)
+        await asyncio.wait_for(model.asked.wait(), PATIENCE)
         await run.cancel()
         await until(lambda: _activity_cancel_requested(run), "the run has heard of it")
         model.told.set()
         with pytest.raises(WorkflowFailureError) as ended:
-            await asyncio.wait_for(run.result(), 30)
+            await asyncio.wait_for(run.result(), PATIENCE)
         left = (await made.stack.ledger.read(held), await made.stack.ledger.read(gates.open_gates))
     assert isinstance(ended.value.cause, CancelledError)
     assert left == (0, [])

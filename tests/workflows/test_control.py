@@ -1,11 +1,9 @@
 """Cancel at each stage, pause and resume, a killed worker, and replay of what really happened."""
 
 import asyncio
+import contextlib
 import gc
-import os
-import signal
-import subprocess
-import sys
+import secrets
 import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,16 +17,16 @@ from temporalio.worker import Replayer
 
 import config
 import worker
-from commands import server
-from contracts.delivery.run import DeliveryReport
 from contracts.reports import RunStatus
 from converter import DATA_CONVERTER
 from ledger import gates, runs
 from ledger.db import Ledger
+from ledger.migrate import upgrade
 from ledger.tables import reservation, turn
 from tests import scripts
+from tests.processes import Worker
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, read, says, writer
-from tests.stack import Stack, git, sample, until
+from tests.stack import PATIENCE, Stack, git, sample, until
 from tests.workflows.conftest import Start
 from workflows.guard import Guard
 
@@ -40,7 +38,7 @@ CHECKS = calls(call("run_checks"))
 
 def slowly(conversation: dict[str, Any]) -> dict[str, Any]:
     """The same words, but each after a time in which a test can act."""
-    return conversation | {"delay_ms": 20_000}
+    return conversation | {"delay_ms": 600_000}
 
 
 async def _while_planning(stack: Stack, run: WorkflowHandle[Any, Any]) -> None:
@@ -91,7 +89,7 @@ async def test_cancelling_leaves_nothing_held_and_nothing_pushed(
         await reach(stack, run)
         await run.cancel()
         with pytest.raises(WorkflowFailureError) as ended:
-            await asyncio.wait_for(run.result(), 40)
+            await asyncio.wait_for(run.result(), PATIENCE)
         row = await stack.ledger.read(runs.find, run.id)
         held = await stack.ledger.read(_held)
         waiting = await stack.ledger.read(gates.open_gates)
@@ -132,71 +130,27 @@ async def _row_is(stack: Stack, run: WorkflowHandle[Any, Any], state: str) -> bo
 
 
 async def test_a_killed_worker_loses_and_doubles_nothing(client: Client, tmp_path: Path) -> None:
-    """SIGKILL of the only worker while a writer works; another one finishes. No turn is paid twice, one branch is pushed."""
+    """The only worker dies when a writer has edited a file; another finishes. No turn is paid twice, one branch is pushed."""
     origin = sample(tmp_path / "sample")
     script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX, CHECKS), a_tester())
-    settings = config.Settings(state=tmp_path / "state", task_queue=f"kill-{os.getpid()}", model="scripted:x", script=script)
-    variables = {
-        **os.environ,
-        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
-        "BATON_STATE": str(settings.state),
-        "BATON_TASK_QUEUE": settings.task_queue,
-        "BATON_MODEL": settings.model,
-        "BATON_SCRIPT": str(script),
-        "BATON_LOG_FORMAT": "json",
-    }
-    log = (tmp_path / "worker.log").open("wb")
-
-    def launch() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, str(server.ROOT / "worker.py")], env=variables, stdout=log, stderr=log)
-
-    first = launch()
-    second: subprocess.Popen[bytes] | None = None
-    try:
-        run: WorkflowHandle[Any, DeliveryReport] = await client.start_workflow(
-            "Delivery",
-            {"repository": str(origin), "instruction": "Fix it", "owner": "olga", "branch": "after-the-kill"},
-            id=f"kill-{os.getpid()}",
-            task_queue=settings.task_queue,
-            result_type=DeliveryReport,
-        )
-        ledger = await until(lambda: _opened(settings), "the worker made the ledger")
-        stack = Stack(client, settings, ledger, None)  # type: ignore[arg-type]  # no parts in this process
+    queue = f"kill-{secrets.token_hex(4)}"
+    where = {"state": tmp_path / "state", "task_queue": queue, "model": "scripted:x", "script": script}
+    settings = config.Settings(**where, failpoint=f"tool.before_result kill 1 {tmp_path / 'marker'}")
+    ledger = Ledger(settings.database, settings.artifacts)
+    upgrade(ledger)
+    stack = Stack(client, settings, ledger, None)  # type: ignore[arg-type]  # its parts are in the other process
+    with Worker(client, settings, tmp_path / "worker.log") as worker, contextlib.closing(ledger):
+        run = await stack.deliver(origin, branch="after-the-kill")
         await stack.approve(run, "plan")
-        child = client.get_workflow_handle(f"{run.id}.write.1.fix")
-        await until(lambda: _activity(child, "run_tool"), "the writer ran a tool")
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-        second = launch()
+        await worker.died()
+        worker.start()
         await stack.approve(run, "change")
         report = await run.result()
         paid = await ledger.read(_paid)
-        ledger.close()
-    finally:
-        for process in (first, second):
-            if process is not None and process.poll() is None:
-                process.terminate()
-                process.wait(20)
-        log.close()
     assert (report.state, report.tests.verdict if report.tests else "") == ("done", "passed")
     assert git(origin, "rev-list", "--count", "main..after-the-kill") == "1"
     assert paid["turns"] == paid["distinct"]
     assert paid["held"] == 0
-
-
-async def _opened(settings: config.Settings) -> Ledger | None:
-    """The ledger, once the worker has migrated it and written the run's row."""
-    if not (settings.state / "ledger.db").exists():
-        return None
-    ledger = Ledger(settings.database, settings.artifacts)
-    try:
-        ledger.read_now(gates.open_gates)
-    except Exception as error:
-        ledger.close()
-        if "no such table" in str(error) or "locked" in str(error):
-            return None
-        raise
-    return ledger
 
 
 def _paid(connection: Any) -> dict[str, int]:

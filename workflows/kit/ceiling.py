@@ -31,7 +31,7 @@ async def wait_for_room(kit: Kit, path: str, refused: CeilingRefused, tries: int
     parking = kit.parking
     pause = min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT)
     if refused.resets_at is not None and (left := within(refused.resets_at)):
-        # Where that is over and there is no room, the ledger's clock is behind: the backoff counts, or it would ask each second.
+        # Where that is over and there is no room, the ledger's clock is behind: without the backoff it would ask each second.
         pause = min(pause, max(left, timedelta(seconds=1)))
     await _tell_root(kit, Parked(path=path, refused=refused))
     kit.tell("waits for money", refused.text, f"asks again in {pause}, or when it is nudged")

@@ -1,0 +1,167 @@
+"""The suite as lanes: pytest processes side by side, that share nothing. `python -m tests.lanes` runs them all.
+
+`--lane core` runs one of them; any other argument is pytest's, and goes to one pytest: `python -m tests.lanes tests/wire -x`.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from tests import children
+
+ROOT = Path(__file__).parent.parent
+
+PROOF = (
+    "tests/acceptance",
+    "tests/chaos",
+    "tests/commands/test_demo.py",
+    "tests/docs/test_commands.py",
+    "tests/docs/test_extending.py",
+    "tests/faults",
+    "tests/hostile",
+    "tests/outage",
+)
+"""What mostly waits: for killed workers to be missed, for databases to come back, for programs to start."""
+
+LANES: Mapping[str, Sequence[str]] = {"core": ("tests", *(f"--ignore={path}" for path in PROOF)), "proof": PROOF}
+"""What pytest is told in each lane. `core` is everything that is not `proof`, so that no test can be in both or in none."""
+
+SIGN_OF_LIFE = 30.0
+"""Seconds between two lines that say how far the lanes are."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Lane:
+    """One pytest process, and the file that it prints to. `seconds` is how long it took, None while it runs."""
+
+    name: str
+    log: Path
+    process: "subprocess.Popen[bytes]"
+    started: float
+    seconds: float | None = None
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def progress(self) -> str:
+        """How far it says that it is."""
+        found = re.findall(r"\[ *(\d+%)\]", self.said)
+        return found[-1] if found else "begins"
+
+    @property
+    def summary(self) -> str:
+        """Pytest's closing line, or how it ended without one."""
+        last = self.said.strip().rpartition("\n")[2].strip("= ")
+        code = self.process.returncode
+        return last if re.search(r" in \d", last) else f"1 error: ended with exit code {code} and without a summary"
+
+
+def run(lanes: Mapping[str, Sequence[str]], say: Say, pause: float = SIGN_OF_LIFE) -> int:
+    """Run the lanes at the same time; print each lane's output as a whole, a failed one's last. 0 if all passed."""
+    with tempfile.TemporaryDirectory(prefix="baton-lanes-") as folder, contextlib.ExitStack() as running:
+        begun = [running.enter_context(_started(name, asked, Path(folder))) for name, asked in lanes.items()]
+        with _stopped_in_order(begun):
+            _wait(begun, say, pause)
+        for lane in sorted(begun, key=lambda one: one.process.returncode != 0):
+            say(f"\n{f' {lane.name} ':=^80}\n{lane.said.rstrip()}")
+        say("")
+        for lane in begun:
+            say(f"{lane.name:<6} {_clock(lane.seconds or 0)}  {lane.summary}")
+        say(_total(begun))
+        return max(abs(lane.process.returncode) for lane in begun)
+
+
+@contextlib.contextmanager
+def _started(name: str, asked: Sequence[str], folder: Path) -> Iterator[Lane]:
+    log = folder / f"{name}.log"
+    command = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{name}", *asked]
+    with log.open("wb") as output:
+        how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        with children.started(*command, **how) as process:
+            yield Lane(name, log, process, time.monotonic())
+
+
+def _wait(lanes: Sequence[Lane], say: Say, pause: float) -> None:
+    """Until all have ended, with a sign of life now and then."""
+    told = time.monotonic()
+    while waiting := [lane for lane in lanes if lane.seconds is None]:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            waiting[0].process.wait(min(1.0, pause))
+        now = time.monotonic()
+        for lane in waiting:
+            if lane.process.poll() is not None:
+                lane.seconds = now - lane.started
+                say(f"{_clock(lane.seconds)}  {lane.name} has ended: {lane.summary}")
+        if now - told >= pause and any(lane.seconds is None for lane in lanes):
+            told = now
+            say(f"{_clock(now - lanes[0].started)}  " + ", ".join(f"{lane.name} {lane.progress}" for lane in lanes))
+
+
+@contextlib.contextmanager
+def _stopped_in_order(lanes: Sequence[Lane]) -> Iterator[None]:
+    """Asked to stop, the lanes end as pytest does after Ctrl-C: with what their tests have started. A terminal tells all."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for lane in lanes:
+            if number != signal.SIGINT and lane.process.poll() is None:
+                lane.process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _total(lanes: Sequence[Lane]) -> str:
+    """One closing line for all, as pytest writes it."""
+    counts: Counter[str] = Counter()
+    for lane in lanes:
+        for number, what in re.findall(r"(\d+) ([a-z]+)", lane.summary.rpartition(" in ")[0] or lane.summary.partition(":")[0]):
+            counts["error" if what == "errors" else "warnings" if what == "warning" else what] += int(number)
+    order = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "error")
+    seconds = max(lane.seconds or 0 for lane in lanes)
+    said = ", ".join(f"{counts[what]} {what}" for what in order if counts[what])
+    return f"{said} in {seconds:.2f}s ({_clock(seconds)})"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """All lanes; or one lane, or what else pytest is asked for, in place of this process."""
+    parser = argparse.ArgumentParser(prog="tests.lanes", description=__doc__)
+    parser.add_argument("--lane", choices=sorted(LANES))
+    asked, more = parser.parse_known_args(given)
+    children.ignore_for_ourselves_only()
+    if asked.lane is not None or more:
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *LANES.get(asked.lane, ()), *more])
+    return run(LANES, _say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
