@@ -8,7 +8,7 @@ import pytest
 from contracts.errors import NotFound
 from contracts.money import CeilingRefused, Ceilings
 from ledger import breakers, turns
-from ledger.breakers import Failure, Limits
+from ledger.breakers import Failure, Thresholds
 from ledger.db import Ledger, to_us
 from ledger.money import ceilings, rates, spend
 from ledger.money.rates import Rate
@@ -65,7 +65,7 @@ def test_lost_calls_are_named_by_the_beginning_of_their_key(ledger: Ledger) -> N
 
 def test_breakers_and_rates_as_they_are_now(ledger: Ledger) -> None:
     """What fails, is open or is being probed, by name, each with when somebody may try next; requests of this minute only."""
-    limits = Limits(5, timedelta(minutes=15), timedelta(minutes=5), timedelta(minutes=15))
+    limits = Thresholds(5, timedelta(minutes=15), timedelta(minutes=5), timedelta(minutes=15))
     now = to_us(NOW)
     for name, failure in (("model:c", Failure("no")), ("model:b", Failure("no", at_once=True)), ("model:a", Failure("no"))):
         ledger.tx_now(breakers.failed, name, failure, limits, now)
