@@ -1,0 +1,104 @@
+"""Globs: which paths one fits, and whether any path fits two. Neither ever costs more than one's length times the other's.
+
+`*` stays within one folder, `?` is one character, and `**` as a whole name crosses folders. Every other character is itself,
+brackets too, because files are really called `[id].tsx`. A name with `/` at its end is everything below that folder.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+T = TypeVar("T")
+
+RUN, CROSSING = "*", "**"
+
+
+@lru_cache(maxsize=1024)
+def shape(name: str) -> re.Pattern[str]:
+    """The expression for exactly the paths of a file, folder or glob."""
+    pieces: list[list[str]] = [[]]
+    for part in _parts(name):
+        if part == CROSSING:
+            pieces.append([])
+        else:
+            pieces[-1].append(_spread([_literal(piece) for piece in part.split(RUN)], "[^/]"))
+    *folders, last = pieces
+    return re.compile(_spread([*("".join(f"{one}/" for one in piece) for piece in folders), "/".join(last)], "(?:[^/]+/)"))
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether there is any path that both globs fit.
+
+    It may say so where the only such paths are ones that no file can have, such as `..` for `.?` and `?.`.
+    """
+    return _meet(_parts(one), _parts(other), CROSSING, _parts_meet)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The names that a path has to fit one by one. Below a folder, and below `x/**`, there is at least one name more."""
+    parts = tuple(name.split("/"))
+    if parts[-1] not in ("", CROSSING):
+        return parts
+    return (*parts[:-1], CROSSING, RUN)
+
+
+def _literal(piece: str) -> str:
+    return "".join("[^/]" if one == "?" else re.escape(one) for one in piece)
+
+
+def _spread(pieces: list[str], between: str) -> str:
+    """One after the other with any number of `between` in each gap.
+
+    Each piece keeps the first place that it finds (`?>`): a later one would leave less room for those that follow, and
+    without that rule the search would try every combination.
+    """
+    head, *others = pieces
+    if not others:
+        return head
+    *middle, tail = others
+    return head + "".join(f"(?>{between}*?{piece})" for piece in middle) + f"{between}*{tail}"
+
+
+def _parts_meet(one: str, other: str) -> bool:
+    return one == other or _meet(one, other, RUN, lambda a, b: a in ("?", b) or b == "?")
+
+
+def _meet(one: Sequence[T], other: Sequence[T], run: T, alike: Callable[[T, T], bool]) -> bool:
+    """Whether there is anything that both patterns fit, where a `run` is any number of anything.
+
+    Where both have a run, only what stands before their first and after their last has to agree: the middle of each finds
+    room in the other's run.
+    """
+    if run not in other:
+        one, other = other, one
+    if run not in one:
+        return _fits(other, one, run, alike)
+    heads = zip(one[: one.index(run)], other[: other.index(run)], strict=False)
+    tails = zip(_tail(one, run), _tail(other, run), strict=False)
+    return all(alike(a, b) for a, b in heads) and all(alike(a, b) for a, b in tails)
+
+
+def _tail(pattern: Sequence[T], run: T) -> Sequence[T]:
+    """What stands after the last run, from its end."""
+    backwards = pattern[::-1]
+    return backwards[: backwards.index(run)]
+
+
+def _fits(pattern: Sequence[T], found: Sequence[T], run: T, alike: Callable[[T, T], bool]) -> bool:
+    """Whether the pattern fits what was found, which has no run."""
+    at = piece = 0
+    resume: tuple[int, int] | None = None
+    while at < len(found):
+        if piece < len(pattern) and pattern[piece] == run:
+            resume = (at, piece)
+            piece += 1
+        elif piece < len(pattern) and alike(pattern[piece], found[at]):
+            at, piece = at + 1, piece + 1
+        elif resume is not None:
+            # The last run takes one more; earlier ones need no second try.
+            resume = (resume[0] + 1, resume[1])
+            at, piece = resume[0], resume[1] + 1
+        else:
+            return False
+    return all(one == run for one in pattern[piece:])
