@@ -119,6 +119,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         Fetch(repositories, sandbox).prepare_repository,
         changes.collect_changes,
         changes.describe_change,
+        changes.match_files,
         Integration(repositories).integrate,
         checks.run_checks,
         checks.judge_checks,

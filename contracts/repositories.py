@@ -91,14 +91,18 @@ class ChangeSet(Grown, name="change_set/1"):
     patch: ArtifactRef | None = Field(default=None, description="from start_tree to tree; None: nothing changed")
 
 
+ANY_FILE = "*"
+"""In place of names, where a step may write what it wants and a person sees all of it. No planner may say so."""
+
+
 class CollectChanges(Request, name="collect_changes/1"):
     """Read from the workspace what a step really changed."""
 
     workspace: WorkspaceUse
     item: str
     summary: str
-    allowed: tuple[str, ...] = Field(description="files the step may write; patterns with * are allowed")
-    never: tuple[str, ...] = Field(default=(), description="patterns of files it may not write, whatever `allowed` says")
+    allowed: tuple[str, ...] = Field(description="files, folders and globs that the step may write; `*` alone: any file")
+    never: tuple[str, ...] = Field(default=(), description="files, folders and globs it may not, whatever `allowed` says")
     drop_outside: bool = Field(default=False, description="leave files outside `allowed` out of the patch, and name them")
 
 
@@ -107,6 +111,20 @@ class Shown(Contract, name="shown/1"):
 
     files: tuple[FileChange, ...]
     diff: str
+
+
+class MatchFiles(Request, name="match_files/1"):
+    """Ask which files of a tree some globs and folders name now."""
+
+    start: WorkspaceRef
+    patterns: tuple[str, ...]
+
+
+class MatchedFiles(Contract, name="matched_files/1"):
+    """The files that each pattern names now: how many, and the first of them."""
+
+    counts: dict[str, int]
+    first: dict[str, tuple[str, ...]]
 
 
 class Integrate(Request, name="integrate/1"):

@@ -6,7 +6,16 @@ from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
 from contracts.gates import AdmitDecision, Opened, OpenGate
 from contracts.journal import BeginRun, Finish, Record, Totals
-from contracts.repositories import CollectChanges, DropWorkspaces, Integrate, PrepareRepository, RunChecks, Shown
+from contracts.repositories import (
+    CollectChanges,
+    DropWorkspaces,
+    Integrate,
+    MatchedFiles,
+    MatchFiles,
+    PrepareRepository,
+    RunChecks,
+    Shown,
+)
 from contracts.turns import CallModel, RunTool
 
 WIRE: tuple[type[Contract], ...] = (
@@ -22,6 +31,8 @@ WIRE: tuple[type[Contract], ...] = (
     Integrate,
     Keep,
     Kept,
+    MatchedFiles,
+    MatchFiles,
     ModelsAway,
     Opened,
     OpenGate,

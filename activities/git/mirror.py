@@ -121,6 +121,10 @@ class Mirror:
         """The patch from one tree to another, binary files included. Empty when they are equal."""
         return trees.diff(self._git, old, new)
 
+    def paths(self, tree: str) -> tuple[str, ...]:
+        """The paths of all files of a tree."""
+        return trees.paths(self._git, tree)
+
     def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
         """What differs between two trees, by path."""
         return trees.changes(self._git, old, new)

@@ -94,6 +94,11 @@ def changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     return tuple(found)
 
 
+def paths(git: Git, tree: str) -> tuple[str, ...]:
+    """The paths of all files of the tree, links among them."""
+    return tuple(_text(entry.path) for entry in entries(git, tree) if entry.size is not None)
+
+
 def apply(git: Git, tree: str, patch: bytes) -> Applied:
     """The tree with the patch in it, three-way where lines moved. Raises `PatchUnusable` for what is no patch."""
     if not patch.strip():

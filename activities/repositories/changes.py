@@ -1,7 +1,6 @@
 """What was changed: by one step, read from its workspace, and by all of them together."""
 
 import asyncio
-from fnmatch import fnmatchcase
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -10,15 +9,19 @@ from activities.repositories.listing import listed
 from activities.repositories.shared import Repositories, changes, guarded
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.heartbeat import beating
-from contracts.repositories import ChangeSet, CollectChanges, Shown, WorkspaceRef
+from contracts.repositories import ANY_FILE, ChangeSet, CollectChanges, MatchedFiles, MatchFiles, Shown, WorkspaceRef
+from contracts.resources import file_resource, matched
 from contracts.text import for_model
+
+SHOWN = 5
+"""Files that are named of those that a pattern matches."""
 
 DIFF_LIMIT = 12 * 1024
 """Characters of a diff that the tester is shown; it can read the files for the rest."""
 
 
 class Changes:
-    """The activities `collect_changes` and `describe_change`."""
+    """The activities `collect_changes`, `describe_change` and `match_files`."""
 
     def __init__(self, repositories: Repositories) -> None:
         self._repos = repositories
@@ -36,7 +39,7 @@ class Changes:
         mirror, tree = self._repos.workspaces.snapshot(use.name)
         start = self._repos.workspaces.start_tree(use.name)
         files = changes(mirror, start, tree)
-        outside = tuple(one.path for one in files if not _allowed(one.path, request))
+        outside = _outside(tuple(one.path for one in files), request)
         if outside and request.drop_outside:
             # Out of the tree that goes on, and not out of the folder: the workspace stays as the agent has left it.
             tree = mirror.restore(tree, outside, start)
@@ -71,6 +74,21 @@ class Changes:
             await commit_alone(self._repos.ledger, request)
             return shown
 
+    @activity.defn
+    async def match_files(self, request: MatchFiles) -> MatchedFiles:
+        """Which files globs and folders name now. Only reads."""
+        async with beating():
+            found = await guarded(asyncio.to_thread(self._match, request))
+            await commit_alone(self._repos.ledger, request)
+            return found
+
+    def _match(self, request: MatchFiles) -> MatchedFiles:
+        mirror = self._repos.mirrors.open(request.start.repository)
+        paths = mirror.paths(self._repos.tree(mirror, request.start))
+        found = {one: _named((one,), paths) for one in request.patterns}
+        counts = {one: len(files) for one, files in found.items()}
+        return MatchedFiles(counts=counts, first={one: files[:SHOWN] for one, files in found.items()})
+
     def _describe(self, ref: WorkspaceRef) -> Shown:
         mirror = self._repos.mirrors.open(ref.repository)
         base, tree = mirror.tree_of(ref.base), self._repos.tree(mirror, ref)
@@ -80,7 +98,12 @@ class Changes:
         return Shown(files=named.files, diff=for_model(diff, DIFF_LIMIT))
 
 
-def _allowed(path: str, request: CollectChanges) -> bool:
-    if any(fnmatchcase(path, one) for one in request.never):
-        return False
-    return any(path == one or fnmatchcase(path, one) for one in request.allowed)
+def _outside(paths: tuple[str, ...], request: CollectChanges) -> tuple[str, ...]:
+    """The files that the step was not to write. A star does not cross a slash: `a*` is no leave for `a/b/c.yml`."""
+    never = set(_named(request.never, paths))
+    allowed = set(paths) if ANY_FILE in request.allowed else set(_named(request.allowed, paths))
+    return tuple(path for path in paths if path in never or path not in allowed)
+
+
+def _named(names: tuple[str, ...], paths: tuple[str, ...]) -> tuple[str, ...]:
+    return matched([file_resource(name) for name in names], paths)

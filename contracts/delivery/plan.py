@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from contracts.base import Contract, Earlier
 from contracts.people import Feedback
+from contracts.resources import Resource, file_resource, resource, shared
 
 
 class WorkItem(Contract):
@@ -125,16 +126,23 @@ def ancestors(items: Items) -> dict[str, frozenset[str]]:
     return found
 
 
+def _touched(item: WorkItem | PlanItem) -> tuple[Resource, ...]:
+    """What an item says that it touches. Raises ValueError for a name that leads out of the repository or means every file."""
+    files = (file_resource(name) for name in item.files)
+    return (*files, *(resource("setting", name) for name in item.settings))
+
+
 def _refuse_shared(items: Items, before: dict[str, frozenset[str]]) -> None:
-    """Two items that may run at the same time must not name the same file or setting."""
+    """Two items that may run at the same time must not name files or settings that overlap, however they are written."""
+    touched = {item.id: _touched(item) for item in items}
     for position, one in enumerate(items):
         for other in items[position + 1 :]:
             if one.id in before[other.id] or other.id in before[one.id]:
                 continue
-            shared = sorted((set(one.files) & set(other.files)) | (set(one.settings) & set(other.settings)))
-            if shared:
+            both = shared(touched[one.id], touched[other.id])
+            if both:
                 raise ValueError(
-                    f"items {one.id!r} and {other.id!r} both touch {', '.join(shared)} and neither depends on the other; "
+                    f"items {one.id!r} and {other.id!r} both touch {', '.join(both)} and neither depends on the other; "
                     "add a dependency or join them"
                 )
 

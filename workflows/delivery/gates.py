@@ -11,7 +11,8 @@ from contracts.delivery.testing import TestReport
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Question
 from contracts.people import Feedback
-from contracts.repositories import Base, ChangeSet
+from contracts.repositories import Base, ChangeSet, MatchedFiles
+from contracts.resources import file_resource
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
 
@@ -24,11 +25,12 @@ CHECK_QUESTION = Question(
 )
 
 
-def plan_gate(step: Step[Plan], plan: Plan, check: str | None) -> Ask:
+def plan_gate(step: Step[Plan], plan: Plan, check: str | None, named: MatchedFiles | None = None) -> Ask:
     """Approve the plan before anything is written. Its subject are the planner's own bytes, in the version that it made."""
     handoff = step.handoff
     facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
     facts += [_item_fact(plan, index) for index in range(len(plan.items))]
+    facts += _named_facts(named)
     facts += _unshown(plan)
     command = check or plan.check
     facts.append(f"check: {command}" if command else "check: none known; this gate asks for it")
@@ -46,6 +48,26 @@ def plan_gate(step: Step[Plan], plan: Plan, check: str | None) -> Ask:
         narrative=plan.summary,
         questions=() if command else (CHECK_QUESTION,),
     )
+
+
+def patterns_of(plan: Plan) -> tuple[str, ...]:
+    """The globs and folders of a plan, once each."""
+    written = dict.fromkeys(name for item in plan.items for name in item.files)
+    return tuple(name for name in written if file_resource(name).kind != "file")
+
+
+def _named_facts(named: MatchedFiles | None) -> list[str]:
+    """What patterns name now. A new file may come under them too."""
+    if named is None:
+        return []
+    return [_named_fact(name, count, named.first[name]) for name, count in named.counts.items()]
+
+
+def _named_fact(name: str, count: int, first: tuple[str, ...]) -> str:
+    if not count:
+        return f"{name} names no file now"
+    more = f" and {count - len(first)} more" if count > len(first) else ""
+    return f"{name} names {count} files now: {', '.join(first)}{more}"
 
 
 def _item_fact(plan: Plan, index: int) -> str:

@@ -6,7 +6,7 @@ from contracts.delivery.plan import Criterion, Plan, PlanItem
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.handoff import Handoff
 from contracts.people import Feedback
-from contracts.repositories import WorkspaceUse
+from contracts.repositories import ANY_FILE, WorkspaceUse
 from workflows.delivery import gates as gates
 from workflows.delivery.course import Agreed, Course
 from workflows.kit.ask import ask
@@ -19,7 +19,6 @@ from workflows.kit.step import CouldNot, Done, Step, Unsure
 AUTO = ("router", "solo")
 """The agents that `effort: auto` needs beside the others: who decides, and who makes a small change alone."""
 
-ANY_FILE = "*"
 WHOLE = "the planner reads the repository"
 
 
@@ -101,6 +100,7 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
         acceptance=(Criterion(text="the instruction is fulfilled", shown_by=check[:500] if check else None),),
         depends_on=(),
     )
-    plan = Plan(summary=instruction[:4000], items=(item,), risks=(), check=None)
+    # Not checked as a planner's would be: none of those may leave the files open.
+    plan = Plan.model_construct(summary=instruction[:4000], items=(item,), risks=(), check=None)
     made = made_by_us(course.kit.at("route"), "coordinator", "done", "", plan)
     return Agreed(Handoff[Plan].model_validate(dict(made) | {"body": plan}), check, agent="solo", given=(handoff.id,))

@@ -4,6 +4,7 @@ from typing import Any
 
 from temporalio import workflow
 
+from activities.repositories.changes import Changes
 from activities.repositories.fetch import Fetch
 from activities.repositories.frozen_change import FrozenChange
 from contracts.actions import Receipt
@@ -13,7 +14,7 @@ from contracts.delivery.plan import Plan, PlanTask
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.handoff import Handoff
 from contracts.people import Feedback
-from contracts.repositories import Base, PrepareRepository, WorkspaceRef, WorkspaceUse
+from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, WorkspaceRef, WorkspaceUse
 from workflows.delivery import gates
 from workflows.delivery.course import Agreed, Course, Tested, Written, end_unless_changes, go_on
 from workflows.delivery.sizing import AUTO, asks_router, size_up
@@ -116,7 +117,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                     continue
                 case Done(plan) | Unsure(_, plan):
                     assert plan is not None  # the case above has those without
-            decided = await gate(self.kit, gates.plan_gate(step, plan, course.base.check))
+            named = await self._named_now(course, plan)
+            decided = await gate(self.kit, gates.plan_gate(step, plan, course.base.check, named))
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 self.summary = plan.summary
@@ -127,6 +129,14 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             if (proposals - number + 1) % PLAN_ROUNDS == 0:
                 title = f"no plan was approved in {proposals} proposals"
                 feedback = (*feedback, *await self._go_on_planning(title, feedback))
+
+    async def _named_now(self, course: Course, plan: Plan) -> MatchedFiles | None:
+        """What the plan's globs and folders name today: a person approves files, and not a pattern alone."""
+        patterns = gates.patterns_of(plan)
+        if not patterns:
+            return None
+        request = MatchFiles(run=self.kit.ref, start=course.start, patterns=patterns)
+        return await self.kit.do(Changes.match_files, request, "git: what the plan's patterns name", **WORK)
 
     async def _plan(self, course: Course, feedback: tuple[Feedback, ...]) -> Step[Plan]:
         task = PlanTask(

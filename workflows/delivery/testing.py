@@ -7,7 +7,7 @@ from activities.repositories.checks import Checks
 from contracts.delivery.plan import WorkItem
 from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
 from contracts.people import Feedback
-from contracts.repositories import ChangeSet, CheckRun, CollectChanges, WorkspaceRef, WorkspaceUse
+from contracts.repositories import ANY_FILE, ChangeSet, CheckRun, CollectChanges, WorkspaceRef, WorkspaceUse
 from workflows.delivery import gates as gates
 from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
@@ -17,14 +17,13 @@ from workflows.kit.gate import gate
 from workflows.kit.options import LEDGER, WORK
 
 TESTS = (
-    *("test/*", "tests/*", "*/test/*", "*/tests/*", "test_*.py", "*/test_*.py"),
-    *(f"*_test.{end}" for end in ("py", "go", "rb", "rs", "c", "cc", "cpp", "dart", "exs", "php")),
-    *(f"*{mark}.{end}" for mark in (".test", ".spec") for end in ("js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts")),
-    "*_spec.rb",
+    *("**/test/**", "**/tests/**", "**/test_*.py", "**/*_spec.rb"),
+    *(f"**/*_test.{end}" for end in ("py", "go", "rb", "rs", "c", "cc", "cpp", "dart", "exs", "php")),
+    *(f"**/*{mark}.{end}" for mark in (".test", ".spec") for end in ("js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts")),
 )
 """Files that the tester may write: the sources of tests."""
 
-NO_TESTS = (".*", "*/.*")
+NO_TESTS = ("**/.*", "**/.*/**")
 """Hidden files and folders are not for the tester: they steer other programs (`.github/workflows/x.test.yml`)."""
 
 
@@ -104,7 +103,7 @@ async def _test(course: Course, written: Written) -> Tested:
 
 
 async def _task(course: Course, written: Written, use: WorkspaceUse) -> TestTask:
-    look = _collect(course, use, "change", "", ("*",))
+    look = _collect(course, use, "change", "", (ANY_FILE,))
     shown = await course.kit.do(Changes.describe_change, look, "git: show the change to the tester", **WORK)
     return TestTask(
         instruction=course.asked.instruction,

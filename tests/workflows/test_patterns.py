@@ -1,0 +1,53 @@
+"""A plan's patterns: two items never share a file however it is written, a star stays in its folder, people see the files."""
+
+from pathlib import Path
+
+from tests.scripts import answer, call, calls, item, plan, says, write, writer
+from tests.stack import sample
+from tests.workflows.conftest import Start
+
+
+async def test_a_star_is_no_leave_for_files_below_other_folders(start: Start, tmp_path: Path) -> None:
+    """`sh*` names no file of shop/: what was written there goes to a person, as does a file that only begins like it."""
+    origin = sample(tmp_path / "sample", {"shape.py": "X = 1\n"})
+    planner = says("planner", answer(plan(item("fix", ["sh*"]))))
+    wrote = writer("fix", write("shop/new/evil.txt", "x\n"), write("shape.py", "X = 2\n"), write("deploy/shape.yml", "x\n"))
+    async with start(planner, wrote) as stack:
+        run = await stack.deliver(origin)
+        view = await stack.approve(run, "plan")
+        assert "sh* names 1 files now: shape.py" in view.facts
+        outside = await stack.gate(run, "conflict")
+        assert outside.facts[0] == "fix: deploy/shape.yml, shop/new/evil.txt"
+        await stack.decide(outside, "reject", note="outside")
+        assert (await run.result()).state == "could_not"
+
+
+async def test_a_plan_that_means_every_file_is_repaired(start: Start, tmp_path: Path) -> None:
+    """`*`, a way out of the repository, and two spellings of one file: the planner is told, and its next plan counts."""
+    origin = sample(tmp_path / "sample")
+    planner = says(
+        "planner",
+        answer(plan(item("fix", ["*"]))),
+        answer(plan(item("fix", ["shop/*"]), item("other", ["./shop/pricing.py"]))),
+        answer(plan(item("fix", ["shop/"]), item("other", ["README.md"]))),
+    )
+    async with start(planner) as stack:
+        run = await stack.deliver(origin)
+        view = await stack.gate(run, "plan")
+        assert "shop/ names 2 files now: shop/__init__.py, shop/pricing.py" in view.facts
+        said = await stack.said(run)
+        await stack.decide(view, "reject", note="seen")
+        await run.result()
+    assert "'*'" in said
+    assert "items 'fix' and 'other' both touch shop/* and shop/pricing.py" in said
+
+
+async def test_a_pattern_without_a_file_says_so(start: Start, tmp_path: Path) -> None:
+    """New files may be meant; that there is none now is a fact all the same."""
+    origin = sample(tmp_path / "sample")
+    async with start(says("planner", calls(call("list_files")), answer(plan(item("fix", ["docs/**/*.md"]))))) as stack:
+        run = await stack.deliver(origin)
+        view = await stack.gate(run, "plan")
+        assert "docs/**/*.md names no file now" in view.facts
+        await stack.decide(view, "reject", note="seen")
+        await run.result()
