@@ -4,7 +4,7 @@ from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
-from contracts.gates import AdmitDecision, Opened, OpenGate
+from contracts.gates import AdmitDecision, Opened, OpenGate, Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.repositories import CollectChanges, DropWorkspaces, Integrate, PrepareRepository, RunChecks, Shown
 from contracts.turns import CallModel, RunTool
@@ -25,6 +25,7 @@ WIRE: tuple[type[Contract], ...] = (
     ModelsAway,
     Opened,
     OpenGate,
+    Perform,
     PrepareRepository,
     Recall,
     Recalled,
