@@ -85,7 +85,7 @@ class Actions:
         row = actions.find(connection, intent.key)
         try:
             # What this run has settled stays so: a retry must not try again what has failed for good.
-            if row is None or row.trace != trace or not row.receipt:
+            if row is None or not row.receipt or (row.trace, row.arguments_digest) != (trace, intent.arguments_digest):
                 actions.propose(connection, intent, trace=trace, gate="", state="approved")
         except Refused as error:
             commit_riders(connection, request, [lines.not_allowed(intent, trace, str(error))])
