@@ -22,6 +22,7 @@ import connection
 import logs
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
+from activities.actions.note import NoteAdapter
 from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
@@ -103,7 +104,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     repositories = Repositories(ledger, mirrors, workspaces)
     changes, checks = Changes(repositories), Checks(repositories, sandbox)
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
-    actions = Actions(ledger, {"git.push": push}, name)
+    actions = Actions(ledger, {"git.push": push, "note": NoteAdapter(ledger)}, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
     registered: list[Callable[..., Any]] = [
         models.call_model,
@@ -125,6 +126,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         checks.judge_checks,
         FrozenChange(repositories).freeze,
         Cleanup(repositories).drop_workspaces,
+        actions.perform,
         actions.deliver,
         actions.resolve,
     ]

@@ -18,6 +18,8 @@ COMMAND_OF = {
     "answer": "answer",
     "happened": "happened",
     "did_not_happen": "did-not-happen",
+    "done": "done",
+    "declined": "declined",
 }
 """The command that sends each verb."""
 

@@ -7,9 +7,18 @@ from pydantic import Field
 
 from contracts.base import Contract, Digest, Input, digest_of, is_none
 from contracts.ids import business_key
-from contracts.runs import Request
+from contracts.runs import Request, RunRef
 
 Tier = Literal["auto", "confirm", "draft"]
+"""auto: done and told. confirm: done when a person has approved it. draft: a person does it, and says so."""
+
+GATES_OF: dict[Tier, tuple[Literal["action", "draft", "unknown"], ...]] = {
+    "auto": ("unknown",),
+    "confirm": ("action", "unknown"),
+    "draft": ("draft",),
+}
+"""The kinds of gate that performing an action may open, by its tier."""
+
 ActionState = Literal[
     "proposed",
     "rejected",
@@ -63,6 +72,22 @@ class GitPush(Contract, name="git_push/1"):
     def identity(self) -> str:
         """Digest of what makes it the same action; message and patch do not."""
         return digest_of("git.push", self.repository, self.base, self.tree, self.branch)
+
+
+class NoteAction(Contract, name="note_action/1"):
+    """Write a note about a run into the ledger, where people read it in the feed. `name` tells a run's notes apart."""
+
+    run: RunRef
+    name: str
+    text: str
+
+    def key(self) -> str:
+        """The logical event: the note of this name of this run family."""
+        return business_key("note", self.run.trace, self.name)
+
+    def identity(self) -> str:
+        """Digest of what makes it the same note."""
+        return digest_of("note", self.run.trace, self.name, self.text)
 
 
 class Receipt(Contract, name="receipt/1"):

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol, Self
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest, Input, Line
+from contracts.actions import ActionState, Receipt
+from contracts.base import Contract, Digest, Input, Line, sha256
 from contracts.handoff import Question
 from contracts.money import CeilingRefused, Usd
 from contracts.runs import Request
@@ -46,7 +47,7 @@ VERBS: dict[GateKind, tuple[Verb, ...]] = {
 
 OFFERED: tuple[Verb, ...] = (
     *("approve", "reject", "request_changes", "answer", "happened", "did_not_happen"),
-    *("raise_ceiling", "stop"),
+    *("raise_ceiling", "stop", "done", "declined"),
 )
 """The verbs that workflows take today."""
 
@@ -138,6 +139,22 @@ class Refusal(Contract):
     via: str
 
 
+class Arguments(Protocol):
+    """What an action is done with: a contract that knows which event in the world it is."""
+
+    def key(self) -> str:
+        """The business key: the same in every run that means this event."""
+        ...
+
+    def identity(self) -> str:
+        """Digest of what makes it the same action."""
+        ...
+
+    def stored(self) -> bytes:
+        """Its bytes, as they are kept and executed."""
+        ...
+
+
 class Intent(Contract):
     """An action that takes effect when the gate it rides on is approved."""
 
@@ -147,6 +164,19 @@ class Intent(Contract):
     arguments_digest: Digest
     summary: str
     order: int = 0
+
+    @classmethod
+    def of(cls, action: str, arguments: Arguments, summary: str) -> Self:
+        """The intent to do this: an action of a declared type, with its arguments, which somebody has yet to keep."""
+        stored = sha256(arguments.stored())
+        return cls(key=arguments.key(), type=action, arguments=stored, arguments_digest=arguments.identity(), summary=summary)
+
+
+class Perform(Request, name="perform/1"):
+    """Ask for an action that policy lets happen without a person. `arguments` are its bytes, "" where they are kept already."""
+
+    intent: Intent
+    arguments: str = ""
 
 
 class OpenGate(Request, name="open_gate/1"):
@@ -189,3 +219,28 @@ class Decided(Contract, name="decided/1"):
     authenticated: bool = False
     reason: str = ""
     intents: tuple[str, ...] = Field(default=(), description="keys of the actions that this decision approved")
+
+
+_STATES: dict[str, ActionState] = {
+    "reject": "rejected",
+    "request_changes": "rejected",
+    "declined": "declined",
+    "done": "done_by_person",
+}
+
+
+def receipt_of(intent: Intent, decided: Decided) -> Receipt:
+    """What a gate `action` or `draft` that did not let us act leaves of its action. A closed one: expired."""
+    state = _STATES.get(decided.verb, "expired")
+    why = f"{decided.verb} at {decided.gate}" + (f" by {decided.by}" if decided.by else "")
+    said = f"{why}: {decided.note}" if decided.note else why
+    return Receipt(
+        key=intent.key,
+        type=intent.type,
+        state=state,
+        summary=intent.summary,
+        reference=decided.note[:1000] if state == "done_by_person" else "",
+        how="person" if decided.by else "",
+        at=decided.at,
+        problem="" if state == "done_by_person" else said,
+    )

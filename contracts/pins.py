@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from contracts.actions import Tier
 from contracts.agents import AgentPin
 from contracts.base import Contract, Digest, PerMille
 from contracts.gates import GatePolicy
@@ -15,6 +16,10 @@ class Began(Contract, name="began/1", brief=True):
     policy_digest: Digest
     agents: dict[str, AgentPin]
     gates: dict[str, GatePolicy]
+    actions: dict[str, Tier] | None = Field(
+        default=None,
+        description="types of action that it may propose; None: it began before tiers were pinned, all are `confirm`",
+    )
     duplicate_of: str | None = None
     kept_back: PerMille = Field(default=0, description="of the run's ceiling, for what comes after its children")
     changes: tuple[str, ...] = Field(

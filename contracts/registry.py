@@ -1,6 +1,6 @@
 """Every contract that crosses a boundary. Golden schemas, `baton contracts` and agent files go by this list."""
 
-from contracts.actions import GitPush, Receipt
+from contracts.actions import GitPush, NoteAction, Receipt
 from contracts.agents import AgentPin
 from contracts.base import Contract
 from contracts.carried import Carried
@@ -30,6 +30,7 @@ SHARED: tuple[type[Contract], ...] = (
     GateView,
     GitPush,
     Integrated,
+    NoteAction,
     Receipt,
     RunContext,
     RunStatus,

@@ -4,7 +4,7 @@ from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
-from contracts.gates import AdmitDecision, Opened, OpenGate
+from contracts.gates import AdmitDecision, Opened, OpenGate, Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.repositories import (
     CollectChanges,
@@ -36,6 +36,7 @@ WIRE: tuple[type[Contract], ...] = (
     ModelsAway,
     Opened,
     OpenGate,
+    Perform,
     PrepareRepository,
     Recall,
     Recalled,

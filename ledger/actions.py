@@ -31,7 +31,7 @@ def check(connection: Connection, intent: Intent) -> None:
         )
 
 
-GIVEN_UP = ("rejected", "expired", "failed", "dead")
+GIVEN_UP = ("rejected", "expired", "failed", "dead", "declined")
 """States in which nothing happened and nothing will: another run may mean the same event anew."""
 
 
@@ -41,8 +41,34 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     The same logical event with other arguments is refused: `Refused` names the run that holds the key.
     An intent that an earlier run was refused, or that failed for good, is taken over by this one.
     """
-    now = now_us()
-    values = {
+    values = _values(intent, trace, gate, state)
+    _insert(connection, intent, values)
+    # After the insert, which waits for another transaction that is writing the same key.
+    check(connection, intent)
+    # Also one that another run was allowed and has not begun: what runs must be the bytes of this approval, and that run's
+    # cancellation must not take them back.
+    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.trace != trace)
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
+    connection.execute(again.values(values))
+    return get(connection, intent.key)
+
+
+def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str, gate: str) -> None:
+    """Write how an intent ended that we do not carry out: refused, or left to a person. Done again it changes nothing.
+
+    What is being sent, or was, stays as it is, and so does what another run was allowed, unless a person has done just that.
+    """
+    values = _values(intent, trace, gate, receipt.state, receipt)
+    _insert(connection, intent, values)
+    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
+    if receipt.state != "done_by_person":
+        unbegun = unbegun & (action.c.trace == trace)
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
+    connection.execute(again.values(values))
+
+
+def _values(intent: Intent, trace: str, gate: str, state: ActionState, receipt: Receipt | None = None) -> dict[str, Any]:
+    return {
         "trace": trace,
         "gate": gate,
         "order": intent.order,
@@ -50,28 +76,21 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
         "arguments": intent.arguments,
         "arguments_digest": intent.arguments_digest,
         "state": state,
-        "updated_at": now,
+        "reason": receipt.problem if receipt else "",
+        "receipt": receipt.model_dump_json() if receipt else "",
+        "updated_at": now_us(),
     }
+
+
+def _insert(connection: Connection, intent: Intent, values: dict[str, Any]) -> None:
     insert_once(
-        connection,
-        action,
-        key=intent.key,
-        type=intent.type,
-        reason="",
-        receipt="",
-        lease_owner="",
-        attempts=0,
-        at=now,
-        **values,
+        connection, action, key=intent.key, type=intent.type, lease_owner="", attempts=0, at=values["updated_at"], **values
     )
-    # After the insert, which waits for another transaction that is writing the same key.
-    check(connection, intent)
-    # Also one that another run was allowed and has not begun: what runs must be the bytes of this approval, and that run's
-    # cancellation must not take them back.
-    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.trace != trace)
-    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
-    connection.execute(again.values(**values, reason="", receipt=""))
-    return get(connection, intent.key)
+
+
+def find(connection: Connection, key: str) -> Row[Any] | None:
+    """One action, or None."""
+    return connection.execute(select(action).where(action.c.key == key)).first()
 
 
 def get(connection: Connection, key: str) -> Row[Any]:

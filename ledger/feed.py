@@ -70,6 +70,12 @@ def after(
     return [_line(row) for row in connection.execute(query).mappings()]
 
 
+def find(connection: Connection, key: str) -> FeedLine | None:
+    """The line with this key, or None."""
+    row = connection.execute(select(feed).where(feed.c.key == plain(key))).mappings().first()
+    return None if row is None else _line(row)
+
+
 def _end_of_run(connection: Connection, trace: str) -> str:
     """The hash of a run's last line; "" where the run has none yet, or no row (one that was not admitted).
 

@@ -14,7 +14,7 @@ from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
 from contracts.base import digest_of
 from contracts.errors import Refused
-from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, Opened, OpenGate, Refusal
+from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, Opened, OpenGate, Refusal, receipt_of
 from contracts.money import micros
 from contracts.runs import Note
 from ledger import actions, artifacts, gates, resets
@@ -74,6 +74,8 @@ class Gates:
         if claim is None:
             outcome = gates.expire(connection, request.gate, request.closes, datetime.now(UTC))
             ceilings.trip_closed(connection, request.gate.trace, request.gate.gate, outcome.verb, outcome.by)
+            if not outcome.by:  # else a decision stands that was recorded in time, with what it did to the actions
+                _end_intents(connection, request.gate, outcome)
             commit_riders(connection, request, [*own, lines.closed(request, outcome)])
             return outcome
         return self._decide(connection, request, claim, own)
@@ -84,7 +86,7 @@ class Gates:
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         # Nobody else decides meanwhile: `whose` has locked the gate.
         anew = gates.winner(connection, request.gate.trace, request.gate.gate) is None
-        if refused is None and claim.verb == "approve" and anew:
+        if refused is None and claim.verb in ("approve", "done") and anew:
             # Before it wins: where the action may not be meant the gate stays open for another decision.
             refused = _conflict(connection, intents)
         if refused is None:
@@ -93,6 +95,8 @@ class Gates:
             if outcome.won and outcome.verb == "approve":
                 outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
                 _approve_intents(connection, request, intents if anew else [])
+            if outcome.won and anew:
+                _end_intents(connection, request.gate, outcome)
             if outcome.won:
                 _raise(connection, request, claim, outcome)
         else:
@@ -146,6 +150,14 @@ def _approve_intents(connection: Connection, request: AdmitDecision, intents: li
     """
     for intent in intents:
         actions.propose(connection, intent, trace=request.gate.trace, gate=request.gate.gate, state="approved")
+
+
+def _end_intents(connection: Connection, view: GateView, outcome: Decided) -> None:
+    """Write what becomes of the actions of a gate that is about an action alone, and that did not let us carry it out."""
+    if view.kind not in ("action", "draft") or outcome.verb == "approve":
+        return
+    for intent in gates.intents(connection, view.trace, view.gate):
+        actions.end(connection, intent, receipt_of(intent, outcome), trace=view.trace, gate=view.gate)
 
 
 def _superseded(request: AdmitDecision) -> Decided:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from contracts.actions import ActionPolicy
+from contracts.actions import ActionPolicy, Tier
 from contracts.base import Input, Span, sha256
 from contracts.errors import ContractViolation, Misconfigured
 from contracts.gates import GateKind, GatePolicy, Verb
@@ -58,15 +58,14 @@ class Policy(Input, name="policy/1"):
             raise Misconfigured(f"policy.toml has no [gates.{kind}]; add who, deadline and expiry for it")
         return GatePolicy.model_validate(rule.model_dump())
 
-    def allows(self, action: str) -> None:
-        """Raise `Misconfigured` unless this action type is declared, in a tier that is carried out by us."""
+    def tier(self, action: str) -> Tier:
+        """What it takes for this type of action to happen. Raises `Misconfigured` where it is not declared."""
         declared = self.actions.get(action)
         if declared is None:
             raise Misconfigured(
                 f'policy.toml declares no action {action!r}; add [actions."{action}"] with its tier, or do not run this'
             )
-        if declared.tier == "draft":
-            raise Misconfigured(f"policy.toml has {action!r} in the tier draft, which is not carried out yet; use confirm")
+        return declared.tier
 
     def refuses(self, rule: GatePolicy, verb: Verb, by: str, owner: str) -> str | None:
         """Why this person may not decide this, or None. Names and roles count; '*' is anybody; 'owner' is the run's owner."""

@@ -48,14 +48,7 @@ class FrozenChange:
             verdict=request.judged.report.verdict,
             report=request.judged.artifact,
         )
-        push = push_of(subject)
-        intent = Intent(
-            key=push.key(),
-            type="git.push",
-            arguments=sha256(push.stored()),
-            arguments_digest=push.identity(),
-            summary=f"push {tree[:12]} as {branch}",
-        )
+        intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
         named = listed(changes(mirror, request.base.tree, tree))
         return Frozen(subject=subject, intent=intent, files=named.files, counts=named.counts), patch, named.listing
 

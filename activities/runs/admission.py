@@ -14,6 +14,7 @@ from activities.agents.routes import good_enough
 from activities.gates.policy import Policy
 from activities.money.headroom import problem
 from activities.money.lines import no_room
+from contracts.actions import GATES_OF
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.journal import BeginRun
@@ -88,15 +89,17 @@ class Admission:
                 non_retryable=True,
             )
         pins = self._agents(request)
-        for kind in request.actions:
-            self._policy.allows(kind)
+        actions = {action: self._policy.tier(action) for action in request.actions}
+        # Those that performing may open, too: that a table is missing is said before anything is paid for.
+        kinds = dict.fromkeys((*request.gates, *(kind for tier in actions.values() for kind in GATES_OF[tier])))
         default = micros(self._ceilings.run_default(request.run.project) or Decimal())
         return Began(
             owner=owner,
             ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,
             policy_digest=self._policy.digest,
             agents=pins,
-            gates={kind: self._policy.gate(kind) for kind in request.gates},
+            gates={kind: self._policy.gate(kind) for kind in kinds},
+            actions=actions,
             kept_back=self._ceilings.kept_back,
             changes=request.changes,
         )

@@ -42,6 +42,8 @@ _VERBS: "dict[Verb, str]" = {
     "answer": "Answer the questions that a gate asks.",
     "happened": "Say that an action whose outcome nobody knew did happen.",
     "did_not_happen": "Say that an action whose outcome nobody knew did not happen.",
+    "done": "Say that you have done what a gate `draft` asks for; -m may say where.",
+    "declined": "Say that you will not do what a gate `draft` asks for.",
 }
 
 

@@ -212,7 +212,7 @@ def test_on_a_terminal_missing_answers_and_reasons_are_asked_for(baton: Baton, l
 
 def test_finding_nothing_is_said_with_the_class_of_its_code(baton: Baton, ledger: Ledger) -> None:
     """A run that is not there is exit 3 for every verb."""
-    for command in ("approve", "reject", "request-changes", "answer", "happened", "did-not-happen"):
+    for command in ("approve", "reject", "request-changes", "answer", "happened", "did-not-happen", "done", "declined"):
         assert baton(command, "deliver-nope-0001", "--yes", "-m", "x").code == 3
     with pytest.raises(NotFound):
         ledger.read_now(gates.find, "nope", "plan-1")

@@ -189,7 +189,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
         self.kit.enter("act", "the branch is pushed")
         receipt = await perform(self.kit, frozen.intent)
         self.receipts = (*self.receipts, receipt)
-        if receipt.state != "delivered":
+        if receipt.state not in ("delivered", "done_by_person"):
             raise Ended(f"{frozen.intent.summary}: {receipt.state}: {receipt.problem or 'nobody knows the outcome'}")
 
     def report(self) -> dict[str, Any]:

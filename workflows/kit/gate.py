@@ -22,6 +22,7 @@ from workflows.kit.details import gate_text
 from workflows.kit.inbox import OpenGateState
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
+from workflows.kit.tiers import tier_of
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100
 """Characters of a fact, and facts of a gate; `facts_within` bounds them all together. The subject has everything."""
@@ -59,19 +60,31 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
     """
     step = kit.chain.begin(lambda: f"gate:{ask.kind}")
     if step.known is not None:
-        return await kit.chain.recall(step, Decided)
+        return _decided(kit, ask, await kit.chain.recall(step, Decided))
     await kit.chain.safe_point()
     kit.check_stopped()
     decided = await hold(kit, ask, lambda: bool(kit.parking.stopped))
     if decided.verb == "released":
         kit.check_stopped()
     step.result = decided
+    return _decided(kit, ask, decided)
+
+
+def _decided(kit: Kit, ask: Ask, decided: Decided) -> Decided:
+    """Remember which actions an approval has shown."""
+    if decided.verb == "approve":
+        kit.shown = ask.intents
     return decided
+
+
+def _riding(kit: Kit, ask: Ask) -> tuple[Intent, ...]:
+    """The actions that a decision here is about. One of the tier draft is never approved for us to send."""
+    return tuple(one for one in ask.intents if tier_of(kit.pins, one.type) != "draft" or ask.kind == "draft")
 
 
 async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Decided:
     """As `gate`, beside the story: not a step of it. The gate closes as `released` once nobody need decide any more."""
-    policy = kit.pins.gates[ask.kind]
+    policy, riding = kit.pins.gates[ask.kind], _riding(kit, ask)
     view = _view(kit, ask, policy)
     state = kit.inbox.open(view)
     before, waits = kit.state, waiting_state(view)
@@ -83,7 +96,7 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
             policy=policy,
             policy_digest=kit.pins.policy_digest,
             subject=ask.subject,
-            intents=ask.intents,
+            intents=riding,
         )
         opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
         view = state.view = view.knowing(opened.facts)
@@ -112,9 +125,6 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
 
 def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
     name, revision = kit.inbox.next_name(ask.kind)
-    escalates = policy.expiry == "escalate" and policy.escalation
-    named = [kit.pins.owner if who == "owner" else who for who in policy.escalation]
-    then = f"asks {', '.join(named)} and then rejects" if escalates else "rejects"
     return GateView(
         gate=name,
         kind=ask.kind,
@@ -133,9 +143,19 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         verbs=VERBS[ask.kind],
         opened_at=workflow.now(),
         deadline=workflow.now() + policy.deadline,
-        on_expiry=f"without an answer it {then}" if ask.kind != "ceiling" else "without an answer the run stops, and keeps all",
+        on_expiry=_on_expiry(kit, ask.kind, policy),
         ceiling=ask.ceiling,
     )
+
+
+def _on_expiry(kit: Kit, kind: GateKind, policy: GatePolicy) -> str:
+    if kind == "ceiling":
+        return "without an answer the run stops, and keeps all"
+    then = "expires, and nothing is done" if kind == "draft" else "rejects"
+    if policy.expiry != "escalate" or not policy.escalation:
+        return f"without an answer it {then}"
+    named = [kit.pins.owner if who == "owner" else who for who in policy.escalation]
+    return f"without an answer it asks {', '.join(named)} and then {then}"
 
 
 def _answered_by(view: GateView) -> str:

@@ -15,7 +15,7 @@ from temporalio.exceptions import is_cancelled_exception
 from activities.runs.journal import Journal
 from contracts.agents import Effort
 from contracts.base import Contract
-from contracts.gates import GateKind
+from contracts.gates import GateKind, Intent
 from contracts.inputs import ChildInput, PipelineInput
 from contracts.journal import BeginRun, Finish, Totals
 from contracts.money import micros, slice_of
@@ -41,14 +41,16 @@ Q = TypeVar("Q", bound=Request)
 class Kit(Run):
     """A run, and what its pipeline may have done."""
 
-    def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = ()) -> None:
+    def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = (), *, performs: bool = False) -> None:
         """Register every handler at once, so that what people send early finds one."""
-        super().__init__(kinds, known)
+        super().__init__(kinds, known, performs=performs)
         self.parking = Parking(self)
         self.pause = Pause(self)
         self.chain = Chain(self, lambda: self.quiet)
         self.watches: list[asyncio.Task[None]] = []
         self.asked: dict[str, int] = {}
+        self.shown: tuple[Intent, ...] = ()
+        """The actions of the gate that was approved last: exactly their bytes have just been shown to a person."""
         loop = asyncio.get_running_loop()
         # What waits for a condition is looked at when something runs, and a reset alone runs nothing.
         workflow.register_random_seed_callback(lambda _: _look_again(loop))

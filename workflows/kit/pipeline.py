@@ -54,7 +54,7 @@ class Pipeline(ABC, Generic[I, R]):
     gates: ClassVar[tuple[GateKind, ...]] = ()
     """The kinds of gate that it may open. `ceiling` is always one of them."""
     actions: ClassVar[tuple[str, ...]] = ()
-    """The types of action that it may propose."""
+    """The types of action that it may propose. The gates that their tiers need need not be among `gates`."""
     changes: ClassVar[tuple[str, ...]] = ()
     """Named changes of its own story: see `changes.py`."""
     first: ClassVar[str] = ""
@@ -64,7 +64,7 @@ class Pipeline(ABC, Generic[I, R]):
 
     def __init__(self) -> None:
         """No settings: a worker makes it when a run begins, and again for each replay."""
-        self.kit = Kit(self.gates, self.changes)
+        self.kit = Kit(self.gates, self.changes, performs=bool(self.actions))
         workflow.set_query_handler("status", self._status)
 
     @abstractmethod

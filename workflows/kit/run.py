@@ -25,6 +25,9 @@ from workflows.kit.inbox import Inbox
 from workflows.kit.lines import Lines
 from workflows.kit.options import LOCAL
 
+OF_ACTIONS: tuple[GateKind, ...] = ("action", "draft", "unknown")
+"""The kinds of gate that `perform` opens."""
+
 
 @dataclass
 class Held:
@@ -38,11 +41,14 @@ class Held:
 class Run:
     """The state of one workflow, and its record."""
 
-    def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = ()) -> None:
-        """`kinds` are the gates that it may open; `known` are the named changes of its pipeline."""
-        self.kinds = tuple(dict.fromkeys((*kinds, "ceiling")))
+    def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = (), *, performs: bool = False) -> None:
+        """`kinds` are the gates that it may open; `known` are the named changes of its pipeline.
+
+        `performs`: it may perform actions, and so open gates that policy adds to its own when it is let in.
+        """
+        self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling")))
         self.known = (*changes.CHANGES, *known)
-        self.inbox = Inbox(self.kinds)
+        self.inbox = Inbox(tuple(dict.fromkeys((*self.kinds, *(OF_ACTIONS if performs else ())))))
         self._seed = workflow.random_seed()
         self.ref = RunRef(trace="")
         self.began: Began | None = None
