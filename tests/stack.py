@@ -8,15 +8,19 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 import config
 import worker
 from activities.providers.base import Provider
+from activities.running.tracing import Tracing
 from commands import server
 from commands.demo.demo import make_sample
 from contracts.conversation import ModelReply, ModelRequest
@@ -28,6 +32,7 @@ from ledger import artifacts, feed, gates
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from tests.children import PATIENCE
+from workflows.guard import Guard
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 T = TypeVar("T")
@@ -158,8 +163,32 @@ def held(stack: Stack, agent: str, provider: str = "scripted") -> Held:
 
 
 @contextlib.asynccontextmanager
-async def stack(client: Client, state: Path, script: Path | None = None, **settings: Any) -> AsyncIterator[Stack]:
-    """A worker on a fresh task queue. Workflow code runs in Temporal's import sandbox, as the house wants it in tests."""
+async def no_run_is_left(client: Client, queue: str) -> AsyncIterator[None]:
+    """Put directly within the block of a worker: what still runs on its queue is terminated before the worker stops.
+
+    Stopped between a workflow's task and the activity that the server sends along with its completion, the SDK panics.
+    """
+    try:
+        yield
+    finally:
+        ended: set[str | None] = set()
+        query = f"TaskQueue = '{queue}' AND ExecutionStatus = 'Running'"
+        # The list is made after the fact: who is listed again may be gone already, and children may come later.
+        while left := [run async for run in client.list_workflows(query) if run.run_id not in ended]:
+            for run in left:
+                ended.add(run.run_id)
+                with contextlib.suppress(RPCError):
+                    await client.get_workflow_handle(run.id, run_id=run.run_id).terminate("its test has ended")
+
+
+@contextlib.asynccontextmanager
+async def stack(
+    client: Client, state: Path, script: Path | None = None, *, runs_stay: bool = False, **settings: Any
+) -> AsyncIterator[Stack]:
+    """A worker on a fresh task queue. Workflow code runs in Temporal's import sandbox, as the house wants it in tests.
+
+    What still runs at the end is terminated, unless `runs_stay`: then it should wait for somebody, and not for the worker.
+    """
     if script is not None:
         settings = {"model": "scripted:test", "script": script} | settings
     values = {"workflow_sandbox": True, "state": state, "task_queue": f"baton-{secrets.token_hex(4)}"} | settings
@@ -169,13 +198,35 @@ async def stack(client: Client, state: Path, script: Path | None = None, **setti
         upgrade(ledger)
         parts = worker.build(loaded, ledger)
         try:
-            async with worker.make_worker(client, loaded, parts):
+            leaving = contextlib.nullcontext() if runs_stay else no_run_is_left(client, loaded.task_queue)
+            async with worker.make_worker(client, loaded, parts), leaving:
                 yield Stack(client, loaded, ledger, parts)
         finally:
             for provider in parts.providers.values():
                 await provider.close()
     finally:
         ledger.close()
+
+
+@contextlib.asynccontextmanager
+async def beside(
+    stack: Stack, name: str, *workflows: type, sandboxed: bool = True, runs_stay: bool = False, **options: Any
+) -> AsyncIterator[str]:
+    """A second worker with the stack's activities and these workflows; the name of its task queue. `runs_stay` as there."""
+    queue = f"{stack.settings.task_queue}-{name}"
+    serving = Worker(
+        stack.client,
+        task_queue=queue,
+        workflows=workflows,
+        activities=stack.parts.activities,
+        interceptors=[Guard(), Tracing()],
+        workflow_runner=worker.workflow_runner(sandboxed=sandboxed),
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        **options,
+    )
+    async with serving, contextlib.nullcontext() if runs_stay else no_run_is_left(stack.client, queue):
+        yield queue
 
 
 def sample(folder: Path, files: dict[str, str] | None = None) -> Path:

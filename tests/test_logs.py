@@ -28,7 +28,7 @@ from contracts.ids import w3c_trace_id
 from contracts.runs import Request, RunRef
 from tests.activities import agentfiles
 from tests.scripts import answer, summary
-from tests.stack import dev_server, stack
+from tests.stack import beside, dev_server, stack
 from tests.wire.server import WireServer
 from tests.workflows.asked import Asking
 from tests.workflows.asking import AskOnce
@@ -176,13 +176,10 @@ async def test_no_message_is_in_the_log(client: Client, lines: Lines, tmp_path: 
     async with WireServer() as server:
         server.play(*REPLIES)
         options: dict[str, Any] = {"agents": tmp_path / "agents", "openai_base_url": server.openai_url}
-        async with stack(client, tmp_path / "state", **options) as running:
-            queue = f"{running.settings.task_queue}-ask"
-            parts: dict[str, Any] = {"activities": running.parts.activities, "interceptors": [Guard(), Tracing()]}
-            runner = UnsandboxedWorkflowRunner()
-            async with Worker(client, task_queue=queue, workflows=[AskOnce], workflow_runner=runner, **parts):
-                asking = Asking(running, queue)
-                ended = await asking.ended(await asking.start(instruction="instructed-secret"))
+        serving = stack(client, tmp_path / "state", **options)
+        async with serving as running, beside(running, "ask", AskOnce, sandboxed=False) as queue:
+            asking = Asking(running, queue)
+            ended = await asking.ended(await asking.start(instruction="instructed-secret"))
         assert len(server.requests) == 2
     assert ended.summary == "answered-secret"
     said = lines()

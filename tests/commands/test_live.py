@@ -156,7 +156,7 @@ async def test_doctor_finds_nothing_failing_beside_a_worker(baton: Baton, serve:
 
 async def test_no_answer_in_time_is_sent_but_not_confirmed(baton: Baton, serve: Serve, origin: Path) -> None:
     """The worker has gone: exit 7, 'may still be applied'. When one is back, the same command is the same decision."""
-    async with serve() as first:
+    async with serve(runs_stay=True) as first:
         run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
     gone = await baton.live("approve", run, "--yes", "--by", "maria", "--timeout", "1", "--json")
     assert (gone.code, gone.json["outcome"]) == (7, "unconfirmed")

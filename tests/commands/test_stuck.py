@@ -26,7 +26,7 @@ from ledger.tables import turn
 from tests import scripts
 from tests.commands.conftest import Baton
 from tests.scripts import answer, item, plan, says
-from tests.stack import Stack, sample, stack, until
+from tests.stack import PATIENCE, Stack, sample, stack, until
 from tests.workflows.sending import Sdk, failed_tasks
 from workflows.delivery.story import Delivery
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
@@ -110,9 +110,9 @@ def serve(plain: Client, tmp_path: Path, baton: Baton, released: Callable[[type]
     queue = f"stuck-{secrets.token_hex(4)}"
 
     @asynccontextmanager
-    async def served(delivery: type) -> AsyncIterator[Stack]:
+    async def served(delivery: type, **more: Any) -> AsyncIterator[Stack]:
         released(delivery)
-        async with stack(plain, baton.state, script, workflow_sandbox=False, task_queue=queue) as running:
+        async with stack(plain, baton.state, script, workflow_sandbox=False, task_queue=queue, **more) as running:
             baton.use(running)
             yield running
 
@@ -135,7 +135,7 @@ def mended_by(running: Stack, command: str) -> None:
     assert words[0] == "temporal"
     address = running.client.service_client.config.target_host
     variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TEMPORAL_ADDRESS": address}
-    done = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
 
 
@@ -193,7 +193,7 @@ async def test_a_run_that_an_update_is_too_large_for_goes_on(baton: Baton, serve
 
 async def test_a_run_on_other_code_begins_again(baton: Baton, serve: Serve, tmp_path: Path) -> None:
     """A worker of another release cannot go on with a run; the printed reset begins it again, and pays no call twice."""
-    async with serve(Delivery) as running:
+    async with serve(Delivery, runs_stay=True) as running:
         run = await running.deliver(sample(tmp_path / "sample"))
         view = await running.gate(run, "plan-1")
     async with serve(Changed) as running:

@@ -11,19 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import ColumnElement, Connection, select
 from temporalio.client import Client
-from temporalio.worker import Worker
 
-import worker
-from activities.running.tracing import Tracing
 from ledger.tables import feed, reservation
 from tests import scripts
 from tests.activities import agentfiles
 from tests.scripts import Turn, answer, says, summary
-from tests.stack import dev_server, stack
+from tests.stack import beside, dev_server, stack
 from tests.wire.server import WireServer
 from tests.workflows.asked import Asking
 from tests.workflows.asking import AskOnce
-from workflows.guard import Guard
 
 ONE, TWO = "openai:one", "anthropic:two"
 BOTH = f'[classes]\nworker = [{{ model = "{ONE}", free = true }}, {{ model = "{TWO}", free = true }}]\n'
@@ -101,18 +97,8 @@ def drill(client: Client, tmp_path: Path) -> Drilled:
                 "anthropic_api_key": "sk-loopback",
                 "breakers": QUICK | (breakers or {}),
             }
-            async with stack(client, tmp_path / "state", agents=agents, **(reached | more)) as running:
-                queue = f"{running.settings.task_queue}-ask"
-                async with Worker(
-                    client,
-                    task_queue=queue,
-                    workflows=[AskOnce],
-                    activities=running.parts.activities,
-                    interceptors=[Guard(), Tracing()],
-                    workflow_runner=worker.workflow_runner(sandboxed=True),
-                    max_heartbeat_throttle_interval=timedelta(seconds=1),
-                    default_heartbeat_throttle_interval=timedelta(seconds=1),
-                ):
-                    yield Drill(Asking(running, queue), one, two)
+            serving = stack(client, tmp_path / "state", agents=agents, **(reached | more))
+            async with serving as running, beside(running, "ask", AskOnce) as queue:
+                yield Drill(Asking(running, queue), one, two)
 
     return started

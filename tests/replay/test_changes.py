@@ -7,18 +7,14 @@ from pathlib import Path
 import pytest
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
-from temporalio.worker import Worker
 
-import worker
-from activities.running.tracing import Tracing
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.repositories import Base
 from tests import scripts
 from tests.replay.scenarios import PLANNER
 from tests.replay.test_saved import DELIVERIES, problem
-from tests.stack import sample, stack
+from tests.stack import beside, sample, stack
 from workflows.delivery.story import Delivery
-from workflows.guard import Guard
 
 CHANGE = "fetch-twice"
 
@@ -79,21 +75,13 @@ async def test_runs_of_before_replay_on_the_changed_workflow(path: Path, changed
 async def _play(client: Client, folder: Path, changed: type) -> str:
     """A run of the changed workflow, rejected at its plan, as a saved history."""
     script = scripts.save(folder / "script.yaml", PLANNER)
-    async with stack(client, folder / "state", script) as running:
-        queue = f"{running.settings.task_queue}-next"
-        async with Worker(
-            client,
-            task_queue=queue,
-            workflows=[changed],
-            activities=running.parts.activities,
-            interceptors=[Guard(), Tracing()],
-            workflow_runner=worker.workflow_runner(sandboxed=False),
-        ):
-            asked = {"repository": str(sample(folder / "sample")), "instruction": "Fix it", "owner": "olga"}
-            run = await client.start_workflow("Delivery", asked, id=queue, task_queue=queue, result_type=DeliveryReport)
-            await running.decide(await running.gate(run, "plan"), "reject", note="seen enough")
-            assert (await run.result()).state == "could_not"
-            history = await run.fetch_history()
+    serving = stack(client, folder / "state", script)
+    async with serving as running, beside(running, "next", changed, sandboxed=False) as queue:
+        asked = {"repository": str(sample(folder / "sample")), "instruction": "Fix it", "owner": "olga"}
+        run = await client.start_workflow("Delivery", asked, id=queue, task_queue=queue, result_type=DeliveryReport)
+        await running.decide(await running.gate(run, "plan"), "reject", note="seen enough")
+        assert (await run.result()).state == "could_not"
+        history = await run.fetch_history()
     return json.dumps({"workflow_id": queue, "history": json.loads(history.to_json())})
 
 

@@ -3,23 +3,18 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client
-from temporalio.worker import Worker
 
-import worker
-from activities.running.tracing import Tracing
 from tests import scripts
 from tests.activities import agentfiles
 from tests.scripts import Turn, says
-from tests.stack import Stack, dev_server, stack
+from tests.stack import Stack, beside, dev_server, stack
 from tests.workflows.asked import Asking
 from tests.workflows.asking import AskOnce
-from workflows.guard import Guard
 
 
 @pytest.fixture(scope="session")
@@ -62,18 +57,8 @@ def asking(client: Client, tmp_path: Path) -> Ask:
         agentfiles.write(agents, **({"tools": ["run_state", "list_handoffs", "write_file"]} | (agent or {})))
         (agents / "routes.toml").write_text(routes)
         script = script or scripts.save(tmp_path / "script.yaml", says("helper", *turns))
-        async with stack(client, tmp_path / "state", script, agents=agents, **settings) as running:
-            queue = f"{running.settings.task_queue}-ask"
-            async with Worker(
-                client,
-                task_queue=queue,
-                workflows=[AskOnce],
-                activities=running.parts.activities,
-                interceptors=[Guard(), Tracing()],
-                workflow_runner=worker.workflow_runner(sandboxed=True),
-                max_heartbeat_throttle_interval=timedelta(seconds=1),
-                default_heartbeat_throttle_interval=timedelta(seconds=1),
-            ):
-                yield Asking(running, queue)
+        serving = stack(client, tmp_path / "state", script, agents=agents, **settings)
+        async with serving as running, beside(running, "ask", AskOnce) as queue:
+            yield Asking(running, queue)
 
     return started

@@ -184,7 +184,7 @@ async def test_a_worker_that_stops_closes_its_cached_runs_quietly(start: Start, 
     conversations = [PLANNER, slowly(writer("fix", FIX))]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        async with start(*conversations) as stack:
+        async with start(*conversations, runs_stay=True) as stack:
             run = await stack.deliver(origin)
             await _while_writing(stack, run)
         gc.collect()

@@ -3,15 +3,11 @@
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.worker import Worker
 
-import worker
-from activities.running.tracing import Tracing
 from tests import scripts
 from tests.scripts import could_not, says
-from tests.stack import stack
+from tests.stack import beside, stack
 from tests.workflows.racing import DEADLINE, NaiveRaces, Races, Track
-from workflows.guard import Guard
 
 POLICY = Path(__file__).parents[2] / "policy.toml"
 
@@ -29,15 +25,8 @@ def _hurried(folder: Path) -> Path:
 async def _raced(client: Client, folder: Path, workflow: type, runs: int, each: int) -> Track:
     script = scripts.save(folder / "script.yaml", says("planner", could_not("nobody asks")))
     async with stack(client, folder / "state", script, policy=_hurried(folder)) as running:
-        track, queue = Track(running), f"{running.settings.task_queue}-races"
-        async with Worker(
-            client,
-            task_queue=queue,
-            workflows=[workflow],
-            activities=running.parts.activities,
-            interceptors=[Guard(), Tracing()],
-            workflow_runner=worker.workflow_runner(sandboxed=False),
-        ):
+        track = Track(running)
+        async with beside(running, "races", workflow, sandboxed=False) as queue:
             await track.run(queue, runs, each)
     return track
 

@@ -7,11 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
 
-import worker
 from activities.agents.catalogue import load_catalogue
-from activities.running.tracing import Tracing
 from activities.tools.registry import TOOLS
 from activities.turns.prompt import task_text
 from contracts.delivery.plan import Plan
@@ -20,10 +17,9 @@ from ledger import handoffs
 from ledger.tables import handoff as handoffs_table
 from tests import scripts
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
-from tests.stack import Stack, sample, stack, until
+from tests.stack import Stack, beside, sample, stack, until
 from tests.workflows.conftest import Start
 from tests.workflows.planning import PlansAsBefore, PlansAsNow
-from workflows.guard import Guard
 
 AGENTS = Path(__file__).parents[2] / "agents"
 FIX = edit(
@@ -60,7 +56,8 @@ async def test_a_run_that_pinned_the_old_planner_ends_as_it_began(client: Client
     origin = sample(tmp_path / "sample")
     script = scripts.save(tmp_path / "script.yaml", NEW_PLAN, OLD_PLAN, OLD_AGAIN, writer("fix", FIX), a_tester())
     state, queue = tmp_path / "state", f"upgrade-{tmp_path.name}"
-    async with stack(client, state, script, task_queue=queue, agents=released_before(tmp_path / "agents")) as before:
+    released = released_before(tmp_path / "agents")
+    async with stack(client, state, script, task_queue=queue, agents=released, runs_stay=True) as before:
         run = await before.deliver(origin, branch="upgraded")
         seen = await before.gate(run, "plan-1")
     async with stack(client, state, script, task_queue=queue, agents=released_now(tmp_path / "agents-now")) as after:
@@ -102,26 +99,16 @@ async def _handed_on(running: Stack, run: WorkflowHandle[Any, Any]) -> None:
 async def test_an_old_worker_leaves_what_is_newer_to_a_new_one(client: Client, start: Start) -> None:
     """A plan of a later version is not guessed at: the task fails with what to do, and the run goes on with a newer worker."""
     async with start(NEW_PLAN) as running:
-        queue = f"{running.settings.task_queue}-plans"
-        async with _planning(running, queue, PlansAsBefore):
+        soon = timedelta(seconds=1)
+        async with beside(
+            running, "plans", PlansAsBefore, runs_stay=True, sticky_queue_schedule_to_start_timeout=soon
+        ) as queue:
             run = await _begin(client, queue)
             said = await until(lambda: _failed_task(run), "the old worker's task failed")
-        async with _planning(running, queue, PlansAsNow):
+        async with beside(running, "plans", PlansAsNow, sticky_queue_schedule_to_start_timeout=soon):
             assert await run.result() == "do fix"
     assert "plan/2 is newer than what this reads (plan/1)" in said
     assert "Upgrade this worker" in said
-
-
-def _planning(running: Stack, queue: str, workflow: type) -> Worker:
-    return Worker(
-        running.client,
-        task_queue=queue,
-        workflows=[workflow],
-        activities=running.parts.activities,
-        interceptors=[Guard(), Tracing()],
-        workflow_runner=worker.workflow_runner(sandboxed=True),
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
-    )
 
 
 async def _begin(client: Client, queue: str) -> WorkflowHandle[Any, Any]:
