@@ -61,7 +61,7 @@ def _spread(pieces: list[str], between: str) -> str:
 
 
 def _parts_meet(one: str, other: str) -> bool:
-    return one == other or _meet(one, other, RUN, lambda a, b: a in ("?", b) or b == "?")
+    return _meet(one, other, RUN, lambda a, b: a in ("?", b) or b == "?")
 
 
 def _meet(one: Sequence[T], other: Sequence[T], run: T, alike: Callable[[T, T], bool]) -> bool:

@@ -45,6 +45,7 @@ def test_a_written_path_has_to_be_the_same_to_the_letter() -> None:
     assert not matches(file_resource("shop/*.PY"), "shop/pricing.py")
     assert not matches(file_resource("Shop/"), "shop/pricing.py")
     assert not matches(file_resource("shop"), "shop/pricing.py")
+    assert matches(file_resource("Shop/*.PY"), "Shop/Pricing.PY")
     assert matches(file_resource("caf\u00e9/*"), "cafe\u0301/a")
 
 
