@@ -39,6 +39,8 @@ def route(step: Step[Plan]) -> str:
         case never: assert_never(never)
 """
 
+EXAMPLE = ("contracts", "workflows")
+
 SAMPLES: dict[str, tuple[str, str]] = {
     "do_right": (f"async def f(kit: Kit) -> Base: return await kit.do(Fetch.prepare_repository, {PREPARE}, 'x')", ""),
     "do_wrong": (f"async def f(kit: Kit) -> None: await kit.do(Cleanup.drop_workspaces, {PREPARE}, 'x')", "arg-type"),
@@ -79,16 +81,26 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("typing")
     for name, (code, _) in SAMPLES.items():
         (folder / f"{name}.py").write_text(f"{HEAD}\n{code}\n")
-    files = [str(folder / f"{name}.py") for name in SAMPLES]
+    for name in EXAMPLE:  # beside each other, because the packages that they are made for are not theirs
+        text = (ROOT / "examples" / "triage" / name / "triage.py").read_text()
+        (folder / f"triage_{name}.py").write_text(text.replace("from contracts.triage", "from triage_contracts"))
+    names = [*SAMPLES, *(f"triage_{name}" for name in EXAMPLE)]
+    files = [str(folder / f"{name}.py") for name in names]
     told, problem, _ = api.run(
         ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache"), *files]
     )
     assert not problem
-    kinds: dict[str, list[str]] = {name: [] for name in SAMPLES}
+    kinds: dict[str, list[str]] = {name: [] for name in names}
     for line in told.splitlines():
         if match := re.fullmatch(r".*?(\w+)\.py:\d+: error: .*\[([a-z-]+)\]", line):
             kinds[match[1]].append(match[2])
     return kinds
+
+
+@pytest.mark.parametrize("name", EXAMPLE)
+def test_the_example_has_its_types_right(found: dict[str, list[str]], name: str) -> None:
+    """Whoever begins with the example begins with code that the type checker takes."""
+    assert found[f"triage_{name}"] == []
 
 
 @pytest.mark.parametrize("name", SAMPLES)
