@@ -16,6 +16,7 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from contracts.base import Contract
+from contracts.errors import INPUT_WAS_REFUSED
 
 PAYLOAD_LIMIT = 256 * 1024
 """Bytes of one payload that we make: a few bodies of 64 KiB in one envelope. Temporal takes 2 MiB, and fails tasks above it."""
@@ -50,7 +51,7 @@ class StrictJSON(PydanticJSONPlainPayloadConverter):
                 return earlier
             problems = error.errors(include_url=False, include_context=False, include_input=False)[:_PROBLEMS_SHOWN]
             said = "; ".join(f"{_where(one['loc'])}: {one['msg'][:500]}" for one in problems)
-            raise _refused(f"the input was refused: {said}") from None
+            raise _refused(f"{INPUT_WAS_REFUSED}{said}") from None
 
 
 def _earlier(hint: type | None, data: bytes) -> Contract | None:

@@ -7,7 +7,16 @@ from enum import IntEnum
 
 import typer
 
-from contracts.errors import Ambiguous, BatonError, ContractViolation, LedgerUnavailable, Misconfigured, NotFound, Refused
+from contracts.errors import (
+    INPUT_WAS_REFUSED,
+    Ambiguous,
+    BatonError,
+    ContractViolation,
+    LedgerUnavailable,
+    Misconfigured,
+    NotFound,
+    Refused,
+)
 
 
 class Code(IntEnum):
@@ -64,6 +73,11 @@ def explain(error: BaseException, *, debug: bool = False) -> tuple[Code, str]:
 def is_budget(reason: str) -> bool:
     """True if a run's reason for ending is that a ceiling left no room for a call (`ledger.money.spend.CeilingReached`)."""
     return ": the ceiling is $" in reason
+
+
+def is_refused_input(reason: str) -> bool:
+    """True if a run's reason for ending is that its input cannot be worked with (`Pipeline` of the kit writes it)."""
+    return reason.startswith(INPUT_WAS_REFUSED)
 
 
 def _usage(error: typer.TyperException) -> str:

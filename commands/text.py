@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from commands.errors import Code, is_budget
+from commands.errors import Code, is_budget, is_refused_input
 from commands.output import Out, box, clock, left, safe
 
 if TYPE_CHECKING:
@@ -102,4 +102,6 @@ def code_of(state: str, reason: str = "") -> Code:
     """The exit code that a run's final state stands for."""
     if state == "done":
         return Code.DONE
+    if is_refused_input(reason):
+        return Code.USAGE
     return Code.BUDGET if is_budget(reason) else Code.FAILED

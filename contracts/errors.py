@@ -1,5 +1,8 @@
 """Errors that people read. Each says what is wrong, why, and what to do; data sits on attributes."""
 
+INPUT_WAS_REFUSED = "the input was refused: "
+"""How a reason begins that is about a run's input: nothing was done, and the same input will be refused again."""
+
 
 class BatonError(Exception):
     """Something in Baton went wrong. Run `baton doctor`; if it finds nothing, report this."""

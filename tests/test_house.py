@@ -9,6 +9,8 @@ from pathlib import Path
 import grimp
 import pytest
 
+from tests.steps_used import problems
+
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / "workflows").rglob("*.py"))
 UNSTEADY = {"os", "time", "random", "uuid", "secrets", "socket", "subprocess", "pathlib", "tempfile", "threading"}
@@ -163,3 +165,69 @@ def _circle(imports: dict[str, set[str]]) -> list[str]:
         return []
 
     return next(filter(None, (walk(module, []) for module in sorted(imports))), [])
+
+
+INSIDE = {"workflows/kit/ask.py", "workflows/kit/side_by_side.py", "workflows/kit/step.py"}
+"""The kit's own files that make steps."""
+
+
+def test_every_step_says_what_happens_where_it_is_not_done() -> None:
+    """No code asks an agent and goes on as if it were done: `needed`, `or_else` or a match on `ended` stands for each step."""
+    paths = [*WORKFLOWS, *sorted((ROOT / "examples").rglob("*.py"))]
+    named = {path.relative_to(ROOT).as_posix(): path.read_text() for path in paths}
+    sources = {name: text for name, text in named.items() if name not in INSIDE}
+    assert sum(text.count("await ask(") for text in sources.values()) >= 6
+    assert problems(sources) == []
+
+
+IGNORED, AROUND = "nothing says what happens where the step of ", "goes around the step's outcome"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("async def story():\n    await ask(kit)", f"a.py:2: {IGNORED}ask(…)"),
+        ("async def story():\n    step = await ask(kit)\n    return step.handoff.id", f"a.py:2: {IGNORED}ask(…)"),
+        ("async def story():\n    return await ask(kit)", f"a.py:2: {IGNORED}ask(…)"),
+        ("async def story():\n    say((await ask(kit)).outcome)", f"a.py:2: {IGNORED}ask(…)"),
+        (
+            "async def one() -> Step[Plan]:\n    return await ask(kit)\nasync def story():\n    await one()",
+            f"a.py:4: {IGNORED}one(",
+        ),
+        (
+            "async def story():\n    s = await side_by_side(kit, a=ask(kit))\n    return s['a'].outcome",
+            f"a.py:2: {IGNORED}side_by",
+        ),
+        (
+            "async def story():\n    s = await ask(kit)\n    tell(s)\ndef tell(x):\n    print(x.outcome)",
+            f"a.py:2: {IGNORED}ask(",
+        ),
+        ("def tell(step):\n    return step.handoff.body.text", f"a.py:2: `step.handoff.body` {AROUND}"),
+        ("def tell(step):\n    return step.handoff.result", f"a.py:2: `step.handoff.result` {AROUND}"),
+        ("def tell(step):\n    kept = step.handoff\n    return kept.body", f"a.py:3: `kept.body` {AROUND}"),
+    ],
+)
+def test_a_step_that_is_ignored_is_named(code: str, said: str) -> None:
+    """The rule above can fail, in each of these ways."""
+    found = problems({"a.py": code})
+    assert len(found) == 1
+    assert found[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "async def story():\n    return (await ask(kit)).needed()",
+        "async def story():\n    step = await ask(kit)\n    return step.or_else(str)",
+        "async def story():\n    step = await ask(kit)\n    match step.ended:\n        case _: pass",
+        "async def one() -> Step[Plan]:\n    return await ask(kit)\nasync def story():\n    return (await one()).needed()",
+        "async def one() -> 'Step[Plan]':\n    step = await ask(kit)\n    say(step.outcome)\n    return step",
+        "async def story():\n    s = await side_by_side(kit, a=ask(kit))\n    return s['a'].needed()",
+        "async def story():\n    s = await side_by_side(kit, a=ask(kit))\n    return [one.needed() for one in s.values()]",
+        "async def story():\n    s = await ask(kit)\n    tell(s)\ndef tell(x):\n    return x.needed()",
+        "def plan(self):\n    return self.handoff.body",
+    ],
+)
+def test_a_step_that_is_routed_is_not_named(code: str) -> None:
+    """What says how it goes on may do so where it stands, under a name, in a function beside it, or in its callers."""
+    assert problems({"a.py": code}) == []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from commands.errors import Usage
 from commands.workers import has_worker
 from contracts.base import BODY_LIMIT, canonical
-from contracts.errors import BatonError, ContractViolation, Misconfigured
+from contracts.errors import INPUT_WAS_REFUSED, BatonError, ContractViolation, Misconfigured
 from contracts.inputs import PipelineInput, Typed
 from contracts.pipelines import PipelineSpec
 
@@ -29,7 +29,7 @@ NOBODY_THERE = 1.0
 NUMBERS_TRIED = 200
 
 REFUSALS = ("NotAdmitted", "InputRefused")
-"""Types of failure with which a workflow ends that was never let in."""
+"""Types of failure with which a workflow ends whose start was refused: it was never let in, or its input cannot be used."""
 
 _SUMMARY_BYTES, _DETAILS_BYTES = 300, 4000
 
@@ -164,12 +164,13 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
     ends = time.monotonic() + (ADMITTED_WITHIN if await has_worker(client, task_queue) else NOBODY_THERE)
     while time.monotonic() < ends:
-        if ledger.read_now(is_there, started.run_id):
-            return True
+        # Before the ledger: a run whose first activity refuses its input stands there, too.
         if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
             if (refusal := await refusal_of(handle)) is not None:
-                raise NotAdmitted(f"{started.run} was refused: {refusal}")
+                raise NotAdmitted(f"{started.run} was refused: {refusal.removeprefix(INPUT_WAS_REFUSED)}")
             return ledger.read_now(is_there, started.run_id)
+        if ledger.read_now(is_there, started.run_id):
+            return True
         await asyncio.sleep(0.1)
     return False
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
+from commands.start.start import NotAdmitted, Started, look
 from ledger import gates
 from ledger.tables import counter
 from tests import scripts
@@ -255,6 +257,27 @@ async def test_a_run_recorded_elsewhere_still_ends_with_its_report(baton: Baton,
         assert (ran.code, ran.json["state"]) == (1, "could_not")
         assert "there is nothing to change" in ran.json["report"]["reason"]
         assert "compare `ledger_url` and `state`" in ran.json["warning"]
+
+
+async def test_a_base_that_is_not_there_is_a_refused_input(baton: Baton, serve: Serve, origin: Path) -> None:
+    """Only the worker sees that: exit 2 with the reason, a run on record that could not, and a workflow that says why."""
+    async with serve() as running:
+        ran = await baton.live(*asking(origin, "--base", "no-such-branch", "--wait"))
+        assert ran.code == 2
+        assert "no-such-branch" in ran.out + ran.err
+        run = (await baton.live("runs", "--json")).json["runs"][0]["run"]
+        ended = await baton.live("result", run, "--wait", "--json")
+        report = ended.json["report"]
+        assert (ended.code, report["state"], report["tokens"]) == (2, "could_not", 0)
+        assert report["reason"].startswith("the input was refused: ")
+        handle = running.client.get_workflow_handle(run)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+        assert isinstance(failed.value.cause, ApplicationError)
+        assert (failed.value.cause.type, failed.value.cause.message) == ("InputRefused", report["reason"])
+        trace = (await handle.describe()).run_id
+        with pytest.raises(NotAdmitted, match=f"{run} was refused: .*no-such-branch"):
+            await look(running.client, running.ledger, Started(run, trace), running.settings.task_queue)
 
 
 async def test_a_number_that_temporal_knows_is_skipped(baton: Baton, serve: Serve, origin: Path) -> None:

@@ -62,7 +62,21 @@ REFUSED = [
     *((one, DRIVE) for one in ("C:/x", "c:x", "./C:/x")),
     *((one, HOME) for one in ("~", "~/x", "~root/x", "./~")),
     *((one, GIT) for one in (".git", ".git/", ".git/config", "a/.git/x", ".GIT/x", "./.Git", "git~1/x", "**/.git/**", ".git.")),
-    *((one, HIDDEN) for one in ("a\0b", "a\nb", "a\x1bb", "a\x7f", "a\x9b", "a\u202egnp.py", "zero\u200bwidth", "\ud800", "a\u2028b", "a\u2029b")),
+    *(
+        (one, HIDDEN)
+        for one in (
+            "a\0b",
+            "a\nb",
+            "a\x1bb",
+            "a\x7f",
+            "a\x9b",
+            "a\u202egnp.py",
+            "zero\u200bwidth",
+            "\ud800",
+            "a\u2028b",
+            "a\u2029b",
+        )
+    ),
     *((one, "holds a backslash") for one in ("a\\b", "src\\*.py", "\\")),
     *((one, "is empty") for one in ("", " ", "  ")),
     *((one, ROOT) for one in (".", "./", "././.")),

@@ -15,7 +15,7 @@ from tests.docs.pages import Block
 from tests.scripts import answer, edit, item, plan, read, says
 from tests.stack import git
 
-PATIENCE = 100.0
+PATIENCE = 600.0
 """Seconds that one block may take."""
 
 SUBSTITUTIONS = (
@@ -81,7 +81,7 @@ class Machine:
 
 def set_up(folder: Path) -> Machine:
     """Everything but the running parts: those the pages start themselves."""
-    machine = Machine(folder, *_free_ports())
+    machine = Machine(folder, *free_ports())
     machine.here.mkdir()
     (machine.here / ".venv").symlink_to(sys.prefix)
     origin = make_sample(folder / "sample")
@@ -109,7 +109,8 @@ def _script(path: Path) -> Path:
     )
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
+    """Two ports on which nothing listens now."""
     with socket.socket() as one, socket.socket() as other:
         for probe in (one, other):
             probe.bind(("127.0.0.1", 0))

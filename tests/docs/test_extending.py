@@ -2,30 +2,61 @@
 
 import os
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from commands import server
+from tests import scripts
+from tests.docs.machine import Machine, free_ports
 from tests.docs.pages import ROOT, Block, blocks
+from tests.scripts import answer, says
 
 PAGE = blocks(ROOT / "docs" / "extending.md")
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "results", "docs")
-PATIENCE = 600.0
+EXAMPLE = ROOT / "examples" / "triage"
+LINES = 80
+"""A pipeline's contracts, story and test together stay below this, blank lines not counted."""
+
+ASSIGNED = {"kind": "complaint", "message": "Why was I charged twice?", "wanted": "that we look into it"}
+MODELS = (says("dispatcher", answer(ASSIGNED)), says("answerer", answer({"text": "We are looking into it."})))
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This repository with all that the page adds."""
-    folder = tmp_path_factory.mktemp("copy") / "baton"
-    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a copy of this repository and all that the page adds. What it started is ended by its process id."""
+    made = Machine(tmp_path_factory.mktemp("copy"), *free_ports())
+    shutil.copytree(ROOT, made.here, ignore=LEFT_OUT)
     for block in PAGE:
         if block.mark == "file":
-            _write(folder, block)
+            _write(made.here, block)
         if block.mark == "edit":
-            _edit(folder, block)
-    return folder
+            _edit(made.here, block)
+    made.variables = _variables(made)
+    try:
+        yield made
+    finally:
+        for name in ("worker", "server"):
+            server.stop(made.here / ".baton", name)
+
+
+def _variables(machine: Machine) -> dict[str, str]:
+    """What the page's reader has set: the copy's own `baton`, and models that play what stands here."""
+    shim = machine.here / "bin" / "baton"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{machine.here / "starter.py"}" "$@"\n')
+    shim.chmod(0o755)
+    return {
+        "PATH": f"{shim.parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(machine.folder),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(machine.here),
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{machine.port}",
+        "BATON_MODEL": "scripted:page",
+        "BATON_SCRIPT": str(scripts.save(machine.folder / "script.yaml", *MODELS)),
+    }
 
 
 def _write(folder: Path, block: Block) -> None:
@@ -46,41 +77,46 @@ def _edit(folder: Path, block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", [one for one in PAGE if one.mark == "tested"], ids=lambda block: block.where)
-def test_the_examples_work(copy: Path, block: Block) -> None:
-    """The page's commands succeed on the page's files: contracts are kept, the agent loads, the stage runs, tests pass."""
-    _run(copy, block.text)
+def test_the_examples_work(machine: Machine, block: Block) -> None:
+    """The page's commands succeed on the page's files: contracts are kept, agents load, runs start and end, tests pass."""
+    machine.run(block)
 
 
-def test_the_lock_names_an_agent_that_changed_after_its_release(copy: Path) -> None:
+def test_the_command_has_the_answer(machine: Machine) -> None:
+    """Both runs of the page, started by command and by the Temporal CLI, ended with what the worker wrote."""
+    for run in ("triage-default-0001", "charged-twice"):
+        told = machine.command("result", "baton", "result", run)
+        assert "answer    We are looking into it." in told, told
+
+
+def test_the_lock_names_an_agent_that_changed_after_its_release(machine: Machine) -> None:
     """With the line that the page adds the agent is released, and one changed word in its file is seen."""
-    assert "scribe@v1: released, live" in _run(copy, "baton agents show scribe")
-    file = copy / "agents" / "scribe" / "v1.md"
+    show = ("baton", "agents", "show", "scribe")
+    assert "scribe@v1: released, live" in machine.command("show", *show)
+    file = machine.here / "agents" / "scribe" / "v1.md"
     file.write_text(file.read_text().replace("one line", "two lines"))
-    assert "scribe@v1: CHANGED since its release" in _run(copy, "baton agents show scribe")
-
-
-def _run(copy: Path, script: str) -> str:
-    """Run commands in the copy, with the copy's own `baton`; gives back what they print."""
-    shim = copy / "bin" / "baton"
-    shim.parent.mkdir(exist_ok=True)
-    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{copy / "starter.py"}" "$@"\n')
-    shim.chmod(0o755)
-    path = f"{shim.parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=copy,
-        env={"PATH": path, "HOME": str(copy), "LANG": "C.UTF-8", "PYTHONPATH": str(copy)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, f"exit code {done.returncode}\n{script}\n{done.stdout[-6000:]}"
-    return done.stdout
+    assert "scribe@v1: CHANGED since its release" in machine.command("show", *show)
 
 
 def test_the_page_shows_each_file_once() -> None:
     """Two blocks never write the same file, so that the page can be followed from top to bottom."""
     files = [block.argument for block in PAGE if block.mark == "file"]
     assert len(files) == len(set(files))
+
+
+def test_the_page_and_the_example_are_the_same() -> None:
+    """Each file of `examples/triage` stands in the page at its path, byte for byte, and none is left out."""
+    shown = {block.argument: block.text for block in PAGE if block.mark == "file"}
+    kept = {
+        path.relative_to(EXAMPLE).as_posix(): path.read_text()
+        for path in sorted(EXAMPLE.rglob("*"))
+        if path.suffix in {".py", ".md"}
+    }
+    assert len(kept) == 5
+    assert {name: shown.get(name) for name in kept} == kept
+
+
+def test_a_pipeline_is_short() -> None:
+    """Contracts, story and test of a supervisor and a worker: what the frame gives is not written again."""
+    written = [line for path in EXAMPLE.rglob("*.py") for line in path.read_text().splitlines() if line.strip()]
+    assert 0 < len(written) < LINES

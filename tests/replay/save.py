@@ -45,7 +45,7 @@ async def save(generation: str, names: list[str]) -> list[Path]:
 
 
 async def play(client: Client, place: Path, name: str, scenario: Scenario) -> list[tuple[str, WorkflowHandle[Any, Any]]]:
-    """Let a delivery go that way to its end; the run and the children whose histories belong to it, under file names."""
+    """Let a run go that way to its end; the run and the children whose histories belong to it, under file names."""
     origin = sample(place / "sample")
     script = scripts.save(place / "script.yaml", *scenario.script)
     policy = place / "policy.toml"
@@ -54,14 +54,15 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
         _models(place, script, paid=scenario.paid) as models,
         stack(client, place / "state", task_queue="baton", policy=policy, **models) as running,
     ):
-        asked = {"repository": str(origin), "instruction": "Fix it", "owner": "olga", "branch": "saved"} | scenario.asked
-        run = await client.start_workflow("Delivery", asked, id=f"saved-{name}", task_queue="baton")
+        delivery = {"repository": str(origin), "instruction": "Fix it", "branch": "saved"}
+        asked = {"owner": "olga"} | (delivery if scenario.pipeline == "Delivery" else {}) | scenario.asked
+        run = await client.start_workflow(scenario.pipeline, asked, id=f"saved-{name}", task_queue="baton")
         await scenario.people(running, run)
         try:
             await run.result()
         except WorkflowFailureError as error:
             print(f"{name} ended: {error.cause}", file=sys.stderr)
-    kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"delivery-{name}", run)]
+    kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{scenario.pipeline.lower()}-{name}", run)]
     for child in scenario.children:
         label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
         kept.append((f"write_item-{label}", client.get_workflow_handle(f"{run.id}.{child}")))

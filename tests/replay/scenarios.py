@@ -1,4 +1,4 @@
-"""The ways a delivery can go whose histories are saved: for each what the models say, and what people do."""
+"""The ways a run can go whose histories are saved: for each what the models say, and what people do."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -40,6 +40,8 @@ class Scenario:
     people: Callable[[Stack, Run], Awaitable[None]]
     children: tuple[str, ...] = ()
     asked: dict[str, Any] = field(default_factory=dict)
+    pipeline: str = "Delivery"
+    """The workflow type that is started. A delivery is given a repository and an instruction; any other only `asked`."""
     gates: str = ""
     """Tables that replace those of policy.toml."""
     paid: bool = False

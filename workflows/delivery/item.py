@@ -14,7 +14,7 @@ from workflows.kit.ends import Stopped, cause_of
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
-from workflows.kit.step import Step
+from workflows.kit.step import CouldNot, Done, Step, Unsure
 
 
 @workflow.defn(name="WriteItem")
@@ -51,7 +51,7 @@ class WriteItem:
         handoff = step.handoff
         kit.note(
             f"{item.id} is {handoff.outcome}: {_files(change)}",
-            handoff.reason or (handoff.body.summary if handoff.body else ""),
+            handoff.reason or _summary(step),
             "the coordinator puts it together with the others",
         )
         await kit.leave()
@@ -63,9 +63,18 @@ class WriteItem:
 
     async def _collect(self, step: Step[WriteSummary], item: str, files: tuple[str, ...]) -> ChangeSet:
         assert step.workspace is not None
-        summary = step.handoff.body.summary if step.handoff.body else step.handoff.reason
-        request = CollectChanges(run=self.kit.ref, workspace=step.workspace, item=item, summary=summary, allowed=files)
+        use, summary = step.workspace, _summary(step)
+        request = CollectChanges(run=self.kit.ref, workspace=use, item=item, summary=summary, allowed=files)
         return await self.kit.do(Changes.collect_changes, request, f"workspace: read what {item} changed", **WORK)
+
+
+def _summary(step: Step[WriteSummary]) -> str:
+    """What the writer says that it did, or why it did not."""
+    match step.ended:
+        case Done(said) | Unsure(_, WriteSummary() as said):
+            return said.summary
+        case Unsure(reason) | CouldNot(reason):
+            return reason
 
 
 def _files(change: ChangeSet) -> str:

@@ -26,6 +26,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from activities.repositories.cleanup import Cleanup
 from contracts.agents import Effort
+from contracts.errors import INPUT_WAS_REFUSED
 from contracts.gates import GateKind
 from contracts.inputs import PipelineInput
 from contracts.reports import Report, RunStatus
@@ -110,8 +111,8 @@ class Pipeline(ABC, Generic[I, R]):
         """End the run for a reason that is not the work's: its input cannot be worked with, or the system failed."""
         refused = refusal_of_input(error)
         if refused is not None:
-            await self._end("could_not", f"the input was refused: {refused}")
-            return ApplicationError(f"the input was refused: {refused}", type=INPUT_REFUSED, non_retryable=True)
+            await self._end("could_not", f"{INPUT_WAS_REFUSED}{refused}")
+            return ApplicationError(f"{INPUT_WAS_REFUSED}{refused}", type=INPUT_REFUSED, non_retryable=True)
         reason = cause_of(error)
         await self._end("failed", reason)
         return ApplicationError(reason, type="RunFailed", non_retryable=True)

@@ -1,0 +1,1 @@
+"""What the type checker says to code that uses the kit wrongly."""
