@@ -36,6 +36,7 @@ from activities.providers.scripted import Scripted
 from activities.repositories.changes import Changes
 from activities.repositories.checks import Checks
 from activities.repositories.cleanup import Cleanup
+from activities.repositories.comparison import Comparison
 from activities.repositories.fetch import Fetch
 from activities.repositories.frozen_change import FrozenChange
 from activities.repositories.integration import Integration
@@ -61,8 +62,9 @@ from ledger.money import ceilings
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
+from workflows.review import Review
 
-WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, UnknownWorkflow)
+WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, UnknownWorkflow)
 
 PASSED_THROUGH = (
     *("contracts", "converter", "ledger", "activities", "workflows"),
@@ -102,7 +104,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     journal = Journal(ledger, admission)
     gates, carrying, fallbacks = Gates(ledger, policy), Carrying(ledger), Fallbacks(ledger)
     repositories = Repositories(ledger, mirrors, workspaces)
-    changes, checks = Changes(repositories), Checks(repositories, sandbox)
+    changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
     actions = Actions(ledger, {"git.push": push, "note": NoteAdapter(ledger)}, name)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
@@ -121,6 +123,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         changes.collect_changes,
         changes.describe_change,
         changes.match_files,
+        comparison.compare_revisions,
+        comparison.check_findings,
         Integration(repositories).integrate,
         checks.run_checks,
         checks.judge_checks,

@@ -28,11 +28,11 @@ class Typed:
     """How a field of an input is typed on the command line: a short flag, and a path that has to be there.
 
     repository: a path to a git repository, or a URL. folder and file: a path. Paths become absolute before the run starts,
-    because a worker has another current folder.
+    because a worker has another current folder. content: a path to a text file, whose text is sent in place of the path.
     """
 
     flag: str = ""
-    path: Literal["", "repository", "folder", "file"] = ""
+    path: Literal["", "repository", "folder", "file", "content"] = ""
 
 
 class PipelineInput(Input):

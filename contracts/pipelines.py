@@ -62,6 +62,12 @@ PIPELINES: tuple[PipelineSpec, ...] = (
         contracts_in="contracts.delivery",
         parts=("WriteItem",),
     ),
+    PipelineSpec(
+        workflow="Review",
+        command="review",
+        help="Review a change: what is wrong with it, each finding with a quote that was looked up.",
+        contracts_in="contracts.review",
+    ),
 )
 
 BY_WORKFLOW: Mapping[str, PipelineSpec] = {one.workflow: one for one in PIPELINES}

@@ -5,6 +5,7 @@ from contracts.agents import AgentPin
 from contracts.base import Contract
 from contracts.carried import Carried
 from contracts.errors import NewerVersion, NotFound
+from contracts.findings import Analysis, Checked, Findings
 from contracts.gates import Decided, Decision, GateView
 from contracts.inputs import RunContext
 from contracts.money import CeilingRefused
@@ -18,15 +19,18 @@ from contracts.wire import WIRE
 
 SHARED: tuple[type[Contract], ...] = (
     AgentPin,
+    Analysis,
     Base,
     Began,
     Carried,
     CeilingRefused,
     ChangeSet,
     CheckRun,
+    Checked,
     Decided,
     Decision,
     FeedLine,
+    Findings,
     GateView,
     GitPush,
     Integrated,

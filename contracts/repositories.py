@@ -175,5 +175,28 @@ class CheckRun(Grown, name="check_run/1"):
         return self.exit_code == 0 and not self.timed_out and self.total != 0 and not self.failures
 
 
+class CompareRevisions(Request, name="compare_revisions/1"):
+    """Say what differs between a base (None: the main branch) and a head, or the base with a patch. One of the two is given."""
+
+    repository: str
+    base: str | None
+    head: str | None
+    patch: str | None = Field(description="text of a unified diff")
+
+
+class Compared(Contract, name="compared/1"):
+    """What differs between two revisions, and the workspace of the newer one."""
+
+    repository: str
+    base: str = Field(description="commit that the difference starts from: the merge base where there is one")
+    head: str = Field(default="", description="commit; empty: the base with a patch")
+    files: tuple[FileChange, ...]
+    counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")
+    patch: ArtifactRef = Field(description="the whole difference")
+    shown: str = Field(description="the difference, cut where it is long")
+    ref: WorkspaceRef = Field(description="the files at the head")
+    note: str = Field(default="", description="what to know about how it was compared")
+
+
 class DropWorkspaces(Request, name="drop_workspaces/1"):
     """Remove the workspaces of a run that has ended."""

@@ -4,10 +4,13 @@ from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
+from contracts.findings import CheckFindings
 from contracts.gates import AdmitDecision, Opened, OpenGate, Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.repositories import (
     CollectChanges,
+    Compared,
+    CompareRevisions,
     DropWorkspaces,
     Integrate,
     MatchedFiles,
@@ -22,8 +25,11 @@ WIRE: tuple[type[Contract], ...] = (
     AdmitDecision,
     BeginRun,
     CallModel,
+    CheckFindings,
     Children,
     CollectChanges,
+    Compared,
+    CompareRevisions,
     Deliver,
     DropWorkspaces,
     FallBack,

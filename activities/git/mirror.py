@@ -129,6 +129,15 @@ class Mirror:
         """What differs between two trees, by path."""
         return trees.changes(self._git, old, new)
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The newest commit that both have in their history; None where they share none."""
+        found = self._git.run("merge-base", one, other, codes=(0, 1))
+        return found.output.decode().strip() or None
+
+    def content(self, tree: str, path: str) -> bytes | None:
+        """What is in a file of the tree (or commit); None where it has no such file. Links and submodules are none."""
+        return trees.content(self._git, tree, path)
+
     def apply(self, tree: str, patch: bytes) -> Applied:
         """The tree with the patch in it, three-way where its base is known. Raises `PatchUnusable` for what is none."""
         return trees.apply(self._git, tree, patch)

@@ -99,6 +99,17 @@ def paths(git: Git, tree: str) -> tuple[str, ...]:
     return tuple(_text(entry.path) for entry in entries(git, tree) if entry.size is not None)
 
 
+def content(git: Git, tree: str, path: str) -> bytes | None:
+    """What is in the file, as it is stored; None where the tree has no plain file of exactly this path."""
+    # Code 128: a path that leads out of the tree.
+    listed = git.run("ls-tree", "-z", "--full-tree", tree, "--", path, codes=(0, 128)).output
+    for about, _, name in (line.partition(b"\t") for line in listed.split(b"\0")):
+        mode, _, identity = about.decode().partition(" blob ")
+        if name == os.fsencode(path) and mode in ("100644", "100755"):
+            return git.run("cat-file", "blob", identity).output
+    return None
+
+
 def apply(git: Git, tree: str, patch: bytes) -> Applied:
     """The tree with the patch in it, three-way where lines moved. Raises `PatchUnusable` for what is no patch."""
     if not patch.strip():

@@ -68,6 +68,8 @@ def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
 
 
 def _with_flag(problem: str) -> str:
+    if problem.startswith("(whole): "):
+        return problem.removeprefix("(whole): ").removeprefix("Value error, ").partition(" (got {")[0]
     return f"{flag_of(problem.split(':', 1)[0])}: {problem}"
 
 
@@ -107,7 +109,25 @@ def _file(flag: str, typed: str) -> str:
     return str(path)
 
 
-_PATHS = {"repository": _repository, "folder": _folder, "file": _file}
+def _content(flag: str, typed: str) -> str:
+    path = Path(_file(flag, typed))
+    try:
+        with path.open("rb") as opened:
+            raw = opened.read(BODY_LIMIT + 1)
+        text = raw[:BODY_LIMIT].decode() if len(raw) <= BODY_LIMIT else ""
+    except OSError as error:
+        raise Usage(f"{flag}: {path} cannot be read: {error.strerror}. Give a file that you may read") from None
+    except UnicodeDecodeError:
+        raise Usage(f"{flag}: {path} is not text in UTF-8. Give a text file") from None
+    if len(raw) > BODY_LIMIT:
+        raise Usage(
+            f"{flag}: {path} has more than {BODY_LIMIT} bytes, which is all that an input may have. Commit it to a branch of "
+            "the repository and name that branch instead"
+        )
+    return text
+
+
+_PATHS = {"repository": _repository, "folder": _folder, "file": _file, "content": _content}
 
 
 async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: PipelineInput, task_queue: str) -> Started:

@@ -36,7 +36,7 @@ class CouldNot:
 
 @dataclass(frozen=True)
 class Step(Generic[B]):
-    """How a step of an agent ended. The body is had by `needed`, by `or_else`, or by a match on `ended`.
+    """How a step of an agent ended. The body is had by `needed`, by `or_else`, by `as_far`, or by a match on `ended`.
 
     `handoff` is for what stands beside the body: its id for the next agent's `inputs`, its claims, its confidence. `workspace`
     is the workspace as the step's edits left it, `made` the body's own bytes as the agent made it.
@@ -76,6 +76,18 @@ class Step(Generic[B]):
                 return body
             case Unsure(reason) | CouldNot(reason):
                 return otherwise(reason)
+
+    def as_far(self, tell: Callable[[str], None]) -> B | None:
+        """The body as far as the agent has one. Where it is not done `tell` is told so, with the reason."""
+        match self.ended:
+            case Done(body):
+                return body
+            case Unsure(reason, body):
+                tell(f"is unsure: {reason}")
+                return body
+            case CouldNot(reason):
+                tell(f"could not: {reason}")
+                return None
 
 
 _SAID = {"done": "is done", "unsure": "is unsure", "could_not": "could not"}

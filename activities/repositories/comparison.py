@@ -1,0 +1,158 @@
+"""Two revisions side by side: what differs, and whether what is said about it is really there."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.git import Fetched, Mirror, PatchUnusable
+from activities.git.command import AnswerTooLarge
+from activities.repositories.fetch import INPUT_ERRORS
+from activities.repositories.listing import listed
+from activities.repositories.quotes import Texts, hunks_of, place_of, plain
+from activities.repositories.shared import Repositories, changes, guarded
+from activities.running.commit import commit_riders
+from activities.running.heartbeat import beating
+from contracts.base import ArtifactRef, canonical, sha256
+from contracts.findings import SEVERITIES, Checked, CheckFindings, Finding, Unproven
+from contracts.repositories import Compared, CompareRevisions, WorkspaceRef
+from contracts.text import for_model
+
+DIFF_LIMIT = 24 * 1024
+"""Characters of a difference that a prompt has; agents read the files, or the artifact, for the rest."""
+
+SHOWN_BYTES = 48 * 1024
+"""Bytes of findings that a report has. The artifact has all of them."""
+
+
+class Comparison:
+    """The activities `compare_revisions` and `check_findings`. Neither runs anything of the repository's."""
+
+    def __init__(self, repositories: Repositories) -> None:
+        self._repos = repositories
+
+    @activity.defn
+    async def compare_revisions(self, request: CompareRevisions) -> Compared:
+        """What a head, or a patch, changes since it left the base. Safe to call twice.
+
+        A revision that is not there, a patch that does not apply and an empty difference are refused as input.
+        """
+        async with beating():
+            compared, diff, listing = await guarded(self._compared(request))
+            return await self._repos.ledger.tx(self._keep, request, compared, diff, listing)
+
+    async def _compared(self, request: CompareRevisions) -> tuple[Compared, bytes, bytes]:
+        try:
+            return await asyncio.to_thread(self._compare, request)
+        except (*INPUT_ERRORS, PatchUnusable) as error:
+            raise _refused(str(error)) from None
+        except AnswerTooLarge:
+            raise _refused("the difference is too large to look at as one; name a base that is nearer to the change") from None
+
+    def _compare(self, request: CompareRevisions) -> tuple[Compared, bytes, bytes]:
+        mirror = self._repos.mirrors.open(request.repository)
+        base = mirror.fetch(request.base)
+        start, head, tree, note = _ends(mirror, base, request)
+        mirror.check(tree)
+        diff = mirror.diff(start, tree)
+        if not diff:
+            raise _refused(f"there is nothing to review: {_named(request)} changes nothing since {start[:12]}")
+        # By digest alone, here: the bytes are kept in the transaction that commits the rest.
+        patch = ArtifactRef(digest=sha256(diff), size=len(diff), media_type="text/x-diff")
+        named = listed(changes(mirror, start, tree))
+        compared = Compared(
+            repository=mirror.repository,
+            base=start,
+            head=head,
+            files=named.files,
+            counts=named.counts,
+            patch=patch,
+            shown=for_model(diff.decode(errors="replace"), DIFF_LIMIT),
+            ref=WorkspaceRef(repository=mirror.repository, base=head or start, patches=() if head else (patch.digest,)),
+            note=note,
+        )
+        return compared, diff, named.listing
+
+    def _keep(self, connection: Connection, request: CompareRevisions, made: Compared, diff: bytes, listing: bytes) -> Compared:
+        self._repos.keep(connection, request.run, diff, "the difference", "text/x-diff", untrusted=True)
+        self._repos.keep_listing(connection, request.run, listing, "files of the difference")
+        commit_riders(connection, request)
+        return made
+
+    @activity.defn
+    async def check_findings(self, request: CheckFindings) -> Checked:
+        """The findings whose quotes are there, the worst first, each once; the others with the reason. Safe to call twice."""
+        async with beating():
+            checked = await guarded(asyncio.to_thread(self._check, request))
+            return await self._repos.ledger.tx(self._keep_checked, request, checked)
+
+    def _check(self, request: CheckFindings) -> Checked:
+        mirror = self._repos.mirrors.open(request.compared.repository)
+        tree = self._repos.tree(mirror, request.compared.ref)
+        start = mirror.tree_of(request.compared.base)
+        diff = plain(self._repos.patch(request.compared.patch.digest))
+        texts: dict[str, Texts] = {}
+        proven: dict[tuple[str, int, str], Finding] = {}
+        unproven: list[Unproven] = []
+        for one in sorted(request.findings, key=_rank):
+            if one.file not in texts:
+                head, base = mirror.content(tree, one.file), mirror.content(start, one.file)
+                texts[one.file] = Texts(_text(head), _text(base), hunks_of(diff, one.file))
+            place = place_of(one, texts[one.file])
+            if isinstance(place, str):
+                unproven.append(Unproven(finding=one, reason=place))
+            else:
+                proven.setdefault((one.file, place, one.quote), one.model_copy(update={"line": place}))
+        return Checked(findings=tuple(sorted(proven.values(), key=_rank)), unproven=tuple(unproven))
+
+    def _keep_checked(self, connection: Connection, request: CheckFindings, checked: Checked) -> Checked:
+        kept = self._repos.keep(connection, request.run, checked.stored(), "findings", "application/json", untrusted=True)
+        commit_riders(connection, request)
+        kept_rows = list(_within([*checked.findings, *checked.unproven]))
+        findings = tuple(one for one in kept_rows if isinstance(one, Finding))
+        unproven = tuple(one for one in kept_rows if isinstance(one, Unproven))
+        left = len(checked.findings) + len(checked.unproven) - len(kept_rows)
+        return Checked(findings=findings, unproven=unproven, left_out=left, artifact=kept.digest)
+
+
+def _within(rows: Sequence[Finding | Unproven]) -> Iterator[Finding | Unproven]:
+    """The first of them, as many as fit into a report."""
+    room = SHOWN_BYTES
+    for one in rows:
+        room -= len(canonical(one.model_dump(mode="json")))
+        if room < 0:
+            return
+        yield one
+
+
+def _ends(mirror: Mirror, base: Fetched, request: CompareRevisions) -> tuple[str, str, str, str]:
+    """The commit that is compared with, the head ("" for a patch), the tree at the head, and what to know about it."""
+    if request.patch is None:
+        head = mirror.fetch(request.head)
+        start = mirror.merge_base(base.commit, head.commit)
+        note = "" if start else "the two share no history: this is the plain difference between them"
+        return start or base.commit, head.commit, head.tree, note
+    patch = request.patch if request.patch.endswith("\n") else f"{request.patch}\n"
+    applied = mirror.apply(base.tree, patch.encode())
+    if applied.tree is None:
+        where = ", ".join(applied.conflicts[:20])
+        raise _refused(f"the patch does not apply to {base.commit[:12]}, in {where}; name the base that it was made on")
+    return base.commit, "", applied.tree, ""
+
+
+def _named(request: CompareRevisions) -> str:
+    return request.head or "the patch"
+
+
+def _refused(text: str) -> ApplicationError:
+    return ApplicationError(text, type="InputRefused", non_retryable=True)
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else plain(raw)
+
+
+def _rank(finding: Finding) -> tuple[int, int, str, int]:
+    return SEVERITIES.index(finding.severity), -finding.confidence, finding.file, finding.line

@@ -1,0 +1,85 @@
+"""Review: compare → analyse → look for bugs and for holes side by side → put together → look every quote up."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temporalio import workflow
+
+from activities.repositories.comparison import Comparison
+from contracts.findings import Analysis, Checked, CheckFindings, Findings
+from contracts.repositories import Compared, CompareRevisions, WorkspaceUse
+from contracts.review import ReviewInput, ReviewReport, ReviewTask
+from workflows.kit.ask import ask
+from workflows.kit.options import WORK
+from workflows.kit.pipeline import Pipeline
+from workflows.kit.side_by_side import side_by_side
+from workflows.kit.step import B, Step
+from workflows.kit.stuck import try_again
+
+
+@workflow.defn(name="Review")
+class Review(Pipeline[ReviewInput, ReviewReport]):
+    """What is wrong with a change, each finding with a quote that is really there."""
+
+    reports, first, workspaces = ReviewReport, "the revisions are compared", True
+    agents, gates = ("diff_analyst", "bug_reviewer", "security_reviewer", "synthesiser"), ("clarify", "stuck")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compared: Compared | None = None
+        self.summary, self.checked, self.by, self.missing = "", Checked(), list[str](), list[str]()
+
+    @workflow.run
+    async def run(self, asked: ReviewInput) -> ReviewReport:
+        """The report of how it ended. Fails where the system or the input, and not the work, was the reason."""
+        return await self.conduct(asked)
+
+    async def story(self, asked: ReviewInput) -> None:
+        """From two revisions to findings that hold. What an agent could not is left out, and the report says so."""
+        kit, wanted = self.kit, asked.model_dump(include={"repository", "base", "head", "patch"})
+        request = CompareRevisions(run=kit.ref, **wanted)
+        self.compared = now = await kit.do(Comparison.compare_revisions, request, "git: compare the revisions", **WORK)
+        kit.note(f"compared {now.head[:12] or 'the patch'} with {now.base[:12]}", now.note, "the analyst reads it")
+        task = ReviewTask(files=now.files, counts=now.counts, diff=now.shown, artifact=now.patch.digest, focus=asked.focus)
+        kit.enter("analyse", "what the change does, then the reviewers")
+        analysed = await self._ask(now, "diff_analyst", task, Analysis)
+        known = analysed.as_far(self._tell("diff_analyst"))
+        reviews = await self._reviews(now, task, () if known is None else (analysed.handoff.id,))
+        kit.enter("synthesise", "one list of findings, then every quote is looked up")
+        step = await self._ask(now, "synthesiser", task, Findings, [one.handoff.id for one, _ in reviews])
+        whole = step.as_far(self._tell("synthesiser"))
+        self.summary = whole.summary if whole else "The reviewers' findings as they are: nobody put them together."
+        found = [whole] if whole else [body for _, body in reviews]
+        every = tuple(finding for one in found for finding in one.findings)
+        check = CheckFindings(run=kit.ref, compared=now.model_copy(update={"shown": ""}), findings=every)
+        self.checked = await kit.do(Comparison.check_findings, check, "git: look up what the findings quote", **WORK)
+
+    async def _reviews(self, now: Compared, task: ReviewTask, inputs: Sequence[str]) -> list[tuple[Step[Findings], Findings]]:
+        """What the reviewers found. Where neither could, a person says whether they try again."""
+        self.kit.enter("review", "bugs and security, side by side")
+        bugs, holes = (self._ask(now, name, task, Findings, inputs) for name in self.agents[1:3])
+        steps = await side_by_side(self.kit, bug_reviewer=bugs, security_reviewer=holes)
+        said = {name: (step, step.as_far(self._tell(name))) for name, step in steps.items()}
+        self.by = [name for name, (_, body) in said.items() if body is not None]
+        if self.by:
+            return [(step, body) for step, body in said.values() if body is not None]
+        feedback = await try_again(self.kit, "no reviewer could review this", tuple(self.missing[-2:]))
+        del self.missing[-2:]
+        task = task.model_copy(update={"feedback": (*task.feedback, feedback)})
+        return await self._reviews(now, task, inputs)
+
+    async def _ask(self, now: Compared, name: str, task: ReviewTask, kind: type[B], inputs: Sequence[str] = ()) -> Step[B]:
+        path = f"{name}/{self.kit.asked.get(name, 0) + 1}"
+        use = WorkspaceUse(name=f"{self.kit.ref.trace}/{path}", ref=now.ref)
+        return await ask(self.kit, path, name, task, kind, inputs=inputs, workspace=use)
+
+    def _tell(self, name: str) -> Callable[[str], None]:
+        return lambda said: self.missing.append(f"{name} {said}"[:1000])
+
+    def report(self) -> dict[str, Any]:
+        """The findings as far as the review came."""
+        seen = (
+            self.compared.model_dump(include={"repository", "base", "head", "note", "files", "counts"}) if self.compared else {}
+        )
+        found = {"summary": self.summary, "checked": self.checked}
+        return {**seen, **found, "reviewed_by": tuple(self.by), "missing": tuple(self.missing)}
