@@ -16,12 +16,8 @@ from contracts.repositories import ChangeCounts, FileChange
 class ReviewInput(PipelineInput, name="review_input/1"):
     """What to look at: a head or a patch, beside the base that it changes."""
 
-    repository: Annotated[Line, Typed("-r", "repository")] = Field(
-        min_length=1, max_length=1000, description="path or URL of a git repository"
-    )
-    base: Line | None = Field(
-        default=None, max_length=200, description="branch, tag or commit that was changed; None: the repository's main branch"
-    )
+    repository: Annotated[Line, Typed("-r", "repository")] = Field(min_length=1, max_length=1000, description="its path or URL")
+    base: Line | None = Field(default=None, max_length=200, description="revision that was changed; None: the main branch")
     head: Line | None = Field(default=None, max_length=200, description="branch, tag or commit with the change")
     patch: Annotated[Command | None, Typed(path="content")] = Field(
         default=None, min_length=1, max_length=60_000, description="unified diff with the change, in place of a head"

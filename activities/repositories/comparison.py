@@ -94,7 +94,7 @@ class Comparison:
         start = mirror.tree_of(request.compared.base)
         diff = plain(self._repos.patch(request.compared.patch.digest))
         texts: dict[str, Texts] = {}
-        proven: dict[tuple[str, int, str], Finding] = {}
+        proven: dict[tuple[str, int, str, str], Finding] = {}
         unproven: list[Unproven] = []
         for one in sorted(request.findings, key=_rank):
             if one.file not in texts:
@@ -104,7 +104,7 @@ class Comparison:
             if isinstance(place, str):
                 unproven.append(Unproven(finding=one, reason=place))
             else:
-                proven.setdefault((one.file, place, one.quote), one.model_copy(update={"line": place}))
+                proven.setdefault((one.file, place, one.quote, one.what), one.model_copy(update={"line": place}))
         return Checked(findings=tuple(sorted(proven.values(), key=_rank)), unproven=tuple(unproven))
 
     def _keep_checked(self, connection: Connection, request: CheckFindings, checked: Checked) -> Checked:

@@ -19,6 +19,7 @@ from tests.contracts import golden
 from tests.contracts.compare import breaking_changes
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
+from workflows.review import Review
 
 
 def test_no_contract_breaks_what_exists() -> None:
@@ -36,7 +37,10 @@ def test_every_contract_is_kept_as_it_is() -> None:
 def test_what_crosses_to_activities_and_children_is_kept(tmp_path: Path) -> None:
     """Histories hold inputs and results of activities and workflows: none of these may change without being noticed."""
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
-    handled = [*(one.run for one in (Delivery, WriteItem)), *worker.build(config.Settings(state=tmp_path), ledger).activities]
+    handled = [
+        *(one.run for one in (Delivery, WriteItem, Review)),
+        *worker.build(config.Settings(state=tmp_path), ledger).activities,
+    ]
     ledger.close()
     types = {kind for one in handled for kind in get_type_hints(one).values() if isinstance(kind, type)}
     crossing = {kind for kind in types if issubclass(kind, Contract) and not issubclass(kind, Handoff)}

@@ -22,6 +22,7 @@ from tests.replay.neutral import neutral
 from tests.replay.scenarios import SCENARIOS, Scenario
 from tests.stack import dev_server, sample, stack
 from tests.wire.server import WireServer
+from tests.workflows.reviewing import change
 
 FOLDER = Path(__file__).parent / "histories"
 
@@ -46,7 +47,8 @@ async def save(generation: str, names: list[str]) -> list[Path]:
 
 async def play(client: Client, place: Path, name: str, scenario: Scenario) -> list[tuple[str, WorkflowHandle[Any, Any]]]:
     """Let a run go that way to its end; the run and the children whose histories belong to it, under file names."""
-    origin = sample(place / "sample")
+    reviews = scenario.pipeline == "Review"
+    origin = change(place / "sample")[0] if reviews else sample(place / "sample")
     script = scripts.save(place / "script.yaml", *scenario.script)
     policy = place / "policy.toml"
     policy.write_text(_policy(POLICY.read_text(), scenario.gates))
@@ -55,14 +57,16 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
         stack(client, place / "state", task_queue="baton", policy=policy, **models) as running,
     ):
         delivery = {"repository": str(origin), "instruction": "Fix it", "branch": "saved"}
-        asked = {"owner": "olga"} | (delivery if scenario.pipeline == "Delivery" else {}) | scenario.asked
+        more = {"Delivery": delivery, "Review": {"repository": str(origin)}}.get(scenario.pipeline, {})
+        asked = {"owner": "olga"} | more | scenario.asked
         run = await client.start_workflow(scenario.pipeline, asked, id=f"saved-{name}", task_queue="baton")
         await scenario.people(running, run)
         try:
             await run.result()
         except WorkflowFailureError as error:
             print(f"{name} ended: {error.cause}", file=sys.stderr)
-    kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{scenario.pipeline.lower()}-{name}", run)]
+    kind = scenario.pipeline.lower()
+    kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{kind}-{name.removeprefix(f'{kind}-')}", run)]
     for child in scenario.children:
         label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
         kept.append((f"write_item-{label}", client.get_workflow_handle(f"{run.id}.{child}")))

@@ -12,6 +12,7 @@ from ledger.money import ceilings
 from ledger.views.runs import money_of
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
 from tests.stack import Stack, until
+from tests.workflows.reviewing import HAPPY
 
 OLD = "    return int(cents * (100 - percent) / 100)\n"
 NEW = "    return (cents * (100 - percent) + 50) // 100\n"
@@ -202,4 +203,5 @@ SCENARIOS: dict[str, Scenario] = {
         (_TWO, writer("fix", FIX), writer("doc", _SAY_IT), a_tester()), _stop_the_writers, ("write.1.fix",), paid=True
     ),
     "stuck": Scenario((PLANNER, _STILL_WRONG, _WRONG, _RED), _give_up, asked={"rework": 0}),
+    "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
 }
