@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
-ROUTED = {"needed", "or_else", "ended"}
+ROUTED = {"needed", "or_else", "as_far", "ended"}
 """What a step is asked for by those who say what happens otherwise."""
 
 AROUND = {"body", "result"}
@@ -17,11 +17,16 @@ ASK, TOGETHER = "ask", "side_by_side"
 
 
 def problems(sources: dict[str, str]) -> list[str]:
-    """Each misuse in these files (name to text), as `FILE:LINE: what`. Functions are known by their names, over all files."""
+    """Each misuse in these files (name to text), as `FILE:LINE: what`.
+
+    Functions are known by their names: over all files, and those that begin with `_` within their own.
+    """
     trees = {name: ast.parse(text) for name, text in sources.items()}
-    givers = {one.name for tree in trees.values() for one in _functions(tree) if _gives_a_step(one)} | {ASK, TOGETHER}
+    known = {name: {one.name for one in _functions(tree) if _gives_a_step(one)} for name, tree in trees.items()}
+    everywhere = {one for names in known.values() for one in names if not one.startswith("_")} | {ASK, TOGETHER}
     found = []
     for name, tree in trees.items():
+        givers = everywhere | known[name]
         helpers = {one.name: one for one in _functions(tree)}
         for function in _functions(tree):
             found += [f"{name}:{line}: {what}" for line, what in _in(_Scope(function, givers, helpers))]

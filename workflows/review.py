@@ -16,6 +16,9 @@ from workflows.kit.side_by_side import side_by_side
 from workflows.kit.step import B, Step
 from workflows.kit.stuck import try_again
 
+SHOWN = {"repository", "base", "head", "note", "files", "counts"}
+"""What the report takes over from the comparison."""
+
 
 @workflow.defn(name="Review")
 class Review(Pipeline[ReviewInput, ReviewReport]):
@@ -57,8 +60,11 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
     async def _reviews(self, now: Compared, task: ReviewTask, inputs: Sequence[str]) -> list[tuple[Step[Findings], Findings]]:
         """What the reviewers found. Where neither could, a person says whether they try again."""
         self.kit.enter("review", "bugs and security, side by side")
-        bugs, holes = (self._ask(now, name, task, Findings, inputs) for name in self.agents[1:3])
-        steps = await side_by_side(self.kit, bug_reviewer=bugs, security_reviewer=holes)
+        steps = await side_by_side(
+            self.kit,
+            bug_reviewer=self._ask(now, "bug_reviewer", task, Findings, inputs),
+            security_reviewer=self._ask(now, "security_reviewer", task, Findings, inputs),
+        )
         said = {name: (step, step.as_far(self._tell(name))) for name, step in steps.items()}
         self.by = [name for name, (_, body) in said.items() if body is not None]
         if self.by:
@@ -78,8 +84,6 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
 
     def report(self) -> dict[str, Any]:
         """The findings as far as the review came."""
-        seen = (
-            self.compared.model_dump(include={"repository", "base", "head", "note", "files", "counts"}) if self.compared else {}
-        )
-        found = {"summary": self.summary, "checked": self.checked}
-        return {**seen, **found, "reviewed_by": tuple(self.by), "missing": tuple(self.missing)}
+        seen = self.compared.model_dump(include=SHOWN) if self.compared else {}
+        said = {"reviewed_by": tuple(self.by), "missing": tuple(self.missing)}
+        return {**seen, **said, "summary": self.summary, "checked": self.checked}

@@ -11,6 +11,7 @@ from activities.agents.catalogue import load_catalogue
 from activities.gates.policy import load_policy
 from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
+from contracts.agents import Risk
 from contracts.journal import BeginRun
 from contracts.money import Ceilings
 from contracts.pins import Began
@@ -37,10 +38,10 @@ def admission(ledger: Ledger, folder: Path, routes: str = ROUTES, **ceilings: An
     )
 
 
-def begin(**asked: str) -> BeginRun:
+def begin(risk: Risk = "low") -> BeginRun:
     """A start that names one agent."""
     request, _ = samples.begin("trace-1")
-    return request.model_copy(update={"agents": ("helper",), "gates": (), "actions": (), "input": {**request.input, **asked}})
+    return request.model_copy(update={"agents": ("helper",), "gates": (), "actions": (), "risk": risk})
 
 
 def models(began: Began, name: str = "helper") -> list[str]:

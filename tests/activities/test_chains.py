@@ -63,7 +63,7 @@ def test_an_older_version_keeps_no_worker_from_starting(tmp_path: Path) -> None:
         agentfiles.write(tmp_path, version=number, tools=[], fallback=fallback)
     agentfiles.write(tmp_path, name="other", version=2, tools=[], takes="test_task/1", returns="test_notes/1")
     found = load_catalogue(tmp_path, TOOLS)
-    assert len(found.agents) == 9
+    assert len(found.agents) == 5
     assert chain_of(found.newest("helper"), found.newest) == ()
     agentfiles.write(tmp_path, version=4, tools=[], fallback="agent:other")
     with pytest.raises(Misconfigured, match=r"agents/helper/v4.md: fallback: agent 'other' makes of test_task/1"):
