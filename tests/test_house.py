@@ -167,6 +167,21 @@ def _circle(imports: dict[str, set[str]]) -> list[str]:
     return next(filter(None, (walk(module, []) for module in sorted(imports))), [])
 
 
+def test_the_product_imports_no_example() -> None:
+    """Examples are there to be copied: they can be changed or left out of an installation, and nothing misses them."""
+    product = [path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")]
+    assert [path for path in (*product, *ROOT.glob("*.py")) if _imports_examples(path.read_text())] == []
+    assert _imports_examples("def late():\n    from examples.triage import x")
+    assert _imports_examples("import examples")
+
+
+def _imports_examples(text: str) -> bool:
+    nodes = list(ast.walk(ast.parse(text)))
+    named = [one.name for node in nodes if isinstance(node, ast.Import) for one in node.names]
+    named += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return any(name.split(".")[0] == "examples" for name in named)
+
+
 INSIDE = {"workflows/kit/ask.py", "workflows/kit/side_by_side.py", "workflows/kit/step.py"}
 """The kit's own files that make steps."""
 

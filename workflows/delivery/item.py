@@ -9,6 +9,7 @@ from activities.repositories.changes import Changes
 from contracts.delivery.writing import WriteItemInput, WriteSummary
 from contracts.handoff import Handoff
 from contracts.repositories import ChangeSet, CollectChanges, WorkspaceUse
+from workflows.delivery.changes import CHANGES
 from workflows.kit.ask import ask
 from workflows.kit.ends import Stopped, cause_of
 from workflows.kit.handoffs import made_by_us
@@ -22,7 +23,7 @@ class WriteItem:
     """Ask the writer, then read from the workspace what it really changed."""
 
     def __init__(self) -> None:
-        self.kit = Kit(("clarify", "stuck"))
+        self.kit = Kit(("clarify", "stuck"), CHANGES)
 
     @workflow.run
     async def run(self, asked: WriteItemInput) -> Handoff[Any]:

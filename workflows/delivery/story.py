@@ -16,6 +16,7 @@ from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, WorkspaceRef, WorkspaceUse
 from workflows.delivery import gates
+from workflows.delivery.changes import CHANGES
 from workflows.delivery.course import Agreed, Course, Tested, Written, end_unless_changes, go_on
 from workflows.delivery.sizing import AUTO, asks_router, size_up
 from workflows.delivery.testing import test_and_rework
@@ -43,6 +44,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
     actions = ("git.push",)
     first = "the repository is fetched"
     workspaces = True
+    changes = CHANGES
 
     def __init__(self) -> None:
         super().__init__()
