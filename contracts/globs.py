@@ -111,4 +111,4 @@ def _fits(glob: Sequence[str], fixed: Sequence[str]) -> bool:
             at, piece = resume[0], resume[1] + 1
         else:
             return False
-    return all(one == CROSSING for one in glob[piece:])
+    return piece == len(glob)  # a glob never ends with `**`: `_parts` put a name behind it
