@@ -32,7 +32,10 @@ def meet(one: str, other: str) -> bool:
 
     It may say so where the only such paths are ones that no file can have, such as `..` for `.?` and `?.`.
     """
-    return _meet(_parts(one), _parts(other), CROSSING, _parts_meet)
+    first, second = _parts(one), _parts(other)
+    if CROSSING in first and CROSSING in second:
+        return _ends_agree(first, second, CROSSING, _parts_meet)
+    return _fits(first, second) if CROSSING in first else _fits(second, first)
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -60,20 +63,27 @@ def _spread(pieces: list[str], between: str) -> str:
     return head + "".join(f"(?>{between}*?{piece})" for piece in middle) + f"{between}*{tail}"
 
 
+@lru_cache(maxsize=16384)
 def _parts_meet(one: str, other: str) -> bool:
-    return _meet(one, other, RUN, lambda a, b: a in ("?", b) or b == "?")
+    """Whether there is any name that both parts fit."""
+    if RUN in one and RUN in other:
+        return _ends_agree(one, other, RUN, lambda a, b: a in ("?", b) or b == "?")
+    glob, fixed = (one, other) if RUN in one else (other, one)
+    return _part_shape(glob).fullmatch(fixed) is not None
 
 
-def _meet(one: Sequence[T], other: Sequence[T], run: T, alike: Callable[[T, T], bool]) -> bool:
-    """Whether there is anything that both patterns fit, where a `run` is any number of anything.
+@lru_cache(maxsize=1024)
+def _part_shape(glob: str) -> re.Pattern[str]:
+    """The expression for the parts without a star that a part meets: a `?` of theirs can be any of its characters."""
+    pieces = ["".join("." if one == "?" else f"[{re.escape(one)}?]" for one in piece) for piece in glob.split(RUN)]
+    return re.compile(_spread(pieces, "."))
 
-    Where both have a run, only what stands before their first and after their last has to agree: the middle of each finds
-    room in the other's run.
+
+def _ends_agree(one: Sequence[T], other: Sequence[T], run: T, alike: Callable[[T, T], bool]) -> bool:
+    """Whether there is anything that both patterns fit, which both have a `run`, any number of anything.
+
+    Only what stands before their first run and after their last has to agree: the middle of each finds room in the other's.
     """
-    if run not in other:
-        one, other = other, one
-    if run not in one:
-        return _fits(other, one, run, alike)
     heads = zip(one[: one.index(run)], other[: other.index(run)], strict=False)
     tails = zip(_tail(one, run), _tail(other, run), strict=False)
     return all(alike(a, b) for a, b in heads) and all(alike(a, b) for a, b in tails)
@@ -85,20 +95,20 @@ def _tail(pattern: Sequence[T], run: T) -> Sequence[T]:
     return backwards[: backwards.index(run)]
 
 
-def _fits(pattern: Sequence[T], found: Sequence[T], run: T, alike: Callable[[T, T], bool]) -> bool:
-    """Whether the pattern fits what was found, which has no run."""
+def _fits(glob: Sequence[str], fixed: Sequence[str]) -> bool:
+    """Whether there is any path that both fit; the second has no `**`."""
     at = piece = 0
     resume: tuple[int, int] | None = None
-    while at < len(found):
-        if piece < len(pattern) and pattern[piece] == run:
+    while at < len(fixed):
+        if piece < len(glob) and glob[piece] == CROSSING:
             resume = (at, piece)
             piece += 1
-        elif piece < len(pattern) and alike(pattern[piece], found[at]):
+        elif piece < len(glob) and _parts_meet(glob[piece], fixed[at]):
             at, piece = at + 1, piece + 1
         elif resume is not None:
-            # The last run takes one more; earlier ones need no second try.
+            # The last `**` takes one folder more; earlier ones need no second try.
             resume = (resume[0] + 1, resume[1])
             at, piece = resume[0], resume[1] + 1
         else:
             return False
-    return all(one == run for one in pattern[piece:])
+    return piece == len(glob)  # a glob never ends with `**`: `_parts` put a name behind it
