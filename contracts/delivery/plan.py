@@ -100,6 +100,12 @@ class Plan(Contract, name="plan/2", earlier=Earlier(PlanV1, _from_plan_1)):
 
 Items = Sequence[WorkItem | PlanItem]
 
+GLOBS_LIMIT = 50
+"""Globs of one plan."""
+
+SHARED_SHOWN = 5
+"""Overlaps of two items that an error names."""
+
 
 def refuse_unless_a_plan(items: Items) -> None:
     """Raise ValueError where ids are not unique, dependencies do not lead anywhere, or items could get in each other's way."""
@@ -128,13 +134,25 @@ def ancestors(items: Items) -> dict[str, frozenset[str]]:
 
 def _touched(item: WorkItem | PlanItem) -> tuple[Resource, ...]:
     """What an item says that it touches. Raises ValueError for a name that leads out of the repository or means every file."""
-    files = (file_resource(name) for name in item.files)
-    return (*files, *(resource("setting", name) for name in item.settings))
+    try:
+        files = tuple(file_resource(name) for name in item.files)
+        return (*files, *(resource("setting", name) for name in item.settings))
+    except ValueError as error:
+        raise ValueError(f"item {item.id!r}: {error}") from None
+
+
+def _first(names: Sequence[str]) -> str:
+    left = len(names) - SHARED_SHOWN
+    return ", ".join(names[:SHARED_SHOWN]) + (f" and {left} more" if left > 0 else "")
 
 
 def _refuse_shared(items: Items, before: dict[str, frozenset[str]]) -> None:
     """Two items that may run at the same time must not name files or settings that overlap, however they are written."""
     touched = {item.id: _touched(item) for item in items}
+    globs = sum(one.kind == "glob" for named in touched.values() for one in named)
+    if globs > GLOBS_LIMIT:
+        # Globs are compared with each other wherever a plan is read, in workflows too, which may not compute for long.
+        raise ValueError(f"the plan has {globs} globs and may have {GLOBS_LIMIT}; name files or folders")
     for position, one in enumerate(items):
         for other in items[position + 1 :]:
             if one.id in before[other.id] or other.id in before[one.id]:
@@ -142,7 +160,7 @@ def _refuse_shared(items: Items, before: dict[str, frozenset[str]]) -> None:
             both = shared(touched[one.id], touched[other.id])
             if both:
                 raise ValueError(
-                    f"items {one.id!r} and {other.id!r} both touch {', '.join(both)} and neither depends on the other; "
+                    f"items {one.id!r} and {other.id!r} both touch {_first(both)} and neither depends on the other; "
                     "add a dependency or join them"
                 )
 

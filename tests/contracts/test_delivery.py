@@ -149,3 +149,22 @@ def test_a_run_is_green_only_where_it_proved_something(
     """The command's own success, in time, and with tests where tests are counted."""
     output = ArtifactRef(digest="0" * 64, size=0)
     assert CheckRun(command="c", tree="t", exit_code=exit_code, timed_out=timed_out, total=total, output=output).green is green
+
+
+def test_what_two_items_share_is_named_however_it_is_written() -> None:
+    """A folder, a glob and another spelling name the same file; a long list is cut, and says so."""
+    assert "both touch a.py and neither" in refused(item("a", files=("./a.py",)), item("b", files=("a.py",)))
+    assert "both touch shop/ and shop/pricing.py" in refused(item("a", files=("shop/",)), item("b", files=("shop/pricing.py",)))
+    assert "both touch LEVEL and level" in refused(item("a", settings=("LEVEL",)), item("b", settings=(" level",)))
+    many = tuple(f"{number}.py" for number in range(9))
+    assert "0.py, 1.py, 2.py, 3.py, 4.py and 4 more" in refused(item("a", files=many), item("b", files=many))
+    assert plan(item("a", files=("shop/*",)), item("b", files=("shop/new/x.py",))), "a star stays in its folder"
+
+
+def test_names_that_mean_every_file_or_none_of_the_repositorys_are_refused() -> None:
+    """The item is named; a plan of globs alone would take long to compare wherever it is read."""
+    assert "item 'a': '*'" in refused(item("a", files=("*",)))
+    assert "item 'b': '../x'" in refused(item("a"), item("b", files=("../x",)))
+    globs = tuple(f"d{number}/*" for number in range(30))
+    assert plan(item("a", files=globs))
+    assert "the plan has 60 globs and may have 50" in refused(item("a", files=globs), item("b", "a", files=globs))
