@@ -95,7 +95,7 @@ def test_two_runs_that_mean_the_same_event_differently_at_once(ledger: Ledger) -
     assert "with other arguments in run trace-1" in refused
 
 
-@pytest.mark.parametrize("end", ["rejected", "expired", "failed", "dead"])
+@pytest.mark.parametrize("end", ["rejected", "expired", "failed", "dead", "declined"])
 def test_an_event_that_came_to_nothing_may_be_meant_again(ledger: Ledger, end: ActionState) -> None:
     """What an earlier run was refused, or what failed for good, is taken over by the run that means it now."""
     ledger.tx_now(propose, intent(), "trace-1", end)
@@ -103,9 +103,9 @@ def test_an_event_that_came_to_nothing_may_be_meant_again(ledger: Ledger, end: A
     assert [row.state for row in ledger.read_now(actions.of_trace, "trace-2")] == ["approved"]
 
 
-@pytest.mark.parametrize("end", ["delivered", "done_by_person", "declined"])
+@pytest.mark.parametrize("end", ["delivered", "done_by_person"])
 def test_an_event_that_happened_is_not_meant_again(ledger: Ledger, end: ActionState) -> None:
-    """What was done, by us or by a person, or declined by one, stays so."""
+    """What was done, by us or by a person, stays so."""
     ledger.tx_now(propose, intent(), "trace-1", end)
     assert ledger.tx_now(propose, intent(), "trace-2") == end
     assert claim(ledger) is None
