@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gates, growth, ledger, money, parked, pipeline
+from benchmarks import gates, growth, ledger, money, parked, pipeline, recovery
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,6 +21,7 @@ ABOUT = {
     "money": "the four stages with ceilings, routes, breakers and rate limits, and without; about 4 minutes",
     "parked": "500 runs parked at one month's ceiling and raised once: time until all work again; about 2 minutes",
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
+    "recovery": "seconds until work goes on after workers were killed or asked to stop; about 7 minutes",
 }
 
 
@@ -58,6 +59,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         )
     if asked.name == "money":
         return await money.run(pipeline.Sizes(rounds=asked.rounds or pipeline.Sizes.rounds), _say)
+    if asked.name == "recovery":
+        return await recovery.run(recovery.Sizes(rounds=asked.rounds or recovery.Sizes.rounds), _say)
     if asked.name == "ledger":
         return await ledger.run(ledger.Sizes(rounds=asked.rounds or ledger.Sizes.rounds), _say)
     if asked.profile:

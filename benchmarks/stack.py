@@ -18,6 +18,7 @@ from benchmarks.agent_files import write_agents, write_calls
 from commands import server
 from commands.server import Ports, Running
 from contracts.errors import Misconfigured
+from tests.ports import reserved
 
 ROOT = Path(__file__).parent.parent
 LOG_SHOWN = 3000
@@ -75,7 +76,7 @@ async def running(provider: str) -> AsyncIterator[Stack]:
     _refuse_settings()
     state = Path(tempfile.mkdtemp(prefix="baton-bench-"))
     try:
-        ports = server.free_ports(Ports(17233, 18233), strict=False)
+        ports = Ports(reserved(), reserved())
         agents = write_agents(state, provider)
         process = server.start("server", server.server_command(state, ports), state, {}, ports)
         ours = await server.ready(ports.address, process, state)
@@ -89,7 +90,7 @@ async def running(provider: str) -> AsyncIterator[Stack]:
 @contextlib.asynccontextmanager
 async def model_endpoint(stack: Stack, script: Path) -> AsyncIterator[str]:
     """A model endpoint in a process of its own, playing `script`; its base URL for Chat Completions."""
-    port = server.free_ports(Ports(18080, 18081), strict=False).port
+    port = reserved()
     command = ["-m", "tests.wire.server", "--script", str(script), "--port", str(port)]
     _start("model", command, stack.state, {"PYTHONPATH": str(ROOT)})
     try:

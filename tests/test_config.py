@@ -13,6 +13,7 @@ from contracts.errors import Misconfigured
 from contracts.money import Ceilings, Levels
 from ledger.db import Ledger
 from ledger.migrate import upgrade
+from tests.children import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_a_worker_says_what_is_wrong_with_its_settings(tmp_path: Path) -> None:
     """No traceback: one line that names the key, and exit code 2."""
     Path("baton.toml").write_text("[ceilings]\nrun_ussd = 1")
     command = [sys.executable, str(config.HOME / "worker.py")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 2
     assert done.stderr.startswith("baton worker: settings: ceilings.run_ussd")
     assert "Traceback" not in done.stderr

@@ -18,6 +18,7 @@ from contracts.errors import Misconfigured
 from contracts.repositories import CheckRun, WorkspaceRef
 from tests.activities.repositories import repository
 from tests.activities.tooling import tree
+from tests.children import PATIENCE
 from tests.stack import until
 
 REPORT = f"--junitxml={junit.NAME}"
@@ -291,5 +292,5 @@ async def test_a_cancelled_check_leaves_nothing(place: Place, moment: Callable[[
     await until(lambda: moment(place), "the check began")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, PATIENCE)
     await until(lambda: _nothing_left(place), "its checkout was deleted")

@@ -23,6 +23,7 @@ from ledger import actions, artifacts, feed
 from ledger.db import Ledger, now_us
 from ledger.tables import action
 from tests.activities.repositories import plain, repository
+from tests.children import PATIENCE
 from tests.ledger.samples import intent, note, ref
 from tests.stack import until
 
@@ -236,7 +237,7 @@ class Held:
     def _wait(self) -> None:
         self._target.before_effect = lambda: None
         self._entered.set()
-        assert self._go.wait(30)
+        assert self._go.wait(PATIENCE)
 
     async def entered(self) -> None:
         """When it stands there."""

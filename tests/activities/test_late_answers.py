@@ -15,10 +15,10 @@ from contracts.turns import Turn
 from ledger.money import spend
 from tests.activities.calling import Calling, calling
 from tests.activities.test_models import COST, REPLY
+from tests.children import PATIENCE
 from tests.wire.server import WireServer
 
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-SECONDS = 30
 
 
 class Overlap:
@@ -35,7 +35,7 @@ class Overlap:
         request = self._first.request("trace-1")
         one = asyncio.create_task(self._first.call(request))
         one.add_done_callback(lambda _: self.ended.set())
-        assert await asyncio.to_thread(self.written.wait, SECONDS)
+        assert await asyncio.to_thread(self.written.wait, PATIENCE)
         other = await self._second.call(request)
         return await one, other
 
@@ -53,13 +53,13 @@ class Overlap:
         def built(*given: Any) -> Any:
             if self.written.is_set():
                 self.unaware.set()
-                assert self.ended.wait(SECONDS)
+                assert self.ended.wait(PATIENCE)
             return shortened(*given)
 
         return built
 
     def _until_the_other_is_there(self) -> None:
-        ends = time.monotonic() + SECONDS
+        ends = time.monotonic() + PATIENCE
         while not self.unaware.is_set():
             if self._first.ledger.read_now(lambda connection: connection.execute(WAITING).scalar()):
                 return

@@ -15,6 +15,7 @@ from activities.tools.base import Tool
 from activities.tools.edits import EDIT_FILE, EDIT_TOOLS, WRITE_FILE
 from activities.tools.patches import APPLY_PATCH
 from tests.activities.tooling import POEM, call, poem_tree, problem, tree
+from tests.children import PATIENCE
 
 
 @pytest.fixture
@@ -211,5 +212,5 @@ def _once(data: bytes, part: str) -> bool:
 async def test_a_hostile_size_ends_soon(root: Path) -> None:
     """A large file of equal lines in which the text is not found is answered in seconds."""
     (root / "big").write_bytes(b"same line\n" * 300_000)
-    said = await asyncio.wait_for(problem(EDIT_FILE, root, path="big", old="same  Line\n" * 2 + "never", new="y"), 30)
+    said = await asyncio.wait_for(problem(EDIT_FILE, root, path="big", old="same  Line\n" * 2 + "never", new="y"), PATIENCE)
     assert "closest is line 1" in said

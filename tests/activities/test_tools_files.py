@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -239,8 +238,6 @@ def test_patterns(pattern: str, yes: list[str], no: list[str]) -> None:
 
 
 def test_a_hostile_pattern_costs_little() -> None:
-    """Patterns with many stars against a long path end at once: nothing is tried twice."""
-    started = time.monotonic()
+    """Patterns with many stars against a long path end, for nothing is tried twice: otherwise this one would not."""
     assert not fits("/".join(["a" * 100] * 200), "**/" * 40 + "a*" * 60 + "b")
     assert not fits("a" * 250, "*a" * 120 + "b")
-    assert time.monotonic() - started < 20

@@ -14,6 +14,7 @@ from activities.tools.diffs import parse
 from activities.tools.hunks import PatchProblem, apply_hunks
 from activities.tools.patches import APPLY_PATCH
 from tests.activities.tooling import POEM, call, poem_tree, problem, tree
+from tests.children import PATIENCE
 
 
 @pytest.fixture
@@ -319,5 +320,5 @@ async def test_hostile_sizes_end_soon(root: Path) -> None:
     data = b"same line\n" * 300_000
     (root / "big").write_bytes(data)
     hunks = "".join(f"@@ -{number * 50 + 1},2 +{number * 50 + 1},2 @@\n same line\n-other\n+x\n" for number in range(5000))
-    said = await asyncio.wait_for(problem(APPLY_PATCH, root, patch=f"--- a/big\n+++ b/big\n{hunks}"), 30)
+    said = await asyncio.wait_for(problem(APPLY_PATCH, root, patch=f"--- a/big\n+++ b/big\n{hunks}"), PATIENCE)
     assert "hunk 19 was not looked at" in said

@@ -116,7 +116,8 @@ def _turns(scenario: Scenario) -> Iterator[str]:
             yield f"doubled: one step of {path} in {trace[:8]} has {times} turns"
     for trace, count in Counter(row.trace for row in turns).items():
         if count != TURNS:
-            yield f"{'doubled' if count > TURNS else 'lost'}: {trace[:8]} has {count} turns and not {TURNS}"
+            where = dict(Counter(row.path for row in turns if row.trace == trace))
+            yield f"{'doubled' if count > TURNS else 'lost'}: {trace[:8]} has {count} turns and not {TURNS}: {where}"
     wanted = {(row.id, index) for row in turns for index in range(len(json.loads(row.reply)["calls"]))}
     results = {(row.turn, row.position) for row in rows(scenario, tables.tool_result)}
     if wanted != results:

@@ -33,7 +33,7 @@ ROUTES = f'[classes]\nworker = [{{ model = "openai:test", price = {{ input = {IN
 TURNS = 2
 """Of every run."""
 THINKING_MS = 150
-PATIENCE = 400.0
+PATIENCE = 900.0
 AT_ONCE = 25
 
 

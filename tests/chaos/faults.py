@@ -11,7 +11,7 @@ from typing import get_args
 from activities.running.failpoints import Point
 from tests.chaos.fleet import Worker
 from tests.chaos.scenario import Scenario
-from tests.stack import until
+from tests.stack import PATIENCE, until
 
 POINTS: tuple[str, ...] = get_args(Point)
 OFTEN = {"model": 6, "tool": 4, "journal": 3, "workflow": 8}
@@ -47,11 +47,14 @@ class Faults:
 
     async def storm(self, kills: int) -> None:
         """Go on until so many kills have landed, of every kind and at every point, and frozen workers have come to life."""
-        struck, levels = time.monotonic(), [kills * part // 4 for part in (1, 2, 3)]
+        self.last = struck = time.monotonic()
+        levels = [kills * part // 4 for part in (1, 2, 3)]
         while self.kills.total() < kills or levels or self.zombies.total() < 2 or not all(self.kills[one] for one in POINTS):
             await self._reinforce()
             await asyncio.sleep(0.05)
             self._count()
+            if time.monotonic() - self.last > PATIENCE:
+                raise AssertionError(f"{self.kills} landed, and then nothing more: {await self._scenario.why_open()}")
             if levels and self.kills.total() >= levels[0]:
                 everybody = len(levels) == 2
                 del levels[0]
@@ -81,14 +84,21 @@ class Faults:
         missing = self._size - sum(not worker.frozen for worker in self._scenario.fleet.alive)
         for _ in range(missing):
             zombie = len(self._scenario.fleet.workers) % EVERY_ZOMBIE == EVERY_ZOMBIE - 1
-            point = self._random.choice(ZOMBIES) if zombie else self._point()
-            hits = self._random.randint(1, OFTEN.get(point.partition(".")[0], 1))
+            if zombie:
+                point, first = self._random.choice(ZOMBIES), False
+            else:
+                point, first = self._point()
+            hits = 1 if first else self._random.randint(1, OFTEN.get(point.partition(".")[0], 1))
             await self._scenario.fleet.start(point=point, action="stop" if zombie else "kill", hits=hits)
 
-    def _point(self) -> str:
+    def _point(self) -> tuple[str, bool]:
+        """Where the next worker dies, and whether none has died there yet: chance leaves no point out, for those come first."""
+        under_way = {worker.point for worker in self._scenario.fleet.alive if worker.action == "kill"}
+        if due := [point for point in POINTS if not self.kills[point] and point not in under_way]:
+            return self._random.choice(due), True
         if not self._next:
             self._next = self._random.sample(POINTS, len(POINTS))
-        return self._next.pop()
+        return self._next.pop(), False
 
     def _count(self) -> None:
         """Take notice of the workers that ended or froze by themselves."""
@@ -111,8 +121,8 @@ class Faults:
             self.last = time.monotonic()
 
     async def _strike(self) -> None:
-        """Kill one worker from the outside; those that are still to become zombies are left alone."""
-        others = [worker for worker in self._scenario.fleet.alive if worker.action == "kill" or worker.acted]
+        """Kill one worker from the outside; left alone are those to become zombies, or to be the first to die somewhere."""
+        others = [one for one in self._scenario.fleet.alive if one.acted or (one.action == "kill" and self.kills[one.point])]
         if others:
             await self._kill_busy(self._random.choice(others))
 

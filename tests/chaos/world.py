@@ -18,6 +18,7 @@ from commands.server import Ports, Running
 from tests.chaos import scene
 from tests.chaos.fleet import Zygote
 from tests.chaos.scene import Scene
+from tests.ports import reserved
 from tests.stack import until
 
 
@@ -46,9 +47,7 @@ class World:
 async def world(folder: Path) -> AsyncIterator[World]:
     """Start everything, and end it after the block."""
     made = scene.make(folder / "scene")
-    ports = server.free_ports(Ports(27233, 28233), strict=False)
-    model = server.free_ports(Ports(28080, 28081), strict=False).port
-    pushes = server.free_ports(Ports(29418, 29419), strict=False).port
+    ports, model, pushes = Ports(reserved(), reserved()), reserved(), reserved()
     try:
         running = _start_server(folder, ports)
         _start_model(folder, made, model)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from commands import server
+from tests.children import PATIENCE
 from tests.deploy import rules
 from tests.deploy.rules import Compose
 
@@ -42,7 +43,7 @@ def lint(file: Path) -> str:
 
 
 def _run(command: list[str | Path]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def test_the_linters_accept_the_file() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.children import PATIENCE
 from tests.deploy import rules
 from tests.deploy.test_compose import ROOT, load
 
@@ -111,7 +112,7 @@ def test_what_is_copied_is_enough(program: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         cwd=program,
         env={},
     )

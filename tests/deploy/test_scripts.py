@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -22,7 +21,9 @@ from converter import DATA_CONVERTER
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
 from tests import postgres, stack
+from tests.children import PATIENCE
 from tests.deploy.test_compose import ROOT, load
+from tests.ports import reserved
 from tests.postgres import Postgres
 from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
@@ -34,7 +35,7 @@ def run(*command: str | Path, **variables: str) -> "subprocess.CompletedProcess[
     """Run a program to its end, with these variables beside a PATH that has our programs."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
-        command, env={"PATH": path, **variables}, capture_output=True, text=True, check=False, timeout=120, cwd="/"
+        command, env={"PATH": path, **variables}, capture_output=True, text=True, check=False, timeout=PATIENCE, cwd="/"
     )
 
 
@@ -57,10 +58,7 @@ def database() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 async def temporal() -> AsyncIterator[tuple[WorkflowEnvironment, int, int]]:
     """A Temporal server with the team's dynamic settings, and the ports of its HTTP interface and of its UI."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        http, ui = one.getsockname()[1], other.getsockname()[1]
+    http, ui = reserved(), reserved()
     extra = [part for value in server.DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(server.temporal_program()),
@@ -194,7 +192,7 @@ def test_the_urls_of_the_health_checks_answer(
     url = load()["services"][service]["healthcheck"]["test"][-1]
     port = temporal[1] if service == "temporal" else temporal[2]
     assert f":{inside}/" in url
-    with urlopen(url.replace(str(inside), str(port)), timeout=10) as answer:
+    with urlopen(url.replace(str(inside), str(port)), timeout=PATIENCE) as answer:
         assert answer.status == 200
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -11,12 +10,11 @@ from pathlib import Path
 
 from commands.demo.demo import make_sample
 from tests import scripts
+from tests.children import PATIENCE
 from tests.docs.pages import Block
+from tests.ports import reserved
 from tests.scripts import answer, edit, item, plan, read, says
 from tests.stack import git
-
-PATIENCE = 600.0
-"""Seconds that one block may take."""
 
 SUBSTITUTIONS = (
     (r"^baton up$", "baton up --port {port} --ui-port {ui_port}"),  # the usual ports may be in use
@@ -70,7 +68,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
+            timeout=2 * PATIENCE,
             check=False,
         )
         assert done.returncode == 0, (
@@ -81,7 +79,7 @@ class Machine:
 
 def set_up(folder: Path) -> Machine:
     """Everything but the running parts: those the pages start themselves."""
-    machine = Machine(folder, *free_ports())
+    machine = Machine(folder, reserved(), reserved())
     machine.here.mkdir()
     (machine.here / ".venv").symlink_to(sys.prefix)
     origin = make_sample(folder / "sample")
@@ -107,11 +105,3 @@ def _script(path: Path) -> Path:
         scripts.writer("fix", edit("shop/pricing.py", old, new)),
         scripts.a_tester(),
     )
-
-
-def free_ports() -> tuple[int, int]:
-    """Two ports on which nothing listens now."""
-    with socket.socket() as one, socket.socket() as other:
-        for probe in (one, other):
-            probe.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]

@@ -10,8 +10,9 @@ import pytest
 
 from commands import server
 from tests import scripts
-from tests.docs.machine import Machine, free_ports
+from tests.docs.machine import Machine
 from tests.docs.pages import ROOT, Block, blocks
+from tests.ports import reserved
 from tests.scripts import answer, says
 
 PAGE = blocks(ROOT / "docs" / "extending.md")
@@ -27,7 +28,7 @@ MODELS = (says("dispatcher", answer(ASSIGNED)), says("answerer", answer({"text":
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine with a copy of this repository and all that the page adds. What it started is ended by its process id."""
-    made = Machine(tmp_path_factory.mktemp("copy"), *free_ports())
+    made = Machine(tmp_path_factory.mktemp("copy"), reserved(), reserved())
     shutil.copytree(ROOT, made.here, ignore=LEFT_OUT)
     for block in PAGE:
         if block.mark == "file":

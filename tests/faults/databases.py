@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests import postgres
+from tests.children import PATIENCE
 
 SAFE = postgres.OPTIONS | {"synchronous_commit": "on"}
 """What was committed is with the system when it is said to be: killing the server's processes must not lose it."""
@@ -80,7 +81,7 @@ def children(pid: int) -> list[int]:
 
 def until_gone(pid: int) -> None:
     """Wait until a process has ended; one that nobody has collected yet counts."""
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE
     while True:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -95,7 +96,7 @@ def until_gone(pid: int) -> None:
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Somebody else writes to an SQLite file and does not come to an end."""
-    connection = sqlite3.connect(file, timeout=30, isolation_level=None)
+    connection = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, text
 
 from ledger.db import Ledger
+from tests.children import PATIENCE
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -20,7 +21,7 @@ def at_once(call: Callable[[A], T], given: Sequence[A]) -> list[T | Exception]:
     barrier = threading.Barrier(len(given))
 
     def run(argument: A) -> T | Exception:
-        barrier.wait(30)
+        barrier.wait(PATIENCE)
         try:
             return call(argument)
         except Exception as error:  # noqa: BLE001 - it is the outcome that a test looks at
@@ -41,7 +42,7 @@ def overlapped(ledger: Ledger, first: Callable[[Connection], A], second: Callabl
             done = first(connection)
             later = pool.submit(ledger.tx_now, second)
             until_it_waits(ledger, later)
-        return done, later.result(30)
+        return done, later.result(PATIENCE)
 
 
 def until_it_waits(ledger: Ledger, later: "Future[Any]") -> None:
@@ -49,7 +50,7 @@ def until_it_waits(ledger: Ledger, later: "Future[Any]") -> None:
     if ledger.engine.dialect.name == "sqlite":
         return
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE
     while not later.done() and not ledger.read_now(lambda connection: connection.execute(waiting).scalar()):
         assert time.monotonic() < ends, "the second transaction neither waited nor ended"
         time.sleep(0.005)

@@ -13,6 +13,7 @@ from ledger import breakers
 from ledger.breakers import Failure, Opening, Thresholds
 from ledger.db import Ledger
 from ledger.tables import breaker
+from tests.children import PATIENCE
 from tests.ledger.racing import at_once, overlapped
 
 SECOND = 1_000_000
@@ -175,9 +176,9 @@ def test_a_rush_for_the_probe_has_one_winner(ledger: Ledger) -> None:
 def racer(barrier: threading.Barrier, url: str, files: Path, name: str, won: Path) -> None:
     """A process of its own that fails a few times and then rushes for the probe; it writes down what it got."""
     ledger = Ledger(url, files)
-    barrier.wait(60)
+    barrier.wait(PATIENCE)
     openings = [fail(ledger, 1000) for _ in range(5)]
-    barrier.wait(60)
+    barrier.wait(PATIENCE)
     probes = [probe(ledger, f"{name}-{number}", 2000) for number in range(5)]
     won.joinpath(name).write_text(f"{sum(one is not None for one in openings)} {sum(probes)}")
     ledger.close()
@@ -188,7 +189,8 @@ def test_processes_agree_on_one_opening_and_one_probe(ledger: Ledger, url: str, 
     spawn = multiprocessing.get_context("spawn")
     barrier, won = spawn.Barrier(4), tmp_path / "won"
     won.mkdir()
-    crowd = [spawn.Process(target=racer, args=(barrier, url, tmp_path / "artifacts", f"p{number}", won)) for number in range(4)]
+    given = [(barrier, url, tmp_path / "artifacts", f"p{number}", won) for number in range(4)]
+    crowd = [spawn.Process(daemon=True, target=racer, args=one) for one in given]
     for one in crowd:
         one.start()
     for one in crowd:

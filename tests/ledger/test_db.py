@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, update
 from ledger import runs
 from ledger.db import Ledger, from_us, insert_once, plain, to_us
 from ledger.tables import counter
+from tests.children import PATIENCE
 from tests.ledger.racing import at_once
 
 
@@ -42,7 +43,7 @@ async def test_a_cancelled_caller_does_not_undo_the_commit(ledger: Ledger) -> No
     def slow(connection: Connection) -> None:
         runs.next_number(connection, "slow")
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE)
 
     task = asyncio.create_task(ledger.tx(slow))
     await asyncio.to_thread(begun.wait, 30)
@@ -56,7 +57,7 @@ async def test_a_cancelled_caller_does_not_undo_the_commit(ledger: Ledger) -> No
 async def test_a_cancelled_caller_that_waits_in_line_is_served_all_the_same(ledger: Ledger) -> None:
     """A transaction that was handed over and has not begun yet is committed, too: a settlement must not get lost."""
     go_on = threading.Event()
-    first = asyncio.create_task(ledger.tx(lambda connection: go_on.wait(30)))
+    first = asyncio.create_task(ledger.tx(lambda connection: go_on.wait(PATIENCE)))
     second = asyncio.create_task(ledger.tx(runs.next_number, "queued"))
     await asyncio.sleep(0)  # both are handed over now
     second.cancel()
@@ -88,7 +89,7 @@ async def test_reading_does_not_wait_for_a_writer(ledger: Ledger) -> None:
     def writes(connection: Connection) -> None:
         connection.execute(update(counter).values(value=7))
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE)
 
     writing = asyncio.create_task(ledger.tx(writes))
     await asyncio.to_thread(begun.wait, 30)

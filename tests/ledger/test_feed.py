@@ -12,6 +12,7 @@ from ledger import feed, runs
 from ledger.db import Ledger
 from ledger.tables import feed as table
 from ledger.tables import run
+from tests.children import PATIENCE
 from tests.ledger.racing import at_once, overlapped
 from tests.ledger.samples import NOW, begin, note, ref
 
@@ -152,7 +153,7 @@ def test_a_reader_that_resumes_by_number_misses_nothing(ledger: Ledger) -> None:
     def job(number: int) -> None:
         if number == WRITERS:
             return read()
-        assert ready.wait(30)
+        assert ready.wait(PATIENCE)
         for line in range(EACH):
             write(ledger, f"{number}-{line}")
         return None

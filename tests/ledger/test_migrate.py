@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
 from ledger.tables import metadata
+from tests.children import PATIENCE
 from tests.ledger.releases import to_revision
 from tests.postgres import KEPT, Postgres
 
@@ -45,7 +46,7 @@ def migrate(barrier: threading.Barrier, urls: list[str], files: Path) -> None:
     """Upgrade some databases in a process of its own, each at the same moment as the other processes."""
     try:
         for url in urls:
-            barrier.wait(60)
+            barrier.wait(PATIENCE)
             ledger = Ledger(url, files)
             upgrade(ledger)
             ledger.close()
@@ -109,11 +110,11 @@ def test_processes_that_start_together_migrate_once(kind: str, tmp_path: Path, r
     spawn = multiprocessing.get_context("spawn")
     urls = _empty(kind, tmp_path, request)
     barrier = spawn.Barrier(PROCESSES)
-    started = [spawn.Process(target=migrate, args=(barrier, urls, tmp_path)) for _ in range(PROCESSES)]
+    started = [spawn.Process(daemon=True, target=migrate, args=(barrier, urls, tmp_path)) for _ in range(PROCESSES)]
     for process in started:
         process.start()
     for process in started:
-        process.join(100)
+        process.join(PATIENCE)
     assert [process.exitcode for process in started] == [0] * PROCESSES
     for url in urls:
         ledger = Ledger(url, tmp_path)

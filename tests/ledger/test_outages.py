@@ -17,6 +17,7 @@ from contracts.errors import LedgerUnavailable
 from ledger import db, runs
 from ledger.db import Ledger
 from ledger.tables import counter
+from tests.children import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +101,7 @@ def test_a_frozen_transaction_does_not_keep_the_others_waiting(
     def freezes(connection: Connection) -> int:
         runs.next_number(connection, "n")
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
         return runs.next_number(connection, "n")
 
     errors: list[BaseException] = []
@@ -113,7 +114,7 @@ def test_a_frozen_transaction_does_not_keep_the_others_waiting(
 
     thread = threading.Thread(target=freeze)
     thread.start()
-    assert begun.wait(60)
+    assert begun.wait(PATIENCE)
     assert other.tx_now(runs.next_number, "n") == 1
     go_on.set()
     thread.join(60)
@@ -165,7 +166,7 @@ def test_an_error_does_not_say_what_was_written(ledger: Ledger) -> None:
 async def test_closing_finishes_what_is_queued(ledger: Ledger) -> None:
     """A worker that stops commits what was handed over, although nobody waits for it any more."""
     go_on = threading.Event()
-    queued = [asyncio.create_task(ledger.tx(lambda connection: go_on.wait(30)))]
+    queued = [asyncio.create_task(ledger.tx(lambda connection: go_on.wait(PATIENCE)))]
     queued += [asyncio.create_task(ledger.tx(runs.next_number, "n")) for _ in range(5)]
     await asyncio.sleep(0)
     closing = asyncio.create_task(asyncio.to_thread(ledger.close))
@@ -195,7 +196,7 @@ def test_a_full_disk_is_named_and_nothing_is_half_written(tmp_path: Path) -> Non
     read_only.mkdir()
     mounts = ["--dev-bind", "/", "/", "--size", str(4 << 20), "--tmpfs", small, "--ro-bind", read_only, read_only]
     program = [sys.executable, "-m", "tests.ledger.small_disk", small, read_only]
-    done = subprocess.run([bubblewrap, *mounts, *program], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = subprocess.run([bubblewrap, *mounts, *program], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert "full; make room on the disk" in found["row"]

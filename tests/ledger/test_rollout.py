@@ -104,7 +104,7 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_done_again(
     if at is not None:
         to_revision(own, at)
     before = own.read_now(shapes).keys()
-    process = multiprocessing.get_context("spawn").Process(target=die_migrating, args=(own.url, tmp_path, table))
+    process = multiprocessing.get_context("spawn").Process(daemon=True, target=die_migrating, args=(own.url, tmp_path, table))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL

@@ -16,6 +16,7 @@ from ledger.money import ceilings, spend
 from ledger.money.ceilings import Change
 from ledger.money.spend import CeilingReached, Scope
 from ledger.tables import reservation, scope
+from tests.children import PATIENCE
 from tests.ledger.racing import at_once, overlapped
 
 DOLLAR = 1_000_000
@@ -77,7 +78,7 @@ def test_simultaneous_reservations_never_pass_the_ceiling(ledger: Ledger) -> Non
 def spender(barrier: threading.Barrier, url: str, files: Path, name: str, each: int) -> None:
     """A process of its own that reserves again and again, a call for each attempt, and settles every other one at once."""
     ledger = Ledger(url, files)
-    barrier.wait(60)
+    barrier.wait(PATIENCE)
     for number in range(each):
         with contextlib.suppress(CeilingReached):
             identity = ledger.tx_now(reserve, PRICE, f"{name}-{number}", (CROWD, MONTH))
@@ -91,12 +92,13 @@ def test_processes_share_one_ceiling(ledger: Ledger) -> None:
     spawn = multiprocessing.get_context("spawn")
     barrier = spawn.Barrier(3)
     workers = [
-        spawn.Process(target=spender, args=(barrier, ledger.url, ledger.files, f"worker-{number}", ROOM)) for number in range(3)
+        spawn.Process(daemon=True, target=spender, args=(barrier, ledger.url, ledger.files, f"worker-{number}", ROOM))
+        for number in range(3)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(100)
+        worker.join(PATIENCE)
     assert [worker.exitcode for worker in workers] == [0] * 3
     assert sum(books(ledger, CROWD.id)) == ROOM * PRICE
     assert books(ledger, CROWD.id) == books(ledger, MONTH.id)
@@ -109,7 +111,7 @@ def test_the_race_finds_a_reservation_that_reads_first_and_writes_later(ledger: 
 
     def attempt(number: int) -> None:
         spent, held = books(ledger, CROWD.id)
-        looked.wait(30)
+        looked.wait(PATIENCE)
         if spent + held + PRICE > CROWD.ceiling:
             raise CeilingReached(CROWD.id, CROWD.ceiling, spent, held, PRICE)
         later = update(scope).where(scope.c.id == CROWD.id).values(held=held + PRICE)

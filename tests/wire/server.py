@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import socket
 import sys
 import urllib.request
 from collections import deque
@@ -26,6 +27,8 @@ from typing import Any, Self
 from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.scripted import Scripted
 from contracts.conversation import ModelReply
+from tests import ports
+from tests.children import PATIENCE
 from tests.wire.book import Book, BookPrice
 from tests.wire.faults import Faults
 from tests.wire.formats import PATHS, read_request
@@ -64,6 +67,8 @@ class WireServer:
         self._scripted = Scripted(script) if script else None
         self._book = book
         self._port = port
+        self._place: socket.socket | None = None
+        """Holds the port while nobody listens, so that nobody else comes to."""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,6 +86,8 @@ class WireServer:
         await asyncio.gather(*self._tasks, *self._accepting, return_exceptions=True)
         if server is not None:
             await server.wait_closed()
+        if self._place is not None:
+            self._place.close()
 
     async def refuse(self, for_s: float | None = None, *, but: asyncio.StreamWriter | None = None) -> None:
         """Refuse connections and end those that are open, for so long or until `accept`. Book and faults stay."""
@@ -90,9 +97,11 @@ class WireServer:
 
     async def accept(self) -> None:
         """Listen, at the same port as before."""
+        if self._place is None:
+            self._place = ports.hold(self._port)
+            self._port = self._place.getsockname()[1]
         if self._server is None:
             self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
-            self._port = self._server.sockets[0].getsockname()[1]
 
     async def _accept_in(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -214,7 +223,7 @@ def control(url: str, **wanted: Any) -> dict[str, Any]:
     """Switch a fault of the server at `url` and return what is in force then; nothing wanted: only look."""
     body = json.dumps(wanted).encode() if wanted else None
     asked = urllib.request.Request(url + CONTROL, data=body, headers={"content-type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=30) as response:
+    with urllib.request.urlopen(asked, timeout=PATIENCE) as response:
         shown: dict[str, Any] = json.load(response)
     return shown
 

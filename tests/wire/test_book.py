@@ -16,6 +16,7 @@ from activities.providers.base import ErrorKind, Provider, ProviderError
 from activities.providers.openai import OpenAI
 from contracts.conversation import Usage
 from tests import children
+from tests.children import PATIENCE
 from tests.wire.book import Book, BookPrice, by_key, count, read_book
 from tests.wire.faults import Kind
 from tests.wire.samples import KEY, MADE, REPLY, ask, connect
@@ -41,7 +42,7 @@ async def test_every_answer_is_in_the_book(tmp_path: Path, name: str) -> None:
         assert (await provider.complete(ask(key="a"))).usage == REPLY.usage
         for key, seconds in (("b", 20.0), ("c", 20.0), ("d", 0.2)):
             await failure(provider, key=key, timeout=timedelta(seconds=seconds))
-        await asyncio.wait_for((await server.request(3)).gone.wait(), 10)
+        await asyncio.wait_for((await server.request(3)).gone.wait(), PATIENCE)
         await provider.close()
     lines = read_book(file)
     # 30 fresh, 60 read, 10 written, 20 out: 90 + 18 + 37.5 + 300 micro-dollars.

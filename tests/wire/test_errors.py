@@ -15,6 +15,7 @@ from activities.providers.base import RECOVERIES, ErrorKind, Provider, ProviderE
 from activities.providers.errors import provider_error, retry_after, said, status_error
 from activities.providers.transport import REPLY_LIMIT
 from contracts.conversation import ModelRequest
+from tests.children import PATIENCE
 from tests.wire.samples import KEY, MADE, REPLY, ask, connect
 from tests.wire.server import Play, WireServer
 
@@ -180,7 +181,7 @@ async def test_silence_ends_at_the_time_limit(server: WireServer, provider: Prov
     """A provider that never answers costs the request's time, may have charged, and sees the connection close."""
     server.play(Play(silent=True))
     error = await failure(provider, ask(timeout=timedelta(seconds=0.3)))
-    await asyncio.wait_for((await server.request(0)).gone.wait(), 5)
+    await asyncio.wait_for((await server.request(0)).gone.wait(), PATIENCE)
     assert (error.kind, error.maybe_charged, len(server.requests)) == ("timeout", True, 1)
 
 
@@ -203,7 +204,7 @@ async def test_an_endless_answer_is_cut_at_the_size_limit(server: WireServer, pr
         server.play(Play(endless=True, status=status))
         error = await failure(provider)
         seen = await server.request(number)
-        await asyncio.wait_for(seen.gone.wait(), 10)
+        await asyncio.wait_for(seen.gone.wait(), PATIENCE)
         assert (error.kind, "larger than" in str(error)) == ("drift", True)
         # What lies in socket buffers was sent and not read.
         assert seen.sent < REPLY_LIMIT + 16 * 1024 * 1024
@@ -217,7 +218,7 @@ async def test_cancelling_aborts_the_request(server: WireServer, provider: Provi
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(seen.gone.wait(), 5)
+    await asyncio.wait_for(seen.gone.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize("make", MADE.values())

@@ -12,6 +12,7 @@ from ledger import gates
 from ledger.money import ceilings
 from ledger.money.ceilings import Change
 from tests import scripts
+from tests.children import PATIENCE
 from tests.paid import copied
 from tests.scripts import answer, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, sample, stack
@@ -83,7 +84,7 @@ async def test_a_stop_ends_children_that_wait_for_a_person(environment: Workflow
                 await running.ledger.tx(ceilings.change, Change("cut", f"run:{asked[0].trace}", 1, "olga", "", "test"))
                 await running.decide(asked[0], "answer", answers={"which": "the first"})
                 await running.decide(await running.gate(run, "ceiling"), "stop", note="enough")
-                report = await asyncio.wait_for(run.result(), 60)
+                report = await asyncio.wait_for(run.result(), PATIENCE)
                 left = await running.ledger.read(gates.open_gates)
     assert (report.state, left) == ("could_not", [])
     assert "enough" in report.reason

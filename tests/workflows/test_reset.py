@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.tables import turn
+from tests.children import PATIENCE
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, writer
 from tests.stack import Stack, sample, until
 from tests.workflows.conftest import Start
@@ -56,7 +57,7 @@ async def _delivered(stack: Stack, origin: Path) -> Run:
 async def _repeats_nothing(stack: Stack, origin: Path, model: Counting, run: Run, point: int, before: Left) -> None:
     """Reset to one point, drive to the end, and compare everything that is left behind."""
     again = await reset(stack, run, point)
-    report = await asyncio.wait_for(to_its_end(stack, again), 60)
+    report = await asyncio.wait_for(to_its_end(stack, again), PATIENCE)
     assert (report.state, report.approved_by) == ("done", ("plan-1 by maria", "change-1 by maria")), point
     assert await left(stack, origin, model) == before, f"the reset to event {point} did something again"
     await is_consistent(stack, again, "done")
@@ -107,7 +108,7 @@ async def test_another_decision_after_a_reset_is_followed(start: Start, tmp_path
         view = await stack.gate(again, "plan-1")
         waiting = await decisions(stack, trace)
         await stack.decide(view, "request_changes", by="otto", note="say less")
-        report = await asyncio.wait_for(to_its_end(stack, again), 60)
+        report = await asyncio.wait_for(to_its_end(stack, again), PATIENCE)
         after = await left(stack, origin, model)
         made = await decisions(stack, trace)
         await is_consistent(stack, again, "done")
@@ -154,7 +155,7 @@ async def test_children_of_before_a_reset_make_room(start: Start, tmp_path: Path
         again = await reset(stack, run, await point_before(run, "open_gate"))
         await until(lambda: _asked(model, "writer", 4), "both writers are asked anew")
         model.held.pop("writer").set()
-        report = await asyncio.wait_for(to_its_end(stack, again), 60)
+        report = await asyncio.wait_for(to_its_end(stack, again), PATIENCE)
         former = {name: await child_runs(stack, run, f"write.1.{name}") for name in ("value", "doc")}
         await is_consistent(stack, again, "done")
     assert report.state == "done"

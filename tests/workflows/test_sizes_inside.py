@@ -20,6 +20,7 @@ from contracts.base import BODY_LIMIT
 from contracts.conversation import ModelReply, ToolCall, Usage
 from converter import PAYLOAD_LIMIT
 from ledger.tables import artifact
+from tests.children import PATIENCE
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, writer
 from tests.stack import Stack, sample
 from tests.wire.server import WireServer
@@ -103,7 +104,7 @@ async def test_a_reply_without_end_is_not_read_to_its_end(asking: Ask, kind: str
         ended = await made.ended(run)
         assert await largest_payload(run) < BODY_LIMIT
         assert (len(server.requests), len(server.queue)) == (1, 1)
-        await asyncio.wait_for(server.requests[0].gone.wait(), 20)  # closed before it had the whole answer
+        await asyncio.wait_for(server.requests[0].gone.wait(), PATIENCE)  # closed before it had the whole answer
     assert (ended.handoff.outcome, ended.turns) == ("could_not", [])
     assert "the reply is larger than 8388608 bytes; reading stopped there" in ended.handoff.reason
 

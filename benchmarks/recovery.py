@@ -1,0 +1,62 @@
+"""How soon work goes on after a worker has ended, in three ways, and after a storm of kills, with the parts of `tests/chaos`.
+
+Their tests judge what comes of it. The seconds are the machine's as much as ours, so they are here.
+"""
+
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Say, spread, table
+from tests.chaos.recovery import deciding, draining, idle
+from tests.chaos.scenario import scenario
+from tests.chaos.storm import storm
+from tests.chaos.world import World, world
+
+AIMS = {
+    "killed with an idle run": (10.0, "Temporal waits so long for a worker that is gone, unless ours says less"),
+    "killed while it records a decision": (30.0, "half of the time that an attempt at the ledger may take"),
+    "asked to stop in the middle of a call": (20.0, "twice a worker's grace"),
+    "storm: the first run moved": (30.0, "a person still waits"),
+    "storm: each run had moved": (90.0, ""),
+}
+"""Seconds that are aimed at, and why so many."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How often everything is measured, and how many workers die in each storm. 0 kills: no storm."""
+
+    rounds: int = 3
+    kills: int = 50
+
+
+async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
+    """Measure, print the table and give back the figures."""
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
+        async with world(Path(folder)) as outside:
+            for number in range(sizes.rounds):
+                for name, seconds in (await _round(outside, number, sizes.kills)).items():
+                    found.setdefault(name, []).append(seconds)
+                say(f"round {number + 1} of {sizes.rounds} done")
+    rows = [("from", "seconds (median)", "aim"), *((name, spread(all_, 1), _aim(name)) for name, all_ in found.items())]
+    say(table(rows))
+    return {"sizes": asdict(sizes), "aims": {name: aim for name, (aim, _) in AIMS.items()}, "rounds": found}
+
+
+async def _round(outside: World, number: int, kills: int) -> dict[str, float]:
+    ways: tuple[Callable[[World, str], Awaitable[Any]], ...] = (idle, deciding, draining)
+    found = [(await way(outside, f"{way.__name__}-{number}")).seconds for way in ways]
+    if kills:
+        async with scenario(outside, f"storm-{number}") as deliveries:
+            weather = await storm(deliveries, kills, number)
+        found += [weather.next_progress, weather.all_moved]
+    return dict(zip(AIMS, found, strict=False))
+
+
+def _aim(name: str) -> str:
+    seconds, why = AIMS[name]
+    return f"< {seconds:g}" + (f" ({why})" if why else "")
