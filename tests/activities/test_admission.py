@@ -1,6 +1,5 @@
 """What a run pins of its agents: the models that may answer, what stands in, and what its risk demands."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.agents.catalogue import load_catalogue
 from activities.gates.policy import load_policy
+from activities.runs import admission as admitting
 from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
 from contracts.agents import Risk
@@ -20,6 +20,7 @@ from ledger.db import Ledger
 from ledger.money import spend
 from ledger.money.spend import Scope
 from tests.activities import agentfiles
+from tests.dates import fifth, on_the_fifth
 from tests.ledger import samples
 
 CHEAP, GOOD = '{ model = "openai:cheap", quality = 1 }', '{ model = "openai:good", quality = 2 }'
@@ -87,10 +88,11 @@ async def test_a_duplicate_leads_to_its_run_although_there_is_no_money(sqlite_ur
     admitted = admission(ledger, tmp_path / "agents", month_usd=1)
     request = begin().model_copy(update={"request_key": "order-7"})
     ledger.tx_now(admitted.begin, request, await admitted.pins(request))
-    ledger.tx_now(spend.begin, Scope(f"month:{datetime.now(UTC):%Y-%m}", 0))
+    ledger.tx_now(spend.begin, Scope(f"month:{fifth():%Y-%m}", 0))
     again = request.model_copy(update={"run": request.run.model_copy(update={"trace": "trace-2"})})
-    assert ledger.tx_now(admitted.begin, again, await admitted.pins(again)).duplicate_of == request.run.workflow_id
-    assert ledger.read_now(feed.after) == []
-    with pytest.raises(ApplicationError, match="no new run is admitted"):
-        await admitted.pins(again.model_copy(update={"request_key": "order-8"}))
+    with on_the_fifth(admitting):
+        assert ledger.tx_now(admitted.begin, again, await admitted.pins(again)).duplicate_of == request.run.workflow_id
+        assert ledger.read_now(feed.after) == []
+        with pytest.raises(ApplicationError, match="no new run is admitted"):
+            await admitted.pins(again.model_copy(update={"request_key": "order-8"}))
     ledger.close()

@@ -1,6 +1,5 @@
 """A call over its route: limits of a choice, limits per minute, failing agents, and what a run is told when nobody is left."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,6 +18,7 @@ from activities.gates.policy import load_policy
 from activities.providers.openai import OpenAI
 from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
+from activities.turns import reservation as reserving
 from activities.turns.models import Models
 from contracts.away import ModelsAway
 from contracts.base import sha256
@@ -29,7 +29,7 @@ from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.turns import CallModel, Turn
 from ledger import breakers
-from ledger.db import Ledger, now_us
+from ledger.db import Ledger, from_us, now_us
 from ledger.money import rates
 from ledger.tables import rate, reservation, turn
 from tests.activities import agentfiles
@@ -179,25 +179,18 @@ async def test_a_call_that_may_cost_too_much_goes_to_the_next(routed: Routed) ->
         assert route.asked() == ["large"]
 
 
-async def test_a_limit_per_minute_is_a_durable_wait(routed: Routed) -> None:
+async def test_a_limit_per_minute_is_a_durable_wait(routed: Routed, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second call of the minute is not made; its run is told when the next minute begins. The spare is not used up."""
     limited = '{ model = "openai:one", free = true, requests_per_minute = 1 }'
     spare = '{ model = "openai:spare", free = true, when = ["outage"] }'
     async with routed(f"{limited}, {spare}") as route:
-        await _early_in_a_minute()
+        minute = now_us() // rates.WINDOW * rates.WINDOW
+        monkeypatch.setattr(reserving, "now_us", lambda: minute + 1)  # both calls fall into one minute
         await route.call(1)
         gone = await route.refused(2)
         assert (gone.kind, gone.patience, route.asked()) == ("rate", SETTINGS.rate_patience, ["one"])
-        assert gone.until.second == gone.until.microsecond == 0
-        assert timedelta() < gone.until - datetime.now(UTC) <= timedelta(minutes=1)
+        assert gone.until == from_us(minute + rates.WINDOW)
         assert "its limit of 1 requests per minute" in gone.why
-
-
-async def _early_in_a_minute() -> None:
-    """Both calls of a test have to fall into one minute."""
-    left = (rates.WINDOW - now_us() % rates.WINDOW) / 1_000_000
-    if left < 5:
-        await asyncio.sleep(left)
 
 
 async def test_tokens_of_the_minute_are_what_was_used(routed: Routed) -> None:

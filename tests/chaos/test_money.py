@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.chaos.killer import Killer
 from tests.chaos.money import audit
 from tests.chaos.scenario import stopped
 from tests.chaos.world import World
+from tests.dates import well_before_midnight
 from tests.faults.databases import Mortal, mortal
 from tests.postgres import Postgres
 
@@ -72,6 +74,7 @@ async def test_a_shared_budget_survives_kills(
     outside: World, database: Mortal, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Never above a ceiling, every run parked or done, all done after one raise, and the provider's book says the same."""
+    await well_before_midnight(timedelta(minutes=20))  # of the month's last day, too
     url, seed = database.server.url(database.name), pytestconfig.getoption("seed")
     async with budget(outside, "budget", url, runs=RUNS, month_usd=SMALL) as shared:
         killer = Killer(shared, seed, WORKERS, "asks")

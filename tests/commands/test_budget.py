@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ledger.views.runs import money_of
 from tests import scripts
 from tests.commands.conftest import Baton, Begin
 from tests.commands.test_live import CONVERSATIONS, asking
+from tests.dates import well_before_midnight
 from tests.paid import copied
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, sample, stack
@@ -77,6 +78,7 @@ async def test_one_run_is_shown_raised_and_goes_on(baton: Baton, client: Client,
 
 async def test_a_shared_ceiling_lets_every_run_go_on(baton: Baton, client: Client, tmp_path: Path) -> None:
     """Three runs wait at the month's ceiling; no fourth is admitted; one raise nudges all three, and each reaches its gate."""
+    await well_before_midnight(timedelta(minutes=5))
     async with paid(client, baton, tmp_path, month_usd="0.0001") as running:
         origin = sample(tmp_path / "sample")
         runs = [await running.deliver(origin, check="true") for _ in range(3)]
@@ -115,6 +117,7 @@ async def test_a_run_that_was_terminated_waits_no_more(
 
 async def test_stopping_a_shared_ceiling_ends_all_that_wait(baton: Baton, client: Client, tmp_path: Path) -> None:
     """Both runs that wait end as could_not with who stopped them and why, keep nothing held, and exit with 8."""
+    await well_before_midnight(timedelta(minutes=5))
     async with paid(client, baton, tmp_path, month_usd="0.0001") as running:
         origin = sample(tmp_path / "sample")
         runs = [await running.deliver(origin, check="true") for _ in range(2)]

@@ -194,7 +194,7 @@ def test_processes_agree_on_one_opening_and_one_probe(ledger: Ledger, url: str, 
     for one in crowd:
         one.start()
     for one in crowd:
-        one.join(120)
+        one.join(PATIENCE)
     got = [tuple(map(int, path.read_text().split())) for path in won.iterdir()]
     assert len(got) == 4
     assert (sum(one for one, _ in got), sum(two for _, two in got)) == (1, 1)

@@ -117,7 +117,7 @@ def test_a_frozen_transaction_does_not_keep_the_others_waiting(
     assert begun.wait(PATIENCE)
     assert other.tx_now(runs.next_number, "n") == 1
     go_on.set()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert len(errors) == 1
     assert frozen.tx_now(runs.next_number, "n") == 2
     frozen.close()

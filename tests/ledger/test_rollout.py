@@ -17,6 +17,7 @@ from contracts.errors import LedgerUnavailable, Misconfigured
 from ledger import feed, migrate, runs
 from ledger.db import Ledger
 from ledger.migrate import Standing, standing, upgrade
+from tests.children import PATIENCE
 from tests.ledger import samples
 from tests.ledger.releases import config, newer_release, to_revision
 
@@ -106,7 +107,7 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_done_again(
     before = own.read_now(shapes).keys()
     process = multiprocessing.get_context("spawn").Process(daemon=True, target=die_migrating, args=(own.url, tmp_path, table))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
     assert own.read_now(shapes).keys() == before
     assert standing(own).at == at

@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
+from activities.runs import admission
+from activities.turns import reservation
 from ledger import gates
 from ledger.money import ceilings
 from ledger.money.ceilings import Change
 from tests import scripts
 from tests.children import PATIENCE
+from tests.dates import fifth, on_the_fifth
 from tests.paid import copied
 from tests.scripts import answer, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, sample, stack
@@ -26,11 +29,12 @@ LEVELS = {"run_usd": 20, "agent_day_usd": 100, "month_usd": "0.0001"}
 
 @contextlib.asynccontextmanager
 async def poor(server: WorkflowEnvironment, folder: Path) -> AsyncIterator[tuple[Stack, WireServer]]:
-    """A worker whose month is used up from the start, and the server that sees every call."""
+    """A worker whose month is used up from the start and ends after the test, and the server that sees every call."""
     async with WireServer(script=scripts.save(folder / "wire.yaml", PLANNER)) as wire:
         options = {"openai_base_url": wire.openai_url, "agents": copied(folder / "agents"), "ceilings": LEVELS}
-        async with stack(server.client, folder / "state", **options) as running:
-            yield running, wire
+        with on_the_fifth(reservation, admission):
+            async with stack(server.client, folder / "state", **options) as running:
+                yield running, wire
 
 
 async def test_silence_stops_a_parked_run(environment: WorkflowEnvironment, tmp_path: Path) -> None:
@@ -60,7 +64,7 @@ async def test_a_raise_that_nobody_told_of_is_found(environment: WorkflowEnviron
         with environment.with_time_skipping_disabled():
             run = await running.deliver(sample(tmp_path / "sample"), check="true")
             await running.gate(run, "ceiling")
-            month = f"month:{datetime.now(UTC):%Y-%m}"
+            month = f"month:{fifth():%Y-%m}"
             await running.ledger.tx(ceilings.raise_to, Change("raise-1", month, 50_000_000, "maria", "month end", "cli"))
         await environment.fast_forward(run, timedelta(minutes=2))
         with environment.with_time_skipping_disabled():
