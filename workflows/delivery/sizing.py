@@ -103,4 +103,4 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
     # Not checked as a planner's would be: none of those may leave the files open.
     plan = Plan.model_construct(summary=instruction[:4000], items=(item,), risks=(), check=None)
     made = made_by_us(course.kit.at("route"), "coordinator", "done", "", plan)
-    return Agreed(Handoff[Plan].model_validate(dict(made) | {"body": plan}), check, agent="solo", given=(handoff.id,))
+    return Agreed(Handoff[Plan].model_construct(**(dict(made) | {"body": plan})), check, agent="solo", given=(handoff.id,))
