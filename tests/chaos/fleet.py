@@ -58,9 +58,13 @@ class Worker:
 
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal. False if it has ended: its pid could be somebody else's by now."""
-        if self.alive:
+        if not self.alive:
+            return False
+        try:
             os.kill(self.pid, number)
-        return self.alive
+        except ProcessLookupError:
+            return False  # it has just ended, and that has not been read yet
+        return True
 
 
 class Zygote:
