@@ -1,6 +1,7 @@
 """What was changed: by one step, read from its workspace, and by all of them together."""
 
 import asyncio
+from contextlib import suppress
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -10,7 +11,7 @@ from activities.repositories.shared import Repositories, changes, guarded
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.heartbeat import beating
 from contracts.repositories import ANY_FILE, ChangeSet, CollectChanges, MatchedFiles, MatchFiles, Shown, WorkspaceRef
-from contracts.resources import file_resource, matched
+from contracts.resources import Resource, file_resource, matched
 from contracts.text import for_model
 
 SHOWN = 5
@@ -106,4 +107,10 @@ def _outside(paths: tuple[str, ...], request: CollectChanges) -> tuple[str, ...]
 
 
 def _named(names: tuple[str, ...], paths: tuple[str, ...]) -> tuple[str, ...]:
-    return matched([file_resource(name) for name in names], paths)
+    """The paths that these names mean. Each name means itself, too: a file that a person kept may be called anything."""
+    patterns: list[Resource] = []
+    for name in names:
+        with suppress(ValueError):  # no plan may say it, so it is no pattern either
+            patterns.append(file_resource(name))
+    meant = {*names, *matched(patterns, paths)}
+    return tuple(path for path in paths if path in meant)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from tests.scripts import answer, call, calls, item, plan, says, write, writer
-from tests.stack import sample
+from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, write, writer
+from tests.stack import git, sample
 from tests.workflows.conftest import Start
+from tests.workflows.test_exceptions import NEW, OLD
 
 
 async def test_a_star_is_no_leave_for_files_below_other_folders(start: Start, tmp_path: Path) -> None:
@@ -51,3 +52,26 @@ async def test_a_pattern_without_a_file_says_so(start: Start, tmp_path: Path) ->
         assert "docs/**/*.md names no file now" in view.facts
         await stack.decide(view, "reject", note="seen")
         await run.result()
+
+
+async def test_a_kept_file_may_be_called_what_no_plan_may_say(start: Start, tmp_path: Path) -> None:
+    """A person keeps a file outside the plan whose name reads like a pattern: the rework that follows may write it, too."""
+    origin = sample(tmp_path / "sample")
+    wrong = edit("shop/pricing.py", OLD, "    return cents + 1\n")
+    mend = says(
+        "writer",
+        edit("shop/pricing.py", "    return cents + 1\n", NEW),
+        write("{a,b}.txt", "two\n"),
+        answer(summary("mended")),
+        text="Your item is `rework-1`",
+    )
+    planner = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+    async with start(mend, planner, writer("fix", wrong, write("{a,b}.txt", "one\n")), a_tester()) as stack:
+        run = await stack.deliver(origin, branch="kept")
+        await stack.approve(run, "plan")
+        outside = await stack.approve(run, "conflict")
+        assert outside.facts[0] == "fix: {a,b}.txt"
+        await stack.approve(run, "change")
+        report = await run.result()
+    assert (report.state, report.tests.verdict) == ("done", "passed")
+    assert git(origin, "show", "kept:{a,b}.txt") == "two"
