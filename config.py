@@ -24,6 +24,7 @@ from contracts.breakers import Breakers
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.money import Ceilings
+from contracts.step_resources import DatabaseSetting, FolderSetting, LogsSetting, Name
 
 HOME = Path(__file__).parent
 """Where agents/ and policy.toml lie unless settings say otherwise."""
@@ -62,6 +63,9 @@ class Settings(BaseSettings):
     ceilings: Ceilings = Field(default=Ceilings(), description="hard limits of money: a table in baton.toml")
     growth: Growth = Field(default=Growth(), description="when a step is unusually large: a table in baton.toml")
     breakers: Breakers = Field(default=Breakers(), description="when models are left alone: a table in baton.toml")
+    folders: dict[Name, FolderSetting] = Field(default={}, description="folders that steps may read: tables in baton.toml")
+    logs: dict[Name, LogsSetting] = Field(default={}, description="log files that steps may read: tables in baton.toml")
+    databases: dict[Name, DatabaseSetting] = Field(default={}, description="databases that steps may ask: tables in baton.toml")
     bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     mirror_mib: int = Field(default=4096, gt=0, description="MiB that the copy of one repository may take on this machine")
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")

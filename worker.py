@@ -42,6 +42,7 @@ from activities.repositories.frozen_change import FrozenChange
 from activities.repositories.integration import Integration
 from activities.repositories.shared import Repositories
 from activities.repositories.workspaces import Workspaces
+from activities.resources import Resources
 from activities.running import failpoints
 from activities.running.outages import Outages
 from activities.running.tracing import Tracing
@@ -107,10 +108,12 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
     actions = Actions(ledger, {"git.push": push, "note": NoteAdapter(ledger)}, name)
-    tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox)
+    resources = Resources(settings.folders, settings.logs, settings.databases)
+    tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
     registered: list[Callable[..., Any]] = [
         models.call_model,
         tools.run_tool,
+        resources.find_resources,
         journal.begin_run,
         journal.record,
         journal.finish_run,

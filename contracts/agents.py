@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from contracts.base import Contract, Digest, Input, PerMille, Span, is_none
+from contracts.base import Contract, Digest, Input, PerMille, Span, is_empty, is_none
+from contracts.step_resources import Access, ResourceKind
 
 MODEL = r"^[a-z][a-z0-9_-]*:.+$"
 """A model by its provider: `provider:model`."""
@@ -58,6 +59,9 @@ class AgentFile(Input):
     version: int = Field(ge=1)
     model_class: str = Field(alias="class", description="which class of routes.toml answers")
     tools: tuple[str, ...] = ()
+    resources: dict[ResourceKind, Access] = Field(
+        default={}, description="what a step has to give it to work on: workspace, database, folder, logs; each read or write"
+    )
     takes: str = Field(description="name of the contract that is its task")
     returns: str = Field(description="name of the contract that is its result")
     minimum_confidence: PerMille = 0
@@ -144,6 +148,7 @@ class AgentPin(AgentRef, name="agent_pin/1"):
     takes: str
     returns: str
     tools: tuple[ToolPin, ...] = ()
+    resources: dict[ResourceKind, Access] = Field(default={}, exclude_if=is_empty)
     limits: Limits = Limits()
     parallel: bool = True
     minimum_confidence: PerMille = 0

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest, Grown
 from contracts.runs import Request
+from contracts.step_resources import Access
 
 
 class WorkspaceRef(Contract, name="workspace_ref/1"):
@@ -17,7 +18,7 @@ class WorkspaceRef(Contract, name="workspace_ref/1"):
     patches: tuple[Digest, ...] = Field(default=(), description="artifacts with patches, applied in order")
 
 
-class WorkspaceUse(Contract):
+class Workspace(Contract):
     """A workspace as one step sees it: where it starts, under which name, and the state its edits have reached."""
 
     name: str
@@ -25,6 +26,7 @@ class WorkspaceUse(Contract):
     state: Digest | None = Field(default=None, description="patch from the start to now; None: nothing changed yet")
     check: str | None = None
     environment: str | None = None
+    access: Access = Field(default="read", description="write: the step's tools may change its files")
 
 
 class PrepareRepository(Request, name="prepare_repository/1"):
@@ -98,7 +100,7 @@ ANY_FILE = "*"
 class CollectChanges(Request, name="collect_changes/1"):
     """Read from the workspace what a step really changed."""
 
-    workspace: WorkspaceUse
+    workspace: Workspace
     item: str
     summary: str
     allowed: tuple[str, ...] = Field(description="files, folders and globs that the step may write; `*` alone: any file")

@@ -10,8 +10,9 @@ from contracts.conversation import Usage
 from contracts.handoff import Claim, Outcome, Question
 from contracts.money import Part
 from contracts.people import Clarified
-from contracts.repositories import WorkspaceUse
+from contracts.repositories import Workspace
 from contracts.runs import Request
+from contracts.step_resources import Declared
 
 
 class CallModel(Request, name="call_model/1"):
@@ -88,7 +89,8 @@ class RunTool(Request, name="run_tool/1"):
     turn: Digest
     index: int = 0
     agent: AgentRef | None = Field(default=None, description="None: the agent that the stored turn names")
-    workspace: WorkspaceUse | None = None
+    workspace: Workspace | None = None
+    resources: Declared = Declared()
 
 
 class ToolDone(Contract, name="tool_done/1", brief=True):

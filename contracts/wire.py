@@ -19,6 +19,7 @@ from contracts.repositories import (
     RunChecks,
     Shown,
 )
+from contracts.step_resources import FindResources, FoundResources
 from contracts.turns import CallModel, RunTool
 
 WIRE: tuple[type[Contract], ...] = (
@@ -33,7 +34,9 @@ WIRE: tuple[type[Contract], ...] = (
     Deliver,
     DropWorkspaces,
     FallBack,
+    FindResources,
     Finish,
+    FoundResources,
     Integrate,
     Keep,
     Kept,

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 from activities.repositories.comparison import Comparison
 from contracts.findings import Analysis, Checked, CheckFindings, Findings
-from contracts.repositories import Compared, CompareRevisions, WorkspaceUse
+from contracts.repositories import Compared, CompareRevisions, Workspace
 from contracts.review import ReviewInput, ReviewReport, ReviewTask
 from workflows.kit.ask import ask
 from workflows.kit.options import WORK
@@ -76,8 +76,8 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
 
     async def _ask(self, now: Compared, name: str, task: ReviewTask, kind: type[B], inputs: Sequence[str] = ()) -> Step[B]:
         path = f"{name}/{self.kit.asked.get(name, 0) + 1}"
-        use = WorkspaceUse(name=f"{self.kit.ref.trace}/{path}", ref=now.ref)
-        return await ask(self.kit, path, name, task, kind, inputs=inputs, workspace=use)
+        use = Workspace(name=f"{self.kit.ref.trace}/{path}", ref=now.ref)
+        return await ask(self.kit, path, name, task, kind, inputs=inputs, resources=(use,))
 
     def _tell(self, name: str) -> Callable[[str], None]:
         return lambda said: self.missing.append(f"{name} {said}"[:1000])

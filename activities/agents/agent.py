@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ class Agent:
             takes=self.file.takes,
             returns=self.file.returns,
             tools=tuple(ToolPin(name=tool.name, effect=tool.effect) for tool in self.tools),
+            resources=self.file.resources,
             limits=self.file.limits,
             parallel=self.file.parallel,
             minimum_confidence=self.file.minimum_confidence,
@@ -122,14 +123,32 @@ def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
     unknown = [name for name in file.tools if name not in tools]
     if unknown:
         raise Misconfigured(f"{path}: there is no tool {', '.join(unknown)}; there are {', '.join(sorted(tools))}")
+    used = tuple(tools[name] for name in file.tools)
+    _check_resources(path, file, used)
     target = file.limits.context_target
     if target is not None and ("read_artifact" not in file.tools or target >= file.limits.context):
         raise Misconfigured(
             f"{path}: limits.context_target replaces older tool results by references: give the agent the tool read_artifact, "
             f"which shows them again, and set the target below limits.context ({file.limits.context})"
         )
-    used = tuple(tools[name] for name in file.tools)
     # What a model is asked depends on these, too: a tool that changes under a pinned agent makes it another agent.
     schemas = [[tool.name, tool.description, closed_schema(tool.takes)] for tool in used]
     digest = digest_of(text, canonical(schemas), canonical([closed_schema(takes), closed_schema(returns)]))
     return Agent(file, parts[2].strip() + "\n", text, digest, used, takes, returns)
+
+
+def _check_resources(path: Path, file: AgentFile, tools: Sequence[Tool]) -> None:
+    """Raise `Misconfigured` where a tool needs what the agent does not declare: no step could give it that."""
+    if file.resources.get("logs") == "write":
+        raise Misconfigured(f"{path}: resources: logs can only be read; write `logs: read`")
+    for tool in tools:
+        need = tool.needs
+        if need is None:
+            continue
+        has = file.resources.get(need.kind)
+        if has is None or (need.access == "write" and has == "read"):
+            said = f"only `{need.kind}: {has}`" if has else "no such line"
+            raise Misconfigured(
+                f"{path}: the tool {tool.name} works on `{need.kind}: {need.access}`, and resources has {said}; "
+                f"add it to resources, or take {tool.name} out of tools"
+            )

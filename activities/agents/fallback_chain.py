@@ -5,6 +5,7 @@ from collections.abc import Callable
 from activities.agents.agent import Agent
 from activities.agents.fallback_functions import FUNCTIONS
 from contracts.errors import Misconfigured, NotFound
+from contracts.step_resources import Access, ResourceKind
 
 
 def chain_of(agent: Agent, newest: Callable[[str], Agent]) -> tuple[Agent, ...]:
@@ -30,7 +31,14 @@ def _other(agent: Agent, name: str, newest: Callable[[str], Agent]) -> Agent:
     except NotFound as error:
         raise _wrong(agent, str(error)) from None
     _check(agent, f"agent {name!r}", other.file.takes, other.file.returns)
+    more = sorted(f"{kind}: {access}" for kind, access in other.file.resources.items() if not _has(agent, kind, access))
+    if more:
+        raise _wrong(agent, f"agent {name!r} works on {', '.join(more)}, which a step of {agent.file.name} does not give it")
     return other
+
+
+def _has(agent: Agent, kind: ResourceKind, access: Access) -> bool:
+    return agent.file.resources.get(kind) in (access, "write")
 
 
 def _check_function(agent: Agent, name: str) -> None:

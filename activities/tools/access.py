@@ -4,8 +4,9 @@ import difflib
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from activities.files import paths
@@ -25,8 +26,21 @@ CHANGING = threading.Lock()
 """Held while a file is read and written back. Without it, of two edits made side by side the later would undo the other."""
 
 
+@dataclass(frozen=True)
+class Tree:
+    """The files that a tool works on: a folder, the tool that lists it, and which files beneath it belong to it (None: all)."""
+
+    root: Path
+    lister: str = "list_files"
+    only: Callable[[str], bool] | None = None
+
+    def holds(self, path: str) -> bool:
+        """Whether a file beneath the folder belongs to it."""
+        return self.only is None or self.only(path)
+
+
 @contextmanager
-def problems_named(root: Path, path: str) -> Iterator[None]:
+def problems_named(tree: Tree, path: str) -> Iterator[None]:
     """Turn a refused path and every file error into a `ToolProblem` that says what would work."""
     name = one_line(path, PATH_SHOWN)
     try:
@@ -34,11 +48,13 @@ def problems_named(root: Path, path: str) -> Iterator[None]:
     except PathRefused as error:
         raise ToolProblem(one_line(str(error), 1000)) from None
     except FileNotFoundError:
-        raise ToolProblem(f"there is no {name}; {_similar(root, path)}") from None
+        raise ToolProblem(f"there is no {name}; {_similar(tree, path)}") from None
     except IsADirectoryError:
-        raise ToolProblem(f"{name} is a folder; list_files shows what is in it") from None
+        raise ToolProblem(f"{name} is a folder; {tree.lister} shows what is in it") from None
     except NotADirectoryError:
-        raise ToolProblem(f"{name} is a file, or lies below one, and not in a folder; list_files shows what there is") from None
+        raise ToolProblem(
+            f"{name} is a file, or lies below one, and not in a folder; {tree.lister} shows what there is"
+        ) from None
     except OSError as error:
         raise ToolProblem(f"{name} cannot be used: {error.strerror}") from None
 
@@ -71,15 +87,16 @@ def git_part(path: str) -> bool:
     return any(paths.is_git_folder(part) for part in path.split("/"))
 
 
-def _similar(root: Path, path: str) -> str:
+def _similar(tree: Tree, path: str) -> str:
+    nothing = f"{tree.lister} shows what there is"
     try:
-        found = paths.walk(root, limit=_LOOKED_AT).entries
+        found = paths.walk(tree.root, limit=_LOOKED_AT).entries
     except (OSError, PathRefused):
-        return "list_files shows what there is"
-    known = [entry.path for entry in found if not git_part(entry.path)]
+        return nothing
+    known = [entry.path for entry in found if not git_part(entry.path) and tree.holds(entry.path)]
     name = path.rstrip("/").rpartition("/")[2].casefold()
     same_name = [one for one in known if one.rpartition("/")[2].casefold() == name]
     near = list(dict.fromkeys((same_name + difflib.get_close_matches(path, known, n=3))[:3]))
     if not near:
-        return "list_files shows what there is"
+        return nothing
     return "similar: " + ", ".join(one_line(one, PATH_SHOWN) for one in near)

@@ -1,20 +1,24 @@
 """What a tool is: argument model, result model and function, side by side."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from contracts.base import Contract
 from contracts.errors import BatonError, ContractViolation
+from contracts.step_resources import Access, Database, Declared, Folder, Logs, ResourceKind
 
 if TYPE_CHECKING:
     from activities.repositories.check_run import Ran
+    from activities.resources import Resources
     from activities.sandbox import Sandbox
     from ledger.db import Ledger
 
 Effect = Literal["none", "workspace"]
 """What a tool changes: nothing, or files of the step's own workspace. Effects on the outside world are actions, not tools."""
+
+D = TypeVar("D", Database, Folder, Logs)
 
 RunCheck = Callable[[], Awaitable["Ran"]]
 """Runs the declared check. Raises `ToolProblem` where it cannot be run."""
@@ -50,10 +54,10 @@ class ToolOutcome:
 
 @dataclass(frozen=True)
 class ToolContext:
-    """What a tool may touch in this call: one workspace, this run's part of the ledger, the sandbox.
+    """What a tool may touch in this call: one workspace, what the step declares, this run's part of the ledger, the sandbox.
 
-    `workspace` is None for an agent that has none. `check` runs the step's declared check on the workspace as it is now; None
-    where none was declared.
+    `workspace` is None for a step that has none. `given` are the databases, folders and logs of the step, `resources` knows
+    where they are. `check` runs the step's declared check on the workspace as it is now; None where none was declared.
     """
 
     trace: str
@@ -63,6 +67,8 @@ class ToolContext:
     ledger: "Ledger | None" = None
     sandbox: "Sandbox | None" = None
     check: "RunCheck | None" = None
+    given: Declared = field(default_factory=Declared)
+    resources: "Resources | None" = None
 
     def root(self) -> Path:
         """The workspace's folder. Raises `ToolProblem` where the step has none."""
@@ -70,17 +76,59 @@ class ToolContext:
             raise ToolProblem("this step has no workspace; its tools can only read what the run recorded")
         return self.workspace
 
+    def declared(self) -> "Resources":
+        """Where declared resources are. Raises `ToolProblem` where this worker has none."""
+        if self.resources is None:
+            raise ToolProblem("this worker's settings declare no folders, logs or databases")
+        return self.resources
+
+    def chosen(self, kind: type[D], name: str | None) -> D:
+        """The step's resource of this kind with this name; None: the only one. Raises `ToolProblem`, naming those there are."""
+        there = {one.name: one for one in self.given.each if isinstance(one, kind)}
+        what = kind.__name__.lower()
+        if not there:
+            raise ToolProblem(f"this step has no {what}, so there is nothing that this tool could read")
+        if name is None and len(there) == 1:
+            return next(iter(there.values()))
+        names = ", ".join(sorted(there))
+        if name is None:
+            raise ToolProblem(f"this step has more than one {what}; say which: {names}")
+        if name not in there:
+            raise ToolProblem(f"this step has no {what} {name!r}; it has: {names}")
+        return there[name]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a tool works on, and whether it only reads it."""
+
+    kind: ResourceKind
+    access: Access = "read"
+
+
+READS = Need("workspace")
+WRITES = Need("workspace", "write")
+
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool. `takes` and `returns` are contracts; `run` gets checked arguments and raises `ToolProblem` to say no."""
+    """One tool. `takes` and `returns` are contracts; `run` gets checked arguments and raises `ToolProblem` to say no.
+
+    `needs` is the kind of resource that it works on; None: the run's own record, or nothing. An agent that has the tool has
+    to declare it.
+    """
 
     name: str
     description: str
     takes: type[Contract]
     returns: type[Contract]
     run: Callable[[ToolContext, Any], Awaitable[ToolOutcome]]
-    effect: Effect = "none"
+    needs: Need | None = None
+
+    @property
+    def effect(self) -> Effect:
+        """What it changes."""
+        return "workspace" if self.needs == WRITES else "none"
 
     async def call(self, context: ToolContext, arguments: bytes) -> ToolOutcome:
         """Check the arguments strictly, then run. Raises `ToolProblem` with all that is wrong with them."""

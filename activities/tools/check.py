@@ -1,6 +1,6 @@
 """The tool that runs the step's declared check on the workspace as it is now."""
 
-from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from contracts.base import Contract
 
 
@@ -41,4 +41,5 @@ RUN_CHECKS = Tool(
     CheckArguments,
     ChecksRan,
     _run,
+    READS,
 )

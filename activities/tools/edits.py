@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from activities.files import paths
-from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
-from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, equal, existing, problems_named
+from activities.tools.base import WRITES, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.near_misses import closest_line, find_alike
 from activities.tools.patches import APPLY_PATCH
 from contracts.base import Contract
@@ -61,7 +61,7 @@ async def _write_file(context: ToolContext, asked: WriteFile) -> ToolOutcome:
 def _write(root: Path, asked: WriteFile) -> ToolOutcome:
     data = asked.content.encode()
     outcome: Literal["created", "overwritten", "unchanged"] = "created"
-    with CHANGING, problems_named(root, asked.path):
+    with CHANGING, problems_named(Tree(root), asked.path):
         name = paths.validate(asked.path)
         found = existing(root, name)
         same = found is not None and found.st_size == len(data) and equal(root, name, data)
@@ -83,7 +83,7 @@ def _edit(root: Path, asked: EditFile) -> ToolOutcome:
     old, new = asked.old.encode(), asked.new.encode()
     if old == new:
         raise ToolProblem("old and new are the same text; nothing to change")
-    with CHANGING, problems_named(root, asked.path):
+    with CHANGING, problems_named(Tree(root), asked.path):
         name = paths.validate(asked.path)
         data = paths.read_file(root, name, FILE_LIMIT)
         count = _count(one_line(name, PATH_SHOWN), data, asked)
@@ -154,15 +154,13 @@ def _places(data: bytes, old: bytes, new: bytes) -> tuple[int, ...]:
     return tuple(places)
 
 
-WRITE_FILE = Tool(
-    "write_file", "Create a file, or replace all of its content.", WriteFile, FileWritten, _write_file, "workspace"
-)
+WRITE_FILE = Tool("write_file", "Create a file, or replace all of its content.", WriteFile, FileWritten, _write_file, WRITES)
 EDIT_FILE = Tool(
     "edit_file",
     "Replace a text in a file by another. The old text must match exactly, blanks and line ends included.",
     EditFile,
     FileEdited,
     _edit_file,
-    "workspace",
+    WRITES,
 )
 EDIT_TOOLS = (WRITE_FILE, EDIT_FILE, APPLY_PATCH)

@@ -3,14 +3,13 @@
 import asyncio
 import os
 import stat
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from activities.files import paths
-from activities.tools.access import FILE_LIMIT, PATH_SHOWN, git_part, problems_named
-from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.access import FILE_LIMIT, PATH_SHOWN, Tree, git_part, problems_named
+from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.globs import fits
 from activities.tools.search import SEARCH
 from contracts.base import Contract
@@ -74,17 +73,18 @@ class FileText(Contract):
 
 
 async def _list_files(context: ToolContext, asked: ListFiles) -> ToolOutcome:
-    return await asyncio.to_thread(_listed, context.root(), asked)
+    return await asyncio.to_thread(listed, Tree(context.root()), asked)
 
 
-def _listed(root: Path, asked: ListFiles) -> ToolOutcome:
+def listed(tree: Tree, asked: ListFiles) -> ToolOutcome:
+    """What there is in a folder, or beneath it. Raises `ToolProblem`."""
     path = "" if asked.path in (None, "", ".", "./") else str(asked.path)
     limit, note = asked.limit or 200, ""
-    with problems_named(root, path):
+    with problems_named(tree, path):
         if asked.pattern is None:
-            entries, count = _directly_in(root, path, limit)
+            entries, count = _directly_in(tree, path, limit)
         else:
-            entries, count, note = _beneath(root, path, asked.pattern, limit)
+            entries, count, note = _beneath(tree, path, asked.pattern, limit)
     shown = _bounded(entries)
     left_out = count - len(shown)
     if left_out:
@@ -92,16 +92,26 @@ def _listed(root: Path, asked: ListFiles) -> ToolOutcome:
     return ToolOutcome(FileList(entries=shown, left_out=left_out, note=note))
 
 
-def _directly_in(root: Path, path: str, limit: int) -> tuple[list[FileEntry], int]:
+def _directly_in(tree: Tree, path: str, limit: int) -> tuple[list[FileEntry], int]:
     """The first entries of one folder in order, and how many it has. A large folder beside them costs nothing."""
     prefix = paths.validate(path) + "/" if path else ""
     flags = os.O_RDONLY | os.O_DIRECTORY
-    folder = paths.open_beneath(root, path, flags) if path else os.open(root, flags | os.O_CLOEXEC)
+    folder = paths.open_beneath(tree.root, path, flags) if path else os.open(tree.root, flags | os.O_CLOEXEC)
     try:
-        names = sorted(name for name in os.listdir(folder) if not paths.is_git_folder(name))
+        names = sorted(
+            name for name in os.listdir(folder) if not paths.is_git_folder(name) and _is_in(tree, folder, prefix, name)
+        )
         return [_entry(folder, name, prefix) for name in names[:limit]], len(names)
     finally:
         os.close(folder)
+
+
+def _is_in(tree: Tree, folder: int, prefix: str, name: str) -> bool:
+    """Whether the tree holds this file. A folder may have some of its files beneath it."""
+    try:
+        return tree.holds(prefix + name) or stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:  # it was there a moment ago
+        return False
 
 
 def _entry(folder: int, name: str, prefix: str) -> FileEntry:
@@ -115,14 +125,13 @@ def _entry(folder: int, name: str, prefix: str) -> FileEntry:
     return FileEntry(path=path, kind=kind, size=found.st_size if kind == "file" else None)
 
 
-def _beneath(root: Path, path: str, pattern: str, limit: int) -> tuple[list[FileEntry], int, str]:
+def _beneath(tree: Tree, path: str, pattern: str, limit: int) -> tuple[list[FileEntry], int, str]:
     """The first files beneath the folder that fit, how many fit, and whether not all was looked at."""
-    listing = paths.walk(root, path)
+    listing = paths.walk(tree.root, path)
     start = len(paths.validate(path)) + 1 if path else 0
     kinds: dict[str, Kind] = {"file": "file", "symlink": "link"}
-    fitting = [
-        one for one in listing.entries if one.kind != "directory" and not git_part(one.path) and fits(one.path[start:], pattern)
-    ]
+    files = (one for one in listing.entries if one.kind != "directory" and not git_part(one.path) and tree.holds(one.path))
+    fitting = [one for one in files if fits(one.path[start:], pattern)]
     entries = [
         FileEntry(
             path=one_line(one.path, PATH_SHOWN),
@@ -145,12 +154,15 @@ def _bounded(entries: list[FileEntry]) -> tuple[FileEntry, ...]:
 
 
 async def _read_file(context: ToolContext, asked: ReadFile) -> ToolOutcome:
-    return await asyncio.to_thread(_read, context.root(), asked)
+    return await asyncio.to_thread(lines_of, Tree(context.root()), asked)
 
 
-def _read(root: Path, asked: ReadFile) -> ToolOutcome:
-    with problems_named(root, asked.path):
-        data = paths.read_file(root, asked.path, FILE_LIMIT)
+def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
+    """Lines of one file. Raises `ToolProblem`."""
+    with problems_named(tree, asked.path):
+        if not tree.holds(paths.validate(asked.path)):
+            raise FileNotFoundError
+        data = paths.read_file(tree.root, asked.path, FILE_LIMIT)
     name = one_line(paths.validate(asked.path), PATH_SHOWN)
     if b"\0" in data:
         wide = "; it looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
@@ -223,6 +235,7 @@ LIST_FILES = Tool(
     ListFiles,
     FileList,
     _list_files,
+    READS,
 )
 READ_FILE = Tool(
     "read_file",
@@ -230,6 +243,7 @@ READ_FILE = Tool(
     ReadFile,
     FileText,
     _read_file,
+    READS,
 )
 
 READ_TOOLS = (LIST_FILES, READ_FILE, SEARCH)

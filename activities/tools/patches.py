@@ -10,8 +10,8 @@ from pydantic import Field
 
 from activities.files import paths
 from activities.files.paths import PathRefused
-from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, equal, existing, problems_named
-from activities.tools.base import Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, equal, existing, problems_named
+from activities.tools.base import WRITES, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.diffs import parse
 from activities.tools.hunks import FilePatch, PatchProblem, apply_hunks, lines_of
 from contracts.base import Contract
@@ -85,7 +85,7 @@ def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
     problems: list[str] = []
     for one in files:
         try:
-            with problems_named(root, one.path):
+            with problems_named(Tree(root), one.path):
                 changes.append(_change(root, one))
             # A second patch of one file would be made of what stands there now, and undo the first.
             if changes[-1].path in {earlier.path for earlier in changes[:-1]}:
@@ -122,7 +122,7 @@ def _write_all(root: Path, changes: list[_Change]) -> None:
     done: list[_Change] = []
     for change in changes:
         try:
-            with problems_named(root, change.path):
+            with problems_named(Tree(root), change.path):
                 _put(root, change.path, change.after, change.mode)
         except ToolProblem as error:
             kept = [one.path for one in reversed(done) if not _put_back(root, one)]
@@ -167,5 +167,5 @@ APPLY_PATCH = Tool(
     ApplyPatch,
     PatchApplied,
     _apply_patch,
-    "workspace",
+    WRITES,
 )

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from activities.files import paths
 from activities.files.paths import Entry, PathRefused
-from activities.tools.access import PATH_SHOWN, git_part, problems_named
-from activities.tools.base import Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.access import PATH_SHOWN, Tree, git_part, problems_named
+from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.matcher import STEP_SECONDS, Found, Matcher, PatternRefused, PatternTooSlow
 from contracts.base import Contract
 from contracts.text import one_line, weight
@@ -72,15 +72,16 @@ class _Hunt:
 
 
 async def _search(context: ToolContext, asked: Search) -> ToolOutcome:
+    return await asyncio.to_thread(found_in, Tree(context.root()), asked)
+
+
+def found_in(tree: Tree, asked: Search) -> ToolOutcome:
+    """The lines of a tree's files that match. Raises `ToolProblem`."""
     if "\n" in asked.pattern:
         raise ToolProblem("the pattern spans lines; search looks at one line at a time, so look for one of them")
-    return await asyncio.to_thread(_hunt, context.root(), asked)
-
-
-def _hunt(root: Path, asked: Search) -> ToolOutcome:
     path = "" if asked.path in (None, "", ".", "./") else str(asked.path)
-    entries, truncated = _entries(root, path)
-    hunt = _Hunt(root, asked.limit or 100, asked.context or 0, time.monotonic() + SEARCH_SECONDS)
+    entries, truncated = _entries(tree, path)
+    hunt = _Hunt(tree.root, asked.limit or 100, asked.context or 0, time.monotonic() + SEARCH_SECONDS)
     with _finder(asked.pattern, regex=bool(asked.regex)) as find:
         for entry in entries:
             if not hunt.stopped:
@@ -90,15 +91,17 @@ def _hunt(root: Path, asked: Search) -> ToolOutcome:
     return _outcome(hunt, asked.pattern)
 
 
-def _entries(root: Path, path: str) -> tuple[list[Entry], bool]:
+def _entries(tree: Tree, path: str) -> tuple[list[Entry], bool]:
     """What there is to search: the folder's entries, or the one file."""
-    with problems_named(root, path):
+    with problems_named(tree, path):
         try:
-            listing = paths.walk(root, path)
+            listing = paths.walk(tree.root, path)
         except NotADirectoryError:
+            if not tree.holds(paths.validate(path)):
+                raise FileNotFoundError from None
             return [Entry(paths.validate(path), "file")], False
     # A folder is searched through its files; only what cannot be opened at all is worth a line.
-    wanted = [one for one in listing.entries if one.kind != "directory" and not git_part(one.path)]
+    wanted = [one for one in listing.entries if one.kind != "directory" and not git_part(one.path) and tree.holds(one.path)]
     return wanted, listing.truncated
 
 
@@ -225,4 +228,5 @@ SEARCH = Tool(
     Search,
     SearchResult,
     _search,
+    READS,
 )

@@ -18,17 +18,18 @@ from activities.agents.catalogue import Catalogue
 from activities.git import TreeRefused
 from activities.repositories.check_run import Ran, run_check
 from activities.repositories.workspaces import Lease, Workspaces
+from activities.resources import Resources
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating
 from activities.sandbox import Sandbox
-from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.base import READS, RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.turns import lines
 from activities.turns.replies import decode_arguments
 from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
 from contracts.errors import BatonError
-from contracts.repositories import WorkspaceUse
+from contracts.repositories import Workspace
 from contracts.text import for_model
 from contracts.turns import RunTool, ToolDone
 from ledger import artifacts, handoffs, turns
@@ -58,12 +59,14 @@ class Tools:
         tools: Mapping[str, Tool],
         workspaces: Workspaces,
         sandbox: Sandbox | None,
+        resources: Resources,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._tools = tools
         self._workspaces = workspaces
         self._sandbox = sandbox
+        self._resources = resources
 
     @activity.defn
     async def run_tool(self, request: RunTool) -> ToolDone:
@@ -85,7 +88,7 @@ class Tools:
             agent = self._catalogue.pinned(turns.agent_of(row))
             if name not in {tool.name for tool in agent.tools} or name not in self._tools:
                 return await self._keep(request, name, arguments, _failure(f"{agent.file.name} may not use {name}"), 0)
-            if self._tools[name].effect == "none" or request.workspace is None:
+            if self._tools[name].effect == "none" or request.workspace is None or request.workspace.access == "read":
                 return await self._look(self._tools[name], request, arguments)
             async with self._leased(request.workspace.name) as lease:
                 return await self._change(self._tools[name], request, request.workspace, arguments, lease)
@@ -93,7 +96,7 @@ class Tools:
     async def _look(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolDone:
         """Run a tool that changes nothing."""
         started = time.monotonic()
-        outcome = _failure(f"{tool.name} needs a workspace, and this step has none")
+        outcome = _failure(f"{tool.name} needs a workspace that may be written, and this step has none", state=_state(request))
         if tool.effect == "none":
             outcome = await self._call(tool, request, arguments)
         return await self._keep(request, tool.name, arguments, outcome, started)
@@ -104,7 +107,7 @@ class Tools:
         reach("tool.before_completion")
         return done
 
-    async def _change(self, tool: Tool, request: RunTool, use: WorkspaceUse, arguments: bytes, lease: Lease) -> ToolDone:
+    async def _change(self, tool: Tool, request: RunTool, use: Workspace, arguments: bytes, lease: Lease) -> ToolDone:
         """Run a tool that changes the workspace, which nobody else may use meanwhile, and record the state it leaves."""
         started = time.monotonic()
         earlier = await self._ledger.read(_same_effect, request, tool.name, _arguments_digest(arguments))
@@ -122,7 +125,7 @@ class Tools:
             await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
         return done
 
-    async def _edited(self, tool: Tool, request: RunTool, use: WorkspaceUse, directory: Path, arguments: bytes) -> ToolEnd:
+    async def _edited(self, tool: Tool, request: RunTool, use: Workspace, directory: Path, arguments: bytes) -> ToolEnd:
         reach("tool.before_effect")
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
@@ -149,14 +152,15 @@ class Tools:
             await asyncio.shield(asyncio.to_thread(held.__exit__, None, None, None))
 
     async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolEnd:
-        directory = None if request.workspace is None else await self._ensure(request.workspace)
+        use = request.workspace if tool.needs == READS else None
+        directory = None if use is None else await self._ensure(use)
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
         except ToolProblem as error:
             return _failure(str(error), state=_state(request))
         return _success(outcome, state=_state(request))
 
-    async def _ensure(self, use: WorkspaceUse) -> Path:
+    async def _ensure(self, use: Workspace) -> Path:
         return await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read)
 
     def _read(self, digest: str) -> bytes:
@@ -172,9 +176,11 @@ class Tools:
             ledger=self._ledger,
             sandbox=self._sandbox,
             check=functools.partial(self._check, use) if use is not None and use.check else None,
+            given=request.resources,
+            resources=self._resources,
         )
 
-    async def _check(self, use: WorkspaceUse) -> Ran:
+    async def _check(self, use: Workspace) -> Ran:
         if self._sandbox is None:
             raise ToolProblem("there is no sandbox on this worker, so no command is run; an operator has to run `baton doctor`")
         # Of the files as they are now, not of the last recorded state: an agent checks what it has just edited.

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from activities.agents.agent import Agent, load_agent
-from activities.tools.base import Tool, ToolContext, ToolOutcome
+from activities.tools.base import WRITES, Need, Tool, ToolContext, ToolOutcome
 from contracts.base import Contract
 from contracts.delivery.plan import WorkItem
 from contracts.delivery.writing import WriteTask
@@ -41,13 +41,13 @@ def tool(
     name: str = "read_file",
     description: str = "Reads a file.",
     takes: type[Contract] = ReadFile,
-    effect: Literal["none", "workspace"] = "none",
+    needs: Need | None = None,
 ) -> Tool:
     """A tool, varied by what a model sees of it."""
-    return Tool(name, description, takes, FileRead, _run, effect)
+    return Tool(name, description, takes, FileRead, _run, needs)
 
 
-TOOLS: Mapping[str, Tool] = {"read_file": tool(), "write_file": tool("write_file", effect="workspace")}
+TOOLS: Mapping[str, Tool] = {"read_file": tool(), "write_file": tool("write_file", needs=WRITES)}
 
 
 def front(**changes: Any) -> dict[str, Any]:
@@ -63,7 +63,10 @@ def front(**changes: Any) -> dict[str, Any]:
         "never": ["guess"],
         "escalates_when": ["it is unclear"],
     }
-    return {key: value for key, value in (whole | changes).items() if value is not None}
+    said = whole | changes
+    if {"read_file", "search", "write_file", "edit_file", "run_checks"} & set(said["tools"] or ()):
+        said = {"resources": {"workspace": "write"}} | said
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def text_of(instructions: str = "Do {{ task.instruction }}.", **changes: Any) -> str:

@@ -54,7 +54,7 @@ def asking(client: Client, tmp_path: Path) -> Ask:
         **settings: Any,
     ) -> AsyncIterator[Asking]:
         agents = tmp_path / "agents"
-        agentfiles.write(agents, **({"tools": ["run_state", "list_handoffs", "write_file"]} | (agent or {})))
+        agentfiles.write(agents, **({"tools": ["run_state", "list_handoffs"]} | (agent or {})))
         (agents / "routes.toml").write_text(routes)
         script = script or scripts.save(tmp_path / "script.yaml", says("helper", *turns))
         serving = stack(client, tmp_path / "state", script, agents=agents, **settings)

@@ -5,6 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from contracts.delivery.plan import Plan, PlanTask, PlanV1
     from contracts.delivery.run import DeliveryInput
+    from contracts.repositories import Workspace, WorkspaceRef
     from workflows.kit.ask import ask
     from workflows.kit.kit import Kit
 
@@ -12,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
 async def _first_item(kit: Kit, asked: DeliveryInput, returns: type[Plan] | type[PlanV1]) -> str:
     await kit.begin(asked, ("planner",))
     task = PlanTask(instruction=asked.instruction, repository="none", base="")
-    step = await ask(kit, "plan/1", "planner", task, returns)
+    nowhere = Workspace(name="none", ref=WorkspaceRef(repository="none", base=""))  # the planner looks at no file here
+    step = await ask(kit, "plan/1", "planner", task, returns, resources=(nowhere,))
     await kit.finish("done", "{}")
     return step.needed().items[0].intent
 

@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.repositories.changes import Changes
 from contracts.delivery.writing import WriteItemInput, WriteSummary
 from contracts.handoff import Handoff
-from contracts.repositories import ChangeSet, CollectChanges, WorkspaceUse
+from contracts.repositories import ChangeSet, CollectChanges, Workspace
 from workflows.delivery.changes import CHANGES
 from workflows.kit.ask import ask
 from workflows.kit.ends import Stopped, cause_of
@@ -44,10 +44,14 @@ class WriteItem:
 
     async def _write(self, asked: WriteItemInput) -> Handoff[Any]:
         kit, item = self.kit, asked.task.item
-        use = WorkspaceUse(
-            name=f"{kit.ref.trace}/{kit.ref.path}", ref=asked.start, check=asked.check, environment=asked.environment
+        use = Workspace(
+            name=f"{kit.ref.trace}/{kit.ref.path}",
+            ref=asked.start,
+            check=asked.check,
+            environment=asked.environment,
+            access="write",
         )
-        step = await ask(kit, "write", asked.agent, asked.task, WriteSummary, inputs=asked.inputs, workspace=use)
+        step = await ask(kit, "write", asked.agent, asked.task, WriteSummary, inputs=asked.inputs, resources=(use,))
         change = await self._collect(step, item.id, item.files)
         handoff = step.handoff
         kit.note(

@@ -6,7 +6,7 @@ from contracts.delivery.plan import Criterion, Plan, PlanItem
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.handoff import Handoff
 from contracts.people import Feedback
-from contracts.repositories import ANY_FILE, WorkspaceUse
+from contracts.repositories import ANY_FILE, Workspace
 from workflows.delivery import gates as gates
 from workflows.delivery.course import Agreed, Course
 from workflows.kit.ask import ask
@@ -62,8 +62,8 @@ async def size_up(course: Course) -> Sized:
 async def _ask_router(course: Course) -> Step[Routing]:
     base, path = course.base, "route/1"
     task = RoutingTask(instruction=course.asked.instruction, repository=base.repository, base=base.commit, check=base.check)
-    use = WorkspaceUse(name=f"{course.kit.ref.trace}/{path}", ref=course.start)
-    return await ask(course.kit, path, "router", task, Routing, workspace=use)
+    use = Workspace(name=f"{course.kit.ref.trace}/{path}", ref=course.start)
+    return await ask(course.kit, path, "router", task, Routing, resources=(use,))
 
 
 def _whole(kit: Kit, why: str) -> Sized:

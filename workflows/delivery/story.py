@@ -14,7 +14,7 @@ from contracts.delivery.plan import Plan, PlanTask
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.handoff import Handoff
 from contracts.people import Feedback
-from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, WorkspaceRef, WorkspaceUse
+from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
 from workflows.delivery import gates
 from workflows.delivery.changes import CHANGES
 from workflows.delivery.course import Agreed, Course, Tested, Written, end_unless_changes, go_on
@@ -150,8 +150,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
         )
         path = f"plan/{self.kit.asked.get('planner', 0) + 1}"
         start = WorkspaceRef(repository=course.base.repository, base=course.base.commit)
-        use = WorkspaceUse(name=f"{self.kit.ref.trace}/{path}", ref=start)
-        return await ask(self.kit, path, "planner", task, Plan, workspace=use)
+        use = Workspace(name=f"{self.kit.ref.trace}/{path}", ref=start)
+        return await ask(self.kit, path, "planner", task, Plan, resources=(use,))
 
     async def _planner_is_stuck(self, handoff: Handoff[Plan], reason: str) -> tuple[Feedback, ...]:
         """Without a plan a person says how to go on."""

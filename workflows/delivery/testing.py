@@ -7,7 +7,7 @@ from activities.repositories.checks import Checks
 from contracts.delivery.plan import WorkItem
 from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
 from contracts.people import Feedback
-from contracts.repositories import ANY_FILE, ChangeSet, CheckRun, CollectChanges, WorkspaceRef, WorkspaceUse
+from contracts.repositories import ANY_FILE, ChangeSet, CheckRun, CollectChanges, Workspace, WorkspaceRef
 from workflows.delivery import gates as gates
 from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
@@ -83,14 +83,15 @@ async def _test(course: Course, written: Written) -> Tested:
     kit = course.kit
     kit.enter("test", "the tester tries to break the change")
     path = f"test/{kit.asked.get('tester', 0) + 1}"
-    use = WorkspaceUse(
+    use = Workspace(
         name=f"{kit.ref.trace}/{path}",
         ref=written.ref,
         check=written.agreed.check,
         environment=course.asked.environment,
+        access="write",
     )
     task = await _task(course, written, use)
-    step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, workspace=use)
+    step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, resources=(use,))
     notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
@@ -102,7 +103,7 @@ async def _test(course: Course, written: Written) -> Tested:
     return Tested(ref, judged)
 
 
-async def _task(course: Course, written: Written, use: WorkspaceUse) -> TestTask:
+async def _task(course: Course, written: Written, use: Workspace) -> TestTask:
     look = _collect(course, use, "change", "", (ANY_FILE,))
     shown = await course.kit.do(Changes.describe_change, look, "git: show the change to the tester", **WORK)
     return TestTask(
@@ -114,7 +115,7 @@ async def _task(course: Course, written: Written, use: WorkspaceUse) -> TestTask
     )
 
 
-def _collect(course: Course, use: WorkspaceUse, item: str, summary: str, allowed: tuple[str, ...]) -> CollectChanges:
+def _collect(course: Course, use: Workspace, item: str, summary: str, allowed: tuple[str, ...]) -> CollectChanges:
     return CollectChanges(run=course.kit.ref, workspace=use, item=item, summary=summary, allowed=allowed)
 
 

@@ -15,7 +15,6 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Question
 from contracts.ids import turn_key
 from contracts.people import Clarified, stored_answers
-from contracts.repositories import WorkspaceUse
 from contracts.turns import CallModel, RunTool, ToolDone, Turn
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, steps_up
 from workflows.kit.ends import cause_of
@@ -26,6 +25,7 @@ from workflows.kit.kit import Kit
 from workflows.kit.model_call import call_model
 from workflows.kit.model_outage import NOBODY, answered, away_of, note_degraded
 from workflows.kit.options import WORK
+from workflows.kit.resources import StepResource, find, given
 from workflows.kit.step import B, Step
 
 TASK_LIMIT = 120 * 1024
@@ -43,18 +43,21 @@ async def ask(
     returns: type[B],
     *,
     inputs: Sequence[str] = (),
-    workspace: WorkspaceUse | None = None,
+    resources: Sequence[StepResource] = (),
 ) -> Step[B]:
     """Have an agent do one step, and route what it says about itself.
 
     The outcome is `done`, `unsure` or `could_not`, never an exception of the model's or the provider's making: `done` below
     the agent's minimum confidence becomes `unsure`; `unsure` with questions goes to a person at a `clarify` gate, at most
     as often as the agent's limits say, and the answers to the same conversation. `inputs` are ids of handoffs that enter the
-    prompt as labelled data.
+    prompt as labelled data. `resources` are what the agent's tools work on: at most one workspace, and folders, logs and
+    databases that the worker's settings declare; they only read, except a workspace that was given for writing.
     """
     pin = kit.pins.agents[agent]
     kit.asked[agent] = kit.asked.get(agent, 0) + 1
-    talk = Conversation(kit.at(path), pin, task, tuple(inputs), workspace, kit.asked[agent])
+    on, run = given(pin, resources), kit.at(path)
+    await find(kit, run, on.declared)
+    talk = Conversation(run, pin, task, tuple(inputs), on.workspace, kit.asked[agent], on.declared)
     for round_number in range(pin.limits.clarify + 1):
         talk, handoff = await _sure(kit, talk)
         if handoff.outcome != "unsure" or not handoff.questions or round_number == pin.limits.clarify:
@@ -180,7 +183,8 @@ def _starts_with(talk: Conversation) -> tuple[str, ...]:
     """What a conversation begins with beside its task: handoffs, and files. On other files it is another conversation."""
     use = talk.workspace
     files = () if use is None else (sha256(canonical([use.ref.model_dump(mode="json"), use.state])),)
-    return (*talk.inputs, *files)
+    others = (sha256(talk.resources.stored()),) if talk.resources.each else ()
+    return (*talk.inputs, *files, *others)
 
 
 def _key(talk: Conversation, task: str, starts: tuple[str, ...]) -> str:
@@ -203,7 +207,7 @@ async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
 
 
 async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> ToolDone:
-    request = RunTool(run=talk.run, turn=talk.head, index=index, workspace=talk.workspace)
+    request = RunTool(run=talk.run, turn=talk.head, index=index, workspace=talk.workspace, resources=talk.resources)
     await kit.unpaused()
     # What it gave is not kept for a next run of the chain: the ledger has it under its key.
     with talk.clock.ticking():

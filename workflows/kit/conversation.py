@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,9 @@ from contracts.base import Contract, sha256
 from contracts.carried import Talk
 from contracts.handoff import Handoff, Producer
 from contracts.people import Clarified
-from contracts.repositories import WorkspaceUse
+from contracts.repositories import Workspace
 from contracts.runs import RunRef
+from contracts.step_resources import Declared
 from contracts.turns import Answered
 
 
@@ -54,8 +55,9 @@ class Conversation:
     pin: AgentPin
     task: Contract
     inputs: tuple[str, ...]
-    workspace: WorkspaceUse | None
+    workspace: Workspace | None
     occurrence: int
+    resources: Declared = field(default_factory=Declared)
     head: str = ""
     turns: int = 0
     tokens: int = 0
@@ -86,16 +88,16 @@ class Conversation:
     def stand_in(self, pin: AgentPin, why: str) -> "Conversation":
         """The same step for another agent."""
         run = self.run.model_copy(update={"path": f"{self.run.path}/{pin.name}"})
-        return Conversation(
-            run, pin, self.task, self.inputs, self.workspace, self.occurrence, degraded=why, answers=self.answers
-        )
+        return replace(self._anew(run), pin=pin, degraded=why)
 
     def once_more(self) -> "Conversation":
         """The same step from its beginning, for a choice of the agent's class that is asked after one that was unsure."""
         run = self.run.model_copy(update={"path": f"{self.run.path}/again"})
-        return Conversation(
-            run, self.pin, self.task, self.inputs, self.workspace, self.occurrence, tried="unsure", answers=self.answers
-        )
+        return replace(self._anew(run), tried="unsure")
+
+    def _anew(self, run: RunRef) -> "Conversation":
+        given = (self.pin, self.task, self.inputs, self.workspace, self.occurrence, self.resources)
+        return Conversation(run, *given, answers=self.answers)
 
     def stands(self) -> Talk:
         """Where it stands, for a run that continues this one."""

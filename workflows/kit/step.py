@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from contracts.base import Contract
 from contracts.handoff import Handoff, Outcome
-from contracts.repositories import WorkspaceUse
+from contracts.repositories import Workspace
 from workflows.kit.ends import Ended
 
 B = TypeVar("B", bound=Contract)
@@ -43,7 +43,7 @@ class Step(Generic[B]):
     """
 
     handoff: Handoff[B]
-    workspace: WorkspaceUse | None
+    workspace: Workspace | None
     made: str
 
     @property
