@@ -37,6 +37,16 @@ def test_a_file_of_ones_own_changes_what_it_names(monkeypatch: pytest.MonkeyPatc
     assert read.projects == {"shop": Levels(run_usd=Decimal(2))}
 
 
+def test_the_tables_of_the_page_are_read() -> None:
+    """What docs/operating.md says that steps may read, as a reader would copy it."""
+    page = (config.HOME / "docs" / "operating.md").read_text()
+    (text,) = [block for block in page.split("```toml\n") if block.startswith("[folders.handbook]")]
+    Path("baton.toml").write_text(text.split("```")[0])
+    read = config.load()
+    assert (read.folders["handbook"].path, read.logs["api"].files) == (Path("/srv/handbook"), "*.log")
+    assert list(read.databases["crm"].queries) == ["orders"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -46,6 +56,10 @@ def test_a_file_of_ones_own_changes_what_it_names(monkeypatch: pytest.MonkeyPatc
         ('[ceilings]\nrun_usd = "lots"', r"ceilings\.run_usd"),
         ("[ceilings]\nkept_back = 2000", r"ceilings\.kept_back"),
         ("[ceilngs]\nrun_usd = 1", r"ceilngs"),
+        ('[folders.Hand_Book]\npath = "/srv"', r"folders\.Hand_Book.*should match pattern"),
+        ('[logs.api]\npaths = "/srv"', r"logs\.api\.path: Field required; logs\.api\.paths: Extra inputs"),
+        ("[databases.crm]\nwrite = true", r"databases\.crm: .*exactly one of url and url_file"),
+        ('[databases.crm]\nurl = "sqlite:///a"\nqueries.all = "select 1"', r"databases\.crm\.queries\.all"),
         ("[growth]\nmultiple = 1", r"growth\.multiple.*greater than 1"),
         ('[growth]\ncontext = "stop"', r"growth\.context"),
     ],
