@@ -167,6 +167,12 @@ def _circle(imports: dict[str, set[str]]) -> list[str]:
     return next(filter(None, (walk(module, []) for module in sorted(imports))), [])
 
 
+@pytest.mark.parametrize("path", ["workflows/review.py", "contracts/review.py"])
+def test_a_pipeline_takes_few_lines(path: str) -> None:
+    """What a second pipeline costs, story and contracts: at most 80 lines each, blank ones not counted."""
+    assert len([line for line in (ROOT / path).read_text().splitlines() if line.strip()]) <= 80
+
+
 def test_the_product_imports_no_example() -> None:
     """Examples are there to be copied: they can be changed or left out of an installation, and nothing misses them."""
     product = [path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")]

@@ -40,7 +40,7 @@ class TreeRefused(GitProblem):
 
 
 class PatchUnusable(GitProblem):
-    """This is no patch that git can read. Make it with the workspace's own diff."""
+    """This is no patch that git can read. Make it with `git diff`."""
 
 
 PERMANENT: tuple[type[GitProblem], ...] = (NoRepository, RevisionUnknown, PushRefused, TreeRefused)

@@ -116,7 +116,7 @@ def apply(git: Git, tree: str, patch: bytes) -> Applied:
         return Applied(git.line("rev-parse", "--verify", "--end-of-options", f"{tree}^{{tree}}"))
     named = git.run("apply", "--numstat", "-z", "-", feed=patch, codes=(0, 1, 128))
     if named.code != 0:
-        raise PatchUnusable(f"this is no patch that git can read ({named.said}); make it with the workspace's own diff")
+        raise PatchUnusable(f"this is no patch that git can read ({named.said}); make it with `git diff`")
     touched = [line.split(b"\t", 2)[2] for line in named.output.split(b"\0") if line]
     with _index(git, tree) as index:
         options = ("--cached", "--3way", "--whitespace=nowarn")

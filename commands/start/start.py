@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annotated_types import MaxLen
+
 from commands.errors import Usage
 from commands.workers import has_worker
 from contracts.base import BODY_LIMIT, canonical
@@ -16,6 +18,7 @@ from contracts.inputs import PipelineInput, Typed
 from contracts.pipelines import PipelineSpec
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from temporalio.client import Client, WorkflowHandle
 
     from ledger.db import Ledger
@@ -51,7 +54,9 @@ def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
     """The input, or `Usage` that names each wrong field with its flag. A local path becomes absolute and must be there."""
     given = {name: value for name, value in values.items() if value is not None}
     for name, how in typed_fields(spec.input).items():
-        if how.path and given.get(name):
+        if how.path == "content" and given.get(name):
+            given[name] = _content(flag_of(name), given[name], _longest(spec.input.model_fields[name]))
+        elif how.path and given.get(name):
             given[name] = _PATHS[how.path](flag_of(name), given[name])
     try:
         asked = spec.input.read_typed_by_people(given)
@@ -104,30 +109,38 @@ def _folder(flag: str, typed: str) -> str:
 
 def _file(flag: str, typed: str) -> str:
     path = Path(typed).expanduser().absolute()
+    if path.is_dir():
+        raise Usage(f"{flag}: {path} is a folder. Give the path of a file")
     if not path.is_file():
         raise Usage(f"{flag}: there is no file {path}. Give the path of a file on this machine")
     return str(path)
 
 
-def _content(flag: str, typed: str) -> str:
+def _content(flag: str, typed: str, most: int) -> str:
     path = Path(_file(flag, typed))
     try:
         with path.open("rb") as opened:
             raw = opened.read(BODY_LIMIT + 1)
-        text = raw[:BODY_LIMIT].decode() if len(raw) <= BODY_LIMIT else ""
+        text = raw.decode() if len(raw) <= BODY_LIMIT else ""
     except OSError as error:
         raise Usage(f"{flag}: {path} cannot be read: {error.strerror}. Give a file that you may read") from None
     except UnicodeDecodeError:
         raise Usage(f"{flag}: {path} is not text in UTF-8. Give a text file") from None
-    if len(raw) > BODY_LIMIT:
+    if len(raw) > BODY_LIMIT or len(text) > most:
         raise Usage(
-            f"{flag}: {path} has more than {BODY_LIMIT} bytes, which is all that an input may have. Commit it to a branch of "
+            f"{flag}: {path} is too large: it may have {most} characters and {BODY_LIMIT} bytes. Commit it to a branch of "
             "the repository and name that branch instead"
         )
+    if not text.strip():
+        raise Usage(f"{flag}: {path} is empty. Give a file with something in it")
     return text
 
 
-_PATHS = {"repository": _repository, "folder": _folder, "file": _file, "content": _content}
+def _longest(field: "FieldInfo") -> int:
+    return min((limit.max_length for limit in field.metadata if isinstance(limit, MaxLen)), default=BODY_LIMIT)
+
+
+_PATHS = {"repository": _repository, "folder": _folder, "file": _file}
 
 
 async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: PipelineInput, task_queue: str) -> Started:
