@@ -14,7 +14,7 @@ from workflows.kit.options import WORK
 from workflows.kit.pipeline import Pipeline
 from workflows.kit.side_by_side import side_by_side
 from workflows.kit.step import B, Step
-from workflows.kit.stuck import try_again
+from workflows.kit.stuck import stuck_gate, try_again
 
 SHOWN = {"repository", "base", "head", "note", "files", "counts"}
 """What the report takes over from the comparison."""
@@ -69,7 +69,7 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
         self.by = [name for name, (_, body) in said.items() if body is not None]
         if self.by:
             return [(step, body) for step, body in said.values() if body is not None]
-        feedback = await try_again(self.kit, "no reviewer could review this", tuple(self.missing[-2:]))
+        feedback = await try_again(self.kit, stuck_gate("no reviewer could review this", tuple(self.missing[-2:])))
         del self.missing[-2:]
         task = task.model_copy(update={"feedback": (*task.feedback, feedback)})
         return await self._reviews(now, task, inputs)

@@ -80,7 +80,26 @@ async def test_rework_that_could_not_may_be_gone_on_without(start: Start, tmp_pa
         await stack.decide(checks, "reject", note="give up")
         report = await run.result()
     assert (report.state, report.commit) == ("could_not", "")
-    assert "the checks fail" in report.reason
+    assert report.reason.startswith("the checks still fail (reject by maria: give up); ")
+    assert "new failures: tests.test_pricing::test_no_discount_changes_nothing" in report.reason
+
+
+async def test_rework_outside_the_plan_is_done_again_with_a_note(start: Start, tmp_path: Path) -> None:
+    """Mending, the writer leaves a file that no item names: a person's request goes back to it, and the run goes on."""
+    origin = sample(tmp_path / "sample")
+    strays = writer("rework-1", edit("shop/pricing.py", WRONG, NEW), write("shop/extra.py", "x = 1\n"))
+    mends = says("writer", edit("shop/pricing.py", WRONG, NEW), answer(summary("mended")), text="without extra.py")
+    wrong = writer("fix", edit("shop/pricing.py", OLD, WRONG))
+    async with start(mends, strays, PLANNER, wrong, a_tester()) as stack:
+        run = await stack.deliver(origin)
+        await stack.approve(run, "plan")
+        view = await stack.gate(run, "conflict-1")
+        assert view.facts[0] == "rework-1: shop/extra.py"
+        await stack.decide(view, "request_changes", note="without extra.py")
+        await stack.approve(run, "change")
+        report = await run.result()
+    assert (report.state, report.tests.verdict) == ("done", "passed")
+    assert [one.path for one in report.files] == ["shop/pricing.py"]
 
 
 async def test_writers_that_change_nothing_ask_a_person(start: Start, tmp_path: Path) -> None:

@@ -12,9 +12,7 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, CheckRun, RunChecks, WorkspaceRef
-from workflows.delivery.gates import feedback_of
 from workflows.kit.ends import Ended
-from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
 
@@ -109,12 +107,6 @@ def with_patches(start: WorkspaceRef, changes: Sequence[ChangeSet]) -> Workspace
     return start.model_copy(update={"patches": (*start.patches, *patches)})
 
 
-def go_on_only_if_approved(decided: Decided, what: str) -> None:
-    """Anything but approve ends the run with what was decided and why."""
-    if decided.verb != "approve":
-        raise Ended(f"{what} ({decided.verb}{f' by {decided.by}: {decided.note}' if decided.by else ''})")
-
-
 def end_unless_changes(decided: Decided, what: str) -> None:
     """Only request_changes goes on; reject and silence end the run, and never approve."""
     if decided.verb == "request_changes":
@@ -122,12 +114,3 @@ def end_unless_changes(decided: Decided, what: str) -> None:
     if decided.verb == "reject":
         raise Ended(f"{what} was rejected by {decided.by}: {decided.note}")
     raise Ended(f"{what} was not approved: {decided.gate} {decided.verb}")
-
-
-async def go_on(kit: Kit, asked: Ask, what: str) -> tuple[Feedback, ...]:
-    """What a person says about going on. Anything but approve and request_changes ends the run."""
-    decided = await gate(kit, asked)
-    if decided.verb == "approve":
-        return (Feedback(source=decided.by, about=decided.gate, text=decided.note or "go on"),)
-    end_unless_changes(decided, what)
-    return (feedback_of(decided),)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.base import Contract
 from contracts.delivery.change import Frozen
 from contracts.delivery.plan import Plan
 from contracts.delivery.testing import TestReport
@@ -188,12 +187,6 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
     return ("low", "medium", "high")[level], tuple(reasons)
 
 
-def stuck_gate(title: str, facts: tuple[str, ...], on_approve: str, context: Contract | None, narrative: str = "") -> Ask:
-    """Something does not converge: a person decides with the context gathered."""
-    subject = context.stored().decode() if context is not None else "\n".join((title, *facts))
-    return Ask(kind="stuck", title=title, subject=subject, facts=(*facts, *_what_verbs_do(on_approve)), narrative=narrative)
-
-
 def outside_gate(changes: tuple[ChangeSet, ...]) -> Ask:
     """Files were changed that the plan does not name."""
     facts = tuple(f"{change.item}: {outside_of(change)}" for change in changes if change.outside)
@@ -201,7 +194,7 @@ def outside_gate(changes: tuple[ChangeSet, ...]) -> Ask:
         kind="conflict",
         title="files outside the plan were changed",
         subject=_subject_of(changes),
-        facts=(*facts, *_what_verbs_do("keep these files in the change")),
+        facts=facts,
     )
 
 
@@ -211,7 +204,7 @@ def textual_gate(item: str, files: tuple[str, ...], changes: tuple[ChangeSet, ..
         kind="conflict",
         title=f"{item} and an item before it changed the same lines",
         subject=_subject_of(changes),
-        facts=(f"in conflict: {names(files)}", *_what_verbs_do(f"do {item} again on top of the others")),
+        facts=(f"in conflict: {names(files)}",),
     )
 
 
@@ -231,15 +224,6 @@ def _subject_of(changes: tuple[ChangeSet, ...]) -> str:
 def slim(change: ChangeSet) -> ChangeSet:
     """A change by what it is made of, without what is said about it."""
     return change.model_copy(update={"summary": "", "files": (), "outside": ()})
-
-
-def _what_verbs_do(on_approve: str) -> tuple[str, ...]:
-    return (f"approve: {on_approve}", "request_changes: your note goes back to the planner or writer", "reject: the run ends")
-
-
-def feedback_of(decided: Decided) -> Feedback:
-    """A person's request as structured input for an agent."""
-    return Feedback(source=decided.by, about=decided.gate, text=decided.note)
 
 
 def tests_feedback(report: TestReport) -> Feedback:

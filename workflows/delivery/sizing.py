@@ -11,10 +11,10 @@ from workflows.delivery import gates as gates
 from workflows.delivery.course import Agreed, Course
 from workflows.kit.ask import ask
 from workflows.kit.ends import Ended
-from workflows.kit.gate import Ask, gate
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.step import CouldNot, Done, Step, Unsure
+from workflows.kit.stuck import stuck_gate, try_again
 
 AUTO = ("router", "solo")
 """The agents that `effort: auto` needs beside the others: who decides, and who makes a small change alone."""
@@ -73,20 +73,16 @@ def _whole(kit: Kit, why: str) -> Sized:
 
 async def _impossible(kit: Kit, handoff: Handoff[Routing], routing: Routing, said: str) -> Sized:
     """A person has the last word: the run ends with the router's reason, or the task is planned all the same."""
-    facts = (
-        said,
-        "approve: plan it all the same",
-        "request_changes: plan it all the same, and your note goes to the planner",
-        "reject: the run ends with this reason, and so it does when nobody answers",
-    )
-    title = "the router says that this cannot be done"
-    decided = await gate(kit, Ask("stuck", title, handoff.stored().decode(), facts, routing.why))
-    if decided.verb not in {"approve", "request_changes"}:
+    asked = stuck_gate("the router says that this cannot be done", (said,), handoff, routing.why)
+    try:
+        wanted = await try_again(kit, asked, "plan it all the same")
+    except Ended:
         kit.note("skipped planning, writing and testing", said, "the run ends")
-        by = f"; {decided.verb} by {decided.by}: {decided.note}" if decided.by else f"; {decided.gate} {decided.verb}"
-        raise Ended(f"{said}{by}")
-    kit.note("skips nothing: the task takes the whole pipeline", f"{decided.by} overrules the router at {decided.gate}", WHOLE)
-    return Sized(feedback=(gates.feedback_of(decided),) if decided.note else ())
+        raise
+    kit.note(
+        "skips nothing: the task takes the whole pipeline", f"{wanted.source} overrules the router at {wanted.about}", WHOLE
+    )
+    return Sized(feedback=(wanted,))
 
 
 def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:

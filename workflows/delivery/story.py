@@ -17,7 +17,7 @@ from contracts.people import Feedback
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
 from workflows.delivery import gates
 from workflows.delivery.changes import CHANGES
-from workflows.delivery.course import Agreed, Course, Tested, Written, end_unless_changes, go_on
+from workflows.delivery.course import Agreed, Course, Tested, Written, end_unless_changes
 from workflows.delivery.sizing import AUTO, asks_router, size_up
 from workflows.delivery.testing import test_and_rework
 from workflows.delivery.writing import write_and_integrate
@@ -28,6 +28,7 @@ from workflows.kit.options import WORK
 from workflows.kit.perform import perform
 from workflows.kit.pipeline import Pipeline
 from workflows.kit.step import CouldNot, Done, Step, Unsure
+from workflows.kit.stuck import feedback_of, stuck_gate, try_again
 
 PLAN_ROUNDS = 6
 """Rounds of planning, and proposals within one, after which a person says whether to go on."""
@@ -92,7 +93,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             feedback = (*feedback, written.replan)
             if number % PLAN_ROUNDS == 0:
                 title = f"no plan held in {number} rounds"
-                feedback = (*feedback, *await self._go_on_planning(title, feedback))
+                feedback = (*feedback, await self._go_on_planning(title, feedback))
 
     async def _intake(self, asked: DeliveryInput) -> Base:
         request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check)
@@ -115,7 +116,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 case CouldNot(reason) if not feedback:
                     raise Ended(f"the planner could not: {reason}")
                 case CouldNot(reason) | Unsure(reason, None):
-                    feedback = (*feedback, *await self._planner_is_stuck(step.handoff, reason))
+                    feedback = (*feedback, await self._planner_is_stuck(step.handoff, reason))
                     continue
                 case Done(plan) | Unsure(_, plan):
                     assert plan is not None  # the case above has those without
@@ -126,11 +127,11 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 self.summary = plan.summary
                 return Agreed(step.handoff, gates.check_of(decided, course.base, plan))
             end_unless_changes(decided, "the plan")
-            feedback = (*feedback, gates.feedback_of(decided))
+            feedback = (*feedback, feedback_of(decided))
             proposals = self.kit.asked["planner"]
             if (proposals - number + 1) % PLAN_ROUNDS == 0:
                 title = f"no plan was approved in {proposals} proposals"
-                feedback = (*feedback, *await self._go_on_planning(title, feedback))
+                feedback = (*feedback, await self._go_on_planning(title, feedback))
 
     async def _named_now(self, course: Course, plan: Plan) -> MatchedFiles | None:
         """What the plan's globs and folders name today: a person approves files, and not a pattern alone."""
@@ -153,17 +154,15 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
         use = Workspace(name=f"{self.kit.ref.trace}/{path}", ref=start)
         return await ask(self.kit, path, "planner", task, Plan, resources=(use,))
 
-    async def _planner_is_stuck(self, handoff: Handoff[Plan], reason: str) -> tuple[Feedback, ...]:
+    async def _planner_is_stuck(self, handoff: Handoff[Plan], reason: str) -> Feedback:
         """Without a plan a person says how to go on."""
         title = "the planner could not plan this" if handoff.outcome == "could_not" else "the planner is unsure and has no plan"
-        asked = gates.stuck_gate(title, (reason,), "let the planner try once more", handoff, reason)
-        return await go_on(self.kit, asked, "a plan")
+        return await try_again(self.kit, stuck_gate(title, (reason,), handoff, reason), "let the planner try once more")
 
-    async def _go_on_planning(self, title: str, feedback: tuple[Feedback, ...]) -> tuple[Feedback, ...]:
+    async def _go_on_planning(self, title: str, feedback: tuple[Feedback, ...]) -> Feedback:
         """A loop that does not converge ends with a person, who sees what was said in every round."""
         facts = tuple(f"{one.source} at {one.about}: {gates.first_line(one.text)}" for one in feedback)
-        asked = gates.stuck_gate(title, facts, f"plan on, for {PLAN_ROUNDS} more rounds", None)
-        return await go_on(self.kit, asked, "a plan")
+        return await try_again(self.kit, stuck_gate(title, facts), f"plan on, for {PLAN_ROUNDS} more rounds")
 
     async def _agree_on_change(self, course: Course, written: Written) -> Frozen:
         """The change that a person approved, tested and frozen."""
@@ -185,7 +184,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 return frozen
             end_unless_changes(decided, "the change")
-            written = tested.again(written, gates.feedback_of(decided))
+            written = tested.again(written, feedback_of(decided))
 
     async def _act(self, frozen: Frozen) -> None:
         self.kit.enter("act", "the branch is pushed")

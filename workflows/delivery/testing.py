@@ -12,9 +12,8 @@ from workflows.delivery import gates as gates
 from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
 from workflows.kit.ask import ask
-from workflows.kit.ends import Ended
-from workflows.kit.gate import gate
 from workflows.kit.options import LEDGER, WORK
+from workflows.kit.stuck import changes_wanted, stuck_gate
 
 TESTS = (
     *("**/test/**", "**/tests/**", "**/test_*.py", "**/*_spec.rb"),
@@ -51,14 +50,10 @@ async def test_and_rework(course: Course, written: Written) -> Tested:
 async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedback | None:
     """After the last round: one more with a person's words, None to go to the change gate as it is, or the end."""
     report = tested.judged.report
-    facts = (report.why, f"{rounds} rounds of rework did not mend it", f"new failures: {', '.join(report.new_failures) or '-'}")
-    asked = gates.stuck_gate("the checks still fail", facts, "show the change as it is at the change gate", report)
-    decided = await gate(course.kit, asked)
-    if decided.verb == "approve":
-        return None
-    if decided.verb != "request_changes":
-        raise Ended(f"the checks fail: {report.why}")
-    return gates.feedback_of(decided)
+    failing = gates.names(report.new_failures) or "-"
+    facts = (report.why, f"{rounds} rounds of rework did not mend it", f"new failures: {failing}")
+    asked = stuck_gate("the checks still fail", facts, report)
+    return await changes_wanted(course.kit, asked, "show the change as it is at the change gate")
 
 
 async def _rework(course: Course, written: Written, feedback: Feedback) -> Written:

@@ -14,16 +14,18 @@ from contracts.inputs import RunContext
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, Integrate, Integrated, WorkspaceRef
 from workflows.delivery import gates as gates
-from workflows.delivery.course import Agreed, Course, Written, end_unless_changes, go_on, go_on_only_if_approved, with_patches
+from workflows.delivery.course import Agreed, Course, Written, with_patches
 from workflows.delivery.item import WriteItem
 from workflows.kit.fan_out import Child, fan_out
-from workflows.kit.gate import gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
+from workflows.kit.stuck import changes_wanted, stuck_gate, try_again
 
 SIDE_BY_SIDE = 4
 CHILD_DEADLINE = timedelta(days=7)
 """Longer than any gate a writer can open; the agent's own limits end its work long before."""
+
+GO_ON = "go on with what there is"
 
 Make = Callable[[RunContext, dict[str, Handoff[Any]]], WriteItemInput]
 
@@ -41,15 +43,12 @@ async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Wr
         return replace(written, replan=replan)
     changes = tuple(change for one in handoffs.values() if (change := one.read_as(ChangeSet)) is not None)
     if not changes:
-        asked = gates.stuck_gate("the writers changed nothing", _ends(handoffs), "plan once more", None)
-        (said,) = await go_on(kit, asked, "a change")
+        said = await try_again(kit, stuck_gate("the writers changed nothing", _ends(handoffs)), "plan once more")
         return replace(written, replan=said)
     outside = tuple(path for change in changes for path in change.outside)
-    if outside:
-        decided = await gate(kit, gates.outside_gate(changes))
-        if decided.verb == "request_changes":
-            return replace(written, replan=gates.feedback_of(decided))
-        go_on_only_if_approved(decided, f"files outside the plan: {gates.names(outside)}")
+    replan = await _agree_on_outside(kit, changes)
+    if replan is not None:
+        return replace(written, replan=replan)
     return await _integrate(course, replace(written, kept_outside=outside), changes, number)
 
 
@@ -98,11 +97,14 @@ async def _route_unfinished(kit: Kit, handoffs: dict[str, Handoff[Any]]) -> Feed
         return None
     facts = tuple(f"{name} is {one.outcome}: {one.reason}" for name, one in open_ones.items())
     title = f"{len(open_ones)} of {len(handoffs)} items are not done"
-    decided = await gate(kit, gates.stuck_gate(title, facts, "go on with what there is", None))
-    if decided.verb == "request_changes":
-        return gates.feedback_of(decided)
-    go_on_only_if_approved(decided, "; ".join(facts))
-    return None
+    return await changes_wanted(kit, stuck_gate(title, facts), GO_ON)
+
+
+async def _agree_on_outside(kit: Kit, changes: tuple[ChangeSet, ...]) -> Feedback | None:
+    """What is to be done differently about files that nobody meant to change, or None: there are none, or they are kept."""
+    if not any(change.outside for change in changes):
+        return None
+    return await changes_wanted(kit, gates.outside_gate(changes), "keep these files in the change")
 
 
 async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet, ...], number: int) -> Written:
@@ -127,13 +129,9 @@ async def _agree_on_conflict(kit: Kit, integrated: Integrated, changes: tuple[Ch
     if attempt > len(changes):
         title = f"the items still change the same lines after {attempt - 1} attempts"
         facts = (f"{integrated.conflict_item} conflicts in {gates.names(integrated.conflicts)}",)
-        decided = await gate(kit, gates.stuck_gate(title, facts, "do the item in conflict again", integrated))
-    else:
-        decided = await gate(kit, gates.textual_gate(integrated.conflict_item, integrated.conflicts, changes))
-    if decided.verb == "request_changes":
-        return gates.feedback_of(decided)
-    go_on_only_if_approved(decided, f"{integrated.conflict_item} conflicts with an earlier item")
-    return None
+        return await changes_wanted(kit, stuck_gate(title, facts, integrated), "do the item in conflict again")
+    asked = gates.textual_gate(integrated.conflict_item, integrated.conflicts, changes)
+    return await changes_wanted(kit, asked, f"do {integrated.conflict_item} again on top of the others")
 
 
 async def _redo(
@@ -153,25 +151,30 @@ async def _redo(
 async def write_again(
     course: Course, agreed: Agreed, item: WorkItem, feedback: Feedback, start: WorkspaceRef, path: str
 ) -> ChangeSet | None:
-    """One writer, once more, with feedback. Where it is not done a person says whether it tries again; None: go on without."""
+    """One writer, once more, with feedback. A person says whether what is not clear-cut is done again; None: go on without."""
     said: tuple[Feedback, ...] = (feedback,)
-    for tries in itertools.count(1):
+    tries = 0
+    while True:
+        tries += 1
         handoff = await _write_once_more(course, agreed, item, said, start, path if tries == 1 else f"{path}/{tries}")
         change = handoff.read_as(ChangeSet)
-        if handoff.outcome == "done" and change is not None:
-            break
-        title = f"{item.id} could not be done again"
-        facts = (f"it is {handoff.outcome}: {handoff.reason}", *(f"{one.source}: {gates.first_line(one.text)}" for one in said))
-        asked = gates.stuck_gate(title, facts, "go on with what there is", handoff)
-        decided = await gate(course.kit, asked)
-        if decided.verb == "approve":
-            break
-        end_unless_changes(decided, title)
-        said = (*said, gates.feedback_of(decided))
-    if change is not None and change.outside:
-        decided = await gate(course.kit, gates.outside_gate((change,)))
-        go_on_only_if_approved(decided, f"files outside the plan: {gates.outside_of(change)}")
-    return change
+        wanted = await _agree_on_again(course.kit, item.id, handoff, change, said)
+        if wanted is None:
+            return change
+        said = (*said, wanted)
+
+
+async def _agree_on_again(
+    kit: Kit, item: str, handoff: Handoff[Any], change: ChangeSet | None, said: tuple[Feedback, ...]
+) -> Feedback | None:
+    """What the writer has to do differently in one more try, or None: what it made is gone on with."""
+    if handoff.outcome != "done" or change is None:
+        heard = (f"{one.source}: {gates.first_line(one.text)}" for one in said)
+        facts = (f"it is {handoff.outcome}: {handoff.reason}", *heard)
+        wanted = await changes_wanted(kit, stuck_gate(f"{item} could not be done again", facts, handoff), GO_ON)
+        if wanted is not None:
+            return wanted
+    return None if change is None else await _agree_on_outside(kit, (change,))
 
 
 async def _write_once_more(
