@@ -1,10 +1,16 @@
 """Globs: which paths one fits, and whether any path fits two. Neither ever costs more than one's length times the other's.
 
-`*` stays within one folder, `?` is one character, and `**` as a whole name crosses folders. Every other character is itself,
-brackets too, because files are really called `[id].tsx`. A name with `/` at its end is everything below that folder.
+The one language for patterns of files, in plans and in tools:
+
+- `*` is any number of characters of one name, `?` is one of them; neither is ever a slash. Both take a dot at the beginning.
+- `**` as a whole name is any number of folders, none too: `a/**/b` fits `a/b`. At the end it is everything below: `a/**`.
+- `/` at the end is everything below that folder, too.
+- Every other character is itself, brackets too, because files are really called `[id].tsx`. Upper and lower case differ.
+- Paths are relative to one folder. Letters with accents are the same however they are composed (see `fits`).
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeVar
@@ -14,9 +20,18 @@ T = TypeVar("T")
 RUN, CROSSING = "*", "**"
 
 
+def fits(path: str, pattern: str) -> bool:
+    """Whether the pattern names the path."""
+    return shape(_composed(pattern)).fullmatch(_composed(path)) is not None
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 @lru_cache(maxsize=1024)
 def shape(name: str) -> re.Pattern[str]:
-    """The expression for exactly the paths of a file, folder or glob."""
+    """The expression for exactly the paths of a file, folder or glob; its name and the paths composed (NFC)."""
     pieces: list[list[str]] = [[]]
     for part in _parts(name):
         if part == CROSSING:

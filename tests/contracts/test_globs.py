@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts.globs import meet, shape
+from contracts.globs import fits, meet, shape
 from contracts.resources import file_resource, matches, overlaps, resource
 
 FITS = [
@@ -25,6 +25,11 @@ FITS = [
     ("*a*b*c", ("abc", "xaabxbcc"), ("acb", "abcx", "ab/c")),
     ("a**b", ("ab", "axxb"), ("a/b", "a/x/b")),
     ("x*/", ("x1/a", "x/a/b"), ("x1", "y/a")),
+    ("[ab].py", ("[ab].py",), ("a.py", "b.py")),
+    ("[!a]/x*", ("[!a]/x",), ("b/x",)),
+    ("x/.*", ("x/.env",), ("x/env", ".env")),
+    ("x/*", ("x/.env", "x/\u00e9"), ("x/a/b",)),
+    ("x/?", ("x/\u00e9", "x/\u4e2d"), ("x/ab", "x//")),
     ("[id].tsx", ("[id].tsx",), ("i.tsx", "d.tsx")),
     ("app/[id]/*.tsx", ("app/[id]/page.tsx",), ("app/i/page.tsx", "app/[id]/a/page.tsx")),
     ("a+(b).*", ("a+(b).c",), ("aab.c", "a+(b)c")),
@@ -47,6 +52,16 @@ def test_a_written_path_has_to_be_the_same_to_the_letter() -> None:
     assert not matches(file_resource("shop"), "shop/pricing.py")
     assert matches(file_resource("Shop/*.PY"), "Shop/Pricing.PY")
     assert matches(file_resource("caf\u00e9/*"), "cafe\u0301/a")
+
+
+@pytest.mark.parametrize(("glob", "yes", "no"), FITS)
+def test_tools_and_plans_read_a_glob_alike(glob: str, yes: tuple[str, ...], no: tuple[str, ...]) -> None:
+    """`fits` on a path says what `matches` says of a file that was written; composed letters are no difference."""
+    assert [path for path in yes if not fits(path, glob)] == []
+    assert [path for path in no if fits(path, glob)] == []
+    assert fits("cafe\u0301/a", "caf\u00e9/*")
+    assert fits("caf\u00e9/a", "cafe\u0301/?")
+    assert not fits("CAF\u00c9/a", "caf\u00e9/*")
 
 
 @pytest.mark.parametrize(
@@ -214,3 +229,5 @@ def test_globs_made_to_be_slow_end() -> None:
     assert overlaps(stars, file_resource(f"x/{'a' * 190}?"))
     assert not overlaps(deep, file_resource("a/" * 90 + "?c"))
     assert overlaps(deep, file_resource("a/" * 90 + "?"))
+    assert not fits("/".join(["a" * 100] * 200), "**/" * 40 + "a*" * 60 + "b")
+    assert not fits("a" * 250, "*a" * 120 + "b")
