@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, func, select
 
+from contracts.actions import GitPush
 from contracts.base import Contract
 from contracts.delivery.change import ChangeSubject
 from contracts.delivery.plan import Plan
@@ -48,7 +49,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a gate decides on. `plan` and `patch` are there where its bytes are a plan, or a change; `run` is a workflow id."""
+    """What a gate decides on. `plan` and `patch`: where its bytes are a plan, or a change or push. `run` is a workflow id."""
 
     run: str
     gate: Gate
@@ -118,11 +119,18 @@ def subject_of(connection: Connection, files: Path, run: str, name: str) -> Subj
     found = find_run(connection, run)
     view, state = gates.find(connection, found.trace, name)
     data = artifacts.get(connection, files, view.subject)
+    digest = _patch_in(data)
+    patch = None if digest is None else artifacts.get(connection, files, digest)
+    return Subject(found.workflow_id, Gate(view, state), data, as_contract(Plan, data), patch)
+
+
+def _patch_in(data: bytes) -> str | None:
+    """The digest of the patch that a change, or a push, names; None for anything else."""
     change = as_contract(ChangeSubject, data)
-    if change is None:
-        return Subject(found.workflow_id, Gate(view, state), data, as_contract(Plan, data), patch=None)
-    patch = artifacts.get(connection, files, change.patch.digest)
-    return Subject(found.workflow_id, Gate(view, state), data, plan=None, patch=patch)
+    if change is not None:
+        return change.patch.digest
+    push = as_contract(GitPush, data)
+    return None if push is None else push.patch
 
 
 def as_contract(contract: type[C], data: bytes) -> C | None:

@@ -18,6 +18,7 @@ from ledger import turns
 from ledger.money import spend
 from ledger.tables import scope
 from tests.chaos.asks import AskWhenTold
+from tests.workflows.performs import Performs
 
 
 class Careless(GitPushAdapter):
@@ -31,6 +32,7 @@ class Careless(GitPushAdapter):
         """Set the branch to a new commit, whatever stands there."""
         push = GitPush.read(arguments)
         mirror = self._mirrors.open(push.repository)
+        mirror.fetch(push.base)
         head = mirror.remote_head(push.branch)
         commit = mirror.commit(push.tree, push.base, push.message, author=AUTHOR, email=EMAIL, when=datetime.now(UTC))
         mirror.push(commit, push.branch, expected=head.commit if head else None)
@@ -88,6 +90,16 @@ def _ask_forgivingly() -> None:
     vars(spend)["close"] = lambda connection, reservation, _: shipped(connection, reservation, "released")
 
 
+def _perform() -> None:
+    """The shipped worker, which also serves a pipeline that performs one action."""
+    vars(worker)["WORKFLOWS"] = (*worker.WORKFLOWS, Performs)
+
+
+def _perform_carelessly() -> None:
+    _perform()
+    vars(worker).update(GitPushAdapter=Careless)
+
+
 VARIANTS: dict[str, Callable[[], object]] = {
     "shipped": lambda: None,
     "careless": lambda: vars(worker).update(GitPushAdapter=Careless),
@@ -96,6 +108,8 @@ VARIANTS: dict[str, Callable[[], object]] = {
     "asks": _ask,
     "greedy": _ask_greedily,
     "forgiving": _ask_forgivingly,
+    "performs": _perform,
+    "performs-careless": _perform_carelessly,
 }
 
 

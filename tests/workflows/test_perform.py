@@ -10,7 +10,8 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError
 
 from tests.stack import git, sample
-from tests.workflows.performing import Performing, PerformReport, Run, performing
+from tests.workflows.performing import Performing, Run, performing
+from tests.workflows.performs import PerformReport
 from tests.workflows.resetting import point_before
 
 KINDS = pytest.mark.parametrize("kind", ["git.push", "note"])

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 from activities.repositories.changes import Changes
 from activities.repositories.fetch import Fetch
-from activities.repositories.frozen_change import FrozenChange
+from activities.repositories.frozen_change import FrozenChange, push_of
 from contracts.actions import Receipt
 from contracts.agents import Effort
 from contracts.delivery.change import Freeze, Frozen
@@ -188,7 +188,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     async def _act(self, frozen: Frozen) -> None:
         self.kit.enter("act", "the branch is pushed")
-        receipt = await perform(self.kit, frozen.intent)
+        receipt = await perform(self.kit, frozen.intent, push_of(frozen.subject).stored().decode())
         self.receipts = (*self.receipts, receipt)
         if receipt.state not in ("delivered", "done_by_person"):
             raise Ended(f"{frozen.intent.summary}: {receipt.state}: {receipt.problem or 'nobody knows the outcome'}")

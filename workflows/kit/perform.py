@@ -2,6 +2,7 @@
 visible.
 """
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
@@ -51,7 +52,10 @@ def _just_shown(kit: Kit, intent: Intent) -> bool:
 def _asked(kind: Literal["action", "draft"], intent: Intent, arguments: str) -> Ask:
     titles = {"action": f"may this happen: {intent.summary}?", "draft": f"please do this yourself: {intent.summary}"}
     then = {"action": "policy's tier confirm: nothing is done before", "draft": "policy's tier draft: we send nothing"}
-    facts = (f"{intent.type}, arguments {intent.arguments}", then[kind])
+    fields: dict[str, Any] = json.loads(arguments) if arguments else {}
+    # All of it, a line each: whoever has to do it themselves needs to know what.
+    whole = (f"{name}: {value}" for name, value in fields.items() if not isinstance(value, dict))
+    facts = (f"{intent.type}, arguments {intent.arguments}", then[kind], *whole)
     return Ask(kind=kind, title=titles[kind], subject=arguments or intent.model_dump_json(), facts=facts, intents=(intent,))
 
 
