@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Contract
+from contracts.people import Clarified
 from contracts.runs import Request
 
 Away = Literal["outage", "rate", "refused", "agent"]
@@ -30,3 +31,4 @@ class FallBack(Request, name="fall_back/1"):
     task: str
     why: str
     inputs: tuple[str, ...] = ()
+    answers: tuple[Clarified, ...] = Field(default=(), description="what people have answered the agent so far")

@@ -26,3 +26,8 @@ class Clarified(Contract):
 def stored_answers(answers: Sequence[Clarified]) -> bytes:
     """The bytes under which answers are kept and digested, in the order in which they were given."""
     return canonical([one.model_dump(mode="json") for one in answers])
+
+
+def as_text(answers: Sequence[Clarified]) -> str:
+    """The answers in one sentence each, with a space before the first; "" where nobody was asked."""
+    return "".join(f" {one.by} had answered {one.question[:300]!r}: {one.answer[:600]!r}." for one in answers)[:3000]

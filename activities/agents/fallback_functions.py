@@ -1,32 +1,35 @@
 """Functions that stand in for an agent when no model can be asked. Deterministic, listed by hand, and honest about it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import Contract
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.delivery.testing import TestNotes, TestTask
+from contracts.people import Clarified, as_text
 
 
 @dataclass(frozen=True)
 class Function:
-    """What a function stands in with: the contract that it takes, the one that it returns, and itself."""
+    """What a function stands in with: the contract that it takes, the one that it returns, and itself.
+
+    It is given the task, and what people have answered the agent that it stands in for.
+    """
 
     takes: type[Contract]
     returns: type[Contract]
-    make: Callable[[Any], Contract]
+    make: Callable[[Any, Sequence[Clarified]], Contract]
 
 
-def _checks_alone(task: TestTask) -> TestNotes:
+def _checks_alone(task: TestTask, answers: Sequence[Clarified]) -> TestNotes:
     check = f"`{task.check}` runs as always" if task.check else "no check is known"
-    return TestNotes(
-        summary=f"No model could be asked, so nobody tried to break this change and no test was added; {check}.", tried=()
-    )
+    nobody = f"No model could be asked, so nobody tried to break this change and no test was added; {check[:800]}."
+    return TestNotes(summary=f"{nobody}{as_text(answers)}", tried=())
 
 
-def _whole_pipeline(task: RoutingTask) -> Routing:
-    del task
+def _whole_pipeline(task: RoutingTask, answers: Sequence[Clarified]) -> Routing:
+    del task, answers  # the planner reads the task anew, and may ask for itself
     return Routing(verdict="full", why="no model could be asked, so nothing is skipped")
 
 

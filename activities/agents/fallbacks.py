@@ -13,6 +13,7 @@ from contracts.base import canonical, sha256
 from contracts.errors import Misconfigured
 from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
+from contracts.people import stored_answers
 from ledger import artifacts, handoffs
 from ledger.db import Ledger
 
@@ -35,8 +36,9 @@ class Fallbacks:
                 f"{request.agent}, as its run pinned it, is stood in for by the function {request.function!r}, "
                 "which this release does not have; finish the run with a worker of the release that it began with, or cancel it"
             )
-        body = function.make(function.takes.read(request.task)).model_dump(mode="json")
+        body = function.make(function.takes.read(request.task), request.answers).model_dump(mode="json")
         task = artifacts.put(connection, self._ledger.files, request.task.encode(), "application/json")
+        said = [self._keep_answers(connection, request)] if request.answers else []
         digest = sha256(canonical(body))
         # What flowed into its inputs flows on: that no model took part makes nothing of it trusted.
         given = [handoffs.get(connection, one) for one in request.inputs]
@@ -46,7 +48,7 @@ class Fallbacks:
             outcome="done",
             body=body,
             producer=Producer(agent=request.function, prompt=task.digest),
-            inputs=(*request.inputs, task.digest),
+            inputs=(*request.inputs, task.digest, *said),
             taint=tuple(sorted({name for one in given for name in one.taint})),
             trace=request.run.trace,
             path=request.run.path,
@@ -55,3 +57,8 @@ class Fallbacks:
         handoffs.put(connection, handoff, digest, canonical(handoff.model_dump(mode="json")))
         commit_riders(connection, request, [lines.stood_in(request, handoff)])
         return handoff
+
+    def _keep_answers(self, connection: Connection, request: FallBack) -> str:
+        kept = artifacts.put(connection, self._ledger.files, stored_answers(request.answers), "application/json")
+        artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "answers", untrusted=False)
+        return kept.digest

@@ -13,12 +13,13 @@ from activities.agents.fallbacks import Fallbacks
 from activities.tools.registry import TOOLS
 from contracts.agents import AgentFile
 from contracts.away import FallBack
-from contracts.base import Contract
+from contracts.base import Contract, sha256
 from contracts.delivery.sizing import RoutingTask
 from contracts.delivery.testing import TestTask
 from contracts.errors import ContractViolation, Misconfigured
+from contracts.people import Clarified, stored_answers
 from contracts.runs import RunRef
-from ledger import feed, handoffs
+from ledger import artifacts, feed, handoffs
 from ledger.db import Ledger
 from tests.activities import agentfiles
 
@@ -114,10 +115,28 @@ TASKS: dict[type[Contract], Contract] = {
 }
 
 
+ANSWERS = (Clarified(question="Round up?", answer="Half a cent, yes", by="maria"),)
+
+
+async def test_a_function_is_given_what_people_have_answered(sqlite_url: str, tmp_path: Path) -> None:
+    """Who stands in for an agent that had asked knows the answers: its result says them, and names them as its source."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    task = TestTask(instruction="x", acceptance=(), files=(), diff="", check=None).stored().decode()
+    run = RunRef(trace="trace-1", workflow_id="w", path="test/1")
+    request = FallBack(run=run, task=task, agent="tester@v1", function="checks_alone", why="HTTP 500", answers=ANSWERS)
+    made = await ActivityEnvironment().run(Fallbacks(ledger).fall_back, request)
+    assert "maria had answered 'Round up?': 'Half a cent, yes'." in made.body["summary"]
+    kept = ledger.read_now(artifacts.get, ledger.files, sha256(stored_answers(ANSWERS)))
+    assert kept == stored_answers(ANSWERS)
+    edges = ledger.read_now(handoffs.upstream, made.id)
+    assert (made.id, "derived", sha256(stored_answers(ANSWERS))) in edges
+    ledger.close()
+
+
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_functions_are_deterministic(name: str) -> None:
     """The same task gives the same bytes of the declared contract, whoever runs it and whenever."""
     function = FUNCTIONS[name]
-    made = [function.make(TASKS[function.takes]) for _ in range(2)]
+    made = [function.make(TASKS[function.takes], ANSWERS) for _ in range(2)]
     assert made[0].stored() == made[1].stored()
     assert isinstance(made[0], function.returns)

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from contracts.delivery.run import DeliveryReport
 from tests import scripts
 from tests.outage.conftest import QUICK
-from tests.scripts import a_tester, answer, edit, item, plan, says, writer
+from tests.scripts import a_tester, answer, could_not, edit, item, plan, says, unsure, writer
 from tests.stack import Stack, sample, stack
 from tests.wire.server import WireServer
 
@@ -47,6 +47,37 @@ async def test_a_delivery_without_its_tester_is_degraded(client: Client, tmp_pat
     assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
     assert [line.split(":")[0] for line in report.degraded] == ["test/1"]
     assert "checks_alone stands in for tester@v1" in report.degraded[0]
+
+
+async def test_what_a_tester_was_answered_reaches_its_fallback(client: Client, tmp_path: Path) -> None:
+    """The tester asks, a person answers, and then its models are away: what stands in for it was given the answer."""
+    asks = says("tester", unsure("both would do", {"id": "which", "text": "Which way?"}), answer(None))
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], asks)
+    async with WireServer(script) as server:
+        known = {"agents": agents(tmp_path / "agents", "reviewer"), "openai_base_url": server.openai_url, "breakers": QUICK}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            run = await running.deliver(sample(tmp_path / "sample"))
+            await running.approve(run, "plan-1")
+            view = await running.gate(run, "clarify-1")
+            server.faults.set("one", "credit")
+            await running.decide(view, "answer", answers={"which": "up"})
+            await running.approve(run, "change-1")
+            report = await run.result()
+    assert (report.state, report.tests.verdict, len(report.degraded)) == ("done", "passed", 1)
+    assert "maria had answered 'Which way?': 'up'." in report.tests.notes
+
+
+async def test_a_tester_that_could_not_leaves_its_answers_in_the_notes(client: Client, tmp_path: Path) -> None:
+    """What the story puts in place of the tester's notes says what people had answered it."""
+    asks = says("tester", unsure("both would do", {"id": "which", "text": "Which way?"}), could_not("no tool for that"))
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], asks)
+    async with stack(client, tmp_path / "state", script) as running:
+        run = await running.deliver(sample(tmp_path / "sample"))
+        await running.approve(run, "plan-1")
+        await running.decide(await running.gate(run, "clarify-1"), "answer", answers={"which": "up"})
+        await running.approve(run, "change-1")
+        report = await run.result()
+    assert report.tests.notes == "could_not: no tool for that; maria had answered 'Which way?': 'up'."
 
 
 async def test_a_writer_without_a_model_asks_a_person(client: Client, tmp_path: Path) -> None:

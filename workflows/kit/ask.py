@@ -67,7 +67,7 @@ async def ask(
             break
         talk.answers = (*talk.answers, *_answers(handoff.questions, decided))
     note_degraded(kit, handoff)
-    return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode())
+    return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode(), talk.answers)
 
 
 async def _sure(kit: Kit, talk: Conversation) -> tuple[Conversation, Handoff[Any]]:

@@ -144,7 +144,13 @@ async def _stand_in(kit: Kit, talk: Conversation, why: str, converse: Converse) 
 
 async def _function(kit: Kit, talk: Conversation, name: str, why: str) -> Handoff[Any]:
     request = FallBack(
-        run=talk.run, agent=talk.pin.label, function=name, task=talk.task.stored().decode(), why=why[:1000], inputs=talk.inputs
+        run=talk.run,
+        agent=talk.pin.label,
+        function=name,
+        task=talk.task.stored().decode(),
+        why=why[:1000],
+        inputs=talk.inputs,
+        answers=talk.answers,
     )
     return await kit.do(Fallbacks.fall_back, request, f"{talk.pin.label}: {name} stands in", **LEDGER)
 

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from contracts.base import Contract
 from contracts.handoff import Handoff, Outcome
+from contracts.people import Clarified, as_text
 from contracts.repositories import Workspace
 from workflows.kit.ends import Ended
 
@@ -39,12 +40,14 @@ class Step(Generic[B]):
     """How a step of an agent ended. The body is had by `needed`, by `or_else`, by `as_far`, or by a match on `ended`.
 
     `handoff` is for what stands beside the body: its id for the next agent's `inputs`, its claims, its confidence. `workspace`
-    is the workspace as the step's edits left it, `made` the body's own bytes as the agent made it.
+    is the workspace as the step's edits left it, `made` the body's own bytes as the agent made it, `answers` what people have
+    answered the agent on the way.
     """
 
     handoff: Handoff[B]
     workspace: Workspace | None
     made: str
+    answers: tuple[Clarified, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -70,12 +73,12 @@ class Step(Generic[B]):
                 raise Ended(f"{self.handoff.producer.agent} {_SAID[self.outcome]}: {reason}")
 
     def or_else(self, otherwise: Callable[[str], B]) -> B:
-        """The body of a step that is done; otherwise what `otherwise` makes of the reason."""
+        """The body of a step that is done; otherwise what `otherwise` makes of the reason, which names what people answered."""
         match self.ended:
             case Done(body):
                 return body
             case Unsure(reason) | CouldNot(reason):
-                return otherwise(reason)
+                return otherwise(f"{reason};{as_text(self.answers)}" if self.answers else reason)
 
     def as_far(self, tell: Callable[[str], None]) -> B | None:
         """The body as far as the agent has one. Where it is not done `tell` is told so, with the reason."""
