@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.errors import BatonError, Misconfigured
 from converter import DATA_CONVERTER
-from workflows.kit.attributes import SEARCH_ATTRIBUTES
+from search_attributes import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
 

@@ -48,7 +48,7 @@ from activities.running.outages import Outages
 from activities.running.tracing import Tracing
 from activities.runs.admission import Admission
 from activities.runs.journal import Journal
-from activities.runs.recall import Carrying
+from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.tools.registry import TOOLS
@@ -68,7 +68,7 @@ from workflows.review import Review
 WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, UnknownWorkflow)
 
 PASSED_THROUGH = (
-    *("contracts", "converter", "ledger", "activities", "workflows"),
+    *("contracts", "converter", "search_attributes", "ledger", "activities", "workflows"),
     *("sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices"),
 )
 """Modules that Temporal's import sandbox does not load anew; workflow modules are thin and hold no state."""
@@ -103,7 +103,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
     models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers)
     journal = Journal(ledger, admission)
-    gates, carrying, fallbacks = Gates(ledger, policy), Carrying(ledger), Fallbacks(ledger)
+    gates, results, fallbacks = Gates(ledger, policy), Results(ledger), Fallbacks(ledger)
     repositories = Repositories(ledger, mirrors, workspaces)
     changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
@@ -117,8 +117,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         journal.begin_run,
         journal.record,
         journal.finish_run,
-        carrying.keep_results,
-        carrying.recall_result,
+        results.keep_results,
+        results.recall_result,
         fallbacks.fall_back,
         gates.open_gate,
         gates.admit_decision,

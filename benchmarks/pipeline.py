@@ -17,7 +17,7 @@ from benchmarks.report import Say, ratios, spread, table
 from benchmarks.stack import Stack, history_of, model_endpoint, running, trying
 from benchmarks.usage import Meter, peak_mb
 from commands.server import Running
-from workflows.kit.attributes import start_attributes
+from search_attributes import start_attributes
 
 BASELINE = "plain"
 OWNER = "operator"

@@ -23,7 +23,7 @@ from temporalio.service import RPCError
 import connection
 from contracts.base import Contract
 from contracts.errors import BatonError, Misconfigured
-from workflows.kit.attributes import SEARCH_ATTRIBUTES
+from search_attributes import SEARCH_ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent
 RETENTION = timedelta(hours=720)

@@ -31,9 +31,9 @@ from converter import DATA_CONVERTER
 from ledger import artifacts, feed, gates
 from ledger.db import Ledger
 from ledger.migrate import upgrade
+from search_attributes import SEARCH_ATTRIBUTES
 from tests.children import PATIENCE
 from workflows.guard import Guard
-from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 T = TypeVar("T")
 

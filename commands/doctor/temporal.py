@@ -93,7 +93,7 @@ async def _search_attributes(client: "Client") -> Finding:
     from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 
     from connection import kind_name
-    from workflows.kit.attributes import SEARCH_ATTRIBUTES
+    from search_attributes import SEARCH_ATTRIBUTES
 
     request = ListSearchAttributesRequest(namespace=client.namespace)
     have = (await client.operator_service.list_search_attributes(request)).custom_attributes

@@ -171,7 +171,7 @@ async def _start(
 ) -> "WorkflowHandle[Any, Any]":
     from temporalio.common import WorkflowIDReusePolicy
 
-    from workflows.kit.attributes import start_attributes
+    from search_attributes import start_attributes
 
     return await client.start_workflow(
         spec.workflow,

@@ -23,13 +23,13 @@ from commands import server
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from converter import DATA_CONVERTER
 from ledger.tables import turn
+from search_attributes import SEARCH_ATTRIBUTES
 from tests import scripts
 from tests.commands.conftest import Baton
 from tests.scripts import answer, item, plan, says
 from tests.stack import PATIENCE, Stack, sample, stack, until
 from tests.workflows.sending import Sdk, failed_tasks
 from workflows.delivery.story import Delivery
-from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 PROBLEMS = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute"

@@ -20,12 +20,12 @@ from commands import server
 from converter import DATA_CONVERTER
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
+from search_attributes import SEARCH_ATTRIBUTES
 from tests import postgres, stack
 from tests.children import PATIENCE
 from tests.deploy.test_compose import ROOT, load
 from tests.ports import reserved
 from tests.postgres import Postgres
-from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 DEPLOY = ROOT / "deploy"
 SECRETS = "/run/secrets"

@@ -11,10 +11,10 @@ from temporalio.testing import WorkflowEnvironment
 from commands import server
 from contracts.gates import GateView
 from converter import DATA_CONVERTER
+from search_attributes import SEARCH_ATTRIBUTES
 from tests import scripts
 from tests.scripts import answer, item, plan, says
 from tests.stack import Stack, sample, stack
-from workflows.kit.attributes import SEARCH_ATTRIBUTES
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 POLICY = Path("policy.toml").read_text()

@@ -14,11 +14,11 @@ from temporalio.converter import default
 from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView
 from contracts.reports import RunStatus
+from search_attributes import COST_USD, GATE, GATE_DEADLINE, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 from tests import scripts
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, unsure, writer
 from tests.stack import Stack, sample, stack, until
 from tests.workflows.conftest import Start
-from workflows.kit.attributes import COST_USD, GATE, GATE_DEADLINE, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STAGE, STATE
 
 FIX = edit(
     "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"

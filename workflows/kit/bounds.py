@@ -6,9 +6,6 @@ from typing import Any
 
 from contracts.base import BODY_LIMIT
 
-KEYWORD_BYTES = 1000
-"""Bytes of a search attribute as JSON. The server takes 2048, and ends a run that sets more."""
-
 FACTS_BYTES = 16 * 1024
 """Bytes of all facts of a gate together. The subject has everything."""
 
@@ -17,14 +14,6 @@ def cut(text: str, limit: int) -> str:
     """The text in at most so many bytes of UTF-8, `…` at its end where some is missing."""
     raw = text.encode()
     return text if len(raw) <= limit else raw[: limit - 3].decode(errors="ignore") + "…"
-
-
-def keyword(text: str) -> str:
-    """The text as a search attribute: short enough for the server also where JSON writes its characters as codes."""
-    shown = text
-    while len(json.dumps(shown)) > KEYWORD_BYTES:
-        shown = shown[: len(shown) * 3 // 4]
-    return shown if shown == text else shown + "…"
 
 
 def facts_within(facts: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
-from activities.runs.recall import Carrying
+from activities.runs.results import Results
 from contracts.base import Contract
 from contracts.carried import Carried, Finished, Keep, Kept, Recall, Recalled
 from contracts.inputs import ChildInput, PipelineInput
@@ -58,7 +58,7 @@ class Chain:
         if step.known.artifact is not None:
             request = Recall(run=self._run.ref, artifact=step.known.artifact)
             read: Recalled = await workflow.execute_local_activity_method(
-                Carrying.recall_result, request, summary="journal: recall a result", **LOCAL
+                Results.recall_result, request, summary="journal: recall a result", **LOCAL
             )
             text = read.result
         return kind.read(text)
@@ -120,7 +120,7 @@ class Chain:
             request = Keep(run=self._run.ref, results=tuple(entry.finished().result for entry in some))
             try:
                 kept: Kept = await workflow.execute_local_activity_method(
-                    Carrying.keep_results, request, summary=f"journal: keep {len(some)} results", **LOCAL
+                    Results.keep_results, request, summary=f"journal: keep {len(some)} results", **LOCAL
                 )
             except FailureError as error:
                 if is_cancelled_exception(error):

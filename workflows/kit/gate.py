@@ -16,8 +16,8 @@ from contracts.handoff import Question
 from contracts.money import CeilingRefused
 from contracts.runs import RunState
 from contracts.text import one_line
-from workflows.kit.attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE
-from workflows.kit.bounds import facts_within, keyword
+from search_attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE, keyword
+from workflows.kit.bounds import facts_within
 from workflows.kit.details import gate_text
 from workflows.kit.inbox import OpenGateState
 from workflows.kit.kit import Kit, within

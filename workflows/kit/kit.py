@@ -21,8 +21,7 @@ from contracts.journal import BeginRun, Finish, Totals
 from contracts.money import micros, slice_of
 from contracts.pins import Began
 from contracts.runs import Request, RunRef, RunState
-from workflows.kit.attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE
-from workflows.kit.bounds import keyword
+from search_attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE, keyword
 from workflows.kit.cancellation import not_cancelled, was_cancelled
 from workflows.kit.chain import Chain
 from workflows.kit.ends import Stopped

@@ -17,8 +17,8 @@ from contracts.journal import Record
 from contracts.money import Part
 from contracts.pins import Began
 from contracts.runs import FINAL, Importance, RunChange, RunRef, RunState
+from search_attributes import STAGE
 from workflows.kit import changes, details
-from workflows.kit.attributes import STAGE
 from workflows.kit.bounds import newest_within
 from workflows.kit.cancellation import not_cancelled, send
 from workflows.kit.inbox import Inbox

@@ -9,7 +9,7 @@ from ledger import artifacts
 from ledger.db import Ledger
 
 
-class Carrying:
+class Results:
     """The activities `keep_results` and `recall_result`."""
 
     def __init__(self, ledger: Ledger) -> None:

@@ -1,10 +1,9 @@
-"""The search attributes under which runs and gates are found in Temporal's lists."""
+"""The search attributes under which runs and gates are found in Temporal's lists. Below workflows, which set them."""
 
+import json
 from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-
-from workflows.kit.bounds import keyword
 
 PROJECT = SearchAttributeKey.for_keyword("Project")
 OWNER = SearchAttributeKey.for_keyword("Owner")
@@ -27,6 +26,17 @@ SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
     GATE_DEADLINE,
     COST_USD,
 )
+
+KEYWORD_BYTES = 1000
+"""Bytes of a search attribute as JSON. The server takes 2048, and ends a run that sets more."""
+
+
+def keyword(text: str) -> str:
+    """The text as a search attribute: short enough for the server also where JSON writes its characters as codes."""
+    shown = text
+    while len(json.dumps(shown)) > KEYWORD_BYTES:
+        shown = shown[: len(shown) * 3 // 4]
+    return shown if shown == text else shown + "…"
 
 
 def start_attributes(project: str, owner: str) -> TypedSearchAttributes:
