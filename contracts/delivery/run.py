@@ -76,6 +76,7 @@ class DeliveryReport(Report, name="delivery_report/1"):
         lines = (
             ("summary", self.summary),
             ("tests", f"{tests.verdict}: {tests.why}" if tests else ""),
+            ("failing", ", ".join(tests.new_failures) if tests else ""),
             ("fixed", ", ".join(tests.fixed) if tests else ""),
             ("approved", ", ".join(self.approved_by)),
             ("pushed", f"{self.commit[:12]} as {self.branch} to {self.repository}" if self.commit else ""),

@@ -196,7 +196,9 @@ async def test_a_lying_tester_does_not_decide(start: Start, tmp_path: Path) -> N
         report = await run.result()
     assert report.state == "could_not"
     assert "tests fail" in report.reason
-    assert report.tests is None or report.tests.verdict == "failed"
+    broken = "tests.test_pricing::test_no_discount_changes_nothing"
+    assert (report.tests.verdict, report.tests.new_failures) == ("failed", (broken,))
+    assert ("failing", broken) in report.reading().lines
 
 
 async def test_the_testers_own_tests_count_and_its_other_writes_do_not(start: Start, tmp_path: Path) -> None:

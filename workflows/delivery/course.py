@@ -25,6 +25,8 @@ class Course:
     asked: DeliveryInput
     base: Base
     base_runs: dict[str, "asyncio.Task[CheckRun]"] = field(default_factory=dict)
+    judged: list[Judged] = field(default_factory=list)
+    """What the checks have shown, the newest last: a run that ends because of them reports it."""
 
     @property
     def start(self) -> WorkspaceRef:

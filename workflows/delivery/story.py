@@ -17,7 +17,7 @@ from contracts.people import Feedback
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
 from workflows.delivery import gates
 from workflows.delivery.changes import CHANGES
-from workflows.delivery.course import Agreed, Course, Tested, Written, end_unless_changes
+from workflows.delivery.course import Agreed, Course, Written, end_unless_changes
 from workflows.delivery.sizing import AUTO, asks_router, size_up
 from workflows.delivery.testing import test_and_rework
 from workflows.delivery.writing import write_and_integrate
@@ -49,9 +49,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.base: Base | None = None
+        self.course: Course | None = None
         self.frozen: Frozen | None = None
-        self.tested: Tested | None = None
         self.receipts: tuple[Receipt, ...] = ()
         self.approved_by: list[str] = []
         self.summary = ""
@@ -68,7 +67,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     async def story(self, asked: DeliveryInput) -> None:
         """From the repository as it is to a pushed branch that a person approved."""
-        course = Course(self.kit, asked, await self._intake(asked))
+        self.course = course = Course(self.kit, asked, await self._intake(asked))
         written = await self._agree_and_write(course)
         frozen = await self._agree_on_change(course, written)
         await self._act(frozen)
@@ -98,7 +97,6 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
     async def _intake(self, asked: DeliveryInput) -> Base:
         request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check)
         base = await self.kit.do(Fetch.prepare_repository, request, "git: fetch the repository", **WORK)
-        self.base = base
         source = f" ({base.check_source})" if base.check_source else ""
         self.kit.note(
             f"fetched {base.repository} at {base.commit[:12]}",
@@ -167,7 +165,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
     async def _agree_on_change(self, course: Course, written: Written) -> Frozen:
         """The change that a person approved, tested and frozen."""
         while True:
-            self.tested = tested = await test_and_rework(course, written)
+            tested = await test_and_rework(course, written)
             request = Freeze(
                 run=self.kit.ref,
                 start=tested.ref,
@@ -195,18 +193,18 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     def report(self) -> dict[str, Any]:
         """The change as far as it came."""
-        frozen, tested = self.frozen, self.tested
+        frozen, course = self.frozen, self.course
         delivered = [receipt for receipt in self.receipts if receipt.state == "delivered"]
         return {
-            "repository": self.base.repository if self.base else "",
-            "base": self.base.commit if self.base else "",
+            "repository": course.base.repository if course else "",
+            "base": course.base.commit if course else "",
             "branch": frozen.subject.branch if frozen else "",
             "commit": delivered[0].reference if delivered else "",
             "tree": frozen.subject.tree if frozen else "",
             "summary": self.summary,
             "files": frozen.files if frozen else (),
             "counts": frozen.counts if frozen else None,
-            "tests": tested.judged.report if tested else None,
+            "tests": course.judged[-1].report if course and course.judged else None,
             "receipts": self.receipts,
             "approved_by": tuple(self.approved_by),
         }

@@ -122,4 +122,6 @@ async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: Cha
         base = await course.run_base(written.agreed.check)
     something = added if added.files or added.outside else None
     request = Judge(run=course.kit.ref, runs=runs, base=base, added=something, tester_notes=notes)
-    return await course.kit.do(Checks.judge_checks, request, "checks: compare with the base", **LEDGER)
+    judged = await course.kit.do(Checks.judge_checks, request, "checks: compare with the base", **LEDGER)
+    course.judged.append(judged)
+    return judged
