@@ -16,7 +16,7 @@ from tests import scripts
 from tests.scripts import a_tester, answer, item, plan, says, unsure
 from tests.stack import PATIENCE, Stack, sample, stack, until
 from tests.workflows.sending import Cli, Said, Sdk, failed_tasks, raw, refusal, state_of
-from workflows.kit.inbox import REFUSALS_LIMIT
+from workflows.kit.refusals import REFUSALS_LIMIT
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 WHICH = {"id": "which", "text": "Up or down?"}

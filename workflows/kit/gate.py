@@ -18,8 +18,8 @@ from contracts.runs import RunState
 from contracts.text import one_line
 from search_attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE, keyword
 from workflows.kit.bounds import facts_within
+from workflows.kit.claims import OpenGateState
 from workflows.kit.details import gate_text
-from workflows.kit.inbox import OpenGateState
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
 from workflows.kit.tiers import tier_of

@@ -5,21 +5,18 @@ Handlers take `*args`, so that any count of any JSON reaches our own validation,
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from contracts.base import digest_of
 from contracts.carried import Ended, Mail
 from contracts.errors import Refused
 from contracts.gates import OFFERED, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
-from workflows.kit.bounds import cut
-from workflows.kit.messages import bare, check_decision, read_decision, read_switch, text_of
-
-Via = Literal["signal", "update"]
+from workflows.kit.claims import Claim, OpenGateState, Via, same
+from workflows.kit.messages import bare, check_decision, read_decision, read_switch
+from workflows.kit.refusals import Refusals
 
 EARLY_LIMIT = 20
 """Decisions for gates that are not open yet that are kept."""
@@ -27,38 +24,7 @@ EARLY_LIMIT = 20
 EARLY_BYTES = 32 * 1024
 """Bytes that they may have together: a run that continues another is started with them."""
 
-REFUSALS_LIMIT = 200
-"""Refusals of one run that are recorded; after that they are only answered."""
-
-REFUSALS_AT_ONCE = 50
-
 NEVER_OPENED = "the run ended before this gate opened"
-
-
-@dataclass
-class Claim:
-    """One decision that took a gate; `outcome` is set when it has been checked."""
-
-    said: Claimed
-    outcome: Decided | None = None
-
-
-@dataclass
-class OpenGateState:
-    """One gate that waits. `counted` is the decision that closed it, `seed` tells a reset."""
-
-    view: GateView
-    seed: int
-    claim: Claim | None = None
-    counted: Claimed | None = None
-    claims: int = 0
-    kept: list[Claimed] = field(default_factory=list)
-    """Early decisions that get their turn if those before them do not count."""
-
-    @property
-    def claimed_or_reset(self) -> bool:
-        """True when the wait for a decision is over, or begins anew because the run was reset to a point within it."""
-        return self.claim is not None or workflow.random_seed() != self.seed
 
 
 class Inbox:
@@ -66,14 +32,13 @@ class Inbox:
 
     def __init__(self, kinds: Sequence[GateKind]) -> None:
         self.paused = False
-        self.refusals: list[Refusal] = []
+        self.refusals = Refusals()
         self._kinds = tuple(kinds)
         self._prefix = ""
         self._open: dict[str, OpenGateState] = {}
         self._ended: dict[str, Ended] = {}
         self._revisions: dict[str, int] = {}
         self._early: list[Claimed] = []
-        self._counted = 0
         self._over = False
         # A run that continues another gets messages before it knows what that one knew.
         self._ready = workflow.info().continued_run_id is None
@@ -98,7 +63,7 @@ class Inbox:
         """Know what the run before this one knew, None: nothing, and look at what has come meanwhile."""
         if mail is not None:
             self._ended, self._revisions = dict(mail.ended), dict(mail.revisions)
-            self._early, self._counted, self._before = list(mail.early), mail.counted, mail
+            self._early, self.refusals.counted, self._before = list(mail.early), mail.counted, mail
         self._ready = True
         held, self._held = self._held, []
         for handle in held:
@@ -106,7 +71,7 @@ class Inbox:
 
     def mail(self) -> Mail:
         """What the run that continues this one has to know."""
-        return Mail(ended=self._ended, revisions=self._revisions, early=tuple(self._early), counted=self._counted)
+        return Mail(ended=self._ended, revisions=self._revisions, early=tuple(self._early), counted=self.refusals.counted)
 
     def next_name(self, kind: GateKind) -> tuple[str, int]:
         """The id and the revision of the next gate of this kind."""
@@ -139,14 +104,14 @@ class Inbox:
         self._open.pop(state.view.gate, None)
         closed = f"gate {state.view.gate} is closed: {ended.verb}"
         for kept in state.kept:
-            self._record(kept.verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
+            self.refusals.record(kept.verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
         claim = state.claim
         nonce = state.counted.decision.nonce if state.counted is not None else None
         self._ended[state.view.gate] = Ended(verb=ended.verb, by=ended.by, subject=ended.subject, at=ended.at, nonce=nonce)
         if claim is not None and claim.outcome is None:
             # It came after the deadline, while the close was being recorded. Its sender must not wait for ever.
             claim.outcome = ended.model_copy(update={"won": False, "reason": closed})
-            self._record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
+            self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
 
     def waiting(self) -> tuple[GateView, ...]:
         """The gates that are open now."""
@@ -154,13 +119,11 @@ class Inbox:
 
     def refuse(self, name: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
         """Keep something that was sent and not taken."""
-        self._record(name, args, reason, via)
+        self.refusals.record(name, args, reason, via)
 
     def take_refusals(self) -> tuple[Refusal, ...]:
         """Refusals that have not been recorded yet, as many as one request holds; all of them when nothing comes after it."""
-        most = len(self.refusals) if self._over else REFUSALS_AT_ONCE
-        taken, self.refusals = tuple(self.refusals[:most]), self.refusals[most:]
-        return taken
+        return self.refusals.take(all_of_them=self._over)
 
     def end(self) -> None:
         """No gate opens any more: what was kept for one is refused, so that its sender, who was told it is kept, can see it."""
@@ -170,8 +133,7 @@ class Inbox:
             state.kept = []
         left, self._early = self._early, []
         for kept in left:
-            self._counted += 1
-            self._add_refusal(kept.verb, (kept.decision.model_dump(mode="json"),), NEVER_OPENED, kept.via)
+            self.refusals.record(kept.verb, (kept.decision.model_dump(mode="json"),), NEVER_OPENED, kept.via, always=True)
 
     # What people do
 
@@ -180,7 +142,7 @@ class Inbox:
             try:
                 self._take(verb, args, "signal")
             except Refused as error:
-                self._record(verb, args, str(error), "signal")
+                self.refusals.record(verb, args, str(error), "signal")
 
         return self._when_ready(handle)
 
@@ -190,7 +152,7 @@ class Inbox:
             try:
                 claim = self._take(verb, args, "update")
             except Refused as error:
-                self._record(verb, args, str(error), "update")
+                self.refusals.record(verb, args, str(error), "update")
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
             if claim is None:
                 return {"won": False, "kept": True, "reason": "the gate is not open yet; this is applied when it opens"}
@@ -213,14 +175,14 @@ class Inbox:
             try:
                 switch(*args)
             except Refused as error:
-                self._record(name, args, str(error), via)
+                self.refusals.record(name, args, str(error), via)
 
         async def on_update(*args: Any) -> str:
             await self._until_ready()
             try:
                 return switch(*args)
             except Refused as error:
-                self._record(name, args, str(error), via)
+                self.refusals.record(name, args, str(error), via)
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
 
         return self._when_ready(on_signal) if via == "signal" else on_update
@@ -242,13 +204,15 @@ class Inbox:
         if not self._ready:
             self._held.append(lambda: self._on_unknown_signal(name, args))
             return
-        self._record(name, (), f"there is no signal {name!r}; there are {', '.join(OFFERED)}, pause and resume", "signal")
+        self.refusals.record(
+            name, (), f"there is no signal {name!r}; there are {', '.join(OFFERED)}, pause and resume", "signal"
+        )
 
     async def _on_unknown_update(self, name: str, args: Sequence[RawValue]) -> None:
         del args  # Temporal insists on both parameters
         await self._until_ready()
         text = f"there is no update {name!r}; there are {', '.join(OFFERED)}, pause and resume"
-        self._record(name, (), text, "update")
+        self.refusals.record(name, (), text, "update")
         raise ApplicationError(text, type="Refused", non_retryable=True)
 
     def _take(self, verb: Verb, args: tuple[Any, ...], via: Via) -> Claim | None:
@@ -264,12 +228,7 @@ class Inbox:
         check_decision(state.view, verb, decision)
         if state.claim is not None:
             raise Refused(f"{state.claim.said.decision.by} was faster: {state.claim.said.verb} is being checked")
-        return self._claim(state, claimed)
-
-    def _claim(self, state: OpenGateState, said: Claimed) -> Claim:
-        state.claims += 1
-        state.claim = Claim(said.model_copy(update={"nth": state.claims}))
-        return state.claim
+        return state.taken_by(claimed)
 
     def _sent_before(self, verb: Verb, said: Decision) -> Claim | None:
         """The decision that closed a gate before this run began, sent once more: Temporal knows update ids of one run only."""
@@ -301,7 +260,7 @@ class Inbox:
         if verb == "reject" or (verb == "approve" and claimed.decision.subject is not None):
             if self._over:
                 raise Refused(NEVER_OPENED)
-            if any(_same(one, claimed) for one in self._before.early):
+            if any(same(one, claimed) for one in self._before.early):
                 return  # sent once more, after this run took over
             if len(self._early) >= EARLY_LIMIT:
                 raise Refused(f"gate {name} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
@@ -318,25 +277,6 @@ class Inbox:
             claimed = state.kept.pop(0)
             try:
                 check_decision(state.view, claimed.verb, claimed.decision)
-                self._claim(state, claimed)
+                state.taken_by(claimed)
             except Refused as error:
-                self._record(claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
-
-    def _record(self, verb: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
-        """Queue a refusal for the ledger. Refused by a handler and not by a validator: a validator leaves no trace."""
-        self._counted += 1
-        if self._counted <= REFUSALS_LIMIT:
-            self._add_refusal(verb, args, reason, via)
-
-    def _add_refusal(self, verb: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
-        verb, gate, by = verb[:100], text_of(args, "gate"), text_of(args, "by")
-        # The same after a reset, for messages that Temporal applies again in their order.
-        key = digest_of("refusal", workflow.info().first_execution_run_id, str(self._counted), verb, gate, by, reason)
-        refusal = Refusal(key=key, at=workflow.now(), verb=verb, gate=gate, by=by, reason=cut(reason, 1000), via=via)
-        self.refusals.append(refusal)
-
-
-def _same(one: Claimed, other: Claimed) -> bool:
-    """True for one decision that was sent twice: the nonce alone may be anybody's."""
-    key = one.decision.nonce, one.verb, one.decision.by
-    return one.decision.nonce is not None and key == (other.decision.nonce, other.verb, other.decision.by)
+                self.refusals.record(claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)

@@ -25,12 +25,12 @@ from search_attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, ST
 from workflows.kit.cancellation import not_cancelled, was_cancelled
 from workflows.kit.chain import Chain
 from workflows.kit.ends import Stopped
-from workflows.kit.inbox import REFUSALS_AT_ONCE
 from workflows.kit.ledger_outage import outlasting
 from workflows.kit.memory import name_of, returns
 from workflows.kit.options import LEDGER, LOCAL
 from workflows.kit.parking import Parking
 from workflows.kit.pause import Pause
+from workflows.kit.refusals import REFUSALS_AT_ONCE
 from workflows.kit.run import Run
 
 R = TypeVar("R")
