@@ -127,16 +127,28 @@ def get(connection: Connection, turn_id: str) -> Row[Any]:
     """The stored turn with this id. Raises `NotFound`."""
     row = find(connection, turn_id)
     if row is None:
-        raise NotFound(f"there is no turn {turn_id[:12]}… in the ledger; was it restored from an older backup?")
+        raise _gone(turn_id)
     return row
 
 
+def _gone(turn_id: str) -> NotFound:
+    return NotFound(f"there is no turn {turn_id[:12]}… in the ledger; was it restored from an older backup?")
+
+
 def chain(connection: Connection, head: str) -> list[Row[Any]]:
-    """The conversation that ends with `head`, oldest turn first; empty for an empty head."""
+    """The conversation that ends with `head`, oldest turn first; empty for an empty head.
+
+    Raises `NotFound` where a turn of it is not there: without it the rest would be another conversation, and a model asked
+    for what it has answered before.
+    """
     if not head:
         return []
     # One recursive statement: a conversation of a hundred turns is no hundred round trips.
-    return _CHAIN.all(connection, head=head)
+    found = _CHAIN.all(connection, head=head)
+    missing = found[0].parent if found else head
+    if missing:
+        raise _gone(missing)
+    return found
 
 
 def results(connection: Connection, turn_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:

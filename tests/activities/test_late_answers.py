@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from activities.turns import compaction, settlement
+from contracts.errors import NotFound
 from contracts.turns import Turn
 from ledger.money import spend
 from tests.activities.calling import Calling, calling
@@ -96,3 +97,12 @@ async def test_who_looks_for_the_answer_first_pays_twice(
     monkeypatch.setattr(spend, "lose_earlier", lambda *_: None)
     monkeypatch.setattr(spend, "reserve", late)
     assert await overlapped(postgres_url, tmp_path, monkeypatch) == (2, 2 * COST, True)
+
+
+async def test_a_conversation_whose_last_turn_is_gone_is_not_begun_anew(sqlite_url: str, tmp_path: Path) -> None:
+    """A turn goes on from one that the ledger has not: nobody is asked the first prompt again under another key."""
+    async with WireServer() as server, calling(sqlite_url, tmp_path, server) as made:
+        with pytest.raises(NotFound, match="there is no turn ffffffffffff… in the ledger"):
+            await made.call(made.request("trace-1", head="f" * 64))
+        assert (server.requests, made.turns) == ([], [])
+        assert {held for _, held in made.money.values()} <= {0}

@@ -41,6 +41,15 @@ def chain(ledger: Ledger, head: str) -> list[str]:
     return [row.id for row in ledger.read_now(turns.chain, head)]
 
 
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_a_conversation_with_a_turn_missing_is_no_conversation(ledger: Ledger, gone: int) -> None:
+    """The first, the middle or the last is not there, as in a ledger from an older backup: said, and never left out."""
+    made = conversation(3)
+    store(ledger, [one for number, one in enumerate(made) if number != gone])
+    with pytest.raises(NotFound, match=rf"there is no turn {made[gone].id[:12]}… in the ledger; was it restored"):
+        chain(ledger, made[-1].id)
+
+
 def test_a_turn_is_stored_once(ledger: Ledger) -> None:
     """The first answer under a key stands; a second attempt's answer is dropped and said to be."""
     first = turn(0)
@@ -108,12 +117,13 @@ def test_any_tree_of_branches_gives_the_way_from_its_root(ledger: Ledger, parent
         assert chain(ledger, way[-1]) == way
 
 
-def test_an_empty_or_unknown_head_has_no_conversation(ledger: Ledger) -> None:
-    """The start of a conversation is not an error; a single turn that is not there is."""
-    assert chain(ledger, "") == chain(ledger, "nothing") == []
+def test_an_empty_head_has_no_conversation(ledger: Ledger) -> None:
+    """The start of a conversation is not an error; a turn that is not there is, by itself and as the head of one."""
+    assert chain(ledger, "") == []
     assert ledger.read_now(turns.find, "nothing") is None
-    with pytest.raises(NotFound, match=r"no turn nothing….*backup"):
-        ledger.read_now(turns.get, "nothing")
+    for look in (turns.get, turns.chain):
+        with pytest.raises(NotFound, match=r"no turn nothing….*backup"):
+            ledger.read_now(look, "nothing")
 
 
 def test_a_tool_result_is_stored_once(ledger: Ledger) -> None:
