@@ -21,7 +21,7 @@ PROCESSES = 3
 
 
 def differences(connection: Connection) -> list[str]:
-    """What a migrated database has otherwise than `ledger/tables.py`, one line each."""
+    """What a migrated database has otherwise than `ledger/tables`, one line each."""
     options = {"compare_type": True, "compare_server_default": True}
     context = MigrationContext.configure(connection, opts=options)
     return [repr(one) for one in compare_metadata(context, metadata)]
@@ -56,9 +56,9 @@ def migrate(barrier: threading.Barrier, urls: list[str], files: Path) -> None:
 
 
 def test_migrated_database_has_exactly_the_tables_of_the_code(ledger: Ledger) -> None:
-    """A migrated database and `ledger/tables.py` agree in tables, columns, types, defaults, indexes and checks."""
+    """A migrated database and `ledger/tables` agree in tables, columns, types, defaults, indexes and checks."""
     differs = ledger.read_now(differences)
-    assert differs == [], "migrations and ledger/tables.py differ; write a migration:\n" + "\n".join(differs)
+    assert differs == [], "migrations and ledger/tables differ; write a migration:\n" + "\n".join(differs)
     assert ledger.read_now(checks) == _declared_checks()
 
 

@@ -1,0 +1,39 @@
+"""The ledger's tables. Money and token sums are 64-bit micro-dollars and counts; instants are UTC microseconds."""
+
+from ledger.tables.actions import action
+from ledger.tables.columns import metadata
+from ledger.tables.gates import decision, gate
+from ledger.tables.handoffs import artifact, edge, handoff, seen
+from ledger.tables.lines import feed, feed_head
+from ledger.tables.models import breaker, cached_reply, rate
+from ledger.tables.money import ceiling_change, reservation, scope, trip
+from ledger.tables.releases import agent_version, compatibility, worker
+from ledger.tables.runs import counter, run
+from ledger.tables.turns import tool_result, turn
+
+__all__ = [
+    "action",
+    "agent_version",
+    "artifact",
+    "breaker",
+    "cached_reply",
+    "ceiling_change",
+    "compatibility",
+    "counter",
+    "decision",
+    "edge",
+    "feed",
+    "feed_head",
+    "gate",
+    "handoff",
+    "metadata",
+    "rate",
+    "reservation",
+    "run",
+    "scope",
+    "seen",
+    "tool_result",
+    "trip",
+    "turn",
+    "worker",
+]

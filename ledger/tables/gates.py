@@ -1,0 +1,57 @@
+"""Gates, and what people decided there."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, text
+
+from ledger.tables.columns import metadata, number, words
+
+gate = Table(
+    "gate",
+    metadata,
+    words("trace", primary_key=True),
+    words("gate", primary_key=True),
+    words("kind"),
+    Column("revision", Integer, nullable=False),
+    words("path"),
+    words("workflow_id"),
+    words("project"),
+    words("subject"),
+    words("policy_digest"),
+    words("view"),
+    words("intents"),
+    words("state"),
+    words("run_ids", server_default="[]"),
+    number("opened_at"),
+    number("deadline"),
+    Column("closed_at", BigInteger),
+    Index("ix_gate_open", "deadline", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    words("id", primary_key=True),
+    words("trace"),
+    words("gate"),
+    words("verb"),
+    words("by"),
+    words("note"),
+    words("answers"),
+    words("subject"),
+    words("outcome"),
+    words("reason"),
+    words("via"),
+    words("channel"),
+    Column("authenticated", Boolean, nullable=False),
+    Column("nonce", Text),
+    number("at"),
+    Index("ix_decision_gate", "trace", "gate"),
+    Index(
+        "uq_decision_won",
+        "trace",
+        "gate",
+        unique=True,
+        sqlite_where=text("outcome = 'won'"),
+        postgresql_where=text("outcome = 'won'"),
+    ),
+    Index("uq_decision_nonce", "nonce", unique=True),
+)

@@ -1,0 +1,51 @@
+"""What steps made, and what it was made from."""
+
+from sqlalchemy import Boolean, Column, Index, LargeBinary, Table
+
+from ledger.tables.columns import metadata, number, words
+
+artifact = Table(
+    "artifact",
+    metadata,
+    words("sha256", primary_key=True),
+    number("size"),
+    words("media_type"),
+    Column("body", LargeBinary),
+    words("location"),
+    number("at"),
+)
+
+seen = Table(
+    "seen",
+    metadata,
+    words("trace", primary_key=True),
+    words("path", primary_key=True),
+    words("artifact", primary_key=True),
+    words("name", primary_key=True),
+    Column("untrusted", Boolean, nullable=False),
+    number("at"),
+)
+
+handoff = Table(
+    "handoff",
+    metadata,
+    words("id", primary_key=True),
+    words("trace"),
+    words("path"),
+    words("digest"),
+    words("contract"),
+    words("outcome"),
+    words("producer"),
+    words("body"),
+    number("at"),
+    Index("ix_handoff_trace_path", "trace", "path"),
+)
+
+edge = Table(
+    "edge",
+    metadata,
+    words("child", primary_key=True),
+    words("relation", primary_key=True),
+    words("parent", primary_key=True),
+    Index("ix_edge_parent", "parent"),
+)
