@@ -25,6 +25,15 @@ def fits(path: str, pattern: str) -> bool:
     return shape(_composed(pattern)).fullmatch(_composed(path)) is not None
 
 
+def at_any_depth(pattern: str) -> str:
+    """What tools and settings take a pattern for: one without a slash, such as `*.py`, names files at any depth.
+
+    In a plan it names those at the top: what may be written is named in full.
+    """
+    pattern = pattern.removeprefix("./")
+    return pattern if "/" in pattern else f"{CROSSING}/{pattern}"
+
+
 def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 

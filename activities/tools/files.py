@@ -12,7 +12,7 @@ from activities.tools.access import FILE_LIMIT, PATH_SHOWN, Tree, git_part, prob
 from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.search import SEARCH
 from contracts.base import Contract
-from contracts.globs import fits
+from contracts.globs import at_any_depth, fits
 from contracts.text import one_line, visible, weight
 
 TEXT_LIMIT = 30_000
@@ -127,7 +127,7 @@ def _entry(folder: int, name: str, prefix: str) -> FileEntry:
 
 def _beneath(tree: Tree, path: str, pattern: str, limit: int) -> tuple[list[FileEntry], int, str]:
     """The first files beneath the folder that fit, how many fit, and whether not all was looked at."""
-    listing, pattern = paths.walk(tree.root, path), _from_top(pattern)
+    listing, pattern = paths.walk(tree.root, path), at_any_depth(pattern)
     start = len(paths.validate(path)) + 1 if path else 0
     kinds: dict[str, Kind] = {"file": "file", "symlink": "link"}
     files = (one for one in listing.entries if one.kind != "directory" and not git_part(one.path) and tree.holds(one.path))
@@ -142,12 +142,6 @@ def _beneath(tree: Tree, path: str, pattern: str, limit: int) -> tuple[list[File
     ]
     looked = f"Only the first {len(listing.entries)} entries were looked at; name a folder in path."
     return entries, len(fitting), looked if listing.truncated else ""
-
-
-def _from_top(pattern: str) -> str:
-    """The pattern as a glob over whole paths: one without a slash names files at any depth, as the tool promises."""
-    pattern = pattern.removeprefix("./")
-    return pattern if "/" in pattern else f"**/{pattern}"
 
 
 def _bounded(entries: list[FileEntry]) -> tuple[FileEntry, ...]:

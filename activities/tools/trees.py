@@ -8,8 +8,8 @@ from activities.resources import NotDeclared
 from activities.tools.access import Tree
 from activities.tools.base import Need, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.files import TEXT_LIMIT, FileList, FileText, ListFiles, ReadFile, lines_of, listed
-from activities.tools.globs import fits
 from activities.tools.search import Search, SearchResult, found_in
+from contracts.globs import at_any_depth, fits
 from contracts.step_resources import Folder, Logs
 
 _WHICH_FOLDER = Field(default=None, description="name of the folder; null: the only one of this step")
@@ -66,7 +66,7 @@ def _logs(context: ToolContext, name: str | None) -> Tree:
         setting = context.declared().log_files(use)
     except NotDeclared as error:
         raise ToolProblem(str(error)) from None
-    return Tree(setting.path, "list_logs", lambda path: fits(path, setting.files))
+    return Tree(setting.path, "list_logs", lambda path: fits(path, at_any_depth(setting.files)))
 
 
 async def _list_folder(context: ToolContext, asked: ListFolder) -> ToolOutcome:
