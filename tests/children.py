@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -10,8 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 300.0
-"""Seconds after which a program that should end by itself fails its test: far beyond what a loaded machine needs."""
+PATIENCE = float(os.environ.get("TESTS_PATIENCE", "300"))
+"""Seconds after which a program that should end by itself fails its test: far beyond what a loaded machine needs.
+
+`python -m tests.mutants` sets less, for there a wait that comes to nothing is what is expected.
+"""
 
 USUALLY_IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 

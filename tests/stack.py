@@ -6,7 +6,7 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 import config
 import worker
@@ -70,14 +70,14 @@ class Stack:
     ledger: Ledger
     parts: worker.Parts
 
-    async def deliver(self, repository: Path | str, **more: Any) -> WorkflowHandle[Any, DeliveryReport]:
-        """Start a delivery as `temporal workflow start` would: by type name and plain JSON."""
+    async def deliver(self, repository: Path | str, queue: str = "", **more: Any) -> WorkflowHandle[Any, DeliveryReport]:
+        """Start a delivery as `temporal workflow start` would: by type name and plain JSON. `queue`: another worker's."""
         asked = {"repository": str(repository), "instruction": "Fix it", "owner": "olga"} | more
         return await self.client.start_workflow(
             "Delivery",
             asked,
             id=f"deliver-{secrets.token_hex(4)}",
-            task_queue=self.settings.task_queue,
+            task_queue=queue or self.settings.task_queue,
             result_type=DeliveryReport,
         )
 
@@ -92,6 +92,16 @@ class Stack:
             return None
 
         return await until(look, f"gate {name} of {run.id} opened", limit)
+
+    async def next_gate(self, run: WorkflowHandle[Any, Any]) -> GateView:
+        """The gate of a run or its children that is open, whichever it is; waits until one is. A wrong one is seen at once."""
+
+        async def look() -> GateView | None:
+            await self._fail_if_ended(run, "a gate")
+            views = await self.ledger.read(gates.open_gates)
+            return next((view for view in views if view.workflow_id.startswith(run.id)), None)
+
+        return await until(look, f"any gate of {run.id} opened")
 
     async def _fail_if_ended(self, run: WorkflowHandle[Any, Any], waited_for: str) -> None:
         status = (await run.describe()).status
@@ -210,7 +220,13 @@ async def stack(
 
 @contextlib.asynccontextmanager
 async def beside(
-    stack: Stack, name: str, *workflows: type, sandboxed: bool = True, runs_stay: bool = False, **options: Any
+    stack: Stack,
+    name: str,
+    *workflows: type,
+    sandboxed: bool = True,
+    runs_stay: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+    **options: Any,
 ) -> AsyncIterator[str]:
     """A second worker with the stack's activities and these workflows; the name of its task queue. `runs_stay` as there."""
     queue = f"{stack.settings.task_queue}-{name}"
@@ -219,7 +235,7 @@ async def beside(
         task_queue=queue,
         workflows=workflows,
         activities=stack.parts.activities,
-        interceptors=[Guard(), Tracing()],
+        interceptors=[Guard(), Tracing(), *interceptors],
         workflow_runner=worker.workflow_runner(sandboxed=sandboxed),
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
