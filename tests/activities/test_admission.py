@@ -27,13 +27,16 @@ CHEAP, GOOD = '{ model = "openai:cheap", quality = 1 }', '{ model = "openai:good
 ROUTES = f"[classes]\nworker = [{CHEAP}, {GOOD}]\nother = [{GOOD}]\n\n[minimum]\nworker = {{ high = 2 }}\n"
 
 
-def admission(ledger: Ledger, folder: Path, routes: str = ROUTES, **ceilings: Any) -> Admission:
-    """A worker that has these routes, with an agent and the one that stands in for it."""
+def admission(
+    ledger: Ledger, folder: Path, routes: str = ROUTES, default: str = "operator", **ceilings: Any
+) -> Admission:
+    """A worker that has these routes, with an agent and the one that stands in for it. `default` owns what nobody owns."""
     agentfiles.write(folder, tools=[], fallback="agent:spare")
     agentfiles.write(folder, name="spare", tools=[], **{"class": "other"})
     (folder / "routes.toml").write_text(routes)
     catalogue = load_catalogue(folder, TOOLS)
     policy = load_policy(Path("policy.toml"))
+    policy = policy.model_copy(update={"defaults": policy.defaults.model_copy(update={"owner": default})})
     return Admission(
         ledger, catalogue, policy, Ceilings(**ceilings), lambda agent: catalogue.routes.classes[agent.file.model_class]
     )
@@ -68,6 +71,29 @@ async def test_changed_routes_do_not_change_a_run(sqlite_url: str, tmp_path: Pat
     assert models(await later.of("trace-1")) == models(await later.pins(request)) == ["cheap", "good"]
     fresh = request.model_copy(update={"run": request.run.model_copy(update={"trace": "trace-2"})})
     assert models(await later.pins(fresh)) == ["new", "good"]
+    ledger.close()
+
+
+@pytest.mark.parametrize("owner", [None, ""])
+async def test_a_run_without_an_owner_is_not_let_in(sqlite_url: str, tmp_path: Path, owner: str | None) -> None:
+    """Nobody is named, and policy has nobody for that: the run is refused, with what to write where. Otherwise it is policy's."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    nobody = begin().model_copy(update={"owner": owner})
+    with pytest.raises(ApplicationError, match=r"no owner, no start: name the accountable person as `owner`") as refused:
+        await admission(ledger, tmp_path / "agents", default="").pins(nobody)
+    assert (refused.value.type, refused.value.non_retryable) == ("NoOwner", True)
+    assert (await admission(ledger, tmp_path / "agents", default="olga").pins(nobody)).owner == "olga"
+    ledger.close()
+
+
+async def test_an_action_that_policy_does_not_declare_is_not_let_in(sqlite_url: str, tmp_path: Path) -> None:
+    """A run that may propose it is refused before it begins; what policy declares is pinned with its tier."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    admitted = admission(ledger, tmp_path / "agents")
+    assert (await admitted.pins(begin().model_copy(update={"actions": ("note",)}))).actions == {"note": "auto"}
+    with pytest.raises(ApplicationError, match=r"policy.toml declares no action 'mail.send'") as refused:
+        await admitted.pins(begin().model_copy(update={"actions": ("note", "mail.send")}))
+    assert refused.value.non_retryable
     ledger.close()
 
 

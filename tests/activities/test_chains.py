@@ -22,6 +22,7 @@ from contracts.runs import RunRef
 from ledger import artifacts, feed, handoffs
 from ledger.db import Ledger
 from tests.activities import agentfiles
+from tests.ledger.test_handoffs import made, put
 
 AGENTS = Path("agents")
 
@@ -106,6 +107,22 @@ async def test_what_a_function_makes_is_kept_once_and_stamped(sqlite_url: str, t
     assert one.degraded == "checks_alone stands in for tester@v1: HTTP 500"
     assert "`pytest -q` runs as always" in one.body["summary"]
     assert [line.did for line in ledger.read_now(feed.after, 0)] == ["answered in place of tester@v1"]
+    ledger.close()
+
+
+async def test_what_a_function_makes_is_as_tainted_as_its_inputs(sqlite_url: str, tmp_path: Path) -> None:
+    """That no model took part makes nothing of it trusted."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    sources = {"a": ("tool:search",), "b": ("tool:read_file", "tool:search")}
+    given = [made(path).model_copy(update={"taint": taint}) for path, taint in sources.items()]
+    for one in given:
+        put(ledger, one)
+    task = RoutingTask(instruction="x", repository="r", base="b").stored().decode()
+    run = RunRef(trace="trace-1", workflow_id="w", path="size")
+    known: dict[str, Any] = {"agent": "router@v1", "function": "whole_pipeline", "why": "HTTP 500"}
+    request = FallBack(run=run, task=task, inputs=tuple(one.id for one in given), **known)
+    handoff = await ActivityEnvironment().run(Fallbacks(ledger).fall_back, request)
+    assert handoff.taint == ("tool:read_file", "tool:search")
     ledger.close()
 
 

@@ -1,0 +1,75 @@
+"""A gate whose decisions cannot be recorded: nobody who decided there is left waiting, and the run says why it ended."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.exceptions import ApplicationError
+
+from activities.gates import gates
+from ledger import runs
+from tests.scripts import answer, item, plan, says
+from tests.stack import PATIENCE, Stack, sample
+from tests.workflows.conftest import Start
+
+PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+BROKEN = ApplicationError("the record is broken", type="Broken", non_retryable=True)
+
+
+def _instead(monkeypatch: pytest.MonkeyPatch, name: str, do: Any) -> None:
+    """Another activity under the same name, in workers that are made from now on."""
+    do.__dict__.update(getattr(gates.Gates, name).__dict__)
+    monkeypatch.setattr(gates.Gates, name, do)
+
+
+async def _ended(stack: Stack, run: WorkflowHandle[Any, Any]) -> str:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await asyncio.wait_for(run.result(), PATIENCE)
+    assert (await stack.ledger.read(runs.find, run.id)).state == "failed"
+    return str(failed.value.cause)
+
+
+async def test_a_decision_that_cannot_be_recorded_is_told_so(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check of the decision fails for good: its sender is refused with the reason, and the run fails with it."""
+
+    async def failing(self: gates.Gates, request: Any) -> Any:
+        raise BROKEN
+
+    _instead(monkeypatch, "admit_decision", failing)
+    async with start(PLANNER) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        view = await stack.gate(run, "plan-1")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await stack.decide(view, "reject", note="no")
+        assert "the record is broken" in await _ended(stack, run)
+        refusals = await stack.said(run)
+    assert "gate plan-1 is closed: cancelled" in str(refused.value.cause)
+    assert "gate plan-1 is closed: cancelled" in refusals
+
+
+async def test_a_decision_at_a_gate_that_never_opened_is_told_so(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent while the gate is being recorded, which fails for good: it took the gate first, and is refused all the same."""
+    opening, claimed = asyncio.Event(), asyncio.Event()
+
+    async def failing(self: gates.Gates, request: Any) -> Any:
+        opening.set()
+        await asyncio.wait_for(claimed.wait(), PATIENCE)
+        raise BROKEN
+
+    _instead(monkeypatch, "open_gate", failing)
+    async with start(PLANNER) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        await asyncio.wait_for(opening.wait(), PATIENCE)
+        said = {"gate": "plan-1", "by": "maria", "note": "no"}
+        sent = await run.start_update("reject", said, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+        claimed.set()
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await sent.result()
+        assert "the record is broken" in await _ended(stack, run)
+    assert "gate plan-1 is closed: cancelled" in str(refused.value.cause)
