@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from contracts.gates import GateView
+from ledger import runs
 from ledger.money import ceilings
 from ledger.views.runs import money_of
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
-from tests.stack import Stack, until
+from tests.stack import Stack, held, until
 from tests.workflows.reviewing import HAPPY
 
 OLD = "    return int(cents * (100 - percent) / 100)\n"
@@ -109,6 +110,36 @@ async def _pause_and_be_refused(stack: Stack, run: Run) -> None:
     await run.execute_update("resume", {})
 
 
+async def _pause_while_planning(stack: Stack, run: Run) -> None:
+    """The planner's first call, which was sent with what the run's row should say, answers in the middle of a pause."""
+    planner = held(stack, "planner")
+    await planner.asked.wait()
+    await run.execute_update("pause", {})
+    await until(lambda: row_is(stack, run, "paused"), "the row says paused")
+    planner.go.set()
+    await until(lambda: took_the_answer(run), "the run has taken the planner's answer")
+    await run.execute_update("resume", {})
+    await stack.decide(await stack.gate(run, "plan"), "reject", note="not now")
+
+
+async def row_is(stack: Stack, run: Run, state: str) -> bool | None:
+    """True once the run's row says that."""
+    return True if (await stack.ledger.read(runs.find, run.id)).state == state else None
+
+
+async def took_the_answer(run: Run, of: str = "call_model") -> bool | None:
+    """True once a workflow has gone on, as far as it could, with what the first activity of this name gave it."""
+    sent: set[int] = set()
+    answered = False
+    for event in (await run.fetch_history()).events:
+        if event.activity_task_scheduled_event_attributes.activity_type.name == of:
+            sent.add(event.event_id)
+        if answered and event.HasField("workflow_task_completed_event_attributes"):
+            return True
+        answered = answered or event.activity_task_completed_event_attributes.scheduled_event_id in sent
+    return None
+
+
 async def _settle_conflicts(stack: Stack, run: Run) -> None:
     await stack.approve(run, "plan")
     for gate in ("conflict-1", "conflict-2", "change"):
@@ -191,6 +222,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cancelled": Scenario((PLANNER, _SLOW), _cancel_while_writing, ("write.1.fix",)),
     "clarified": Scenario((_ASKS, _WRITER_ASKS, a_tester()), _answer_questions, ("write.1.fix",)),
     "paused": Scenario((PLANNER, writer("fix", FIX), a_tester()), _pause_and_be_refused),
+    "paused-while-planning": Scenario((PLANNER,), _pause_while_planning),
     "conflict": Scenario((_TWO, _ON_TOP, writer("fix", FIX), _CLASH, a_tester()), _settle_conflicts, ("write.1.doc",)),
     "parked": Scenario(
         (_TWO, writer("fix", FIX), writer("doc", _SAY_IT), a_tester()),

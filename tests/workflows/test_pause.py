@@ -16,6 +16,7 @@ from temporalio.worker import (
 )
 
 from ledger import runs
+from tests.replay.scenarios import row_is, took_the_answer
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, writer
 from tests.stack import PATIENCE, Held, Stack, beside, held, sample, until
 from tests.workflows.conftest import Start
@@ -31,26 +32,15 @@ SCRIPT = (PLANNER, writer("fix", read("shop/pricing.py"), FIX), a_tester())
 async def _pause(stack: Stack, run: WorkflowHandle[Any, Any]) -> None:
     """Pause, and wait until the run has told everybody: only then its row says so."""
     await run.execute_update("pause", {})
-
-    async def told() -> bool | None:
-        return True if (await stack.ledger.read(runs.find, run.id)).state == "paused" else None
-
-    await until(told, "the row says paused")
+    await until(lambda: row_is(stack, run, "paused"), "the row says paused")
 
 
-async def _answered(child: WorkflowHandle[Any, Any], writers: Held) -> list[str]:
-    """Let the model answer a paused child; what that has begun to do once it has taken the answer."""
-    writers.go.set()
-
-    async def took() -> list[str] | None:
-        begun, answered, taken = [], False, False
-        for event in (await child.fetch_history()).events:
-            begun.append(event.activity_task_scheduled_event_attributes.activity_type.name)
-            taken = taken or (answered and event.HasField("workflow_task_completed_event_attributes"))
-            answered = answered or event.HasField("activity_task_completed_event_attributes")
-        return [name for name in begun if name] if taken else None
-
-    return await until(took, "the child has taken the model's answer")
+async def _answered(run: WorkflowHandle[Any, Any], model: Held) -> list[str]:
+    """Let the model answer a paused workflow; what that has begun to do by the time that it has taken the answer."""
+    model.go.set()
+    await until(lambda: took_the_answer(run), "the model's answer was taken")
+    sent = [event.activity_task_scheduled_event_attributes for event in (await run.fetch_history()).events]
+    return [one.activity_type.name for one in sent if one.activity_type.name]
 
 
 async def _resumed(stack: Stack, run: WorkflowHandle[Any, Any]) -> None:
@@ -70,6 +60,34 @@ async def test_a_pause_reaches_children_that_work(start: Start, tmp_path: Path) 
         child = stack.client.get_workflow_handle(f"{run.id}.write.1.fix")
         assert await _answered(child, writers) == ["call_model"]
         await _resumed(stack, run)
+
+
+async def test_a_model_that_answers_in_a_pause_does_not_end_it(start: Start, tmp_path: Path) -> None:
+    """The call was sent with what the row said before the pause. Whoever looks still sees a paused run, and nothing goes on."""
+    async with start(says("planner", read("README.md"), *PLANNER["turns"])) as stack:
+        planner = held(stack, "planner")
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await asyncio.wait_for(planner.asked.wait(), PATIENCE)
+        await _pause(stack, run)
+        assert (await _answered(run, planner))[-1] == "call_model"
+        row = await stack.ledger.read(runs.find, run.id)
+        assert (row.state, row.waiting_for) == ("paused", "resume")
+        assert await run.execute_update("resume", {}) == "resumed"
+        await stack.decide(await stack.gate(run, "plan"), "reject", note="seen enough")
+        await run.result()
+
+
+async def test_a_paused_agent_asks_no_model(start: Start, tmp_path: Path) -> None:
+    """A reply that has to be repaired comes in a pause: the model is asked for the repair when the run is resumed."""
+    async with start(says("planner", answer({"summary": "no items"}), *PLANNER["turns"])) as stack:
+        planner = held(stack, "planner")
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await asyncio.wait_for(planner.asked.wait(), PATIENCE)
+        await _pause(stack, run)
+        assert (await _answered(run, planner)).count("call_model") == 1
+        assert await run.execute_update("resume", {}) == "resumed"
+        await stack.decide(await stack.gate(run, "plan"), "reject", note="seen enough")
+        await run.result()
 
 
 class SlowStarts(Interceptor):

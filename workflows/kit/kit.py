@@ -170,6 +170,7 @@ class Kit(Run):
         try:
             with self.chain.under_way():
                 done: R = await outlasting(self, method, sent, summary, **options)
+                await self.keep_up(sent.change)
         except (Exception, asyncio.CancelledError) as error:
             self.take_back(sent, change)
             if not is_cancelled_exception(error) and was_cancelled():

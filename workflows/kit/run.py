@@ -63,6 +63,7 @@ class Run:
         self.children: dict[str, str] = {}
         self.lines = Lines()
         self.change: RunChange | None = None
+        self.newest: RunChange | None = None
         self.held = Held()
         self._behind: Carried | None = None
         workflow.set_query_handler("feed", self._feed)
@@ -117,7 +118,7 @@ class Run:
         carried, self._behind = self._behind, None
         if carried is None:
             return
-        self.next, self.change = carried.next, carried.change
+        self.next, self.change, self.newest = carried.next, carried.change, carried.change
         self.lines.caught_up(carried.waiting)
         if self.lines.last:
             last = self.lines.last[-1]
@@ -159,7 +160,14 @@ class Run:
             return
         self.state = state
         if not self.ref.path:
-            self.change = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
+            self.change = self.newest = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
+
+    async def keep_up(self, written: RunChange | None) -> None:
+        """An activity has written this change. Where the run has moved on meanwhile its row is told the newest again."""
+        # The newer one may have been written first: a pause, or a gate, that came while a long activity was under way.
+        while written is not None and written is not self.newest and self.change is None and self.knows("row-keeps-up"):
+            self.change = written = self.newest
+            await self.flush()
 
     async def flush(self) -> None:
         """Commit what waits. Only before a wait for a person, a long timer, and at the end: it costs an event."""

@@ -1,0 +1,13 @@
+"""All changes, by what they are about."""
+
+from tests.mutants import agents, borders, effects, gates, money, runs
+from tests.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    *money.MUTANTS,
+    *effects.MUTANTS,
+    *gates.MUTANTS,
+    *runs.MUTANTS,
+    *agents.MUTANTS,
+    *borders.MUTANTS,
+)
