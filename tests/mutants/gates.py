@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 POLICY, TIMES = "tests/activities/test_policy.py", "tests/workflows/test_gates.py"
-INPUT, MESSAGES = "tests/workflows/test_bad_input.py", "tests/workflows/test_bad_input_messages.py"
+INPUT, DECISIONS = "tests/workflows/test_bad_input.py", "tests/workflows/test_decisions.py"
 
 MUTANTS = (
     Mutant(
@@ -12,7 +12,7 @@ MUTANTS = (
         file="workflows/kit/messages.py",
         old="if said.subject is not None and said.subject != view.subject:",
         new="if False:",
-        tests=(MESSAGES,),
+        tests=(f"{DECISIONS}::test_a_decision_is_about_the_bytes_that_are_shown",),
     ),
     Mutant(
         name="old-revision-approved",
@@ -20,7 +20,7 @@ MUTANTS = (
         file="workflows/kit/messages.py",
         old="if view.revision > 1 and said.subject is None",
         new="if False",
-        tests=(MESSAGES,),
+        tests=(f"{DECISIONS}::test_a_later_revision_is_approved_only_with_its_digest",),
     ),
     Mutant(
         name="no-note-needed",
@@ -28,7 +28,7 @@ MUTANTS = (
         file="workflows/kit/messages.py",
         old="if verb in NEEDS_NOTE and not said.note.strip():",
         new="if False:",
-        tests=(MESSAGES,),
+        tests=(f"{DECISIONS}::test_who_says_no_says_why",),
     ),
     Mutant(
         name="questions-unanswered",
@@ -36,7 +36,7 @@ MUTANTS = (
         file="workflows/kit/messages.py",
         old='if verb in {"approve", "answer"} and missing:',
         new="if False:",
-        tests=(MESSAGES,),
+        tests=(f"{DECISIONS}::test_what_a_gate_asks_is_answered_before_it_is_approved",),
     ),
     Mutant(
         name="subject-not-carried-over",

@@ -43,7 +43,7 @@ MUTANTS = (
         file="activities/runs/journal.py",
         old="    spend.close_left_over(connection, request.run.trace)",
         new="    pass",
-        tests=("tests/workflows/test_control.py","tests/workflows/test_cancel.py","tests/ledger/test_runs.py"),
+        tests=("tests/activities/test_journal.py::test_a_run_that_has_ended_holds_no_money",),
     ),
     Mutant(
         name="siblings-starve",
@@ -59,7 +59,7 @@ MUTANTS = (
         file="activities/money/scopes.py",
         old="parts[0].kept_back if parts else 0)",
         new="0)",
-        tests=("tests/activities/test_headroom.py","tests/workflows/test_parking.py","tests/activities/test_settlement.py","tests/ledger/test_slices.py","tests/activities/test_admission.py", "tests/workflows/test_ask.py"),
+        tests=("tests/activities/test_scopes.py::test_children_leave_what_is_kept_back_at_each_level",),
     ),
     Mutant(
         name="month-without-ceiling",
@@ -67,7 +67,7 @@ MUTANTS = (
         file="activities/money/scopes.py",
         old="    scopes.append(_scope(month, ceilings.month_usd))",
         new="    pass",
-        tests=("tests/activities/test_headroom.py","tests/workflows/test_parking.py","tests/activities/test_settlement.py","tests/ledger/test_slices.py","tests/activities/test_admission.py", "tests/workflows/test_ask.py"),
+        tests=("tests/activities/test_scopes.py::test_every_call_counts_against_all_that_share_it",),
     ),
     Mutant(
         name="paid-without-ceilings",

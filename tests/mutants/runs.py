@@ -124,7 +124,7 @@ MUTANTS = (
         file="workflows/kit/step.py",
         old='if handoff.outcome == "done" and handoff.body is not None:',
         new="if handoff.body is not None:",
-        tests=("tests/workflows/test_exceptions.py","tests/workflows/test_ask.py","tests/workflows/test_review.py","tests/workflows/test_limits.py","tests/workflows/test_effort.py"),
+        tests=("tests/workflows/test_step.py",),
     ),
     Mutant(
         name="doubt-is-done",

@@ -1,0 +1,167 @@
+"""The list of changes that tests have to notice is up to date, and its runner tells what was noticed from what was not."""
+
+import ast
+import contextlib
+import io
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.__main__ import main
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.mutant import Mutant, Stale
+from tests.mutants.runner import ROOT, run
+
+each = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
+
+
+@each
+def test_a_change_applies_to_todays_code(mutant: Mutant) -> None:
+    """Its line is there exactly once, one line changes, and what comes out is Python: none of them is caught by a slip."""
+    before = (ROOT / mutant.file).read_text()
+    after = mutant.text(ROOT)
+    assert len(set(enumerate(after.splitlines())) - set(enumerate(before.splitlines()))) == 1
+    assert ast.dump(ast.parse(after)) != ast.dump(ast.parse(before))
+    assert not mutant.file.startswith("tests/")
+
+
+@each
+def test_the_tests_that_have_to_notice_are_there(mutant: Mutant) -> None:
+    """A test that was renamed or taken away notices nothing."""
+    assert mutant.tests
+    for test in mutant.tests:
+        file, _, name = test.partition("::")
+        tree = ast.parse((ROOT / file).read_text())
+        there = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        assert {one for one in there if one.startswith("test_")} if not name else name in there, test
+
+
+def test_each_change_has_a_name_and_a_promise_of_its_own() -> None:
+    """Changes are called by name; and two that break one promise at one place are one too many."""
+    assert len({one.name for one in MUTANTS}) == len({(one.file, one.old, one.new) for one in MUTANTS}) == len(MUTANTS)
+    assert [one.name for one in MUTANTS if not one.promise.endswith(".") or "\n" in one.old + one.new] == []
+
+
+CODE = "LIMIT = 6\n\n\ndef may(count: int) -> bool:\n    return count < LIMIT\n\n\ndef idle() -> int:\n    return 1\n"
+TESTS = """
+from pathlib import Path
+import subprocess, sys
+import product
+
+def test_limit():
+    assert not product.may(7)
+
+def test_a_child_sees_it():
+    asked = [sys.executable, "-c", "import product; print(product.LIMIT)"]
+    assert subprocess.run(asked, cwd="/", capture_output=True, text=True).stdout == "6\\n"
+
+def test_nothing():
+    assert product.__file__
+
+def test_stumbles():
+    {}[product.LIMIT == 6]
+"""
+
+
+def change(name: str, old: str, new: str, *tests: str) -> Mutant:
+    """A change of the small tree, and its tests."""
+    return Mutant(name, "It is so.", "product.py", old, new, tuple(f"tests/test_product.py::{test}" for test in tests))
+
+
+CAUGHT = change("caught", "LIMIT = 6", "LIMIT = 60", "test_limit")
+BY_A_CHILD = change("by-a-child", "LIMIT = 6", "LIMIT = 60", "test_nothing", "test_a_child_sees_it")
+SURVIVED = change("survived", "return 1", "return 2", "test_limit", "test_nothing")
+STALE = change("stale", "LIMIT = 7", "LIMIT = 70", "test_limit")
+TWICE = change("twice", "LIMIT", "LIMITS", "test_limit")
+NO_PYTHON = change("no-python", "LIMIT = 6", "LIMIT = ", "test_limit")
+FAILS_ANYWAY = change("fails-anyway", "LIMIT = 6", "LIMIT = 60", "test_stumbles")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """A small tree with a product and its tests, of which nothing is committed. It stays as it is, whatever is run."""
+    files = {"product.py": CODE, "tests/test_product.py": TESTS, ".gitignore": "left_out/\n", "left_out/x": ""}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    yield tmp_path
+    assert {name: (tmp_path / name).read_text() for name in files} == files
+
+
+def told(tree: Path, *mutants: Mutant, jobs: int = 1) -> tuple[int, str]:
+    """The exit code, and what was printed."""
+    said: list[str] = []
+    return run(mutants, said.append, jobs, tree), "\n".join(said)
+
+
+def test_what_is_noticed_is_caught_in_children_too(tree: Path) -> None:
+    """In this process and in one that a test starts elsewhere the changed copy is what Python imports."""
+    code, said = told(tree, CAUGHT, BY_A_CHILD, jobs=2)
+    assert code == 0, said
+    assert "tests/test_product.py::test_limit" in said
+    assert "tests/test_product.py::test_a_child_sees_it" in said
+    assert "2 of 2 caught" in said
+
+
+def test_what_nothing_notices_has_survived(tree: Path) -> None:
+    """Its tests pass: the exit code says so, and the promise and the tests are named."""
+    code, said = told(tree, CAUGHT, SURVIVED)
+    assert code == 1
+    assert "survived: survived: It is so.\n  product.py: return 2\n  2 tests pass" in said
+    assert "1 of 2 caught" in said
+
+
+@pytest.mark.parametrize(("mutant", "places"), [(STALE, 0), (TWICE, 2)], ids=["not there", "there twice"])
+def test_what_does_not_apply_is_stale(tree: Path, mutant: Mutant, places: int) -> None:
+    """The list is behind the code: the exit code says so, and what was looked for is named."""
+    code, said = told(tree, mutant)
+    assert code == 1
+    assert f"product.py has {places} places with {mutant.old!r}, and one is wanted" in said
+
+
+@pytest.mark.parametrize("mutant", [NO_PYTHON, FAILS_ANYWAY], ids=lambda one: one.name)
+def test_a_failure_that_no_assertion_names_catches_nothing(tree: Path, mutant: Mutant) -> None:
+    """A change that cannot be imported, or a test that stumbles, says nothing of the promise."""
+    code, said = told(tree, mutant)
+    assert code == 1
+    assert "no assertion names it" in said
+
+
+def test_a_test_that_fails_without_the_change_proves_nothing(tree: Path) -> None:
+    """What is broken already would catch everything."""
+    text = TESTS.replace("not product.may(7)", "product.may(70)")
+    (tree / "tests/test_product.py").write_text(text)
+    code, said = told(tree, CAUGHT)
+    (tree / "tests/test_product.py").write_text(TESTS)
+    assert code == 1
+    assert "its tests fail without the change, too" in said
+
+
+def test_what_does_not_end_catches_nothing(tree: Path) -> None:
+    """Tests that hang are ended, and the rest goes on."""
+    text = TESTS.replace("def test_nothing():", "def test_nothing():\n    while product.LIMIT != 6: pass")
+    (tree / "tests/test_product.py").write_text(text)
+    said: list[str] = []
+    hangs = change("hangs", "LIMIT = 6", "LIMIT = 60", "test_nothing")
+    code = run([hangs], said.append, root=tree, limit=5)
+    (tree / "tests/test_product.py").write_text(TESTS)
+    assert code == 1
+    assert "not over after 5 s" in "\n".join(said)
+
+
+def test_a_file_that_is_gone_is_named() -> None:
+    """As for a line."""
+    with pytest.raises(Stale, match=r"there is no gone.py; name the file"):
+        Mutant("gone", "It is so.", "gone.py", "a", "b", ()).text(ROOT)
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    """Nothing is run."""
+    with contextlib.redirect_stderr(said := io.StringIO()), pytest.raises(SystemExit) as ended:
+        main(["no-such-change"])
+    assert ended.value.code == 2
+    assert "no change is called no-such-change; there are" in said.getvalue()
+    assert MUTANTS[0].name in said.getvalue()
