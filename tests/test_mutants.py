@@ -3,12 +3,15 @@
 import ast
 import contextlib
 import io
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import children
 from tests.mutants.__main__ import main
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import Mutant, Stale
@@ -150,6 +153,29 @@ def test_what_does_not_end_catches_nothing(tree: Path) -> None:
     (tree / "tests/test_product.py").write_text(TESTS)
     assert code == 1
     assert "not over after 5 s" in "\n".join(said)
+
+
+def test_asked_to_stop_it_leaves_nothing(tree: Path) -> None:
+    """SIGTERM ends the tests that run as Ctrl-C would, with their fixtures, and the copies are gone."""
+    waits = "import pathlib, pytest, time\n@pytest.fixture\ndef thing():\n    yield\n    pathlib.Path({1!r}).touch()\n"
+    waits += "def test_waits(thing):\n    pathlib.Path({0!r}).touch()\n    time.sleep(1000)\n"
+    begun, cleaned = tree / "left_out/begun", tree / "left_out/cleaned"
+    (tree / "tests/test_product.py").write_text(waits.format(str(begun), str(cleaned)))
+    program = (
+        "import sys; from pathlib import Path; from tests.mutants.mutant import Mutant; from tests.mutants.runner import run;"
+        "one = Mutant('one', 'It is so.', 'product.py', 'LIMIT = 6', 'LIMIT = 60', ('tests/test_product.py::test_waits',));"
+        f"sys.exit(run([one], print, root=Path({str(tree)!r})))"
+    )
+    (tree / "copies").mkdir()
+    with children.started(
+        sys.executable, "-c", program, cwd=ROOT, env=os.environ | {"TMPDIR": str(tree / "copies")}
+    ) as process:
+        children.until(begun.exists, "the test waits")
+        process.terminate()
+        process.wait(children.PATIENCE)
+    assert cleaned.exists()
+    assert list((tree / "copies").glob("baton-mutants-*")) == []
+    (tree / "tests/test_product.py").write_text(TESTS)
 
 
 def test_a_file_that_is_gone_is_named() -> None:

@@ -27,9 +27,7 @@ CHEAP, GOOD = '{ model = "openai:cheap", quality = 1 }', '{ model = "openai:good
 ROUTES = f"[classes]\nworker = [{CHEAP}, {GOOD}]\nother = [{GOOD}]\n\n[minimum]\nworker = {{ high = 2 }}\n"
 
 
-def admission(
-    ledger: Ledger, folder: Path, routes: str = ROUTES, default: str = "operator", **ceilings: Any
-) -> Admission:
+def admission(ledger: Ledger, folder: Path, routes: str = ROUTES, default: str = "operator", **ceilings: Any) -> Admission:
     """A worker that has these routes, with an agent and the one that stands in for it. `default` owns what nobody owns."""
     agentfiles.write(folder, tools=[], fallback="agent:spare")
     agentfiles.write(folder, name="spare", tools=[], **{"class": "other"})
@@ -76,7 +74,7 @@ async def test_changed_routes_do_not_change_a_run(sqlite_url: str, tmp_path: Pat
 
 @pytest.mark.parametrize("owner", [None, ""])
 async def test_a_run_without_an_owner_is_not_let_in(sqlite_url: str, tmp_path: Path, owner: str | None) -> None:
-    """Nobody is named, and policy has nobody for that: the run is refused, with what to write where. Otherwise it is policy's."""
+    """Nobody is named, and policy has nobody for that: the run is refused, with what to write where. Else that one owns it."""
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     nobody = begin().model_copy(update={"owner": owner})
     with pytest.raises(ApplicationError, match=r"no owner, no start: name the accountable person as `owner`") as refused:

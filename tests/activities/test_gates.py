@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import IntegrityError
 from temporalio.testing import ActivityEnvironment
 
 from activities.gates.gates import Gates
 from activities.gates.policy import load_policy
 from contracts.actions import Receipt
-from contracts.gates import AdmitDecision, Claimed, Decided, GatePolicy, GateView, Intent, Verb
+from contracts.gates import VERBS, AdmitDecision, Claimed, Decided, GatePolicy, GateView, Intent, Verb
+from contracts.money import CeilingRefused
 from contracts.runs import FeedLine, RunChange
 from ledger import actions, artifacts, feed, gates, runs
 from ledger.db import Ledger
+from ledger.money import spend
+from ledger.money.spend import Scope
+from ledger.tables import scope as scope_table
 from tests.ledger.samples import POLICY, SUBJECT, admit, begin, claim, intent, note, opening, view
 
 GATE = view()
@@ -153,6 +158,34 @@ async def test_agents_and_requesters_do_not_approve(desk: Gates, ledger: Ledger)
     assert "asked for this run and may not approve it" in (await ask(desk, claim("olga"), policy=own)).reason
     assert states(ledger) == []
     assert (await ask(desk, claim("olga", "reject", note="no"), policy=own)).won
+
+
+def raising(to_usd: str) -> Claimed:
+    """Somebody wants a run to be given that much."""
+    said = claim("otto", "raise_ceiling", gate="ceiling-1")
+    return said.model_copy(update={"decision": said.decision.model_copy(update={"to_usd": Decimal(to_usd)})})
+
+
+async def test_nobody_raises_a_ceiling_beyond_what_policy_allows(ledger: Ledger) -> None:
+    """More is refused, recorded, and leaves gate and ceiling as they are; as much as policy says is given."""
+    desk, scope = Gates(ledger, SHIPPED), Scope("run:trace-1", 1_000_000)
+    ledger.tx_now(spend.begin, scope)
+    ceiling = CeilingRefused(scope=scope.id, ceiling=scope.ceiling, wanted=1)
+    gate = view("ceiling-1", kind="ceiling", verbs=VERBS["ceiling"], ceiling=ceiling)
+    await ENVIRONMENT.run(desk.open_gate, opening(gate))
+    rule = POLICY.model_copy(update={"most_usd": Decimal(5)})
+    refused = await ask(desk, raising("5.01"), gate, policy=rule)
+    assert (refused.won, refused.reason) == (False, "policy lets a run be given $5 at most, not $5.01")
+    assert refusals(ledger) == [("otto", refused.reason)]
+    assert [one.gate for one in ledger.read_now(gates.open_gates)] == ["ceiling-1"]
+    assert ledger.read_now(given, scope.id) == 1_000_000
+    assert (await ask(desk, raising("5"), gate, policy=rule)).won
+    assert ledger.read_now(given, scope.id) == 5_000_000
+
+
+def given(connection: Connection, scope_id: str) -> int:
+    """How high a ceiling is."""
+    return int(connection.execute(select(scope_table.c.ceiling).where(scope_table.c.id == scope_id)).scalar_one())
 
 
 async def test_an_action_that_another_run_means_otherwise_is_not_approved(desk: Gates, ledger: Ledger) -> None:

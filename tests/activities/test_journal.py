@@ -7,8 +7,8 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.runs.journal import Journal
-from contracts.journal import Finish, Totals
 from contracts.gates import Intent
+from contracts.journal import Finish, Totals
 from contracts.runs import RunChange, RunState
 from ledger import actions, gates, runs
 from ledger.db import Ledger

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from tests import children
-from tests.mutants.runner import run
 from tests.mutants.catalogue import MUTANTS
+from tests.mutants.runner import run
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -57,8 +57,8 @@ MUTANTS = (
         name="quote-unchecked",
         promise="A claim whose quote is not in what was read is marked as unsupported.",
         file="activities/turns/replies.py",
-        old="in texts.get(one.artifact, b\"\") for one in claim.evidence)",
-        new="in b\"\".join(texts.values()) for one in claim.evidence)",
+        old='in texts.get(one.artifact, b"") for one in claim.evidence)',
+        new='in b"".join(texts.values()) for one in claim.evidence)',
         tests=("tests/activities/test_replies.py::test_a_claim_needs_a_verbatim_quote_from_what_was_read",),
     ),
     Mutant(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as xml
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ ASSERTED = ("assert ", "AssertionError", "Failed: DID NOT RAISE")
 """How pytest's report of a failure begins where a test has said what is wrong, and did not stumble."""
 
 Say = Callable[[str], None]
+
+_RUNNING: "set[subprocess.Popen[str]]" = set()
 
 
 class NotHere(Exception):
@@ -63,8 +66,8 @@ class Result:
 
 def run(mutants: Sequence[Mutant], say: Say, jobs: int = 1, root: Path = ROOT, limit: float = LIMIT) -> int:
     """Try each change and print what became of it. 0 where all were caught; the tree at `root` stays as it is."""
-    with _copies(root, jobs) as copies, ThreadPoolExecutor(jobs) as pool:
-        begun = time.monotonic()
+    begun = time.monotonic()
+    with _copies(root, jobs) as copies, _pool(jobs) as pool:
         broken = _broken([one for one in mutants if not _stale(one, root)], copies, pool, limit)
         results = []
         for result in pool.map(lambda one: _tried(one, copies, broken, limit), mutants):
@@ -75,6 +78,29 @@ def run(mutants: Sequence[Mutant], say: Say, jobs: int = 1, root: Path = ROOT, l
         say(f"\n{one.how}: {one.mutant.name}: {one.mutant.promise}\n  {one.mutant.file}: {one.mutant.new.strip()}\n  {one.by}")
     say(f"\n{len(results) - len(wrong)} of {len(results)} caught in {time.monotonic() - begun:.0f} s")
     return 1 if wrong else 0
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads. Asked to stop, nothing more is begun, and what runs ends as after Ctrl-C: with what its tests have started."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    pool, before = ThreadPoolExecutor(jobs), None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(_RUNNING):
+            process.send_signal(signal.SIGINT)
+        raise
+    finally:
+        pool.shutdown()
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -163,6 +189,7 @@ def _pytest(copy: Path, tests: Sequence[str], limit: float, *more: str) -> Ran:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *more, *tests]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with children.started(*command, cwd=copy, env=_environment(copy), text=True, **streams) as process:
+        _RUNNING.add(process)
         try:
             said, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
@@ -170,6 +197,8 @@ def _pytest(copy: Path, tests: Sequence[str], limit: float, *more: str) -> Ran:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=children.PATIENCE)
             return Ran(stumbled=(f"{', '.join(tests)}: not over after {limit:.0f} s",))
+        finally:
+            _RUNNING.discard(process)
     if not report.is_file():
         return Ran(stumbled=(f"{', '.join(tests)}: no report; {said.strip()[-500:]}",))
     return _read(report)

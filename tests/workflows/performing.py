@@ -68,9 +68,9 @@ def policy(folder: Path, **changes: str) -> Path:
     if "without" in changes:
         head, _, rest = text.partition(changes["without"] + "\n")
         text = head + rest.partition("\n\n")[2]
-    if "draft" in changes:
-        head, _, rest = text.partition("[gates.draft]\n")
-        text = f"{head}[gates.draft]\n{changes['draft']}\n\n{rest.partition(chr(10) * 2)[2]}"
+    for kind in changes.keys() & {"draft", "unknown"}:
+        head, _, rest = text.partition(f"[gates.{kind}]\n")
+        text = f"{head}[gates.{kind}]\n{changes[kind]}\n\n{rest.partition(chr(10) * 2)[2]}"
     path = folder / f"policy-{secrets.token_hex(4)}.toml"
     path.write_text(text)
     return path

@@ -30,7 +30,8 @@ async def _told(sent: Awaitable[Any]) -> str:
     sending = asyncio.ensure_future(sent)
     done, _ = await asyncio.wait({sending}, timeout=PATIENCE)
     assert done, "nobody tells the sender what became of the decision"
-    assert isinstance(error := sending.exception(), WorkflowUpdateFailedError), error
+    error = sending.exception()
+    assert isinstance(error, WorkflowUpdateFailedError), error
     return str(error.cause)
 
 

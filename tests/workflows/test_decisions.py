@@ -1,4 +1,4 @@
-"""What a gate itself can tell of a decision: about which bytes it is, why, with which answers. Each is refused with the way out."""
+"""What a gate itself can tell of a decision: about which bytes it is, why, with which answers. A refusal says the way out."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -56,7 +56,11 @@ def test_a_later_revision_is_approved_only_with_its_digest() -> None:
     again = view(gate="plan-2", revision=2)
     assert f"at revision 2: send the subject you looked at ({SHOWN})" in says(again)
     assert "at revision 2" in says(again, "reject", gate="plan", note="no")
-    assert says(again, subject=SHOWN) == says(again, "reject", note="no") == says(again, "reject", gate="plan", subject=SHOWN, note="no")
+    assert (
+        says(again, subject=SHOWN)
+        == says(again, "reject", note="no")
+        == says(again, "reject", gate="plan", subject=SHOWN, note="no")
+    )
     assert says(again, subject=SHOWN) == ""
 
 

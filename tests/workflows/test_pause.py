@@ -136,7 +136,10 @@ async def _said_all(run: WorkflowHandle[Any, Any]) -> bool | None:
 async def test_a_pause_reaches_a_child_that_is_just_starting(start: Start, tmp_path: Path) -> None:
     """It was not there yet when the run told its children; it is told as soon as it is."""
     slow = SlowStarts()
-    async with start(*SCRIPT) as stack, beside(stack, "slow", Delivery, WriteItem, sandboxed=False, interceptors=[slow]) as queue:
+    async with (
+        start(*SCRIPT) as stack,
+        beside(stack, "slow", Delivery, WriteItem, sandboxed=False, interceptors=[slow]) as queue,
+    ):
         writers = held(stack, "writer")
         run = await stack.deliver(sample(tmp_path / "sample"), queue, check="true")
         await stack.approve(run, "plan")
