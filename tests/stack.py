@@ -61,6 +61,14 @@ async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: 
     return value
 
 
+async def result_of(run: WorkflowHandle[Any, T]) -> T:
+    """What a run ends with, or an error that says that it does not end."""
+    try:
+        return await asyncio.wait_for(run.result(), PATIENCE)
+    except TimeoutError:
+        raise AssertionError(f"{run.id} has not ended within {PATIENCE} s") from None
+
+
 @dataclass
 class Stack:
     """One test's own worker, ledger, task queue and state folder on the shared server."""

@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 POLICY, TIMES = "tests/activities/test_policy.py", "tests/workflows/test_gates.py"
 INPUT, DECISIONS = "tests/workflows/test_bad_input.py", "tests/workflows/test_decisions.py"
+TOLD = "tests/workflows/test_told.py"
 
 MUTANTS = (
     Mutant(
@@ -116,7 +117,7 @@ MUTANTS = (
         file="workflows/kit/inbox.py",
         old='(verb == "approve" and claimed.decision.subject is not None)',
         new='verb == "approve"',
-        tests=(INPUT,),
+        tests=(f"{INPUT}::test_an_early_reject_is_kept_and_applied_when_the_gate_opens",),
     ),
     Mutant(
         name="two-winners",
@@ -124,7 +125,7 @@ MUTANTS = (
         file="workflows/kit/inbox.py",
         old="        if state.claim is not None:",
         new="        if False:",
-        tests=(f"{INPUT}::test_two_people_at_once_have_one_winner",),
+        tests=(f"{TOLD}::test_who_comes_while_a_decision_is_checked_is_told_at_once",),
     ),
     Mutant(
         name="abandoned-without-a-word",
@@ -132,7 +133,7 @@ MUTANTS = (
         file="workflows/kit/gate.py",
         old="            _abandoned(kit, state, str(error))",
         new="            pass",
-        tests=("tests/workflows/test_abandoned.py",),
+        tests=(f"{TOLD}::test_a_decision_that_cannot_be_recorded_is_told_so",),
     ),
     Mutant(
         name="any-nonce-is-mine",

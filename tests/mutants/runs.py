@@ -28,7 +28,7 @@ MUTANTS = (
         file="workflows/guard.py",
         old="if info.workflow_type in PARTS and info.parent is None:",
         new="if False:",
-        tests=("tests/workflows/test_bad_input_starts.py::test_a_bad_start_fails_with_a_reason",),
+        tests=("tests/workflows/test_bad_input_starts.py::test_a_part_of_a_run_is_not_started_by_itself",),
     ),
     Mutant(
         name="carried-by-strangers",

@@ -119,6 +119,8 @@ async def refusal(client: Client, workflow: str) -> str:
         ended: Any = await asyncio.wait_for(client.get_workflow_handle(workflow).result(), children.PATIENCE)
     except WorkflowFailureError as error:
         ended = error.cause
+    except TimeoutError:
+        ended = f"{workflow} does not end by itself"
     assert isinstance(ended, ApplicationError), ended
     assert ended.type == "InputRefused", ended
     return ended.message

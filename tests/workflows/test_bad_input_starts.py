@@ -56,7 +56,6 @@ STARTS: list[tuple[str, list[Any], str]] = [
     ("WriteItem", ["text"], "(whole): Input should be"),
     ("WriteItem", [None], "object"),
     ("WriteItem", [OK], "context: Field required; task: Field required; start: Field required"),
-    ("WriteItem", [PART.model_dump(mode="json")], "WriteItem is a part of a run and is not started by itself; start Delivery"),
     ("Delivry", [OK], "there is no workflow type 'Delivry'; there are Delivery"),
     ("Delivry", [], "there is no workflow type 'Delivry'; there are Delivery"),
 ]
@@ -99,6 +98,15 @@ async def test_a_bad_start_fails_with_a_reason(
     assert told.taken, told.text
     assert said in await refusal(running.client, workflow)
     assert await failed_tasks(running.client.get_workflow_handle(workflow)) == []
+
+
+@pytest.mark.parametrize("channel", [Sdk, Cli])
+async def test_a_part_of_a_run_is_not_started_by_itself(running: Stack, channel: type[Sdk | Cli]) -> None:
+    """Its pins, limits and policy would be whatever the sender says: it is refused, with what to start instead."""
+    asked = [PART.model_dump(mode="json")]
+    workflow, _ = await channel(running.client).start("WriteItem", asked, running.settings.task_queue)
+    said = await refusal(running.client, workflow)
+    assert said == "WriteItem is a part of a run and is not started by itself; start Delivery"
 
 
 @pytest.mark.parametrize("kind", ["Delivery", "WriteItem", "Delivry"])

@@ -14,7 +14,7 @@ from converter import DATA_CONVERTER
 from search_attributes import SEARCH_ATTRIBUTES
 from tests import scripts
 from tests.scripts import answer, item, plan, says
-from tests.stack import Stack, sample, stack
+from tests.stack import Stack, result_of, sample, stack
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 POLICY = Path("policy.toml").read_text()
@@ -58,7 +58,7 @@ async def test_silence_rejects_at_the_deadline(environment: WorkflowEnvironment,
         await environment.fast_forward(run, timedelta(hours=5))
         assert "reminded of plan-1" in await running.said(run)
         await environment.fast_forward(run, timedelta(hours=4))
-        report = await run.result()
+        report = await result_of(run)
         story = await running.said(run)
     assert (view.deadline - view.opened_at, report.state) == (timedelta(hours=8), "could_not")
     assert report.reason == "the plan was not approved: plan-1 expired"
@@ -76,7 +76,7 @@ async def test_silence_escalates_before_it_rejects(environment: WorkflowEnvironm
         await environment.fast_forward(run, timedelta(hours=9))
         with environment.with_time_skipping_disabled():
             await running.decide(view, "reject", by="olga", note="no")
-        report = await run.result()
+        report = await result_of(run)
         story = await running.said(run)
     assert "'olga' may not decide here; policy allows maria" in str(refused.value.__cause__)
     assert "escalated plan-1 to olga" in story
@@ -92,6 +92,6 @@ async def test_a_decision_before_the_deadline_counts(environment: WorkflowEnviro
         await environment.fast_forward(run, timedelta(hours=7, minutes=59))
         with environment.with_time_skipping_disabled():
             answered = await running.decide(view, "reject", note="in time")
-        report = await run.result()
+        report = await result_of(run)
     assert (answered["won"], answered["by"]) == (True, "maria")
     assert report.reason == "the plan was rejected by maria: in time"

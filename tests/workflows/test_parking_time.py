@@ -5,9 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.runs import admission
@@ -20,7 +18,7 @@ from tests.children import PATIENCE
 from tests.dates import fifth, on_the_fifth
 from tests.paid import copied
 from tests.scripts import answer, item, plan, says, summary, unsure, writer
-from tests.stack import Stack, sample, stack, until
+from tests.stack import Stack, result_of, sample, stack
 from tests.wire.server import WireServer
 from tests.workflows.test_gates import PLANNER, environment
 
@@ -48,8 +46,7 @@ async def test_silence_stops_a_parked_run(environment: WorkflowEnvironment, tmp_
         await environment.fast_forward(run, timedelta(hours=30))
         assert "reminded of ceiling-1" in await running.said(run)
         await environment.fast_forward(run, timedelta(hours=50))
-        await until(lambda: _has_ended(run), "the run stopped")
-        report = await run.result()
+        report = await result_of(run)
         asked = [
             event for event in (await run.fetch_history()).events if event.HasField("activity_task_scheduled_event_attributes")
         ]
@@ -59,10 +56,6 @@ async def test_silence_stops_a_parked_run(environment: WorkflowEnvironment, tmp_
     assert report.reason.startswith("stopped: nobody decided at ceiling-1 before the deadline; month:")
     # After 1, 2, 4, 8, 16 and 32 minutes, then every hour.
     assert 75 <= len(calls) <= 80
-
-
-async def _has_ended(run: WorkflowHandle[Any, Any]) -> bool | None:
-    return True if (await run.describe()).close_time is not None else None
 
 
 async def test_a_raise_that_nobody_told_of_is_found(environment: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A gate whose decisions cannot be recorded: nobody who decided there is left waiting, and the run says why it ended."""
+"""Whoever decides is told what became of it: while another decision is checked, and where nothing can be recorded at all."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -40,6 +40,29 @@ async def _ended(stack: Stack, run: WorkflowHandle[Any, Any]) -> str:
         await asyncio.wait_for(run.result(), PATIENCE)
     assert (await stack.ledger.read(runs.find, run.id)).state == "failed"
     return str(failed.value.cause)
+
+
+async def test_who_comes_while_a_decision_is_checked_is_told_at_once(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one holds the gate from the moment that it arrived; the second is told who that is, and changes nothing."""
+    checking, go, check = asyncio.Event(), asyncio.Event(), gates.Gates.admit_decision
+
+    async def slowly(self: gates.Gates, request: Any) -> Any:
+        checking.set()
+        await asyncio.wait_for(go.wait(), PATIENCE)
+        return await check(self, request)
+
+    _instead(monkeypatch, "admit_decision", slowly)
+    async with start(PLANNER) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        view = await stack.gate(run, "plan-1")
+        first = asyncio.create_task(stack.decide(view, "reject", by="maria", note="no"))
+        await asyncio.wait_for(checking.wait(), PATIENCE)
+        assert "maria was faster: reject is being checked" in await _told(stack.decide(view, "reject", by="bob", note="not"))
+        go.set()
+        assert (await first)["by"] == "maria"
+        assert (await run.result()).reason == "the plan was rejected by maria: no"
 
 
 async def test_a_decision_that_cannot_be_recorded_is_told_so(
