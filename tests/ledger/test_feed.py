@@ -216,6 +216,15 @@ def test_a_removed_line_breaks_the_chain(ledger: Ledger) -> None:
     assert ledger.read_now(broken) == [3, -1]
 
 
+def test_a_removed_line_that_is_bridged_over_breaks_the_chain(ledger: Ledger) -> None:
+    """Whoever points the next line at the one before has to make that line's own hash anew, and so all that follow."""
+    write(ledger, "a", "b", "c")
+    first = select(table.c.hash).where(table.c.seq == 1).scalar_subquery()
+    ledger.tx_now(lambda connection: connection.execute(update(table).where(table.c.seq == 3).values(previous_hash=first)))
+    ledger.tx_now(lambda connection: connection.execute(text("DELETE FROM feed WHERE seq = 2")))
+    assert ledger.read_now(broken) == [3]
+
+
 def test_lines_that_swapped_places_break_the_chain(ledger: Ledger) -> None:
     """The order is a part of what is chained."""
     write(ledger, "a", "b", "c")

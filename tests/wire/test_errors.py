@@ -298,6 +298,21 @@ def test_any_error_reply_becomes_a_provider_error(status: int, headers: dict[str
     assert error.retry_after is None or timedelta(0) <= error.retry_after <= timedelta(hours=1)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no access for gateway/Token+1 here", "no access for [key] here"),
+        ("Incorrect API key provided: sk-proj-abc123def456. See the docs", "Incorrect API key provided: [key] See the docs"),
+        ("pk-****…1234 is revoked", "[key] is revoked"),
+        ("'Authorization: bearer eyJhbGciOi.x.y' was refused", "'Authorization: [key] was refused"),
+    ],
+    ids=["ours, of any form", "another one", "shown in part", "a bearer's"],
+)
+def test_a_key_in_what_a_provider_said_is_taken_out(text: str, shown: str) -> None:
+    """Our own key whatever it looks like, and whatever looks like a key, whosever it is."""
+    assert said(text, "gateway/Token+1") == shown
+
+
 @given(st.text(), st.text())
 def test_what_a_provider_said_is_one_safe_line(before: str, after: str) -> None:
     """No key and no control character reaches an error text, and it stays short."""

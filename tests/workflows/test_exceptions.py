@@ -108,7 +108,8 @@ async def test_writes_outside_the_plan_go_to_a_person(start: Start, tmp_path: Pa
     async with start(PLANNER, conversation) as stack:
         run = await stack.deliver(origin)
         await stack.approve(run, "plan")
-        view = await stack.gate(run, "conflict")
+        view = await stack.next_gate(run)
+        assert (view.kind, view.title) == ("conflict", "files outside the plan were changed")
         await stack.decide(view, "reject", note="nobody asked for extra.py")
         report = await run.result()
     assert view.facts[0] == "fix: shop/extra.py"
@@ -202,12 +203,13 @@ async def test_a_lying_tester_does_not_decide(start: Start, tmp_path: Path) -> N
 
 
 async def test_the_testers_own_tests_count_and_its_other_writes_do_not(start: Start, tmp_path: Path) -> None:
-    """Tests that the tester adds are in the change; another file that it writes is left out and named."""
+    """Tests that the tester adds are in the change; others are left out and named, also in a hidden folder called tests."""
     origin = sample(tmp_path / "sample")
     tests = a_tester(
         calls(
             call("write_file", path="tests/test_new.py", content="def test_new():\n    assert True is not False\n"),
             call("write_file", path="shop/backdoor.py", content="x = 1\n"),
+            call("write_file", path=".github/tests/run.yml", content="on: push\n"),
         )
     )
     async with start(PLANNER, writer("fix", FIX), tests) as stack:
@@ -215,7 +217,7 @@ async def test_the_testers_own_tests_count_and_its_other_writes_do_not(start: St
         await stack.approve(run, "plan")
         view = await stack.approve(run, "change")
         report = await run.result()
-    assert "left out, because the tester may only write tests: shop/backdoor.py" in view.facts
+    assert "left out, because the tester may only write tests: .github/tests/run.yml, shop/backdoor.py" in view.facts
     assert report.tests.tests_added == ("tests/test_new.py",)
     assert git(origin, "ls-tree", "-r", "--name-only", "b").split() == [
         "README.md",

@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from commands import server
 from contracts.gates import GateView
 from converter import DATA_CONVERTER
+from ledger import gates
 from search_attributes import SEARCH_ATTRIBUTES
 from tests import scripts
 from tests.scripts import answer, item, plan, says
@@ -75,6 +76,7 @@ async def test_silence_escalates_before_it_rejects(environment: WorkflowEnvironm
             await running.decide(view, "reject", by="olga", note="no")
         await environment.fast_forward(run, timedelta(hours=9))
         with environment.with_time_skipping_disabled():
+            assert [one.gate for one in await running.ledger.read(gates.open_gates)] == ["plan-1"]
             await running.decide(view, "reject", by="olga", note="no")
         report = await result_of(run)
         story = await running.said(run)
