@@ -70,14 +70,6 @@ MUTANTS = (
         tests=("tests/workflows/test_ask.py::test_a_wrong_reply_is_repaired",),
     ),
     Mutant(
-        name="one-failure-is-none",
-        promise="A failure that says enough opens a breaker at once.",
-        file="ledger/breakers.py",
-        old="least = 0 if failure.at_once else thresholds.failures",
-        new="least = thresholds.failures",
-        tests=(f"{BREAKERS}::test_one_failure_can_be_enough",),
-    ),
-    Mutant(
         name="probed-too-early",
         promise="An open breaker is tried only after its time.",
         file="ledger/breakers.py",
@@ -86,27 +78,11 @@ MUTANTS = (
         tests=(f"{BREAKERS}::test_one_probe_and_its_success_closes",),
     ),
     Mutant(
-        name="failures-never-forgotten",
-        promise="A success forgets the failures before it.",
-        file="ledger/breakers.py",
-        old="_CLOSE = _close(or_(_FAILING, _MINE))",
-        new="_CLOSE = _close(_MINE)",
-        tests=(f"{BREAKERS}::test_a_success_between_forgets_what_failed",),
-    ),
-    Mutant(
         name="fallback-unstamped",
         promise="What a fallback made is stamped as degraded, in the report, too.",
         file="workflows/kit/model_outage.py",
         old="        kit.degraded[handoff.path] = handoff.degraded",
         new="        pass",
         tests=("tests/outage/test_delivery.py",),
-    ),
-    Mutant(
-        name="looks-in-any-order",
-        promise="Calls of one turn run in their order when one of them changes something.",
-        file="workflows/kit/ask.py",
-        old='any(effects.get(call.name) != "none" for call in turn.calls)',
-        new="False",
-        tests=("tests/workflows/test_ask.py::test_calls_of_one_turn_run_in_order_when_one_changes_something",),
     ),
 )

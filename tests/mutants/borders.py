@@ -22,14 +22,6 @@ MUTANTS = (
         tests=("tests/contracts/test_delivery.py::test_two_items_that_may_run_at_once_share_nothing",),
     ),
     Mutant(
-        name="case-tells-files-apart",
-        promise="Upper and lower case do not tell two files apart.",
-        file="contracts/resources.py",
-        old="first, second = _folded(one.name), _folded(other.name)",
-        new="first, second = one.name, other.name",
-        tests=("tests/contracts/test_resources.py::test_what_steps_side_by_side_would_both_touch",),
-    ),
-    Mutant(
         name="gits-own-folder",
         promise="No step writes into git's own folder.",
         file="contracts/resources.py",

@@ -46,14 +46,6 @@ MUTANTS = (
         tests=("tests/activities/test_journal.py::test_a_run_that_has_ended_holds_no_money",),
     ),
     Mutant(
-        name="siblings-starve",
-        promise="A child leaves to siblings that have not begun what is theirs.",
-        file="ledger/money/slices.py",
-        old="return Share(free - part * to_come,",
-        new="return Share(free,",
-        tests=("tests/ledger/test_slices.py::test_a_child_cannot_starve_its_siblings",),
-    ),
-    Mutant(
         name="children-take-all",
         promise="Children leave of their run's money what is kept back for what comes after them.",
         file="activities/money/scopes.py",
@@ -68,14 +60,6 @@ MUTANTS = (
         old="    scopes.append(_scope(month, ceilings.month_usd))",
         new="    pass",
         tests=("tests/activities/test_scopes.py::test_every_call_counts_against_all_that_share_it",),
-    ),
-    Mutant(
-        name="paid-without-ceilings",
-        promise="A model that costs money is not used before somebody said how much may be spent.",
-        file="activities/money/scopes.py",
-        old="if paid and unset:",
-        new="if False:",
-        tests=("tests/test_config.py::test_a_paid_model_needs_every_level",),
     ),
     Mutant(
         name="let-in-without-money",

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 LIMIT = 240.0
 """Seconds after which the tests of one change are ended: what hangs has noticed nothing."""
 
-PATIENCE = "20"
+PATIENCE = "30"
 """Seconds that tests wait for what does not come, see `tests/children.py`: here that is what is expected."""
 
 ASSERTED = ("assert ", "AssertionError", "Failed: DID NOT RAISE")

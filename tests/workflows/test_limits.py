@@ -66,7 +66,8 @@ async def test_what_a_writer_changed_before_its_limit_is_kept(start: Start, tmp_
     async with start(planner, stopped, writer("fix"), a_tester(), agents=agents) as stack:
         run = await stack.deliver(origin, branch="kept")
         await stack.approve(run, "plan")
-        stuck = await stack.gate(run, "stuck")
+        stuck = await stack.next_gate(run)
+        assert stuck.gate == "stuck-1"
         assert "fix is unsure: it may take 2 turns" in " ".join(stuck.facts)
         assert "I have found two of the three places" in " ".join(stuck.facts)
         await stack.decide(stuck, "approve")
