@@ -41,6 +41,9 @@ class Held:
 class Run:
     """The state of one workflow, and its record."""
 
+    newest: RunChange | None = None
+    """The last change that was queued, whether or not it is committed."""
+
     def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = (), *, performs: bool = False) -> None:
         """`kinds` are the gates that it may open; `known` are the named changes of its pipeline.
 
@@ -63,7 +66,6 @@ class Run:
         self.children: dict[str, str] = {}
         self.lines = Lines()
         self.change: RunChange | None = None
-        self.newest: RunChange | None = None
         self.held = Held()
         self._behind: Carried | None = None
         workflow.set_query_handler("feed", self._feed)
