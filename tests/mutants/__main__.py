@@ -20,7 +20,10 @@ def main(given: Sequence[str] | None = None) -> int:
         parser.error(f"no change is called {', '.join(unknown)}; there are {', '.join(by_name)}")
     children.ignore_for_ourselves_only()
     chosen = [by_name[name] for name in asked.names] or list(MUTANTS)
-    return run(chosen, lambda text: print(text, flush=True), max(1, asked.jobs))
+    try:
+        return run(chosen, lambda text: print(text, flush=True), max(1, asked.jobs))
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":
