@@ -33,8 +33,8 @@ MUTANTS = (
         name="outside-the-plan",
         promise="Files that the plan does not name go to a person.",
         file="workflows/delivery/writing.py",
-        old="    if outside:",
-        new="    if False:",
+        old="if not any(change.outside for change in changes):",
+        new="if True:",
         tests=("tests/workflows/test_exceptions.py::test_writes_outside_the_plan_go_to_a_person",),
     ),
     Mutant(
