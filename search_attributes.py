@@ -1,4 +1,4 @@
-"""The search attributes under which runs and gates are found in Temporal's lists. Below workflows, which set them."""
+"""The search attributes by which runs and gates are found in Temporal. Below workflows, which set them."""
 
 import json
 from typing import Any
@@ -40,6 +40,6 @@ def keyword(text: str) -> str:
 
 
 def start_attributes(project: str, owner: str) -> TypedSearchAttributes:
-    """What a starter that knows the owner gives along with the start: the run then needs no event to set it."""
+    """Attributes to set at the start if the owner is known; the run then needs no event of its own for them."""
     wanted = {PROJECT: project, OWNER: keyword(owner), STATE: "working", STAGE: "intake"}
     return TypedSearchAttributes([SearchAttributePair(key, value) for key, value in wanted.items()])

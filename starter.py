@@ -1,4 +1,4 @@
-"""The command `baton`: thin over Temporal and the ledger. What each command does stands in `commands/`."""
+"""The `baton` command: thin over Temporal and the ledger. The commands themselves are in `commands/`."""
 
 import importlib
 import os
@@ -27,11 +27,11 @@ COMMANDS = (
     "commands.look.agents",
     "commands.look.models",
 )
-"""Modules with commands, in the order of the help. Each has `add_to(app)` and imports what is slow inside its commands."""
+"""Command modules, in the order of the help. Each has `add_to(app)` and imports slow modules inside its commands."""
 
 
 def assemble() -> typer.Typer:
-    """The app with all commands."""
+    """Build the app with all commands."""
     app = typer.Typer(name="baton", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback(epilog=_CODES)(_baton)
     for name in COMMANDS:
@@ -40,24 +40,24 @@ def assemble() -> typer.Typer:
 
 
 _CODES = (
-    "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 waits for a person, 5 refused, "
+    "Exit codes: 0 done, 1 failed, 2 usage, configuration or refused input, 3 not found, 4 waits for a person, 5 refused, "
     "6 Temporal or ledger unreachable, 7 no worker, 8 budget exhausted, 130 interrupted."
 )
 
 
 def _baton(
-    debug: Annotated[bool, typer.Option("--debug", help="Print the whole traceback of an unexpected error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an unexpected error.")] = False,
 ) -> None:
     """Agents that hand off to each other, stop where a person decides, and leave a record."""
 
 
 def call(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code. Every error becomes a text on stderr here."""
+    """Run one command line and return its exit code. Every error becomes a message on stderr here."""
     try:
         code = assemble()(list(arguments), prog_name="baton", standalone_mode=False)
         return int(code or 0)
     except SystemExit as ending:
-        # Typer's own way out when the reader of a pipe has had enough; its wrapped stdout forgives the last flush.
+        # Typer exits this way when the reader of a pipe closes it; its wrapped stdout ignores the last flush.
         return ending.code if isinstance(ending.code, int) else Code.FAILED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: `explain` tells each kind apart)
         return _report(error, arguments)
@@ -74,7 +74,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Entry of `baton`."""
+    """Entry point of `baton`."""
     code = call(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The worker: connect, register explicit lists, run until interrupted. The only place that builds providers."""
+"""The worker: connect, register explicit lists, run until stopped. The only place that builds providers."""
 
 import asyncio
 import contextlib
@@ -71,12 +71,12 @@ PASSED_THROUGH = (
     *("contracts", "converter", "search_attributes", "ledger", "activities", "workflows"),
     *("sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices"),
 )
-"""Modules that Temporal's import sandbox does not load anew; workflow modules are thin and hold no state."""
+"""Modules that Temporal's import sandbox passes through instead of reloading; workflow modules are thin and hold no state."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a worker is made of."""
+    """The parts of a worker."""
 
     ledger: Ledger
     providers: dict[str, Provider]
@@ -87,10 +87,10 @@ class Parts:
 
 
 def build(settings: config.Settings, ledger: Ledger) -> Parts:
-    """Wire every activity with what it needs. Raises `Misconfigured` for files that are wrong."""
+    """Build every activity with its dependencies. Raises `Misconfigured` for an invalid file."""
     catalogue, policy = load_catalogue(settings.agents, TOOLS), load_policy(settings.policy)
     providers = build_providers(settings)
-    # Not the process alone: its number is given again to others.
+    # The pid alone is not unique: the kernel reuses it.
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     limit = settings.mirror_mib << 20
     mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), limit)
@@ -142,9 +142,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
 
 
 def build_providers(settings: config.Settings) -> dict[str, Provider]:
-    """The providers that this worker can reach: those with a key, an endpoint of their own, or a script."""
+    """The providers this worker can reach: those with an API key, a base URL or a script."""
     found: dict[str, Provider] = {}
-    # Imported where they are used: each SDK costs a third of a second and more, and tens of megabytes.
+    # Imported only if used: each SDK costs at least a third of a second and tens of megabytes.
     if settings.anthropic_key:
         from activities.providers.anthropic import Anthropic
 
@@ -159,7 +159,7 @@ def build_providers(settings: config.Settings) -> dict[str, Provider]:
 
 
 def _openai(settings: config.Settings) -> Provider:
-    """OpenAI itself speaks Responses; what others call compatible is Chat Completions, and knows fewer of its fields."""
+    """OpenAI itself is called through Responses. Compatible endpoints speak Chat Completions and know fewer of its fields."""
     from activities.providers.openai import OpenAI
     from activities.providers.openai_responses import OpenAIResponses
 
@@ -173,7 +173,7 @@ def _openai(settings: config.Settings) -> Provider:
 def choices(
     settings: config.Settings, catalogue: Catalogue, providers: dict[str, Provider], agent: Agent
 ) -> tuple[Choice, ...]:
-    """The models that can answer for an agent here, in order. Raises `Misconfigured` when there is none."""
+    """The models this worker can call for an agent, in order. Raises `Misconfigured` if there is none."""
     wanted = routed(settings, catalogue, agent)
     usable = tuple(choice for choice in wanted if choice.provider in providers)
     if not usable:
@@ -186,37 +186,37 @@ def choices(
 
 
 def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tuple[Choice, ...]:
-    """The models that should answer for an agent, whether or not this worker can reach them."""
+    """The models routed to an agent, whether or not this worker can reach them."""
     if settings.model:
         return (Choice(model=settings.model, free=settings.model_free),)
     return catalogue.routes.classes[agent.file.model_class]
 
 
 def arm(settings: config.Settings) -> None:
-    """Arm the failpoint that a test asked for. Raises `Misconfigured` for one that does not exist."""
+    """Arm the failpoint that a test set. Raises `Misconfigured` for an unknown one."""
     if settings.failpoint:
         failpoints.arm(settings.failpoint)
-        logs.log().warning("a failpoint is armed: this worker will end itself", failpoint=settings.failpoint, action="armed")
+        logs.log().warning("a failpoint is armed: this worker will kill itself", failpoint=settings.failpoint, action="armed")
 
 
 def find_sandbox(settings: config.Settings) -> Sandbox | None:
-    """The sandbox, or None with a warning: then every command is refused, and nothing else."""
+    """The sandbox, or None with a warning: then checks are refused, and everything else works."""
     try:
         return Sandbox.find(settings.bubblewrap)
     except SandboxUnavailable as error:
-        logs.log().warning("no sandbox: checks and commands are refused", reason=str(error), action="sandbox_missing")
+        logs.log().warning("no sandbox: checks are refused", reason=str(error), action="sandbox_missing")
         return None
 
 
 def workflow_runner(*, sandboxed: bool) -> WorkflowRunner:
-    """What runs workflow code. Replay has to use the same: contracts are told apart by class, and a sandbox loads anew."""
+    """The workflow runner. Replay must use the same one: contracts are compared by class, and a sandbox reloads classes."""
     if not sandboxed:
         return UnsandboxedWorkflowRunner()
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
 def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Worker:
-    """The worker, not yet running."""
+    """Build the worker without running it."""
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -224,9 +224,9 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         activities=parts.activities,
         interceptors=[Guard(), Tracing(), Outages(), *failpoints.interceptors()],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
-        # Stands in every event of a task. The default is a hash over all that was imported: slow to make and long.
+        # Written into every workflow task event. The default, a hash over all imported modules, is slow to compute and long.
         build_id=f"baton-{version('baton')}",
-        # A killed worker costs this long on the next workflow task; the default is ten seconds.
+        # After a worker is killed its runs' next workflow task is delayed by this long; the default is ten seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
@@ -235,15 +235,15 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
 
 
 def take_over_ceilings(settings: config.Settings, parts: Parts) -> None:
-    """Set the ceilings of this day and month to what is configured now, where that has changed since."""
+    """Apply changed ceiling settings to the current day and month. Safe to call twice."""
     agents = sorted({agent.file.name for agent in parts.catalogue.agents})
     scopes = shared_scopes(settings.ceilings, ("", *settings.ceilings.projects), agents, datetime.now(UTC))
     for change in parts.ledger.tx_now(ceilings.configure, scopes):
-        logs.log().info("a ceiling was set anew", action="ceiling_configured", scope=change.scope, to=change.to, why=change.why)
+        logs.log().info("a ceiling was changed", action="ceiling_configured", scope=change.scope, to=change.to, why=change.why)
 
 
 async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
-    """Run a worker until `stop` is set. What runs then gets ten seconds; Temporal hands the rest to another worker."""
+    """Run a worker until `stop` is set. Running activities then get ten seconds; Temporal retries the rest elsewhere."""
     ledger = Ledger(settings.database, settings.artifacts)
     await asyncio.to_thread(upgrade, ledger)
     parts = build(settings, ledger)
@@ -257,7 +257,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
                 "the worker is ready",
                 action="worker_ready",
                 task_queue=settings.task_queue,
-                models=sorted(parts.providers) or "none: every run is refused until a key is set",
+                models=sorted(parts.providers) or "none: every run is refused until an API key is set",
             )
             await stop.wait()
         upkeep.cancel()
@@ -283,7 +283,7 @@ async def _main() -> int:
 
 
 def main() -> None:
-    """Entry of `python worker.py`."""
+    """Entry point of `python worker.py`."""
     code = 130
     with contextlib.suppress(KeyboardInterrupt):
         code = asyncio.run(_main())

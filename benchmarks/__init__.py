@@ -1,1 +1,1 @@
-"""What Baton costs beside plain Temporal, measured as ratios of interleaved rounds. Never part of a pass or a fail."""
+"""What Baton costs compared with plain Temporal, as ratios of interleaved rounds. Never a pass or fail."""

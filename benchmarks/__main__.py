@@ -15,13 +15,13 @@ from benchmarks.report import write
 RESULTS = Path(__file__).parent / "results"
 
 ABOUT = {
-    "growth": "durable bytes of a tool loop of 5, 20 and 80 turns (300 and 1,000 more with --long); about 1 minute",
-    "gates": "2,000 runs that wait for a person on one worker: memory for each, time until all have ended; about 5 minutes",
+    "growth": "stored bytes of a tool loop of 5, 20 and 80 turns (with --long also 300 and 1,000); about 1 minute",
+    "gates": "2,000 runs that wait for a person on one worker: memory per run, time until all have ended; about 5 minutes",
     "ledger": "reserve and settle at a fixed rate on both databases: latency; about 2 minutes",
     "money": "the four stages with ceilings, routes, breakers and rate limits, and without; about 4 minutes",
-    "parked": "500 runs parked at one month's ceiling and raised once: time until all work again; about 2 minutes",
+    "parked": "500 runs parked at the month's ceiling, which is raised once: time until all have resumed; about 2 minutes",
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
-    "recovery": "seconds until work goes on after workers were killed or asked to stop; about 7 minutes",
+    "recovery": "seconds until work continues after workers were killed or asked to stop; about 7 minutes",
 }
 
 
@@ -33,20 +33,22 @@ def _say(text: str) -> None:
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=sorted(ABOUT))
-    parser.add_argument("--rounds", type=int, help="how often every system is visited")
-    parser.add_argument("--long", action="store_true", help="growth: 300 and 1,000 turns, too; parked: untold runs, too")
-    parser.add_argument("--runs", type=int, help="gates, parked: how many wait at the same time")
+    parser.add_argument("--rounds", type=int, help="rounds: how often every system is visited")
+    parser.add_argument(
+        "--long", action="store_true", help="growth: also 300 and 1,000 turns; parked: also runs that the command cannot reach"
+    )
+    parser.add_argument("--runs", type=int, help="gates, parked: how many runs wait at the same time")
     parser.add_argument(
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
-    parser.add_argument("--profile", type=Path, help="pipeline: folder for profiles; the times then count for nothing")
+    parser.add_argument("--profile", type=Path, help="pipeline: folder for CPU profiles; ignore the times then")
     return parser.parse_args(given)
 
 
 async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     task = asyncio.current_task()
     assert task is not None
-    # Ctrl-C is Python's own business; told to end in any other way, the processes that were started have to end, too.
+    # Python handles Ctrl-C itself. On any other signal the processes that were started must end as well.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if asked.name == "growth":
         sizes = growth.Sizes(rounds=asked.rounds or growth.Sizes.rounds)
@@ -70,7 +72,7 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    """List, or run one. None: what the command line says."""
+    """List the benchmarks, or run one. None: use the command line."""
     asked = _arguments(given)
     if asked.name is None:
         for name, about in ABOUT.items():

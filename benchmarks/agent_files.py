@@ -1,4 +1,4 @@
-"""The agents, routes and scripts of the benchmarks, written to a folder when one runs."""
+"""The agents, routes and scripts of the benchmarks, written to a folder at the start of a benchmark."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from contracts import registry
 MODEL = "bench"
 INSTRUCTION = "Say in one sentence what this stage of the work comes to."
 NOTE = "The stage is finished and nothing is left over for others."
-"""A structured answer of about 60 bytes, as the goals were measured with."""
+"""A structured reply of about 60 bytes, as in the measurements behind the targets."""
 
 _AGENT = """\
 ---
@@ -41,7 +41,7 @@ bench = [{{ model = "{model}:bench", price = {{ input = 1000000, output = 400000
 
 
 def write_agents(folder: Path, provider: str, routes: str = _ROUTES) -> Path:
-    """Write every agent of the benchmarks, and a route with a price to `provider`; the folder of agents."""
+    """Write the benchmarks' agents and a priced route to `provider`. Returns the folder of agents."""
     agents = folder / "agents"
     for name in (LOOPER, *(agent for _, agent in STAGES)):
         (agents / name).mkdir(parents=True, exist_ok=True)
@@ -57,12 +57,12 @@ def register() -> None:
 
 
 def answer(text: str = NOTE) -> dict[str, Any]:
-    """A final output as a script has it."""
+    """A final output in script form."""
     return {"outcome": "done", "reason": "", "confidence": 900, "questions": [], "claims": [], "body": {"text": text}}
 
 
 def write_script(folder: Path, loops: tuple[int, ...] = ()) -> Path:
-    """Write what the model says: one answer per stage, and a loop of tool calls for each wanted length."""
+    """Write the model's script: one reply per stage, and a loop of tool calls per length."""
     conversations: list[dict[str, Any]] = [{"agent": agent, "turns": [{"answer": answer()}]} for _, agent in STAGES]
     for turns in loops:
         calls = [{"calls": [{"tool": READ_PART.name, "arguments": {"number": number}}]} for number in range(turns)]
@@ -73,12 +73,12 @@ def write_script(folder: Path, loops: tuple[int, ...] = ()) -> Path:
 
 
 def loop_instruction(turns: int) -> str:
-    """The task of a loop; it chooses the conversation that is played."""
+    """The task of a loop; its text selects the conversation of the script."""
     return f"Read all parts, {turns:04d} of them."
 
 
 def write_calls(folder: Path, agents: Path) -> Path:
-    """Write what the baseline sends per stage: the same system text, task and schema as Baton's own request."""
+    """Write what the baseline sends per stage: the same system text, task and schema as Baton's request."""
     register()
     catalogue = load_catalogue(agents, {READ_PART.name: READ_PART})
     path = folder / "calls.json"

@@ -1,4 +1,4 @@
-"""The least that a database takes for as many statements: the driver alone, on one table, in as many transactions."""
+"""The lower bound for a database: the driver alone, with as many statements on one table in as many transactions."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from ledger.db import Ledger
 Call = Callable[[int], Awaitable[None]]
 
 BODY = "x" * 300
-"""What a row holds, about as much as a row of the ledger."""
+"""The content of a row, about as large as a row of the ledger."""
 
 KINDS = ("BEGIN", "SELECT", "INSERT", "UPDATE", "COMMIT")
 
@@ -24,7 +24,7 @@ KINDS = ("BEGIN", "SELECT", "INSERT", "UPDATE", "COMMIT")
 async def statements_of(ledger: Ledger, call: Call) -> list[str]:
     """The kinds of the statements that one call sends to a SQLite ledger, in order."""
     seen: list[str] = []
-    await call(-(10**9))  # what is only done once, such as the first row of a scope, does not count
+    await call(-(10**9))  # exclude one-time work, such as the first row of a scope
     await ledger.tx(_traced, seen.append)
     seen.clear()
     await call(-(10**9) - 1)
@@ -36,7 +36,7 @@ async def statements_of(ledger: Ledger, call: Call) -> list[str]:
 
 @contextlib.contextmanager
 def driver(url: str, folder: Path, statements: Sequence[str]) -> Iterator[Call]:
-    """As many statements of the same kinds in as many transactions, on a thread of their own like the ledger's."""
+    """As many statements of the same kinds in as many transactions, in one thread like the ledger's."""
     thread = ThreadPoolExecutor(1)
     lite = url.startswith("sqlite")
     connection = thread.submit(_sqlite, folder / "floor.db").result() if lite else thread.submit(_postgresql, url).result()
@@ -70,7 +70,7 @@ def _traced(connection: Connection, told: Callable[[str], object] | None) -> Non
 
 
 def _transactions(statements: Sequence[str]) -> list[list[str]]:
-    """What stands between each BEGIN and its COMMIT."""
+    """The statements between each BEGIN and its COMMIT."""
     found: list[list[str]] = []
     for kind in statements:
         if kind == "BEGIN":

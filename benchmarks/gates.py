@@ -1,4 +1,4 @@
-"""Many runs parked at a gate on one worker: memory for each, and time from the decisions until all have ended."""
+"""Many runs waiting at a gate on one worker: memory per run, and time from the decisions until all have ended."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from benchmarks.usage import cpu_seconds, resident_mb
 from commands.server import Running
 
 AT_ONCE = 50
-"""Starts and decisions that are under way at the same time."""
+"""Concurrent starts and decisions."""
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -53,7 +53,7 @@ class System:
 
 
 async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """Park all runs, decide all, and see them end, plain and ours in turn; print the table and give back the figures."""
+    """Start all runs, decide all, and wait for their end, plain and ours in turn. Prints the table and returns the figures."""
     found: dict[str, list[Visit]] = {}
     async with running("scripted") as stack:
         systems = (_plain(stack), _ours(stack))

@@ -1,4 +1,4 @@
-"""How a tool loop's durable bytes grow with its turns, beside a plain loop that passes the whole conversation."""
+"""How the stored bytes of a tool loop grow with its turns, compared with a plain loop that passes the whole conversation."""
 
 import asyncio
 import sqlite3
@@ -23,24 +23,24 @@ from benchmarks.stack import Stack, history_of, running, trying
 GROWTH_AIM = 4.5
 SHARE_AIM = 0.011
 PLAIN_LIMIT = 140
-"""Turns up to which the plain loop is run: the server ends it at about 155, for the size of its history."""
+"""Most turns of the plain loop: the server ends it at about 155, because of its history size."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is run. `turns` are tool calls; the loop's answer is one model call more."""
+    """The loops to run. `turns` counts tool calls; the final reply is one more model call."""
 
     turns: tuple[int, ...] = (5, 20, 80)
     rounds: int = 3
 
     def long(self) -> "Sizes":
-        """The same, with 300 and 1,000 turns at the end; the thousand goes over a continue-as-new."""
+        """The same plus 300 and 1,000 turns; the latter continues as new."""
         return Sizes((*self.turns, 300, 1000), self.rounds)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run left behind, and how long it took. `ledger` has the artifacts in it; the plain loop has none."""
+    """The stored bytes and duration of one run. `ledger` includes artifacts; the plain loop has neither."""
 
     history: int
     events: int
@@ -49,7 +49,7 @@ class Cost:
 
     @property
     def durable(self) -> int:
-        """All bytes that the run left on disk."""
+        """All bytes that the run stored."""
         return self.history + self.ledger
 
 
@@ -57,13 +57,13 @@ Costs = dict[tuple[str, int], list[Cost]]
 
 
 async def run(sizes: Sizes, say: Say, trial: Path | None = None) -> dict[str, Any]:
-    """Run all loops, one after the other, plain and ours in turn; print the table and give back the figures.
+    """Run all loops, one after the other, plain and ours in turn. Prints the table and returns the figures.
 
     `trial` is a Python file that Baton's worker runs before it starts.
     """
     costs: Costs = defaultdict(list)
     async with running("scripted") as stack, _workers(stack, sizes.turns, trial):
-        # Uncounted: both workers come up, and the ledger's file gets its tables and indexes.
+        # Warm-up, not counted: both workers start, and the ledger gets its tables and indexes.
         await asyncio.gather(_plain(stack, sizes.turns[0]), _ours(stack, sizes.turns[0]))
         for number in range(sizes.rounds):
             for turns in sizes.turns:
@@ -113,7 +113,7 @@ async def _cost(handle: WorkflowHandle[Any, Any], started: float, ledger: Any) -
 
 
 def _ledger_bytes(ledger: Path) -> int:
-    """Size of the ledger with its write-ahead log folded in, and of the artifacts beside it."""
+    """Size of the ledger after a checkpoint of its write-ahead log, plus its artifacts."""
     if not ledger.exists():
         return 0
     connection = sqlite3.connect(ledger, timeout=30)
@@ -127,7 +127,7 @@ def _ledger_bytes(ledger: Path) -> int:
 
 
 def _figures(costs: Costs, turns: Sequence[int]) -> dict[str, Any]:
-    """Growth over the first three lengths, and our share of the plain loop's history at the third."""
+    """Growth over the first three lengths, and our history as a share of the plain loop's at the third."""
     low, middle, high = turns[:3]
     shares = ratios([c.history for c in costs["ours", high]], [c.history for c in costs["plain", high]])
     return {

@@ -1,6 +1,6 @@
-"""Model calls on the ledger as an open loop: offered at a fixed rate, each timed from when it was meant to begin.
+"""Model calls on the ledger as an open loop: at a fixed rate, each timed from when it was due.
 
-A closed loop would measure its own queue: a slow call would delay the ones that should have shown how slow it was.
+A closed loop would hide delays: a slow call would postpone the calls that should have shown how slow it was.
 """
 
 import asyncio
@@ -30,21 +30,21 @@ from ledger.money.spend import Scope
 from tests import postgres
 
 RATES = {"sqlite": 200, "postgresql": 100}
-"""Calls per second that are offered."""
+"""Calls per second."""
 
 ORDER = ("driver alone", "money", "model call")
-"""What is offered to each database."""
+"""The kinds of call for each database."""
 
 AIMS_MS = {"sqlite": 2.0, "postgresql": 6.0}
-"""What p95 is aimed at."""
+"""Target p95."""
 
 SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-"""As a server is run that has to keep what it was told, unlike that of the tests."""
+"""A server with durable commits, unlike the tests' server."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How long each system is offered its rate, and how often every system is visited."""
+    """Seconds per visit, and number of rounds."""
 
     rounds: int = 3
     seconds: float = 10.0
@@ -52,7 +52,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds from the moment at which a call was due until it was done; `kept` is how many were done in a second."""
+    """Milliseconds from when a call was due until it was done; `kept` is the calls completed per second."""
 
     p50: float
     p95: float
@@ -61,7 +61,7 @@ class Latency:
 
 
 async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """Offer model calls to both databases, beside the driver alone; print the table and give back the figures."""
+    """Send model calls to both databases, and the driver alone. Prints the table and returns the figures."""
     found: dict[str, list[Latency]] = {}
     async with _databases() as (systems, statements):
         for number in range(sizes.rounds):
@@ -81,7 +81,7 @@ async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
 
 
 async def _offered(call: Call, rate: int, seconds: float, round_number: int) -> Latency:
-    """Begin a call at each due moment, whether or not the ones before are done."""
+    """Start a call whenever one is due, whether or not earlier ones are done."""
     for warm in range(rate // 4):
         await call(-1 - warm - round_number * 1_000_000)
     taken: list[float] = []
@@ -129,7 +129,7 @@ async def _databases() -> AsyncIterator[tuple[dict[str, tuple[int, Call]], list[
 
 
 def _money(ledger: Ledger) -> Call:
-    """What a model call does about money alone: reserve in three scopes; then settle and write the feed's line."""
+    """The budget part of a model call: reserve in three scopes, then settle and write the feed line."""
 
     async def call(number: int) -> None:
         held = await ledger.tx(_reserve, number)

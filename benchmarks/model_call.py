@@ -1,4 +1,4 @@
-"""What a model call costs a worker beside the model: everything that the activity does, with a model that answers at once."""
+"""What a model call costs a worker apart from the model: the whole activity, with a model that answers at once."""
 
 import json
 from pathlib import Path
@@ -21,11 +21,11 @@ from contracts.turns import CallModel
 from ledger.db import Ledger
 
 RUNS = 50
-"""Runs that the calls belong to, in turn."""
+"""Number of runs that share the calls."""
 
 
 class Instant:
-    """A provider whose model answers without waiting."""
+    """A provider whose model answers at once."""
 
     name = "scripted"
 
@@ -33,12 +33,12 @@ class Instant:
         self._reply = ModelReply(text=json.dumps(answer()), stop="end", model=MODEL, usage=Usage(input=400, output=60))
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """The same answer to everybody."""
+        """The same reply to every call."""
         del request
         return self._reply
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 class ModelCall:

@@ -1,4 +1,4 @@
-"""What ceilings, routes, breakers and rate limits cost a pipeline: the same four stages with them, and without."""
+"""What ceilings, routes, circuit breakers and rate limits cost: the same four stages with and without them."""
 
 import json
 from dataclasses import asdict
@@ -18,7 +18,7 @@ _FREE = """\
 bench = [{{ model = "{model}:bench", free = true }}]
 """
 
-# Limits that are never reached: what is measured is that they are looked at, counted and kept.
+# Limits that are never reached: the benchmark measures the cost of checking and counting them.
 _ROUTES = """\
 [[classes.bench]]
 model = "{model}:bench"
@@ -51,7 +51,7 @@ _NONE = dict.fromkeys(_LEVELS)
 
 
 async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """Visit both once a round, print the tables and give back the figures."""
+    """Visit both once per round, print the tables and return the figures."""
     rounds: Rounds = {}
     async with running("openai") as stack, model_endpoint(stack, write_script(stack.state)) as url:
         systems = [_system(stack, url, BASELINE, _FREE, _NONE), _system(stack, url, "on", _ROUTES, _ceilings())]
@@ -65,7 +65,7 @@ async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
 
 
 def _ceilings() -> dict[str, Any]:
-    """All three levels for everybody, and again for the project of the runs."""
+    """All three ceilings, in total and for the runs' project."""
     return _LEVELS | {"projects": {"default": _LEVELS}}
 
 

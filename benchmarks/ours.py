@@ -66,7 +66,7 @@ class BenchStages:
 
     @workflow.run
     async def run(self, asked: BenchInput) -> str:
-        """The last agent's answer."""
+        """The last agent's reply."""
         kit = self.kit
         await kit.begin(asked, tuple(agent for _, agent in STAGES))
         before: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class BenchLoop:
 
     @workflow.run
     async def run(self, asked: BenchInput) -> str:
-        """The agent's answer. Fails where the loop ended in anything else: its bytes would mean nothing."""
+        """The agent's reply. Fails if the loop ended in any other way: its bytes would be meaningless."""
         await self.kit.begin(asked, (LOOPER,))
         self.kit.enter("loop", "the agent reads part after part")
         step = await ask(self.kit, "loop", LOOPER, BenchTask(instruction=asked.instruction), BenchNote)
@@ -109,7 +109,7 @@ class BenchGate:
 
     @workflow.run
     async def run(self, asked: BenchInput) -> str:
-        """What the person said to do."""
+        """The person's decision."""
         await self.kit.begin(asked, (LOOPER,))
         self.kit.enter("plan", "a person decides")
         decided = await gate(self.kit, Ask(kind="plan", title=asked.instruction, subject=asked.instruction))
@@ -122,7 +122,7 @@ class BenchGate:
 
 @workflow.defn(name="BenchPaid")
 class BenchPaid:
-    """One agent that answers once it is told to begin: a ceiling that runs wait at lets no new ones in."""
+    """One agent that answers once told to start: while runs wait at a ceiling no new ones are admitted."""
 
     def __init__(self) -> None:
         self.kit = Kit(())
@@ -140,7 +140,7 @@ class BenchPaid:
 
     @workflow.signal
     def go(self) -> None:
-        """All are let in."""
+        """All runs are admitted: start."""
         self.told = True
 
 

@@ -1,4 +1,4 @@
-"""Many runs that one month's ceiling has parked, and one raise: time until all work again, and what waiting costs a worker."""
+"""Many runs parked at the month's ceiling, and one raise: time until all resume, and what waiting costs a worker."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ Handle = WorkflowHandle[Any, Any]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many runs wait at the same time, how often, and whether runs that nobody tells are waited for, too."""
+    """How many runs wait, in how many rounds, and whether to include runs that the command cannot reach."""
 
     runs: int = 500
     rounds: int = 1
@@ -54,7 +54,7 @@ class Visit:
 
 
 async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """Park all runs, raise the ceiling once, and see them end; print the table and give back the figures."""
+    """Park all runs, raise the ceiling once, and wait for their end. Prints the table and returns the figures."""
     found: dict[str, list[Visit]] = {}
     for number in range(sizes.rounds):
         for name in ("nudged", "untold") if sizes.untold else ("nudged",):
@@ -98,7 +98,7 @@ async def _start(stack: Stack, queue: str) -> Handle:
 
 
 async def _raise(variables: dict[str, str], stack: Stack, *, told: bool) -> float:
-    """`baton budget raise month`, as a person types it; when it had ended. Untold: where Temporal cannot be reached."""
+    """Run `baton budget raise month`; returns when it ended. Not `told`: Temporal is made unreachable for it."""
     address = stack.ports.address if told else "127.0.0.1:9"
     program = Path(sys.executable).parent / "baton"
     process = await asyncio.create_subprocess_exec(
@@ -137,9 +137,9 @@ def _none_waits(now: _Now) -> bool:
 
 
 async def _when(ledger: Ledger, condition: Callable[[_Now], bool]) -> float:
-    """When the ledger was first seen like that."""
+    """The time at which the ledger first met the condition."""
     async with asyncio.timeout(PATIENCE):
-        while not condition(await ledger.read(_look)):  # noqa: ASYNC110 - nobody is told when a run begins to wait
+        while not condition(await ledger.read(_look)):  # noqa: ASYNC110 - there is no event when a run starts to wait
             await asyncio.sleep(LOOK)
     return time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Four stages with one model call each, beside the same as plain Temporal: throughput, CPU, memory, history."""
+"""Four stages with one model call each, compared with plain Temporal: throughput, CPU, memory, history."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ OWNER = "operator"
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is run: for each load (runs at the same time, runs before it that do not count, runs that count)."""
+    """The loads: concurrent runs, warm-up runs, measured runs."""
 
     rounds: int = 3
     loads: tuple[tuple[int, int, int], ...] = ((1, 2, 36), (10, 10, 90), (50, 50, 150))
@@ -62,7 +62,7 @@ Rounds = dict[str, list[dict[str, float]]]
 
 @dataclass(frozen=True)
 class System:
-    """One thing that is measured: how its worker is started for a task queue, and how one run is started there."""
+    """A measured system: how its worker is started for a task queue, and how one run is started there."""
 
     name: str
     worker: Callable[[str], AbstractAsyncContextManager[Running]]
@@ -70,10 +70,10 @@ class System:
 
 
 async def run(sizes: Sizes, say: Say, trials: tuple[Path, ...] = (), profile: Path | None = None) -> dict[str, Any]:
-    """Visit every system once a round, print the tables and give back the figures.
+    """Visit every system once per round, print the tables and return the figures.
 
-    `trials` are Python files that Baton's worker runs before it starts: each becomes a system of its own. `profile` is a
-    folder: every worker keeps a profile there, and the times then count for nothing.
+    `trials` are Python files that Baton's worker runs before it starts; each becomes a system of its own. `profile` is a
+    folder in which every worker stores a profile; ignore the times then.
     """
     rounds: Rounds = {}
     async with running("openai") as stack, model_endpoint(stack, write_script(stack.state)) as url:
@@ -126,7 +126,7 @@ def _profiled(folder: Path | None, queue: str) -> dict[str, str]:
 
 
 async def visit(stack: Stack, system: System, queue: str, sizes: Sizes) -> dict[str, float]:
-    """One system in one round, with a worker of its own: first result, then every load."""
+    """Visit one system in one round, with a fresh worker: first result, then every load."""
     found: dict[str, float] = {}
     spawned = time.monotonic()
     async with system.worker(queue) as worker:
@@ -151,7 +151,7 @@ async def visit(stack: Stack, system: System, queue: str, sizes: Sizes) -> dict[
 
 
 async def _load(start: Callable[[], Awaitable[WorkflowHandle[Any, Any]]], width: int, count: int) -> list[float]:
-    """`count` runs, always `width` of them at the same time; how long each took."""
+    """Execute `count` runs, `width` of them concurrently. Returns the seconds that each took."""
     left = iter(range(count))
     latencies: list[float] = []
 
@@ -171,7 +171,7 @@ async def _result(handle: WorkflowHandle[Any, Any]) -> None:
 
 
 def ratios_to(rounds: Rounds, baseline: str = BASELINE) -> dict[str, dict[str, list[float]]]:
-    """Each measure of each system over the baseline's of the same round."""
+    """Each measure of each system, divided by the baseline's of the same round."""
     first = rounds[baseline]
     return {
         name: {
@@ -185,7 +185,7 @@ def ratios_to(rounds: Rounds, baseline: str = BASELINE) -> dict[str, dict[str, l
 
 
 def rendered(rounds: Rounds, baseline: str = BASELINE, aims: Mapping[str, str] | None = None) -> str:
-    """Both tables: the figures themselves, and those over the baseline's, with what we aim at."""
+    """Both tables: the figures, and their ratios to the baseline with our targets."""
     return f"{_absolute(rounds, baseline)}\n\n{_relative(rounds, baseline, aims)}"
 
 

@@ -1,4 +1,4 @@
-"""The baseline P: the same work as plain Temporal workflows, written as Temporal's own samples are. No Baton in here."""
+"""The baseline P: the same work as plain Temporal workflows, in the style of Temporal's samples. No Baton code."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ _TIMEOUT = timedelta(seconds=60)
 
 @workflow.defn
 class PlainStages:
-    """Four activities, one model call each; every answer goes into the next call."""
+    """Four activities, one model call each; every reply goes into the next call."""
 
     @workflow.run
     async def run(self, instruction: str) -> str:
@@ -64,7 +64,7 @@ class PlainLoopInput:
 
 @workflow.defn
 class PlainLoop:
-    """A tool loop that hands the whole conversation to every model call, as frameworks on Temporal do."""
+    """A tool loop that passes the whole conversation to every model call, as frameworks on Temporal do."""
 
     @workflow.run
     async def run(self, asked: PlainLoopInput) -> str:

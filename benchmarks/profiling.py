@@ -1,4 +1,4 @@
-"""A profile of every Python thread of a worker, in CPU time, for finding out where a ratio is lost."""
+"""A CPU profile of every Python thread of a worker, to find out where time is lost."""
 
 import contextlib
 import cProfile
@@ -14,7 +14,7 @@ TOP = 45
 
 @contextlib.contextmanager
 def kept(path: str) -> Iterator[None]:
-    """Profile what runs in the block, and the threads it starts, and write text to `path`. An empty path does nothing."""
+    """Profile the block and the threads it starts, and write text to `path`. Does nothing if `path` is empty."""
     if not path:
         yield
         return
@@ -35,7 +35,7 @@ def kept(path: str) -> Iterator[None]:
 
 
 def _kind(thread: str) -> str:
-    """Threads of one pool count together: their name without its number."""
+    """The thread name without its number, so that the threads of one pool count together."""
     return thread.rstrip("0123456789").rstrip("_-")
 
 

@@ -1,6 +1,6 @@
-"""How soon work goes on after a worker has ended, in three ways, and after a storm of kills, with the parts of `tests/chaos`.
+"""How soon work continues after a worker ended in three ways, and after a storm of kills, using the parts of `tests/chaos`.
 
-Their tests judge what comes of it. The seconds are the machine's as much as ours, so they are here.
+The tests judge correctness. The seconds depend on the machine as well, so they are measured here.
 """
 
 import tempfile
@@ -16,25 +16,25 @@ from tests.chaos.storm import storm
 from tests.chaos.world import World, world
 
 AIMS = {
-    "killed with an idle run": (10.0, "Temporal waits so long for a worker that is gone, unless ours says less"),
-    "killed while it records a decision": (30.0, "half of the time that an attempt at the ledger may take"),
-    "asked to stop in the middle of a call": (20.0, "twice a worker's grace"),
+    "killed with an idle run": (10.0, "Temporal's own wait for a dead worker, if ours did not set a shorter one"),
+    "killed while it records a decision": (30.0, "half of the timeout of a ledger attempt"),
+    "asked to stop in the middle of a call": (20.0, "twice a worker's grace period"),
     "storm: the first run moved": (30.0, "a person still waits"),
     "storm: each run had moved": (90.0, ""),
 }
-"""Seconds that are aimed at, and why so many."""
+"""Target seconds, and the reason for each."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How often everything is measured, and how many workers die in each storm. 0 kills: no storm."""
+    """Number of rounds, and kills per storm (0: no storm)."""
 
     rounds: int = 3
     kills: int = 50
 
 
 async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """Measure, print the table and give back the figures."""
+    """Measure, print the table and return the figures."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
         async with world(Path(folder)) as outside:

@@ -1,4 +1,4 @@
-"""How a worker process of the benchmarks runs: until it is told to stop, profiled where wanted."""
+"""Run a worker process of the benchmarks until it is told to stop, with a profile if wanted."""
 
 import asyncio
 import os

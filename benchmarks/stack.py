@@ -1,4 +1,4 @@
-"""The processes of a benchmark: one dev server with our settings, a model endpoint, and workers that come and go."""
+"""The processes of a benchmark: one dev server with our settings, a model endpoint, and workers."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ LOG_SHOWN = 3000
 
 @dataclass
 class Stack:
-    """What runs, and where its state lies. `plain` and `ours` are clients of the one server."""
+    """The running parts and their state folder. `plain` and `ours` are clients of the same server."""
 
     state: Path
     ports: Ports
@@ -38,7 +38,7 @@ class Stack:
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
 
     def next_id(self, prefix: str) -> str:
-        """An id that was not used before on this server."""
+        """A new id on this server."""
         return f"{prefix}-{next(self.numbers)}"
 
     @contextlib.asynccontextmanager
@@ -55,14 +55,14 @@ class Stack:
             await asyncio.to_thread(server.stop, self.state, name)
 
     def baton(self, queue: str, more: Mapping[str, str]) -> dict[str, str]:
-        """What Baton's worker is told by its environment."""
+        """The environment of Baton's worker."""
         own = {"BATON_STATE": str(self.state), "BATON_AGENTS": str(self.agents), "BATON_TASK_QUEUE": queue}
         # Set although they are the defaults: a baton.toml in the working folder must not change what is measured.
         shipped = {"BATON_MODEL": "", "BATON_POLICY": str(ROOT / "policy.toml"), "BATON_WORKFLOW_SANDBOX": "false"}
         return {**own, **shipped, "BATON_LOG_FORMAT": "json", "BATON_LOG_LEVEL": "warning", **more}
 
     def plainly(self, queue: str, model_url: str) -> dict[str, str]:
-        """What the baseline's worker is told by its environment."""
+        """The environment of the baseline's worker."""
         return {
             "BENCH_TASK_QUEUE": queue,
             "BENCH_MODEL_URL": model_url,
@@ -72,7 +72,7 @@ class Stack:
 
 @contextlib.asynccontextmanager
 async def running(provider: str) -> AsyncIterator[Stack]:
-    """A dev server on a fresh file, and agents whose route goes to `provider`. Ends and removes all of it afterwards."""
+    """Run a dev server on a fresh file, and agents routed to `provider`. Stops and removes everything afterwards."""
     _refuse_settings()
     state = Path(tempfile.mkdtemp(prefix="baton-bench-"))
     try:
@@ -89,7 +89,7 @@ async def running(provider: str) -> AsyncIterator[Stack]:
 
 @contextlib.asynccontextmanager
 async def model_endpoint(stack: Stack, script: Path) -> AsyncIterator[str]:
-    """A model endpoint in a process of its own, playing `script`; its base URL for Chat Completions."""
+    """Run a model endpoint that plays `script` in its own process. Yields its base URL for Chat Completions."""
     port = reserved()
     command = ["-m", "tests.wire.server", "--script", str(script), "--port", str(port)]
     _start("model", command, stack.state, {"PYTHONPATH": str(ROOT)})
@@ -107,7 +107,7 @@ async def history_of(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
 
 
 def trying(trial: Path | None) -> dict[str, str]:
-    """The variable that has Baton's worker run a file before it starts."""
+    """The variable that makes Baton's worker run a file before it starts."""
     return {} if trial is None else {"BENCH_TRIAL": str(trial.absolute())}
 
 
@@ -128,7 +128,7 @@ async def _listening(port: int) -> None:
 
 
 def _refuse_settings() -> None:
-    """Settings in the environment would reach the workers and make two days incomparable."""
+    """Refuse settings in the environment: they would reach the workers and change the results."""
     found = sorted(name for name in os.environ if name.startswith(("BATON_", "TEMPORAL_", "BENCH_")))
     if found:
         raise Misconfigured(f"{', '.join(found)} would change what is measured; unset it and start again")

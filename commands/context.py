@@ -1,4 +1,4 @@
-"""What commands share: options, settings, the ledger, the connection to Temporal, and who is asking."""
+"""What commands share: options, settings, the ledger, the Temporal connection, and the current user."""
 
 import os
 import re
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from config import Settings
     from ledger.db import Ledger
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]
-Project = Annotated[str | None, typer.Option("--project", "-p", help="Only this project.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as `baton runs` shows it, or its beginning.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and everything else to stderr.")]
+Project = Annotated[str | None, typer.Option("--project", "-p", help="Show only this project.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Run id as shown by `baton runs`, or a unique prefix of it.")]
 
-START, LOOK, DECIDE, CARE = "Start", "Look", "Decide", "Look after"
-"""Groups of commands in the help."""
+START, LOOK, DECIDE, CARE = "Start", "Look", "Decide", "Manage"
+"""Command groups in the help."""
 
 
 def settings() -> "Settings":
-    """The settings in force. Raises `Misconfigured`."""
+    """Load the settings in force. Raises `Misconfigured`."""
     import config
 
     return config.load()
@@ -36,12 +36,13 @@ def settings() -> "Settings":
 
 @contextmanager
 def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"]:
-    """The ledger with this release's schema. An SQLite file that is not there is only made with `create`: `NothingYet`."""
+    """Open the ledger and migrate it to this release. Raises `NothingYet` if its SQLite file is missing, unless `create`."""
     file = sqlite_file(found.database)
     if file is not None and not create and not file.exists():
         raise NothingYet(
-            f"nothing ran here yet: there is no ledger at {file}. Start with `baton demo`, or `baton up` and `baton deliver`"
+            f"nothing has run here yet: no ledger at {file}. Start with `baton demo`, or `baton up` and `baton deliver`"
         )
+    # Imported here, like everything slow: `baton --help` and usage errors must not wait for SQLAlchemy or the SDK.
     from ledger.db import Ledger
     from ledger.migrate import upgrade
 
@@ -54,12 +55,12 @@ def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite ledger, None for a database server."""
+    """The file of a SQLite ledger; None for a database server."""
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 async def connect(who: str = "") -> "Client":
-    """A client that names who is asking. Raises `Unreachable` or `Misconfigured`."""
+    """Connect to Temporal with an identity that names the caller. Raises `Unreachable` or `Misconfigured`."""
     import connection
 
     try:
@@ -69,7 +70,7 @@ async def connect(who: str = "") -> "Client":
 
 
 def _plainer(text: str) -> str:
-    """The client library's own words for the two usual reasons say nothing to a person; others are kept."""
+    """Replace the client library's wording of the two most common failures with plain English; keep all others."""
     for mark, reason in (("ConnectionRefused", "nothing listens there"), ("dns error", "its name is not known")):
         if mark in text:
             return re.sub(r"\(Failed client connect.*\)\. Start", f"({reason}). Start", text, flags=re.DOTALL)
@@ -77,22 +78,23 @@ def _plainer(text: str) -> str:
 
 
 def os_user() -> str:
-    """The name of the user that runs this process."""
+    """The name of the user running this process, or `uid-N` if it has none."""
     import pwd
 
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
+    except KeyError:  # a container may run under a uid without an account
         return f"uid-{os.getuid()}"
 
 
 def can_ask() -> bool:
-    """True if somebody can answer a prompt: stdin and stderr are a terminal."""
+    """True if a prompt can be answered: stdin and stderr are terminals."""
+    # Not stdout: prompts go to stderr, and stdout may be redirected while a person sits at the terminal.
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ui_link(found: "Settings", namespace: str, workflow_id: str, run_id: str = "") -> str:
-    """Where Temporal's Web UI shows a workflow."""
+    """The URL of a workflow in Temporal's Web UI."""
     from urllib.parse import quote
 
     tail = f"/{run_id}/timeline" if run_id else ""
@@ -100,9 +102,9 @@ def ui_link(found: "Settings", namespace: str, workflow_id: str, run_id: str = "
 
 
 def duration(text: str) -> timedelta:
-    """A length of time as people type it: 30s, 15m, 2h, 7d. Raises `Usage`."""
+    """Parse a duration such as 30s, 15m, 2h or 7d. Raises `Usage`."""
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     number, unit = text[:-1], text[-1:]
     if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 6:
-        raise Usage(f"--since {text!r} is not a length of time; write a number and s, m, h or d, such as 2h")
+        raise Usage(f"--since {text!r} is not a duration; write a number and s, m, h or d, such as 2h")
     return timedelta(**{units[unit]: int(number)})

@@ -1,4 +1,4 @@
-"""Exit codes, and the one place that turns an exception into a code and a text."""
+"""Exit codes, and the one place that maps an exception to a code and a message."""
 
 import sys
 import tempfile
@@ -20,7 +20,7 @@ from contracts.errors import (
 
 
 class Code(IntEnum):
-    """What a command's exit code means."""
+    """The exit codes of all commands."""
 
     DONE = 0
     FAILED = 1
@@ -35,17 +35,18 @@ class Code(IntEnum):
 
 
 class Usage(BatonError):
-    """The command cannot be carried out as it was typed; the text names the option and what it takes."""
+    """The command line is invalid; the message names the option and what it accepts."""
 
 
 class NoWorker(BatonError):
-    """No worker answers. Start one with `baton up` or `python worker.py`; what was sent is kept and may still be applied."""
+    """No worker answers. Start one with `baton up` or `python worker.py`; the request is kept and may still be applied."""
 
 
 class NothingYet(NotFound):
-    """There is no ledger here yet: nothing ran in this folder. Start with `baton demo`, or `baton up` and `baton deliver`."""
+    """No ledger here yet: nothing has run in this folder. Start with `baton demo`, or `baton up` and `baton deliver`."""
 
 
+# The first match counts.
 _CODES: tuple[tuple[type[BaseException], Code], ...] = (
     (Usage, Code.USAGE),
     (Ambiguous, Code.USAGE),
@@ -61,7 +62,7 @@ _CODES: tuple[tuple[type[BaseException], Code], ...] = (
 
 
 def explain(error: BaseException, *, debug: bool = False) -> tuple[Code, str]:
-    """The exit code for an exception, and the text for the person: what, why, and what to do next."""
+    """The exit code for an exception, and a message that says what happened, why, and what to do."""
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code, str(error) or "interrupted"
@@ -71,65 +72,69 @@ def explain(error: BaseException, *, debug: bool = False) -> tuple[Code, str]:
 
 
 def is_budget(reason: str) -> bool:
-    """True if a run's reason for ending is that a ceiling left no room for a call (`ledger.money.spend.CeilingReached`)."""
+    """True if a run ended because a ceiling left no room for a call (the text of `ledger.money.spend.CeilingReached`)."""
     return ": the ceiling is $" in reason
 
 
 def is_refused_input(reason: str) -> bool:
-    """True if a run's reason for ending is that its input cannot be worked with (`Pipeline` of the kit writes it)."""
+    """True if a run ended because its input was refused (the kit's `Pipeline` writes that prefix)."""
     return reason.startswith(INPUT_WAS_REFUSED)
 
 
 def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None) or "baton"
-    what = error.format_message().rstrip(".") or "name a command; they are listed above"
-    return f"{what}. `{path} --help` shows what it takes"
+    what = error.format_message().rstrip(".") or "no command given; they are listed above"
+    return f"{what}. See `{path} --help`"
 
 
 def _from_libraries(error: BaseException) -> tuple[Code, str] | None:
-    """Errors of Temporal and the database, looked at by the modules that are loaded already: importing them is slow."""
+    """Map errors of Temporal and the database. Checked without importing their modules, which is slow."""
     if isinstance(error, BatonError):
         if is_budget(str(error)):
             return Code.BUDGET, str(error)
         return _CODES_BY_NAME.get(type(error).__name__, Code.FAILED), str(error)
     if type(error).__module__.startswith("temporalio."):
         return _from_temporal(error)
+    # If SQLAlchemy is not loaded, the error cannot be one of its errors.
     sqlalchemy = sys.modules.get("sqlalchemy.exc")
     if sqlalchemy is not None and isinstance(error, sqlalchemy.DBAPIError):
         reason = first_line(getattr(error, "orig", None) or error)
-        return Code.UNREACHABLE, f"the ledger cannot be used: {reason}. `baton doctor` looks at it; its address is `ledger_url`"
+        return (
+            Code.UNREACHABLE,
+            f"the ledger cannot be used: {reason}. Run `baton doctor`; the address is the setting `ledger_url`",
+        )
     return None
 
 
 _CODES_BY_NAME = {"Unreachable": Code.UNREACHABLE, "CeilingReached": Code.BUDGET, "NotAdmitted": Code.USAGE}
-"""Errors whose modules are too slow to import here."""
+"""Errors matched by name because importing their modules here is too slow."""
 
 
 def _from_temporal(error: BaseException) -> tuple[Code, str] | None:
     status = getattr(getattr(error, "status", None), "name", "")
     reason = first_line(error)
     if status in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}:
-        return Code.UNREACHABLE, f"Temporal does not answer: {reason}. `baton doctor` looks at the connection"
+        return Code.UNREACHABLE, f"Temporal does not answer: {reason}. Run `baton doctor` to check the connection"
     if status == "NOT_FOUND" and "amespace" in reason:
         text = f"Temporal says: {reason} Set the namespace in temporal.toml or TEMPORAL_NAMESPACE, or create it"
         return Code.USAGE, text
     if status in {"PERMISSION_DENIED", "UNAUTHENTICATED"}:
-        return Code.USAGE, f"Temporal refused us: {reason}. Correct the credentials in temporal.toml or TEMPORAL_API_KEY"
+        return Code.USAGE, f"Temporal denied access: {reason}. Fix the credentials in temporal.toml or TEMPORAL_API_KEY"
     if status == "NOT_FOUND":
-        return Code.NOT_FOUND, f"Temporal says: {reason}. `baton runs` lists what there is"
+        return Code.NOT_FOUND, f"Temporal says: {reason}. `baton runs` lists the runs there are"
     return None
 
 
 def _unexpected(error: BaseException, *, debug: bool) -> tuple[Code, str]:
-    """One line and a file: a traceback helps whoever mends it and nobody else."""
+    """One line for the user and the traceback in a file: it only helps whoever fixes the bug."""
     text = "".join(traceback.format_exception(error))
     if debug:
-        return Code.FAILED, f"something unexpected went wrong\n{text}"
+        return Code.FAILED, f"unexpected error\n{text}"
     with tempfile.NamedTemporaryFile("w", prefix="baton-error-", suffix=".txt", delete=False) as file:
         file.write(text)
     what = f"{type(error).__name__}: {first_line(error)}"
-    return Code.FAILED, f"something unexpected went wrong ({what}). Details are in {file.name}; `--debug` prints them"
+    return Code.FAILED, f"unexpected error ({what}). Details are in {file.name}; `--debug` prints them"
 
 
 def first_line(error: object) -> str:

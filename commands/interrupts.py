@@ -1,4 +1,4 @@
-"""The first Ctrl-C ends a command in good order. Those after it wait for that, or what it started would be left running."""
+"""The first Ctrl-C shuts a command down cleanly. Later ones are ignored, or processes it started would be left running."""
 
 import asyncio
 import signal
@@ -8,13 +8,13 @@ from typing import Self
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""A closed terminal, too, must leave no process behind."""
+"""SIGHUP is among them: closing the terminal must not leave a process behind either."""
 
 
 class Interruption:
-    """`with Interruption() as interruption:` in a task: a signal cancels it, once. `came` says whether one did.
+    """Cancel the current task on the first signal, once. `came` says whether there was one.
 
-    From `ignore` on no signal cancels anything; the clean-up of the command stands there.
+    Use as a context manager inside a task. After `ignore()` no signal cancels anything: the command cleans up there.
     """
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class Interruption:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
         for number in SIGNALS:
             self._loop.remove_signal_handler(number)
-        # The client turns a cancellation into an error of its own while an update is on its way.
+        # While an update is in flight the client turns a cancellation into an error of its own.
         return self.came and kind in (asyncio.CancelledError, WorkflowUpdateRPCTimeoutOrCancelledError)
 
     def ignore(self) -> None:
-        """What comes now comes too late to end anything earlier."""
+        """Ignore signals from now on: the command is already cleaning up."""
         self._ignored = True
 
     def _heard(self) -> None:
         if not self._ignored and not self.came and self._task is not None:
-            self._task.cancel()
+            self._task.cancel()  # once: a second cancellation would interrupt the clean-up
         self.came = True

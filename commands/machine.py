@@ -1,4 +1,4 @@
-"""`baton up`, `baton down`, `baton demo`: everything on this machine. The work is done in `up.py` and `demo/`."""
+"""`baton up`, `baton down`, `baton demo`: Baton on one machine. `up.py` and `demo/` do the work."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None:
-    """Start the Temporal dev server and a worker in the background. What runs already is left alone."""
+    """Start the Temporal dev server and a worker in the background. Safe to call twice: what runs is left running."""
     from commands import up as machine
     from commands.server import Ports
 
@@ -32,28 +32,28 @@ def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
     if ports.port != 7233:
-        out.note(f"Other commands need the address: export TEMPORAL_ADDRESS={ports.address} BATON_UI_URL={ports.ui_url}")
+        out.note(f"Other commands need these addresses: export TEMPORAL_ADDRESS={ports.address} BATON_UI_URL={ports.ui_url}")
     out.note(
-        'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks everything, `baton down` stops it)'
+        'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks the setup, `baton down` stops it)'
     )
 
 
 def down(as_json: Json = False) -> None:
-    """Stop what `baton up` started, and nothing else. All state stays."""
+    """Stop what `baton up` started and nothing else. All state is kept."""
     from commands import up as machine
 
     out = Out(as_json=as_json)
     stopped = asyncio.run(machine.down(settings()))
     out.document(stopped=stopped)
-    out.line(f"stopped: {', '.join(stopped)}" if stopped else "nothing of ours was running")
+    out.line(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
 
 def demo(
     approve_as: Annotated[str | None, typer.Option("--approve-as", metavar="NAME", help="Approve every gate as NAME.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Say nothing about how to remove the demo's state.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not print how to remove the demo's state.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a delivery on a sample repository, from nothing to a pushed fix. Needs no key."""
+    """Deliver a fix to a sample repository, from scratch to the push. Needs no API key."""
     from commands.demo import demo as sample
 
     out = Out(as_json=as_json)

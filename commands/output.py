@@ -1,4 +1,4 @@
-"""What a command prints: data on stdout, everything else on stderr; tables and colour on a terminal only."""
+"""Command output: data on stdout, everything else on stderr; tables and colour only on a terminal."""
 
 import json
 import sys
@@ -14,41 +14,42 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 SCHEMA = 1
-"""Version of the field names in JSON documents."""
+"""Version of the JSON documents' field names."""
 
 
 class Out:
-    """Prints one command's answer. With `as_json` only `document` and `record` reach stdout."""
+    """Prints one command's output. With `as_json` only `document` and `record` write to stdout."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self.terminal = sys.stdout.isatty() and not as_json
 
     def document(self, **fields: Any) -> None:
-        """The one JSON document of this command; nothing without `--json`."""
+        """Print the command's one JSON document. Does nothing without `--json`."""
         if self.as_json:
             self.record(**fields)
 
     def record(self, **fields: Any) -> None:
-        """One line of JSON on stdout, always."""
+        """Print one line of JSON to stdout, with or without `--json`."""
         _write(sys.stdout, json.dumps({"schema": SCHEMA, **fields}, default=_plain, ensure_ascii=False))
 
     def line(self, text: str = "", style: str = "") -> None:
-        """One line of data. It must be safe to show already: see `safe`."""
+        """Print one line of data. The caller makes it safe to show: see `safe`."""
         if self.as_json:
             return
         if self.terminal and style:
             with quiet():
+                # Soft wrap: Rich would break long ids and commands, which people copy.
                 _console().print(text, style=style, soft_wrap=True)
         else:
             _write(sys.stdout, text)
 
     def note(self, text: str) -> None:
-        """One line about what happens, on stderr."""
+        """Print one line of progress or advice to stderr."""
         _write(sys.stderr, text)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on a terminal, aligned lines otherwise. Cells are made safe here."""
+        """Print a table on a terminal, aligned lines otherwise. Cells are made safe here."""
         if self.as_json:
             return
         cells = [[safe(cell) for cell in row] for row in rows]
@@ -60,7 +61,7 @@ class Out:
             _write(sys.stdout, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def page(self, text: str) -> None:
-        """Long text: through the pager on a terminal."""
+        """Print long text, through the pager on a terminal."""
         if self.as_json:
             return
         shown = safe_text(text, limit=2_000_000)
@@ -73,7 +74,7 @@ class Out:
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """A spinner while something takes its time; nothing unless stderr is a terminal."""
+        """Show a spinner while the block runs. Does nothing unless stderr is a terminal."""
         if not sys.stderr.isatty() or self.as_json:
             yield
             return
@@ -86,30 +87,30 @@ class Out:
 
 
 def safe(text: object, limit: int = 300) -> str:
-    """Text from anywhere on one line, with nothing in it that steers a terminal."""
+    """Untrusted text as one line without terminal control sequences, cut at `limit` characters."""
     return one_line(str(text), limit)
 
 
 def safe_text(text: str, limit: int = 20_000) -> str:
-    """Text from anywhere over several lines, with nothing in it that steers a terminal."""
+    """Untrusted text as several lines without terminal control sequences, cut at `limit` characters."""
     return for_terminal(text, limit)
 
 
 def box(label: str, text: str) -> list[str]:
-    """Somebody else's words, apart from ours: every line behind a bar, under a label."""
+    """Somebody else's words set apart from ours: a label, and a bar before each line."""
     lines = safe_text(text.strip(), limit=6000).splitlines()
     return [f"  ┌ {label}", *(f"  │ {line}" for line in lines), "  └"]
 
 
 def clock(instant: datetime) -> str:
-    """An instant as people read it here: local time, the date only where it is not today."""
+    """An instant in local time, with the date only if it is not today."""
     local = instant.astimezone()
     today = datetime.now(UTC).astimezone().date()
     return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
 
 
 def left(deadline: datetime) -> str:
-    """How long until then, roughly."""
+    """The time left until then, in its largest unit."""
     seconds = int((deadline - datetime.now(UTC)).total_seconds())
     if seconds <= 0:
         return "over"
@@ -138,7 +139,7 @@ def _console() -> "Console":
 
 
 _spinners: "list[Live]" = []
-"""Spinners that turn now. They stand aside for every line: two writers on one terminal line would garble both."""
+"""Active spinners. They are hidden while a line is printed: two writers on one terminal line would garble both."""
 
 
 def _spinner(text: str) -> "Live":
@@ -146,7 +147,7 @@ def _spinner(text: str) -> "Live":
     from rich.live import Live
     from rich.spinner import Spinner
 
-    # Rich would send what is printed meanwhile to the spinner's stream: data belongs on stdout.
+    # By default Rich redirects prints to the spinner's stream (stderr); our data must reach stdout.
     return Live(
         Spinner("dots", text), console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
     )
@@ -154,7 +155,7 @@ def _spinner(text: str) -> "Live":
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let no spinner turn while several lines are written: starting and stopping it for each would flicker."""
+    """Hide the spinner while several lines are written: toggling it for each line would flicker."""
     turning = [live for live in _spinners if live.is_started]
     for live in turning:
         live.stop()
@@ -168,7 +169,7 @@ def quiet() -> Iterator[None]:
 def _write(stream: Any, text: str) -> None:
     with quiet():
         stream.write(text + "\n")
-        stream.flush()
+        stream.flush()  # stdout and stderr must stay in order when both go to one place
 
 
 def _plain(value: Any) -> Any:

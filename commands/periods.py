@@ -1,4 +1,4 @@
-"""Times as people type them: since and until, as a length of time back from now, or as a UTC day or month."""
+"""Parse --since and --until: a duration back from now, or a UTC day or month."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -10,19 +10,17 @@ from commands.errors import Usage
 if TYPE_CHECKING:
     from ledger.figures.period import Period
 
-Since = Annotated[
-    str | None, typer.Option("--since", help="From then: 12h, 30d, 2026-11-20, or 2026-11. Days and months are UTC.")
-]
-Until = Annotated[str | None, typer.Option("--until", help="Before then, written as for --since; default: now.")]
+Since = Annotated[str | None, typer.Option("--since", help="Start: 12h, 30d, 2026-11-20 or 2026-11. Days and months are UTC.")]
+Until = Annotated[str | None, typer.Option("--until", help="End (exclusive), in the same form as --since; default: now.")]
 
 
 def period(since: str | None, until: str | None, now: datetime, back: timedelta | None = None) -> "Period":
-    """The time that was asked for; without `since` the last `back`, else this UTC month. Raises `Usage`."""
+    """The period asked for. Without `since`: the last `back`, or this UTC month if that is None. Raises `Usage`."""
     from ledger.figures.period import Period, month_of
 
     start = month_of(now).since if back is None else now - back
     begins = start if since is None else _instant("--since", since, now)
-    # What a worker writes whose clock is ahead of ours is in "until now", too.
+    # A worker's clock may be ahead of ours; "until now" must include what it has just written.
     ends = max(now, begins) + timedelta(days=1) if until is None else _instant("--until", until, now)
     if ends <= begins:
         raise Usage(f"--until {until!r} is not after the beginning, {begins:%Y-%m-%d %H:%M} UTC; name a later time")
@@ -41,10 +39,10 @@ def _instant(option: str, text: str, now: datetime) -> datetime:
             return datetime.strptime(text, form).replace(tzinfo=UTC)
         except ValueError:
             continue
-    raise Usage(f"{option} {text!r} is no time; write a length such as 12h or 30d, a day such as 2026-11-20, or a month")
+    raise Usage(f"{option} {text!r} is not a time; write a duration such as 12h or 30d, a day such as 2026-11-20, or a month")
 
 
 def told(found: "Period", until: str | None) -> str:
-    """The time as people read it."""
+    """The period in words."""
     ends = "now" if until is None else f"{found.until:%Y-%m-%d %H:%M} UTC"
     return f"{found.since:%Y-%m-%d %H:%M} UTC to {ends}"

@@ -1,4 +1,4 @@
-"""Processes that `baton up` and the demo start: the Temporal dev server with our settings, and a worker."""
+"""The processes of `baton up` and the demo: the Temporal dev server with our settings, and a worker."""
 
 import asyncio
 import os
@@ -27,24 +27,24 @@ from search_attributes import SEARCH_ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent
 RETENTION = timedelta(hours=720)
-"""How long a closed run stays in Temporal; the dev server's own 24 hours would lose histories before they are looked at."""
+"""How long Temporal keeps closed runs. The dev server's default of 24 hours loses histories before anybody reads them."""
 
 DYNAMIC_CONFIG = (
-    # Measured: the defaults cost four times the latency, and every timer a second.
+    # Measured: with the defaults latency is four times higher and every timer is up to a second late.
     "history.transferProcessorMaxPollRPS=5000",
     'history.timerProcessorMaxTimeShift="10ms"',
-    # An update of 2 to 4 MB would wedge the run that it is sent to, whatever the worker does. Above the 4 MB of gRPC.
+    # With the default limit an update of 2 to 4 MB leaves its run stuck, whatever the worker does. Must exceed gRPC's 4 MB.
     "limit.blobSize.error=6000000",
-    # The answer to updates repeats them. Together above those 4 MB it could not be sent, and the server would end the run.
+    # The reply to updates repeats them. If together they exceed 4 MB it cannot be sent, and the server ends the run.
     "history.maxInFlightUpdatePayloads=3500000",
-    # So many failed tasks in a row make a run one that `baton runs` and `baton doctor` list as stuck; the default is 5.
+    # After this many failed tasks in a row `baton runs` and `baton doctor` list a run as stuck; the default is 5.
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
 )
 STOP_SECONDS = 20
 
 
 class Running(Contract):
-    """A process that we started. `born` tells it from a stranger that got the same pid later."""
+    """A process that we started. `born` distinguishes it from a later process with the same pid."""
 
     name: str
     pid: int
@@ -62,17 +62,17 @@ class Ports:
 
     @property
     def address(self) -> str:
-        """For TEMPORAL_ADDRESS."""
+        """The value for TEMPORAL_ADDRESS."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def ui_url(self) -> str:
-        """The Web UI."""
+        """The Web UI's address."""
         return f"http://127.0.0.1:{self.ui_port}"
 
 
 def free_ports(wanted: Ports, *, strict: bool) -> Ports:
-    """The wanted ports, or, unless `strict`, free ones where they are taken. Raises `Misconfigured` naming the busy port."""
+    """The wanted ports; a busy one is replaced by a free one or, if `strict`, raises `Misconfigured` naming it."""
     ports = []
     for port in (wanted.port, wanted.ui_port):
         if _is_free(port):
@@ -87,7 +87,7 @@ def free_ports(wanted: Ports, *, strict: bool) -> Ports:
 
 
 def temporal_program() -> Path:
-    """The `temporal` program: the one beside our interpreter, else the one on PATH. Raises `Misconfigured`."""
+    """The `temporal` program: next to our interpreter, else on PATH. Raises `Misconfigured`."""
     beside = Path(sys.executable).parent / "temporal"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("temporal")
     if found is None:
@@ -96,7 +96,7 @@ def temporal_program() -> Path:
 
 
 def server_command(state: Path, ports: Ports) -> list[str]:
-    """The dev server on a file, with the settings that were measured to be good and the search attributes that runs set."""
+    """The command of a dev server with a database file, our measured settings, and the search attributes that runs set."""
     command = [str(temporal_program()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports.port)]
     command += ["--ui-port", str(ports.ui_port), "--ui-disable-news-fetch", "--log-level", "error"]
     command += ["--db-filename", str(state / "temporal.db")]
@@ -110,11 +110,11 @@ def server_command(state: Path, ports: Ports) -> list[str]:
 
 
 def start(name: str, command: list[str], state: Path, variables: Mapping[str, str], ports: Ports | None = None) -> Running:
-    """Start a process of ours in a session of its own, its output in `state`/logs, and write down its pid."""
+    """Start a process in its own session, log to `state`/logs, and record its pid."""
     logs = state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = str(logs / f"{name}.log")
-    # Not Popen: whoever starts it may end before it, and no object here has to care for that.
+    # Not Popen: the process outlives the command that starts it, and Popen warns about an unreaped child.
     pid = os.posix_spawn(
         command[0],
         command,
@@ -124,8 +124,8 @@ def start(name: str, command: list[str], state: Path, variables: Mapping[str, st
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
-        setsid=True,
-        setsigdef=[signal.SIGPIPE],  # which Python ignores, and a child would inherit that
+        setsid=True,  # Ctrl-C in the terminal must not reach it
+        setsigdef=[signal.SIGPIPE],  # Python ignores it, and a child would inherit that
     )
     running = Running(
         name=name,
@@ -145,19 +145,20 @@ def start_worker(state: Path, variables: Mapping[str, str]) -> Running:
 
 
 def find(state: Path, name: str) -> Running | None:
-    """The process that we started under this name and that still runs, or None."""
+    """The running process that we started under this name, or None."""
     file = _file(state, name)
     if not file.exists():
         return None
     running = Running.read(file.read_bytes())
     if running.born and _born(running.pid) == running.born:
         return running
+    # The pid belongs to nobody, or to a stranger since a reboot: forget it.
     file.unlink(missing_ok=True)
     return None
 
 
 def stop(state: Path, name: str) -> bool:
-    """End the process that we started under this name, and nobody else's. True if one was running."""
+    """Stop the process that we started under this name, and no other. True if one was running."""
     running = find(state, name)
     if running is None:
         return False
@@ -170,7 +171,7 @@ def stop(state: Path, name: str) -> bool:
 
 
 async def ready(client_address: str, running: Running, state: Path, limit: float = 60) -> Client:
-    """A client, as soon as the server answers. Raises `BatonError` with the end of its log when it does not come up."""
+    """Wait until the server answers and return a client. Raises `BatonError` with the end of its log after `limit` seconds."""
     async with _Patience(running, state, limit):
         while True:
             try:
@@ -184,7 +185,8 @@ async def ready(client_address: str, running: Running, state: Path, limit: float
 
 
 async def polled(client: Client, queue: str, running: Running, state: Path, limit: float = 60) -> None:
-    """Wait until a worker polls the queue. Raises `BatonError` with the end of the worker's log when none comes."""
+    """Wait until a worker polls the queue. Raises `BatonError` with the end of the worker's log after `limit` seconds."""
+    # Pollers, not the process: a worker that is up but cannot reach the server would never take a task.
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=queue),
@@ -197,7 +199,7 @@ async def polled(client: Client, queue: str, running: Running, state: Path, limi
 
 
 class _Patience:
-    """Turns a time-out into an error that shows the log of the process that was waited for."""
+    """Turns a timeout into an error that shows the end of the process's log."""
 
     def __init__(self, running: Running, state: Path, limit: float) -> None:
         self._running, self._state = running, state
@@ -225,11 +227,11 @@ async def _keep_longer(client: Client) -> None:
 
 def _still_there(running: Running, state: Path) -> None:
     if _born(running.pid) != running.born:
-        raise BatonError(f"the {running.name} ended as soon as it was started; {log_end(state, running.name)}")
+        raise BatonError(f"the {running.name} exited right after it started; {log_end(state, running.name)}")
 
 
 def log_end(state: Path, name: str) -> str:
-    """The last lines of a process's log, and where the rest is."""
+    """The last lines of a process's log, and the log's path."""
     file = state / "logs" / f"{name}.log"
     lines = file.read_text(errors="replace").splitlines()[-8:] if file.exists() else []
     return f"its log is {file}; it ends with:\n" + "\n".join(lines)
@@ -240,12 +242,12 @@ def _file(state: Path, name: str) -> Path:
 
 
 def _born(pid: int) -> str | None:
-    """When a process was started, as the kernel counts; None when there is none, or only its remains."""
+    """A process's start time in kernel ticks; None if it does not exist or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    # The main thread of a killed process is a zombie before the others have gone, and with them its ports.
+    # The main thread of a killed process is a zombie while other threads still run and hold its ports.
     gone = fields[0] in {"Z", "X"} and int(fields[17]) <= 1
     return None if gone else fields[19]
 
@@ -266,6 +268,7 @@ def _gone_within(running: Running, limit: float) -> bool:
 
 
 def _reap(pid: int) -> None:
+    # Our own child stays a zombie until it is waited for, and would count as running.
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -274,6 +277,7 @@ def _reap(pid: int) -> None:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # As the server does: otherwise a port in TIME_WAIT would look busy after a restart.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""How feed lines, gates and reports read on a terminal, in a pipe and as JSON. Text from agents is escaped here."""
+"""How feed lines, gates and reports are printed. Text from agents is escaped here."""
 
 import shlex
 from collections.abc import Mapping
@@ -25,20 +25,21 @@ COMMAND_OF = {
 
 
 def usd(micros: int) -> str:
-    """Micro-dollars as people read them."""
+    """Format micro-dollars as US dollars."""
     from contracts.money import usd as written
 
     return written(micros)
 
 
 def tell_line(out: Out, line: "FeedLine", *, brief: bool = False) -> None:
-    """One feed line: did, why, next. On a terminal below each other, in a pipe side by side; `brief` leaves out next."""
+    """Print one feed line: did, why, next; several lines on a terminal, one in a pipe. `brief` leaves out next."""
     cost = f"  {usd(line.usd_micros)}" if line.usd_micros else ""
     who = f"{line.actor} (via {line.channel})" if line.channel else line.actor
     first = f"{clock(line.at)}  {safe(line.stage, 40):<12}  {safe(who, 80)}: {safe(line.did)}{cost}"
     if not out.terminal:
         why = f"; why: {safe(line.why, 160 if brief else 1000)}" if line.why else ""
         then = f"; next: {safe(line.next)}" if line.next and not brief else ""
+        # `brief` lines accompany a report, which alone belongs on stdout.
         (out.note if out.as_json or brief else out.line)(first + why + then)
         return
     out.line(first, "bold" if line.importance == "overview" else "")
@@ -49,13 +50,13 @@ def tell_line(out: Out, line: "FeedLine", *, brief: bool = False) -> None:
 
 
 def gate_lines(view: "GateView", run: str) -> list[str]:
-    """A gate as a person needs it for deciding: title, facts that we computed, the agent's words apart, how to answer."""
+    """A gate as text: title, computed facts, the agent's own words set apart, questions, subject and deadline."""
     lines = [f"GATE {view.gate} of {run}: {safe(view.title, 400)}"]
     lines += [f"  - {safe(fact, 1500)}" for fact in view.facts]
     if view.risk:
         lines.append(f"  - risk {safe(view.risk, 600)}")
     if view.narrative:
-        lines += box("the agent's own words; nobody has checked them", view.narrative)
+        lines += box("the agent's own words, unchecked", view.narrative)
     for question in view.questions:
         options = f" ({' | '.join(safe(one, 80) for one in question.options)})" if question.options else ""
         lines.append(f"  ? {question.id}: {safe(question.text, 1000)}{options}")
@@ -65,8 +66,9 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
 
 
 def how_to_answer(view: "GateView", run: str) -> list[str]:
-    """The exact commands that answer a gate, the most likely one first."""
+    """The exact commands that decide a gate, most likely first."""
     if view.ceiling is not None:
+        # Only its own ceiling can be raised at a run's gate; a shared one takes the command for all.
         what = view.ceiling.scope if view.ceiling.shared else run
         return [f'baton budget raise {what} --to USD -m "why"', f'baton budget stop {run} -m "why"']
     return [f"baton {COMMAND_OF[verb]} {run} {view.gate}{_needs(view, verb)}" for verb in view.verbs if verb in COMMAND_OF]
@@ -81,13 +83,13 @@ def _needs(view: "GateView", verb: str) -> str:
 
 
 def tell_report(out: Out, report: Mapping[str, Any]) -> None:
-    """How a run ended, for people. Each pipeline's report says itself how it reads."""
+    """Print how a run ended. Each pipeline's report defines its own lines and tables."""
     from contracts.pipelines import BY_WORKFLOW
     from contracts.reports import Report
 
     spec = BY_WORKFLOW.get(report.get("pipeline", ""))
     ended = (spec.report if spec else Report).model_validate(report)
-    stamp = "  [scripted model: no real model took part]" if ended.scripted else ""
+    stamp = "  [scripted model: no real model was used]" if ended.scripted else ""
     out.line(f"{ended.run}: {ended.state}{stamp}", "bold green" if ended.state == "done" else "bold red")
     reading = ended.reading()
     for name, text in (("why", ended.reason), *reading.lines, ("cost", ended.cost)):
@@ -99,9 +101,10 @@ def tell_report(out: Out, report: Mapping[str, Any]) -> None:
 
 
 def code_of(state: str, reason: str = "") -> Code:
-    """The exit code that a run's final state stands for."""
+    """The exit code for a run's final state and reason."""
     if state == "done":
         return Code.DONE
+    # Before the state: a refused input ends as could_not, like work that failed.
     if is_refused_input(reason):
         return Code.USAGE
     return Code.BUDGET if is_budget(reason) else Code.FAILED

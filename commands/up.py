@@ -1,4 +1,4 @@
-"""`baton up` and `baton down`: everything on one machine, in the background."""
+"""`baton up` and `baton down`: server and worker on one machine, in the background."""
 
 import asyncio
 from pathlib import Path
@@ -11,15 +11,16 @@ DEFAULT_PORTS = Ports(7233, 8233)
 
 
 async def up(settings: Settings, ports: Ports = DEFAULT_PORTS) -> Ports:
-    """Start what does not run yet: the Temporal dev server on a file, and one worker. Called again it starts nothing twice.
+    """Start the Temporal dev server (with a database file) and one worker, unless they run already. Safe to call twice.
 
-    Raises `Misconfigured` for a busy port and `BatonError`, with the log's end, for a process that does not come up.
+    Raises `Misconfigured` for a busy port, and `BatonError` with the end of the log if a process does not come up.
     """
     state = settings.state.absolute()
     running = server.find(state, "server")
     if running is None:
         ports = server.free_ports(ports, strict=True)
         running = server.start("server", server.server_command(state, ports), state, {}, ports)
+    # A server that was running keeps its ports, whatever was asked for now.
     ports = Ports(running.port, running.ui_port)
     client = await server.ready(ports.address, running, state)
     worker = server.find(state, "worker") or server.start_worker(state, worker_variables(state, ports))
@@ -28,7 +29,7 @@ async def up(settings: Settings, ports: Ports = DEFAULT_PORTS) -> Ports:
 
 
 def worker_variables(state: Path, ports: Ports) -> dict[str, str]:
-    """What a worker of this machine is told by its environment."""
+    """The environment variables for this machine's worker."""
     return {
         "TEMPORAL_ADDRESS": ports.address,
         "BATON_STATE": str(state),
@@ -38,6 +39,6 @@ def worker_variables(state: Path, ports: Ports) -> dict[str, str]:
 
 
 async def down(settings: Settings) -> list[str]:
-    """Stop what `up` started, worker first, and nothing else; the names of what was running. State stays."""
+    """Stop what `up` started, worker first, and nothing else. Returns the names of what was running. State is kept."""
     state = settings.state.absolute()
     return [name for name in ("worker", "server") if await asyncio.to_thread(server.stop, state, name)]

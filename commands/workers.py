@@ -1,4 +1,4 @@
-"""Whether somebody works: who polls a task queue."""
+"""Which workers poll a task queue."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -7,16 +7,16 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 STALE = timedelta(minutes=2)
-"""A poller that was not seen for longer is gone: a poll lasts one minute."""
+"""A poller not seen for longer has gone: a poll lasts one minute."""
 
 
 async def has_worker(client: "Client", task_queue: str) -> bool:
-    """True if a worker has polled this queue lately."""
+    """True if a worker has polled this queue recently."""
     return bool(await pollers(client, task_queue))
 
 
 async def pollers(client: "Client", task_queue: str) -> list[str]:
-    """Who polls this queue for workflows."""
+    """Identities of the workers that poll this queue for workflow tasks."""
     from temporalio.api.enums.v1 import TaskQueueType
     from temporalio.api.taskqueue.v1 import TaskQueue
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest

@@ -1,4 +1,4 @@
-"""Review: compare → analyse → look for bugs and for holes side by side → put together → look every quote up."""
+"""Review: compare → analyse → look for bugs and security holes in parallel → merge findings → verify every quote."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ from workflows.kit.step import B, Step
 from workflows.kit.stuck import stuck_gate, try_again
 
 SHOWN = {"repository", "base", "head", "note", "files", "counts"}
-"""What the report takes over from the comparison."""
+"""Fields that the report copies from the comparison."""
 
 
 @workflow.defn(name="Review")
 class Review(Pipeline[ReviewInput, ReviewReport]):
-    """What is wrong with a change, each finding with a quote that is really there."""
+    """Review a change; each finding has a quote that was looked up."""
 
     reports, first, workspaces = ReviewReport, "the revisions are compared", True
     agents, gates = ("diff_analyst", "bug_reviewer", "security_reviewer", "synthesiser"), ("clarify", "stuck")
@@ -34,32 +34,35 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
 
     @workflow.run
     async def run(self, asked: ReviewInput) -> ReviewReport:
-        """The report of how it ended. Fails where the system or the input, and not the work, was the reason."""
+        """Return the final report. Fails only if the system or the input, not the work, was the reason."""
         return await self.conduct(asked)
 
     async def story(self, asked: ReviewInput) -> None:
-        """From two revisions to findings that hold. What an agent could not is left out, and the report says so."""
+        """From two revisions to findings with verified quotes. The report lists what an agent could not do."""
         kit, wanted = self.kit, asked.model_dump(include={"repository", "base", "head", "patch"})
         request = CompareRevisions(run=kit.ref, **wanted)
         self.compared = now = await kit.do(Comparison.compare_revisions, request, "git: compare the revisions", **WORK)
         kit.note(f"compared {now.head[:12] or 'the patch'} with {now.base[:12]}", now.note, "the analyst reads it")
         task = ReviewTask(files=now.files, counts=now.counts, diff=now.shown, artifact=now.patch.digest, focus=asked.focus)
-        kit.enter("analyse", "what the change does, then the reviewers")
+        kit.enter("analyse", "the analyst summarises the change, then the reviewers start")
         analysed = await self._ask(now, "diff_analyst", task, Analysis)
+        # Without an analysis the reviewers work from the diff alone.
         known = analysed.as_far(self._tell("diff_analyst"))
         reviews = await self._reviews(now, task, () if known is None else (analysed.handoff.id,))
-        kit.enter("synthesise", "one list of findings, then every quote is looked up")
+        kit.enter("synthesise", "findings are merged, then every quote is looked up")
         step = await self._ask(now, "synthesiser", task, Findings, [one.handoff.id for one, _ in reviews])
         whole = step.as_far(self._tell("synthesiser"))
-        self.summary = whole.summary if whole else "The reviewers' findings as they are: nobody put them together."
+        self.summary = whole.summary if whole else "The reviewers' own findings; nobody merged them."
+        # Without a synthesis the findings are ranked and deduplicated by code, in `check_findings`.
         found = [whole] if whole else [body for _, body in reviews]
         every = tuple(finding for one in found for finding in one.findings)
+        # Without the diff text: the activity reads the artifact, and history stays small.
         check = CheckFindings(run=kit.ref, compared=now.model_copy(update={"shown": ""}), findings=every)
         self.checked = await kit.do(Comparison.check_findings, check, "git: look up what the findings quote", **WORK)
 
     async def _reviews(self, now: Compared, task: ReviewTask, inputs: Sequence[str]) -> list[tuple[Step[Findings], Findings]]:
-        """What the reviewers found. Where neither could, a person says whether they try again."""
-        self.kit.enter("review", "bugs and security, side by side")
+        """Run both reviewers. If neither could do it, a person decides whether they try again."""
+        self.kit.enter("review", "bugs and security, in parallel")
         steps = await side_by_side(
             self.kit,
             bug_reviewer=self._ask(now, "bug_reviewer", task, Findings, inputs),
@@ -70,7 +73,7 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
         if self.by:
             return [(step, body) for step, body in said.values() if body is not None]
         feedback = await try_again(self.kit, stuck_gate("no reviewer could review this", tuple(self.missing[-2:])))
-        del self.missing[-2:]
+        del self.missing[-2:]  # both are asked again, so their first failures no longer count
         task = task.model_copy(update={"feedback": (*task.feedback, feedback)})
         return await self._reviews(now, task, inputs)
 
@@ -83,7 +86,7 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
         return lambda said: self.missing.append(f"{name} {said}"[:1000])
 
     def report(self) -> dict[str, Any]:
-        """The findings as far as the review came."""
+        """The report's own fields, as far as the run got."""
         seen = self.compared.model_dump(include=SHOWN) if self.compared else {}
         said = {"reviewed_by": tuple(self.by), "missing": tuple(self.missing)}
         return {**seen, **said, "summary": self.summary, "checked": self.checked}

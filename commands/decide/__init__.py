@@ -1,1 +1,1 @@
-"""Deciding at gates, and an operator's hand on a run."""
+"""Commands that decide at gates and that control a run."""

@@ -1,4 +1,4 @@
-"""`baton pause`, `resume`, `cancel`: an operator's hand on a run."""
+"""`baton pause`, `resume`, `cancel`: how an operator controls a run."""
 
 import asyncio
 import time
@@ -31,17 +31,17 @@ def add_to(app: typer.Typer) -> None:
 
 
 def pause(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
-    """Hold a run before its next step. What runs now is finished; gates stay open and their time runs."""
+    """Pause a run before its next step. The current step finishes; gates stay open and keep their deadlines."""
     _control(Out(as_json=as_json), run, "pause", timeout, lambda state: state == "paused")
 
 
 def resume(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
-    """Let a paused run go on."""
+    """Resume a paused run."""
     _control(Out(as_json=as_json), run, "resume", timeout, lambda state: state != "paused")
 
 
 def cancel(run: Run, timeout: Limit = 20.0, as_json: Json = False) -> None:
-    """End a run: its gates close, its workspaces go, what was paid stays paid. It cannot be taken back."""
+    """Cancel a run: close its gates, remove its workspaces, keep its charges. Cannot be undone: it takes the whole id."""
     _control(Out(as_json=as_json), run, "cancel", timeout, lambda state: state == "cancelled")
 
 
@@ -52,6 +52,7 @@ def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[s
     with open_ledger(found) as ledger:
         from ledger.views.runs import find_run
 
+        # A cancellation cannot be undone, so it takes the whole id; for the others a unique prefix will do.
         run = ledger.read_now(find_run, name, whole=what == "cancel")
         if run.has_ended:
             raise Refused(f"{run.workflow_id} is {run.state} and has ended; there is nothing to {what}")
@@ -62,31 +63,33 @@ def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[s
         out.line(f"{found_as} is {state}")
         out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {found_as}")
         return
-    out.line(f"{what} was sent to {found_as}; it is still {state}")
-    out.note(f"  next    baton show {found_as}   (it takes effect when the step that runs now has ended)")
+    out.line(f"{what} was sent to {found_as}, which is still {state}")
+    out.note(f"  next    baton show {found_as}   (it takes effect when the current step ends)")
 
 
 async def _send(
     out: Out, ledger: "Ledger", run: "RunView", what: What, limit: float, reached: Callable[[str], bool], queue: str
 ) -> str:
-    """Send it and wait shortly; the run's state then. Raises `NoWorker` where nobody is there to carry it out."""
+    """Send the request, wait up to `limit` seconds, return the run's state. Raises `NoWorker` if no worker can carry it out."""
     from commands.errors import NoWorker
     from commands.workers import has_worker
 
     client = await connect()
+    # Pinned to this run and its continuations: the workflow id may have been started again since.
     handle = client.get_workflow_handle(run.workflow_id, first_execution_run_id=run.trace)
     with out.waiting(f"{run.workflow_id}: waiting for the outcome of {what}"):
         sent = await _sent(handle, what, limit)
         state = await _state_within(ledger, run.trace, limit, reached) if sent else run.state
+    # Asked only afterwards: with a worker running, this request would delay every command for nothing.
     if not reached(state) and not await has_worker(client, queue):
         raise NoWorker(
-            f"{what} was sent and no worker is there to carry it out: {run.workflow_id} is {state}. Start one: `baton up`"
+            f"{what} was sent, but no worker is running to carry it out: {run.workflow_id} is {state}. Start one: `baton up`"
         )
     return state
 
 
 async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) -> bool:
-    """True when it arrived; False when nobody answered in time. Raises `Refused` with the reason."""
+    """True if the run accepted it, False if no answer came in time. Raises `Refused` with the reason."""
     from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
     from temporalio.service import RPCError, RPCStatusCode
 
@@ -94,7 +97,7 @@ async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) ->
 
     try:
         if what == "cancel":
-            await handle.cancel()
+            await handle.cancel()  # Temporal only takes the request; the ledger says when the run has ended
         else:
             async with asyncio.timeout(limit):
                 await handle.execute_update(what, {}, rpc_timeout=timedelta(seconds=limit))
@@ -104,7 +107,9 @@ async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) ->
         return False
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise Refused(f"Temporal has no such running workflow ({first_line(error)}); there is nothing to {what}") from None
+            raise Refused(
+                f"Temporal has no running workflow of that id ({first_line(error)}); there is nothing to {what}"
+            ) from None
         raise
     return True
 

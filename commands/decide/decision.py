@@ -1,4 +1,4 @@
-"""One decision on its way: which gate is meant, what is sent, and which of three answers came back."""
+"""One decision: find the gate, compose the update, send it, and tell confirmed, refused and unconfirmed apart."""
 
 import asyncio
 import json
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 FLAGS = {"by": "--by", "note": "-m", "answers": "--answer", "subject": "--subject", "gate": "GATE"}
 SHORTEST_SUBJECT = 8
-"""Characters of a subject's digest that must be given to name it."""
+"""Shortest prefix of a subject's digest that is accepted."""
 
 
 class RunEnded(Refused):
-    """Temporal itself refused the decision: there is no running workflow any more that could take it."""
+    """Temporal itself refused the decision because the workflow is no longer running."""
 
 
 class Unconfirmed(Exception):
-    """It was sent and no answer came in time: it may still be applied."""
+    """The decision was sent but not answered in time. It may still be applied."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The gate that is meant, and the run it belongs to. `refused_before` counts this person's refused tries."""
+    """A gate and the run it belongs to. `refused_before` counts the attempts of this person that were refused."""
 
     run: str
     view: GateView
@@ -46,7 +46,7 @@ class Target:
 
 
 def find_target(connection: Connection, run: str, gate: str | None, verb: Verb, by: str) -> Target:
-    """The open gate that is meant; without a name the only one that is open. Raises NotFound, `Refused` or `Usage`."""
+    """Find the open gate by name, or the only open one if no name is given. Raises `NotFound`, `Refused` or `Usage`."""
     found = find_run(connection, run)
     view = _only_open(connection, found) if gate is None else _named(connection, found, gate)
     if verb not in view.verbs:
@@ -61,11 +61,11 @@ def _only_open(connection: Connection, run: RunView) -> GateView:
         return there[0]
     if there:
         names = ", ".join(view.gate for view in there)
-        raise Usage(f"{name} has {len(there)} open gates: {names}. Name one: `baton show {name}` shows them")
+        raise Usage(f"{name} has {len(there)} open gates: {names}. Name one; `baton show {name}` shows them")
     ended = " and has ended" if run.has_ended else ""
     raise NotFound(
         f"no gate of {name} is open: the run is {run.state}{ended}. "
-        f"`baton show {name}` shows what was decided, `baton gates` what waits"
+        f"`baton show {name}` shows what was decided; `baton gates` lists what waits for a person"
     )
 
 
@@ -79,15 +79,15 @@ def _named(connection: Connection, run: RunView, name: str) -> GateView:
 
 
 def check_subject(view: GateView, typed: str) -> None:
-    """Raise `Refused` unless what was typed is the digest, or its beginning, of what the gate is about now."""
+    """Check that `typed` is the gate's current digest or a prefix of it. Raises `Refused`, or `Usage` if it is no digest."""
     given = typed.lower()
     if len(given) < SHORTEST_SUBJECT or not set(given) <= set("0123456789abcdef"):
         raise Usage(
-            f"--subject {safe(typed, 80)!r}: give the digest that `baton gates` shows, at least {SHORTEST_SUBJECT} digits of it"
+            f"--subject {safe(typed, 80)!r}: give at least {SHORTEST_SUBJECT} digits of the digest that `baton gates` shows"
         )
     if not view.subject.startswith(given):
         raise Refused(
-            f"gate {view.gate} is about subject {view.subject[:12]}…, you looked at {given[:12]}…: it is not what you saw. "
+            f"gate {view.gate} is about subject {view.subject[:12]}…, but you looked at {given[:12]}…: it is not what you saw. "
             "Look again, then decide"
         )
 
@@ -95,16 +95,17 @@ def check_subject(view: GateView, typed: str) -> None:
 def compose(
     view: GateView, verb: Verb, by: str, note: str, answers: Mapping[str, str], attempt: int
 ) -> tuple[str, dict[str, Any]]:
-    """The update's id and its one JSON object. Raises `Usage` naming the flag that is wrong or missing.
+    """Build the update's id and its JSON object. Raises `Usage` naming the flag that is wrong or missing.
 
-    The id is made from who decides what on which bytes: sent again it is the same decision. What was refused does not
-    count as sent, so that a decision can be repeated when the reason of the refusal is gone.
+    The id is derived from who decides what about which bytes, so sending it again repeats the same decision. `attempt` counts
+    earlier refusals: after one, the same decision gets a new id and can be made again once the reason is gone.
     """
     _check_complete(view, verb, note, answers)
     parts = (view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt))
     said = digest_of("cli", *parts)
     values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
     values |= {"channel": "cli", "nonce": said} | ({"answers": dict(answers)} if answers else {})
+    # The workflow checks the same contract, but only here can the error name the flag.
     try:
         Decision.read_typed_by_people(values)
     except ContractViolation as error:
@@ -112,7 +113,7 @@ def compose(
         raise Usage(f"the decision was not sent: {problems}") from None
     size = len(json.dumps(values).encode())
     if size > MESSAGE_LIMIT:
-        raise Usage(f"the decision has {size} bytes and may have {MESSAGE_LIMIT}; shorten note and answers. Nothing was sent")
+        raise Usage(f"the decision has {size} bytes, the limit is {MESSAGE_LIMIT}; shorten note and answers. Nothing was sent")
     return f"cli-{said[:40]}", values
 
 
@@ -123,23 +124,24 @@ def _check_complete(view: GateView, verb: Verb, note: str, answers: Mapping[str,
     unknown = sorted(set(answers) - set(asked))
     if unknown:
         there = ", ".join(asked) or "nothing"
-        raise Usage(f"--answer: gate {view.gate} does not ask {', '.join(unknown)}; it asks {there}")
+        raise Usage(f"--answer: gate {view.gate} has no question {', '.join(unknown)}; it asks {there}")
     missing = [name for name in asked if not answers.get(name, "").strip()]
     if verb in {"approve", "answer"} and missing:
         flags = " ".join(f'--answer {name}="…"' for name in missing)
-        raise Usage(f"gate {view.gate} asks {', '.join(missing)}; add {flags}")
+        raise Usage(f"gate {view.gate} needs an answer to {', '.join(missing)}; add {flags}")
 
 
 async def send(
     client: "Client", view: GateView, verb: Verb, update_id: str, values: Mapping[str, Any], limit: float
 ) -> dict[str, Any]:
-    """Send one decision and wait for the answer: what the workflow says when it is confirmed.
+    """Send one decision and return the workflow's confirmation. Safe to repeat with the same `update_id`.
 
-    Raises `Refused` with the workflow's reason, or `Unconfirmed` when no answer came within `limit` seconds.
+    Raises `Refused` with the workflow's reason, or `Unconfirmed` if no answer came within `limit` seconds.
     """
     from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
     from temporalio.service import RPCError, RPCStatusCode
 
+    # The trace is the root's first run id, so only a root's gate can be pinned to it, not a child's.
     handle = client.get_workflow_handle(view.workflow_id, first_execution_run_id=None if view.path else view.trace)
     try:
         async with asyncio.timeout(limit):
@@ -150,7 +152,8 @@ async def send(
         raise Unconfirmed from None
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise RunEnded(f"the run has ended ({first_line(error)}); nothing can be decided any more") from None
+            raise RunEnded(f"the run has ended ({first_line(error)}); its gates can no longer be decided") from None
+        # The server may have accepted it before the connection broke.
         if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.UNAVAILABLE}:
             raise Unconfirmed from None
         raise
@@ -158,7 +161,7 @@ async def send(
 
 
 def record_refusal(ledger: "Ledger", view: GateView, verb: Verb, by: str, reason: str, update_id: str) -> None:
-    """Keep a decision that Temporal itself refused because the run was over: no workflow is left to record it."""
+    """Record a decision that Temporal itself refused because the run had ended: no workflow is left to do it."""
     refusal = Refusal(
         key=digest_of("closed", update_id), at=datetime.now(UTC), verb=verb, gate=view.gate, by=by, reason=reason, via="update"
     )

@@ -1,4 +1,4 @@
-"""The verbs that people answer gates with: `baton approve`, `reject`, `request-changes`, …"""
+"""The commands that decide at a gate: `baton approve`, `reject`, `request-changes`, …"""
 
 import asyncio
 from collections.abc import Callable
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from ledger.db import Ledger
 
 Gate = Annotated[
-    str | None, typer.Argument(metavar="[GATE]", help="Id of the gate, such as plan-1; may be left out while one is open.")
+    str | None, typer.Argument(metavar="[GATE]", help="Gate id, such as plan-1; optional while only one gate is open.")
 ]
-By = Annotated[str | None, typer.Option("--by", help="Who decides; default: the user of this terminal.")]
-Note = Annotated[str, typer.Option("--message", "-m", help="Why.")]
+By = Annotated[str | None, typer.Option("--by", help="Who decides; default: the current user.")]
+Note = Annotated[str, typer.Option("--message", "-m", help="The reason.")]
 Subject = Annotated[
-    str | None, typer.Option("--subject", metavar="SHA", help="Digest of what was looked at; must be the gate's.")
+    str | None, typer.Option("--subject", metavar="SHA", help="Digest of what you looked at; must match the gate's.")
 ]
-Answers = Annotated[list[str] | None, typer.Option("--answer", metavar="ID=TEXT", help="Answer to a question of the gate.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Decide without being asked again.")]
+Answers = Annotated[list[str] | None, typer.Option("--answer", metavar="ID=TEXT", help="Answer one of the gate's questions.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the workflow's answer.")]
 
 
@@ -36,20 +36,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 _VERBS: "dict[Verb, str]" = {
-    "approve": "Approve what a gate shows: exactly these bytes.",
+    "approve": "Approve exactly the bytes that a gate shows.",
     "reject": "Reject what a gate shows; needs -m with the reason.",
-    "request_changes": "Send what a gate shows back; -m goes to the agent.",
+    "request_changes": "Send what a gate shows back; -m tells the agent what to change.",
     "answer": "Answer the questions that a gate asks.",
-    "happened": "Say that an action whose outcome nobody knew did happen.",
-    "did_not_happen": "Say that an action whose outcome nobody knew did not happen.",
-    "done": "Say that you have done what a gate `draft` asks for; -m may say where.",
-    "declined": "Say that you will not do what a gate `draft` asks for.",
+    "happened": "Confirm that an action of unknown outcome happened.",
+    "did_not_happen": "Confirm that an action of unknown outcome did not happen.",
+    "done": "Confirm that you did what a `draft` gate asks for; -m may say where.",
+    "declined": "Decline to do what a `draft` gate asks for.",
 }
 
 
 @dataclass(frozen=True)
 class Said:
-    """What was typed. `ask`: somebody sits at a terminal and did not say --yes."""
+    """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds."""
 
     verb: "Verb"
     by: str
@@ -62,7 +62,7 @@ class Said:
 
 
 def _command(verb: "Verb") -> Callable[..., None]:
-    """The command for one verb: they differ in nothing else."""
+    """The command for one verb; commands differ only in the verb."""
 
     def command(
         run: Run,
@@ -84,7 +84,7 @@ def _command(verb: "Verb") -> Callable[..., None]:
 
 
 def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) -> Code:
-    """Show what is decided on, ask where somebody can be asked, and send."""
+    """Show the gate, ask for confirmation on a terminal, and send the decision."""
     from commands.decide import decision
 
     target = ledger.read_now(decision.find_target, run, gate, said.verb, said.by)
@@ -92,8 +92,9 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     if said.subject is not None:
         decision.check_subject(view, said.subject)
     elif not said.yes and not said.ask:
-        what = f"--subject {view.subject} if that is what you looked at, or --yes to decide unseen"
-        raise Usage(f"nobody can be asked here (this is no terminal), so say what you decide on: add {what}")
+        # In a script the subject replaces the confirmation: it proves that the caller knows what is decided on.
+        what = f"--subject {view.subject} if that is what you looked at, or --yes to decide without looking"
+        raise Usage(f"this is not a terminal, so nobody can confirm: add {what}")
     for line in gate_lines(view, target.run):
         out.note(line)
     note, answers = _ask(view, said) if said.ask else (said.note, said.answers)
@@ -111,7 +112,7 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
 async def _send(
     out: Out, ledger: "Ledger", view: "GateView", said: Said, update_id: str, values: dict[str, object]
 ) -> tuple[Code, str, str]:
-    """Exit code, which of the three answers it is, and the reason that came with it."""
+    """Send the decision. Returns the exit code, `confirmed`, `refused` or `unconfirmed`, and the reason."""
     from commands.decide import decision
     from contracts.errors import Refused
 
@@ -129,7 +130,7 @@ async def _send(
 
 
 def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason: str) -> None:
-    """Which of the three answers it is, and what to do now."""
+    """Print the outcome and the next command."""
     if outcome == "confirmed":
         more = f" ({safe(reason)})" if reason else ""
         out.line(f"confirmed: {COMMAND_OF[said.verb]} at {view.gate} of {run} by {safe(said.by)}{more}")
@@ -138,8 +139,8 @@ def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason
         out.note(f"refused: {safe(reason, 2000)}")
         out.note(f"  next    baton show {run}")
     else:
-        out.note(f"sent, not confirmed: {reason}. It may still be applied; sent again it counts once")
-        out.note(f"  next    baton show {run}   (`baton doctor` says whether a worker is there)")
+        out.note(f"sent, not confirmed: {reason}. It may still be applied; if you send it again it counts once")
+        out.note(f"  next    baton show {run}   (`baton doctor` says whether a worker is running)")
 
 
 def _answers(typed: list[str]) -> dict[str, str]:
@@ -148,7 +149,7 @@ def _answers(typed: list[str]) -> dict[str, str]:
         name, equals, text = one.partition("=")
         if not equals or not name.strip():
             raise Usage(
-                f'--answer {safe(one, 80)!r}: write the question\'s id, =, and the answer, such as --answer check="pytest -q"'
+                f'--answer {safe(one, 80)!r}: write the question id, =, and the answer, such as --answer check="pytest -q"'
             )
         if name.strip() in found:
             raise Usage(f"--answer: {name.strip()} is answered twice")
@@ -157,7 +158,7 @@ def _answers(typed: list[str]) -> dict[str, str]:
 
 
 def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
-    """Note and answers, what is missing asked for on the terminal."""
+    """The note and answers, after prompting for whatever is missing."""
     from contracts.gates import NEEDS_NOTE
 
     note, answers = said.note, dict(said.answers)

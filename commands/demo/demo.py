@@ -1,4 +1,4 @@
-"""`baton demo`: a real server, a real worker, and a delivery on a sample repository. Only the model endpoint differs."""
+"""`baton demo`: a delivery on a sample repository with a real server and worker. Only the model endpoint is simulated."""
 
 import asyncio
 import contextlib
@@ -32,12 +32,12 @@ from ledger.views.gates import subject_of
 SAMPLE = Path(__file__).parent / "sample"
 INSTRUCTION = "Discounted prices lose half a cent: 999 cents at 50 percent must be 500. Fix it, and document the rule."
 STEP = 0.2
-"""Seconds between two looks at the ledger and the run."""
+"""Seconds between two reads of the ledger and the run."""
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What one demo knows of itself."""
+    """The state of one demo."""
 
     settings: config.Settings
     state: Path
@@ -48,22 +48,23 @@ class Demo:
 
     @property
     def stamp(self) -> str:
-        """On every line where it matters: which kind of model answers."""
+        """The mark on each relevant line that says whether a real model answers."""
         return " [scripted model]" if self.scripted else ""
 
     def link(self, run: str, run_id: str) -> str:
-        """The run in Temporal's Web UI."""
+        """The run's URL in Temporal's Web UI."""
         return f"{self.ports.ui_url}/namespaces/default/workflows/{run}/{run_id}/timeline"
 
 
 async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool, say: Callable[[str], None]) -> int:
-    """Run the demo from nothing to the final report; 0 when the fix was pushed, else 1, or 130 when it was interrupted.
+    """Run the demo from scratch to the final report. Returns 0 if the fix was pushed, 130 if interrupted, else 1.
 
-    Stops all that it started, also when it is interrupted again meanwhile.
+    Always stops everything it started, even if it is interrupted again while stopping.
     """
     state = settings.state.absolute() / "demo"
     a_real_one = settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url
     scripted = not a_real_one or settings.model.startswith("scripted:")
+    # Not strict: the demo must run beside a server of `baton up`.
     ports = server.free_ports(DEFAULT_PORTS, strict=False)
     this = Demo(settings, state, ports, scripted, approve_as, say)
     if server.find(state, "server") is not None or server.find(state, "worker") is not None:
@@ -76,7 +77,7 @@ async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool,
             client = await _start(this)
             return await _deliver(this, client)
         finally:
-            interruption.ignore()
+            interruption.ignore()  # another Ctrl-C must not leave processes behind
             await _stop(this, keep=keep)
     return Code.INTERRUPTED
 
@@ -84,6 +85,7 @@ async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool,
 async def _stop(this: Demo, *, keep: bool) -> None:
     with contextlib.suppress(OSError):  # the terminal may be closed
         this.say("Stopping the demo")
+    # The worker first: without a server it would only retry its connection.
     for name in ("worker", "server"):
         await asyncio.to_thread(server.stop, this.state, name)
     hint = "" if keep else " (`make clean` removes it)"
@@ -102,10 +104,10 @@ async def _start(this: Demo) -> Client:
     this.say(f"Temporal Web UI   {this.ports.ui_url}")
     this.say(f"State             {this.state}")
     if this.scripted:
-        this.say("Model             SCRIPTED: replies come from a file, no network, no cost. All else is real.")
-        this.say("                  Set ANTHROPIC_API_KEY or OPENAI_API_KEY and the same run asks a real model.")
+        this.say("Model             SCRIPTED: replies come from a file, no network, no cost. Everything else is real.")
+        this.say("                  Set ANTHROPIC_API_KEY or OPENAI_API_KEY to use a real model.")
     else:
-        this.say("Model             a real one, by your key: this costs money")
+        this.say("Model             a real one, using your API key: this costs money")
     return client
 
 
@@ -114,7 +116,7 @@ async def _deliver(this: Demo, client: Client) -> int:
     await asyncio.to_thread(make_sample, this.state / "sample")
     ledger = Ledger(f"sqlite:///{this.state / 'ledger.db'}", this.state / "artifacts")
     try:
-        seq = await ledger.read(head)  # earlier demos with this state have told theirs
+        seq = await ledger.read(head)  # skip the lines of earlier demos with this state
         number = await ledger.tx(runs.next_number, "deliver")
         run = f"deliver-{repository_name('shop')}-{number:04d}"
         asked = DeliveryInput(repository=str(origin), instruction=INSTRUCTION, owner=this.approve_as, branch=f"baton/{run}")
@@ -133,6 +135,7 @@ async def _follow(
 ) -> int:
     """Print the feed as it grows, stop at each gate, and end with the report."""
     seen = set[str]()
+    # A task, so that the end of the run is noticed while the feed is polled.
     result = asyncio.create_task(handle.result())
     while not result.done():
         seq = await _print_feed(this, ledger, seq)
@@ -141,6 +144,7 @@ async def _follow(
             seen.add(view.gate)
             await _at_gate(this, client, ledger, view)
         await asyncio.wait([result], timeout=STEP)
+    # The last lines are committed with the end of the run, after the previous read.
     await _print_feed(this, ledger, seq)
     try:
         report = DeliveryReport.model_validate(result.result())
@@ -151,7 +155,7 @@ async def _follow(
 
 
 async def _open_gate(ledger: Ledger, run: str) -> GateView | None:
-    """The first open gate of the run or its children, from the ledger: there, what a gate shows comes with the gate."""
+    """The first open gate of the run or its children, read from the ledger, where it comes with everything it shows."""
     views = await ledger.read(gates.open_gates)
     return next((view for view in views if view.workflow_id == run or view.workflow_id.startswith(f"{run}.")), None)
 
@@ -166,7 +170,7 @@ async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
 
 
 async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
-    """Show what is decided on and how; approve only when told to."""
+    """Show the gate and how to decide; approve it only if --approve-as says so."""
     this.say(f"\n  GATE {view.gate}: {for_terminal(view.title, 200)}{this.stamp}")
     for fact in view.facts:
         this.say(f"    - {for_terminal(fact, 300)}")
@@ -184,13 +188,13 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
         f"--input {shlex.quote(decision)}"
     )
     if "approve" not in view.verbs:
-        this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for it.")
+        this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for a decision.")
     elif this.approve_as is not None:
-        await _decide(this, client, view, "approve", this.approve_as, "told to by --approve-as")
+        await _decide(this, client, view, "approve", this.approve_as, "option --approve-as")
     elif sys.stdin.isatty():
         await _ask(this, client, ledger, view)
     else:
-        this.say("  Waiting for a decision; nothing is approved by itself.")
+        this.say("  Waiting for a decision; nothing is approved automatically.")
 
 
 async def _diff(ledger: Ledger, view: GateView) -> str:
@@ -201,7 +205,7 @@ async def _diff(ledger: Ledger, view: GateView) -> str:
 
 
 async def _ask(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
-    """Ask on the terminal, and stop asking when the gate is decided elsewhere."""
+    """Ask on the terminal; stop asking if the gate is decided elsewhere."""
     name = os.environ.get("USER") or "operator"
     this.say(f"  Approve {view.gate} as {name}? y = yes, n = reject, Enter = decide elsewhere")
     with _typed_line() as line:
@@ -220,7 +224,7 @@ async def _ask(this: Demo, client: Client, ledger: Ledger, view: GateView) -> No
 
 @contextlib.contextmanager
 def _typed_line() -> Iterator["asyncio.Future[str]"]:
-    """The next line that is typed. No thread waits for it, so Ctrl-C ends the demo at once."""
+    """The next line typed. No thread blocks on stdin, so Ctrl-C ends the demo at once."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str] = loop.create_future()
 
@@ -238,7 +242,10 @@ def _typed_line() -> Iterator["asyncio.Future[str]"]:
 async def _decide(this: Demo, client: Client, view: GateView, verb: str, by: str, note: str) -> None:
     decision = {"gate": view.gate, "by": by, "note": note, "subject": view.subject, "channel": "demo"}
     await client.get_workflow_handle(view.workflow_id).execute_update(
-        verb, decision, id=f"{view.gate}-{by}-{verb}-{view.subject[:12]}"
+        # An id of what is decided: a repeated call is the same update.
+        verb,
+        decision,
+        id=f"{view.gate}-{by}-{verb}-{view.subject[:12]}",
     )
     this.say(f"  {verb} by {by}\n")
 
@@ -263,7 +270,7 @@ def _print_report(this: Demo, report: DeliveryReport, origin: Path) -> int:
 
 
 def make_sample(folder: Path) -> Path:
-    """Build the sample's origin, once: a bare repository with one commit that has a real defect."""
+    """Build the sample origin if it does not exist: a bare repository with one commit that has a real defect."""
     origin = folder / "origin.git"
     if origin.exists():
         return origin
@@ -272,6 +279,7 @@ def make_sample(folder: Path) -> Path:
     shutil.copytree(SAMPLE / "repository", work, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
     identity = {"NAME": "Sample", "EMAIL": "sample@localhost", "DATE": "2026-01-05T09:00:00+00:00"}
     variables = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in identity.items()}
+    # Fixed dates and no user configuration: the commit id is the same on every machine, and the README shows it.
     variables |= {"PATH": os.environ.get("PATH", ""), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     for arguments in (
         ["init", "--quiet", "--initial-branch=main"],
@@ -281,5 +289,5 @@ def make_sample(folder: Path) -> Path:
     ):
         done = subprocess.run(["git", *arguments], cwd=work, env=variables, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise BatonError(f"git {arguments[0]} failed while the sample was made: {done.stderr.strip()[:300]}")
+            raise BatonError(f"git {arguments[0]} failed while building the sample repository: {done.stderr.strip()[:300]}")
     return origin

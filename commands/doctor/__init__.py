@@ -1,1 +1,1 @@
-"""Whether everything that Baton needs is there."""
+"""Checks that everything Baton needs is present and works."""

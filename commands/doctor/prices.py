@@ -1,4 +1,4 @@
-"""What `baton doctor` says of prices: a model without one is refused when it is first asked, and this is earlier."""
+"""Check of prices: a model without one is refused at its first call; this says so earlier."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def prices(found: "Settings") -> list[Finding]:
-    """Whether every model that can be reached from here has a price or is free, and which list says so."""
+    """Whether every reachable model has a price or is free, and which price list is used."""
     from activities.money.prices import tariff
 
     routes = agent_files(found).routes
@@ -27,12 +27,12 @@ def prices(found: "Settings") -> list[Finding]:
         except Misconfigured as error:
             text, _, mend = str(error).partition(". ")
             unpriced.append(Finding("prices", "warn", f"{text}: it is refused", mend))
-    known = ", ".join(sorted(versions)) or "no model can be reached from here, so nothing has to be paid"
+    known = ", ".join(sorted(versions)) or "no model is reachable from here, so no price is needed"
     return unpriced or [Finding("prices", "ok", known)]
 
 
 def _choices(found: "Settings", routed: list["Choice"]) -> list["Choice"]:
-    """Each model once, as it would be asked."""
+    """Each reachable model once."""
     from contracts.agents import Choice
 
     if found.model:

@@ -1,4 +1,4 @@
-"""Runs that stand still because a task of theirs fails again and again: which, why, and the command that mends each."""
+"""Runs that are stuck because a workflow task keeps failing: which, why, and the command that fixes each."""
 
 import shlex
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 LIMIT = 20
-"""Stuck workflows that are looked at."""
+"""Most stuck workflows that are examined."""
 
 TAIL = 200
-"""Newest events of a history that are looked at: what the failing task was to deal with stands among them."""
+"""Newest history events that are read; the input of the failing task is among them."""
 
 _PROBLEMS = "TemporalReportedProblems"
 
 
 @dataclass(frozen=True)
 class Stuck:
-    """One workflow that does not go on. `command` is for Temporal's own program, with the same settings as ours."""
+    """One workflow that makes no progress. `command` is for the Temporal CLI, with the same connection settings as ours."""
 
     workflow: str
     run_id: str
@@ -32,16 +32,16 @@ class Stuck:
     command: str
 
     def lines(self) -> list[str]:
-        """For people: what is wrong, and what to do."""
+        """Lines for people: what is wrong and how to fix it."""
         return [
             f"{self.workflow} is stuck: {self.cause}: {safe(self.why) or 'no explanation'}",
-            f"  mend    {self.mend}",
+            f"  fix     {self.mend}",
             f"          {self.command}",
         ]
 
 
 async def stuck_runs(client: "Client") -> list[Stuck]:
-    """Workflows of ours whose tasks fail, as Temporal reports them: after a few failures in a row."""
+    """Our workflows whose tasks keep failing. Temporal reports one only after a few failures in a row."""
     from workflows.guard import KNOWN, PARTS
 
     kinds = ", ".join(f"'{kind}'" for kind in (*KNOWN, *PARTS))
@@ -55,7 +55,7 @@ async def stuck_runs(client: "Client") -> list[Stuck]:
 
 
 async def _tail(client: "Client", workflow: str, run_id: str) -> "list[HistoryEvent]":
-    """The newest events, the newest first."""
+    """The newest events of a history, newest first."""
     from temporalio.api.common.v1 import WorkflowExecution
     from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 
@@ -69,9 +69,10 @@ async def _tail(client: "Client", workflow: str, run_id: str) -> "list[HistoryEv
 
 
 def _examined(workflow: str, run_id: str, cause: str, newest: "Sequence[HistoryEvent]") -> Stuck:
-    """What can be told from the events since the last task that went well."""
+    """Diagnose from the events since the last successful task."""
     from temporalio.api.enums.v1 import EventType
 
+    # What came after the last task that completed is what the failing task has to process.
     since = []
     for event in newest:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
@@ -81,26 +82,27 @@ def _examined(workflow: str, run_id: str, cause: str, newest: "Sequence[HistoryE
     why = next((one.workflow_task_failed_event_attributes.failure.message for one in since if one.event_type == failed), "")
     signalled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
     signals = [one.workflow_execution_signaled_event_attributes.signal_name for one in since if one.event_type == signalled]
+    # No completed task down to event 1: the workflow never got through its first one.
     never = bool(since) and len(since) == len(newest) and newest[-1].event_id == 1
     mend, command = _advice(shlex.quote(workflow), cause, signals, never=never)
     return Stuck(workflow, run_id, cause, why, mend, command)
 
 
 def _advice(workflow: str, cause: str, signals: Sequence[str], *, never: bool) -> tuple[str, str]:
-    """What to do, and the command that does it."""
+    """What to do, and the command for it."""
     reset = f"temporal workflow reset -w {workflow} --reason 'it was stuck'"
     if never:
-        again = "it has not begun, so nothing is lost: end it, and start it again"
+        again = "it never started, so nothing is lost: terminate it and start it again"
         return again, f"temporal workflow terminate -w {workflow} --reason 'it could not begin'"
     if cause == "NonDeterministicError":
         other = (
-            "the worker runs other code than the run began with. On a worker with that code it goes on by itself; "
-            "or let it begin again on the new code: what was paid is not paid again, decisions stand"
+            "the worker runs different code from the code the run started with. Either start a worker with that code, "
+            "or restart the run on the new code: nothing is paid twice, and decisions are kept"
         )
         return other, f"{reset} -t FirstWorkflowTask"
     if signals:
         named = ", ".join(dict.fromkeys(safe(name, 60) for name in reversed(signals)))
-        dropped = f"go back to before the signals that came last ({named}); they are dropped, so send the right ones again"
+        dropped = f"reset to before the latest signals ({named}); they are dropped, so send correct ones again"
         return dropped, f"{reset} -t LastWorkflowTask --reapply-exclude Signal"
-    update = "go back to before what it cannot take, most often an update that is too large; then send a smaller one"
+    update = "reset to before the event it cannot process, most often an update that is too large; then send a smaller one"
     return update, f"{reset} -t LastWorkflowTask"

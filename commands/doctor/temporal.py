@@ -1,4 +1,4 @@
-"""What `baton doctor` looks at in Temporal: server, namespace, limits, search attributes, workers, clock, stuck runs."""
+"""Checks of Temporal: CLI, server, namespace, payload limit, search attributes, workers, clock, stuck runs."""
 
 import email.utils
 import http.client
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from config import Settings
 
 RETENTION = timedelta(days=3)
-"""A closed run should stay in Temporal at least as long as a weekend."""
+"""Shortest retention without a warning: closed runs should survive a long weekend."""
 
 PROBE_BYTES = 4_150_000
-"""Above the server's usual limit for one payload (2 MiB), and only just below what its gRPC takes (4 MiB)."""
+"""Above the server's default payload limit (2 MiB) and just below its gRPC limit (4 MiB)."""
 
 SKEW = timedelta(seconds=5)
 
 
 def temporal_program(_: "Settings") -> Finding:
-    """The `temporal` program, for `baton up` and the demo."""
+    """The `temporal` program, which `baton up` and the demo need."""
     from commands.server import temporal_program as find
     from contracts.errors import Misconfigured
 
@@ -39,7 +39,7 @@ def temporal_program(_: "Settings") -> Finding:
 
 
 async def temporal(found: "Settings") -> list[Finding]:
-    """The server, and everything that only can be asked of one that answers."""
+    """The server, and everything that needs a server that answers."""
     from connection import Unreachable
 
     try:
@@ -57,7 +57,7 @@ async def _asked(check: Any, name: str) -> Finding:
         finding: Finding = await check
     except RPCError as error:
         return Finding(
-            name.strip("_").replace("_", " "), "warn", f"could not be checked: {error}", "ask whoever runs the server"
+            name.strip("_").replace("_", " "), "warn", f"could not be checked: {error}", "ask the operator of the server"
         )
     return finding
 
@@ -83,8 +83,9 @@ async def _namespace(client: "Client") -> Finding:
         mend = f"temporal operator namespace create -n {name}, or set another in temporal.toml or TEMPORAL_NAMESPACE"
         return Finding("namespace", "fail", f"there is no namespace {name!r}", mend)
     kept = described.config.workflow_execution_retention_ttl.ToTimedelta()
+    # The ledger keeps the record; but a stuck or failed run can only be diagnosed from its history.
     if kept < RETENTION:
-        text = f"{name}: ended runs disappear from Temporal after {kept}"
+        text = f"{name}: Temporal deletes ended runs after {kept}"
         return Finding("namespace", "warn", text, f"temporal operator namespace update -n {name} --retention 720h")
     return Finding("namespace", "ok", f"{name}, ended runs are kept {kept.days} days")
 
@@ -101,17 +102,20 @@ async def _search_attributes(client: "Client") -> Finding:
     if missing:
         names = " ".join(f"--name {key.name} --type {kind_name(key.indexed_value_type)}" for key in missing)
         text = f"missing: {', '.join(key.name for key in missing)}"
-        mend = f"a worker adds them when it starts, if it may; else: temporal operator search-attribute create {names}"
+        mend = (
+            f"a worker adds them at startup if it is allowed to; otherwise: temporal operator search-attribute create {names}"
+        )
         return Finding("search attributes", "warn", text, mend)
-    return Finding("search attributes", "ok", f"all {len(SEARCH_ATTRIBUTES)} are there")
+    return Finding("search attributes", "ok", f"all {len(SEARCH_ATTRIBUTES)} are registered")
 
 
 async def _blob_limit(client: "Client") -> Finding:
-    """Send a large signal to a workflow that does not exist: the server checks the size first, so nothing changes."""
+    """Send a large signal to a workflow that does not exist. The server checks the size first, so nothing changes."""
     from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
     from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
     from temporalio.service import RPCError, RPCStatusCode
 
+    # Limits cannot be queried, only tried out.
     payload = Payload(metadata={"encoding": b"binary/plain"}, data=b"\0" * PROBE_BYTES)
     request = SignalWorkflowExecutionRequest(
         namespace=client.namespace,
@@ -126,17 +130,20 @@ async def _blob_limit(client: "Client") -> Finding:
             return Finding(
                 "payload limit",
                 "ok",
-                f"payloads of {PROBE_BYTES / 1_000_000:g} MB are taken: a large message cannot wedge a run",
+                f"payloads of {PROBE_BYTES / 1_000_000:g} MB are accepted: a large message cannot leave a run stuck",
             )
         if error.status == RPCStatusCode.INVALID_ARGUMENT:
-            text = "payloads above 2 MiB are refused after they were accepted as updates: such an update would wedge its run"
+            text = "updates above 2 MiB are accepted and then cannot be processed: such an update leaves its run stuck"
             mend = (
                 "set limit.blobSize.error=6000000 and history.maxInFlightUpdatePayloads=3500000 in the server's dynamic config"
             )
             return Finding("payload limit", "warn", text, mend)
         raise
     return Finding(
-        "payload limit", "warn", "the probe was taken by a workflow of that name", "rename the workflow baton-doctor-size-probe"
+        "payload limit",
+        "warn",
+        "a workflow with the probe's name exists and received the probe",
+        "rename or end the workflow baton-doctor-size-probe",
     )
 
 
@@ -155,23 +162,23 @@ async def _stuck(client: "Client") -> Finding:
 async def _workers(client: "Client", found: "Settings") -> Finding:
     there = await pollers(client, found.task_queue)
     if not there:
-        text = f"nobody polls task queue {found.task_queue!r}: runs wait"
+        text = f"no worker polls task queue {found.task_queue!r}: runs wait"
         return Finding("workers", "fail", text, "`baton up`, or `python worker.py` with the same settings")
     return Finding("workers", "ok", f"{len(there)} on task queue {found.task_queue!r}: {', '.join(there[:5])}")
 
 
 def clock(found: "Settings") -> Finding:
-    """Compare with the clock of the machine that serves the Web UI: Temporal's API does not tell the time."""
+    """Compare with the clock of the machine that serves the Web UI: Temporal's API has no clock."""
     now, server = _times(found.ui_url)
     if server is None:
-        return Finding("clock", "warn", f"could not be compared: the Web UI at {found.ui_url} does not answer", "set `ui_url`")
+        return Finding("clock", "warn", f"not compared: the Web UI at {found.ui_url} does not answer", "set `ui_url`")
     skew = abs(server - now)
     if skew > SKEW:
         text = (
-            f"this machine and the server differ by {int(skew.total_seconds())} s: deadlines and budgets per day would be off"
+            f"this machine and the server differ by {int(skew.total_seconds())} s: deadlines and daily budgets would be wrong"
         )
-        return Finding("clock", "warn", text, "let both synchronise their clocks (NTP)")
-    return Finding("clock", "ok", "agrees with the server's within seconds")
+        return Finding("clock", "warn", text, "synchronise both clocks (NTP)")
+    return Finding("clock", "ok", "within seconds of the server's")
 
 
 def _times(url: str) -> tuple[datetime, datetime | None]:

@@ -1,1 +1,1 @@
-"""Looking: what ran, what was done and why, who works here, what it cost."""
+"""Read-only commands: what ran, what was done and why, which agents there are, what it cost."""

@@ -1,4 +1,4 @@
-"""`baton agents` and `baton contracts`: who works here, and in which shapes they hand on."""
+"""`baton agents` and `baton contracts`: the agent versions, and the contracts they exchange."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
-    group = typer.Typer(no_args_is_help=True, help="List the agent versions, or show one.")
+    group = typer.Typer(no_args_is_help=True, help="List, show or release agent versions.")
     group.command("list")(list_agents)
     group.command("show")(show_agent)
     group.command("freeze")(freeze_agent)
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_agents(as_json: Json = False) -> None:
-    """List every agent version with its class, contracts, digest and whether it is released."""
+    """List every agent version with its class, contracts, digest and release state."""
     out = Out(as_json=as_json)
     catalogue, lock = _load()
     found = [_fields(agent, catalogue, lock) for agent in catalogue.agents]
@@ -45,10 +45,10 @@ def list_agents(as_json: Json = False) -> None:
 
 
 def show_agent(
-    name: Annotated[str, typer.Argument(metavar="NAME[@vN]", help="An agent; without a version the live one.")],
+    name: Annotated[str, typer.Argument(metavar="NAME[@vN]", help="Agent name, or NAME@VERSION; default: the live version.")],
     as_json: Json = False,
 ) -> None:
-    """Show one agent version: what it owns, may not do, its tools, limits and instructions."""
+    """Show one agent version: what it owns, what it must not do, its tools, limits and instructions."""
     out = Out(as_json=as_json)
     catalogue, lock = _load()
     agent = _find(catalogue, name)
@@ -77,12 +77,13 @@ def freeze_agent(
     name: Annotated[str, typer.Argument(metavar="NAME@vN", help="The agent version to release.")],
     as_json: Json = False,
 ) -> None:
-    """Write an agent version into released.lock: from then on its file and its schemas must not change."""
+    """Release an agent version: record its digest in released.lock. From then on its file and schemas must not change."""
     from activities.agents.releases import freeze
 
     out = Out(as_json=as_json)
     catalogue, _ = _load()
     agent = _find(catalogue, name)
+    # Loaded and validated before: an agent that no worker could use cannot be released.
     added = freeze(settings().agents / "released.lock", agent)
     out.document(name=f"{agent.file.name}@{agent.version}", digest=agent.digest, added=added)
     out.line(f"{agent.file.name}@{agent.version} {'is released now' if added else 'was released before'}: {agent.digest}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ledger.db import Ledger
 
 LINES = 100
-"""Lines that are shown when nobody says from where."""
+"""Lines shown if no starting point is given."""
 
 LOOK_EVERY = 0.3
 
@@ -28,18 +28,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 def feed(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run; default: all.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come; ends when the run has ended.")] = False,
-    since: Annotated[str | None, typer.Option("--since", help="Lines of the last 30s, 15m, 2h, 7d.")] = None,
-    after: Annotated[int | None, typer.Option("--after", min=0, metavar="SEQ", help="Go on behind this line number.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Show only this run; default: all runs.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until the run ends.")] = False,
+    since: Annotated[str | None, typer.Option("--since", help="Show lines since then: 30s, 15m, 2h, 7d.")] = None,
+    after: Annotated[
+        int | None, typer.Option("--after", min=0, metavar="SEQ", help="Show lines after this line number.")
+    ] = None,
     project: Project = None,
-    overview: Annotated[bool, typer.Option("--overview", help="Leave out single model turns and tool calls.")] = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON document a line, as they come.")] = False,
+    overview: Annotated[bool, typer.Option("--overview", help="Leave out model turns and tool calls.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON document per line.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the decision feed: did, why, next, by whom and what it cost."""
+    """Show the feed: what was done, why, what comes next, by whom, and what it cost."""
     if as_json and follow:
-        raise Usage("--json is one document, and --follow has no end: use --jsonl with --follow")
+        raise Usage("--json prints one document and --follow has no end: use --jsonl with --follow")
     moment = None if since is None else datetime.now(UTC) - duration(since)
     out = Out(as_json=as_json or jsonl)
     try:
@@ -65,7 +67,7 @@ def _trace(ledger: "Ledger", run: str | None) -> str | None:
 
 
 class Reader:
-    """Reads the feed in order of its numbers: a reader that goes on behind the last number it saw misses nothing."""
+    """Reads the feed by sequence number, so a reader that continues after the last number it saw misses nothing."""
 
     def __init__(
         self, out: Out, ledger: "Ledger", trace: str | None, project: str | None, *, overview: bool, jsonl: bool
@@ -76,21 +78,22 @@ class Reader:
         self._shown = 0
 
     def begin(self, since: datetime | None, after: int | None) -> None:
-        """Where to read from: behind a number, at an instant, or so that the last lines come."""
+        """Choose where to start: after a number, at an instant, or, if both are None, with the most recent lines."""
         from ledger.views.feed import seq_before
 
         if after is not None:
             self._seq = after
             return
+        # All of one run, but of all runs only the latest: that feed grows without end.
         last = LINES if since is None and self._trace is None else None
         self._seq = self._ledger.read_now(seq_before, since=since, last=last, trace=self._trace, project=self._project)
 
     async def read(self, *, follow: bool) -> None:
-        """Tell what there is; with `follow`, go on until the run has ended."""
+        """Print the existing lines; with `follow`, keep printing until the run has ended."""
         kept: list[dict[str, Any]] = []
         with self._spinner(follow):
             while True:
-                # The state first: a run that has ended then has no lines after those that are read now.
+                # Read the state before the lines: if the run had ended by then, this read has all of its lines.
                 ended = self._has_ended()
                 lines = self._next()
                 with quiet() if lines else nullcontext():
@@ -105,7 +108,7 @@ class Reader:
             self._out.note("no lines yet")
 
     def _spinner(self, follow: bool) -> AbstractContextManager[None]:
-        text = "waiting for what comes next (Ctrl-C ends the watching, not the run)"
+        text = "waiting for the next line (Ctrl-C stops watching, not the run)"
         return self._out.waiting(text) if follow else nullcontext()
 
     def _next(self) -> "list[FeedLine]":

@@ -1,4 +1,4 @@
-"""`baton figures`: how agents and pipelines do: outcomes, errors, retries, time, tokens, money."""
+"""`baton figures`: outcomes, errors, retries, latency, tokens and cost of agents and pipelines."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,16 +21,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def figures(
-    of: Annotated[Of, typer.Argument(help="Each agent version, or each pipeline.")] = "agents",
+    of: Annotated[Of, typer.Argument(help="Group by agent version, or by pipeline.")] = "agents",
     since: Since = None,
     until: Until = None,
     project: Project = None,
     as_json: Json = False,
 ) -> None:
-    """Show how agent versions or pipelines did this month, or since then: success, errors, latency, tokens, cost per run.
+    """Show success, errors, retries, latency, tokens and cost per run of agent versions or pipelines.
 
-    ESCALATED is the share of an agent's steps that ended unsure or could_not, and of a pipeline's runs that a person had to be
-    asked about beyond what policy wants: at a gate stuck, clarify or ceiling.
+    The period is this UTC month unless --since says otherwise. ESCALATED is the share of an agent's steps that ended unsure or
+    could_not; for a pipeline, the share of runs that needed a person at a stuck, clarify or ceiling gate.
     """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
@@ -41,7 +41,7 @@ def figures(
     fields = [{"name": name or "unknown", **_fields(one)} for name, one in found.items()]
     out.document(of=of, since=asked.since, until=asked.until, project=project, figures=fields)
     if not found:
-        out.note(f"no turn was made from {told(asked, until)}")
+        out.note(f"no turns from {told(asked, until)}")
         return
     out.table(_COLUMNS, [_row(name, one) for name, one in found.items()])
     for name, one in found.items():

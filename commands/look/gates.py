@@ -1,4 +1,4 @@
-"""`baton gates`: what waits for a person."""
+"""`baton gates`: the open gates."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def gates(project: Project = None, as_json: Json = False) -> None:
-    """List what waits for a person, the most urgent first, with the commands that answer it."""
+    """List open gates, most urgent first, with the commands that decide them."""
     out = Out(as_json=as_json)
     try:
         with open_ledger(settings()) as ledger:

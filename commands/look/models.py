@@ -1,4 +1,4 @@
-"""`baton models`: which models answer for whom, how they are, and closing a breaker by hand."""
+"""`baton models`: routes, the state of their models, and closing a circuit breaker by hand."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from ledger.views.models import BreakerView
 
 DAYS = 7
-"""Days over which answers are counted."""
+"""Days over which replies are counted."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this group of commands to the app."""
-    group = typer.Typer(help="Show every route with its models and how they are; close a breaker by hand.")
+    group = typer.Typer(help="Show routes, models and circuit breakers; close a breaker by hand.")
     app.add_typer(group, name="models", rich_help_panel=LOOK)
     group.callback(invoke_without_command=True)(models)
     group.command("close")(close)
 
 
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """Show every route: its choices, key, price, breaker, rates, and who stepped up. Exit code 1 while a breaker is open."""
+    """Show every route: choices, API key, price, circuit breaker, rate limits, step-ups. Exit code 1 if a breaker is open."""
     if context.invoked_subcommand is not None:
         return
     out, found = Out(as_json=as_json), settings()
@@ -49,28 +49,30 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     for one in alone:
         out.line(f"{one.name} is {one.shown}{_until(one.changes_at)}: {safe(one.why)}")
     for agent in counted:
-        text = f"{agent.answers} answers in {DAYS} days{_steps(agent.stepped_up)}{_spare(agent.outage)}"
+        text = f"{agent.answers} replies in {DAYS} days{_steps(agent.stepped_up)}{_spare(agent.outage)}"
         out.line(f"{agent.agent}: {text}")
     stopped = [one for one in alone if not one.is_closed]
     if stopped:
-        out.note("each is tried with one call when its time is over; `baton models close NAME -m why` closes one now")
+        out.note("each is probed with one call when its time is up; `baton models close NAME -m why` closes one now")
     raise typer.Exit(int(Code.FAILED if stopped else Code.DONE))
 
 
 def close(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As `baton models` shows it: model:…, provider:… or agent:…")],
-    why: Annotated[str, typer.Option("--message", "-m", help="Why; it stays on the record.")],
-    by: Annotated[str | None, typer.Option("--by", help="Who closes it; default: the user of this terminal.")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Breaker name as shown by `baton models`: model:…, provider:… or agent:…")
+    ],
+    why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who closes it; default: the current user.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Close a breaker by hand: within a second every worker calls again. What keeps failing opens it again."""
+    """Close a circuit breaker by hand: every worker calls again within a second. Further failures open it again."""
     from commands.look.routes import close_now
 
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
         ledger.tx_now(close_now, name, by or os_user(), why)
     out.document(closed=name)
-    out.line(f"{name} is closed; calls are made again")
+    out.line(f"{name} is closed; calls resume")
 
 
 def _cells(row: "Route") -> list[str]:
@@ -96,7 +98,7 @@ def _until(until: datetime | None) -> str:
 
 
 def _spare(answered: int) -> str:
-    return f", {answered} while another model was away" if answered else ""
+    return f", {answered} as fallback while another model was unavailable" if answered else ""
 
 
 def _steps(stepped: dict[str, int]) -> str:

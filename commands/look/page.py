@@ -1,4 +1,4 @@
-"""One run, and one gate's subject, as people look at them."""
+"""How one run and one gate's subject are printed."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from config import Settings
 
 RECENT = 6
-"""Feed lines that `show` ends with."""
+"""Feed lines at the end of `baton show`."""
 
 
 def tell(out: Out, found: "Settings", view: Details) -> None:
-    """The run on a page."""
+    """Print the run."""
     run, asked, name = view.run, view.run.asked, view.run.workflow_id
     out.line(f"{name}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
     money = f"{usd(view.money.spent)} of {usd(view.money.ceiling)} spent, {usd(view.money.held)} held"
@@ -39,7 +39,7 @@ def tell(out: Out, found: "Settings", view: Details) -> None:
     _section(out, "handoffs", [_handoff_line(one) for one in view.handoffs])
     _section(out, "actions", [_action_line(one) for one in view.actions])
     if view.feed:
-        out.line(f"latest, of `baton feed {name}`:", "bold")
+        out.line(f"latest lines of `baton feed {name}`:", "bold")
         for line in view.feed:
             tell_line(out, line, brief=out.terminal)
 
@@ -58,7 +58,7 @@ def _tell_gates(out: Out, view: Details) -> None:
             "  answer with:",
             *(f"    {command}" for command in how_to_answer(gate, run)),
         ]
-        lines.append(f"    baton show {run} --gate {gate.gate}   shows what is decided on")
+        lines.append(f"    baton show {run} --gate {gate.gate}   shows what you decide on")
     _section(out, "gates", lines)
 
 
@@ -68,7 +68,7 @@ def _how_it_ended(name: str, state: str, decisions: list[Decision]) -> str:
 
 
 def _before_resets(name: str, decisions: list[Decision]) -> list[str]:
-    """What was decided at a gate until the run was reset to before it."""
+    """Decisions at a gate that a reset undid."""
     former = (one for one in decisions if one.gate == name and one.outcome == resets.SUPERSEDED)
     return [f"  before a reset, no longer counts: {_how_decided(one.verb, one)}" for one in former]
 
@@ -97,7 +97,7 @@ def _section(out: Out, name: str, lines: list[str]) -> None:
 
 
 def as_json(view: Details) -> dict[str, Any]:
-    """The run as a document."""
+    """The run as JSON fields."""
     run = view.run
     names = ("trace", "pipeline", "project", "owner", "state", "stage", "waiting_for", "next")
     return {
@@ -127,7 +127,7 @@ def _action(one: ActionView) -> dict[str, Any]:
 
 
 def show_gate(out: Out, found: Subject) -> None:
-    """A gate, and the artifact that it decides on: the plan's items, the change's diff, or the text as it is."""
+    """Print a gate and what it decides on: the plan's items, the change's diff, or the plain text."""
     run, view, state = found.run, found.gate.view, found.gate.state
     text = None if found.patch is None else found.patch.decode(errors="replace")
     data = found.data.decode(errors="replace")
@@ -135,6 +135,7 @@ def show_gate(out: Out, found: Subject) -> None:
     if out.as_json:
         return
     lines = [*gate_lines(view, run), f"  {state}" + (f" ({left(view.deadline)} left)" if state == "open" else ""), ""]
+    # The commands come last: in a pager that is where the reader ends up.
     out.page("\n".join([*lines, *_subject_lines(found, data if text is None else text), "", *how_to_answer(view, run)]))
 
 

@@ -1,4 +1,4 @@
-"""What `baton models` shows: routes joined with breakers, rates and what answered. Reads, but for closing by hand."""
+"""What `baton models` shows: routes with breakers, rates and replies. Read-only except for closing a breaker by hand."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ THOUSAND = 1000
 
 @dataclass(frozen=True)
 class Route:
-    """One choice of one class. Prices in micro-dollars per million tokens. None: unknown."""
+    """One choice of one class. Prices are micro-dollars per million tokens; None means unknown."""
 
     model_class: str
     model: str
@@ -44,18 +44,18 @@ class Route:
 
     @property
     def minute(self) -> str:
-        """What of its limits is used, "-" where it has none."""
+        """How much of its per-minute limits is used, or "-" if it has none."""
         used = [(self.requests, self.requests_per_minute, "requests"), (self.tokens, self.tokens_per_minute, "tokens")]
         return ", ".join(f"{count}/{most} {what}" for count, most, what in used if most is not None) or "-"
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The fields for `--json`."""
         fields = asdict(self)
         return {"class": fields.pop("model_class"), **fields}
 
 
 def routes(connection: Connection, settings: "Settings", found: "Routes", now: datetime) -> list[Route]:
-    """Every choice of every class, in the order of routes.toml; the setting `model` is the only one where it is set."""
+    """Every choice of every class, in the order of routes.toml. If the setting `model` is set, it is the only choice."""
     failing = {one.name: one for one in noteworthy(connection)}
     used = this_minute(connection, now)
     classes = found.classes
@@ -96,10 +96,11 @@ def _route(
 
 
 def _state(choice: Choice, failing: dict[str, BreakerView]) -> tuple[str, datetime | None, str]:
-    """How the worse of a choice's breakers stands."""
+    """The state of the worse of a choice's two breakers (its model's and its provider's)."""
     there = [failing[name] for name in breakers_of(choice) if name in failing]
     if not there:
         return "closed", None, ""
+    # Open beats closed; of two open ones, the one that stays open longer.
     worse = max(there, key=lambda one: (not one.is_closed, one.until))
     return worse.shown, worse.changes_at, worse.why
 
@@ -118,6 +119,7 @@ def _price(choice: Choice, found: "Routes") -> tuple[int | None, int | None, str
         tariff = prices.tariff(choice, found.prices)
     except Misconfigured:
         return None, None, "unknown"
+    # Priced as a thousand tokens: a million would fall into a higher price tier of some models.
     return (
         tariff.cost(Usage(input=THOUSAND)) * THOUSAND,
         tariff.cost(Usage(output=THOUSAND)) * THOUSAND,
@@ -126,20 +128,20 @@ def _price(choice: Choice, found: "Routes") -> tuple[int | None, int | None, str
 
 
 def close_now(connection: Connection, name: str, by: str, why: str) -> None:
-    """Close a breaker, with a line of the feed. Raises `NotFound` and `Refused`."""
+    """Close a breaker and write a feed line. Raises `NotFound` if there is none, `Refused` if it is closed already."""
     row = breakers.get(connection, name)
     if row is None:
-        raise NotFound(f"there is no breaker {name!r}: nothing of that name has ever failed. `baton models` shows what has")
+        raise NotFound(f"there is no breaker {name!r}: nothing of that name has failed. `baton models` shows the breakers")
     if not breakers.close_by_hand(connection, name, now_us()):
-        raise Refused(f"{name} is closed; there is nothing to do")
+        raise Refused(f"{name} is already closed")
     line = Note(
         key=digest_of("breaker-closed", name, str(row.opened_at), str(now_us())),
         at=datetime.now(UTC),
         stage="models",
         actor=by,
         channel="cli",
-        did=f"closed the breaker of {name}",
+        did=f"closed the circuit breaker of {name}",
         why=why,
-        next="calls are made again; what keeps failing opens it again",
+        next="calls resume; further failures open it again",
     )
     feed.append(connection, RunRef(trace="models", workflow_id="models"), [line])

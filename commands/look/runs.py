@@ -1,4 +1,4 @@
-"""`baton runs`, `show`, `result`: what ran, where it stands, how it ended."""
+"""`baton runs`, `show`, `result`: the runs, their current state, and how they ended."""
 
 import asyncio
 from dataclasses import asdict
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ledger.views.runs import Listed, RunView
 
 PATIENCE = 5.0
-"""Seconds that a list of runs waits for Temporal; the ledger has all but which of them are stuck."""
+"""Seconds that `baton runs` waits for Temporal, which is asked only for stuck runs; the rest is in the ledger."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,10 +29,10 @@ def add_to(app: typer.Typer) -> None:
 
 def runs(
     project: Project = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most runs to list.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """List runs with their state, money and open gates, newest first."""
+    """List runs with their state, cost and open gates, newest first."""
     out = Out(as_json=as_json)
     try:
         with open_ledger(settings()) as ledger:
@@ -53,7 +53,8 @@ def runs(
 
 
 def _stuck(out: Out, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
-    """Runs that do not go on, `every` or those listed. The ledger cannot know: it is told by tasks, and theirs fail."""
+    """Stuck runs: `every` one, or only those listed. The ledger cannot know: their tasks fail before they write to it."""
+    # A child that is stuck counts for its run: its id begins with the run's and a dot.
     going = [row.run.workflow_id for row in rows if not row.run.has_ended]
     if not going:
         return []
@@ -68,13 +69,14 @@ async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
     from connection import Unreachable
 
     try:
+        # The list itself is in the ledger: a slow Temporal must not hold it up.
         async with asyncio.timeout(PATIENCE):
             return await stuck_runs(await connect())
     except TimeoutError:
         why = f"it did not answer within {PATIENCE:g} s"
     except (Unreachable, RPCError) as error:
         why = safe(first_line(error))
-    out.note(f"Temporal was not asked which runs are stuck: {why}")
+    out.note(f"could not ask Temporal which runs are stuck: {why}")
     return []
 
 
@@ -96,11 +98,11 @@ def _as_json(row: "Listed") -> dict[str, Any]:
 def show(
     run: Run,
     gate: Annotated[
-        str | None, typer.Option("--gate", "-g", help="Show what this gate decides on: the plan, or the diff.")
+        str | None, typer.Option("--gate", "-g", help="Show what this gate decides on: the plan or the diff.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show one run: where it stands, what it waits for, its gates, handoffs, actions and cost."""
+    """Show one run: its state, what it waits for, its gates, handoffs, actions and cost."""
     from commands.look import page
     from ledger.views.details import details
     from ledger.views.gates import subject_of
@@ -117,11 +119,13 @@ def show(
 
 def result(
     run: Run,
-    wait: Annotated[bool, typer.Option("--wait", help="Show what happens until the run has ended.")] = False,
-    wait_for_gate: Annotated[bool, typer.Option("--wait-for-gate", help="Wait; exit with 4 when a person is needed.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress until the run ends.")] = False,
+    wait_for_gate: Annotated[
+        bool, typer.Option("--wait-for-gate", help="Wait until the run ends or needs a person (exit code 4).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show how a run ended. Exit code: 0 done, 1 not, 8 out of money, 4 while it waits for a person."""
+    """Show how a run ended. Exit code: 0 done, 1 not done, 2 input refused, 8 out of budget, 4 still waiting for a person."""
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
         from ledger.views.runs import find_run
@@ -141,7 +145,7 @@ async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_g
     try:
         handle = (await connect()).get_workflow_handle(run)
     except Unreachable as error:
-        out.note(f"warning: {error}; only the ledger is watched")
+        out.note(f"warning: {error}; following the ledger only")
         handle = None
     return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
 
@@ -163,5 +167,5 @@ def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
     out.line(f"{name} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
     for view in waiting:
         out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
-    out.note(f"`baton result {name} --wait` waits for its end")
+    out.note(f"`baton result {name} --wait` waits until it ends")
     return Code.WAITS if waiting else Code.FAILED

@@ -1,4 +1,4 @@
-"""`baton spend`: what was spent, on what, what came of it, and where the month is heading."""
+"""`baton spend`: what was spent, on what, with what result, and the month's projection."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,17 +27,19 @@ def add_to(app: typer.Typer) -> None:
 
 
 def spend(
-    by: Annotated[Group, typer.Option("--by", "-b", help="What to group by.")] = "run",
+    by: Annotated[Group, typer.Option("--by", "-b", help="How to group.")] = "run",
     since: Since = None,
     until: Until = None,
     project: Project = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="Groups to show, dearest first.")] = 40,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=100_000, help="Most groups to show, most expensive first.")
+    ] = 40,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 8 if the month has reached its ceiling or is heading above it.")
+        bool, typer.Option("--check", help="Exit with 8 if the month has reached its ceiling or is projected to exceed it.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what was spent this month, or since then: useful, retried, repaired, thrown away; held, ceilings, the projection."""
+    """Show spending this UTC month, or since --since, as useful, retried, repaired or thrown away, with ceilings and trend."""
     out, found, now = Out(as_json=as_json), settings(), datetime.now(UTC)
     asked = period(since, until, now)
     with open_ledger(found) as ledger:
@@ -66,7 +68,7 @@ def _fields(sums: "Sums") -> dict[str, Any]:
 
 
 def _with_setting(month: "Month", configured: "Ceilings", project: str | None) -> "Month":
-    """The configured ceiling where no call has counted against it yet."""
+    """Fill in the configured ceiling if no call has counted against it yet."""
     from contracts.money import Levels, micros
 
     own = configured if project is None else configured.projects.get(project, Levels())
@@ -78,7 +80,7 @@ def _with_setting(month: "Month", configured: "Ceilings", project: str | None) -
 def _ceilings(
     connection: "Connection", by: Group, names: list[str], configured: "Ceilings", now: datetime
 ) -> dict[str, int | None]:
-    """The ceiling of each group that has one: a run's, an agent's of today, a project's of this month."""
+    """The ceiling of each group that has one: a run's, an agent's for today, a project's for this month."""
     from contracts.money import micros
     from ledger.figures.forecast import ceilings_of, ceilings_of_runs
 
@@ -86,6 +88,7 @@ def _ceilings(
     if by == "run":
         return ceilings_of_runs(connection, names)
     if by == "agent":
+        # A ceiling counts for all versions of an agent together.
         scopes = {name: f"agent:{name.partition('@')[0]}:{now:%Y-%m-%d}" for name in names}
         usual = dict.fromkeys(names, default)
     elif by == "project":
@@ -112,10 +115,10 @@ def _tell(out: Out, by: Group, spent: "Spending", shown: "dict[str, Sums]", ceil
     out.table(columns, [*rows, row("total", spent.total, None)])
     if spent.total.calls_unknown:
         amount, calls = usd(spent.total.unknown), spent.total.calls_unknown
-        out.line(f"{amount} of it, {calls} calls, is what they can have cost at most: what they did cost is unknown")
+        out.line(f"{amount} of it ({calls} calls) is an upper bound: their real cost is unknown")
     left = len(spent.groups) - len(rows)
     if left > 0:
-        out.note(f"{left} more, in the total; --limit {len(spent.groups)} shows them")
+        out.note(f"{left} more groups are in the total; --limit {len(spent.groups)} shows them")
 
 
 def _month_fields(month: "Month") -> dict[str, Any]:
@@ -139,4 +142,5 @@ def _month_line(month: "Month", project: str | None) -> str:
 def _is_over(month: "Month") -> bool:
     if month.ceiling is None:
         return False
+    # What is held counts as spent: it may become so without another decision.
     return month.spent + month.held >= month.ceiling or (month.projected or 0) > month.ceiling

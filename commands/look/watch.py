@@ -1,4 +1,4 @@
-"""Watching a run until it ends: its feed as it grows, its gates as they open, its report."""
+"""Follow a run until it ends: print feed lines, gates as they open, and the report."""
 
 import asyncio
 import itertools
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from ledger.db import Ledger
 
 LOOK_EVERY = 0.3
-"""Seconds between two looks at the ledger."""
+"""Seconds between two reads of the ledger."""
 
 ASK_EVERY = 10
-"""Looks at the ledger between two questions to Temporal, which knows of runs that were terminated there."""
+"""Ledger reads between two requests to Temporal, which alone knows that a run was terminated there."""
 
 
 @dataclass
 class Follower:
-    """Follows one run. `handle` is asked whether the run still exists in Temporal; None where that cannot be known."""
+    """Follows one run. `handle` says whether Temporal still runs it; None if Temporal cannot be reached."""
 
     out: Out
     ledger: "Ledger"
@@ -37,19 +37,20 @@ class Follower:
     closed_as: str = ""
 
     async def until_end(self, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:
-        """Tell what happens until the run has ended, or, with `stop_at_gate`, until a gate waits; code and JSON fields."""
-        with self.out.waiting(f"{self.run}: waiting for what comes next (Ctrl-C ends the watching, not the run)"):
+        """Print what happens until the run ends or, with `stop_at_gate`, a gate is open. Returns exit code and JSON fields."""
+        with self.out.waiting(f"{self.run}: waiting for the next line (Ctrl-C stops watching, not the run)"):
             for number in itertools.count(1):
                 now = self.ledger.read_now(look, self.trace, self.seq)
                 if now.lines or any(view.gate not in self.seen for view in now.open):
                     with quiet():
                         self._tell(now)
                 if now.lines:
-                    continue
+                    continue  # there may be more lines; the end is only reported after the last one
                 if now.state in FINAL:
                     break
                 if stop_at_gate and now.open:
                     return Code.WAITS, {"state": now.state, "gates": [view.gate for view in now.open]}
+                # One ledger read after Temporal said so: the final record may have been committed in between.
                 if self.closed_as:
                     return await self._closed_elsewhere()
                 if number % ASK_EVERY == 0:
@@ -71,8 +72,8 @@ class Follower:
                     self.out.note(f"    {command}")
 
     async def _closed_elsewhere(self) -> tuple[Code, dict[str, Any]]:
-        """It is over in Temporal and not in this ledger: terminated by hand, or recorded in another ledger."""
-        self.out.note(f"{self.run} was {self.closed_as} in Temporal; this ledger does not say so")
+        """The run has ended in Temporal but not in this ledger: terminated by hand, or recorded in another ledger."""
+        self.out.note(f"{self.run} was {self.closed_as} in Temporal, but this ledger has no record of it")
         report = await self.handle.result() if self.handle is not None and self.closed_as == "completed" else None
         if not isinstance(report, dict) or "state" not in report:
             return Code.FAILED, {"state": self.closed_as, "report": None}
@@ -89,7 +90,7 @@ class Follower:
 
 
 async def closed_as(handle: "WorkflowHandle[Any, Any] | None") -> str:
-    """How Temporal says that a run was closed, "" while it runs or where Temporal cannot be asked."""
+    """How Temporal closed the run; "" while it runs or if Temporal cannot be asked."""
     from temporalio.service import RPCError
 
     if handle is None:

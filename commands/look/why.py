@@ -1,4 +1,4 @@
-"""`baton why`: where something came from."""
+"""`baton why`: the provenance of a thing."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ledger.views.origins import Node, Origins
 
 Id = Annotated[
-    str, typer.Argument(metavar="ID", help="A run, RUN/GATE, or the id of a handoff, artifact or turn, or its beginning.")
+    str, typer.Argument(metavar="ID", help="A run, RUN/GATE, or the id (or a prefix) of a handoff, artifact or turn.")
 ]
 
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def why(identity: Id, as_json: Json = False) -> None:
-    """Show where something came from: action, gate, handoffs, agents, models, files, as a tree."""
+    """Show where something came from, as a tree: action, gate, handoffs, agents, models, files."""
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
         tree = ledger.read_now(_read, identity)
@@ -30,11 +30,11 @@ def why(identity: Id, as_json: Json = False) -> None:
     for line in tree.lines:
         out.line(line)
     if tree.cut:
-        out.note("there is more: ask for one of these ids to go on from there")
+        out.note("there is more: run `baton why` with one of these ids")
 
 
 class Tree:
-    """A walk up from one thing. What was told once is only named the second time."""
+    """Walks from one thing to its origins. A node that was printed before is only named."""
 
     def __init__(self, origins: "Origins", limit: int) -> None:
         self._origins, self._limit = origins, limit
@@ -46,7 +46,7 @@ class Tree:
         self.edges: list[dict[str, str]] = []
 
     def walk(self, node: "Node", own: str = "", below: str = "") -> None:
-        """Tell a thing and all that it came from. `own` and `below` draw the tree left of it."""
+        """Print a node and its origins. `own` and `below` are the tree lines left of it."""
         known = node in self._told
         again = "  (see above)" if known and self._origins.parents(node) else ""
         label = self._origins.label(node)

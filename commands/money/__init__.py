@@ -1,1 +1,1 @@
-"""Ceilings: shown, raised, reviewed; what was charged, corrected."""
+"""Commands that show, raise and review ceilings, and that correct charges."""

@@ -1,4 +1,4 @@
-"""`baton budget show | raise | stop`: what may still be spent, and deciding about it while runs wait."""
+"""`baton budget show | raise | stop | reconcile`: ceilings, the runs that wait at them, and lost calls."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from ledger.views.money import Ceiling, LostCall
 
 What = Annotated[
-    str, typer.Argument(metavar="WHAT", help="A run's id, month, agent:NAME, project:NAME:month or project:NAME:agent:NAME.")
+    str, typer.Argument(metavar="WHAT", help="A run id, month, agent:NAME, project:NAME:month or project:NAME:agent:NAME.")
 ]
-By = Annotated[str | None, typer.Option("--by", help="Who decides; default: the user of this terminal.")]
-Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for a run's answer.")]
+By = Annotated[str | None, typer.Option("--by", help="Who decides; default: the current user.")]
+Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the run's answer.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this group of commands to the app."""
-    group = typer.Typer(no_args_is_help=True, help="Show ceilings, raise them, stop what waits at them.")
+    group = typer.Typer(no_args_is_help=True, help="Show and raise ceilings; stop runs that wait at them.")
     app.add_typer(group, name="budget", rich_help_panel=DECIDE)
     group.command("show")(show)
     group.command("raise")(raise_)
@@ -37,10 +37,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run, with its children's parts.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Show only this run, with its children's slices.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what is spent, held and left of each ceiling, and what waits. Exit code 8 while a run waits for money."""
+    """Show what is spent, held and left of each ceiling, and which runs wait. Exit code 8 while a run waits at a ceiling."""
     out, found = Out(as_json=as_json), settings()
     with open_ledger(found) as ledger:
         from ledger.views.money import ceilings_of_run, ceilings_of_today, lost_calls
@@ -54,13 +54,13 @@ def show(
     if rows:
         out.table(("CEILING", "IS", "SPENT", "HELD", "LEFT", "WAITING", "UNTIL"), [_cells(row) for row in rows])
     else:
-        out.note("nothing was spent yet, so no ceiling has been used")
+        out.note("nothing has been spent yet")
     for call in lost:
-        out.note(f"lost with its worker, charged {usd(call.charged)}: {call.key[:12]} {call.agent} {call.model}")
+        out.note(f"lost with its worker, charged in full at {usd(call.charged)}: {call.key[:12]} {call.agent} {call.model}")
     waiting = sum(row.waiting for row in rows)
     if waiting:
         out.note(
-            f"{waiting} waiting; `baton budget raise WHAT --to USD -m why` lets them go on, "
+            f"{waiting} waiting; `baton budget raise WHAT --to USD -m why` resumes them, "
             "`baton budget stop WHAT -m why` ends them"
         )
     raise typer.Exit(int(Code.BUDGET if waiting else Code.DONE))
@@ -87,14 +87,14 @@ def _lost_call(call: "LostCall") -> dict[str, Any]:
 
 def raise_(
     what: What,
-    to: Annotated[str, typer.Option("--to", metavar="USD", help="The new ceiling, not how much more.")],
-    why: Annotated[str, typer.Option("--message", "-m", help="Why; it stays on the record.")],
+    to: Annotated[str, typer.Option("--to", metavar="USD", help="The new ceiling (not the increase).")],
+    why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")],
     by: By = None,
-    lower: Annotated[bool, typer.Option("--lower", help="Set a shared ceiling lower than it is.")] = False,
+    lower: Annotated[bool, typer.Option("--lower", help="Allow lowering a shared ceiling.")] = False,
     timeout: Limit = 10.0,
     as_json: Json = False,
 ) -> None:
-    """Raise a ceiling: one run's, or one that runs share; every run that waits at it goes on."""
+    """Raise a run's or a shared ceiling. Every run that waits at it resumes."""
     from commands.money.ceilings import Said, amount, shared_scope
 
     out, found = Out(as_json=as_json), settings()
@@ -116,6 +116,7 @@ def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "
     run = ledger.read_now(ceilings.find_run, what)
     ceilings.check_allowed(load_policy(found.policy), said, run.owner, run=True)
     view = ledger.read_now(ceiling_gate, run.trace)
+    # A run that waits at its own ceiling takes the decision at its gate. Otherwise there is no gate, only the ledger's row.
     if view is not None and view.ceiling is not None and not view.ceiling.shared:
         return _send(out, ledger, view, "raise_ceiling", said, limit)
     before, name = ledger.tx_now(ceilings.set_run, run, said), run.workflow_id
@@ -130,13 +131,14 @@ def _raise_shared(out: Out, found: "Settings", ledger: "Ledger", scope: str, sai
 
     policy = load_policy(found.policy)
     ceilings.check_allowed(policy, said, policy.defaults.owner, run=False)
+    # Raise first, wake afterwards: a run that is woken too early would find no room and wait again.
     before = ledger.tx_now(ceilings.set_shared, found, scope, said, lower=lower)
     _tell(out, ledger, scope, before, said, ledger.read_now(waiting_runs, scope))
     return Code.DONE
 
 
 def _tell(out: Out, ledger: "Ledger", name: str, before: int, said: "Said", runs: "Mapping[str, str]") -> None:
-    """Nudge what waits, and say what became of it. The ceiling is raised already, whatever Temporal says."""
+    """Wake the waiting runs and print the result. The ceiling is already raised, whether or not Temporal answers."""
     from commands.money.ceilings import Nudged, nudge
     from connection import Unreachable
     from contracts.money import micros
@@ -152,19 +154,19 @@ def _tell(out: Out, ledger: "Ledger", name: str, before: int, said: "Said", runs
         out.note(f"warning: {safe(first_line(error))}")
     told, left = found.told, len(runs) - len(found.over)
     out.document(ceiling=name, before_micros=before, after_micros=micros(said.to), waiting=left, nudged=told)
-    out.line(f"{name}: {usd(before)} -> {usd(micros(said.to))}" + (f"; {told} of {left} runs nudged" if runs else ""))
+    out.line(f"{name}: {usd(before)} -> {usd(micros(said.to))}" + (f"; {told} of {left} waiting runs woken" if runs else ""))
     if told < left:
-        out.note("runs that were not reached look again by themselves, within an hour at most")
+        out.note("runs that were not reached retry by themselves within an hour")
     _wait_no_more(out, ledger, {run: runs[run] for run in found.over})
 
 
 def _wait_no_more(out: Out, ledger: "Ledger", runs: "Mapping[str, str]") -> None:
-    """Runs that were ended in Temporal, by their traces, could not say so: they must not keep others from starting."""
+    """Stop counting runs (by trace) that were ended in Temporal and could not say so: they must not block new runs."""
     from ledger.money.ceilings import close_left_over
 
     for run, trace in runs.items():
         ledger.tx_now(close_left_over, trace)
-        out.note(f"{run} was ended in Temporal and waits no more")
+        out.note(f"{run} was ended in Temporal and no longer waits")
 
 
 def _send(out: Out, ledger: "Ledger", view: Any, verb: Any, said: "Said", limit: float) -> Code:
@@ -183,7 +185,7 @@ def _send(out: Out, ledger: "Ledger", view: Any, verb: Any, said: "Said", limit:
             asyncio.run(sent())
     except decision.Unconfirmed:
         code, outcome = Code.NO_WORKER, "unconfirmed"
-        reason = f"no worker answered within {limit:g} s; it may still be applied, and sent again it counts once"
+        reason = f"no worker answered within {limit:g} s; it may still be applied, and if you send it again it counts once"
     except Refused as refused:
         code, outcome, reason = Code.REFUSED, "refused", str(refused)
         if isinstance(refused, decision.RunEnded):
@@ -198,12 +200,12 @@ def _send(out: Out, ledger: "Ledger", view: Any, verb: Any, said: "Said", limit:
 
 def stop(
     what: What,
-    why: Annotated[str, typer.Option("--message", "-m", help="Why; it stays on the record.")],
+    why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")],
     by: By = None,
     timeout: Limit = 10.0,
     as_json: Json = False,
 ) -> None:
-    """End the run that waits at a ceiling, or all that wait at a shared one. What they did and paid stays."""
+    """End the run that waits at a ceiling, or all runs that wait at a shared one. Their work and charges are kept."""
     from commands.money.ceilings import Said, find_run, shared_scope
     from contracts.errors import NotFound
     from ledger.views.gates import ceiling_gate, gates_at
@@ -217,7 +219,7 @@ def stop(
         run = ledger.read_now(find_run, what)
         view = ledger.read_now(ceiling_gate, run.trace)
         if view is None:
-            raise NotFound(f"{run.workflow_id} does not wait for money; it is {run.state}. `baton cancel` ends a run")
+            raise NotFound(f"{run.workflow_id} does not wait at a ceiling; it is {run.state}. `baton cancel` ends a run")
         raise typer.Exit(int(_send(out, ledger, view, "stop", said, timeout)))
 
 
@@ -238,15 +240,15 @@ def _stop_all(out: Out, ledger: "Ledger", views: "Sequence[Any]", scope: str, sa
 
 
 def reconcile(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The call's key, as the provider got it (X-Request-Key).")],
-    cost: Annotated[str, typer.Option("--cost", metavar="USD", help="What the provider billed for it; 0 for nothing.")],
-    why: Annotated[str, typer.Option("--message", "-m", help="Where that comes from.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The call's key, as sent to the provider (X-Request-Key).")],
+    cost: Annotated[str, typer.Option("--cost", metavar="USD", help="What the provider billed, in US dollars; 0 for nothing.")],
+    why: Annotated[str, typer.Option("--message", "-m", help="Where the amount comes from.")],
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Put a bill in place of the full charge of a call that was lost with its worker. The lost calls: `baton budget show`.
+    """Replace the full charge of a call that was lost with its worker by the provider's bill. `baton budget show` lists them.
 
-    A call that was lost more than once has an attempt on the bill for each time: the oldest is corrected first, one at a time.
+    A call that was lost several times is charged once per attempt; each invocation corrects the oldest.
     """
     from activities.gates.policy import load_policy
     from commands.money.ceilings import Said, check_allowed
@@ -254,11 +256,11 @@ def reconcile(
 
     out, found = Out(as_json=as_json), settings()
     said, policy = Said(by or os_user(), why), load_policy(found.policy)
-    # It frees money of the month, too, so who may not raise that may not do this.
+    # A correction frees money of the month, so it takes the permission to raise that ceiling.
     check_allowed(policy, said, policy.defaults.owner, run=False)
     with open_ledger(found) as ledger:
         one = ledger.tx_now(reconciled, key, cost, said.by, why)
     out.document(key=one.key, before_micros=one.before, after_micros=one.after, more=one.more)
     out.line(f"{one.key[:12]}: {usd(one.before)} -> {usd(one.after)}, at {clock(datetime.now(UTC))}")
     if one.more:
-        out.note(f"{one.more} more lost attempts of this call are charged in full; the same command corrects the next")
+        out.note(f"{one.more} more lost attempts of this call are still charged in full; run the command again for the next")

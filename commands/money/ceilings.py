@@ -1,4 +1,4 @@
-"""Ceilings from the command line: which one is meant, who may raise it, and telling the runs that wait at it."""
+"""Ceilings on the command line: parse names, check policy, raise, and wake or stop the runs that wait."""
 
 import asyncio
 import re
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from config import Settings
 
 AT_ONCE = 50
-"""Runs that are told at the same time."""
+"""Runs that are contacted concurrently."""
 
 _SHARED = re.compile(r"(?:project:[^:]+:)?(?:month(?::\d{4}-\d{2})?|agent:[^:]+(?::\d{4}-\d{2}-\d{2})?)")
 
 
 @dataclass(frozen=True)
 class Said:
-    """What was typed: the new ceiling (None: stop), who, and why."""
+    """What was typed: the new ceiling in US dollars (None: stop), who, and why."""
 
     by: str
     why: str
@@ -44,9 +44,9 @@ class Said:
 
 
 def shared_scope(what: str, now: datetime) -> str | None:
-    """The id of the shared ceiling that is meant: `month`, `agent:NAME`, `project:NAME:month`, with a period or this one.
+    """The scope of a shared ceiling: `month`, `agent:NAME` or `project:NAME:month`, optionally with a period (default: now).
 
-    None where it is no such name; then it is a run's. Raises `Usage` where the period is no day or month.
+    None if the name is none of these; then it names a run. Raises `Usage` if the period is not a day or month.
     """
     if not _SHARED.fullmatch(what):
         return None
@@ -65,40 +65,42 @@ def _check_period(what: str, kind: str, period: str) -> None:
         resets_at(what)
     except (ValueError, OverflowError):
         day_or_month = "month; write one such as 2026-11" if kind == "month" else "day; write one such as 2026-11-21"
-        raise Usage(f"{what}: there is no {period}, it has to be a {day_or_month}, or leave it out for this one") from None
+        raise Usage(f"{what}: {period} is not a {day_or_month}, or leave it out for the current one") from None
 
 
 def check_allowed(policy: "Policy", said: Said, owner: str, *, run: bool) -> None:
-    """Raise `Refused` unless policy lets this person set a ceiling, this high where it is one run's."""
+    """Check that policy lets this person set a ceiling, for a run also this high. Raises `Refused`."""
     rule = policy.gate("ceiling")
     refused = policy.refuses(rule, "raise_ceiling", said.by, owner)
     if refused is None and run and rule.most_usd is not None and said.to is not None and said.to > rule.most_usd:
-        refused = f"policy lets a run be given ${rule.most_usd} at most, not ${said.to}"
+        refused = f"policy allows at most ${rule.most_usd} for a run, not ${said.to}"
     if refused is not None:
         raise Refused(f"{refused}. [gates.ceiling] in policy.toml says who may, and how much")
 
 
 def set_shared(connection: Connection, settings: "Settings", scope: str, said: Said, *, lower: bool) -> int:
-    """Set a shared ceiling for everybody who needs it, with a feed line; gives back what it was."""
+    """Set a shared ceiling and write a feed line. Returns the old ceiling in micro-dollars."""
     assert said.to is not None
     now = datetime.now(UTC)
     change = Change(digest_of("cli-ceiling", scope, str(now)), scope, micros(said.to), said.by, said.why, "cli")
     configured = _configured(settings, scope)
     if configured is None:
         name = {"agent": "agent_day_usd", "month": "month_usd"}[level_of(scope)]
-        raise NotFound(f"{scope} has no ceiling: set {name} in [ceilings] of baton.toml, where a project's own belongs, too")
+        raise NotFound(f"{scope} has no ceiling: set {name} in [ceilings] of baton.toml (a project's own goes there as well)")
     if level_of(scope) == "agent":
         _check_agent(connection, settings, scope.split(":")[-2])
     before = kept.ensure(connection, scope, configured)
     if micros(said.to) < before and not lower:
-        raise Refused(f"{scope}: the ceiling is {usd(before)}, {usd(micros(said.to))} is lower; add --lower if you mean that")
+        raise Refused(
+            f"{scope}: {usd(micros(said.to))} is lower than the ceiling of {usd(before)}; add --lower if you mean that"
+        )
     kept.change(connection, change)
     _note(connection, RunRef(trace="budget", workflow_id="budget"), change, before)
     return before
 
 
 def _check_agent(connection: Connection, settings: "Settings", name: str) -> None:
-    """Raise `NotFound`, naming those there are, where no run has had such an agent and there is no file of one."""
+    """Check that the agent exists, in a file or in an earlier run. Raises `NotFound`, naming those that do."""
     if not was_there(connection, name):
         from activities.agents.catalogue import load_catalogue
         from activities.tools.registry import TOOLS
@@ -107,8 +109,9 @@ def _check_agent(connection: Connection, settings: "Settings", name: str) -> Non
 
 
 def set_run(connection: Connection, run: RunView, said: Said) -> int:
-    """Raise one run's own ceiling, whether or not it waits; gives back what it was."""
+    """Raise a run's own ceiling, whether or not it waits. Returns the old ceiling in micro-dollars."""
     assert said.to is not None
+    # With the time: setting the same ceiling again later is another change.
     name = digest_of("cli-ceiling", run.trace, str(datetime.now(UTC)))
     change = Change(name, f"run:{run.trace}", micros(said.to), said.by, said.why, "cli")
     before = kept.raise_to(connection, change)
@@ -125,13 +128,13 @@ def _note(connection: Connection, ref: RunRef, change: Change, before: int) -> N
         channel="cli",
         did=f"set the ceiling of {change.scope} from {usd(before)} to {usd(change.to)}",
         why=change.why,
-        next="what waits for it goes on",
+        next="runs that wait at it resume",
     )
     feed.append(connection, ref, [line])
 
 
 def _configured(settings: "Settings", scope: str) -> int | None:
-    """What a shared ceiling begins with."""
+    """The configured value of a shared ceiling."""
     own = settings.ceilings
     level = own.projects.get(scope.split(":")[1]) if scope.startswith("project:") else own
     if level is None:
@@ -142,14 +145,14 @@ def _configured(settings: "Settings", scope: str) -> int | None:
 
 @dataclass(frozen=True)
 class Nudged:
-    """How many runs took it, and which of them are over in Temporal although they are recorded as waiting."""
+    """How many runs were woken, and which are recorded as waiting although they have ended in Temporal."""
 
     told: int = 0
     over: tuple[str, ...] = ()
 
 
 async def nudge(client: "Client", runs: Sequence[str]) -> Nudged:
-    """Tell runs to look again. Those that did not take it look by themselves, within an hour at most, unless they are over."""
+    """Wake runs so that they ask again. Open runs that cannot be reached retry by themselves within an hour."""
     from temporalio.service import RPCError
 
     room = asyncio.Semaphore(AT_ONCE)
@@ -162,20 +165,21 @@ async def nudge(client: "Client", runs: Sequence[str]) -> Nudged:
                 return "over" if await _is_over(client, run) else "away"
             return "told"
 
+    # Every run is tried: one that cannot be reached must not keep the others from being woken.
     outcomes = await asyncio.gather(*(one(run) for run in runs))
     over = tuple(run for run, outcome in zip(runs, outcomes, strict=True) if outcome == "over")
     return Nudged(outcomes.count("told"), over)
 
 
 async def _is_over(client: "Client", run: str) -> bool:
-    """Only where Temporal knows the run and has closed it: one that it does not know may wait in another namespace."""
+    """True only if Temporal knows the run and has closed it: an unknown run may wait in another namespace."""
     from commands.look.watch import closed_as
 
     return bool(await closed_as(client.get_workflow_handle(run)))
 
 
 async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limit: float) -> dict[str, str]:
-    """Send `stop` to these gates; per run "confirmed", "unconfirmed", "over" in Temporal already, or why it was refused."""
+    """Send `stop` to these gates. Returns per run "confirmed", "unconfirmed", "over" (ended in Temporal), or the refusal."""
     from commands.decide import decision
 
     room = asyncio.Semaphore(AT_ONCE)
@@ -188,6 +192,7 @@ async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limi
             except decision.Unconfirmed:
                 return "unconfirmed"
             except Refused as refused:
+                # Also refused if the run is in another namespace; only a run that Temporal has closed may be cleared.
                 over = isinstance(refused, decision.RunEnded) and await _is_over(client, view.workflow_id)
                 return "over" if over else first_line(refused)
             return "confirmed"
@@ -196,14 +201,15 @@ async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limi
 
 
 def sent_as(view: GateView, verb: str, said: Said) -> tuple[str, dict[str, Any]]:
-    """The update's id and its one JSON object: the same decision sent again is one."""
+    """The update's id and JSON object. The id is derived from the decision, so sending it again counts once."""
     name = digest_of("cli", view.trace, view.gate, verb, said.by, view.subject, said.why, str(said.to))
     values = {"gate": view.gate, "by": said.by, "note": said.why, "subject": view.subject, "channel": "cli", "nonce": name}
     return f"cli-{name[:40]}", values | ({} if said.to is None else {"to_usd": str(said.to)})
 
 
 def amount(text: str) -> Decimal:
-    """US dollars as typed: 40, 40.5, $40. Raises `Usage`."""
+    """Parse US dollars: 40, 40.5, $40. Raises `Usage`."""
+    # A strict pattern: Decimal would accept "1e9", "NaN" and "Infinity".
     plain = text.strip().removeprefix("$").replace("_", "")
     if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", plain) or Decimal(plain) <= 0:
         raise Usage(f"--to {text[:40]!r} is not an amount in US dollars; write a number above 0, such as 40 or 2.50")
@@ -211,8 +217,8 @@ def amount(text: str) -> Decimal:
 
 
 def find_run(connection: Connection, what: str) -> RunView:
-    """The run that is meant. Raises `NotFound`, naming what a ceiling can be called."""
+    """Find the run. Raises `NotFound`, which lists the names a ceiling can have."""
     try:
         return runs.find_run(connection, what)
     except NotFound as error:
-        raise NotFound(f"{error}. A ceiling is a run's id, month, agent:NAME, or project:NAME:month") from None
+        raise NotFound(f"{error}. A ceiling is named by a run id, month, agent:NAME, or project:NAME:month") from None

@@ -1,4 +1,4 @@
-"""Correcting what a call was charged that was lost with its worker."""
+"""Correct the charge of a call that was lost with its worker."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ledger.views.money import lost_attempts
 
 @dataclass(frozen=True)
 class Corrected:
-    """A lost attempt's charge before and after, and how many more of its call are still charged. Micro-dollars."""
+    """A lost attempt's charge before and after in micro-dollars, and how many attempts of the call are still to correct."""
 
     key: str
     before: int
@@ -25,7 +25,7 @@ class Corrected:
 
 
 def reconciled(connection: Connection, key: str, cost: str, by: str, why: str) -> Corrected:
-    """Correct the charge of the lost call with this key, of its attempts the oldest. Raises `NotFound`, or `Usage`."""
+    """Correct the charge of the oldest lost attempt of this call. Raises `NotFound` or `Usage`."""
     if not re.fullmatch(r"\$?\d{1,9}(\.\d{1,6})?", cost.strip()):
         raise Usage(f"--cost {cost[:40]!r} is not an amount in US dollars; write a number such as 0.0125, or 0")
     attempts = lost_attempts(connection, key)

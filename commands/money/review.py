@@ -1,4 +1,4 @@
-"""`baton budget review`: whether the ceilings fit what is spent, and what they might be."""
+"""`baton budget review`: whether the ceilings fit what is spent, with suggestions."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from ledger.figures.ceilings import Review
 
 BACK = timedelta(days=90)
-"""What is looked at without --since."""
+"""The period without --since."""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add this command to the group `baton budget`, which has to be there."""
+    """Add this command to the group `baton budget`, which must exist."""
     group = next(one.typer_instance for one in app.registered_groups if one.name == "budget")
     assert group is not None, "a group that has a name is an app of its own"
     group.command("review")(review)
 
 
 def review(since: Since = None, until: Until = None, as_json: Json = False) -> None:
-    """Show for each ceiling of the last 90 days: its trips, who set it anew and why, what was spent, and whether it fits."""
+    """Show for each ceiling of the last 90 days how often it was hit, who changed it and why, what was spent, if it fits."""
     out, found, now = Out(as_json=as_json), settings(), datetime.now(UTC)
     asked = period(since, until, now, BACK)
     with open_ledger(found) as ledger:
@@ -38,7 +38,7 @@ def review(since: Since = None, until: Until = None, as_json: Json = False) -> N
     out.table(_COLUMNS, [_row(one) for one in reviewed])
     for one in reviewed:
         _tell_changes(out, one)
-    out.line(f"{told(asked, until)}; of ended runs, whole days and whole months")
+    out.line(f"{told(asked, until)}; ended runs, whole days and whole months only")
 
 
 _COLUMNS = ("CEILING OF", "IS", "COUNTED", "P50", "P95", "TRIPS", "CHANGED", "VERDICT", "SUGGESTED")

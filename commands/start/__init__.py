@@ -1,1 +1,1 @@
-"""Starting pipelines."""
+"""Commands that start pipelines."""

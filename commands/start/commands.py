@@ -1,4 +1,4 @@
-"""The command of each pipeline: `baton deliver`, … Its options come from the pipeline's input contract."""
+"""One command per pipeline (`baton deliver`, …). Its options come from the pipeline's input contract."""
 
 import asyncio
 import functools
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ledger.figures.forecast import Expected
 
 OTHER_LEDGER = (
-    "a worker serves the queue and the run does not show in this ledger: it may be busy, or keep its record elsewhere "
-    "(compare `ledger_url` and `state` of the worker with yours)"
+    "a worker serves the queue, but the run is not in this ledger yet: the worker may be busy or use another ledger "
+    "(compare its `ledger_url` and `state` with yours)"
 )
 
 
@@ -37,11 +37,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _never_called() -> None:
-    """Stands where Typer wants a function: `_lazy` makes the real one when the command is wanted."""
+    """Placeholder for Typer, which wants a function: `_lazy` builds the real one when the command is used."""
 
 
 def _lazy(spec: PipelineSpec) -> type[TyperCommand]:
-    """A command whose options are read from the input contract when somebody wants them: that takes half a second."""
+    """A command that reads its options from the input contract only when used: that takes half a second."""
 
     class Starting(TyperCommand):
         @functools.cached_property
@@ -56,7 +56,7 @@ def _lazy(spec: PipelineSpec) -> type[TyperCommand]:
 
         @params.setter
         def params(self, ignored: Any) -> None:
-            del ignored  # of the function that is never called
+            del ignored  # Typer sets those of the placeholder
 
         def invoke(self, ctx: Any) -> Any:
             return self.real.invoke(ctx)
@@ -65,7 +65,7 @@ def _lazy(spec: PipelineSpec) -> type[TyperCommand]:
 
 
 def starter_of(spec: PipelineSpec) -> Callable[..., None]:
-    """The function behind a pipeline's command. Its options are the fields of the input contract, with their descriptions."""
+    """The function of a pipeline's command. Its options are the input contract's fields, with their descriptions as help."""
 
     def begin(*, wait: bool, wait_for_gate: bool, as_json: bool, **typed: Any) -> None:
         from commands.start.start import checked
@@ -75,6 +75,7 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
             code = asyncio.run(_begin(out, found, ledger, spec, asked, wait=wait or wait_for_gate, stop_at_gate=wait_for_gate))
         raise typer.Exit(int(code))
 
+    # Typer builds the options from the signature, so it is put together from the contract's fields.
     begin.__doc__ = spec.help
     begin.__signature__ = inspect.Signature([*_fields(spec), *_COMMON])  # type: ignore[attr-defined]  # Typer reads it
     begin.__annotations__ = {one.name: one.annotation for one in (*_fields(spec), *_COMMON)}
@@ -87,12 +88,13 @@ def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
 
     marks, options = typed_fields(spec.input), []
     fields = [(name, field) for name, field in spec.input.model_fields.items() if name != "carried"]
-    # First what has to be typed, then the pipeline's own, then what every pipeline has.
+    # Required options first, then the pipeline's own, then those every pipeline has.
     shared = set(PipelineInput.model_fields)
     for name, field in sorted(fields, key=lambda one: (not one[1].is_required(), one[0] in shared)):
         flags = [flag_of(name), *([marks[name].flag] if name in marks and marks[name].flag else [])]
         about = (field.description or "").replace("None: ", "default: ").replace("None or blank: ", "default: ")
         option = typer.Option(*flags, help=f"{about[:1].upper()}{about[1:]}.")
+        # Everything else stays text: the contract parses it, and its errors name the field.
         kind = int if field.annotation is int else str
         wanted: Any = kind if field.is_required() else kind | None
         default = inspect.Parameter.empty if field.is_required() else None
@@ -107,10 +109,10 @@ def _common(name: str, annotation: Any) -> inspect.Parameter:
 
 
 _COMMON = (
-    _common("wait", Annotated[bool, typer.Option("--wait", help="Show what happens until the run has ended.")]),
+    _common("wait", Annotated[bool, typer.Option("--wait", help="Show progress until the run ends.")]),
     _common(
         "wait_for_gate",
-        Annotated[bool, typer.Option("--wait-for-gate", help="Wait; exit with 4 when a person is needed.")],
+        Annotated[bool, typer.Option("--wait-for-gate", help="Wait until the run ends or needs a person (exit code 4).")],
     ),
     _common("as_json", Json),
 )
@@ -147,7 +149,7 @@ async def _begin(
 async def _admitted(
     client: "Client", ledger: "Ledger", started: "Started", asked: "PipelineInput", queue: str, *, must: bool
 ) -> "tuple[Started, str]":
-    """The run that counts, with a warning where nothing is known yet. Raises `NotAdmitted`, or `NoWorker` if it `must`."""
+    """The run that counts, and a warning if it is not admitted yet. Raises `NotAdmitted`; if `must`, also `NoWorker`."""
     from commands.start import start
     from commands.workers import has_worker
     from ledger import runs
@@ -155,11 +157,11 @@ async def _admitted(
     if await start.look(client, ledger, started, queue):
         return started, ""
     first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None
-    if first is not None:  # somebody started the same request a moment earlier
+    if first is not None:  # somebody else started the same request a moment earlier
         return start.Started(first.workflow_id, first.trace, new=False), ""
     if await has_worker(client, queue):
         return started, OTHER_LEDGER
-    text = f"no worker serves task queue {queue!r}: {started.run} waits in Temporal and begins as soon as one does (`baton up`)"
+    text = f"no worker serves task queue {queue!r}: {started.run} waits in Temporal until one starts (`baton up`)"
     if must:
         raise NoWorker(text)
     return started, text
@@ -168,7 +170,7 @@ async def _admitted(
 def _expected(
     connection: "Connection", started: "Started", spec: PipelineSpec, asked: "PipelineInput", found: "Settings"
 ) -> "Expected":
-    """What runs like this one cost. One that no worker has let in yet is taken to be played as these settings say."""
+    """What runs like this one cost. For a run not admitted yet, these settings say whether a script plays it."""
     from ledger.figures.forecast import expected, expected_of
 
     there = expected_of(connection, started.run_id)
@@ -176,10 +178,10 @@ def _expected(
 
 
 def _say(out: Out, started: "Started", asked: "PipelineInput", link: str, warning: str, cost: str, *, told: bool) -> None:
-    """The run's id on stdout, unless the report will stand there; all else on stderr."""
+    """Print the run id to stdout unless the report follows there, and everything else to stderr."""
     if not started.new:
-        key = f"request key {asked.request_key!r} was used before in project {asked.project!r}"
-        out.note(f"{key}; this is that run, nothing new was started")
+        key = f"request key {asked.request_key!r} was already used in project {asked.project!r}"
+        out.note(f"{key}; this is that run, no new run was started")
     (out.note if told or out.as_json else out.line)(started.run)
     out.note(f"  asked   {safe(asked.asks(), 160)}")
     out.note(f"  cost    expected: {cost}")
@@ -187,7 +189,7 @@ def _say(out: Out, started: "Started", asked: "PipelineInput", link: str, warnin
     if warning:
         out.note(f"  warning {warning}")
     if not told:
-        out.note(f"  next    {_next(started)}   (`baton gates` shows what waits for a person)")
+        out.note(f"  next    {_next(started)}   (`baton gates` lists what waits for a person)")
 
 
 def _next(started: "Started") -> str:

@@ -1,4 +1,4 @@
-"""Starting a run: what is typed becomes a checked input, a number, a workflow; then a look whether it was admitted."""
+"""Start a run: validate the input, take a number, start the workflow, and watch whether it is admitted."""
 
 import asyncio
 import re
@@ -24,26 +24,27 @@ if TYPE_CHECKING:
     from ledger.db import Ledger
 
 ADMITTED_WITHIN = 5.0
-"""Seconds that a start is watched. A worker that is there answers within a fraction of one."""
+"""Seconds to watch a start. A running worker answers within a fraction of one."""
 
 NOBODY_THERE = 1.0
-"""Seconds that a start is watched where no worker polls: one may be starting just now."""
+"""Seconds to watch a start if no worker polls: one may just be starting."""
 
 NUMBERS_TRIED = 200
+"""Run numbers to try if Temporal already has runs of these names."""
 
 REFUSALS = ("NotAdmitted", "InputRefused")
-"""Types of failure with which a workflow ends whose start was refused: it was never let in, or its input cannot be used."""
+"""Failure types of a refused start: the run was not admitted, or its input cannot be used."""
 
 _SUMMARY_BYTES, _DETAILS_BYTES = 300, 4000
 
 
 class NotAdmitted(BatonError):
-    """The run was refused when it started; the text says why. Correct that and start again."""
+    """The run was refused at its start; the message says why. Fix that and start again."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A run that was started here, or that an earlier start with the same request key had started."""
+    """A run that was started now (`new`), or earlier with the same request key."""
 
     run: str
     run_id: str
@@ -51,7 +52,7 @@ class Started:
 
 
 def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
-    """The input, or `Usage` that names each wrong field with its flag. A local path becomes absolute and must be there."""
+    """Validate the typed values. Raises `Usage` naming each wrong flag. Local paths must exist and become absolute."""
     given = {name: value for name, value in values.items() if value is not None}
     for name, how in typed_fields(spec.input).items():
         if how.path == "content" and given.get(name):
@@ -66,7 +67,7 @@ def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
     if size > BODY_LIMIT:
         longest = max(given, key=lambda name: len(str(given[name])))
         raise Usage(
-            f"the input has {size} bytes and may have {BODY_LIMIT}; shorten {flag_of(longest)} and put the rest where "
+            f"the input has {size} bytes, the limit is {BODY_LIMIT}; shorten {flag_of(longest)} and put the rest where "
             "the agents can read it"
         )
     return asked
@@ -79,24 +80,26 @@ def _with_flag(problem: str) -> str:
 
 
 def flag_of(field: str) -> str:
-    """The option that fills in a field."""
+    """The option for a field."""
     return "--" + field.replace("_", "-")
 
 
 def typed_fields(contract: type[PipelineInput]) -> dict[str, Typed]:
-    """How the fields are typed on the command line, for those that say so."""
+    """The command-line form of the fields that declare one."""
     fields = contract.model_fields.items()
     return {name: mark for name, field in fields for mark in field.metadata if isinstance(mark, Typed)}
 
 
 def _repository(flag: str, typed: str) -> str:
+    # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
         return typed
     path = Path(typed).expanduser().absolute()
     if not path.exists():
-        raise Usage(f"{flag}: there is no folder {path}. Give the path of a git repository on this machine, or its URL")
+        raise Usage(f"{flag}: there is no folder {path}. Give the path of a local git repository, or a URL")
+    # `.git` may be a file (a worktree); a bare repository has HEAD and objects instead.
     if not ((path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())):
-        raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or make it one with `git init` and a commit")
+        raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or run `git init` and commit")
     return str(path)
 
 
@@ -120,12 +123,12 @@ def _content(flag: str, typed: str, most: int) -> str:
     path = Path(_file(flag, typed))
     try:
         with path.open("rb") as opened:
-            raw = opened.read(BODY_LIMIT + 1)
+            raw = opened.read(BODY_LIMIT + 1)  # one byte more, to see that it is too long without reading all of it
         text = raw.decode() if len(raw) <= BODY_LIMIT else ""
     except OSError as error:
-        raise Usage(f"{flag}: {path} cannot be read: {error.strerror}. Give a file that you may read") from None
+        raise Usage(f"{flag}: {path} cannot be read: {error.strerror}. Give a readable file") from None
     except UnicodeDecodeError:
-        raise Usage(f"{flag}: {path} is not text in UTF-8. Give a text file") from None
+        raise Usage(f"{flag}: {path} is not UTF-8 text. Give a text file") from None
     if len(raw) > BODY_LIMIT or len(text) > most:
         raise Usage(
             f"{flag}: {path} is too large: it may have {most} characters and {BODY_LIMIT} bytes. Commit it to a branch of "
@@ -144,12 +147,13 @@ _PATHS = {"repository": _repository, "folder": _folder, "file": _file}
 
 
 async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: PipelineInput, task_queue: str) -> Started:
-    """Start the run under the next free number, or give back the run that has its request key already."""
+    """Start the run under the next free number. Safe to repeat with a request key: it returns the run that has the key."""
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
     from ledger import runs
 
     if asked.request_key is not None:
+        # Only saves a start: two commands at once are sorted out by the ledger when the run is admitted.
         first = ledger.read_now(runs.by_request, asked.project, asked.request_key)
         if first is not None:
             return Started(first.workflow_id, first.trace, new=False)
@@ -159,10 +163,10 @@ async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: P
         try:
             handle = await _start(client, spec, asked, run, task_queue)
         except WorkflowAlreadyStartedError:
-            continue  # the server is older than this ledger: that number is taken
+            continue  # the server outlived an earlier ledger, so this number is taken
         return Started(run, handle.first_execution_run_id or handle.result_run_id or "")
     raise Misconfigured(
-        f"Temporal knows {NUMBERS_TRIED} runs {name}-… that this ledger does not. Use the ledger they were started with"
+        f"Temporal has {NUMBERS_TRIED} runs {name}-… that this ledger does not know. Use the ledger they were started with"
     )
 
 
@@ -186,9 +190,9 @@ async def _start(
 
 
 async def look(client: "Client", ledger: "Ledger", started: Started, task_queue: str) -> bool:
-    """True as soon as the run stands in the ledger, False when it does not in time, or ended without it.
+    """Wait until the run is in the ledger. False if it is not there in time, or ended without being recorded.
 
-    Raises `NotAdmitted` with the reason for a run that was refused.
+    Raises `NotAdmitted` with the reason if the run was refused.
     """
     from temporalio.client import WorkflowExecutionStatus
 
@@ -197,7 +201,7 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
     ends = time.monotonic() + (ADMITTED_WITHIN if await has_worker(client, task_queue) else NOBODY_THERE)
     while time.monotonic() < ends:
-        # Before the ledger: a run whose first activity refuses its input stands there, too.
+        # Check Temporal before the ledger: a run whose first activity refuses its input is in the ledger, too.
         if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
             if (refusal := await refusal_of(handle)) is not None:
                 raise NotAdmitted(f"{started.run} was refused: {refusal.removeprefix(INPUT_WAS_REFUSED)}")
@@ -209,7 +213,7 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
 
 
 async def refusal_of(handle: "WorkflowHandle[Any, Any]") -> str | None:
-    """Why a closed workflow was not let in; None if it was."""
+    """Why a closed workflow was refused; None if it was admitted."""
     from temporalio.client import WorkflowFailureError
     from temporalio.exceptions import ApplicationError
 
@@ -222,7 +226,7 @@ async def refusal_of(handle: "WorkflowHandle[Any, Any]") -> str | None:
 
 
 def _cut(text: str, limit: int, *, one_line: bool = False) -> str:
-    """At most so many bytes: the server counts those."""
+    """Cut to `limit` bytes of UTF-8: the server limits bytes, not characters."""
     whole = " ".join(text.split()) if one_line else text
     raw = whole.encode()
     return whole if len(raw) <= limit else raw[: limit - 3].decode(errors="ignore") + "…"

@@ -201,7 +201,7 @@ def test_what_people_answered_stands_beside_the_task(helper: Agent) -> None:
 
 
 def test_other_agents_handoffs_are_data_with_their_origin(helper: Agent) -> None:
-    """Who made it, how sure, from which untrusted sources, and which claims have no checked evidence."""
+    """Who made it, how sure, from which untrusted sources, and which claims have no verified evidence."""
     claims = tuple(Claim(subject=f"s{number}", attribute="is", value="v") for number in range(2))
     shown = task_text(helper, TASK, [handoff(taint=("tool:read_file",), claims=claims, unsupported=(1,))])
     block = shown.split("</data>\n\n")[1]

@@ -110,7 +110,7 @@ async def test_a_run_that_was_terminated_waits_no_more(
         await run.terminate("by hand")
         assert running.ledger.read_now(ceilings.exhausted, [view.ceiling.scope]) is not None
         ran = await baton.live("budget", *command, "-m", "tidy up")
-        assert (ran.code, f"{run.id} was ended in Temporal and waits no more" in ran.err) == (0, True), ran.err
+        assert (ran.code, f"{run.id} was ended in Temporal and no longer waits" in ran.err) == (0, True), ran.err
         assert running.ledger.read_now(ceilings.exhausted, [view.ceiling.scope]) is None
         assert (await baton.live("budget", "show")).code == 0
 
@@ -187,15 +187,15 @@ def _cut(connection: Any, trace: str, to: int) -> None:
 WRONG = [
     (("raise", "month", "--to", "0", "-m", "x"), 2, "is not an amount in US dollars"),
     (("raise", "month", "--to", "lots", "-m", "x"), 2, "is not an amount in US dollars"),
-    (("raise", "month", "--to", "5", "-m", "x"), 5, "is lower; add --lower if you mean that"),
-    (("raise", "nothing", "--to", "5", "-m", "x"), 3, "A ceiling is a run's id, month, agent:NAME"),
+    (("raise", "month", "--to", "5", "-m", "x"), 5, "is lower than the ceiling of $1,000.00; add --lower if you mean that"),
+    (("raise", "nothing", "--to", "5", "-m", "x"), 3, "A ceiling is named by a run id, month, agent:NAME"),
     (("raise", "project:shop:month", "--to", "5", "-m", "x"), 3, "set month_usd in [ceilings]"),
     (("raise", "agent:plannre", "--to", "500", "-m", "x"), 3, "there is no agent 'plannre'; there are: "),
-    (("raise", "month:2026-13", "--to", "5000", "-m", "x"), 2, "it has to be a month; write one such as 2026-11"),
-    (("raise", "agent:planner:2026-02-31", "--to", "5000", "-m", "x"), 2, "it has to be a day; write one such as 2026-11-21"),
-    (("stop", "month:0000-01", "-m", "x"), 2, "there is no 0000-01"),
+    (("raise", "month:2026-13", "--to", "5000", "-m", "x"), 2, "is not a month; write one such as 2026-11"),
+    (("raise", "agent:planner:2026-02-31", "--to", "5000", "-m", "x"), 2, "is not a day; write one such as 2026-11-21"),
+    (("stop", "month:0000-01", "-m", "x"), 2, "0000-01 is not a month"),
     (("raise", "month"), 2, "--to"),
-    (("stop", "delivery-trace-1", "-m", "x"), 3, "does not wait for money"),
+    (("stop", "delivery-trace-1", "-m", "x"), 3, "does not wait at a ceiling"),
     (("reconcile", "abcdef", "--cost", "-1", "-m", "x"), 2, "is not an amount in US dollars"),
     (("reconcile", "abcdef", "--cost", "1", "-m", "x"), 3, "is charged as lost"),
 ]
@@ -243,7 +243,7 @@ def test_a_lost_call_is_shown_and_corrected(baton: Baton, ledger: Ledger, begin:
     begin()
     lose(ledger, "f00dfeed")
     shown = baton("budget", "show", "delivery-trace-1")
-    assert "charged $0.50: f00dfeed planner openai:test" in shown.err
+    assert "charged in full at $0.50: f00dfeed planner openai:test" in shown.err
     corrected = baton("budget", "reconcile", "f00dfe", "--cost", "0.125", "-m", "the bill of November", "--json")
     assert (corrected.json["before_micros"], corrected.json["after_micros"]) == (500_000, 125_000)
     assert baton("budget", "show", "--json").json["lost"] == []

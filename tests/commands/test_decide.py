@@ -49,7 +49,7 @@ def test_a_subject_that_is_not_the_gates_is_stale(baton: Baton, waiting: GateVie
     """What was looked at is not what is there now: exit 5, before anything is sent."""
     ran = baton("approve", RUN, "plan-1", "--subject", "0" * 64)
     assert ran.code == 5
-    assert f"is about subject {SUBJECT[:12]}…, you looked at 000000000000…" in ran.err
+    assert f"is about subject {SUBJECT[:12]}…, but you looked at 000000000000…" in ran.err
 
 
 @pytest.mark.parametrize("wrong", ["", "abc", "not a digest", "zzzzzzzzzz"])
@@ -126,7 +126,7 @@ def test_questions_of_a_gate_must_be_answered(baton: Baton, ledger: Ledger, begi
     assert '--answer check="…"' in missing.err
     unknown = baton("approve", RUN, "--yes", "--answer", "chekc=pytest")
     assert unknown.code == 2
-    assert "does not ask chekc; it asks check" in unknown.err
+    assert "has no question chekc; it asks check" in unknown.err
     assert baton("approve", RUN, "--yes", "--answer", "check=pytest -q").code == 6
 
 
@@ -163,7 +163,7 @@ def test_more_than_64_kib_is_refused_before_it_is_sent() -> None:
     """Many long answers: each fits, all together do not."""
     questions = tuple(Question(id=f"q{number}", text="?") for number in range(10))
     answers = {question.id: "x" * 7000 for question in questions}
-    with pytest.raises(Usage, match="may have 65536"):
+    with pytest.raises(Usage, match="the limit is 65536"):
         compose(samples.view(questions=questions), "approve", "maria", "", answers, 0)
 
 

@@ -103,7 +103,7 @@ async def test_a_request_key_starts_once(baton: Baton, serve: Serve, origin: Pat
         first = (await baton.live(*asking(origin, "--request-key", "issue-7", "--json"))).json
         again = await baton.live(*asking(origin, "--request-key", "issue-7", "--json"))
         assert (again.code, again.json["run"], again.json["new"]) == (0, first["run"], False)
-        assert "was used before" in again.err
+        assert "was already used" in again.err
         other = (await baton.live(*asking(origin, "--request-key", "issue-7", "--project", "other", "--json"))).json
         assert other["new"]
         assert other["run"] != first["run"]
@@ -137,7 +137,7 @@ async def test_without_a_worker_the_start_is_kept_and_said_to_wait(baton: Baton,
     assert "no worker serves task queue" in plain.err
     waiting = await baton.live(*asking(origin, "--wait"))
     assert waiting.code == 7
-    assert "begins as soon as one does (`baton up`)" in waiting.err
+    assert "waits in Temporal until one starts (`baton up`)" in waiting.err
     doctor = await baton.live("doctor", "--json")
     found = {one["name"]: one for one in doctor.json["findings"]}
     assert (doctor.code, found["workers"]["level"]) == (1, "fail")
@@ -256,7 +256,7 @@ async def test_a_run_recorded_elsewhere_still_ends_with_its_report(baton: Baton,
         ran = await baton.live(*asking(origin, "--wait", "--json"))
         assert (ran.code, ran.json["state"]) == (1, "could_not")
         assert "there is nothing to change" in ran.json["report"]["reason"]
-        assert "compare `ledger_url` and `state`" in ran.json["warning"]
+        assert "compare its `ledger_url` and `state`" in ran.json["warning"]
 
 
 async def test_a_base_that_is_not_there_is_a_refused_input(baton: Baton, serve: Serve, origin: Path) -> None:

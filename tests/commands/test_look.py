@@ -49,7 +49,7 @@ def test_before_anything_ran_readers_say_so_and_create_nothing(baton: Baton, com
     """No ledger yet: lists are empty, the text says how to begin, and no file appears."""
     ran = baton(*command)
     assert ran.code == 0
-    assert "nothing ran here yet" in ran.err
+    assert "nothing has run here yet" in ran.err
     assert "baton demo" in ran.err
     assert not baton.state.exists()
     assert next(value for name, value in baton(*command, "--json").json.items() if name != "schema") == []
@@ -60,7 +60,7 @@ def test_a_run_is_not_found_before_anything_ran(baton: Baton) -> None:
     for command in ("show", "result", "approve", "pause", "cancel", "why", "feed"):
         ran = baton(command, "deliver-shop-0001")
         assert (command, ran.code) == (command, 3)
-        assert "nothing ran here yet" in ran.err
+        assert "nothing has run here yet" in ran.err
     assert not baton.state.exists()
 
 
@@ -117,7 +117,7 @@ def test_show_has_gates_with_facts_handoffs_actions_and_feed(baton: Baton, ledge
         "did one",
     ):
         assert part in ran.out
-    box = ran.out[ran.out.index("┌ the agent's own words; nobody has checked them") :]
+    box = ran.out[ran.out.index("┌ the agent's own words, unchecked") :]
     assert "│ trust me" in box
     document = baton("show", "delivery-trace-1", "--json").json
     assert document["gates"][0]["facts"] == ["2 files"]
@@ -168,7 +168,7 @@ def test_result_exits_as_the_run_ended(
     ran = baton("result", "delivery-trace-1")
     assert ran.code == code
     assert reason in ran.out
-    assert "no real model took part" in ran.out
+    assert "no real model was used" in ran.out
     document = baton("result", "delivery-trace-1", "--json")
     assert (document.code, document.json["report"]["state"]) == (code, state)
 

@@ -57,10 +57,14 @@ def test_a_breaker_is_closed_by_hand(baton: Baton, ledger: Ledger) -> None:
     assert baton("models", "close", SONNET, "-m", "the provider says it is back", "--by", "maria").code == 0
     assert baton("models").code == 0
     line = ledger.read_now(feed.after, 0)[-1]
-    assert (line.actor, line.did, line.why) == ("maria", f"closed the breaker of {SONNET}", "the provider says it is back")
+    assert (line.actor, line.did, line.why) == (
+        "maria",
+        f"closed the circuit breaker of {SONNET}",
+        "the provider says it is back",
+    )
     assert baton("models", "close", SONNET, "-m", "again").code == 5
     ran = baton("models", "close", "model:a:b", "-m", "why")
-    assert (ran.code, "nothing of that name has ever failed" in ran.err) == (3, True)
+    assert (ran.code, "nothing of that name has failed" in ran.err) == (3, True)
 
 
 def test_rates_and_step_ups_are_counted(baton: Baton, ledger: Ledger) -> None:
@@ -78,7 +82,7 @@ def test_rates_and_step_ups_are_counted(baton: Baton, ledger: Ledger) -> None:
     ran = baton("models", "--json")
     assert (ran.json["routes"][0]["requests"], ran.json["routes"][0]["tokens"]) == (1, 120)
     assert ran.json["answers"] == [{"agent": "helper@v1", "answers": 5, "stepped_up": {"invalid": 1}, "outage": 2}]
-    said = "helper@v1: 5 answers in 7 days, 1 stepped up for invalid, 2 while another model was away"
+    said = "helper@v1: 5 replies in 7 days, 1 stepped up for invalid, 2 as fallback while another model was unavailable"
     assert said in baton("models").out
 
 

@@ -36,7 +36,7 @@ def test_a_delivery_that_is_too_large_is_not_started(baton: Baton, tmp_path: Pat
     field = baton("deliver", "-r", origin, "-i", "x" * 70_000)
     assert (whole.code, field.code) == (2, 2)
     assert "the input has 80" in whole.err
-    assert "and may have 65536; shorten --instruction and put the rest where the agents can read it" in whole.err
+    assert ", the limit is 65536; shorten --instruction and put the rest where the agents can read it" in whole.err
     assert "--instruction: instruction: String should have at most 20000 characters" in field.err
     assert not baton.state.exists()
 
@@ -47,5 +47,5 @@ def test_a_decision_that_is_too_large_is_not_sent(baton: Baton, waiting: str) ->
     large = baton("approve", waiting, "--yes", "--by", "maria", *answers)
     note = baton("reject", waiting, "--yes", "--by", "maria", "-m", "x" * 70_000)
     assert (large.code, note.code) == (2, 2)
-    assert "bytes and may have 65536; shorten note and answers. Nothing was sent" in large.err
+    assert "bytes, the limit is 65536; shorten note and answers. Nothing was sent" in large.err
     assert "the decision was not sent: -m note: String should have at most 8000 characters" in note.err

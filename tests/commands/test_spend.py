@@ -43,7 +43,7 @@ def test_spend_says_what_came_of_the_money(baton: Baton, books: list[Book]) -> N
     assert table[f"delivery-{books[0].trace}"] == ["1", "$1.00", "$1.00", "$0.00", "$0.00", "$0.00", "$0.00", "$1,000,000.00"]
     assert table[f"delivery-{books[1].trace}"][:6] == ["3", "$0.75", "$0.00", "$0.50", "$0.20", "$0.05"]
     assert table["total"] == ["5", "$1.75", "$1.00", "$0.50", "$0.20", "$0.05", "$2.00", "-"]
-    assert "$0.50 of it, 1 calls, is what they can have cost at most" in ran.out
+    assert "$0.50 of it (1 calls) is an upper bound" in ran.out
 
 
 def test_the_document_has_whole_numbers_that_add_up(baton: Baton, books: list[Book]) -> None:
@@ -90,7 +90,7 @@ def test_one_project_and_few_groups_are_shown_when_asked_for(baton: Baton, books
         None,
     )
     few = baton("spend", "--limit", "1")
-    assert "2 more, in the total" in few.err
+    assert "2 more groups are in the total" in few.err
     assert lines(few.out)["total"][1] == "$1.75"
 
 
@@ -108,9 +108,9 @@ def test_what_was_before_is_not_of_this_month(baton: Baton, ledger: Ledger, book
 
 
 WRONG = [
-    (("--since", "yesterday"), "--since 'yesterday' is no time; write a length such as 12h or 30d"),
-    (("--since", "999999d"), "--since '999999d' is no time"),
-    (("--until", "2026-13"), "--until '2026-13' is no time"),
+    (("--since", "yesterday"), "--since 'yesterday' is not a time; write a duration such as 12h or 30d"),
+    (("--since", "999999d"), "--since '999999d' is not a time"),
+    (("--until", "2026-13"), "--until '2026-13' is not a time"),
     (("--since", "2026-11-02", "--until", "2026-11-01"), "--until '2026-11-01' is not after the beginning"),
     (("--by", "colour"), "'colour' is not one of"),
 ]
@@ -146,13 +146,13 @@ def test_nothing_spent_is_a_total_of_nothing_and_no_projection(baton: Baton) -> 
     document = baton("spend", "--json").json
     assert (document["groups"], document["total"]["calls"], document["month"]["projected_micros"]) == ([], 0, None)
     assert document["month"]["projection"] == "no history yet"
-    assert "no turn was made" in baton("figures").err
+    assert "no turns from" in baton("figures").err
 
 
 def test_before_anything_ran_spend_says_so(baton: Baton) -> None:
     """Exit 3 without a ledger, and none is made."""
     for command in ("spend", "figures"):
-        assert (baton(command).code, "nothing ran here yet" in baton(command).err) == (3, True)
+        assert (baton(command).code, "nothing has run here yet" in baton(command).err) == (3, True)
     assert not baton.state.exists()
 
 

@@ -165,7 +165,7 @@ async def test_a_run_poisoned_by_a_signal_goes_on(baton: Baton, serve: Serve, tm
         assert (await baton.live("runs", "--json")).json["stuck"] == []
     assert found["cause"] == "WorkflowWorkerUnhandledFailure"
     assert "missing 1 required positional argument" in found["why"]
-    assert "the signals that came last (poke)" in found["mend"]
+    assert "the latest signals (poke)" in found["mend"]
     assert f"{run.id} is stuck: WorkflowWorkerUnhandledFailure" in shown
     assert f"          {found['command']}" in shown
 
@@ -206,7 +206,7 @@ async def test_a_run_on_other_code_begins_again(baton: Baton, serve: Serve, tmp_
         assert await ended(running, run.id) == "the plan was rejected by maria: once more"
         assert await turns(running) == paid == 1
     assert found["cause"] == "NonDeterministicError"
-    assert "On a worker with that code it goes on by itself" in found["mend"]
+    assert "start a worker with that code" in found["mend"]
 
 
 async def waits_again(running: Stack, run: str) -> bool | None:
@@ -228,5 +228,5 @@ async def test_a_run_that_cannot_begin_is_ended(baton: Baton, serve: Serve, tmp_
         mend = await until(found, f"doctor found {run.id}")
         mended_by(running, mend.rpartition(": ")[2])
         status = (await run.describe()).status
-    assert "it has not begun" in mend
+    assert "it never started" in mend
     assert status == WorkflowExecutionStatus.TERMINATED

@@ -15,11 +15,13 @@ from tests.docs.pages import Block
 from tests.ports import reserved
 from tests.scripts import answer, edit, item, plan, read, says
 from tests.stack import git
+from tests.workflows import reviewing
 
 SUBSTITUTIONS = (
     (r"^baton up$", "baton up --port {port} --ui-port {ui_port}"),  # the usual ports may be in use
     (r"^(baton (?:approve|reject|request-changes|answer) .*)$", r"\1 --yes"),  # nobody sits at a terminal
     (r"^(.* --wait-for-gate)$", r"\1 || test $? -eq 4"),  # 4 is the answer that the page promises
+    (r"^(.*\S) +# exit code (\d+)$", r"\1 && exit 1 || test $? -eq \2"),  # the page promises this one
 )
 """How a block's lines are run where they cannot be run as they stand."""
 
@@ -85,6 +87,7 @@ def set_up(folder: Path) -> Machine:
     origin = make_sample(folder / "sample")
     machine.shop.parent.mkdir(parents=True)
     git(folder, "clone", "--quiet", str(origin), str(machine.shop))
+    _branch_to_review(machine.shop)
     machine.variables = {
         "HOME": str(folder / "home"),
         "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
@@ -96,6 +99,15 @@ def set_up(folder: Path) -> Machine:
     return machine
 
 
+def _branch_to_review(shop: Path) -> None:
+    """A branch with a change that the scripted reviewers find fault with; `main` stays checked out."""
+    path = shop / "shop" / "pricing.py"
+    git(shop, "checkout", "--quiet", "-b", "shorter-prices")
+    path.write_text(path.read_text().replace(reviewing.OLD, reviewing.NEW))
+    git(shop, "commit", "--quiet", "--all", "--message=Shorter")
+    git(shop, "checkout", "--quiet", "main")
+
+
 def _script(path: Path) -> Path:
     """A model that needs as few turns as possible."""
     old, new = "int(cents * (100 - percent) / 100)", "(cents * (100 - percent) + 50) // 100"
@@ -104,4 +116,5 @@ def _script(path: Path) -> Path:
         says("planner", read("shop/pricing.py"), answer(plan(item("fix", ["shop/pricing.py"])))),
         scripts.writer("fix", edit("shop/pricing.py", old, new)),
         scripts.a_tester(),
+        *reviewing.HAPPY,
     )

@@ -91,7 +91,7 @@ async def test_a_writer_without_a_model_asks_a_person(client: Client, tmp_path: 
             await running.approve(run, "plan-1")
             view = await running.gate(run, "stuck")
             assert view.path.startswith("write/1/fix")
-            assert "no model can be asked for writer@v1" in view.title
+            assert "no model is available for writer@v1" in view.title
             server.faults.clear()
             await running.decide(view)
             await running.approve(run, "change-1")

@@ -133,7 +133,7 @@ async def test_without_another_choice_the_run_waits_on_a_timer(drill: Drilled) -
                 return None
             return str(row.next) if row.waiting_for == "a model" else None
 
-        assert "is asked again at" in await until(waits, "the row said what it waits for")
+        assert "retries at" in await until(waits, "the row said what it waits for")
         assert list((await run.describe()).raw_description.pending_activities) == []
         ended = await made.asking.ended(run)
         assert (ended.handoff.outcome, await made.attempts()) == ("done", ["rate_limited", ""])
@@ -158,7 +158,7 @@ async def test_patience_ends_with_a_person(drill: Drilled) -> None:
         made.one.faults.set("one", "server")
         run = await made.asking.start()
         view = await made.asking.stack.gate(run, "stuck-1")
-        assert "no model can be asked" in view.title
+        assert "no model is available" in view.title
         assert "a scripted server" in " ".join(view.facts)
         made.one.faults.clear()
         await made.asking.stack.decide(view)

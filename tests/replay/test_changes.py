@@ -99,7 +99,7 @@ async def test_a_run_that_begins_with_the_change_has_it(client: Client, tmp_path
     assert (_events(history)["prepare_repository"], _events(history)["core_patch"]) == (2, 0)
     assert await problem(history, NextDelivery, sandboxed=False) is None
     refused = str(await problem(history, Delivery, sandboxed=False))
-    assert f"this run began with changes that this worker does not know: {CHANGE}. Upgrade this worker" in refused
+    assert f"this run started with changes that this worker does not know: {CHANGE}. Upgrade this worker" in refused
 
 
 async def test_a_change_on_no_list_is_named(client: Client, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ async def to_its_end(stack: Stack, run: Run, verb: str = "approve") -> DeliveryR
                 await handle.execute_update(verb, {"gate": view.gate, "by": "mia", "subject": view.subject})
             except Exception as error:
                 # What was applied again may have been faster, also to end the run.
-                if not any(text in str(error.__cause__ or error) for text in ("closed", "faster", "not open", "completed")):
+                if not any(text in str(error.__cause__ or error) for text in ("closed", "was first", "not open", "completed")):
                     raise
     return ended.result()
 

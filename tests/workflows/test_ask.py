@@ -60,7 +60,7 @@ async def test_a_third_wrong_reply_ends_the_step_with_its_reason(asking: Ask) ->
     """After two repairs the step could not, and says what was wrong last; no fourth reply is paid for."""
     ended = await once(asking, NOT_JSON, {"stop": "refusal"}, calls(call("rm_rf")), DONE)
     assert (ended.handoff.outcome, ended.handoff.body, len(ended.turns)) == ("could_not", None, 3)
-    assert ended.handoff.reason.startswith("no valid output; the last reply could not be used: there is no tool 'rm_rf'")
+    assert ended.handoff.reason.startswith("no valid output; the last reply was unusable: there is no tool 'rm_rf'")
 
 
 async def test_repairs_count_in_a_row(asking: Ask) -> None:
@@ -77,11 +77,11 @@ async def test_could_not_is_an_outcome_and_no_failure(asking: Ask) -> None:
 
 SLOW_LOOK = LOOK | {"delay_ms": 400}
 LIMITS: list[tuple[str, dict[str, Any], list[Turn], str]] = [
-    ("turns", {"turns": 3}, [LOOK, LOOK], "it may take 3 turns"),
-    ("one turn", {"turns": 1}, [], "it may take 1 turns"),
-    ("tokens", {"tokens": 10}, [LOOK], "it may use 10 tokens and has used "),
-    ("context", {"context": 10}, [LOOK], "its conversation may have 10 tokens and has "),
-    ("wall", {"wall": "PT0.3S"}, [SLOW_LOOK], "it may work for 0:00:00.300000 and has worked for 0:00:0"),
+    ("turns", {"turns": 3}, [LOOK, LOOK], "its limit of 3 turns is reached"),
+    ("one turn", {"turns": 1}, [], "its limit of 1 turns is reached"),
+    ("tokens", {"tokens": 10}, [LOOK], "its token budget of 10 is used up ("),
+    ("context", {"context": 10}, [LOOK], "its context limit of 10 tokens is reached ("),
+    ("wall", {"wall": "PT0.3S"}, [SLOW_LOOK], "its time limit of 0:00:00.300000 is reached (0:00:0"),
 ]
 BY_LIMIT = pytest.mark.parametrize(("limits", "before", "why"), [row[1:] for row in LIMITS], ids=[row[0] for row in LIMITS])
 
@@ -108,7 +108,7 @@ async def test_confidence_below_the_minimum_is_unsure(asking: Ask) -> None:
     """An agent that says done and is not sure enough is routed as unsure; what it made is kept."""
     ended = await once(asking, answer(summary(), confidence=599), agent={"minimum_confidence": 600})
     assert (ended.handoff.outcome, ended.summary) == ("unsure", "did it")
-    assert "is 599 of 1000 sure, and 600 is asked for" in ended.handoff.reason
+    assert "is 599 of 1000 sure, below its minimum of 600" in ended.handoff.reason
     assert (await once(asking, answer(summary(), confidence=600), agent={"minimum_confidence": 600})).handoff.outcome == "done"
 
 

@@ -48,7 +48,7 @@ async def _said_no(run: WorkflowHandle[Any, Any], decision: dict[str, Any]) -> s
 
 
 async def test_two_people_at_once_have_one_winner(start: Start, tmp_path: Path) -> None:
-    """Of two decisions sent at the same time exactly one is confirmed; the other hears who was faster."""
+    """Of two decisions sent at the same time exactly one is confirmed; the other hears who was first."""
     origin = sample(tmp_path / "sample")
     async with start(PLANNER) as stack:
         run = await stack.deliver(origin)
@@ -63,7 +63,7 @@ async def test_two_people_at_once_have_one_winner(start: Start, tmp_path: Path) 
     lost = [str(one.__cause__) for one in answers if isinstance(one, BaseException)]
     assert len(won) == len(lost) == 1
     assert f"rejected by {won[0]['by']}" in report.reason
-    assert "was faster" in lost[0] or "is closed" in lost[0]
+    assert "was first" in lost[0] or "is closed" in lost[0]
 
 
 async def test_an_early_reject_is_kept_and_applied_when_the_gate_opens(start: Start, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ async def test_early_decisions_are_kept_only_while_they_are_few_and_short(start:
     kept = [one for one in told if isinstance(one, dict)]
     refused = [str(one.__cause__) for one in told if isinstance(one, BaseException)]
     assert (len(kept), len(refused)) == (4, 1)
-    assert all("early decisions may have 32768 bytes together" in text for text in refused)
+    assert all("early decisions may have at most 32768 bytes in total" in text for text in refused)
     assert report.reason.startswith("the plan was rejected by maria: xxx")
 
 

@@ -43,7 +43,7 @@ STARTS: list[tuple[str, list[Any], str]] = [
     ("Delivery", [OK | {"branch": "a\0b"}], "branch: Value error, control characters and line ends are not allowed here"),
     ("Delivery", [OK | {"owner": "olga\n"}], "owner: Value error, control characters"),
     ("Delivery", [OK | {"check": "pytest\0"}], "check: Value error, NUL characters are not allowed here"),
-    ("Delivery", [OK | {"instruction": "\U0001f600" * 20_000}], f"the input has 80202 bytes and may have {BODY_LIMIT}"),
+    ("Delivery", [OK | {"instruction": "\U0001f600" * 20_000}], f"the input has 80202 bytes, the limit is {BODY_LIMIT}"),
     ("Delivery", [OK | {"x" * 300_000: 1}], "x: Extra inputs"),
     ("Delivery", ["just text"], "(whole): Input should be"),
     ("Delivery", [7], "(whole): Input should be"),
@@ -67,8 +67,8 @@ UNREADABLE = [
     (raw(b"{}", None), "Unknown payload encoding"),
     (raw(b"\x01", b"binary/protobuf", messageType=b"nope.Nope"), "nope.Nope"),
     (raw(b"{}", b"json/protobuf"), "the payload could not be read"),
-    (raw(b"", b"binary/null"), "and got NoneType"),
-    (raw(b"\xff\xfe", b"binary/plain"), "and got bytes"),
+    (raw(b"", b"binary/null"), "but got NoneType"),
+    (raw(b"\xff\xfe", b"binary/plain"), "but got bytes"),
     (raw(b""), "Invalid JSON: EOF"),
     (raw(b'{"repository": '), "Invalid JSON: EOF"),
     (raw(b'{"repository": "\xff\xfe"}'), "invalid unicode"),
@@ -106,7 +106,7 @@ async def test_a_part_of_a_run_is_not_started_by_itself(running: Stack, channel:
     asked = [PART.model_dump(mode="json")]
     workflow, _ = await channel(running.client).start("WriteItem", asked, running.settings.task_queue)
     said = await refusal(running.client, workflow)
-    assert said == "WriteItem is a part of a run and is not started by itself; start Delivery"
+    assert said == "WriteItem is part of a run and cannot be started alone; start Delivery"
 
 
 @pytest.mark.parametrize("kind", ["Delivery", "WriteItem", "Delivry"])

@@ -156,7 +156,7 @@ async def test_nobody_hands_a_run_what_runs_hand_themselves(start: Short, tmp_pa
         run = await stack.deliver(sample(tmp_path / "sample"), carried={"began": began, "mail": {}, "next": ""})
         with pytest.raises(WorkflowFailureError) as refused:
             await run.result()
-    assert "`carried` is what a run hands to itself" in str(refused.value.cause)
+    assert "`carried` is set only when a run continues as new" in str(refused.value.cause)
 
 
 async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

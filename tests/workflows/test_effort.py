@@ -71,7 +71,7 @@ async def test_a_small_task_is_made_by_one_agent(start: Start, tmp_path: Path, v
     assert (report.state, report.tests.verdict, report.approved_by) == ("done", "passed", ("change-1 by maria",))
     assert "+    return (cents * (100 - percent) + 50) // 100" in git(origin, "show", "quick")
     assert f"skipped the planner and the plan gate | the router says {verdict}: one line in pricing.py" in said
-    assert f"not planned, made by one agent alone: the router says {verdict}: one line in pricing.py" in change.facts
+    assert f"not planned; made by a single agent: the router says {verdict}: one line in pricing.py" in change.facts
     assert who == {"router", "solo", "tester"}
 
 
@@ -85,7 +85,7 @@ async def test_a_full_task_is_planned_as_ever(start: Start, tmp_path: Path) -> N
         report = await run.result()
         said, who = await stack.said(run), await agents_of(stack, report.trace)
     assert (report.state, report.approved_by) == ("done", ("plan-1 by maria", "change-1 by maria"))
-    assert "skips nothing: the task takes the whole pipeline | the router says full: three modules" in said
+    assert "skips nothing: the task needs the whole pipeline | the router says full: three modules" in said
     assert who == {"router", "planner", "writer", "tester"}
 
 
@@ -93,7 +93,7 @@ DOUBTS: list[tuple[str, Turn, str]] = [
     ("unsure", unsure("two ways to read it"), "the router is unsure: two ways to read it"),
     ("not sure enough", answer({"verdict": "trivial", "why": "w"}, confidence=400), "the router is unsure: "),
     ("could not", could_not("no tools"), "the router is could_not: no tools"),
-    ("no model", {"error": "bad_request"}, "the router is could_not: the model could not be asked"),
+    ("no model", {"error": "bad_request"}, "the router is could_not: the model call failed"),
 ]
 
 
@@ -104,7 +104,7 @@ async def test_a_router_in_doubt_means_the_whole_pipeline(start: Start, tmp_path
     async with start(says("router", said), *WHOLE) as stack:
         run = await stack.deliver(origin, effort="auto")
         await enough(stack, run, "plan-1")
-        assert f"skips nothing: the task takes the whole pipeline | {told}" in await stack.said(run)
+        assert f"skips nothing: the task needs the whole pipeline | {told}" in await stack.said(run)
 
 
 def test_without_any_model_nothing_is_skipped() -> None:
@@ -127,7 +127,7 @@ async def is_planned(stack: Stack, origin: Path, check: str | None) -> None:
     run = await stack.deliver(origin, effort="auto", check=check)
     view = await stack.gate(run, "plan-1")
     assert [question.id for question in view.questions] == ["check"]
-    assert "but no check is known, and the plan gate is where a person names one" in await stack.said(run)
+    assert "but no check is known, so a person has to name one at the plan gate" in await stack.said(run)
     await enough(stack, run, "plan-1")
     assert await failed_tasks(run) == []
 
@@ -241,6 +241,6 @@ async def test_policy_may_make_auto_the_default(start: Start, tmp_path: Path) ->
     origin = sample(tmp_path / "sample")
     async with start(router("impossible"), *WHOLE, policy=policy) as stack:
         by_default, by_name = await stack.deliver(origin), await stack.deliver(origin, effort="full")
-        assert (await stack.gate(by_default, "stuck-1")).title == "the router says that this cannot be done"
+        assert (await stack.gate(by_default, "stuck-1")).title == "the router says this cannot be done"
         await enough(stack, by_default, "stuck-1")
         await enough(stack, by_name, "plan-1")

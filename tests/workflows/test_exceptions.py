@@ -58,7 +58,10 @@ async def test_a_contradictory_instruction_ends_with_its_reason(start: Start, tm
     origin = sample(tmp_path / "sample")
     async with start(says("planner", could_not("round up and round down exclude each other"))) as stack:
         report = await (await stack.deliver(origin, instruction="Round up. Round down.")).result()
-    assert (report.state, report.reason) == ("could_not", "the planner could not: round up and round down exclude each other")
+    assert (report.state, report.reason) == (
+        "could_not",
+        "the planner could not plan: round up and round down exclude each other",
+    )
 
 
 async def test_low_confidence_is_unsure_and_shown_at_the_gate(start: Start, tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ async def test_a_confident_claim_without_evidence_is_marked(start: Start, tmp_pa
         view = await stack.gate(run, "plan")
         await stack.decide(view, "reject", note="the claim is wrong")
         await run.result()
-    assert "1 of 2 claims have no checked evidence: shop/pricing.py: rounding = uses Decimal" in view.facts
+    assert "1 of 2 claims have no verified evidence: shop/pricing.py: rounding = uses Decimal" in view.facts
 
 
 async def test_writes_outside_the_plan_go_to_a_person(start: Start, tmp_path: Path) -> None:
@@ -137,7 +140,7 @@ async def test_two_writers_on_one_line_are_never_merged_by_guessing(start: Start
         assert outside.title == "files outside the plan were changed"
         await stack.decide(outside)
         textual = await stack.gate(run, "conflict-2")
-        assert "in conflict: shop/pricing.py" in textual.facts
+        assert "conflicting files: shop/pricing.py" in textual.facts
         await stack.decide(textual)
         await stack.approve(run, "change")
         report = await run.result()
@@ -159,7 +162,7 @@ async def test_a_check_that_was_red_before_is_told_apart(start: Start, tmp_path:
     assert report.tests.verdict == "no_new_failures"
     assert report.tests.failed_before == ("tests.test_other::test_other", "tests.test_pricing::test_half_a_cent_rounds_up")
     assert report.tests.fixed == ("tests.test_pricing::test_half_a_cent_rounds_up",)
-    assert "failing before and still: tests.test_other::test_other" in " ".join(view.facts) or view.risk.startswith("high")
+    assert "failed before and still fail: tests.test_other::test_other" in " ".join(view.facts) or view.risk.startswith("high")
 
 
 async def test_failed_tests_go_back_to_the_writer_until_they_pass(start: Start, tmp_path: Path) -> None:
@@ -217,7 +220,7 @@ async def test_the_testers_own_tests_count_and_its_other_writes_do_not(start: St
         await stack.approve(run, "plan")
         view = await stack.approve(run, "change")
         report = await run.result()
-    assert "left out, because the tester may only write tests: .github/tests/run.yml, shop/backdoor.py" in view.facts
+    assert "left out because the tester may only write tests: .github/tests/run.yml, shop/backdoor.py" in view.facts
     assert report.tests.tests_added == ("tests/test_new.py",)
     assert git(origin, "ls-tree", "-r", "--name-only", "b").split() == [
         "README.md",
@@ -246,7 +249,7 @@ async def test_without_a_check_the_plan_gate_asks_and_nothing_is_called_passed(s
         await stack.decide(view, answers={"check": "none"})
         change = await stack.approve(run, "change")
         report = await run.result()
-    assert 'gate plan-1 asks check; send answers, e.g. "answers": {"check": "…"}' in str(refused.value.cause)
+    assert 'gate plan-1 needs an answer to check; send answers, e.g. "answers": {"check": "…"}' in str(refused.value.cause)
     assert report.tests.verdict == "not_run"
     assert change.risk.startswith("high")
     assert git(folder, "show", "notes:notes.txt") == "hello world"

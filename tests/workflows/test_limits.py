@@ -26,7 +26,7 @@ async def test_what_an_agent_had_said_at_its_limit_is_kept(asking: Ask) -> None:
         said = await made.stack.said(run)
     assert (ended.handoff.outcome, len(ended.turns)) == ("unsure", 2)
     assert kept.decode() == HALF["raw"]
-    assert f"what it had said is artifact {ended.handoff.inputs[0]}: I have found two" in ended.handoff.reason
+    assert f"its last reply is artifact {ended.handoff.inputs[0]}: I have found two" in ended.handoff.reason
     assert "the step ends as unsure, and what it had said and changed is kept" in said
 
 
@@ -44,7 +44,7 @@ async def test_an_agent_that_never_said_anything_leaves_nothing(asking: Ask) -> 
     async with asking(LOOK, LOOK, agent=TWO_TURNS) as made:
         ended = await made.ended(await made.start())
     assert (ended.handoff.outcome, ended.handoff.inputs) == ("unsure", ())
-    assert "what it had said" not in ended.handoff.reason
+    assert "its last reply is artifact" not in ended.handoff.reason
 
 
 async def test_a_model_that_cannot_be_asked_at_the_limit_leaves_what_there_is(asking: Ask) -> None:
@@ -52,7 +52,7 @@ async def test_a_model_that_cannot_be_asked_at_the_limit_leaves_what_there_is(as
     async with asking(LOOK, {"error": "too_large"}, DONE, agent=TWO_TURNS) as made:
         ended = await made.ended(await made.start())
     assert ended.handoff.outcome == "unsure"
-    assert ended.handoff.reason.startswith("it may take 2 turns; the model could not be asked for what it has: ")
+    assert ended.handoff.reason.startswith("its limit of 2 turns is reached; the model call for its final output failed: ")
 
 
 async def test_what_a_writer_changed_before_its_limit_is_kept(start: Start, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_what_a_writer_changed_before_its_limit_is_kept(start: Start, tmp_
         await stack.approve(run, "plan")
         stuck = await stack.next_gate(run)
         assert stuck.gate == "stuck-1"
-        assert "fix is unsure: it may take 2 turns" in " ".join(stuck.facts)
+        assert "fix is unsure: its limit of 2 turns is reached" in " ".join(stuck.facts)
         assert "I have found two of the three places" in " ".join(stuck.facts)
         await stack.decide(stuck, "approve")
         await stack.approve(run, "change")

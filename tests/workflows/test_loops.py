@@ -130,7 +130,7 @@ async def test_an_item_that_cannot_be_done_again_after_a_conflict_asks_a_person(
         await stack.approve(run, "plan")
         await stack.approve(run, "conflict-1")
         collision = await stack.approve(run, "conflict-2")
-        assert collision.title == "two and an item before it changed the same lines"
+        assert collision.title == "two and an earlier item changed the same lines"
         stuck = await stack.gate(run, "stuck-1")
         assert stuck.title == "two could not be done again"
         assert any(fact.startswith("integration: ") for fact in stuck.facts), "why it was done again is gathered, too"

@@ -104,11 +104,11 @@ async def test_a_stop_ends_the_run_with_what_it_has(asking: Ask, tmp_path: Path)
 
 WRONG = [
     ({"note": "more"}, "raise_ceiling needs the new ceiling in US dollars"),
-    ({"to_usd": "0.000001"}, r"the ceiling is \$0.00.*is no more"),
+    ({"to_usd": "0.000001"}, r"the ceiling is \$0.00.*is not higher"),
     ({"to_usd": "-3"}, "to_usd: Input should be greater than 0"),
     ({"to_usd": "lots"}, "to_usd"),
     ({"to_usd": "501"}, r"policy lets a run be given \$500 at most, not \$501"),
-    ({"to_usd": "1", "subject": "0" * 64}, "you looked at 000000000000"),
+    ({"to_usd": "1", "subject": "0" * 64}, "but you looked at 000000000000"),
 ]
 
 
@@ -139,7 +139,7 @@ async def test_a_shared_ceiling_is_raised_for_all(asking: Ask, tmp_path: Path) -
             await made.stack.decide(view, "raise_ceiling", to_usd="5")
         raised = Change("raise-1", month, 5_000_000, "maria", "month end", "cli")
         await made.stack.ledger.tx(ceilings.raise_to, raised)
-        assert await started.execute_update("nudge", {}) == "1 steps look again"
+        assert await started.execute_update("nudge", {}) == "1 steps retry"
         ended = await made.ended(started)
     assert f"`baton budget raise {month} --to USD -m why`" in str(refused.value.cause)
     assert (ended.handoff.outcome, len(server.requests)) == ("done", 2)
@@ -215,12 +215,12 @@ WHICH = {"id": "which", "text": "Which one?"}
 FORGERIES: dict[str, tuple[dict[str, Any], str]] = {
     "another child": ({"path": "write/1/two"}, "no child of it works at 'write/1/two'"),
     "a neighbour by its first letters": ({"path": "write/1/ones"}, "no child of it works at 'write/1/ones'"),
-    "another run": ({"scope": "run:0123"}, "'run:0123' is no ceiling of it now"),
-    "no ceiling": ({"scope": "the moon"}, "'the moon' is no ceiling of it now"),
-    "a month long ago": ({"scope": "month:2001-01"}, "'month:2001-01' is no ceiling of it now"),
-    "a month to come": ({"scope": "month:9999-12"}, "'month:9999-12' is no ceiling of it now"),
-    "money below nothing": ({"wanted": -1}, "its numbers are no amounts of money"),
-    "money beyond the ledger": ({"ceiling": 2**63}, "its numbers are no amounts of money"),
+    "another run": ({"scope": "run:0123"}, "'run:0123' is not one of its ceilings now"),
+    "no ceiling": ({"scope": "the moon"}, "'the moon' is not one of its ceilings now"),
+    "a month long ago": ({"scope": "month:2001-01"}, "'month:2001-01' is not one of its ceilings now"),
+    "a month to come": ({"scope": "month:9999-12"}, "'month:9999-12' is not one of its ceilings now"),
+    "money below nothing": ({"wanted": -1}, "its numbers are not amounts of money"),
+    "money beyond the ledger": ({"ceiling": 2**63}, "its numbers are not amounts of money"),
 }
 
 

@@ -16,7 +16,7 @@ async def test_a_star_is_no_leave_for_files_below_other_folders(start: Start, tm
     async with start(planner, wrote) as stack:
         run = await stack.deliver(origin)
         view = await stack.approve(run, "plan")
-        assert "sh* names 1 files now: shape.py" in view.facts
+        assert "sh* matches 1 files now: shape.py" in view.facts
         outside = await stack.gate(run, "conflict")
         assert outside.facts[0] == "fix: deploy/shape.yml, shop/new/evil.txt"
         await stack.decide(outside, "reject", note="outside")
@@ -35,7 +35,7 @@ async def test_a_plan_that_means_every_file_is_repaired(start: Start, tmp_path: 
     async with start(planner) as stack:
         run = await stack.deliver(origin)
         view = await stack.gate(run, "plan")
-        assert "shop/ names 2 files now: shop/__init__.py, shop/pricing.py" in view.facts
+        assert "shop/ matches 2 files now: shop/__init__.py, shop/pricing.py" in view.facts
         said = await stack.said(run)
         await stack.decide(view, "reject", note="seen")
         await run.result()
@@ -49,7 +49,7 @@ async def test_a_pattern_without_a_file_says_so(start: Start, tmp_path: Path) ->
     async with start(says("planner", calls(call("list_files")), answer(plan(item("fix", ["docs/**/*.md"]))))) as stack:
         run = await stack.deliver(origin)
         view = await stack.gate(run, "plan")
-        assert "docs/**/*.md names no file now" in view.facts
+        assert "docs/**/*.md matches no files now" in view.facts
         await stack.decide(view, "reject", note="seen")
         await run.result()
 

@@ -164,7 +164,7 @@ async def test_a_draft_that_nobody_does_expires(client: Client, tmp_path: Path, 
         run = await performed.start(**case.asked)
         assert await ended(run) == ("done", "expired")
         story = await performed.stack.said(run)
-        assert "without an answer it expires, and nothing is done" in story
+        assert "without an answer it expires and nothing is done" in story
         assert "closed gate draft-1: expired | nobody decided before the deadline" in story
         assert (await case.effects(performed), await performed.outbox()) == (0, [("draft-1", "expired", 0)])
 

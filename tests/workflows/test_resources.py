@@ -59,8 +59,8 @@ async def test_a_resource_that_is_not_there_is_a_refused_input(asking: Ask, shel
 @pytest.mark.parametrize(
     ("on", "said"),
     [
-        ("logs:api", "helper@v1 (scripted) works on `folder: read`, and its step was given logs: read"),
-        ("database:crm", "works on `logs: read`, and its step was given database: read"),
+        ("logs:api", "helper@v1 (scripted) needs `folder: read`, but its step was given logs: read"),
+        ("database:crm", "needs `logs: read`, but its step was given database: read"),
     ],
 )
 async def test_a_story_that_forgets_one_is_told(asking: Ask, shelf: Path, on: str, said: str) -> None:

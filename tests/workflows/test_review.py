@@ -93,7 +93,7 @@ async def test_without_analyst_and_synthesiser_the_findings_are_merged_by_code(s
     assert rows == [("critical", "A price runs as code."), ("medium", "Half a cent.")]
     assert [one.finding.what for one in report.checked.unproven] == ["Made up."]
     assert report.missing == ("diff_analyst could not: no idea", "synthesiser could not: no idea either")
-    assert "nobody put them together" in report.summary
+    assert "nobody merged them" in report.summary
 
 
 NOBODY = [says(name, could_not("the files are not readable")) for name in ("bug_reviewer", "security_reviewer")]

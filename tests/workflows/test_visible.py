@@ -167,7 +167,7 @@ def test_the_details_say_what_is_asked_and_how_to_answer(story: Story) -> None:
         assert f'"gate": "{seen.gate.gate}", "by": "you", "subject": "{seen.gate.subject}"' in seen.details
         assert all(fact in seen.details for fact in seen.gate.facts)
         assert "send the update `approve` or `reject` or `request_changes` with" in seen.details
-        assert "scripted model: no real model takes part" in seen.details
+        assert "scripted model: no real model is used" in seen.details
     assert story.end.details.startswith("## end: ended: done")
 
 
@@ -183,7 +183,7 @@ def test_every_activity_timer_and_child_says_what_it_is_for(story: Story) -> Non
         "gate: open plan-1",
         "gate: check approve by maria",
         "writer: change fix",
-        "git: put the items together",
+        "git: integrate the items",
         "tester@v1 (scripted): turn 1",
         "checks: run on the change",
         "gate: open change-1",

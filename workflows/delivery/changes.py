@@ -1,4 +1,4 @@
-"""Named changes of Delivery: its story and its children go by the same list, for a child is handed what its run began with."""
+"""Named changes of Delivery. Its children use the same list: a child is given the changes its run began with."""
 
 CHANGES: tuple[str, ...] = ()
 """See `workflows/kit/changes.py`."""

@@ -1,4 +1,4 @@
-"""What Delivery's stages hand to each other, and how a delivery ends early."""
+"""What Delivery's stages pass to each other, and how a delivery ends early."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from workflows.kit.options import WORK
 
 @dataclass(frozen=True)
 class Course:
-    """What stays the same over one delivery: its kit, what was asked, what it starts from."""
+    """What is constant during one delivery: its kit, its input, and the base it starts from."""
 
     kit: Kit
     asked: DeliveryInput
@@ -30,53 +30,57 @@ class Course:
 
     @property
     def start(self) -> WorkspaceRef:
-        """The repository as it was when the run began."""
+        """The repository as it was when the run started."""
         return WorkspaceRef(repository=self.base.repository, base=self.base.commit)
 
     def run_base(self, check: str) -> "asyncio.Task[CheckRun]":
-        """The check on the base, started once and beside the writing: old failures must be told apart from new ones."""
+        """Run the check on the base. Safe to call twice: it starts once, in parallel with writing.
+
+        The verdict needs it to tell failures that were there before from new ones.
+        """
+        # Temporal's event loop runs the task, so it starts at the same point in every replay.
         if check not in self.base_runs:
             self.base_runs[check] = asyncio.create_task(self.run_checks(self.start, check, "checks: run on the base"))
         return self.base_runs[check]
 
     async def run_checks(self, ref: WorkspaceRef, check: str, summary: str) -> CheckRun:
-        """One run of a check on a tree."""
+        """Run a check on a tree."""
         request = RunChecks(run=self.kit.ref, start=ref, command=check, environment=self.asked.environment, label=summary)
         return await self.kit.do(Checks.run_checks, request, summary, **WORK)
 
 
 @dataclass(frozen=True)
 class Agreed:
-    """The plan that a person approved, and the check that counts (None: go on without one)."""
+    """The plan that a person approved, and the check to use (None: no check)."""
 
     handoff: Handoff[Plan]
     check: str | None
     agent: str = "writer"
-    """Who writes its items."""
+    """The agent that writes its items."""
     given: tuple[str, ...] = ()
-    """Handoffs that go into the prompts of those who work on it; none: its own."""
+    """Ids of handoffs for the prompts of agents that work on it; empty: the plan's own."""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The handoffs that prompts are made from."""
+        """Ids of the handoffs that go into prompts."""
         return self.given or (self.handoff.id,)
 
     @property
     def plan(self) -> Plan:
-        """The plan itself; a gate never opens without one."""
+        """The plan. It always has one, because a plan gate never opens without."""
         if self.handoff.body is None:
             raise ValueError("an agreed plan has a body")
         return self.handoff.body
 
     @property
     def acceptance(self) -> tuple[str, ...]:
-        """What must be true afterwards, over all items."""
+        """The acceptance criteria of all items."""
         return tuple(criterion.line for item in self.plan.items for criterion in item.acceptance)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What the writers made: a reproducible tree (`ref`), or `replan` with what the planner is to do differently."""
+    """The writers' result: a reproducible tree (`ref`), or `replan` with what the planner must do differently."""
 
     agreed: Agreed
     ref: WorkspaceRef
@@ -86,31 +90,31 @@ class Written:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every file that the change may touch."""
+        """All files that the change may touch."""
         named = (path for item in self.agreed.plan.items for path in item.files)
         return tuple(dict.fromkeys((*named, *self.kept_outside)))
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A tree with the tester's tests in it, and what the checks showed."""
+    """A tree that includes the tester's tests, and the results of the checks."""
 
     ref: WorkspaceRef
     judged: Judged
 
     def again(self, written: Written, feedback: Feedback) -> Written:
-        """Go round again from here: the writer starts on this tree with the feedback."""
+        """Start another round: the writer works on this tree with the feedback."""
         return replace(written, ref=self.ref, asked_again=feedback)
 
 
 def with_patches(start: WorkspaceRef, changes: Sequence[ChangeSet]) -> WorkspaceRef:
-    """The start with these changes on top."""
+    """The start with the changes' patches applied on top."""
     patches = tuple(change.patch.digest for change in changes if change.patch is not None)
     return start.model_copy(update={"patches": (*start.patches, *patches)})
 
 
 def end_unless_changes(decided: Decided, what: str) -> None:
-    """Only request_changes goes on; reject and silence end the run, and never approve."""
+    """Return on request_changes. Reject or no answer raises `Ended`."""
     if decided.verb == "request_changes":
         return
     if decided.verb == "reject":

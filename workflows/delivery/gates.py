@@ -1,4 +1,4 @@
-"""What people are asked in a delivery: titles, computed facts, risk. Pure."""
+"""The gates of a delivery: titles, computed facts, risk. Pure functions."""
 
 import re
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ _TOOK = re.compile(r"(\bin |\bTime: +|\()\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
 
 CHECK_QUESTION = Question(
     id="check",
-    text="No check was declared or found. Which command proves the change? Answer 'none' to go on without: "
-    "nothing will be called passed then.",
+    text="No check was declared or found. Which command proves the change? Answer 'none' to continue "
+    "without one; then nothing counts as passed.",
 )
 
 
 def plan_gate(step: Step[Plan], plan: Plan, check: str | None, named: MatchedFiles | None = None) -> Ask:
-    """Approve the plan before anything is written. Its subject are the planner's own bytes, in the version that it made."""
+    """Ask to approve the plan before anything is written. The subject is the planner's own bytes, in its contract version."""
     handoff = step.handoff
     facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
     facts += [_item_fact(plan, index) for index in range(len(plan.items))]
     facts += _named_facts(named)
     facts += _unshown(plan)
     command = check or plan.check
-    facts.append(f"check: {command}" if command else "check: none known; this gate asks for it")
+    facts.append(f"check: {command}" if command else "check: none known; this gate asks for one")
     facts += [f"risk named by the planner: {risk}" for risk in plan.risks]
     facts += support_facts(handoff)
     if handoff.degraded:
@@ -50,13 +50,13 @@ def plan_gate(step: Step[Plan], plan: Plan, check: str | None, named: MatchedFil
 
 
 def patterns_of(plan: Plan) -> tuple[str, ...]:
-    """The globs and folders of a plan, once each."""
+    """The globs and folders in a plan, without duplicates."""
     written = dict.fromkeys(name for item in plan.items for name in item.files)
     return tuple(name for name in written if file_resource(name).kind != "file")
 
 
 def _named_facts(named: MatchedFiles | None) -> list[str]:
-    """What patterns name now. A new file may come under them too."""
+    """What the patterns match now. New files may match them as well."""
     if named is None:
         return []
     return [_named_fact(name, count, named.first[name]) for name, count in named.counts.items()]
@@ -64,9 +64,9 @@ def _named_facts(named: MatchedFiles | None) -> list[str]:
 
 def _named_fact(name: str, count: int, first: tuple[str, ...]) -> str:
     if not count:
-        return f"{name} names no file now"
+        return f"{name} matches no files now"
     more = f" and {count - len(first)} more" if count > len(first) else ""
-    return f"{name} names {count} files now: {', '.join(first)}{more}"
+    return f"{name} matches {count} files now: {', '.join(first)}{more}"
 
 
 def _item_fact(plan: Plan, index: int) -> str:
@@ -76,30 +76,34 @@ def _item_fact(plan: Plan, index: int) -> str:
 
 
 def _unshown(plan: Plan) -> list[str]:
-    """The criteria of which nothing that runs will tell whether they came true."""
+    """A fact that lists acceptance criteria which no test or command proves."""
     criteria = [(item.id, criterion) for item in plan.items for criterion in item.acceptance]
     unshown = [f"{item}: {one.text}" for item, one in criteria if one.shown_by is None]
     if not unshown:
         return []
-    return [f"{len(unshown)} of {len(criteria)} criteria name nothing that shows them: {'; '.join(unshown)}"[:1500]]
+    return [
+        f"{len(unshown)} of {len(criteria)} acceptance criteria have no test or command that proves them: {'; '.join(unshown)}"[
+            :1500
+        ]
+    ]
 
 
 def support_facts(handoff: Handoff[Plan]) -> list[str]:
-    """How well the agent's claims are supported, and how sure it says it is."""
+    """Facts about the agent's stated confidence and the evidence for its claims."""
     facts = [f"confidence {handoff.confidence} of 1000"]
     if handoff.unsupported:
         named = "; ".join(
             f"{claim.subject}: {claim.attribute} = {claim.value}"
             for claim in (handoff.claims[at] for at in handoff.unsupported)
         )
-        facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims have no checked evidence: {named}"[:1500])
+        facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims have no verified evidence: {named}"[:1500])
     elif handoff.claims:
-        facts.append(f"all {len(handoff.claims)} claims are quoted from files that were read")
+        facts.append(f"all {len(handoff.claims)} claims are backed by quotes from files the agent read")
     return facts
 
 
 def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...], skipped: str = "") -> Ask:
-    """Approve exactly this tree before it is pushed."""
+    """Ask to approve exactly this tree before it is pushed."""
     size = size_of(frozen)
     facts = [
         f"tests: {report.verdict}: {report.why}",
@@ -111,15 +115,16 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     if report.fixed:
         facts.append(f"{len(report.fixed)} tests failed before and pass now: {', '.join(report.fixed[:5])}")
     if report.failed_before and report.verdict == "no_new_failures":
-        facts.append(f"failing before and still: {', '.join(report.failed_before[:5])}")
+        facts.append(f"failed before and still fail: {', '.join(report.failed_before[:5])}")
     if report.new_failures:
         facts.append(f"NEW failures: {', '.join(report.new_failures[:10])}")
     if report.tests_added:
         facts.append(f"tests added by the tester: {names(report.tests_added)}")
     if report.left_out:
-        facts.append(f"left out, because the tester may only write tests: {names(report.left_out)}")
+        facts.append(f"left out because the tester may only write tests: {names(report.left_out)}")
     if kept_outside:
-        facts.append(f"outside the plan, kept after a decision: {names(kept_outside)}")
+        facts.append(f"outside the plan, kept by a person: {names(kept_outside)}")
+    # Computed, never asked of a model: the model wrote the change.
     risk, reasons = risk_of(frozen, report, kept_outside)
     return Ask(
         kind="change",
@@ -133,21 +138,21 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
 
 
 SHOWN = 20
-"""Names that one fact shows; the plan, the diff and the listing have all."""
+"""Names shown in one fact; the plan, the diff and the listing have all of them."""
 
 SUBJECT_LIMIT = 48 * 1024
 LARGE_LINES = 400
 
 
 def names(paths: Sequence[str], count: int | None = None) -> str:
-    """The first of some names, and how many there are besides; `count` where not all are given."""
+    """The first names and how many more there are. `count`: the total, if `paths` is incomplete; None: all are given."""
     left = max(count or 0, len(paths)) - SHOWN
     return ", ".join(paths[:SHOWN]) + (f" and {left} more" if left > 0 else "")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a change is, over all its files."""
+    """The size of a change over all its files."""
 
     files: int
     added: int
@@ -157,7 +162,7 @@ class Size:
 
 
 def size_of(frozen: Frozen) -> Size:
-    """From the counts where not every file is named, else from the files."""
+    """Computed from the counts if not every file is listed, else from the files."""
     counts, files = frozen.counts, frozen.files
     if counts is not None:
         return Size(counts.files, counts.added, counts.removed, counts.binary, counts.runs_itself)
@@ -171,8 +176,8 @@ def size_of(frozen: Frozen) -> Size:
 
 
 def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """low, medium or high with the reasons, from facts alone: reversibility, tests, size, files that run by themselves."""
-    reasons = ["a pushed branch can be deleted again", "the change was written by agents that read the repository"]
+    """Risk (low, medium, high) and its reasons, from facts alone: reversibility, tests, size, files that run automatically."""
+    reasons = ["a pushed branch can be deleted", "the change was written by agents that read the repository"]
     level = 0
     if report.verdict != "passed":
         level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
@@ -181,14 +186,14 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
     if lines > LARGE_LINES or size.binary:
         level, reasons = max(level, 1), [*reasons, f"{lines} lines changed, or files that are not text"]
     if size.runs_itself:
-        level, reasons = 2, [*reasons, f"runs by itself or steers agents: {', '.join(size.runs_itself)}"]
+        level, reasons = 2, [*reasons, f"runs automatically or instructs agents: {', '.join(size.runs_itself)}"]
     if kept_outside:
         level, reasons = max(level, 1), [*reasons, "files outside the plan were changed"]
     return ("low", "medium", "high")[level], tuple(reasons)
 
 
 def outside_gate(changes: tuple[ChangeSet, ...]) -> Ask:
-    """Files were changed that the plan does not name."""
+    """Ask about changed files that the plan does not name."""
     facts = tuple(f"{change.item}: {outside_of(change)}" for change in changes if change.outside)
     return Ask(
         kind="conflict",
@@ -199,22 +204,23 @@ def outside_gate(changes: tuple[ChangeSet, ...]) -> Ask:
 
 
 def textual_gate(item: str, files: tuple[str, ...], changes: tuple[ChangeSet, ...]) -> Ask:
-    """Two items changed the same lines."""
+    """Ask about two items that changed the same lines."""
     return Ask(
         kind="conflict",
-        title=f"{item} and an item before it changed the same lines",
+        title=f"{item} and an earlier item changed the same lines",
         subject=_subject_of(changes),
-        facts=(f"in conflict: {names(files)}",),
+        facts=(f"conflicting files: {names(files)}",),
     )
 
 
 def outside_of(change: ChangeSet) -> str:
-    """The names of files that were not meant to change."""
+    """The changed files that the plan does not name."""
     return names(change.outside, change.counts.outside if change.counts else None)
 
 
 def _subject_of(changes: tuple[ChangeSet, ...]) -> str:
-    """What is decided on: the changes as they are; where that is long, without names, by the digests of tree and patch."""
+    """The bytes to decide on: the changes; if they are too long, only the digests of tree and patch."""
+    # Tree and patch digests identify the bytes as well, so a long subject loses nothing but its text.
     whole = "\n".join(change.stored().decode() for change in changes)
     if len(whole) <= SUBJECT_LIMIT:
         return whole
@@ -222,25 +228,26 @@ def _subject_of(changes: tuple[ChangeSet, ...]) -> str:
 
 
 def slim(change: ChangeSet) -> ChangeSet:
-    """A change by what it is made of, without what is said about it."""
+    """A change reduced to its content (base, tree, patch), without descriptions."""
     return change.model_copy(update={"summary": "", "files": (), "outside": ()})
 
 
 def tests_feedback(report: TestReport) -> Feedback:
-    """Failed checks as structured input for the writer. Without how long they took: the same failure is the same task."""
+    """Failed checks as input for the writer. Durations are removed, so that the same failure is the same task."""
     tails = "\n".join(f"$ {run.command} (exit code {run.exit_code})\n{run.tail}" for run in report.runs if not run.green)
     text = f"{report.why}\nnew failures: {', '.join(report.new_failures[:50]) or '-'}\n{tails}"
     return Feedback(source="checks", about="test", text=_TOOK.sub(r"\1…", text)[:8000])
 
 
 def check_of(decided: Decided, base: Base, plan: Plan) -> str | None:
-    """The check that counts after the plan was approved; 'none' was said on purpose."""
+    """The check to use after the plan was approved; None if the person answered 'none'."""
     said = decided.answers.get("check", "").strip()
     if said:
         return None if said.lower() == "none" else said
+    # The repository's own check comes first: a plan must not weaken it.
     return base.check or plan.check
 
 
 def first_line(text: str) -> str:
-    """The first line, cut for a title."""
+    """The first line, cut to title length."""
     return (text.strip().splitlines() or ["-"])[0][:120]

@@ -1,4 +1,4 @@
-"""One work item: a writer in a workspace of its own. The child workflow of Delivery's write and rework stages."""
+"""One work item: a writer in its own workspace. The child workflow of Delivery's write and rework stages."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ from workflows.kit.step import CouldNot, Done, Step, Unsure
 
 @workflow.defn(name="WriteItem")
 class WriteItem:
-    """Ask the writer, then read from the workspace what it really changed."""
+    """Ask the writer, then read its actual changes from the workspace."""
 
     def __init__(self) -> None:
         self.kit = Kit(("clarify", "stuck"), CHANGES)
 
     @workflow.run
     async def run(self, asked: WriteItemInput) -> Handoff[Any]:
-        """The item's handoff: its body is the change as computed, its outcome the writer's."""
+        """Return the item's handoff: the body is the computed change, the outcome is the writer's."""
         self.kit.join(asked)
         self.kit.stage = "write"
         item = asked.task.item
@@ -35,6 +35,7 @@ class WriteItem:
         try:
             return await self._write(asked)
         except (ActivityError, Stopped) as error:
+            # A failed child becomes a handoff: an exception would discard the work of its siblings.
             if isinstance(error, ActivityError) and is_cancelled_exception(error):
                 raise
             reason = error.reason if isinstance(error, Stopped) else f"the workspace could not be used: {cause_of(error)}"
@@ -52,18 +53,20 @@ class WriteItem:
             access="write",
         )
         step = await ask(kit, "write", asked.agent, asked.task, WriteSummary, inputs=asked.inputs, resources=(use,))
+        # Collected whatever the outcome: also an unsure or failed writer may have changed files worth keeping.
         change = await self._collect(step, item.id, item.files)
         handoff = step.handoff
         kit.note(
             f"{item.id} is {handoff.outcome}: {_files(change)}",
             handoff.reason or _summary(step),
-            "the coordinator puts it together with the others",
+            "the coordinator integrates it with the other items",
         )
         await kit.leave()
         body = change.model_dump(mode="json") if change.files else None
         update: dict[str, Any] = {"body": body, "contract_name": ChangeSet.contract, "inputs": (*handoff.inputs, handoff.id)}
+        # The workspace decides, not what the writer says about it.
         if handoff.outcome == "done" and body is None:
-            update |= {"outcome": "could_not", "reason": f"the {asked.agent} says it is done and changed no file"}
+            update |= {"outcome": "could_not", "reason": f"the {asked.agent} says it is done but changed no files"}
         return Handoff[Any].model_validate(handoff.model_dump() | update)
 
     async def _collect(self, step: Step[WriteSummary], item: str, files: tuple[str, ...]) -> ChangeSet:
@@ -74,7 +77,7 @@ class WriteItem:
 
 
 def _summary(step: Step[WriteSummary]) -> str:
-    """What the writer says that it did, or why it did not."""
+    """What the writer says it did, or why it did not."""
     match step.ended:
         case Done(said) | Unsure(_, WriteSummary() as said):
             return said.summary
@@ -85,4 +88,4 @@ def _summary(step: Step[WriteSummary]) -> str:
 def _files(change: ChangeSet) -> str:
     counts = change.counts
     files, others = (counts.files, counts.outside) if counts else (len(change.files), len(change.outside))
-    return f"{files} files changed" + (f", {others} outside its plan" if others else "")
+    return f"{files} files changed" + (f", {others} outside the plan" if others else "")

@@ -1,4 +1,4 @@
-"""Delivery's early end: a router says how much of the pipeline a task needs, and the rest is skipped, with the reason told."""
+"""Delivery's shortcut: a router says how much of the pipeline a task needs; the feed says what is skipped and why."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,14 @@ from workflows.kit.step import CouldNot, Done, Step, Unsure
 from workflows.kit.stuck import stuck_gate, try_again
 
 AUTO = ("router", "solo")
-"""The agents that `effort: auto` needs beside the others: who decides, and who makes a small change alone."""
+"""The extra agents of `effort: auto`: the router, and the agent that makes a small change alone."""
 
 WHOLE = "the planner reads the repository"
 
 
 @dataclass(frozen=True)
 class Sized:
-    """What is left to do: a change for one agent alone (`agreed`), or the whole pipeline, with what a person said."""
+    """What to do: a change for one agent (`agreed`), or, if that is None, the whole pipeline with a person's feedback."""
 
     agreed: Agreed | None = None
     feedback: tuple[Feedback, ...] = ()
@@ -32,12 +32,13 @@ class Sized:
 
 
 def asks_router(kit: Kit) -> bool:
-    """True where the run pinned a router: only those do that were started with `effort: auto`."""
+    """True if the run pinned a router, which only runs with `effort: auto` do."""
+    # The pins decide, not the input: policy may set the effort, and an open run must keep its course.
     return set(AUTO) <= set(kit.pins.agents)
 
 
 async def size_up(course: Course) -> Sized:
-    """Ask the router, where the run has one. Whatever is not clear-cut means the whole pipeline."""
+    """Ask the router if the run has one. Anything but a clear answer means the whole pipeline."""
     kit = course.kit
     if not asks_router(kit):
         return Sized()
@@ -53,10 +54,11 @@ async def size_up(course: Course) -> Sized:
         return await _impossible(kit, handoff, routing, said)
     if routing.verdict == "full":
         return _whole(kit, said)
+    # Without a check nothing would show that the shortcut was wrong.
     if not course.base.check:
-        return _whole(kit, f"{said}; but no check is known, and the plan gate is where a person names one")
-    kit.note("skipped the planner and the plan gate", said, "one agent makes the change; checks and change gate stay")
-    return Sized(_alone(course, handoff), skipped=f"not planned, made by one agent alone: {said}")
+        return _whole(kit, f"{said}; but no check is known, so a person has to name one at the plan gate")
+    kit.note("skipped the planner and the plan gate", said, "one agent makes the change; checks and the change gate remain")
+    return Sized(_alone(course, handoff), skipped=f"not planned; made by a single agent: {said}")
 
 
 async def _ask_router(course: Course) -> Step[Routing]:
@@ -67,26 +69,26 @@ async def _ask_router(course: Course) -> Step[Routing]:
 
 
 def _whole(kit: Kit, why: str) -> Sized:
-    kit.note("skips nothing: the task takes the whole pipeline", why, WHOLE)
+    kit.note("skips nothing: the task needs the whole pipeline", why, WHOLE)
     return Sized()
 
 
 async def _impossible(kit: Kit, handoff: Handoff[Routing], routing: Routing, said: str) -> Sized:
-    """A person has the last word: the run ends with the router's reason, or the task is planned all the same."""
-    asked = stuck_gate("the router says that this cannot be done", (said,), handoff, routing.why)
+    """Ask a person: the run ends with the router's reason, or the task is planned anyway."""
+    asked = stuck_gate("the router says this cannot be done", (said,), handoff, routing.why)
     try:
-        wanted = await try_again(kit, asked, "plan it all the same")
+        wanted = await try_again(kit, asked, "plan it anyway")
     except Ended:
         kit.note("skipped planning, writing and testing", said, "the run ends")
         raise
     kit.note(
-        "skips nothing: the task takes the whole pipeline", f"{wanted.source} overrules the router at {wanted.about}", WHOLE
+        "skips nothing: the task needs the whole pipeline", f"{wanted.source} overrules the router at {wanted.about}", WHOLE
     )
     return Sized(feedback=(wanted,))
 
 
 def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
-    """The whole change as one item of one agent, which may touch any file: the change gate shows them all."""
+    """The whole change as one item for one agent, which may touch any file: the change gate lists them all."""
     instruction, check = course.asked.instruction, course.base.check
     item = PlanItem(
         id="change",
@@ -96,7 +98,7 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
         acceptance=(Criterion(text="the instruction is fulfilled", shown_by=check[:500] if check else None),),
         depends_on=(),
     )
-    # Not checked as a planner's would be: none of those may leave the files open.
+    # Built without validation: a planner's plan must name its files, and this one leaves them open.
     plan = Plan.model_construct(summary=instruction[:4000], items=(item,), risks=(), check=None)
     made = made_by_us(course.kit.at("route"), "coordinator", "done", "", plan)
     return Agreed(Handoff[Plan].model_construct(**(dict(made) | {"body": plan})), check, agent="solo", given=(handoff.id,))

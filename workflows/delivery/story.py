@@ -31,12 +31,12 @@ from workflows.kit.step import CouldNot, Done, Step, Unsure
 from workflows.kit.stuck import feedback_of, stuck_gate, try_again
 
 PLAN_ROUNDS = 6
-"""Rounds of planning, and proposals within one, after which a person says whether to go on."""
+"""Planning rounds, and proposals per round, after which a person decides whether to continue."""
 
 
 @workflow.defn(name="Delivery")
 class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
-    """A change from an instruction to a pushed branch, with a person at the plan and at the change."""
+    """From an instruction to a pushed branch; a person approves the plan and the change."""
 
     reports = DeliveryReport
     agents = ("planner", "writer", "tester")
@@ -58,22 +58,22 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     @workflow.run
     async def run(self, asked: DeliveryInput) -> DeliveryReport:
-        """The report of how it ended. Fails where the system or the input, and not the work, was the reason."""
+        """Return the final report. Fails only if the system or the input, not the work, was the reason."""
         return await self.conduct(asked)
 
     def effort(self, asked: DeliveryInput) -> Effort | None:
-        """As the input says."""
+        """The input's effort; None: as policy says."""
         return asked.effort
 
     async def story(self, asked: DeliveryInput) -> None:
-        """From the repository as it is to a pushed branch that a person approved."""
+        """Fetch, plan, write, test, push; a person approves the plan and the change."""
         self.course = course = Course(self.kit, asked, await self._intake(asked))
         written = await self._agree_and_write(course)
         frozen = await self._agree_on_change(course, written)
         await self._act(frozen)
 
     async def _agree_and_write(self, course: Course) -> Written:
-        """Plan and write, and plan again where writing shows that the plan does not hold."""
+        """Plan and write; plan again if writing shows that the plan does not work."""
         sized = await size_up(course)
         feedback, self.skipped = sized.feedback, sized.skipped
         if sized.agreed is not None:
@@ -81,6 +81,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             written = await write_and_integrate(course, sized.agreed, 0)
             if written.replan is None:
                 return written
+            # The single agent needs a plan after all: hand over to the planner, with the person's words.
             feedback, self.skipped = (written.replan,), ""
         number = 0
         while True:
@@ -91,7 +92,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 return written
             feedback = (*feedback, written.replan)
             if number % PLAN_ROUNDS == 0:
-                title = f"no plan held in {number} rounds"
+                title = f"no plan worked in {number} rounds"
                 feedback = (*feedback, await self._go_on_planning(title, feedback))
 
     async def _intake(self, asked: DeliveryInput) -> Base:
@@ -101,23 +102,23 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
         self.kit.note(
             f"fetched {base.repository} at {base.commit[:12]}",
             f"check: {base.check}{source}" if base.check else "no check was declared or found",
-            "the router sizes the task up" if asks_router(self.kit) else "the planner reads the repository",
+            "the router sizes the task" if asks_router(self.kit) else "the planner reads the repository",
         )
         return base
 
     async def _agree_on_plan(self, course: Course, number: int, feedback: tuple[Feedback, ...]) -> Agreed:
-        """The plan that a person approved, with the check that counts."""
+        """Propose plans until a person approves one; returns it with the check to use."""
         self.kit.enter("plan", "the planner proposes, a person approves")
         while True:
             step = await self._plan(course, feedback)
             match step.ended:
                 case CouldNot(reason) if not feedback:
-                    raise Ended(f"the planner could not: {reason}")
+                    raise Ended(f"the planner could not plan: {reason}")
                 case CouldNot(reason) | Unsure(reason, None):
                     feedback = (*feedback, await self._planner_is_stuck(step.handoff, reason))
                     continue
                 case Done(plan) | Unsure(_, plan):
-                    assert plan is not None  # the case above has those without
+                    assert plan is not None  # a step without a body was handled by the case above
             named = await self._named_now(course, plan)
             decided = await gate(self.kit, gates.plan_gate(step, plan, course.base.check, named))
             if decided.verb == "approve":
@@ -126,18 +127,19 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 return Agreed(step.handoff, gates.check_of(decided, course.base, plan))
             end_unless_changes(decided, "the plan")
             feedback = (*feedback, feedback_of(decided))
+            # Proposals of earlier rounds that were approved do not count: only those that a person sent back.
             proposals = self.kit.asked["planner"]
             if (proposals - number + 1) % PLAN_ROUNDS == 0:
                 title = f"no plan was approved in {proposals} proposals"
                 feedback = (*feedback, await self._go_on_planning(title, feedback))
 
     async def _named_now(self, course: Course, plan: Plan) -> MatchedFiles | None:
-        """What the plan's globs and folders name today: a person approves files, and not a pattern alone."""
+        """The files that the plan's globs and folders match now, so that a person does not approve a bare pattern."""
         patterns = gates.patterns_of(plan)
         if not patterns:
             return None
         request = MatchFiles(run=self.kit.ref, start=course.start, patterns=patterns)
-        return await self.kit.do(Changes.match_files, request, "git: what the plan's patterns name", **WORK)
+        return await self.kit.do(Changes.match_files, request, "git: match the plan's patterns", **WORK)
 
     async def _plan(self, course: Course, feedback: tuple[Feedback, ...]) -> Step[Plan]:
         task = PlanTask(
@@ -147,24 +149,26 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             check=course.base.check,
             feedback=feedback,
         )
+        # Numbered over the whole run: keys are derived from the path, so no two proposals may share one.
         path = f"plan/{self.kit.asked.get('planner', 0) + 1}"
         start = WorkspaceRef(repository=course.base.repository, base=course.base.commit)
         use = Workspace(name=f"{self.kit.ref.trace}/{path}", ref=start)
         return await ask(self.kit, path, "planner", task, Plan, resources=(use,))
 
     async def _planner_is_stuck(self, handoff: Handoff[Plan], reason: str) -> Feedback:
-        """Without a plan a person says how to go on."""
+        """Ask a person how to continue without a plan."""
         title = "the planner could not plan this" if handoff.outcome == "could_not" else "the planner is unsure and has no plan"
-        return await try_again(self.kit, stuck_gate(title, (reason,), handoff, reason), "let the planner try once more")
+        return await try_again(self.kit, stuck_gate(title, (reason,), handoff, reason), "let the planner try again")
 
     async def _go_on_planning(self, title: str, feedback: tuple[Feedback, ...]) -> Feedback:
-        """A loop that does not converge ends with a person, who sees what was said in every round."""
+        """Ask a person whether to keep planning, showing the feedback of every round."""
         facts = tuple(f"{one.source} at {one.about}: {gates.first_line(one.text)}" for one in feedback)
-        return await try_again(self.kit, stuck_gate(title, facts), f"plan on, for {PLAN_ROUNDS} more rounds")
+        return await try_again(self.kit, stuck_gate(title, facts), f"keep planning, for {PLAN_ROUNDS} more rounds")
 
     async def _agree_on_change(self, course: Course, written: Written) -> Frozen:
-        """The change that a person approved, tested and frozen."""
+        """Test and freeze the change until a person approves it."""
         while True:
+            # Tested and frozen again in every round: an approval is bound to the digest of exactly this tree.
             tested = await test_and_rework(course, written)
             request = Freeze(
                 run=self.kit.ref,
@@ -186,13 +190,14 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     async def _act(self, frozen: Frozen) -> None:
         self.kit.enter("act", "the branch is pushed")
+        # The approval has recorded this intent, so with tier confirm nobody is asked again.
         receipt = await perform(self.kit, frozen.intent, push_of(frozen.subject).stored().decode())
         self.receipts = (*self.receipts, receipt)
         if receipt.state not in ("delivered", "done_by_person"):
-            raise Ended(f"{frozen.intent.summary}: {receipt.state}: {receipt.problem or 'nobody knows the outcome'}")
+            raise Ended(f"{frozen.intent.summary}: {receipt.state}: {receipt.problem or 'the outcome is unknown'}")
 
     def report(self) -> dict[str, Any]:
-        """The change as far as it came."""
+        """The report's own fields, as far as the run got."""
         frozen, course = self.frozen, self.course
         delivered = [receipt for receipt in self.receipts if receipt.state == "delivered"]
         return {

@@ -1,4 +1,4 @@
-"""Delivery's testing: the tester adds tests, the checks really run, and the writer mends what they show."""
+"""Delivery's testing: the tester adds tests, the checks run, and the writer fixes what they find."""
 
 from dataclasses import replace
 
@@ -20,20 +20,21 @@ TESTS = (
     *(f"**/*_test.{end}" for end in ("py", "go", "rb", "rs", "c", "cc", "cpp", "dart", "exs", "php")),
     *(f"**/*{mark}.{end}" for mark in (".test", ".spec") for end in ("js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts")),
 )
-"""Files that the tester may write: the sources of tests."""
+"""Files that the tester may write: test sources."""
 
 NO_TESTS = ("**/.*", "**/.*/**")
-"""Hidden files and folders are not for the tester: they steer other programs (`.github/workflows/x.test.yml`)."""
+"""Hidden files and folders are off limits: they control other programs (`.github/workflows/x.test.yml`)."""
 
 
 async def test_and_rework(course: Course, written: Written) -> Tested:
-    """Test, and let the writer mend what fails, at most as often as asked; then a person decides how it goes on."""
+    """Test and let the writer fix failures, at most `rework` times; then a person decides how to continue."""
     rounds = 0
     if written.asked_again is not None:
         written = await _rework(course, written, written.asked_again)
     while True:
         tested = await _test(course, written)
         report = tested.judged.report
+        # `no_new_failures` and `not_run` are for a person to judge, at the change gate.
         if report.verdict != "failed":
             return tested
         feedback = gates.tests_feedback(report)
@@ -43,38 +44,38 @@ async def test_and_rework(course: Course, written: Written) -> Tested:
                 return tested
             feedback = asked
         rounds += 1
-        course.kit.note(f"rework round {rounds}", report.why, "the writer mends what the checks show")
+        course.kit.note(f"rework round {rounds}", report.why, "the writer fixes what the checks found")
         written = await _rework(course, replace(written, ref=tested.ref), feedback)
 
 
 async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedback | None:
-    """After the last round: one more with a person's words, None to go to the change gate as it is, or the end."""
+    """After the last round: feedback for one more, None to go to the change gate as it is. Reject raises `Ended`."""
     report = tested.judged.report
     failing = gates.names(report.new_failures) or "-"
-    facts = (report.why, f"{rounds} rounds of rework did not mend it", f"new failures: {failing}")
+    facts = (report.why, f"{rounds} rounds of rework did not fix it", f"new failures: {failing}")
     asked = stuck_gate("the checks still fail", facts, report)
-    return await changes_wanted(course.kit, asked, "show the change as it is at the change gate")
+    return await changes_wanted(course.kit, asked, "take the change as it is to the change gate")
 
 
 async def _rework(course: Course, written: Written, feedback: Feedback) -> Written:
-    """The writer on the whole change, with the files of all items."""
+    """Have the writer rework the whole change; it may touch the files of all items."""
     kit, plan = course.kit, written.agreed.plan
     number = kit.asked["rework"] = kit.asked.get("rework", 0) + 1
     item = WorkItem(
         id=f"rework-{number}",
-        intent=f"Mend what the feedback names in the change as it is now: {plan.summary[:1500]}",
+        intent=f"Fix what the feedback names in the current change: {plan.summary[:1500]}",
         files=written.files[:50],
         settings=(),
         acceptance=written.agreed.acceptance[:20],
         depends_on=(),
     )
-    kit.enter("rework", "the writer mends the change")
+    kit.enter("rework", "the writer fixes the change")
     change = await write_again(course, written.agreed, item, feedback, written.ref, "rework")
     return replace(written, ref=with_patches(written.ref, [] if change is None else [change]), asked_again=None)
 
 
 async def _test(course: Course, written: Written) -> Tested:
-    """The tester adds tests, then the checks really run. The verdict comes from the runs alone."""
+    """The tester adds tests, then the checks run. The verdict comes from these runs alone."""
     kit = course.kit
     kit.enter("test", "the tester tries to break the change")
     path = f"test/{kit.asked.get('tester', 0) + 1}"
@@ -87,13 +88,15 @@ async def _test(course: Course, written: Written) -> Tested:
     )
     task = await _task(course, written, use)
     step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, resources=(use,))
+    # A tester that could not is no reason to end: the verdict comes from the checks.
     notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
+    # Whatever else the tester changed is dropped, and named at the gate.
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
     added = await kit.do(Changes.collect_changes, collect, "workspace: read what the tester added", **WORK)
     ref = with_patches(written.ref, [added])
     judged = await _judge(course, written, ref, added, notes)
-    following = "the writer mends it, or a person decides" if judged.report.verdict == "failed" else "a person looks at it"
+    following = "the writer fixes it, or a person decides" if judged.report.verdict == "failed" else "a person reviews it"
     kit.note(f"tests: {judged.report.verdict}", judged.report.why, following)
     return Tested(ref, judged)
 
@@ -119,7 +122,7 @@ async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: Cha
     base: CheckRun | None = None
     if written.agreed.check is not None:
         runs = (await course.run_checks(ref, written.agreed.check, "checks: run on the change"),)
-        base = await course.run_base(written.agreed.check)
+        base = await course.run_base(written.agreed.check)  # started with the writers; usually done by now
     something = added if added.files or added.outside else None
     request = Judge(run=course.kit.ref, runs=runs, base=base, added=something, tester_notes=notes)
     judged = await course.kit.do(Checks.judge_checks, request, "checks: compare with the base", **LEDGER)

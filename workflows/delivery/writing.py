@@ -1,4 +1,4 @@
-"""Delivery's writing: one child workflow per item, side by side, then all of them on one tree."""
+"""Delivery's writing: one child workflow per item, in parallel, then all changes on one tree."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -23,19 +23,22 @@ from workflows.kit.stuck import changes_wanted, stuck_gate, try_again
 
 SIDE_BY_SIDE = 4
 CHILD_DEADLINE = timedelta(days=7)
-"""Longer than any gate a writer can open; the agent's own limits end its work long before."""
+"""Deadline of a writer's child workflow. Longer than any gate it can open; its own limits end it long before."""
 
-GO_ON = "go on with what there is"
+GO_ON = "continue with what is done"
 
 Make = Callable[[RunContext, dict[str, Handoff[Any]]], WriteItemInput]
 
 
 async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Written:
-    """The plan's items on one tree, or what the planner has to do differently. People decide what is not clear-cut."""
+    """Write all items and integrate them on one tree; returns that, or what the planner must do differently.
+
+    People decide about unfinished items, conflicts and files outside the plan.
+    """
     kit = course.kit
     kit.enter("write", "the writers change the files that the plan names")
     if agreed.check is not None:
-        course.run_base(agreed.check)
+        course.run_base(agreed.check)  # in parallel with the writers; the verdict awaits it
     written = Written(agreed, course.start)
     handoffs = await _write(course, agreed, number)
     replan = await _route_unfinished(kit, handoffs)
@@ -43,7 +46,7 @@ async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Wr
         return replace(written, replan=replan)
     changes = tuple(change for one in handoffs.values() if (change := one.read_as(ChangeSet)) is not None)
     if not changes:
-        said = await try_again(kit, stuck_gate("the writers changed nothing", _ends(handoffs)), "plan once more")
+        said = await try_again(kit, stuck_gate("the writers changed nothing", _ends(handoffs)), "plan again")
         return replace(written, replan=said)
     outside = tuple(path for change in changes for path in change.outside)
     replan = await _agree_on_outside(kit, changes)
@@ -57,6 +60,7 @@ async def _write(course: Course, agreed: Agreed, number: int) -> dict[str, Hando
     before, ordered = ancestors(plan.items), plan.ordered()
 
     def child(item: PlanItem) -> Child[WriteItemInput]:
+        # All ancestors, not only direct dependencies, and in plan order: their patches apply only in that order.
         after = tuple(other.id for other in ordered if other.id in before[item.id])
         task = WriteTask(item=item.work, instruction=course.asked.instruction, plan_summary=plan.summary)
         return Child(item.id, after, _input(course, agreed, task, course.start, after))
@@ -73,7 +77,7 @@ async def _write(course: Course, agreed: Agreed, number: int) -> dict[str, Hando
 
 
 def _input(course: Course, agreed: Agreed, task: WriteTask, start: WorkspaceRef, after: Sequence[str] = ()) -> Make:
-    """Makes the child's input: it starts from the start with the patches of all that it comes after."""
+    """A function that builds the child's input: the start plus the patches of all items it depends on."""
 
     def make(context: RunContext, done: dict[str, Handoff[Any]]) -> WriteItemInput:
         changes = [change for name in after if (change := done[name].read_as(ChangeSet)) is not None]
@@ -91,7 +95,7 @@ def _input(course: Course, agreed: Agreed, task: WriteTask, start: WorkspaceRef,
 
 
 async def _route_unfinished(kit: Kit, handoffs: dict[str, Handoff[Any]]) -> Feedback | None:
-    """Items that are unsure or could not go to a person: go on with what there is, plan again, or end."""
+    """Ask a person about items that are not done: continue with the rest (None), plan again (feedback), or end."""
     open_ones = {name: one for name, one in handoffs.items() if one.outcome != "done"}
     if not open_ones:
         return None
@@ -101,19 +105,20 @@ async def _route_unfinished(kit: Kit, handoffs: dict[str, Handoff[Any]]) -> Feed
 
 
 async def _agree_on_outside(kit: Kit, changes: tuple[ChangeSet, ...]) -> Feedback | None:
-    """What is to be done differently about files that nobody meant to change, or None: there are none, or they are kept."""
+    """Ask a person about files that the plan does not name. Returns what to change, or None if there are none or they are kept."""
     if not any(change.outside for change in changes):
         return None
     return await changes_wanted(kit, gates.outside_gate(changes), "keep these files in the change")
 
 
 async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet, ...], number: int) -> Written:
-    """All items on one tree, in the plan's order. Items that changed the same lines are never merged by guessing."""
+    """Apply all items to one tree, in plan order. Conflicting items are never merged by guessing."""
     kit = course.kit
-    kit.enter("integrate", "the items are put together in order")
+    kit.enter("integrate", "the items are integrated in plan order")
     for attempt in itertools.count(1):
+        # Without descriptions: history keeps every byte of a request.
         request = Integrate(run=kit.ref, start=written.ref, changes=tuple(gates.slim(change) for change in changes))
-        integrated = await kit.do(Integration.integrate, request, "git: put the items together", **WORK)
+        integrated = await kit.do(Integration.integrate, request, "git: integrate the items", **WORK)
         if not integrated.conflict_item:
             break
         replan = await _agree_on_conflict(kit, integrated, changes, attempt)
@@ -125,23 +130,25 @@ async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet,
 
 
 async def _agree_on_conflict(kit: Kit, integrated: Integrated, changes: tuple[ChangeSet, ...], attempt: int) -> Feedback | None:
-    """What the planner has to do differently, or None: a person lets the item be done again."""
+    """Ask a person about a conflict: None to redo the item, or feedback for the planner."""
+    # If redoing every item once does not help, redoing more of them will not.
     if attempt > len(changes):
         title = f"the items still change the same lines after {attempt - 1} attempts"
         facts = (f"{integrated.conflict_item} conflicts in {gates.names(integrated.conflicts)}",)
-        return await changes_wanted(kit, stuck_gate(title, facts, integrated), "do the item in conflict again")
+        return await changes_wanted(kit, stuck_gate(title, facts, integrated), "redo the conflicting item")
     asked = gates.textual_gate(integrated.conflict_item, integrated.conflicts, changes)
-    return await changes_wanted(kit, asked, f"do {integrated.conflict_item} again on top of the others")
+    return await changes_wanted(kit, asked, f"redo {integrated.conflict_item} on top of the others")
 
 
 async def _redo(
     course: Course, written: Written, changes: tuple[ChangeSet, ...], integrated: Integrated, path: str
 ) -> tuple[ChangeSet, ...]:
-    """Do one item again on top of those before it."""
+    """Redo one item on top of the items before it."""
     position = next(at for at, change in enumerate(changes) if change.item == integrated.conflict_item)
     item = next(one for one in written.agreed.plan.items if one.id == integrated.conflict_item).work
-    text = f"items before yours changed the same lines of {', '.join(integrated.conflicts)}; do yours on top of them"
+    text = f"earlier items changed the same lines of {', '.join(integrated.conflicts)}; redo yours on top of them"
     feedback = Feedback(source="integration", about=item.id, text=text)
+    # On top of the items before it only; those after it are applied again on the result.
     start = with_patches(written.ref, changes[:position])
     change = await write_again(course, written.agreed, item, feedback, start, path)
     again = () if change is None else (change,)
@@ -151,7 +158,7 @@ async def _redo(
 async def write_again(
     course: Course, agreed: Agreed, item: WorkItem, feedback: Feedback, start: WorkspaceRef, path: str
 ) -> ChangeSet | None:
-    """One writer, once more, with feedback. A person says whether what is not clear-cut is done again; None: go on without."""
+    """Run one writer again with feedback. A person decides about what is not clear-cut: try again, or continue without (None)."""
     said: tuple[Feedback, ...] = (feedback,)
     tries = 0
     while True:
@@ -167,7 +174,7 @@ async def write_again(
 async def _agree_on_again(
     kit: Kit, item: str, handoff: Handoff[Any], change: ChangeSet | None, said: tuple[Feedback, ...]
 ) -> Feedback | None:
-    """What the writer has to do differently in one more try, or None: what it made is gone on with."""
+    """Ask a person what the writer should do differently. None: continue with what it made."""
     if handoff.outcome != "done" or change is None:
         heard = (f"{one.source}: {gates.first_line(one.text)}" for one in said)
         facts = (f"it is {handoff.outcome}: {handoff.reason}", *heard)
@@ -190,5 +197,5 @@ async def _write_once_more(
 
 def _ends(handoffs: dict[str, Handoff[Any]]) -> tuple[str, ...]:
     return tuple(
-        f"{name} is {one.outcome}: {one.reason or 'it says that there is nothing to change'}" for name, one in handoffs.items()
+        f"{name} is {one.outcome}: {one.reason or 'it says there is nothing to change'}" for name, one in handoffs.items()
     )

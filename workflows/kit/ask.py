@@ -1,4 +1,4 @@
-"""One agent step: a task in, a handoff out. A flat loop of model turns and tool calls until a valid output or a limit."""
+"""One agent step: a task in, a handoff out. A loop of model turns and tool calls until a valid output or a limit."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -29,10 +29,10 @@ from workflows.kit.resources import StepResource, find, given
 from workflows.kit.step import B, Step
 
 TASK_LIMIT = 120 * 1024
-"""Bytes of a task, which goes to the model as a whole: what was asked, and what came back on the way."""
+"""Largest task in bytes. A task goes into the prompt as a whole."""
 
 REPAIRS = 2
-"""Turns in a row that may go into making an output valid; then the step could not."""
+"""Consecutive repair turns for an invalid output; after that the step is `could_not`."""
 
 
 async def ask(
@@ -45,19 +45,21 @@ async def ask(
     inputs: Sequence[str] = (),
     resources: Sequence[StepResource] = (),
 ) -> Step[B]:
-    """Have an agent do one step, and route what it says about itself.
+    """Have an agent do one step and return how it ended.
 
-    The outcome is `done`, `unsure` or `could_not`, never an exception of the model's or the provider's making: `done` below
-    the agent's minimum confidence becomes `unsure`; `unsure` with questions goes to a person at a `clarify` gate, at most
-    as often as the agent's limits say, and the answers to the same conversation. `inputs` are ids of handoffs that enter the
-    prompt as labelled data. `resources` are what the agent's tools work on: at most one workspace, and folders, logs and
-    databases that the worker's settings declare; they only read, except a workspace that was given for writing.
+    The outcome is `done`, `unsure` or `could_not`; failures of the model or provider are never raised. `done` below the
+    agent's minimum confidence becomes `unsure`. `unsure` with questions opens a `clarify` gate, at most as often as the
+    agent's limits allow, and the answers continue the same conversation. `inputs` are ids of handoffs to include in the prompt
+    as labelled data. `resources` are what the agent's tools work on: at most one workspace, plus folders, logs and databases
+    that the worker's settings declare. All are read-only except a workspace with `access="write"`. Raises `Stopped` if the run
+    stops at a ceiling.
     """
     pin = kit.pins.agents[agent]
     kit.asked[agent] = kit.asked.get(agent, 0) + 1
     on, run = given(pin, resources), kit.at(path)
     await find(kit, run, on.declared)
     talk = Conversation(run, pin, task, tuple(inputs), on.workspace, kit.asked[agent], on.declared)
+    # One round more than there are clarifications: the reply after the last answer counts as it is.
     for round_number in range(pin.limits.clarify + 1):
         talk, handoff = await _sure(kit, talk)
         if handoff.outcome != "unsure" or not handoff.questions or round_number == pin.limits.clarify:
@@ -71,18 +73,19 @@ async def ask(
 
 
 async def _sure(kit: Kit, talk: Conversation) -> tuple[Conversation, Handoff[Any]]:
-    """The agent's answer; where it is unsure and its class has a choice for that, the answer of that one, asked once more."""
+    """The agent's handoff. If it is unsure and its class has a choice for that, the step is repeated once with that choice."""
     handoff = _confident(talk.pin, await answered(kit, talk, _round))
     if not steps_up(talk, handoff):
         return talk, handoff
-    kit.note(f"{talk.pin.label} is unsure", handoff.reason[:1000], "another model is asked once more", importance="detail")
+    kit.note(f"{talk.pin.label} is unsure", handoff.reason[:1000], "another model repeats the step", importance="detail")
     again = talk.once_more()
     other = _confident(again.pin, await answered(kit, again, _round))
+    # An unsure result is worth more than none at all.
     return (talk, handoff) if other.outcome == "could_not" else (again, other)
 
 
 async def _round(kit: Kit, talk: Conversation) -> Handoff[Any]:
-    """The agent's answer. What the run that this one continues has of it is not asked again."""
+    """One conversation up to a handoff. In a continued run it starts from what the previous run had."""
     step = kit.chain.begin(lambda: f"ask:{talk.run.path}")
     if step.known is not None:
         known = await kit.chain.recall(step, Round)
@@ -90,6 +93,7 @@ async def _round(kit: Kit, talk: Conversation) -> Handoff[Any]:
         return known.handoff
     if step.stood is not None:
         talk.go_on(step.stood)
+    # Read if the run continues as new in the middle of this step.
     step.stands = talk.stands
     handoff = await _converse(kit, talk)
     step.result = Round(handoff=handoff, talk=talk.stands())
@@ -97,7 +101,7 @@ async def _round(kit: Kit, talk: Conversation) -> Handoff[Any]:
 
 
 async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
-    """Turns until a valid output, or until a limit and then one last try with what there is."""
+    """Run turns until there is a valid output, or until a limit and then one last turn for the final output."""
     while True:
         await kit.chain.safe_point()
         finish = limit_of(talk)
@@ -107,7 +111,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
             return _own(talk, "could_not", str(error))
         except StepStopped as stopped:
             if talk.ending:
-                continue
+                continue  # a person wants the final output now, and `limit_of` says so from here on
             return _own(talk, "unsure", stopped.reason)
         except ActivityError as error:
             if is_cancelled_exception(error):
@@ -118,6 +122,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
             return handoff_of(talk, turn.answered)
         if turn.problem is not None:
             talk.repairs += 1
+            # At a limit there is no turn left for a repair.
             if talk.repairs > REPAIRS or finish:
                 return _no_output(talk, finish, turn)
             continue
@@ -126,34 +131,35 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
 
 
 def _not_asked(talk: Conversation, finish: str | None, error: ActivityError) -> Handoff[Any]:
-    """The model could not be asked. At a limit that leaves what there is, as an output that could not be used does."""
+    """The handoff after a failed model call. At a limit the step is `unsure`, because its changes are kept."""
     gone, reason = away_of(error), cause_of(error)
     if gone is not None and not finish:
-        return made_by_us(talk.run, NOBODY, "could_not", f"no model could be asked: {gone.why}")
+        return made_by_us(talk.run, NOBODY, "could_not", f"no model is available: {gone.why}")
     if finish:
-        return _own(talk, "unsure", f"{finish}; the model could not be asked for what it has: {reason}")
-    return _own(talk, "could_not", f"the model could not be asked: {reason}")
+        return _own(talk, "unsure", f"{finish}; the model call for its final output failed: {reason}")
+    return _own(talk, "could_not", f"the model call failed: {reason}")
 
 
 def _no_output(talk: Conversation, finish: str | None, turn: Turn) -> Handoff[Any]:
-    """The step ends without a valid output. What the agent had said at a limit is kept, as what it changed is."""
+    """The handoff of a step without a valid output. At a limit the agent's last reply is kept as an artifact."""
     outcome: Outcome = "unsure" if finish else "could_not"
-    reason = f"{finish or 'no valid output'}; the last reply could not be used: {turn.problem}"
+    reason = f"{finish or 'no valid output'}; the last reply was unusable: {turn.problem}"
     if turn.partial is None:
         return _own(talk, outcome, reason)
-    reason = f"{reason[:3000]}; what it had said is artifact {turn.partial.artifact}: {turn.partial.shown}"
+    reason = f"{reason[:3000]}; its last reply is artifact {turn.partial.artifact}: {turn.partial.shown}"
     return _own(talk, outcome, reason, (turn.partial.artifact,))
 
 
 async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     body = talk.task.stored()
     if len(body) > TASK_LIMIT:
-        raise Refused(f"its task has {len(body)} bytes and may have {TASK_LIMIT}; ask for less at a time")
+        raise Refused(f"its task has {len(body)} bytes, the limit is {TASK_LIMIT}; ask for less at a time")
     digest = sha256(body)
     request = CallModel(
         run=talk.run,
         name=talk.pin.name,
         head=talk.head,
+        # A task that was sent before is in the ledger; repeating it would grow history with every turn.
         task_digest=digest if digest in talk.sent else "",
         task=None if digest in talk.sent else body.decode(),
         answers=talk.answers,
@@ -166,6 +172,7 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     )
     starts = _starts_with(talk)
     key = _key(talk, digest, starts)
+    # Otherwise the activity derives the key from the request, and history need not hold it.
     if (starts and not talk.head) or talk.answers:
         request = request.model_copy(update={"key": key})
     turn = await call_model(kit, talk, request, f"{talk.pin.label}: turn {talk.turns + 1}")
@@ -180,7 +187,7 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
 
 
 def _starts_with(talk: Conversation) -> tuple[str, ...]:
-    """What a conversation begins with beside its task: handoffs, and files. On other files it is another conversation."""
+    """What a conversation starts from besides its task: handoffs, files and other resources. Others mean another key."""
     use = talk.workspace
     files = () if use is None else (sha256(canonical([use.ref.model_dump(mode="json"), use.state])),)
     others = (sha256(talk.resources.stored()),) if talk.resources.each else ()
@@ -188,18 +195,19 @@ def _starts_with(talk: Conversation) -> tuple[str, ...]:
 
 
 def _key(talk: Conversation, task: str, starts: tuple[str, ...]) -> str:
-    # Other answers make another turn, also where a run was reset and a person now says something else.
+    # Other answers are another turn: after a reset a person may answer differently.
     said = digest_of(task, stored_answers(talk.answers)) if talk.answers else task
     return turn_key(talk.run.trace, talk.run.path, talk.head, talk.pin.digest, said, starts)
 
 
 async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
-    """One turn's calls: at the same time where none changes the workspace, else in their order."""
+    """Run a turn's tool calls: concurrently if none changes the workspace, otherwise in order."""
     effects = {tool.name: tool.effect for tool in talk.pin.tools}
     ordered = not talk.pin.parallel or any(effects.get(call.name) != "none" for call in turn.calls)
     if not ordered:
         await asyncio.gather(*(_run_tool(kit, talk, call.index, call.name) for call in turn.calls))
         return
+    # In order: the workspace state after one edit is part of the next call's request.
     for call in turn.calls:
         done = await _run_tool(kit, talk, call.index, call.name)
         if talk.workspace is not None and done.state != talk.workspace.state and effects.get(call.name) != "none":
@@ -209,7 +217,7 @@ async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
 async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> ToolDone:
     request = RunTool(run=talk.run, turn=talk.head, index=index, workspace=talk.workspace, resources=talk.resources)
     await kit.unpaused()
-    # What it gave is not kept for a next run of the chain: the ledger has it under its key.
+    # `do_now`, not `do`: the result need not be carried into a continued run, because the ledger has it under its key.
     with talk.clock.ticking():
         return await kit.do_now(Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
 
@@ -217,7 +225,7 @@ async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> Tool
 def _confident(pin: AgentPin, handoff: Handoff[Any]) -> Handoff[Any]:
     if handoff.outcome != "done" or handoff.confidence >= pin.minimum_confidence:
         return handoff
-    reason = f"{pin.label} is {handoff.confidence} of 1000 sure, and {pin.minimum_confidence} is asked for"
+    reason = f"{pin.label} is {handoff.confidence} of 1000 sure, below its minimum of {pin.minimum_confidence}"
     return handoff.model_copy(update={"outcome": "unsure", "reason": reason})
 
 
@@ -226,7 +234,7 @@ async def _clarify(kit: Kit, talk: Conversation, handoff: Handoff[Any]) -> Decid
         kit,
         Ask(
             kind="clarify",
-            title=f"{talk.pin.label} asks before it goes on",
+            title=f"{talk.pin.label} has questions",
             subject=handoff.model_dump_json(),
             facts=tuple(f"{question.id}: {question.text}" for question in handoff.questions),
             narrative=handoff.reason,
@@ -236,13 +244,13 @@ async def _clarify(kit: Kit, talk: Conversation, handoff: Handoff[Any]) -> Decid
 
 
 def _answers(questions: Sequence[Question], decided: Decided) -> Iterator[Clarified]:
-    """What a person answered. It travels beside the task, so no agent's task contract has to have a place for it."""
+    """A person's answers. They travel beside the task, so no task contract needs a field for them."""
     for question in questions:
         yield Clarified(question=question.text, answer=decided.answers.get(question.id, ""), by=decided.by)
 
 
 def _own(talk: Conversation, outcome: Outcome, reason: str, inputs: tuple[str, ...] = ()) -> Handoff[Any]:
-    """A handoff that the coordinator makes because the agent made none."""
+    """A handoff that the coordinator makes because the agent returned none."""
     return made_by_us(talk.run, "step", outcome, reason).model_copy(update={"inputs": inputs})
 
 

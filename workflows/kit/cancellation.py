@@ -1,4 +1,4 @@
-"""Cancellation of a workflow, where Temporal alone would lose it."""
+"""Workflow cancellation, for the cases in which Temporal would lose it."""
 
 import asyncio
 from typing import Any
@@ -7,25 +7,26 @@ from temporalio import workflow
 
 
 def was_cancelled() -> bool:
-    """True if this task was cancelled and nothing has raised it."""
+    """True if this task was cancelled but nothing has raised it yet."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def not_cancelled() -> None:
-    """Raise the cancellation that arrived while an activity or child ended in good order.
+    """Raise `CancelledError` if a cancellation arrived while an activity or child completed normally.
 
-    What is awaited with WAIT_CANCELLATION_COMPLETED and ends before it hears of the cancellation gives back its result, and
-    the cancellation would be lost: Temporal takes no second one.
+    With WAIT_CANCELLATION_COMPLETED, an activity that completes before it hears of the cancellation returns its result, and
+    the cancellation would be lost: Temporal does not accept a second one.
     """
     if was_cancelled():
         raise asyncio.CancelledError
 
 
 async def send(workflow_id: str, name: str, said: dict[str, Any]) -> None:
-    """Send a signal to another workflow of ours. One that has ended needs it no more.
+    """Send a signal to another of our workflows; do nothing if that has ended.
 
-    Raises a cancellation that arrives meanwhile: in a task of its own, because Temporal takes it from the task that sends.
+    Raises a cancellation that arrives meanwhile. The signal is sent in its own task, because the SDK swallows a cancellation
+    of the task that sends.
     """
     handle = workflow.get_external_workflow_handle(workflow_id)
     try:

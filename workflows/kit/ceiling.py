@@ -1,4 +1,4 @@
-"""Waiting for money: one `ceiling` gate for a whole run family, at its root, and the waits of the steps that were refused."""
+"""Waiting for money: one `ceiling` gate at the root for a run and all its children, and the waits of refused steps."""
 
 import asyncio
 from datetime import timedelta
@@ -15,11 +15,11 @@ from workflows.kit.kit import Kit, within
 from workflows.kit.parking import Halted, Parked
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
-"""How long a step waits before it asks again by itself: twice as long each time."""
+"""Back-off before a step retries by itself: doubled each time, up to the second value."""
 
 
 def refusal_in(error: ActivityError) -> CeilingRefused | None:
-    """What a ceiling refused, where that is why the activity ended."""
+    """The ceiling's refusal, if that is why the activity failed; else None."""
     cause = error.cause
     if not isinstance(cause, ApplicationError) or cause.type != "CeilingReached" or not cause.details:
         return None
@@ -27,16 +27,16 @@ def refusal_in(error: ActivityError) -> CeilingRefused | None:
 
 
 async def wait_for_room(kit: Kit, path: str, refused: CeilingRefused, tries: int, woken: int) -> None:
-    """Park until there may be room: a nudge after `woken`, the end of the ceiling's period, or a while. Raises `Stopped`."""
+    """Park until a nudge after `woken`, the end of the ceiling's period, or the back-off. Raises `Stopped`."""
     parking = kit.parking
     pause = min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT)
     if refused.resets_at is not None and (left := within(refused.resets_at)):
-        # Where that is over and there is no room, the ledger's clock is behind: without the backoff it would ask each second.
+        # If the period is over and there is still no room, the ledger's clock is behind; the back-off avoids a call a second.
         pause = min(pause, max(left, timedelta(seconds=1)))
     await _tell_root(kit, Parked(path=path, refused=refused))
-    kit.tell("waits for money", refused.text, f"asks again in {pause}, or when it is nudged")
+    kit.tell("waits for money", refused.text, f"retries in {pause}, or when it is nudged")
     try:
-        summary = f"{refused.scope}: asks again"
+        summary = f"{refused.scope}: retry"
         await workflow.wait_condition(
             lambda: parking.woken != woken or bool(parking.stopped), timeout=pause, timeout_summary=summary
         )
@@ -47,7 +47,7 @@ async def wait_for_room(kit: Kit, path: str, refused: CeilingRefused, tries: int
 
 
 async def goes_on(kit: Kit, path: str) -> None:
-    """A step that had waited for money does not any more: its call was made, whatever came of it."""
+    """Record that a step no longer waits for money, because its call was made."""
     await _tell_root(kit, Parked(path=path))
 
 
@@ -60,7 +60,7 @@ async def _tell_root(kit: Kit, said: Parked) -> None:
             kit.parking.refused.pop(said.path, None)
         keep_watch(kit)
         return
-    # A root that takes it no more ends: it cancels this workflow as well, or has let it go.
+    # A root that has ended does not need it: it cancels this workflow, or has given it up.
     await send(root.workflow_id, "parked", said.model_dump(mode="json"))
 
 
@@ -76,7 +76,7 @@ async def _pass_nudges_down(kit: Kit) -> None:
         await workflow.wait_condition(lambda: parking.woken != parking.passed_down)
         parking.passed_down = parking.woken
         if kit.gives_back:
-            await kit.flush()  # what an ended child left may be what its siblings wait for
+            await kit.flush()  # an ended child may have released what its siblings wait for
         if parking.stopped:
             await kit.tell_children("halted", Halted(reason=parking.stopped).model_dump(mode="json"))
         else:
@@ -90,7 +90,7 @@ async def _hold_gates(kit: Kit) -> None:
         try:
             await _hold_one(kit)
         except Exception as error:
-            # Whatever it is: without this watch nobody is asked any more.
+            # Whatever failed: without this loop nobody would be asked about money any more.
             if is_cancelled_exception(error):
                 raise
             workflow.logger.error("the ceiling's gate could not be held: %s", error)
@@ -98,7 +98,7 @@ async def _hold_gates(kit: Kit) -> None:
 
 
 async def _hold_one(kit: Kit) -> None:
-    """One gate about one ceiling. Decided or not: what still finds no room, or finds none elsewhere, waits at the next one."""
+    """Hold one gate about one ceiling. Steps that still find no room afterwards wait at the next gate."""
     parking = kit.parking
     refused = next(iter(parking.refused.values()))
 
@@ -114,7 +114,7 @@ async def _hold_one(kit: Kit) -> None:
 
 
 def _ask(refused: CeilingRefused, waiting: int) -> Ask:
-    facts = [refused.text, f"waits: {refused.agent} with {refused.model}"]
+    facts = [refused.text, f"waiting: {refused.agent} with {refused.model}"]
     if waiting > 1:
         facts.append(f"{waiting} steps of this run wait")
     if refused.resets_at is not None:

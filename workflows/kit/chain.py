@@ -1,6 +1,6 @@
-"""Continue-as-new: a run whose history has grown long goes on in a new one, in which the story runs from the top again.
+"""Continue-as-new: a run with a long history continues in a new one, where the story runs from the top again.
 
-Finished steps return at once, an agent's unfinished step goes on at its last turn, and nothing is told twice.
+Finished steps return at once, an agent's unfinished step continues at its last turn, and no feed line is written twice.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from workflows.kit.run import Run
 C = TypeVar("C", bound=Contract)
 
 LINES_CARRIED = 20
-"""Lines that a continued run can answer the query `feed` with from before."""
+"""Feed lines of the previous run that are carried along for the query `feed`."""
 
 
 class Chain:
-    """The runs of one workflow, one after the other, as one."""
+    """Makes the consecutive runs of one workflow look like one run."""
 
     def __init__(self, run: Run, quiet: Callable[[], bool]) -> None:
-        """`quiet` says whether nothing is under way that a new run would lose."""
+        """`quiet` returns True if nothing is in progress that a new run would lose."""
         self._run = run
         self._quiet = quiet
         self._memory = Memory()
@@ -39,7 +39,7 @@ class Chain:
         self._did_something = False
 
     def take_over(self, asked: PipelineInput | ChildInput) -> bool:
-        """Go on where the run that this one continues has stopped. False: there was none."""
+        """Restore the state of the run that this one continues. False if there is none."""
         self._asked = asked
         self._run.take_over(asked.carried)
         if asked.carried is None:
@@ -48,7 +48,7 @@ class Chain:
         return True
 
     def begin(self, name: Callable[[], str]) -> Entry:
-        """A step begins. Where the run before has finished it, it is `known`."""
+        """Register the start of a step. `known` is set if the previous run finished it."""
         return self._memory.begin(name)
 
     async def recall(self, step: Entry, kind: type[C]) -> C:
@@ -65,7 +65,7 @@ class Chain:
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[None]:
-        """While the block runs the run does not continue as new."""
+        """Prevent continue-as-new while the block runs."""
         self._under_way += 1
         self._did_something = True
         try:
@@ -74,27 +74,28 @@ class Chain:
             self._under_way -= 1
 
     async def safe_point(self) -> None:
-        """Continue as new here, where history has grown long and nothing is under way that would be lost.
+        """Continue as new here if history is long and nothing is in progress that would be lost.
 
-        It is the server that says when. Called before each turn of an agent, before a gate opens and before children start.
-        What can be under way: a gate, a child, an activity, a handler, a pause, a refusal that is not recorded yet.
+        The server decides when history is long. Called before each turn of an agent, before a gate opens and before children
+        start. In progress can be a gate, a child, an activity, a handler, a pause, or a refusal that is not recorded yet.
         """
         self._run.caught_up()
         if not self._is_due():
             return
         if large := self._memory.large():
             await self._put_away(large)
+        # Check again: something may have started while the activity stored the large results.
         if self._is_due() and not self._memory.large():
             assert self._asked is not None
             asked = self._asked.model_copy(update={"carried": self._carried()})
             if not fits(asked):
-                workflow.logger.warning("history is long, and what the next run has to know does not fit into its input")
+                workflow.logger.warning("history is long, but the state for the next run does not fit into its input")
                 return
-            not_cancelled()  # a new run would not know that it was cancelled
+            not_cancelled()  # the new run would not know about a cancellation
             workflow.continue_as_new(asked)
 
     def _is_due(self) -> bool:
-        # Without an activity in between, a run whose start alone is long would begin anew for ever.
+        # Without an activity in between, a run whose input alone is long would continue as new forever.
         moved = self._did_something and self._asked is not None and self._run.began is not None
         return workflow.info().is_continue_as_new_suggested() and moved and self._under_way == 0 and self._quiet()
 
@@ -115,7 +116,7 @@ class Chain:
         )
 
     async def _put_away(self, entries: list[Entry]) -> None:
-        """Move large results into the artifact store. Where it is away, the run goes on here until the next safe point."""
+        """Move large results into the artifact store. If that fails, the run stays here until the next safe point."""
         for some in in_batches(entries):
             request = Keep(run=self._run.ref, results=tuple(entry.finished().result for entry in some))
             try:
@@ -125,7 +126,7 @@ class Chain:
             except FailureError as error:
                 if is_cancelled_exception(error):
                     raise
-                workflow.logger.warning("history is long and could not be begun anew: %s", error)
+                workflow.logger.warning("history is long, but the run could not continue as new: %s", error)
                 return
             not_cancelled()
             for entry, artifact in zip(some, kept.artifacts, strict=True):

@@ -1,8 +1,8 @@
-"""Named changes of what workflows do. A run goes by those that its code knew when it began, to its end.
+"""Named changes to what workflows do. To its end a run uses those that its release knew when it started.
 
-Whoever changes the order or the kind of a workflow's commands gives the change a name, adds it to the list, and keeps the old
-way beside the new one: `if kit.knows("parking"): … else: …`. It costs no event: the names are pinned with agents and policy
-at the start. Changes of the kit stand here, those of one pipeline in its own `changes`. Why, and how a change is proven and
+To change the order or kind of a workflow's commands, give the change a name, add it to the list, and keep the old path beside
+the new one: `if kit.knows("parking"): … else: …`. This costs no event: the names are pinned with agents and policy at the
+start. Changes to the kit are listed here, those to one pipeline in its own `changes`. Why, and how a change is proven and
 retired: docs/decisions/0009-named-changes.md.
 """
 
@@ -12,15 +12,15 @@ from contracts.errors import NewerVersion
 from contracts.pins import Began
 
 CHANGES: tuple[str, ...] = ("row-keeps-up",)
-"""Of the kit."""
+"""The kit's named changes."""
 
 
 def understood(began: Began, known: Collection[str]) -> Began:
-    """What a run goes by. Raises `NewerVersion` where a newer release began it: its task then waits for a worker of that."""
+    """Check a run's pins. Raises `NewerVersion` if a newer release started it: the task then waits for a newer worker."""
     newer = [name for name in began.changes if name not in known]
     if newer:
         raise NewerVersion(
-            f"this run began with changes that this worker does not know: {', '.join(newer)}. "
+            f"this run started with changes that this worker does not know: {', '.join(newer)}. "
             "Upgrade this worker; until then the run waits for one that does"
         )
     return began

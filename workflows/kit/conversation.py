@@ -1,4 +1,4 @@
-"""Where one step of an agent stands: what it was asked, how far it is, and which limit ends it."""
+"""The state of one agent step: its task, its progress, and the limit that ends it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from contracts.turns import Answered
 
 @dataclass
 class Clock:
-    """How long a step has worked: the time in which one of its activities ran or was to run.
+    """How long a step has worked: the time during which one of its activities was scheduled or running.
 
-    Not the time in which it waits for a person, is paused, or lies between a reset and what it goes back to.
+    Excludes waits for a person, pauses, and the time between a reset and the point it returns to.
     """
 
     worked: timedelta = timedelta()
@@ -32,14 +32,14 @@ class Clock:
 
     @contextlib.contextmanager
     def ticking(self) -> Iterator[None]:
-        """Count the time of the block; blocks at the same time count once."""
+        """Count the time of the block; overlapping blocks count once."""
         if self.running == 0:
             self.since = workflow.now()
         self.running += 1
         try:
             yield
         except GeneratorExit:
-            self.since = None  # the workflow leaves the worker's cache, where there is no time
+            self.since = None  # evicted from the worker's cache: outside a task there is no workflow time
             raise
         finally:
             self.running -= 1
@@ -49,7 +49,7 @@ class Clock:
 
 @dataclass
 class Conversation:
-    """Where one step stands."""
+    """The state of one step."""
 
     run: RunRef
     pin: AgentPin
@@ -64,34 +64,35 @@ class Conversation:
     context: int = 0
     repairs: int = 0
     beyond: bool = False
-    """A person has let it go on although it is unusually large."""
+    """A person let it continue although it is unusually large."""
     ending: str = ""
-    """Why the agent is asked for its final output now, where a person wants that."""
+    """Why the agent must give its final output now; "" unless a person asked for that."""
     clock: Clock = field(default_factory=Clock)
     sent: set[str] = field(default_factory=set)
     tried: When = "first"
     degraded: str = ""
     away: dict[str, datetime] = field(default_factory=dict)
-    """Since when no model answers, by what it is that they lack."""
+    """Since when no model was available, by the kind of outage."""
     waits: int = 0
     told: bool = False
-    """The feed says that it waits."""
+    """The feed already says that it waits."""
     insists: bool = False
+    """A person said that the models are back: wait at least once more."""
     answers: tuple[Clarified, ...] = ()
-    """What people have answered it so far."""
+    """People's answers so far."""
 
     def answered(self) -> None:
-        """A model has answered, or is waited for no more."""
+        """Reset the outage: a model has answered, or the wait is over."""
         self.away.clear()
         self.waits, self.told = 0, False
 
     def stand_in(self, pin: AgentPin, why: str) -> "Conversation":
-        """The same step for another agent."""
+        """The same step for a fallback agent."""
         run = self.run.model_copy(update={"path": f"{self.run.path}/{pin.name}"})
         return replace(self._anew(run), pin=pin, degraded=why)
 
     def once_more(self) -> "Conversation":
-        """The same step from its beginning, for a choice of the agent's class that is asked after one that was unsure."""
+        """The same step from the start, for the choice that repeats an unsure step."""
         run = self.run.model_copy(update={"path": f"{self.run.path}/again"})
         return replace(self._anew(run), tried="unsure")
 
@@ -100,7 +101,7 @@ class Conversation:
         return Conversation(run, *given, answers=self.answers)
 
     def stands(self) -> Talk:
-        """Where it stands, for a run that continues this one."""
+        """The state to carry into a continued run."""
         return Talk(
             head=self.head,
             turns=self.turns,
@@ -115,7 +116,7 @@ class Conversation:
         )
 
     def go_on(self, talk: Talk) -> None:
-        """Stand where it stood."""
+        """Restore the state from the previous run."""
         self.head, self.turns, self.tokens, self.context = talk.head, talk.turns, talk.tokens, talk.context
         self.repairs, self.clock, self.sent = talk.repairs, Clock(talk.worked), set(talk.sent)
         self.beyond, self.ending = talk.beyond, talk.ending
@@ -124,7 +125,7 @@ class Conversation:
 
 
 def handoff_of(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
-    """The handoff that the ledger keeps, put together from what the turn says and what is known here."""
+    """The handoff as the ledger stores it, from the turn's result and what is known here."""
     assert answered is not None
     task, pin = sha256(talk.task.stored()), talk.pin
     known = {name: value for name, value in answered if name not in {"model", "cached"}}
@@ -141,26 +142,26 @@ def handoff_of(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
 
 
 def limit_of(talk: Conversation) -> str | None:
-    """Which limit ends this step, or None. Money is none of them."""
+    """The limit that ends this step, or None. Ceilings are not among them: they park the run."""
     limits = talk.pin.limits
     worked = talk.clock.worked
     if talk.ending:
         return talk.ending
-    if talk.turns >= limits.turns - 1:
-        return f"it may take {limits.turns} turns"
+    if talk.turns >= limits.turns - 1:  # the last turn is for the final output
+        return f"its limit of {limits.turns} turns is reached"
     if talk.tokens >= limits.tokens:
-        return f"it may use {limits.tokens} tokens and has used {talk.tokens}"
+        return f"its token budget of {limits.tokens} is used up ({talk.tokens} used)"
     if talk.context >= limits.context:
-        return f"its conversation may have {limits.context} tokens and has {talk.context}"
+        return f"its context limit of {limits.context} tokens is reached ({talk.context} used)"
     if worked >= limits.wall:
-        return f"it may work for {limits.wall} and has worked for {worked}"
+        return f"its time limit of {limits.wall} is reached ({worked} worked)"
     return None
 
 
 def steps_up(talk: Conversation, handoff: Handoff[Any]) -> bool:
-    """True where another choice is asked once more: only where the agent itself was unsure.
+    """True if the step should be repeated with another choice: only if the agent itself was unsure.
 
-    A limit, or a question to a person, is no better with another model.
+    Another model does not help against a limit, or with a question to a person.
     """
     alone = handoff.outcome == "unsure" and not handoff.questions and handoff.producer.agent == talk.pin.name
     return alone and talk.pin.steps_up and talk.tried != "unsure" and limit_of(talk) is None

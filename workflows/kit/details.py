@@ -1,4 +1,4 @@
-"""What Temporal's Web UI shows of a run: current details. They come from a query and cost no event."""
+"""The current details of a run in Temporal's Web UI. They are answered by a query and cost no event."""
 
 from temporalio import workflow
 
@@ -10,7 +10,7 @@ LIMIT = 4000
 
 
 def show_step(stage: str, did: str, why: str, next: str, usd_micros: int, *, scripted: bool) -> None:
-    """Say what a run does now, why, what comes next, and what it has cost so far."""
+    """Show what a run does now, why, what comes next, and what it has cost so far."""
     text = [
         f"## {stage}: {did}",
         f"- **Why:** {why or '-'}",
@@ -18,12 +18,12 @@ def show_step(stage: str, did: str, why: str, next: str, usd_micros: int, *, scr
         f"- **Money:** {usd(usd_micros)}",
     ]
     if scripted:
-        text.append("- scripted model: no real model takes part")
+        text.append("- scripted model: no real model is used")
     workflow.set_current_details("\n".join(text)[:LIMIT])
 
 
 def gate_text(view: GateView) -> tuple[str, str, str]:
-    """What a person is asked, on which facts, and the message that answers it: did, why and next of the details."""
+    """What a person is asked, the facts, and the message that answers it, as the details' did, why and next."""
     more = ', "to_usd": "40"' if view.kind == "ceiling" else ""
     decision = f'{{"gate": "{view.gate}", "by": "you", "subject": "{view.subject}"{more}}}'
     facts = "".join(f"\n- {fact}" for fact in view.facts)

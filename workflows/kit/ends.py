@@ -1,4 +1,4 @@
-"""How a run ends early, and why. A pipeline's frame turns each of these into the run's final state."""
+"""The ways a run ends early. The frame turns each of them into the run's final state."""
 
 from temporalio.exceptions import ApplicationError, FailureError
 
@@ -6,11 +6,11 @@ from contracts.runs import RunState
 from workflows.kit.bounds import cut
 
 INPUT_REFUSED = "InputRefused"
-"""The type of a failure that says: correct the input and start again."""
+"""Failure type that means: fix the input and start again."""
 
 
 class Ended(Exception):
-    """The run ends here with this state and this reason, which people read. Only `could_not` is for a story to say."""
+    """Ends the run with this state and this reason, which people read. A story uses only `could_not`."""
 
     def __init__(self, reason: str, state: RunState = "could_not") -> None:
         super().__init__(reason)
@@ -19,7 +19,7 @@ class Ended(Exception):
 
 
 class Stopped(ApplicationError):
-    """The run stops here, with everything it has: a person said so at a ceiling, or nobody said anything.
+    """Stops the run and keeps its work: a person stopped it at a ceiling, or nobody answered.
 
     A workflow that does not catch it fails with the reason.
     """
@@ -30,7 +30,7 @@ class Stopped(ApplicationError):
 
 
 def cause_of(error: BaseException) -> str:
-    """The innermost reason in a failure, as people read it."""
+    """The innermost reason of a failure, for people."""
     while isinstance(error, FailureError) and error.cause is not None:
         error = error.cause
     said = str(error)
@@ -40,7 +40,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def refusal_of_input(error: BaseException) -> str | None:
-    """Why an activity refused the run's input, which only it could see; None where the failure is about something else."""
+    """Why an activity refused the run's input; None if the failure has another cause."""
     while isinstance(error, FailureError) and error.cause is not None:
         error = error.cause
     return error.message if isinstance(error, ApplicationError) and error.type == INPUT_REFUSED else None

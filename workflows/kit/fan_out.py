@@ -1,4 +1,4 @@
-"""Child workflows side by side, bounded, each with a deadline. A failed child is a handoff, not an exception of the parent."""
+"""Bounded parallel child workflows, each with a deadline. A failed child becomes a handoff, not an exception."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -26,17 +26,17 @@ from workflows.kit.model_outage import note_degraded
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
 CHILDREN_LIMIT = 100
-"""Children of one parent; more need a middle layer (each start and end is a transaction on the parent)."""
+"""Most children of one parent. Each start and end is a transaction on the parent, so more need a middle layer."""
 
 DEPTH_LIMIT = 4
 
 FORMER_WAITS = tuple(timedelta(seconds=min(2**number, 30)) for number in range(20))
-"""How often and how long a run that was reset waits for a child of before to end."""
+"""How often and how long a reset run waits for a child of the abandoned branch to end."""
 
 
 @dataclass(frozen=True)
 class Child(Generic[I]):
-    """One child: its name, what must be done before it, and its input once that is."""
+    """One child: its name, the children it depends on, and a function that makes its input once those are done."""
 
     name: str
     after: tuple[str, ...]
@@ -53,10 +53,10 @@ async def fan_out(
     deadline: timedelta,
     summary: str,
 ) -> dict[str, Handoff[Any]]:
-    """Run the children, at most `limit` at a time, each as soon as those it comes after are done; their handoffs by name.
+    """Run the children, at most `limit` at a time, each as soon as its dependencies are done. Returns handoffs by name.
 
-    A child that fails, runs past its deadline, or comes after one that is not done is `could_not` with the reason. Cancelling
-    the parent cancels them all and waits for them.
+    A child that fails, exceeds its `deadline`, or depends on one that is not done is `could_not` with the reason. Cancelling
+    the parent cancels all children and waits for them. Raises `Refused` for too many children or levels.
     """
     if len(children) > CHILDREN_LIMIT or (kit.ref.path.count("/") >= DEPTH_LIMIT):
         raise Refused(
@@ -82,6 +82,8 @@ async def _side_by_side(
     tasks: dict[str, asyncio.Task[Handoff[Any]]] = {}
 
     async def one(child: Child[I]) -> Handoff[Any]:
+        # Shielded: cancelling this child must not cancel the one it waits for. Outside the semaphore: children that wait for
+        # each other must not take up the slots.
         before = {name: await asyncio.shield(tasks[name]) for name in child.after}
         ref = kit.at(f"{path}/{child.name}")
         missing = [name for name, handoff in before.items() if handoff.outcome != "done"]
@@ -103,7 +105,7 @@ async def _side_by_side(
     try:
         await asyncio.gather(*tasks.values())
     except (asyncio.CancelledError, FailureError):
-        # Not for GeneratorExit: a workflow that leaves the worker's cache is closed with it and may await nothing more.
+        # Not GeneratorExit: it means eviction from the worker's cache, after which nothing may be awaited.
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
@@ -123,6 +125,7 @@ async def _child(
 ) -> Handoff[Any]:
     child_id = f"{kit.ref.workflow_id}.{ref.path.replace('/', '.')}"
     asked = child.make(RunContext(run=ref, began=kit.pins, parts=(*kit.parts, part)), before)
+    # Before it starts: its signals are checked against this.
     kit.children[child_id] = ref.path
     try:
         for wait in (*FORMER_WAITS, None):
@@ -132,10 +135,12 @@ async def _child(
                     asked,
                     id=child_id,
                     execution_timeout=deadline,
+                    # Not TERMINATE: the child has to close its gates and record its end.
                     parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
                     static_summary=summary[:200],
                 )
             except WorkflowAlreadyStartedError:
+                # After a reset the child of the abandoned branch may still run under this id.
                 if wait is None or not kit.was_reset:
                     raise
                 await _end_former(child_id, wait)
@@ -143,7 +148,7 @@ async def _child(
                     return made_by_us(ref, "coordinator", "could_not", kit.parking.stopped)
             else:
                 break
-        # It was not there yet when its siblings were told.
+        # It did not exist yet when its siblings were told to pause or stop.
         if kit.parking.stopped:
             kit.parking.wake()
         elif kit.inbox.paused:
@@ -162,17 +167,17 @@ async def _child(
 
 
 def _gives_back(kit: Kit, ref: RunRef, part: Part) -> None:
-    """A child is over, or never begins: what is left of its part is free for others. The next commit says so."""
+    """Release what is left of a child's slice, with the next commit: it has ended, or never starts."""
     kit.gives_back.append(slice_of(ref.trace, (*kit.parts, part)))
 
 
 async def _end_former(child_id: str, wait: timedelta) -> None:
-    """Cancel the child of the run before a reset, which Temporal lets run on, and give it time to end."""
+    """Cancel the child of the branch that a reset abandoned, which Temporal keeps running, and give it time to end."""
     try:
         await asyncio.create_task(workflow.get_external_workflow_handle(child_id).cancel())
     except Exception as error:
         if not workflow.is_failure_exception(error):
             raise
-        workflow.logger.info("child %s of before the reset has just ended: %s", child_id, error)
+        workflow.logger.info("child %s, started before the reset, has just ended: %s", child_id, error)
     not_cancelled()
-    await workflow.sleep(wait, summary=f"{child_id} of before the reset ends")
+    await workflow.sleep(wait, summary=f"wait for {child_id}, started before the reset, to end")

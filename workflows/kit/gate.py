@@ -1,4 +1,4 @@
-"""A gate: wait for a person, with a deadline, a reminder and an outcome when nobody answers. Silence never approves."""
+"""A gate: wait for a person, with a deadline, a reminder, and an outcome if nobody answers. Silence never approves."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,15 +25,15 @@ from workflows.kit.options import LEDGER
 from workflows.kit.tiers import tier_of
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100
-"""Characters of a fact, and facts of a gate; `facts_within` bounds them all together. The subject has everything."""
+"""Most characters per fact, and most facts per gate; `facts_within` limits their total. The subject has everything."""
 
 
 @dataclass(frozen=True)
 class Ask:
     """What a person is asked.
 
-    `subject` is the text that is decided on, byte for byte. `facts` are computed by us; `narrative` is an agent's own words
-    and shown apart.
+    `subject` is the text that is decided on, byte for byte. `facts` are computed by code; `narrative` is an agent's own words
+    and is shown separately. `intents` are the actions that an approval allows.
     """
 
     kind: GateKind
@@ -48,15 +48,15 @@ class Ask:
 
 
 def never() -> bool:
-    """Most gates stay open until somebody decides or nobody did."""
+    """Never release a gate: it stays open until it is decided or expires."""
     return False
 
 
 async def gate(kit: Kit, ask: Ask) -> Decided:
-    """Open a gate and return how it ended: a verb of its kind, or `expired`. Raises `Stopped` where the run stops meanwhile.
+    """Open a gate and return how it ended: a verb of its kind, or `expired`. Raises `Stopped` if the run stops meanwhile.
 
-    A decision that arrived before the deadline counts, even where its check ends after it. Cancelling the run closes the
-    gate as cancelled.
+    A decision that arrived before the deadline counts, even if its check ends later. Cancelling the run closes the gate as
+    cancelled.
     """
     step = kit.chain.begin(lambda: f"gate:{ask.kind}")
     if step.known is not None:
@@ -71,19 +71,19 @@ async def gate(kit: Kit, ask: Ask) -> Decided:
 
 
 def _decided(kit: Kit, ask: Ask, decided: Decided) -> Decided:
-    """Remember which actions an approval has shown."""
+    """Remember the actions that an approval has shown, so that `perform` need not ask again."""
     if decided.verb == "approve":
         kit.shown = ask.intents
     return decided
 
 
 def _riding(kit: Kit, ask: Ask) -> tuple[Intent, ...]:
-    """The actions that a decision here is about. One of the tier draft is never approved for us to send."""
+    """The actions that a decision here allows. An action of tier draft is never approved for us to send."""
     return tuple(one for one in ask.intents if tier_of(kit.pins, one.type) != "draft" or ask.kind == "draft")
 
 
 async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Decided:
-    """As `gate`, beside the story: not a step of it. The gate closes as `released` once nobody need decide any more."""
+    """Like `gate`, but in parallel to the story, not as a step. Closes as `released` once `released()` is true."""
     policy, riding = kit.pins.gates[ask.kind], _riding(kit, ask)
     view = _view(kit, ask, policy)
     state = kit.inbox.open(view)
@@ -103,7 +103,8 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
         _show_open(kit, view)
         decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
-        # An activity that was cancelled with the run says so in an error of its own.
+        # A cancelled activity raises its own error, not CancelledError. Shielded: closing the gate takes an activity, which
+        # the cancellation would end as well.
         if is_cancelled_exception(error):
             await asyncio.shield(_cancelled(kit, state, policy))
         else:
@@ -112,13 +113,13 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
     kit.inbox.close(state, decided)
     other = kit.waiting_view()
     if other is None:
-        kit.move(before if before not in ("waiting", "parked") else "working", next="the run goes on")
+        kit.move(before if before not in ("waiting", "parked") else "working", next="the run continues")
         _show_closed(kit, view, decided.verb, "working")
-    else:  # steps side by side may each have a gate
+    else:  # parallel steps may each have a gate
         kit.move(waiting_state(other), waiting_for=other.gate, next=_answered_by(other))
         _show_open(kit, other)
     kit.tell(f"{decided.verb} at {view.gate}" + (f" by {decided.by}" if decided.by else ""), decided.note)
-    # The update handler answers its sender before the run moves on.
+    # Let the update handler answer its sender first: a run that ends drops unfinished handlers.
     await workflow.wait_condition(workflow.all_handlers_finished)
     return decided
 
@@ -134,7 +135,7 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         workflow_id=kit.ref.workflow_id,
         project=kit.ref.project,
         subject=sha256(ask.subject.encode()),
-        # One line each: names and reasons in them come from models and repositories and must not look like further facts.
+        # One line each: they contain text from models and repositories, which must not look like further facts.
         title=one_line(ask.title, 300),
         facts=facts_within([one_line(fact, FACT_LIMIT) for fact in ask.facts[:FACTS_LIMIT]]),
         narrative=ask.narrative,
@@ -150,8 +151,8 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
 
 def _on_expiry(kit: Kit, kind: GateKind, policy: GatePolicy) -> str:
     if kind == "ceiling":
-        return "without an answer the run stops, and keeps all"
-    then = "expires, and nothing is done" if kind == "draft" else "rejects"
+        return "without an answer the run stops and keeps its work"
+    then = "expires and nothing is done" if kind == "draft" else "rejects"
     if policy.expiry != "escalate" or not policy.escalation:
         return f"without an answer it {then}"
     named = [kit.pins.owner if who == "owner" else who for who in policy.escalation]
@@ -159,18 +160,18 @@ def _on_expiry(kit: Kit, kind: GateKind, policy: GatePolicy) -> str:
 
 
 def _answered_by(view: GateView) -> str:
-    """What comes next, for the run's row."""
+    """What the run's row says comes next."""
     return f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
 
 
 def waiting_state(view: GateView) -> RunState:
-    """What a run is in while this gate is open."""
+    """The run's state while this gate is open."""
     return "parked" if view.kind == "ceiling" else "waiting"
 
 
 def _show_open(kit: Kit, view: GateView) -> None:
     kit.show(
-        PROJECT.value_set(kit.ref.project),  # a child's gate is found by project and owner, too
+        PROJECT.value_set(kit.ref.project),  # so that a child's gate is found by project and owner as well
         OWNER.value_set(keyword(kit.pins.owner)),
         STATE.value_set(waiting_state(view)),
         GATE.value_set(f"{view.gate}:waiting"),
@@ -190,12 +191,13 @@ def _show_closed(kit: Kit, view: GateView, how: str, state: RunState) -> None:
 
 
 async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: OpenGate, released: Callable[[], bool]) -> Decided:
-    """Until a decision wins, the last deadline passes, or nobody need decide."""
+    """Wait until a decision wins, the last deadline passes, or the gate is released."""
     view = state.view
     ends, remind = view.deadline, None if policy.reminder is None else view.opened_at + policy.reminder
     escalation = list(policy.escalation) if policy.expiry == "escalate" else []
     while True:
         await _open_again(kit, state, request)
+        # The claim before the deadline: if both are seen at once, the decision may well have been sent in time.
         if state.claim is not None:
             decided = await _admit(kit, state, policy)
             if decided.won:
@@ -212,7 +214,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
                 f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC"
             )
             kit.show(GATE_DEADLINE.value_set(ends))
-            await kit.flush()
+            await kit.flush()  # now: the next activity may be days away
         elif remind is not None and workflow.now() >= remind:
             remind = None
             kit.note(f"reminded of {view.gate}", view.title, f"{view.on_expiry} at {ends:%Y-%m-%d %H:%M} UTC")
@@ -222,7 +224,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
 
 
 async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None:
-    """Tell the ledger that the gate is open, where the run was reset to a point at which it was."""
+    """Reopen the gate in the ledger if the run was reset to a point at which it was open."""
     seed, view = workflow.random_seed(), state.view
     if seed == state.seed:
         return
@@ -234,6 +236,7 @@ async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None
 async def _until_claimed(state: OpenGateState, latest: datetime, released: Callable[[], bool]) -> None:
     summary = f"{state.view.gate}: {state.view.on_expiry}"
     try:
+        # A reset changes the random seed, which must end the wait: the ledger has to be told that the gate is open again.
         over = lambda: state.claimed_or_reset or released()  # noqa: E731
         await workflow.wait_condition(over, timeout=within(latest), timeout_summary=summary)
     except TimeoutError:
@@ -241,12 +244,12 @@ async def _until_claimed(state: OpenGateState, latest: datetime, released: Calla
 
 
 def _escalated(policy: GatePolicy, who: str) -> GatePolicy:
-    """The next in line may decide as well."""
+    """The policy with one more person who may decide."""
     return policy.model_copy(update={"who": (*policy.who, who)})
 
 
 async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
-    """Check the claim. It is acknowledged only now; a refused one opens the gate again."""
+    """Check the claim in the ledger, then acknowledge it. A refused claim reopens the gate."""
     claim = state.claim
     assert claim is not None
     request = AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=claim.said, owner=kit.pins.owner)
@@ -260,7 +263,7 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
 def _closing(
     kit: Kit, state: OpenGateState, policy: GatePolicy, closes: Literal["expired", "cancelled", "released"]
 ) -> AdmitDecision:
-    """The gate closes without a decision that counts."""
+    """The request that closes the gate without a decision."""
     return AdmitDecision(run=kit.ref, gate=state.view, policy=policy, claim=None, owner=kit.pins.owner, closes=closes)
 
 
@@ -270,13 +273,13 @@ async def _close(kit: Kit, state: OpenGateState, policy: GatePolicy, closes: Lit
 
 
 def _abandoned(kit: Kit, state: OpenGateState, why: str) -> None:
-    """Nothing that is decided here can be recorded: the gate is closed, and a sender that waits is told."""
+    """Close the gate because decisions can no longer be recorded; a waiting sender is told."""
     gate = state.view.gate
     kit.inbox.close(state, Decided(gate=gate, won=False, verb="cancelled", at=workflow.now(), reason=why[:1000]))
 
 
 async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None:
-    """Close the gate of a cancelled run; a sender that still waits is told."""
+    """Close the gate of a cancelled run; a waiting sender is told."""
     request = _closing(kit, state, policy, "cancelled")
     try:
         decided = await workflow.execute_activity_method(

@@ -1,4 +1,4 @@
-"""A step that is held because it is unusually large: a person lets it go on, asks for what it has, or ends it."""
+"""An unusually large step is held: a person lets it continue, asks for what it has, or ends it."""
 
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -10,7 +10,7 @@ from workflows.kit.kit import Kit
 
 
 class StepStopped(Exception):
-    """A person does not let the step go on as it is. `reason` is what people read."""
+    """A person does not let the step continue as it is. `reason` is for people."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -18,17 +18,17 @@ class StepStopped(Exception):
 
 
 def is_held(error: ActivityError) -> bool:
-    """True where the call was not made because its step is unusually large."""
+    """True if the call was not made because its step is unusually large."""
     return isinstance(error.cause, ApplicationError) and error.cause.type == "GrowthHeld"
 
 
 async def let_on(kit: Kit, talk: Conversation, error: ActivityError) -> None:
-    """Return where it may go on. Raises `StepStopped`; with `talk.ending` set where the agent is asked for what it has."""
+    """Return if the step may continue. Otherwise raises `StepStopped`, with `talk.ending` set to ask for the final output."""
     if "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
         talk.beyond = True
         return
     why = cut(str(error.cause), 1500)
-    # Not a step of the story: what comes of it is a part of where the agent's step stands, and its gate is not asked again.
+    # Not a step of the story: the outcome is part of the agent step's state, which a continued run restores.
     decided = await hold(kit, _question(talk, why), lambda: bool(kit.parking.stopped))
     kit.check_stopped()
     if decided.verb == "approve":
@@ -48,9 +48,9 @@ def _question(talk: Conversation, why: str) -> Ask:
         facts=(
             why,
             f"{talk.turns} turns and {talk.tokens} tokens so far; the last call had {talk.context} input tokens",
-            "approve: the step goes on, and is not held again",
+            "approve: the step continues and is not held again",
             "request_changes: the agent is asked once for its final output with what it has",
-            "reject: no further call; the step is unsure, and what it changed is kept",
+            "reject: no further call; the step is unsure, and its changes are kept",
         ),
     )
 

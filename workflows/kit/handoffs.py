@@ -1,4 +1,4 @@
-"""Handoffs that the coordinator makes itself, where no agent made one."""
+"""Handoffs that the coordinator makes itself because no agent made one."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from contracts.runs import RunRef
 
 
 def made_by_us(run: RunRef, name: str, outcome: Outcome, reason: str, body: Contract | None = None) -> Handoff[Any]:
-    """A handoff of the coordinator's own, with a body that code computed or none."""
+    """A handoff made by the coordinator. `body`: computed by code; None: without a body."""
     raw, reason = None if body is None else body.model_dump(mode="json"), reason[:4000]
     return Handoff[Any](
         id=handoff_id(run.trace, run.path, sha256(canonical([raw, reason]))),

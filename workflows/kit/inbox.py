@@ -1,7 +1,8 @@
-"""Everything that people can send to one workflow. Nothing that comes in here can wedge it.
+"""Everything that people can send to one workflow. No message can leave it stuck.
 
-Handlers take `*args`, so that any count of any JSON reaches our own validation, and are registered at run time from a plain
-`__init__`. They are synchronous up to the claim: a decision that arrived before the deadline holds the gate from then on.
+Handlers take `*args`, so that any number of any JSON values reaches our own validation; a typed handler would fail the
+workflow task on invalid input. They are synchronous up to the claim, so a decision that arrives before the deadline holds
+the gate from then on.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,16 +20,16 @@ from workflows.kit.messages import bare, check_decision, read_decision, read_swi
 from workflows.kit.refusals import Refusals
 
 EARLY_LIMIT = 20
-"""Decisions for gates that are not open yet that are kept."""
+"""Most decisions that are kept for gates that are not open yet."""
 
 EARLY_BYTES = 32 * 1024
-"""Bytes that they may have together: a run that continues another is started with them."""
+"""Their largest total size in bytes: they are part of the input of a continued run."""
 
 NEVER_OPENED = "the run ended before this gate opened"
 
 
 class Inbox:
-    """Signals and updates of one workflow. The kit opens and closes gates here; handlers only claim."""
+    """Signal and update handlers of one workflow. The kit opens and closes gates; handlers only claim them."""
 
     def __init__(self, kinds: Sequence[GateKind]) -> None:
         self.paused = False
@@ -40,7 +41,7 @@ class Inbox:
         self._revisions: dict[str, int] = {}
         self._early: list[Claimed] = []
         self._over = False
-        # A run that continues another gets messages before it knows what that one knew.
+        # A continued run receives messages before it has restored the state to judge them by.
         self._ready = workflow.info().continued_run_id is None
         self._held: list[Callable[[], None]] = []
         self._before = Mail()
@@ -53,24 +54,25 @@ class Inbox:
         workflow.set_dynamic_signal_handler(self._on_unknown_signal)
         workflow.set_dynamic_update_handler(self._on_unknown_update)
 
-    # What the kit does
+    # Called by the kit
 
     def named(self, prefix: str) -> None:
-        """Gates of this workflow are called `prefix.kind-revision` from now on."""
+        """Name this workflow's gates `prefix.kind-revision` from now on."""
         self._prefix = prefix
 
     def take_over(self, mail: Mail | None) -> None:
-        """Know what the run before this one knew, None: nothing, and look at what has come meanwhile."""
+        """Restore the previous run's state (None: there is none), then handle the messages that came meanwhile."""
         if mail is not None:
             self._ended, self._revisions = dict(mail.ended), dict(mail.revisions)
             self._early, self.refusals.counted, self._before = list(mail.early), mail.counted, mail
         self._ready = True
+        # In order of arrival: of two decisions the earlier must win here as well.
         held, self._held = self._held, []
         for handle in held:
             handle()
 
     def mail(self) -> Mail:
-        """What the run that continues this one has to know."""
+        """The state to carry into a continued run."""
         return Mail(ended=self._ended, revisions=self._revisions, early=tuple(self._early), counted=self.refusals.counted)
 
     def next_name(self, kind: GateKind) -> tuple[str, int]:
@@ -79,18 +81,18 @@ class Inbox:
         return f"{self._prefix}{kind}-{revision}", revision
 
     def open(self, view: GateView) -> OpenGateState:
-        """Let decisions in. First here and then in the ledger: none can fall between."""
+        """Accept decisions for a gate. Called before the ledger is told, so that no decision is lost in between."""
         self._revisions[view.kind] = view.revision
         state = OpenGateState(view, workflow.random_seed())
         self._open[view.gate] = state
-        names = {view.gate, view.kind}
+        names = {view.gate, view.kind}  # an early decision may name only the kind
         state.kept = [early for early in self._early if early.decision.gate in names]
         self._early = [early for early in self._early if early.decision.gate not in names]
         self._next_kept(state)
         return state
 
     def answer(self, state: OpenGateState, outcome: Decided) -> None:
-        """Say how the claim ended. One that does not count leaves the gate to the next decision that was kept for it."""
+        """Set the claim's outcome. If it was refused, the next kept decision claims the gate."""
         claim, state.claim = state.claim, None
         assert claim is not None
         claim.outcome = outcome
@@ -100,33 +102,34 @@ class Inbox:
             self._next_kept(state)
 
     def close(self, state: OpenGateState, ended: Decided) -> None:
-        """Let no more decisions in; what comes now is late."""
+        """Close a gate: later decisions are refused."""
         self._open.pop(state.view.gate, None)
         closed = f"gate {state.view.gate} is closed: {ended.verb}"
         for kept in state.kept:
             self.refusals.record(kept.verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
         claim = state.claim
+        # Temporal deduplicates updates within one run only; the nonce lets a continued run recognise a repeated decision.
         nonce = state.counted.decision.nonce if state.counted is not None else None
         self._ended[state.view.gate] = Ended(verb=ended.verb, by=ended.by, subject=ended.subject, at=ended.at, nonce=nonce)
         if claim is not None and claim.outcome is None:
-            # It came after the deadline, while the close was being recorded. Its sender must not wait for ever.
+            # It came after the deadline, while the close was being recorded. Its sender must not wait forever.
             claim.outcome = ended.model_copy(update={"won": False, "reason": closed})
             self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
 
     def waiting(self) -> tuple[GateView, ...]:
-        """The gates that are open now."""
+        """The open gates."""
         return tuple(state.view for state in self._open.values())
 
     def refuse(self, name: str, args: tuple[Any, ...], reason: str, via: Via) -> None:
-        """Keep something that was sent and not taken."""
+        """Record a message that was refused."""
         self.refusals.record(name, args, reason, via)
 
     def take_refusals(self) -> tuple[Refusal, ...]:
-        """Refusals that have not been recorded yet, as many as one request holds; all of them when nothing comes after it."""
+        """Take unrecorded refusals: as many as fit into one request, or all of them after `end`."""
         return self.refusals.take(all_of_them=self._over)
 
     def end(self) -> None:
-        """No gate opens any more: what was kept for one is refused, so that its sender, who was told it is kept, can see it."""
+        """Refuse all kept decisions, because no gate opens any more. Their senders were told that they are kept."""
         self._over = True
         for state in self._open.values():
             self._early += state.kept
@@ -135,7 +138,7 @@ class Inbox:
         for kept in left:
             self.refusals.record(kept.verb, (kept.decision.model_dump(mode="json"),), NEVER_OPENED, kept.via, always=True)
 
-    # What people do
+    # Called by people's messages
 
     def _on_signal(self, verb: Verb) -> Callable[..., None]:
         def handle(*args: Any) -> None:
@@ -156,6 +159,7 @@ class Inbox:
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
             if claim is None:
                 return {"won": False, "kept": True, "reason": "the gate is not open yet; this is applied when it opens"}
+            # Answer only after the check: what is acknowledged must be the outcome.
             await workflow.wait_condition(lambda: claim.outcome is not None)
             outcome = claim.outcome
             assert outcome is not None
@@ -209,14 +213,17 @@ class Inbox:
         )
 
     async def _on_unknown_update(self, name: str, args: Sequence[RawValue]) -> None:
-        del args  # Temporal insists on both parameters
+        del args  # Temporal requires both parameters
         await self._until_ready()
         text = f"there is no update {name!r}; there are {', '.join(OFFERED)}, pause and resume"
         self.refusals.record(name, (), text, "update")
         raise ApplicationError(text, type="Refused", non_retryable=True)
 
     def _take(self, verb: Verb, args: tuple[Any, ...], via: Via) -> Claim | None:
-        """Any JSON in; a claim on an open gate out, None for a decision kept for later, or `Refused` that says why not."""
+        """Turn any JSON into a claim on an open gate, or None if the decision is kept for later. Raises `Refused`.
+
+        Contains no await: two decisions cannot interleave between the check and the claim.
+        """
         decision = read_decision(args)
         if (again := self._sent_before(verb, decision)) is not None:
             return again
@@ -227,11 +234,11 @@ class Inbox:
             return None
         check_decision(state.view, verb, decision)
         if state.claim is not None:
-            raise Refused(f"{state.claim.said.decision.by} was faster: {state.claim.said.verb} is being checked")
+            raise Refused(f"{state.claim.said.decision.by} was first: {state.claim.said.verb} is being checked")
         return state.taken_by(claimed)
 
     def _sent_before(self, verb: Verb, said: Decision) -> Claim | None:
-        """The decision that closed a gate before this run began, sent once more: Temporal knows update ids of one run only."""
+        """A claim that repeats the decision which closed a gate in the previous run; None if this is not that decision."""
         ended = self._before.ended.get(said.gate)
         if ended is None or said.nonce is None or (said.nonce, verb, said.by) != (ended.nonce, ended.verb, ended.by):
             return None
@@ -239,7 +246,7 @@ class Inbox:
         return Claim(Claimed(verb=verb, decision=said, at=ended.at, via="update"), again)
 
     def _state_of(self, name: str) -> OpenGateState | None:
-        """The open gate of this name, None when it may open later. Raises `Refused` for a gate that is over or unknown."""
+        """The open gate of this name; None if it may open later. Raises `Refused` for a closed or unknown gate."""
         if name in self._open:
             return self._open[name]
         by_kind = [state for state in self._open.values() if state.view.kind == name]
@@ -255,24 +262,24 @@ class Inbox:
         raise Refused(f"there is no gate {name!r} here; open gates: {there}")
 
     def _keep_early(self, verb: Verb, claimed: Claimed) -> None:
-        """Reject is safe to keep; approve only for what was looked at. Everything else has to wait for the gate."""
+        """Keep a decision until its gate opens: a reject, or an approve that names its subject. Raises `Refused` for others."""
         name = claimed.decision.gate
         if verb == "reject" or (verb == "approve" and claimed.decision.subject is not None):
             if self._over:
                 raise Refused(NEVER_OPENED)
             if any(same(one, claimed) for one in self._before.early):
-                return  # sent once more, after this run took over
+                return  # repeated by its sender after this run took over
             if len(self._early) >= EARLY_LIMIT:
                 raise Refused(f"gate {name} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
             if sum(len(one.stored()) for one in (*self._early, claimed)) > EARLY_BYTES:
-                raise Refused(f"gate {name} is not open yet, and early decisions may have {EARLY_BYTES} bytes together")
+                raise Refused(f"gate {name} is not open yet, and early decisions may have at most {EARLY_BYTES} bytes in total")
             self._early.append(claimed)
             return
         hint = "; with the subject's digest it would be kept" if verb == "approve" else ""
         raise Refused(f"gate {name} is not open yet{hint}. Send it again when `baton gates` shows it")
 
     def _next_kept(self, state: OpenGateState) -> None:
-        """The next kept decision that fits takes the gate. One that does not fit is refused and recorded."""
+        """Let the next valid kept decision claim the gate. Invalid ones are refused and recorded."""
         while state.claim is None and state.kept:
             claimed = state.kept.pop(0)
             try:

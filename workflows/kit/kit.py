@@ -1,7 +1,7 @@
-"""What a pipeline may do: one `Kit` per workflow, built as the first thing in `__init__`.
+"""What a pipeline may do: one `Kit` per workflow, created first in its `__init__`.
 
-`do` runs one activity with the waiting feed lines riding along. The steps that pipelines are written in (`ask`, `gate`,
-`perform`, `fan_out`, `side_by_side`) stand in modules of their own beside this one.
+`do` runs one activity, which also commits the waiting feed lines. The steps that pipelines are written in (`ask`, `gate`,
+`perform`, `fan_out`, `side_by_side`) are in their own modules beside this one.
 """
 
 import asyncio
@@ -38,10 +38,10 @@ Q = TypeVar("Q", bound=Request)
 
 
 class Kit(Run):
-    """A run, and what its pipeline may have done."""
+    """A run, and the operations that its pipeline may use."""
 
     def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = (), *, performs: bool = False) -> None:
-        """Register every handler at once, so that what people send early finds one."""
+        """Register all handlers right away, so that early messages find one."""
         super().__init__(kinds, known, performs=performs)
         self.parking = Parking(self)
         self.pause = Pause(self)
@@ -49,12 +49,12 @@ class Kit(Run):
         self.watches: list[asyncio.Task[None]] = []
         self.asked: dict[str, int] = {}
         self.shown: tuple[Intent, ...] = ()
-        """The actions of the gate that was approved last: exactly their bytes have just been shown to a person."""
+        """The actions of the latest approved gate: a person has just seen exactly their bytes."""
         loop = asyncio.get_running_loop()
-        # What waits for a condition is looked at when something runs, and a reset alone runs nothing.
+        # Conditions are only evaluated when something runs in the workflow, and a reset alone runs nothing.
         workflow.register_random_seed_callback(lambda _: _look_again(loop))
 
-    # Its start and its end
+    # Start and end
 
     async def begin(
         self,
@@ -65,15 +65,15 @@ class Kit(Run):
         actions: Sequence[str] = (),
         first: str = "",
     ) -> Began:
-        """Start a root run: let it in, and pin its agents, its policy and its ceiling. `duplicate_of` means: end at once.
+        """Admit a root run, and pin its agents, policy and ceiling. If the result has `duplicate_of`, the run must end at once.
 
-        `auto` are agents that are pinned as well where `effort`, or for None policy, says auto; `actions` the types of action
-        that it may propose; `first` is what happens first, for the feed.
+        `auto` are agents to pin in addition if the effort is auto (`effort`; None: policy decides). `actions` are the types of
+        action that the run may propose. `first` is what the feed says comes first.
         """
         info = workflow.info()
         self.ref = RunRef(trace=info.first_execution_run_id, workflow_id=info.workflow_id, project=asked.project)
         self.state = "working"
-        if self.chain.take_over(asked):
+        if self.chain.take_over(asked):  # continued as new: it was admitted before
             self.pause.begin()
             return self.pins
         await self.unpaused()
@@ -106,11 +106,11 @@ class Kit(Run):
         wanted = {PROJECT: self.ref.project, OWNER: keyword(began.owner), STATE: "working"}
         there = workflow.info().typed_search_attributes
         if any(there.get(key) != value for key, value in wanted.items()):
-            # Our starter sets them with the start, which costs no event.
+            # Only for starts by other clients: ours sets them with the start, which costs no event.
             self.show(*(key.value_set(value) for key, value in wanted.items()))
 
     def join(self, asked: ChildInput) -> None:
-        """Become a part of the family that the parent handed down."""
+        """Start a child: take over the parent's pins, path and slices."""
         context = asked.context
         self.ref = context.run.model_copy(update={"workflow_id": workflow.info().workflow_id})
         self.goes_by(context.began)
@@ -120,19 +120,20 @@ class Kit(Run):
         self.pause.begin()
 
     async def leave(self) -> None:
-        """Commit what waits, the last thing that a child does: what is left of its part of the money is free for others."""
+        """End a child: release the rest of its slice and commit what waits. Must be its last call."""
         if self.parts:
             self.gives_back.append(slice_of(self.ref.trace, self.parts))
         self.inbox.end()
         await self.flush()
 
     async def finish(self, state: RunState, report: str) -> Totals:
-        """Commit the report and the final state, and give back what the whole family cost. Nothing comes after it."""
+        """Commit the report and the final state. Returns the cost of the run and its children. Must be the last call."""
         await self.pause.end()
         for watch in self.watches:
             watch.cancel()
         await asyncio.gather(*self.watches, return_exceptions=True)
         self.caught_up()
+        # One request holds only so many; the rest goes ahead of the final one.
         while len(self.inbox.refusals) > REFUSALS_AT_ONCE:
             await self.flush()
         self.inbox.end()
@@ -149,12 +150,12 @@ class Kit(Run):
         )
         return totals
 
-    # What it runs
+    # Activities
 
     async def do(self, method: Callable[[Any, Q], Coroutine[Any, Any, R]], request: Q, summary: str, **options: Any) -> R:
-        """Run one activity. Waiting lines ride along and are committed with its effect; where it fails they wait on.
+        """Run one activity as a step of the story. It also commits the waiting feed lines; if it fails they keep waiting.
 
-        What the run that this one continues has done is not done again: its result comes back.
+        In a continued run it returns the result of the previous run instead of running again. Waits while the run is paused.
         """
         step = self.chain.begin(name_of(method, request))
         if step.known is not None:
@@ -165,35 +166,36 @@ class Kit(Run):
         return done
 
     async def do_now(self, method: Callable[[Any, Q], Coroutine[Any, Any, R]], request: Q, summary: str, **options: Any) -> R:
-        """As `do`, also while the run is paused: for the record of what people decide."""
+        """Like `do`, but not a step of the story, and also while the run is paused: to record what people decide."""
         change, sent = self.change, self.with_riders(request)
         try:
             with self.chain.under_way():
                 done: R = await outlasting(self, method, sent, summary, **options)
                 await self.keep_up(sent.change)
         except (Exception, asyncio.CancelledError) as error:
+            # It may have committed and failed afterwards. Sending the lines again is safe: the ledger knows their keys.
             self.take_back(sent, change)
             if not is_cancelled_exception(error) and was_cancelled():
-                raise asyncio.CancelledError from None  # it failed before it heard of that
+                raise asyncio.CancelledError from None  # it failed before it heard of the cancellation
             raise
         not_cancelled()
         return done
 
     @property
     def quiet(self) -> bool:
-        """True if nobody is waited for, nothing is still to be recorded, and the run has not stopped."""
+        """True if no gate is open, nothing is left to record, no child runs, and the run has not stopped."""
         inbox = self.inbox
         said = inbox.waiting() or inbox.refusals or inbox.paused or self.held.told or self.held.recording
         money = self.gives_back or self.parking.stopped
         return not (said or money or self.children) and workflow.all_handlers_finished()
 
     async def unpaused(self) -> None:
-        """Hold here while an operator has paused the run. What runs goes on; gates stay open and their time runs."""
+        """Wait here while an operator has paused the run. Running activities continue; gates keep their deadlines."""
         await self.pause.over()
         self.check_stopped()
 
     def check_stopped(self) -> None:
-        """Raise `Stopped` where the run has stopped at a ceiling: nothing begins any more."""
+        """Raise `Stopped` if the run has stopped at a ceiling, so that nothing new starts."""
         if self.parking.stopped:
             raise Stopped(self.parking.stopped)
 
@@ -203,5 +205,5 @@ def _look_again(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def within(deadline: datetime) -> timedelta:
-    """The time from now to then, never negative."""
+    """The time until `deadline`, at least zero."""
     return max(deadline - workflow.now(), timedelta())

@@ -1,4 +1,4 @@
-"""Activities that outlast the ledger: its being away is no failure of the work."""
+"""Retry activities during a ledger outage, which must not count as a failure of the work."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -17,8 +17,9 @@ Q = TypeVar("Q", bound=Request)
 
 
 async def outlasting(run: Run, method: Callable[[Any, Q], Coroutine[Any, Any, R]], sent: Q, summary: str, **options: Any) -> R:
-    """Run one activity, and anew for up to a day while all that ends it is the ledger being away."""
+    """Run one activity; start it again for up to `OUTAGE` if its attempts ended only because the ledger is unavailable."""
     ends = workflow.now() + OUTAGE
+    # A new activity, not more attempts: the policy's attempts are for failures of the work itself.
     while True:
         try:
             return await workflow.execute_activity_method(method, sent, summary=summary[:200], **options)

@@ -1,4 +1,4 @@
-"""The feed lines that one workflow makes: numbered, carried by activities, and told once, however often the story runs."""
+"""The feed lines of one workflow: numbered, committed by activities, and written once however often the story runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,13 +9,13 @@ from contracts.runs import Importance, Note, RunRef
 from workflows.kit.bounds import cut
 
 FEED_LIMIT = 200
-"""Lines that the query `feed` answers; the ledger has them all."""
+"""Lines that the query `feed` returns; the ledger has them all."""
 
 
 class Lines:
-    """Lines wait here for an activity to carry them.
+    """Lines wait here until an activity commits them.
 
-    While a continued run's story catches up, lines that the run before it made are made once more and dropped.
+    While a continued run's story catches up, it produces the previous run's lines again; these are dropped.
     """
 
     def __init__(self) -> None:
@@ -25,18 +25,18 @@ class Lines:
         self._told: Mapping[str, int] | None = None
 
     def catch_up(self, told: Mapping[str, int], last: Sequence[Note]) -> None:
-        """Drop lines from now on, up to these numbers of each stage, until `caught_up`."""
+        """Start dropping lines, up to these numbers per stage, until `caught_up`."""
         self._told, self.last = told, list(last)
 
     def caught_up(self, waiting: Sequence[Note]) -> None:
-        """Every line from now on is a new one. `waiting` are those that no activity has carried yet."""
+        """Stop dropping: every line from now on is new. `waiting` are lines that were not committed yet."""
         told, self._told = self._told or {}, None
-        # What happens inside a step, such as a reminder at a gate, is not told again: count as the run before did.
+        # A finished step returns at once and does not repeat its lines (a gate's reminder): continue at the old numbers.
         self.numbers |= told
         self.waiting = [*waiting, *self.waiting]
 
     def is_old(self, stage: str) -> bool:
-        """True if the next line of this stage was made before by the run that this one continues. It is counted, too."""
+        """True if the previous run already wrote the next line of this stage. Counts that line."""
         if self._told is None or self.numbers.get(stage, 0) >= self._told.get(stage, 0):
             return False
         self.numbers[stage] = self.numbers.get(stage, 0) + 1
@@ -53,10 +53,10 @@ class Lines:
         inputs: tuple[str, ...],
         run_id: str = "",
     ) -> Note:
-        """Number a line of what was done, why and what comes next, and let it wait. With `run_id` it is told once per run."""
+        """Number a line (did, why, next) and queue it. With `run_id` it is written once per run of a chain."""
         number = self.numbers[stage] = self.numbers.get(stage, 0) + 1
         did, why, following = (cut(text, limit) for text, limit in zip(said, (2000, 4000, 2000), strict=True))
-        # What is said is in the key: after a reset the same number of the same stage can be another line.
+        # The text is part of the key: after a reset the same number can be a different line.
         content = digest_of(run_id, actor, did, why, following)[:12]
         line = Note(
             key=f"{run.trace}/{run.path}/{stage}/{number}/{content}",
@@ -74,10 +74,10 @@ class Lines:
         return line
 
     def take(self) -> tuple[Note, ...]:
-        """The waiting lines, for an activity to carry."""
+        """Take the waiting lines, to be committed by an activity."""
         taken, self.waiting = tuple(self.waiting), []
         return taken
 
     def give_back(self, taken: Sequence[Note]) -> None:
-        """The activity that carried them has failed: they wait on."""
+        """Queue lines again whose activity failed."""
         self.waiting = [*taken, *self.waiting]

@@ -1,4 +1,4 @@
-"""What a workflow has finished, step by step, so that a run that continues it need not do it again."""
+"""The finished steps of a workflow, so that a continued run does not repeat them."""
 
 import inspect
 from collections import Counter
@@ -13,15 +13,14 @@ from contracts.runs import Request
 T = TypeVar("T", bound=Contract)
 
 INLINE = 64 * 1024
-"""Bytes of results that travel in the next run's input; the largest ones beyond it go to the artifact store."""
+"""Bytes of results in a continued run's input. Beyond that, the largest results go to the artifact store."""
 
 
 @dataclass(eq=False)
 class Entry:
-    """One step of the story, in the order in which steps begin.
+    """One step of the story. `known` is its result in the previous run, `stood` the state of an agent's step there.
 
-    `known` is its result from the run before, `stood` where an agent's step stood there. `result` None: it has not
-    finished, or it failed.
+    `result` None: it has not finished, or it failed.
     """
 
     name: Callable[[], str]
@@ -32,7 +31,7 @@ class Entry:
     stands: Callable[[], Talk] | None = None
 
     def finished(self) -> Finished:
-        """The result as the next run gets it."""
+        """The result in the form for a continued run."""
         assert self.result is not None
         if isinstance(self.result, Finished):
             return self.result
@@ -40,10 +39,10 @@ class Entry:
 
 
 class Memory:
-    """The steps of this run, and what the run before it had finished.
+    """The steps of this run in the order they start, and the finished steps of the previous run.
 
-    A step's key is what it is (a path, a gate's kind, an activity with its request) and the how-many-eth of its kind it is.
-    Keys are made when they are needed: a run that never continues makes none.
+    A step's key is what it is (a path, a gate's kind, an activity with its request) plus its number among equal ones, from 1.
+    Keys are computed only when needed: a run that never continues as new computes none.
     """
 
     def __init__(self) -> None:
@@ -54,13 +53,13 @@ class Memory:
         self._continued = False
 
     def restore(self, carried: Carried) -> None:
-        """Know what the run before this one had finished."""
+        """Take over the finished steps of the previous run."""
         self._continued = True
         self._before = {one.key: one for one in carried.finished}
         self._talks = dict(carried.talks)
 
     def begin(self, name: Callable[[], str]) -> Entry:
-        """Note that a step begins."""
+        """Register that a step starts."""
         entry = Entry(name)
         self._entries.append(entry)
         if self._continued:
@@ -69,16 +68,16 @@ class Memory:
         return entry
 
     def finished(self) -> list[Finished]:
-        """Everything that has finished so far, under its key."""
+        """All steps finished so far, with their keys."""
         return [entry.finished() for entry in self._numbered() if entry.result is not None]
 
     def talks(self) -> dict[str, Talk]:
-        """Where the agents' unfinished steps stand."""
+        """The state of agents' unfinished steps."""
         unfinished = (entry for entry in self._numbered() if entry.result is None)
         return {entry.key: entry.stands() for entry in unfinished if entry.stands is not None}
 
     def large(self) -> list[Entry]:
-        """The largest results, which have to go to the artifact store for the others to fit into an input."""
+        """The largest results, which must go to the artifact store so that the others fit into an input."""
         sizes = [(len(entry.finished().result.encode()), entry) for entry in self._numbered() if entry.result is not None]
         total, found = sum(size for size, _ in sizes), []
         for size, entry in sorted(sizes, key=lambda one: -one[0]):
@@ -101,7 +100,7 @@ class Memory:
 
 
 def in_batches(entries: Sequence[Entry], limit: int = INLINE) -> list[list[Entry]]:
-    """The steps in groups whose results fit into one request together; one that is larger stands alone."""
+    """Group steps so that each group's results fit into `limit` bytes; a larger one gets its own group."""
     batches: list[list[Entry]] = []
     room = 0
     for entry in entries:
@@ -115,9 +114,10 @@ def in_batches(entries: Sequence[Entry], limit: int = INLINE) -> list[list[Entry
 
 
 def name_of(method: Callable[..., Any], request: Request) -> Callable[[], str]:
-    """How an activity's step is named: the activity, and the digest of what it is asked."""
+    """A function that names an activity's step: the activity, and the digest of its request."""
 
     def name() -> str:
+        # Without what rides along: that differs between runs of the same step.
         asked = request.model_dump_json(exclude={"notes": True, "change": True, "run": {"workflow_id"}})
         return f"do:{method.__name__}:{sha256(asked.encode())}"
 
@@ -125,6 +125,6 @@ def name_of(method: Callable[..., Any], request: Request) -> Callable[[], str]:
 
 
 def returns(method: Callable[..., Any]) -> type[Contract]:
-    """The contract that an activity gives back."""
+    """The contract that an activity returns."""
     kind: type[Contract] = inspect.get_annotations(method, eval_str=True)["return"]
     return kind

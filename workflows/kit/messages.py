@@ -1,4 +1,4 @@
-"""What people send, read and checked: any JSON comes in, and nothing but `Refused` with a readable reason is raised. Pure."""
+"""Parse and check messages from people. Accepts any JSON and raises only `Refused`, with a readable reason. Pure."""
 
 import inspect
 import json
@@ -14,7 +14,7 @@ EXAMPLE = '{"gate": "plan-1", "by": "you"}'
 
 
 def read_decision(args: tuple[Any, ...]) -> Decision:
-    """The decision that was sent."""
+    """Parse a decision. Raises `Refused`."""
     value = _only(args, f"send exactly one JSON object like {EXAMPLE}, got {len(args)} arguments")
     if _size(value) > MESSAGE_LIMIT:
         raise Refused(f"the decision is larger than {MESSAGE_LIMIT} bytes; keep the note short and put the rest elsewhere")
@@ -27,7 +27,7 @@ def read_decision(args: tuple[Any, ...]) -> Decision:
 
 
 def read_switch(name: str, args: tuple[Any, ...]) -> None:
-    """Pause and resume say all by their name: nothing may come with them, or one object that is not looked at."""
+    """Check the arguments of pause, resume or nudge: none, or one small object whose content is ignored."""
     value = _only(args or ({},), f"{name} takes at most one small JSON object, got {len(args)} arguments")
     if not isinstance(value, dict | None):
         raise Refused(f"{name} takes nothing, or one JSON object, got {type(value).__name__}")
@@ -36,7 +36,7 @@ def read_switch(name: str, args: tuple[Any, ...]) -> None:
 
 
 def only_object(name: str, args: tuple[Any, ...]) -> dict[str, Any]:
-    """The one JSON object that a message must be."""
+    """The single JSON object of a message. Raises `Refused`."""
     value = _only(args, f"{name} takes exactly one JSON object, got {len(args)} arguments")
     if not isinstance(value, dict) or _size(value) > MESSAGE_LIMIT:
         raise Refused(f"{name} takes one JSON object of at most {MESSAGE_LIMIT} bytes")
@@ -44,18 +44,18 @@ def only_object(name: str, args: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def text_of(args: tuple[Any, ...], name: str) -> str:
-    """A field of a message that may be anything, for the record; "" where it is no text."""
+    """A field of an arbitrary message, for the record; "" if it is not text."""
     value = args[0].get(name) if len(args) == 1 and isinstance(args[0], dict) else None
     return value[:200] if isinstance(value, str) else ""
 
 
 def check_decision(view: GateView, verb: Verb, said: Decision) -> None:
-    """Raise `Refused` unless this decision may be made at this gate, as far as the gate itself can tell."""
+    """Check a decision against its gate, as far as possible without the ledger. Raises `Refused`."""
     if verb not in view.verbs:
         raise Refused(f"gate {view.gate} takes {', '.join(view.verbs)}, not {verb}")
     if said.subject is not None and said.subject != view.subject:
         raise Refused(
-            f"gate {view.gate} is about subject {view.subject[:12]}…, you looked at {said.subject[:12]}…: "
+            f"gate {view.gate} is about subject {view.subject[:12]}…, but you looked at {said.subject[:12]}…: "
             "it changed since you opened it. Look again, then decide"
         )
     if view.revision > 1 and said.subject is None and (verb == "approve" or said.gate != view.gate):
@@ -66,7 +66,9 @@ def check_decision(view: GateView, verb: Verb, said: Decision) -> None:
         _check_raise(view, said)
     missing = [question.id for question in view.questions if not (said.answers or {}).get(question.id, "").strip()]
     if verb in {"approve", "answer"} and missing:
-        raise Refused(f'gate {view.gate} asks {", ".join(missing)}; send answers, e.g. "answers": {{"{missing[0]}": "…"}}')
+        raise Refused(
+            f'gate {view.gate} needs an answer to {", ".join(missing)}; send answers, e.g. "answers": {{"{missing[0]}": "…"}}'
+        )
 
 
 def _check_raise(view: GateView, said: Decision) -> None:
@@ -74,12 +76,12 @@ def _check_raise(view: GateView, said: Decision) -> None:
     assert refused is not None, "only ceiling gates take this verb"
     if refused.shared:
         raise Refused(
-            f"runs share {refused.scope}: raise it for all of them, `baton budget raise {refused.scope} --to USD -m why`"
+            f"runs share {refused.scope}; raise it for all of them: `baton budget raise {refused.scope} --to USD -m why`"
         )
     if said.to_usd is None:
         raise Refused('raise_ceiling needs the new ceiling in US dollars, e.g. "to_usd": "40"')
     if micros(said.to_usd) <= refused.ceiling:
-        raise Refused(f"the ceiling is {usd(refused.ceiling)}, and {said.to_usd} is no more; name a higher one")
+        raise Refused(f"the ceiling is {usd(refused.ceiling)}, and {said.to_usd} is not higher; name a higher one")
 
 
 def _only(args: tuple[Any, ...], otherwise: str) -> Any:
@@ -101,7 +103,7 @@ _ANY = inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITI
 
 
 def bare(handle: Callable[..., Any]) -> Callable[..., Any]:
-    """The handler, saying at once what the SDK would find out by inspecting it, which it does at every start of a workflow."""
+    """Annotate the handler with what the SDK would otherwise find by inspection at every workflow start."""
     handle.__signature__ = _ANY  # type: ignore[attr-defined]
     handle.__annotations__ = {}
     return handle

@@ -1,7 +1,7 @@
-"""A model call as the workflow repeats it: what was refused was not made, and is asked again with the same key when it can be.
+"""A model call as seen by the workflow: a call that was refused was not made, and is repeated later with the same key.
 
-Retries of a call that failed belong to its activity. Here is what takes longer than an activity should: waiting for money, for
-a person, or for a provider to come back.
+Short retries belong to the activity. This module handles waits that are too long for an activity: for money, for a person, or
+for a provider to recover.
 """
 
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -17,12 +17,13 @@ from workflows.kit.options import model_call
 
 
 async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: str) -> Turn:
-    """One model turn. Raises the `ActivityError` of a call that failed for good, and `StepStopped`."""
+    """Run one model turn. Raises the `ActivityError` of a permanent failure, `StepStopped` or `Stopped`."""
     parked = 0
     while True:
         await kit.unpaused()
         if talk.beyond:
             request = request.model_copy(update={"beyond": True})
+        # Read before the call, so that a nudge that arrives during it is not missed.
         woken = kit.parking.woken
         try:
             with talk.clock.ticking():
@@ -35,7 +36,7 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
                 parked += 1
                 continue
             if parked:
-                # It had its money and failed of something else: nobody need decide about a ceiling for it.
+                # It got its money and failed for another reason: the ceiling gate need not wait for it.
                 await goes_on(kit, talk.run.path)
                 parked = 0
             if not await _worth_asking_again(kit, talk, error):
@@ -48,7 +49,7 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
 
 
 async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
-    """Wait for what the call was refused for. False where it was no such refusal."""
+    """Wait until the cause of the failure is over. False if waiting does not help."""
     if is_held(error):
         await let_on(kit, talk, error)
         return True

@@ -1,7 +1,6 @@
-"""When nobody can answer: the run waits on a timer, then goes on with what the agent declares for that, then asks a person.
+"""If no model is available: wait on a timer, then use the agent's declared fallback, then ask a person.
 
-A wait takes no slot of a worker and outlives every process. It ends when the models' patience is over, which their worker's
-settings say.
+A wait takes no worker slot and survives every process. It ends when the patience in the worker's settings is used up.
 """
 
 import contextlib
@@ -21,25 +20,25 @@ from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER
 
 NOBODY = "models"
-"""Who a handoff says that it is from, where no model could be asked."""
+"""The producer of a handoff for which no model was available."""
 
 LONG = timedelta(seconds=5)
-"""What takes longer, in one wait or in several, shows in the run's row; a shorter one is over before anybody looks."""
+"""Waits longer than this, in total, are shown in the run's row; shorter ones are over before anybody looks."""
 
 MINUTE = timedelta(minutes=1)
 
 AGAIN = timedelta(seconds=30)
 PATIENCE = timedelta(minutes=15)
-"""When to ask again, and for how long, where a worker of before does not say it."""
+"""Retry interval and patience if the error does not carry them."""
 
 TRIED_IN_VAIN = frozenset({"rate_limited", "overloaded", "server", "timeout", "connection", "cut", "not_json"})
-"""What the activity's own retries have not mended."""
+"""Failure types that are outages once the activity's own retries are used up."""
 
 Converse = Callable[[Kit, Conversation], Awaitable[Handoff[Any]]]
 
 
 def away_of(error: ActivityError) -> ModelsAway | None:
-    """What a failed call says about models that are away; None where it failed for another reason."""
+    """The outage behind a failed call; None if it failed for another reason."""
     cause = error.cause
     if not isinstance(cause, ApplicationError):
         return None
@@ -52,16 +51,17 @@ def away_of(error: ActivityError) -> ModelsAway | None:
 
 
 async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
-    """Wait until the models may be asked again. False where that is not what the call failed of, or patience is over."""
+    """Wait until the call may be repeated. False if it did not fail because of an outage, or patience is used up."""
     gone = away_of(error)
     if gone is None:
         return False
     now = workflow.now()
+    # Patience counts from the first failure of this kind, over all waits.
     since = talk.away.setdefault(gone.kind, now)
     talk.waits += 1
     ends = since + gone.patience
     if talk.insists:
-        # A person has just said that it is mended: what is left alone still is waited for once.
+        # A person has just said that the models are back: wait for an open breaker at least once more.
         talk.insists, ends = False, max(ends, gone.until + LONG)
     if now >= ends or gone.until > ends:
         talk.answered()
@@ -70,22 +70,24 @@ async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     long = pause > LONG or now - min(talk.away.values()) > LONG
     await _tell(kit, talk, gone, now + pause, long=long)
     with contextlib.suppress(TimeoutError):
-        summary = f"{talk.pin.label}: {gone.kind}, asks again later"[:200]
+        summary = f"{talk.pin.label}: {gone.kind}, retries later"[:200]
+        # A condition instead of a plain timer: a run that stops at a ceiling must not sit out the wait.
         await workflow.wait_condition(lambda: bool(kit.parking.stopped), timeout=pause, timeout_summary=summary)
     if long:
-        kit.move("working", next=f"{talk.pin.label} is asked again")
+        kit.move("working", next=f"{talk.pin.label} retries")
     return True
 
 
 def _pause(gone: ModelsAway, waits: int, now: datetime) -> timedelta:
-    """At least until then, longer each time, and not all runs in the same moment."""
+    """The back-off: at least until `gone.until`, doubling up to a minute, with jitter so that runs do not retry together."""
     least = max(gone.until - now, min(timedelta(seconds=2 ** min(waits, 6)), MINUTE))
+    # workflow.random() is deterministic: a replay gets the same jitter.
     return least + min(least, MINUTE) * workflow.random().random() * 0.1
 
 
 async def _tell(kit: Kit, talk: Conversation, gone: ModelsAway, then: datetime, *, long: bool) -> None:
-    following = f"{talk.pin.label} is asked again at {then:%H:%M:%S} UTC"
-    did = "waits for its limit per minute" if gone.kind == "rate" else "waits for a model"
+    following = f"{talk.pin.label} retries at {then:%H:%M:%S} UTC"
+    did = "waits for a rate limit" if gone.kind == "rate" else "waits for a model"
     kit.tell(did, gone.why, following)
     if not long:
         return
@@ -97,18 +99,18 @@ async def _tell(kit: Kit, talk: Conversation, gone: ModelsAway, then: datetime, 
 
 
 def by_nobody(handoff: Handoff[Any]) -> bool:
-    """True for the handoff of a step that no model could be asked for."""
+    """True if no model was available for the step of this handoff."""
     return handoff.producer.agent == NOBODY
 
 
 def note_degraded(kit: Kit, handoff: Handoff[Any]) -> None:
-    """Keep for the report that a fallback made this."""
+    """Note for the report that a fallback made this handoff."""
     if handoff.degraded:
         kit.degraded[handoff.path] = handoff.degraded
 
 
 async def answered(kit: Kit, talk: Conversation, converse: Converse) -> Handoff[Any]:
-    """The agent's answer, or that of what stands in for it. Where nothing does, a person says whether to ask again."""
+    """The handoff of the agent or its fallback. Without a fallback a person decides whether to retry."""
     while True:
         handoff = await converse(kit, talk)
         if not by_nobody(handoff):
@@ -122,7 +124,7 @@ async def answered(kit: Kit, talk: Conversation, converse: Converse) -> Handoff[
 
 
 async def _stand_in(kit: Kit, talk: Conversation, why: str, converse: Converse) -> Handoff[Any] | None:
-    """What the agent's chain of fallbacks makes of the task, stamped as degraded. None where it ends without an answer."""
+    """The handoff of the agent's chain of fallbacks, marked as degraded. None if the chain ends without a result."""
     pin = talk.pin
     while pin.fallback:
         kind, _, name = pin.fallback.partition(":")
@@ -132,10 +134,10 @@ async def _stand_in(kit: Kit, talk: Conversation, why: str, converse: Converse) 
             pin = kit.pins.agents[name]
             other = talk.stand_in(pin, f"{pin.label} stands in for {talk.pin.label}: {why}"[:1000])
             handoff = await converse(kit, other)
-            talk.workspace = other.workspace
+            talk.workspace = other.workspace  # the fallback's edits count, too
         if not by_nobody(handoff):
             did = f"{name} stood in for {talk.pin.label}"
-            kit.note(did, why[:1000], "the run goes on; its report says so", importance="alert", inputs=(handoff.id,))
+            kit.note(did, why[:1000], "the run continues; its report says so", importance="alert", inputs=(handoff.id,))
             return handoff
         if kind == "function":
             return None
@@ -156,10 +158,10 @@ async def _function(kit: Kit, talk: Conversation, name: str, why: str) -> Handof
 
 
 async def _person_says_again(kit: Kit, talk: Conversation, why: str) -> bool:
-    """True if a person wants the models to be asked again. False also where there is nobody to ask in this run."""
+    """Ask a person whether to retry. False if they decline, or if this run may not open the gate."""
     if "stuck" not in kit.kinds or "stuck" not in kit.pins.gates:
         return False
-    title = f"no model can be asked for {talk.pin.label}"
-    again = f"approve or request_changes: ask again. reject, or no answer: {talk.run.path} could not be done"
+    title = f"no model is available for {talk.pin.label}"
+    again = f"approve or request_changes: retry. reject, or no answer: {talk.run.path} ends as could_not"
     decided = await gate(kit, Ask(kind="stuck", title=title, subject=f"{title}\n{talk.run.path}\n{why}", facts=(why, again)))
     return decided.verb in ("approve", "request_changes")

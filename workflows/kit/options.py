@@ -1,4 +1,4 @@
-"""Time-outs and retry policies of every activity, in one place. Every wait ends, and every retry has a last one."""
+"""Timeouts and retry policies of all activities, in one place. Every wait and every series of retries is bounded."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,8 +11,8 @@ from contracts.agents import AgentPin
 HEARTBEAT = timedelta(seconds=5)
 
 OUTAGE = timedelta(days=1)
-"""How long a run waits for a ledger that is away. `Kit.do` begins an activity anew that was ended by it, so that the attempts
-of the policies below are for what is really wrong with the work itself. Local activities have a policy that lasts as long."""
+"""How long a run waits for an unavailable ledger. `Kit.do` starts the activity again meanwhile, so the attempts of the policies
+below are left for failures of the work itself. The policy of local activities lasts as long."""
 
 _PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
@@ -20,21 +20,21 @@ _PATIENT = RetryPolicy(
     maximum_interval=timedelta(seconds=30),
     maximum_attempts=200,
 )
-"""For the ledger: an outage of an hour and a half is waited out."""
+"""For ledger activities: one activity alone covers an outage of an hour and a half."""
 
 LEDGER: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=60),
-    # A worker killed between commit and answer would else hold a gate, and whoever decided it, for that minute.
+    # Without heartbeats, a worker killed between commit and reply would block a gate and its sender for the whole minute.
     "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _PATIENT,
-    # What it commits is known before the run ends: else a gate opens, or an action is approved, in a run that is over.
+    # Know what it committed before the run ends; otherwise a gate could open, or an action be approved, in an ended run.
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
 LOCAL: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "schedule_to_close_timeout": OUTAGE,
-    # Longer waits are timers of the workflow, and every try is an event: seldom enough for a day of them.
+    # Waits above the threshold become workflow timers, and each retry writes events: rare enough for a day of them.
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=2), maximum_attempts=1000
     ),
@@ -49,7 +49,7 @@ WORK: dict[str, Any] = {
     ),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
-"""For git, checks, tools and actions: an attempt may take long, a dead worker is noticed within seconds."""
+"""For git, checks and tools: an attempt may take long, but a dead worker is noticed within seconds."""
 
 
 DELIVER: dict[str, Any] = WORK | {
@@ -57,15 +57,15 @@ DELIVER: dict[str, Any] = WORK | {
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60), maximum_attempts=60
     )
 }
-"""For approved actions: each attempt asks the target first, so an outage of an hour is waited out and not given to a person."""
+"""For approved actions: attempts are safe, as each asks the target first; an hour's outage is waited out without a person."""
 
 
 CHOICES_IN_ONE_ATTEMPT = 3
-"""Where a choice of the route is away an attempt goes on to the next, and each may need the agent's whole limit of a call."""
+"""Choices that one attempt may try if some are unavailable. Each may take the agent's whole time limit for a call."""
 
 
 def model_call(pin: AgentPin) -> dict[str, Any]:
-    """For one model turn: bounded by the agent's own limit; a cancelled call still settles what it held."""
+    """For one model turn: limited by the agent's own timeout. A cancelled call still settles its reservation."""
     return {
         "start_to_close_timeout": pin.limits.call * CHOICES_IN_ONE_ATTEMPT + timedelta(seconds=30),
         "heartbeat_timeout": HEARTBEAT,

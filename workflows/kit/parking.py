@@ -1,7 +1,7 @@
-"""Calls that a ceiling refused, in this workflow and in its children: which they are, what wakes them, and that they stopped.
+"""Calls that a ceiling refused, in this workflow and its children: which wait, what wakes them, and whether the run stopped.
 
-A refused call was never made. It waits for a nudge, for its period to end, or for a while, and is then asked again with the
-same key. Nobody has to be told of a raised ceiling for that; being told only makes it quicker.
+A refused call was never made. It waits for a nudge, the end of the period or the back-off, and is then repeated with the same
+key. So a raised ceiling takes effect even if no nudge arrives; a nudge only makes it quicker.
 """
 
 from collections.abc import Callable
@@ -20,29 +20,31 @@ from workflows.kit.run import Run
 C = TypeVar("C", bound=Contract)
 
 MOST = 2**62
-"""Micro-dollars; the ledger's numbers are of 64 bits."""
+"""Largest amount in micro-dollars; the ledger stores 64-bit integers."""
 
 DAY, MONTH = timedelta(days=1), timedelta(days=31)
 
 WAITING_LIMIT = 1000
-"""Steps of a run family that are known to wait; more than there can be children."""
+"""Most waiting steps that the root keeps; more than a run can have children."""
 
 
 class Parked(Contract, name="parked/1"):
-    """What a child tells the root of its family: that one of its steps waits for money, or (None) does not any more."""
+    """From a child to its root: one of its steps waits for money, or (`refused` None) no longer does."""
 
     path: str
     refused: CeilingRefused | None = None
 
 
 class Halted(Contract, name="halted/1"):
-    """What the root tells its children: that the run stops."""
+    """From the root to its children: the run stops."""
 
     reason: str
 
 
 class Parking:
-    """Who waits for money. `woken` counts nudges (children know `passed_down` of them), `stopped` says why the run stops."""
+    """The steps that wait for money. `woken` counts nudges (`passed_down` of them reached the children); `stopped` is why the
+    run stops, "" while it does not.
+    """
 
     def __init__(self, run: Run) -> None:
         self.refused: dict[str, CeilingRefused] = {}
@@ -56,25 +58,26 @@ class Parking:
         workflow.set_update_handler("nudge", bare(self._on_update()))
 
     def wake(self) -> None:
-        """Look again: there may be room."""
+        """Wake all waiting steps: there may be room."""
         self.woken += 1
 
     def waits(self, path: str, refused: CeilingRefused) -> None:
-        """A step waits. In a run that has stopped it is told so: it may have begun before it could hear of that."""
+        """Record that a step waits. If the run has stopped, wake it instead: it may not have heard of the stop."""
         if self.stopped:
             self.wake()
+        # Bounded, because anybody can send the signal that leads here.
         elif path in self.refused or len(self.refused) < WAITING_LIMIT:
             self.refused[path] = refused
 
     def left(self, path: str) -> None:
-        """A child has ended, and with it all its steps. What it gave back may be enough for another."""
+        """Forget the steps of a child that has ended, and wake the others: it may have released enough for one of them."""
         for there in [one for one in self.refused if one == path or one.startswith(f"{path}/")]:
             del self.refused[there]
         if self.refused:
             self.wake()
 
     def stop(self, reason: str) -> None:
-        """Let everything that waits end, and nothing begin."""
+        """Stop the run: waiting steps end, and nothing new starts."""
         self.stopped = reason
         self.refused.clear()
         self.wake()
@@ -93,18 +96,18 @@ class Parking:
         self.waits(said.path, said.refused)
 
     def _not_ours(self, path: str, refused: CeilingRefused) -> str | None:
-        """Why no child of this run can have said so; anybody may send a signal, and this one opens a gate."""
+        """Why no child of this run can have sent this; None if one can. Anybody may send the signal, and it opens a gate."""
         run, scope = self._run, refused.scope
         if not any(path == child or path.startswith(f"{child}/") for child in run.children.values()):
             return f"no child of it works at {path!r:.200}"
         if not all(0 <= number <= MOST for number in (refused.ceiling, refused.spent, refused.held, refused.wanted)):
-            return "its numbers are no amounts of money"
+            return "its numbers are not amounts of money"
         own = f"run:{run.ref.trace}"
         if scope == own or scope.startswith(f"{own}/"):
             return None
         ends = _period_ends(scope)
         if ends is None or not workflow.now() - DAY < ends <= workflow.now() + MONTH:
-            return f"{scope!r:.200} is no ceiling of it now"
+            return f"{scope!r:.200} is not one of its ceilings now"
         return None
 
     def _halted(self, args: tuple[Any, ...]) -> None:
@@ -126,13 +129,13 @@ class Parking:
             except Refused as error:
                 self._run.inbox.refuse("nudge", args, str(error), "update")
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
-            return f"{len(self.refused)} steps look again" if self.refused else "nothing waits for money"
+            return f"{len(self.refused)} steps retry" if self.refused else "nothing waits for money"
 
         return handle
 
 
 def _period_ends(scope: str) -> datetime | None:
-    """When the period of a shared ceiling ends; None for what is no such name."""
+    """When the period of a shared ceiling ends; None if the scope is not one."""
     try:
         return resets_at(scope)
     except (LookupError, ValueError, OverflowError):

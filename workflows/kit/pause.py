@@ -1,4 +1,4 @@
-"""What people send beside the gates, put on the record while the story goes on: pauses, and messages that were refused."""
+"""Records pauses and refused messages in parallel to the story."""
 
 import asyncio
 
@@ -9,24 +9,24 @@ from workflows.kit.run import Run
 
 
 class Pause:
-    """Records what an operator's `pause` and `resume` do, and holds the story in between."""
+    """Records `pause` and `resume`, and holds the story in between."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._watch: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Record from now on."""
+        """Start recording."""
         self._watch = asyncio.create_task(self._record())
 
     async def end(self) -> None:
-        """Record no more; what is being recorded now is finished first."""
+        """Stop recording, after finishing what is being recorded now."""
         await workflow.wait_condition(lambda: not self._run.held.recording)
         if self._watch is not None:
             self._watch.cancel()
 
     async def over(self) -> None:
-        """Hold here while the run is paused."""
+        """Wait while the run is paused."""
         await workflow.wait_condition(lambda: not self._run.inbox.paused and not self._run.held.told)
 
     async def _record(self) -> None:
@@ -39,7 +39,7 @@ class Pause:
                     await self._tell(inbox.paused)
                 await self._run.flush()
             except FailureError as error:
-                # The ledger was away for a day. The next pause or refusal is told again; this run must not go deaf.
+                # The ledger was unavailable for a day. Keep going: later pauses and refusals must still be handled.
                 workflow.logger.error("the record of a pause or refusal was lost: %s", error)
             finally:
                 held.recording = False

@@ -62,7 +62,7 @@ def _asked(kind: Literal["action", "draft"], intent: Intent, arguments: str) -> 
 async def _carried_out(
     kit: Kit, intent: Intent, method: Callable[[Any, Q], Coroutine[Any, Any, Receipt]], request: Q
 ) -> Receipt:
-    """The receipt of an action that may happen; where nobody knows the outcome a person says it."""
+    """The receipt of an action that may happen; where the outcome is unknown a person says it."""
     try:
         receipt = await kit.do(method, request, f"action: {intent.type} {intent.summary}", **DELIVER)
     except ActivityError as error:

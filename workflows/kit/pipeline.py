@@ -1,4 +1,6 @@
-"""The frame of every pipeline: let in, run the story, end in the right state, keep the report. A subclass writes the rest.
+"""The frame of every pipeline: admit the run, run the story, end in the right state, store the report.
+
+A subclass adds the story and its report:
 
 ```python
 @workflow.defn(name="Review")
@@ -44,45 +46,45 @@ REASON_BYTES = 4000
 
 
 class Pipeline(ABC, Generic[I, R]):
-    """One job that agents do, from its input to its report."""
+    """One type of job that agents do, from its input to its report."""
 
     reports: type[R]
-    """The contract of its report."""
+    """The contract of the report."""
     agents: ClassVar[tuple[str, ...]] = ()
-    """The agents that it asks; the run pins them when it is let in."""
+    """The agents it uses; the run pins them at admission."""
     auto: ClassVar[tuple[str, ...]] = ()
-    """Those that it asks only with `effort: auto`."""
+    """Agents that it uses only with `effort: auto`."""
     gates: ClassVar[tuple[GateKind, ...]] = ()
-    """The kinds of gate that it may open. `ceiling` is always one of them."""
+    """The kinds of gate it may open, in addition to `ceiling`."""
     actions: ClassVar[tuple[str, ...]] = ()
-    """The types of action that it may propose. The gates that their tiers need need not be among `gates`."""
+    """The types of action it may propose. The gates of their tiers need not be in `gates`."""
     changes: ClassVar[tuple[str, ...]] = ()
-    """Named changes of its own story: see `changes.py`."""
+    """Named changes of its story: see `changes.py`."""
     first: ClassVar[str] = ""
-    """What happens first, for the feed."""
+    """What the feed says comes first."""
     workspaces: ClassVar[bool] = False
-    """Whether its agents work on a repository: then its workspaces are removed at the end."""
+    """True if its agents use workspaces, which are then removed at the end."""
 
     def __init__(self) -> None:
-        """No settings: a worker makes it when a run begins, and again for each replay."""
+        """Takes no arguments: the worker creates it for each run, and again for each replay."""
         self.kit = Kit(self.gates, self.changes, performs=bool(self.actions))
         workflow.set_query_handler("status", self._status)
 
     @abstractmethod
     async def story(self, asked: I) -> None:
-        """What the run does. Returns where everything asked for was done; raises `Ended` where it ends early."""
+        """What the run does. Returns if everything was done; raises `Ended` to end early."""
 
     @abstractmethod
     def report(self) -> dict[str, Any]:
-        """The fields of its own in the report, with what there is when the run ends, whenever that is."""
+        """The report's own fields. Must work whenever the run ends, with what there is by then."""
 
     def effort(self, asked: I) -> Effort | None:
-        """How much of the pipeline the input asks for; None: policy says."""
+        """How much of the pipeline the input asks for; None: policy decides."""
         del asked
         return None
 
     async def conduct(self, asked: I) -> R:
-        """The report of how it ended. Fails where the system or the input, and not the work, was the reason."""
+        """Run the pipeline and return its report. Fails only if the system or the input, not the work, was the reason."""
         kit = self.kit
         try:
             began = await kit.begin(asked, self.agents, self.auto, self.effort(asked), self.actions, self.first)
@@ -92,7 +94,7 @@ class Pipeline(ABC, Generic[I, R]):
                 raise
             raise ApplicationError(cause_of(error), type="NotAdmitted", non_retryable=True) from None
         if began.duplicate_of is not None:
-            return self._report("could_not", f"the request {asked.request_key!r} was given before: see {began.duplicate_of}")
+            return self._report("could_not", f"the request key {asked.request_key!r} was used before: see {began.duplicate_of}")
         try:
             await self.story(asked)
             return await self._end("done", "")
@@ -101,14 +103,15 @@ class Pipeline(ABC, Generic[I, R]):
         except Stopped as stopped:
             return await self._end("could_not", stopped.reason)
         except (asyncio.CancelledError, FailureError) as error:
-            # A cancelled child or activity reports it in an error of its own, not as CancelledError.
+            # A cancelled child or activity raises its own error, not CancelledError. Shielded: ending takes activities, which
+            # the same cancellation would end as well.
             if is_cancelled_exception(error):
                 await asyncio.shield(self._end("cancelled", "cancelled by an operator"))
                 raise
             raise await self._failed(error) from None
 
     async def _failed(self, error: BaseException) -> ApplicationError:
-        """End the run for a reason that is not the work's: its input cannot be worked with, or the system failed."""
+        """End the run because its input was refused or the system failed; returns the error to raise."""
         refused = refusal_of_input(error)
         if refused is not None:
             await self._end("could_not", f"{INPUT_WAS_REFUSED}{refused}")
@@ -118,13 +121,14 @@ class Pipeline(ABC, Generic[I, R]):
         return ApplicationError(reason, type="RunFailed", non_retryable=True)
 
     async def _end(self, state: RunState, reason: str) -> R:
-        """Commit how it ended. What is left behind: turns, artifacts and feed; no workspace, no held money."""
+        """Commit how the run ended. Turns, artifacts and feed remain; workspaces and reservations do not."""
         kit, reason = self.kit, cut(reason, REASON_BYTES)
         kit.stage = "end"
         kit.note(f"ended: {state}", reason or "everything asked for was done", "nothing", actor="coordinator")
         if self.workspaces:
             await self._drop_workspaces()
         report = self._report(state, reason)
+        # Only the ledger knows what the children cost.
         totals = await kit.finish(state, report.model_dump_json())
         return report.model_copy(update={"usd_micros": totals.usd_micros, "tokens": totals.tokens})
 
@@ -133,6 +137,7 @@ class Pipeline(ABC, Generic[I, R]):
         try:
             await workflow.execute_activity_method(Cleanup.drop_workspaces, drop, summary="workspace: remove", **WORK)
         except ActivityError as error:
+            # Leftovers must not fail a run that has its result.
             self.kit.note("left workspaces behind", cause_of(error), "`baton doctor` lists them", importance="detail")
 
     def _report(self, state: RunState, reason: str) -> R:

@@ -1,4 +1,4 @@
-"""What a step works on: its workspace, and the folders, logs and databases that the worker's settings declare."""
+"""A step's resources: its workspace, and folders, logs and databases that the worker's settings declare."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,26 +18,26 @@ StepResource = Workspace | Database | Folder | Logs
 
 @dataclass(frozen=True)
 class Given:
-    """What one step was given: at most one workspace, and what is declared by name."""
+    """The resources of one step: at most one workspace, and those declared by name."""
 
     workspace: Workspace | None
     declared: Declared
 
 
 def given(pin: AgentPin, resources: Sequence[StepResource]) -> Given:
-    """The resources of a step, after a look at what its agent needs.
+    """Check a step's resources against what its agent's file declares.
 
-    Raises an error that ends the run as failed where the story does not give the agent what its file declares, or gives
-    two workspaces: no retry would help, and no model has been asked yet.
+    Raises a non-retryable `ApplicationError`, which ends the run as failed, if the story does not give the agent what its file
+    declares, or gives two workspaces. No model has been called by then.
     """
     workspaces = [one for one in resources if isinstance(one, Workspace)]
     if len(workspaces) > 1:
-        raise _wrong(pin, "was given two workspaces, and a step has one")
+        raise _wrong(pin, "was given two workspaces, but a step has at most one")
     access = [("workspace" if isinstance(one, Workspace) else one.kind, one.access) for one in resources]
     for kind, needed in pin.resources.items():
         if (kind, needed) not in access and (kind, "write") not in access:
             has = ", ".join(f"{name}: {how}" for name, how in access) or "nothing"
-            raise _wrong(pin, f"works on `{kind}: {needed}`, and its step was given {has}; pass it as one of `resources`")
+            raise _wrong(pin, f"needs `{kind}: {needed}`, but its step was given {has}; pass it in `resources`")
     declared = Declared(
         databases=tuple(one for one in resources if isinstance(one, Database)),
         folders=tuple(one for one in resources if isinstance(one, Folder)),
@@ -47,7 +47,7 @@ def given(pin: AgentPin, resources: Sequence[StepResource]) -> Given:
 
 
 async def find(kit: Kit, run: RunRef, declared: Declared) -> None:
-    """Ask a worker whether it has them, where there are any. One that it has not is a refused input."""
+    """Check that the worker's settings declare the resources, if there are any. A missing one is a refused input."""
     if declared.each:
         await kit.do(
             Resources.find_resources, FindResources(run=run, resources=declared), "find what the step works on", **WORK

@@ -1,6 +1,6 @@
-"""Who a run is, and what is to be recorded of it: identity, state, feed lines, search attributes, what is shown.
+"""The identity and record of a run: state, feed lines, search attributes, current details.
 
-`Kit` adds what a pipeline may do. Everything here is plain data of one workflow; replay builds the same.
+`Kit` adds what a pipeline may do. Everything here is plain data of one workflow, rebuilt identically by replay.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ from workflows.kit.lines import Lines
 from workflows.kit.options import LOCAL
 
 OF_ACTIONS: tuple[GateKind, ...] = ("action", "draft", "unknown")
-"""The kinds of gate that `perform` opens."""
+"""The kinds of gate that `perform` may open."""
 
 
 @dataclass
 class Held:
-    """An operator's pause, as far as the run's record tells it; `before` is the state that it goes back to."""
+    """An operator's pause as recorded (`told`). `before` is the state to return to."""
 
     told: bool = False
     before: RunState = "working"
@@ -39,15 +39,15 @@ class Held:
 
 
 class Run:
-    """The state of one workflow, and its record."""
+    """The state and record of one workflow."""
 
     newest: RunChange | None = None
     """The last change that was queued, whether or not it is committed."""
 
     def __init__(self, kinds: Sequence[GateKind], known: Sequence[str] = (), *, performs: bool = False) -> None:
-        """`kinds` are the gates that it may open; `known` are the named changes of its pipeline.
+        """`kinds` are the gates it may open, `known` its pipeline's named changes.
 
-        `performs`: it may perform actions, and so open gates that policy adds to its own when it is let in.
+        `performs`: it may perform actions, and therefore open the gates that policy requires for them.
         """
         self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling")))
         self.known = (*changes.CHANGES, *known)
@@ -70,43 +70,43 @@ class Run:
         self._behind: Carried | None = None
         workflow.set_query_handler("feed", self._feed)
 
-    # Who it is
+    # Identity
 
     @property
     def pins(self) -> Began:
-        """What the run pinned when it was let in, or was handed by its parent."""
+        """What the run pinned at admission, or got from its parent."""
         if self.began is None:
             raise RuntimeError("the kit was used before begin() or join()")
         return self.began
 
     def goes_by(self, began: Began) -> None:
-        """Take over what the run pinned. Raises `NewerVersion` where a newer release began it."""
+        """Set what the run pinned. Raises `NewerVersion` if a newer release started it."""
         self.began = changes.understood(began, self.known)
 
     def knows(self, change: str) -> bool:
-        """True if this run began with a release that had this named change. Raises KeyError for a name on no list."""
+        """True if the release that started this run had this named change. Raises `KeyError` for an unknown name."""
         if change not in self.known:
             raise KeyError(f"no change is called {change!r}; add it to CHANGES of the kit or to `changes` of the pipeline")
         return change in self.pins.changes
 
     def at(self, path: str) -> RunRef:
-        """This run at a step of its own."""
+        """A reference to one step of this run."""
         return self.ref.model_copy(update={"path": f"{self.ref.path}/{path}" if self.ref.path else path})
 
     @property
     def was_reset(self) -> bool:
-        """True from the point on to which the run was reset: Temporal gives a new seed there, in every replay again."""
+        """True after the point to which the run was reset: Temporal changes the random seed there, also in replay."""
         return workflow.random_seed() != self._seed
 
     @property
     def scripted(self) -> bool:
-        """True if no real model answers in this run."""
+        """True if a script plays a model of this run."""
         return self.began is not None and any(pin.scripted for pin in self.began.agents.values())
 
-    # A run that continues another
+    # Continue as new
 
     def take_over(self, carried: Carried | None) -> None:
-        """Go on where the run that this one continues has stopped. None: there was none."""
+        """Restore the state of the run that this one continues. None: there is none."""
         self.inbox.take_over(carried.mail if carried else None)
         if carried is None:
             return
@@ -116,7 +116,7 @@ class Run:
         self.lines.catch_up(carried.told, carried.lines)
 
     def caught_up(self) -> None:
-        """The story has come to where the run before stopped; what it says from now on is new."""
+        """The story has reached the point where the previous run stopped: feed lines are new from now on."""
         carried, self._behind = self._behind, None
         if carried is None:
             return
@@ -126,7 +126,7 @@ class Run:
             last = self.lines.last[-1]
             self.tell(last.did, last.why, last.next)
 
-    # Its record
+    # Record
 
     def note(
         self,
@@ -138,27 +138,27 @@ class Run:
         importance: Importance = "overview",
         inputs: tuple[str, ...] = (),
     ) -> None:
-        """Queue a line of the feed. It is committed with the next activity: no event of its own."""
+        """Queue a feed line. The next activity commits it, so it costs no event."""
         if self.lines.is_old(self.stage):
             return
         self.caught_up()
         said = (did, why, next)
-        # A run that was reset ends once more; that is no repetition.
+        # After a reset the run ends a second time, and that line is not a repetition.
         run_id = workflow.info().run_id if self.stage == "end" else ""
         line = self.lines.add(self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs, run_id=run_id)
         self.next = next or self.next
         self.tell(line.did, line.why, line.next)
 
     def enter(self, stage: str, next: str = "") -> None:
-        """The run works on this stage from now on."""
+        """Start a stage: the run's state becomes `working`."""
         self.stage = stage
         self.move("working", next=next)
 
     def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
-        """Queue what the run row should say; committed with the next activity. Children have no row of their own."""
+        """Queue a change of the run's row. The next activity commits it. Children have no row."""
         self.next = next or self.next
         if self.held.told and state not in FINAL and state != "paused":
-            self.held.before = state  # a gate that opens or closes meanwhile does not end the pause
+            self.held.before = state  # a gate that opens or closes does not end the pause
             return
         self.state = state
         if not self.ref.path:
@@ -172,7 +172,7 @@ class Run:
             await self.flush()
 
     async def flush(self) -> None:
-        """Commit what waits. Only before a wait for a person, a long timer, and at the end: it costs an event."""
+        """Commit what waits. It costs events, so call it only before long waits and at the end."""
         refusals = self.inbox.take_refusals()
         if not (refusals or self.lines.waiting or self.change or self.gives_back):
             return
@@ -181,43 +181,43 @@ class Run:
         not_cancelled()
 
     def with_riders(self, request: Any) -> Any:
-        """The request with everything that waits to be recorded: it is committed together with the activity's own effect."""
+        """Add everything that waits to be recorded; the activity commits it in the transaction of its own effect."""
         change, self.change = self.change, None
-        run = request.run.model_copy(update={"workflow_id": ""})  # the activity's own context has it
+        run = request.run.model_copy(update={"workflow_id": ""})  # the activity's context has it: keep history small
         riders: dict[str, Any] = {"run": run, "notes": self.lines.take(), "change": change}
         if self.gives_back:
             riders["gives_back"] = tuple(self.gives_back)
             self.gives_back.clear()
         if self.was_reset and not self.ref.path:
-            # Its row says what it said at the end of the run that was reset.
+            # The row still has the final state of the run that was reset.
             gates = tuple(view.gate for view in self.inbox.waiting())
             now = RunChange(state=self.state, stage=self.stage, waiting_for=", ".join(gates), next=self.next)
             riders |= {"change": change or now, "waiting": gates}
         return request.model_copy(update=riders)
 
     def take_back(self, sent: Any, change: RunChange | None) -> None:
-        """The activity that carried these riders has failed: they wait for the next one."""
+        """Queue the riders of a failed activity again, ahead of later ones."""
         self.lines.give_back(sent.notes)
         self.change = self.change or change
         self.gives_back[:0] = sent.gives_back
 
     async def tell_children(self, name: str, said: dict[str, Any] | None = None) -> None:
-        """Pass a signal down. A child that has just ended needs it no more."""
+        """Send a signal to all children; those that have just ended are skipped."""
         for child_id in list(self.children):
             await send(child_id, name, said or {})
 
-    # What it shows
+    # Display
 
     def show(self, *updates: SearchAttributeUpdate[Any]) -> None:
-        """Set search attributes, several in one event."""
+        """Set search attributes, in one event."""
         workflow.upsert_search_attributes([STAGE.value_set(self.stage), *updates])
 
     def tell(self, did: str, why: str = "", next: str = "") -> None:
-        """Temporal's Web UI shows this text; it comes from a query and costs no event."""
+        """Set the text in Temporal's Web UI. It is read by a query and costs no event."""
         details.show_step(self.stage, did, why, next or self.next, self.usd_micros, scripted=self.scripted)
 
     def waiting_view(self) -> GateView | None:
-        """The first gate that is open here, or None."""
+        """The first open gate of this workflow, or None."""
         open_now = self.inbox.waiting()
         return open_now[0] if open_now else None
 

@@ -1,4 +1,4 @@
-"""Agent steps at the same time. One that fails leaves the others to their end."""
+"""Parallel agent steps. If one fails, the others still finish."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -17,18 +17,18 @@ Asked = Coroutine[Any, Any, Step[B]]
 
 
 async def side_by_side(kit: Kit, **steps: Asked[Any]) -> dict[str, Step[Any]]:
-    """Run the steps (`bugs=ask(…), security=ask(…)`) at the same time, and give back each under its name.
+    """Run steps (`bugs=ask(…), security=ask(…)`) in parallel and return them by name.
 
-    A step that fails where no agent is to blame, a tool's activity for example, is `could_not` with the reason; the others run
-    to their end. Raises `Stopped` once all have ended, where the run stopped at a ceiling meanwhile. Cancelling the run cancels
-    all of them and waits for them. The run does not continue as new before all have ended.
+    A step whose activity fails, such as a tool's, is `could_not` with the reason; the others run to their end. Raises
+    `Stopped` once all have ended if the run stopped at a ceiling meanwhile. Cancelling the run cancels all steps and waits for
+    them. The run does not continue as new before all have ended.
     """
     tasks = {name: asyncio.create_task(_ended(kit, name, step)) for name, step in steps.items()}
     try:
         with kit.chain.under_way():
             await asyncio.gather(*tasks.values())
     except (asyncio.CancelledError, FailureError):
-        # Not for GeneratorExit: a workflow that leaves the worker's cache is closed with it and may await nothing more.
+        # Not GeneratorExit: it means eviction from the worker's cache, after which nothing may be awaited.
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What a step gives back: how it ended, in a form that nobody can use without saying what happens where it is not done."""
+"""The result of a step, in a form that cannot be used without saying what happens if the step is not done."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ B = TypeVar("B", bound=Contract)
 
 @dataclass(frozen=True)
 class Done(Generic[B]):
-    """The agent is done, and sure enough of its body."""
+    """The agent is done and confident enough in its body."""
 
     body: B
 
 
 @dataclass(frozen=True)
 class Unsure(Generic[B]):
-    """The agent is not sure: why, and the body as far as it has one."""
+    """The agent is not sure: the reason, and its body if it has one."""
 
     reason: str
     body: B | None
@@ -30,18 +30,17 @@ class Unsure(Generic[B]):
 
 @dataclass(frozen=True)
 class CouldNot:
-    """The agent could not, and says why."""
+    """The agent could not do the step, with the reason."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Step(Generic[B]):
-    """How a step of an agent ended. The body is had by `needed`, by `or_else`, by `as_far`, or by a match on `ended`.
+    """How an agent's step ended. Get the body through `needed`, `or_else`, `as_far`, or a match on `ended`.
 
-    `handoff` is for what stands beside the body: its id for the next agent's `inputs`, its claims, its confidence. `workspace`
-    is the workspace as the step's edits left it, `made` the body's own bytes as the agent made it, `answers` what people have
-    answered the agent on the way.
+    `handoff` has everything but the body: its id for the next agent's `inputs`, its claims, its confidence. `workspace` is the
+    workspace after the step's edits, `made` the body's bytes as the agent made them, `answers` what people answered the agent.
     """
 
     handoff: Handoff[B]
@@ -56,7 +55,7 @@ class Step(Generic[B]):
 
     @property
     def ended(self) -> Done[B] | Unsure[B] | CouldNot:
-        """The outcome as a value to match on; a type checker sees whether all three are routed."""
+        """The outcome as a value to match on, so that a type checker sees whether all three are handled."""
         handoff = self.handoff
         if handoff.outcome == "done" and handoff.body is not None:
             return Done(handoff.body)
@@ -65,7 +64,7 @@ class Step(Generic[B]):
         return Unsure(handoff.reason, handoff.body)
 
     def needed(self) -> B:
-        """The body of a step that is done. Otherwise the run ends here as `could_not`, with the agent and its reason."""
+        """The body if the step is done; otherwise raises `Ended`, which ends the run as `could_not` with the agent's reason."""
         match self.ended:
             case Done(body):
                 return body
@@ -73,7 +72,7 @@ class Step(Generic[B]):
                 raise Ended(f"{self.handoff.producer.agent} {_SAID[self.outcome]}: {reason}")
 
     def or_else(self, otherwise: Callable[[str], B]) -> B:
-        """The body of a step that is done; otherwise what `otherwise` makes of the reason, which names what people answered."""
+        """The body if the step is done; otherwise what `otherwise` returns for the reason, which names what people answered."""
         match self.ended:
             case Done(body):
                 return body
@@ -81,7 +80,7 @@ class Step(Generic[B]):
                 return otherwise(f"{reason};{as_text(self.answers)}" if self.answers else reason)
 
     def as_far(self, tell: Callable[[str], None]) -> B | None:
-        """The body as far as the agent has one. Where it is not done `tell` is told so, with the reason."""
+        """The body if the agent has one, else None. If the step is not done, calls `tell` with the outcome and the reason."""
         match self.ended:
             case Done(body):
                 return body

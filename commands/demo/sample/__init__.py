@@ -1,1 +1,1 @@
-"""The demo's sample: a small repository with a real defect and a failing test, and the script of the model that plays."""
+"""The demo's sample: a small repository with a real defect and a failing test, and the script that plays the model."""

@@ -1,4 +1,4 @@
-"""Triage's contracts: what a user wrote, what it is about, and the answer to it."""
+"""Triage's contracts: the input, the agents' tasks and results, and the report."""
 
 from typing import Annotated, Literal
 
@@ -22,26 +22,26 @@ class Message(Contract, name="message/1"):
 
 
 class Assignment(Contract, name="assignment/1"):
-    """What the dispatcher makes of a message, and the answerer's task."""
+    """The dispatcher's result and the answerer's task."""
 
     kind: Literal["question", "complaint", "request"]
-    message: str = Field(max_length=20_000, description="the user's words that have to be answered, copied")
-    wanted: str = Field(min_length=1, max_length=2000, description="what the answer has to say")
+    message: str = Field(max_length=20_000, description="the user's words that must be answered, copied")
+    wanted: str = Field(min_length=1, max_length=2000, description="what the answer must say")
 
 
 class Answer(Contract, name="answer/1"):
-    """What the user gets."""
+    """The answer for the user."""
 
     text: str = Field(min_length=1, max_length=4000)
 
 
 class TriageReport(Report, name="triage_report/1"):
-    """How it ended."""
+    """How a triage ended, with its answer."""
 
     answer: str = ""
 
     def reading(self) -> Reading:
-        """The answer, where a person approved one."""
+        """The answer, if a person approved it."""
         return Reading((("answer", self.answer),))
 
 

@@ -1,4 +1,4 @@
-"""Triage: a supervisor says what the answer to a message has to say, a worker writes it, a person approves it."""
+"""Triage: a supervisor says what the answer to a message must say, a worker writes it, a person approves it."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Triage(Pipeline[TriageInput, TriageReport]):
 
     @workflow.run
     async def run(self, asked: TriageInput) -> TriageReport:
-        """The report of how it ended."""
+        """Return the final report."""
         return await self.conduct(asked)
 
     async def story(self, asked: TriageInput) -> None:
@@ -35,9 +35,9 @@ class Triage(Pipeline[TriageInput, TriageReport]):
         answer = step.needed().text
         decided = await gate(self.kit, Ask("change", "approve the answer", step.made, (f"asked for: {task.wanted}",), answer))
         if decided.verb != "approve":
-            raise Ended(f"{decided.gate} ended with {decided.verb}: {decided.note or 'nobody said why'}")
+            raise Ended(f"{decided.gate} ended with {decided.verb}: {decided.note or 'no reason given'}")
         self.answer = answer
 
     def report(self) -> dict[str, Any]:
-        """The answer, once a person approved it."""
+        """The report's own fields."""
         return {"answer": self.answer}

@@ -1,4 +1,4 @@
-"""Triage on a real server: what the models say is written down, everything else happens."""
+"""Triage on a real server: the models' replies are scripted, everything else is real."""
 
 import pytest
 
@@ -13,7 +13,7 @@ MODELS = (says("dispatcher", answer(ASSIGNED)), says("answerer", answer({"text":
 
 @pytest.mark.parametrize(("verb", "ended"), [("approve", ("done", TEXT)), ("reject", ("could_not", ""))])
 async def test_an_answer_counts_when_a_person_approves_it(start: Start, verb: str, ended: tuple[str, str]) -> None:
-    """Started by type name and plain JSON, as any Temporal client would; the worker is given what the supervisor said."""
+    """Started by type name and plain JSON, like any Temporal client; the worker gets the supervisor's assignment."""
     async with start(*MODELS) as stack:
         queue, name = stack.settings.task_queue, f"triage-to-{verb}"
         run = await stack.client.start_workflow("Triage", EXAMPLE, id=name, task_queue=queue, result_type=TriageReport)
