@@ -26,7 +26,7 @@ from tests.workflows.asking import AskOnce
 ONE, TWO = "openai:one", "anthropic:two"
 BOTH = f'[classes]\nworker = [{{ model = "{ONE}", free = true }}, {{ model = "{TWO}", free = true }}]\n'
 ALONE = f'[classes]\nworker = [{{ model = "{ONE}", free = true }}]\n'
-QUICK = {"failures": 2, "cooldown": timedelta(seconds=1), "longest": timedelta(seconds=2), "patience": timedelta(seconds=60)}
+QUICK = {"failures": 2, "cooldown": timedelta(seconds=1), "longest": timedelta(seconds=2), "patience": timedelta(hours=1)}
 """Breakers that open and close while a test runs."""
 SLOW = {"cooldown": timedelta(minutes=30), "longest": timedelta(minutes=30)}
 """Breakers that close when the test says that it is later, however long it takes to come so far."""
@@ -102,6 +102,7 @@ def drill(client: Client, tmp_path: Path, later: Callable[[timedelta], None]) ->
         also: dict[str, Any] | None = None,
         breakers: dict[str, Any] | None = None,
         conversations: Sequence[dict[str, Any]] = (),
+        at: Client = client,
         **more: Any,
     ) -> AsyncIterator[Drill]:
         agents = tmp_path / "agents"
@@ -117,7 +118,7 @@ def drill(client: Client, tmp_path: Path, later: Callable[[timedelta], None]) ->
                 "anthropic_api_key": "sk-loopback",
                 "breakers": QUICK | (breakers or {}),
             }
-            serving = stack(client, tmp_path / "state", agents=agents, **(reached | more))
+            serving = stack(at, tmp_path / "state", agents=agents, **(reached | more))
             async with serving as running, beside(running, "ask", AskOnce) as queue:
                 yield Drill(Asking(running, queue), one, two, later)
 

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
 from contracts.errors import NotFound
 from ledger import breakers, handoffs, runs
@@ -14,6 +15,9 @@ from tests.stack import until
 from tests.wire.faults import Kind
 from tests.wire.server import Play
 from tests.workflows.asked import Ended
+from tests.workflows.test_gates import environment
+
+__all__ = ["environment"]
 
 OPENS = "model:openai:one is left alone"
 
@@ -103,7 +107,7 @@ async def test_a_refused_connection(drill: Drilled) -> None:
 
 async def test_an_answer_slower_than_its_time_out(drill: Drilled) -> None:
     """A choice may be given less time than the agent allows; one that takes longer is passed over at once."""
-    routes = f'[classes]\nworker = [{{ model = "{ONE}", free = true, latency = "PT1S" }}, {{ model = "{TWO}", free = true }}]\n'
+    routes = f'[classes]\nworker = [{{ model = "{ONE}", free = true, latency = "PT3S" }}, {{ model = "{TWO}", free = true }}]\n'
     async with drill(routes=routes) as made:
         made.one.faults.set("one", "silent")
         ended = await once(made)
@@ -120,22 +124,30 @@ async def test_a_named_time_is_kept_by_everybody(drill: Drilled) -> None:
         assert await made.alerts() == []
 
 
-async def test_without_another_choice_the_run_waits_on_a_timer(drill: Drilled) -> None:
-    """429 with retry-after 6 s and no other route: no activity runs meanwhile, Next says so, and one call is made after it."""
-    async with drill(routes=ALONE) as made:
-        made.one.faults.set("one", "rate_limited", times=1, retry_after_s=6)
-        run = await made.asking.start()
+async def test_without_another_choice_the_run_waits_on_a_timer(drill: Drilled, environment: WorkflowEnvironment) -> None:
+    """429 with retry-after 10 min and no other route: no activity runs meanwhile, Next says so, and one call is made after."""
+    async with drill(routes=ALONE, at=environment.client) as made:
+        made.one.faults.set("one", "rate_limited", times=1, retry_after_s=600)
         ledger = made.asking.stack.ledger
+        with environment.with_time_skipping_disabled():
+            run = await made.asking.start()
 
-        async def waits() -> str | None:
-            try:
-                row = await ledger.read(runs.find, run.id)
-            except NotFound:
-                return None
-            return str(row.next) if row.waiting_for == "a model" else None
+            async def waits() -> str | None:
+                try:
+                    row = await ledger.read(runs.find, run.id)
+                except NotFound:
+                    return None
+                return str(row.next) if row.waiting_for == "a model" else None
 
-        assert "is asked again at" in await until(waits, "the row said what it waits for")
-        assert list((await run.describe()).raw_description.pending_activities) == []
+            assert "is asked again at" in await until(waits, "the row said what it waits for")
+
+            async def nothing_runs() -> bool | None:
+                return None if (await run.describe()).raw_description.pending_activities else True
+
+            await until(nothing_runs, "no activity runs while the run waits")
+            assert len(made.one.requests) == 1
+        made.later(timedelta(minutes=11))
+        await environment.fast_forward(run, timedelta(minutes=11))
         ended = await made.asking.ended(run)
         assert (ended.handoff.outcome, await made.attempts()) == ("done", ["rate_limited", ""])
         assert len(made.one.requests) == 2
@@ -146,9 +158,13 @@ async def test_all_away_and_back_again(drill: Drilled) -> None:
     """Both providers fail: the run waits, spins on neither, and is done when one of them is back."""
     started = time.monotonic()
     async with drill() as made:
-        made.one.faults.set("one", "server", for_s=6)
+        made.one.faults.set("one", "server")
         made.two.faults.set("two", "overloaded")
-        ended = await once(made)
+        run = await made.asking.start()
+        for asked in (made.one, made.two):
+            await asked.request(3)
+        made.one.faults.clear()
+        ended = await made.asking.ended(run)
         assert (ended.handoff.outcome, ended.turns[0].model_asked) == ("done", ONE)
         in_turn = 6 + (time.monotonic() - started)  # some to open the breakers, then one each second
         assert len(made.one.requests) == len(await made.attempts(ONE)) < in_turn

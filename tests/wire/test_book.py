@@ -158,7 +158,8 @@ async def accepted(provider: Provider) -> bool | None:
     try:
         return bool(await provider.complete(ask()))
     except ProviderError as error:
-        assert error.kind == "connection"
+        if error.kind != "connection":
+            raise
         return None
 
 
