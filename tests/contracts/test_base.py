@@ -103,7 +103,7 @@ def models(annotation: Any, seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
 def floats(contract: type[Contract]) -> list[str]:
     """The fields with fractions that a contract leads to, as Model.field."""
     return [
-        f"{model.__qualname__}.{name}"
+        f"{model.__name__}.{name}"
         for model in models(contract, set())
         for name, info in model.model_fields.items()
         if float in parts(info.annotation)

@@ -162,7 +162,7 @@ async def test_all_away_and_back_again(drill: Drilled) -> None:
         made.two.faults.set("two", "overloaded")
         run = await made.asking.start()
         for asked in (made.one, made.two):
-            await asked.request(3)
+            await asked.request(2)
         made.one.faults.clear()
         ended = await made.asking.ended(run)
         assert (ended.handoff.outcome, ended.turns[0].model_asked) == ("done", ONE)
