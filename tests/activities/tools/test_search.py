@@ -14,7 +14,7 @@ from activities.tools import search as searching
 from activities.tools.base import ToolProblem
 from activities.tools.matcher import Matcher, PatternTooSlow
 from activities.tools.search import SEARCH
-from tests.activities.tooling import call, outcome, source_tree
+from tests.activities.tools.tooling import call, outcome, source_tree
 
 
 @pytest.fixture
