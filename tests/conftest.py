@@ -14,10 +14,11 @@ from ledger.db import Ledger
 from ledger.migrate import upgrade
 from tests import children
 from tests import postgres as server
+from tests.demo import demo
 from tests.leftovers import no_task_outlives_its_test, pytest_runtest_makereport
 from tests.postgres import Postgres
 
-__all__ = ["no_task_outlives_its_test", "pytest_runtest_makereport"]
+__all__ = ["demo", "no_task_outlives_its_test", "pytest_runtest_makereport"]
 
 children.ignore_for_ourselves_only()
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, tests end what they have started, as after Ctrl-C
