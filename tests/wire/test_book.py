@@ -153,16 +153,6 @@ async def test_a_server_that_ends_says_nothing(caplog: pytest.LogCaptureFixture)
     assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
-async def accepted(provider: Provider) -> bool | None:
-    """True once somebody listens, and answers."""
-    try:
-        return bool(await provider.complete(ask()))
-    except ProviderError as error:
-        if error.kind != "connection":
-            raise
-        return None
-
-
 async def test_faults_are_switched_from_another_process(tmp_path: Path) -> None:
     """The server as a program takes faults at /control, refuses what is none, and its book outlives a kill."""
     script, file = tmp_path / "s.yaml", tmp_path / "book"
@@ -179,9 +169,19 @@ async def test_faults_are_switched_from_another_process(tmp_path: Path) -> None:
         assert (await failure(provider)).kind == "credit"
         assert control(url, model="model-1", fault=None) == {}
         assert (await provider.complete(ask())).text == "x"
-        control(url, refuse_s=2)
-        assert (await failure(provider)).kind == "connection"
-        await until(lambda: accepted(provider), "the server listens again")
+        control(url, refuse_s=3)
+        refused: list[ErrorKind] = []
+
+        async def accepted() -> bool | None:
+            try:
+                return bool(await provider.complete(ask()))
+            except ProviderError as error:
+                refused.append(error.kind)
+                return None
+
+        await until(accepted, "the server listens again")
+        # "cut" is what a kept connection may say first, where its end has not been noticed yet.
+        assert set(refused) - {"cut"} == {"connection"}
         await provider.close()
         os.kill(process.pid, signal.SIGKILL)
     assert [line["status"] for line in read_book(file)] == [402, 200, 200]

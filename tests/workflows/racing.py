@@ -4,14 +4,15 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.runs.journal import Journal
 from contracts.delivery.run import DeliveryInput
@@ -22,6 +23,8 @@ from tests.stack import PATIENCE, Stack
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER
+
+T = TypeVar("T")
 
 SPREAD = 0.06
 """Seconds around the aim in which the senders of one race send."""
@@ -177,14 +180,31 @@ class Track:
         await asyncio.sleep((race.view.deadline - datetime.now(UTC)).total_seconds() + at)
         said = {"gate": race.view.gate, "by": sender.by, "subject": race.view.subject, "note": "now"}
         if sender.via == "signal":
-            await run.signal(sender.verb, said)
+            await _insist(lambda: run.signal(sender.verb, said))
             race.told[sender] = "sent"
             return
         try:
-            answer = await asyncio.wait_for(run.execute_update(sender.verb, said), PATIENCE)
+            # One id: sent again, it is the same update.
+            answer: dict[str, Any] = await _insist(lambda: run.execute_update(sender.verb, said, id=sender.by))
             race.told[sender] = "won" if answer["won"] else f"not counted: {answer}"
         except WorkflowUpdateFailedError as refused:
             race.told[sender] = f"refused: {refused.cause}"
+
+
+async def _insist(send: Callable[[], Awaitable[T]]) -> T:
+    """Send until there is an answer: a server without time to think aborts updates, and says so."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await send()
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            lost = not isinstance(error, RPCError) or error.status in (
+                RPCStatusCode.UNAVAILABLE,
+                RPCStatusCode.DEADLINE_EXCEEDED,
+            )
+            if not lost or time.monotonic() > ends:
+                raise
+        await asyncio.sleep(0.1)
 
 
 def outcomes(races: Sequence[Race]) -> Counter[str]:
