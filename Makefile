@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test mutants lint lint-compose types format lock clean bench chaos
+.PHONY: help setup demo test mutants lint lint-compose types format lock clean bench bench-smoke chaos
 help:            ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -61,6 +61,9 @@ chaos: $(VENV)/.dev ## kill workers and server for as long as it takes; KILLS=50
 
 clean: ## remove state, environment and caches
 	rm -rf $(VENV) .baton .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+bench-smoke: $(VENV)/.dev ## whether each benchmark still runs, with tiny sizes
+	@$(BIN)/python -m tests.lanes --lane benchmarks $(ARGS)
 
 bench: $(VENV)/.dev ## benchmarks: without a NAME it lists them; NAME=pipeline ARGS="--rounds 5" runs one
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from ledger.db import Ledger
 from ledger.migrate import upgrade
 from tests import children
 from tests import postgres as server
+from tests.demo import demo
 from tests.leftovers import no_task_outlives_its_test, pytest_runtest_makereport
 from tests.postgres import Postgres
 
-__all__ = ["no_task_outlives_its_test", "pytest_runtest_makereport"]
+__all__ = ["demo", "no_task_outlives_its_test", "pytest_runtest_makereport"]
 
 children.ignore_for_ourselves_only()
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, tests end what they have started, as after Ctrl-C
 
 # Neither how fast the machine is nor, in CI, chance decides what an example shows. A fixture is made once for all examples.
 CALM = {"deadline": None, "suppress_health_check": (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)}

@@ -1,6 +1,6 @@
-"""The suite as lanes: pytest processes side by side, that share nothing. `python -m tests.lanes` runs them all.
+"""The suite as lanes: pytest processes side by side, that share nothing. `python -m tests.lanes` runs the suite.
 
-`--lane core` runs one of them; any other argument is pytest's, and goes to one pytest: `python -m tests.lanes tests/wire -x`.
+`--lane core` runs one lane; any other argument is pytest's, and goes to one pytest: `python -m tests.lanes tests/wire -x`.
 """
 
 import argparse
@@ -34,8 +34,18 @@ PROOF = (
 )
 """What mostly waits: for killed workers to be missed, for databases to come back, for programs to start."""
 
-LANES: Mapping[str, Sequence[str]] = {"core": ("tests", *(f"--ignore={path}" for path in PROOF)), "proof": PROOF}
-"""What pytest is told in each lane. `core` is everything that is not `proof`, so that no test can be in both or in none."""
+BENCHMARKS = ("tests/benchmarks/test_smoke.py",)
+"""Whether each benchmark still runs: for who changes one, `make bench-smoke`."""
+
+LANES: Mapping[str, Sequence[str]] = {
+    "core": ("tests", *(f"--ignore={path}" for path in (*PROOF, *BENCHMARKS))),
+    "proof": PROOF,
+    "benchmarks": BENCHMARKS,
+}
+"""What pytest is told in each lane. `core` is everything that is in no other, so that no test can be in two or in none."""
+
+SUITE = ("core", "proof")
+"""The lanes that every change runs."""
 
 SIGN_OF_LIFE = 30.0
 """Seconds between two lines that say how far the lanes are."""
@@ -160,7 +170,7 @@ def main(given: Sequence[str] | None = None) -> int:
     children.ignore_for_ourselves_only()
     if asked.lane is not None or more:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *LANES.get(asked.lane, ()), *more])
-    return run(LANES, _say)
+    return run({name: LANES[name] for name in SUITE}, _say)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
 
@@ -189,14 +189,24 @@ async def no_run_is_left(client: Client, queue: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        ended: set[str | None] = set()
-        query = f"TaskQueue = '{queue}' AND ExecutionStatus = 'Running'"
-        # The list is made after the fact: who is listed again may be gone already, and children may come later.
-        while left := [run async for run in client.list_workflows(query) if run.run_id not in ended]:
-            for run in left:
-                ended.add(run.run_id)
-                with contextlib.suppress(RPCError):
-                    await client.get_workflow_handle(run.id, run_id=run.run_id).terminate("its test has ended")
+        try:
+            await _terminate_all(client, f"TaskQueue = '{queue}' AND ExecutionStatus = 'Running'")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.UNAVAILABLE:  # Ctrl-C ends the server, too: nothing runs there any more
+                raise
+
+
+async def _terminate_all(client: Client, query: str) -> None:
+    ended: set[str | None] = set()
+    # The list is made after the fact: who is listed again may be gone already, and children may come later.
+    while left := [run async for run in client.list_workflows(query) if run.run_id not in ended]:
+        for run in left:
+            ended.add(run.run_id)
+            try:
+                await client.get_workflow_handle(run.id, run_id=run.run_id).terminate("its test has ended")
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:  # which is: it has ended
+                    raise
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,12 @@
 \set temporal_password `cat /run/secrets/temporal_db_password`
 \set ledger_password `cat /run/secrets/ledger_db_password`
 
+-- PostgreSQL itself would only note that the role has no password then, and go on.
+SELECT :'temporal_password' = '' OR :'ledger_password' = '' AS incomplete \gset
+\if :incomplete
+DO $$ BEGIN RAISE 'a password is empty; run deploy/make-secrets.sh, remove the data volume, and start again'; END $$;
+\endif
+
 CREATE ROLE temporal LOGIN PASSWORD :'temporal_password';
 CREATE ROLE ledger LOGIN PASSWORD :'ledger_password';
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gates, growth, ledger, money, parked, pipeline, report
-from benchmarks.__main__ import ABOUT, main
+from benchmarks import gates, growth, ledger, money, parked, pipeline, recovery, report
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
 GATES = gates.Sizes(runs=3)
@@ -67,6 +66,15 @@ async def test_parked_runs_are_raised_once(tmp_path: Path) -> None:
     assert "s until no run waited any more" in said[-1]
 
 
+async def test_recovery_is_timed(tmp_path: Path) -> None:
+    """Workers are killed and asked to stop, and each way has its seconds beside what is aimed at."""
+    said: list[str] = []
+    results = await recovery.run(recovery.Sizes(rounds=1, kills=0), said.append)
+    assert json.loads(report.write(tmp_path, "smoke", results).read_text())["rounds"].keys() <= recovery.AIMS.keys()
+    assert len(results["rounds"]) == 3
+    assert "killed while it records a decision" in said[-1]
+
+
 async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
     """Both databases come up, every call is timed from when it was due, and each figure stands beside the driver's."""
     said: list[str] = []
@@ -75,15 +83,3 @@ async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
     assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ledger.ORDER}
     assert all(one["p95"] > 0 for rounds in results["rounds"].values() for one in rounds)
     assert "model call over the driver's" in said[-2]
-
-
-def test_the_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
-    """`make bench` without a name says what there is and how to run it."""
-    main([])
-    said = capsys.readouterr().out
-    assert all(f"make bench NAME={name}" in said for name in ABOUT)
-
-
-def test_only_what_ran_side_by_side_is_compared() -> None:
-    """Ratios are made round by round, so that a slow minute hits both sides."""
-    assert report.ratios([2.0, 30.0], [1.0, 10.0]) == [2.0, 3.0]

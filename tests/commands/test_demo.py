@@ -15,14 +15,14 @@ import pytest
 
 import config
 from commands import server
-from commands.demo import demo
-from commands.demo.demo import Demo
+from commands.demo.demo import Demo, _print_report
 from commands.up import DEFAULT_PORTS
 from contracts.delivery.run import DeliveryReport
 from contracts.delivery.testing import TestReport
 from contracts.repositories import FileChange
 from tests import children, ports
 from tests.children import PATIENCE
+from tests.demo import Ran
 from tests.stack import git
 
 
@@ -84,24 +84,19 @@ def alone() -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("alone")
-def test_the_demo_approves_as_it_is_told_and_exits_0(tmp_path: Path) -> None:
+def test_the_demo_approves_as_it_is_told_and_exits_0(demo: Ran) -> None:
     """`--approve-as NAME`: both gates are approved as NAME, the fix is at the origin, nothing is left running, exit 0."""
-    command = [sys.executable, str(server.ROOT / "starter.py"), "demo", "--approve-as", "maria"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=_environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    origin = tmp_path / ".baton" / "demo" / "sample" / "origin.git"
+    assert demo.code == 0, demo.printed
+    origin = demo.folder / ".baton" / "demo" / "sample" / "origin.git"
     branch = git(origin, "branch", "--list", "baton/*", "--format=%(refname:short)")
     assert "(cents * (100 - percent) + 50) // 100" in git(origin, "show", f"{branch}:shop/pricing.py")
-    assert "plan-1 by maria, change-1 by maria" in done.stdout
-    assert "temporal workflow update execute" in done.stdout
-    assert "SCRIPTED" in done.stdout
-    for line in done.stdout.splitlines():
+    assert "plan-1 by maria, change-1 by maria" in demo.printed
+    assert "temporal workflow update execute" in demo.printed
+    assert "SCRIPTED" in demo.printed
+    for line in demo.printed.splitlines():
         if line.startswith(("REPORT", "Run ", "  GATE")) or "  cost" in line:
             assert "[scripted model]" in line
-    assert _left_running(tmp_path) == []
+    assert _left_running(demo.folder) == []
 
 
 @pytest.mark.usefixtures("alone")
@@ -154,7 +149,7 @@ def test_a_report_steers_no_terminal(tmp_path: Path) -> None:
         usd_micros=0,
         tokens=0,
     )
-    assert demo._print_report(this, report, tmp_path) == 0
+    assert _print_report(this, report, tmp_path) == 0
     shown = "\n".join(lines)
     assert [character for character in shown if not character.isprintable() and character != "\n"] == []
     assert shown.count("\nREPORT") == 1

@@ -1,17 +1,19 @@
 """`baton models`: which models answer, how they are, and closing a breaker by hand."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from sqlalchemy import Connection
 
+from commands.look import models
 from ledger import breakers, feed
 from ledger.breakers import Failure, Thresholds
-from ledger.db import Ledger, now_us
+from ledger.db import Ledger, now_us, to_us
 from ledger.money import rates
 from ledger.money.rates import Rate
 from ledger.tables import turn
 from tests.activities import agentfiles
 from tests.commands.conftest import Baton
+from tests.dates import on_the_fifth
 
 LIMITS = Thresholds(5, timedelta(minutes=15), timedelta(minutes=5), timedelta(minutes=15))
 SONNET = "model:anthropic:claude-sonnet-5-5"
@@ -76,17 +78,19 @@ def test_rates_and_step_ups_are_counted(baton: Baton, ledger: Ledger) -> None:
     )
     (folder / "routes.toml").write_text(limited)
     baton.set(BATON_AGENTS=folder)
-    ledger.tx_now(rates.take, "model:openai:small", Rate(3, 900), 120, now_us())
-    for number, chosen in enumerate(("first", "first", "invalid", "outage", "outage")):
-        ledger.tx_now(_answered, f"{number}", chosen)
-    ran = baton("models", "--json")
+    with on_the_fifth(models) as clock:  # so that one minute has all of it
+        at = to_us(clock.now(UTC))
+        ledger.tx_now(rates.take, "model:openai:small", Rate(3, 900), 120, at)
+        for number, chosen in enumerate(("first", "first", "invalid", "outage", "outage")):
+            ledger.tx_now(_answered, f"{number}", chosen, at)
+        ran, shown = baton("models", "--json"), baton("models").out
     assert (ran.json["routes"][0]["requests"], ran.json["routes"][0]["tokens"]) == (1, 120)
     assert ran.json["answers"] == [{"agent": "helper@v1", "answers": 5, "stepped_up": {"invalid": 1}, "outage": 2}]
     said = "helper@v1: 5 replies in 7 days, 1 stepped up for invalid, 2 as fallback while another model was unavailable"
-    assert said in baton("models").out
+    assert said in shown
 
 
-def _answered(connection: Connection, identity: str, chosen: str) -> None:
+def _answered(connection: Connection, identity: str, chosen: str, at: int) -> None:
     texts = ("parent", "trace", "path", "agent_digest", "task", "provider", "model_asked", "model_answered", "reply", "problem")
     more = ("handoff", "price_version", "trace_id", "span_id")
     numbers = (
@@ -99,5 +103,5 @@ def _answered(connection: Connection, identity: str, chosen: str) -> None:
         "latency_ms",
     )
     row = dict.fromkeys((*texts, *more), "") | dict.fromkeys(numbers, 0)
-    values = {"id": identity, "agent": "helper@v1", "flagged": False, "attempt": 1, "at": now_us(), "chosen": chosen}
+    values = {"id": identity, "agent": "helper@v1", "flagged": False, "attempt": 1, "at": at, "chosen": chosen}
     connection.execute(turn.insert().values(**(row | values)))

@@ -48,11 +48,17 @@ def secrets(tmp_path: Path) -> Path:
     return tmp_path / "secrets"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def database() -> Iterator[Postgres]:
-    """A PostgreSQL server of our own: roles belong to a whole server."""
+    """A PostgreSQL server of the test's own: roles belong to a whole server."""
     with postgres.running() as started:
         yield started
+
+
+def made_by(init: Path, database: Postgres) -> "subprocess.CompletedProcess[str]":
+    """What the image's entry point makes of a script."""
+    where = ("--host", database.socket, "--username", "baton", "--dbname", "postgres", "--no-psqlrc")
+    return run("psql", *where, "--set", "ON_ERROR_STOP=1", "--file", init)
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +117,7 @@ def test_the_database_is_made_with_two_owners(database: Postgres, secrets: Path,
     """init.sql makes three databases with passwords from files; the ledger migrates in its own, and Temporal cannot open it."""
     sql = tmp_path / "init.sql"
     sql.write_text((DEPLOY / "postgres/init.sql").read_text().replace(SECRETS, str(secrets)))
-    where = (
-        "--host",
-        database.socket,
-        "--username",
-        "baton",
-        "--dbname",
-        "postgres",
-        "--no-psqlrc",
-        "--set",
-        "ON_ERROR_STOP=1",
-    )
-    assert run("psql", *where, "--file", sql).stderr == ""
+    assert made_by(sql, database).stderr == ""
     with psycopg.connect(host=str(database.socket), user="baton", dbname="postgres") as connection:
         owners = connection.execute("SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datdba > 10").fetchall()
         scram = "SELECT rolname FROM pg_authid WHERE rolpassword LIKE 'SCRAM-SHA-256$%' AND NOT rolsuper ORDER BY 1"
@@ -139,22 +134,18 @@ def test_the_database_is_made_with_two_owners(database: Postgres, secrets: Path,
         connection.execute("CREATE EXTENSION btree_gin; CREATE TABLE schema_version (n int)")
 
 
-def test_a_missing_password_makes_no_role(database: Postgres, tmp_path: Path) -> None:
-    """Without its secret file the database does not come up with an open door: the script stops."""
-    where = (
-        "--host",
-        database.socket,
-        "--username",
-        "baton",
-        "--dbname",
-        "postgres",
-        "--no-psqlrc",
-        "--set",
-        "ON_ERROR_STOP=1",
-    )
+@pytest.mark.parametrize("missing", ["temporal_db_password", "ledger_db_password"])
+def test_a_missing_password_makes_no_role(database: Postgres, secrets: Path, tmp_path: Path, missing: str) -> None:
+    """Without one of its secret files the database does not come up with an open door: the script stops, and says why."""
+    (secrets / missing).unlink()
     sql = tmp_path / "init.sql"
-    sql.write_text((DEPLOY / "postgres/init.sql").read_text().replace(SECRETS, "/no/such/folder"))
-    assert run("psql", *where, "--file", sql).returncode != 0
+    sql.write_text((DEPLOY / "postgres/init.sql").read_text().replace(SECRETS, str(secrets)))
+    done = made_by(sql, database)
+    assert done.returncode != 0
+    assert "a password is empty; run deploy/make-secrets.sh" in done.stderr
+    with psycopg.connect(host=str(database.socket), user="baton", dbname="postgres") as connection:
+        roles = connection.execute("SELECT rolname FROM pg_roles WHERE rolname IN ('temporal', 'ledger')").fetchall()
+    assert roles == []
 
 
 def test_the_server_gets_its_password_from_a_file(secrets: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from commands.demo.demo import make_sample
@@ -54,11 +54,6 @@ class Machine:
             wanted = replacement.format(port=self.port, ui_port=self.ui_port)
             script = re.sub(pattern, wanted, script, flags=re.MULTILINE)
         return self.command(block.where, "bash", "-euo", "pipefail", "-c", script)
-
-    def as_new(self) -> "Machine":
-        """The machine of somebody who has set nothing yet."""
-        kept = {name: value for name, value in self.variables.items() if name in {"HOME", "PATH", "LANG"}}
-        return replace(self, variables=kept)
 
     def command(self, where: str, *command: str) -> str:
         """Run one program to its end."""

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 from tests import children
-from tests.activities.repositories import CLEAN
 from tests.children import PATIENCE
 from tests.hostile.world import World
+from tests.repositories import CLEAN
 
 
 def look(world: World, path: Path, folder: Path) -> set[str]:

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.activities.repositories import change, plain, repository
 from tests.hostile import careless
 from tests.hostile.tricks import Make, Trick, trips
 from tests.hostile.world import World
+from tests.repositories import change, plain, repository
 
 LEAK = trips("leaked")
 

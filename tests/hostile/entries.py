@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tests.activities.repositories import repository
 from tests.hostile import careless
 from tests.hostile.objects import commit_of, entry, write
 from tests.hostile.tricks import Make, Trick, trips
 from tests.hostile.world import World
+from tests.repositories import repository
 
 Entry = tuple[str, bytes, str]
 """Mode, name, and what it is: `file`, `folder`, `git` (a .git folder with a program in it), `link` or `missing`."""

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from tests.activities.repositories import plain, repository
 from tests.hostile import careless
 from tests.hostile.tricks import Trick, trips
 from tests.hostile.world import World
+from tests.repositories import plain, repository
 
 
 def _option(world: World, path: Path) -> Path:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.activities.repositories import change, plain, repository
 from tests.hostile import careless
 from tests.hostile.tricks import Trick, trips
 from tests.hostile.world import World
+from tests.repositories import change, plain, repository
 
 HOOKS = (
     *("applypatch-msg", "pre-applypatch", "post-applypatch", "pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.activities.repositories import repository
 from tests.hostile import careless
 from tests.hostile.tricks import Trick, trips
 from tests.hostile.world import VARIABLE, World
+from tests.repositories import repository
 
 CONFTEST = """
 import glob, os, socket, subprocess, sys

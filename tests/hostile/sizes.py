@@ -6,11 +6,11 @@ import zlib
 from itertools import repeat
 from pathlib import Path
 
-from tests.activities.repositories import plain, repository
 from tests.hostile import careless
 from tests.hostile.objects import commit_of, entry, write
 from tests.hostile.tricks import Trick, trips
 from tests.hostile.world import World
+from tests.repositories import plain, repository
 
 FULL = trips("overfull")
 BASE = 65536

@@ -12,11 +12,11 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from activities.git import command
 from commands.demo.demo import SAMPLE
 from tests import scripts
-from tests.activities.repositories import change, plain, repository
 from tests.hostile import programs, running
 from tests.hostile.test_git import TRICKS
 from tests.hostile.tricks import Trick
 from tests.hostile.world import World, contents
+from tests.repositories import change, plain, repository
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, write, writer
 from tests.stack import PATIENCE, Stack, stack
 

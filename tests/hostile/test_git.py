@@ -14,7 +14,6 @@ from activities.git.mirrors import ATTRIBUTES
 from activities.git.quota import size_of
 from activities.repositories.detection import detect_check
 from contracts.errors import BatonError
-from tests.activities.repositories import change, plain, repository
 from tests.hostile.elsewhere import ELSEWHERE
 from tests.hostile.entries import ENTRIES
 from tests.hostile.names import NAMES
@@ -22,6 +21,7 @@ from tests.hostile.programs import PROGRAMS
 from tests.hostile.sizes import SIZES
 from tests.hostile.tricks import Trick
 from tests.hostile.world import World, contents
+from tests.repositories import change, plain, repository
 
 WHEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 TRICKS = (*PROGRAMS, *ELSEWHERE, *ENTRIES, *NAMES, *SIZES)

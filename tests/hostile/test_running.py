@@ -12,9 +12,9 @@ from activities.git.trees import delete_folder
 from activities.repositories.check_run import Ran, run_check
 from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
-from tests.activities.repositories import repository
 from tests.hostile.running import LEFT_BEHIND, RUNNING
 from tests.hostile.world import World
+from tests.repositories import repository
 
 ATTEMPTS = ("mark", "overwrite", "secret", "link", "private", "variable", "processes", "connect", "datagram", "daemon")
 """What the conftest says that it tried."""

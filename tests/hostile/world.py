@@ -15,7 +15,7 @@ from secrets import token_hex
 
 import pytest
 
-from tests.activities.repositories import CLEAN, plain, repository
+from tests.repositories import CLEAN, plain, repository
 
 VARIABLE = "DEPLOY_TOKEN"
 """A variable of the worker that no command and no repository has any business with."""

@@ -27,7 +27,7 @@ MUTANTS = (
         file="activities/agents/fallbacks.py",
         old="taint=tuple(sorted({name for one in given for name in one.taint})),",
         new="taint=(),",
-        tests=("tests/activities/test_chains.py::test_what_a_function_makes_is_as_tainted_as_its_inputs",),
+        tests=("tests/activities/agents/test_chains.py::test_what_a_function_makes_is_as_tainted_as_its_inputs",),
     ),
     Mutant(
         name="turn-paid-twice",
@@ -35,7 +35,7 @@ MUTANTS = (
         file="activities/turns/reservation.py",
         old="        if stored is not None:",
         new="        if False:",
-        tests=("tests/activities/test_models.py::test_a_stored_turn_is_not_paid_twice",),
+        tests=("tests/activities/turns/test_models.py::test_a_stored_turn_is_not_paid_twice",),
     ),
     Mutant(
         name="turn-of-another-agent",
@@ -51,7 +51,7 @@ MUTANTS = (
         file="activities/turns/reply_cache.py",
         old='digest_of("cached-reply", project, agent_digest,',
         new='digest_of("cached-reply", agent_digest,',
-        tests=("tests/activities/test_caching.py::test_project_agent_version_and_model_count",),
+        tests=("tests/activities/turns/test_caching.py::test_project_agent_version_and_model_count",),
     ),
     Mutant(
         name="quote-unchecked",
@@ -59,7 +59,7 @@ MUTANTS = (
         file="activities/turns/replies.py",
         old='in texts.get(one.artifact, b"") for one in claim.evidence)',
         new='in b"".join(texts.values()) for one in claim.evidence)',
-        tests=("tests/activities/test_replies.py::test_a_claim_needs_a_verbatim_quote_from_what_was_read",),
+        tests=("tests/activities/turns/test_replies.py::test_a_claim_needs_a_verbatim_quote_from_what_was_read",),
     ),
     Mutant(
         name="any-tool-will-do",

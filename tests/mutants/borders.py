@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-SANDBOX, FEED = "tests/activities/test_sandbox.py", "tests/ledger/test_feed.py"
+SANDBOX, FEED = "tests/activities/sandbox/test_sandbox.py", "tests/ledger/test_feed.py"
 
 MUTANTS = (
     Mutant(

@@ -2,8 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-ACTIONS, DELIVER = "tests/ledger/test_actions.py", "tests/activities/test_deliver.py"
-PERFORM, PERFORMED = "tests/activities/test_perform.py", "tests/workflows/test_perform.py"
+ACTIONS, DELIVER = "tests/ledger/test_actions.py", "tests/activities/actions/test_deliver.py"
+PERFORM, PERFORMED = "tests/activities/actions/test_perform.py", "tests/workflows/test_perform.py"
 
 MUTANTS = (
     Mutant(
@@ -52,7 +52,7 @@ MUTANTS = (
         file="activities/runs/journal.py",
         old='request.change.state == "cancelled":',
         new='request.change.state == "never":',
-        tests=("tests/activities/test_journal.py::test_what_a_cancelled_run_was_allowed_is_not_done_any_more",),
+        tests=("tests/activities/runs/test_journal.py::test_what_a_cancelled_run_was_allowed_is_not_done_any_more",),
     ),
     Mutant(
         name="pins-ignored",
@@ -76,7 +76,7 @@ MUTANTS = (
         file="activities/runs/admission.py",
         old="{action: self._policy.tier(action) for action in request.actions}",
         new="{action: self._policy.tier(action) for action in request.actions if action in self._policy.actions}",
-        tests=("tests/activities/test_admission.py::test_an_action_that_policy_does_not_declare_is_not_let_in",),
+        tests=("tests/activities/runs/test_admission.py::test_an_action_that_policy_does_not_declare_is_not_let_in",),
     ),
     Mutant(
         name="any-gate-shows-all",

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-POLICY, TIMES = "tests/activities/test_policy.py", "tests/workflows/test_gates.py"
+POLICY, TIMES = "tests/activities/gates/test_policy.py", "tests/workflows/test_gates.py"
 INPUT, DECISIONS = "tests/workflows/test_bad_input.py", "tests/workflows/test_decisions.py"
 TOLD = "tests/workflows/test_told.py"
 

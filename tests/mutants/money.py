@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-SPEND, ADMISSION = "tests/ledger/test_spend.py", "tests/activities/test_admission.py"
+SPEND, ADMISSION = "tests/ledger/test_spend.py", "tests/activities/runs/test_admission.py"
 
 MUTANTS = (
     Mutant(
@@ -43,7 +43,7 @@ MUTANTS = (
         file="activities/runs/journal.py",
         old="    spend.close_left_over(connection, request.run.trace)",
         new="    pass",
-        tests=("tests/activities/test_journal.py::test_a_run_that_has_ended_holds_no_money",),
+        tests=("tests/activities/runs/test_journal.py::test_a_run_that_has_ended_holds_no_money",),
     ),
     Mutant(
         name="children-take-all",
@@ -51,7 +51,7 @@ MUTANTS = (
         file="activities/money/scopes.py",
         old="parts[0].kept_back if parts else 0)",
         new="0)",
-        tests=("tests/activities/test_scopes.py::test_children_leave_what_is_kept_back_at_each_level",),
+        tests=("tests/activities/money/test_scopes.py::test_children_leave_what_is_kept_back_at_each_level",),
     ),
     Mutant(
         name="month-without-ceiling",
@@ -59,7 +59,7 @@ MUTANTS = (
         file="activities/money/scopes.py",
         old="    scopes.append(_scope(month, ceilings.month_usd))",
         new="    pass",
-        tests=("tests/activities/test_scopes.py::test_every_call_counts_against_all_that_share_it",),
+        tests=("tests/activities/money/test_scopes.py::test_every_call_counts_against_all_that_share_it",),
     ),
     Mutant(
         name="let-in-without-money",
@@ -91,7 +91,7 @@ MUTANTS = (
         file="activities/gates/gates.py",
         old="refused = refused or _too_much(request, claim)",
         new="pass",
-        tests=("tests/activities/test_gates.py::test_nobody_raises_a_ceiling_beyond_what_policy_allows",),
+        tests=("tests/activities/gates/test_gates.py::test_nobody_raises_a_ceiling_beyond_what_policy_allows",),
     ),
     Mutant(
         name="anybody-opens-a-ceiling",

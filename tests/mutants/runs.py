@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-ADMISSION, DEPENDENCIES = "tests/activities/test_admission.py", "tests/workflows/test_dependencies.py"
+ADMISSION, DEPENDENCIES = "tests/activities/runs/test_admission.py", "tests/workflows/test_dependencies.py"
 PAUSE, LOOPS = "tests/workflows/test_pause.py", "tests/workflows/test_loops.py"
 
 MUTANTS = (

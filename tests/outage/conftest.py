@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import ColumnElement, Connection, select
 from temporalio.client import Client
 
+from activities.turns import health, route
+from ledger.db import now_us
 from ledger.tables import feed, reservation
 from tests import scripts
 from tests.activities import agentfiles
@@ -24,8 +26,10 @@ from tests.workflows.asking import AskOnce
 ONE, TWO = "openai:one", "anthropic:two"
 BOTH = f'[classes]\nworker = [{{ model = "{ONE}", free = true }}, {{ model = "{TWO}", free = true }}]\n'
 ALONE = f'[classes]\nworker = [{{ model = "{ONE}", free = true }}]\n'
-QUICK = {"failures": 2, "cooldown": timedelta(seconds=1), "longest": timedelta(seconds=2), "patience": timedelta(seconds=60)}
+QUICK = {"failures": 2, "cooldown": timedelta(seconds=1), "longest": timedelta(seconds=2), "patience": timedelta(hours=1)}
 """Breakers that open and close while a test runs."""
+SLOW = {"cooldown": timedelta(minutes=30), "longest": timedelta(minutes=30)}
+"""Breakers that close when the test says that it is later, however long it takes to come so far."""
 
 DONE = answer(summary())
 
@@ -44,6 +48,8 @@ class Drill:
     asking: Asking
     one: WireServer
     two: WireServer
+    later: Callable[[timedelta], None]
+    """Moves the clock that breakers go by."""
 
     async def attempts(self, model: str = ONE) -> list[str]:
         """How each attempt at a model ended, as the ledger has it: the kind of its error, "" for none."""
@@ -71,7 +77,21 @@ Drilled = Callable[..., AbstractAsyncContextManager[Drill]]
 
 
 @pytest.fixture
-def drill(client: Client, tmp_path: Path) -> Drilled:
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """The breakers' clock, which a test moves on."""
+    ahead = timedelta()
+
+    def moved(by: timedelta) -> None:
+        nonlocal ahead
+        ahead += by
+
+    for module in (health, route):
+        monkeypatch.setattr(module, "now_us", lambda: now_us() + ahead // timedelta(microseconds=1))
+    return moved
+
+
+@pytest.fixture
+def drill(client: Client, tmp_path: Path, later: Callable[[timedelta], None]) -> Drilled:
     """Start the two providers and a worker; every provider answers every call of `helper` with these turns."""
 
     @contextlib.asynccontextmanager
@@ -82,6 +102,7 @@ def drill(client: Client, tmp_path: Path) -> Drilled:
         also: dict[str, Any] | None = None,
         breakers: dict[str, Any] | None = None,
         conversations: Sequence[dict[str, Any]] = (),
+        at: Client = client,
         **more: Any,
     ) -> AsyncIterator[Drill]:
         agents = tmp_path / "agents"
@@ -97,8 +118,8 @@ def drill(client: Client, tmp_path: Path) -> Drilled:
                 "anthropic_api_key": "sk-loopback",
                 "breakers": QUICK | (breakers or {}),
             }
-            serving = stack(client, tmp_path / "state", agents=agents, **(reached | more))
+            serving = stack(at, tmp_path / "state", agents=agents, **(reached | more))
             async with serving as running, beside(running, "ask", AskOnce) as queue:
-                yield Drill(Asking(running, queue), one, two)
+                yield Drill(Asking(running, queue), one, two, later)
 
     return started

@@ -1,18 +1,23 @@
 """A provider fails, through the real clients: work goes on by the next choice, and by the first one when it is back."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
 from contracts.errors import NotFound
 from ledger import breakers, handoffs, runs
-from tests.outage.conftest import ALONE, DONE, ONE, TWO, Drill, Drilled
+from tests.outage.conftest import ALONE, DONE, ONE, SLOW, TWO, Drill, Drilled
 from tests.scripts import answer, says, summary, unsure
 from tests.stack import until
 from tests.wire.faults import Kind
 from tests.wire.server import Play
 from tests.workflows.asked import Ended
+from tests.workflows.test_gates import environment
+
+__all__ = ["environment"]
 
 OPENS = "model:openai:one is left alone"
 
@@ -46,7 +51,7 @@ KINDS: list[tuple[Kind, str, int, str]] = [
 @pytest.mark.parametrize(("fault", "kind", "attempts", "alert"), KINDS, ids=[row[0] for row in KINDS])
 async def test_work_goes_on_by_the_next_choice(drill: Drilled, fault: Kind, kind: str, attempts: int, alert: str) -> None:
     """The run is done by route 2; the wire saw one request for each attempt; one alarm; and route 1 is used again after."""
-    async with drill() as made:
+    async with drill(breakers=SLOW) as made:
         made.one.faults.set("one", fault)
         ended = await once(made)
         assert (ended.handoff.outcome, ended.turns[0].model_asked, ended.turns[0].chosen) == ("done", TWO, "outage")
@@ -57,6 +62,7 @@ async def test_work_goes_on_by_the_next_choice(drill: Drilled, fault: Kind, kind
         assert again.turns[0].model_asked == TWO
         assert await made.alerts() == [alert]
         made.one.faults.clear()
+        made.later(timedelta(minutes=31))
         await back_to_the_first(made)
         assert await made.asking.stack.ledger.read(breakers.noteworthy) == []
         assert len(made.one.requests) == len(await made.attempts())
@@ -71,8 +77,7 @@ TWO_FIRST = f'[classes]\nworker = [{{ model = "{TWO}", free = true }}, {{ model 
 
 async def test_an_empty_account_that_looks_like_a_wrong_request(drill: Drilled) -> None:
     """Anthropic's 400 for an exhausted account: the next choice answers, its provider is left alone, with one alert."""
-    long = {"cooldown": timedelta(minutes=5), "longest": timedelta(minutes=5)}
-    async with drill(routes=TWO_FIRST, breakers=long) as made:
+    async with drill(routes=TWO_FIRST, breakers=SLOW) as made:
         made.two.play(Play(status=400, error=EMPTY))
         ended = [await once(made) for _ in range(2)]
         assert [(one.handoff.outcome, one.turns[0].model_asked) for one in ended] == [("done", ONE)] * 2
@@ -102,7 +107,7 @@ async def test_a_refused_connection(drill: Drilled) -> None:
 
 async def test_an_answer_slower_than_its_time_out(drill: Drilled) -> None:
     """A choice may be given less time than the agent allows; one that takes longer is passed over at once."""
-    routes = f'[classes]\nworker = [{{ model = "{ONE}", free = true, latency = "PT1S" }}, {{ model = "{TWO}", free = true }}]\n'
+    routes = f'[classes]\nworker = [{{ model = "{ONE}", free = true, latency = "PT3S" }}, {{ model = "{TWO}", free = true }}]\n'
     async with drill(routes=routes) as made:
         made.one.faults.set("one", "silent")
         ended = await once(made)
@@ -111,30 +116,38 @@ async def test_an_answer_slower_than_its_time_out(drill: Drilled) -> None:
 
 
 async def test_a_named_time_is_kept_by_everybody(drill: Drilled) -> None:
-    """429 with retry-after 30 s: this call and the next ones go by route 2 at once, and nobody asks route 1 before."""
+    """429 with retry-after 10 min: this call and the next ones go by route 2 at once, and nobody asks route 1 before."""
     async with drill() as made:
-        made.one.faults.set("one", "rate_limited", retry_after_s=30)
+        made.one.faults.set("one", "rate_limited", retry_after_s=600)
         models = [(await once(made)).turns[0].model_asked for _ in range(3)]
         assert (models, await made.attempts(), len(made.one.requests)) == ([TWO] * 3, ["rate_limited"], 1)
         assert await made.alerts() == []
 
 
-async def test_without_another_choice_the_run_waits_on_a_timer(drill: Drilled) -> None:
-    """429 with retry-after 6 s and no other route: no activity runs meanwhile, Next says so, and one call is made after it."""
-    async with drill(routes=ALONE) as made:
-        made.one.faults.set("one", "rate_limited", times=1, retry_after_s=6)
-        run = await made.asking.start()
+async def test_without_another_choice_the_run_waits_on_a_timer(drill: Drilled, environment: WorkflowEnvironment) -> None:
+    """429 with retry-after 10 min and no other route: no activity runs meanwhile, Next says so, and one call is made after."""
+    async with drill(routes=ALONE, at=environment.client) as made:
+        made.one.faults.set("one", "rate_limited", times=1, retry_after_s=600)
         ledger = made.asking.stack.ledger
+        with environment.with_time_skipping_disabled():
+            run = await made.asking.start()
 
-        async def waits() -> str | None:
-            try:
-                row = await ledger.read(runs.find, run.id)
-            except NotFound:
-                return None
-            return str(row.next) if row.waiting_for == "a model" else None
+            async def waits() -> str | None:
+                try:
+                    row = await ledger.read(runs.find, run.id)
+                except NotFound:
+                    return None
+                return str(row.next) if row.waiting_for == "a model" else None
 
-        assert "retries at" in await until(waits, "the row said what it waits for")
-        assert list((await run.describe()).raw_description.pending_activities) == []
+            assert "retries at" in await until(waits, "the row said what it waits for")
+
+            async def nothing_runs() -> bool | None:
+                return None if (await run.describe()).raw_description.pending_activities else True
+
+            await until(nothing_runs, "no activity runs while the run waits")
+            assert len(made.one.requests) == 1
+        made.later(timedelta(minutes=11))
+        await environment.fast_forward(run, timedelta(minutes=11))
         ended = await made.asking.ended(run)
         assert (ended.handoff.outcome, await made.attempts()) == ("done", ["rate_limited", ""])
         assert len(made.one.requests) == 2
@@ -143,13 +156,19 @@ async def test_without_another_choice_the_run_waits_on_a_timer(drill: Drilled) -
 
 async def test_all_away_and_back_again(drill: Drilled) -> None:
     """Both providers fail: the run waits, spins on neither, and is done when one of them is back."""
+    started = time.monotonic()
     async with drill() as made:
-        made.one.faults.set("one", "server", for_s=6)
+        made.one.faults.set("one", "server")
         made.two.faults.set("two", "overloaded")
-        ended = await once(made)
+        run = await made.asking.start()
+        for asked in (made.one, made.two):
+            await asked.request(2)
+        made.one.faults.clear()
+        ended = await made.asking.ended(run)
         assert (ended.handoff.outcome, ended.turns[0].model_asked) == ("done", ONE)
-        assert len(made.one.requests) == len(await made.attempts(ONE)) < 12
-        assert len(made.two.requests) == len(await made.attempts(TWO)) < 12
+        in_turn = 6 + (time.monotonic() - started)  # some to open the breakers, then one each second
+        assert len(made.one.requests) == len(await made.attempts(ONE)) < in_turn
+        assert len(made.two.requests) == len(await made.attempts(TWO)) < in_turn
 
 
 async def test_patience_ends_with_a_person(drill: Drilled) -> None:
@@ -207,7 +226,7 @@ async def test_an_unsure_step_is_asked_once_more(drill: Drilled) -> None:
 
 async def test_many_runs_meet_one_outage(drill: Drilled) -> None:
     """Ten runs at once while route 1 fails: all done by route 2, one alarm, and no more requests than attempts."""
-    async with drill() as made:
+    async with drill(breakers=SLOW) as made:
         made.one.faults.set("one", "server")
         ended = await asyncio.gather(*(once(made) for _ in range(10)))
         assert {one.turns[0].model_asked for one in ended} == {TWO}

@@ -9,12 +9,19 @@ from activities.providers.base import Provider
 from activities.providers.openai import OpenAI
 from activities.providers.openai_responses import OpenAIResponses
 from contracts.conversation import ModelReply, ModelRequest, ToolCall, ToolSpec, Usage, UserMessage
+from tests.children import PATIENCE
 from tests.wire.server import WireServer
 
 MADE: dict[str, Callable[[str, str], Provider]] = {"anthropic": Anthropic, "chat": OpenAI, "responses": OpenAIResponses}
 """Every provider that speaks HTTP, by the format that it speaks."""
 
 KEY = "sk-wire-0123456789abcdef"
+
+LONG = timedelta(seconds=PATIENCE)
+"""The time limit of a call that should not meet it."""
+
+SOON = timedelta(seconds=1)
+"""That of one that should: its request has come in before, also on a loaded machine."""
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -58,7 +65,7 @@ def ask(**changes: Any) -> ModelRequest:
         answer_name="plan_1",
         answer_schema=SCHEMA,
         max_output_tokens=64_000,
-        timeout=timedelta(seconds=20),
+        timeout=LONG,
     )
     return request.model_copy(update=changes)
 

@@ -16,7 +16,7 @@ from activities.providers.errors import provider_error, retry_after, said, statu
 from activities.providers.transport import REPLY_LIMIT
 from contracts.conversation import ModelRequest
 from tests.children import PATIENCE
-from tests.wire.samples import KEY, MADE, REPLY, ask, connect
+from tests.wire.samples import KEY, MADE, REPLY, SOON, ask, connect
 from tests.wire.server import Play, WireServer
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -180,7 +180,7 @@ async def test_a_reply_that_is_none_is_a_typed_error(
 async def test_silence_ends_at_the_time_limit(server: WireServer, provider: Provider) -> None:
     """A provider that never answers costs the request's time, may have charged, and sees the connection close."""
     server.play(Play(silent=True))
-    error = await failure(provider, ask(timeout=timedelta(seconds=0.3)))
+    error = await failure(provider, ask(timeout=SOON))
     await asyncio.wait_for((await server.request(0)).gone.wait(), PATIENCE)
     assert (error.kind, error.maybe_charged, len(server.requests)) == ("timeout", True, 1)
 
@@ -188,7 +188,7 @@ async def test_silence_ends_at_the_time_limit(server: WireServer, provider: Prov
 async def test_a_dripping_answer_ends_at_the_time_limit(server: WireServer, provider: Provider) -> None:
     """The limit is on the whole call: bytes that keep coming do not extend it."""
     server.play(Play(REPLY, pause=0.05))
-    error = await failure(provider, ask(timeout=timedelta(seconds=0.4)))
+    error = await failure(provider, ask(timeout=SOON))
     assert (error.kind, len(server.requests)) == ("timeout", 1)
 
 

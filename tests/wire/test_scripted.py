@@ -24,7 +24,7 @@ from contracts.conversation import (
 )
 from contracts.errors import Misconfigured
 from tests import children
-from tests.wire.samples import KEY, MADE, ask, connect
+from tests.wire.samples import KEY, LONG, MADE, SOON, ask, connect
 from tests.wire.server import WireServer
 
 SCRIPT = """
@@ -245,7 +245,7 @@ async def test_every_error_can_be_played_on_the_wire(tmp_path: Path, kind: Error
     async with WireServer(file) as server:
         for name in MADE:
             provider = connect(server, name)
-            request = ask(key=f"{name}-{kind}", timeout=timedelta(seconds=0.3 if kind == "timeout" else 20))
+            request = ask(key=f"{name}-{kind}", timeout=SOON if kind == "timeout" else LONG)
             with pytest.raises(ProviderError) as caught:
                 await provider.complete(request)
             assert caught.value.kind == seen_as.get(kind, kind)

@@ -4,13 +4,15 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.runs.journal import Journal
 from contracts.delivery.run import DeliveryInput
@@ -22,8 +24,7 @@ from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER
 
-DEADLINE = 2.5
-"""Seconds that a gate is open: more than a loaded machine needs to see it and to send."""
+T = TypeVar("T")
 
 SPREAD = 0.06
 """Seconds around the aim in which the senders of one race send."""
@@ -122,9 +123,11 @@ class Race:
 
 @dataclass
 class Track:
-    """All races of one test. The senders aim so that about half of the gates expire, however slow the machine is."""
+    """The races of one worker. The senders aim so that about half of the gates expire, however slow the machine is."""
 
     stack: Stack
+    deadline: float
+    """Seconds that a gate is open."""
     races: list[Race] = field(default_factory=list)
     aim: float = -0.1
     views: dict[tuple[str, str], GateView] = field(default_factory=dict)
@@ -169,7 +172,7 @@ class Track:
         aim = self.aim
         await asyncio.gather(*(self._send(run, race, sender, aim) for sender in race.told))
         step = -0.02 if any("expired" in told for told in race.told.values()) else 0.02
-        self.aim = max(min(self.aim + step, 2.0), 0.2 - DEADLINE)
+        self.aim = max(min(self.aim + step, 2.0), 0.2 - self.deadline)
         return race
 
     async def _send(self, run: WorkflowHandle[Any, Any], race: Race, sender: Sender, aim: float) -> None:
@@ -177,19 +180,38 @@ class Track:
         await asyncio.sleep((race.view.deadline - datetime.now(UTC)).total_seconds() + at)
         said = {"gate": race.view.gate, "by": sender.by, "subject": race.view.subject, "note": "now"}
         if sender.via == "signal":
-            await run.signal(sender.verb, said)
+            await _insist(lambda: run.signal(sender.verb, said))
             race.told[sender] = "sent"
             return
         try:
-            answer = await asyncio.wait_for(run.execute_update(sender.verb, said), PATIENCE)
+            # One id: sent again, it is the same update.
+            answer: dict[str, Any] = await _insist(lambda: run.execute_update(sender.verb, said, id=sender.by))
             race.told[sender] = "won" if answer["won"] else f"not counted: {answer}"
         except WorkflowUpdateFailedError as refused:
             race.told[sender] = f"refused: {refused.cause}"
 
-    def outcomes(self) -> Counter[str]:
-        """How the gates ended."""
-        return Counter(race.ended.verb for race in self.races if race.ended is not None)
 
-    def wrong(self) -> Counter[str]:
-        """How often which promise was broken."""
-        return Counter(promise for race in self.races for promise in race.wrong())
+async def _insist(send: Callable[[], Awaitable[T]]) -> T:
+    """Send until there is an answer: a server without time to think aborts updates, and says so."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await send()
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            lost = not isinstance(error, RPCError) or error.status in (
+                RPCStatusCode.UNAVAILABLE,
+                RPCStatusCode.DEADLINE_EXCEEDED,
+            )
+            if not lost or time.monotonic() > ends:
+                raise
+        await asyncio.sleep(0.1)
+
+
+def outcomes(races: Sequence[Race]) -> Counter[str]:
+    """How the gates ended."""
+    return Counter("expired" if race.ended.verb == "expired" else "decided" for race in races if race.ended is not None)
+
+
+def wrong(races: Sequence[Race]) -> Counter[str]:
+    """How often which promise was broken."""
+    return Counter(promise for race in races for promise in race.wrong())

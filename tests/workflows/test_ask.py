@@ -81,7 +81,7 @@ LIMITS: list[tuple[str, dict[str, Any], list[Turn], str]] = [
     ("one turn", {"turns": 1}, [], "its limit of 1 turns is reached"),
     ("tokens", {"tokens": 10}, [LOOK], "its token budget of 10 is used up ("),
     ("context", {"context": 10}, [LOOK], "its context limit of 10 tokens is reached ("),
-    ("wall", {"wall": "PT0.3S"}, [SLOW_LOOK], "its time limit of 0:00:00.300000 is reached (0:00:0"),
+    ("wall", {"wall": "PT0.3S"}, [SLOW_LOOK], "its time limit of 0:00:00.300000 is reached ("),
 ]
 BY_LIMIT = pytest.mark.parametrize(("limits", "before", "why"), [row[1:] for row in LIMITS], ids=[row[0] for row in LIMITS])
 
@@ -183,7 +183,7 @@ async def test_a_rate_limit_waits_as_long_as_the_provider_asks(asking: Ask) -> N
     ended = await once(asking, {"error": "rate_limited", "retry_after_s": 2.5}, DONE)
     attempts, waited = ended.attempts()
     assert (ended.handoff.outcome, attempts) == ("done", 2)
-    assert timedelta(seconds=2.5) <= waited < timedelta(seconds=20)
+    assert waited >= timedelta(seconds=2.5)
 
 
 async def test_an_overloaded_provider_is_asked_again(asking: Ask) -> None:

@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
-from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
+from temporalio.client import (
+    WorkflowExecutionDescription,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistory,
+    WorkflowUpdateFailedError,
+)
 
 from contracts.carried import Mail
+from contracts.gates import GateView
 from ledger.tables import decision
 from tests.replay.test_saved import replayer
 from tests.scripts import a_tester, answer, item, plan, read, says, summary, unsure
@@ -159,20 +166,29 @@ async def test_nobody_hands_a_run_what_runs_hand_themselves(start: Short, tmp_pa
     assert "`carried` is set only when a run continues as new" in str(refused.value.cause)
 
 
-async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer that never comes to an end continues as new, and is ended at the time that its first run was given."""
-    monkeypatch.setattr(writing, "CHILD_DEADLINE", timedelta(seconds=6))
+async def _at_its_deadline(start: Short, folder: Path, deadline: timedelta) -> tuple[WorkflowExecutionDescription, GateView]:
+    """The child of a delivery whose writer never comes to an end, after its deadline, and what the delivery asks then."""
     planner = says("planner", answer(plan(ITEM)))
     endless = says("writer", *[read("shop/pricing.py")] * 400, FIX, text="Your item is `fix`")
-    async with start(planner, endless, workflow_sandbox=False) as stack:
-        run = await stack.deliver(sample(tmp_path / "sample"))
-        await stack.approve(run, "plan")
-        view = await stack.gate(run, "stuck-1")
-        child = stack.client.get_workflow_handle(f"{run.id}.write.1.fix")
-        last = await child.describe()
-        await stack.decide(view, "reject", note="enough")
-        await run.result()
-    assert last.raw_description.workflow_execution_info.first_run_id != last.run_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "CHILD_DEADLINE", deadline)
+        async with start(planner, endless, workflow_sandbox=False) as stack:
+            run = await stack.deliver(sample(folder))
+            await stack.approve(run, "plan")
+            view = await stack.gate(run, "stuck-1")
+            last = await stack.client.get_workflow_handle(f"{run.id}.write.1.fix").describe()
+            await stack.decide(view, "reject", note="enough")
+            await run.result()
+    return last, view
+
+
+async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path) -> None:
+    """A writer that never comes to an end continues as new, and is ended at the time that its first run was given."""
+    for seconds in (6, 18, 54):  # more where the machine needs longer until the child continues for the first time
+        last, view = await _at_its_deadline(start, tmp_path / f"{seconds}", timedelta(seconds=seconds))
+        if continued := last.raw_description.workflow_execution_info.first_run_id != last.run_id:
+            break
+    assert continued
     assert "fix is could_not: the child workflow failed" in view.facts[0]
     assert "timed out" in view.facts[0].lower()
 

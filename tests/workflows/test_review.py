@@ -169,7 +169,7 @@ async def test_revisions_without_a_common_history_are_compared_as_they_are(start
 async def test_a_cancelled_review_ends_as_cancelled(start: Start, tmp_path: Path) -> None:
     """Cancelled while both reviewers are asked: the run is cancelled in Temporal and in the ledger, and nothing follows."""
     origin, _ = change(tmp_path / "sample")
-    slow = [one | {"delay_ms": 60_000} for one in (BUGS, HOLES)]
+    slow = [one | {"delay_ms": 600_000} for one in (BUGS, HOLES)]
     async with start(ANALYST, *slow, WHOLE) as running:
         run = await review(running, origin, head="odd")
 

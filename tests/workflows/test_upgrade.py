@@ -113,9 +113,8 @@ async def test_an_old_worker_leaves_what_is_newer_to_a_new_one(client: Client, s
 
 async def _begin(client: Client, queue: str) -> WorkflowHandle[Any, Any]:
     asked = {"repository": "none", "instruction": "Fix it", "owner": "olga"}
-    # The old worker's last try may be under way when it stops; it is given to the next after this long.
-    soon = timedelta(seconds=2)
-    return await client.start_workflow("Plans", asked, id=queue, task_queue=queue, result_type=str, task_timeout=soon)
+    # The old worker's last try may be under way when it stops; it is given to the next after its time limit, ten seconds.
+    return await client.start_workflow("Plans", asked, id=queue, task_queue=queue, result_type=str)
 
 
 async def _failed_task(run: WorkflowHandle[Any, Any]) -> str | None:

@@ -14,7 +14,7 @@ from activities.providers.schema import closed_schema
 from activities.tools.base import Tool
 from activities.tools.edits import EDIT_FILE, EDIT_TOOLS, WRITE_FILE
 from activities.tools.patches import APPLY_PATCH
-from tests.activities.tooling import POEM, call, poem_tree, problem, tree
+from tests.activities.tools.tooling import POEM, call, poem_tree, problem, tree
 from tests.children import PATIENCE
 
 

@@ -22,7 +22,7 @@ from ledger.money import spend
 from ledger.money.spend import Scope
 from ledger.tables import cached_reply
 from tests.activities import agentfiles
-from tests.activities.calling import Calling, calling
+from tests.activities.turns.calling import Calling, calling
 from tests.faults.lost import LostCommits
 from tests.scripts import answer, summary
 from tests.wire.server import WireServer

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from contracts.conversation import ModelReply, ToolCall, Usage
 from ledger import artifacts
-from tests.activities.calling import calling
+from tests.activities.turns.calling import calling
 from tests.wire.server import WireServer
 
 USAGE = Usage(input=100, output=20)

@@ -26,7 +26,7 @@ from activities.git import (
     command,
 )
 from contracts.errors import Refused
-from tests.activities.repositories import change, plain, repository
+from tests.repositories import change, plain, repository
 
 WHEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 

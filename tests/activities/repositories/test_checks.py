@@ -16,9 +16,9 @@ from activities.sandbox import Sandbox
 from contracts.base import ArtifactRef, sha256
 from contracts.errors import Misconfigured
 from contracts.repositories import CheckRun, WorkspaceRef
-from tests.activities.repositories import repository
-from tests.activities.tooling import tree
+from tests.activities.tools.tooling import tree
 from tests.children import PATIENCE
+from tests.repositories import repository
 from tests.stack import until
 
 REPORT = f"--junitxml={junit.NAME}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from activities.tools.diffs import parse
 from activities.tools.hunks import PatchProblem, apply_hunks
 from activities.tools.patches import APPLY_PATCH
-from tests.activities.tooling import POEM, call, poem_tree, problem, tree
+from tests.activities.tools.tooling import POEM, call, poem_tree, problem, tree
 from tests.children import PATIENCE
 
 

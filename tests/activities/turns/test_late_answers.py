@@ -14,8 +14,8 @@ from activities.turns import compaction, settlement
 from contracts.errors import NotFound
 from contracts.turns import Turn
 from ledger.money import spend
-from tests.activities.calling import Calling, calling
-from tests.activities.test_models import COST, REPLY
+from tests.activities.turns.calling import Calling, calling
+from tests.activities.turns.test_models import COST, REPLY
 from tests.children import PATIENCE
 from tests.wire.server import WireServer
 

@@ -12,7 +12,7 @@ from activities.tools.base import Tool, ToolProblem
 from activities.tools.files import LIST_FILES, READ_FILE, READ_TOOLS, TEXT_LIMIT
 from activities.tools.search import SEARCH
 from contracts.text import weight
-from tests.activities.tooling import call, outcome, source_tree
+from tests.activities.tools.tooling import call, outcome, source_tree
 
 RIGHT_TO_LEFT = "\u202e"
 

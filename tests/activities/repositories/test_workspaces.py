@@ -15,10 +15,10 @@ from contracts.base import sha256
 from contracts.errors import NotFound, Refused
 from contracts.repositories import WorkspaceRef
 from tests import children
-from tests.activities.repositories import change, plain, repository
+from tests.repositories import change, plain, repository
 
 NAME = "01990000-trace/write/item-1"
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 class Machine:

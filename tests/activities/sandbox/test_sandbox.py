@@ -27,7 +27,7 @@ MARK = f"baton-test-{token_hex(8)}"
 """Stands in the command lines of the processes that this test process looks for, and in nobody else's."""
 
 LIMITS = ResourceLimits()
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from contracts.base import sha256
 from contracts.errors import Misconfigured
 from contracts.gates import VERBS, GateKind, GatePolicy, Verb
 
-SHIPPED = Path(__file__).parents[2] / "policy.toml"
+SHIPPED = Path(__file__).parents[3] / "policy.toml"
 
 TEXT = """
 identity = "any"

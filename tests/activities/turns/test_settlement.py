@@ -29,7 +29,7 @@ from contracts.turns import CallModel, Turn
 from ledger import tables
 from ledger.db import Ledger
 from tests.activities import agentfiles
-from tests.activities.test_models import DONE
+from tests.activities.turns.test_models import DONE
 from tests.wire.samples import MADE, connect
 from tests.wire.server import Play, WireServer
 

@@ -22,9 +22,9 @@ from contracts.gates import Intent
 from ledger import actions, artifacts, feed
 from ledger.db import Ledger, now_us
 from ledger.tables import action
-from tests.activities.repositories import plain, repository
 from tests.children import PATIENCE
 from tests.ledger.samples import intent, note, ref
+from tests.repositories import plain, repository
 from tests.stack import until
 
 ARGUMENTS = b"a"
