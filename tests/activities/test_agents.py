@@ -36,7 +36,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"minimum_confidence": 2000}, r"minimum_confidence: Input should be less than or equal to 1000"),
     ({"takes": "ghost/1"}, r"there is no contract 'ghost/1'; there are .*write_task/1"),
     ({"returns": "write_sumary/1"}, r"there is no contract 'write_sumary/1'"),
-    ({"returns": "write_summary/9"}, r"write_summary/9 is newer than what this reads \(write_summary/1\).* Upgrade"),
+    ({"returns": "write_summary/9"}, r"write_summary/9 is newer than this release can read \(write_summary/1\).* Upgrade"),
     ({"tools": ["read_file", "shell"]}, r"there is no tool shell; there are read_file, write_file"),
 ]
 
