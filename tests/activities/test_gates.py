@@ -116,7 +116,7 @@ async def test_an_approval_at_a_closed_gate_approves_nothing(desk: Gates, ledger
     closed = await ask(desk, None, closes=how)
     outcome = await say(desk, "olga")
     assert (closed.won, closed.verb) == (True, how)
-    assert (outcome.won, outcome.reason) == (False, f"gate plan-1 is {how}; nothing is decided there")
+    assert (outcome.won, outcome.reason) == (False, f"gate plan-1 is {how} and takes no decision")
     assert states(ledger) == []
     assert refusals(ledger) == [("olga", outcome.reason)]
 
@@ -193,7 +193,7 @@ async def test_an_action_that_another_run_means_otherwise_is_not_approved(desk: 
     ledger.tx_now(actions.propose, intent(arguments="b"), trace="trace-2", gate="change-1", state="approved")
     outcome = await say(desk, "olga")
     assert not outcome.won
-    assert "the same event was asked for with other arguments in run trace-2" in outcome.reason
+    assert "run trace-2 asked for the same event with other arguments" in outcome.reason
     assert (states(ledger), states(ledger, "trace-2")) == ([], ["approved"])
     assert [one.gate for one in ledger.read_now(gates.open_gates)] == ["plan-1"]
 

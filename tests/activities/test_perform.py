@@ -120,7 +120,7 @@ async def test_the_same_event_with_other_arguments_is_refused(opened: Open) -> N
     await perform(ledger, NoteAdapter(ledger))
     receipt = await perform(ledger, NoteAdapter(ledger), NOTE.model_copy(update={"text": "other"}))
     assert receipt.state == "rejected"
-    assert "the same event was asked for with other arguments" in receipt.problem
+    assert "asked for the same event with other arguments" in receipt.problem
     last = ledger.read_now(feed.after)[-1]
     assert (last.did, last.importance) == ("refused: note hello", "alert")
     assert outbox(ledger) == [("delivered", 1)]

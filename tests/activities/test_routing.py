@@ -190,7 +190,7 @@ async def test_a_limit_per_minute_is_a_durable_wait(routed: Routed, monkeypatch:
         gone = await route.refused(2)
         assert (gone.kind, gone.patience, route.asked()) == ("rate", SETTINGS.rate_patience, ["one"])
         assert gone.until == from_us(minute + rates.WINDOW)
-        assert "its limit of 1 requests per minute" in gone.why
+        assert "its rate limit of 1 requests per minute" in gone.why
 
 
 async def test_tokens_of_the_minute_are_what_was_used(routed: Routed) -> None:
