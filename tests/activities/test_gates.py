@@ -94,7 +94,7 @@ async def test_an_approval_after_a_rejection_approves_nothing(desk: Gates, ledge
     outcome = await say(desk, "otto")
     assert (outcome.won, outcome.verb, outcome.by) == (True, "reject", "olga")
     assert states(ledger) == []
-    assert refusals(ledger) == [("otto", "reject by olga was recorded before and stands")]
+    assert refusals(ledger) == [("otto", "reject by olga was recorded earlier and stands")]
     assert lines(ledger)[-1].did == "tried to approve at plan-1 and was refused"
 
 

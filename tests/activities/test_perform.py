@@ -108,7 +108,7 @@ async def test_what_failed_for_good_is_not_tried_again(opened: Open) -> None:
 async def test_the_pins_in_the_ledger_decide(opened: Open, tiers: dict[str, Tier] | None) -> None:
     """Whatever the workflow asks for: a type that is not pinned as auto is not written and not sent."""
     ledger = opened(tiers)
-    with pytest.raises(ApplicationError, match="does not let note happen without a person; nothing was done") as refused:
+    with pytest.raises(ApplicationError, match="does not allow note without a person; nothing was done") as refused:
         await perform(ledger, NoteAdapter(ledger))
     assert (refused.value.type, refused.value.non_retryable) == ("NotAllowed", True)
     assert (outbox(ledger), told(ledger)) == ([], [])
