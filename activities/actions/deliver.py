@@ -155,6 +155,7 @@ class Actions:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
             reach("action.before_receipt")
             receipt = _receipt(row, "delivered", reference=reference, how=how)
+        # All other errors leave the action `sending`: Temporal retries, and the next attempt asks the target first.
         except adapter.permanent as error:
             receipt = _receipt(row, "failed", problem=str(error))
         settled = await self._ledger.tx(_settle, request, lease, receipt)

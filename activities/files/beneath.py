@@ -41,6 +41,7 @@ def open_at(top: int, path: str, flags: int, mode: int) -> int:
 
 
 def _open_by_kernel(top: int, path: str, flags: int, mode: int) -> int | None:
+    # Through libc's `syscall`, because Python has no `openat2`. The call refuses a mode without O_CREAT.
     how = _How(flags, mode if flags & os.O_CREAT else 0, _RESOLVE)
     for _ in range(100):  # EAGAIN: something was renamed during the lookup and the kernel asks for a retry
         result = _LIBC.syscall(_OPENAT2, top, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
@@ -72,6 +73,7 @@ def _step(folder: int, name: str, flags: int, mode: int, path: str) -> int:
     try:
         return os.open(name, flags, mode, dir_fd=folder)
     except OSError as error:
+        # O_DIRECTORY with O_NOFOLLOW reports a link as ENOTDIR: tell it from a plain file.
         if error.errno == errno.ENOTDIR and stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise _problem(errno.ELOOP, path) from None
         raise _problem(error.errno or errno.EIO, path) from None

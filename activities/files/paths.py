@@ -260,6 +260,7 @@ def _write_new(folder: int, name: str, data: bytes, mode: int) -> None:
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+        # At the end: until it is complete only we can read it. By `fchmod`, because the umask cuts the mode of `open`.
         os.fchmod(file.fileno(), mode & 0o777)
 
 

@@ -48,6 +48,7 @@ PASSED_ON = frozenset(
 _SETTINGS = (
     *("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "core.fileMode=true"),
     *("core.autocrlf=false", "core.attributesFile=/dev/null", "core.excludesFile=/dev/null", "core.quotePath=false"),
+    # The names that other file systems take for .git are refused on Linux, too.
     *("core.protectHFS=true", "core.protectNTFS=true", "core.ignoreCase=false", "core.precomposeUnicode=false"),
     *("core.askPass=true", "credential.helper=", "credential.interactive=false", "protocol.allow=never"),
     *("safe.bareRepository=explicit", "submodule.recurse=false", "fetch.recurseSubmodules=false"),
@@ -69,9 +70,9 @@ _ENVIRONMENT = {
     "SSH_ASKPASS_REQUIRE": "never",
     "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
     "GIT_SSH_VARIANT": "ssh",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",  # a local command never talks to a remote
+    "GIT_NO_REPLACE_OBJECTS": "1",  # replace refs would show other content under an id
+    "GIT_LITERAL_PATHSPECS": "1",  # a file may be called `:(top)x` or `*`
     "GIT_OPTIONAL_LOCKS": "0",
 }
 

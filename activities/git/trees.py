@@ -18,6 +18,8 @@ from activities.git.listing import MAX_BYTES, MAX_FILES, check_kinds, check_tree
 Status = Literal["added", "modified", "deleted", "type"]
 
 _STATUS: dict[str, Status] = {"A": "added", "M": "modified", "D": "deleted", "T": "type"}
+# Without renames: both names of a moved file must be among those that a step may write. Nothing that the repository's
+# attributes name (drivers, text conversions) is run.
 _COMPARE = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=none", "--submodule=short")
 _MACHINE = {"GIT_AUTHOR_NAME": "Baton", "GIT_AUTHOR_EMAIL": "baton@localhost", "GIT_AUTHOR_DATE": "@0 +0000"}
 
@@ -78,6 +80,7 @@ def snapshot(git: Git, directory: Path, parent: str) -> str:
 
 def diff(git: Git, old: str, new: str) -> bytes:
     """The patch from one tree to the other, binary files included; empty if they are equal."""
+    # Whole ids: shortened ones may be ambiguous in the mirror in which the patch is applied.
     arguments = ("--patch", "--binary", "--full-index", "--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=histogram")
     return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new).output
 

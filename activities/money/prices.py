@@ -132,6 +132,7 @@ def _from_table(choice: Choice) -> Tariff:
     except LookupError:
         raise _unpriced(choice) from None
     price = model.get_prices(datetime.now(UTC))  # some depend on the day or the hour
+    # The list gives the same object until a price changes; only then is the tariff made anew.
     known = _listed.get(choice.model)
     if known is None or known[0] is not price:
         known = _listed[choice.model] = price, _listed_tariff(choice, price)

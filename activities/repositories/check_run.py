@@ -55,6 +55,7 @@ def argv_of(command: str) -> list[str]:
         return ["/bin/sh", "-c", command]
     if not is_pytest(command):
         return words
+    # Before a `--`: after it pytest reads paths only.
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], f"--junitxml={junit.NAME}", *words[end:]]
 

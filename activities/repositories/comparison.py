@@ -134,6 +134,7 @@ def _ends(mirror: Mirror, base: Fetched, request: CompareRevisions) -> tuple[str
         start = mirror.merge_base(base.commit, head.commit)
         note = "" if start else "the two share no history: this is the plain diff between them"
         return start or base.commit, head.commit, head.tree, note
+    # Git calls a patch corrupt whose last line has no end, as happens to pasted ones.
     patch = request.patch if request.patch.endswith("\n") else f"{request.patch}\n"
     applied = mirror.apply(base.tree, patch.encode())
     if applied.tree is None:

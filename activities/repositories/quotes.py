@@ -59,6 +59,7 @@ def place_of(finding: Finding, texts: Texts) -> int | str:
         return "there is no such file at the head, and the diff does not touch it"
     if len(quote.strip()) < SHORTEST:
         return "the quote is too short to be located"
+    # The head first: a quote that is also in the base is about what the change left there.
     found = _at(quote, texts.head) or _at(quote, texts.base) or _in_hunks(quote, texts.hunks)
     if not found:
         return "the quote is neither in the file nor in the diff"

@@ -44,6 +44,7 @@ def judge(runs: tuple[CheckRun, ...], base: CheckRun | None) -> tuple[Verdict, s
     # Names prove something only if all tests ran, which pytest reports with its exit code for "some failed".
     if only_tests and failing <= set(base.failures):
         return "no_new_failures", f"{len(failing)} tests fail, and all of them failed on the base, too" + _fewer(runs, base)
+    # Without names a red base cannot show that the change broke nothing.
     if base.total is None and not base.green:
         return "failed", "the check also fails on the base and does not report single tests; only a person can judge"
     return "failed", "; ".join(_why_red(run) for run in red)

@@ -162,6 +162,7 @@ class Workspaces:
                 f"{name[:80]!r} cannot be a workspace's name: use letters, digits, dots, dashes and underscores between "
                 f"slashes, each part starting with a letter or digit, {_LONGEST} characters in all"
             )
+        # No part can hold `~`, so `_names` can read a name back from its file's name.
         return self._root / kind / ("~".join(parts) + suffix)
 
     def _held(self, name: str, lease: Lease | None) -> AbstractContextManager[Lease]:

@@ -22,6 +22,7 @@ class _Inbound(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except LedgerUnavailable as error:
+            # A line without a traceback: an outage is no fault of the code, and lasts for many attempts.
             activity.logger.warning("the ledger is unavailable, the activity will be retried: %s", error)
             # By this type workflows know that they have to wait for the ledger. Benign, because the work itself has not
             # failed; and not chained, because the driver's error carries the statement and its values into history.

@@ -61,6 +61,7 @@ class Admission:
         try:
             fresh = self._pins(request)
         except BatonError as error:
+            # A missing model, agent or policy entry needs a person: retries would only hide it from them.
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
         await self._check_room(request, fresh)
         return fresh
