@@ -73,7 +73,7 @@ def test_name_and_version_agree_with_the_place(tmp_path: Path, place: str) -> No
     path = tmp_path / place
     path.parent.mkdir()
     path.write_text(text_of())
-    with pytest.raises(Misconfigured, match=r"says it is helper/v1\.md; name and version must agree with its place"):
+    with pytest.raises(Misconfigured, match=r"says it is helper/v1\.md; name and version must match its path"):
         load_agent(path, TOOLS)
 
 
