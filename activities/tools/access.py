@@ -52,9 +52,7 @@ def problems_named(tree: Tree, path: str) -> Iterator[None]:
     except IsADirectoryError:
         raise ToolProblem(f"{name} is a folder; {tree.lister} shows what is in it") from None
     except NotADirectoryError:
-        raise ToolProblem(
-            f"{name} is a file, or lies below one, and not in a folder; {tree.lister} shows what there is"
-        ) from None
+        raise ToolProblem(f"{name} is a file or lies below one; {tree.lister} shows what there is") from None
     except OSError as error:
         raise ToolProblem(f"{name} cannot be used: {error.strerror}") from None
 
