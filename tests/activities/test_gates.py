@@ -175,7 +175,7 @@ async def test_nobody_raises_a_ceiling_beyond_what_policy_allows(ledger: Ledger)
     await ENVIRONMENT.run(desk.open_gate, opening(gate))
     rule = POLICY.model_copy(update={"most_usd": Decimal(5)})
     refused = await ask(desk, raising("5.01"), gate, policy=rule)
-    assert (refused.won, refused.reason) == (False, "policy lets a run be given $5 at most, not $5.01")
+    assert (refused.won, refused.reason) == (False, "policy allows a run at most $5, not $5.01")
     assert refusals(ledger) == [("otto", refused.reason)]
     assert [one.gate for one in ledger.read_now(gates.open_gates)] == ["ceiling-1"]
     assert ledger.read_now(given, scope.id) == 1_000_000
