@@ -1,8 +1,8 @@
 """Every setting of Baton, and the only place that reads the environment and `baton.toml`.
 
-A setting comes from, in this order: a command's flag, the environment (`BATON_…`), `baton.toml` in the working folder, the
+The first of these that sets it wins: a command's flag, the environment (`BATON_…`), `baton.toml` in the working folder, the
 shipped `baton.toml` beside this file, the default here. The connection to Temporal is not here: it comes from Temporal's own
-profiles (`temporal.toml`, `TEMPORAL_*`), the same for its CLI and for us.
+profiles (`temporal.toml`, `TEMPORAL_*`), which its CLI uses too.
 """
 
 import os
@@ -27,10 +27,10 @@ from contracts.money import Ceilings
 from contracts.step_resources import DatabaseSetting, FolderSetting, LogsSetting, Name
 
 HOME = Path(__file__).parent
-"""Where agents/ and policy.toml lie unless settings say otherwise."""
+"""Folder of agents/ and policy.toml unless settings say otherwise."""
 
 FILES = (HOME / "baton.toml", Path("baton.toml"))
-"""The shipped settings, and those of the working folder, which come first."""
+"""The shipped settings, then those of the working folder, which override them."""
 
 
 class Settings(BaseSettings):
@@ -40,13 +40,13 @@ class Settings(BaseSettings):
         env_prefix="BATON_", env_nested_delimiter="__", env_nested_max_split=1, toml_file=FILES, extra="forbid", frozen=True
     )
 
-    state: Path = Field(default=Path(".baton"), description="folder of everything that is kept on this machine")
+    state: Path = Field(default=Path(".baton"), description="folder for everything that is kept on this machine")
     ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite file ledger.db in `state`")
     ledger_url_file: Path | None = Field(default=None, description="file that holds the ledger's URL, for secrets")
     task_queue: str = Field(default="baton", description="Temporal task queue that workers serve and starters use")
     agents: Path = Field(default=HOME / "agents", description="folder of agent files, routes.toml and released.lock")
     policy: Path = Field(default=HOME / "policy.toml", description="the policy file")
-    model: str = Field(default="", description="provider:model that answers for every class, in place of routes.toml")
+    model: str = Field(default="", description="provider:model that answers for every class, instead of routes.toml")
     model_free: bool = Field(default=False, description="the model in `model` costs nothing and needs no price")
     script: Path | None = Field(default=None, description="script that the `scripted` provider plays")
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
@@ -59,19 +59,21 @@ class Settings(BaseSettings):
         default="auto", description="the format; auto: Responses for OpenAI itself, Chat Completions for openai_base_url"
     )
     openai_legacy_max_tokens: bool = Field(default=False, description="the endpoint knows only max_tokens")
-    prompt_cache: bool = Field(default=True, description="have providers keep the beginnings of prompts that are sent again")
+    prompt_cache: bool = Field(default=True, description="ask providers to cache prompt prefixes that will be sent again")
     ceilings: Ceilings = Field(default=Ceilings(), description="hard limits of money: a table in baton.toml")
     growth: Growth = Field(default=Growth(), description="when a step is unusually large: a table in baton.toml")
-    breakers: Breakers = Field(default=Breakers(), description="when models are left alone: a table in baton.toml")
+    breakers: Breakers = Field(default=Breakers(), description="circuit breakers of models: a table in baton.toml")
     folders: dict[Name, FolderSetting] = Field(default={}, description="folders that steps may read: tables in baton.toml")
     logs: dict[Name, LogsSetting] = Field(default={}, description="log files that steps may read: tables in baton.toml")
     databases: dict[Name, DatabaseSetting] = Field(default={}, description="databases that steps may ask: tables in baton.toml")
     bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
-    mirror_mib: int = Field(default=4096, gt=0, description="MiB that the copy of one repository may take on this machine")
+    mirror_mib: int = Field(
+        default=4096, gt=0, description="most MiB that the mirror of one repository may take on this machine"
+    )
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="auto: pretty on a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    failpoint: str = Field(default="", description="for tests: where a worker ends itself, see running/failpoints.py")
+    failpoint: str = Field(default="", description="for tests: where a worker kills itself, see running/failpoints.py")
     ui_url: str = Field(default="http://127.0.0.1:8233", description="address of the Temporal Web UI, for the links we print")
 
     @classmethod
@@ -83,34 +85,35 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then the environment, then the file; the two that are left out are not used."""
+        """Flags, then the environment, then the files. Dotenv and secrets folders are not read."""
+        # Deep: one key of a table in the working folder must not hide the shipped ones beside it.
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, deep_merge=True)
 
     @property
     def database(self) -> str:
-        """The ledger's URL."""
+        """The ledger's SQLAlchemy URL. Raises `Misconfigured` if its secret file cannot be read."""
         if self.ledger_url_file is not None:
             return _secret_file(self.ledger_url_file)
         return self.ledger_url or f"sqlite:///{self.state.absolute() / 'ledger.db'}"
 
     @property
     def artifacts(self) -> Path:
-        """Folder of large artifacts."""
+        """Folder of artifacts that are too large for the ledger."""
         return self.state.absolute() / "artifacts"
 
     @property
     def anthropic_key(self) -> str:
-        """Anthropic's key, "" if there is none."""
+        """Anthropic's API key; "" if there is none. Raises `Misconfigured` if its file cannot be read."""
         return self._key(self.anthropic_api_key, self.anthropic_api_key_file, "ANTHROPIC_API_KEY")
 
     @property
     def openai_key(self) -> str:
-        """OpenAI's key, "" if there is none."""
+        """OpenAI's API key; "" if there is none. Raises `Misconfigured` if its file cannot be read."""
         return self._key(self.openai_api_key, self.openai_api_key_file, "OPENAI_API_KEY")
 
     def environment(self, names: Iterable[str]) -> dict[str, str]:
-        """Variables of this process that other programs need as they are, such as git's for an operator's ssh agent."""
+        """Environment variables for other programs, such as the ssh agent's for git, unchanged; unset ones are left out."""
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
@@ -118,7 +121,7 @@ class Settings(BaseSettings):
 
 
 def load(**flags: Any) -> Settings:
-    """The settings in force. Flags that are None do not count. Raises `Misconfigured`, naming each wrong key."""
+    """The settings in force. Flags that are None are ignored. Raises `Misconfigured`, naming each wrong key."""
     _refuse_unknown_variables()
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -126,6 +129,7 @@ def load(**flags: Any) -> Settings:
         problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
         raise Misconfigured(f"settings: {problems}. Look at baton.toml and the BATON_ variables") from None
     except SettingsError as error:
+        # pydantic-settings names the field in its text only.
         named = re.search(r'field "(\w+)"', str(error))
         table = named[1] if named else "a table"
         raise Misconfigured(
@@ -137,7 +141,7 @@ def load(**flags: Any) -> Settings:
 
 
 def _refuse_unknown_variables() -> None:
-    """pydantic-settings ignores variables that it does not know; a misspelt one must not be ignored."""
+    """Raise `Misconfigured` for a BATON_ variable that is no setting: pydantic-settings would ignore a misspelt one."""
     known = {f"BATON_{name.upper()}" for name in Settings.model_fields}
     given = [name for name in os.environ if re.match(r"BATON_", name)]
     # BATON_CEILINGS__RUN_USD is the key run_usd of the table [ceilings]; a wrong key is refused with the table.

@@ -1,4 +1,4 @@
-"""The connection to Temporal, the same for worker and commands. Address and credentials come from Temporal's own profiles."""
+"""The connection to Temporal, shared by worker and commands. Address and credentials come from Temporal's own profiles."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from search_attributes import SEARCH_ATTRIBUTES
 DEFAULT_ADDRESS = "localhost:7233"
 
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
-"""What calls meet while a server ends: nobody listens, or the connection breaks in the middle."""
+"""What calls end with while a server shuts down: nobody listens, or the connection breaks in the middle."""
 
 
 class Unreachable(BatonError):
@@ -23,7 +23,10 @@ class Unreachable(BatonError):
 
 
 def profile() -> dict[str, Any]:
-    """What Temporal's profile file and TEMPORAL_ variables say, with the local default. Raises `Misconfigured`."""
+    """Connection settings from Temporal's profile file and TEMPORAL_ variables; the address defaults to the local server.
+
+    Raises `Misconfigured` if they cannot be read.
+    """
     try:
         found: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
     except (RuntimeError, ValueError) as error:
@@ -33,7 +36,7 @@ def profile() -> dict[str, Any]:
 
 
 async def connect(**more: Any) -> Client:
-    """A client that speaks our contracts. Raises `Unreachable` with the address that was tried."""
+    """Connect with the converter for our contracts; `more` overrides the profile. Raises `Unreachable`, naming the address."""
     settings = profile() | more
     try:
         return await Client.connect(**settings, data_converter=DATA_CONVERTER)
@@ -45,15 +48,15 @@ async def connect(**more: Any) -> Client:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error, bounded."""
+    """The first line of an error, at most 200 characters."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 async def check_search_attributes(client: Client) -> None:
-    """Register the search attributes that runs set, where the server lets us. Raises `Misconfigured`, naming the missing,
-    and `Unreachable` for a server that went away meanwhile.
+    """Register the search attributes that runs set, if the server allows it. Safe to call twice.
 
-    A missing one would fail every workflow task, again and again: better not to start.
+    Raises `Misconfigured`, naming those that are missing: a workflow that sets one fails its task again and again, so it is
+    better not to start. Raises `Unreachable` if the server goes away meanwhile.
     """
     service, namespace = client.operator_service, client.namespace
     try:
@@ -61,9 +64,10 @@ async def check_search_attributes(client: Client) -> None:
     except RPCError as error:
         if error.status not in _AWAY:
             raise
-        raise Unreachable(f"Temporal answered and then went away ({first_line(error)}); start this again") from None
+        raise Unreachable(f"Temporal answered and then became unreachable ({first_line(error)}); try again") from None
     wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
     missing = {name: kind for name, kind in wanted.items() if name not in have.custom_attributes}
+    # Asked first: a user without the right to add any can still start where somebody else has added them.
     if not missing:
         return
     try:
@@ -77,5 +81,5 @@ async def check_search_attributes(client: Client) -> None:
 
 
 def kind_name(kind: int) -> str:
-    """Temporal's own word for a search attribute's type, as its CLI takes it."""
+    """Temporal's name for a search attribute's type, as its CLI takes it: Keyword, Int, …"""
     return IndexedValueType.Name(IndexedValueType.ValueType(kind)).removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")

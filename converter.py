@@ -1,4 +1,4 @@
-"""How values become payloads and back: strictly where a contract is expected, bounded, and never so that a task is stuck."""
+"""How values become payloads and back: strict where a contract is expected, bounded in size, never failing workflow tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,33 +19,34 @@ from contracts.base import Contract
 from contracts.errors import INPUT_WAS_REFUSED
 
 PAYLOAD_LIMIT = 256 * 1024
-"""Bytes of one payload that we make: a few bodies of 64 KiB in one envelope. Temporal takes 2 MiB, and fails tasks above it."""
+"""Most bytes of a payload that we make: a few bodies of 64 KiB each. Temporal takes up to 2 MiB and fails the task above."""
 
 _PROBLEMS_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Stands in place of a value that could not be read, where a value of any kind is taken. `reason` is for the sender."""
+    """Takes the place of an unreadable value where a value of any type is accepted. `reason` is for its sender."""
 
     reason: str
 
 
 class StrictJSON(PydanticJSONPlainPayloadConverter):
-    """Reads payloads into contracts and refuses what does not fit, so that a bad start fails instead of retrying for ever."""
+    """Parses payloads into contracts and refuses what does not fit, so that a bad start fails instead of retrying for ever."""
 
     def to_payload(self, value: Any) -> Payload | None:
-        """The payload. A brief contract leaves out what has its default: history keeps every byte for good."""
+        """The payload. A brief contract leaves out fields that have their default, because history keeps every byte."""
         if not (isinstance(value, Contract) and value.brief):
             return super().to_payload(value)
         data = value.model_dump_json(exclude_defaults=True).encode()
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
-        """The value. Raises a permanent `ApplicationError` that names each wrong field."""
+        """The value, upcast if it fits an earlier version. Raises a non-retryable `ApplicationError` naming wrong fields."""
         try:
             return super().from_payload(payload, type_hint)
         except ValidationError as error:
+            # The newest version is tried first, so earlier ones cost nothing as a rule.
             earlier = _earlier(type_hint, payload.data)
             if earlier is not None:
                 return earlier
@@ -55,7 +56,7 @@ class StrictJSON(PydanticJSONPlainPayloadConverter):
 
 
 def _earlier(hint: type | None, data: bytes) -> Contract | None:
-    """What was sent or recorded as an earlier version of the contract. A payload does not say its version: it fits one."""
+    """A value of an earlier version of the contract, upcast; None if none fits. A payload does not say which version it is."""
     if not (isinstance(hint, type) and issubclass(hint, Contract)):
         return None
     return hint.from_earlier(lambda contract: contract.model_validate_json(data))
@@ -65,29 +66,30 @@ class StrictConverter(CompositePayloadConverter):
     """Temporal's converters with `StrictJSON` in place of plain JSON."""
 
     def __init__(self) -> None:
-        """No settings: client, worker and replay have to agree."""
+        """Takes no settings: client, worker and replay must agree."""
         others = DefaultPayloadConverter.default_encoding_payload_converters
         super().__init__(
             *(StrictJSON() if isinstance(one, JSONPlainPayloadConverter) else one for one in others),
         )
 
     def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
-        """One payload each. Raises a permanent `ApplicationError` for one that is too large: retried it would be as large."""
+        """One payload per value. Raises a non-retryable `ApplicationError` if one is too large: a retry would be as large."""
         payloads = super().to_payloads(values)
         for value, payload in zip(values, payloads, strict=True):
             size = payload.ByteSize()
             if size > PAYLOAD_LIMIT:
                 raise ApplicationError(
-                    f"{type(value).__name__} has {size} bytes and may have {PAYLOAD_LIMIT}; keep what is large as an artifact",
+                    f"{type(value).__name__} has {size} bytes and may have {PAYLOAD_LIMIT}; store large values as artifacts",
                     type="PayloadTooLarge",
                     non_retryable=True,
                 )
         return payloads
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        """One value each. What cannot be read is `Unreadable` where any value is taken, else a permanent `ApplicationError`.
+        """One value per payload. Raises a non-retryable `ApplicationError` for an unreadable one.
 
-        Anything else that were raised here would fail a workflow's task, again and again.
+        Where any type is accepted (a signal's or update's argument) it becomes `Unreadable` instead. Nothing else is ever
+        raised: it would fail the workflow task again and again.
         """
         hints = [*(type_hints or []), *([None] * len(payloads))]
         return [self._value(payload, hint) for payload, hint in zip(payloads, hints, strict=False)]
@@ -97,7 +99,7 @@ class StrictConverter(CompositePayloadConverter):
             return super().from_payloads([payload], None if hint is None else [hint])[0]
         except ApplicationError as error:
             reason = error.message
-        except Exception as error:  # noqa: BLE001 (an encoding that nobody knows, a protocol buffer that is none, …)
+        except Exception as error:  # noqa: BLE001 (an unknown encoding, an invalid protocol buffer, …)
             cause = error.__cause__ or error
             reason = f"the payload could not be read: {str(cause)[:300]}"
         if hint is None or hint is Any:
@@ -111,7 +113,7 @@ _CONVERTER = StrictConverter()
 
 
 def fits(value: Any) -> bool:
-    """True if one payload can hold the value. Where the SDK itself makes the payload, too large a one fails a task for ever."""
+    """True if one payload can hold the value. To be asked before the SDK makes one: a larger one fails the task for ever."""
     try:
         _CONVERTER.to_payloads([value])
     except ApplicationError:

@@ -1,4 +1,4 @@
-"""Logs: structlog over the standard library. One sentence a line, with run, trace and span; no message bodies at info."""
+"""Logs: structlog over the standard library. One sentence per line, with the run it is about; no message bodies at info."""
 
 import logging
 import sys
@@ -10,11 +10,14 @@ from structlog.types import Processor
 from temporalio import activity, workflow
 
 QUIET = ("anthropic", "openai", "httpx2", "httpcore2", "alembic", "asyncio")
-"""Libraries whose own lines say nothing about our work, or say too much: some would print request bodies."""
+"""Libraries whose lines below warning say nothing about our work, or print request bodies."""
 
 
 def configure(log_format: str, level: str) -> None:
-    """Send every log line of this process to stderr, as JSON or, on a terminal, for people. Safe to call twice."""
+    """Send every log line of this process to stderr: JSON, or readable on a terminal. Safe to call twice.
+
+    `log_format` is auto, json or pretty; auto is pretty where stderr is a terminal. `level` in any case.
+    """
     pretty = log_format == "pretty" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -35,12 +38,14 @@ def configure(log_format: str, level: str) -> None:
         )
     )
     root = logging.getLogger()
+    # Replaced and not added: a second call, or a library's own handler, would print every line twice.
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # The adapters would append a dict to the sentence; `from_temporal` makes fields of it.
+    # Temporal's adapters would append a dict to the sentence; `from_temporal` turns it into fields instead.
     for logger in (workflow.logger, activity.logger):
+        # Each adapter has only its own two.
         for setting in (
             "workflow_info_on_message",
             "activity_info_on_message",
@@ -57,7 +62,7 @@ def configure(log_format: str, level: str) -> None:
 
 
 def from_temporal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Make fields of what Temporal's loggers know of the workflow or activity a line comes from."""
+    """Add fields for the workflow or activity that a line of Temporal's loggers comes from: run, run_id, attempt, activity."""
     record = event.get("_record")
     for name in ("temporal_workflow", "temporal_activity"):
         known = getattr(record, name, None)
@@ -71,6 +76,6 @@ def from_temporal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
 
 
 def log() -> structlog.stdlib.BoundLogger:
-    """Our logger, for code outside workflows. In a workflow use `workflow.logger`, which does not repeat itself on replay."""
+    """Baton's logger, for code outside workflows. Workflows use `workflow.logger`, which stays silent on replay."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("baton")
     return logger

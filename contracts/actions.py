@@ -10,14 +10,14 @@ from contracts.ids import business_key
 from contracts.runs import Request, RunRef
 
 Tier = Literal["auto", "confirm", "draft"]
-"""auto: done and told. confirm: done when a person has approved it. draft: a person does it, and says so."""
+"""auto: Baton acts and reports it. confirm: Baton acts once a person has approved. draft: a person acts and reports back."""
 
 GATES_OF: dict[Tier, tuple[Literal["action", "draft", "unknown"], ...]] = {
     "auto": ("unknown",),
     "confirm": ("action", "unknown"),
     "draft": ("draft",),
 }
-"""The kinds of gate that performing an action may open, by its tier."""
+"""The kinds of gate that an action of each tier may open."""
 
 ActionState = Literal[
     "proposed",
@@ -37,80 +37,80 @@ SETTLED: frozenset[ActionState] = frozenset(
     {"rejected", "expired", "delivered", "failed", "dead", "done_by_person", "declined"}
 )
 
-
 How = Literal["sent", "found", "person", ""]
-"""How an action's outcome is known. found: the target already had it."""
+"""How an action's outcome is known. sent: the target took it. found: the target already had it. person: somebody said so."""
 
 
 class ActionPolicy(Input):
-    """How one action type is allowed: from policy.toml. An undeclared type is refused."""
+    """One action type's entry in policy.toml. A type without an entry is refused."""
 
     adapter: str
     tier: Tier
     reversible: str = Field(description="'yes', 'no', or 'by ACTION'")
-    accountable: str = Field(description="role that answers for it")
+    accountable: str = Field(description="role that is accountable for it")
 
 
 class GitPush(Contract, name="git_push/1"):
-    """Push one approved tree as a branch. The commit is made from these fields alone, so every attempt makes the same one."""
+    """Push one approved tree as a branch. The commit is built from these fields alone, so every attempt builds the same one."""
 
     repository: str
     base: str = Field(description="commit id that the branch starts from")
     tree: str
     branch: str
     message: str
+    # How to rebuild the tree, and not what is pushed: `identity` leaves it out.
     patch: Digest | None = Field(
         default=None,
         exclude_if=is_none,
-        description="artifact with the patch from base to tree: makes it again on any machine",
+        description="artifact with the patch from base to tree: rebuilds the tree on any machine",
     )
 
     def key(self) -> str:
-        """The logical event: this tree on this branch of this repository."""
+        """Business key: this tree on this branch of this repository."""
         return business_key("git.push", self.repository, self.branch, self.tree)
 
     def identity(self) -> str:
-        """Digest of what makes it the same action; message and patch do not."""
+        """Digest of the fields that identify the action; message and patch are not among them."""
         return digest_of("git.push", self.repository, self.base, self.tree, self.branch)
 
 
 class NoteAction(Contract, name="note_action/1"):
-    """Write a note about a run into the ledger, where people read it in the feed. `name` tells a run's notes apart."""
+    """Write a note about a run to the feed. `name` distinguishes the notes of one run."""
 
     run: RunRef
     name: str
     text: str
 
     def key(self) -> str:
-        """The logical event: the note of this name of this run family."""
+        """Business key: the note with this name in this run family."""
         return business_key("note", self.run.trace, self.name)
 
     def identity(self) -> str:
-        """Digest of what makes it the same note."""
+        """Digest of the fields that identify the note; its text is one of them."""
         return digest_of("note", self.run.trace, self.name, self.text)
 
 
 class Receipt(Contract, name="receipt/1"):
-    """Proof that an action happened, and how we know."""
+    """How an action ended, and how we know."""
 
     key: Digest
     type: str
     state: ActionState
     summary: str
-    reference: str = Field(default="", description="the target's own name for it, e.g. a commit id")
-    how: How = Field(default="", description="found: the target already had it")
+    reference: str = Field(default="", description="the target's own id for it, e.g. a commit id")
+    how: How = Field(default="", description="sent, found (the target already had it) or person")
     at: datetime | None = None
     problem: str = ""
 
 
 class Deliver(Request, name="deliver/1"):
-    """Ask for one approved intent to be carried out."""
+    """Ask to carry out one approved intent."""
 
     key: Digest
 
 
 class Resolve(Request, name="resolve/1"):
-    """Settle an unknown outcome by what a person found."""
+    """Settle an unknown outcome with what a person found out."""
 
     key: Digest
     happened: bool

@@ -1,4 +1,4 @@
-"""What a call says that no model takes at present: until when, why, and how long its run should put up with it."""
+"""What a call returns while no model is available: until when, why, and how long its run should wait."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -10,21 +10,21 @@ from contracts.people import Clarified
 from contracts.runs import Request
 
 Away = Literal["outage", "rate", "refused", "agent"]
-"""outage: every choice fails. rate: the limit per minute is used up. refused: every choice needs a person first, such as a
-valid key. agent: this agent version fails too often, whatever model answers."""
+"""outage: every choice fails. rate: the rate limit is used up. refused: every choice needs a person first, for instance to
+give it a valid key. agent: this agent version fails too often, whichever model answers."""
 
 
 class ModelsAway(Contract, name="models_away/1", brief=True):
-    """A call that was not made because nobody can answer it now. Asked again with the same key, it is made once."""
+    """A call that was not made because no model is available. Retried with the same key it is made once."""
 
     kind: Away
-    until: datetime = Field(description="when to ask again, at the earliest")
+    until: datetime = Field(description="earliest time to retry")
     why: str
-    patience: timedelta = Field(description="how long waiting makes sense; zero: not at all")
+    patience: timedelta = Field(description="how long a run should wait; zero: not at all")
 
 
 class FallBack(Request, name="fall_back/1"):
-    """Ask for a step's result from the agent's declared function, because no model can be asked."""
+    """Ask the agent's declared fallback function for a step's result, because no model is available."""
 
     agent: str = Field(description="the agent, as the run pinned it: name@version")
     function: str

@@ -1,4 +1,4 @@
-"""What every contract is: a frozen, named, versioned model; its bytes and its digest."""
+"""The base of every contract: a frozen, named, versioned model with canonical bytes and a digest."""
 
 import hashlib
 import json
@@ -21,22 +21,22 @@ from pydantic import (
 from contracts.errors import ContractViolation, NewerVersion
 
 BODY_LIMIT = 64 * 1024
-"""Bytes a contract body may have in canonical form. Anything larger is stored as an artifact and referenced."""
+"""Most bytes of a contract body in canonical form. Anything larger is stored as an artifact and referenced."""
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in lower-case hex."""
 
 PerMille = Annotated[int, Field(ge=0, le=1000)]
-"""A share of one thousand. Contracts hold no floats: two machines must make the same bytes."""
+"""A share in thousandths. Contracts hold no floats: two machines must produce the same bytes."""
 
 
 def is_none(value: object) -> bool:
-    """For `exclude_if`: a later field that is left out where it is None, so that older bytes stay as they are."""
+    """For `exclude_if` on a field that was added later: left out while it is None, so that older bodies keep their bytes."""
     return value is None
 
 
 def is_empty(value: object) -> bool:
-    """For `exclude_if`: the same where it is false, zero or empty."""
+    """For `exclude_if`: the same while it is false, zero or empty."""
     return not value
 
 
@@ -53,13 +53,13 @@ def _without_nul(text: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_one_line)]
-"""Text on one line that ends up in a name, an address or a command's arguments: no program takes it with a NUL in it."""
+"""One line of text without control characters, for names, addresses and command arguments."""
 
 LONGEST = timedelta(days=366)
-"""The longest that anything is waited for: beyond it a typing error is likelier, and far beyond it clocks run over."""
+"""Upper bound of every duration: anything longer is probably a typo, and much longer ones overflow dates."""
 
 Span = Annotated[timedelta, Field(gt=timedelta(), le=LONGEST)]
-"""How long something lasts, more than nothing. As ISO 8601, such as "PT30S"."""
+"""A duration above zero and up to `LONGEST`. Written as ISO 8601, such as "PT30S"."""
 
 Command = Annotated[str, AfterValidator(_without_nul)]
 
@@ -70,8 +70,8 @@ _NAME = re.compile(r"^[a-z][a-z0-9_]*/[1-9][0-9]*$")
 class Contract(BaseModel):
     """A frozen model that one part hands to another.
 
-    A class that crosses a boundary names itself: `class Plan(Contract, name="plan/1")`. What one worker hands another
-    ignores fields that it does not know, so that two releases can run side by side.
+    A class that crosses a boundary declares its name and version: `class Plan(Contract, name="plan/1")`. Unknown fields are
+    ignored, so that workers of two releases can run side by side.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="iso8601", populate_by_name=True)
@@ -79,13 +79,13 @@ class Contract(BaseModel):
     contract: ClassVar[str] = ""
 
     brief: ClassVar[bool] = False
-    """True for what only the kit and activities hand each other: history keeps it without the fields that have their default.
+    """True for contracts that only the kit and activities exchange: history leaves out fields that have their default.
 
-    A default of such a contract, and of what it holds, is a part of its version: histories without the field mean it.
+    Their defaults, nested ones too, belong to the version: a history without the field means the default of that time.
     """
 
     earlier: ClassVar["Earlier | None"] = None
-    """The version before this one. What was made as it is read as this one; a model's reply is not."""
+    """The version before this one. Stored bodies of that version are upcast when they are read; a model's reply is not."""
 
     @classmethod
     def __pydantic_init_subclass__(
@@ -104,6 +104,7 @@ class Contract(BaseModel):
     def __init_subclass__(
         cls, name: str | None = None, brief: bool | None = None, earlier: "Earlier | None" = None, **kwargs: Any
     ) -> None:
+        # Python hands class keywords to this hook too, and object's own would refuse them.
         super().__init_subclass__(**kwargs)
 
     def stored(self) -> bytes:
@@ -112,12 +113,16 @@ class Contract(BaseModel):
 
     @classmethod
     def read(cls, data: bytes | str) -> Self:
-        """Parse what another worker stored, also an earlier version. Unknown fields are ignored. Raises `ContractViolation`."""
+        """Parse what another worker stored, in this or an earlier version. Raises `ContractViolation`.
+
+        Unknown fields are ignored.
+        """
         return cls._read(lambda contract: contract.model_validate_json(data))
 
     @classmethod
     def read_strict(cls, data: bytes | str) -> Self:
         """Parse what a model returned: unknown fields refused, nothing coerced. Raises `ContractViolation`."""
+        # Only as this very version: a model was given its schema, and an older shape is a mistake to be repaired.
         try:
             return cls.model_validate_json(data, strict=True, extra="forbid")
         except ValidationError as error:
@@ -125,7 +130,7 @@ class Contract(BaseModel):
 
     @classmethod
     def read_typed_by_people(cls, data: Any) -> Self:
-        """Parse what a person wrote, already decoded, also in an earlier version: unknown fields are refused by name.
+        """Parse what a person wrote, already decoded, in this or an earlier version. Unknown fields are refused by name.
 
         Raises `ContractViolation`.
         """
@@ -133,7 +138,7 @@ class Contract(BaseModel):
 
     @classmethod
     def read_made_as(cls, name: str, body: Any) -> Self:
-        """Parse a body beside which stands as what it was made: this contract, or an earlier version of it.
+        """Parse a body that was stored with its contract's name: this contract or an earlier version.
 
         Raises `NewerVersion` for one that only a newer worker knows, and `ContractViolation` for another contract.
         """
@@ -141,7 +146,7 @@ class Contract(BaseModel):
         if made is None and name.partition("/")[0] == cls.contract.partition("/")[0]:
             raise NewerVersion.than(tuple(one.contract for one in reversed(cls.versions())), name)
         if made is None:
-            raise ContractViolation(cls.contract, (f"(whole): this was made as {name or 'nothing that has a name'}",))
+            raise ContractViolation(cls.contract, (f"(whole): this was stored as {name or 'a contract without a name'}",))
         try:
             return cls._risen(made.model_validate(body))
         except ValidationError as error:
@@ -154,7 +159,7 @@ class Contract(BaseModel):
 
     @classmethod
     def from_earlier(cls, parse: "Callable[[type[Contract]], Contract]") -> Self | None:
-        """What `parse` makes of the newest earlier version that fits, as this one; None where none fits."""
+        """Parse as the newest earlier version that fits, and upcast the result to this one. None if none fits."""
         for older in cls.versions()[1:]:
             try:
                 return cls._risen(parse(older))
@@ -165,8 +170,9 @@ class Contract(BaseModel):
     @classmethod
     def _read(cls, parse: "Callable[[type[Contract]], Contract]") -> Self:
         try:
-            return parse(cls)  # type: ignore[return-value]  # it parses as the class that it is given
+            return parse(cls)  # type: ignore[return-value]  # it parses as the class it is given
         except ValidationError as error:
+            # Newest first: a body that says no version is read as the newest one that it fits.
             found = cls.from_earlier(parse)
             if found is None:
                 raise violation(cls, error) from None
@@ -174,20 +180,20 @@ class Contract(BaseModel):
 
     @classmethod
     def _risen(cls, value: "Contract") -> Self:
-        """From the version that it is, step by step to this one."""
+        """Upcast to this version, one version at a time."""
         known = cls.versions()
         for newer in reversed(known[: known.index(type(value))]):
-            assert newer.earlier is not None, "only the oldest has none"
+            assert newer.earlier is not None, "only the oldest version has no earlier one"
             value = newer.model_validate(newer.earlier.upcast(value.model_dump(mode="json")))
         return value  # type: ignore[return-value]  # the last step made it
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """The version before a contract, and the pure function that makes the next version's JSON of its JSON.
+    """The version before a contract, and the pure function that turns its JSON into JSON of the next version.
 
-    It takes every body that the earlier version accepts. The next version must refuse all of them: where nothing says which
-    version a body is, it is the newest that it fits.
+    `upcast` takes every body that the earlier version accepts. The next version must refuse all of those: a body that says no
+    version is read as the newest one that it fits.
     """
 
     contract: type[Contract]
@@ -195,7 +201,7 @@ class Earlier:
 
 
 class Grown(Contract):
-    """A contract whose later fields are left out where they say nothing: what was digested before keeps its bytes."""
+    """A contract that leaves out the fields named in `later` while they have their default: older digests stay valid."""
 
     later: ClassVar[tuple[str, ...]] = ()
 
@@ -222,11 +228,12 @@ class ArtifactRef(Contract):
 
 def canonical(value: Any) -> bytes:
     """JSON bytes that are equal for equal values: keys sorted, UTF-8, no spaces, no NaN."""
+    # NaN is refused because it is not JSON, and because it is not even equal to itself.
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def digest_of(*parts: bytes | str) -> str:
-    """SHA-256 over the parts, each preceded by its length, so that no two lists of parts give the same bytes."""
+    """SHA-256 over the parts, each preceded by its length: ("ab", "c") and ("a", "bc") differ."""
     hashed = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
@@ -235,12 +242,12 @@ def digest_of(*parts: bytes | str) -> str:
 
 
 def sha256(data: bytes) -> str:
-    """The content address of some bytes."""
+    """SHA-256 of some bytes in hex: their content address."""
     return hashlib.sha256(data).hexdigest()
 
 
 def violation(contract: type[Contract], error: ValidationError) -> ContractViolation:
-    """One readable violation out of pydantic's list: field, what is wrong, and the start of what came in."""
+    """Turn pydantic's list into one readable violation: field, problem, and the start of the value; at most five."""
     problems = []
     for item in error.errors(include_url=False, include_context=False)[:5]:
         where = ".".join(str(part)[:100] for part in item["loc"])[:300] or "(whole)"  # a refused key can have any length

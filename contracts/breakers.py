@@ -1,4 +1,4 @@
-"""The table `[breakers]` of baton.toml: when a model, a provider or an agent version is left alone, and for how long."""
+"""The table `[breakers]` of baton.toml: when the circuit breaker of a model, provider or agent version opens, and how long."""
 
 from datetime import timedelta
 from typing import Annotated, Self
@@ -14,22 +14,23 @@ class Breakers(Input):
     """Failures are counted since the last success. Durations as ISO 8601, such as "PT30S"."""
 
     failures: int = Field(
-        default=5, ge=1, description="of one model, in a row, that open its breaker; a time-out counts thrice"
+        default=5, ge=1, description="failures of one model in a row that open its breaker; a timeout counts as three"
     )
-    agent_failures: int = Field(default=10, ge=1, description="unusable or `could_not` replies of one agent version in a row")
-    window: Span = Field(default=timedelta(minutes=15), description="failures longer ago do not count")
-    cooldown: Span = Field(default=timedelta(seconds=30), description="before one call tries again")
-    longest: Span = Field(default=timedelta(minutes=15), description="each failed try doubles the wait up to this")
+    agent_failures: int = Field(default=10, ge=1, description="the same for unusable or `could_not` replies of one agent")
+    window: Span = Field(default=timedelta(minutes=15), description="failures older than this do not count")
+    cooldown: Span = Field(default=timedelta(seconds=30), description="how long a breaker stays open before one probe call")
+    longest: Span = Field(default=timedelta(minutes=15), description="each failed probe doubles the wait up to this")
     patience: Patience = Field(
-        default=timedelta(minutes=15), description="how long a run waits for its models before a fallback or a person"
+        default=timedelta(minutes=15),
+        description="how long a run waits for its models before it uses a fallback or asks a person",
     )
-    rate_patience: Patience = Field(default=timedelta(hours=1), description="the same for a limit per minute")
+    rate_patience: Patience = Field(default=timedelta(hours=1), description="the same for a rate limit")
 
     @model_validator(mode="after")
     def _doubles(self) -> Self:
         if self.longest < self.cooldown:
             raise ValueError(
-                f"longest ({self.longest}) is shorter than cooldown ({self.cooldown}), and the wait only grows from there; "
-                "set it to at least that"
+                f"longest ({self.longest}) is shorter than cooldown ({self.cooldown}), from which the back-off only grows; "
+                "set longest to at least cooldown"
             )
         return self

@@ -1,4 +1,4 @@
-"""What a run hands to the run that continues it, so that history starts anew and nothing is done or said twice."""
+"""What a run carries over continue-as-new, so that history starts afresh and nothing is done or reported twice."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,12 +31,14 @@ class Talk(Contract):
     worked: timedelta = timedelta()
     sent: tuple[Digest, ...] = Field(default=(), description="digests of the tasks that the ledger has")
     state: Digest | None = Field(default=None, description="of the workspace")
-    beyond: bool = Field(default=False, exclude_if=is_empty, description="a person let it go on although unusually large")
-    ending: str = Field(default="", exclude_if=is_empty, description="why its next output is its last")
+    beyond: bool = Field(
+        default=False, exclude_if=is_empty, description="a person let the step continue although unusually large"
+    )
+    ending: str = Field(default="", exclude_if=is_empty, description="why its next output must be its last")
 
 
 class Round(Contract, name="round/1"):
-    """What an agent answered, and where its conversation stood then."""
+    """An agent's answer, and where its conversation stood at that point."""
 
     handoff: Handoff[Any]
     talk: Talk
@@ -49,17 +51,17 @@ class Children(Contract, name="children/1"):
 
 
 class Ended(Contract):
-    """How a gate ended, for those who send something to it later."""
+    """How a gate ended, to answer decisions that arrive late."""
 
     verb: str
     by: str = ""
     subject: str = ""
     at: datetime
-    nonce: str | None = Field(default=None, description="of the decision that counted: sent again, it is the same one")
+    nonce: str | None = Field(default=None, description="nonce of the decision that counted: a repeat of it is recognised")
 
 
 class Mail(Contract):
-    """What the inbox knows: gates that are over, decisions that came before their gate, refusals that were counted."""
+    """State of the inbox: closed gates, decisions that came before their gate opened, and the number of refusals."""
 
     ended: dict[str, Ended] = Field(default_factory=dict)
     revisions: dict[str, int] = Field(default_factory=dict)
@@ -68,15 +70,15 @@ class Mail(Contract):
 
 
 class Carried(Contract, name="carried/1"):
-    """All that the next run of a chain needs to go on where this one stops. Runs write it, people never do."""
+    """Everything the next run of a chain needs to continue where this one stops. Runs write it, people never do."""
 
     began: Began
     finished: tuple[Finished, ...] = ()
     talks: dict[str, Talk] = Field(default_factory=dict, description="unfinished steps of agents")
     mail: Mail
-    told: dict[str, int] = Field(default_factory=dict, description="lines of the feed so far, by stage")
-    waiting: tuple[Note, ...] = Field(default=(), description="lines that no activity has carried yet")
-    lines: tuple[Note, ...] = Field(default=(), description="the last lines, for the query `feed`")
+    told: dict[str, int] = Field(default_factory=dict, description="number of feed lines so far, by stage")
+    waiting: tuple[Note, ...] = Field(default=(), description="feed lines that no activity has committed yet")
+    lines: tuple[Note, ...] = Field(default=(), description="the last feed lines, for the query `feed`")
     next: str
     change: RunChange | None = None
     usd_micros: int = 0
@@ -90,7 +92,7 @@ class Keep(Request, name="keep/1"):
 
 
 class Kept(Contract, name="kept/1"):
-    """Where they are, in the same order."""
+    """The artifacts that they are in, in the same order."""
 
     artifacts: tuple[Digest, ...]
 

@@ -1,7 +1,7 @@
-"""What a model is asked and what it replies, in words that fit every provider.
+"""Model requests and replies, in a form that fits every provider.
 
-Nothing here enters workflow history: conversations live in the ledger. `providers/` translate these shapes to a wire
-format and back.
+Nothing here enters workflow history: conversations live in the ledger. `providers/` translates these shapes to wire formats
+and back.
 """
 
 from datetime import timedelta
@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 from contracts.base import Contract
 
 StopReason = Literal["end", "tools", "length", "refusal"]
-"""Why the model stopped: said all it wanted, wants tools run, ran into the output limit, or declined to answer."""
+"""Why the model stopped: it finished, wants tools run, hit the output limit, or declined to answer."""
 
 
 class ToolSpec(Contract):
@@ -24,7 +24,7 @@ class ToolSpec(Contract):
 
 
 class ToolCall(Contract):
-    """One call in a reply. `call_id` is the provider's own and only good for answering it; it is never a key."""
+    """One tool call in a reply. `call_id` is the provider's and only serves to answer the call; it is never used as a key."""
 
     call_id: str
     name: str
@@ -33,7 +33,7 @@ class ToolCall(Contract):
 
 
 class ToolAnswer(Contract):
-    """What goes back to the model for one call."""
+    """The answer to one tool call, as it goes back to the model."""
 
     call_id: str
     name: str
@@ -42,14 +42,14 @@ class ToolAnswer(Contract):
 
 
 class UserMessage(Contract):
-    """Text from the system: the task, or what has to be repaired."""
+    """Text from Baton: the task, or what has to be repaired."""
 
     kind: Literal["user"] = "user"
     text: str
 
 
 class AssistantMessage(Contract):
-    """An earlier reply. `native` is the provider's own form of it and is echoed only to the provider that made it."""
+    """An earlier reply. `native` is the provider's own form of it, echoed only to the provider that made it."""
 
     kind: Literal["assistant"] = "assistant"
     text: str
@@ -59,7 +59,7 @@ class AssistantMessage(Contract):
 
 
 class ToolMessage(Contract):
-    """All the answers to one reply's calls, in the order of the calls."""
+    """The answers to all tool calls of one reply, in the order of the calls."""
 
     kind: Literal["tools"] = "tools"
     answers: tuple[ToolAnswer, ...]
@@ -71,11 +71,11 @@ Message = UserMessage | AssistantMessage | ToolMessage
 class ModelRequest(Contract):
     """One call of a model."""
 
-    key: str = Field(description="the call's key; sent along where a provider takes one, for correlation")
+    key: str = Field(description="the call's idempotency key; also sent to providers that take one, for correlation")
     model: str = Field(description="the provider's own name of the model")
     agent: str
-    occurrence: int = Field(ge=1, description="the how-manieth step of this agent in this run this is")
-    turn: int = Field(ge=0, description="how many replies this conversation already has")
+    occurrence: int = Field(ge=1, description="number of this agent's step within the run, from 1")
+    turn: int = Field(ge=0, description="number of replies in this conversation so far")
     system: str
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
@@ -86,8 +86,8 @@ class ModelRequest(Contract):
 
 
 class Usage(Contract):
-    """Tokens that one call used. `input` includes cached ones; `reasoning` is a part of `output`, and `cache_write_1h` of
-    `cache_write`: what was kept for an hour, which costs more.
+    """Tokens that one call used. `input` includes cached ones, `output` includes `reasoning`, and `cache_write` includes
+    `cache_write_1h`, entries kept for an hour, which cost more.
     """
 
     input: int = Field(default=0, ge=0)
@@ -99,7 +99,7 @@ class Usage(Contract):
 
 
 class ModelReply(Contract):
-    """What a model said. `usage` is None when the provider sent none or nonsense: settle at the reservation, flagged."""
+    """A model's reply. `usage` is None if the provider sent none or an impossible one: settle at the reservation, flagged."""
 
     text: str
     calls: tuple[ToolCall, ...] = ()

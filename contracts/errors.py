@@ -1,7 +1,7 @@
 """Errors that people read. Each says what is wrong, why, and what to do; data sits on attributes."""
 
 INPUT_WAS_REFUSED = "the input was refused: "
-"""How a reason begins that is about a run's input: nothing was done, and the same input will be refused again."""
+"""Prefix of a reason that is about a run's input: nothing was done, and the same input will be refused again."""
 
 
 class BatonError(Exception):
@@ -21,7 +21,7 @@ class ContractViolation(BatonError):
 
 
 class Refused(BatonError):
-    """The request is well formed but not allowed now; the message says why and what would be."""
+    """The request is well formed but not allowed now; the message says why, and what is."""
 
 
 class NotFound(BatonError):
@@ -29,21 +29,21 @@ class NotFound(BatonError):
 
 
 class Ambiguous(BatonError):
-    """Several things have that name, or begin so; the message lists them. Type more of it."""
+    """Several things match that name; the message lists them. Type more of it."""
 
 
 class NewerVersion(NotFound):
-    """A newer version of Baton made this. Upgrade this worker or command; until then, what needs it waits."""
+    """A newer version of Baton wrote this. Upgrade this worker or command; until then, whatever needs it waits."""
 
     @classmethod
     def than(cls, known: tuple[str, ...], name: str) -> "NewerVersion":
-        """The error for a contract of which only these versions are known here."""
-        return cls(f"{name} is newer than what this reads ({', '.join(known)}). {cls.__doc__}")
+        """The error for a contract of which this release knows only these versions."""
+        return cls(f"{name} is newer than this release can read ({', '.join(known)}). {cls.__doc__}")
 
 
 class Misconfigured(BatonError):
-    """A setting is missing or wrong. `baton doctor` names it and how to mend it."""
+    """A setting is missing or wrong. `baton doctor` says which, and how to fix it."""
 
 
 class LedgerUnavailable(BatonError):
-    """The ledger cannot be used now. What needs it waits and tries again; `baton doctor` says what is wrong."""
+    """The ledger cannot be used now. Whatever needs it waits and retries; `baton doctor` says what is wrong."""

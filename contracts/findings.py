@@ -1,4 +1,4 @@
-"""What reviewers find in a difference, each with a quote, and what of it holds when the quote is looked up."""
+"""What reviewers find in a diff, each with a quote, and which findings hold once the quotes are looked up."""
 
 from typing import Literal
 
@@ -11,10 +11,10 @@ from contracts.runs import Request
 Severity = Literal["critical", "high", "medium", "low"]
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
-"""The worst first."""
+"""Worst first."""
 
 AT_ONCE = 15
-"""Findings that one agent may return."""
+"""Most findings that one agent may return."""
 
 
 class Analysis(Contract, name="analysis/1"):
@@ -45,25 +45,25 @@ class Findings(Contract, name="findings/1"):
 
 
 class Unproven(Contract):
-    """A finding that is not shown as one, because what it points at is not there."""
+    """A finding whose quote is not where it says, with the reason; listed apart from the findings."""
 
     finding: Finding
     reason: str
 
 
 class CheckFindings(Request, name="check_findings/1"):
-    """Look up what findings quote in the difference and the files that they are about."""
+    """Look up the quotes of findings in the diff and in the files they name."""
 
     compared: Compared
     findings: tuple[Finding, ...]
 
 
 class Checked(Contract, name="checked/1"):
-    """Findings whose quote is there, the worst first, each at the line of its quote; and those that are unproven."""
+    """Findings whose quote was found, worst first, each at the line of its quote; and those that are unproven."""
 
     findings: tuple[Finding, ...] = ()
     unproven: tuple[Unproven, ...] = ()
-    left_out: int = Field(default=0, description="findings that are only in the artifact, because there are so many")
+    left_out: int = Field(default=0, description="number of findings that are only in the artifact, because there are too many")
     artifact: Digest | None = Field(default=None, description="all of them, as JSON; None: nothing was checked")
 
     def rows(self) -> tuple[tuple[tuple[str, str], ...], ...]:

@@ -49,16 +49,16 @@ OFFERED: tuple[Verb, ...] = (
     *("approve", "reject", "request_changes", "answer", "happened", "did_not_happen"),
     *("raise_ceiling", "stop", "done", "declined"),
 )
-"""The verbs that workflows take today."""
+"""The verbs that workflows accept today."""
 
 NEEDS_NOTE: frozenset[Verb] = frozenset({"reject", "request_changes"})
 
 MESSAGE_LIMIT = 64 * 1024
-"""Bytes of one decision. Clients refuse above it before sending; the workflow refuses what comes all the same."""
+"""Most bytes in one decision. Clients refuse more before sending; the workflow refuses what arrives all the same."""
 
 
 class Decision(Input, name="decision/1"):
-    """What a person sends: one JSON object, the same as a signal and as an update."""
+    """What a person sends: one JSON object, the same for a signal and an update."""
 
     gate: Line = Field(
         min_length=1, max_length=200, description="the gate's id, 'plan-2', or its bare kind while it has one revision"
@@ -68,20 +68,22 @@ class Decision(Input, name="decision/1"):
     subject: Digest | None = Field(default=None, description="digest of what was looked at; must match the gate's")
     answers: dict[str, str] | None = Field(default=None, max_length=50, description="with answer: question id to answer")
     channel: Line = Field(default="", max_length=40, description="where it was sent from: cli, console, web-ui, …")
-    nonce: Line | None = Field(default=None, max_length=100, description="makes one decision one, however often it is sent")
+    nonce: Line | None = Field(
+        default=None, max_length=100, description="idempotency key: sent several times, the decision counts once"
+    )
     to_usd: Usd | None = Field(default=None, description="with raise_ceiling: the new ceiling in US dollars")
 
 
 class GatePolicy(Contract):
-    """How one kind of gate is held: from policy.toml, pinned when the run starts."""
+    """The rules for one kind of gate: from policy.toml, pinned when the run starts."""
 
     who: tuple[str, ...] = Field(description="people and roles who may decide; '*' is anybody")
     deadline: timedelta
     reminder: timedelta | None = None
-    escalation: tuple[str, ...] = Field(default=(), description="who is asked next, in order, each for another deadline")
+    escalation: tuple[str, ...] = Field(default=(), description="who is asked next, in order; each gets another deadline")
     expiry: Literal["reject", "escalate"] = "reject"
     requester_may_approve: bool = True
-    most_usd: Usd | None = Field(default=None, description="of a `ceiling` gate: how much one run may be given at most")
+    most_usd: Usd | None = Field(default=None, description="for `ceiling` gates: the highest ceiling that one run may be given")
 
 
 class GateView(Contract, name="gate_view/1"):
@@ -96,7 +98,7 @@ class GateView(Contract, name="gate_view/1"):
     project: str
     subject: Digest
     title: str
-    facts: tuple[str, ...] = Field(default=(), description="computed by us")
+    facts: tuple[str, ...] = Field(default=(), description="computed by Baton")
     narrative: str = Field(default="", description="an agent's own words; shown apart, labelled, escaped")
     questions: tuple[Question, ...] = ()
     risk: str = ""
@@ -105,25 +107,26 @@ class GateView(Contract, name="gate_view/1"):
     deadline: datetime
     on_expiry: str
     state: str = "open"
-    ceiling: CeilingRefused | None = Field(default=None, description="of a `ceiling` gate: what was refused")
+    ceiling: CeilingRefused | None = Field(default=None, description="for `ceiling` gates: the call that was refused")
 
     def knowing(self, added: Sequence[str]) -> "GateView":
-        """The gate with these facts after its first, so that a long list of others does not hide them."""
+        """The gate with these facts after its first one, so that a long list does not hide them."""
         return self.model_copy(update={"facts": (*self.facts[:1], *added, *self.facts[1:])}) if added else self
 
 
 class Claimed(Contract):
-    """A decision that has taken the gate and is being checked. `at` is when the workflow received it."""
+    """A decision that has claimed its gate and is being checked. `at` is when the workflow received it."""
 
     verb: Verb
     decision: Decision
     at: datetime
     via: Literal["signal", "update"]
-    nth: int = Field(default=0, description="the how-many-eth decision at this gate; the same when it is applied again")
+    # The time cannot tell decisions apart: after a reset the same signal is applied at another time.
+    nth: int = Field(default=0, description="number of this decision at its gate; the same when applied again after a reset")
 
     @property
     def mark(self) -> str:
-        """Tells decisions at one gate apart, and is the same when one of them is applied again after a reset."""
+        """Distinguishes decisions at one gate; the same when one is applied again after a reset."""
         return str(self.nth) if self.nth else self.at.isoformat()
 
 
@@ -140,18 +143,18 @@ class Refusal(Contract):
 
 
 class Arguments(Protocol):
-    """What an action is done with: a contract that knows which event in the world it is."""
+    """Arguments of an action: a contract that knows which event in the world it stands for."""
 
     def key(self) -> str:
-        """The business key: the same in every run that means this event."""
+        """The business key: equal in all runs that mean the same event."""
         ...
 
     def identity(self) -> str:
-        """Digest of what makes it the same action."""
+        """Digest of the fields that identify the action."""
         ...
 
     def stored(self) -> bytes:
-        """Its bytes, as they are kept and executed."""
+        """The bytes that are kept and executed."""
         ...
 
 
@@ -167,13 +170,13 @@ class Intent(Contract):
 
     @classmethod
     def of(cls, action: str, arguments: Arguments, summary: str) -> Self:
-        """The intent to do this: an action of a declared type, with its arguments, which somebody has yet to keep."""
+        """The intent to perform an action of a declared type. It does not store the arguments: the caller does."""
         stored = sha256(arguments.stored())
         return cls(key=arguments.key(), type=action, arguments=stored, arguments_digest=arguments.identity(), summary=summary)
 
 
 class Perform(Request, name="perform/1"):
-    """Ask for an action that policy lets happen without a person. `arguments` are its bytes, "" where they are kept already."""
+    """Ask for an action that policy allows without a person. `arguments` are its bytes; "" if they are stored already."""
 
     intent: Intent
     arguments: str = ""
@@ -190,7 +193,7 @@ class OpenGate(Request, name="open_gate/1"):
 
 
 class Opened(Contract, name="opened/1", brief=True):
-    """That a gate is open, with what the ledger adds to its facts."""
+    """Confirms that a gate is open, with the facts that the ledger adds."""
 
     facts: tuple[str, ...] = ()
 
@@ -210,7 +213,9 @@ class Decided(Contract, name="decided/1"):
 
     gate: str
     won: bool
-    verb: Verb | Literal["expired", "cancelled", "released"] = Field(description="released: there is room, nobody need decide")
+    verb: Verb | Literal["expired", "cancelled", "released"] = Field(
+        description="released: there is room again, so nobody has to decide"
+    )
     by: str = ""
     note: str = ""
     answers: dict[str, str] = Field(default_factory=dict)
@@ -230,7 +235,7 @@ _STATES: dict[str, ActionState] = {
 
 
 def receipt_of(intent: Intent, decided: Decided) -> Receipt:
-    """What a gate `action` or `draft` that did not let us act leaves of its action. A closed one: expired."""
+    """The receipt of an action that its `action` or `draft` gate did not let Baton do; `expired` without a decision."""
     state = _STATES.get(decided.verb, "expired")
     why = f"{decided.verb} at {decided.gate}" + (f" by {decided.by}" if decided.by else "")
     said = f"{why}: {decided.note}" if decided.note else why

@@ -52,9 +52,9 @@ def shape(name: str) -> re.Pattern[str]:
 
 
 def meet(one: str, other: str) -> bool:
-    """Whether there is any path that both globs fit.
+    """True if some path matches both globs.
 
-    It may say so where the only such paths are ones that no file can have, such as `..` for `.?` and `?.`.
+    Also True where the only such paths are ones that no file can have, such as `..` for `.?` and `?.`.
     """
     first, second = _parts(one), _parts(other)
     if CROSSING in first and CROSSING in second:
@@ -63,7 +63,7 @@ def meet(one: str, other: str) -> bool:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """The names that a path has to fit one by one. Below a folder, and below `x/**`, there is at least one name more."""
+    """The glob as names to match one by one. A folder, like `x/**`, wants at least one more name below it."""
     parts = tuple(name.split("/"))
     if parts[-1] not in ("", CROSSING):
         return parts
@@ -75,10 +75,10 @@ def _literal(piece: str) -> str:
 
 
 def _spread(pieces: list[str], between: str) -> str:
-    """One after the other with any number of `between` in each gap.
+    """The pieces in order, with any number of `between` in each gap.
 
-    Each piece keeps the first place that it finds (`?>`): a later one would leave less room for those that follow, and
-    without that rule the search would try every combination.
+    Each piece keeps its first match (`?>`, an atomic group): a later one would only leave less room for the pieces that
+    follow, and with backtracking the search would try every combination.
     """
     head, *others = pieces
     if not others:
@@ -89,7 +89,7 @@ def _spread(pieces: list[str], between: str) -> str:
 
 @lru_cache(maxsize=16384)
 def _parts_meet(one: str, other: str) -> bool:
-    """Whether there is any name that both parts fit."""
+    """True if some name matches both parts."""
     if RUN in one and RUN in other:
         return _ends_agree(one, other, RUN, lambda a, b: a in ("?", b) or b == "?")
     glob, fixed = (one, other) if RUN in one else (other, one)
@@ -98,15 +98,15 @@ def _parts_meet(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _part_shape(glob: str) -> re.Pattern[str]:
-    """The expression for the parts without a star that a part meets: a `?` of theirs can be any of its characters."""
+    """The expression for the star-free parts that can meet this one: a `?` in them can be any of its characters."""
     pieces = ["".join("." if one == "?" else f"[{re.escape(one)}?]" for one in piece) for piece in glob.split(RUN)]
     return re.compile(_spread(pieces, "."))
 
 
 def _ends_agree(one: Sequence[T], other: Sequence[T], run: T, alike: Callable[[T, T], bool]) -> bool:
-    """Whether there is anything that both patterns fit, which both have a `run`, any number of anything.
+    """True if something matches both patterns, each of which holds a `run`: any number of anything.
 
-    Only what stands before their first run and after their last has to agree: the middle of each finds room in the other's.
+    Only what comes before their first run and after their last has to agree: the middle of each fits into the other's run.
     """
     heads = zip(one[: one.index(run)], other[: other.index(run)], strict=False)
     tails = zip(_tail(one, run), _tail(other, run), strict=False)
@@ -114,13 +114,13 @@ def _ends_agree(one: Sequence[T], other: Sequence[T], run: T, alike: Callable[[T
 
 
 def _tail(pattern: Sequence[T], run: T) -> Sequence[T]:
-    """What stands after the last run, from its end."""
+    """What comes after the last run, in reverse."""
     backwards = pattern[::-1]
     return backwards[: backwards.index(run)]
 
 
 def _fits(glob: Sequence[str], fixed: Sequence[str]) -> bool:
-    """Whether there is any path that both fit; the second has no `**`."""
+    """True if some path matches both; the second has no `**`."""
     at = piece = 0
     resume: tuple[int, int] | None = None
     while at < len(fixed):
@@ -130,9 +130,9 @@ def _fits(glob: Sequence[str], fixed: Sequence[str]) -> bool:
         elif piece < len(glob) and _parts_meet(glob[piece], fixed[at]):
             at, piece = at + 1, piece + 1
         elif resume is not None:
-            # The last `**` takes one folder more; earlier ones need no second try.
+            # The last `**` takes one more folder; earlier ones need no backtracking.
             resume = (resume[0] + 1, resume[1])
             at, piece = resume[0], resume[1] + 1
         else:
             return False
-    return piece == len(glob)  # a glob never ends with `**`: `_parts` put a name behind it
+    return piece == len(glob)  # a glob never ends in `**`: `_parts` put a name after it

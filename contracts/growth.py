@@ -1,4 +1,4 @@
-"""When a step counts as unusually large, and what follows from it."""
+"""When a step counts as unusually large, and what happens then."""
 
 from decimal import Decimal
 from typing import Literal
@@ -8,14 +8,14 @@ from pydantic import Field
 from contracts.base import Input
 
 Follows = Literal["off", "alert", "hold"]
-"""Nothing; a line of the feed that somebody should see; the line, and the step waits for a person before its next call."""
+"""off: nothing. alert: a feed line that somebody should see. hold: the same, and the step waits for a person."""
 
 
 class Growth(Input):
-    """The table `[growth]` of baton.toml: an agent's call or step against the median of the same agent version's last ones."""
+    """The table `[growth]` of baton.toml: compares an agent's call or step with the median of its version's recent ones."""
 
     multiple: Decimal = Field(
-        default=Decimal(3), gt=1, le=1000, description="of the median; above it a call or step is unusual"
+        default=Decimal(3), gt=1, le=1000, description="a call or step above this multiple of the median is unusual"
     )
-    context: Follows = Field(default="alert", description="what follows from a call with an unusual number of input tokens")
-    tokens: Follows = Field(default="alert", description="what follows from a step that has used unusually many tokens")
+    context: Follows = Field(default="alert", description="what happens on a call with unusually many input tokens")
+    tokens: Follows = Field(default="alert", description="what happens once a step has used unusually many tokens")

@@ -39,6 +39,7 @@ class Question(Contract):
 class Answer(Contract, Generic[B]):
     """What a model returns as its final output. The boundary checks it and makes a handoff of it."""
 
+    # No field has a default: the strict output of providers knows only required properties.
     outcome: Outcome
     reason: str = Field(max_length=4000, description="why not done; empty when done")
     confidence: PerMille = Field(description="how sure you are that the body is right, 0 to 1000")
@@ -65,14 +66,14 @@ class Producer(Contract):
     digest: str = ""
     model: str = ""
     prompt: str = Field(default="", description="digest of the task it was given")
-    cached: bool = Field(default=False, exclude_if=is_empty, description="an equal call of before had this answer")
+    cached: bool = Field(default=False, exclude_if=is_empty, description="reused from an identical earlier call")
 
 
 class Handoff(Contract, Generic[B]):
     """One contract instance with its outcome and where it came from. The coordinator routes all three outcomes."""
 
     id: Digest
-    contract_name: str = Field(description="as what the producer made the body")
+    contract_name: str = Field(description="contract that the producer made the body as")
     outcome: Outcome
     body: B | None = None
     reason: str = ""
@@ -88,16 +89,16 @@ class Handoff(Contract, Generic[B]):
     degraded: str = Field(default="", exclude_if=is_empty, description="why a fallback made it; empty: none did")
 
     def read_as(self, wanted: type[C]) -> C | None:
-        """The body as this contract, also where the producer made an earlier version of it; None where there is none.
+        """The body as this contract, upcast where the producer made an earlier version; None without a body.
 
-        Raises `NewerVersion` and `ContractViolation`. What is digested and approved stays the body as it was made.
+        Raises `NewerVersion` or `ContractViolation`. Digests and approvals stay about the body as it was made.
         """
         raw = self.body.model_dump(mode="json") if isinstance(self.body, Contract) else self.body
         return None if raw is None else wanted.read_made_as(self.contract_name, raw)
 
     @property
     def result(self) -> B:
-        """The body of a handoff that is done. Raises ValueError otherwise: a coordinator must have routed it before."""
+        """The body of a handoff that is done. Raises ValueError otherwise: the coordinator should have handled that outcome."""
         if self.outcome != "done" or self.body is None:
             raise ValueError(f"handoff {self.path} is {self.outcome}: {self.reason}")
         return self.body

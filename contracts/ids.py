@@ -9,19 +9,19 @@ from contracts.base import digest_of
 def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: str, inputs: Sequence[str] = ()) -> str:
     """The id of one model turn. `head` is the turn before it, "" at the start of a conversation.
 
-    `inputs` are the handoffs that enter the prompt, and the files that there are. They count at the start alone: what follows
-    hangs on that.
+    `inputs` are the handoffs that enter the prompt, and the files that there are. Only the first turn's key covers them: later
+    ones depend on it through `head`.
     """
     return digest_of("turn", trace, path, head, agent_digest, task_digest, *(() if head else inputs))
 
 
 def handoff_id(trace: str, path: str, digest: str) -> str:
-    """The id of one handoff: equal bodies in two runs, or at two places of a run, are two nodes."""
+    """The id of one handoff: equal bodies in two runs, or in two steps of a run, have different ids."""
     return digest_of("handoff", trace, path, digest)
 
 
 def business_key(action_type: str, *parts: str) -> str:
-    """The key of one logical event in the outside world, the same in every run that means it."""
+    """The key of one logical event in the outside world, equal in all runs that mean it."""
     return digest_of("action", action_type, *parts)
 
 
@@ -36,7 +36,7 @@ def w3c_span_id(*parts: str) -> str:
 
 
 def slug(text: str, limit: int = 40) -> str:
-    """Lower-case words joined by '-', good in ids, branch names and file names. "" becomes "x"."""
+    """Lower-case words joined by '-', safe in ids, branch names and file names. "" becomes "x"."""
     words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return words[:limit].rstrip("-") or "x"
 

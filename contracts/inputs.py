@@ -1,4 +1,4 @@
-"""What workflows are started with: by people (`PipelineInput`), and by their parent (`ChildInput`)."""
+"""Inputs of workflows that people start (`PipelineInput`) and that a parent starts (`ChildInput`)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,15 +20,15 @@ def _is_none(value: object) -> bool:
 
 
 Continued = SkipJsonSchema[Carried | None]
-"""What a run hands to itself when it continues as new: in no schema, and refused where a person types it."""
+"""What a run passes itself on continue-as-new: in no schema, and refused from people."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """How a field of an input is typed on the command line: a short flag, and a path that has to be there.
+    """How a field of an input is typed on the command line: a short flag, and a path that must exist.
 
     repository: a path to a git repository, or a URL. folder and file: a path. Paths become absolute before the run starts,
-    because a worker has another current folder. content: a path to a text file, whose text is sent in place of the path.
+    because the worker's current folder is another one. content: a path to a text file, whose text is sent in place of the path.
     """
 
     flag: str = ""
@@ -36,9 +36,9 @@ class Typed:
 
 
 class PipelineInput(Input):
-    """What every pipeline's input has. Only the accountable owner is needed, and policy may name a default for it.
+    """Fields of every pipeline's input. Only the accountable owner is required, and policy may name a default.
 
-    A pipeline's own input says what one of its runs is called (`label`) and what it was asked (`asks`).
+    A pipeline's own input says what its runs are called (`label`) and what was asked (`asks`).
     """
 
     owner: Line | None = Field(default=None, max_length=200, description="the accountable person; None: the policy's owner")
@@ -67,20 +67,22 @@ class PipelineInput(Input):
         return ""
 
     def about(self) -> tuple[str, ...]:
-        """What it is about, a line each, such as the repository: shown below what was asked."""
+        """What the run is about, a line each, such as the repository; shown below `asks`."""
         return ()
 
 
 class RunContext(Contract, name="run_context/1"):
-    """What a child needs to be a part of its family."""
+    """What a child workflow inherits from its run family."""
 
     run: RunRef
     began: Began
-    parts: tuple[Part, ...] = Field(default=(), description="of its family's money, from the root's child down to this one")
+    parts: tuple[Part, ...] = Field(
+        default=(), description="shares of the family's money, from the root's child down to this one"
+    )
 
 
 class ChildInput(Contract):
-    """What every child workflow's input has."""
+    """Fields of every child workflow's input."""
 
     context: RunContext
     carried: Continued = Field(default=None, exclude_if=_is_none)

@@ -1,4 +1,4 @@
-"""The record of a run: its start, lines that no other activity carries, and its end."""
+"""The record of a run: its start, feed lines that no other activity commits, and its end."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Ceilings: how much may be spent, by whom, until when; and what a run says that one of them has stopped."""
+"""Ceilings: how much may be spent, by whom, until when; and how a refused call is reported."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,14 +26,14 @@ class Levels(Input):
 
 
 class Ceilings(Levels):
-    """The table `[ceilings]` of baton.toml: three levels for all, more of them for a project, and what follows from the month.
+    """The table `[ceilings]` of baton.toml: three levels for everything, further ones per project, and a monthly projection.
 
-    `projection` says what happens when the month's spend so far, carried on at its pace, will be above `month_usd`; before
-    `projection_after` of a month has passed nothing is projected.
+    `projection` says what happens when the month's spend, extrapolated at its pace so far, exceeds `month_usd`. Nothing is
+    projected before `projection_after` of the month has passed.
     """
 
     projects: dict[str, Levels] = Field(default_factory=dict, description="further limits for what one project spends")
-    kept_back: PerMille = Field(default=200, description="of a run's ceiling, for its coordinator, tester and synthesis")
+    kept_back: PerMille = Field(default=200, description="share of a run's ceiling for its coordinator, tester and synthesis")
     projection: Literal["refuse", "alert", "off"] = "refuse"
     projection_after: timedelta = timedelta(days=3)
 
@@ -44,23 +44,23 @@ class Ceilings(Levels):
 
 
 def micros(dollars: Decimal) -> int:
-    """Whole micro-dollars; parts of one do not count."""
+    """Dollars as micro-dollars, rounded down."""
     return int(dollars * MICROS)
 
 
 def usd(amount: int) -> str:
-    """Micro-dollars as people read them."""
-    digits = 4 if amount == 0 or abs(amount) >= 100 else 6  # a little money must not read as none
+    """Micro-dollars as dollars for people: $1.50, $0.000012."""
+    digits = 4 if amount == 0 or abs(amount) >= 100 else 6  # a small amount must not read as zero
     return f"${amount / MICROS:,.{digits}f}".removesuffix("00")
 
 
 class Part(Contract, brief=True):
-    """A child's part of what its parent may spend: one of `among` equal ones, given back when the child ends."""
+    """A child's share of what its parent may spend: one of `among` equal ones, given back when the child ends."""
 
     group: str = Field(description="path of the fan-out that it is a child of")
     name: str
     among: int
-    kept_back: PerMille = Field(default=0, description="of the parent's ceiling, for what comes after the children")
+    kept_back: PerMille = Field(default=0, description="share of the parent's ceiling for what comes after the children")
 
 
 class CeilingRefused(Contract, name="ceiling_refused/1", brief=True):
@@ -71,14 +71,14 @@ class CeilingRefused(Contract, name="ceiling_refused/1", brief=True):
     spent: int = 0
     held: int = 0
     wanted: int = Field(description="the most that the call could cost")
-    why: str = Field(default="", description="what of the rest is not free, and for whom it is")
+    why: str = Field(default="", description="which part of the rest is promised, and to whom")
     agent: str = ""
     model: str = ""
     resets_at: datetime | None = Field(default=None, description="when its period ends; None: it has none")
 
     @property
     def numbers(self) -> str:
-        """How the ceiling stands."""
+        """The ceiling, what is spent and what is held."""
         return f"{self.scope}: the ceiling is {usd(self.ceiling)}, {usd(self.spent)} is spent and {usd(self.held)} held"
 
     @property
@@ -88,17 +88,18 @@ class CeilingRefused(Contract, name="ceiling_refused/1", brief=True):
 
     @property
     def shared(self) -> bool:
-        """True if runs share it: then it is raised for all of them, and not at one run's gate."""
+        """True if several runs share it: then it is raised for all of them and not at one run's gate."""
         return level_of(self.scope) in ("agent", "month")
 
 
 def slice_of(trace: str, parts: Sequence[Part]) -> str:
-    """The id of the scope that the innermost of these parts is."""
+    """The scope id of the innermost of these parts."""
     return "/".join([f"run:{trace}", *(f"{part.group}/{part.name}" for part in parts)])
 
 
 def level_of(scope: str) -> Level:
-    """Which level a scope's id is of."""
+    """The level that a scope id belongs to."""
+    # run:TRACE, run:TRACE/GROUP/CHILD, agent:NAME:DAY, month:MONTH; the last two also behind project:NAME:
     name = scope.split(":")[2] if scope.startswith("project:") else scope.split(":")[0]
     if name == "run":
         return "slice" if "/" in scope else "run"
@@ -106,11 +107,11 @@ def level_of(scope: str) -> Level:
 
 
 def resets_at(scope: str) -> datetime | None:
-    """When the period of a scope ends and the next one begins with a ceiling of its own. None: never, it is a run's."""
+    """When a scope's period ends and the next one begins with its own ceiling. None for a run, which has no period."""
     if level_of(scope) in ("run", "slice"):
         return None
     period = scope.rsplit(":", 1)[1]
     if level_of(scope) == "agent":
         return datetime.strptime(period, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     year, month = (int(part) for part in period.split("-"))
-    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)  # December is followed by January of the next year

@@ -1,4 +1,4 @@
-"""What people say to agents: a request for something different, and the answer to a question."""
+"""What people say to agents: feedback, and answers to questions."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ class Clarified(Contract):
 
 
 def stored_answers(answers: Sequence[Clarified]) -> bytes:
-    """The bytes under which answers are kept and digested, in the order in which they were given."""
+    """The bytes that are kept and digested for these answers, in the order in which they were given."""
     return canonical([one.model_dump(mode="json") for one in answers])
 
 

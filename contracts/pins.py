@@ -1,4 +1,4 @@
-"""What a run goes by from its start to its end."""
+"""What a run pins when it starts and keeps until its end."""
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from contracts.gates import GatePolicy
 
 
 class Began(Contract, name="began/1", brief=True):
-    """What a run goes by from here on. `duplicate_of` names the run that has this request key already, else None."""
+    """What a run has pinned. `duplicate_of` names the run that already has this request key, else None."""
 
     owner: str
     ceiling_micros: int
@@ -23,5 +23,5 @@ class Began(Contract, name="began/1", brief=True):
     duplicate_of: str | None = None
     kept_back: PerMille = Field(default=0, description="of the run's ceiling, for what comes after its children")
     changes: tuple[str, ...] = Field(
-        default=(), description="named changes that count in this run: see workflows/kit/changes.py"
+        default=(), description="named changes that apply to this run: see workflows/kit/changes.py"
     )

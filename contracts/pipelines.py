@@ -1,7 +1,7 @@
-"""Every pipeline, by hand. Commands, the worker's guard, the golden schemas, replay and the docs go by this list.
+"""Every pipeline, listed by hand. Commands, the worker's guard, golden schemas, replay and docs all use this list.
 
-What a pipeline's contracts are stands with them, in the module that `contracts_in` names, and is loaded when somebody asks:
-`baton --help` lists the commands without it.
+A pipeline's contracts are listed in the module that `contracts_in` names. It is imported on first use: `baton --help` lists
+the commands without it.
 """
 
 import importlib
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+# For the type checker only: `baton --help` reads this list without loading any contract.
 if TYPE_CHECKING:
     from contracts.base import Contract
     from contracts.inputs import PipelineInput
@@ -17,37 +18,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PipelineSpec:
-    """One job that teams give to agents, by what everybody outside it needs to know of it."""
+    """One job that teams give to agents: what the rest of Baton needs to know about it."""
 
     workflow: str
-    """Its workflow type in Temporal: how starts, `baton runs` and the ledger name it."""
+    """Its workflow type in Temporal, also its name in `baton runs` and the ledger."""
     command: str
     """The command that starts it, and the first word of its runs' ids."""
     help: str
     """What it does, in one line."""
     contracts_in: str
-    """The module that ends in `INPUT`, `REPORT`, `EXAMPLE` and `CONTRACTS`."""
+    """The module that defines its `INPUT`, `REPORT`, `EXAMPLE` and `CONTRACTS`."""
     parts: tuple[str, ...] = ()
     """Workflow types of its children, which nobody starts by hand."""
 
     @property
     def input(self) -> "type[PipelineInput]":
-        """What it is started with."""
+        """The contract that it is started with."""
         return cast("type[PipelineInput]", self._named("INPUT"))
 
     @property
     def report(self) -> "type[Report]":
-        """How it says that it ended."""
+        """The contract of its report."""
         return cast("type[Report]", self._named("REPORT"))
 
     @property
     def contracts(self) -> "tuple[type[Contract], ...]":
-        """All that its stages hand each other, input and report included."""
+        """Every contract that its stages exchange, input and report included."""
         return cast("tuple[type[Contract], ...]", self._named("CONTRACTS"))
 
     @property
     def example(self) -> Mapping[str, Any]:
-        """The smallest input that makes sense."""
+        """The smallest meaningful input."""
         return cast("Mapping[str, Any]", self._named("EXAMPLE"))
 
     def _named(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Every contract that crosses a boundary. Golden schemas, `baton contracts` and agent files go by this list."""
+"""Every contract that crosses a boundary. Golden schemas, `baton contracts` and agent files use this list."""
 
 from contracts.actions import GitPush, NoteAction, Receipt
 from contracts.agents import AgentPin
@@ -42,18 +42,18 @@ SHARED: tuple[type[Contract], ...] = (
     Turn,
     WorkspaceRef,
 )
-"""What more than one pipeline hands on. The pipelines' own stand with them."""
+"""Contracts that more than one pipeline uses. Each pipeline lists its own."""
 
 CONTRACTS: tuple[type[Contract], ...] = (*SHARED, *(contract for pipeline in PIPELINES for contract in pipeline.contracts))
 
 EVERY = (*CONTRACTS, *WIRE)
-"""All that has a golden schema."""
+"""Every contract with a golden schema."""
 
 BY_NAME: dict[str, type[Contract]] = {contract.contract: contract for contract in CONTRACTS}
 
 
 def named(name: str) -> type[Contract]:
-    """The contract with this name and version. Raises `NotFound`, naming what there is."""
+    """The contract with this name and version. Raises `NotFound`, listing those that exist, or `NewerVersion`."""
     found = BY_NAME.get(name)
     if found is not None:
         return found

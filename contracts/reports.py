@@ -1,4 +1,4 @@
-"""Where a run is, how it ended, and how its report reads: the same for every pipeline, with fields of its own beside."""
+"""A run's status, its report and how that reads: common to all pipelines, which add fields of their own."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from contracts.runs import RunState
 
 
 class RunStatus(Contract, name="run_status/1"):
-    """Where a run is now: what the query `status` answers."""
+    """Where a run is now: the answer to the query `status`."""
 
     run: str
     trace: str
@@ -28,7 +28,7 @@ class RunStatus(Contract, name="run_status/1"):
 
 @dataclass(frozen=True)
 class Reading:
-    """A report as text: labelled lines, then tables without a heading, each row a label and a text.
+    """A report as text: labelled lines, then tables without a heading whose rows are a label and a text.
 
     Everything in it is shown escaped; a line with an empty text is left out.
     """
@@ -48,10 +48,10 @@ class Report(Contract):
     usd_micros: int = 0
     tokens: int = 0
     scripted: bool = Field(default=False, description="no real model took part")
-    degraded: tuple[str, ...] = Field(default=(), description="steps that a fallback did, because no model could be asked")
+    degraded: tuple[str, ...] = Field(default=(), description="steps that a fallback did, because no model was available")
 
     def reading(self) -> Reading:
-        """The pipeline's own part, between the reason and what it cost."""
+        """The pipeline's own part, shown between the reason and the cost."""
         return Reading()
 
     @property

@@ -1,4 +1,4 @@
-"""A repository as a run works on it: what it starts from, workspaces, what a step changed, and runs of a check."""
+"""A repository as a run sees it: its base, workspaces, changes of a step, and runs of a check."""
 
 from datetime import datetime
 from typing import Literal
@@ -19,7 +19,7 @@ class WorkspaceRef(Contract, name="workspace_ref/1"):
 
 
 class Workspace(Contract):
-    """A workspace as one step sees it: where it starts, under which name, and the state its edits have reached."""
+    """A workspace as one step sees it: its name, its start, and the state that its edits have reached."""
 
     name: str
     ref: WorkspaceRef
@@ -30,7 +30,7 @@ class Workspace(Contract):
 
 
 class PrepareRepository(Request, name="prepare_repository/1"):
-    """Fetch a repository and fix what the run starts from."""
+    """Fetch a repository and pin what the run starts from."""
 
     repository: str
     base: str | None
@@ -38,7 +38,7 @@ class PrepareRepository(Request, name="prepare_repository/1"):
 
 
 class Base(Contract, name="base/1"):
-    """What a run starts from. `check` is the declared one, else what was detected, else None."""
+    """What a run starts from. `check` is the declared command, else a detected one, else None."""
 
     repository: str
     commit: str
@@ -62,7 +62,7 @@ class FileChange(Contract):
 
     @property
     def runs_itself(self) -> bool:
-        """True for files that tools run or read without being asked, agents among them."""
+        """True for files that tools, agents included, run or read without being asked."""
         return any(mark in self.path for mark in SENSITIVE)
 
 
@@ -94,7 +94,7 @@ class ChangeSet(Grown, name="change_set/1"):
 
 
 ANY_FILE = "*"
-"""In place of names, where a step may write what it wants and a person sees all of it. No planner may say so."""
+"""In place of names: the step may write any file, and a person sees the whole change. Planners may not use it."""
 
 
 class CollectChanges(Request, name="collect_changes/1"):
@@ -116,28 +116,28 @@ class Shown(Contract, name="shown/1"):
 
 
 class MatchFiles(Request, name="match_files/1"):
-    """Ask which files of a tree some globs and folders name now."""
+    """Ask which files of a tree some globs and folders match now."""
 
     start: WorkspaceRef
     patterns: tuple[str, ...]
 
 
 class MatchedFiles(Contract, name="matched_files/1"):
-    """The files that each pattern names now: how many, and the first of them."""
+    """The files that each pattern matches now: how many, and the first few."""
 
     counts: dict[str, int]
     first: dict[str, tuple[str, ...]]
 
 
 class Integrate(Request, name="integrate/1"):
-    """Put the patches of several items together, in order, on one start."""
+    """Apply the patches of several items, in order, to one start."""
 
     start: WorkspaceRef
     changes: tuple[ChangeSet, ...]
 
 
 class Integrated(Contract, name="integrated/1"):
-    """All items on one tree, or the files where that failed (`conflict_item` is the item that did not fit)."""
+    """All items on one tree, or the files in conflict (`conflict_item` is the item that did not apply)."""
 
     tree: str = ""
     patch: ArtifactRef | None = None
@@ -146,7 +146,7 @@ class Integrated(Contract, name="integrated/1"):
 
 
 class RunChecks(Request, name="run_checks/1"):
-    """Run a check on a tree, in the sandbox, on a throw-away copy."""
+    """Run a check on a throw-away copy of a tree, in the sandbox."""
 
     start: WorkspaceRef
     command: str
@@ -164,21 +164,22 @@ class CheckRun(Grown, name="check_run/1"):
     tree: str
     exit_code: int | None = Field(description="None: it was stopped")
     timed_out: bool = False
-    total: int | None = Field(default=None, description="tests counted; None: the check does not report single tests")
+    total: int | None = Field(default=None, description="number of tests; None: the check does not report single tests")
     failures: tuple[str, ...] = Field(default=(), description="ids of failed tests; at most 200")
-    unnamed: int = Field(default=0, description="failed tests that are not named, because there are so many")
+    unnamed: int = Field(default=0, description="number of failed tests that are not named, because there are too many")
     output: ArtifactRef
     tail: str = Field(default="", description="the end of the output, made safe to show")
     seconds: int = 0
 
     @property
     def green(self) -> bool:
-        """True if the command said so itself, and, where it counts tests, counted at least one and none that failed."""
+        """True if the command exited with 0 and, where it counts tests, ran at least one and none failed."""
+        # A runner that found no tests proves nothing, and some of them end with 0.
         return self.exit_code == 0 and not self.timed_out and self.total != 0 and not self.failures
 
 
 class CompareRevisions(Request, name="compare_revisions/1"):
-    """Say what differs between a base (None: the main branch) and a head, or the base with a patch. One of the two is given."""
+    """Compare a base (None: the main branch) with a head, or with itself plus a patch. Exactly one of the two is given."""
 
     repository: str
     base: str | None

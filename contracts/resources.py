@@ -1,6 +1,6 @@
 """What a step touches, by name: files, globs, folders, settings, services and dependencies, and whether two overlap.
 
-Names are normalised and compared; nothing here looks at a disk. What a glob fits stands in `contracts/globs.py`.
+Names are normalised and compared; nothing here touches a disk. What a glob matches is in `contracts/globs.py`.
 """
 
 import re
@@ -17,13 +17,13 @@ from contracts.globs import CROSSING, RUN, meet, shape
 Kind = Literal["file", "glob", "folder", "setting", "service", "dependency"]
 
 NAME_LIMIT = 1024
-"""Bytes of one name, as for every path in a workspace."""
+"""Most bytes of one name, as for every path in a workspace."""
 
 GLOB_LIMIT = 200
-"""Bytes of one glob. Longer ones say nothing that a person could check, and take long to compare."""
+"""Most bytes of one glob. No person can check longer ones, and they take long to compare."""
 
 PART_LIMIT = 255
-"""Bytes of one name within a path: file systems hold no longer ones."""
+"""Most bytes of one name within a path: file systems hold no longer ones."""
 
 _PATHS = ("file", "glob", "folder")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -31,7 +31,7 @@ _EXAMPLES = "name a file (src/a.py), a folder (src/) or a glob (src/*.py)"
 _FROM_ROOT = "write it relative to the repository's root, such as src/a.py"
 
 _STARS = re.compile(r"\*{2,}")
-_OPEN = re.compile(r"[*?][*?.]*")  # `*`, `**`, `?`, `*.*` fit nearly any name; `.*` does not: it is hidden files
+_OPEN = re.compile(r"[*?][*?.]*")  # `*`, `**`, `?`, `*.*` match nearly any name; `.*` does not: it is hidden files
 _PACKAGE = re.compile(r"(@?\w[\w.+/:-]*)(?:\s*[\[(<>=!~^;,@].*|\s+v?\d.*)?")
 
 _ELSEWHERE = (
@@ -48,9 +48,9 @@ _MISLEADING = (
 
 
 class Resource(Contract):
-    """One thing that a work item or a step touches. The name is normalised: equal files have equal names.
+    """One thing that a work item or a step touches. The name is normalised: the same file always has the same name.
 
-    A name that its kind cannot have is refused. `file_resource` and `resource` refuse it in one sentence.
+    A name that its kind cannot have is refused; `file_resource` and `resource` do so in one sentence.
     """
 
     kind: Kind
@@ -63,10 +63,10 @@ class Resource(Contract):
 
 
 def file_resource(text: str) -> Resource:
-    """What the text names: with `*` or `?` in it a glob, with `/` at its end a folder, else a file.
+    """The resource that the text names: with `*` or `?` a glob, with `/` at its end a folder, else a file.
 
     Raises ValueError, which says what is wrong, why, and what to write instead, for a name that leads out of the repository
-    or into git's own files, that fits every file, or that no tool can write.
+    or into git's own files, that matches every file, or that no tool can write.
     """
     name = _path(text)
     return Resource(kind=_form(name), name=name)
@@ -78,19 +78,19 @@ def resource(kind: Kind, text: str) -> Resource:
 
 
 def overlaps(one: Resource, other: Resource) -> bool:
-    """Whether two steps that touch these could get in each other's way when they run side by side.
+    """True if two steps that touch these could interfere when they run side by side.
 
-    Files, globs and folders overlap where one path is in both. Upper and lower case do not tell paths apart here: on macOS
-    and Windows they name one file. A file overlaps everything below it too, for it would have to be a folder there.
-    Settings, services and dependencies overlap where they have the same name, whatever its case; for dependencies `-`, `_`
-    and `.` are the same, and versions do not count.
+    Files, globs and folders overlap if some path is in both. Case does not distinguish paths here: on macOS
+    and Windows it does not. A file also overlaps everything below it, where it would have to be a folder.
+    Settings, services and dependencies overlap if they have the same name in any case; for dependencies `-`, `_`
+    and `.` are equal, and versions do not count.
     """
     if one.kind not in _PATHS or other.kind not in _PATHS:
         return one.kind == other.kind and _key(one) == _key(other)
     first, second = _folded(one.name), _folded(other.name)
     if first == second or _is_above(one, first, second) or _is_above(other, second, first):
         return True
-    # `meet` would say the same, only later: there are many more files than globs, and an expression is quick.
+    # `meet` would say the same, but more slowly: files are far more frequent than globs, and a regular expression is fast.
     if one.kind == "file":
         return other.kind != "file" and shape(second).fullmatch(first) is not None
     if other.kind == "file":
@@ -99,22 +99,22 @@ def overlaps(one: Resource, other: Resource) -> bool:
 
 
 def matches(pattern: Resource, path: str) -> bool:
-    """Whether a path that was written, as git names it, is this file, lies in this folder, or fits this glob. Case counts.
+    """True if a written path, as git names it, is this file, lies in this folder, or matches this glob. Case counts.
 
-    A setting, service or dependency matches no path. Nothing matches a path that leads elsewhere, lies in git's own folder,
-    or that no tool can write: no plan can have meant it. For many paths use `matched`.
+    A setting, service or dependency matches no path. Nothing matches a path that leads elsewhere, lies in git's own folder
+    or cannot be written by any tool: no plan can mean it. For many paths use `matched`.
     """
     return bool(matched((pattern,), (path,)))
 
 
 def matched(patterns: Iterable[Resource], paths: Iterable[str]) -> tuple[str, ...]:
-    """Those of the paths that at least one of the patterns matches, spelt and ordered as they came. See `matches`."""
+    """The paths that at least one of the patterns matches, spelt and ordered as given. See `matches`."""
     shapes = [shape(one.name) for one in patterns if one.kind in _PATHS]
     return tuple(path for path in paths if (name := _written(path)) and any(one.fullmatch(name) for one in shapes))
 
 
 def shared(ones: Iterable[Resource], others: Iterable[Resource]) -> tuple[str, ...]:
-    """Every overlap between the two, sorted and once each: `shop/* and shop/pricing.py`, or the name where it is the same."""
+    """Every overlap between the two, sorted, once each: `shop/* and shop/pricing.py`, or the name if it is the same."""
     theirs = tuple(others)
     files = {_folded(other.name) for other in theirs if other.kind == "file"}
     taken = files.union(*(_folders(name) for name in files))
@@ -122,14 +122,14 @@ def shared(ones: Iterable[Resource], others: Iterable[Resource]) -> tuple[str, .
     found: set[str] = set()
     for one in ones:
         name = _folded(one.name)
-        # A plan may hold 1,500 files, and is read in workflows, too: a million pairs would take longer than a task may.
+        # A plan may hold 1,500 files and is read in workflows, too: a million pairs would take longer than a task may.
         apart = one.kind == "file" and name not in taken and files.isdisjoint(_folders(name))
         found |= {_pair(one, other) for other in (patterns if apart else theirs) if overlaps(one, other)}
     return tuple(sorted(found))
 
 
 def is_git_folder(name: str) -> bool:
-    """Whether some file system would take this name for `.git`: any case, trailing dots and spaces, invisible letters."""
+    """True if some file system would take this name for `.git`: any case, trailing dots and spaces, invisible letters."""
     seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) not in _HIDDEN)
     return seen.split(":")[0].rstrip(". ").casefold() in (".git", "git~1")
 
@@ -143,7 +143,7 @@ def _refused(text: str, problem: str) -> ValueError:
 
 
 def _named(kind: Kind, text: str) -> str:
-    """The name as this kind spells it. Given that spelling again it gives it back."""
+    """The name in the normal spelling of its kind. Normalising it again changes nothing."""
     if kind in _PATHS:
         name = _path(text)
         if kind == "folder" and _form(name) == "file":
@@ -163,7 +163,7 @@ def _named(kind: Kind, text: str) -> str:
 
 
 def _visible(text: str, instead: str) -> str:
-    """The text with letters and their accents composed (NFC), so that two spellings of one name are equal."""
+    """The text with accents composed (NFC), so that two spellings of one name are equal."""
     name = unicodedata.normalize("NFC", text)
     if not name.strip():
         raise _refused(text, f"is empty, and names nothing; {instead}")
@@ -175,7 +175,7 @@ def _visible(text: str, instead: str) -> str:
 
 
 def _clean(text: str) -> tuple[str, ...]:
-    """The names within a path, without `.` and doubled slashes; none for the root itself."""
+    """The parts of a path, without `.` and doubled slashes; none for the root itself."""
     name = _visible(text, _EXAMPLES)
     for wrong, problem in _ELSEWHERE:
         if wrong.search(name):
@@ -190,7 +190,7 @@ def _clean(text: str) -> tuple[str, ...]:
 
 
 def _path(text: str) -> str:
-    """The one spelling of a file, folder (`x/`) or glob; `x*/` is `x*/**`, what lies below these folders."""
+    """The normal spelling of a file, folder (`x/`) or glob; `x*/` becomes `x*/**`, what lies below these folders."""
     parts = [part if part == CROSSING else _STARS.sub(RUN, part) for part in _clean(text)]
     if not parts:
         raise _refused(text, f"is the whole repository, and leaves nothing to other items; {_EXAMPLES}")
@@ -199,7 +199,7 @@ def _path(text: str) -> str:
         if wrong.search(name):
             raise _refused(text, problem)
     if all(_OPEN.fullmatch(part) for part in parts):
-        raise _refused(text, f"fits nearly any file, so that nothing would be outside the plan; {_EXAMPLES}")
+        raise _refused(text, f"matches nearly any file, so that nothing would be outside the plan; {_EXAMPLES}")
     if text.endswith(("/", "/.")):
         name = f"{name}/" if _form(name) == "file" else f"{name.removesuffix('/**')}/**"
     if _form(name) == "glob" and len(name.encode()) > GLOB_LIMIT:
@@ -214,7 +214,7 @@ def _form(name: str) -> Kind:
 
 
 def _written(path: str) -> str:
-    """The path as resources spell it; empty for one that no resource can name."""
+    """The path in the spelling of resources; empty for one that no resource can name."""
     try:
         return "/".join(_clean(path))
     except ValueError:
@@ -238,7 +238,7 @@ def _key(one: Resource) -> str:
 
 @lru_cache(maxsize=4096)
 def _folded(name: str) -> str:
-    """Without upper and lower case, letter by letter: were `ß` folded to `ss`, `?` would no longer fit it."""
+    """The name without case, letter by letter: if `ß` were folded to `ss`, `?` would no longer match it."""
     if name.isascii():
         return name.lower()
     return "".join(low if len(low := one.casefold()) == 1 else one for one in name)

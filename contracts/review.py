@@ -1,4 +1,4 @@
-"""Review's contracts: from two revisions, or a patch, to findings whose quotes hold."""
+"""Review's contracts: from two revisions, or a patch, to findings with verified quotes."""
 
 from typing import Annotated, Self
 
@@ -14,15 +14,19 @@ from contracts.repositories import ChangeCounts, FileChange
 
 
 class ReviewInput(PipelineInput, name="review_input/1"):
-    """What to look at: a head or a patch, beside the base that it changes."""
+    """What to review: a head or a patch, and the base that it changes."""
 
-    repository: Annotated[Line, Typed("-r", "repository")] = Field(min_length=1, max_length=1000, description="its path or URL")
-    base: Line | None = Field(default=None, max_length=200, description="revision that was changed; None: the main branch")
+    repository: Annotated[Line, Typed("-r", "repository")] = Field(
+        min_length=1, max_length=1000, description="path or URL of a git repository"
+    )
+    base: Line | None = Field(
+        default=None, max_length=200, description="revision that the change starts from; None: the main branch"
+    )
     head: Line | None = Field(default=None, max_length=200, description="branch, tag or commit with the change")
     patch: Annotated[Command | None, Typed(path="content")] = Field(
         default=None, min_length=1, max_length=60_000, description="unified diff with the change, in place of a head"
     )
-    focus: str = Field(default="", max_length=4000, description="what to look at above all, in plain words")
+    focus: str = Field(default="", max_length=4000, description="what to look at first, in plain words")
 
     @model_validator(mode="after")
     def _one_change(self) -> Self:
@@ -35,7 +39,7 @@ class ReviewInput(PipelineInput, name="review_input/1"):
         return repository_name(self.repository)
 
     def asks(self) -> str:
-        """Which change is looked at, and for what."""
+        """Which change is reviewed, and the focus."""
         return f"review {self.head or 'a patch'}{f': {self.focus}' if self.focus else ''}"
 
     def about(self) -> tuple[str, ...]:
@@ -55,7 +59,7 @@ class ReviewTask(Contract, name="review_task/1"):
 
 
 class ReviewReport(Report, name="review_report/1"):
-    """How a review ended. `missing` names agents whose part is missing or uncertain, with the reason."""
+    """How a review ended. `missing` names agents whose part is missing or uncertain, with reasons."""
 
     repository: str = ""
     base: str = ""
@@ -69,7 +73,7 @@ class ReviewReport(Report, name="review_report/1"):
     missing: tuple[str, ...] = ()
 
     def reading(self) -> Reading:
-        """What was compared and by whom, then the findings, the worst first, then what could not be proven."""
+        """What was compared and by whom, then the findings, worst first, then what could not be proven."""
         lines = (("summary", self.summary), ("compared", self.note), ("reviewed", ", ".join(self.reviewed_by)))
         return Reading((*lines, ("missing", "; ".join(self.missing))), self.checked.rows())
 

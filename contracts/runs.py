@@ -1,4 +1,4 @@
-"""What a run is: its identity, its state, and the lines that tell its story."""
+"""A run's identity, its state, and the feed lines that it writes."""
 
 from datetime import datetime
 from typing import Literal
@@ -26,7 +26,7 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     "cancelled": frozenset(),
     "failed": frozenset(),
 }
-"""The allowed moves. A finished run never moves again; a move to the state it is in changes nothing."""
+"""Allowed moves. A finished run never moves again; a move to its present state changes nothing."""
 
 Importance = Literal["overview", "detail", "alert"]
 """`alert`: somebody should look, although nothing waits for them at a gate."""
@@ -37,11 +37,11 @@ def _is_empty(value: str) -> bool:
 
 
 class RunRef(Contract):
-    """Who is asking. Keys are made from `trace` and `path`, never from `workflow_id`.
+    """Which run is asking. Keys are built from `trace` and `path`, never from `workflow_id`.
 
-    `trace` is the first execution run id of the root workflow: it stays over continue-as-new and reset, and children are
-    handed it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` and `run_id`, of
-    the run that asks, are labels that the activity's own context adds: after a reset or continue-as-new the run id is another.
+    `trace` is the first execution run id of the root workflow: it survives continue-as-new and reset, and children inherit
+    it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` and `run_id` are labels that the
+    activity's own context adds; the run id changes with a reset and with continue-as-new.
     """
 
     trace: str
@@ -52,9 +52,9 @@ class RunRef(Contract):
 
 
 class Note(Contract):
-    """One line of the feed: what was done, why, and what comes next. Committed once per key."""
+    """A feed line to write: what was done, why, and what comes next. Committed once per key."""
 
-    key: str = Field(description="made from the path, so that a story that runs again does not repeat its lines")
+    key: str = Field(description="built from the path, so that a story that runs again does not repeat its lines")
     at: datetime
     stage: str
     actor: str = "coordinator"
@@ -69,7 +69,7 @@ class Note(Contract):
 
 
 class RunChange(Contract):
-    """What the run row should say from now on. None leaves a field as it is; `waiting_for` "" clears it."""
+    """Changes to the run row. None leaves a field as it is; `waiting_for` "" clears it."""
 
     state: RunState | None = None
     stage: str | None = None
@@ -78,12 +78,12 @@ class RunChange(Contract):
 
 
 class Request(Contract, brief=True):
-    """What every activity's argument carries: who asks, and the feed lines that are committed together with its effect."""
+    """Base of every activity's argument: which run asks, and the feed lines to commit together with the effect."""
 
-    run: RunRef = Field(description="without `workflow_id` and `run_id` on the way: the activity's own context has them")
+    run: RunRef = Field(description="sent without `workflow_id` and `run_id`, which the activity's own context has")
     notes: tuple[Note, ...] = ()
     change: RunChange | None = None
-    gives_back: tuple[str, ...] = Field(default=(), description="scopes of the run's money that ended children leave")
+    gives_back: tuple[str, ...] = Field(default=(), description="money scopes of children that have ended, to be freed")
     waiting: tuple[str, ...] | None = Field(default=None, description="after a reset: the gates that the root waits at")
 
 

@@ -1,4 +1,4 @@
-"""Text from outside, made safe to show: what cannot be seen is written out, and what is long is cut with a mark."""
+"""Untrusted text made safe to show: invisible characters are written out as codes, and long text is cut with a mark."""
 
 import json
 import re
@@ -9,25 +9,27 @@ _HIDDEN = re.compile(
     "\u00ad\u034f\u061c\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners, fillers
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, bidi
     "\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"  # blanks; variation selectors can carry hidden data
-    "\ud800-\udfff"  # half characters: a file name that is not UTF-8; no encoder takes them
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # formats; tags, a favourite for hidden orders
+    "\ud800-\udfff"  # lone surrogates: from file names that are not UTF-8; no encoder takes them
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # formats; tags, often used to hide instructions
     "]"
 )
 
+# What a cut through the middle of a code such as `\u202e` leaves at the end.
 _CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{0,3})?$")
 
 
 def visible(text: str) -> str:
-    """Write every character that a reader could not see as its code (`\\u202e`). Text without any comes back as it is.
+    """Write every invisible character as its code (`\\u202e`). Text without any is returned unchanged.
 
-    Calling it again changes nothing, and a JSON document stays the same document. The result is never shorter. Backslashes
-    are left alone: the form is for reading, not for decoding.
+    Calling it twice changes nothing more, and a JSON document keeps its meaning. The result is never shorter. Backslashes are
+    left alone: the form is for reading, not for decoding.
     """
     return _HIDDEN.sub(_code, text)
 
 
 def for_model(text: str, limit: int) -> str:
-    """`visible`, in at most `limit` characters; what was cut ends with a line that says so and how long the text is."""
+    """`visible`, in at most `limit` characters. Cut text ends with a line that says so and how long the whole is."""
+    # One more than the limit shows that it is too long: `visible` never shortens, and a huge text is not walked through.
     shown = visible(text[: limit + 1])
     if len(shown) <= limit:
         return shown
@@ -38,7 +40,7 @@ def for_model(text: str, limit: int) -> str:
 
 
 def for_terminal(text: str, limit: int) -> str:
-    """Like `for_model`: escape sequences arrive as text and neither colour, move nor retitle anything.
+    """Like `for_model`: escape sequences arrive as text and cannot colour, move or retitle anything.
 
     Markup of a terminal library is not escaped here; print the result as plain text.
     """
@@ -46,18 +48,18 @@ def for_terminal(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """`visible` on a single line of at most `limit` characters, line ends written out; what was cut ends with `…`."""
+    """`visible` on one line of at most `limit` characters, line ends written out; cut text ends with `…`."""
     shown = visible(text[: limit + 1]).replace("\n", "\\n")
     return shown if len(shown) <= limit else _CUT_ESCAPE.sub("", shown[: limit - 1]) + "…"
 
 
 def quoted(text: str, limit: int) -> str:
-    """The text as a JSON string, the form in which a model has to write it; what was cut ends with `…`."""
+    """The text as a JSON string, the form in which a model has to write it; cut text ends with `…`."""
     return f'"{one_line(json.dumps(text[: limit + 1], ensure_ascii=False)[1:-1], limit)}"'
 
 
 def weight(text: str) -> int:
-    """Characters that the text takes inside a JSON document: what a tool's result is measured by."""
+    """Length of the text inside a JSON document: what a tool's result is measured by."""
     return len(json.dumps(text, ensure_ascii=False)) - 2
 
 
@@ -65,5 +67,5 @@ def _code(found: re.Match[str]) -> str:
     point = ord(found.group())
     if point <= 0xFFFF:
         return f"\\u{point:04x}"
-    # JSON knows characters beyond that only as pairs; written so, a JSON document stays one.
+    # JSON writes characters beyond U+FFFF as surrogate pairs, and only so does a JSON document stay one.
     return f"\\u{0xD7C0 + (point >> 10):04x}\\u{0xDC00 + (point & 0x3FF):04x}"

@@ -1,4 +1,4 @@
-"""One turn of an agent: the model call and its tool calls, as the coordinator asks for them and hears of them."""
+"""One turn of an agent: its model call and tool calls, as the coordinator requests them and hears of them."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from contracts.step_resources import Declared
 
 
 class CallModel(Request, name="call_model/1"):
-    """Ask for one model turn. `task` carries the task's bytes with the first turn only; later ones know its digest.
+    """Ask for one model turn. `task` carries the task's bytes on the first turn only; later ones send its digest.
 
-    A run whose row has its pins names the agent alone: `agent`, `choices` and `key` follow from the ledger.
+    A run whose pins are in the ledger sends only `name`: `agent`, `choices` and `key` follow from them.
     """
 
     name: str = Field(default="", description="the agent, as the run pinned it")
@@ -31,11 +31,11 @@ class CallModel(Request, name="call_model/1"):
     answers: tuple[Clarified, ...] = Field(default=(), description="what people have answered this agent so far")
     inputs: tuple[str, ...] = Field(default=(), description="handoffs that the task is made from")
     occurrence: int = 1
-    beyond: bool = Field(default=False, description="a person lets this step go on although it is unusually large")
+    beyond: bool = Field(default=False, description="a person let this step continue although it is unusually large")
     finish: str | None = Field(default=None, description="why this must be the final output, with what there is")
-    parts: tuple[Part, ...] = Field(default=(), description="of the family's money, which this call counts against")
-    tried: When = Field(default="first", description="what came before: `invalid` where this turn repairs one")
-    degraded: str = Field(default="", description="why this agent stands in for another one")
+    parts: tuple[Part, ...] = Field(default=(), description="shares of the family's money that this call counts against")
+    tried: When = Field(default="first", description="why this call is made: `invalid` where it repairs an unusable reply")
+    degraded: str = Field(default="", description="why this agent stands in for another")
 
 
 class TurnCall(Contract):
@@ -46,7 +46,7 @@ class TurnCall(Contract):
 
 
 class Answered(Contract):
-    """A final output, with what the coordinator does not know of it already."""
+    """A final output, without what the coordinator knows already."""
 
     id: Digest = Field(description="of the handoff that the ledger keeps")
     outcome: Outcome
@@ -58,7 +58,7 @@ class Answered(Contract):
     unsupported: tuple[int, ...] = ()
     taint: tuple[str, ...] = ()
     model: str = Field(description="provider:model that answered")
-    cached: bool = Field(default=False, description="an equal call of before had this answer")
+    cached: bool = Field(default=False, description="reused from an identical earlier call")
 
 
 class Partial(Contract):
@@ -71,7 +71,7 @@ class Partial(Contract):
 class Turn(Contract, name="turn/1", brief=True):
     """One stored turn. Exactly one of `calls`, `answered` and `problem` says what to do next.
 
-    What the request named is not said again.
+    Values that the request named are not repeated.
     """
 
     calls: tuple[TurnCall, ...] = ()
@@ -80,7 +80,7 @@ class Turn(Contract, name="turn/1", brief=True):
     usage: Usage
     usd_micros: int = 0
     partial: Partial | None = Field(default=None, description="with the problem of a reply that had to be the last")
-    cached: bool = Field(default=False, description="an equal call of before answered; nothing was asked or paid")
+    cached: bool = Field(default=False, description="reused from an identical earlier call; no model was called")
 
 
 class RunTool(Request, name="run_tool/1"):
@@ -94,8 +94,8 @@ class RunTool(Request, name="run_tool/1"):
 
 
 class ToolDone(Contract, name="tool_done/1", brief=True):
-    """That a tool call has its stored result. A failed tool is a result, too. What the request named is not said again."""
+    """Confirms that a tool call's result, a failure too, is stored. Values that the request named are not repeated."""
 
     failed: bool = False
     state: Digest | None = Field(default=None, description="the workspace's state after an effect")
-    repeated: bool = Field(default=False, description="an equal effect had just been done; nothing was done again")
+    repeated: bool = Field(default=False, description="an identical effect had just been applied; nothing was done again")

@@ -1,4 +1,4 @@
-"""What only the kit, activities and children hand each other, by hand. Open runs hold it in their histories over an upgrade."""
+"""Contracts that only the kit, activities and children exchange. Open runs have them in history across an upgrade."""
 
 from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway

@@ -14,7 +14,7 @@ from ledger.tables import action
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to carry out one action until `until`. `fence` rises with every lease: an older one writes nothing."""
+    """The right to carry out one action until `until`. `fence` rises with every lease: an older one can write nothing."""
 
     key: str
     fence: int
@@ -22,31 +22,31 @@ class Lease:
 
 
 def check(connection: Connection, intent: Intent) -> None:
-    """Raise `Refused` if the same logical event stands in the outbox with other arguments. Changes nothing."""
+    """Raise `Refused` if the outbox has the same business key with other arguments. Changes nothing."""
     row = connection.execute(select(action).where(action.c.key == intent.key)).first()
     if row is not None and row.arguments_digest != intent.arguments_digest and row.state not in GIVEN_UP:
         raise Refused(
-            f"{intent.type}: the same event was asked for with other arguments in run {row.trace} (it is {row.state}); "
-            "nothing was done. Change what makes it another event (for git.push: the branch), or settle that one first"
+            f"{intent.type}: run {row.trace} asked for the same event with other arguments (it is {row.state}); "
+            "nothing was done. Make this one a different event (for git.push: another branch), or settle that one first"
         )
 
 
 GIVEN_UP = ("rejected", "expired", "failed", "dead", "declined")
-"""States in which nothing happened and nothing will: another run may mean the same event anew."""
+"""States in which nothing happened and nothing will: another run may ask for the same event again."""
 
 
 def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, state: ActionState) -> Row[Any]:
-    """Write an intent, or find the one with the same business key; gives back the row that counts.
+    """Write an intent, or find the one with the same business key; returns the row that counts. Safe to call twice.
 
-    The same logical event with other arguments is refused: `Refused` names the run that holds the key.
-    An intent that an earlier run was refused, or that failed for good, is taken over by this one.
+    The same event with other arguments raises `Refused`, naming the run that holds the key. An intent that was rejected in an
+    earlier run, or failed for good, is taken over by this run.
     """
     values = _values(intent, trace, gate, state)
     _insert(connection, intent, values)
     # After the insert, which waits for another transaction that is writing the same key.
     check(connection, intent)
-    # Also one that another run was allowed and has not begun: what runs must be the bytes of this approval, and that run's
-    # cancellation must not take them back.
+    # Also one that was approved in another run and that nobody has begun: what is executed must be the bytes of this
+    # approval, and cancelling the other run must not withdraw them.
     unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.trace != trace)
     again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
     connection.execute(again.values(values))
@@ -54,13 +54,15 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
 
 
 def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str, gate: str) -> None:
-    """Write how an intent ended that we do not carry out: refused, or left to a person. Done again it changes nothing.
+    """Record the end of an intent that Baton does not carry out: refused, or done by a person. Safe to call twice.
 
-    What is being sent, or was, stays as it is, and so does what another run was allowed, unless a person has done just that.
+    An action that is being sent or was sent stays as it is. So does one that was approved in another run, unless a person has
+    done exactly that action.
     """
     values = _values(intent, trace, gate, receipt.state, receipt)
     _insert(connection, intent, values)
     unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
+    # Done is done, for every run that meant it; but a refusal in one run says nothing about the approval in another.
     if receipt.state != "done_by_person":
         unbegun = unbegun & (action.c.trace == trace)
     again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
@@ -106,13 +108,14 @@ def _one(connection: Connection, query: Select[Any], key: str) -> Row[Any]:
 
 
 def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[Row[Any], Lease | None]:
-    """Take the lease of an approved action. No lease when it is settled, or somebody else holds it and it has not run out.
+    """Take the lease of an approved action. No lease if it is settled, or while another attempt's lease runs.
 
-    The row is as it was *before* the claim: `sending` there means that an earlier attempt's outcome is not known.
+    The row is as it was *before* the claim: `sending` there means that the outcome of an earlier attempt is unknown.
     """
-    # Locked: an attempt that another worker is just beginning must be seen.
+    # Locked: a claim that another worker is just making must be seen.
     before = _one(connection, select(action).where(action.c.key == key).with_for_update(), key)
     now = now_us()
+    # `sending` with a lease that has run out: its worker died between the claim and the receipt.
     free = (action.c.state == "approved") | (action.c.state.in_(["sending", "unknown"]) & (action.c.lease_until < now))
     query = (
         update(action)
@@ -132,15 +135,15 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
 
 
 def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
-    """Keep a lease for so long from now; 0 lets go of it, so that the next attempt need not wait. False when it was lost."""
-    # By its fence: an attempt that has lost the lease must not prolong, or let go of, the one of its successor.
+    """Extend a lease to `lease_us` from now; 0 releases it, so that the next attempt need not wait. False if it was lost."""
+    # Fenced: an attempt that has lost its lease must not extend or release the one of its successor.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
     return connection.execute(query.values(lease_until=now_us() + lease_us if lease_us else 0)).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
-    """Write the outcome under a lease. False when a newer lease has taken over: that one's outcome counts."""
-    # By its fence, too: what an attempt found out after others took over is theirs to say.
+    """Record the outcome under a lease. False if a newer lease has taken over: that one's outcome counts."""
+    # Fenced, too: once another attempt has taken over, only that one reports the outcome.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
     done = connection.execute(
         query.values(
@@ -155,7 +158,8 @@ def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
 
 
 def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
-    """Settle an outcome that nobody knows by what a person found. False when it is settled, or somebody is sending now."""
+    """Settle an unknown outcome with what a person found out. False if it is settled already, or being sent now."""
+    # Never under a live lease: its attempt may be about to learn the outcome itself.
     query = update(action).where(
         action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), action.c.lease_until < now_us()
     )
@@ -164,7 +168,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
 
 
 def withdraw(connection: Connection, trace: str, reason: str, gate: str | None = None) -> None:
-    """Take back what a run, or one gate of it, was allowed to do and nobody has begun. It can be meant anew."""
+    """Withdraw what was approved in a run, or at one gate of it, and nobody has begun. It can be asked for again."""
     query = update(action).where(action.c.trace == trace, action.c.state == "approved")
     if gate is not None:
         query = query.where(action.c.gate == gate)
@@ -172,5 +176,5 @@ def withdraw(connection: Connection, trace: str, reason: str, gate: str | None =
 
 
 def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:
-    """The actions that a run family asked for, in their order."""
+    """The actions of a run family, in their order."""
     return list(connection.execute(select(action).where(action.c.trace == trace).order_by(action.c.order)))

@@ -14,7 +14,7 @@ from ledger.statement import Statement
 from ledger.tables import artifact, seen
 
 IN_ROW = 256 * 1024
-"""Bytes up to which an artifact is kept in the database itself."""
+"""Largest artifact, in bytes, that is kept in the database itself."""
 
 
 _GET = Statement(select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted")))
@@ -25,12 +25,12 @@ class ArtifactDamaged(BatonError):
 
 
 def put(connection: Connection, files: Path, data: bytes, media_type: str = "text/plain") -> ArtifactRef:
-    """Keep some bytes and say under which digest. Keeping the same bytes again changes nothing."""
+    """Store some bytes and return their digest and size. Storing the same bytes again changes nothing."""
     digest = sha256(data)
     large = len(data) > IN_ROW
     if large:
         try:
-            # Before its row: a row must never name bytes that are not on the disk.
+            # The file before its row: a row must never name bytes that are not on disk.
             _write_file(location(files, digest), data)
         except OSError as error:
             raise folder_unavailable(files, error) from None
@@ -48,7 +48,7 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
 
 
 def get(connection: Connection, files: Path, digest: str) -> bytes:
-    """The bytes under a digest. Raises `NotFound`, or `ArtifactDamaged` where they are not what they were."""
+    """The bytes with this digest. Raises `NotFound`, or `ArtifactDamaged` if they have changed or their file is gone."""
     row = _GET.first(connection, wanted=digest)
     if row is None:
         raise NotFound(f"there is no artifact {digest[:12]}…")
@@ -60,19 +60,19 @@ def get(connection: Connection, files: Path, digest: str) -> bytes:
         ) from None
     except OSError as error:
         raise folder_unavailable(files, error) from None
-    # With every read: approvals and evidence go by the digest, and a disk or a restore can have changed the bytes.
+    # On every read: approvals and evidence refer to the digest, and a disk or a restore may have changed the bytes.
     if sha256(data) != digest:
-        raise ArtifactDamaged(f"artifact {digest[:12]}… has other bytes than its digest says; restore it from a backup")
+        raise ArtifactDamaged(f"artifact {digest[:12]}… does not match its digest; restore it from a backup")
     return data
 
 
 def note_seen(connection: Connection, trace: str, path: str, digest: str, name: str, *, untrusted: bool) -> None:
-    """Record that a step of a run read or made an artifact: what evidence may quote, and what the run's tools may read."""
+    """Record that a step read or made an artifact: evidence may quote it, the run's tools may read it. Safe to call twice."""
     insert_once(connection, seen, trace=trace, path=path, artifact=digest, name=name, untrusted=untrusted, at=now_us())
 
 
 def seen_in(connection: Connection, trace: str) -> list[tuple[str, str, str]]:
-    """(path, name, digest) of all that a run family has read or made, oldest first."""
+    """(path, name, digest) of every artifact that a run family has read or made, oldest first."""
     rows = connection.execute(
         select(seen.c.path, seen.c.name, seen.c.artifact).where(seen.c.trace == trace).order_by(seen.c.at, seen.c.name)
     )
@@ -80,13 +80,13 @@ def seen_in(connection: Connection, trace: str) -> list[tuple[str, str, str]]:
 
 
 def location(files: Path, digest: str) -> Path:
-    """Where a large artifact's file lies."""
+    """The file of a large artifact."""
     return files / digest[:2] / digest
 
 
 def _write_file(target: Path, data: bytes) -> None:
-    """All or nothing: the file appears under its name only when its bytes are on disk. One with other bytes is replaced."""
-    # Read and not only looked for: a file that was cut short once is written again.
+    """All or nothing: the file gets its name once its bytes are on disk. A file with other bytes is replaced."""
+    # Read, and not just looked for: a truncated file is written again.
     if target.exists() and sha256(target.read_bytes()) == target.name:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +95,7 @@ def _write_file(target: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
+            # Before the rename: after a power cut the name could otherwise stand for an empty file.
             os.fsync(stream.fileno())
         Path(temporary).replace(target)
     except BaseException:

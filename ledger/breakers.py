@@ -1,7 +1,8 @@
-"""Circuit breakers: what keeps failing is left alone for a while, by every worker, and then tried with one call.
+"""Circuit breakers, shared by all workers: after repeated failures calls stop for a while, then one probe call decides.
 
-A breaker has no row until something fails. Closed: calls are made, and failures since the last success are counted. Open:
-nobody calls until its time is over. Half open: one caller has the probe, and what becomes of it closes or opens the breaker.
+A breaker has no row until something fails. Closed: calls are made, and failures since the last success are counted. Open: no
+calls until its time is over. Half open: one caller has the probe, and its result closes the breaker or opens it again.
+Instants are UTC microseconds.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed call. `at_once` opens the breaker whatever was counted; `wait` is how long it stays open at least."""
+    """One failed call. `at_once` opens the breaker whatever the count; `wait` is the least time that it then stays open.
+
+    `probe` is the caller's name if the call may have been the probe.
+    """
 
     reason: str
     weight: int = 1
@@ -40,7 +44,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Opening:
-    """A breaker that this failure opened. `times` counts from the first opening; more than 1 is a probe that failed."""
+    """A breaker that this failure opened. `times` counts openings since it was last closed; above 1 a probe has failed."""
 
     name: str
     opened_at: int
@@ -85,12 +89,12 @@ _PROBE = Statement(
         or_(
             and_(_OPEN, breaker.c.until <= _number("moment")),
             and_(_HALF_OPEN, breaker.c.probe_until <= _number("moment")),
-            _MINE,  # a caller whose worker died comes back for it
+            _MINE,  # a retry of the attempt that had the probe when its worker died
         ),
     )
     .values(state="half_open", probe=bindparam("who"), probe_until=_number("upto"), updated_at=_number("moment"))
 )
-"""Conditional UPDATEs: of callers that look at the same moment one alone may count itself as the one that opens or probes."""
+"""Conditional UPDATEs: of several callers at the same moment exactly one opens the breaker, or gets the probe."""
 
 _GIVE_BACK = Statement(update(breaker).where(_OF, _MINE).values(state="open", probe="", updated_at=_number("moment")))
 
@@ -110,33 +114,33 @@ _NOTEWORTHY = Statement(select(breaker).where(or_(breaker.c.state != "closed", b
 
 
 def failed(connection: Connection, name: str, failure: Failure, thresholds: Thresholds, now: int) -> Opening | None:
-    """Count a failure. The opening, for the one caller whose failure opened the breaker; None for everybody else.
+    """Count a failure. Returns the opening to the one caller whose failure opened the breaker, None to everybody else.
 
-    What fails while the breaker is open began before, and counts for nothing; only a longer `wait` prolongs it.
+    A call that fails while the breaker is open began before that and is not counted; a longer `wait` keeps it open longer.
     """
     said = plain(failure.reason)[:REASON_LIMIT]
     if failure.probe and _OPEN_AGAIN.run(connection, of=name, who=failure.probe, said=said, moment=now) == 1:
         return _stays_open(connection, name, failure, thresholds, now)
-    # Made by its first failure: what never fails costs no row and no write.
+    # The row is made by the first failure: what never fails costs no row and no write.
     insert_once(connection, breaker, name=name, state="closed", reason="")
     oldest = now - _us(thresholds.window)
     _COUNT.run(connection, of=name, oldest=oldest, weight=failure.weight, said=said, moment=now)
     until = now + _us(failure.wait or thresholds.cooldown)
     least = 0 if failure.at_once else thresholds.failures
-    # A statement of its own: of several failures that reach the limit together one opens the breaker, and tells of it.
+    # A statement of its own: of several failures that reach the limit together exactly one opens the breaker and reports it.
     if _OPEN_NOW.run(connection, of=name, least=least, moment=now, upto=until) == 1:
         return Opening(name, now, until, times=1)
-    # It was open already; the provider has only asked for a longer time.
+    # It was open already; the provider asked for a longer wait.
     if failure.wait:
         _UNTIL.run(connection, of=name, upto=until)
     return None
 
 
 def _stays_open(connection: Connection, name: str, failure: Failure, thresholds: Thresholds, now: int) -> Opening:
-    """The probe failed. Its row is ours until the end of the transaction, so it may be read and written."""
+    """Keep a breaker open whose probe failed. The UPDATE before locked its row, so it may be read and then written."""
     row = get(connection, name)
     assert row is not None, "it was written just now"
-    # Bounded before it is shifted: what fails for weeks must not make numbers of any length.
+    # The shift is bounded: a model that fails for weeks must not make ever larger numbers.
     longer = min(_us(thresholds.cooldown) << min(row.opened - 1, 20), _us(thresholds.longest))
     until = now + max(longer, _us(failure.wait))
     _UNTIL.run(connection, of=name, upto=until)
@@ -144,37 +148,37 @@ def _stays_open(connection: Connection, name: str, failure: Failure, thresholds:
 
 
 def take_probe(connection: Connection, name: str, who: str, now: int, until: int) -> bool:
-    """True for the one caller that may try an open breaker whose time is over. It has until then to say what came of it."""
+    """True for the one caller that gets the probe of a breaker whose open time is over. It has until `until` to report back."""
     return _PROBE.run(connection, of=name, who=who, moment=now, upto=until) == 1
 
 
 def give_back(connection: Connection, name: str, who: str, now: int) -> None:
-    """The probe told nothing, because the call failed for a reason of its own: the next caller may probe."""
+    """Give back a probe that showed nothing, because its call failed for an unrelated reason: the next caller may probe."""
     _GIVE_BACK.run(connection, of=name, who=who, moment=now)
 
 
 def succeeded(connection: Connection, name: str, who: str, now: int) -> bool:
-    """Forget earlier failures, and close the breaker where `who` has its probe. True if there was anything to change."""
+    """Forget earlier failures, and close the breaker if `who` has its probe. True if anything changed."""
     return _CLOSE.run(connection, of=name, who=who, moment=now) == 1
 
 
 def proven(connection: Connection, name: str, now: int) -> bool:
-    """The same whoever has the probe: for what is known to be well long after the probe that asked may have run out."""
+    """As `succeeded`, whoever has the probe: for a success that is known only after its probe may have timed out."""
     return _CLOSE_PROVEN.run(connection, of=name, moment=now) == 1
 
 
 def close_by_hand(connection: Connection, name: str, now: int) -> bool:
-    """Close a breaker whatever it waits for. False if it was closed."""
+    """Close a breaker in any state. False if it was closed already."""
     return _CLOSE_BY_HAND.run(connection, of=name, moment=now) == 1
 
 
 def get(connection: Connection, name: str) -> Row[Any] | None:
-    """A breaker's row; None where nothing has ever failed."""
+    """A breaker's row; None if nothing has ever failed."""
     return _ROW.first(connection, of=name)
 
 
 def noteworthy(connection: Connection) -> list[Row[Any]]:
-    """Every breaker that is not simply closed: open, half open, or with failures since the last success."""
+    """Every breaker that is open, half open, or has failures since the last success."""
     return _NOTEWORTHY.all(connection)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection as Connection  # re-exported: who writes no SQL names it from here
+from sqlalchemy import Connection as Connection  # re-exported for modules that write no SQL
 from sqlalchemy import Engine, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 30
-"""How long a SQLite transaction waits for another process before it fails (and its activity is tried again)."""
+"""How long a SQLite transaction waits for another process before it fails (and its activity is retried)."""
 
 NOTICE_QUICKLY = {
     "connect_timeout": 10,
@@ -30,22 +30,22 @@ NOTICE_QUICKLY = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""libpq's settings: without them a server that lost its power is waited for as long as the system likes, which is hours."""
+"""libpq settings: without them the system waits for a server that lost its power for hours."""
 
 SESSION = {"idle_in_transaction_session_timeout": "60s", "tcp_keepalives_idle": "30"}
-"""PostgreSQL's: a worker that was frozen, or lost its power, in the middle of a transaction does not stop the others."""
+"""PostgreSQL session settings: a worker that freezes or loses its power inside a transaction does not block the others."""
 
 DEADLOCKS = 5
-"""How often a transaction is tried again that PostgreSQL ended to resolve a deadlock; nothing of it has happened then."""
+"""How often a transaction that PostgreSQL aborted to resolve a deadlock is retried at once."""
 
 
 class Ledger:
     """One database and the folder of its large artifacts.
 
-    `tx` runs a function in one transaction on the process's single writer thread; `read` on a second thread. A function
-    gets the connection first and must not commit; it runs again where the database ended it because it and another one
-    waited for each other. Both are safe to call from many tasks. Both raise `LedgerUnavailable` where the database is away,
-    locked or full: then the function was committed, or not, and its caller runs it again.
+    `tx` runs a function in one transaction on the process's single writer thread; `read` runs one on a second thread. The
+    function gets the connection first and must not commit; it is run again after a deadlock. Both are safe to call from many
+    tasks. Both raise `LedgerUnavailable` if the database is down, locked or full: whether the function was committed is then
+    unknown, and the caller runs it again.
     """
 
     def __init__(self, url: str, files: Path) -> None:
@@ -53,15 +53,15 @@ class Ledger:
         self.url = url
         self.files = files
         self.engine = _engine(url)
-        # One writer: SQLite has no more, and a queue in front of it costs nothing (docs/decisions/0002-one-writer-thread.md).
+        # One writer: SQLite allows no more, and a queue before it costs nothing (docs/decisions/0002-one-writer-thread.md).
         self._writer = ThreadPoolExecutor(1, "ledger-writer")
         self._reader = ThreadPoolExecutor(1, "ledger-reader")
 
     async def tx(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `function(connection, …)` in one committed transaction. A cancelled caller does not undo the commit."""
+        """Run `function(connection, …)` in one transaction and commit it. Cancelling the caller neither stops nor undoes it."""
         work = asyncio.get_running_loop().run_in_executor(self._writer, lambda: self.tx_now(function, *args, **kwargs))
-        # Shielded: a caller that is cancelled would take back what still stands in the queue, but not what has begun, and
-        # could not tell which it was.
+        # Shielded: a cancelled caller would withdraw a function that is still queued but not one that has begun, and could
+        # not tell which it was.
         return await asyncio.shield(work)
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -77,14 +77,16 @@ class Ledger:
                     with self.engine.begin() as connection:
                         return function(connection, *args, **kwargs)
                 except OperationalError as error:
-                    # Of a transaction that was ended for a deadlock nothing has happened, so it can run again at once.
+                    # Of an aborted transaction nothing has taken effect, so it can run again at once.
                     if not _is_deadlock(error):
                         raise
+            # The last try, outside the loop: another deadlock goes to the caller, and Temporal retries with a back-off.
             with self.engine.begin() as connection:
                 return function(connection, *args, **kwargs)
 
     def read_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, on this thread."""
+        # The option tells `_begin` to take no write lock.
         with explained(), self.engine.connect().execution_options(baton_reads=True) as connection:
             return function(connection, *args, **kwargs)
 
@@ -101,20 +103,23 @@ def _engine(url: str) -> Engine:
         return _postgresql(parsed)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    # One pool serves the writer's and the reader's thread, never the same connection at once.
     busy = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    # Parameters stay out of errors: those end up in logs and in Temporal, and values can be whole prompts.
     engine = create_engine(parsed, connect_args=busy, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        # The driver's own transaction handling begins late and lazily; we begin ourselves, below.
+        # The driver would begin transactions late, before the first write only; we begin them ourselves, below.
         connection.isolation_level = None
         _use_wal(connection)
+        # NORMAL: a power cut may take back the last commits but damages nothing in WAL mode; a killed process loses none.
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails under load ("database is locked") whatever the time-out.
+        # A transaction that reads first and writes later fails under load ("database is locked") whatever the timeout.
         reads = connection.get_execution_options().get("baton_reads", False)
         tell_driver(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
 
@@ -122,13 +127,15 @@ def _engine(url: str) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    """An engine that notices within seconds that its server is gone, and waits no longer for a lock than SQLite does."""
+    """An engine that notices within seconds that its server is gone, and waits for locks no longer than SQLite does."""
     quick = {name: value for name, value in NOTICE_QUICKLY.items() if name not in url.query}
+    # Pinged first: a connection that broke in the pool is replaced, and does not fail the transaction that gets it.
     engine = create_engine(url, pool_pre_ping=True, pool_size=3, connect_args=quick, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        # As statements and not as start-up options, which connection poolers refuse.
+        # As statements and not as start-up options, which connection poolers refuse. In autocommit, because a rollback undoes
+        # a SET that was made in its transaction.
         connection.autocommit = True
         for setting, value in (SESSION | {"lock_timeout": f"{BUSY_SECONDS}s"}).items():
             connection.execute(f"SET {setting} = '{value}'")
@@ -138,42 +145,43 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    # While another process switches a new file over, SQLite fails at once instead of waiting for its time-out.
+    # While another process switches a new file to WAL, SQLite fails at once: its busy timeout does not apply.
     ends = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
+            # The low byte is the primary code, which all kinds of BUSY share.
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
                 raise
         time.sleep(0.01)
 
 
 def _is_deadlock(error: OperationalError) -> bool:
-    return getattr(error.orig, "sqlstate", None) == "40P01"
+    return getattr(error.orig, "sqlstate", None) == "40P01"  # deadlock_detected; SQLite has one writer and knows none
 
 
 def insert_each_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose keys are not there yet. All rows have the same columns."""
+    """Insert those rows whose keys do not exist yet. All rows have the same columns."""
     if rows:
         statement = insert_unless_there(connection.dialect.name, table, tuple(rows[0]))
         statement.run_each(connection, [plain_row(row) for row in rows])
 
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
-    """Insert a row unless one with its key is there. True if this call inserted it."""
+    """Insert a row unless one with its key exists. True if this call inserted it."""
     kept = plain_row(values)
     return insert_unless_there(connection.dialect.name, table, tuple(kept)).run(connection, **kept) == 1
 
 
 def plain(value: T) -> T:
-    """The value as every database can keep it: NUL characters in a text, which PostgreSQL refuses, are written out."""
+    """The value as every database can store it: NUL characters in text, which PostgreSQL refuses, are written out."""
     return value.replace("\x00", "\\u0000") if isinstance(value, str) else value  # type: ignore[return-value]
 
 
 def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Every value of the row as `plain` has it; most are so already, which is looked at here because it is so many."""
+    """The row with every value made `plain`. Checked inline first, because nearly all values are plain and there are many."""
     return {name: plain(value) if value.__class__ is str and "\x00" in value else value for name, value in row.items()}
 
 
@@ -184,6 +192,7 @@ def now_us() -> int:
 
 def to_us(instant: datetime) -> int:
     """An aware instant in UTC microseconds."""
+    # In integers: `timestamp()` is a float, which loses microseconds.
     whole = instant.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds
 

@@ -17,7 +17,7 @@ CHAINED = (
     *("key", "trace", "run", "path", "project", "stage", "actor", "channel", "authenticated"),
     *("did", "why", "next", "importance", "inputs", "outputs", "tokens", "usd_micros", "at"),
 )
-"""What the chain protects: all that a line says. Its number is protected by the order, its tracing ids are derived."""
+"""The columns that the hash chain covers. A line's number is covered by its place in the chain; its tracing ids are derived."""
 
 
 _END_OF_RUN = Statement(select(run.c.feed_hash).where(run.c.trace == bindparam("of")).with_for_update())
@@ -31,23 +31,23 @@ _MOVE_END = Statement(update(run).where(run.c.trace == bindparam("of")).values(f
 
 
 def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens: int = 0, usd_micros: int = 0) -> None:
-    """Add lines, each once per key. Call this last in a transaction: it takes the one counter row that all writers share.
+    """Add lines, each once per key. Call this last in a transaction: it locks the one counter row that all writers share.
 
-    The counter and not an auto-increment gives `seq`, so that lines become visible in the order of their numbers and a
-    reader that resumes by number misses none. `tokens` and `usd_micros` go to the last line.
+    `seq` comes from that counter and not from an auto-increment: lines become visible in the order of their numbers, so a
+    reader that resumes after a number misses none. `tokens` and `usd_micros` go to the last line.
     """
     if not notes:
         return
     previous = _end_of_run(connection, ref.trace)
-    # From the counter on to the end of the transaction nobody else writes lines, so what is unknown now stays unknown.
+    # The counter is locked until the commit and nobody else can write lines, so a key that is unknown now stays unknown.
     last = _TAKE_NUMBERS.scalar(connection, by=len(notes))
     fresh = _without_known(connection, notes)
     if len(fresh) < len(notes):
-        # Numbers that were taken for known lines go back, while nobody else can take any: readers never see a gap.
+        # Numbers taken for known lines go back while nobody else can take any: readers never see a gap.
         last = _TAKE_NUMBERS.scalar(connection, by=len(fresh) - len(notes))
     if not fresh:
         return
-    # A run that was not admitted has no row: the end of its chain is looked for among its lines.
+    # A run that was not admitted has no row: the end of its chain is found among its lines.
     previous = previous or _END_OF_FEED.scalar(connection, of=ref.trace) or ""
     rows = []
     for number, note in enumerate(fresh, last - len(fresh) + 1):
@@ -61,7 +61,7 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
 def after(
     connection: Connection, seq: int = 0, *, trace: str | None = None, project: str | None = None, limit: int = 500
 ) -> list[FeedLine]:
-    """Lines with a higher number than `seq`, in order; of one run family or project where given."""
+    """At most `limit` lines with a number above `seq`, in order; of one run family or project if given."""
     query = select(feed).where(feed.c.seq > seq).order_by(feed.c.seq).limit(limit)
     if trace is not None:
         query = query.where(feed.c.trace == trace)
@@ -79,8 +79,8 @@ def find(connection: Connection, key: str) -> FeedLine | None:
 def _end_of_run(connection: Connection, trace: str) -> str:
     """The hash of a run's last line; "" where the run has none yet, or no row (one that was not admitted).
 
-    The run's row is locked before the counter, as by everybody who changes the row first: two transactions that took them
-    in different orders would end in a deadlock.
+    Locks the run's row before the counter, as does every transaction that changes the row first: two that locked them in
+    different orders would deadlock.
     """
     return _END_OF_RUN.scalar(connection, of=trace) or ""
 
@@ -116,13 +116,14 @@ def _row(ref: RunRef, note: Note, previous: str, tokens: int, usd_micros: int) -
         "at": to_us(note.at),
         "previous_hash": previous,
     }
+    # Made plain first, so that the hash covers what is really stored.
     row = plain_row(row)
     row["hash"] = chained(row)
     return row
 
 
 def chained(row: Any) -> str:
-    """The hash of one stored line over its content and the line before it in its run."""
+    """The hash of one stored line: over its content and the hash of the line before it in its run."""
     return sha256(canonical([row["previous_hash"], *(row[name] for name in CHAINED)]))
 
 

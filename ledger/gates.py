@@ -18,10 +18,10 @@ _UNDECIDED = ("expired", "cancelled", "released")
 
 
 def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
-    """Record an open gate. Opening it again changes nothing.
+    """Record an open gate and return None. Safe to call twice.
 
-    Only where another run has taken the place of the one that opened it (a reset), it opens again, and is about what that
-    run shows; the decision that no longer counts is given back.
+    Called by the run that replaces, after a reset, the one that opened it, it opens the gate again with that run's subject and
+    returns the decision that no longer counts.
     """
     view = request.gate
     values = {
@@ -35,7 +35,7 @@ def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
     if resets.whose(connection, view, request.run.run_id) == "newer":
         return resets.reopen(connection, view, request.run.run_id, values)
     fixed = {name: getattr(view, name) for name in ("trace", "gate", "kind", "revision", "path", "workflow_id", "project")}
-    # Which run opened it: after a reset another one of the chain is told from it by that.
+    # By this a run that replaces the one that opened it, after a reset, is recognised.
     run_ids = json.dumps([request.run.run_id] if request.run.run_id else [])
     insert_once(connection, gate, **fixed, **values, state="open", run_ids=run_ids)
     return None
@@ -48,19 +48,20 @@ def intents(connection: Connection, trace: str, name: str) -> list[Intent]:
 
 
 def close(connection: Connection, trace: str, name: str, state: str) -> bool:
-    """Close an open gate. False when it was closed already."""
+    """Close an open gate. False if it was closed already."""
+    # Conditional: of a decision, a deadline and the end of the run the first one closes it.
     query = update(gate).where(gate.c.trace == trace, gate.c.gate == name, gate.c.state == "open")
     return connection.execute(query.values(state=state, closed_at=now_us())).rowcount == 1
 
 
 def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool) -> Decided:
-    """Record the decision that closes a gate. Called again for the same gate it gives back what was recorded first.
+    """Record the decision that closes a gate. Called again for the same gate it returns what was recorded first.
 
-    It does not win where the gate has closed without a decision, was decided about another subject (its run was set back),
-    or the nonce has been used.
+    `won` is False if the gate has closed without a decision, was decided about another subject before a reset, or the nonce
+    has been used.
     """
     view = request.gate
-    # First, and held: a decision and the deadline must not both close the gate.
+    # Locked first: a decision and the deadline must not both close the gate.
     state = _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
     # Temporal applies a run's decisions again after a reset: the same one counts again, under its old row.
@@ -68,11 +69,9 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
         close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
     if row is None and state in _UNDECIDED:
-        return decided(
-            claim, view, authenticated=authenticated, refused=f"gate {view.gate} is {state}; nothing is decided there"
-        )
+        return decided(claim, view, authenticated=authenticated, refused=f"gate {view.gate} is {state} and takes no decision")
     if row is None:
-        # Unique in the ledger: of two decisions that come this far the second inserts nothing, and is given the first.
+        # A unique index: of two decisions that get this far the second inserts nothing, and is answered with the first.
         if _insert_winner(connection, view, claim, authenticated=authenticated):
             close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
@@ -108,7 +107,8 @@ def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, au
 
 
 def _locked_state(connection: Connection, view: GateView) -> str | None:
-    """The gate's state, held until the end of the transaction: a decision and the deadline must not both close it."""
+    """The gate's state; None if there is no such gate. Locks its row until the end of the transaction."""
+    # On SQLite, FOR UPDATE is nothing and nothing is needed: BEGIN IMMEDIATE has locked the whole database.
     query = select(gate.c.state).where(gate.c.trace == view.trace, gate.c.gate == view.gate)
     return connection.execute(query.with_for_update()).scalar()
 
@@ -151,7 +151,7 @@ def winner(connection: Connection, trace: str, name: str) -> Row[Any] | None:
 
 
 def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
-    """Keep something that was sent and not accepted. Keeping it again changes nothing."""
+    """Record something that was sent and not accepted. Safe to call twice."""
     insert_once(
         connection,
         decision,
@@ -173,8 +173,8 @@ def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
 
 
 def expire(connection: Connection, view: GateView, how: Literal["expired", "cancelled", "released"], at: datetime) -> Decided:
-    """Close a gate without a person. A decision that was recorded before, about the same subject, stands and is given back."""
-    # As in `win`: whichever of the two comes first stands.
+    """Close a gate without a person. A decision that was recorded before about the same subject stands and is returned."""
+    # Locked as in `win`: whichever of the two comes first stands.
     _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
     if row is not None and row.subject == view.subject:
@@ -184,13 +184,13 @@ def expire(connection: Connection, view: GateView, how: Literal["expired", "canc
 
 
 def close_left_over(connection: Connection, trace: str) -> None:
-    """A run has ended: nobody waits at its gates any more."""
+    """Close the gates of a run that has ended: nobody waits at them any more."""
     query = update(gate).where(gate.c.trace == trace, gate.c.state == "open")
     connection.execute(query.values(state="cancelled", closed_at=now_us()))
 
 
 def open_gates(connection: Connection, project: str | None = None, trace: str | None = None) -> list[GateView]:
-    """All open gates, the one with the earliest deadline first."""
+    """All open gates, earliest deadline first."""
     query = select(gate.c.view).where(gate.c.state == "open").order_by(gate.c.deadline, gate.c.gate)
     if project is not None:
         query = query.where(gate.c.project == project)
@@ -200,7 +200,7 @@ def open_gates(connection: Connection, project: str | None = None, trace: str | 
 
 
 def find(connection: Connection, trace: str, name: str) -> tuple[GateView, str]:
-    """One gate by id or by bare kind (then the newest) with its state. Raises `NotFound`, naming what is open."""
+    """One gate by id or bare kind (then an open one, else the newest) with its state. Raises `NotFound`, listing open gates."""
     query = (
         select(gate)
         .where(gate.c.trace == trace, (gate.c.gate == name) | (gate.c.kind == name))

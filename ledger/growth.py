@@ -9,18 +9,18 @@ from sqlalchemy import Connection, select
 from ledger.tables import turn
 
 LOOKED_AT = 2000
-"""Turns of all agents, newest first, among which an agent's own are looked for: what is read stays bounded."""
+"""Newest turns of all agents that are searched for one agent's, so that the read stays bounded."""
 
 LAST = 50
-"""Calls, and steps, that a median is made of at most."""
+"""Most calls, and most steps, in a median."""
 
 CALLS, STEPS = 10, 5
-"""At least so many, else nothing is usual yet."""
+"""Fewest calls and fewest steps for a median."""
 
 
 @dataclass(frozen=True)
 class Usual:
-    """Medians of an agent version; None where it has done too little."""
+    """Medians of an agent version; None without enough history."""
 
     context: int | None = None
     tokens: int | None = None
@@ -30,7 +30,7 @@ def usual(connection: Connection, agent_digest: str) -> Usual:
     """The median context of the agent version's last calls, and the median tokens of its last steps."""
     columns = (turn.c.agent_digest, turn.c.trace, turn.c.path, turn.c.tokens_in, turn.c.tokens_out)
     recent = select(*columns).order_by(turn.c.at.desc()).limit(LOOKED_AT).subquery()
-    # Of the newest turns of all agents, by the index on their time: a look-up by agent would need one of its own.
+    # Uses the index on time: a lookup by agent would need an index of its own.
     rows = connection.execute(select(recent).where(recent.c.agent_digest == agent_digest, recent.c.tokens_in > 0)).all()
     steps: dict[tuple[str, str], int] = defaultdict(int)
     for row in rows:

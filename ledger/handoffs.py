@@ -19,7 +19,7 @@ _BODY = Statement(select(handoff.c.body).where(handoff.c.id == bindparam("wanted
 
 
 def put(connection: Connection, made: Handoff[Any], digest: str, stored: bytes) -> None:
-    """Keep a handoff and where it came from. Keeping it again changes nothing."""
+    """Store a handoff and what it was made from. Safe to call twice."""
     insert_once(
         connection,
         handoff,
@@ -37,7 +37,7 @@ def put(connection: Connection, made: Handoff[Any], digest: str, stored: bytes) 
 
 
 def link(connection: Connection, child: str, relation: Relation, parents: Iterable[str]) -> None:
-    """Record that `child` came from `parents`. Recording it again changes nothing."""
+    """Record that `child` came from `parents`. Safe to call twice."""
     insert_each_once(connection, edge, [{"child": child, "relation": relation, "parent": parent} for parent in parents])
 
 
@@ -56,7 +56,7 @@ def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:
 
 
 def upstream(connection: Connection, start: str, limit: int = 500) -> list[tuple[str, str, str]]:
-    """(child, relation, parent) of all that `start` came from, nearest first. Cycles and repeats are walked once."""
+    """(child, relation, parent) of all that `start` came from, nearest first, at most `limit`. Cycles are walked once."""
     found: list[tuple[str, str, str]] = []
     seen, front = {start}, [start]
     while front and len(found) < limit:

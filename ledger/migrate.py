@@ -1,7 +1,7 @@
-"""Bring a ledger to this release's schema, and say how the two stand to each other.
+"""Bring a ledger to this release's schema, and say how the two compare.
 
-Migrations only go forward, each whole or not at all, and one that an older release can live with says so in the ledger itself:
-the row of `compatibility` names the oldest schema whose release may still use it.
+Migrations only go forward, all of them in one transaction. The row of `compatibility` names the oldest schema whose release
+may still use the ledger: by that an older release knows whether it can work beside a newer one.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a ledger's schema is, and where this release's. `at` None: nobody has migrated it yet.
+    """A ledger's schema (`at`; None: never migrated) compared with this release's (`head`).
 
     `newer` is a newer release's schema that this release may use, `too_new` one that it may not.
     """
@@ -41,13 +41,12 @@ class Standing:
         if self.state == "too_new":
             return (
                 f"the ledger's schema is {self.at}, and this release knows {self.head} and older: a newer release has migrated "
-                "it, in a way that only newer releases can live with. Start that release, or restore the backup from before "
-                "the upgrade"
+                "it in a way that this one cannot use. Start that release, or restore the backup from before the upgrade"
             )
         if self.missing:
             return (
-                f"the ledger says that its schema is {self.at}, and {', '.join(self.missing)} is not there: it was restored or "
-                "copied in part. Restore it whole from a backup"
+                f"the ledger's schema is {self.at}, but it has no table {', '.join(self.missing)}: it was restored or copied "
+                "in part. Restore all of it from a backup"
             )
         return ""
 
@@ -55,8 +54,8 @@ class Standing:
 def upgrade(ledger: Ledger) -> None:
     """Migrate to the newest schema, whole or not at all. Safe to call at every start, by several processes at once.
 
-    A ledger that is there already, or further and still usable, is left alone. Raises `Misconfigured` where it cannot be used,
-    `LedgerUnavailable` where it does not answer.
+    A ledger that is up to date, or newer and still usable, is left as it is. Raises `Misconfigured` if it cannot be used,
+    `LedgerUnavailable` if it does not answer.
     """
     found = standing(ledger)
     if found.state in ("empty", "older"):
@@ -67,7 +66,7 @@ def upgrade(ledger: Ledger) -> None:
 
 
 def standing(ledger: Ledger) -> Standing:
-    """How the ledger's schema and this release's stand to each other. Raises `LedgerUnavailable`."""
+    """How the ledger's schema and this release's compare. Changes nothing. Raises `LedgerUnavailable`."""
     return ledger.read_now(_standing)
 
 
@@ -81,7 +80,7 @@ def _standing(connection: Connection) -> Standing:
         return Standing(at, head, "empty")
     if at in {script.revision for script in scripts.walk_revisions()}:
         return Standing(at, head, "older")
-    # Revisions are numbers of four digits, so that their order is that of their texts.
+    # Revisions are four-digit numbers, so they compare as texts.
     oldest = (
         connection.execute(select(compatibility.c.oldest)).scalar() if inspect(connection).has_table("compatibility") else None
     )
@@ -95,9 +94,10 @@ def _missing(connection: Connection) -> tuple[str, ...]:
 
 
 def _migrated(connection: Connection) -> Standing:
-    """Migrate inside one transaction; gives back how it stands then. Somebody else may have been faster."""
+    """Migrate inside one transaction and return the standing after it. Another process may have been faster."""
     if connection.dialect.name == "postgresql":
-        # Two processes that start together must not both create the tables. The other's migration may take its time.
+        # Two processes that start together must not both create the tables. The number is any that all releases share; the
+        # long timeout is for the other's migration. SQLite needs no such lock: BEGIN IMMEDIATE is one.
         connection.execute(text("SET LOCAL lock_timeout = '10min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(7120451)"))
     found = _standing(connection)
@@ -108,7 +108,7 @@ def _migrated(connection: Connection) -> Standing:
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
-        # A database that went away is waited for; anything else is wrong with the ledger itself.
+        # An outage is retried; anything else is wrong with the ledger itself.
         if unavailable(error) is not None:
             raise
         raise Misconfigured(

@@ -1,4 +1,4 @@
-"""Replies that were paid for once and may answer an equal call again, until their time is over."""
+"""Stored replies that may be reused for identical calls until they expire."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +19,13 @@ _FIND = Statement(
 
 
 def find(connection: Connection, project: str, digest: str, now: int) -> Row[Any] | None:
-    """The kept reply of this project under this digest, or None where there is none that is still good."""
+    """The reply of this project under this digest that has not expired, or None."""
     return _FIND.first(connection, wanted=digest, of=project, now=now)
 
 
 @dataclass(frozen=True)
 class NewReply:
-    """A reply as it is kept, once: what it answers, who gave it, the turn that paid for it, and until when it is good."""
+    """A reply to store: the digest of the call it answers, who gave it, the turn that paid for it, and when it expires."""
 
     digest: str
     project: str
@@ -39,10 +39,10 @@ class NewReply:
 
 
 def keep(connection: Connection, new: NewReply) -> bool:
-    """Keep a reply. False where one is there under its digest: that one stands."""
+    """Store a reply. False if there is one under its digest already: that one stands."""
     return insert_once(connection, cached_reply, **vars(new))
 
 
 def drop_expired(connection: Connection, now: int) -> None:
-    """Remove the replies whose time is over."""
+    """Delete expired replies."""
     connection.execute(delete(cached_reply).where(cached_reply.c.expires_at <= now))

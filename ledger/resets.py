@@ -25,13 +25,13 @@ _GATE = Statement(
 
 
 def whose(connection: Connection, view: GateView, run_id: str) -> Literal["ours", "newer", "older"]:
-    """Who asks: the run that the gate is open in, one that has taken its place, or one whose place was taken."""
+    """Who asks: the run that the gate is open in, a run that replaces it, or one that was replaced."""
     row = _GATE.first(connection, of=view.trace, named=view.gate)
     if row is None or not run_id:
         return "ours"
     known: list[str] = json.loads(row.run_ids)
     if not known:
-        # Opened before gates remembered their runs: only one that opens it at another time is known to be another.
+        # Opened by a release that did not record runs: only another opening time tells that it is another run.
         return "ours" if to_us(view.opened_at) == row.opened_at else "newer"
     if run_id == known[-1]:
         return "ours"
@@ -39,15 +39,15 @@ def whose(connection: Connection, view: GateView, run_id: str) -> Literal["ours"
 
 
 def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str, Any]) -> Row[Any] | None:
-    """Open a gate again for the run that has taken over, with what is new about it; the decision that no longer counts."""
+    """Open a gate again, with these new values, for the run that has taken over. Returns the decision that no longer counts."""
     here = (gate.c.trace == view.trace, gate.c.gate == view.gate)
     won = (decision.c.trace == view.trace, decision.c.gate == view.gate, decision.c.outcome == "won")
     row = _GATE.first(connection, of=view.trace, named=view.gate)
     assert row is not None, "a gate that is opened again is there"
-    # Read before it is marked: the line of the feed names whose decision does not count any more.
+    # Read before it is marked: the feed line names whose decision no longer counts.
     counted = connection.execute(select(decision).where(*won)).first()
     connection.execute(update(decision).where(*won).values(outcome=SUPERSEDED, reason="the run was reset to before it"))
-    # What that decision allowed and nobody has begun must not be carried out on its account.
+    # What that decision approved and nobody has begun must not be carried out.
     actions.withdraw(connection, view.trace, "the run was reset to before its approval", gate=view.gate)
     again = {"state": "open", "closed_at": null(), "run_ids": json.dumps([*json.loads(row.run_ids), run_id])}
     connection.execute(update(gate).where(*here).values(**values, **again))
@@ -55,7 +55,7 @@ def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str
 
 
 def applied_again(connection: Connection, view: GateView, claim: Claimed) -> bool:
-    """Let the same decision count again that counted before the reset. False where this one is another."""
+    """Let the decision that counted before the reset count again, if this is the same one. False if it is another."""
     said = claim.decision
     same = {
         "trace": view.trace,
@@ -67,7 +67,7 @@ def applied_again(connection: Connection, view: GateView, claim: Claimed) -> boo
         "note": plain(said.note),
         "answers": plain(json.dumps(said.answers or {})),
     }
-    # By what was said and not by when or under which id: it comes again with another time.
+    # Compared by what was said, not by time or id: Temporal applies it again at another time.
     query = select(decision.c.id).where(*(decision.c[name] == value for name, value in same.items()))
     found = connection.execute(query.order_by(decision.c.at.desc()).limit(1)).scalar()
     if found is None:
@@ -77,7 +77,7 @@ def applied_again(connection: Connection, view: GateView, claim: Claimed) -> boo
 
 
 def close_abandoned(connection: Connection, trace: str, run_id: str, waiting: tuple[str, ...]) -> None:
-    """Close the gates of the root that were open in a run whose place `run_id` has taken, and at which it does not wait."""
+    """Close the gates of the root that were open in a run that `run_id` replaces, except those that it waits at."""
     query = (
         update(gate)
         .where(gate.c.trace == trace, gate.c.path == "", gate.c.state == "open", gate.c.gate.not_in(waiting))

@@ -47,14 +47,14 @@ _SPENT = Statement(select(scope.c.spent).where(scope.c.id == bindparam("wanted")
 
 
 REMEMBERED = 10_000
-"""Runs of which this process knows that the ledger follows them; it asks again for others."""
+"""Most entries of the cache of runs that this process knows to be followed."""
 
 _followed: WeakKeyDictionary[Engine, set[tuple[str, str, str]]] = WeakKeyDictionary()
 
 
 @functools.cache
 def _change_to(state: RunState | None) -> Statement:
-    """The conditional move to a state. A value of None leaves its column as it is."""
+    """The conditional move to a state: a final state stays, whoever comes later. A value of None leaves its column as it is."""
     kept = {
         name: func.coalesce(bindparam(f"to_{name}", type_=Text), run.c[name])
         for name in ("state", "stage", "waiting_for", "next")
@@ -68,9 +68,9 @@ def _change_to(state: RunState | None) -> Statement:
 
 
 def begin(connection: Connection, request: BeginRun, began: Began) -> str | None:
-    """Insert the run's row. None, or the workflow id of another run that has the same request key in its project."""
+    """Insert the run's row. Returns None, or the workflow id of another run of the project with the same request key."""
     ref = request.run
-    # A run without a key has one of its own, so that the column can be unique for all.
+    # A run without a request key gets a unique one, so that the index can be unique for all.
     key = plain(request.request_key or f"trace:{ref.trace}")
     now = now_us()
     insert_once(
@@ -102,19 +102,20 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
 
 
 def follow(connection: Connection, ref: RunRef) -> RunState | None:
-    """Note that the run goes on as another run of its chain. One that had ended was reset: it is open again.
+    """Record that the run goes on as another run of its chain. If it had ended it was reset, and is open again.
 
-    Gives back what it had ended as, else None. Called again it changes nothing. Children are known by their own workflow id.
+    Returns the state that it had ended in, else None. Safe to call twice. Does nothing for children, whose workflow id is
+    not the row's.
     """
     asks = (ref.trace, ref.workflow_id, ref.run_id)
     followed = _followed.setdefault(connection.engine, set())
-    # Asked for with every commit of every activity, so the answer is remembered in this process.
+    # Called with every commit of every activity, so the answer is cached in this process.
     if not ref.run_id or asks in followed:
         return None
     row = _RUN_IDS.first(connection, of=ref.trace, root=ref.workflow_id)
     known: list[str] = [] if row is None else json.loads(row.run_ids)
     if row is None or ref.run_id in known:
-        # Remembered here and not where it is added: that transaction can still fail.
+        # Cached when it is read and not when it is added: that transaction can still fail.
         if len(followed) >= REMEMBERED:
             followed.clear()
         followed.add(asks)
@@ -129,15 +130,15 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
 
 
 def find_pins(connection: Connection, trace: str) -> Began | None:
-    """What a run family pinned when it was let in; None where it was not."""
+    """What a run family pinned when it was admitted; None if it was not."""
     kept = _PINS.scalar(connection, of=trace)
     return None if kept is None else Began.read(kept)
 
 
 def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
-    """Move the run's row. None when it moved or had ended like that before; else the reason why the move is forbidden.
+    """Change the run's row. Returns None if it changed or was in that state already, else why the move is forbidden.
 
-    A forbidden move changes nothing and raises nothing: what was paid for in the same transaction must stay.
+    A forbidden move changes nothing and raises nothing: what was paid for in the same transaction must be kept.
     """
     now = now_us()
     values = {f"to_{name}": plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
@@ -146,15 +147,15 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
         values["to_waiting_for"] = ""
     if _change_to(wanted.state).run(connection, of=ref.trace, **values) == 1:
         return None
-    # Looked at only where nothing moved: as a rule one statement is enough.
+    # Read only if nothing moved: as a rule one statement is enough.
     state = _STATE.scalar(connection, of=ref.trace) or "unknown"
     if state == wanted.state:
         return None
-    return f"the run is {state} and {f'cannot become {wanted.state}' if wanted.state else 'does not change any more'}"
+    return f"the run is {state} and {f'cannot become {wanted.state}' if wanted.state else 'can no longer change'}"
 
 
 def _before(state: RunState | None) -> list[str]:
-    """The states that a run can be in when it is moved. A finished one is never touched, not even to the same state."""
+    """The states from which a run may move. A finished one is never touched, not even by a move to the same state."""
     return [before for before, after in MOVES.items() if before not in FINAL and (state in after or state in (None, before))]
 
 
@@ -182,6 +183,7 @@ def totals(connection: Connection, trace: str) -> dict[str, int]:
     """Tokens, model calls and micro-dollars of a run family so far."""
     row = _TOTALS.first(connection, of=trace)
     assert row is not None, "a sum has one row"
+    # The scope's sum where there is one: it includes calls that were lost or dropped, which have no turn.
     spent = _SPENT.scalar(connection, wanted=f"run:{trace}")
     return {
         "calls": int(row.calls),

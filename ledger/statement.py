@@ -1,8 +1,8 @@
 """Statements that are built and compiled once and then go straight to the driver.
 
-A model call runs some twenty small statements. SQLAlchemy's execution of a prepared statement takes about twenty times what
-the driver takes for it, which was half of a worker's CPU; so the statements of that path are written with SQLAlchemy and run
-without it. Transactions, connections and everything else stay SQLAlchemy's.
+A model call runs some twenty small statements. SQLAlchemy takes about twenty times as long as the driver to execute one, which
+was half of a worker's CPU; so the statements on that path are written with SQLAlchemy and run without it. Transactions,
+connections and everything else stay SQLAlchemy's.
 """
 
 import functools
@@ -19,10 +19,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class Statement:
-    """One statement with named parameters. Its values must be what the driver takes as it is: text, integers, bytes, None."""
+    """One statement with named parameters. Values must be of types that drivers take unchanged: text, integers, bytes, None."""
 
     def __init__(self, statement: ClauseElement, columns: Sequence[str] | None = None) -> None:
-        """`columns` are those of an INSERT that is given its values when it runs."""
+        """`columns` are those of an INSERT whose values are given when it runs."""
         self._statement = statement
         self._columns = columns
         self._compiled: dict[str, _Compiled] = {}
@@ -39,12 +39,12 @@ class Statement:
         return [compiled.row(found) for found in cursor.fetchall()]
 
     def scalar(self, connection: Connection, **values: Any) -> Any:
-        """The first column of the first row; None where there is none."""
+        """The first column of the first row; None if there is no row."""
         found = self._run(connection, values)[1].fetchone()
         return None if found is None else found[0]
 
     def run(self, connection: Connection, **values: Any) -> int:
-        """Run it and say how many rows it touched."""
+        """Run it and return how many rows it touched."""
         return int(self._run(connection, values)[1].rowcount)
 
     def run_each(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -70,13 +70,14 @@ class Statement:
 
 
 class _Compiled:
-    """A statement in one database's words."""
+    """A statement as compiled for one database."""
 
     def __init__(self, made: SQLCompiler) -> None:
         self.text = str(made)
         order = made.positiontup
-        # A getter of one name gives that value itself, and not a tuple of it.
+        # itemgetter with a single name returns the value itself and not a tuple.
         self._pick = None if not order else itemgetter(*order) if len(order) > 1 else lambda values: (values[order[0]],)
+        # SQLite takes positions, psycopg names; values that the statement itself contains are among its parameters, too.
         self._named = order is None
         self._fixed = made.params if order is not None else {name: one for name, one in made.params.items() if one is not None}
         names = [column.name for column in getattr(made.statement, "selected_columns", ())]
@@ -108,6 +109,7 @@ class _as_sqlalchemy_says:
         base = self._connection.dialect.loaded_dbapi.Error
         if isinstance(error, base):
             gone = self._connection.dialect.is_disconnect(cast("Any", error), cast("Any", _driver(self._connection)), None)
+            # As SQLAlchemy does itself: a broken connection must not go back into the pool.
             if gone:
                 self._connection.invalidate()
             raise DBAPIError.instance(
@@ -127,5 +129,5 @@ def tell_driver(connection: Connection, text: str) -> None:
 
 @functools.cache
 def insert_unless_there(dialect: str, table: Table, columns: tuple[str, ...]) -> Statement:
-    """INSERT of these columns that leaves a row with the same key as it is."""
+    """An INSERT of these columns that does nothing if a row with the same key exists."""
     return Statement((sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing(), columns)

@@ -27,6 +27,7 @@ def _walk() -> Select[Any]:
 
 _FIND = Statement(select(turn).where(turn.c.id == bindparam("wanted")))
 _CHAIN = Statement(_walk())
+# No `Statement`: an IN over a list is another text for every length of it.
 _RESULTS = (
     select(tool_result)
     .where(tool_result.c.turn.in_(bindparam("of", expanding=True)))
@@ -39,7 +40,7 @@ _RESULT = Statement(
 
 @dataclass(frozen=True)
 class NewTurn:
-    """A turn as it is stored, once."""
+    """A turn to store."""
 
     id: str
     parent: str
@@ -58,7 +59,7 @@ class NewTurn:
     price_version: str
     latency_ms: int
     flagged: bool
-    """The provider's usage was missing or cannot be: tokens and cost are the most that were possible, and may be far less."""
+    """The provider's usage was missing or impossible: tokens and cost are upper bounds and may really be far lower."""
     attempt: int
     cached: bool = False
     chosen: str = "first"
@@ -66,7 +67,7 @@ class NewTurn:
 
 @dataclass(frozen=True)
 class NewResult:
-    """A tool call's result as it is stored, once."""
+    """A tool call's result to store."""
 
     turn: str
     index: int
@@ -83,7 +84,7 @@ class NewResult:
 
 
 def insert(connection: Connection, new: NewTurn) -> bool:
-    """Store a turn. False when one with its id is there already: that one stands, and this attempt's answer is dropped."""
+    """Store a turn. False if its id is there already: that one stands, and this attempt's answer is dropped."""
     return insert_once(
         connection,
         turn,
@@ -143,7 +144,7 @@ def chain(connection: Connection, head: str) -> list[Row[Any]]:
     """
     if not head:
         return []
-    # One recursive statement: a conversation of a hundred turns is no hundred round trips.
+    # One recursive statement, so that a conversation of a hundred turns does not take a hundred round trips.
     found = _CHAIN.all(connection, head=head)
     missing = found[0].parent if found else head
     if missing:
@@ -167,7 +168,7 @@ def find_result(connection: Connection, turn_id: str, index: int) -> Row[Any] | 
 
 
 def insert_result(connection: Connection, new: NewResult) -> bool:
-    """Store a tool result. False when there is one already: that one stands."""
+    """Store a tool result. False if there is one already: that one stands."""
     return insert_once(
         connection,
         tool_result,

@@ -1,4 +1,4 @@
-"""Carrying out approved actions: claim with a fencing lease, find or send, keep the receipt."""
+"""Carrying out approved actions: claim with a fenced lease, find or send, store the receipt."""
 
 import asyncio
 import contextlib
@@ -24,12 +24,12 @@ from ledger.actions import Lease
 from ledger.db import Ledger, from_us, now_us
 
 LEASE = timedelta(seconds=15)
-"""How long an attempt has the action to itself without a sign of life. It renews the lease while it works, so this is how
-long the others wait for one that was killed."""
+"""How long an attempt has the action to itself without renewing. It renews while it works, so this is how long others wait
+for one that was killed."""
 LEASE_US = LEASE // timedelta(microseconds=1)
 
 BEGUN = frozenset({"sending", "unknown"})
-"""States of an action that an attempt has begun and not settled: it may have happened."""
+"""States of an action that was begun and not settled: it may have happened."""
 
 
 class Adapter(Protocol):
@@ -41,11 +41,11 @@ class Adapter(Protocol):
         ...
 
     def find(self, arguments: bytes) -> str | None:
-        """The target's name for the effect if it is there already, asked of the target now."""
+        """Ask the target now; return its id for the effect if it is there already, else None."""
         ...
 
     def send(self, arguments: bytes, when: datetime) -> str:
-        """Make the effect and return the target's name for it."""
+        """Cause the effect and return the target's id for it. `when` is the intent's time, the same for every attempt."""
         ...
 
 
@@ -53,17 +53,17 @@ class Actions:
     """The activities `perform`, `deliver` and `resolve`."""
 
     def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter], worker: str) -> None:
-        """`adapters` by action type; `worker` is whom a lease names as its holder."""
+        """`adapters` by action type; `worker` is the name of a lease's holder."""
         self._ledger = ledger
         self._adapters = adapters
         self._worker = worker
 
     @activity.defn
     async def perform(self, request: Perform) -> Receipt:
-        """Write an intent that the run's policy lets happen without a person, and carry it out as `deliver` does.
+        """Write an intent that the run's policy allows without a person, and carry it out as `deliver` does.
 
-        Called again, also after a reset, it gives back the stored receipt. The same event with other arguments is `rejected`,
-        with the reason. Raises a permanent `ApplicationError` where the tier that the run pinned is not auto.
+        Called again, also after a reset, it returns the stored receipt. The same event with other arguments is `rejected`, with
+        the reason. Raises a non-retryable `ApplicationError` if the tier that the run pinned is not auto.
         """
         refused = await committed(self._ledger.tx(self._allow, request))
         if refused is not None:
@@ -71,20 +71,20 @@ class Actions:
         return await self.deliver(Deliver(run=request.run, key=request.intent.key))
 
     def _allow(self, connection: Connection, request: Perform) -> Receipt | None:
-        """Approve the intent on policy's account; a receipt where it may not be meant."""
+        """Approve the intent as policy allows. Returns None, or the receipt of a refusal."""
         intent, trace = request.intent, request.run.trace
-        # What the ledger has and not what the workflow says: a policy that was loosened since does not count for this run.
+        # From the ledger, not from the workflow or today's file: a policy that was loosened since does not apply to this run.
         pins = runs.find_pins(connection, trace)
         if pins is None or (pins.actions or {}).get(intent.type) != "auto":
             raise ApplicationError(
-                f"{intent.summary}: this run's policy does not let {intent.type} happen without a person; nothing was done",
+                f"{intent.summary}: this run's policy does not allow {intent.type} without a person; nothing was done",
                 type="NotAllowed",
                 non_retryable=True,
             )
         self._keep(connection, request)
         row = actions.find(connection, intent.key)
         try:
-            # What this run has settled stays so: a retry must not try again what has failed for good.
+            # What this run has settled stays settled: a retry must not repeat what has failed for good.
             if row is None or not row.receipt or (row.trace, row.arguments_digest) != (trace, intent.arguments_digest):
                 actions.propose(connection, intent, trace=trace, gate="", state="approved")
         except Refused as error:
@@ -106,32 +106,31 @@ class Actions:
 
     @activity.defn
     async def deliver(self, request: Deliver) -> Receipt:
-        """Carry out one approved intent. Called again, by any run, it gives back the stored receipt.
+        """Carry out one approved intent. Called again, by any run, it returns the stored receipt.
 
-        An earlier attempt's outcome that is not known is asked of the target before anything is sent, and it stays unknown
-        until the target answers: only then can the action be settled as failed. Cancelled while it
-        sends, it first waits for the outcome and keeps it: who let go of the lease earlier would invite a second sender.
+        If the outcome of an earlier attempt is unknown, the target is asked before anything is sent, and the outcome stays
+        unknown until the target answers: only then can the action be settled as failed. If cancelled while sending, it first
+        waits for the outcome and stores it: releasing the lease earlier would invite a second sender.
         """
         async with beating():
-            # In a transaction of its own: whoever comes after this attempt has to see that it began, also where it dies
-            # before it sends.
+            # In a transaction of its own: the next attempt has to see that this one began, even if it dies before sending.
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
                 receipt = _already(row)
-                await commit_alone(self._ledger, request)  # nobody else carries this run's own lines
+                await commit_alone(self._ledger, request)  # nothing else commits this run's own feed lines
                 return receipt
             async with self._held(lease):
-                # A cancellation waits for the outcome: a send that nobody keeps the receipt of would have to be asked for.
+                # A cancellation waits for the outcome: after a send without a receipt the target would have to be asked.
                 return await to_its_end(self._carry_out(request, row, lease))
 
     @contextlib.asynccontextmanager
     async def _held(self, lease: Lease) -> AsyncIterator[None]:
-        """Renew the lease while the block runs; let go of it when the block fails, for the next attempt to ask the target."""
+        """Renew the lease while the block runs. If the block fails, release it, so that the next attempt can ask the target."""
         renewing = asyncio.create_task(self._renew(lease))
         try:
             yield
         except BaseException:
-            # Cancelled attempts, too: the next one need not wait until the lease runs out by itself.
+            # Also when cancelled: the next attempt need not wait until the lease expires.
             await self._ledger.tx(actions.hold, lease, 0)
             raise
         finally:
@@ -142,9 +141,9 @@ class Actions:
     async def _renew(self, lease: Lease) -> None:
         held = True
         while held:
-            # A third of it: a renewal that fails is made good by the next one, before the lease runs out.
+            # Every third of it: the next renewal makes up for one that fails, before the lease expires.
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            with contextlib.suppress(LedgerUnavailable):  # it may be back the next time, before the lease has run out
+            with contextlib.suppress(LedgerUnavailable):  # it may be back next time, before the lease expires
                 held = await self._ledger.tx(actions.hold, lease, LEASE_US)
 
     async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease) -> Receipt:
@@ -156,6 +155,7 @@ class Actions:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
             reach("action.before_receipt")
             receipt = _receipt(row, "delivered", reference=reference, how=how)
+        # All other errors leave the action `sending`: Temporal retries, and the next attempt asks the target first.
         except adapter.permanent as error:
             receipt = _receipt(row, "failed", problem=str(error))
         settled = await self._ledger.tx(_settle, request, lease, receipt)
@@ -163,23 +163,23 @@ class Actions:
         return settled
 
     def _find_or_send(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> tuple[str, Literal["found", "sent"]]:
-        """The target's name for the effect, and whether it was there already."""
+        """The target's id for the effect, and whether it was there already."""
         found = self._find(adapter, arguments, row)
         if found is not None:
             return found, "found"
         reach("action.before_send")
         try:
-            # With the time of the intent and not of this attempt: each has to make the same effect, to be found by the next.
+            # With the time of the intent, not of this attempt: every attempt must cause the same effect, for the next to find.
             return adapter.send(arguments, from_us(row.at)), "sent"
         except adapter.permanent:
-            # An attempt that had lost its lease may have been faster: then the target refuses what it has already.
+            # An attempt that had lost its lease may have been faster: the target then refuses what it already has.
             found = self._find(adapter, arguments, row)
             if found is None:
                 raise
             return found, "found"
 
     def _find(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> str | None:
-        """Ask the target. That it cannot be asked is no answer: what an earlier attempt may have done is asked for again."""
+        """Ask the target. If that fails after an earlier attempt began, the outcome is unknown, and the error is retried."""
         try:
             return adapter.find(arguments)
         except adapter.permanent as error:
@@ -192,7 +192,7 @@ class Actions:
 
     @activity.defn
     async def resolve(self, request: Resolve) -> Receipt:
-        """Settle an unknown outcome by what a person found. Safe to call twice."""
+        """Settle an unknown outcome with what a person found out. Safe to call twice."""
         return await committed(self._ledger.tx(_resolve, request))
 
 
@@ -200,13 +200,13 @@ def _already(row: Row[Any]) -> Receipt:
     if row.state in SETTLED and row.receipt:
         return Receipt.model_validate_json(row.receipt)
     if row.state in BEGUN:
-        # As long as the lease runs, and a moment more: an earlier retry could only find it held.
+        # Retry just after the lease expires: before that it could only be found held.
         wait = timedelta(microseconds=max(row.lease_until - now_us(), 0)) + timedelta(seconds=1)
         raise ApplicationError(
             f"{row.summary}: another worker is carrying it out", type="Leased", next_retry_delay=min(wait, LEASE)
         )
     raise ApplicationError(
-        f"{row.summary}: it is {row.state}, and only an approved action is carried out", type="NotApproved", non_retryable=True
+        f"{row.summary}: it is {row.state}, and only approved actions are carried out", type="NotApproved", non_retryable=True
     )
 
 
@@ -225,7 +225,7 @@ def _receipt(row: Row[Any], state: ActionState, how: How = "", reference: str = 
 
 def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
     if not actions.settle(connection, lease, receipt):
-        # A newer lease took over while this attempt was away: what that one wrote counts.
+        # A newer lease took over meanwhile: what its holder wrote counts.
         found = _already(actions.get(connection, lease.key))
         commit_riders(connection, request)
         return found

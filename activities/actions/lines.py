@@ -1,4 +1,4 @@
-"""What the feed says of actions: every text of this room's lines, to be read and changed in one place."""
+"""Texts of the feed lines of this room, in one place."""
 
 from datetime import UTC, datetime
 
@@ -9,21 +9,21 @@ from contracts.text import one_line
 
 
 def allowed(intent: Intent, trace: str, policy_digest: str) -> Note:
-    """No person was asked, because policy says so."""
+    """No person was asked, because policy allows the action."""
     return Note(
         key=f"action/{intent.key}/allowed/{trace}",
         at=datetime.now(UTC),
         stage="act",
         actor="policy",
         did=f"allowed: {intent.summary}",
-        why=f"policy's tier auto lets {intent.type} happen without a person; policy {policy_digest}",
+        why=f"policy has tier auto for {intent.type}: no person is asked; policy {policy_digest}",
         next="it is carried out",
         inputs=(intent.key,),
     )
 
 
 def not_allowed(intent: Intent, trace: str, reason: str) -> Note:
-    """The same event stands in the outbox with other arguments."""
+    """The outbox has the same event with other arguments."""
     return Note(
         key=f"action/{intent.key}/refused/{trace}/{intent.arguments_digest}",
         at=datetime.now(UTC),
@@ -38,12 +38,12 @@ def not_allowed(intent: Intent, trace: str, reason: str) -> Note:
 
 
 def note_key(note: NoteAction) -> str:
-    """The key of a note's line: by it the ledger knows that the note is there."""
+    """The key of a note's feed line: by it the ledger recognises that the note exists."""
     return f"note/{note.key()}"
 
 
 def noted(note: NoteAction, digest: str, when: datetime) -> Note:
-    """A note of a run; its whole text is the artifact."""
+    """A note about a run; the artifact has the whole text."""
     return Note(
         key=note_key(note),
         at=when,
@@ -55,8 +55,8 @@ def noted(note: NoteAction, digest: str, when: datetime) -> Note:
 
 
 def settled(receipt: Receipt, fence: int, gate: str) -> Note:
-    """How an action ended. One line for each lease that settled it: its `fence` is in the key. `gate` "": none let it."""
-    let = "approved at the gate" if gate else "policy let it happen"
+    """How an action ended. One line per lease that settled it: its `fence` is in the key. `gate` "": policy allowed it."""
+    let = "approved at the gate" if gate else "allowed by policy"
     how = "it was there already" if receipt.how == "found" else let
     return Note(
         key=f"action/{receipt.key}/{fence}",

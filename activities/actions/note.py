@@ -1,4 +1,4 @@
-"""The adapter of `note`: a note of a run in the ledger, an artifact and a line of the feed, found before it is written."""
+"""The adapter of `note`: a run's note in the ledger, as an artifact and a feed line, looked for before it is written."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from ledger.db import Ledger
 
 
 class NoteAdapter:
-    """Synchronous; callers use a thread. Knows a note by the key of its line: the ledger takes each key once."""
+    """Synchronous: call it in a thread. Recognises a note by the key of its feed line: the ledger takes each key once."""
 
     permanent: tuple[type[BatonError], ...] = (ContractViolation,)
 
@@ -20,12 +20,12 @@ class NoteAdapter:
         self._ledger = ledger
 
     def find(self, arguments: bytes) -> str | None:
-        """The digest of the note's text if it is in the ledger, asked of the ledger now."""
+        """Ask the ledger now; return the digest of the note's text if it is there, else None."""
         line = self._ledger.read_now(feed.find, lines.note_key(NoteAction.read(arguments)))
         return line.outputs[0] if line is not None else None
 
     def send(self, arguments: bytes, when: datetime) -> str:
-        """Write the note and return the digest of its text. Written again it changes nothing."""
+        """Write the note and return the digest of its text. Safe to call twice."""
         return self._ledger.tx_now(self._write, NoteAction.read(arguments), when)
 
     def _write(self, connection: Connection, note: NoteAction, when: datetime) -> str:

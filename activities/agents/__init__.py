@@ -1,1 +1,1 @@
-"""Agents as files: their versions, their routes, their releases, and what stands in for them."""
+"""Agents as files: their versions, routes, releases and fallbacks."""

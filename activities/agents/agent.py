@@ -44,7 +44,7 @@ class Agent:
 
     @functools.cached_property
     def answer_schema(self) -> dict[str, Any]:
-        """The schema of the agent's final output. Made once: it takes longer than a ledger transaction."""
+        """The schema of the agent's final output. Computed once: it takes longer than a ledger transaction."""
         return closed_schema(self.answer_type)
 
     @functools.cached_property
@@ -64,7 +64,7 @@ class Agent:
         return f"v{self.file.version}"
 
     def render(self, task: Contract) -> str:
-        """The instructions with their variables filled in. Raises `Misconfigured` where the text wants one that is missing."""
+        """The instructions with their variables filled in. Raises `Misconfigured` if the text uses one that does not exist."""
         variables: Mapping[str, Any] = {
             "agent": self.file,
             "tools": [{"name": tool.name, "description": tool.description} for tool in self.tools],
@@ -79,7 +79,7 @@ class Agent:
             ) from None
 
     def pin(self, choices: tuple[Choice, ...]) -> AgentPin:
-        """What a run keeps of this agent."""
+        """What a run pins of this agent."""
         return AgentPin(
             name=self.file.name,
             version=self.version,
@@ -99,7 +99,7 @@ class Agent:
 
 
 def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
-    """Read one agent file. Raises `Misconfigured`, naming the key that is wrong."""
+    """Read and check one agent file. Raises `Misconfigured`, naming the key that is wrong."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -117,9 +117,7 @@ def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
     except NotFound as error:
         raise Misconfigured(f"{path}: {error}") from None
     if (path.parent.name, path.stem) != (file.name, f"v{file.version}"):
-        raise Misconfigured(
-            f"{path}: the file says it is {file.name}/v{file.version}.md; name and version must agree with its place"
-        )
+        raise Misconfigured(f"{path}: the file says it is {file.name}/v{file.version}.md; name and version must match its path")
     unknown = [name for name in file.tools if name not in tools]
     if unknown:
         raise Misconfigured(f"{path}: there is no tool {', '.join(unknown)}; there are {', '.join(sorted(tools))}")
@@ -131,7 +129,7 @@ def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
             f"{path}: limits.context_target replaces older tool results by references: give the agent the tool read_artifact, "
             f"which shows them again, and set the target below limits.context ({file.limits.context})"
         )
-    # What a model is asked depends on these, too: a tool that changes under a pinned agent makes it another agent.
+    # A prompt depends on these, too: a tool that changes under a pinned agent makes it a different agent.
     schemas = [[tool.name, tool.description, closed_schema(tool.takes)] for tool in used]
     digest = digest_of(text, canonical(schemas), canonical([closed_schema(takes), closed_schema(returns)]))
     return Agent(file, parts[2].strip() + "\n", text, digest, used, takes, returns)

@@ -1,4 +1,4 @@
-"""All agents of a worker, by name and version. Read once when the worker starts."""
+"""All agents of a worker, by name and version. Read once, when the worker starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from contracts.errors import Misconfigured, NotFound
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All agent versions there are, and which choices a class has here."""
+    """All agent versions, and the routes of their classes."""
 
     agents: tuple[Agent, ...]
     routes: Routes
@@ -28,7 +28,7 @@ class Catalogue:
         return max(found, key=lambda agent: agent.file.version)
 
     def pinned(self, pin: AgentRef) -> Agent:
-        """Exactly the version that a run pinned. Raises `Misconfigured` where this worker has other bytes under its name."""
+        """Exactly the version that a run pinned. Raises `Misconfigured` if this worker does not have it byte for byte."""
         for agent in self.agents:
             if agent.digest == pin.digest:
                 return agent
@@ -48,7 +48,7 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
         if agent.file.model_class not in catalogue.routes.classes:
             known = ", ".join(sorted(catalogue.routes.classes))
             raise Misconfigured(f"agents/{agent.file.name}: class {agent.file.model_class!r} is not in routes.toml ({known})")
-    # Of older versions a run has pinned what stood in for them then; their files may not change to fit what does today.
+    # Newest versions only: runs have pinned the fallbacks of older ones, and those files may not change to fit today's.
     for name in sorted({agent.file.name for agent in catalogue.agents}):
         chain_of(catalogue.newest(name), catalogue.newest)
     return catalogue

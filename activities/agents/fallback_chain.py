@@ -1,4 +1,4 @@
-"""What stands in for an agent when no model can be asked: its declared fallback, that one's own, and so on to an end."""
+"""What stands in for an agent when no model is available: its declared fallback, that one's own, and so on."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from contracts.step_resources import Access, ResourceKind
 
 
 def chain_of(agent: Agent, newest: Callable[[str], Agent]) -> tuple[Agent, ...]:
-    """The agents that stand in for this one, in order. Raises `Misconfigured` for a chain that cannot be used or never ends."""
+    """The agents that stand in for this one, in order. Raises `Misconfigured` for a chain that is invalid or never ends."""
     found: list[Agent] = []
     while (named := (found or [agent])[-1].file.fallback) is not None:
         kind, _, name = named.partition(":")
@@ -18,7 +18,7 @@ def chain_of(agent: Agent, newest: Callable[[str], Agent]) -> tuple[Agent, ...]:
             _check_function(last, name)
             return tuple(found)
         other = _other(last, name, newest)
-        # By name, which is all that a fallback says: whichever version of it is live stands in.
+        # By name, because a fallback names no version: whichever is live stands in.
         if name in {one.file.name for one in (agent, *found)}:
             raise _wrong(last, f"the chain of fallbacks comes back to {name!r} and would never end")
         found.append(other)
@@ -50,8 +50,8 @@ def _check_function(agent: Agent, name: str) -> None:
 
 def _check(agent: Agent, what: str, takes: str, returns: str) -> None:
     if (takes, returns) != (agent.file.takes, agent.file.returns):
-        needed = f"{agent.file.takes} to {agent.file.returns}"
-        raise _wrong(agent, f"{what} makes of {takes} a {returns}, and what stands in has to make {needed}")
+        needed = f"{agent.file.takes} into {agent.file.returns}"
+        raise _wrong(agent, f"{what} turns {takes} into {returns}, but a fallback has to turn {needed}")
 
 
 def _wrong(agent: Agent, problem: str) -> Misconfigured:

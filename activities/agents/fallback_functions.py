@@ -1,4 +1,4 @@
-"""Functions that stand in for an agent when no model can be asked. Deterministic, listed by hand, and honest about it."""
+"""Functions that stand in for an agent when no model is available. Deterministic, listed by hand, and honest about it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def _checks_alone(task: TestTask, answers: Sequence[Clarified]) -> TestNotes:
 
 def _whole_pipeline(task: RoutingTask, answers: Sequence[Clarified]) -> Routing:
     del task, answers  # the planner reads the task anew, and may ask for itself
-    return Routing(verdict="full", why="no model could be asked, so nothing is skipped")
+    return Routing(verdict="full", why="no model was available, so nothing is skipped")
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -1,4 +1,4 @@
-"""The answer of a function in place of an agent that no model can answer for: a handoff that says so."""
+"""A function's answer in place of an agent for which no model is available: a handoff marked as such."""
 
 from typing import Any
 
@@ -26,21 +26,21 @@ class Fallbacks:
 
     @activity.defn
     async def fall_back(self, request: FallBack) -> Handoff[Any]:
-        """What the function makes of the task, as a handoff that says so. Called again it gives back an equal one."""
+        """The function's result for the task, as a handoff marked as degraded. Called again it returns an equal one."""
         return await self._ledger.tx(self._fall_back, request)
 
     def _fall_back(self, connection: Connection, request: FallBack) -> Handoff[Any]:
         function = FUNCTIONS.get(request.function)
         if function is None:
             raise Misconfigured(
-                f"{request.agent}, as its run pinned it, is stood in for by the function {request.function!r}, "
-                "which this release does not have; finish the run with a worker of the release that it began with, or cancel it"
+                f"the run pinned the function {request.function!r} as fallback of {request.agent}, and this release does not "
+                "have it; finish the run with a worker of the release that it began with, or cancel it"
             )
         body = function.make(function.takes.read(request.task), request.answers).model_dump(mode="json")
         task = artifacts.put(connection, self._ledger.files, request.task.encode(), "application/json")
         said = [self._keep_answers(connection, request)] if request.answers else []
         digest = sha256(canonical(body))
-        # What flowed into its inputs flows on: that no model took part makes nothing of it trusted.
+        # The taint of its inputs is passed on: without a model they are no more trusted.
         given = [handoffs.get(connection, one) for one in request.inputs]
         handoff = Handoff[Any](
             id=handoff_id(request.run.trace, request.run.path, digest),

@@ -1,4 +1,4 @@
-"""What the feed says of agents: every text of this room's lines, to be read and changed in one place."""
+"""Texts of the feed lines of this room, in one place."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -9,7 +9,7 @@ from contracts.errors import Misconfigured
 
 
 def read_lock(path: Path) -> dict[str, str]:
-    """The released agent versions with their digests, from released.lock: lines of `name@vN DIGEST`, # comments."""
+    """Released agent versions with their digests, from released.lock: lines of `name@vN DIGEST`, # comments."""
     lock: dict[str, str] = {}
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
         words = line.split("#")[0].split()
@@ -21,9 +21,9 @@ def read_lock(path: Path) -> dict[str, str]:
 
 
 def freeze(path: Path, agent: Agent) -> bool:
-    """Write an agent version into released.lock: from then on its file and schemas must not change. False if it was there.
+    """Add an agent version to released.lock: from then on its file and schemas must not change. False if it was there.
 
-    Raises `Misconfigured` where it was released with other bytes: a release is never replaced.
+    Raises `Misconfigured` if it was released with other bytes: a release is never replaced.
     """
     name, lock = f"{agent.file.name}@{agent.version}", read_lock(path)
     if name in lock and lock[name] != agent.digest:
@@ -37,7 +37,7 @@ def freeze(path: Path, agent: Agent) -> bool:
 
 
 def lock_problems(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
-    """What differs between the files and released.lock, one readable line each; empty when all is as released."""
+    """What differs between the files and released.lock, a line for each; empty if everything is as released."""
     have = {f"{agent.file.name}@{agent.version}": agent.digest for agent in catalogue.agents}
     problems = [f"{name} is released and its file is gone; restore it" for name in sorted(set(lock) - set(have))]
     for name, digest in sorted(have.items()):

@@ -1,4 +1,4 @@
-"""Which models answer for a class of agents, in which order, and how good they have to be: `agents/routes.toml`."""
+"""`agents/routes.toml`: which models answer for a class of agents, in which order, and how good they must be."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ LEVELS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
 class Routes(Input):
-    """routes.toml: choices for each class, prices that come before the list's, and the quality that a risk demands."""
+    """routes.toml: choices per class, prices that override the list's, and the quality that a risk needs."""
 
     classes: dict[str, tuple[Choice, ...]] = Field(min_length=1)
     prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
@@ -44,15 +44,15 @@ def load_routes(path: Path) -> Routes:
 
 
 def good_enough(choices: Sequence[Choice], minimum: Mapping[Risk, int], risk: Risk, model_class: str) -> tuple[Choice, ...]:
-    """The choices that a class allows for what is at stake. A minimum for a lower risk counts for every higher one.
+    """The choices that are good enough for this risk. A minimum for a lower risk also applies to every higher one.
 
-    Raises `Misconfigured` where none is left.
+    Raises `Misconfigured` if none is left.
     """
     least = max((minimum.get(level, 0) for level in LEVELS[: LEVELS.index(risk) + 1]), default=0)
     left = tuple(one for one in choices if one.quality >= least)
     if choices and not left:
         raise Misconfigured(
-            f"class {model_class!r} demands quality {least} for {risk} risk, and no choice of it that can be reached has that; "
+            f"class {model_class!r} needs quality {least} at {risk} risk, and no reachable choice has it; "
             "add one to routes.toml, set the key of its provider, or lower [minimum]"
         )
     return left

@@ -1,4 +1,4 @@
-"""Files of our own that must be there whole after a crash, or not at all."""
+"""Files of our own that, after a crash, must be complete or absent."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from secrets import token_hex
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Put these bytes under that name in one step. On return they survive a power cut."""
+    """Write these bytes under that name in one step. Once it returns they survive a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
@@ -18,7 +18,7 @@ def write_durably(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    # The folder, too: after a power cut the file could be there under its temporary name only.
+    # The folder, too: after a power cut the file could otherwise have only its temporary name.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,4 +1,4 @@
-"""Opens one path beneath an open folder so that no symbolic link is followed, on the way or at the end."""
+"""Opens one path beneath an open folder and follows no symbolic link, on the way or at the end."""
 
 import ctypes
 import errno
@@ -8,7 +8,7 @@ import stat
 from contracts.errors import BatonError
 
 PATH_ONLY: int = getattr(os, "O_PATH", os.O_RDONLY)
-"""Opens a folder only to look up names beneath it, where the system can."""
+"""Opens a folder only to look up names beneath it, if the system can."""
 
 _OPENAT2 = 437
 _RESOLVE = 0x02 | 0x04 | 0x08  # no magic links, no symbolic links, beneath the folder
@@ -30,7 +30,7 @@ class _How(ctypes.Structure):
 
 
 def open_at(top: int, path: str, flags: int, mode: int) -> int:
-    """Open by the kernel's own check (`openat2`), or folder by folder where the kernel has none.
+    """Open with the kernel's own check (`openat2`), or folder by folder if the kernel has none.
 
     The path must have passed `validate`, or come from a listing of the same folder. Raises `PathRefused` for a link.
     """
@@ -41,18 +41,19 @@ def open_at(top: int, path: str, flags: int, mode: int) -> int:
 
 
 def _open_by_kernel(top: int, path: str, flags: int, mode: int) -> int | None:
+    # Through libc's `syscall`, because Python has no `openat2`. The call refuses a mode without O_CREAT.
     how = _How(flags, mode if flags & os.O_CREAT else 0, _RESOLVE)
-    for _ in range(100):  # EAGAIN: something was renamed during the look-up and the kernel asks to try again
+    for _ in range(100):  # EAGAIN: something was renamed during the lookup and the kernel asks for a retry
         result = _LIBC.syscall(_OPENAT2, top, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
         if result >= 0:
             return int(result)
         code = ctypes.get_errno()
-        # An old kernel, or a container's filter that does not know the call: then step by step.
+        # An old kernel, or a container's seccomp filter that does not know the call: go folder by folder.
         if code in (errno.ENOSYS, errno.EPERM):
             return None
         if code != errno.EAGAIN:
             raise _problem(code, path)
-    raise PathRefused(path, "folders on its way are being renamed all the time", "try again")
+    raise PathRefused(path, "folders in it keep being renamed", "try again")
 
 
 def _open_by_steps(top: int, path: str, flags: int, mode: int) -> int:
@@ -72,6 +73,7 @@ def _step(folder: int, name: str, flags: int, mode: int, path: str) -> int:
     try:
         return os.open(name, flags, mode, dir_fd=folder)
     except OSError as error:
+        # O_DIRECTORY with O_NOFOLLOW reports a link as ENOTDIR: tell it from a plain file.
         if error.errno == errno.ENOTDIR and stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise _problem(errno.ELOOP, path) from None
         raise _problem(error.errno or errno.EIO, path) from None
@@ -79,5 +81,5 @@ def _step(folder: int, name: str, flags: int, mode: int, path: str) -> int:
 
 def _problem(code: int, path: str) -> Exception:
     if code in (errno.ELOOP, errno.EXDEV, errno.EMLINK):
-        return PathRefused(path, "a symbolic link stands on its way", "name the file itself, not a link to it")
+        return PathRefused(path, "it leads through a symbolic link", "name the file itself, not a link to it")
     return OSError(code, os.strerror(code), path)

@@ -1,4 +1,4 @@
-"""Locks between processes of one machine, held by an open file: a killed holder lets go by itself."""
+"""Locks between processes of one machine, held by an open file: the system releases those of a killed holder."""
 
 import fcntl
 import os
@@ -14,14 +14,14 @@ _STEP = 0.02
 
 
 class Busy(BatonError):
-    """Another process works on the same thing and did not finish in time. Try again, or look for a worker that hangs."""
+    """Another process is using the same thing and did not finish in time. Try again, or look for a worker that hangs."""
 
 
 @contextmanager
 def locked(path: Path, wait: timedelta, what: str) -> Iterator[None]:
-    """Hold the lock file while inside. Waits for another holder; raises `Busy` (naming `what`) when it takes too long.
+    """Hold the lock file inside the block. Waits for another holder; raises `Busy` (naming `what`) if that takes too long.
 
-    Threads of one process exclude each other as well. A thread that takes a lock that it holds waits for itself.
+    Threads of one process exclude each other, too. Not reentrant: a thread that takes a lock twice waits for itself.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait.total_seconds()
@@ -31,7 +31,7 @@ def locked(path: Path, wait: timedelta, what: str) -> Iterator[None]:
                 f"{what} is in use by another process and was not free within {wait.total_seconds():g} s; "
                 "try again, or look for a worker that hangs"
             )
-        # Polled, because a lock that blocks cannot be given up after a time.
+        # Polled, because a blocking flock has no timeout.
         time.sleep(_STEP)
     try:
         yield
@@ -40,11 +40,11 @@ def locked(path: Path, wait: timedelta, what: str) -> Iterator[None]:
 
 
 def _try(path: Path) -> int | None:
-    """The open lock file if it is ours now."""
+    """Try to take the lock. Returns the open lock file, or None if somebody else holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The holder before us may have deleted the file: a lock on a file without a name excludes nobody.
+        # The previous holder may have deleted the file: a lock on a file without a name excludes nobody.
         if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
     except (BlockingIOError, FileNotFoundError):

@@ -1,7 +1,7 @@
-"""Opens files beneath one folder and nowhere else: no `..`, no symbolic link, no `.git`, whoever changes what meanwhile.
+"""Opens files beneath one folder and nowhere else: no `..`, no symbolic link, no `.git`, even if others change it meanwhile.
 
-Every name comes from a model or from a hostile repository. Looking a path up first and opening it afterwards is a race;
-here the kernel does both in one step (`openat2`), or, where it cannot, each folder is opened from the one before it.
+Every name comes from a model or from a hostile repository. Checking a path first and opening it afterwards is a race; here
+the kernel does both in one step (`openat2`), or, if it cannot, each folder is opened from the one before it.
 """
 
 import errno
@@ -32,16 +32,16 @@ __all__ = [
 ]
 
 PATH_BYTES = 1024
-"""Bytes of one relative path. Longer names come from mistakes or attacks, and some file systems cannot hold them."""
+"""Most bytes of a relative path. Longer ones are mistakes or attacks, and some file systems cannot hold them."""
 
 READ_LIMIT = 16 * 1024 * 1024
-"""Bytes that `read_file` returns when the caller names no limit."""
+"""Most bytes that `read_file` returns unless the caller names a limit."""
 
 WALK_LIMIT = 100_000
-"""Entries that `walk` lists when the caller names no limit."""
+"""Most entries that `walk` lists unless the caller names a limit."""
 
 TEMPORARY = ".baton-write-"
-"""How a file that is being written is called until it is complete."""
+"""Prefix of a file's temporary name while it is being written."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -59,14 +59,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """What `walk` found. `truncated` says that there is more than was asked for."""
+    """What `walk` found. `truncated` means that there is more than the limit."""
 
     entries: tuple[Entry, ...]
     truncated: bool
 
 
 def validate(relative: str) -> str:
-    """The path with `./` and doubled slashes taken out. Raises `PathRefused` for anything that could lead elsewhere."""
+    """The path without `./` and doubled slashes. Raises `PathRefused` for anything that could lead elsewhere."""
     if not relative or relative.startswith("/"):
         raise PathRefused(relative, "it is absolute" if relative else "it is empty")
     if "\\" in relative:
@@ -84,7 +84,7 @@ def validate(relative: str) -> str:
 
 
 def is_git_folder(name: str) -> bool:
-    """Whether some file system would take this name for `.git`: any case, trailing dots and spaces, invisible letters."""
+    """True if some file system would take this name for `.git`: any case, trailing dots and spaces, invisible letters."""
     visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) not in _HIDDEN)
     plain = visible.split(":")[0].rstrip(". ").casefold()
     return plain in (".git", "git~1")
@@ -94,11 +94,11 @@ def open_beneath(root: Path, relative: str, flags: int, mode: int = 0o644) -> in
     """Open a file or folder beneath `root` and return its descriptor, which the caller closes.
 
     Links are never followed, on the way or at the end. Raises `PathRefused` for a path that is not allowed, a link or a
-    device, and the ordinary `OSError` (`FileNotFoundError`, `IsADirectoryError`, ...) for what is simply so.
+    device, and the ordinary `OSError` (`FileNotFoundError`, `IsADirectoryError`, ...) for everything else.
     """
     path = validate(relative)
     with _folder(root) as top:
-        # Opening a pipe would wait for a writer; the kernel refuses the flag where nothing is really opened.
+        # Without O_NONBLOCK, opening a pipe waits for a writer; with O_PATH the kernel does not take the flag.
         descriptor = open_at(top, path, flags if flags & PATH_ONLY else flags | os.O_NONBLOCK, mode)
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind in (stat.S_IFREG, stat.S_IFDIR):
@@ -108,12 +108,12 @@ def open_beneath(root: Path, relative: str, flags: int, mode: int = 0o644) -> in
 
 
 def read_file(root: Path, relative: str, limit: int = READ_LIMIT) -> bytes:
-    """The bytes of a regular file, at most `limit`. Raises `PathRefused` when it is longer or has a second name."""
+    """The bytes of a regular file. Raises `PathRefused` if it is longer than `limit` or has a second name (hard link)."""
     with os.fdopen(open_beneath(root, relative, os.O_RDONLY), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "is a folder", relative)
-        # Its other name may lie outside: no look-up beneath the folder could tell.
+        # The other name may lie outside: no lookup beneath the folder could tell.
         if found.st_nlink > 1:
             raise PathRefused(relative, "the file has a second name (hard link) that may lie outside", "copy it first")
         data = file.read(limit + 1)
@@ -123,7 +123,7 @@ def read_file(root: Path, relative: str, limit: int = READ_LIMIT) -> bytes:
 
 
 def write_file(root: Path, relative: str, data: bytes, mode: int | None = None) -> None:
-    """Put these bytes under that name in one step: a reader sees the old file or the new one, never a part.
+    """Write these bytes under that name in one step: a reader sees the old file or the new one, never a part.
 
     The folder must exist (`make_parents`). An existing file keeps its mode unless `mode` is given; a new one gets 0644.
     """
@@ -132,7 +132,7 @@ def write_file(root: Path, relative: str, data: bytes, mode: int | None = None) 
     with _folder(root) as top, _opened(top, parent) as folder:
         before = _regular_or_none(folder, name, relative)
         kept = stat.S_IMODE(before.st_mode) if before else 0o644
-        # Beside its target: a rename is one step within one file system only.
+        # Beside its target: a rename is atomic only within one file system.
         temporary = TEMPORARY + secrets.token_hex(8)
         try:
             _write_new(folder, temporary, data, kept if mode is None else mode)
@@ -143,7 +143,7 @@ def write_file(root: Path, relative: str, data: bytes, mode: int | None = None) 
 
 
 def remove_file(root: Path, relative: str) -> None:
-    """Delete one regular file. Raises `FileNotFoundError` when there is none, `PathRefused` for a link."""
+    """Delete one regular file. Raises `FileNotFoundError` if there is none, `PathRefused` for a link."""
     path = validate(relative)
     parent, _, name = path.rpartition("/")
     with _folder(root) as top, _opened(top, parent) as folder:
@@ -153,7 +153,7 @@ def remove_file(root: Path, relative: str) -> None:
 
 
 def make_parents(root: Path, relative: str) -> None:
-    """Create the folders above this file where they are missing. Calling twice is safe."""
+    """Create the missing folders above this file. Safe to call twice."""
     parts = validate(relative).split("/")[:-1]
     with _folder(root) as top:
         folder = os.dup(top)
@@ -220,7 +220,7 @@ def _opened(top: int, path: str) -> Iterator[int]:
 
 
 def _children(top: int, path: str, room: int, *, required: bool) -> list[Entry] | None:
-    """The folder's entries in order; None when it cannot be read. More than fit in the listing are cut by the caller."""
+    """The folder's entries in order; None if it cannot be read. The caller cuts what does not fit into the listing."""
     try:
         folder = open_at(top, path or ".", os.O_RDONLY | os.O_DIRECTORY, 0)
     except (OSError, PathRefused):
@@ -260,6 +260,7 @@ def _write_new(folder: int, name: str, data: bytes, mode: int) -> None:
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+        # At the end: until it is complete only we can read it. By `fchmod`, because the umask cuts the mode of `open`.
         os.fchmod(file.fileno(), mode & 0o777)
 
 

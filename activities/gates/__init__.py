@@ -1,1 +1,1 @@
-"""Gates: opened, shown with computed facts, and decided by people whom policy allows to."""
+"""Gates: opened, shown with computed facts, and decided by people whom policy allows."""

@@ -1,4 +1,4 @@
-"""What the ledger adds to the facts of a gate: what a run is expected to cost, where somebody decides on it."""
+"""Facts of a gate that come from the ledger: the expected cost of a run, where somebody decides on it."""
 
 from sqlalchemy import Connection
 
@@ -7,7 +7,7 @@ from ledger.figures.forecast import NO_HISTORY, expected_of
 
 
 def added_facts(connection: Connection, view: GateView) -> tuple[str, ...]:
-    """The fact that a plan gate gets beside its own: what the run will cost, going by runs like it. Other gates get none."""
+    """For a plan gate, what the run will cost, going by similar runs; nothing for other gates."""
     if view.kind != "plan":
         return ()
     expected = expected_of(connection, view.trace)

@@ -32,7 +32,7 @@ class Gates:
 
     @activity.defn
     async def open_gate(self, request: OpenGate) -> Opened:
-        """Record an open gate and its feed line; after a reset, that it is open again. Safe to call twice."""
+        """Record that a gate is open, or open again after a reset, with its feed line. Safe to call twice."""
         return await committed(self._ledger.tx(self._open, request))
 
     def _open(self, connection: Connection, request: OpenGate) -> Opened:
@@ -41,7 +41,7 @@ class Gates:
         request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
-        # Before the row is written: afterwards the gate belongs to this run, and nothing tells that it opened again.
+        # Before the row is written: afterwards the gate belongs to this run, and nothing shows that it was reopened.
         again = resets.whose(connection, view, request.run.run_id) == "newer"
         counted = gates.open_gate(connection, request)
         if view.ceiling is not None:
@@ -53,10 +53,10 @@ class Gates:
 
     @activity.defn
     async def admit_decision(self, request: AdmitDecision) -> Decided:
-        """Check a claimed decision; write decision, feed line and the actions it approves in one transaction.
+        """Check a claimed decision; commit decision, feed line and the actions that it approves in one transaction.
 
-        `won` is False where it does not count, with the reason; the gate is open again then. Without a claim the gate is
-        closed as expired or cancelled. Called again it gives back what was recorded first.
+        `won` is False, with the reason, if it does not count: the gate is then open again. Without a claim the gate is closed
+        as `closes` says. Called again it returns what was recorded first.
         """
         decided = await committed(self._ledger.tx(self._admit, request))
         reach("gate.before_completion")
@@ -64,7 +64,7 @@ class Gates:
 
     def _admit(self, connection: Connection, request: AdmitDecision) -> Decided:
         claim, own = request.claim, list[Note]()
-        # Locks the gate's row until the end: a decision and the deadline must not both close it.
+        # Locks the gate's row until the commit: a decision and the deadline must not both close it.
         standing = resets.whose(connection, request.gate, request.run.run_id)
         if standing == "older":
             return _superseded(request)
@@ -74,7 +74,7 @@ class Gates:
         if claim is None:
             outcome = gates.expire(connection, request.gate, request.closes, datetime.now(UTC))
             ceilings.trip_closed(connection, request.gate.trace, request.gate.gate, outcome.verb, outcome.by)
-            if not outcome.by:  # else a decision stands that was recorded in time, with what it did to the actions
+            if not outcome.by:  # otherwise a decision was recorded in time, and has already settled the actions
                 _end_intents(connection, request.gate, outcome)
             commit_riders(connection, request, [*own, lines.closed(request, outcome)])
             return outcome
@@ -84,13 +84,13 @@ class Gates:
         refused = self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
         refused = refused or _too_much(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
-        # Nobody else decides meanwhile: `whose` has locked the gate.
+        # Nobody else can decide meanwhile: `whose` has locked the gate.
         anew = gates.winner(connection, request.gate.trace, request.gate.gate) is None
         if refused is None and claim.verb in ("approve", "done") and anew:
-            # Before it wins: where the action may not be meant the gate stays open for another decision.
+            # Before it wins: if the action is not allowed, the gate stays open for another decision.
             refused = _conflict(connection, intents)
         if refused is None:
-            # It can still lose, to a decision that was recorded before; so nothing is approved until this has answered.
+            # It can still lose to an earlier decision, so nothing is approved before this returns.
             outcome = gates.win(connection, request, claim, authenticated=False)
             if outcome.won and outcome.verb == "approve":
                 outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
@@ -116,11 +116,11 @@ def _too_much(request: AdmitDecision, claim: Claimed) -> str | None:
     most, wanted = request.policy.most_usd, claim.decision.to_usd
     if claim.verb != "raise_ceiling" or most is None or wanted is None or wanted <= most:
         return None
-    return f"policy lets a run be given ${most} at most, not ${wanted}"
+    return f"policy allows a run at most ${most}, not ${wanted}"
 
 
 def _raise(connection: Connection, request: AdmitDecision, claim: Claimed, outcome: Decided) -> None:
-    """Carry out a decision at a `ceiling` gate. Done again it changes nothing; one that was raised further stays so."""
+    """Carry out a decision at a `ceiling` gate. Safe to call twice; a ceiling that was raised further stays so."""
     view, said = request.gate, claim.decision
     if view.ceiling is None:
         return
@@ -128,13 +128,13 @@ def _raise(connection: Connection, request: AdmitDecision, claim: Claimed, outco
     if outcome.verb == "raise_ceiling" and said.to_usd is not None:
         name = digest_of("raise", view.trace, view.gate, view.subject, said.by, str(said.to_usd))
         change = Change(name, view.ceiling.scope, micros(said.to_usd), said.by, said.note, said.channel or claim.via)
-        # Somebody has raised it as high in the meantime: what this decision wanted is so already.
+        # Refused if somebody has raised it as high meanwhile: then the decision has what it wanted.
         with contextlib.suppress(Refused):
             ceilings.raise_to(connection, change)
 
 
 def _conflict(connection: Connection, intents: list[Intent]) -> str | None:
-    """Why one of these actions may not be meant, or None."""
+    """Why one of these actions is not allowed, or None."""
     try:
         for intent in intents:
             actions.check(connection, intent)
@@ -144,16 +144,16 @@ def _conflict(connection: Connection, intents: list[Intent]) -> str | None:
 
 
 def _approve_intents(connection: Connection, request: AdmitDecision, intents: list[Intent]) -> None:
-    """Write the actions of an approval that counts. Only after it has won: a decision that lost must approve nothing.
+    """Write the actions of an approval. Call it only after the decision has won: one that lost must approve nothing.
 
-    And only with the decision itself: what has become of an action since must not be undone by a late duplicate.
+    And only for a decision that is new: a late duplicate must not undo what has happened to an action since.
     """
     for intent in intents:
         actions.propose(connection, intent, trace=request.gate.trace, gate=request.gate.gate, state="approved")
 
 
 def _end_intents(connection: Connection, view: GateView, outcome: Decided) -> None:
-    """Write what becomes of the actions of a gate that is about an action alone, and that did not let us carry it out."""
+    """Record the end of the actions of an `action` or `draft` gate that did not let Baton carry them out."""
     if view.kind not in ("action", "draft") or outcome.verb == "approve":
         return
     for intent in gates.intents(connection, view.trace, view.gate):
@@ -161,8 +161,8 @@ def _end_intents(connection: Connection, view: GateView, outcome: Decided) -> No
 
 
 def _superseded(request: AdmitDecision) -> Decided:
-    """The answer to a run whose place another has taken. Nobody waits for it."""
-    reason = "the run was reset, and another run of it decides here now"
+    """The answer to a run that another one has replaced. Nobody waits for it."""
+    reason = "the run was reset, and its newer run decides here now"
     return Decided(gate=request.gate.gate, won=False, verb="cancelled", at=datetime.now(UTC), reason=reason)
 
 
@@ -173,8 +173,8 @@ def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
 
 
 def _decided_before(claim: Claimed, outcome: Decided) -> str:
-    """Why this claim did not decide the gate although it is decided, or ""."""
+    """Why this claim did not decide the gate although the gate is decided; "" if it did."""
     said = claim.decision
     if (outcome.verb, outcome.by, outcome.note, outcome.answers) == (claim.verb, said.by, said.note, said.answers or {}):
         return ""
-    return f"{outcome.verb} by {outcome.by} was recorded before and stands"
+    return f"{outcome.verb} by {outcome.by} was recorded earlier and stands"

@@ -1,4 +1,4 @@
-"""What the feed says of gates: every text of this room's lines, to be read and changed in one place."""
+"""Texts of the feed lines of this room, in one place."""
 
 import json
 from datetime import UTC, datetime
@@ -26,14 +26,14 @@ def opened(view: GateView) -> Note:
 
 
 def opened_again(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
-    """A gate opened again in the run that took the place of a reset one; `counted` is the decision that no longer counts."""
-    before = f"; {counted.verb} by {counted.by} does not count any more, unless it is applied again" if counted else ""
+    """A gate opened again in the run that replaces a reset one; `counted` is the decision that no longer counts."""
+    before = f"; {counted.verb} by {counted.by} no longer counts, unless it is applied again" if counted else ""
     return Note(
         key=f"{view.trace}/gate/{view.gate}/again/{run_id}",
         at=datetime.now(UTC),
         stage=view.kind,
         did=f"opened gate {view.gate} again: {view.title}",
-        why=f"the run was reset, and run {run_id} takes its place{before}",
+        why=f"the run was reset, and run {run_id} replaces it{before}",
         next=f"waits for {' or '.join(view.verbs)} until {view.deadline:%Y-%m-%d %H:%M} UTC; {view.on_expiry}",
         inputs=(view.subject,),
     )
@@ -79,7 +79,7 @@ def closed(request: AdmitDecision, outcome: Decided) -> Note:
     whys = {
         "expired": "nobody decided before the deadline",
         "cancelled": "the run ended while it was open",
-        "released": "there is room again for what waited",
+        "released": "there is room again for the call that waited",
     }
     return Note(
         key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",

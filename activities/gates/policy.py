@@ -1,4 +1,4 @@
-"""policy.toml: who may decide what, and what actions need. Read once when the worker starts."""
+"""policy.toml: who may decide what, and what it takes to perform actions. Read once when the worker starts."""
 
 import tomllib
 from datetime import timedelta
@@ -14,20 +14,20 @@ from contracts.gates import GateKind, GatePolicy, Verb
 
 
 class Person(Input):
-    """Somebody who may decide, and as what."""
+    """Somebody who may decide, with roles."""
 
     roles: tuple[str, ...] = ()
 
 
 class Defaults(Input):
-    """What an input leaves open."""
+    """Values for what an input leaves open."""
 
     owner: str = ""
     effort: Literal["full", "auto"] = "full"
 
 
 class GateRule(GatePolicy):
-    """One gate's policy as people write it: an unknown key is refused, and so is a time that no gate can be held for."""
+    """One gate's policy as people write it: unknown keys and impossible durations are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,7 +36,7 @@ class GateRule(GatePolicy):
 
 
 UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))
-"""For a policy from before there was such a gate: the run's owner decides, and silence stops the run."""
+"""For policy files that are older than this kind of gate: the run's owner decides, and silence stops the run."""
 
 
 class Policy(Input, name="policy/1"):
@@ -50,7 +50,7 @@ class Policy(Input, name="policy/1"):
     digest: str = Field(default="", exclude=True)
 
     def gate(self, kind: GateKind) -> GatePolicy:
-        """How this kind of gate is held. Raises `Misconfigured` where the file has no table for it."""
+        """The rules for this kind of gate. Raises `Misconfigured` if the file has no table for it."""
         rule = self.gates.get(kind)
         if rule is None and kind == "ceiling":
             return UNDECLARED_CEILING
@@ -59,11 +59,11 @@ class Policy(Input, name="policy/1"):
         return GatePolicy.model_validate(rule.model_dump())
 
     def tier(self, action: str) -> Tier:
-        """What it takes for this type of action to happen. Raises `Misconfigured` where it is not declared."""
+        """What it takes to perform this type of action. Raises `Misconfigured` if it is not declared."""
         declared = self.actions.get(action)
         if declared is None:
             raise Misconfigured(
-                f'policy.toml declares no action {action!r}; add [actions."{action}"] with its tier, or do not run this'
+                f'policy.toml declares no action {action!r}; add [actions."{action}"] with its tier, or run something else'
             )
         return declared.tier
 
@@ -75,7 +75,7 @@ class Policy(Input, name="policy/1"):
             return f"{by!r} is not one of the people in policy.toml, and identity is 'known'"
         if verb in ("approve", "raise_ceiling") and not rule.requester_may_approve and by == owner:
             return f"{by!r} asked for this run and may not approve it"
-        # Nobody proves who they are when any name is taken, so a name brings no role with it; and a role is no name.
+        # With identity `any` nobody proves who they are, so a name brings no role with it; and a role is no name.
         roles = set(self.people[by].roles) if self.identity == "known" else set()
         is_role = by == "owner" or any(by in person.roles for person in self.people.values())
         allowed = set(rule.who)

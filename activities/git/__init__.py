@@ -1,4 +1,4 @@
-"""Git on repositories of other people: read into bare mirrors of our own, never run under their configuration or hooks."""
+"""Git on other people's repositories: fetched into bare mirrors of our own, never run with their configuration or hooks."""
 
 from activities.git.errors import (
     PERMANENT,

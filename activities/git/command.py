@@ -1,4 +1,4 @@
-"""Runs git so that nothing but us decides what it does: no configuration, hooks, prompts or helpers of anybody else."""
+"""Runs git so that only we decide what it does: no configuration, hooks, prompts or helpers of anybody else."""
 
 import os
 import re
@@ -20,22 +20,22 @@ from activities.git.errors import GitProblem
 from contracts.errors import Misconfigured
 
 LOCAL = timedelta(minutes=2)
-"""Time-out of a command that talks to nobody."""
+"""Timeout of a command that does not use the network."""
 
 REMOTE = timedelta(minutes=10)
-"""Time-out of a fetch or push."""
+"""Timeout of a fetch or push."""
 
 OUTPUT_LIMIT = 256 * 1024 * 1024
-"""Bytes that one command may answer, and of any file that it writes where its caller names no other limit."""
+"""Most bytes of a command's output, and of any file it writes unless the caller names another limit."""
 
 _LIMITED = 'set -e; ulimit -c 0; ulimit -d "$1"; ulimit -f "$2"; shift 2; exec "$@"'
-"""POSIX counts data in KiB and files in blocks of 512 bytes. Where a limit cannot be set nothing is run."""
+"""POSIX counts data in KiB and files in blocks of 512 bytes. If a limit cannot be set, nothing is run."""
 
 MEMORY = 4 * 1024**3
-"""Bytes of its own memory that one process of git may take: a few kilobytes of deltas can ask for any amount."""
+"""Most bytes of memory for one git process: a few kilobytes of deltas can demand any amount."""
 
 OLDEST = (2, 38)
-"""merge-tree works on trees without a working folder from here on."""
+"""From this version on merge-tree works without a working folder."""
 
 PASSED_ON = frozenset(
     {
@@ -43,16 +43,17 @@ PASSED_ON = frozenset(
         *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
     }
 )
-"""Variables of the operator that a fetch or push may need; everything else stays outside."""
+"""Variables of the operator that a fetch or push may need; all others are left out."""
 
 _SETTINGS = (
     *("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "core.fileMode=true"),
     *("core.autocrlf=false", "core.attributesFile=/dev/null", "core.excludesFile=/dev/null", "core.quotePath=false"),
+    # The names that other file systems take for .git are refused on Linux, too.
     *("core.protectHFS=true", "core.protectNTFS=true", "core.ignoreCase=false", "core.precomposeUnicode=false"),
     *("core.askPass=true", "credential.helper=", "credential.interactive=false", "protocol.allow=never"),
     *("safe.bareRepository=explicit", "submodule.recurse=false", "fetch.recurseSubmodules=false"),
     *("gc.auto=0", "maintenance.auto=false", "fetch.writeCommitGraph=false", "merge.directoryRenames=false"),
-    "fetch.unpackLimit=1",  # a fetch is one file then, which can be limited
+    "fetch.unpackLimit=1",  # so a fetch writes a single file, whose size can be limited
     *("commit.gpgSign=false", "push.gpgSign=false", "user.useConfigOnly=true"),
 )
 
@@ -69,19 +70,19 @@ _ENVIRONMENT = {
     "SSH_ASKPASS_REQUIRE": "never",
     "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
     "GIT_SSH_VARIANT": "ssh",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",  # a local command never talks to a remote
+    "GIT_NO_REPLACE_OBJECTS": "1",  # replace refs would show other content under an id
+    "GIT_LITERAL_PATHSPECS": "1",  # a file may be called `:(top)x` or `*`
     "GIT_OPTIONAL_LOCKS": "0",
 }
 
 
 class AnswerTooLarge(GitProblem):
-    """A git command wrote more than it may. The repository is made to do that, or too large to work with."""
+    """A git command wrote more than it may. The repository is too large to work with, or was made to do that."""
 
 
 class GitTimedOut(GitProblem):
-    """A git command took too long and was ended. See whether the repository answers and how large it is."""
+    """A git command took too long and was killed. See whether the repository answers and how large it is."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Git:
-    """Git on one directory that the application owns. `operator` holds variables that remote commands may see."""
+    """Git on one directory of ours. `operator` holds variables that remote commands may see."""
 
     directory: Path
     operator: Mapping[str, str] = field(default_factory=dict)
@@ -114,8 +115,8 @@ class Git:
     ) -> Output:
         """Run one command and return its answer. `transport` is the only protocol it may use; none means none.
 
-        `largest` is the size of any file that it may write, its answer among them; 0 means `OUTPUT_LIMIT`. Raises
-        `GitTimedOut`, `AnswerTooLarge`, and `GitProblem` with git's own words for a code that is not in `codes`.
+        `largest` is the largest file that it may write, its output included; 0 means `OUTPUT_LIMIT`. Raises
+        `GitTimedOut`, `AnswerTooLarge`, and `GitProblem` with git's own words for an exit code that is not in `codes`.
         """
         settings = [f"core.symlinks={str(symlinks).lower()}", *_SETTINGS]
         settings += [f"protocol.{transport}.allow=always"] if transport else []
@@ -124,7 +125,7 @@ class Git:
         environment |= {"GIT_ALLOW_PROTOCOL": transport} | dict(variables or {})
         environment |= {"GIT_INDEX_FILE": str(index)} if index else {}
         environment |= {"GIT_WORK_TREE": str(work_tree)} if work_tree else {}
-        # Only where it talks to a remote: a local command has no use for keys and agents.
+        # Only for remote commands: a local one has no use for keys and agents.
         environment |= {name: value for name, value in self.operator.items() if transport and name in PASSED_ON}
         limit = REMOTE if transport else LOCAL
         answer = _run(command, environment, work_tree or self.directory, feed, limit, largest or OUTPUT_LIMIT)
@@ -133,13 +134,13 @@ class Git:
         return answer
 
     def line(self, *arguments: str, feed: bytes = b"", index: Path | None = None) -> str:
-        """The one line that a command answers, such as an id."""
+        """The single line that a command prints, such as an id."""
         return self.run(*arguments, feed=feed, index=index).output.decode().strip()
 
 
 @cache
 def check_version() -> tuple[int, ...]:
-    """The version of git here. Raises `Misconfigured` when there is none or it is too old."""
+    """The installed version of git. Raises `Misconfigured` if there is none or it is too old."""
     said = _run([_git(), "--version"], {"LC_ALL": "C"}, Path("/"), b"", LOCAL).output.decode(errors="replace")
     found = re.search(r"(\d+)\.(\d+)", said)
     version = tuple(int(part) for part in found.groups()) if found else (0,)
@@ -166,7 +167,7 @@ def _run(
     limit: timedelta,
     largest: int = OUTPUT_LIMIT,
 ) -> Output:
-    """Run with files instead of pipes: no answer can fill our memory or block on a reader."""
+    """Run with files instead of pipes: no output can fill our memory, or block for want of a reader."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
         given.write(feed)
         given.seek(0)
@@ -190,8 +191,8 @@ def _run(
 
 
 def _bounded(command: Sequence[str], largest: int) -> list[str]:
-    """The command, limited before it begins. Limits that are set from outside come too late on a busy machine: git has
-    started others by then, which keep what they began with.
+    """The command with limits that apply from its start. Set from outside, limits come too late on a busy machine: by then git
+    has started child processes, which keep the limits that they began with.
     """
     blocks, kib = -(-_lowered(resource.RLIMIT_FSIZE, largest) // 512), _lowered(resource.RLIMIT_DATA, MEMORY) // 1024
     return ["/bin/sh", "-c", _LIMITED, "sh", str(kib), str(blocks), *command]
@@ -203,7 +204,7 @@ def _lowered(kind: int, wanted: int) -> int:
 
 
 def _wait(process: "subprocess.Popen[bytes]", limit: timedelta) -> None:
-    # Popen.wait with a time-out polls, up to 50 ms late each time; a process descriptor wakes us at once.
+    # Popen.wait with a timeout polls, up to 50 ms late each time; a process descriptor wakes us at once.
     descriptor = os.pidfd_open(process.pid)
     try:
         poll = select.poll()  # not select(), which cannot watch descriptors from 1024 on
@@ -213,12 +214,12 @@ def _wait(process: "subprocess.Popen[bytes]", limit: timedelta) -> None:
         os.close(descriptor)
     if not ready:
         raise GitTimedOut(
-            f"git did not finish within {limit.total_seconds():g} s and was ended; see whether the repository answers"
+            f"git did not finish within {limit.total_seconds():g} s and was killed; see whether the repository answers"
         )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill what is left of the command's group: helpers of a transport outlive a killed git."""
+    """Kill what is left of the command's process group: transport helpers outlive a killed git."""
     with suppress(ProcessLookupError, PermissionError):  # gone, or (macOS) only zombies are left
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -231,6 +232,6 @@ def _last(file: IO[bytes], size: int) -> bytes:
 
 
 def readable(data: bytes) -> str:
-    """Foreign words for people: one line, control characters visible, no escape sequences."""
+    """Foreign text for people: one line, control characters visible, no escape sequences."""
     text = " ".join(data.decode(errors="replace").split())
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -1,10 +1,10 @@
-"""What can go wrong with a repository, each with its own name, because callers treat each differently."""
+"""What can go wrong with a repository: one class each, because callers treat each differently."""
 
 from contracts.errors import BatonError
 
 
 class GitProblem(BatonError):
-    """A git command failed in a way that nobody foresaw. The text is git's own; report it with the command."""
+    """A git command failed in an unexpected way. The text is git's own; report it with the command."""
 
 
 class RepositoryUnreachable(GitProblem):
@@ -12,11 +12,11 @@ class RepositoryUnreachable(GitProblem):
 
 
 class NoRepository(RepositoryUnreachable):
-    """There is no repository at that path. Asking again cannot help: check the path."""
+    """There is no repository at that path. A retry cannot help: check the path."""
 
 
 class RepositoryRefused(RepositoryUnreachable):
-    """The repository would lead to files outside of it. The text names the entry and what to do about it."""
+    """The repository leads to files outside of it. The text names the entry and what to do about it."""
 
 
 class RepositoryTooLarge(RepositoryUnreachable):
@@ -32,7 +32,7 @@ class PushRefused(GitProblem):
 
 
 class RemoteUnknown(GitProblem):
-    """The connection ended before the repository answered: the branch may have been changed or not. Ask it before going on."""
+    """The connection ended before the repository answered: the branch may have changed or not. Ask it before going on."""
 
 
 class TreeRefused(GitProblem):
@@ -44,7 +44,7 @@ class PatchUnusable(GitProblem):
 
 
 PERMANENT: tuple[type[GitProblem], ...] = (NoRepository, RevisionUnknown, PushRefused, TreeRefused)
-"""Errors that a retry can only meet again."""
+"""Errors that a retry would only repeat."""
 
 UNREADABLE: tuple[type[GitProblem], ...] = (RepositoryRefused, RepositoryTooLarge)
-"""Permanent for work on a repository, but not for a push: whoever cannot read the target does not know what it has."""
+"""Permanent for work on a repository, but not for a push: without reading the target nobody knows what it has."""

@@ -1,4 +1,4 @@
-"""What a tree names, and whether a workspace can hold it. A tree may be made to name anything, any number of times."""
+"""What a tree names, and whether a workspace can hold it. A hostile tree can name anything, any number of times."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,16 @@ from activities.git.command import AnswerTooLarge, Git, readable
 from activities.git.errors import TreeRefused
 
 MAX_FILES = 100_000
-"""Files that a workspace may have."""
+"""Most files in a workspace."""
 
 MAX_BYTES = 4 * 1024**3
-"""Bytes that all files of a workspace may have together."""
+"""Most bytes of all files of a workspace together."""
 
 MAX_PATH = 1024
-"""Bytes of one path. Tools read no longer one, and the system soon none."""
+"""Most bytes of one path. Tools accept no longer ones, and the system not much longer ones."""
 
 _LISTED = 128 * 1024 * 1024
-"""Bytes of a listing of `MAX_FILES`: a few kilobytes of objects can name more files than any disk holds."""
+"""Most bytes of a listing, enough for `MAX_FILES`: a few kilobytes of objects can name more files than any disk holds."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ class TreeEntry:
 
 
 def entries(git: Git, tree: str) -> list[TreeEntry]:
-    """All folders, files, links and submodules of the tree, as it names them."""
+    """All folders, files, links and submodules of the tree, unchecked. Raises `TreeRefused` if there are far too many."""
     try:
         listed = git.run("ls-tree", "-r", "-t", "-z", "--long", "--full-tree", tree, largest=_LISTED).output
     except AnswerTooLarge:
-        raise TreeRefused(f"the tree names far more than {MAX_FILES} files, which no workspace holds; is it a trap?") from None
+        raise TreeRefused(
+            f"the tree names far more than {MAX_FILES} files, which no workspace holds; is it an attack?"
+        ) from None
     found = []
     for line in listed.split(b"\0"):
         if line:
@@ -49,7 +51,7 @@ def entries(git: Git, tree: str) -> list[TreeEntry]:
 
 
 def check_tree(git: Git, tree: str) -> list[TreeEntry]:
-    """The tree's entries. Raises `TreeRefused` where it is too large for a workspace, or no working folder ever gave it."""
+    """The tree's entries. Raises `TreeRefused` if it is too large for a workspace, or cannot come from a working folder."""
     found = entries(git, tree)
     sizes = [entry.size for entry in found if entry.size is not None]
     if len(sizes) > MAX_FILES or sum(sizes) > MAX_BYTES:
@@ -67,18 +69,18 @@ def check_tree(git: Git, tree: str) -> list[TreeEntry]:
 
 
 def check_kinds(git: Git, found: list[TreeEntry]) -> None:
-    """Raise `TreeRefused` where an entry is called a file and is none: such a tree is found out only by writing it."""
+    """Raise `TreeRefused` if an entry is listed as a file but is none: otherwise only writing the tree would show it."""
     files = [entry for entry in found if entry.size is not None]
     asked = "".join(f"{entry.object_id}\n" for entry in files).encode()
-    # All in one process: one each would take minutes for a large tree.
+    # All in one process: one process each would take minutes for a large tree.
     kinds = git.run("cat-file", "--batch-check=%(objecttype)", feed=asked).output.decode().splitlines()
     wrong = next((entry.path for entry, kind in zip(files, kinds, strict=True) if kind != "blob"), None)
     if wrong is not None:
-        raise TreeRefused(f"{readable(wrong)[:200]!r} is called a file and is none; commit the files anew with git")
+        raise TreeRefused(f"{readable(wrong)[:200]!r} is listed as a file but is none; commit the files anew with git")
 
 
 def _refuse_disorder(found: list[TreeEntry]) -> None:
-    """Git's own commands do not agree on what such entries mean."""
+    """Raise `TreeRefused` for entries on whose meaning git's own commands do not agree: doubled, unordered or with slashes."""
     folders = {b"", *(entry.path for entry in found if entry.mode == "040000")}
     names: set[bytes] = set()
     last = b""

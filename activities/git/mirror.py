@@ -1,4 +1,4 @@
-"""A repository as we keep it: a bare copy of our own, which is all that ever works with a user's or stranger's files."""
+"""A mirror: our own bare copy of a repository. All work with a user's or stranger's files goes through one."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from activities.git.quota import room
 from activities.git.trees import Applied, TreeChange
 
 LOCK_WAIT = timedelta(minutes=15)
-"""How long a fetch waits for another process that fetches the same repository."""
+"""How long a fetch waits for another process that is fetching the same repository."""
 
 _ID = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
 _KEPT = "refs/baton/kept"
@@ -25,7 +25,7 @@ _KEPT = "refs/baton/kept"
 
 @dataclass(frozen=True)
 class Fetched:
-    """A revision that the mirror now holds. `branch` is None where a tag or commit was asked for."""
+    """A revision that the mirror now holds. `branch` is None if a tag or commit was asked for."""
 
     commit: str
     tree: str
@@ -45,7 +45,7 @@ class Mirror:
     """One repository's mirror. Every method may be called from several threads and processes at once."""
 
     def __init__(self, git: Git, address: source.Address, limit: int) -> None:
-        """`limit` is the size of the mirror, in bytes, that a fetch may not go beyond."""
+        """`limit` is the largest size of the mirror in bytes, which no fetch may exceed."""
         self._git = git
         self._address = address
         self._limit = limit
@@ -57,15 +57,15 @@ class Mirror:
 
     @property
     def repository(self) -> str:
-        """The address that makes this mirror again: a local path is absolute, so any process means the same by it."""
+        """The address to make this mirror again: a local path is absolute, so it means the same in any process."""
         return self._address.url
 
     def tree_of(self, base: str) -> str:
-        """The tree of a commit or tree id, brought here with all its files when it is not. Raises `RevisionUnknown`."""
+        """The tree of a commit or tree id, fetched with all its files if it is not here. Raises `RevisionUnknown`."""
         if not _ID.match(base):
             raise RevisionUnknown(f"{base[:80]!r} is no full commit or tree id; fetch a branch or tag to get one")
         if not self.holds(base):
-            # Perhaps no commit of the remote's but a tree, which this brings along: the look below decides.
+            # It may be no commit of the remote but a tree, which this fetch brings along: the check below decides.
             with self._locked(), suppress(RevisionUnknown):
                 self._commit_by_id(base)
             if not self.holds(base):
@@ -73,23 +73,23 @@ class Mirror:
         return self._git.line("rev-parse", "--verify", f"{base}^{{tree}}")
 
     def holds(self, base: str) -> bool:
-        """Whether all files of the commit or tree are here. A fetch that was killed may have brought a part of them."""
+        """True if all files of the commit or tree are here. A killed fetch may have brought only some of them."""
         return self._git.run("rev-list", "--objects", "--quiet", f"{base}^{{tree}}", codes=(0, 128)).code == 0
 
     def restore(self, tree: str, paths: Sequence[str], source: str) -> str:
-        """The tree with these paths as they are in `source`: put back, or taken out where `source` has none."""
+        """The tree with these paths as they are in `source`: restored, or removed if `source` has none."""
         return trees.restore(self._git, tree, paths, source)
 
     def fetch(self, revision: str | None = None) -> Fetched:
-        """Bring a branch, tag or full commit id here; None means the repository's main branch.
+        """Fetch a branch, tag or full commit id; None means the repository's main branch. Safe to call twice.
 
-        A commit that is here already is not asked for again. Raises `RepositoryUnreachable` and `RevisionUnknown`.
+        A commit that is here already is not fetched again. Raises `RepositoryUnreachable` or `RevisionUnknown`.
         """
         with self._locked():
             if revision is not None and _ID.match(revision):
                 return self._described(self._commit_by_id(revision), None)
             name, found = self._named(revision)
-            # Only what is missing: a branch that has not moved costs one question to the remote and no fetch.
+            # Only what is missing: a branch that has not moved costs one query to the remote and no fetch.
             if not self._has(found):
                 self._fetch(f"+{name}:refs/baton/fetched/{found}")
             branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
@@ -103,7 +103,7 @@ class Mirror:
         trees.check(self._git, tree)
 
     def checkout(self, tree: str, directory: Path, *, symlinks: bool = False) -> None:
-        """Make the folder hold exactly this tree (or commit), whatever it held before, and nothing of git.
+        """Make the folder hold exactly this tree (or commit), whatever it held before, without any of git's own files.
 
         Without `symlinks` a symbolic link becomes a text file with its target; `snapshot` makes it a link again.
         Raises `TreeRefused` for a tree that is too large or would write into a .git folder.
@@ -111,14 +111,14 @@ class Mirror:
         trees.checkout(self._git, tree, directory, symlinks=symlinks)
 
     def snapshot(self, directory: Path, parent: str) -> str:
-        """The tree of the folder's files, ignored ones too; modes that files cannot show come from `parent`.
+        """The tree of the folder's files, ignored ones too; modes that the folder cannot show come from `parent`.
 
-        Empty folders have no place in a tree. Raises `TreeRefused` for a nested repository, a pipe, or an unreadable file.
+        Empty folders are left out. Raises `TreeRefused` for a nested repository, a pipe, or an unreadable file.
         """
         return trees.snapshot(self._git, directory, parent)
 
     def diff(self, old: str, new: str) -> bytes:
-        """The patch from one tree to another, binary files included. Empty when they are equal."""
+        """The patch from one tree to another, binary files included. Empty if they are equal."""
         return trees.diff(self._git, old, new)
 
     def paths(self, tree: str) -> tuple[str, ...]:
@@ -130,16 +130,16 @@ class Mirror:
         return trees.changes(self._git, old, new)
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The newest commit that both have in their history; None where they share none."""
+        """The newest commit that both have in their history; None if they share none."""
         found = self._git.run("merge-base", one, other, codes=(0, 1))
         return found.output.decode().strip() or None
 
     def content(self, tree: str, path: str) -> bytes | None:
-        """What is in a file of the tree (or commit); None where it has no such file. Links and submodules are none."""
+        """The content of a file of the tree (or commit); None if it has no such file. Links and submodules are not files."""
         return trees.content(self._git, tree, path)
 
     def apply(self, tree: str, patch: bytes) -> Applied:
-        """The tree with the patch in it, three-way where its base is known. Raises `PatchUnusable` for what is none."""
+        """The tree with the patch applied, three-way if its base is known. Raises `PatchUnusable` for what is no patch."""
         return trees.apply(self._git, tree, patch)
 
     def merge(self, base: str, ours: str, theirs: str) -> Applied:
@@ -151,7 +151,7 @@ class Mirror:
         return trees.commit(self._git, tree, parent, message, author=author, email=email, when=when)
 
     def remote_head(self, branch: str) -> RemoteHead | None:
-        """Ask the repository now where the branch stands, and bring that commit here. None when it has no such branch."""
+        """Ask the repository now where the branch stands, and fetch that commit. None if it has no such branch."""
         name = self._branch(branch)
         with self._locked():
             found = self._listed(name).get(name)
@@ -164,15 +164,15 @@ class Mirror:
     def push(self, commit: str, branch: str, *, expected: str | None) -> None:
         """Set the branch to the commit if it stands at `expected` (None: if it does not exist). Nothing else is changed.
 
-        Raises `PushRefused` when the repository said no, `RepositoryUnreachable` when it was not reached at all, and
-        `RemoteUnknown` when it did not answer to the end. Calling again after success is refused or changes nothing.
+        Raises `PushRefused` if the repository refused, `RepositoryUnreachable` if it was not reached at all, and
+        `RemoteUnknown` if its answer was cut off. Calling it again after success is refused or changes nothing.
         """
         name = self._branch(branch)
         options = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
-        # The remote itself compares: between our look and the push somebody else may have moved the branch.
+        # The remote itself compares: between our query and the push somebody else may move the branch.
         lease = f"--force-with-lease={name}:{expected or ''}"
         with self._locked():
-            self._listed(name)  # an address that does not answer now has surely not been changed by us
+            self._listed(name)  # if the address does not answer now, we have certainly changed nothing
             with source.reachable(self._address, self._git, branch=branch) as url:
                 try:
                     done = self._git.run(
@@ -186,7 +186,7 @@ class Mirror:
         self._judge(done.code, done.output.decode(errors="replace"), self._clean(done.said), name)
 
     def _judge(self, code: int, report: str, said: str, name: str) -> None:
-        """Read git's report on the one branch: taken, refused, or no word about it."""
+        """Read git's report on the one branch: accepted, refused, or not mentioned."""
         lines = [line.split("\t") for line in report.splitlines() if line.count("\t") == 2]
         answer = next((line for line in lines if line[1].endswith(f":{name}")), None)
         if answer is not None and answer[0] != "!" and code == 0:
@@ -216,7 +216,7 @@ class Mirror:
         )
 
     def _listed(self, *names: str) -> dict[str, str]:
-        """Ids by full name as the remote says now; under "" the branch that HEAD points to."""
+        """Ids by full name, asked of the remote now; under "" the branch that HEAD points to."""
         answer = self._remote("ls-remote", "--symref", "--quiet", "--", "{url}", *names)
         found: dict[str, str] = {}
         for line in answer.decode(errors="replace").splitlines():
@@ -239,13 +239,13 @@ class Mirror:
         return commit
 
     def _described(self, commit: str, branch: str | None) -> Fetched:
-        # Says that the commit is here completely, which `_has` goes by; and keeps it, whatever the remote deletes.
+        # Records that the commit is here completely, for `_has`; and keeps it, even if the remote deletes it.
         self._git.run("update-ref", f"{_KEPT}/{commit}", commit)
         tree, seconds = self._git.line("log", "-1", "--no-show-signature", "--format=%T %ct", commit, "--").split()
         return Fetched(commit, tree, branch, datetime.fromtimestamp(int(seconds), UTC))
 
     def _has(self, commit: str) -> bool:
-        """Whether the commit is here with all it needs: only what a fetch brought completely has a ref."""
+        """True if the commit is here with everything it needs: only completely fetched commits have a ref."""
         known = self._git.run("for-each-ref", "--format=%(objectname)", f"{_KEPT}/{commit}", f"refs/baton/fetched/{commit}")
         if known.output:
             return True

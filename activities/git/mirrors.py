@@ -1,4 +1,4 @@
-"""Where mirrors lie, how one is made, and how what killed workers left in them is removed."""
+"""Where mirrors are kept, how one is made, and how leftovers of killed workers are removed."""
 
 import shutil
 import time
@@ -13,23 +13,23 @@ from activities.git.command import REMOTE, Git, check_version
 from activities.git.mirror import LOCK_WAIT, Mirror
 
 ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !diff !merge !whitespace !conflict-marker-size !delta\n"
-"""Taken before any .gitattributes: files come and go byte for byte, and no driver that a repository names is used."""
+"""Takes precedence over any .gitattributes: files stay byte for byte, and no driver that a repository names is used."""
 
 LIMIT = 4 * 1024**3
-"""Bytes of one mirror where no setting says otherwise."""
+"""Most bytes of one mirror unless a setting says otherwise."""
 
 
 class Mirrors:
     """All mirrors of one worker, one folder each. `operator` holds the variables a fetch or push may need (`PASSED_ON`)."""
 
     def __init__(self, root: Path, operator: Mapping[str, str] | None = None, limit: int = LIMIT) -> None:
-        """`limit` is how large one mirror may get, in bytes."""
+        """`limit` is the largest size of one mirror in bytes."""
         self._root = root
         self._operator = dict(operator or {})
         self._limit = limit
 
     def open(self, repository: str) -> Mirror:
-        """The mirror of a path or URL; made empty when it is new. The same repository gives the same mirror.
+        """The mirror of a path or URL; a new one is made empty. The same repository gives the same mirror.
 
         Raises `Refused` for an address that git must not see, `RepositoryUnreachable` for a path without a repository.
         """
@@ -37,10 +37,10 @@ class Mirrors:
         address = source.parse(repository)
         git = Git(self._root / address.folder, self._operator)
         if not (git.directory / "ready").exists():
-            # Beside the folder and not in it: the folder may not exist yet.
+            # The lock lies beside the folder and not in it: the folder may not exist yet.
             with locked(self._root / f"{address.folder}.lock", LOCK_WAIT, f"the mirror of {address.shown}"):
                 self._make(git, address)
-        (git.directory / "ready").touch()  # `baton doctor` names mirrors that nobody has used for long
+        (git.directory / "ready").touch()  # `baton doctor` lists mirrors that have not been used for long
         _set_attributes(git.directory)
         _tidy(git.directory)
         return Mirror(git, address, self._limit)
@@ -52,7 +52,7 @@ class Mirrors:
         kind = source.object_format(address, git)
         git.run("init", "--bare", "--quiet", "--template=", f"--object-format={kind}", "--initial-branch=none")
         _set_attributes(git.directory)
-        (git.directory / "ready").touch()  # last: a mirror without it is made again
+        (git.directory / "ready").touch()  # last: a mirror without this file is made anew
 
 
 def _set_attributes(directory: Path) -> None:
@@ -63,7 +63,7 @@ def _set_attributes(directory: Path) -> None:
 
 
 def _tidy(directory: Path) -> None:
-    """Remove what killed workers left: nothing here lives longer than the longest command."""
+    """Remove what killed workers left: no temporary file outlives the longest command."""
     oldest = time.time() - 2 * REMOTE.total_seconds()
     patterns = ("index-*", "stand-in-*", "objects/pack/tmp_*")
     for left in (path for pattern in patterns for path in directory.glob(pattern)):

@@ -1,4 +1,4 @@
-"""Where a repository on this machine lies. All of it must lie there: nothing that it names elsewhere is read or written."""
+"""Where a repository on this machine lies. All of it must lie there: nothing elsewhere that it names is read or written."""
 
 import os
 import re
@@ -12,10 +12,10 @@ from activities.git.command import Git, readable
 from activities.git.errors import NoRepository, RepositoryRefused, RepositoryUnreachable
 
 PARTS = ("objects", "refs", "packed-refs", "shallow")
-"""What is used of a repository on this machine. Its configuration is only parsed; hooks and the rest are not touched."""
+"""The parts of a local repository that are used. Its configuration is only parsed; hooks and the rest are not touched."""
 
 CONFIG_LIMIT = 1024 * 1024
-"""Bytes of a configuration file that is looked at."""
+"""Largest configuration file, in bytes, that is parsed."""
 
 _SMALL = 4096
 _HEAD = re.compile(r"^(ref: refs/heads/[^\x00-\x20~^:?*\[\\\x7f]+|[0-9a-f]{40}|[0-9a-f]{64})$")
@@ -31,9 +31,9 @@ class Place:
 
 
 def find(path: Path, git: Git) -> Place:
-    """The repository of that folder. `path` has no links in it.
+    """The repository of that folder. `path` must have no links in it.
 
-    Raises `NoRepository` when there is none, and `RepositoryRefused` when it would lead out of its own folder: by a link, by
+    Raises `NoRepository` if there is none, and `RepositoryRefused` if it would lead out of its own folder: by a link, by
     borrowed objects, or by a `.git` file that names a repository which does not know this folder.
     """
     try:
@@ -45,7 +45,7 @@ def find(path: Path, git: Git) -> Place:
 
 
 def settings(config: Path, git: Git) -> dict[str, str]:
-    """What a foreign configuration file says. It is only parsed: nothing in it takes effect, no file is included."""
+    """The settings in a foreign configuration file. It is only parsed: nothing in it takes effect, no file is included."""
     if config.is_symlink() or not config.is_file() or config.stat().st_size > CONFIG_LIMIT:
         return {}
     listed = git.run("config", "--file", str(config), "--no-includes", "-z", "--list", codes=(0, 1, 128)).output
@@ -54,12 +54,12 @@ def settings(config: Path, git: Git) -> dict[str, str]:
 
 
 def is_branch(name: str) -> bool:
-    """Whether a remote's word for its main branch is the full name of a branch, and nothing else."""
+    """True if what a remote calls its main branch is the full name of a branch and nothing else."""
     return bool(_HEAD.match(f"ref: {name}"))
 
 
 def head(own: Path) -> str:
-    """What HEAD says, as git writes it; the usual main branch where it says nothing that git could mean."""
+    """HEAD's content as git writes it; the usual main branch if it holds nothing that git could have written."""
     file = own / "HEAD"
     text = f"ref: {os.readlink(file)}" if file.is_symlink() else (_beginning(file) or "").strip()
     return text if _HEAD.match(text) else "ref: refs/heads/main"
@@ -104,7 +104,7 @@ def _refuse_ways_out(common: Path) -> None:
             )
         raise RepositoryRefused(f"{path} is a pipe, socket or device, which has no place in a repository; delete it")
     borrowed = common / "objects" / "info" / "alternates"
-    if said := _beginning(borrowed):  # also where it only says comments: their end is not looked for
+    if said := _beginning(borrowed):  # also if it holds only comments: it is not parsed
         raise RepositoryRefused(
             f"{common} borrows objects from {readable(said.encode())[:200]}, which is outside of it; run `git repack -a -d` "
             f"there and delete {borrowed}, or give the other repository"
@@ -112,7 +112,7 @@ def _refuse_ways_out(common: Path) -> None:
 
 
 def _odd(common: Path) -> Iterator[Path]:
-    """Whatever is neither a file nor a folder in the parts that are used. Links are not followed."""
+    """Everything that is neither a file nor a folder in the parts that are used. Links are not followed."""
     waiting, first = [common], True
     while waiting:
         with suppress(FileNotFoundError), os.scandir(waiting.pop()) as found:  # git may be tidying up meanwhile
@@ -127,7 +127,7 @@ def _odd(common: Path) -> Iterator[Path]:
 
 
 def _beginning(file: Path) -> str | None:
-    """The first part of a regular file; None for whatever else is there. Follows no link and waits for no pipe."""
+    """The beginning of a regular file; None for anything else. Follows no link and waits for no pipe."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""How much room a mirror takes, and a fetch that takes no more than it may."""
+"""The size of a mirror, and a limit on what a fetch may add to it."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from activities.git.errors import RepositoryTooLarge, RepositoryUnreachable
 
 
 def size_of(directory: Path) -> int:
-    """Bytes of all files beneath. What goes away meanwhile does not count."""
+    """Bytes of all files beneath. Files that disappear meanwhile do not count."""
     size = 0
     for folder, _, names in os.walk(directory):
         for name in names:
@@ -21,14 +21,14 @@ def size_of(directory: Path) -> int:
 
 @contextmanager
 def room(directory: Path, limit: int, shown: str) -> Iterator[int]:
-    """The size that the next fetch may have. Raises `RepositoryTooLarge` when there is none, or when it was not enough."""
+    """Bytes that the next fetch may write. Raises `RepositoryTooLarge` if none are left, or if they were not enough."""
     before, left = _unfinished(directory), limit - size_of(directory)
     if left <= 0:
         raise _too_large(shown, limit)
     try:
         yield left
     except RepositoryUnreachable as error:
-        # Packs that stand at the limit were cut by it; whatever else failed has its own reason, which is raised.
+        # Packs as large as the limit were cut off by it; any other failure has its own reason, which is raised.
         cut = [file for file in _unfinished(directory) - before if file.stat().st_size >= left]
         for file in cut:
             file.unlink()
@@ -43,7 +43,7 @@ def room(directory: Path, limit: int, shown: str) -> Iterator[int]:
 
 
 def _unfinished(directory: Path) -> set[Path]:
-    """Packs that are being received, or that a killed fetch left."""
+    """Packs that are being received, or that a killed fetch has left."""
     return set((directory / "objects" / "pack").glob("tmp_*"))
 
 

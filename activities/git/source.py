@@ -1,4 +1,4 @@
-"""Where a repository lies, and how its objects and branches are used without using its configuration or hooks."""
+"""A repository's address, and access to its objects and branches without its configuration or hooks."""
 
 import os
 import re
@@ -24,7 +24,7 @@ _ALLOWED = ("https", "ssh", "git")
 
 @dataclass(frozen=True)
 class Address:
-    """A repository's address. `path` is set for one on this machine; `shown` has no password in it."""
+    """A repository's address. `path` is set for a local one; `shown` never has a password in it."""
 
     url: str
     transport: str
@@ -33,16 +33,16 @@ class Address:
 
     @property
     def folder(self) -> str:
-        """The name of its mirror: readable, and different for different addresses."""
+        """The folder name of its mirror: readable, and different for different addresses."""
         last = re.split(r"[/:]", self.shown.rstrip("/"))[-1].removesuffix(".git")
         slug = re.sub(r"[^a-z0-9._-]+", "-", last.lower()).strip("-.")[:40] or "repository"
         return f"{slug}-{sha256(self.url.encode())[:16]}.git"
 
 
 def parse(repository: str) -> Address:
-    """The address in a string that a person typed: a path, https, ssh or git URL, or host:path. Raises `Refused`."""
+    """Parse what a person typed: a path, an https, ssh or git URL, or host:path. Raises `Refused`."""
     if not repository.strip() or any(not character.isprintable() for character in repository):
-        raise Refused("a repository is a path or an URL without control characters; this one is empty or has some")
+        raise Refused("a repository is a path or a URL without control characters; this one is empty or has some")
     if repository.startswith("-") or _HELPER.match(repository):
         raise Refused(f"repository {repository[:80]!r} would start a program; give a path or an https, ssh or git URL")
     scheme = _SCHEME.match(repository)
@@ -51,25 +51,25 @@ def parse(repository: str) -> Address:
     before, colon, _ = repository.partition(":")
     if colon and "/" not in before and not os.path.exists(repository):
         if not _SCP.match(repository):
-            raise Refused(f"repository {repository[:80]!r} is no address that git knows; write host:path or an URL")
+            raise Refused(f"repository {repository[:80]!r} is no address that git knows; write host:path or a URL")
         return Address(repository, "ssh", repository)
     return _local(Path(repository))
 
 
 @contextmanager
 def reachable(address: Address, git: Git, *, branch: str | None = None) -> Iterator[str]:
-    """The URL for one remote command. For a repository on this machine: of a stand-in that has its objects and refs only.
+    """The URL for one remote command. For a local repository it is that of a stand-in with only its objects and refs.
 
     Git would run a local repository's hooks and obey its configuration, which its owner (or an agent) can write and which
-    cannot be overridden name by name. The stand-in links its objects and refs and has a configuration of ours. A `branch`
-    that is about to be changed must not be checked out there (`PushRefused`). Raises what `place.find` raises.
+    cannot be overridden name by name. The stand-in links its objects and refs and has our own configuration. A `branch` that
+    is about to be changed must not be checked out there (`PushRefused`). Raises what `place.find` raises.
     """
     if address.path is None:
         yield address.url
         return
     place = find(address.path, git)
     if branch is not None:
-        # Git itself would not refuse it: the stand-in that it writes to is bare.
+        # Git itself would not refuse it: the stand-in that it pushes to is bare.
         _refuse_checked_out(place, branch)
     with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as folder:
         _stand_in(Path(folder), place, settings(place.common / "config", git))
@@ -77,7 +77,7 @@ def reachable(address: Address, git: Git, *, branch: str | None = None) -> Itera
 
 
 def object_format(address: Address, git: Git) -> str:
-    """sha1, or sha256 where a repository on this machine says so."""
+    """sha1, or sha256 if a local repository says so."""
     if address.path is None:
         return "sha1"
     found = settings(find(address.path, git).common / "config", git).get("extensions.objectformat", "sha1").lower()
@@ -100,7 +100,7 @@ def _local(path: Path) -> Address:
     try:
         whole = path.expanduser().resolve()
         whole.exists()
-    except (OSError, RuntimeError) as error:  # a name that is too long, a user that there is not
+    except (OSError, RuntimeError) as error:  # a name that is too long, an unknown user
         raise NoRepository(f"there can be no git repository at {str(path)[:100]}: {str(error)[:100]}; check the path") from None
     return Address(str(whole), "file", str(whole), whole)
 

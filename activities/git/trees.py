@@ -1,4 +1,4 @@
-"""Trees without a repository around them: written to a folder, read back, compared, patched and merged."""
+"""Trees without a working repository: written to a folder, read back, compared, patched and merged."""
 
 import os
 import re
@@ -18,6 +18,8 @@ from activities.git.listing import MAX_BYTES, MAX_FILES, check_kinds, check_tree
 Status = Literal["added", "modified", "deleted", "type"]
 
 _STATUS: dict[str, Status] = {"A": "added", "M": "modified", "D": "deleted", "T": "type"}
+# Without renames: both names of a moved file must be among those that a step may write. Nothing that the repository's
+# attributes name (drivers, text conversions) is run.
 _COMPARE = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=none", "--submodule=short")
 _MACHINE = {"GIT_AUTHOR_NAME": "Baton", "GIT_AUTHOR_EMAIL": "baton@localhost", "GIT_AUTHOR_DATE": "@0 +0000"}
 
@@ -34,14 +36,14 @@ class TreeChange:
 
 @dataclass(frozen=True)
 class Applied:
-    """A patch or merge that fitted (`tree`), or the paths where it did not (`conflicts`)."""
+    """The result of a patch or merge: `tree` if it applied, else None and the paths in conflict."""
 
     tree: str | None
     conflicts: tuple[str, ...] = ()
 
 
 def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
-    """Make the folder hold exactly the tree's files. Raises `TreeRefused` for one that is too large or has a .git entry."""
+    """Make the folder hold exactly the tree's files. Raises `TreeRefused` for a tree that is too large or has a .git entry."""
     check_tree(git, tree)
     empty_folder(directory)
     with _index(git, tree) as index:
@@ -61,23 +63,24 @@ def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
 
 
 def check(git: Git, tree: str) -> None:
-    """Raise `TreeRefused` where `checkout` would, without writing the files."""
+    """Raise `TreeRefused` if `checkout` would, without writing any file."""
     check_kinds(git, check_tree(git, tree))
     with _index(git, tree):
         pass
 
 
 def snapshot(git: Git, directory: Path, parent: str) -> str:
-    """Store the folder's files and return their tree. Raises `TreeRefused` for what git would drop or obey."""
+    """Store the folder's files and return their tree. Raises `TreeRefused` for entries that git would drop or obey."""
     _check_folder(git, directory, parent)
     with _index(git, parent) as index:
-        # Forced: what the repository ignores is a part of the work, too, and an ignore rule could hide it.
+        # Forced: ignored files are part of the work, too, and an ignore rule could hide them.
         git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory, largest=MAX_BYTES)
         return git.line("write-tree", index=index)
 
 
 def diff(git: Git, old: str, new: str) -> bytes:
-    """The patch from one tree to the other, binary files included; empty when they are equal."""
+    """The patch from one tree to the other, binary files included; empty if they are equal."""
+    # Whole ids: shortened ones may be ambiguous in the mirror in which the patch is applied.
     arguments = ("--patch", "--binary", "--full-index", "--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=histogram")
     return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new).output
 
@@ -95,13 +98,13 @@ def changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
 
 
 def paths(git: Git, tree: str) -> tuple[str, ...]:
-    """The paths of all files of the tree, links among them."""
+    """The paths of all files of the tree, links included."""
     return tuple(_text(entry.path) for entry in entries(git, tree) if entry.size is not None)
 
 
 def content(git: Git, tree: str, path: str) -> bytes | None:
-    """What is in the file, as it is stored; None where the tree has no plain file of exactly this path."""
-    # Code 128: a path that leads out of the tree.
+    """The file's content as stored; None if the tree has no plain file with exactly this path."""
+    # 128 is git's exit code for a path that leads out of the tree.
     listed = git.run("ls-tree", "-z", "--full-tree", tree, "--", path, codes=(0, 128)).output
     for about, _, name in (line.partition(b"\t") for line in listed.split(b"\0")):
         mode, _, identity = about.decode().partition(" blob ")
@@ -111,7 +114,7 @@ def content(git: Git, tree: str, path: str) -> bytes | None:
 
 
 def apply(git: Git, tree: str, patch: bytes) -> Applied:
-    """The tree with the patch in it, three-way where lines moved. Raises `PatchUnusable` for what is no patch."""
+    """The tree with the patch applied, three-way if lines moved. Raises `PatchUnusable` for what is no patch."""
     if not patch.strip():
         return Applied(git.line("rev-parse", "--verify", "--end-of-options", f"{tree}^{{tree}}"))
     named = git.run("apply", "--numstat", "-z", "-", feed=patch, codes=(0, 1, 128))
@@ -120,7 +123,7 @@ def apply(git: Git, tree: str, patch: bytes) -> Applied:
     touched = [line.split(b"\t", 2)[2] for line in named.output.split(b"\0") if line]
     with _index(git, tree) as index:
         options = ("--cached", "--3way", "--whitespace=nowarn")
-        # Into an index of its own, and no folder: two that run side by side cannot meet.
+        # Into an index of its own and no folder: two that run side by side cannot interfere.
         done = git.run("apply", *options, "-", feed=patch, index=index, codes=(0, 1, 128), largest=MAX_BYTES)
         if done.code == 0:
             return Applied(git.line("write-tree", index=index))
@@ -137,7 +140,7 @@ def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
         for line in git.run("ls-tree", "-r", "-z", "--full-tree", source).output.split(b"\0")
         if line
     }
-    # Mode 0 and an empty id: git's way to say that a path is taken out of the index.
+    # Mode 0 with an all-zero id tells git to remove the path from the index.
     gone = f"0 {'0' * len(tree)}\t".encode()
     fed = b"".join(lines.get(path, gone + path) + b"\0" for path in sorted(wanted))
     with _index(git, tree) as index:
@@ -146,8 +149,8 @@ def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
 
 
 def merge(git: Git, base: str, ours: str, theirs: str) -> Applied:
-    """Both changes since `base` together. The three may be trees or commits; their own history does not matter."""
-    # Commits made for this alone: merge-tree looks for a merge base, and finds exactly this one.
+    """Both changes since `base` combined. The three may be trees or commits; their own history does not matter."""
+    # Commits made just for this: merge-tree looks for a merge base and finds exactly this one.
     root = _bare_commit(git, base)
     left, right = _bare_commit(git, ours, root), _bare_commit(git, theirs, root)
     options = ("--write-tree", "-z", "--name-only", "--no-messages")
@@ -170,13 +173,13 @@ def commit(git: Git, tree: str, parent: str | None, message: str, *, author: str
 
 
 def empty_folder(directory: Path) -> None:
-    """Make an empty folder there, whatever was there before."""
+    """Make an empty folder there, replacing whatever was there."""
     delete_folder(directory)
     directory.mkdir(parents=True, mode=0o755)
 
 
 def delete_folder(directory: Path) -> None:
-    """Delete what is there, with all beneath. Links are removed, not followed. Calling twice is safe."""
+    """Delete what is there, with everything beneath. Links are removed, not followed. Safe to call twice."""
     if directory.is_symlink() or directory.is_file():
         directory.unlink()
     elif directory.exists():
@@ -189,8 +192,8 @@ def delete_folder(directory: Path) -> None:
 def _emptied(folder: Path, top: Path) -> list[Path]:
     """Delete the folder's files, then, beneath `top`, the folder itself. Its subfolders are moved to `top` and returned.
 
-    So no path gets long: commands can make folders far deeper than any path may be. Their rights are given back first: an
-    ordinary user could not delete them.
+    This keeps paths short: commands can nest folders far deeper than any path may be. Their permissions are restored first:
+    otherwise an ordinary user could not delete them.
     """
     moved = []
     os.chmod(folder, 0o700)
@@ -235,7 +238,7 @@ def _check_folder(git: Git, directory: Path, parent: str) -> None:
 
 
 def _blamed(said: str, touched: list[bytes]) -> set[bytes]:
-    """The touched paths that git's errors name."""
+    """The touched paths that git's error messages name."""
     return {path for path in touched if re.search(rf"error: (patch failed: )?{re.escape(_text(path))}[: ]", said)}
 
 
@@ -251,5 +254,5 @@ def _count(field: bytes) -> int | None:
 
 
 def _text(path: bytes) -> str:
-    """A path for people and contracts: names that are no UTF-8 keep their odd bytes as \\xNN."""
+    """A path for people and contracts: bytes that are not UTF-8 become \\xNN."""
     return path.decode(errors="backslashreplace")

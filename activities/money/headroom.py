@@ -1,4 +1,4 @@
-"""Whether there is money for one more run: no ceiling that it needs is used up, and the month is not heading past its own."""
+"""Whether there is money for one more run: no ceiling that it needs is used up, and the month stays below its own."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ledger.money.ceilings import Pace
 
 @dataclass(frozen=True)
 class Problem:
-    """Why no run is admitted, or (`refuses` False) what somebody should look at."""
+    """Why no run is admitted, or (`refuses` False) a warning that somebody should look at."""
 
     scope: str
     text: str
@@ -25,13 +25,13 @@ class Problem:
 def problem(
     connection: Connection, ceilings: Ceilings, project: str, pins: Iterable[AgentPin], now: datetime
 ) -> Problem | None:
-    """What speaks against one more run of this project with these agents; None: nothing."""
-    # A run that cannot spend is let in whatever the ceilings say.
+    """What speaks against one more run of this project with these agents, or None."""
+    # A run that cannot spend money is admitted whatever the ceilings say.
     paid = [pin.name for pin in pins if any(not one.free and one.provider != "scripted" for one in pin.choices)]
     if not paid:
         return None
     scopes = shared_scopes(ceilings, [project], paid, now)
-    # Exhausted, and not only too low: what a first call will cost is not known before its prompt is made.
+    # Used up, not just low: the cost of a first call is unknown before its prompt is built.
     found = in_ledger.exhausted(connection, [one.id for one in scopes])
     if found is not None:
         later = f", or wait until {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
@@ -51,9 +51,7 @@ def _heading_past(connection: Connection, ceilings: Ceilings, project: str, now:
 
 
 def _too_fast(scope: str, pace: Pace, *, refuses: bool) -> Problem:
-    text = (
-        f"{scope}: the ceiling is {usd(pace.ceiling)}, and at its present pace the month will have cost {usd(pace.projected)}"
-    )
+    text = f"{scope}: the ceiling is {usd(pace.ceiling)}, and at its present pace the month will cost {usd(pace.projected)}"
     if refuses:
         way_out = f'`baton budget raise {scope} --to USD -m why`, or [ceilings] projection = "alert"'
         text = f"{text}; no new run is admitted. {way_out}"

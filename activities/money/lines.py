@@ -1,4 +1,4 @@
-"""What the feed says of money: every text of this room's lines, to be read and changed in one place."""
+"""Texts of the feed lines of this room, in one place."""
 
 from datetime import datetime
 
@@ -6,13 +6,13 @@ from contracts.runs import Note
 
 
 def no_room(scope: str, text: str, now: datetime, *, refuses: bool) -> Note:
-    """A ceiling kept a run out, or (`refuses` False) is going to be reached. One line for each ceiling and day."""
+    """A ceiling kept a run out, or (`refuses` False) will be reached. One line per ceiling and day."""
     return Note(
         key=f"alert/{scope}/{now:%Y-%m-%d}/{refuses}",
         at=now,
         stage="money",
         actor="ledger",
-        did="refused a new run for money" if refuses else "a ceiling is going to be reached",
+        did="refused a new run for lack of money" if refuses else "a ceiling will be reached",
         why=text,
         next=f"`baton budget raise {scope} --to USD -m why`, or wait for the next period",
         importance="alert",

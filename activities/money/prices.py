@@ -1,8 +1,8 @@
-"""What a call costs at most, and what it did cost. Integer micro-dollars; an unknown price is refused, never zero.
+"""What a call can cost at most, and what it did cost. Integer micro-dollars; an unknown price is refused, never zero.
 
-A call's tariff is settled when its money is reserved, and the reply is charged by the same one: a price that changes in
-between counts from the next call. It comes from, in this order: `free = true` or `price` of the choice in routes.toml, the
-table `[prices."provider:model"]` there, and the list of genai-prices.
+A call's tariff is fixed when its money is reserved, and the reply is charged by the same one: a price that changes in between
+counts from the next call. The first of these counts: `free = true` or `price` of the choice in routes.toml, the table
+`[prices."provider:model"]` there, the list of genai-prices.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 TABLE = f"genai-prices {version('genai-prices')}"
 
 HIDDEN_TOKENS = 1000
-"""What a provider may add to a prompt, unseen by us: how to call tools, how to keep to a schema. A few hundred in truth."""
+"""Tokens that a provider may add to a prompt unseen: how to call tools and keep to a schema. Really a few hundred."""
 
 _SCALE = 10**12
-"""A rate's unit: this part of a micro-dollar for one token. Prices of a millionth of a cent stay whole numbers."""
+"""Rates are in this fraction of a micro-dollar per token: prices of a millionth of a cent stay whole numbers."""
 
 _WORDS = b"abcdefghijklmnopqrstuvwxyz \n"
 
 
 def estimate(prompt: bytes) -> int:
-    """More tokens than this prompt can have: the JSON of the whole request, with its tools and the answer's schema.
+    """An upper bound of a prompt's tokens; `prompt` is the JSON of the whole request, with its tools and answer schema.
 
-    Every byte counts as a token, which is certain where tokens are made of bytes, as all of today's are. Only lower-case
-    letters, spaces and line ends count half: words have three to five of them to a token, and random ones still two. That
-    leaves room where it is needed, in digits, base64, brackets and every script but the Latin one.
+    Every byte counts as a token, which is safe while tokens are made of bytes, as all are today. Only lower-case letters,
+    spaces and line ends count half: words have three to five of them per token, random ones still two. So the bound is safe
+    where tokens are short: digits, base64, brackets, and every script but the Latin one.
     """
     other = len(prompt.translate(None, _WORDS))
     return other + (len(prompt) - other + 1) // 2 + HIDDEN_TOKENS
@@ -43,23 +43,23 @@ def estimate(prompt: bytes) -> int:
 
 @dataclass(frozen=True)
 class TokenPrice:
-    """A price for one token. Above `steps[n][0]` tokens of input all tokens cost `steps[n][1]`, as providers bill it."""
+    """A price per token. Above `steps[n][0]` input tokens, all tokens cost `steps[n][1]`, as providers bill it."""
 
     base: int
     steps: tuple[tuple[int, int], ...] = ()
 
     def at(self, input_tokens: int) -> int:
-        """The rate of a call with so much input."""
+        """The rate of a call with so many input tokens."""
         return next((rate for above, rate in reversed(self.steps) if input_tokens > above), self.base)
 
     def most(self, input_tokens: int) -> int:
-        """The dearest rate of all calls with at most so much input."""
+        """The highest rate of any call with at most so many input tokens."""
         return max([self.base, *(rate for above, rate in self.steps if input_tokens > above)])
 
 
 @dataclass(frozen=True)
 class Tariff:
-    """By what one call is charged, and the name of the list that says so."""
+    """The prices that one call is charged by, and the version of the list that they come from."""
 
     version: str
     input: TokenPrice
@@ -71,10 +71,10 @@ class Tariff:
     call: int = 0
 
     def worst_case(self, usage: Usage) -> int:
-        """The most that a call of at most this input and output can cost: what is reserved for it.
+        """The most that a call of at most this usage can cost: what is reserved for it.
 
-        All input may have to be written into a cache, which some providers charge dearer than plain input. Only their
-        ordinary, short-lived cache is reckoned with: it is the only one that Baton asks for.
+        All input may be written to a cache, which some providers charge more for than plain input. Only the ordinary,
+        short-lived cache counts: it is the only one that Baton asks for.
         """
         inputs = max(rate.most(usage.input) for rate in (self.input, self.cache_read, self.cache_write))
         outputs = max(rate.most(usage.input) for rate in (self.output, self.reasoning))
@@ -95,8 +95,8 @@ class Tariff:
 
 
 def charge(made_by: Tariff, most: Usage, usage: Usage | None) -> int | None:
-    """What a call is charged, None where its usage cannot be: it is missing, or costs more than the most that was possible."""
-    # A usage above what was possible is nonsense, and whoever believed it could charge past every ceiling.
+    """What a call is charged; None if its usage is missing or impossible: it would cost more than the worst case."""
+    # Usage above the worst case is impossible; believing it could charge past every ceiling.
     cost = None if usage is None else made_by.cost(usage)
     return None if cost is None or cost > made_by.worst_case(most) else cost
 
@@ -131,7 +131,8 @@ def _from_table(choice: Choice) -> Tariff:
         _, model = get_snapshot().find_provider_model(choice.model_name, None, choice.provider, None)
     except LookupError:
         raise _unpriced(choice) from None
-    price = model.get_prices(datetime.now(UTC))  # some depend on the day, or its hour
+    price = model.get_prices(datetime.now(UTC))  # some depend on the day or the hour
+    # The list gives the same object until a price changes; only then is the tariff made anew.
     known = _listed.get(choice.model)
     if known is None or known[0] is not price:
         known = _listed[choice.model] = price, _listed_tariff(choice, price)
@@ -139,7 +140,7 @@ def _from_table(choice: Choice) -> Tariff:
 
 
 def _listed_tariff(choice: Choice, price: "ModelPrice") -> Tariff:
-    """A price of the list. What it does not say of a cache or of reasoning costs as plain input and output."""
+    """A price of the list. Missing prices for a cache or reasoning are those of plain input and output."""
     if price.input_mtok is None or price.output_mtok is None:
         raise _unpriced(choice)
     plain, output, call = _rate(price.input_mtok), _rate(price.output_mtok), price.requests_kcount
@@ -157,7 +158,7 @@ def _listed_tariff(choice: Choice, price: "ModelPrice") -> Tariff:
 
 
 def _rate(price: "Decimal | TieredPrices") -> TokenPrice:
-    """US dollars for a million tokens, as a rate."""
+    """US dollars per million tokens, as a rate."""
     if isinstance(price, Decimal):
         return TokenPrice(_scaled(price))
     return TokenPrice(_scaled(price.base), tuple((tier.start, _scaled(tier.price)) for tier in price.tiers))
@@ -175,5 +176,5 @@ def _unpriced(choice: Choice) -> Misconfigured:
     return Misconfigured(
         f"{choice.model} has no price in {TABLE} and none in routes.toml. Add one there, in micro-dollars per million tokens: "
         f'[prices."{choice.model}"] with date = {datetime.now(UTC):%Y-%m-%d}, input = … and output = …; '
-        "or give its choice free = true where it costs nothing"
+        "or give its choice free = true if it costs nothing"
     )

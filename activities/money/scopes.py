@@ -1,4 +1,4 @@
-"""Which ceilings a call counts against, and what of them has to be set before anybody may pay."""
+"""Which ceilings a call counts against, and which must be set before a paid model is used."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -17,10 +17,10 @@ _LEVELS = ("run_usd", "agent_day_usd", "month_usd")
 
 
 def parts_of(ceilings: Ceilings, run: RunRef, parts: Sequence[Part]) -> list[Scope | Slice]:
-    """The run's own ceiling, then the slices of the children that this call is made in, from the outermost to the innermost."""
+    """The run's own ceiling, then the slices of the children that the call belongs to, from the outermost in."""
     whole = f"run:{run.trace}"
     own = Scope(whole, micros(ceilings.run_default(run.project) or Decimal()), parts[0].kept_back if parts else 0)
-    # From the outside in: a slice is cut from its parent, whose row the call holds by then.
+    # From the outside in: a slice is cut from its parent, whose row the call has locked by then.
     found: list[Scope | Slice] = [own]
     for part in parts:
         found.append(Slice(whole, part.group, part.name, part.among, part.kept_back))
@@ -29,7 +29,7 @@ def parts_of(ceilings: Ceilings, run: RunRef, parts: Sequence[Part]) -> list[Sco
 
 
 def shared_by(ceilings: Ceilings, *, project: str, agent: str, now: datetime) -> list[Scope]:
-    """The ceilings of a call that other runs share, the one that all share last: it is locked for the shortest time."""
+    """The ceilings of a call that other runs share; the one that all share comes last, to be locked for the shortest time."""
     own = ceilings.projects.get(project)
     day = f"agent:{agent}:{now:%Y-%m-%d}"
     scopes = [] if own is None else [_scope(f"project:{project}:{day}", own.agent_day_usd)]
@@ -38,7 +38,7 @@ def shared_by(ceilings: Ceilings, *, project: str, agent: str, now: datetime) ->
 
 
 def months_of(ceilings: Ceilings, project: str, now: datetime) -> list[Scope]:
-    """The ceilings of this month: the project's own, where it has one, and everybody's."""
+    """The ceilings of this month: the project's own, if it has one, and everybody's."""
     own = ceilings.projects.get(project)
     month = f"month:{now:%Y-%m}"
     scopes = [] if own is None else [_scope(f"project:{project}:{month}", own.month_usd)]
@@ -47,7 +47,7 @@ def months_of(ceilings: Ceilings, project: str, now: datetime) -> list[Scope]:
 
 
 def shared_scopes(ceilings: Ceilings, projects: Iterable[str], agents: Iterable[str], now: datetime) -> list[Scope]:
-    """The ceilings of this period that runs of these projects share, as they are configured."""
+    """The configured ceilings of the present period that runs of these projects share."""
     found: dict[str, Scope] = {}
     agents = tuple(agents)
     for project in projects:
@@ -57,7 +57,7 @@ def shared_scopes(ceilings: Ceilings, projects: Iterable[str], agents: Iterable[
 
 
 def check_levels(ceilings: Ceilings, choices: Iterable[Choice]) -> None:
-    """Raise `Misconfigured` where a model costs money and a level has no ceiling: nobody said how much may be spent."""
+    """Raise `Misconfigured` if a model costs money and a level has no ceiling: nobody has said how much may be spent."""
     paid = [choice.model for choice in choices if not choice.free and choice.provider != "scripted"]
     unset = [name for name in _LEVELS if getattr(ceilings, name) is None]
     if paid and unset:
@@ -69,7 +69,7 @@ def check_levels(ceilings: Ceilings, choices: Iterable[Choice]) -> None:
 
 
 def refusal(error: CeilingReached, agent: str, model: str) -> ApplicationError:
-    """What a refused call ends its activity with: nothing to try again here, and no failure either; the workflow parks."""
+    """The error that ends the activity of a refused call: not retryable, and benign, because the workflow parks."""
     found = error.refused
     refused = found.model_copy(update={"agent": agent, "model": model, "resets_at": resets_at(found.scope)})
     details = refused.model_dump(mode="json", exclude_defaults=True)

@@ -38,7 +38,7 @@ _STOPS: dict[str, StopReason] = {
 
 
 class Anthropic:
-    """One endpoint that speaks Anthropic Messages. Safe for concurrent calls; one per process is enough."""
+    """One endpoint that speaks Anthropic's Messages API. Safe for concurrent calls; one per process is enough."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Anthropic:
         proxy: str | None = None,
         prompt_cache: bool = True,
     ) -> None:
-        """Key, address and proxy come from here only, never from the SDK's environment variables."""
+        """Key, address and proxy come from these arguments only, never from the SDK's environment variables."""
         self.name = name
         self._prompt_cache = prompt_cache
         self._key = api_key
@@ -63,9 +63,9 @@ class Anthropic:
         )
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """Ask once. Raises `ProviderError`, and nothing else, when there is no reply."""
+        """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
         endpoint = f"{self.name}:{request.model}"
-        # Posted as it is: the SDK's `create` walks the whole body at every call, schema included; that costs more than sending.
+        # Posted as is: the SDK's `create` walks the whole body, schema included, on every call; that costs more than sending.
         call = self._client.post(
             "/v1/messages",
             cast_to=httpx2.Response,
@@ -84,7 +84,7 @@ class Anthropic:
             "output_config": {"format": {"type": "json_schema", "schema": dict(request.answer_schema)}},
         }
         body |= ({"system": request.system} if request.system else {}) | ({"tools": _tools(request)} if request.tools else {})
-        # Marks at last: they go by the whole body, and stand at the ends of what is built here.
+        # Cache marks come last: they depend on the whole body.
         return marked(body) if self._prompt_cache else body
 
     async def close(self) -> None:
@@ -119,10 +119,10 @@ class _Reply(Wire):
 
 
 def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
-    """The reply in neutral words. A reply that was stopped keeps its text only: half a call must not be run or echoed."""
+    """The reply in our own form. One that was cut off keeps only its text: half a call must not be run or echoed."""
     uses = [block for block in wire.content if isinstance(block, _ToolUse)]
     stop = _STOPS[wire.stop_reason]
-    # Answers go back by these ids: two that are equal could not be told apart.
+    # Answers go back by these ids: equal ones could not be told apart.
     if len({use.id for use in uses}) != len(uses):
         raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
     if stop == "tools" and not uses:
@@ -148,12 +148,12 @@ def _call(use: _ToolUse) -> ToolCall:
 
 
 def _usage(usage: Any, *, said: bool) -> Usage | None:
-    """Usage in our words: here the input count leaves cached tokens out, so they are added. None for nonsense."""
+    """Usage in our own form: Anthropic's input count excludes cached tokens, so they are added. None if it is impossible."""
     try:
         kept = usage.get("cache_creation") if isinstance(usage, dict) else None
         hour, short = tokens(kept, ["ephemeral_1h_input_tokens"]), tokens(kept, ["ephemeral_5m_input_tokens"])
         read, write = tokens(usage, ["cache_read_input_tokens"]), tokens(usage, ["cache_creation_input_tokens"])
-        write = max(write, hour + short)  # an endpoint may say the sum, its parts, or both
+        write = max(write, hour + short)  # an endpoint may report the sum, its parts, or both
         return plausible(
             Usage(
                 input=tokens(usage, ["input_tokens"], required=True) + read + write,
@@ -177,7 +177,7 @@ def _tools(request: ModelRequest) -> list[Any]:
 
 
 def _messages(messages: tuple[Message, ...], provider: str) -> list[Any]:
-    """The conversation in this wire format. Neighbours of one role become one message, as the format wants it."""
+    """The conversation in this wire format, which wants consecutive messages of one role merged into one."""
     rendered: list[dict[str, Any]] = []
     for message in messages:
         role, blocks = _blocks(message, provider)
@@ -201,7 +201,7 @@ def _blocks(message: Message, provider: str) -> tuple[str, list[Any]]:
 
 
 def _echoed(native: list[JsonValue]) -> list[Any]:
-    """A reply as it came, less what replies may have and requests must not: empty fields and blank texts."""
+    """A reply as it came, without what replies may have and requests may not: empty fields and blank texts."""
     blocks = [{key: value for key, value in block.items() if value is not None} for block in native if isinstance(block, dict)]
     return [block for block in blocks if block.get("type") != "text" or str(block.get("text", "")).strip()]
 
@@ -221,12 +221,12 @@ def _text(text: str) -> dict[str, str]:
 
 
 def _object(arguments: JsonValue) -> dict[str, JsonValue]:
-    """Arguments as the object that the format wants, also where another model wrote something unreadable."""
+    """Arguments as the object that the format wants, even if another model wrote something unreadable."""
     if isinstance(arguments, dict):
         return arguments
     return {"unreadable": arguments if isinstance(arguments, str) else json.dumps(arguments)}
 
 
 def _id(call_id: str) -> str:
-    """A call id in the characters that the format takes; its own ids stay as they are."""
+    """A call id in the characters that the format allows; Anthropic's own ids stay as they are."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", call_id)

@@ -1,4 +1,4 @@
-"""What a provider is, and the one table that says what each of its errors means."""
+"""The interface of a provider, and the one table that says what each kind of error means."""
 
 from datetime import timedelta
 from typing import Literal, Protocol
@@ -25,7 +25,7 @@ ErrorKind = Literal[
 ]
 
 Recovery = Literal["retry", "next_choice", "permanent"]
-"""`retry`: the same call may work later. `next_choice`: this model will not, another may. `permanent`: nothing will."""
+"""`retry`: the same call may work later. `next_choice`: not with this model, but perhaps with another. `permanent`: never."""
 
 RECOVERIES: dict[ErrorKind, Recovery] = {
     "rate_limited": "retry",
@@ -46,14 +46,14 @@ RECOVERIES: dict[ErrorKind, Recovery] = {
 }
 
 MAYBE_CHARGED: frozenset[ErrorKind] = frozenset({"timeout", "cut", "not_json", "drift"})
-"""Errors after which the provider may have done the work: the reservation settles at its maximum."""
+"""Errors after which the provider may have done the work: the reservation is charged in full."""
 
 
 class ProviderError(BatonError):
-    """A model call failed. `kind` says how, `retry_after` when the provider wants to be asked again (None: it did not say).
+    """A model call failed. `kind` says how, `retry_after` how long the provider wants to be left alone (None: it did not say).
 
-    `should_retry` is False where the provider said that asking again is useless: then the next choice is due at once.
-    `billed` is True where the provider named a usage beside its error.
+    `should_retry` is False if the provider said that a retry is useless: then the next choice is due at once. `billed` is
+    True if the provider reported usage with its error.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class ProviderError(BatonError):
 
     @property
     def recovery(self) -> Recovery:
-        """What to do next, from the one table; a provider that asks not to be retried is not."""
+        """What to do next, from the one table. A provider that asks for no retry gets none."""
         recovery = RECOVERIES[self.kind]
         return "next_choice" if recovery == "retry" and not self.should_retry else recovery
 
     @property
     def maybe_charged(self) -> bool:
-        """True if the provider may bill this attempt all the same."""
+        """True if the provider may bill this attempt although it failed."""
         return self.billed or self.kind in MAYBE_CHARGED
 
 
@@ -91,7 +91,7 @@ class Provider(Protocol):
     name: str
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """The model's reply. Raises `ProviderError`, and nothing else, when there is none."""
+        """The model's reply. Raises `ProviderError`, and nothing else, if there is none."""
         ...
 
     async def close(self) -> None:

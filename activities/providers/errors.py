@@ -1,4 +1,4 @@
-"""What went wrong with a model call, in one place: status, headers and body in, a `ProviderError` that people can read out."""
+"""Turns status, headers and body of a failed model call into a readable `ProviderError`, in one place."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from typing import Any
 from activities.providers.base import ErrorKind, ProviderError
 
 RETRY_AFTER_LIMIT = timedelta(hours=1)
-"""The longest wait that a provider may ask for: past it, asking once more is cheaper than believing a broken clock."""
+"""The longest wait that a provider may ask for: beyond it a retry is cheaper than trusting a broken clock."""
 
 _SAID_LIMIT = 300
 
@@ -51,40 +51,40 @@ _TYPES: dict[str, ErrorKind] = {
     "misalignment_policy_violation": "bad_request",
     "data_residency_mismatch": "permission",
 }
-"""Error types of all wire formats, for errors that arrive under HTTP 200."""
+"""Error types of all wire formats, for errors that arrive with HTTP 200."""
 
 _CREDIT = re.compile(r"insufficient_quota|insufficient_credit|billing|spend_limit|credit_balance")
 _CREDIT_SAID = re.compile(r"credit balance is too low", re.IGNORECASE)
-"""Anthropic's exhausted account is a 400 of type `invalid_request_error`; its message alone tells it from a wrong request."""
+"""An exhausted account at Anthropic is a 400 of type `invalid_request_error`, like a wrong request but for its message."""
 
 _CREDIT_SAID_UNDER = frozenset({None, 400, 402, 403})
 _TOO_LARGE = re.compile(r"context_length_exceeded|request_too_large|body_too_large")
 _SECRET = re.compile(r"\b(?:sk|pk|key|rk)-[\w*.…-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
 
 _ADVICE: dict[ErrorKind, str] = {
-    "rate_limited": "The endpoint limits requests or tokens per minute. The call is repeated later; "
+    "rate_limited": "The endpoint limits requests or tokens per minute. The call is retried later; "
     "if this goes on, lower the rate limit in routes.toml",
-    "overloaded": "The endpoint has no capacity now. The call is repeated later",
-    "server": "The endpoint failed on its side. The call is repeated later",
-    "timeout": "No complete answer came in time, and the provider may still charge for it. The call is repeated later; "
+    "overloaded": "The endpoint has no capacity now. The call is retried later",
+    "server": "The endpoint failed. The call is retried later",
+    "timeout": "No complete answer came in time, and the provider may still charge for it. The call is retried later; "
     "if this goes on, raise the agent's time limit or lower its output limit",
-    "connection": "No connection, so nothing was charged. The call is repeated later; "
+    "connection": "No connection, so nothing was charged. The call is retried later; "
     "if this goes on, check base_url, the proxy and the network",
-    "cut": "The answer ended in the middle and may be charged. The call is repeated later",
+    "cut": "The answer was cut off and may be charged. The call is retried later",
     "not_json": "Something between here and the provider answered instead, perhaps a proxy or a login page. "
-    "The call is repeated later; if this goes on, check base_url",
-    "drift": "The answer is not what this version understands and is not used. The next model in the route is asked; "
+    "The call is retried later; if this goes on, check base_url",
+    "drift": "This version does not understand the answer and does not use it. The next model in the route is asked; "
     "check the endpoint, or update Baton",
-    "bad_request": "The endpoint refuses this request for good. Check the model's name and what it supports, then report this",
+    "bad_request": "The endpoint rejects this request. Check the model's name and what it supports, then report this",
     "authentication": "The key is wrong, expired or revoked. Set a valid key for this endpoint; "
     "meanwhile the next model in the route is asked",
     "credit": "The account has no credit or has reached its spend limit. Top it up; "
     "meanwhile the next model in the route is asked",
-    "permission": "The key may not use this model or endpoint. Grant it, or change the route; "
+    "permission": "The key may not use this model or endpoint. Grant access, or change the route; "
     "meanwhile the next model in the route is asked",
     "not_found": "The endpoint or the model does not exist under this name. Correct base_url or the route; "
     "meanwhile the next model in the route is asked",
-    "too_large": "The request is larger than the model takes. Shorten the task, or use a model with a larger context",
+    "too_large": "The request is larger than the model allows. Shorten the task, or use a model with a larger context",
     "no_script": "Add the conversation to the script",
 }
 
@@ -99,7 +99,7 @@ def provider_error(
     should_retry: bool = True,
     billed: bool = False,
 ) -> ProviderError:
-    """A `ProviderError` whose text says who failed, how, and what happens or has to be done next."""
+    """A `ProviderError` whose text says which endpoint failed, how, and what happens or has to be done next."""
     text = f"{endpoint}: {what}. {_ADVICE[kind]}."
     return ProviderError(kind, text, retry_after=retry_after, status=status, should_retry=should_retry, billed=billed)
 
@@ -109,8 +109,8 @@ def status_error(
 ) -> ProviderError:
     """The error behind an HTTP status that is not a success.
 
-    `headers` must have lower-case names or ignore case. `secret` is removed from what the provider said. `now` is the
-    moment that a `retry-after` date counts from, this one by default.
+    `headers` must have lower-case names or ignore case. `secret` is removed from the provider's text. A `retry-after` date
+    counts from `now`, by default the present.
     """
     message, codes = _error_body(body)
     request_id = headers.get("request-id") or headers.get("x-request-id")
@@ -128,11 +128,11 @@ def status_error(
 
 
 def error_in_success(endpoint: str, reply: Mapping[str, Any], *, secret: str = "") -> ProviderError | None:
-    """The error that a gateway wrapped into HTTP 200, or None. What cannot be told apart is drift."""
+    """The error that a gateway wrapped into HTTP 200, or None. An unknown one is drift."""
     if not isinstance(reply.get("error"), dict):
         return None
     message, codes = _error_body(json.dumps(reply).encode())
-    # Gateways put the status that they hid into the body as a code; it says more than their types do.
+    # Gateways put the status that they hid into the body as a code, which says more than their error types.
     numeric = next((int(code) for code in codes.split("/") if re.fullmatch(r"[45][0-9]{2}", code)), None)
     named: ErrorKind = next((_TYPES[code] for code in codes.split("/") if code in _TYPES), "drift")
     kind = _kind(numeric, codes, message) if numeric else "credit" if _credit_said(None, message) else named
@@ -141,7 +141,8 @@ def error_in_success(endpoint: str, reply: Mapping[str, Any], *, secret: str = "
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """How long the provider wants to be left alone, between zero and an hour. None if it did not say, or nonsense."""
+    """The wait that the provider asks for, between zero and an hour; None if it names none, or nonsense."""
+    # The header holds seconds or a date; `retry-after-ms` is more precise where a provider sends it.
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
         try:
@@ -159,10 +160,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def said(text: str, secret: str = "") -> str:
-    """What a provider said, fit for an error text: one line, no keys, no control characters, at most 300 characters."""
-    # Cut before anything else: an error page can be megabytes, and nothing behind the cut is shown anyway.
+    """A provider's words, made fit for an error text: one line, no keys, no control characters, at most 300 characters."""
+    # Cut first: an error page can be megabytes long, and nothing beyond the cut is shown anyway.
     text = text[: 4 * _SAID_LIMIT]
-    if len(secret) >= 8:  # a shorter one is a placeholder of a local server, and would blank out ordinary words
+    if len(secret) >= 8:  # a shorter one is a local server's placeholder, and replacing it would blank out ordinary words
         text = text.replace(secret, "[key]")
     text = " ".join(_SECRET.sub("[key]", text).split())
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
@@ -170,12 +171,12 @@ def said(text: str, secret: str = "") -> str:
 
 
 def _credit_said(status: int | None, message: str) -> bool:
-    """Whether the message says that the account is empty. Without a status it came under HTTP 200."""
+    """True if the message says that the account is empty. A status of None means HTTP 200."""
     return status in _CREDIT_SAID_UNDER and _CREDIT_SAID.search(message[: 4 * _SAID_LIMIT]) is not None
 
 
 def _kind(status: int, codes: str, message: str) -> ErrorKind:
-    """The kind of a status; some say more in their code or message than in their number."""
+    """The kind of error behind a status; some codes and messages say more than the number."""
     if (status < 500 and _CREDIT.search(codes)) or _credit_said(status, message):
         return "credit"
     if status < 500 and _TOO_LARGE.search(codes):
@@ -188,7 +189,7 @@ def _kind(status: int, codes: str, message: str) -> ErrorKind:
 
 
 def _error_body(body: bytes) -> tuple[str, str]:
-    """What the error body says: the message, and its type and codes joined by a slash."""
+    """The error body's message, and its type and codes joined by slashes."""
     text = body[: 64 * 1024].decode("utf-8", "replace")
     try:
         value = json.loads(text)

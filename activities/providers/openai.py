@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions as a provider, and every endpoint that speaks the same."""
+"""OpenAI's Chat Completions as a provider, and every endpoint that speaks the same format."""
 
 from typing import Any, Literal
 
@@ -34,7 +34,7 @@ _STOPS: dict[str, StopReason] = {
 
 
 class OpenAI:
-    """One endpoint that speaks Chat Completions. Safe for concurrent calls; `name` tells several endpoints apart."""
+    """One endpoint that speaks Chat Completions. Safe for concurrent calls; `name` distinguishes several endpoints."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class OpenAI:
         legacy_max_tokens: bool = False,
         prompt_cache: bool = False,
     ) -> None:
-        """Key, address and proxy come from here only, never from the SDK's environment variables.
+        """Key, address and proxy come from these arguments only, never from the SDK's environment variables.
 
         `base_url` ends where `/chat/completions` begins, usually in `/v1`. `legacy_max_tokens` is for servers that know
         only the older name of the output limit; `prompt_cache` is for those that know OpenAI's `prompt_cache_key`.
@@ -57,7 +57,7 @@ class OpenAI:
         self._endpoint = Endpoint(name, api_key, base_url, proxy)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """Ask once. Raises `ProviderError`, and nothing else, when there is no reply."""
+        """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
         endpoint = self._endpoint.of(request)
         response = await self._endpoint.post("/chat/completions", request, self._body(request))
         wire, raw = read_reply(_Reply, endpoint, response.content, self._endpoint.key)
@@ -109,19 +109,19 @@ class _Reply(Wire):
 
 
 def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
-    """The reply in neutral words. A reply that was stopped keeps its text only: half a call must not be run or echoed."""
+    """The reply in our own form. One that was cut off keeps only its text: half a call must not be run or echoed."""
     message = wire.choices[0].message
     made = message.tool_calls or []
     stop = "refusal" if message.refusal else _STOPS[wire.choices[0].finish_reason]
-    # Fields with defaults would make an empty reply of anything that says "assistant".
+    # Because all fields have defaults, anything that says "assistant" would pass as an empty reply.
     if not {"content", "tool_calls", "refusal"} & message.model_fields_set:
         raise provider_error("drift", endpoint, "the reply's message has neither content nor tool_calls")
-    # Answers go back by these ids: two that are equal could not be told apart.
+    # Answers go back by these ids: equal ones could not be told apart.
     if len({call.id for call in made}) != len(made):
         raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
     if stop == "tools" and not made:
         raise provider_error("drift", endpoint, "the reply stops for tools but calls none")
-    if stop == "end" and made:  # several compatible servers say `stop` here
+    if stop == "end" and made:  # several compatible servers report `stop` here
         stop = "tools"
     whole = stop in ("end", "tools")
     text = message.refusal or message.content or ""
@@ -142,13 +142,13 @@ def _call(call: _Call) -> ToolCall:
 
 
 def _native(message: dict[str, Any]) -> dict[str, Any] | None:
-    """What is worth echoing: text and calls as they came, with what an endpoint hid in its calls. None for an empty reply."""
+    """What is echoed: text and calls as they came, with any extra fields of the endpoint. None for an empty reply."""
     kept = {key: message[key] for key in ("content", "tool_calls") if message.get(key)}
     return {"role": "assistant", **kept} if kept else None
 
 
 def _messages(request: ModelRequest, provider: str) -> list[Any]:
-    """The conversation in this wire format; each answer to a call is a message of its own."""
+    """The conversation in this wire format, where each answer to a call is a message of its own."""
     rendered: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
     for message in request.messages:
         rendered += _rendered(message, provider)

@@ -1,4 +1,4 @@
-"""OpenAI Responses as a provider, without anything kept on OpenAI's side."""
+"""OpenAI's Responses API as a provider, with nothing stored on OpenAI's side."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ from contracts.conversation import (
 
 
 class OpenAIResponses:
-    """One endpoint that speaks Responses. Safe for concurrent calls; `name` tells several endpoints apart."""
+    """One endpoint that speaks Responses. Safe for concurrent calls; `name` distinguishes several endpoints."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class OpenAIResponses:
         proxy: str | None = None,
         prompt_cache: bool = True,
     ) -> None:
-        """Key, address and proxy come from here only. `base_url` ends where `/responses` begins, usually in `/v1`."""
+        """Key, address and proxy come from these arguments only. `base_url` ends before `/responses`, usually in `/v1`."""
         self.name = name
         self._prompt_cache = prompt_cache
         self._endpoint = Endpoint(name, api_key, base_url, proxy)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """Ask once. Raises `ProviderError`, and nothing else, when there is no reply."""
+        """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
         endpoint = self._endpoint.of(request)
         response = await self._endpoint.post("/responses", request, self._body(request))
         wire, raw = read_reply(_Reply, endpoint, response.content, self._endpoint.key)
@@ -56,7 +56,7 @@ class OpenAIResponses:
             "model": request.model,
             "input": _input(request.messages, self.name),
             "max_output_tokens": request.max_output_tokens,
-            "store": False,  # conversations are kept in the ledger, and nowhere else
+            "store": False,  # conversations are stored in the ledger and nowhere else
             "text": {"format": {"type": "json_schema"} | schema_format(request)},
         }
         return (
@@ -113,10 +113,10 @@ class _Reply(Wire):
 
 
 def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
-    """The reply in neutral words. A reply that was stopped keeps its text only: half a call must not be run or echoed."""
+    """The reply in our own form. One that was cut off keeps only its text: half a call must not be run or echoed."""
     made = [item for item in wire.output if isinstance(item, _Call)]
     refused, text = _said(wire)
-    # Answers go back by these ids: two that are equal could not be told apart.
+    # Answers go back by these ids: equal ones could not be told apart.
     if len({call.call_id for call in made}) != len(made):
         raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
     stop = _stop(wire, refused=refused, calls=bool(made))
@@ -138,14 +138,14 @@ def _stop(wire: _Reply, *, refused: bool, calls: bool) -> StopReason:
     if refused:
         return "refusal"
     if wire.status == "incomplete":
-        # Whatever else ended it early: never to be taken for an answer.
+        # Whatever ended it early: it must never be taken for an answer.
         filtered = wire.incomplete_details is not None and wire.incomplete_details.reason == "content_filter"
         return "refusal" if filtered else "length"
     return "tools" if calls else "end"
 
 
 def _said(wire: _Reply) -> tuple[bool, str]:
-    """Whether the model refused, and what it said: the final message where the model tells it from its commentary."""
+    """Whether the model refused, and its text: only the final message, if the model marks its commentary as such."""
     messages = [item for item in wire.output if isinstance(item, _Message)]
     final = [message for message in messages if message.phase != "commentary"] or messages
     refusals = [part.refusal for message in messages for part in message.content if isinstance(part, _Refusal)]
@@ -160,7 +160,7 @@ def _call(call: _Call) -> ToolCall:
 
 
 def _input(messages: tuple[Message, ...], provider: str) -> list[Any]:
-    """The conversation as items; each answer to a call is an item of its own."""
+    """The conversation as items, where each answer to a call is an item of its own."""
     items: list[Any] = []
     for message in messages:
         if isinstance(message, UserMessage):
@@ -177,10 +177,10 @@ def _input(messages: tuple[Message, ...], provider: str) -> list[Any]:
 
 
 def _echoed(native: list[dict[str, Any]]) -> list[Any]:
-    """A reply's items as they came, reasoning included, less empty fields.
+    """A reply's items as they came, reasoning included, without empty fields.
 
-    Nothing is stored there, so reasoning counts only with its encrypted content. Where that is missing it is left out, and
-    with it the ids of the other items: an id is looked up together with the reasoning that came before it.
+    Nothing is stored at OpenAI, so reasoning is only useful with its encrypted content. If that is missing, reasoning is left
+    out together with the ids of the other items: OpenAI looks an id up with the reasoning that came before it.
     """
     sealed = all(item.get("encrypted_content") for item in native if item.get("type") == "reasoning")
     left_out = {"logprobs"} if sealed else {"logprobs", "id"}

@@ -1,4 +1,4 @@
-"""What both of OpenAI's formats have in common: the client, the one request, and texts that are the same in both."""
+"""What both of OpenAI's formats share: the client, the one request, and parts that are the same in both."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ class Endpoint:
     async def post(self, path: str, request: ModelRequest, body: dict[str, Any]) -> httpx2.Response:
         """Ask once. Raises `ProviderError` and nothing else."""
         headers = correlation(request)
-        # Posted as it is: the SDK's `create` walks the whole body at every call, schema included; that costs more than sending.
+        # Posted as is: the SDK's `create` walks the whole body, schema included, on every call; that costs more than sending.
         call = self.client.post(
             path,
             cast_to=httpx2.Response,
@@ -45,13 +45,13 @@ class Endpoint:
         return await exchange(self.of(request), self.key, request, call)
 
     def of(self, request: ModelRequest) -> str:
-        """How errors name this endpoint and the model."""
+        """The name of this endpoint and model in errors."""
         return f"{self.name}:{request.model}"
 
 
 def usage_of(usage: Any, given: str, made: str, *, said: bool) -> Usage | None:
-    """Usage in our words, None for nonsense. Both formats count alike, cached tokens as a part of the input; `given` and `made`
-    are what they call input and output; `said` tells whether the reply has a text or calls.
+    """Usage in our own form; None if it is impossible. Both formats count cached tokens as input. `given` and `made` are their
+    names for input and output; `said` tells whether the reply has text or calls.
     """
     try:
         details = usage.get(f"{given}_details")
@@ -75,9 +75,9 @@ def schema_format(request: ModelRequest) -> dict[str, Any]:
 
 
 def cache_key(request: ModelRequest) -> dict[str, str]:
-    """The field that leads requests with the same beginning to the same cache: the same for every turn of a conversation.
+    """The field that routes requests with the same prefix to the same cache: the same for every turn of a conversation.
 
-    It is made of the beginning itself, so a retry and another worker make the same one.
+    It is computed from the prefix itself, so a retry and another worker send the same one.
     """
     first = next((message.text for message in request.messages if isinstance(message, UserMessage)), "")
     digest = hashlib.sha256(f"{request.system}\0{first}".encode("utf-8", "replace")).hexdigest()
@@ -85,17 +85,17 @@ def cache_key(request: ModelRequest) -> dict[str, str]:
 
 
 def answer_text(answer: ToolAnswer) -> str:
-    """The answer's text. The formats have no mark for failures, so the text says it."""
+    """The answer's text. The formats have no flag for failures, so the text says so."""
     return f"[this call failed] {answer.text}" if answer.is_error else answer.text
 
 
 def arguments_text(call: ToolCall) -> str:
-    """Arguments as text: the model's own where they were unreadable."""
+    """Arguments as text: the model's own text if they were unreadable."""
     if call.problem is not None and isinstance(call.arguments, str):
         return call.arguments
     return json.dumps(call.arguments, ensure_ascii=False)
 
 
 def function(name: str, description: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool, with arguments that must fit its schema."""
+    """A tool whose arguments must match its schema."""
     return {"name": name, "description": description, "parameters": dict(parameters), "strict": True}

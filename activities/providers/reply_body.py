@@ -1,4 +1,4 @@
-"""The body of a provider's reply, read strictly: JSON, counted tokens, and nothing that was not understood."""
+"""The body of a provider's reply, read strictly: JSON, plausible token counts, and nothing that is not understood."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from activities.providers.errors import error_in_success, provider_error, said
 from contracts.conversation import Usage
 
 DEPTH_LIMIT = 64
-"""Levels of nesting that a reply may have. No contract has as many, and deeper values break encoders further on."""
+"""Most levels of nesting in a reply. No contract has as many, and deeper values break encoders later on."""
 
 _TOKENS_LIMIT = 2**53
 
@@ -18,13 +18,13 @@ W = TypeVar("W", bound="Wire")
 
 
 class Wire(BaseModel):
-    """A reply as a provider sends it: types exact, fields that we do not use ignored."""
+    """A reply as a provider sends it: exact types; fields that we do not use are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
 def strict_json(text: str) -> Any:
-    """The decoded value. Raises `ValueError` for bad JSON, repeated keys, NaN, half characters and deep nesting."""
+    """The decoded value. Raises `ValueError` for bad JSON, repeated keys, NaN, lone surrogates and deep nesting."""
     try:
         value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
         _check(value, DEPTH_LIMIT)
@@ -34,7 +34,7 @@ def strict_json(text: str) -> Any:
 
 
 def read_reply(shape: type[W], endpoint: str, body: bytes, secret: str) -> tuple[W, dict[str, Any]]:
-    """The body in its expected shape, and as plain JSON. Raises `ProviderError`: cut, not_json, drift, or what is in it."""
+    """The body in its expected shape, and as plain JSON. Raises `ProviderError`: cut, not_json, drift, or a wrapped error."""
     reply = _reply_object(endpoint, body, secret)
     wrapped = error_in_success(endpoint, reply, secret=secret)
     if wrapped:
@@ -46,7 +46,7 @@ def read_reply(shape: type[W], endpoint: str, body: bytes, secret: str) -> tuple
 
 
 def arguments_of(raw: str) -> tuple[JsonValue, str | None]:
-    """A tool call's arguments decoded, or the raw text and why it could not be. Nothing at all counts as no arguments."""
+    """A tool call's decoded arguments, or the raw text and why it could not be decoded. Blank text means no arguments."""
     if not raw.strip():
         return {}, None
     try:
@@ -57,7 +57,7 @@ def arguments_of(raw: str) -> tuple[JsonValue, str | None]:
 
 
 def tokens(usage: Any, names: Iterable[str], *, required: bool = False) -> int:
-    """The sum of some counters. Raises `ValueError` where one is no plain count, or a required one is missing."""
+    """The sum of some counters. Raises `ValueError` if one is not a plain count, or a required one is missing."""
     total = 0
     for name in names:
         value = usage.get(name) if isinstance(usage, Mapping) else None
@@ -70,10 +70,10 @@ def tokens(usage: Any, names: Iterable[str], *, required: bool = False) -> int:
 
 
 def plausible(usage: Usage, *, said: bool) -> Usage:
-    """The same usage; `said` tells whether the reply has a text or calls.
+    """Return the usage unchanged; `said` tells whether the reply has text or calls.
 
-    Raises `ValueError` where a part is larger than its whole, or nothing was counted where something was: no prompt has no
-    tokens, and a proxy that counts none would make every call free.
+    Raises `ValueError` if a part is larger than its whole, or nothing was counted although there was something: every prompt
+    has tokens, and a proxy that counts none would make every call free.
     """
     if usage.input == 0 or (said and usage.output == 0):
         raise ValueError("the usage counts nothing")
@@ -103,7 +103,7 @@ def _reply_object(endpoint: str, body: bytes, secret: str) -> dict[str, Any]:
 
 
 def _mismatch(error: ValidationError, secret: str) -> str:
-    """Where the reply first differs from its shape, with what stood there if it is short enough to be no content."""
+    """Where the reply first differs from its shape, with the value there if it is too short to be content."""
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     came = repr(first["input"])
@@ -114,7 +114,7 @@ def _mismatch(error: ValidationError, secret: str) -> str:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has the same key twice")
     return value
 
 
@@ -123,14 +123,14 @@ def _no_constant(name: str) -> Any:
 
 
 def _check(value: Any, room: int) -> None:
-    """Raise `ValueError` for nesting past the limit, or half of a surrogate pair, which no encoder takes later."""
+    """Raise `ValueError` for nesting beyond the limit, or a lone surrogate, which no encoder takes later."""
     if room < 0:
         raise ValueError("nested too deeply")
     if isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError("a text holds half a character") from None
+            raise ValueError("a text holds half a surrogate pair") from None
     elif isinstance(value, dict):
         for key, item in value.items():
             _check(key, room)

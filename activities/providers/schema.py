@@ -33,8 +33,8 @@ _PHRASES = {
 def closed_schema(model: type[Contract]) -> dict[str, Any]:
     """The contract's JSON Schema with every object closed and every property required.
 
-    Limits that strict output does not know (lengths, ranges, patterns, defaults) become text in the description, so the
-    model reads them and our own parsing enforces them. Raises `Misconfigured` for shapes that cannot be said strictly.
+    Limits that strict output does not know (lengths, ranges, patterns, defaults) become text in the description: the model
+    reads them there, and our own parsing enforces them. Raises `Misconfigured` for shapes that strict output cannot express.
     """
     label = model.contract or model.__name__
     schema = model.model_json_schema()
@@ -60,26 +60,30 @@ def _closed(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
         properties = {name: _closed(part, f"{where}.{name}") for name, part in schema.get("properties", {}).items()}
         closed |= {"properties": properties, "required": list(properties), "additionalProperties": False}
     text = _description(schema)
-    if "$ref" in schema:  # a pointer may have no neighbours, so its description goes around it
+    if "$ref" in schema:  # a $ref may have no siblings, so its description goes around it
         closed |= {"anyOf": [{"$ref": schema["$ref"]}]} if text else {"$ref": schema["$ref"]}
     return closed | ({"description": text} if text else {})
 
 
 def _refuse_inexpressible(schema: Mapping[str, Any], where: str) -> None:
-    """Raise `Misconfigured` where a strict provider would answer 400, while a person can still change the contract."""
+    """Raise `Misconfigured` for what a strict provider would answer with 400, while a person can still change the contract."""
     refused = sorted(_REFUSED & schema.keys())
     if refused:
-        raise Misconfigured(f"{where} uses {', '.join(refused)}, which strict output cannot say; use a list or a closed object")
+        raise Misconfigured(
+            f"{where} uses {', '.join(refused)}, which strict output cannot express; use a list or a closed object"
+        )
     if schema.get("additionalProperties") not in (None, False):
-        raise Misconfigured(f"{where} is a free mapping, which strict output cannot say; use a list of {{name, value}} objects")
+        raise Misconfigured(
+            f"{where} is a free mapping, which strict output cannot express; use a list of {{name, value}} objects"
+        )
     if schema.get("$ref") == "#/$defs/JsonValue" or not (_KEPT | {"$ref", "anyOf", "oneOf"}) & schema.keys():
-        raise Misconfigured(f"{where} accepts anything, which strict output cannot say; give the field a closed type")
+        raise Misconfigured(f"{where} accepts anything, which strict output cannot express; give the field a closed type")
     if schema.get("type") == "array" and "items" not in schema:
-        raise Misconfigured(f"{where} is a list of anything, which strict output cannot say; give its items a type")
+        raise Misconfigured(f"{where} is a list of anything, which strict output cannot express; give its items a type")
 
 
 def _description(schema: Mapping[str, Any]) -> str:
-    """What the field is, and the limits that only text can carry."""
+    """The field's description, and the limits that only text can carry."""
     limits = [
         _phrase(key, value) for key, value in schema.items() if key not in _KEPT and key not in _HANDLED and key not in _DROPPED
     ]

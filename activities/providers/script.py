@@ -1,4 +1,4 @@
-"""The file that the `scripted` provider plays: its shape, and errors that name the line."""
+"""The file that the `scripted` provider plays: its format, and errors that name the line."""
 
 import re
 from collections.abc import Hashable, Iterator
@@ -22,7 +22,7 @@ class ScriptedCall(Input):
 
     @model_validator(mode="after")
     def one_form(self) -> Self:
-        """Refuse a call that is both, and values such as .nan that YAML has and JSON has not."""
+        """Refuse a call that has both, and values such as .nan, which YAML has and JSON does not."""
         if self.raw is not None and self.arguments:
             raise ValueError("a call has arguments or raw, not both")
         canonical(self.arguments)
@@ -44,13 +44,13 @@ class ScriptedTurn(Input):
 
     @model_validator(mode="after")
     def one_kind(self) -> Self:
-        """Refuse a turn that is two things or none, and settings that its kind would silently ignore."""
+        """Refuse a turn that is several things or none, and settings that its kind would silently ignore."""
         kinds = [name for name in ("calls", "answer", "raw", "stop", "error") if name in self.model_fields_set]
         if len(kinds) != 1:
             raise ValueError(f"a turn is exactly one of calls, answer, raw, stop, error; this one has {kinds or 'none'}")
         if kinds == ["calls"] and not self.calls:
             raise ValueError("calls is empty; name at least one call, or write an answer")
-        canonical(self.answer)  # refuses .nan and .inf, which YAML has and JSON has not
+        canonical(self.answer)  # refuses .nan and .inf, which YAML has and JSON does not
         only_with = {"text": ("calls", "stop"), "retry_after_s": ("error",), "times": ("error",)}
         for name, allowed in only_with.items():
             if name in self.model_fields_set and kinds[0] not in allowed:
@@ -59,7 +59,7 @@ class ScriptedTurn(Input):
 
 
 class ScriptedConversation(Input):
-    """The replies of one agent step. Without `occurrence` and `text` it fits every step of the agent."""
+    """The replies of one agent step. Without `occurrence` and `text` it matches every step of the agent."""
 
     agent: str
     occurrence: int | None = Field(default=None, ge=1)
@@ -69,18 +69,18 @@ class ScriptedConversation(Input):
 
     @model_validator(mode="after")
     def some_turns(self) -> Self:
-        """Refuse a conversation that says nothing. (A length on the field would complain about broken turns too.)"""
+        """Refuse an empty conversation. (A minimum length on the field would also complain about broken turns.)"""
         if not self.turns:
             raise ValueError("turns is empty; write at least one reply")
         return self
 
     def reply(self, turn: int) -> ScriptedTurn | None:
-        """The n-th entry that is a reply, from 0; None past the end."""
+        """The n-th reply, from 0; None past the end."""
         replies = [entry for entry in self.turns if entry.error is None]
         return replies[turn] if turn < len(replies) else None
 
     def error_before(self, turn: int, seen: int) -> ScriptedTurn | None:
-        """The error that attempt number `seen` (from 0) at the n-th reply meets; None when they are used up."""
+        """The error that attempt `seen` (from 0) at the n-th reply gets; None once they are used up."""
         replies = 0
         for entry in self.turns:
             if entry.error is None:
@@ -93,13 +93,13 @@ class ScriptedConversation(Input):
 
 
 class Script(Input):
-    """All conversations of a file. The first that fits is played, so the more specific ones stand first."""
+    """All conversations of a file. The first that matches is played, so put more specific ones first."""
 
     conversations: tuple[ScriptedConversation, ...]
 
 
 def load_script(path: Path) -> Script:
-    """Read and check a script. Raises `Misconfigured` with file, line and field for all that is wrong."""
+    """Read and check a script. Raises `Misconfigured` with file, line and field of every problem."""
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=_Loader)
@@ -116,7 +116,7 @@ def load_script(path: Path) -> Script:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with the plain values of JSON: dates, `no`, `12:30` and `010` stay the text that they look like."""
+    """Safe YAML with JSON's plain values only: dates, `no`, `12:30` and `010` stay text."""
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -131,7 +131,7 @@ for _tag, _pattern, _first in (
 
 
 def _repeated_keys(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    """Keys that stand twice in one mapping: YAML would silently take the last."""
+    """Keys that occur twice in one mapping: YAML would silently take the last."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _repeated_keys(item)

@@ -32,14 +32,14 @@ _ARTIFACT = re.compile(r"^@artifact:(?:(?P<name>[A-Za-z_][A-Za-z0-9_-]*)(?::(?P<
 class Scripted:
     """Replies from a script file, or from a folder in which the model's name chooses `NAME.yaml`.
 
-    A reply depends on agent, occurrence, text and turn only, so the same request gives the same reply in any process;
-    only the errors before a reply are counted, per request key, in this one. `"@artifact:2"` in a scripted value becomes
-    the artifact of the conversation's second tool answer, `"@artifact:read_file"` that of the first answer of that tool,
-    and `"@artifact:read_file:2"` of its second.
+    A reply depends on agent, occurrence, text and turn only, so the same request gets the same reply in any process; only the
+    errors before a reply are counted, per request key, in this process. `"@artifact:2"` in a scripted value becomes the
+    artifact of the conversation's second tool answer, `"@artifact:read_file"` that of the tool's first answer, and
+    `"@artifact:read_file:2"` that of its second.
     """
 
     def __init__(self, path: Path, name: str = "scripted") -> None:
-        """Read everything now. Raises `Misconfigured` with file and line."""
+        """Read all files now. Raises `Misconfigured` with file and line."""
         self.name = name
         self._path = path
         files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
@@ -49,7 +49,7 @@ class Scripted:
         self._seen: Counter[str] = Counter()
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """The scripted reply. Raises the scripted `ProviderError`, or `no_script` saying what to add to the file."""
+        """The scripted reply. Raises the scripted `ProviderError`, or `no_script`, which says what to add to the file."""
         file, script = self._script(request)
         conversation = next((item for item in script.conversations if _fits(item, request)), None)
         if conversation is None:
@@ -78,14 +78,14 @@ class Scripted:
         entry = conversation.error_before(request.turn, self._seen[request.key])
         if entry is None or entry.error is None:
             return
-        # By key: a retry of the same call meets the next error, another call begins anew.
+        # By key: a retry of the same call gets the next error, another call starts over.
         self._seen[request.key] += 1
         after = None if entry.retry_after_s is None else timedelta(seconds=entry.retry_after_s)
         raise ProviderError(entry.error, f"the script plays the error {entry.error} here", retry_after=after)
 
 
 def _fits(conversation: ScriptedConversation, request: ModelRequest) -> bool:
-    """True if agent, occurrence and text agree with the request."""
+    """True if agent, occurrence and text match the request."""
     if conversation.agent != request.agent or conversation.occurrence not in (None, request.occurrence):
         return False
     return conversation.text is None or conversation.text in request.system or conversation.text in _task(request)
@@ -97,7 +97,7 @@ def _task(request: ModelRequest) -> str:
 
 
 def _reply(turn: ScriptedTurn, request: ModelRequest, file: Path) -> ModelReply:
-    """The entry as a reply, with usage counted from lengths so that every run of a script costs the same."""
+    """The entry as a reply. Usage is computed from lengths, so that every run of a script costs the same."""
     calls = tuple(
         ToolCall(
             call_id=f"call_{request.turn}_{index}", name=call.tool, arguments=call.raw, problem="the arguments are not JSON"
@@ -121,7 +121,7 @@ def _reply(turn: ScriptedTurn, request: ModelRequest, file: Path) -> ModelReply:
 
 
 def _characters(request: ModelRequest) -> int:
-    """Characters of everything that a model would read, schemas aside."""
+    """Characters of everything that a model would read, without schemas."""
     total = len(request.system)
     for message in request.messages:
         if isinstance(message, UserMessage):
@@ -138,7 +138,7 @@ def _characters_of(calls: tuple[ToolCall, ...]) -> int:
 
 
 def _filled(value: Any, request: ModelRequest, file: Path) -> Any:
-    """The value with every `@artifact:…` replaced. Raises `no_script` where the conversation has no such artifact."""
+    """The value with every `@artifact:…` replaced. Raises `no_script` if the conversation has no such artifact."""
     if isinstance(value, dict):
         return {key: _filled(item, request, file) for key, item in value.items()}
     if isinstance(value, list):
@@ -164,7 +164,7 @@ def _answers(request: ModelRequest) -> Iterator[ToolAnswer]:
 
 
 def _artifact(text: str) -> str | None:
-    """The first artifact in a tool answer: JSON, perhaps with words around it that mark it as data."""
+    """The first artifact in a tool answer: JSON, perhaps with text around it that marks it as data."""
     start = text.find("{")
     if start < 0:
         return None
@@ -191,7 +191,7 @@ def _artifacts_in(value: JsonValue) -> Iterator[str]:
 
 
 def _nothing(file: Path, request: ModelRequest, why: str) -> ProviderError:
-    """The one error of a script that does not go far enough: where, why, and the lines to add."""
+    """The error for a script that does not go far enough: where, why, and the lines to add."""
     return ProviderError(
         "no_script",
         f"{file}: {why} (agent {request.agent}, occurrence {request.occurrence}, turn {request.turn}, "

@@ -1,4 +1,4 @@
-"""The HTTP client under both SDKs: one request per call, bounded replies, nothing from the environment but CA files."""
+"""The HTTP client under both SDKs: one request per call, bounded replies, nothing from the environment except CA files."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ from activities.providers.errors import provider_error, said, status_error
 from contracts.conversation import ModelRequest
 
 REPLY_LIMIT = 8 * 1024 * 1024
-"""Bytes that a reply may have. No output limit in use comes near it; more is an endless stream or not a model."""
+"""Most bytes in a reply. No output limit in use comes near it; more is an endless stream or not a model."""
 
 _CONNECT_S = 10.0
 
@@ -32,15 +32,15 @@ _HEADERS = frozenset(
         "x-request-key",
     }
 )
-"""Headers that may leave. Both SDKs add what they find in the environment (organisations, projects, whole header lists)."""
+"""Headers that are sent. Both SDKs add others from the environment (organisations, projects, whole header lists)."""
 
 
 class ReplyTooLarge(httpx2.TransportError):
-    """The reply is larger than the limit; reading stopped there. A transport error, so that the SDKs let it through."""
+    """The reply is larger than the limit; reading stopped there. A transport error, so that the SDKs pass it on."""
 
 
 class Encoded(httpx2.TransportError):
-    """The reply is compressed although we asked for plain bytes, so its real size is unknown."""
+    """The reply is compressed although plain bytes were requested, so its real size is unknown."""
 
 
 def http_client(key: str, proxy: str | None = None, limit: int = REPLY_LIMIT) -> httpx2.AsyncClient:
@@ -49,7 +49,7 @@ def http_client(key: str, proxy: str | None = None, limit: int = REPLY_LIMIT) ->
 
 
 def correlation(request: ModelRequest) -> dict[str, str]:
-    """Headers that name the call in the provider's and any gateway's log. They hold no content."""
+    """Headers that identify the call in the logs of provider and gateways. They hold no content."""
     return {
         "X-Request-Key": quote(request.key, safe=":/"),
         "X-Baton-Agent": quote(request.agent),
@@ -58,15 +58,16 @@ def correlation(request: ModelRequest) -> dict[str, str]:
 
 
 async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awaitable[httpx2.Response]) -> httpx2.Response:
-    """Await the SDK's one call within the request's time. Raises `ProviderError` and nothing else."""
+    """Await the SDK's one call within the request's timeout. Raises `ProviderError` and nothing else."""
     try:
         async with asyncio.timeout(request.timeout.total_seconds()):
             response = await call
     except TimeoutError:
         raise provider_error("timeout", endpoint, _no_answer(request.timeout)) from None
     except Exception as error:  # noqa: BLE001 - whatever an SDK raises, the caller gets the one typed error
-        # Without its cause: SDK errors carry requests and replies, and so keys and prompts, into logs and history.
+        # Not chained: SDK errors would carry requests and replies, and so keys and prompts, into logs and history.
         raise _translated(endpoint, secret, request.timeout, error) from None
+    # A gateway that mixes up replies would otherwise answer, and bill, one step with another one's text.
     echoed = response.headers.get("x-request-key")
     if echoed is not None and echoed != correlation(request)["X-Request-Key"]:
         raise provider_error("drift", endpoint, "the reply belongs to another request, its X-Request-Key differs")
@@ -74,13 +75,13 @@ async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awai
 
 
 def call_timeout(request: ModelRequest) -> httpx2.Timeout:
-    """The request's time for each step on the wire, and at most 10 seconds to connect."""
+    """The request's timeout for each step on the wire, and at most 10 seconds to connect."""
     seconds = request.timeout.total_seconds()
     return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_S), pool=min(seconds, _CONNECT_S))
 
 
 def _translated(endpoint: str, secret: str, timeout: timedelta, error: Exception) -> ProviderError:
-    """The `ProviderError` for what an SDK or the HTTP client raised."""
+    """The `ProviderError` for an error of an SDK or the HTTP client."""
     response = getattr(error, "response", None)
     if isinstance(response, httpx2.Response):
         return status_error(endpoint, response.status_code, response.headers, response.content, secret=secret)
@@ -97,7 +98,7 @@ def _translated(endpoint: str, secret: str, timeout: timedelta, error: Exception
 
 
 def _transport_kind(cause: BaseException) -> ErrorKind:
-    """What a failed transport means for the money: was the request sent, and was it answered?"""
+    """The kind of a transport failure, which decides what is charged: was the request sent, was it answered?"""
     if isinstance(cause, ReplyTooLarge):
         return "drift"
     if isinstance(cause, Encoded | httpx2.DecodingError):
@@ -114,7 +115,7 @@ def _no_answer(timeout: timedelta) -> str:
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
-    """Keeps what leaves and what comes in to what we mean."""
+    """Limits what is sent and what is received to what we intend."""
 
     def __init__(self, key: str, proxy: str | None, limit: int) -> None:
         self._key = key
@@ -123,15 +124,16 @@ class _Guarded(httpx2.AsyncBaseTransport):
         self._inner = httpx2.AsyncHTTPTransport(proxy=proxy, limits=limits, socket_options=_keepalive())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request with our headers only, and hand the reply back with a limit on it."""
+        """Send the request with our headers only, and return the reply with a size limit."""
         for name in set(request.headers):
             if name not in _HEADERS and not name.startswith("x-stainless-"):
                 del request.headers[name]
         request.headers["host"] = request.url.netloc.decode("ascii")
+        # Set here and not by the SDKs: theirs may come from the environment, under several header names.
         if self._key:
             request.headers["authorization"] = f"Bearer {self._key}"
         request.headers["content-type"] = "application/json"
-        # Plain bytes: a few compressed kilobytes could unfold to any size behind the limit.
+        # Plain bytes: a few compressed kilobytes could expand to any size after the limit was checked.
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         encoding = response.headers.get("content-encoding", "identity")
@@ -151,14 +153,14 @@ class _Guarded(httpx2.AsyncBaseTransport):
 
 
 class _Limited(httpx2.AsyncByteStream):
-    """A body that ends in an error once it is larger than the limit."""
+    """A body that raises an error once it exceeds the limit."""
 
     def __init__(self, response: httpx2.Response, limit: int) -> None:
         self._response = response
         self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body's chunks. Raises `ReplyTooLarge` at the first that is over."""
+        """The body's chunks. Raises `ReplyTooLarge` at the first one beyond the limit."""
         count = 0
         async for chunk in self._response.aiter_raw():
             count += len(chunk)
@@ -172,7 +174,7 @@ class _Limited(httpx2.AsyncByteStream):
 
 
 def _keepalive() -> list[tuple[int, int, int]]:
-    """Probes on idle connections: a long answer must not be lost to a router that forgets quiet ones."""
+    """TCP keep-alive probes: a long answer must not be lost to a router that drops idle connections."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
         if hasattr(socket, name):

@@ -1,4 +1,4 @@
-"""What was changed: by one step, read from its workspace, and by all of them together."""
+"""What was changed: by one step, read from its workspace, and by all steps together."""
 
 import asyncio
 from contextlib import suppress
@@ -15,10 +15,10 @@ from contracts.resources import Resource, file_resource, matched
 from contracts.text import for_model
 
 SHOWN = 5
-"""Files that are named of those that a pattern matches."""
+"""Most files to name of those that a pattern matches."""
 
 DIFF_LIMIT = 12 * 1024
-"""Characters of a diff that the tester is shown; it can read the files for the rest."""
+"""Most characters of a diff that the tester is shown; it can read the files for the rest."""
 
 
 class Changes:
@@ -29,7 +29,7 @@ class Changes:
 
     @activity.defn
     async def collect_changes(self, request: CollectChanges) -> ChangeSet:
-        """What a step really changed, read from its workspace and kept as a patch. Safe to call twice."""
+        """Read from the workspace what a step really changed, and store it as a patch. Safe to call twice."""
         async with beating():
             change, patch, listing = await guarded(asyncio.to_thread(self._collect, request))
             return await self._repos.ledger.tx(self._keep_change, request, change, patch, listing)
@@ -42,7 +42,7 @@ class Changes:
         files = changes(mirror, start, tree)
         outside = _outside(tuple(one.path for one in files), request)
         if outside and request.drop_outside:
-            # Out of the tree that goes on, and not out of the folder: the workspace stays as the agent has left it.
+            # Removed from the tree that goes on, not from the folder: the workspace stays as the agent left it.
             tree = mirror.restore(tree, outside, start)
             files = changes(mirror, start, tree)
         named = listed(files, outside)
@@ -77,7 +77,7 @@ class Changes:
 
     @activity.defn
     async def match_files(self, request: MatchFiles) -> MatchedFiles:
-        """Which files globs and folders name now. Only reads."""
+        """Which files globs and folders match now. Only reads."""
         async with beating():
             found = await guarded(asyncio.to_thread(self._match, request))
             await commit_alone(self._repos.ledger, request)
@@ -100,17 +100,17 @@ class Changes:
 
 
 def _outside(paths: tuple[str, ...], request: CollectChanges) -> tuple[str, ...]:
-    """The files that the step was not to write. A star does not cross a slash: `a*` is no leave for `a/b/c.yml`."""
+    """The files that the step was not allowed to write. A star does not cross a slash: `a*` does not allow `a/b/c.yml`."""
     never = set(_named(request.never, paths))
     allowed = set(paths) if ANY_FILE in request.allowed else set(_named(request.allowed, paths))
     return tuple(path for path in paths if path in never or path not in allowed)
 
 
 def _named(names: tuple[str, ...], paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The paths that these names mean. Each name means itself, too: a file that a person kept may be called anything."""
+    """The paths that these names match. Each name also matches itself: a file that a person kept can have any name."""
     patterns: list[Resource] = []
     for name in names:
-        with suppress(ValueError):  # no plan may say it, so it is no pattern either
+        with suppress(ValueError):  # a name that no plan may hold is no pattern either
             patterns.append(file_resource(name))
     meant = {*names, *matched(patterns, paths)}
     return tuple(path for path in paths if path in meant)

@@ -1,4 +1,4 @@
-"""One run of a declared check: in the sandbox, on a throw-away checkout, read by its JUnit report where it is pytest."""
+"""One run of a check: in the sandbox, on a throw-away checkout, read from its JUnit report if it is pytest."""
 
 import asyncio
 import shlex
@@ -20,7 +20,7 @@ _SHELL = set("|&;<>()$`\\\"'*?[]#~=%!{}\n")
 
 @dataclass(frozen=True)
 class Ran:
-    """One run of a check. `total` and `failures` are None and empty where single tests are not reported."""
+    """One run of a check. `total` is None and `failures` is empty if single tests are not reported."""
 
     command: str
     exit_code: int | None
@@ -41,13 +41,13 @@ class Ran:
 
 
 def is_pytest(command: str) -> bool:
-    """True for `pytest …` and `python -m pytest …` without shell syntax: then the report file can be asked for."""
+    """True for `pytest …` and `python -m pytest …` without shell syntax: only then can a report file be requested."""
     words = _words(command)
     return words[:1] == ["pytest"] or (len(words) > 2 and words[0].startswith("python") and words[1:3] == ["-m", "pytest"])
 
 
 def argv_of(command: str) -> list[str]:
-    """The command as it is run: split where it is plain words, by the sandbox's own shell where it is more."""
+    """The command as it is run: split if it is plain words, else for the sandbox's shell. Raises `Misconfigured` if empty."""
     if not command.strip():
         raise Misconfigured("the check is empty; name a command such as 'pytest -q'")
     words = _words(command)
@@ -55,6 +55,7 @@ def argv_of(command: str) -> list[str]:
         return ["/bin/sh", "-c", command]
     if not is_pytest(command):
         return words
+    # Before a `--`: after it pytest reads paths only.
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], f"--junitxml={junit.NAME}", *words[end:]]
 
@@ -69,17 +70,17 @@ async def run_check(
     environment: Path | None = None,
     limit: timedelta = timedelta(minutes=30),
 ) -> Ran:
-    """Run the command on a fresh checkout of the tree and read what it showed. The checkout is deleted in any case."""
+    """Run the command on a fresh checkout of the tree and read its results. The checkout is always deleted."""
     argv = argv_of(command)
     context = workspaces.scratch(mirror, tree)
-    # In threads: to write or delete thousands of files here would hold the event loop, and with it every heartbeat.
+    # In threads: writing or deleting thousands of files here would block the event loop, and with it every heartbeat.
     directory = await asyncio.to_thread(context.__enter__)
     try:
         junit.remove(directory)
         completed = await sandbox.run(argv, directory=directory, environment=environment, timeout=limit)
         total, failures, unnamed = await asyncio.to_thread(junit.read, directory) if is_pytest(command) else (None, (), 0)
     finally:
-        # Shielded: the checkout goes also where the activity is cancelled while it is written or checked.
+        # Shielded: the checkout is deleted even if the activity is cancelled meanwhile.
         await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
     return _ran(command, completed, total, failures, unnamed)
 
@@ -99,7 +100,7 @@ def _ran(command: str, completed: Completed, total: int | None, failures: tuple[
 
 
 def _words(command: str) -> list[str]:
-    """The command's words, or none where it needs a shell. Quotes are fine, anything else that a shell reads is not."""
+    """The command's words; none if it needs a shell. Quotes are fine, any other shell syntax is not."""
     try:
         words = shlex.split(command)
     except ValueError:

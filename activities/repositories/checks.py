@@ -1,4 +1,4 @@
-"""Checks on a change: run in the sandbox, then compared with those on the base."""
+"""Checks on a change: run in the sandbox, then compared with the run on the base."""
 
 import asyncio
 from datetime import timedelta
@@ -29,7 +29,7 @@ class Checks:
 
     @activity.defn
     async def run_checks(self, request: RunChecks) -> CheckRun:
-        """Run a check in the sandbox on a throw-away copy of a tree. What it shows is a result, also when it is red."""
+        """Run a check in the sandbox on a throw-away copy of a tree. A red check is a result, not an error."""
         async with beating():
             sandbox = required(self._sandbox)
             mirror = self._repos.mirrors.open(request.start.repository)
@@ -46,7 +46,7 @@ class Checks:
                     limit=timedelta(seconds=request.timeout_s),
                 )
             )
-            # A check may have taken half an hour: it is not run again because the ledger is away for a minute.
+            # A check may have taken half an hour: it must not run again because the ledger is unavailable for a minute.
             return await kept(lambda: self._repos.ledger.tx(self._keep_run, request, tree, ran))
 
     def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
@@ -68,9 +68,9 @@ class Checks:
 
     @activity.defn
     async def judge_checks(self, request: Judge) -> Judged:
-        """Compute the test report from the runs and keep it. No model has a say in the verdict."""
+        """Compute the test report from the runs and store it. No model has a say in the verdict."""
         report = verdict.report(request.runs, request.base, request.added, request.tester_notes)
-        # Nothing is waited for but the commit, and a cancelled workflow still has to know what it has kept.
+        # Only the commit takes time, and even a cancelled workflow has to know what was stored.
         return await committed(self._repos.ledger.tx(self._keep_report, request, report))
 
     def _keep_report(self, connection: Connection, request: Judge, report: TestReport) -> Judged:

@@ -22,7 +22,7 @@ class Cleanup:
         """Remove every workspace of a run family, and what killed workers left of others. Safe to call twice."""
         async with beating():
             await asyncio.to_thread(self._repos.workspaces.remove, request.run.trace)
-            # Of runs that dropped theirs on another machine, too, or before an attempt that came to life again made one.
+            # Also those of runs that were cleaned up on another machine, or before a late attempt made a workspace again.
             open_now = set(await self._repos.ledger.read(runs.open_traces))
             await asyncio.to_thread(self._repos.workspaces.sweep, open_now)
             await commit_alone(self._repos.ledger, request)

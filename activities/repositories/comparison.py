@@ -1,4 +1,4 @@
-"""Two revisions side by side: what differs, and whether what is said about it is really there."""
+"""Two revisions compared: what differs, and whether the quotes of findings are really there."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -21,14 +21,14 @@ from contracts.repositories import Compared, CompareRevisions, WorkspaceRef
 from contracts.text import for_model
 
 DIFF_LIMIT = 24 * 1024
-"""Characters of a difference that a prompt has; agents read the files, or the artifact, for the rest."""
+"""Most characters of a diff in a prompt; agents read the files, or the artifact, for the rest."""
 
 SHOWN_BYTES = 48 * 1024
-"""Bytes of findings that a report has. The artifact has all of them."""
+"""Most bytes of findings in a report. The artifact has all of them."""
 
 
 class Comparison:
-    """The activities `compare_revisions` and `check_findings`. Neither runs anything of the repository's."""
+    """The activities `compare_revisions` and `check_findings`. Neither runs anything from the repository."""
 
     def __init__(self, repositories: Repositories) -> None:
         self._repos = repositories
@@ -37,7 +37,7 @@ class Comparison:
     async def compare_revisions(self, request: CompareRevisions) -> Compared:
         """What a head, or a patch, changes since it left the base. Safe to call twice.
 
-        A revision that is not there, a patch that does not apply and an empty difference are refused as input.
+        An unknown revision, a patch that does not apply and an empty diff are refused as input.
         """
         async with beating():
             compared, diff, listing = await guarded(self._compared(request))
@@ -49,7 +49,7 @@ class Comparison:
         except (*INPUT_ERRORS, PatchUnusable) as error:
             raise _refused(str(error)) from None
         except AnswerTooLarge:
-            raise _refused("the difference is too large to look at as one; name a base that is nearer to the change") from None
+            raise _refused("the diff is too large to review in one go; name a base that is nearer to the change") from None
 
     def _compare(self, request: CompareRevisions) -> tuple[Compared, bytes, bytes]:
         mirror = self._repos.mirrors.open(request.repository)
@@ -83,7 +83,7 @@ class Comparison:
 
     @activity.defn
     async def check_findings(self, request: CheckFindings) -> Checked:
-        """The findings whose quotes are there, the worst first, each once; the others with the reason. Safe to call twice."""
+        """The findings whose quotes were found, worst first, each once; the others with the reason. Safe to call twice."""
         async with beating():
             checked = await guarded(asyncio.to_thread(self._check, request))
             return await self._repos.ledger.tx(self._keep_checked, request, checked)
@@ -118,7 +118,7 @@ class Comparison:
 
 
 def _within(rows: Sequence[Finding | Unproven]) -> Iterator[Finding | Unproven]:
-    """The first of them, as many as fit into a report."""
+    """The first ones, as many as fit into a report."""
     room = SHOWN_BYTES
     for one in rows:
         room -= len(canonical(one.model_dump(mode="json")))
@@ -128,12 +128,13 @@ def _within(rows: Sequence[Finding | Unproven]) -> Iterator[Finding | Unproven]:
 
 
 def _ends(mirror: Mirror, base: Fetched, request: CompareRevisions) -> tuple[str, str, str, str]:
-    """The commit that is compared with, the head ("" for a patch), the tree at the head, and what to know about it."""
+    """The commit to compare with, the head ("" for a patch), the tree at the head, and a note for people."""
     if request.patch is None:
         head = mirror.fetch(request.head)
         start = mirror.merge_base(base.commit, head.commit)
-        note = "" if start else "the two share no history: this is the plain difference between them"
+        note = "" if start else "the two share no history: this is the plain diff between them"
         return start or base.commit, head.commit, head.tree, note
+    # Git calls a patch corrupt whose last line has no end, as happens to pasted ones.
     patch = request.patch if request.patch.endswith("\n") else f"{request.patch}\n"
     applied = mirror.apply(base.tree, patch.encode())
     if applied.tree is None:

@@ -1,4 +1,4 @@
-"""Which check a repository brings along, from its files. Nothing is run to find out."""
+"""Detects from a repository's files which check it comes with. Nothing is run for that."""
 
 import json
 import tomllib
@@ -51,7 +51,7 @@ def _toml(directory: Path, name: str) -> dict[str, Any]:
 
 
 def _table(value: Any) -> dict[str, Any]:
-    """The value if it is a table; whatever else stands in its place says nothing."""
+    """The value if it is a table, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 

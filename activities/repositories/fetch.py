@@ -14,7 +14,7 @@ from activities.sandbox import Sandbox
 from contracts.repositories import Base, PrepareRepository
 
 INPUT_ERRORS = (NoRepository, RevisionUnknown, RepositoryRefused, TreeRefused)
-"""What is wrong with the repository or revision that a person named: only they can mend it."""
+"""Errors of the repository or revision that a person named: only that person can fix them."""
 
 
 class Fetch:
@@ -27,16 +27,16 @@ class Fetch:
 
     @activity.defn
     async def prepare_repository(self, request: PrepareRepository) -> Base:
-        """Fetch into our own mirror and say what the run starts from, and which check proves a change. Safe to call twice."""
+        """Fetch into our mirror and return what the run starts from, and which check proves a change. Safe to call twice."""
         async with beating():
             base = await guarded(self._prepared(request))
             if base.check is not None:
-                required(self._sandbox)  # before anything is paid for that could not be checked in the end
+                required(self._sandbox)  # before anything is paid for that could not be checked later
             await commit_alone(self._repos.ledger, request)
             return base
 
     async def _prepared(self, request: PrepareRepository) -> Base:
-        """As `_prepare`. What the input names and cannot be used is a refused input, not a failure of ours."""
+        """As `_prepare`, with errors of what the input names turned into a refused input: they are not failures of ours."""
         try:
             return await asyncio.to_thread(self._prepare, request)
         except INPUT_ERRORS as error:
@@ -46,7 +46,7 @@ class Fetch:
         mirror = self._repos.mirrors.open(request.repository)
         fetched = mirror.fetch(request.base)
         check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
-        # Before anything is paid for: a tree that no workspace can hold fails the run at once.
+        # Before anything is paid for: a tree that no workspace can hold ends the run at once.
         mirror.check(fetched.tree)
         if check is None:
             with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:

@@ -1,4 +1,4 @@
-"""The change as it is approved and pushed: tree, branch and message are fixed, and the push that follows from them."""
+"""The change as it is approved and pushed: a fixed tree, branch and message, and the push that follows from them."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ class FrozenChange:
         mirror = self._repos.mirrors.open(request.base.repository)
         tree = self._repos.tree(mirror, request.start)
         patch = mirror.diff(request.base.tree, tree)
-        # Both come from outside. A NUL would be refused only by git, at the push, after the approval.
+        # Both texts come from outside. A NUL in them would be refused by git only at the push, after the approval.
         title = visible((request.instruction.strip().splitlines() or ["Change"])[0])[:72]
         branch = request.branch or f"baton/{slug(request.instruction)}-{tree[:8]}"
         subject = ChangeSubject(

@@ -1,4 +1,4 @@
-"""The patches of several items on one tree. Nothing is merged by guessing."""
+"""The patches of several items applied to one tree. Nothing is merged by guessing."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ class Integration:
 
     @activity.defn
     async def integrate(self, request: Integrate) -> Integrated:
-        """Put several patches on one tree, in order; the first that does not fit is named with its files. Guesses nothing."""
+        """Apply several patches to one tree, in order; the first that conflicts is named with its files. Safe to call twice."""
         async with beating():
             integrated, patch = await guarded(asyncio.to_thread(self._integrate, request))
             if patch is None:
@@ -35,7 +35,7 @@ class Integration:
             if change.patch is None:
                 continue
             applied = mirror.apply(tree, self._repos.patch(change.patch.digest))
-            # The first that does not fit ends it: later ones would be put on a tree that there is not.
+            # The first conflict ends it: there is no tree to apply later ones to.
             if applied.tree is None:
                 return Integrated(conflicts=first(applied.conflicts), conflict_item=change.item), None
             tree = applied.tree

@@ -9,20 +9,20 @@ from activities.repositories.verdict import FAILURES_LIMIT
 from contracts.text import for_model
 
 NAME = ".baton-junit.xml"
-"""Where the report is written, in the checkout."""
+"""The report's file name in the checkout."""
 
 LIMIT = 16 * 1024 * 1024
-"""Bytes of a report that is read."""
+"""Largest report, in bytes, that is read."""
 
 
 def remove(directory: Path) -> None:
-    """Take away a report that the repository brings along: a run that ends before it writes its own must not be read by it."""
+    """Delete a report that the repository contains: it must not be taken for that of a run that wrote none."""
     with contextlib.suppress(OSError):
         (directory / NAME).unlink()
 
 
 def read(directory: Path) -> tuple[int | None, tuple[str, ...], int]:
-    """Tests that ran, ids of those that failed, and how many more did. A missing or broken report counts as no test."""
+    """Number of tests that ran, ids of failed ones, and how many more failed. A missing or broken report counts as no tests."""
     try:
         data = paths.read_file(directory, NAME, LIMIT)
         root = ElementTree.fromstring(data)  # noqa: S314 (expat itself bounds entity expansion)
@@ -39,7 +39,7 @@ def _failed(case: ElementTree.Element) -> bool:
 
 
 def _ran_at_all(case: ElementTree.Element) -> bool:
-    """False for a skipped test. One that is expected to fail did run."""
+    """False for a skipped test. An expected failure (xfail) did run."""
     skipped = case.find("skipped")
     return skipped is None or skipped.get("type") == "pytest.xfail" or _failed(case)
 

@@ -1,4 +1,4 @@
-"""What a contract names of something long: the first of it, and the whole as an artifact. Pure."""
+"""Long lists in contracts: the first items by name, the whole list as an artifact. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from contracts.base import canonical, sha256
 from contracts.repositories import ChangeCounts, FileChange
 
 NAMED = 100
-"""Changed files that a contract names."""
+"""Most changed files that a contract names."""
 
 NAMED_BYTES = 8 * 1024
-"""Bytes that the names in one list may have together."""
+"""Most bytes of the items that one list names, together."""
 
 T = TypeVar("T", str, FileChange)
 
 
 @dataclass(frozen=True)
 class Listed:
-    """The files that are named. `counts` and `listing` are there where some are not: the whole list as it is stored."""
+    """The files that are named. If some are not, `counts` sums up all and `listing` is the whole list as stored."""
 
     files: tuple[FileChange, ...]
     outside: tuple[str, ...]
@@ -27,7 +27,7 @@ class Listed:
 
 
 def listed(files: Sequence[FileChange], outside: Sequence[str] = ()) -> Listed:
-    """Changed files, and those of them that were not meant to change, as far as a contract names them."""
+    """Changed files, and those that were not meant to change (`outside`), as far as a contract names them."""
     named, named_outside = first(files), first(outside)
     if (len(named), len(named_outside)) == (len(files), len(outside)):
         return Listed(named, named_outside)
@@ -46,7 +46,7 @@ def listed(files: Sequence[FileChange], outside: Sequence[str] = ()) -> Listed:
 
 
 def first(items: Sequence[T], limit: int = NAMED) -> tuple[T, ...]:
-    """The first of these, as many as fit."""
+    """The first items, as many as fit into `limit` and `NAMED_BYTES`."""
     used, kept = 0, []
     for one in items[:limit]:
         used += len(canonical(one if isinstance(one, str) else one.model_dump(mode="json")))

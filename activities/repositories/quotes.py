@@ -1,4 +1,4 @@
-"""Whether what a finding quotes is there, and at which line. Pure."""
+"""Whether a finding's quote is there, and at which line. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -8,29 +8,29 @@ from contracts.findings import Finding
 from contracts.text import visible
 
 SHORTEST = 3
-"""Characters, without spaces around them, that a quote needs to say where it is from."""
+"""Fewest characters, without surrounding spaces, by which a quote can be located."""
 
 _HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 @dataclass(frozen=True)
 class Texts:
-    """A file as a finding may quote it: at the head, at the base, and its part of the difference. None: there is none."""
+    """A file as a finding may quote it: at the head, at the base (None: no such file), and its part of the diff."""
 
     head: str | None
     base: str | None
     hunks: tuple[tuple[int, str], ...] = ()
-    """Lines of the difference, each with its sign, and its number in the head; removed lines have theirs in the base."""
+    """Lines of the diff with their sign, each with its line number in the head; for removed lines, in the base."""
 
 
 def plain(raw: bytes | str) -> str:
-    """Text in the form in which quotes are compared: line ends as one character, what cannot be seen written out."""
+    """Text in the form in which quotes are compared: LF line ends, invisible characters written out."""
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
     return visible(text.replace("\r\n", "\n"))
 
 
 def hunks_of(diff: str, path: str) -> tuple[tuple[int, str], ...]:
-    """The lines of one file in a whole difference. Names that git writes in quotes are not found."""
+    """The lines of one file in a whole diff. Names that git writes in quotes are not found."""
     head = f"diff --git a/{path} b/{path}\n"
     start = 0 if diff.startswith(head) else diff.find(f"\n{head}") + 1
     if start == 0 and not diff.startswith(head):
@@ -53,15 +53,16 @@ def _numbered(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def place_of(finding: Finding, texts: Texts) -> int | str:
-    """The line of the quote that is nearest to the finding's; a text says why there is none."""
+    """The line of the quote, the nearest to the finding's if there are several; or, as text, why there is none."""
     quote = plain(finding.quote).strip("\n")
     if texts.head is None and texts.base is None:
-        return "there is no such file at the head, and the difference does not touch it"
+        return "there is no such file at the head, and the diff does not touch it"
     if len(quote.strip()) < SHORTEST:
-        return "the quote is too short to say where it is from"
+        return "the quote is too short to be located"
+    # The head first: a quote that is also in the base is about what the change left there.
     found = _at(quote, texts.head) or _at(quote, texts.base) or _in_hunks(quote, texts.hunks)
     if not found:
-        return "the quote is neither in the file nor in the difference"
+        return "the quote is neither in the file nor in the diff"
     return min(found, key=lambda line: (abs(line - finding.line), line))
 
 
@@ -76,5 +77,5 @@ def _at(quote: str, text: str | None) -> list[int]:
 
 
 def _in_hunks(quote: str, hunks: tuple[tuple[int, str], ...]) -> list[int]:
-    """The same for a quote that was copied from the difference with its signs."""
+    """The same for a quote that was copied from the diff with its signs."""
     return [hunks[line - 1][0] for line in _at(quote, "\n".join(text for _, text in hunks))]

@@ -1,4 +1,4 @@
-"""What the activities of this room share: mirrors, workspaces, the patches in the ledger, and which errors end them."""
+"""What this room's activities share: mirrors, workspaces, patches in the ledger, and which errors are permanent."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -21,41 +21,41 @@ from ledger.db import Ledger
 T = TypeVar("T")
 
 NOT_MENDED: tuple[type[BatonError], ...] = (*PERMANENT, *UNREADABLE, PathRefused, Refused, Misconfigured)
-"""Errors of git, files and the sandbox that a retry does not mend."""
+"""Errors of git, files and the sandbox that a retry cannot fix."""
 
 
 @dataclass(frozen=True)
 class Repositories:
-    """Repositories as one worker has them. Methods that read patches block: call them in threads."""
+    """One worker's access to repositories. Methods that read patches block: call them in threads."""
 
     ledger: Ledger
     mirrors: Mirrors
     workspaces: Workspaces
 
     def tree(self, mirror: Mirror, ref: WorkspaceRef) -> str:
-        """The tree that a workspace starts from. Its patches were made on exactly what they are applied to here."""
+        """The tree that a workspace starts from: its base with its patches, which were made for exactly these trees."""
         tree = mirror.tree_of(ref.base)
         for digest in ref.patches:
             applied = mirror.apply(tree, self.patch(digest))
             if applied.tree is None:
-                raise BatonError(f"patch {digest[:12]}… no longer fits {tree[:12]} in {', '.join(applied.conflicts)}")
+                raise BatonError(f"patch {digest[:12]}… no longer applies to {tree[:12]} in {', '.join(applied.conflicts)}")
             tree = applied.tree
         return tree
 
     def patch(self, digest: str) -> bytes:
-        """A patch that an earlier step has kept. Raises `NotFound`."""
+        """A patch that an earlier step stored. Raises `NotFound`."""
         return self.ledger.read_now(artifacts.get, self.ledger.files, digest)
 
     def keep(
         self, connection: Connection, run: RunRef, data: bytes, name: str, media_type: str, *, untrusted: bool = False
     ) -> ArtifactRef:
-        """Keep what a step made, under its name in the run's record. Keeping it again changes nothing."""
+        """Store what a step made, under its name in the run's record. Safe to call twice."""
         kept = artifacts.put(connection, self.ledger.files, data, media_type)
         artifacts.note_seen(connection, run.trace, run.path, kept.digest, name, untrusted=untrusted)
         return kept
 
     def keep_listing(self, connection: Connection, run: RunRef, listing: bytes, name: str) -> None:
-        """Keep the whole list of a change's files, where the contract names only the first; nothing where it names all."""
+        """Store the whole list of a change's files; does nothing if the contract names all of them."""
         if listing:
             self.keep(connection, run, listing, name, "application/json")
 
@@ -67,16 +67,16 @@ def changes(mirror: Mirror, old: str, new: str) -> tuple[FileChange, ...]:
 
 
 async def guarded(work: Awaitable[T]) -> T:
-    """Errors that a retry cannot mend end the activity at once, with the text that says what to do."""
+    """Turn errors that a retry cannot fix into non-retryable ones, with the text that says what to do."""
     try:
         return await work
     except NOT_MENDED as error:
-        # Not chained: a traceback says nothing to whoever has to correct the input, and history keeps it for good.
+        # Not chained: a traceback does not help to correct the input, and history would keep it for good.
         raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
 
 
 def required(sandbox: Sandbox | None) -> Sandbox:
-    """The sandbox. Raises a permanent `ApplicationError` on a worker that has none."""
+    """The sandbox. Raises a non-retryable `ApplicationError` on a worker that has none."""
     if sandbox is None:
         raise ApplicationError(
             "this worker has no sandbox, so no check is run; `baton doctor` says how to get one",

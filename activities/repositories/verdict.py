@@ -1,4 +1,4 @@
-"""The verdict of the tests, computed from runs. Pure; no model has a say in it."""
+"""The verdict on a change, computed from runs of the check. Pure; no model has a say in it."""
 
 from contracts.delivery.testing import TestReport, Verdict
 from contracts.repositories import ChangeSet, CheckRun
@@ -7,7 +7,7 @@ TESTS_FAILED = 1
 """pytest's exit code for "all ran, some failed"; every other code but 0 means that not all ran."""
 
 FAILURES_LIMIT = 200
-"""Failed tests that a run names; where it names so many there may be more."""
+"""Most failed tests that a run names; if it names so many, there may be more."""
 
 
 def report(runs: tuple[CheckRun, ...], base: CheckRun | None, added: ChangeSet | None, notes: str) -> TestReport:
@@ -22,7 +22,7 @@ def report(runs: tuple[CheckRun, ...], base: CheckRun | None, added: ChangeSet |
         base=base,
         new_failures=tuple(sorted(failing - before)),
         failed_before=tuple(sorted(before)),
-        # A test that is not run any more is not fixed, and which ones passed is not kept: so only where none went missing.
+        # Names of passed tests are not stored, and a test that no longer runs is not fixed: so only if no test went missing.
         fixed=tuple(sorted(before - failing)) if _all_named(runs) and not _missing(runs, base) else (),
         tests_added=tuple(change.path for change in added.files) if added is not None else (),
         left_out=added.outside if added is not None else (),
@@ -31,7 +31,7 @@ def report(runs: tuple[CheckRun, ...], base: CheckRun | None, added: ChangeSet |
 
 
 def judge(runs: tuple[CheckRun, ...], base: CheckRun | None) -> tuple[Verdict, str]:
-    """The verdict with its reason. Without a run nothing has passed."""
+    """The verdict and its reason. Without a run nothing has passed."""
     if not runs:
         return "not_run", "no check was run, so nothing is known"
     if all(run.green for run in runs):
@@ -41,11 +41,12 @@ def judge(runs: tuple[CheckRun, ...], base: CheckRun | None) -> tuple[Verdict, s
         return "failed", "; ".join(_why_red(run) for run in red)
     failing = {one for run in red for one in run.failures}
     only_tests = all(run.failures and run.exit_code == TESTS_FAILED for run in red) and _all_named(runs)
-    # Names prove something only where all tests ran, which pytest says with its code for "some failed".
+    # Names prove something only if all tests ran, which pytest reports with its exit code for "some failed".
     if only_tests and failing <= set(base.failures):
         return "no_new_failures", f"{len(failing)} tests fail, and all of them failed on the base, too" + _fewer(runs, base)
+    # Without names a red base cannot show that the change broke nothing.
     if base.total is None and not base.green:
-        return "failed", "the check was red on the base, too, and does not report single tests; only a person can tell"
+        return "failed", "the check also fails on the base and does not report single tests; only a person can judge"
     return "failed", "; ".join(_why_red(run) for run in red)
 
 
@@ -55,7 +56,7 @@ def _all_named(runs: tuple[CheckRun, ...]) -> bool:
 
 
 def _missing(runs: tuple[CheckRun, ...], base: CheckRun | None) -> int:
-    """How many tests fewer ran than on the base, at least: deleted, skipped, or no longer found."""
+    """By how many, at least, fewer tests ran than on the base: deleted, skipped, or no longer found."""
     if base is None:
         return 0
     same = [run.total for run in runs if run.total and run.command == base.command]
@@ -64,7 +65,7 @@ def _missing(runs: tuple[CheckRun, ...], base: CheckRun | None) -> int:
 
 def _fewer(runs: tuple[CheckRun, ...], base: CheckRun | None) -> str:
     missing = _missing(runs, base)
-    return f"; {missing} tests fewer ran than on the base" if missing else ""
+    return f"; {missing} fewer tests ran than on the base" if missing else ""
 
 
 def _counted(run: CheckRun) -> str:

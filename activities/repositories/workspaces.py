@@ -1,7 +1,7 @@
-"""Folders in which agents work. Each can be made again from its reference and one patch, on any machine, at any time.
+"""Folders in which agents work. Each can be rebuilt from its reference and one patch, on any machine, at any time.
 
-A folder is trusted only when its marker, kept outside of it, says that it is exactly the recorded state. A worker killed
-in the middle of an edit leaves a marker that says otherwise, and the next one builds the folder anew.
+A folder is trusted only if its marker, kept outside of it, says that it is exactly the recorded state. A worker killed
+during an edit leaves a marker that says otherwise, and the next one rebuilds the folder.
 """
 
 import re
@@ -30,11 +30,11 @@ _LONGEST = 200
 
 
 class WorkspaceDamaged(BatonError):
-    """The workspace cannot be built from its reference. The text names the patch, and where it does not fit."""
+    """The workspace cannot be built from its reference. The text names the patch, and where it does not apply."""
 
 
 class Marker(Contract):
-    """What is said about a folder: its origin, the patch from its start to now (None: unchanged), and whether a change
+    """What is recorded about a folder: its origin, the patch from its start to now (None: unchanged), and whether a change
     has begun and not ended."""
 
     ref: WorkspaceRef
@@ -45,7 +45,7 @@ class Marker(Contract):
 
 @dataclass(frozen=True)
 class Lease:
-    """Proof that a workspace is held. Methods that get it do not wait for the lease themselves."""
+    """Proof that a workspace is held. Methods that are given it do not take the lease themselves."""
 
     name: str
 
@@ -59,15 +59,15 @@ class Workspaces:
 
     @contextmanager
     def lease(self, name: str, wait: timedelta = LEASE_WAIT) -> Iterator[Lease]:
-        """Hold a workspace for several steps. Raises `Busy` when another process does not let go of it in time."""
+        """Hold a workspace for several steps. Raises `Busy` if another process does not release it in time."""
         with locked(self._path("leases", name, ".lock"), wait, f"workspace {name}"):
             yield Lease(name)
 
     def ensure(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadPatch, *, lease: Lease | None = None) -> Path:
-        """The folder in exactly the recorded state: as it is when its marker says so, else built anew.
+        """The folder in exactly the recorded state: left as it is if its marker says so, else rebuilt. Safe to call twice.
 
         `state` is the artifact with the patch from the start to that state; None means unchanged. Raises `WorkspaceDamaged`
-        when a patch is damaged or does not fit, `Busy`, and what `Mirror.tree_of` raises.
+        if a patch is damaged or does not apply, `Busy`, and what `Mirror.tree_of` raises.
         """
         with self._held(name, lease):
             found, directory = self.marker(name), self._path("files", name)
@@ -77,24 +77,24 @@ class Workspaces:
             return directory
 
     def marker(self, name: str) -> Marker | None:
-        """What is said about the workspace; None when it is not here or its marker cannot be read."""
+        """What is recorded about the workspace; None if it is not here or its marker cannot be read."""
         try:
             return Marker.read(self._path("marks", name, ".json").read_bytes())
         except (FileNotFoundError, ContractViolation):
             return None
 
     def begin_change(self, name: str, *, lease: Lease | None = None) -> None:
-        """Say that the files are about to change. Until `end_change` nobody takes the folder for what was recorded."""
+        """Record that the files are about to change. Until `end_change` nobody trusts the folder."""
         with self._held(name, lease):
             self._mark(name, self._known(name).model_copy(update={"dirty": True}))
 
     def end_change(self, name: str, state: str | None, *, lease: Lease | None = None) -> None:
-        """Say that the files are what this recorded patch makes of the start. None: they are the start again."""
+        """Record that the files are the start with this stored patch. None: they are the start again."""
         with self._held(name, lease):
             self._mark(name, self._known(name).model_copy(update={"dirty": False, "state": state}))
 
     def start_tree(self, name: str) -> str:
-        """The tree that the workspace started from."""
+        """The tree that the workspace started from. Raises `NotFound`."""
         return self._known(name).start_tree
 
     def snapshot(self, name: str) -> tuple[Mirror, str]:
@@ -104,12 +104,12 @@ class Workspaces:
         return mirror, mirror.snapshot(self._path("files", name), known.start_tree)
 
     def patch(self, name: str) -> bytes:
-        """The patch from the start to the files as they are now; empty when nothing changed."""
+        """The patch from the start to the files as they are now; empty if nothing changed."""
         mirror, tree = self.snapshot(name)
         return mirror.diff(self.start_tree(name), tree)
 
     def remove(self, name: str) -> None:
-        """Delete the workspace, and all whose names begin with `name/`. What was recorded stays. Calling twice is safe."""
+        """Delete the workspace, and all whose names begin with `name/`; the ledger keeps their patches. Safe to call twice."""
         self._path("files", name)
         for found in self._names():
             if found == name or found.startswith(f"{name}/"):
@@ -117,9 +117,9 @@ class Workspaces:
                     self._delete(found)
 
     def sweep(self, keep: set[str]) -> tuple[str, ...]:
-        """Delete every workspace that neither is nor lies beneath a name in `keep`, and what killed checks left.
+        """Delete every workspace except those in `keep` and beneath them, and what killed checks left.
 
-        Returns the names. What another process holds stays for the next sweep.
+        Returns the deleted names. What another process holds is left for the next sweep.
         """
         kept = [name for name in self._names() if any(name == one or name.startswith(f"{one}/") for one in keep)]
         removed = [name for name in self._names() if name not in kept and self._free_and_deleted(name)]
@@ -129,9 +129,9 @@ class Workspaces:
 
     @contextmanager
     def scratch(self, mirror: Mirror, tree: str) -> Iterator[Path]:
-        """A throw-away folder with these files, real links among them, outside every workspace. Deleted on leaving."""
+        """A throw-away folder with these files, symbolic links included, outside every workspace. Deleted on leaving."""
         folder = self._root / "scratch" / token_hex(8)
-        # A check may make, for a moment, a program that runs as this user whoever starts it: nobody else gets in here.
+        # A check can create a setuid program, which runs as this user whoever starts it: nobody else may get in here.
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.parent.chmod(0o700)
         with locked(folder.with_suffix(".lock"), LEASE_WAIT, "a new scratch folder"):
@@ -143,7 +143,7 @@ class Workspaces:
                 folder.with_suffix(".lock").unlink(missing_ok=True)
 
     def _build(self, name: str, ref: WorkspaceRef, state: str | None, read: ReadPatch) -> None:
-        # First: a worker that dies while it builds leaves a folder without a marker, which nobody trusts.
+        # First: a worker that dies while building leaves a folder without a marker, which nobody trusts.
         self._path("marks", name, ".json").unlink(missing_ok=True)
         mirror = self._mirrors.open(ref.repository)
         start = mirror.tree_of(ref.base)
@@ -151,17 +151,18 @@ class Workspaces:
             start = _patched(mirror, name, start, digest, read)
         now = start if state is None else _patched(mirror, name, start, state, read)
         mirror.checkout(now, self._path("files", name))
-        # Last: from here on the folder counts as whole.
+        # Last: from here on the folder is trusted.
         self._mark(name, Marker(ref=ref, start_tree=start, state=state))
 
     def _path(self, kind: str, name: str, suffix: str = "") -> Path:
-        """Where something of this workspace lies. A name has no way to lead out: its parts are checked and joined flat."""
+        """A path that belongs to this workspace. A name cannot lead elsewhere: its parts are checked and joined flat."""
         parts = name.split("/")
         if len(name) > _LONGEST or not all(_PART.match(part) for part in parts):
             raise Refused(
                 f"{name[:80]!r} cannot be a workspace's name: use letters, digits, dots, dashes and underscores between "
                 f"slashes, each part starting with a letter or digit, {_LONGEST} characters in all"
             )
+        # No part can hold `~`, so `_names` can read a name back from its file's name.
         return self._root / kind / ("~".join(parts) + suffix)
 
     def _held(self, name: str, lease: Lease | None) -> AbstractContextManager[Lease]:
@@ -186,11 +187,11 @@ class Workspaces:
 
     def _delete(self, name: str) -> None:
         mark = self._path("marks", name, ".json")
-        for path in (mark, *mark.parent.glob(f".{mark.name}.*")):  # the others are of writers that were killed
+        for path in (mark, *mark.parent.glob(f".{mark.name}.*")):  # the others are leftovers of killed writers
             path.unlink(missing_ok=True)
-        # After the marker: what a killed deletion leaves must not be taken for a workspace.
+        # After the marker: what a killed deletion leaves behind must not be trusted.
         delete_folder(self._path("files", name))
-        # Last, and while it is held. Whoever waits for the file notices that it has lost its name (see `locked`).
+        # Last, and while it is held. A waiting process notices that the lock file has lost its name (see `locked`).
         self._path("leases", name, ".lock").unlink(missing_ok=True)
 
     def _free_and_deleted(self, name: str) -> bool:

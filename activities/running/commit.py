@@ -1,4 +1,4 @@
-"""The riders of a request, committed together with an activity's own effect: feed lines, and the run row's change."""
+"""The riders of a request, committed together with an activity's own effect: feed lines and the run row's change."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ from ledger.money import spend
 def commit_riders(
     connection: Connection, request: Request, own: Sequence[Note] = (), *, tokens: int = 0, usd_micros: int = 0
 ) -> None:
-    """Write the request's feed lines, then the activity's own, then nothing more: call it last in a transaction.
+    """Write the request's riders and the activity's own feed lines. Call it last in a transaction. Safe to call twice.
 
-    A forbidden move of the run's state becomes a line of its own; it undoes nothing.
+    A forbidden move of the run's state becomes a feed line; it undoes nothing.
     """
     notes = [*request.notes, *own]
-    # All that touches the run's row comes before the feed, which takes the one counter that all writers share: two
-    # transactions that took them in different orders would wait for each other.
+    # Whatever touches the run's row comes before the feed, which locks the one counter that all writers share: two
+    # transactions that locked them in different orders would deadlock.
     ended = runs.follow(connection, request.run)
     if ended is not None:
         notes.insert(0, lines.run_reset(request, ended))
@@ -37,6 +37,6 @@ def commit_riders(
 
 
 async def commit_alone(ledger: Ledger, request: Request) -> None:
-    """Write what rides along with an activity that has nothing else to write. Where nothing rides no transaction is needed."""
+    """Commit the riders of an activity that has nothing else to write. Without riders there is no transaction."""
     if request.notes or request.change is not None or request.gives_back:
         await ledger.tx(commit_riders, request)

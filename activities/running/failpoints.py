@@ -1,4 +1,4 @@
-"""Failpoints: named places where a test ends or stops its own worker. Off unless the worker is started with one armed.
+"""Failpoints: named places where a test kills or stops its own worker. Off unless the worker is started with one armed.
 
 Only `worker.py` arms one, from the setting `failpoint`, and says so in its log. Off, a point costs one look at a global.
 """
@@ -32,7 +32,7 @@ Point = Literal[
     "action.before_receipt",  # the target has it, the ledger does not know
     "action.before_completion",  # the receipt is committed, Temporal does not know
     "journal.before_completion",  # lines are committed by a local activity, inside an open workflow task
-    "activity.in_heartbeat",  # an activity is about to give a sign of life
+    "activity.in_heartbeat",  # an activity is about to send a heartbeat
     "workflow.in_task",  # workflow code has decided on its next activity, its task is not completed
 ]
 """All points. A name that is not here is refused at start, and by the type checker where it is reached."""
@@ -42,7 +42,7 @@ ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 @dataclass
 class Failpoint:
-    """What is armed: at the `hits`-th time that `point` is reached, `signal` to this process, unless `marker` exists."""
+    """What is armed: the `hits`-th time that `point` is reached, `signal` is sent to this process, unless `marker` exists."""
 
     point: str
     signal: signal.Signals
@@ -50,7 +50,7 @@ class Failpoint:
     marker: Path
 
     def reached(self, point: str) -> None:
-        """Count, and act when it is time. The marker is on the disk before the signal: nothing happens without it."""
+        """Count, and send the signal when it is time. The marker is on disk before the signal."""
         if point != self.point:
             return
         self.hits -= 1
@@ -63,7 +63,7 @@ class Failpoint:
         except FileExistsError:
             return False
         os.write(descriptor, f"{os.getpid()}\n".encode())
-        # Before the signal, which leaves no time: without the marker the next worker would die here, too.
+        # Before the signal, which leaves no time for it: without the marker the next worker would die here, too.
         os.fsync(descriptor)
         os.close(descriptor)
         return True
@@ -73,7 +73,7 @@ _armed: Failpoint | None = None
 
 
 def reach(point: Point) -> None:
-    """Nothing, unless a test has armed this point in this process."""
+    """Do nothing, unless a test has armed this point in this process."""
     if _armed is not None:
         _armed.reached(point)
 
@@ -81,7 +81,7 @@ def reach(point: Point) -> None:
 def arm(text: str) -> Failpoint:
     """Arm the failpoint that `text` names, as in `model.before_call kill 3 /path/marker`; it replaces an earlier one.
 
-    Raises `Misconfigured` for an unknown point or action, and for a marker whose folder is not there.
+    Raises `Misconfigured` for an unknown point or action, and for a marker whose folder does not exist.
     """
     global _armed
     _armed = _read(text)
@@ -98,17 +98,17 @@ def _read(text: str) -> Failpoint:
     if action not in ACTIONS:
         raise Misconfigured(f"failpoint {point}: {action!r} is not an action; there are {', '.join(ACTIONS)}")
     if not marker.parent.is_dir():
-        raise Misconfigured(f"failpoint {point}: the marker's folder {marker.parent} is not there; make it")
+        raise Misconfigured(f"failpoint {point}: the marker's folder {marker.parent} does not exist; make it")
     return Failpoint(point, ACTIONS[action], hits, marker)
 
 
 def interceptors() -> list[Interceptor]:
-    """What a worker needs to reach the points inside workflow tasks; nothing while no point is armed."""
+    """The interceptors that a worker needs for points inside workflow tasks; none while no point is armed."""
     return [] if _armed is None else [_InTasks()]
 
 
 class _InTasks(Interceptor):
-    """Reaches `workflow.in_task`. Outside of workflow code, which stays free of it, and never while history is replayed."""
+    """Reaches `workflow.in_task` without a trace in workflow code, and never during replay."""
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
         """One for each workflow."""

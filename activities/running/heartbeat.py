@@ -17,33 +17,33 @@ EVERY = timedelta(seconds=1)
 
 @contextlib.asynccontextmanager
 async def beating() -> AsyncIterator[None]:
-    """Heartbeat once a second while the block runs. Cancellation of the activity arrives with a heartbeat, too."""
+    """Send a heartbeat once a second while the block runs. It is also how a cancellation of the activity arrives."""
     task = asyncio.create_task(_beat())
     try:
         yield
     finally:
-        # Awaited, too: nothing of an activity may be left running when it answers.
+        # Awaited, too: an activity must leave nothing running when it returns.
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
 
 async def committed(work: Coroutine[Any, Any, T]) -> T:
-    """What a transaction gives, with heartbeats meanwhile. A cancellation does not hide it.
+    """Run a transaction with heartbeats and return its result, even if the activity is cancelled meanwhile.
 
-    The workflow waits for the answer, and has to know what was committed, also where it is about to end.
+    The workflow waits for the answer, and has to know what was committed even when it is about to end.
     """
     async with beating():
         task = asyncio.create_task(work)
         while not task.done():
             with contextlib.suppress(asyncio.CancelledError):
-                # Not `await task`: that would hand the cancellation on to the commit.
+                # Not `await task`: that would pass the cancellation on to the commit.
                 await asyncio.wait({task})
         return task.result()
 
 
 async def _beat() -> None:
-    # Not at once: the start says the same, and most calls are over before a second has passed.
+    # Not at once: the start counts as a heartbeat, and most calls are over within a second.
     while True:
         await asyncio.sleep(EVERY.total_seconds())
         reach("activity.in_heartbeat")

@@ -1,4 +1,4 @@
-"""What the feed says of every run: every text of this room's lines, to be read and changed in one place."""
+"""Texts of the feed lines of this room, in one place."""
 
 from datetime import UTC, datetime
 
@@ -7,20 +7,20 @@ from contracts.runs import Note, Request, RunState
 
 
 def run_reset(request: Request, ended: RunState) -> Note:
-    """A run that had ended was reset and goes on."""
+    """A run that had ended was reset and continues."""
     return Note(
         key=f"{request.run.trace}/reset/{request.run.run_id}",
         at=datetime.now(UTC),
         stage="reset",
         actor="operator",
         did=f"went back to an earlier point; the run had ended as {ended}",
-        why=f"it was reset, and run {request.run.run_id} takes its place",
-        next="what was done and paid before is found again, not done again",
+        why=f"it was reset, and run {request.run.run_id} replaces it",
+        next="what was done and paid for before is reused, not repeated",
     )
 
 
 def move_refused(request: Request, reason: str) -> Note:
-    """The run's state may not change like this; nothing was undone for it."""
+    """The run's state may not change like this; nothing was undone."""
     return Note(
         key=digest_of("forbidden-move", request.run.trace, request.run.path, reason),
         at=datetime.now(UTC),

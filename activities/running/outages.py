@@ -1,4 +1,4 @@
-"""A ledger that is away ends an attempt, not an activity, and costs the log one line."""
+"""A ledger outage ends an attempt, not the activity, and costs one log line."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from contracts.errors import LedgerUnavailable
 
 
 class Outages(Interceptor):
-    """Gives `LedgerUnavailable` to Temporal under its name and without a traceback; workflows wait for the ledger by it."""
+    """Passes `LedgerUnavailable` to Temporal by name and without a traceback, so that workflows can wait for the ledger."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap what comes next."""
@@ -22,7 +22,8 @@ class _Inbound(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except LedgerUnavailable as error:
-            activity.logger.warning("the ledger is away, the activity is tried again: %s", error)
+            # A line without a traceback: an outage is no fault of the code, and lasts for many attempts.
+            activity.logger.warning("the ledger is unavailable, the activity will be retried: %s", error)
             # By this type workflows know that they have to wait for the ledger. Benign, because the work itself has not
             # failed; and not chained, because the driver's error carries the statement and its values into history.
             raise ApplicationError(

@@ -1,4 +1,4 @@
-"""Work that must not be left half done: when its caller is cancelled, and when the ledger is away at its end."""
+"""Work that must not be left half done when its caller is cancelled, or when the ledger is unavailable at its end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -12,43 +12,43 @@ from contracts.errors import LedgerUnavailable
 T = TypeVar("T")
 
 AGAIN = 1.0
-"""Seconds between two tries."""
+"""Seconds between two attempts to commit."""
 
 MARGIN = timedelta(seconds=10)
-"""What is left of an attempt's time when it stops waiting for the ledger."""
+"""How long before the end of its time an attempt stops waiting for the ledger."""
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work to its end; a cancellation that comes meanwhile is raised afterwards, whatever the work gave or raised."""
+    """Run the work to its end. A cancellation that comes meanwhile is raised afterwards, whatever the work's outcome."""
     task = asyncio.create_task(work)
     cancelled = False
     while not task.done():
         try:
-            # Not `asyncio.shield`: the work would go on there as well, but nobody would wait for its end.
+            # Not `asyncio.shield`: with it the work would also go on, but nobody would wait for its end.
             await asyncio.wait({task})
         except asyncio.CancelledError:
             cancelled = True
     if cancelled:
-        # Also where the work succeeded: what it did is committed, and the attempt was cancelled all the same.
+        # Even if the work succeeded: what it did is committed, but the attempt was cancelled.
         raise asyncio.CancelledError from None if task.cancelled() else task.exception()
     return task.result()
 
 
 async def kept(commit: Callable[[], Awaitable[T]], at_most: timedelta | None = None) -> T:
-    """Commit what was costly to get. While the ledger is away it waits and tries again, for the rest of the attempt's time.
+    """Commit a result that was costly to get, with retries while the ledger is unavailable, until the attempt's time is up.
 
-    `at_most` is a shorter time. Without this a database that restarts during a model call has the call made, and paid for,
-    once more.
+    `at_most` shortens that time. Without this, a database that restarts during a model call would have the call made and paid
+    for again. Raises `LedgerUnavailable` in the end.
     """
     ends = _ends() if at_most is None else min(_ends(), datetime.now(UTC) + at_most)
     while True:
         try:
             return await commit()
-        # Only this error: after it the transaction was committed, or not, and every function of the ledger can run again.
+        # Only this error: the transaction was committed or not, and every function of the ledger is safe to run again.
         except LedgerUnavailable as error:
             if ends < datetime.now(UTC):
                 raise
-            activity.logger.warning("what this attempt got waits for the ledger: %s", error)
+            activity.logger.warning("the result of this attempt waits for the ledger: %s", error)
         await asyncio.sleep(AGAIN)
 
 
@@ -56,5 +56,5 @@ def _ends() -> datetime:
     if not activity.in_activity():
         return datetime.now(UTC)
     info = activity.info()
-    # From the start of this attempt and not from when it was scheduled: that is what its time-out counts from.
+    # From the start of this attempt, not from when it was scheduled: its timeout counts from there.
     return info.started_time + (info.start_to_close_timeout or timedelta()) - MARGIN

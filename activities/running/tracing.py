@@ -1,4 +1,4 @@
-"""What every activity is given beside its request: the ids of workflow and run, and run, trace and span on its log lines."""
+"""What every activity gets besides its request: the ids of workflow and run, and run, trace and span on its log lines."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from contracts.runs import Request
 
 
 class Tracing(Interceptor):
-    """Completes the request, and binds the run's identity for the time of one activity."""
+    """Completes the request, and binds the run's identity to log lines for the duration of one activity."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap what comes next."""
@@ -25,7 +25,7 @@ class _Inbound(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         run = request.run
         info = activity.info()
-        # Not in the request: history would keep every byte of it for good, and the activity's own context has both.
+        # Not sent in the request: history would keep every byte, and the activity's own context has both.
         asks = {"workflow_id": run.workflow_id or info.workflow_id or "", "run_id": info.workflow_run_id or ""}
         run = run.model_copy(update=asks)
         input.args = [request.model_copy(update={"run": run})]

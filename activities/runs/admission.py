@@ -1,4 +1,4 @@
-"""How a run is let in: its row, and the agents, gates and ceiling that it goes by until it ends."""
+"""Admission of a run: its row, and the agents, gates and ceiling that it keeps until it ends."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,11 +27,11 @@ from ledger.money.spend import Scope
 from ledger.tables import agent_version
 
 KEPT_IN_MEMORY = 2000
-"""Runs whose pins a worker keeps at hand; those of others are read from the ledger when they are wanted."""
+"""Most runs whose pins a worker caches; those of others are read from the ledger when needed."""
 
 
 class Admission:
-    """What `begin_run` and a first model call share. `choices` says which models this worker can use for an agent."""
+    """What `begin_run` and a first model call share."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Admission:
         ceilings: Ceilings,
         choices: Callable[[Agent], tuple[Choice, ...]],
     ) -> None:
-        """`choices` raises `Misconfigured` where there is none."""
+        """`choices` gives the models that this worker can use for an agent; it raises `Misconfigured` if there is none."""
         self._ledger = ledger
         self._catalogue = catalogue
         self._policy = policy
@@ -50,23 +50,24 @@ class Admission:
         self._known: dict[str, Began] = {}
 
     async def pins(self, request: BeginRun) -> Began:
-        """What the run goes by: what an earlier attempt pinned, else what is newest here.
+        """The run's pins: what an earlier attempt pinned, else what is newest here.
 
-        Raises a permanent `ApplicationError` that names what is missing.
+        Raises a non-retryable `ApplicationError` that names what is missing.
         """
-        # First: a retry on a worker of another release must not pin anew what the run goes by already.
+        # First: a retry on a worker of another release must not replace what the run has pinned already.
         earlier = await self._ledger.read(runs.find_pins, request.run.trace)
         if earlier is not None:
             return earlier
         try:
             fresh = self._pins(request)
         except BatonError as error:
+            # A missing model, agent or policy entry needs a person: retries would only hide it from them.
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
         await self._check_room(request, fresh)
         return fresh
 
     async def _check_room(self, request: BeginRun, began: Began) -> None:
-        """Let no run in that could only wait for money. Raises a permanent `ApplicationError`."""
+        """Refuse a run that could only wait for money: raises a non-retryable `ApplicationError`."""
         now = datetime.now(UTC)
         found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
         if found is not None and not await self._is_known(request):
@@ -75,7 +76,7 @@ class Admission:
                 raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
 
     async def _is_known(self, request: BeginRun) -> bool:
-        """Whether there is a run with this request key: then this one begins no work, but leads to that."""
+        """True if a run with this request key exists: this one then begins no work, and leads to that one."""
         key = request.request_key
         return key is not None and await self._ledger.read(runs.by_request, request.run.project, key) is not None
 
@@ -83,14 +84,14 @@ class Admission:
         owner = request.owner or self._policy.defaults.owner
         if not owner:
             raise ApplicationError(
-                "no owner, no start: name the accountable person as `owner` in the input, "
+                "the run has no owner: name the accountable person as `owner` in the input, "
                 "or set [defaults] owner in policy.toml",
                 type="NoOwner",
                 non_retryable=True,
             )
         pins = self._agents(request)
         actions = {action: self._policy.tier(action) for action in request.actions}
-        # Those that performing may open, too: that a table is missing is said before anything is paid for.
+        # Also those that performing an action may open: a missing table is reported before anything is paid for.
         kinds = dict.fromkeys((*request.gates, *(kind for tier in actions.values() for kind in GATES_OF[tier])))
         default = micros(self._ceilings.run_default(request.run.project) or Decimal())
         return Began(
@@ -105,7 +106,7 @@ class Admission:
         )
 
     def _agents(self, request: BeginRun) -> dict[str, AgentPin]:
-        """The agents that the run names and all that can stand in for them, each with the models that may answer."""
+        """The agents that the run names and all that may stand in for them, each with the models that may answer."""
         pins: dict[str, AgentPin] = {}
         effort = request.effort or self._policy.defaults.effort
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
@@ -123,14 +124,14 @@ class Admission:
         return good_enough(choices, routes.minimum.get(name, {}), risk, name)
 
     def begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
-        """Insert the run's row with its pins and its ceiling. Done again it changes nothing.
+        """Insert the run's row with its pins and its ceiling. Safe to call twice.
 
-        `duplicate_of` in the answer names the run that has the request key already.
+        `duplicate_of` in the result names the run that already has the request key.
         """
         holder = runs.begin(connection, request, began)
         if holder is not None:
             return began.model_copy(update={"duplicate_of": holder})
-        # Its ceiling is there before its first call, so that people can see and raise it from the beginning.
+        # The ceiling's row exists before the first call, so that people can see and raise it from the start.
         spend.begin(connection, Scope(f"run:{request.run.trace}", began.ceiling_micros))
         insert_each_once(connection, agent_version, [self._version(pin) for pin in began.agents.values()])
         return began
@@ -140,7 +141,7 @@ class Admission:
         return {"name": pin.name, "version": pin.version, "digest": pin.digest, "definition": text, "at": now_us()}
 
     async def of(self, trace: str) -> Began:
-        """What a run of this family pinned. Raises `NotFound` where the ledger has no such run."""
+        """What a run of this family pinned, cached. Raises `NotFound` if the ledger has no such run."""
         if trace not in self._known:
             began = await self._ledger.read(runs.find_pins, trace)
             if began is None:
@@ -149,14 +150,14 @@ class Admission:
         return self._known[trace]
 
     def remember(self, trace: str, began: Began) -> None:
-        """Keep at hand what a run has pinned: it never changes."""
+        """Cache what a run has pinned: it never changes."""
         if len(self._known) >= KEPT_IN_MEMORY:
-            # All at once: pins never change, so what is forgotten is only read again.
+            # All at once: whatever is forgotten is simply read again.
             self._known.clear()
         self._known[trace] = began
 
 
 def for_history(began: Began) -> Began:
-    """What the coordinator decides by; the models that may answer stay in the ledger."""
+    """The pins that the coordinator needs; the models that may answer stay in the ledger."""
     agents = {name: pin.model_copy(update={"choices": ()}) for name, pin in began.agents.items()}
     return began.model_copy(update={"agents": agents})

@@ -1,4 +1,4 @@
-"""The record of a run: its start with what it pins, and lines that no other activity carries."""
+"""The record of a run: its start with what it pins, feed lines that no other activity commits, and its end."""
 
 import json
 
@@ -27,10 +27,10 @@ class Journal:
 
     @activity.defn
     async def begin_run(self, request: BeginRun) -> Began:
-        """Insert the run's row and pin its agents and its policy. Called again it pins the same.
+        """Insert the run's row and pin its agents and policy. Called again it returns the same pins.
 
-        A run whose request key is taken is told which run has it. Raises a permanent `ApplicationError` when nobody owns
-        the run, no model is configured, or policy lacks a gate: the run then fails at once with that text.
+        If its request key is taken, `duplicate_of` names the run that has it. Raises a non-retryable `ApplicationError` if
+        nobody owns the run, no model is configured, or policy lacks a gate: the run then fails at once with that text.
         """
         began = await self._admission.pins(request)
         return await committed(self._ledger.tx(self._begin, request, began))
@@ -49,7 +49,7 @@ class Journal:
 
     @activity.defn
     async def finish_run(self, request: Finish) -> Totals:
-        """Keep the final report, move the run to its final state, and give back what it cost. Safe to call twice."""
+        """Store the final report, move the run to its final state, and return what it cost. Safe to call twice."""
         totals = await self._ledger.tx(_finish, request)
         reach("journal.before_completion")
         return totals
@@ -62,18 +62,18 @@ def _record(connection: Connection, request: Record) -> None:
 
 
 def _finish(connection: Connection, request: Finish) -> Totals:
-    # Attempts that were killed may have left money held, and gates and trips open: nobody comes back for them.
+    # Killed attempts may have left money held, and gates and trips open: nobody else will close them.
     spend.close_left_over(connection, request.run.trace)
     gates.close_left_over(connection, request.run.trace)
     ceilings.close_left_over(connection, request.run.trace)
     used = runs.totals(connection, request.run.trace)
     totals = Totals(calls=used["calls"], tokens=used["tokens"], usd_micros=used["usd_micros"])
-    # The workflow knows only its own calls; what its children paid stands in the ledger.
+    # The workflow knows only its own calls; the ledger also has those of its children.
     report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}
     values = {"result": json.dumps(report, ensure_ascii=False), "updated_at": now_us()}
     if request.change is not None and request.change.state == "cancelled":
         actions.withdraw(connection, request.run.trace, "the run was cancelled before it began")
     _record(connection, request)
-    # After the riders: where a reset opens the run again, they take back how it had ended.
+    # After the riders: if a reset has reopened the run, they clear the result of its earlier end.
     connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))
     return totals

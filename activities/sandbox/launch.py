@@ -1,4 +1,4 @@
-"""Starts one bubblewrap, binds it to its limits before it runs anything, and leaves nothing of it behind."""
+"""Starts one bubblewrap, sets its limits before it runs anything, and leaves nothing of it behind."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from activities.sandbox.limits import Group, ResourceLimits, apply
 from contracts.errors import Misconfigured
 
 START_SECONDS = 30.0
-"""How long bubblewrap may take until its first process stands. Measured: about 10 ms."""
+"""How long bubblewrap may take to start its first process. Measured: about 10 ms."""
 
 NAMESPACES = (
     *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
@@ -26,20 +26,20 @@ NAMESPACES = (
 
 
 OUTER = ("/bin/sh", "-c", 'read -r go || exit 125; exec /usr/bin/env -i "$@"', "sh")
-"""Starts bubblewrap only when its process is in its group, where a later worker finds and ends what this one left."""
+"""Starts bubblewrap only once its process is in its cgroup, where a later worker finds and kills what this one left."""
 
 INNER = ("/bin/sh", "-c", 'read -r go || exit 125; exec "$@" </dev/null', "sh")
-"""Starts the command only when we say so. Bubblewrap goes on when its `--block-fd` is closed, and arms the death of its
-children after that: without this gate a worker killed in these milliseconds would leave the command running alone."""
+"""Starts the command only when we say so. Bubblewrap goes on once its `--block-fd` is closed, and only then arranges that its
+children die with it: without this gate a worker killed in these milliseconds would leave the command running."""
 
 
 class SandboxUnavailable(Misconfigured):
-    """Commands cannot be isolated on this machine, so none is run. `baton doctor` says what is missing."""
+    """Commands cannot be isolated on this machine, so none are run. `baton doctor` says what is missing."""
 
 
 @dataclass
 class Launched:
-    """A running sandbox. `first` is a descriptor of the first process inside: when that ends, all inside have ended."""
+    """A running sandbox. `first` is a descriptor of the first process inside: when that ends, all others end with it."""
 
     process: asyncio.subprocess.Process
     first: int
@@ -47,7 +47,7 @@ class Launched:
     group: Group
 
     def kill(self) -> None:
-        """End everything inside at once. Calling twice is safe."""
+        """Kill everything inside at once. Safe to call twice."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.first, signal.SIGKILL)
 
@@ -62,7 +62,7 @@ class Launched:
         text = b"".join(iter(lambda: os.read(self.status, 4096), b""))
         for descriptor in (self.first, self.status):
             os.close(descriptor)
-        # A killed process is in its group until the kernel has let go of it, which is moments later.
+        # A killed process stays in its cgroup until the kernel has released it, moments later.
         for _ in range(200):
             if self.group.remove():
                 break
@@ -72,7 +72,7 @@ class Launched:
 
 
 class Given:
-    """Descriptors that bubblewrap inherits. Ours are closed on leaving, when it has its own."""
+    """Descriptors that bubblewrap inherits. Our copies are closed on leaving, once it has its own."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
@@ -85,7 +85,7 @@ class Given:
             os.close(self.numbers.pop())
 
     def keep(self, descriptor: int) -> str:
-        """Hand this descriptor over; its number as an option names it."""
+        """Pass this descriptor on, and return its number for an option."""
         self.numbers.append(descriptor)
         return str(descriptor)
 
@@ -102,7 +102,7 @@ async def launch(
 ) -> Launched:
     """Start `argv` under bubblewrap, with the descriptors in `given` that the options name.
 
-    Raises `SandboxUnavailable` when bubblewrap cannot make the sandbox; nothing was run then.
+    Raises `SandboxUnavailable` if bubblewrap cannot make the sandbox; nothing was run then.
     """
     status, status_in = os.pipe()
     wait, go = os.pipe()
@@ -121,7 +121,7 @@ async def launch(
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
-        # Without its limits nothing may run: it is as good as no sandbox.
+        # Without its limits nothing may run: that would be as bad as no sandbox.
         if isinstance(error, OSError):
             raise SandboxUnavailable(f"the command's limits could not be set ({error}), so it is not run") from None
         raise
@@ -160,7 +160,7 @@ async def _spawn(
 
 
 async def _bind(process: asyncio.subprocess.Process, status: int, limits: ResourceLimits, group: Group) -> int:
-    """Put the sandbox's first process, which waits, under its limits. Its descriptor. Raises `SandboxUnavailable`."""
+    """Set the limits of the sandbox's first process, which is waiting. Returns its descriptor. Raises `SandboxUnavailable`."""
     line = b""
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -175,7 +175,7 @@ async def _bind(process: asyncio.subprocess.Process, status: int, limits: Resour
             f"bubblewrap did not start within {START_SECONDS:.0f} s; see how busy this machine is"
         ) from None
     child = int(json.loads(line)["child-pid"])
-    # A descriptor and not a number, which another process can have by the time somebody kills it.
+    # A descriptor and not a process id, which another process may have by the time it is killed.
     first = os.pidfd_open(child)
     try:
         apply(child, limits, group.folders)
@@ -187,7 +187,7 @@ async def _bind(process: asyncio.subprocess.Process, status: int, limits: Resour
 
 
 def unavailable(output: bytes) -> SandboxUnavailable:
-    """The error for a bubblewrap that could not set up, with its own words and what usually helps."""
+    """The error for a bubblewrap that could not set up its sandbox, with its own words and what usually helps."""
     said = " ".join(output.decode(errors="replace").split())[:300] or "it gave no reason"
     return SandboxUnavailable(
         f"bubblewrap could not make a sandbox ({said}), so no command is run. Allow unprivileged user namespaces on this "
@@ -197,7 +197,7 @@ def unavailable(output: bytes) -> SandboxUnavailable:
 
 
 async def readable(descriptor: int) -> None:
-    """Wait until the descriptor can be read: data, its end, or (a process) that it has ended."""
+    """Wait until the descriptor is readable: it has data, is at its end, or, for a process, that has ended."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
 

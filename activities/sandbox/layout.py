@@ -1,4 +1,4 @@
-"""What a sandboxed command finds around it: a read-only system, one interpreter, its own /tmp, and one folder."""
+"""What a sandboxed command sees: a read-only system, one interpreter, its own /tmp, and one folder."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ FILES = {
     "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-"""Files of /etc that are ours instead of the machine's: no user names, no host names."""
+"""Files of /etc that we provide instead of the machine's: no user names, no host names."""
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives")
@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a command runs: the folder, whether it may change it, the interpreter's folder, and extra variables."""
+    """Where a command runs: the folder, whether it is writable, the interpreter's folder, and extra variables."""
 
     directory: Path
     writable: bool
@@ -39,9 +39,9 @@ class Layout:
 
 
 def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
-    """Bubblewrap's options for this place. `files` maps each name of `FILES` to a descriptor that holds its text.
+    """Bubblewrap's options for this layout. `files` maps each name of `FILES` to a descriptor that holds its text.
 
-    Raises `Misconfigured` when the folder or the environment cannot be used.
+    Raises `Misconfigured` if the folder or the environment cannot be used.
     """
     directory = place.directory.resolve()
     if not directory.is_dir():
@@ -85,9 +85,9 @@ def variables(place: Layout) -> list[str]:
 
 
 def prefixes(environment: Path, directory: Path) -> tuple[Path, ...]:
-    """The folders that this interpreter needs, outermost first: the environment, and the installation it was made from.
+    """The folders that this interpreter needs, outermost first: the environment and the installation it was made from.
 
-    Raises `Misconfigured` for an environment that would show more than an interpreter.
+    Raises `Misconfigured` for an environment that would expose more than an interpreter.
     """
     found = {environment: None, environment.resolve(): None}
     for base in _bases(environment):
@@ -110,7 +110,7 @@ def _bases(environment: Path) -> list[Path]:
     if python.exists():
         bases.append(python.resolve().parent.parent)
     for base in bases:
-        # The file may come from the repository that is being worked on: it must not name a private folder.
+        # The file may come from the repository that is being worked on: it must not expose a private folder.
         if str(base) != "/" and not (any(base.glob("bin/python3*")) and any(base.glob("lib*/python3*"))):
             raise Misconfigured(f"{config} names {base} as its interpreter's home, which holds no Python; make the venv anew")
     return bases

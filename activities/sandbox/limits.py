@@ -1,4 +1,4 @@
-"""How much a sandboxed command may use, and what on this machine enforces it."""
+"""How much a sandboxed command may use, and what enforces it on this machine."""
 
 import os
 import resource
@@ -20,9 +20,9 @@ _DYING = timedelta(seconds=2)
 class ResourceLimits:
     """What one command may use. Sizes are in bytes.
 
-    `processes` and `memory` count the whole group where a cgroup can be made, else `memory` is address space per process.
-    `cpu` is per process, `scratch` the size of /tmp and of /dev/shm, `output` what is kept of stdout and stderr, and
-    `disk_left` and `files_left` the free space, and the room for files, on the workspace's disk below which it is stopped.
+    `processes` and `memory` apply to the whole command if a cgroup can be made, else `memory` is address space per process.
+    `cpu` is per process, `scratch` the size of /tmp and of /dev/shm, `output` what is kept of stdout and stderr. Below
+    `disk_left` free bytes or `files_left` free inodes on the workspace's disk the command is stopped.
     """
 
     processes: int = 256
@@ -43,7 +43,7 @@ Controller = Literal["pids", "memory"]
 
 @dataclass
 class Group:
-    """Cgroups of one command. Holds the folders that were made; empty where none could be."""
+    """Cgroups of one command. Holds the folders that were made; empty if none could be."""
 
     folders: dict[Controller, Path] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ class Group:
             (folder / "cgroup.procs").write_text(str(process))
 
     def remove(self) -> bool:
-        """Delete the folders. False while a process is still in one. Calling twice is safe."""
+        """Delete the folders. False while a process is still in one. Safe to call twice."""
         try:
             for folder in set(self.folders.values()):
                 if folder.exists():
@@ -64,7 +64,7 @@ class Group:
 
 
 class Cgroups:
-    """Makes one cgroup per command below the worker's own, where this machine lets it."""
+    """Makes one cgroup per command below the worker's own, if this machine allows it."""
 
     def __init__(self) -> None:
         self._parents = _parents()
@@ -80,7 +80,7 @@ class Cgroups:
                 folder = parent / f"baton-{os.getpid()}-{number}"
                 if _set(folder, controller, limits):
                     group.folders[controller] = folder
-                    # What worked once is not looked for again; what never did is not tried again.
+                    # A parent that worked is kept; a controller that never worked is not tried again.
                     self._parents[controller] = [parent]
                     break
             else:
@@ -88,7 +88,7 @@ class Cgroups:
         return group
 
     def _sweep(self) -> None:
-        """Kill and delete what killed workers left. (Bubblewrap dies with its worker, but not in its first millisecond.)"""
+        """Kill and delete what killed workers left. (Bubblewrap dies with its worker, but not in its first milliseconds.)"""
         for parent in {parent for candidates in self._parents.values() for parent in candidates}:
             for folder in parent.glob("baton-*-*"):
                 owner = folder.name.split("-")[1]
@@ -97,10 +97,10 @@ class Cgroups:
 
 
 def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None:
-    """Bind a waiting process to the limits of each process, before it has run anything of the command.
+    """Set the per-process limits of a waiting process, before it has run anything of the command.
 
-    `grouped` names what a cgroup limits already. The number of processes counts from here: outside it counts all of the
-    user's, inside only those of the sandbox.
+    `grouped` names what a cgroup limits already. Set from here, the limit on processes counts only those inside the sandbox;
+    set outside, it would count all of the user's.
     """
     values = {
         resource.RLIMIT_FSIZE: limits.file_size,
@@ -111,7 +111,7 @@ def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None
     if "pids" not in grouped:
         values[resource.RLIMIT_NPROC] = limits.processes
     if "memory" not in grouped:
-        # Of each process, where no cgroup counts them together: better than no limit.
+        # Per process, because no cgroup counts them together: better than no limit.
         values[resource.RLIMIT_AS] = limits.memory
     for kind, value in values.items():
         hard = resource.prlimit(process, kind)[1]
@@ -120,7 +120,7 @@ def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None
 
 
 def _clear(folder: Path) -> None:
-    """Kill what is in the group and delete it. A killed process leaves its group only when it has ended, moments later."""
+    """Kill what is in the cgroup and delete it. A killed process leaves its cgroup only once it has ended, moments later."""
     until = monotonic() + _DYING.total_seconds()
     while monotonic() < until and folder.exists():
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Measures what the sandbox really holds on this machine, by trying to break out of it. For `baton doctor`."""
+"""Measures what the sandbox really enforces on this machine, by trying to break out of it. For `baton doctor`."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _NAMESPACES = ("user", "pid", "net", "ipc", "uts", "mnt", "cgroup")
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that a sandbox should hold: its name, whether it does here, and by what it does or why it does not."""
+    """One property of a sandbox: its name, whether it holds here, and by what means, or why not."""
 
     name: str
     holds: bool
@@ -29,19 +29,19 @@ class Fact:
 
 @dataclass(frozen=True)
 class Isolation:
-    """What the sandbox holds on this machine. `complete` means: all of it."""
+    """What the sandbox enforces on this machine. `complete` means everything."""
 
     bubblewrap: str
     facts: tuple[Fact, ...]
 
     @property
     def complete(self) -> bool:
-        """Whether every fact holds."""
+        """True if every fact holds."""
         return all(fact.holds for fact in self.facts)
 
 
 async def probe(sandbox: Sandbox) -> Isolation:
-    """Run a few commands that try what a hostile one would, and say what held. Raises `SandboxUnavailable`."""
+    """Run a few commands that try what a hostile one would, and report what held. Raises `SandboxUnavailable`."""
     version = ".".join(str(part) for part in await sandbox.version())
     seen = await _seen(sandbox)
     return Isolation(version, (*_walls(seen), _owner(), await _processes(sandbox), await _memory(sandbox)))
@@ -58,7 +58,7 @@ async def _seen(sandbox: Sandbox) -> dict[str, Any]:
 def _walls(seen: Mapping[str, Any]) -> tuple[Fact, ...]:
     outside = {name: os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES if os.path.exists(f"/proc/self/ns/{name}")}
     shared = [name for name, link in outside.items() if seen["namespaces"].get(name) == link]
-    needed = sorted(set(shared) - {"cgroup"})  # where the kernel has none, limits still hold
+    needed = sorted(set(shared) - {"cgroup"})  # limits hold even if the kernel has no such namespace
     only = ", ".join(seen["interfaces"])
     return (
         Fact("namespaces", not needed, f"shared with the machine: {', '.join(needed)}" if needed else "all are its own"),

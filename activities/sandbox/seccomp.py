@@ -1,4 +1,4 @@
-"""A filter on system calls, as a second wall: what namespaces leave open (vsock, keyrings, io_uring, tracing) is refused."""
+"""A system call filter as a second wall: it refuses what namespaces leave open (vsock, keyrings, io_uring, tracing)."""
 
 import errno
 import platform
@@ -13,12 +13,12 @@ _NEW_NAMESPACES = 0x7E020000 | 0x80
 _FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink; the namespace has no interface but loopback
 
 _EVERYWHERE = {428, 429, 430, 431, 432, 433, 442}  # the newer mount calls
-_MISSING = {425, 426, 427, 435}  # io_uring and clone3: "no such call" makes libraries fall back
+_MISSING = {425, 426, 427, 435}  # io_uring and clone3: ENOSYS makes libraries fall back
 
 
 @dataclass(frozen=True)
 class _Machine:
-    """Numbers of one architecture. `denied`: tracing, mounting, keyrings, bpf, namespaces, modules, other memory, the log."""
+    """Numbers of one architecture. `denied`: tracing, mounts, keyrings, bpf, namespaces, modules, other memory, the log."""
 
     audit: int
     clone: int
@@ -45,7 +45,7 @@ _MACHINES = {
 
 
 def program(machine: str | None = None) -> bytes | None:
-    """The filter as the kernel takes it, for this machine; None where we have no table for the architecture."""
+    """The filter as the kernel takes it, for this machine; None if we have no table for its architecture."""
     table = _MACHINES.get(machine or platform.machine())
     if table is None:
         return None

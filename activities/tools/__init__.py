@@ -1,1 +1,1 @@
-"""Tools that agents can use: each with its argument model, its result model and its function. Never an outside effect."""
+"""Tools that agents can use: each with an argument model, a result model and a function. No effects on the outside world."""

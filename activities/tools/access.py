@@ -1,4 +1,4 @@
-"""Files for tools: every refusal becomes a sentence that a model can act on."""
+"""File access for tools: every refusal becomes a sentence that a model can act on."""
 
 import difflib
 import os
@@ -15,15 +15,15 @@ from activities.tools.base import ToolProblem
 from contracts.text import one_line
 
 FILE_LIMIT = 4 * 1024 * 1024
-"""Bytes of a file that tools read whole or change."""
+"""Largest file, in bytes, that tools read whole or change."""
 
 PATH_SHOWN = 300
-"""Characters of a path that a result shows."""
+"""Most characters of a path in a result."""
 
 _LOOKED_AT = 5_000
 
 CHANGING = threading.Lock()
-"""Held while a file is read and written back. Without it, of two edits made side by side the later would undo the other."""
+"""Held while a file is read and written back. Without it, of two concurrent edits the later would undo the other."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,13 @@ def problems_named(tree: Tree, path: str) -> Iterator[None]:
     except IsADirectoryError:
         raise ToolProblem(f"{name} is a folder; {tree.lister} shows what is in it") from None
     except NotADirectoryError:
-        raise ToolProblem(
-            f"{name} is a file, or lies below one, and not in a folder; {tree.lister} shows what there is"
-        ) from None
+        raise ToolProblem(f"{name} is a file or lies below one; {tree.lister} shows what there is") from None
     except OSError as error:
         raise ToolProblem(f"{name} cannot be used: {error.strerror}") from None
 
 
 def existing(root: Path, path: str) -> os.stat_result | None:
-    """What the system knows of the file; None if there is no such file. Raises `IsADirectoryError` for a folder."""
+    """The file's status; None if there is no such file. Raises `IsADirectoryError` for a folder."""
     try:
         descriptor = paths.open_beneath(root, path, os.O_RDONLY)
     except FileNotFoundError:
@@ -75,15 +73,15 @@ def existing(root: Path, path: str) -> os.stat_result | None:
 
 
 def equal(root: Path, path: str, data: bytes) -> bool:
-    """Whether the file holds these bytes."""
+    """True if the file holds exactly these bytes."""
     try:
         return paths.read_file(root, path, len(data)) == data
-    except PathRefused:  # a file with a second name is not read, only replaced
+    except PathRefused:  # a file with a second name (hard link) is never read, only replaced
         return False
 
 
 def git_part(path: str) -> bool:
-    """Whether the path names git's own files, which are no part of a workspace."""
+    """True if the path names git's own files, which are not part of a workspace."""
     return any(paths.is_git_folder(part) for part in path.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""What a tool is: argument model, result model and function, side by side."""
+"""What a tool is: an argument model, a result model and a function."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -21,21 +21,21 @@ Effect = Literal["none", "workspace"]
 D = TypeVar("D", Database, Folder, Logs)
 
 RunCheck = Callable[[], Awaitable["Ran"]]
-"""Runs the declared check. Raises `ToolProblem` where it cannot be run."""
+"""Runs the declared check. Raises `ToolProblem` if it cannot be run."""
 
 RESULT_LIMIT = 32 * 1024
-"""Characters of a tool result that a model may see. Tools cut before and say so; this is the last line."""
+"""Most characters of a tool result that a model sees. Tools cut earlier and say so; this is the last line of defence."""
 
 
 class ToolProblem(BatonError):
-    """The tool could not do it. The text goes to the model as the call's result and says what would work."""
+    """The tool could not do it. The text goes to the model as the call's result, and says what would work."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Bytes that a tool really read. They become an artifact, which is what evidence may quote from.
+    """Bytes that a tool really read. They become an artifact that evidence may quote.
 
-    `untrusted` says that the bytes come from outside (a repository, a command's output): what is made from them is tainted.
+    `untrusted` means that the bytes come from outside (a repository, a command's output): what is made from them is tainted.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Source:
 
 @dataclass(frozen=True)
 class ToolOutcome:
-    """A tool's typed result and the bytes it read on the way."""
+    """A tool's typed result and the bytes that it read for it."""
 
     result: Contract
     sources: tuple[Source, ...] = ()
@@ -71,7 +71,7 @@ class ToolContext:
     resources: "Resources | None" = None
 
     def root(self) -> Path:
-        """The workspace's folder. Raises `ToolProblem` where the step has none."""
+        """The workspace's folder. Raises `ToolProblem` if the step has none."""
         if self.workspace is None:
             raise ToolProblem("this step has no workspace; its tools can only read what the run recorded")
         return self.workspace
@@ -131,7 +131,7 @@ class Tool:
         return "workspace" if self.needs == WRITES else "none"
 
     async def call(self, context: ToolContext, arguments: bytes) -> ToolOutcome:
-        """Check the arguments strictly, then run. Raises `ToolProblem` with all that is wrong with them."""
+        """Check the arguments strictly, then run. Raises `ToolProblem` with everything that is wrong with them."""
         try:
             parsed = self.takes.read_strict(arguments)
         except ContractViolation as error:

@@ -9,7 +9,7 @@ class CheckArguments(Contract):
 
 
 class ChecksRan(Contract):
-    """What the check showed. `total` is null where the check does not report single tests."""
+    """What the check showed. `total` is null if the check does not report single tests."""
 
     command: str
     exit_code: int | None
@@ -31,7 +31,7 @@ async def _run(context: ToolContext, _: CheckArguments) -> ToolOutcome:
         failures=ran.failures[:50],
         end_of_output=ran.tail,
     )
-    # All of the output, although the result shows its end: evidence may quote any of it.
+    # All of the output, although the result shows only its end: evidence may quote any of it.
     return ToolOutcome(result, (Source("check output", ran.output),))
 
 

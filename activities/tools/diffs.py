@@ -1,4 +1,4 @@
-"""Reads the text of a unified diff. Whatever is not understood is refused, so that no part of a patch is lost silently."""
+"""Parses a unified diff. Anything that is not understood is refused, so that no part of a patch is lost silently."""
 
 import re
 from typing import NoReturn
@@ -14,7 +14,7 @@ _ESCAPES = {"n": 10, "t": 9, "r": 13, '"': 34, "\\": 92, "a": 7, "b": 8, "f": 12
 
 
 def parse(text: str) -> tuple[FilePatch, ...]:
-    """The patch's files in its order. Raises `PatchProblem` naming the line of the patch that cannot be used, and why."""
+    """The patch's files in order. Raises `PatchProblem`, naming the line of the patch that cannot be used, and why."""
     return _Reader(text).files()
 
 
@@ -91,12 +91,12 @@ class _Reader:
         return Hunk(number, int(header[1]) - (1 if old_count else 0), tuple(old), tuple(new), context)
 
     def _body_line(self) -> tuple[bytes, bytes]:
-        """The next line of a hunk: its sign and its content with line end. No sign where the hunk is over."""
+        """The next line of a hunk: its sign and its content with line end. No sign if the hunk is over."""
         if self._at == len(self._lines):
             return b"", b""
         line = self._here()
         self._at += 1
-        # Editors and models take the lone blank away that stands for an empty context line.
+        # Editors and models strip the single space of an empty context line.
         sign, content = (b" ", line) if line in (b"", b"\r") else (line[:1], line[1:])
         if sign not in (b" ", b"+", b"-"):
             return b"", b""
@@ -108,7 +108,7 @@ class _Reader:
     def _open_ends(self, start: int, old: list[bytes], new: list[bytes]) -> None:
         if any(not line.endswith(b"\n") for line in old[:-1] + new[:-1]):
             self._at = start
-            self._refuse("'\\ No newline at end of file' stands before the last line of this hunk; take it out")
+            self._refuse("'\\ No newline at end of file' comes before the last line of this hunk; remove it")
 
     def _miscounted(self, start: int, old_count: int, new_count: int) -> NoReturn:
         old = new = 0
@@ -126,7 +126,7 @@ class _Reader:
         )
 
     def _between(self, *, in_files: bool) -> None:
-        """A line that belongs to no file: skipped where that is harmless."""
+        """Skip a line that belongs to no file, if that is harmless. Raises `PatchProblem` otherwise."""
         line = self._here()
         if line.startswith(b"diff "):
             self._no_mode_left()
@@ -145,10 +145,10 @@ class _Reader:
         self._at += 1
 
     def _no_mode_left(self) -> None:
-        """An empty file has a mode line but no names, and would be lost."""
+        """Refuse a mode line without file names: it stands for an empty file, which would be lost."""
         if self._mode is not None:
             self._at = self._mode[0]
-            self._refuse("to create an empty file write '--- /dev/null' and '+++ b/PATH', to delete one the other way round")
+            self._refuse("to create an empty file write '--- /dev/null' and '+++ b/PATH'; to delete one, the other way round")
 
     def _here(self) -> bytes:
         return self._lines[self._at] if self._at < len(self._lines) else b""
@@ -161,7 +161,7 @@ class _Reader:
         return self._signature_here() or self._names_follow(self._at)
 
     def _signature_here(self) -> bool:
-        """The end of a mailed patch: git's version. Without the version it could be a line that is taken away."""
+        """True at the end of a mailed patch: git's version. Without the version the line could be a removed line."""
         following = self._lines[self._at + 1] if self._at + 1 < len(self._lines) else b""
         return self._lines[self._at] == b"-- " and _VERSION.match(following) is not None
 
@@ -171,7 +171,7 @@ class _Reader:
 
 
 def _name(raw: bytes) -> str:
-    """A file's name as diff and git write it: in quotes with escapes where it is unusual, a time behind a tab."""
+    """A file's name as diff and git write it: quoted with escapes if it is unusual, perhaps with a time after a tab."""
     text = raw.removesuffix(b"\r").decode(errors="replace")
     if not text.startswith('"'):
         return text.split("\t")[0]

@@ -1,4 +1,4 @@
-"""Changing a workspace: write a file, or replace text in one. Each does all of it or nothing."""
+"""Changing a workspace: write a file, or replace text in one. Each does everything or nothing."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ from contracts.base import Contract
 from contracts.text import one_line, quoted
 
 CONTENT_LIMIT = 1_000_000
-"""Characters of one argument."""
+"""Most characters of one argument."""
 
 _PLACES_SHOWN = 20
 
@@ -28,7 +28,7 @@ class WriteFile(Contract):
 
 
 class FileWritten(Contract):
-    """What became of the file. Sizes are in bytes."""
+    """What happened to the file. Sizes are in bytes."""
 
     path: str
     outcome: Literal["created", "overwritten", "unchanged"]
@@ -46,7 +46,7 @@ class EditFile(Contract):
 
 
 class FileEdited(Contract):
-    """Where the new text stands now, as line numbers; of many places the first twenty."""
+    """Where the new text is now, as line numbers; of many places the first twenty."""
 
     path: str
     replaced: int
@@ -79,7 +79,7 @@ async def _edit_file(context: ToolContext, asked: EditFile) -> ToolOutcome:
 
 
 def _edit(root: Path, asked: EditFile) -> ToolOutcome:
-    # Bytes, so that a file in another encoding keeps what is not edited.
+    # As bytes, so that the rest of a file in another encoding stays as it is.
     old, new = asked.old.encode(), asked.new.encode()
     if old == new:
         raise ToolProblem("old and new are the same text; nothing to change")
@@ -89,14 +89,14 @@ def _edit(root: Path, asked: EditFile) -> ToolOutcome:
         count = _count(one_line(name, PATH_SHOWN), data, asked)
         size = len(data) + count * (len(new) - len(old))
         if size > FILE_LIMIT:
-            raise ToolProblem(f"the file would grow to {size} bytes; {FILE_LIMIT} is the most that a file may have here")
+            raise ToolProblem(f"the file would grow to {size} bytes; at most {FILE_LIMIT} are allowed")
         paths.write_file(root, name, data.replace(old, new))
     result = FileEdited(path=one_line(name, PATH_SHOWN), replaced=count, lines=_places(data, old, new), size=size)
     return ToolOutcome(result)
 
 
 def _count(name: str, data: bytes, asked: EditFile) -> int:
-    """How many occurrences will be replaced. Raises `ToolProblem` where it is none, or more than was asked for."""
+    """How many occurrences will be replaced. Raises `ToolProblem` if there are none, or more than was asked for."""
     old = asked.old.encode()
     first = data.find(old)
     if first < 0:
@@ -108,14 +108,14 @@ def _count(name: str, data: bytes, asked: EditFile) -> int:
         lines = ", ".join(str(data.count(b"\n", 0, at) + 1) for at in starts)
         many = f"more than {len(starts)}" if data.find(old, starts[-1] + 1) >= 0 else str(len(starts))
         raise ToolProblem(
-            f"{name}: old stands there {many} times, at lines {lines}; give more of the text around it, so that it is found "
-            "once, or set all to true; nothing was changed"
+            f"{name}: old occurs {many} times, at lines {lines}; include more of the text around it, so that it is found once, "
+            "or set all to true; nothing was changed"
         )
     return 1
 
 
 def _starts(data: bytes, old: bytes) -> list[int]:
-    """Where the text begins, overlapping ones too; the first twenty."""
+    """Offsets at which the text occurs, overlapping ones included; the first twenty."""
     found: list[int] = []
     at = data.find(old)
     while at >= 0 and len(found) < _PLACES_SHOWN:
@@ -127,23 +127,25 @@ def _starts(data: bytes, old: bytes) -> list[int]:
 def _why_absent(text: str, asked: EditFile) -> str:
     lines = text.split("\n")
     alike = find_alike(asked.old, text)
-    seen = "" if alike is None else f"at line {alike[1]} stands {quoted(lines[alike[1] - 1], 300)}, which differs in {alike[0]}"
+    seen = "" if alike is None else f"line {alike[1]} is {quoted(lines[alike[1] - 1], 300)}, which differs in {alike[0]}"
     at = text.find(asked.new) if asked.new.strip() else -1
     if at >= 0:
         line = text.count("\n", 0, at) + 1
-        # A short new text may stand anywhere; what looks like the old one elsewhere is then worth knowing.
+        # A short new text may occur anywhere, so a place that looks like the old one is worth naming as well.
         other = f"; {seen} from old" if alike is not None and alike[1] != line else ""
-        return f"already applied: the new text stands at line {line} and the old text is not there{other}"
+        return f"already applied: the new text is at line {line} and the old text is not in the file{other}"
     if alike is not None:
-        return f"old is not there; {seen}"
+        return f"old is not in the file; {seen}"
     near = closest_line(asked.old, text)
     if near is None:
-        return "old is not there, and no line is like it; read the file again and copy exactly"
-    return f"old is not there; closest is line {near}, {quoted(lines[near - 1], 300)}; read the file again and copy exactly"
+        return "old is not in the file, and no line is like it; read the file again and copy exactly"
+    return (
+        f"old is not in the file; closest is line {near}, {quoted(lines[near - 1], 300)}; read the file again and copy exactly"
+    )
 
 
 def _places(data: bytes, old: bytes, new: bytes) -> tuple[int, ...]:
-    """Lines where the replacements begin, in the new file."""
+    """Lines of the new file at which the replacements begin."""
     places: list[int] = []
     line, done = 1, 0
     while len(places) < _PLACES_SHOWN and (at := data.find(old, done)) >= 0:

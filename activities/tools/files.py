@@ -1,4 +1,4 @@
-"""Reading a workspace: what files there are, and what stands in them."""
+"""Reading a workspace: its files and their content."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from contracts.globs import at_any_depth, fits
 from contracts.text import one_line, visible, weight
 
 TEXT_LIMIT = 30_000
-"""Characters of a file that one call shows, counted as they stand in the result's JSON."""
+"""Most characters of a file in one result, counted as they appear in the result's JSON."""
 
 _ENTRIES_WEIGHT = 26_000
 
@@ -93,7 +93,7 @@ def listed(tree: Tree, asked: ListFiles) -> ToolOutcome:
 
 
 def _directly_in(tree: Tree, path: str, limit: int) -> tuple[list[FileEntry], int]:
-    """The first entries of one folder in order, and how many it has. A large folder beside them costs nothing."""
+    """The first entries of one folder in order, and how many it has. Its subfolders are not walked."""
     prefix = paths.validate(path) + "/" if path else ""
     flags = os.O_RDONLY | os.O_DIRECTORY
     folder = paths.open_beneath(tree.root, path, flags) if path else os.open(tree.root, flags | os.O_CLOEXEC)
@@ -126,7 +126,7 @@ def _entry(folder: int, name: str, prefix: str) -> FileEntry:
 
 
 def _beneath(tree: Tree, path: str, pattern: str, limit: int) -> tuple[list[FileEntry], int, str]:
-    """The first files beneath the folder that fit, how many fit, and whether not all was looked at."""
+    """The first files beneath the folder that match, how many match, and a note if not everything was searched."""
     listing, pattern = paths.walk(tree.root, path), at_any_depth(pattern)
     start = len(paths.validate(path)) + 1 if path else 0
     kinds: dict[str, Kind] = {"file": "file", "symlink": "link"}
@@ -186,14 +186,14 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines as every tool here counts them: ended by \\n, which stays; a \\r before it is taken away."""
+    """Lines as all tools count them: ended by \\n, which stays; a \\r before it is removed."""
     pieces = text.split("\n")
     last = pieces.pop()
     return [piece.removesuffix("\r") + "\n" for piece in pieces] + ([last] if last else [])
 
 
 def _fitting(lines: list[str]) -> tuple[list[str], str]:
-    """As many lines as fit, made visible, and a remark if the first one alone was too long and had to be cut."""
+    """As many lines as fit, made visible, and a remark if even the first one was too long and had to be cut."""
     shown: list[str] = []
     room = TEXT_LIMIT
     for line in lines:
@@ -205,11 +205,11 @@ def _fitting(lines: list[str]) -> tuple[list[str], str]:
     if shown or not lines:
         return shown, ""
     part = visible(lines[0][: TEXT_LIMIT // 6])[: TEXT_LIMIT // 2]
-    return [part], f"the line shown is cut: it has {len(lines[0])} characters; search finds what stands further on"
+    return [part], f"the line shown is cut: it has {len(lines[0])} characters; search finds what comes after"
 
 
 def _note(data: bytes, text: str, cut: str) -> str:
-    """What the shown text does not show of the bytes."""
+    """What the shown text does not reveal about the bytes."""
     ended, dos = data.count(b"\n"), data.count(b"\r\n")
     remarks = [cut] if cut else []
     if dos:
@@ -221,11 +221,11 @@ def _note(data: bytes, text: str, cut: str) -> str:
     elif not data.endswith(b"\n"):
         remarks.append("the last line has no line end")
     if visible(text) != text:
-        remarks.append("characters that cannot be seen are shown as \\uXXXX")
+        remarks.append("invisible characters are shown as \\uXXXX")
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        remarks.append(f"not UTF-8 (byte {error.start}): bytes that are no text are shown as \ufffd")
+        remarks.append(f"not UTF-8 (byte {error.start}): invalid bytes are shown as \ufffd")
     return "; ".join(remarks)
 
 

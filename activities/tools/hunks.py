@@ -1,7 +1,7 @@
 """Hunks of a unified diff, applied exactly to the bytes of a file. Pure: text and bytes in, bytes out.
 
-A hunk is placed where its old lines stand character by character, at the line it names or, if that is not so, at the only
-place within `OFFSET` lines. Nothing is ever placed by likeness, and nothing without any line to recognise the place by.
+A hunk is placed where its old lines match exactly, at the line that it names or else at the only place within `OFFSET` lines.
+Nothing is ever placed by similarity, and nothing without a line to recognise the place by.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from contracts.errors import BatonError
 from contracts.text import quoted
 
 OFFSET = 100
-"""How many lines away from where it says a hunk may be found."""
+"""How many lines from the place that it names a hunk may be found."""
 
 _PROBLEMS = 19
 _LOOKED_AT = 5_000
@@ -21,12 +21,12 @@ PatchKind = Literal["create", "modify", "delete"]
 
 
 class PatchProblem(BatonError):
-    """The patch does not fit. Read the files again and send one that does; nothing was changed."""
+    """The patch does not apply. Read the files again and send one that does; nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """Old lines and new lines with their line ends; `context` of them stand in both.
+    """Old lines and new lines with their line ends; `context` of them are in both.
 
     `old_at` is the index in the old file that the header names.
     """
@@ -49,15 +49,15 @@ class FilePatch:
 
 
 def apply_hunks(patch: FilePatch, data: bytes) -> bytes:
-    """The file after the patch. Raises `PatchProblem` naming the hunks that do not fit and what stands there."""
+    """The file after the patch. Raises `PatchProblem`, naming the hunks that do not apply and what is there instead."""
     changed, problems = _applied(patch, data)
     if not problems:
         return changed
     if not _applied(_reversed(patch), data)[1]:
-        # Where a hunk only takes lines away, its context alone proves little, so the misfit is told as well.
+        # If a hunk only removes lines, its context alone proves little, so the mismatch is reported as well.
         if all(len(hunk.new) > hunk.context for hunk in patch.hunks):
-            raise PatchProblem(f"{patch.path}: already applied: what the patch makes stands in the file; leave this file out")
-        problems.append(f"{patch.path}: or already applied: what the patch leaves stands in the file")
+            raise PatchProblem(f"{patch.path}: already applied: the file has what the patch makes; leave this file out")
+        problems.append(f"{patch.path}: or already applied: the file has what the patch leaves")
     raise PatchProblem("\n".join(problems))
 
 
@@ -95,11 +95,11 @@ def _reversed(patch: FilePatch) -> FilePatch:
 
 
 def _place(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> int | str:
-    """Index of the line where the hunk belongs, or why there is none."""
+    """Index of the line where the hunk belongs, or, as text, why there is none."""
     if not hunk.old:
         if not lines:
             return 0
-        return "it names no line that stands in the file; add context lines (starting with a space) around what it inserts"
+        return "it names no existing line; add context lines (starting with a space) around what it inserts"
     if earliest <= expected and _fits(hunk, lines, expected):
         return expected
     near = range(max(earliest, expected - OFFSET), min(len(lines), expected + OFFSET) + 1)
@@ -108,9 +108,7 @@ def _place(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> int 
         return places[0]
     if places:
         shown = ", ".join(str(at + 1) for at in places[:10])
-        return (
-            f"its old lines do not stand at line {expected + 1}, but at lines {shown}; correct the line number or add context"
-        )
+        return f"its old lines are not at line {expected + 1}, but at lines {shown}; correct the line number or add context"
     return _misfit(hunk, lines, earliest, expected)
 
 
@@ -119,12 +117,12 @@ def _fits(hunk: Hunk, lines: list[bytes], at: int) -> bool:
 
 
 def _misfit(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> str:
-    """Why the hunk does not fit: it stands elsewhere, or the first line that differs and what is there instead."""
+    """Why the hunk does not apply: its lines are elsewhere, or the first line that differs and what is there instead."""
     around = range(max(0, expected - _LOOKED_AT), min(len(lines), expected + _LOOKED_AT))
     elsewhere = next((at for at in around if _fits(hunk, lines, at)), None)
     if elsewhere is not None:
         why = "before the end of the hunk above it" if elsewhere < earliest else f"more than {OFFSET} lines away"
-        return f"its old lines stand at line {elsewhere + 1}, {why}; put the hunks in order and correct the line numbers"
+        return f"its old lines are at line {elsewhere + 1}, {why}; put the hunks in order and correct the line numbers"
     expected = max(expected, 0)
     offset = next((i for i, line in enumerate(hunk.old) if lines[expected + i : expected + i + 1] != [line]), 0)
     wanted = hunk.old[offset].decode(errors="replace")
@@ -132,13 +130,13 @@ def _misfit(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> str
         return f"line {expected + offset + 1} should be {quoted(wanted, 200)}, but the file ends after line {len(lines)}"
     stands = lines[expected + offset].decode(errors="replace")
     why = difference(wanted, stands)
-    return f"line {expected + offset + 1} should be {quoted(wanted, 200)}, but {quoted(stands, 200)} stands there" + (
+    return f"line {expected + offset + 1} should be {quoted(wanted, 200)}, but is {quoted(stands, 200)}" + (
         f" (they differ in {why})" if why else ""
     )
 
 
 def _open_end(hunk: Hunk, end: int, lines: list[bytes]) -> str:
-    """A problem where the hunk's last new line has no line end although more of the file follows it."""
+    """The problem if the hunk's last new line has no line end although more of the file follows; "" if there is none."""
     if hunk.new and not hunk.new[-1].endswith(b"\n") and end < len(lines):
-        return f"it ends with '\\ No newline at end of file', but line {end + 1} follows; take that line out"
+        return f"it ends with '\\ No newline at end of file', but line {end + 1} follows; remove that line"
     return ""

@@ -1,8 +1,8 @@
-"""Regular expressions from a model, matched in a process of their own that is ended when one takes too long.
+"""Regular expressions from a model, matched in a process of their own that is killed if one takes too long.
 
-`re` cannot be interrupted and holds the interpreter lock, so `(a+)+$` on a hostile line would stop the worker and its
-heartbeats for years. Refusing nested quantifiers would miss `(a|a)*$` and refuse harmless patterns. The process gets
-bytes and answers line numbers; it opens nothing, and this file imports the standard library only so that it starts fast.
+`re` cannot be interrupted and holds the interpreter lock, so `(a+)+$` on a hostile line would block the worker and its
+heartbeats for years. Refusing nested quantifiers would miss `(a|a)*$` and refuse harmless patterns. The process gets bytes
+and answers with line numbers; it opens nothing, and this file imports only the standard library, so that it starts fast.
 """
 
 import json
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Any, NoReturn, Self
 
 STEP_SECONDS = 2.0
-"""How long one file may take."""
+"""Timeout for one file."""
 
 _CPU_SECONDS = 60
 _MEMORY = 2 * 1024**3
@@ -27,15 +27,15 @@ Found = list[tuple[int, int]]
 
 
 class PatternRefused(Exception):
-    """The pattern is not a regular expression that can be used; the text says why."""
+    """The pattern is not a valid regular expression; the text says why."""
 
 
 class PatternTooSlow(Exception):
-    """The process was ended because one file took too long or too much memory."""
+    """The process was killed because one file took too long or too much memory."""
 
 
 class Matcher:
-    """A running process for one pattern. Use it in a `with`; leaving ends the process whatever it does."""
+    """A running process for one pattern. Use it in a `with`; leaving kills the process whatever it is doing."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
@@ -59,7 +59,7 @@ class Matcher:
         self._end()
 
     def lines(self, text: str, room: int, seconds: float = STEP_SECONDS) -> Found:
-        """The first `room` lines with a match. Raises `PatternTooSlow` after `seconds`; the matcher is then used up."""
+        """The first `room` lines with a match. Raises `PatternTooSlow` after `seconds`; the matcher is then dead."""
         answer = self._ask({"room": room}, text.encode(), seconds)
         return [(line, column) for line, column in answer["found"]]
 
@@ -95,7 +95,7 @@ class Matcher:
 
 
 def matches(pattern: re.Pattern[str], text: str, room: int) -> Found:
-    """The first `room` lines of the text in which the pattern is found. Line ends are no part of a line."""
+    """The first `room` lines of the text in which the pattern is found. Line ends are not part of a line."""
     found: Found = []
     for index, line in enumerate(text.split("\n")):
         hit = pattern.search(line.removesuffix("\r"))
@@ -112,7 +112,7 @@ def _send(pipe: IO[bytes], header: dict[str, int], data: bytes) -> None:
 
 
 def _main() -> None:
-    # If the worker dies, nobody ends this process; its own limits do.
+    # If the worker dies, nobody kills this process; its own limits end it.
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

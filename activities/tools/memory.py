@@ -1,4 +1,4 @@
-"""Shared memory: what this run has recorded so far, read-only, and of this run only."""
+"""Shared memory: what this run, and no other, has recorded so far; read-only."""
 
 from pydantic import Field
 
@@ -56,7 +56,7 @@ class ReadArtifact(Contract):
 
 
 class ArtifactText(Contract):
-    """What is in it, as text, cut where it is long."""
+    """Its content as text, cut if it is long."""
 
     id: str
     text: str
@@ -117,7 +117,7 @@ async def _list_handoffs(context: ToolContext, _: Nothing) -> ToolOutcome:
 
 async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutcome:
     ledger = _ledger(context)
-    # Only what this run has read or made: a digest alone would open any artifact of any run.
+    # Only what this run has read or made: otherwise a digest would open any artifact of any run.
     known = {digest for _, _, digest in await ledger.read(artifacts.seen_in, context.trace)}
     if asked.id in known:
         data = await ledger.read(artifacts.get, ledger.files, asked.id)
@@ -125,13 +125,13 @@ async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutco
         data = (await ledger.read(handoffs.get, asked.id)).stored()
     else:
         raise ToolProblem(f"this run has nothing under {asked.id[:80]!r}; list_handoffs shows what there is")
-    # Shorter than a result may be, so that the rest of the JSON has room.
+    # Shorter than a result's limit, to leave room for the rest of the JSON.
     text = for_model(data.decode(errors="replace"), RESULT_LIMIT - 1000)
     return ToolOutcome(ArtifactText(id=asked.id, text=text), (Source(f"artifact {asked.id[:12]}", data),))
 
 
 async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:
-    # What was decided before the run was reset is no message for those who work after it.
+    # Decisions that a reset has superseded must not guide the steps after it.
     rows = await _ledger(context).read(gates.decisions, context.trace)
     return ToolOutcome(
         Decisions(

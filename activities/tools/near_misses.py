@@ -1,4 +1,4 @@
-"""Why a text that should stand in a file does not: what it would be equal in, and what comes nearest."""
+"""Explains why a text is not found in a file: in what it differs, and what comes closest."""
 
 import difflib
 import unicodedata
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contracts.text import visible
 
 COMPARED = 1_000_000
-"""Characters of a file, from its beginning, in which an explanation is looked for."""
+"""How many characters of a file, from its beginning, are searched for an explanation."""
 
 _COMPARED_LINES = 5_000
 _COMPARED_CHARACTERS = 200
@@ -21,11 +21,11 @@ def _blanks(line: str) -> str:
     return " ".join(line.split())
 
 
-# From the smallest difference to the largest: the first that explains it is the one to name. Each keeps the line count.
+# From the smallest difference to the largest: the first that explains it is named. None changes the number of lines.
 _DIFFERENCES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("bytes that are not UTF-8; they are only shown as \ufffd", str),
     ("line ends (\\r\\n and \\n)", _ends),
-    ("characters that cannot be seen; they are only shown as \\uXXXX", lambda line: visible(_ends(line))),
+    ("invisible characters; they are only shown as \\uXXXX", lambda line: visible(_ends(line))),
     ("how accents are composed", lambda line: unicodedata.normalize("NFC", _ends(line))),
     ("white space", _blanks),
     ("upper and lower case", lambda line: _ends(line).casefold()),
@@ -34,14 +34,14 @@ _DIFFERENCES: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 def difference(wanted: str, stands: str) -> str:
-    """What two texts differ in, if it is only one of the things that are easily overlooked; else an empty string."""
+    """In what two texts differ, if it is one thing that is easily overlooked; else an empty string."""
     if wanted.removesuffix("\n") == stands.removesuffix("\n"):
         return "the line end at the end of the file; '\\ No newline at end of file' stands for its absence"
     return next((name for name, change in _DIFFERENCES if _each(change, wanted) == _each(change, stands)), "")
 
 
 def find_alike(wanted: str, text: str) -> tuple[str, int] | None:
-    """What keeps `wanted` from standing in the text, and the line (from 1) where it would; None if it is no such thing."""
+    """The easily overlooked difference that hides `wanted` in the text, with its line from 1; None if there is none such."""
     text = text[:COMPARED]
     for name, change in _DIFFERENCES:
         needle, hay = _each(change, wanted), _each(change, text)
@@ -52,7 +52,7 @@ def find_alike(wanted: str, text: str) -> tuple[str, int] | None:
 
 
 def closest_line(wanted: str, text: str) -> int | None:
-    """The line (from 1) that is most like the first line of `wanted` that is not blank; None if none is like it."""
+    """The line (from 1) most similar to the first non-blank line of `wanted`; None if none is similar."""
     line = next((line.strip() for line in wanted.split("\n") if line.strip()), "")[:_COMPARED_CHARACTERS]
     lines = [one.strip()[:_COMPARED_CHARACTERS] for one in text[:COMPARED].split("\n")]
     different = list(dict.fromkeys(lines))[:_COMPARED_LINES]

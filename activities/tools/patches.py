@@ -1,4 +1,4 @@
-"""Applying a patch to a workspace: every file of it, or nothing."""
+"""Applying a patch to a workspace: all of its files, or nothing."""
 
 import asyncio
 import stat
@@ -18,10 +18,10 @@ from contracts.base import Contract
 from contracts.text import one_line
 
 PATCH_LIMIT = 1_000_000
-"""Characters of a patch."""
+"""Most characters of a patch."""
 
 PATCHED_FILES = 50
-"""Files that one patch may change."""
+"""Most files that one patch may change."""
 
 _PROBLEMS_SHOWN = 20
 
@@ -46,14 +46,14 @@ class FilePatched(Contract):
 
 
 class PatchApplied(Contract):
-    """Every file that the patch names."""
+    """What happened to every file that the patch names."""
 
     files: tuple[FilePatched, ...]
 
 
 @dataclass(frozen=True)
 class _Change:
-    """One file before and after; None where there is none."""
+    """One file before and after; None if it does not exist."""
 
     path: str
     before: bytes | None
@@ -73,21 +73,21 @@ def _patch(root: Path, text: str) -> ToolOutcome:
     if len(files) > PATCHED_FILES:
         raise ToolProblem(f"the patch changes {len(files)} files; at most {PATCHED_FILES} at a time; nothing was changed")
     with CHANGING:
-        # All in memory first: a hunk that does not fit is found before any file is touched.
+        # All in memory first: a hunk that does not apply is found before any file is touched.
         changes = _changes(root, files)
         _write_all(root, changes)
     return ToolOutcome(PatchApplied(files=tuple(_patched(one) for one in files)))
 
 
 def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
-    """Every file's change, made in memory. Raises `ToolProblem` with all that does not fit, over all files."""
+    """Every file's change, made in memory. Raises `ToolProblem` with everything that does not apply, in all files."""
     changes: list[_Change] = []
     problems: list[str] = []
     for one in files:
         try:
             with problems_named(Tree(root), one.path):
                 changes.append(_change(root, one))
-            # A second patch of one file would be made of what stands there now, and undo the first.
+            # A second patch of one file would start from its content on disk, and undo the first.
             if changes[-1].path in {earlier.path for earlier in changes[:-1]}:
                 raise PatchProblem(f"{one.path} is named twice; put all its hunks under one '---' and '+++'")
         except (ToolProblem, PatchProblem) as error:
@@ -105,7 +105,7 @@ def _change(root: Path, patch: FilePatch) -> _Change:
         made = apply_hunks(patch, b"")
         if found is not None:
             same = found.st_size == len(made) and equal(root, path, made)
-            what = "already applied: it stands there with this content" if same else "it exists already with other content"
+            what = "already applied: it exists with this content" if same else "it already exists with other content"
             raise PatchProblem(f"{path} cannot be created: {what}")
         return _Change(path, None, made, 0o755 if patch.executable else None)
     if found is None:
@@ -118,7 +118,7 @@ def _change(root: Path, patch: FilePatch) -> _Change:
 
 
 def _write_all(root: Path, changes: list[_Change]) -> None:
-    """Make all changes, or put back those that were made and raise `ToolProblem`."""
+    """Make all changes, or undo those that were made and raise `ToolProblem`."""
     done: list[_Change] = []
     for change in changes:
         try:
@@ -126,7 +126,7 @@ def _write_all(root: Path, changes: list[_Change]) -> None:
                 _put(root, change.path, change.after, change.mode)
         except ToolProblem as error:
             kept = [one.path for one in reversed(done) if not _put_back(root, one)]
-            state = f"these could not be put back: {', '.join(kept)}" if kept else "nothing was changed"
+            state = f"these could not be restored: {', '.join(kept)}" if kept else "nothing was changed"
             raise ToolProblem(f"{error}; {state}") from None
         done.append(change)
 

@@ -1,4 +1,4 @@
-"""Every tool that an agent file can name, by hand."""
+"""Every tool that an agent file can name, listed by hand."""
 
 from activities.tools.base import Tool
 from activities.tools.check import RUN_CHECKS

@@ -1,4 +1,4 @@
-"""Search: which lines of which files hold a text or match a regular expression."""
+"""Search: the lines of files that contain a text or match a regular expression."""
 
 import asyncio
 import time
@@ -18,13 +18,13 @@ from contracts.base import Contract
 from contracts.text import one_line, weight
 
 SEARCH_SECONDS = 10.0
-"""How long one search may take. After that it ends with what it has and says so."""
+"""How long one search may take. After that it returns what it has and says so."""
 
 SEARCH_FILE_LIMIT = 16 * 1024 * 1024
-"""Bytes of the largest file that is searched."""
+"""Largest file, in bytes, that is searched."""
 
 LINE_SHOWN = 200
-"""Characters of a line that a row shows; of a longer line the part around the match."""
+"""Most characters of a line in a row; of a longer line the part around the match."""
 
 _ROWS_WEIGHT = 26_000
 _SKIPPED_SHOWN = 10
@@ -78,7 +78,7 @@ async def _search(context: ToolContext, asked: Search) -> ToolOutcome:
 def found_in(tree: Tree, asked: Search) -> ToolOutcome:
     """The lines of a tree's files that match. Raises `ToolProblem`."""
     if "\n" in asked.pattern:
-        raise ToolProblem("the pattern spans lines; search looks at one line at a time, so look for one of them")
+        raise ToolProblem("the pattern spans lines; search looks at one line at a time, so search for one of them")
     path = "" if asked.path in (None, "", ".", "./") else str(asked.path)
     entries, truncated = _entries(tree, path)
     hunt = _Hunt(tree.root, asked.limit or 100, asked.context or 0, time.monotonic() + SEARCH_SECONDS)
@@ -87,12 +87,12 @@ def found_in(tree: Tree, asked: Search) -> ToolOutcome:
             if not hunt.stopped:
                 _look_into(hunt, entry, find)
     if truncated and not hunt.stopped:
-        hunt.stopped = f"only the first {len(entries)} entries were looked at; name a folder in path"
+        hunt.stopped = f"only the first {len(entries)} entries were searched; name a folder in path"
     return _outcome(hunt, asked.pattern)
 
 
 def _entries(tree: Tree, path: str) -> tuple[list[Entry], bool]:
-    """What there is to search: the folder's entries, or the one file."""
+    """What to search: the folder's entries, or the one file."""
     with problems_named(tree, path):
         try:
             listing = paths.walk(tree.root, path)
@@ -100,7 +100,7 @@ def _entries(tree: Tree, path: str) -> tuple[list[Entry], bool]:
             if not tree.holds(paths.validate(path)):
                 raise FileNotFoundError from None
             return [Entry(paths.validate(path), "file")], False
-    # A folder is searched through its files; only what cannot be opened at all is worth a line.
+    # Folders appear through their files; only what cannot be opened at all is reported.
     wanted = [one for one in listing.entries if one.kind != "directory" and not git_part(one.path) and tree.holds(one.path)]
     return wanted, listing.truncated
 
@@ -116,7 +116,7 @@ def _finder(pattern: str, *, regex: bool) -> Iterator[Find]:
     except PatternRefused as error:
         why = one_line(str(error), 300)
         raise ToolProblem(
-            f"not a regular expression: {why}; correct it, or set regex to false to find the text as it is"
+            f"not a regular expression: {why}; correct it, or set regex to false to find the text literally"
         ) from None
 
 
@@ -134,7 +134,7 @@ def _plain(pattern: str, text: str, room: int) -> Found:
 
 
 def _look_into(hunt: _Hunt, entry: Entry, find: Find) -> None:
-    """Search one file and add its rows; note why it was skipped, or why the whole search has to stop."""
+    """Search one file and add its rows; record why it was skipped, or why the whole search has to stop."""
     name = one_line(entry.path, PATH_SHOWN)
     if time.monotonic() > hunt.ends:
         hunt.stopped = f"stopped at {name} after {SEARCH_SECONDS:.0f} seconds; name a folder in path"
@@ -172,7 +172,7 @@ def _text(root: Path, entry: Entry) -> str | _Skipped:
 
 
 def _add(hunt: _Hunt, name: str, text: str, found: Found) -> None:
-    """Rows for these matches and the lines around them, each line once, until a bound is reached."""
+    """Add rows for these matches and the lines around them, each line once, until a limit is reached."""
     lines = text.split("\n") if found else []
     if lines and not lines[-1]:
         lines.pop()
@@ -196,7 +196,7 @@ def _add(hunt: _Hunt, name: str, text: str, found: Found) -> None:
 
 
 def _excerpt(line: str, column: int) -> str:
-    """The line, or what stands around the column where it is long."""
+    """The line, or the part around the column if it is long."""
     if len(line) <= LINE_SHOWN:
         return line
     start = min(max(0, column - LINE_SHOWN // 4), len(line) - LINE_SHOWN + 2)
@@ -216,7 +216,7 @@ def _outcome(hunt: _Hunt, pattern: str) -> ToolOutcome:
     )
     if not hunt.rows:
         return ToolOutcome(result)
-    # Rows that a claim can quote: the same lines with the characters that they really have.
+    # For claims to quote: the same lines with their real characters.
     data = "\n".join(hunt.verbatim).encode() + b"\n"
     return ToolOutcome(result, (Source(f"search {one_line(pattern, 80)}", data),))
 

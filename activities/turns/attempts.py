@@ -1,4 +1,4 @@
-"""One attempt of a call at one choice: money is held, the provider asked, the reply settled, whatever happens in between."""
+"""One attempt of a call at one choice: reserve money, ask the provider, settle the reply, whatever happens in between."""
 
 import time
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from ledger.money import ceilings, spend
 from ledger.money.spend import CeilingReached
 
 CLOSING = timedelta(seconds=10)
-"""How long an attempt that failed waits for a ledger that is away, to give back what it held."""
+"""How long a failed attempt waits for an unavailable ledger, to release what it held."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Attempts:
     async def make(self, call: Call, candidate: Candidate) -> Turn:
         """The turn that the choice answers with, or that was stored before.
 
-        Raises `ProviderError`, and `Unfit`, `RateLimited` and `ProbeTaken` where the choice was not asked: the next one may
-        do. `ApplicationError` where none does.
+        Raises `ProviderError`; `Unfit`, `RateLimited` or `ProbeTaken` if the choice was not asked and the next one may be; and
+        `ApplicationError` if no choice can help.
         """
         # Made here: a cancellation can arrive while the reservation commits, and it must be closed all the same.
         reservation = spend.new_id()
@@ -53,18 +53,18 @@ class Attempts:
             await self._close(call, candidate, reservation, "lost" if error.maybe_charged else "released", error)
             raise
         except BaseException:
-            # Also what nobody foresaw: no later attempt may come to close it. What was settled stays settled.
+            # Unexpected errors, too: there may be no later attempt to close it. What was settled stays settled.
             await self._close(call, candidate, reservation, unanswered)
             raise
 
     async def _ask(self, call: Call, started: Started) -> Turn:
         reach("model.before_call")
         began = time.monotonic()
-        # No retry around it: Temporal's own begins a new attempt, with a new reservation.
+        # No retry here: Temporal's retry is a new attempt with a new reservation.
         reply = await self.providers[started.choice.provider].complete(started.prompt)
         latency_ms = int((time.monotonic() - began) * 1000)
         reach("model.before_settle")
-        # The reply is paid for: a ledger that is away now is waited for, else the next attempt would pay once more.
+        # The reply is paid for: wait for an unavailable ledger, or the next attempt would pay again.
         turn = await kept(
             lambda: self.ledger.tx(settlement.settle, self.ledger.files, self.health, call, started, reply, latency_ms)
         )
@@ -76,7 +76,7 @@ class Attempts:
         try:
             started = await self.ledger.tx(self.reservations.reserve, call, candidate, reservation)
         except CeilingReached as error:
-            # Its transaction left nothing, not even the first row of a new period, and who raises the ceiling needs one.
+            # The rollback also undid the first row of a new period, and raising the ceiling needs that row.
             await self.ledger.tx(ceilings.ensure, error.refused.scope, error.refused.ceiling)
             raise refusal(error, call.ref.name, candidate.choice.model) from None
         except GrowthHeld as error:
@@ -88,7 +88,7 @@ class Attempts:
     async def _close(
         self, call: Call, candidate: Candidate, reservation: str, how: str, error: ProviderError | None = None
     ) -> None:
-        """Give back what was held, or leave it charged, and count the failure. What stays held the next attempt charges."""
+        """Release what was held, or charge it, and count the failure. The next attempt charges what still stays held."""
         close = settlement.close
         await kept(
             lambda: self.ledger.tx(close, self.health, call.request, candidate, reservation, how, error), at_most=CLOSING

@@ -1,4 +1,4 @@
-"""A model call on its way: what is asked, and what was read and held before a provider gets it."""
+"""A model call under way: the request, and what was read and reserved before the provider gets it."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ledger.money.rates import Taken
 
 @dataclass(frozen=True)
 class Call:
-    """A request with nothing left open, its agent, and what the run will go by where this call lets it in."""
+    """A complete request, its agent, and the bounds for unusually large steps."""
 
     request: CallModel
     ref: AgentRef
@@ -25,28 +25,28 @@ class Call:
 
 @dataclass(frozen=True)
 class Started:
-    """What was read and held before a call."""
+    """What was read and reserved before a call."""
 
     prompt: ModelRequest
     candidate: Candidate
     provider: str
     tariff: Tariff
-    """By what the call is charged, also where the price changes while it runs."""
+    """What the call is charged by, even if the price changes while it runs."""
     most: Usage
-    """The most that it can use, for which money is reserved."""
+    """The most tokens that it can use, for which money is reserved."""
     reservation: str
     read: tuple[str, ...]
     taint: tuple[str, ...]
     size: StepSize
-    """Of the step before this call."""
+    """Size of the step before this call."""
     cache: str = ""
-    """Under which digest a reply may be kept; "" where the agent does not opt in."""
+    """Digest under which a reply may be cached; "" if the agent does not opt in."""
     replaced: int = 0
-    """How many older tool results the prompt shows as references for the first time."""
+    """Number of older tool results that the prompt shows as references for the first time."""
     origin: str = ""
-    """The turn in which the reply was paid for, where it was kept and nothing is asked."""
+    """The turn that paid for the reply, if it comes from the cache; "" if a model is asked."""
     taken: Taken | None = None
-    """What was counted of a limit per minute; None where there is none."""
+    """What was taken of the rate limit; None if there is none."""
 
     @property
     def choice(self) -> Choice:

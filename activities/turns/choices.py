@@ -1,7 +1,7 @@
 """Which of a route's choices answers a call. Pure: breakers and the clock come in as arguments.
 
-In order: after a reply that could not be used, or a step that ended unsure, the choices that are for that; then the `first`
-ones; then, where those are away, the `outage` ones. Within each the order is that of routes.toml.
+In this order: the choices for unusable replies or unsure steps, after one; then the `first` ones; then, if those are
+unavailable, the `outage` ones. Within each group the order is that of routes.toml.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,18 +16,18 @@ from contracts.errors import BatonError
 from ledger.db import from_us
 
 PROBING = 5_000_000
-"""Microseconds after which a caller looks again while somebody else tries the model."""
+"""Microseconds after which a caller looks again while another call has the probe."""
 
 PERSON_NEEDED = frozenset({"authentication", "credit", "permission", "not_found", "drift"})
-"""Kinds of errors that no waiting mends."""
+"""Kinds of errors that only a person can fix."""
 
 
 class Unfit(BatonError):
-    """The call is larger or dearer than its choice takes; the next choice is asked."""
+    """The call is larger or more expensive than its choice allows; the next choice is asked."""
 
 
 class ProbeTaken(BatonError):
-    """Somebody else tries this model just now; what comes of it decides for all."""
+    """Another call has the probe of this model's breaker; its result decides for all."""
 
 
 Why = Literal["outage", "rate", "refused", "unfit"]
@@ -35,7 +35,7 @@ Why = Literal["outage", "rate", "refused", "unfit"]
 
 @dataclass(frozen=True)
 class Passed:
-    """A choice that was passed over: why, and until when there is no use in asking it (0: it is not away)."""
+    """A choice that was passed over: why, and until when asking it is useless (0: it is not unavailable)."""
 
     model: str
     kind: Why
@@ -45,14 +45,14 @@ class Passed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A choice in its turn, why it would be the one that answers, and the breakers that this call tries for everybody."""
+    """A choice whose turn it is, why it would answer, and the breakers that this call probes for everybody."""
 
     choice: Choice
     chosen: When
     probes: tuple[str, ...] = ()
 
     def after(self, passed: Sequence[Passed], probes: tuple[str, ...]) -> "Candidate":
-        """The same, where others were passed over before: one that answers because they are away answers for that."""
+        """The same after others were passed over: if it answers because they are unavailable, it is chosen for `outage`."""
         away = any(one.kind in ("outage", "refused") for one in passed)
         chosen: When = "outage" if away and self.chosen == "first" else self.chosen
         return replace(self, chosen=chosen, probes=probes)
@@ -66,24 +66,24 @@ def ordered(choices: Iterable[Choice], tried: When) -> list[Candidate]:
     first = [Candidate(one, "first") for one in choices if "first" in one.when and one not in known]
     outage = [Candidate(one, "outage") for one in choices if "outage" in one.when and "first" not in one.when]
     later = [one for one in outage if one.choice not in known]
-    if not first:  # what is tried first has no key here, or is not good enough
+    if not first:  # the first choices have no key on this worker, or are not good enough
         first, later = [replace(one, chosen="first") for one in later], []
     return [*stepped, *first, *later]
 
 
 def eligible(candidate: Candidate, passed: Sequence[Passed]) -> bool:
-    """False for a choice that is only for outages, where all that those before it lack is a minute's patience."""
+    """False for a choice that is only for outages, while the ones before it are merely rate limited."""
     return candidate.chosen != "outage" or not any(one.kind == "rate" for one in passed)
 
 
 def breakers_of(choice: Choice) -> tuple[str, ...]:
-    """The names of the breakers that stand before a choice, its provider's first. None for a script: it has no outages."""
+    """Names of the breakers that guard a choice, its provider's first; none for a script, which has no outages."""
     return () if choice.provider == "scripted" else (f"provider:{choice.provider}", f"model:{choice.model}")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What some breakers say: `until` when they are closed to callers (0: they are not), or which to probe."""
+    """State of some breakers: `until` when they let no call through (0: they do), or which ones to probe."""
 
     until: int = 0
     why: str = ""
@@ -91,12 +91,12 @@ class Standing:
 
     @property
     def person_needed(self) -> bool:
-        """True where waiting alone does not help."""
+        """True if waiting alone does not help."""
         return self.why.partition(":")[0] in PERSON_NEEDED
 
 
 def standing(names: Iterable[str], rows: Mapping[str, Any], who: str, now: int) -> Standing:
-    """How these breakers stand for this caller."""
+    """The state of these breakers for this caller."""
     probes = []
     for name in names:
         row = rows.get(name)
@@ -104,7 +104,7 @@ def standing(names: Iterable[str], rows: Mapping[str, Any], who: str, now: int) 
             continue
         if row.state == "open" and row.until > now:
             return Standing(row.until, row.reason)
-        # Another call tries it, and what comes of that decides for everybody: looked at again soon.
+        # Another call has the probe, whose result decides for everybody: look again soon.
         if row.state == "half_open" and row.probe_until > now and row.probe != who:
             return Standing(min(row.probe_until, now + PROBING), row.reason)
         probes.append(name)
@@ -117,7 +117,7 @@ def passed_by(choice: Choice, found: Standing) -> Passed:
 
 
 def unfit(choice: Choice, tokens: int, micros: int) -> str | None:
-    """Why this choice does not take a call of so many input tokens that may cost so much; None where it does."""
+    """Why this choice refuses a call of so many input tokens that may cost so much; None if it takes it."""
     if choice.context is not None and tokens > choice.context:
         return f"{choice.model} takes at most {choice.context} input tokens here, and the call may have {tokens}"
     if choice.most_micros is not None and micros > choice.most_micros:
@@ -126,11 +126,11 @@ def unfit(choice: Choice, tokens: int, micros: int) -> str | None:
 
 
 def away(passed: Sequence[Passed], settings: Breakers, now: int) -> ModelsAway | None:
-    """What to tell a run whose choices were all passed over; None where none is away and no waiting helps."""
+    """What to tell a run whose choices were all passed over; None if no waiting helps."""
     waiting = [one for one in passed if one.kind != "unfit"]
     if not waiting:
         return None
-    # One that only a person can bring back does not keep the run from waiting for another.
+    # A choice that only a person can fix does not keep the run from waiting for another one.
     hopeful = [one for one in waiting if one.kind != "refused"] or waiting
     soonest = min(hopeful, key=lambda one: one.until)
     patience = {"rate": settings.rate_patience, "refused": timedelta()}.get(soonest.kind, settings.patience)

@@ -1,8 +1,8 @@
-"""Long conversations: above an agent's `context_target` older tool results give way to references. Pure, but for `keep`.
+"""Long conversations: above an agent's `context_target` older tool results are replaced by references. Pure, except `keep`.
 
-What is replaced follows from the stored turns alone, so a retry, another worker and a replayed run build the same prompt.
-What was replaced stays replaced, and it is done in batches: between two of them a prompt only grows at its end, which is what
-providers' prompt caches need.
+What is replaced depends on the stored turns alone, so a retry, another worker and a replayed run build the same prompt. What
+was replaced stays replaced, and is replaced in batches: between two batches a prompt only grows at its end, as providers'
+prompt caches need it.
 """
 
 import json
@@ -20,17 +20,17 @@ from ledger import artifacts, turns
 Results = Mapping[str, Sequence[Row[Any]]]
 
 WHOLE = 2
-"""Turns whose results always stay whole: the newest, which the agent has not seen yet, and the one before it."""
+"""Newest turns whose results are never replaced: the last, which the agent has not seen yet, and the one before it."""
 
 WORTH = 4
-"""A batch waits until it takes at least one part in so many of the target away: smaller ones would come with every turn."""
+"""A batch must remove at least 1/WORTH of the target: smaller batches would come with every turn."""
 
 LEAST = 600
-"""Characters below which a result stays: a reference would be about as long."""
+"""Shorter results, in characters, are not replaced: a reference would be about as long."""
 
 CHARACTERS_PER_TOKEN = 4
 EVIDENCE = 6
-"""Artifacts of a result that its reference goes on naming, for quotes."""
+"""Most artifacts of a result that its reference still names, for quotes."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,19 @@ class Shortened:
 
 
 def shortened(chain: Sequence[Row[Any]], results: Results, target: int | None) -> Shortened:
-    """Walk the conversation as it grew: whenever a call's context was above the target, what was old then is replaced."""
+    """Walk the conversation as it grew: whenever a call's context was above the target, replace what was old at that point."""
     if target is None:
         return Shortened()
     start, fresh = 0, 0
     for at, row in enumerate(chain):
         upto = at + 1 - WHOLE
-        # By what the provider counted for the call itself; a reply without usage is estimated, the same way every time.
+        # By the provider's own count for the call; a reply without usage is estimated, always in the same way.
         if upto <= start or (row.tokens_in or _estimate(chain[:at], results, start)) < target:
             continue
         if sum(len(one.body) for one in _long(chain[start:upto], results)) * WORTH < target * CHARACTERS_PER_TOKEN:
             continue
         start, fresh = upto, start if at == len(chain) - 1 else upto
-    # `fresh` is where the newest call has moved the start: only that is new to the artifact store and to the feed.
+    # `fresh` is where the newest call moved the start: only those results are new to the artifact store and the feed.
     hidden = frozenset((row.turn, row.position) for row in _long(chain[:start], results))
     return Shortened(hidden, tuple(_long(chain[fresh:start], results)))
 
@@ -64,13 +64,13 @@ def _long(rows: Sequence[Row[Any]], results: Results) -> list[Row[Any]]:
 
 
 def _estimate(rows: Sequence[Row[Any]], results: Results, start: int) -> int:
-    """Tokens of a conversation whose provider counted none, without its task."""
+    """Estimated tokens of a conversation whose provider counted none, without its task."""
     bodies = [one.body for row in rows[start:] for one in results.get(row.id, ())]
     return sum(len(text) for text in (*bodies, *(turns.reply_of(row).text for row in rows))) // CHARACTERS_PER_TOKEN
 
 
 def reference(row: Row[Any]) -> str:
-    """What a prompt says in place of a result."""
+    """What a prompt shows in place of a result."""
     evidence = json.loads(row.artifacts)[:EVIDENCE]
     said = {
         "replaced": f"{len(row.body)} characters of {row.name}, to keep the conversation short; read_artifact shows them again",
@@ -80,9 +80,9 @@ def reference(row: Row[Any]) -> str:
 
 
 def keep(connection: Connection, files: Path, run: RunRef, made: Shortened) -> None:
-    """Make what is replaced from now on readable under its reference. Doing it again changes nothing."""
+    """Store the results that are replaced from now on, to be read by their references. Safe to call twice."""
     for row in made.fresh:
         kept = artifacts.put(connection, files, row.body.encode(), "application/json")
-        # What the result had read came from outside; the result itself says it in other words.
+        # If the result read something from outside, its own text passes that on.
         untrusted = bool(json.loads(row.artifacts))
         artifacts.note_seen(connection, run.trace, run.path, kept.digest, f"result of {row.name}", untrusted=untrusted)

@@ -1,4 +1,4 @@
-"""What the activity of a model call fails with, as Temporal gets it: retried or not, and what its workflow may read of it."""
+"""Errors of the model call's activity as Temporal gets them: retryable or not, with what the workflow may read."""
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -8,20 +8,21 @@ from contracts.away import ModelsAway
 
 
 def provider_failed(error: ProviderError, *details: ModelsAway) -> ApplicationError:
-    """A provider's error under its kind: retried where that can help, as soon as the provider allows it."""
+    """A provider's error, with its kind as type: retried if that can help, as soon as the provider allows it."""
     return ApplicationError(
         str(error),
         *details,
         type=error.kind,
         non_retryable=error.recovery != "retry",
+        # None: Temporal's own back-off.
         next_retry_delay=error.retry_after,
     )
 
 
 def models_away(gone: ModelsAway) -> ApplicationError:
-    """Nobody can be asked now: no retry of the activity helps, the workflow waits as long as this says."""
+    """No model is available now: a retry of the activity does not help, the workflow waits as long as this says."""
     when = f" before {gone.until:%H:%M:%S} UTC" if gone.patience else ""
-    said = f"no model can be asked{when}: {gone.why}"
+    said = f"no model is available{when}: {gone.why}"
     return ApplicationError(said, gone, type="ModelsAway", non_retryable=True, category=ApplicationErrorCategory.BENIGN)
 
 
@@ -31,5 +32,5 @@ def growth_held(error: GrowthHeld) -> ApplicationError:
 
 
 def permanent(kind: str, message: str) -> ApplicationError:
-    """What no retry and no waiting mends."""
+    """An error that neither a retry nor waiting fixes."""
     return ApplicationError(message, type=kind, non_retryable=True)

@@ -1,4 +1,4 @@
-"""A step that is unusually large for its agent: an alert in the feed, and by rule a hold before its next call."""
+"""Steps that are unusually large for their agent: an alert in the feed, and by rule a hold before the next call."""
 
 import time
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from ledger.db import Ledger
 from ledger.growth import Usual
 
 FRESH = 60.0
-"""Seconds for which a worker goes by medians that it has read: an ordinary call reads nothing for them."""
+"""Seconds for which a worker caches medians, so that an ordinary call need not read them."""
 
 AT_HAND = 500
-"""Agent versions whose medians a worker keeps."""
+"""Most agent versions whose medians a worker caches."""
 
 
 class GrowthHeld(BatonError):
@@ -29,13 +29,13 @@ class GrowthHeld(BatonError):
 
 @dataclass(frozen=True)
 class StepSize:
-    """How large a step is: its largest context, and all its tokens."""
+    """The size of a step: its largest context and all its tokens."""
 
     context: int = 0
     tokens: int = 0
 
     def after(self, usage: Usage) -> "StepSize":
-        """The same step with one call more."""
+        """The same step with one more call."""
         return StepSize(max(self.context, usage.input), self.tokens + usage.input + usage.output)
 
 
@@ -49,13 +49,13 @@ def size_of(chain: Sequence[Row[Any]]) -> StepSize:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is usual for an agent version, and what follows from more."""
+    """What is usual for an agent version, and what happens above it."""
 
     rules: Growth
     usual: Usual
 
     def over(self, size: StepSize) -> dict[str, str]:
-        """The rules that this size breaks, each with its sentence."""
+        """The rules that this size breaks, each with a sentence for people."""
         found = {}
         for name, what, now, median in (
             ("context", "a call had {} input tokens", size.context, self.usual.context),
@@ -72,8 +72,8 @@ class Bounds:
         return "; ".join(why for name, why in self.over(size).items() if getattr(self.rules, name) == "hold")
 
     def alerts(self, run: RunRef, actor: str, before: StepSize, usage: Usage) -> list[Note]:
-        """The lines for what this call made unusual, once for a step and rule."""
-        # Told once: a step that was over the bound before this call has had its line.
+        """The feed lines for what this call made unusual, once per step and rule."""
+        # Once: a step that was over the bound before this call has its line already.
         already = self.over(before)
         return [
             lines.unusually_large(run, actor, name, why, held=getattr(self.rules, name) == "hold")
@@ -83,7 +83,7 @@ class Bounds:
 
 
 class Watch:
-    """What is usual, by agent version; read from the ledger at most once a minute for each."""
+    """What is usual, by agent version; read from the ledger at most once a minute for each version."""
 
     def __init__(self, ledger: Ledger, rules: Growth) -> None:
         self._ledger = ledger
@@ -91,13 +91,14 @@ class Watch:
         self._known: dict[str, tuple[float, Bounds]] = {}
 
     async def bounds(self, agent_digest: str) -> Bounds:
-        """The bounds that count for an agent version now."""
+        """The bounds that apply to an agent version now."""
         if self._rules.context == self._rules.tokens == "off":
             return Bounds(self._rules, Usual())
         until, bounds = self._known.get(agent_digest, (0.0, None))
-        # A monotonic clock: one that is set back must not make old medians count for hours.
+        # A monotonic clock: setting the clock back must not keep old medians for hours.
         if bounds is None or until < time.monotonic():
             bounds = Bounds(self._rules, await self._ledger.read(growth.usual, agent_digest))
+            # All at once: whatever is forgotten is read again.
             if len(self._known) >= AT_HAND:
                 self._known.clear()
             self._known[agent_digest] = (time.monotonic() + FRESH, bounds)

@@ -1,7 +1,7 @@
-"""What calls find out about models, providers and agents, kept in the ledger's breakers for all workers.
+"""What calls learn about models, providers and agents, kept for all workers in the ledger's circuit breakers.
 
-An ordinary call that succeeds costs the ledger nothing: breakers are read at most once a second by a worker, and written on
-failures and recoveries only.
+An ordinary successful call costs the ledger nothing: a worker reads breakers at most once a second, and writes them only on
+failures and recoveries.
 """
 
 import asyncio
@@ -25,27 +25,27 @@ from ledger.breakers import Failure, Opening, Thresholds
 from ledger.db import Ledger, now_us
 
 FRESH = 1.0
-"""Seconds that what was read of the breakers is believed."""
+"""Seconds for which a read of the breakers is used."""
 
 SHORT = timedelta(seconds=5)
-"""A provider that asks for no more than this is asked again by the activity's own retry."""
+"""A provider that asks for no longer wait than this is left to the activity's own retry."""
 
 OVER_CALL = timedelta(seconds=30)
-"""What a probe has beyond its call's own time before another caller may try."""
+"""How long a probe may exceed its call's own timeout before another caller may probe."""
 
 _PROVIDER_WIDE: frozenset[ErrorKind] = frozenset({"authentication", "credit"})
 _AT_ONCE: frozenset[ErrorKind] = frozenset({"authentication", "credit", "permission", "not_found"})
 _OF_THE_CALL: frozenset[ErrorKind] = frozenset({"bad_request", "too_large", "no_script"})
 _IN_ORDER: frozenset[ErrorKind] = frozenset({"rate_limited", "overloaded"})
 _LONG = 3
-"""How often it must have been opened in a row until somebody has to look at what began as a provider's named time."""
+"""After so many openings in a row, a wait that the provider asked for becomes an alert."""
 
 _WEIGHTS: Mapping[ErrorKind, int] = {"timeout": 3}
-"""A time-out costs its caller minutes and perhaps money: two in a row are enough with the usual threshold."""
+"""A timeout costs its caller minutes and perhaps money: with the default threshold two in a row open the breaker."""
 
 
 def caller(request: CallModel) -> str:
-    """Who holds a probe: the step, so that its next attempt finds it again."""
+    """The name under which a probe is held: the step's, so that its next attempt gets the probe back."""
     return f"{request.run.trace}/{request.run.path}"
 
 
@@ -55,12 +55,12 @@ def agent_breaker(ref: AgentRef) -> str:
 
 
 def waits_for(error: ProviderError) -> timedelta:
-    """How long everybody leaves the model alone because its provider asked for it."""
+    """How long the breaker opens because the provider asked for a wait; zero if it did not, or only briefly."""
     return error.retry_after if error.retry_after is not None and error.retry_after > SHORT else timedelta()
 
 
 class Health:
-    """The breakers as one worker knows them. The functions that take a connection belong into their caller's transaction."""
+    """The breakers as one worker knows them. Methods that take a connection run inside their caller's transaction."""
 
     def __init__(self, ledger: Ledger, settings: Breakers) -> None:
         self._ledger = ledger
@@ -71,9 +71,9 @@ class Health:
         self._wrote = False
 
     async def known(self) -> Mapping[str, Any]:
-        """Every breaker that is not simply closed, by name; at most a second old."""
+        """Every breaker that is open, half open or has failures, by name; at most a second old."""
         if time.monotonic() - self._read_at >= FRESH:
-            # One read for all who find it old at the same moment: whoever waited for the lock looks again.
+            # One read for all that find it stale at the same moment: whoever waited for the lock checks again.
             async with self._reading:
                 if time.monotonic() - self._read_at >= FRESH:
                     began = time.monotonic()
@@ -82,32 +82,32 @@ class Health:
         return self._rows
 
     def outdated(self) -> None:
-        """This worker has just written a breaker: what it knows is not what is so."""
+        """Forget what was read: this worker has just written a breaker."""
         self._read_at = -FRESH
 
     def answered_by(self, candidate: Candidate) -> None:
-        """A call has answered and said so to the ledger: what was noted against its model may be gone."""
+        """Forget what was read if a call that succeeded may have changed its model's breakers."""
         if self._wrote or any(name in self._rows for name in breakers_of(candidate.choice)):
             self._wrote = False
             self.outdated()
 
     def take_probes(self, connection: Connection, request: CallModel, names: Iterable[str], takes: timedelta) -> None:
-        """Become the one that tries these breakers. Raises `ProbeTaken` where somebody else is; the transaction must end."""
+        """Take the probes of these breakers. Raises `ProbeTaken` if another call has one; the transaction must then end."""
         now = now_us()
         for name in names:
             until = now + (takes + OVER_CALL) // timedelta(microseconds=1)
             if not breakers.take_probe(connection, name, caller(request), now, until):
-                raise ProbeTaken(f"{name} is tried by another call just now")
+                raise ProbeTaken(f"another call is probing {name} now")
 
     def give_back(self, connection: Connection, request: CallModel, candidate: Candidate) -> None:
-        """The call told nothing about its model: somebody else may try."""
+        """Give back the probes of a call that showed nothing about its model: the next caller may probe."""
         for name in candidate.probes:
             breakers.give_back(connection, name, caller(request), now_us())
 
     def failed(self, connection: Connection, request: CallModel, candidate: Candidate, error: ProviderError) -> list[Note]:
-        """Count a call's failure against its model or its whole provider. The lines that it is worth."""
+        """Count a call's failure against its model or its whole provider. Returns the feed lines about it."""
         names = breakers_of(candidate.choice)
-        # The call's own fault says nothing about its model, so it neither counts nor keeps the probe from others.
+        # A fault of the call says nothing about its model, so it neither counts nor keeps the probe.
         if error.kind in _OF_THE_CALL or not names:
             self.give_back(connection, request, candidate)
             return []
@@ -121,30 +121,29 @@ class Health:
             wait=wait,
             probe=caller(request) if name in candidate.probes else "",
         )
-        # Only the one that is to blame. Where the call was to try both breakers, the other goes back untried.
+        # Only the breaker that is to blame. If the call had both probes, the other one is given back.
         opening = breakers.failed(connection, name, failure, self._limits(self.settings.failures), now_us())
         self.give_back(connection, request, replace(candidate, probes=tuple(one for one in candidate.probes if one != name)))
-        # That a provider names a time is its ordinary way of keeping order; everything else wants somebody to look.
+        # A provider that names a waiting time is working normally; anything else needs attention.
         return _opened(request, opening, failure.reason, "detail" if wait and error.kind in _IN_ORDER else "alert")
 
     def answered(self, connection: Connection, request: CallModel, candidate: Candidate, problem: str | None) -> list[Note]:
-        """The model has answered; `problem` says what is wrong with the agent's part in it.
+        """Record that the model answered, and what is wrong with the agent's part (`problem`). Returns feed lines.
 
-        "" for nothing, None where the step goes on and nothing can be said yet.
-
-        Writes only where something had failed before, or fails now.
+        "" means that nothing is wrong, None that the step goes on and nothing can be said yet. Writes only if something had
+        failed before, or fails now.
         """
         assert request.agent is not None
         agent = agent_breaker(request.agent)
         if request.agent.scripted:
             return []
-        # The agent's own only where its step has ended well: turns in between say nothing about it.
+        # The agent's own breaker only if its step ended well: turns in between say nothing about it.
         names = [*breakers_of(candidate.choice), *([agent] if problem == "" else [])]
-        rows = self._rows  # once: this is the writer's thread, and the event loop puts others in their place
+        rows = self._rows  # read once: this runs in the writer thread, while the event loop may replace them
         told = [line for name in names if name in rows for line in _succeeded(connection, request, name, rows[name])]
         if not problem:
             return told
-        # What was read is old from here on, but the transaction has not been committed yet: `answered_by` comes after it.
+        # What was read is stale from here on, but nothing is committed yet: `answered_by` acts on this after the commit.
         self._wrote = True
         failure = Failure(reason=problem, probe=caller(request))
         opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())
@@ -156,8 +155,8 @@ class Health:
 
 
 def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) -> list[Note]:
-    """The line that a breaker is closed; none where its failures had not opened it, or somebody else tries it."""
-    if name.startswith("agent:"):  # its verdict is a step's last reply, which may come long after the probe ran out
+    """The feed line that a breaker closed; none if its failures had not opened it, or another call has its probe."""
+    if name.startswith("agent:"):  # decided by a step's last reply, which may come long after the probe has timed out
         closed = breakers.proven(connection, name, now_us())
     else:
         closed = breakers.succeeded(connection, name, caller(request), now_us())
@@ -167,9 +166,9 @@ def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) 
 
 
 def _opened(request: CallModel, opening: Opening | None, reason: str, importance: Importance) -> list[Note]:
-    """One alert for an outage, however many calls fail; none where a probe found what was known.
+    """One alert per outage, however many calls fail; none for a probe that only confirmed it.
 
-    What began as a detail becomes one when it lasts.
+    A detail becomes an alert if the outage lasts.
     """
     if opening is None or opening.times not in (1, _LONG):
         return []

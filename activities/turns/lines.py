@@ -1,4 +1,4 @@
-"""What the feed says of turns: every text of this room's lines, to be read and changed in one place."""
+"""Texts of the feed lines of this room, in one place."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,15 +11,15 @@ from ledger.breakers import Opening
 from ledger.db import from_us
 
 WHY_LIMIT = 1000
-"""Characters of a reason, which may come from a model or a provider."""
+"""Most characters of a reason, which may come from a model or a provider."""
 
 
 def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, number: int, origin: str) -> Note:
-    """A reply was stored as the turn with this number, from 1; `origin` is the turn that paid for it, where it was kept."""
+    """A reply was stored as turn `number`, from 1; `origin` is the turn that paid for it, if it came from the cache."""
     if judged.problem is not None:
-        did, following = "gave an unusable reply", "it is asked to repair it"
+        did, following = "gave an unusable reply", "it is asked for a repair"
         if request.finish is not None:
-            following = "the step ends as unsure, and what it had said and changed is kept"
+            following = "the step ends as unsure; what it said and changed is kept"
         why = judged.problem
     elif handoff is not None:
         did, following = f"answered: {handoff.outcome}, confidence {handoff.confidence} of 1000", "the coordinator routes it"
@@ -28,7 +28,7 @@ def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, nu
         did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
         why = f"turn {number}"
     if origin:
-        why = f"{why}; from the cache at no cost: an equal call was paid for in turn {origin[:12]}"
+        why = f"{why}; from the cache at no cost: turn {origin[:12]} paid for an identical call"
     return Note(
         key=f"turn:{request.key}",
         at=datetime.now(UTC),
@@ -44,21 +44,21 @@ def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, nu
 
 
 def shortened(request: CallModel, actor: str, replaced: int, target: int | None) -> Note:
-    """The prompt shows so many older tool results as references from now on."""
+    """From now on the prompt shows so many older tool results as references."""
     return Note(
         key=f"shortened:{request.key}",
         at=datetime.now(UTC),
         stage=request.run.path,
         actor=actor,
         did=f"replaced {replaced} older tool results by references",
-        why=f"a call's context was above the {target} tokens of limits.context_target",
+        why=f"a call's context was above limits.context_target ({target} tokens)",
         next="read_artifact shows the agent each of them again",
         importance="detail",
     )
 
 
 def unusually_large(run: RunRef, actor: str, rule: str, why: str, *, held: bool) -> Note:
-    """A step has become unusually large by this rule, `context` or `tokens`. One line for a step and rule."""
+    """A step has become unusually large by this rule, `context` or `tokens`. One line per step and rule."""
     return Note(
         key=f"growth:{run.trace}/{run.path}/{rule}",
         at=datetime.now(UTC),
@@ -72,17 +72,17 @@ def unusually_large(run: RunRef, actor: str, rule: str, why: str, *, held: bool)
 
 
 def breaker_opened(run: RunRef, opening: Opening, reason: str, importance: Importance, *, again: bool, person: bool) -> Note:
-    """A breaker opened. `again`: it has been open for long. `person`: waiting alone does not mend what opened it.
+    """A breaker opened. `again`: it has been open for long. `person`: waiting alone does not fix what opened it.
 
-    An alert has the same key whenever it is told, so that no outage has two.
+    An alert has the same key whenever it is written, so that no outage has two.
     """
-    following = f"it is left alone until {from_us(opening.until):%H:%M:%S} UTC, then tried with one call (`baton models`)"
+    following = f"no calls until {from_us(opening.until):%H:%M:%S} UTC, then one probe call (`baton models`)"
     if person:
-        following += "; this needs a person, waiting does not mend it"
+        following += "; a person has to act, waiting does not help"
     return _breaker(
         run,
         f"breaker/{opening.name}/{opening.opened_at}" + ("" if importance == "alert" else "/named"),
-        f"{opening.name} is {'still ' if again else ''}left alone",
+        f"circuit breaker {'still ' if again else ''}open for {opening.name}",
         reason,
         following,
         importance,
@@ -90,10 +90,10 @@ def breaker_opened(run: RunRef, opening: Opening, reason: str, importance: Impor
 
 
 def breaker_closed(run: RunRef, name: str, opened_at: int, reason: str) -> Note:
-    """A breaker closed: what it stands before works again."""
+    """A breaker closed: calls are made again."""
     since = f"it was open since {from_us(opened_at):%Y-%m-%d %H:%M:%S} UTC: {reason}"
     key = f"breaker/{name}/{opened_at}/closed"
-    return _breaker(run, key, f"{name} works again", since, "it is used as before", "overview")
+    return _breaker(run, key, f"circuit breaker closed for {name}", since, "calls are made again", "overview")
 
 
 def _breaker(run: RunRef, key: str, did: str, why: str, following: str, importance: Importance) -> Note:
@@ -110,8 +110,8 @@ def _breaker(run: RunRef, key: str, did: str, why: str, following: str, importan
 
 
 def tool_ran(request: RunTool, actor: str, name: str, state: str | None, error: str, *, failed: bool, repeated: bool) -> Note:
-    """A tool call has its result; `state` is that of the workspace after it, `error` what it says where it failed."""
-    done = "was refused" if failed else "found it done already" if repeated else "ran"
+    """A tool call has its result; `state` is the workspace's after it, `error` the text of a failure."""
+    done = "was refused" if failed else "was done already" if repeated else "ran"
     return Note(
         key=f"tool:{request.turn}/{request.index}",
         at=datetime.now(UTC),

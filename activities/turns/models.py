@@ -40,7 +40,7 @@ class Models:
         growth: Growth | None = None,
         breakers: Breakers | None = None,
     ) -> None:
-        """`worker` is whom reservations are held under."""
+        """`worker` is the name that reservations are held under."""
         self._ledger = ledger
         self._catalogue = catalogue
         self._providers = providers
@@ -52,23 +52,23 @@ class Models:
 
     @activity.defn
     async def call_model(self, request: CallModel) -> Turn:
-        """One model turn. Called again with the same key it gives back the stored turn and pays nothing.
+        """One model turn. Called again with the same key it returns the stored turn and pays nothing.
 
-        Raises `ApplicationError`: type `CeilingReached` when the call was refused by a ceiling (and not made), or a
-        provider error's kind, retryable where trying again can help.
+        Raises `ApplicationError` with one of these types: `CeilingReached` if a ceiling refused the call, which was not made;
+        `ModelsAway` if no model is available now; `GrowthHeld`; or a provider error's kind, retryable if a retry can help.
         """
         async with beating():
             return await self._over_choices(await self._call(request))
 
     async def _call(self, request: CallModel) -> Call:
-        """The request with what it leaves to the ledger: the agent, the models that may answer, and the turn's key."""
+        """Complete the request from the ledger: the agent, the models that may answer, and the turn's key."""
         ref, choices = request.agent, request.choices
         if ref is None:
             pinned = (await self._admission.of(request.run.trace)).agents[request.name]
             ref, choices = pinned.ref, pinned.choices
         run, digest = request.run, request.task_digest or sha256((request.task or "").encode())
         key = request.key or turn_key(run.trace, run.path, request.head, ref.digest, digest)
-        # Only now is the key known that the span is named after; `Tracing` could not know it.
+        # The span is named after the key, which is only known now; `Tracing` could not know it.
         structlog.contextvars.bind_contextvars(span_id=w3c_span_id(run.trace, run.path, key))
         request = request.model_copy(update={"key": key, "task_digest": digest, "agent": ref, "choices": choices})
         return Call(request, ref, self._catalogue.pinned(ref), _attempt_number(), await self._watch.bounds(ref.digest))

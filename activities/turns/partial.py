@@ -1,4 +1,4 @@
-"""What an agent had when a limit ended its step and its last reply was no final output: kept, and readable by all."""
+"""What an agent had said when a limit ended its step without a final output: stored, and readable by all."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from contracts.turns import CallModel, Partial
 from ledger import artifacts, turns
 
 SHOWN = 800
-"""Characters of it that the step's reason shows; the artifact has all."""
+"""Most characters of it that the step's reason shows; the artifact has all."""
 
 NAME = "what a step had said when its limit ended it"
 
@@ -19,10 +19,10 @@ NAME = "what a step had said when its limit ended it"
 def keep_partial(
     connection: Connection, files: Path, request: CallModel, reply: ModelReply, problem: str | None
 ) -> Partial | None:
-    """Keep the last thing that the agent said. None where this was no last try, it was fine, or nothing was ever said."""
+    """Store the last thing that the agent said. None if this was not the last chance, was fine, or nothing was ever said."""
     if request.finish is None or not problem:
         return None
-    # The last reply may be calls alone, which nobody runs any more.
+    # The last reply may consist of tool calls alone, which will not run.
     text = reply.text.strip() or _said_before(connection, request.head)
     if not text:
         return None
@@ -37,6 +37,6 @@ def partial_of(connection: Connection, files: Path, request: CallModel, row: Row
 
 
 def _said_before(connection: Connection, head: str) -> str:
-    """The newest text in the conversation: a model that only calls tools at the end has often said something on the way."""
+    """The newest text in the conversation: a model that ends with tool calls has often said something before."""
     texts = (turns.reply_of(row).text.strip() for row in reversed(turns.chain(connection, head)))
     return next((text for text in texts if text), "")

@@ -1,4 +1,4 @@
-"""Where a handoff comes from: what its conversation really read, which untrusted sources flowed in, and who answered."""
+"""Where a handoff comes from: what its conversation really read, untrusted sources that flowed in, and who answered."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,9 @@ def read_in_chain(
 def handoff_of(
     request: CallModel, agent: Agent, started: Started, reply: ModelReply, answer: Answer[Any], doubtful: tuple[int, ...]
 ) -> Handoff[Any]:
-    """The handoff that an agent's answer becomes; `doubtful` are the positions of claims without checked evidence."""
+    """Turn an agent's answer into a handoff; `doubtful` are the positions of claims without checked evidence."""
     body = None if answer.body is None else answer.body.model_dump(mode="json")
-    # By its body: equal answers at one place of a run are one handoff, however often they were made.
+    # From the body: equal answers in one step are one handoff, however often they are made.
     digest = sha256(canonical(body))
     return Handoff[Any](
         id=handoff_id(request.run.trace, request.run.path, digest),

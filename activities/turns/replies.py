@@ -1,4 +1,4 @@
-"""What a model's reply amounts to: tool calls, a final output, or a problem that a repair turn names. Pure."""
+"""What a model's reply means: tool calls, a final output, or a problem for a repair turn. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from contracts.text import for_model
 from contracts.turns import TurnCall
 
 KEPT = 256 * 1024
-"""Bytes of a reply that stay in its conversation; the whole of a larger one is an artifact. No output limit comes near it."""
+"""Largest reply, in bytes, that stays in its conversation; a larger one is an artifact. No output limit comes near it."""
 
 _NAME_LIMIT, _TEXT_SHOWN = 200, 2000
 
 CALLS_LIMIT = 8
-"""Tool calls of one reply that are run; a reply with more is a problem."""
+"""Most tool calls in one reply; a reply with more is a problem."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Judgement:
 
 
 def bounded(reply: ModelReply) -> tuple[ModelReply, bytes]:
-    """The reply as it is kept, and the whole of it where that is less: what is not kept is not run, sent or paid for again."""
+    """The reply as it is stored, and all of it if that is less: what is not stored is not run, sent or paid for again."""
     if len(reply.model) > _NAME_LIMIT:
         reply = reply.model_copy(update={"model": for_model(reply.model, _NAME_LIMIT)})
     whole = reply.model_dump_json().encode()
@@ -43,12 +43,13 @@ def bounded(reply: ModelReply) -> tuple[ModelReply, bytes]:
 
 
 def judge(reply: ModelReply, agent: Agent, *, finish: bool) -> Judgement:
-    """Read a reply strictly. Whatever is wrong with it is a problem with a text for the model, never an exception."""
+    """Read a reply strictly. Anything wrong with it becomes a problem with a text for the model, never an exception."""
+    # A refusal has no outcome yet: asked once more, the model can say could_not with its reason.
     if reply.stop == "refusal":
         return Judgement(
             problem="you declined to answer; if the task cannot be done, answer with outcome could_not and the reason"
         )
-    # Before its calls are looked at: one that was cut off may end in the middle of an argument.
+    # Before its calls are read: a reply that was cut off may end in the middle of an argument.
     if reply.stop == "length":
         return Judgement(
             problem=f"it was cut off at {agent.file.limits.output_tokens} tokens; answer shorter, or in smaller steps"
@@ -88,7 +89,7 @@ def _judge_answer(text: str, agent: Agent) -> Judgement:
 
 
 def unfenced(text: str) -> str:
-    """The text without one Markdown fence around it, which small models like to add."""
+    """The text without a Markdown fence around it, which small models tend to add."""
     text = text.strip()
     if text.startswith("```") and text.endswith("```") and "\n" in text:
         return text[text.index("\n") + 1 : -3].strip()
@@ -96,7 +97,7 @@ def unfenced(text: str) -> str:
 
 
 def unsupported(claims: tuple[Claim, ...], read: Mapping[str, bytes]) -> tuple[int, ...]:
-    """Positions of the claims without a verbatim quote from something that was really read. Only line ends are normalised."""
+    """Positions of claims without a verbatim quote from something that was really read. Only line ends are normalised."""
     texts = {digest: normalised(data) for digest, data in read.items()}
     return tuple(
         index

@@ -1,4 +1,4 @@
-"""Replies that may answer an equal call again: for agents that opt in, within one project, for as long as their file says."""
+"""Replies reused for identical calls: for agents that opt in, within one project, for as long as their file says."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,13 +14,13 @@ from ledger.db import now_us
 from ledger.reply_cache import NewReply
 
 _APART = {"key", "occurrence", "turn", "timeout"}
-"""What a request says of the run that it stands in, and of how long to wait: it does not change what a good answer is.
-All else of a request counts, also what is added to it one day."""
+"""Fields about the run and the timeout: they do not change what a good answer is. Everything else in a request counts,
+fields that are added later included."""
 
 
 @dataclass(frozen=True)
 class KeptReply:
-    """A reply of before, and the turn in which it was paid for."""
+    """A stored reply, and the turn that paid for it."""
 
     reply: ModelReply
     turn: str
@@ -37,7 +37,7 @@ def cache_digest(lifetime: timedelta | None, project: str, agent_digest: str, ch
 
 
 def look_up(connection: Connection, project: str, digest: str) -> KeptReply | None:
-    """The reply that may answer, as one that costs nothing. None where there is none, or its time is over."""
+    """The reply to reuse, with zero usage. None if there is none, or it has expired."""
     row = stored.find(connection, project, digest, now_us()) if digest else None
     if row is None:
         return None
@@ -46,7 +46,7 @@ def look_up(connection: Connection, project: str, digest: str) -> KeptReply | No
 
 
 def keep(connection: Connection, call: Call, started: Started, reply: ModelReply) -> None:
-    """Keep a reply that was judged valid, and drop those whose time is over. Nothing where the agent does not opt in."""
+    """Store a reply that was judged valid, and delete expired ones. Does nothing if the agent does not opt in."""
     agent, lifetime = call.agent, call.agent.file.cache
     if lifetime is None:
         return

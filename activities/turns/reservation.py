@@ -1,4 +1,4 @@
-"""The transaction before a call: what has answered it already is found, else its prompt is read and money for it held."""
+"""The transaction before a call: find a stored answer, else read the prompt and reserve money for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ from ledger.money.spend import About, Scope
 
 @dataclass(frozen=True)
 class Reservations:
-    """Makes reservations for one worker. Whatever `reserve` raises ends its transaction, so that nothing of it stays."""
+    """Makes reservations for one worker. Whatever `reserve` raises rolls its transaction back."""
 
     ledger: Ledger
     routes: Routes
@@ -48,27 +48,28 @@ class Reservations:
     worker: str
 
     def reserve(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started | Turn:
-        """Hold money for the call and read what it is made of; the turn, where the call was answered before.
+        """Reserve money for the call and read what it is built from; or return the turn, if the call was answered before.
 
         Raises `CeilingReached`, `GrowthHeld`, `Unfit`, `RateLimited`, `ProbeTaken` and `Misconfigured`.
         """
         request = call.request
-        # First: from here on no earlier attempt can answer before this transaction ends, so the look below is final.
+        # First: from here on no earlier attempt can answer before this transaction ends, so the lookup below is final.
         spend.lose_earlier(connection, request.key)
         stored = turns.find(connection, request.key)
         if stored is not None:
             return self._stored_before(connection, request, stored)
         started = self._read(connection, call, candidate, identity)
+        # The cache comes before the money: a reused reply needs no room in any ceiling or rate limit.
         return self._from_cache(connection, call, started) or self._held(connection, call, started)
 
     def _stored_before(self, connection: Connection, request: CallModel, stored: Row[Any]) -> Turn:
         partial = partial_of(connection, self.ledger.files, request, stored)
-        # That the turn is there does not mean that the lines are which ride on this request.
+        # The turn is stored, but the feed lines that ride on this request may not be.
         commit_riders(connection, request)
         return turn_of(stored).model_copy(update={"partial": partial})
 
     def _read(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started:
-        """All that the call is made of, by the stored rows alone: another attempt, on any worker, makes the same prompt."""
+        """Everything the call is built from, by stored rows alone: another attempt, on any worker, builds the same prompt."""
         request, agent, choice = call.request, call.agent, candidate.choice
         task = agent.takes.read(self._task(connection, request))
         inputs = [handoffs.get(connection, one) for one in request.inputs]
@@ -106,18 +107,18 @@ class Reservations:
         return request.task.encode()
 
     def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
-        """The turn that a kept reply makes, judged like one that was asked for, at no cost. None where a model is asked."""
+        """The turn from a cached reply, judged like a fresh one, at no cost. None if a model has to be asked."""
         found = reply_cache.look_up(connection, call.request.run.project, started.cache)
         if found is None:
             return None
-        # Judged for this call: a reply that was valid before is none where no more tools may be called.
+        # Judged for this call: a reply with tool calls was valid before, but is not once no more tools may be called.
         judged = judge(found.reply, call.agent, finish=call.request.finish is not None)
         if judged.problem is not None:
             return None
         return store_turn(connection, self.ledger.files, call, replace(started, origin=found.turn), found.reply, judged)
 
     def _held(self, connection: Connection, call: Call, started: Started) -> Started:
-        """Hold the most that the call can cost in every ceiling, its room in the limits per minute, and its probes."""
+        """Reserve the most that the call can cost in every ceiling, and take its share of rate limits and its probes."""
         request, choice, most = call.request, started.choice, started.most
         amount = started.tariff.worst_case(most)
         _refuse_unfit(choice, most, amount)
@@ -131,20 +132,20 @@ class Reservations:
             identity=started.reservation,
             about=About(request.run.trace, request.run.path, request.run.project, call.ref.name, choice.model),
         )
-        # Whoever is refused from here on holds no money either: the transaction ends with the error.
+        # A refusal from here on holds no money either: the error rolls the transaction back.
         taken = _within_rates(connection, choice, most)
         self.health.take_probes(connection, request, started.candidate.probes, started.prompt.timeout)
         return replace(started, taken=taken)
 
     def _scopes(self, call: Call) -> list[Scope | Slice]:
-        # In this order in every call: two calls that locked the same rows in different orders would wait for each other.
+        # In this order in every call: two calls that locked the same rows in different orders would deadlock.
         run = call.request.run
         shared = shared_by(self.ceilings, project=run.project, agent=call.ref.name, now=datetime.now(UTC))
         return [*parts_of(self.ceilings, run, call.request.parts), *shared]
 
 
 def _refuse_growth(call: Call, size: StepSize) -> None:
-    """Raise `GrowthHeld` for a step that a rule holds; not where a person let it go on, nor for its last output."""
+    """Raise `GrowthHeld` for a step that a rule holds, unless a person let it go on or this is its last output."""
     held = call.bounds.held(size)
     if held and not call.request.beyond and call.request.finish is None:
         raise GrowthHeld(held)
@@ -157,7 +158,7 @@ def _refuse_unfit(choice: Choice, most: Usage, micros: int) -> None:
 
 
 def _within_rates(connection: Connection, choice: Choice, most: Usage) -> Taken | None:
-    """What was counted of the choice's limits per minute; None where it has none. Raises `RateLimited`."""
+    """What the call takes of the choice's rate limit; None if it has none. Raises `RateLimited`."""
     if choice.requests_per_minute is None and choice.tokens_per_minute is None:
         return None
     limit = Rate(choice.requests_per_minute, choice.tokens_per_minute)

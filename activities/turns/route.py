@@ -1,4 +1,4 @@
-"""A call over the choices of its route: who is asked, what a failure means for the next one, and when nobody is left."""
+"""A call over the choices of its route: which is asked, what a failure means for the next one, and when none is left."""
 
 from collections.abc import Awaitable, Callable, Container, Iterable
 from datetime import timedelta
@@ -24,10 +24,10 @@ Attempt = Callable[[Candidate], Awaitable[T]]
 async def over_choices(
     request: CallModel, providers: Container[str], health: Health, attempt: Attempt[T], stored: Callable[[], Awaitable[bool]]
 ) -> T:
-    """What the first choice that can answers. `stored` says whether the call was made before: then nobody need be there.
+    """The answer of the first available choice. `stored` tells if the call was made before: then no model is needed.
 
-    Raises `ApplicationError`: `ModelsAway` with the contract of that name where nobody can be asked now, a provider
-    error's kind where the activity should try again or nothing helps.
+    Raises `ApplicationError`: of type `ModelsAway`, with that contract, if no choice is available now; of a provider error's
+    kind if the activity should be retried or nothing helps.
     """
     usable = _usable(request, providers)
     passed: list[Passed] = []
@@ -38,7 +38,7 @@ async def over_choices(
             continue
         choice = candidate.choice
         found = await _standing(choices.breakers_of(choice), request, health)
-        # A stored turn is given back whatever the breakers say, so it is looked for before the choice is passed over.
+        # A stored turn is returned whatever the breakers say, so look for it before passing the choice over.
         if found.until and not await stored():
             passed.append(choices.passed_by(choice, found))
             continue
@@ -62,36 +62,36 @@ def _usable(request: CallModel, providers: Container[str]) -> list[Candidate]:
 
 
 async def _standing(names: Iterable[str], request: CallModel, health: Health) -> Standing:
-    """How these breakers stand for this call, now."""
+    """The state of these breakers for this call, now."""
     return choices.standing(names, await health.known(), caller(request), now_us())
 
 
 async def _agents_probe(request: CallModel, health: Health, stored: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
-    """The agent version's own breaker, where this step tries it for all. One that is open begins no step."""
-    # Only before a step's first call: one that is under way is not given up for what other steps have met.
+    """The agent version's own breaker, if this step has to probe it. Raises `ModelsAway` if it is open."""
+    # Only before a step's first call: a step under way is not given up because others failed.
     if request.head or request.agent is None or request.agent.scripted:
         return ()
     name = agent_breaker(request.agent)
     found = await _standing([name], request, health)
     if not found.until or await stored():
         return found.probes
-    why = f"{name} is left alone, because it fails again and again, last: {found.why}"
+    why = f"circuit breaker open for {name}, which keeps failing, most recently: {found.why}"
     raise failures.models_away(ModelsAway(kind="agent", until=from_us(found.until), why=why, patience=timedelta()))
 
 
 def _not_asked(error: Unfit | RateLimited | ProbeTaken, candidate: Candidate, health: Health) -> Passed:
-    """A choice that the reservation refused, as passed over: its provider has heard nothing of the call."""
+    """A choice that the reservation refused, as passed over: the provider was not asked."""
     model = candidate.choice.model
     if isinstance(error, Unfit):
         return Passed(model, "unfit", str(error))
     if isinstance(error, RateLimited):
         return Passed(model, "rate", str(error), error.until)
-    health.outdated()  # another call has the probe, which what was read of the breakers did not say yet
+    health.outdated()  # another call has the probe, which our last read did not show yet
     return Passed(model, "outage", str(error), now_us() + choices.PROBING)
 
 
 async def _after(error: ProviderError, candidate: Candidate, request: CallModel, health: Health) -> Passed:
-    """A failed choice, as passed over. Raises what the activity's own retry should see, and what no other choice mends."""
+    """A failed choice, as passed over. Raises what Temporal should retry, and what no other choice can fix."""
     choice = candidate.choice
     if error.recovery == "permanent":
         raise failures.provider_failed(error) from None
@@ -99,19 +99,19 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
         return Passed(choice.model, "unfit", str(error))
     found = await _standing(choices.breakers_of(choice), request, health)
     if found.until:
-        # Open now, perhaps by this very failure: the next choice is asked at once, for a retry could not reach this one.
+        # Open now, perhaps by this very failure: ask the next choice at once, because a retry could not reach this one.
         return choices.passed_by(choice, found)
     if error.recovery == "retry":
-        # Its breaker is still closed: the activity's own retry asks this choice again, with Temporal's back-off.
+        # Its breaker is still closed: Temporal retries the activity, and with it this choice, with a back-off.
         raise failures.provider_failed(error, _in_vain(error, health)) from None
-    # No retry helps here, and perhaps no breaker stands before it: it is asked again after what a breaker would take.
+    # A retry does not help, and perhaps no breaker guards it: it is due again after the cooldown of a breaker.
     again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
     kind: Why = "refused" if error.kind in choices.PERSON_NEEDED else "outage"
     return Passed(choice.model, kind, f"{error.kind}: {error}", again)
 
 
 def _in_vain(error: ProviderError, health: Health) -> ModelsAway:
-    """What the last attempt's failure says to the run: the model does not answer, and its breaker is closed all the same."""
+    """What the last attempt tells the run: the model does not answer although its breaker is closed."""
     again = from_us(now_us()) + health.settings.cooldown
     return ModelsAway(kind="outage", until=again, why=str(error), patience=health.settings.patience)
 

@@ -1,4 +1,4 @@
-"""The transactions after a call: its reply is charged, judged and stored, or what it held is given back or left charged."""
+"""The transactions after a call: charge, judge and store its reply, or release or charge what it held."""
 
 from pathlib import Path
 
@@ -21,20 +21,20 @@ from ledger.money import rates, spend
 def settle(
     connection: Connection, files: Path, health: Health, call: Call, started: Started, reply: ModelReply, latency_ms: int
 ) -> Turn:
-    """Charge what the reply cost and store it as a turn. Done again, or beside another attempt, the first one stands."""
+    """Charge what the reply cost and store it as a turn. Safe to call twice; of several attempts the first one stands."""
     reply, judged = _judged(connection, files, call, reply)
     cost = prices.charge(started.tariff, started.most, reply.usage)
-    # No usage, or one that cannot be: the reservation is charged in full, and the turn says that its tokens are not known.
+    # Missing or impossible usage: the reservation is charged in full, and the turn is flagged.
     if cost is None:
         reply = reply.model_copy(update={"usage": None})
     charged = spend.settle(connection, started.reservation, cost)
-    # Before the turn is stored, which ends with the feed's counter: all other writers of lines wait from there on.
+    # Before the turn is stored, which locks the feed's counter last: from there on all other writers of lines wait.
     told = _report(connection, health, call.request, started, judged, reply)
     return store_turn(connection, files, call, started, reply, judged, charged, latency_ms, told)
 
 
 def _judged(connection: Connection, files: Path, call: Call, reply: ModelReply) -> tuple[ModelReply, Judgement]:
-    """The reply as it is kept, and what it amounts to."""
+    """The reply as it is stored, and what it means."""
     reply, whole = bounded(reply)
     if not whole:
         return reply, judge(reply, call.agent, finish=call.request.finish is not None)
@@ -45,7 +45,7 @@ def _judged(connection: Connection, files: Path, call: Call, reply: ModelReply) 
 def _report(
     connection: Connection, health: Health, request: CallModel, started: Started, judged: Judgement, reply: ModelReply
 ) -> list[Note]:
-    """Let the choice's breakers and limits know. The lines that it is worth; none, and no write, as a rule."""
+    """Update the choice's breakers and rate limit. Returns feed lines; as a rule none, and nothing is written."""
     if started.taken is not None and reply.usage is not None:
         rates.correct(connection, started.taken, reply.usage.input + reply.usage.output)
     said = judged.problem
@@ -63,8 +63,8 @@ def close(
     how: str,
     error: ProviderError | None,
 ) -> None:
-    """End an attempt's reservation, and count against its model what the provider did wrong. Done again it does nothing."""
-    # It has ended before: by this attempt, or by a later one that took it for dead. It counts once at most.
+    """End an attempt's reservation, and count the provider's failure against its model. Safe to call twice."""
+    # It was closed before, by this attempt or by a later one that gave it up. A failure counts once at most.
     if not spend.close(connection, reservation, how):
         return
     if error is None:

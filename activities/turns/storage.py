@@ -1,4 +1,4 @@
-"""A reply becomes a stored turn, once: with its handoff, where it came from, and its line of the feed."""
+"""A reply becomes a stored turn, once: with its handoff, where it came from, and its feed line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,25 +34,25 @@ def store_turn(
     latency_ms: int = 0,
     told: Sequence[Note] = (),
 ) -> Turn:
-    """Store the turn, or give back the one that another attempt of the call has stored: that one stands.
+    """Store the turn, or return the one that another attempt of the call has stored: that one stands.
 
-    `told` are lines of the feed that come before the turn's own.
+    `told` are feed lines that come before the turn's own.
     """
     request, usage = call.request, reply.usage or started.most
     handoff = None if judged.answer is None else _handoff(connection, files, call, started, reply, judged.answer)
     new = _new(call, started, reply, judged, handoff, charged, latency_ms)
-    # Another attempt of the same call was faster: its turn stands, and this reply, which is paid for, is dropped.
+    # Another attempt of the same call was faster: its turn stands, and this reply is dropped although it is paid for.
     if not turns.insert(connection, new):
         return turn_of(turns.get(connection, request.key))
     if handoff is not None:
-        # Only with its turn: a reply that was dropped leaves no handoff.
+        # Only with its turn: a dropped reply leaves no handoff.
         handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
         handoffs.link(connection, handoff.id, "generated", [request.key])
     said = sha256(stored_answers(request.answers)) if request.answers else ""
     handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest, said) if one])
     if started.origin:
         handoffs.link(connection, request.key, "derived", [started.origin])
-    # Not one that came from there: stored anew with every hit it would never be too old.
+    # Not one that came from the cache: stored again with every hit, it would never expire.
     elif started.cache and judged.problem is None:
         reply_cache.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)
@@ -64,7 +64,7 @@ def store_turn(
 
 
 def _shortened(call: Call, started: Started) -> list[Note]:
-    """That the prompt was made shorter, where it was."""
+    """The feed line about a prompt that was shortened, if it was."""
     target = call.agent.file.limits.context_target
     return [lines.shortened(call.request, call.ref.label, started.replaced, target)] if started.replaced else []
 

@@ -1,4 +1,4 @@
-"""Tool calls: one stored result per (turn, index). An edit that was cut short is undone and done again, never doubled."""
+"""Tool calls: one stored result per (turn, index). An edit that was cut short is undone and repeated, never doubled."""
 
 import asyncio
 import contextlib
@@ -70,14 +70,14 @@ class Tools:
 
     @activity.defn
     async def run_tool(self, request: RunTool) -> ToolDone:
-        """Run one tool call of a stored turn and keep its result. A failed tool is a result, not a failed activity.
+        """Run one tool call of a stored turn and store its result. A failed tool is a result, not a failed activity.
 
-        Called again it gives back the stored result. An edit that never reported is undone first: the workspace is rebuilt
-        from the state that the request names.
+        Called again it returns the stored result. An edit that never reported is undone first: the workspace is rebuilt from
+        the state that the request names.
         """
         stored = await self._ledger.read(turns.find_result, request.turn, request.index)
         if stored is not None:
-            # An attempt before has stored it and was cut off; the lines that ride on this request may still be missing.
+            # An earlier attempt stored it and was cut off; the feed lines that ride on this request may still be missing.
             await commit_alone(self._ledger, request)
             return _done(stored)
         async with beating():
@@ -112,16 +112,16 @@ class Tools:
         started = time.monotonic()
         earlier = await self._ledger.read(_same_effect, request, tool.name, _arguments_digest(arguments))
         if earlier is not None:
-            note = "an equal call was the last change to the workspace; it was done once, nothing was done again"
+            note = "an identical call was the last change to the workspace; it was done once, and not repeated"
             outcome = ToolEnd(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
             return await self._keep(request, tool.name, arguments, outcome, started)
         directory = await asyncio.to_thread(self._workspaces.ensure, use.name, use.ref, use.state, self._read, lease=lease)
-        # From here on the marker says that nobody may trust the folder: whoever dies now leaves it to be built anew.
+        # From here on the marker says that nobody may trust the folder: if this worker dies now, the next one rebuilds it.
         await asyncio.to_thread(self._workspaces.begin_change, use.name, lease=lease)
         outcome = await self._edited(tool, request, use, directory, arguments)
         done = await self._keep(request, tool.name, arguments, outcome, started)
         if outcome.patch is not None:
-            # After the commit: only now is this state the one that the ledger knows.
+            # After the commit: only now does the ledger know this state.
             await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
         return done
 
@@ -130,7 +130,7 @@ class Tools:
         try:
             outcome = await tool.call(self._context(request, directory), arguments)
         except ToolProblem as error:
-            # The workspace stays marked as dirty: whatever the tool left behind is undone before the next use.
+            # The workspace stays dirty: whatever the tool left behind is undone before the next use.
             return _failure(str(error), state=use.state)
         reach("tool.before_result")
         success = _success(outcome)
@@ -142,13 +142,13 @@ class Tools:
 
     @contextlib.asynccontextmanager
     async def _leased(self, name: str) -> AsyncIterator[Lease]:
-        """Hold a workspace. Another worker that lost its connection in the middle of a change may still be at it."""
+        """Hold a workspace. A worker that lost its connection during a change may still be writing to it."""
         held = self._workspaces.lease(name)
         lease = await asyncio.to_thread(held.__enter__)
         try:
             yield lease
         finally:
-            # Shielded: a cancelled attempt has to let go, else the next one waits for as long as this process lives.
+            # Shielded: a cancelled attempt must release it, or the next one waits as long as this process lives.
             await asyncio.shield(asyncio.to_thread(held.__exit__, None, None, None))
 
     async def _call(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolEnd:
@@ -182,8 +182,8 @@ class Tools:
 
     async def _check(self, use: Workspace) -> Ran:
         if self._sandbox is None:
-            raise ToolProblem("there is no sandbox on this worker, so no command is run; an operator has to run `baton doctor`")
-        # Of the files as they are now, not of the last recorded state: an agent checks what it has just edited.
+            raise ToolProblem("this worker has no sandbox, so no command is run; an operator has to run `baton doctor`")
+        # On the files as they are now, not the last recorded state: an agent checks what it has just edited.
         mirror, tree = await asyncio.to_thread(self._workspaces.snapshot, use.name)
         environment = None if use.environment is None else Path(use.environment)
         try:
@@ -218,6 +218,7 @@ class Tools:
             artifacts=[one["artifact"] for one in shown],
             latency_ms=latency_ms,
         )
+        # Another attempt was faster: its result stands, and the conversation goes on from that one.
         if not turns.insert_result(connection, new):
             return _done(_row(connection, request))
         handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
@@ -229,7 +230,7 @@ class Tools:
 
 
 def _same_effect(connection: Connection, request: RunTool, name: str, digest: str) -> Row[Any] | None:
-    """The call that made the current state, if it is this one over again with nothing in between."""
+    """The call that made the current state, if this one repeats it with nothing in between."""
     chain = turns.chain(connection, request.turn)
     results = turns.results(connection, [row.id for row in chain])
     effects = [row for turn in chain for row in results[turn.id] if row.effect != "none" and not row.failed]
@@ -242,7 +243,7 @@ def _same_effect(connection: Connection, request: RunTool, name: str, digest: st
 def _row(connection: Connection, request: RunTool) -> Row[Any]:
     row = turns.find_result(connection, request.turn, request.index)
     if row is None:
-        raise ApplicationError("the tool's result was written and is not there; is the ledger being restored?")
+        raise ApplicationError("the tool's result was stored and is gone; is the ledger being restored?")
     return row
 
 

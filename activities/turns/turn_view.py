@@ -1,4 +1,4 @@
-"""A stored turn as the coordinator sees it: small, because it enters the workflow's history."""
+"""A stored turn as the coordinator sees it: small, because it enters workflow history."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def turn_of(row: Row[Any]) -> Turn:
 
 def turn_made(new: NewTurn, handoff: Handoff[Any] | None) -> Turn:
     """A turn that has just been stored, as the coordinator sees it: the same as `turn_of` its row."""
-    # The row keeps one number for all that was written into a cache; its price is in the cost already.
+    # The row has one number for everything written to a cache; its price is in the cost already.
     usage = new.usage.model_copy(update={"cache_write_1h": 0}) if new.usage.cache_write_1h else new.usage
     made = _turn(new.reply, new.problem, handoff, usage, new.usd_micros)
     return made.model_copy(update={"cached": new.cached})

@@ -30,4 +30,4 @@ CONTRACTS: tuple[type[Contract], ...] = (
     WriteSummary,
     WriteTask,
 )
-"""All that Delivery's stages hand each other."""
+"""Every contract that Delivery's stages exchange."""

@@ -1,4 +1,4 @@
-"""The change of a delivery as it is approved and pushed."""
+"""A delivery's change, as it is approved and pushed."""
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from contracts.runs import Request
 
 
 class ChangeSubject(Contract, name="change_subject/1"):
-    """What is approved at the change gate, and what is executed: exactly these bytes."""
+    """What the change gate approves and the push executes: exactly these bytes."""
 
     repository: str
     base: str

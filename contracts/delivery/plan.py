@@ -1,4 +1,4 @@
-"""The planner's contract: a change as a graph of work items, in the versions that it has had."""
+"""The planner's contract: a change as a graph of work items, in every version so far."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -65,12 +65,12 @@ class PlanItem(Contract):
 
     @property
     def work(self) -> WorkItem:
-        """The item as its writer gets it."""
+        """The item as the writer gets it."""
         return WorkItem.model_validate(self.model_dump() | {"acceptance": [one.line for one in self.acceptance]})
 
 
 def _from_plan_1(body: dict[str, Any]) -> dict[str, Any]:
-    """Each criterion was one text, which said nothing of what shows it."""
+    """In plan/1 a criterion was plain text, without what proves it."""
     items = [item | {"acceptance": [_criterion(text) for text in item["acceptance"]]} for item in body["items"]]
     return body | {"items": items}
 
@@ -93,7 +93,8 @@ class Plan(Contract, name="plan/2", earlier=Earlier(PlanV1, _from_plan_1)):
         return self
 
     def ordered(self) -> tuple[PlanItem, ...]:
-        """The items, each after all that it depends on; otherwise as the plan lists them."""
+        """The items, each after everything it depends on, otherwise in the plan's order."""
+        # An item has more ancestors than any of them, so their number sorts topologically.
         before = ancestors(self.items)
         return tuple(sorted(self.items, key=lambda item: (len(before[item.id]), self.items.index(item))))
 
@@ -101,14 +102,14 @@ class Plan(Contract, name="plan/2", earlier=Earlier(PlanV1, _from_plan_1)):
 Items = Sequence[WorkItem | PlanItem]
 
 GLOBS_LIMIT = 50
-"""Globs of one plan."""
+"""Most globs in one plan."""
 
 SHARED_SHOWN = 5
-"""Overlaps of two items that an error names."""
+"""Most overlaps of two items that an error names."""
 
 
 def refuse_unless_a_plan(items: Items) -> None:
-    """Raise ValueError where ids are not unique, dependencies do not lead anywhere, or items could get in each other's way."""
+    """Raise ValueError if ids repeat, a dependency is unknown or circular, or items that may run side by side overlap."""
     by_id = {item.id: item for item in items}
     if len(by_id) != len(items):
         raise ValueError("two items have the same id; every id must be unique")
@@ -123,6 +124,7 @@ def ancestors(items: Items) -> dict[str, frozenset[str]]:
             if need not in direct:
                 raise ValueError(f"item {item!r} depends on {need!r}, which is not in the plan")
     found: dict[str, frozenset[str]] = {}
+    # Every round settles at least one item or finds a circle, so this ends.
     while len(found) < len(direct):
         ready = [item for item, needs in direct.items() if item not in found and all(need in found for need in needs)]
         if not ready:
@@ -133,7 +135,7 @@ def ancestors(items: Items) -> dict[str, frozenset[str]]:
 
 
 def _touched(item: WorkItem | PlanItem) -> tuple[Resource, ...]:
-    """What an item says that it touches. Raises ValueError for a name that leads out of the repository or means every file."""
+    """The resources an item declares. Raises ValueError for a name that leaves the repository or matches every file."""
     try:
         files = tuple(file_resource(name) for name in item.files)
         return (*files, *(resource("setting", name) for name in item.settings))
@@ -151,7 +153,7 @@ def _refuse_shared(items: Items, before: dict[str, frozenset[str]]) -> None:
     touched = {item.id: _touched(item) for item in items}
     globs = sum(one.kind == "glob" for named in touched.values() for one in named)
     if globs > GLOBS_LIMIT:
-        # Globs are compared with each other wherever a plan is read, in workflows too, which may not compute for long.
+        # Globs are compared in pairs whenever a plan is parsed, in workflows too, where long computation fails the task.
         raise ValueError(f"the plan has {globs} globs and may have {GLOBS_LIMIT}; name files or folders")
     for position, one in enumerate(items):
         for other in items[position + 1 :]:

@@ -1,4 +1,4 @@
-"""A delivery as a whole: what it is asked, where it is, how it ended."""
+"""A delivery as a whole: what it is asked and how it ended."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How much of a pipeline a task needs: what the router is given, and what it says."""
+"""How much of a pipeline a task needs: the router's task and its answer."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from contracts.base import Contract
 
 Need = Literal["impossible", "trivial", "simple", "full"]
-"""It cannot be done here; a change that needs no thought; one that needs no plan; all the rest."""
+"""impossible: cannot be done here. trivial: needs no thought. simple: needs no plan. full: everything else."""
 
 
 class RoutingTask(Contract, name="routing_task/1"):

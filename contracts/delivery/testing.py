@@ -1,4 +1,4 @@
-"""The tests of a delivery: what the tester is given and says, and what the checks showed."""
+"""Testing in a delivery: the tester's task and notes, and what the checks showed."""
 
 from typing import Literal
 
@@ -48,7 +48,9 @@ class TestReport(Contract, name="test_report/1"):
     failed_before: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     tests_added: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = Field(default=(), description="files that the tester changed and may not; not in the change")
+    left_out: tuple[str, ...] = Field(
+        default=(), description="files that the tester changed without permission; not in the change"
+    )
     notes: str = ""
 
 

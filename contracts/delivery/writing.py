@@ -1,4 +1,4 @@
-"""The writing of a delivery: one work item for one writer, and what it says it did."""
+"""Writing in a delivery: one work item for one writer, and what it says it did."""
 
 from pydantic import Field
 
@@ -26,12 +26,12 @@ class WriteSummary(Contract, name="write_summary/1"):
 
 
 class WriteItemInput(ChildInput, name="write_item_input/1"):
-    """What the child workflow of one work item is started with."""
+    """Input of the child workflow of one work item."""
 
     task: WriteTask
     start: WorkspaceRef
     check: str | None = None
     environment: str | None = None
     inputs: tuple[str, ...] = ()
-    agent: str = Field(default="writer", description="who does it")
+    agent: str = Field(default="writer", description="the agent that does it")
     deadline_s: int = 7200

@@ -1,1 +1,1 @@
-"""Figures for people, computed from the ledger for a time. Nothing here writes."""
+"""Figures for people, computed from the ledger for a period. Nothing here writes."""

@@ -1,4 +1,4 @@
-"""Whether ceilings fit what is really spent: their trips, who set them anew and why, and a value to think about. Only reads."""
+"""Whether ceilings fit real spending: their trips, who changed them and why, and a suggested value. Only reads."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ from ledger.tables import ceiling_change, run, scope, trip
 Fit = Literal["not enough history", "not set", "too tight", "too generous", "fits"]
 
 ENOUGH: dict[Level, int] = {"run": 10, "slice": 10, "agent": 5, "month": 2}
-"""Ended runs, whole days, whole months in which something was spent, before anything is said about a ceiling."""
+"""How many ended runs, whole days or whole months with spending it takes to judge a ceiling."""
 
 TIGHT_TRIPS, TIGHT, GENEROUS = 20, (4, 5), 5
-"""Too tight: more than 1 in 20 has tripped, or p95 is above 4/5 of the ceiling. Too generous: no trip, and p95 below 1/5."""
+"""Too tight: more than 1 in 20 tripped, or p95 is above 4/5 of the ceiling. Too generous: none tripped, and p95 below 1/5."""
 
 
 class Named(NamedTuple):
@@ -43,9 +43,9 @@ class Named(NamedTuple):
 class Review:
     """One ceiling. Money in micro-dollars.
 
-    `spent` is what ended runs, whole days or whole months have spent against it. `trips` counts runs that it parked, `tripped`
-    the runs, days or months in which it did, `ended` how trips ended ("" while they last). `changes` are rows of
-    `ceiling_change`, oldest first.
+    `spent` samples what ended runs, whole days or whole months spent against it. `trips` counts the runs that it parked,
+    `tripped` holds the runs, days or months in which it did, `ended` counts how trips ended ("" while they last). `changes`
+    are rows of `ceiling_change`, oldest first.
     """
 
     named: Named
@@ -71,9 +71,9 @@ class Review:
 
     @property
     def suggested(self) -> int | None:
-        """Twice p95, rounded up to two digits; None where the ceiling fits or nothing can be said.
+        """Twice p95, rounded up to two digits; None if the ceiling fits or history is too short.
 
-        Where it is too tight never less than half as much again as it is, or than the most that somebody set it to.
+        If too tight, at least 1.5 × today's ceiling, and at least the highest value that somebody has set.
         """
         p95 = self.spent.percentile(95)
         if p95 is None or self.verdict in ("fits", "not enough history"):
@@ -85,7 +85,7 @@ class Review:
 
 
 def reviews(connection: Connection, period: Period, configured: Ceilings, now: datetime) -> list[Review]:
-    """Every ceiling that something was spent against, or that tripped or was changed, in this time."""
+    """Every ceiling that was spent against, tripped or changed in this period."""
     found: dict[Named, Review] = {}
 
     def of(named: Named) -> Review:
@@ -107,7 +107,7 @@ def reviews(connection: Connection, period: Period, configured: Ceilings, now: d
 
 
 def named_of(scope_id: str, project: str) -> Named:
-    """Which ceiling a scope is one of. `project` is that of its run; only a run's ceiling is not the same for all."""
+    """The ceiling that a scope belongs to. `project` is the project of its run; it counts for run ceilings only."""
     level = level_of(scope_id)
     if level in ("run", "slice"):
         return Named("run", project, "")
@@ -117,16 +117,17 @@ def named_of(scope_id: str, project: str) -> Named:
 
 
 def _spent(connection: Connection, period: Period, now: datetime) -> Iterator[tuple[Named, int, int]]:
-    """What was spent against ceilings, the newest first: by ended runs, by agents on whole days, in whole months."""
+    """(ceiling, its value, what was spent), newest first: of ended runs, of agents' whole days, of whole months."""
     runs = select(run.c.project, scope.c.ceiling, scope.c.spent).join(scope, scope.c.id == "run:" + run.c.trace)
     ended = (run.c.started_at >= period.since_us, run.c.started_at < period.until_us, run.c.state.in_(sorted(FINAL)))
     for row in connection.execute(runs.where(*ended, scope.c.spent > 0).order_by(run.c.started_at.desc())):
         yield Named("run", row.project, ""), int(row.ceiling), int(row.spent)
+    # Every scope that is no run's: `;` follows `:`, so this is two ranges of the primary key.
     others = select(scope.c.id, scope.c.ceiling, scope.c.spent).where((scope.c.id < "run:") | (scope.c.id >= "run;"))
     shared = [(row.id.rsplit(":", 1)[1], row) for row in connection.execute(others.where(scope.c.spent > 0))]
     today, since, until = f"{now.astimezone(UTC):%Y-%m-%d}", day_of(period.since_us), day_of(period.until_us)
     for when, row in sorted(shared, key=lambda one: one[0], reverse=True):
-        # What has not ended yet, or began before, is not whole. A month begins with its first day.
+        # Whole periods only: none that still lasts, and none that began before. A month is compared by its first day.
         if since <= f"{when}-01"[:10] < until and when != today[: len(when)]:
             yield named_of(row.id, ""), int(row.ceiling), int(row.spent)
 
@@ -155,7 +156,7 @@ def _trace(scope_id: str) -> str:
 
 
 def _configured(configured: Ceilings, named: Named) -> int | None:
-    """The setting that a ceiling begins with."""
+    """The configured value of a ceiling in micro-dollars; None if it is not set."""
     if named.level == "run":
         usd = configured.run_default(named.project)
     else:
@@ -165,6 +166,6 @@ def _configured(configured: Ceilings, named: Named) -> int | None:
 
 
 def _rounded_up(number: int) -> int:
-    """To two digits: what people write into a setting."""
+    """Round up to two significant digits, as people write settings."""
     unit = 10 ** max(len(str(number)) - 2, 0)
     return int(-(-number // unit) * unit)

@@ -1,6 +1,6 @@
 """What was spent, on what, and what came of it. Only reads.
 
-Money counts at the instant at which it was reserved, as it does for the ceilings: a month here is the month of its ceiling.
+Money counts at the time of its reservation, as it does for ceilings: a month here is the month of its ceiling.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ By = Literal["run", "agent", "model", "pipeline", "project", "day"]
 ChargePart = Literal["useful", "retried", "repaired", "thrown_away"]
 PARTS: tuple[ChargePart, ...] = ("useful", "retried", "repaired", "thrown_away")
 UNKNOWN = ""
-"""The group of calls of which it is not known: made by a release that did not write it down, and never answered."""
+"""The group of calls for which it is unknown: made by a release that did not record it, and never answered."""
 
 
 class Charge(NamedTuple):
@@ -26,15 +26,15 @@ class Charge(NamedTuple):
 
     `part` is the first of these that is true, so that the parts always add up to the whole:
 
-    - retried: an attempt whose reply is not the stored one: lost, failed, or dropped because another was faster;
+    - retried: an attempt whose reply is not the stored one: lost, failed, or dropped because another attempt was faster;
     - repaired: its reply could not be used, and the agent was asked to repair it;
-    - thrown_away: its turn is in nothing that the run made (see `waste.thrown_away`);
+    - thrown_away: its turn is in nothing that the run produced (see `waste.thrown_away`);
     - useful: everything else, and what open runs have done so far.
 
-    `agent` is a version, planner@v1; only the name where no call of it in this run was answered.
+    `agent` is a version, planner@v1; only the name if none of its calls in this run was answered.
 
-    `known` is False where nobody knows what it cost (lost, or an answer without usage): it is charged at its reservation, the
-    most that it can have cost.
+    `known` is False if the real cost is unknown (lost, or an answer without usage): it is charged at its reservation, the most
+    that it can have cost.
     """
 
     run: str
@@ -55,8 +55,8 @@ class Charge(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """Micro-dollars and calls of some charges. The four parts together are `spent`; `unknown` is the piece of `spent` that is
-    charged without anybody knowing the real cost."""
+    """Micro-dollars and calls of some charges. The four parts add up to `spent`; `unknown` is the share of `spent` whose real
+    cost is unknown."""
 
     spent: int = 0
     held: int = 0
@@ -80,14 +80,14 @@ class Sums:
 
 @dataclass(frozen=True)
 class Spending:
-    """What was spent in a time, together and in groups. The most expensive group is the first; days are in their order."""
+    """What was spent in a period, in total and by group. The most expensive group comes first; days are in order."""
 
     total: Sums
     groups: dict[str, Sums]
 
 
 def spending(connection: Connection, period: Period, by: By, project: str | None = None) -> Spending:
-    """What was spent in this time, grouped."""
+    """What was spent in this period, by group."""
     key, total, groups = _KEYS[by], Sums(), defaultdict[str, Sums](Sums)
     for charge in charges(connection, period, project):
         total.add(charge)
@@ -107,7 +107,7 @@ _KEYS: dict[By, Callable[[Charge], str]] = {
 
 
 def charges(connection: Connection, period: Period, project: str | None = None) -> Iterator[Charge]:
-    """Every reservation that was made in this time. Of a whole ledger or of one project."""
+    """Every reservation that was made in this period, of all projects (None) or of one."""
     for family in families(connection, period):
         for charge in charges_of(family):
             if period.has(charge.at) and project in (None, charge.project):
@@ -128,14 +128,14 @@ def charges_of(family: Family) -> Iterator[Charge]:
 
 
 def _behind(reservations: Iterable[Reserved], turns: dict[str, Replied]) -> dict[str, str]:
-    """The reservation that paid for each stored turn: a settled one of the same cost, of its model and the newest if there are
-    several."""
+    """The reservation that paid for each stored turn: a settled one of the same cost; of several the one of its model, then the
+    newest."""
     found: dict[str, tuple[tuple[bool, int, str], str]] = {}
     for row in reservations:
         turn = turns.get(row.call_key)
         if turn is None or row.state != "settled" or row.settled != turn.usd_micros:
             continue
-        # Several attempts can have cost the same: the turn names its model, and the newest is the likeliest.
+        # Several attempts can have cost the same: the turn names its model, and the newest is the most likely.
         rank = (row.model == turn.model_asked, row.at, row.id)
         if row.call_key not in found or rank > found[row.call_key][0]:
             found[row.call_key] = rank, row.id
@@ -171,7 +171,7 @@ def _charge(family: Family, row: Reserved, turn: Replied | None, agent: str, par
 
 
 def _is_known(row: Reserved, turn: Replied | None, *, counts: bool) -> bool:
-    """Whether anybody knows what a call cost. A dropped reply does not say; one charged in full can only have had no usage."""
+    """True if the real cost is known. A dropped reply has no turn that says so; if charged in full, it came without usage."""
     if row.state == "settled" and counts and turn is not None:
         return not turn.flagged
     return bool(row.settled == 0 or (row.state == "settled" and row.settled != row.amount))

@@ -1,4 +1,4 @@
-"""Run families as figures read them: some at a time, so that memory holds no more than those."""
+"""Run families as figures read them: in batches, so that memory stays bounded."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from ledger.figures.period import Period
 from ledger.tables import edge, gate, handoff, reservation, run, turn
 
 AT_ONCE = 200
-"""Run families that are in memory at the same time."""
+"""Run families in memory at the same time."""
 
 
 class Run(NamedTuple):
@@ -99,7 +99,7 @@ class Derived(NamedTuple):
 
 @dataclass
 class Family:
-    """All that figures need of one run family. `run` is None for calls whose run is not known."""
+    """Everything that figures need of one run family. `run` is None for calls whose run is unknown."""
 
     trace: str
     run: Run | None = None
@@ -117,13 +117,13 @@ _RESERVED = tuple(reservation.c[name] for name in Reserved._fields if name != "o
 _REPLIED = (*(turn.c[name] for name in Replied._fields if name not in ("of", "unusable")), turn.c.problem != "")
 _HANDED_ON = (
     *(handoff.c[name] for name in HandedOn._fields if name not in ("of", "degraded")),
-    handoff.c.body.contains('"degraded":"'),  # a text in it that says so has its quotes escaped
+    handoff.c.body.contains('"degraded":"'),  # inside a text value the quotes would be escaped
 )
 _ASKED = tuple(gate.c[name] for name in Asked._fields if name != "of")
 
 
 def families(connection: Connection, period: Period) -> Iterator[Family]:
-    """Every run family with a reservation or a turn in this time, whole; last the calls that no run is known of."""
+    """Every run family with a reservation or a turn in this period, complete; last the calls whose run is unknown."""
     traces = _traces(connection, period)
     for at in range(0, len(traces), AT_ONCE):
         yield from _read(connection, traces[at : at + AT_ONCE])
@@ -136,7 +136,7 @@ def _traces(connection: Connection, period: Period) -> list[str]:
     at = reservation.c.at
     reserved = select(reservation.c.trace).where(at >= period.since_us, at < period.until_us, reservation.c.trace != "")
     answered = select(turn.c.trace).where(turn.c.at >= period.since_us, turn.c.at < period.until_us)
-    before = (  # reservations of before they named their run
+    before = (  # reservations from releases that did not record the run
         select(turn.c.trace)
         .join(reservation, reservation.c.call_key == turn.c.id)
         .where(at >= period.since_us, at < period.until_us, reservation.c.trace == "")
@@ -174,8 +174,8 @@ def _read(connection: Connection, traces: Sequence[str]) -> list[Family]:
 
 
 def _read_derived(connection: Connection, found: dict[str, Family]) -> None:
-    """What handoffs were made from, only of families in which a gate was asked more than once: others do not need it."""
-    # Only these: edges are many, and where no gate was asked again no handoff was replaced.
+    """Read what handoffs were made from, of the families in which that matters."""
+    # Those with a gate that was asked again: edges are many, and without one no handoff was replaced.
     traces = [family.trace for family in found.values() if any(row.revision > 1 for row in family.gates)]
     if not traces:
         return
@@ -186,12 +186,12 @@ def _read_derived(connection: Connection, found: dict[str, Family]) -> None:
 
 
 def label(agent: str) -> str:
-    """An agent version as people write it, however it was played: planner@v1."""
+    """An agent version as people write it, without "(scripted)": planner@v1."""
     return agent.partition(" ")[0]
 
 
 def versions(family: Family) -> dict[str, str]:
-    """The version of each agent of which this family has a turn, by the agent's name."""
+    """The version of each agent that has a turn in this family, by the agent's name."""
     return {label(row.agent).partition("@")[0]: label(row.agent) for row in family.turns}
 
 

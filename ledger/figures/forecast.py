@@ -1,4 +1,4 @@
-"""What a run will cost, going by those that were like it; and where a month is heading. Only reads."""
+"""Forecasts: what a run will cost, going by similar runs, and what a month will cost. Only reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from ledger.figures.samples import Sample
 from ledger.tables import reservation, run, scope, turn
 
 AT_LEAST = 5
-"""Like runs that have to have ended before anything is expected."""
+"""Similar runs that it takes for a forecast."""
 
 NEWEST, LOOKED_AT = 50, 500
-"""Like runs that count, the newest; and how many of the pipeline's and project's newest runs are looked through for them."""
+"""Similar runs that count, newest first; and how many of the pipeline's and project's newest runs are searched for them."""
 
 NO_HISTORY = "no history yet"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Micro-dollars that half, and nine of ten, of the like runs cost at most. `runs` is how many there were."""
+    """Median and 90th percentile of what similar runs cost, in micro-dollars; None without history. `runs` is their number."""
 
     runs: int
     p50: int | None
@@ -38,7 +38,7 @@ class Expected:
 
 
 def expected_of(connection: Connection, trace: str) -> Expected | None:
-    """What the run that was let in under this trace will cost; None where there is no such run."""
+    """What the run with this trace will cost; None if it was not admitted."""
     row = connection.execute(select(run.c.pipeline, run.c.project, _SCRIPTED).where(run.c.trace == trace)).first()
     if row is None:
         return None
@@ -48,12 +48,12 @@ def expected_of(connection: Connection, trace: str) -> Expected | None:
 def expected(connection: Connection, pipeline: str, project: str, *, scripted: bool) -> Expected:
     """What a run of this pipeline and project will cost.
 
-    Like it are the newest 50 runs of the same pipeline and project that have ended, whatever as, after a model had answered
-    at least once, and that were played from a script or not as this one is. Fewer than 5: nothing is expected.
+    Similar are the newest 50 runs of the same pipeline and project that ended, in any state, with at least one model reply,
+    and that were scripted or not, as this one is. With fewer than 5 there is no forecast.
     """
     ended = [run.c.pipeline == pipeline, run.c.project == project, run.c.state.in_(sorted(FINAL))]
     newest = select(run.c.trace, run.c.ended_at, _SCRIPTED).where(*ended).order_by(run.c.ended_at.desc()).limit(LOOKED_AT)
-    # Bounded before it is filtered: a ledger of years is not read through for fifty runs.
+    # Limited before it is filtered: a ledger of years is not scanned for fifty runs.
     near = newest.subquery()
     query = select(scope.c.spent).join(near, scope.c.id == "run:" + near.c.trace).where(near.c.scripted.is_(scripted))
     query = query.where(_was_answered(near.c.trace)).order_by(near.c.ended_at.desc()).limit(NEWEST)
@@ -63,6 +63,7 @@ def expected(connection: Connection, pipeline: str, project: str, *, scripted: b
     return Expected(costs.size, costs.percentile(50), costs.percentile(90))
 
 
+# In the stored JSON: pins leave out defaults, so the word is there only if an agent of the run was scripted.
 _SCRIPTED = run.c.pins.contains('"scripted":true').label("scripted")
 
 
@@ -82,7 +83,7 @@ class Month:
 
 
 def ceilings_of_runs(connection: Connection, names: Sequence[str]) -> dict[str, int | None]:
-    """The ceilings of some runs, by their workflow id; a run without a call may have none and is left out."""
+    """The ceilings of some runs, by workflow id; a run without a call may have none and is left out."""
     query = select(run.c.workflow_id, scope.c.ceiling).join(scope, scope.c.id == "run:" + run.c.trace)
     found = connection.execute(query.where(run.c.workflow_id.in_(names)).order_by(run.c.started_at))
     return {name: int(ceiling) for name, ceiling in found}
@@ -95,17 +96,17 @@ def ceilings_of(connection: Connection, scopes: Sequence[str]) -> dict[str, int]
 
 
 def month(connection: Connection, now: datetime, after: timedelta, project: str | None = None) -> Month:
-    """This month, of everything or of one project: what is spent and held, and where it is heading.
+    """This month, of everything or of one project: what is spent and held, and what it will cost.
 
-    It is heading for what is spent and held so far, carried on at the month's own pace until its end. Nothing is said before
-    `after` of the month has passed, or anything was spent. `ceiling` is the one that calls of this month have counted against.
+    `projected` extrapolates what is spent and held to the end of the month at its pace so far; None before `after` of the month
+    has passed, or while nothing is spent. `ceiling` is the one that this month's calls have counted against.
     """
     whole, name, at = month_of(now), f"{now:%Y-%m}", reservation.c.at
     held = case((reservation.c.state == "held", reservation.c.amount), else_=0)
     query = select(func.sum(reservation.c.settled), func.sum(held)).where(at >= whole.since_us, at < whole.until_us)
     if project is not None:
         query = query.where(reservation.c.project == project)
-    # PostgreSQL's sums come as decimals, and that of nothing is none.
+    # PostgreSQL returns sums as decimals, and NULL as the sum of no rows.
     spent, holds = (int(one or 0) for one in connection.execute(query).one())
     wanted = f"month:{name}" if project is None else f"project:{project}:month:{name}"
     passed = now - whole.since
@@ -115,6 +116,6 @@ def month(connection: Connection, now: datetime, after: timedelta, project: str 
 
 
 def carried_on(spent: int, passed: timedelta, whole: timedelta) -> int:
-    """What will be spent in the whole time at the pace of the time that has passed."""
+    """Extrapolate spending to the whole period at its pace so far."""
     second = timedelta(seconds=1)
     return spent * (whole // second) // max(1, passed // second)

@@ -1,4 +1,4 @@
-"""Which time figures are about: from an instant until another, in UTC."""
+"""The period that figures are about: from one instant to another, in UTC."""
 
 import functools
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ledger.db import to_us
 
 @dataclass(frozen=True)
 class Period:
-    """From `since`, which is in it, until `until`, which is not."""
+    """From `since`, inclusive, to `until`, exclusive."""
 
     since: datetime
     until: datetime
@@ -32,6 +32,7 @@ class Period:
 def month_of(instant: datetime) -> Period:
     """The UTC month that an instant is in."""
     first = instant.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    # 32 days after a first is always in the next month.
     return Period(first, (first + timedelta(days=32)).replace(day=1))
 
 

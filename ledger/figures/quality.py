@@ -1,4 +1,4 @@
-"""How agents and pipelines do: outcomes, errors, time, tokens, money. From the ledger, for a time. Only reads."""
+"""How agents and pipelines perform: outcomes, errors, time, tokens and money in a period. Only reads."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -19,22 +19,22 @@ BY_PEOPLE = frozenset({"approve", "reject", "request_changes", "answer", "raise_
 """States of gates that a person has closed."""
 
 GIVEN_UP = frozenset({"unsure", "could_not"})
-"""How steps end that somebody else has to go on from."""
+"""Outcomes of steps after which somebody else has to take over."""
 
 ESCALATIONS = frozenset({"stuck", "clarify", "ceiling"})
-"""Kinds of gates that open because a run cannot go on by itself, and not because policy wants each one looked at."""
+"""Kinds of gates that open because a run cannot go on by itself, and not because policy asks for a review."""
 
 
 @dataclass
 class Quality:
     """Figures of one agent version or one pipeline.
 
-    `outcomes` counts steps of an agent by how they ended (`done`, `unsure`, `could_not`; `nothing`: the run ended before they
-    had an output; `open`), and runs of a pipeline by their state. Latency and tokens are those of turns; a turn without usage
-    is in `tokens_unknown` and not in `tokens`. A stepped-up turn was answered by a choice for what a first one could not do;
-    one that answered because others were away is none. `escalated` counts steps of an agent that ended in one of `GIVEN_UP`,
-    and runs of a pipeline in which a gate of `ESCALATIONS` was opened. `cost` is micro-dollars per run, retried attempts and
-    what was paid outside the time included; a run counts once it has ended.
+    `outcomes` counts an agent's steps by outcome (`done`, `unsure`, `could_not`; `nothing`: the run ended before they had an
+    output; `open`), and a pipeline's runs by state. Latency and tokens are those of turns; a turn without usage counts in
+    `tokens_unknown` and not in `tokens`. A stepped-up turn was answered by a choice meant for unusable replies or unsure
+    steps; one for outages does not count. `escalated` counts an agent's steps that ended in one of `GIVEN_UP`, and a pipeline's
+    runs that opened a gate of `ESCALATIONS`. `cost` is micro-dollars per ended run, with retried attempts and with what was
+    paid outside the period.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -56,18 +56,18 @@ class Quality:
 
     @property
     def success(self) -> int | None:
-        """Per mille of what has ended that is done; None before anything has ended."""
+        """Share of ended steps or runs that are done, per mille; None before any has ended."""
         ended = sum(count for name, count in self.outcomes.items() if name in _ENDED)
         return self.outcomes["done"] * 1000 // ended if ended else None
 
     @property
     def stepped_up(self) -> int:
-        """Turns that a choice answered because a reply could not be used, or a step had ended unsure."""
+        """Turns that another choice answered after an unusable reply or an unsure step."""
         return self.chosen["invalid"] + self.chosen["unsure"]
 
 
 _WITHOUT_ERROR = {"settled": "dropped", "released": "not made"}
-"""What became of attempts that name no error: another one was faster, or the call was given up before it was made."""
+"""What happened to attempts without an error: another one was faster, or the call was given up before it was made."""
 
 _ENDED = FINAL | {"unsure", "could_not", "nothing"}
 
@@ -133,9 +133,9 @@ def _count_agents(found: dict[str, Quality], family: Family, period: Period) -> 
 
 
 def _count_steps(found: dict[str, Quality], family: Family, period: Period) -> None:
-    """A step counts for the agent version of its last turn, in the time in which that was.
+    """A step counts for the agent version of its last turn, at the time of that turn.
 
-    One without a turn counts if something else made its handoff, for the agent whose calls were not answered.
+    A step without a turn counts if a fallback made its handoff, for the agent whose calls were not answered.
     """
     ended, turns = outcomes(family), by_path(family.turns)
     steps = {path: (label(rows[-1].agent), rows[-1].at, ended[path]) for path, rows in turns.items()}
@@ -169,7 +169,7 @@ def _count_turns(into: Quality, rows: Iterable[Replied]) -> None:
 def _count_charges(into: Quality, charges: Iterable[Charge]) -> None:
     for charge in charges:
         into.money.add(charge)
-        # What is still held may yet be answered: it is no error so far.
+        # A reservation that is still held may yet be answered: no error so far.
         if charge.part == "retried" and charge.state != "held":
             into.retries += 1
             into.errors[charge.error or _WITHOUT_ERROR.get(charge.state, charge.state)] += 1

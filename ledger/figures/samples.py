@@ -1,13 +1,13 @@
-"""Numbers of which percentiles are wanted, in memory that does not grow with how many there are."""
+"""Numbers for percentiles, in memory that does not grow with how many there are."""
 
 from collections.abc import Iterable
 
 DIGITS = 4
-"""Significant digits that are kept of a number: a percentile is exact to one part in two thousand, and below 10,000 exact."""
+"""Significant digits kept of a number: percentiles are exact below 10,000, and to one part in two thousand above."""
 
 
 class Sample:
-    """Whole numbers, none below zero. Percentiles are by nearest rank: always a number that was really there, as rounded."""
+    """Whole numbers, none below zero. Percentiles are by nearest rank: always a number of the sample, as rounded."""
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
         self._counts: dict[int, int] = {}
@@ -17,15 +17,15 @@ class Sample:
 
     def add(self, number: int) -> None:
         """Take one more number."""
-        kept = _rounded(int(number))  # PostgreSQL's sums come as decimals
+        kept = _rounded(int(number))  # PostgreSQL returns sums as decimals
         self._counts[kept] = self._counts.get(kept, 0) + 1
         self.size += 1
 
     def percentile(self, percent: int) -> int | None:
-        """The smallest number that is not below `percent` of 100 of all; None where there is none."""
+        """The smallest number that is at least as large as `percent` % of the sample; None if the sample is empty."""
         if not self.size:
             return None
-        # Nearest rank: no number is made up between two that were there.
+        # Nearest rank: nothing is interpolated between two numbers of the sample.
         wanted, seen = max(1, -(-self.size * percent // 100)), 0
         for number in sorted(self._counts):
             seen += self._counts[number]
@@ -35,7 +35,7 @@ class Sample:
 
 
 def _rounded(number: int) -> int:
-    """To so many digits, halves up."""
+    """Round to `DIGITS` significant digits, halves up."""
     if number < 10**DIGITS:
         return number
     unit = int(10 ** (len(str(number)) - DIGITS))

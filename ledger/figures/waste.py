@@ -1,4 +1,4 @@
-"""Which turns of a run family came to nothing. Pure: it only looks at what was read."""
+"""Which turns of a run family came to nothing. Pure: works on what was read."""
 
 from ledger.figures.families import Asked, Family, by_path
 
@@ -7,17 +7,17 @@ UNDONE = frozenset({"could_not", "cancelled", "failed"})
 
 
 def thrown_away(family: Family) -> set[str]:
-    """Ids of the turns whose work is in nothing that the run made.
+    """Ids of the turns whose work is in nothing that the run produced.
 
-    These are all turns of a run that ended could_not (a rejected plan or change ends so), cancelled or failed; else the turns
+    These are all turns of a run that ended could_not (as after a rejected plan or change), cancelled or failed; else the turns
 
     - of a step whose last handoff says could_not, or that has none although the run has ended;
-    - of a step whose handoff was put to a gate that was then asked anew with another one (sent back, or planned again), and
-      of every step whose handoff derives from it;
-    - that are no longer in their step's conversation, because a run that was set back took another way from there. The
-      newest turn of a step is taken for the end of its conversation.
+    - of a step whose handoff was replaced by another at a later revision of its gate (sent back, or planned again), and of
+      every step whose handoff derives from it;
+    - that are no longer in their step's conversation, because the run went another way after a reset. The newest turn of a
+      step counts as the end of its conversation.
 
-    What an open run has done counts as kept until it ends.
+    The work of an open run counts as kept until the run ends.
     """
     if family.run is not None and family.run.state in UNDONE:
         return {row.id for row in family.turns}
@@ -26,7 +26,7 @@ def thrown_away(family: Family) -> set[str]:
 
 
 def outcomes(family: Family) -> dict[str, str]:
-    """How each step with turns ended, by path: its last handoff's outcome; `nothing` without one, `open` while it may come."""
+    """How each step with turns ended, by path: its last handoff's outcome; `nothing` without one, `open` while one may come."""
     last = {path: str(rows[-1].outcome) for path, rows in by_path(family.handoffs).items()}
     missing = "nothing" if family.run is not None and family.run.ended_at is not None else "open"
     return {path: last.get(path, missing) for path in {row.path for row in family.turns}}
@@ -37,7 +37,7 @@ def _failed_steps(family: Family) -> set[str]:
 
 
 def _superseded_steps(family: Family) -> set[str]:
-    """Paths of handoffs that a later revision of their gate took the place of, and of all that was made from those."""
+    """Paths of handoffs that were replaced at a later revision of their gate, and of everything made from those."""
     if all(row.revision == 1 for row in family.gates):
         return set()
     last: dict[tuple[str, str], Asked] = {}
@@ -46,6 +46,7 @@ def _superseded_steps(family: Family) -> set[str]:
     old = {row.subject for row in family.gates if row.subject != last[(row.path, row.kind)].subject}
     reached = {row.id for row in family.handoffs if row.digest in old}
     front = reached
+    # What was reached before is taken out, so that a circle of edges ends.
     while front:
         front = {row.child for row in family.derived if row.parent in front} - reached
         reached = reached | front
@@ -58,7 +59,7 @@ def _left_branches(family: Family) -> set[str]:
     for rows in by_path(family.turns).values():
         parents = {row.id: row.parent for row in rows}
         if len({row.parent for row in rows}) == len(rows):
-            continue  # no turn has two that follow it: one conversation
+            continue  # no turn has two successors: one conversation without branches
         at = rows[-1].id
         while at in parents:
             at = parents.pop(at)

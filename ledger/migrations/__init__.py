@@ -6,7 +6,7 @@ from contracts.errors import Misconfigured
 
 
 def no_way_back() -> NoReturn:
-    """What every migration's `downgrade` does: nothing, and say what to do instead."""
+    """Every migration's `downgrade`: changes nothing and raises `Misconfigured`, which says what to do instead."""
     raise Misconfigured(
         "the ledger's schema only moves forward, because going back would delete what newer releases wrote. To go back, "
         "restore the backup from before the upgrade and start the release that wrote it"

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations on the connection that `ledger.migrate` hands over."""
+"""Alembic's entry point: runs migrations on the connection that `ledger.migrate` passes in."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""Money in the ledger: reservations, ceilings, children's slices, limits per minute."""
+"""Money in the ledger: reservations, ceilings, children's slices, rate limits."""

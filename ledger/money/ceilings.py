@@ -1,4 +1,4 @@
-"""Ceilings over time: who set one anew, which runs wait at one, and what a month is going to cost at its pace."""
+"""Ceilings over time: who changed one, which runs wait at one, and what a month will cost at its pace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from ledger.money.spend import Scope
 from ledger.tables import ceiling_change, run, scope, trip
 
 CONFIGURED = "baton.toml"
-"""Who it was where nobody typed a decision: the configured ceiling is another than before."""
+"""`by` of a change that no person typed: the configured value was edited."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A ceiling set anew, as a person said it. `id` makes it one, however often it is carried out."""
+    """A change of a ceiling, in micro-dollars. `id` is its idempotency key."""
 
     id: str
     scope: str
@@ -32,7 +32,7 @@ class Change:
 
 
 def ensure(connection: Connection, scope_id: str, configured: int) -> int:
-    """A scope's ceiling; where no call has counted against it yet it begins as configured."""
+    """A scope's ceiling; a scope that no call has counted against yet is made with the configured one."""
     insert_once(connection, scope, id=scope_id, ceiling=configured)
     found = _ceiling(connection, scope_id)
     assert found is not None, "it was made or found just now"
@@ -40,16 +40,16 @@ def ensure(connection: Connection, scope_id: str, configured: int) -> int:
 
 
 def change(connection: Connection, wanted: Change, configured: int | None = None) -> int:
-    """Set a scope's ceiling and keep who did it and why; gives back what it was before. Done again it changes nothing.
+    """Set a scope's ceiling, record who did it and why, and return the previous value. Safe to call twice.
 
-    Lower than what is spent and held is possible: then nothing more is granted. A scope that no call has counted against yet
-    begins as `configured`; None raises `NotFound` for it.
+    It may be lower than what is spent and held: then no further call is granted. A scope that no call has counted against yet
+    is made with `configured`; if that is None it raises `NotFound`.
     """
     before = _ceiling(connection, wanted.scope) if configured is None else ensure(connection, wanted.scope, configured)
     if before is None:
         raise NotFound(f"no call has counted against {wanted.scope!r} yet; its ceiling is the configured one")
     fields = {"scope": wanted.scope, "by": wanted.by, "why": wanted.why, "channel": wanted.channel}
-    # The change first: where it is there already the ceiling was set by it, and may have been raised further since.
+    # The record first: if it exists, this change was applied before, and the ceiling may have been raised further since.
     if insert_once(connection, ceiling_change, id=wanted.id, before=before, after=wanted.to, at=now_us(), **fields):
         connection.execute(update(scope).where(scope.c.id == wanted.scope).values(ceiling=wanted.to))
         return before
@@ -58,27 +58,28 @@ def change(connection: Connection, wanted: Change, configured: int | None = None
 
 
 def raise_to(connection: Connection, wanted: Change) -> int:
-    """As `change`, but never down: raises `Refused` where the ceiling is as high already. For "give it more"."""
+    """As `change`, but raises `Refused` unless the new ceiling is higher than the present one."""
     before = _ceiling(connection, wanted.scope)
-    # One that was carried out must not be refused, done again, for having had its effect.
+    # A repeat of a change that was applied must not be refused because the ceiling is that high by now.
     there = connection.execute(select(ceiling_change.c.id).where(ceiling_change.c.id == wanted.id)).scalar()
     if there is None and before is not None and wanted.to <= before:
         raise Refused(
-            f"{wanted.scope}: the ceiling is {usd(before)}, and {usd(wanted.to)} is no more than that; name a higher one"
+            f"{wanted.scope}: the ceiling is {usd(before)}, and {usd(wanted.to)} is not above that; name a higher one"
         )
     return change(connection, wanted)
 
 
 def configure(connection: Connection, scopes: Sequence[Scope]) -> list[Change]:
-    """Take over ceilings whose configured value was changed. One that a person raised stays, unless the setting changed since.
+    """Apply configured ceilings that were edited and return these changes. One that a person raised stays, unless the setting
+    was edited since. Safe to call twice.
 
-    Scopes that no call has counted against begin with the configured value anyway.
+    Scopes that no call has counted against start with the configured value anyway.
     """
     changed = []
     for wanted in scopes:
         known = _configured(connection, wanted.id)
         if known is not None and known != wanted.ceiling:
-            # How many changes there were is in the id: the same value can be configured a second time.
+            # The number of earlier changes is part of the id: the same value can be configured a second time.
             number = connection.execute(select(func.count()).where(ceiling_change.c.scope == wanted.id)).scalar_one()
             one = Change(
                 id=digest_of("configured", wanted.id, str(number), str(wanted.ceiling)),
@@ -94,7 +95,7 @@ def configure(connection: Connection, scopes: Sequence[Scope]) -> list[Change]:
 
 
 def _configured(connection: Connection, scope_id: str) -> int | None:
-    """What was configured for a scope when it was last looked at; None where no call has counted against it."""
+    """The configured value of a scope when it was last applied; None if no call has counted against the scope."""
     changes = select(ceiling_change).where(ceiling_change.c.scope == scope_id).order_by(ceiling_change.c.at)
     rows = connection.execute(changes).all()
     by_config = [row.after for row in rows if row.by == CONFIGURED]
@@ -104,7 +105,7 @@ def _configured(connection: Connection, scope_id: str) -> int | None:
 
 
 def _ceiling(connection: Connection, scope_id: str) -> int | None:
-    """A scope's ceiling, its row held until the end of the transaction."""
+    """A scope's ceiling; locks its row until the end of the transaction."""
     found = connection.execute(select(scope.c.ceiling).where(scope.c.id == scope_id).with_for_update()).scalar()
     return None if found is None else int(found)
 
@@ -119,27 +120,29 @@ def changes(connection: Connection, scope_id: str | None = None) -> list[Row[Any
 
 
 def trip_open(connection: Connection, trace: str, gate: str, project: str, refused: CeilingRefused) -> None:
-    """A run waits at this gate because of a ceiling. Said again it changes nothing, but that it waits again."""
+    """Record that a run waits at this gate because of a ceiling. Called again it only reopens a trip that was closed."""
     numbers = {"ceiling": refused.ceiling, "spent": refused.spent, "held": refused.held, "wanted": refused.wanted}
     if not insert_once(connection, trip, trace=trace, gate=gate, scope=refused.scope, project=project, at=now_us(), **numbers):
+        # After a reset the run can wait at the same gate once more.
         again = update(trip).where(trip.c.trace == trace, trip.c.gate == gate)
         connection.execute(again.values(closed_at=None, how="", by=""))
 
 
 def trip_closed(connection: Connection, trace: str, gate: str, how: str, by: str) -> None:
-    """The run waits no more. Said again it changes nothing."""
+    """Record how a run's wait at a ceiling ended. Safe to call twice: the first end counts."""
     query = update(trip).where(trip.c.trace == trace, trip.c.gate == gate, trip.c.closed_at.is_(None))
     connection.execute(query.values(closed_at=now_us(), how=how, by=by))
 
 
 def close_left_over(connection: Connection, trace: str) -> None:
-    """A run has ended: it waits no more."""
+    """Close the trips of a run that has ended."""
     query = update(trip).where(trip.c.trace == trace, trip.c.closed_at.is_(None))
     connection.execute(query.values(closed_at=now_us(), how="cancelled"))
 
 
 def waiting(connection: Connection, scope_id: str | None = None) -> list[Row[Any]]:
-    """The runs that wait at a ceiling, or at this one, those that wait longest first, each with its workflow's id."""
+    """The runs that wait at any ceiling, or at this one, each with its workflow id; the longest wait comes first."""
+    # By the run's end, too: one that was terminated from outside leaves its trip open.
     query = (
         select(trip, run.c.workflow_id)
         .join(run, run.c.trace == trip.c.trace)
@@ -150,9 +153,10 @@ def waiting(connection: Connection, scope_id: str | None = None) -> list[Row[Any
 
 
 def exhausted(connection: Connection, scopes: Sequence[str]) -> CeilingRefused | None:
-    """The first of these ceilings that has no room, or that runs wait at, as what it would say to one more; else None."""
+    """The first of these ceilings that is used up or that runs wait at, as it would refuse one more run; None if none is."""
     taken = scope.c.spent + scope.c.held
-    # A run that was ended from outside leaves its trip open: after a raise, what it had wanted must not keep others out.
+    # Only waits that would still be refused: a run terminated from outside leaves its trip open, and after a raise that
+    # must not keep others out.
     someone_waits = select(trip.c.scope).where(
         trip.c.scope == scope.c.id,
         trip.c.closed_at.is_(None),
@@ -173,16 +177,16 @@ def exhausted(connection: Connection, scopes: Sequence[str]) -> CeilingRefused |
 
 @dataclass(frozen=True)
 class Pace:
-    """A month's ceiling, and what the month will have cost if it goes on as it went. Micro-dollars."""
+    """A month's ceiling, and what the month will cost if it goes on as so far. Micro-dollars."""
 
     ceiling: int
     projected: int
 
 
 def month_at_its_pace(connection: Connection, now: datetime, after: timedelta, scope_id: str) -> Pace | None:
-    """The pace of the month that this scope is: what is spent and held so far, carried on until its end.
+    """The pace of a month's scope: what is spent and held so far, extrapolated to the end of the month.
 
-    None while less than `after` of it has passed, or nothing was spent: no pace can be read from that.
+    None before `after` of the month has passed, or while nothing is spent: there is no pace yet.
     """
     start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     ends = resets_at(scope_id)

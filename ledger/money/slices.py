@@ -1,4 +1,4 @@
-"""What a child may have of its parent's money: an equal part, more where nothing is promised to its siblings."""
+"""How much of its parent's money a child may spend: an equal part, and more if that is not promised to its siblings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from contracts.money import usd
 
 @dataclass(frozen=True)
 class Slice:
-    """A child's part of what `parent` may spend: of `among` children, which are called `group` and a name."""
+    """A child's part of what the scope `parent` may spend: one of `among` children, each named `group`/`name`."""
 
     parent: str
     group: str
@@ -27,7 +27,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Share:
-    """What is open to a child's next call, why it is no more, and how high the slice is with that call in it."""
+    """What a child may still spend, why not more, and its slice's ceiling after the call. Micro-dollars."""
 
     room: int
     why: str
@@ -35,34 +35,35 @@ class Share:
 
 
 def share_of(parent: Row[Any], slices: Mapping[str, Row[Any]], wanted: Slice, amount: int) -> Share:
-    """The share of a call of at most `amount`, which its parent holds already, beside these slices of the same parent.
+    """The share for a call of at most `amount`, which the parent holds already. `slices` are all of the same parent.
 
-    A child that begins gets an equal part of what is free, and one call at least. One that has used up its part gets what
-    nobody is promised: siblings that have begun what is left of theirs, those that have not an equal part each.
+    A child's first call gets an equal part of what is free, and at least the call itself. A child that has used up its part
+    gets what is not promised: siblings that have begun keep the rest of theirs, the others have an equal part each.
     """
     mine, to_come = slices.get(wanted.id), _not_begun(slices, wanted)
     used = 0 if mine is None else mine.spent + mine.held
     usable = parent.ceiling - parent.ceiling * wanted.kept_back // 1000
     begun = sum(_left(row) for row in slices.values() if row.id != wanted.id)
+    # The parent holds this very call already, which must not count against itself.
     free = usable - parent.spent - (parent.held - amount) - begun
     part = max(free + used, 0) // (to_come + 1)
     if mine is None:
         return Share(free, _why(begun), max(amount, part))
-    # It has ended and was given back, and yet calls once more, as after a reset: it takes of what is free.
+    # It ended and was given back, yet calls once more, as after a reset: it draws on what is free.
     if mine.closed_at is not None:
         return Share(free, _why(begun), used + amount)
     return Share(free - part * to_come, _why(begun + part * to_come, to_come), used + amount)
 
 
 def _not_begun(begun: Iterable[str], wanted: Slice) -> int:
-    """How many siblings of the same group have neither called nor ended: those have no row yet."""
+    """How many siblings of the group have neither called nor ended: only those have no row."""
     group = wanted.id.removesuffix(wanted.name)
     names = {one.removeprefix(group) for one in begun if one.startswith(group)}
     return max(wanted.among - len({name for name in names if "/" not in name} | {wanted.name}), 0)
 
 
 def _left(row: Row[Any]) -> int:
-    """What is left to a child; nothing once it has ended."""
+    """What is left of a child's slice; nothing once it has ended."""
     return max(row.ceiling - row.spent - row.held, 0) if row.closed_at is None else 0
 
 

@@ -28,7 +28,7 @@ class CeilingReached(BatonError):
 class Scope:
     """One ceiling that a call counts against. `ceiling` is used when the scope is seen for the first time.
 
-    `kept_back` is what this call has to leave of it, per mille: a run's children leave something to what comes after them.
+    `kept_back` is the part of it, per mille, that this call must leave: a run's children leave something for what follows.
     """
 
     id: str
@@ -57,7 +57,7 @@ _TAKE = Statement(
     )
     .values(held=scope.c.held + _AMOUNT)
 )
-"""One conditional UPDATE: reading first and writing then lets two callers take the same room. What costs nothing needs none."""
+"""One conditional UPDATE: a read followed by a write would let two callers take the same room. A free call needs no room."""
 
 _SHIFT = Statement(
     update(scope)
@@ -82,7 +82,7 @@ _HELD = Statement(
     select(reservation.c.id).where(reservation.c.call_key == bindparam("of"), reservation.c.state == literal("held"))
 )
 _ROW = Statement(select(reservation).where(reservation.c.id == bindparam("wanted")).with_for_update())
-"""Locked until the end: an attempt that answers late and the one that gives it up as lost must not both charge it."""
+"""Locked until the commit: an attempt that answers late and the one that gives it up as lost must not both charge it."""
 
 _MARK = Statement(
     update(reservation)
@@ -95,12 +95,12 @@ _NOTE_ERROR = Statement(update(reservation).where(reservation.c.id == bindparam(
 
 
 def begin(connection: Connection, wanted: Scope) -> None:
-    """Make a scope. One that is there stays as it is: its ceiling may have been raised since."""
+    """Make a scope. An existing one stays as it is: its ceiling may have been raised since."""
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
 
 
 def new_id() -> str:
-    """An id for a reservation. A caller that may be cancelled makes it before it reserves, to be able to close it."""
+    """An id for a reservation. A caller that can be cancelled makes it before it reserves, to be able to close it."""
     return secrets.token_hex(16)
 
 
@@ -115,18 +115,18 @@ def reserve(
     identity: str | None = None,
     about: About = About(),
 ) -> str:
-    """Hold `amount` in every scope and return the reservation's id; `CeilingReached` and nothing held where one refuses.
+    """Hold `amount` micro-dollars in every scope and return the reservation's id. Raises `CeilingReached` if one refuses.
 
-    The caller's transaction must end with that error, and must have begun with `lose_earlier` and a look for the answer.
+    The caller's transaction must end with that error, so that nothing stays held, and must have begun with `lose_earlier` and
+    a look for the stored answer.
     """
-    # In the caller's order, which is the same for all: two calls that locked the same rows in different orders would wait for
-    # each other.
+    # In the caller's order, which is the same for all: two calls that locked the same rows in different orders would deadlock.
     for wanted in scopes:
         if isinstance(wanted, Slice):
             _take_slice(connection, wanted, amount)
         else:
             _take(connection, wanted, amount)
-    # After all scopes: where one refuses there is no reservation, and the transaction takes the others back.
+    # After all scopes: if one refuses there is no reservation, and the rollback frees the others.
     identity = identity or new_id()
     row = {
         "id": identity,
@@ -144,20 +144,20 @@ def reserve(
 
 
 def lose_earlier(connection: Connection, call_key: str) -> None:
-    """What earlier attempts of a call still hold is lost and stays charged in full: they never reported.
+    """Mark what earlier attempts of a call still hold as lost, which charges it in full: they never reported.
 
-    To be done before a transaction looks for the call's answer. From here on none of them can answer before it commits; the
-    other way round, one that answers between the two looks is seen by neither, and the call is paid for twice.
+    Call it before looking for the call's stored answer. It locks their rows, so that none of them can answer before the
+    commit; the other way round, an attempt that answers in between is missed by both, and the call is paid for twice.
     """
     for earlier in _held(connection, call_key):
         close(connection, earlier, "lost")
 
 
 def _take(connection: Connection, wanted: Scope, amount: int) -> None:
-    """Hold `amount` in one scope, which is made where it is new."""
+    """Hold `amount` in one scope, which is made if it is new. Raises `CeilingReached`."""
     if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
         return
-    # New in this period; as a rule the first statement has found it.
+    # It may be new in this period; as a rule the first statement has found it.
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
     if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
         return
@@ -169,7 +169,7 @@ def _take(connection: Connection, wanted: Scope, amount: int) -> None:
 
 
 def _take_slice(connection: Connection, wanted: Slice, amount: int) -> None:
-    """Hold `amount` in a child's slice. The parent's scope was taken before: its row is ours until the end."""
+    """Hold `amount` in a child's slice. The parent's scope was taken before, so its row is locked and no sibling interferes."""
     if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=0) == 1:
         return
     parent = _SCOPE.first(connection, wanted=wanted.parent)
@@ -182,12 +182,12 @@ def _take_slice(connection: Connection, wanted: Slice, amount: int) -> None:
         _GROW.run(connection, wanted=wanted.id, to=share.ceiling)
     else:
         insert_once(connection, scope, id=wanted.id, ceiling=share.ceiling, parent=wanted.parent)
-    # Without a condition: the parent had the room, and the slice has just been made high enough for it.
+    # Without a condition: the parent had the room, and the slice has just been made large enough for it.
     _SHIFT.run(connection, wanted=wanted.id, by_spent=0, by_held=amount)
 
 
 def give_back(connection: Connection, slice_id: str) -> None:
-    """A child has ended: what is left of its slice is free for others, and so is the part of one that has never called."""
+    """Free what is left of an ended child's slice, or the part promised to a child that never called. Safe to call twice."""
     query = update(scope).where(scope.c.id == slice_id)
     now = now_us()
     if connection.execute(query.values(ceiling=scope.c.spent + scope.c.held, closed_at=now)).rowcount == 0:
@@ -201,13 +201,13 @@ def give_back(connection: Connection, slice_id: str) -> None:
 
 
 def settle(connection: Connection, reservation_id: str, cost: int | None) -> int:
-    """Put the real cost in place of what was held and return what is charged. None settles at the full reservation.
+    """Replace what was held by the real cost and return what is charged; a cost of None charges the full reservation.
 
-    An attempt that was given up as lost and answers all the same corrects its own row. Settling twice changes nothing.
+    An attempt that was given up as lost and answers after all corrects its own row. Safe to call twice.
     """
     row = _row(connection, reservation_id)
     charged = row.amount if cost is None else cost
-    # Charged or released before, by this attempt: the first time counts.
+    # Settled or released before by this same attempt: the first time counts.
     if row.state not in ("held", "lost"):
         return int(row.settled)
     _close(connection, row, "settled", charged)
@@ -217,8 +217,8 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
 def close(connection: Connection, reservation_id: str, state: str) -> bool:
     """End a reservation without a reply: `released` costs nothing, `lost` costs all of it. True if this changed it.
 
-    One that was given up as lost is released all the same by the attempt itself, which knows that nothing was charged. One
-    that ended otherwise, or was never made, stays as it is.
+    A lost one can still be released by its own attempt, which knows that nothing was charged. One that ended otherwise, or was
+    never made, stays as it is.
     """
     row = _ROW.first(connection, wanted=reservation_id)
     if row is None or not (row.state == "held" or (row.state, state) == ("lost", "released")):
@@ -228,14 +228,14 @@ def close(connection: Connection, reservation_id: str, state: str) -> bool:
 
 
 def note_error(connection: Connection, reservation_id: str, kind: str) -> None:
-    """Keep the kind of error that a call ended with."""
+    """Record the kind of error that a call ended with."""
     _NOTE_ERROR.run(connection, wanted=reservation_id, kind=kind)
 
 
 def close_left_over(connection: Connection, trace: str) -> None:
-    """A run has ended: what its killed attempts still hold is lost. One that answers all the same corrects its own row."""
+    """Mark what killed attempts of an ended run still hold as lost. One that answers after all corrects its own row."""
     query = select(reservation.c.id).where(
-        # With its quotes, as it stands in the list: the trace of another run may begin with the same letters.
+        # With its quotes, as in the stored list: the trace of another run may begin with the same letters.
         reservation.c.state == "held",
         reservation.c.scopes.contains(json.dumps(f"run:{trace}"), autoescape=True),
     )
@@ -244,7 +244,7 @@ def close_left_over(connection: Connection, trace: str) -> None:
 
 
 def _close(connection: Connection, row: Row[Any], state: str, charged: int) -> None:
-    # One that was given up as lost is charged in full already: only the difference moves.
+    # A lost one is charged in full already: only the difference moves.
     before, held = (0, row.amount) if row.state == "held" else (row.settled, 0)
     _move(connection, json.loads(row.scopes), spent=charged - before, held=-held)
     _mark(connection, row.id, state, charged)

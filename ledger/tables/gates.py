@@ -45,6 +45,7 @@ decision = Table(
     Column("nonce", Text),
     number("at"),
     Index("ix_decision_gate", "trace", "gate"),
+    # One winner per gate, whoever else is being checked at the same moment.
     Index(
         "uq_decision_won",
         "trace",
@@ -53,5 +54,6 @@ decision = Table(
         sqlite_where=text("outcome = 'won'"),
         postgresql_where=text("outcome = 'won'"),
     ),
+    # A decision that was sent several times counts once; NULL, without a nonce, is never equal to NULL.
     Index("uq_decision_nonce", "nonce", unique=True),
 )

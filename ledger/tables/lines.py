@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table
 
 from ledger.tables.columns import metadata, number, words
 
+# One row. Who writes feed lines locks it until the commit: `seq` has no gaps and follows the order of commits.
 feed_head = Table("feed_head", metadata, Column("id", Integer, primary_key=True), number("seq", 0))
 
 feed = Table(

@@ -29,7 +29,7 @@ rate = Table(
     number("requests", 0),
     number("tokens", 0),
 )
-"""What was asked of a model in one minute."""
+"""Requests and tokens of a model in one minute."""
 
 cached_reply = Table(
     "cached_reply",
@@ -45,4 +45,4 @@ cached_reply = Table(
     number("expires_at"),
     Index("ix_cached_reply_expires", "expires_at"),
 )
-"""A reply that may answer an equal call again. `turn` is the one that it was paid for in."""
+"""A reply that may be reused for an identical call. `turn` is the one that paid for it."""

@@ -13,6 +13,7 @@ scope = Table(
     number("held", 0),
     words("parent", server_default=text("''")),
     Column("closed_at", BigInteger),
+    # A wrong sum fails its transaction and cannot turn into money that nobody has.
     CheckConstraint("spent >= 0", name="spent"),
     CheckConstraint("held >= 0", name="held"),
     Index("ix_scope_parent", "parent", sqlite_where=text("parent <> ''"), postgresql_where=text("parent <> ''")),
@@ -41,6 +42,7 @@ reservation = Table(
     Index("ix_reservation_call_key", "call_key"),
     Index("ix_reservation_trace", "trace"),
     Index("ix_reservation_at", "at"),
+    # Partial: few are held at a time, and dead workers' are looked for again and again.
     Index("ix_reservation_held", "at", sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'")),
 )
 
@@ -61,7 +63,7 @@ trip = Table(
     words("by", server_default=text("''")),
     Index("ix_trip_scope", "scope", "closed_at"),
 )
-"""A run that was parked by a ceiling: since when, and what let it go."""
+"""A run that was parked by a ceiling: since when, and what released it."""
 
 ceiling_change = Table(
     "ceiling_change",
@@ -76,4 +78,4 @@ ceiling_change = Table(
     number("at"),
     Index("ix_ceiling_change_scope", "scope", "at"),
 )
-"""Who set a ceiling anew, from what to what, and why."""
+"""Who changed a ceiling, from what to what, and why."""

@@ -29,6 +29,7 @@ run = Table(
     Index("ix_run_state_updated", "state", "updated_at"),
     Index("ix_run_workflow", "workflow_id"),
     Index("ix_run_ended", "project", "pipeline", "ended_at"),
+    # Two starts with one request key meet here: the second finds the first's row.
     Index("uq_run_request", "project", "request_key", unique=True),
 )
 

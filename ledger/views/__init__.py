@@ -1,1 +1,1 @@
-"""What people look at: reads that join the ledger's tables, for commands and for whatever else shows a run. Nothing writes."""
+"""What people look at: queries over the ledger's tables, for commands and whatever else shows a run. Nothing here writes."""

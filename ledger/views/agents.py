@@ -1,4 +1,4 @@
-"""Agent versions: which there have been, and by which choice of model each was answered."""
+"""Agent versions: which have existed, and which choice of model answered them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from ledger.tables import agent_version, turn
 class Answers:
     """How an agent version (with "(scripted)" where it was) was answered.
 
-    `answers` counts all, `stepped_up` those by a better choice than the first, by why, and `outage` those by a later choice
-    because those before it were away.
+    `answers` counts all; `stepped_up` those by a better choice than the first, by reason; `outage` those by a later choice
+    because the ones before it were unavailable.
     """
 
     agent: str
@@ -25,7 +25,7 @@ class Answers:
 
 
 def was_there(connection: Connection, name: str) -> bool:
-    """True if a run has ever had an agent of this name."""
+    """True if any run has ever had an agent of this name."""
     return connection.execute(select(agent_version.c.name).where(agent_version.c.name == name)).first() is not None
 
 

@@ -1,4 +1,4 @@
-"""One run with everything that belongs to it, and what is new about one that somebody watches."""
+"""One run with everything that belongs to it, and what is new in a run that somebody watches."""
 
 import json
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Details:
 
 @dataclass(frozen=True)
 class Look:
-    """What the ledger says of a run at one moment. `state` is "" where it is not there; `report` is None until it has one."""
+    """A run at one moment. `state` is "" if the ledger does not have it; `report` is None until there is one."""
 
     state: str
     report: dict[str, Any] | None
@@ -70,7 +70,7 @@ class Look:
 
 
 def details(connection: Connection, name: str, lines: int) -> Details:
-    """All about the run with this name or beginning, with so many of its newest feed lines. Raises `NotFound`."""
+    """Everything about the run with this id or prefix, with its newest `lines` feed lines. Raises `NotFound`."""
     found = find_run(connection, name)
     start = seq_before(connection, since=None, last=lines, trace=found.trace, project=None)
     return Details(
@@ -86,7 +86,7 @@ def details(connection: Connection, name: str, lines: int) -> Details:
 
 
 def look(connection: Connection, trace: str, seq: int) -> Look:
-    """How a run family stands: its state, its feed lines after `seq`, its open gates and its report, of one moment."""
+    """A run family at one moment: its state, its feed lines after `seq`, its open gates and its report."""
     row = connection.execute(select(run.c.state, run.c.result).where(run.c.trace == trace)).first()
     state, result = ("", "") if row is None else (row.state, row.result)
     return Look(

@@ -1,4 +1,4 @@
-"""From where the feed is read: positions in it."""
+"""Positions in the feed, to read from."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from ledger.tables import feed
 def seq_before(
     connection: Connection, *, since: datetime | None, last: int | None, trace: str | None, project: str | None
 ) -> int:
-    """The feed position to read from: so that lines since then, or the last so many, come. 0 for all."""
+    """The feed position after which the lines since an instant, or the `last` lines, follow. 0 for all."""
     query = select(feed.c.seq)
     if trace is not None:
         query = query.where(feed.c.trace == trace)

@@ -1,4 +1,4 @@
-"""Gates as people look at them: what waits, what was decided, and the bytes that a gate is about."""
+"""Gates as people see them: what waits, what was decided, and the bytes that a gate is about."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +32,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Decision:
-    """What somebody said at a gate: `outcome` is won, refused, or that it no longer counts since a reset."""
+    """What somebody said at a gate: `outcome` is won, refused, or superseded (no longer counts since a reset)."""
 
     gate: str
     verb: str
@@ -71,7 +71,7 @@ def gates_named(connection: Connection, name: str) -> list[tuple[str, str]]:
 
 
 def waiting(connection: Connection, project: str | None = None) -> list[tuple[str, GateView]]:
-    """The workflow id of its run and each open gate, the one with the earliest deadline first."""
+    """Each open gate with the workflow id of its run, earliest deadline first."""
     views = gates.open_gates(connection, project)
     names = names_of(connection, [view.trace for view in views])
     return [(names.get(view.trace, view.workflow_id), view) for view in views]
@@ -100,7 +100,7 @@ def winner(connection: Connection, trace: str, name: str) -> Decision | None:
 
 
 def refused_before(connection: Connection, trace: str, name: str, by: str, verb: str) -> int:
-    """How often this person's decision was refused at this gate: the next one is another decision."""
+    """How often this verb of this person was refused at this gate; one more than that is a new decision."""
     query = select(func.count()).where(
         decision.c.trace == trace,
         decision.c.gate == name,
@@ -134,7 +134,7 @@ def _patch_in(data: bytes) -> str | None:
 
 
 def as_contract(contract: type[C], data: bytes) -> C | None:
-    """The bytes as this contract, None when they are something else."""
+    """The bytes as this contract; None if they are something else."""
     try:
         return contract.read(data)
     except ContractViolation:

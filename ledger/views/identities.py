@@ -1,4 +1,4 @@
-"""What an id, or its beginning, stands for: a handoff, a turn or an artifact; and facts that belong to one id."""
+"""What an id or a prefix of one stands for: a handoff, a turn or an artifact; and facts about one id."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from ledger.tables import artifact, handoff, seen, turn
 Kind = Literal["handoff", "turn", "artifact"]
 
 ALIKE = 10
-"""Ids of one kind that are found by their beginning at most."""
+"""Most ids of one kind that a prefix finds."""
 
 _IDS: tuple[tuple[Kind, Column[Any]], ...] = (
     ("handoff", handoff.c.id),
@@ -28,16 +28,17 @@ class Turns:
 
 
 def ids_like(connection: Connection, beginning: str) -> list[tuple[Kind, str]]:
-    """(kind, id) of handoffs, turns and artifacts whose id begins like this; at most ten of each."""
+    """(kind, id) of handoffs, turns and artifacts whose id has this prefix; at most ten of each."""
     found: list[tuple[Kind, str]] = []
     for kind, column in _IDS:
+        # Escaped: what a person typed may hold % or _, which LIKE would take for wildcards.
         query = select(column).where(column.startswith(beginning, autoescape=True)).limit(ALIKE)
         found += [(kind, str(one)) for one in connection.execute(query).scalars()]
     return found
 
 
 def kind_of(connection: Connection, identity: str) -> Kind | None:
-    """What has exactly this id; None where nothing has it."""
+    """The kind of thing that has exactly this id; None if nothing has it."""
     for kind, column in _IDS:
         if connection.execute(select(column).where(column == identity)).first() is not None:
             return kind
@@ -45,7 +46,7 @@ def kind_of(connection: Connection, identity: str) -> Kind | None:
 
 
 def trace_of(connection: Connection, kind: Kind, identity: str) -> str:
-    """The run family that a thing belongs to; of an artifact, the one that saw it last. "" where none does."""
+    """The run family that a thing belongs to; for an artifact, the one that saw it last. "" if there is none."""
     queries = {
         "handoff": select(handoff.c.trace).where(handoff.c.id == identity),
         "turn": select(turn.c.trace).where(turn.c.id == identity),
@@ -61,13 +62,13 @@ def body_digests(connection: Connection, trace: str) -> dict[str, str]:
 
 
 def small_artifact(connection: Connection, digest: str) -> bytes | None:
-    """The bytes of an artifact that is small enough to be kept in its row; None for others."""
+    """The bytes of an artifact that is small enough to be stored in its row; None for others."""
     body = connection.execute(select(artifact.c.body).where(artifact.c.sha256 == digest)).scalar()
     return None if body is None else bytes(body)
 
 
 def size_of(connection: Connection, digest: str) -> int | None:
-    """The bytes that an artifact has; None where there is none."""
+    """The size of an artifact in bytes; None if there is no such artifact."""
     return connection.execute(select(artifact.c.size).where(artifact.c.sha256 == digest)).scalar()
 
 

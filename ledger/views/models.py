@@ -1,4 +1,4 @@
-"""How models are: the breakers that are not simply closed, and what of each model's limits this minute has used."""
+"""The state of models: breakers with failures, and what this minute has used of each model's rate limit."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from ledger.money import rates
 
 @dataclass(frozen=True)
 class BreakerView:
-    """A breaker with failures since the last success. `state` is as in the ledger; `until` is when its open time ends."""
+    """A breaker with failures since the last success. `state` is the ledger's; `until` is when its open time ends."""
 
     name: str
     state: Literal["closed", "open", "half_open"]
@@ -25,17 +25,17 @@ class BreakerView:
 
     @property
     def is_closed(self) -> bool:
-        """True while calls are made: it is failing, and has not opened."""
+        """True while calls are made: there are failures, but it has not opened."""
         return self.state == "closed"
 
     @property
     def shown(self) -> str:
-        """Its state in a person's words; what is closed and noteworthy fails."""
+        """Its state for people: `failing` while it is closed with failures."""
         return "failing" if self.is_closed else self.state.replace("_", " ")
 
     @property
     def changes_at(self) -> datetime | None:
-        """When somebody may probe it next, or the probe that is under way runs out; None while it is closed."""
+        """When the next probe may be made, or the present one times out; None while it is closed."""
         if self.is_closed:
             return None
         return self.until if self.state == "open" else self.probe_until
@@ -43,14 +43,14 @@ class BreakerView:
 
 @dataclass(frozen=True)
 class Minute:
-    """What was asked of one model in this minute."""
+    """Requests and tokens of one model in this minute."""
 
     requests: int
     tokens: int
 
 
 def noteworthy(connection: Connection) -> list[BreakerView]:
-    """Every breaker that is not simply closed, by name."""
+    """Every breaker that is open, half open, or has failures, by name."""
     return [_breaker(row) for row in sorted(breakers.noteworthy(connection), key=lambda row: str(row.name))]
 
 

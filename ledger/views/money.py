@@ -15,7 +15,7 @@ from ledger.tables import reservation, scope
 from ledger.views.runs import SHORTEST, find_run
 
 LOST_CALLS = 100
-"""Lost calls that are listed, the newest."""
+"""Most lost calls in a list, newest first."""
 
 _LOST = (reservation.c.state == "lost", reservation.c.settled > 0)
 
@@ -33,12 +33,12 @@ class Ceiling:
 
     @property
     def left(self) -> int:
-        """What may still be spent; never below 0, although more than a ceiling can be spent by a call that was underrated."""
+        """What may still be spent; never below 0, although a call that cost more than reserved can exceed its ceiling."""
         return max(self.ceiling - self.spent - self.held, 0)
 
     @property
     def trace(self) -> str:
-        """Of the run whose ceiling it is."""
+        """Trace of the run whose ceiling it is."""
         return self.scope.removeprefix("run:").split("/")[0]
 
 
@@ -58,7 +58,7 @@ class LostCall:
 
 
 def ceilings_of_today(connection: Connection, configured: Ceilings, now: datetime) -> list[Ceiling]:
-    """This month, this day of each agent, those of projects, and every run that waits at its own."""
+    """The ceilings of this month and of each agent's day, also those of projects, and of every run that waits at its own."""
     day, month = f"{now:%Y-%m-%d}", f"{now:%Y-%m}"
     waiting = ceilings.waiting(connection)
     names = {f"run:{row.trace}": f"run {row.workflow_id}" for row in waiting}
@@ -69,6 +69,7 @@ def ceilings_of_today(connection: Connection, configured: Ceilings, now: datetim
     )
     rows = connection.execute(select(scope).where(wanted).order_by(scope.c.id)).all()
     found = _ceilings(rows, waiting, names)
+    # Before the month's first call its ceiling has no row.
     if configured.month_usd is not None and not any(one.scope == f"month:{month}" for one in found):
         found.append(Ceiling(f"month:{month}", f"month:{month}", micros(configured.month_usd), 0, 0, 0))
     return sorted(found, key=lambda one: (not one.scope.startswith("month"), one.name))
@@ -85,19 +86,19 @@ def ceilings_of_run(connection: Connection, name: str) -> list[Ceiling]:
 
 
 def waiting_runs(connection: Connection, scope_id: str) -> dict[str, str]:
-    """The runs that wait at this ceiling: workflow id to trace, those that wait longest first."""
+    """The runs that wait at this ceiling, longest wait first: workflow id to trace."""
     return {row.workflow_id: row.trace for row in ceilings.waiting(connection, scope_id)}
 
 
 def lost_calls(connection: Connection, trace: str | None = None) -> list[LostCall]:
-    """Calls that were lost with their worker and are charged in full, of all runs or of one; the newest hundred."""
+    """The newest hundred calls that were lost with their worker and are charged in full, of all runs or of one."""
     query = select(reservation).where(*_LOST)
     query = query if trace is None else query.where(reservation.c.trace == trace)
     return [_lost_call(row) for row in connection.execute(query.order_by(reservation.c.at.desc()).limit(LOST_CALLS))]
 
 
 def lost_attempts(connection: Connection, key: str) -> list[LostCall]:
-    """The lost attempts of the one call whose key begins so, oldest first, which is the order of a bill. Raises `NotFound`."""
+    """The lost attempts of the one call with this key prefix, oldest first, as on a bill. Raises `NotFound`."""
     query = select(reservation).where(*_LOST, reservation.c.call_key.startswith(key, autoescape=True))
     rows = connection.execute(query.order_by(reservation.c.at)).all() if len(key) >= SHORTEST else []
     if not rows:
@@ -106,7 +107,9 @@ def lost_attempts(connection: Connection, key: str) -> list[LostCall]:
         )
     calls = len({row.call_key for row in rows})
     if calls > 1:
-        raise NotFound(f"{calls} lost calls begin with {key!r}: type more of the key; `baton budget show --json` has it whole")
+        raise NotFound(
+            f"{calls} lost calls begin with {key!r}: type more of the key; `baton budget show --json` shows all of it"
+        )
     return [_lost_call(row) for row in rows]
 
 

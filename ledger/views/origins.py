@@ -18,19 +18,19 @@ from ledger.views.runs import SHORTEST, find_run, names_of
 
 Kind = Literal["run", "action", "gate", "handoff", "turn", "tool", "artifact", "unknown"]
 LIMIT = 500
-"""Nodes of one answer."""
+"""Most nodes in one answer."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One thing: `id` is its digest in the ledger, or trace/name for what has none."""
+    """One thing: `id` is its digest in the ledger, or trace/name for things without one."""
 
     kind: Kind
     id: str
 
 
 class Origins:
-    """Reads what things of one run family came from. All reads go through one connection: one moment of the ledger."""
+    """Reads what things of one run family came from, through one connection: all of one moment."""
 
     def __init__(self, connection: Connection, trace: str) -> None:
         self._connection = connection
@@ -42,7 +42,7 @@ class Origins:
         self._bodies = identities.body_digests(connection, trace)
 
     def parents(self, node: Node) -> list[Node]:
-        """What a thing came from, the most telling first."""
+        """What a thing came from, the most informative first."""
         by_kind: dict[Kind, Callable[[str], list[Node]]] = {
             "run": self._of_run,
             "action": self._of_action,
@@ -88,6 +88,7 @@ class Origins:
         same = [Node("handoff", row.id) for row in self._handoffs if self._bodies[row.id] == digest]
         if same:
             return same
+        # By the name under which the activity that made it recorded it (`artifacts.note_seen`).
         path, name = self._names.get(digest, ("", ""))
         if name.startswith("subject of "):
             return self._of_subject(digest)
@@ -116,7 +117,7 @@ class Origins:
         return [self.node(parent) for parent in self._edges[identity]]
 
     def node(self, identity: str) -> Node:
-        """The thing with this whole id."""
+        """The thing with this complete id."""
         if "/" in identity:
             return Node("tool", identity)
         return Node(identities.kind_of(self._connection, identity) or "unknown", identity)
@@ -124,7 +125,7 @@ class Origins:
     # How things read
 
     def label(self, node: Node) -> str:
-        """One line about a thing."""
+        """One line of text about a thing."""
         by_kind: dict[Kind, Callable[[str], str]] = {
             "run": self._run_label,
             "action": self._action_label,
@@ -191,9 +192,9 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def find_start(connection: Connection, name: str) -> tuple[Origins, Node]:
-    """What a person means by an id: a run, RUN/GATE, a gate's name, or (the beginning of) a digest.
+    """What a person means by an id: a run, RUN/GATE, a gate's name, or (a prefix of) a digest.
 
-    Raises `NotFound`, or `Ambiguous` where several gates or digests are meant.
+    Raises `NotFound`, or `Ambiguous` if several gates or digests match.
     """
     run, slash, gate = name.partition("/")
     try:
@@ -218,7 +219,7 @@ def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Orig
     found = identities.ids_like(connection, name) if len(name) >= SHORTEST else []
     if len(found) > 1:
         listed = ", ".join(f"{identity[:16]} ({kind})" for kind, identity in found[:8])
-        raise Ambiguous(f"{name!r} is the beginning of several ids: {listed}. Type more of it")
+        raise Ambiguous(f"several ids begin with {name!r}: {listed}. Type more of it")
     if not found:
         raise NotFound(f"no run, gate, handoff, turn or artifact begins with {one_line(name, 80)!r}. {error}")
     kind, identity = found[0]

@@ -1,4 +1,4 @@
-"""Runs as people name and list them: found by the beginning of a name, with their money and what waits."""
+"""Runs as people name and list them: found by a prefix, with their money and their open gates."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ from ledger.db import from_us
 from ledger.tables import gate, run, scope
 
 SHORTEST = 4
-"""Characters that the beginning of an id must have."""
+"""Fewest characters of a prefix."""
 
 NEAR, LOOKED_THROUGH = 3, 500
-"""Names that are offered for one that is not there; and among how many of the newest runs they are looked for."""
+"""How many names are suggested for an unknown one, and how many of the newest runs are searched for them."""
 
 
 @dataclass(frozen=True)
 class RunView:
-    """One run's row. `ended_at` is None until it has ended. `input` and `result` are JSON, decoded by those who look at them:
-    who pauses or cancels a run must not fail because of either.
+    """One run's row. `ended_at` is None until it has ended. `input` and `result` are JSON that is decoded only when it is read:
+    pausing or cancelling a run must not fail because of either.
     """
 
     trace: str
@@ -52,7 +52,7 @@ class RunView:
 
     @cached_property
     def report(self) -> dict[str, Any] | None:
-        """Its report; None until it has ended, or where it left none."""
+        """Its report; None until it has ended, or if it left none."""
         return json.loads(self.result) if self.result else None
 
     @property
@@ -80,9 +80,9 @@ class Listed:
 
 
 def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunView:
-    """The run with this id, or the only one whose id or trace begins like that. Raises `NotFound` with what comes near.
+    """The run with this id, or the only one whose id or trace has this prefix. Raises `NotFound` with similar names.
 
-    `whole` takes no beginnings: for what cannot be taken back.
+    `whole` accepts no prefixes: for what cannot be undone.
     """
     try:
         return _view(runs.find(connection, name))
@@ -93,7 +93,7 @@ def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunVi
         return _view(runs.find(connection, found[0][0]))
     if len(found) > 1:
         names = ", ".join(sorted(label for _, label in found))
-        raise NotFound(f"{name!r} is the beginning of several runs: {names}. Type more of it")
+        raise NotFound(f"several runs begin with {name!r}: {names}. Type more of it")
     newest = select(run.c.workflow_id).order_by(run.c.started_at.desc()).limit(LOOKED_THROUGH)
     near = get_close_matches(name, list(connection.execute(newest).scalars()), n=NEAR, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
@@ -101,7 +101,7 @@ def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunVi
 
 
 def _runs_like(connection: Connection, name: str) -> list[tuple[str, str]]:
-    """(trace, workflow id) of runs that begin like this; at most ten."""
+    """(trace, workflow id) of runs with this prefix; at most ten."""
     query = select(run.c.trace, run.c.workflow_id).where(
         run.c.workflow_id.startswith(name, autoescape=True) | run.c.trace.startswith(name, autoescape=True)
     )
@@ -113,6 +113,7 @@ def recent(connection: Connection, limit: int = 50, project: str | None = None) 
     open_gates = (
         select(func.count()).select_from(gate).where(gate.c.trace == run.c.trace, gate.c.state == "open").scalar_subquery()
     )
+    # An outer join: a run without a call has no scope yet.
     query = (
         select(run, scope.c.spent, scope.c.held, scope.c.ceiling, open_gates.label("open_gates"))
         .outerjoin(scope, scope.c.id == "run:" + run.c.trace)
@@ -137,7 +138,7 @@ def names_of(connection: Connection, traces: Sequence[str]) -> dict[str, str]:
 
 
 def is_there(connection: Connection, trace: str) -> bool:
-    """True if a run was let in under this trace."""
+    """True if a run with this trace was admitted."""
     return connection.execute(select(run.c.trace).where(run.c.trace == trace)).first() is not None
 
 
@@ -158,5 +159,5 @@ def _view(row: Row[Any]) -> RunView:
 
 
 def _money(row: Row[Any]) -> Money:
-    """Of a row with the columns of the run's scope, which are NULL in a list where it has none yet."""
+    """From a row with the columns of the run's scope, which are NULL while it has none."""
     return Money(int(row.spent or 0), int(row.held or 0), int(row.ceiling or 0))

@@ -28,7 +28,7 @@ async def test_a_server_that_goes_away_while_a_worker_starts_is_said_in_a_senten
     finally:
         os.kill(running.pid, signal.SIGKILL)
         await asyncio.to_thread(server.stop, tmp_path, "server")
-    with pytest.raises(Unreachable, match="Temporal answered and then went away"):
+    with pytest.raises(Unreachable, match="Temporal answered and then became unreachable"):
         await check_search_attributes(client)
 
 

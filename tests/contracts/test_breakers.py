@@ -14,7 +14,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         ({name: "P367D"}, f"{name}: Input should be less than or equal to 366 days")
         for name in ("window", "cooldown", "longest", "patience", "rate_patience")
     ),
-    ({"cooldown": "PT20M"}, r"longest \(0:15:00\) is shorter than cooldown \(0:20:00\).*set it to at least that"),
+    ({"cooldown": "PT20M"}, r"longest \(0:15:00\) is shorter than cooldown \(0:20:00\).*set longest to at least cooldown"),
 ]
 
 

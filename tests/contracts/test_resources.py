@@ -52,7 +52,7 @@ def test_a_file_folder_or_glob_has_one_spelling(text: str, kind: Kind, name: str
     assert (file_resource(text).kind, file_resource(text).name) == (kind, name)
 
 
-EVERYTHING, GIT, ROOT = "fits nearly any file", "git's own folder", "is the whole repository"
+EVERYTHING, GIT, ROOT = "matches nearly any file", "git's own folder", "is the whole repository"
 UP, ABSOLUTE, DRIVE, HOME = "goes up a folder", "is an absolute path", "begins with a drive", "begins with ~"
 HIDDEN, SPACE, LONG = "control or invisible characters", "begins or ends with a space", "is longer than 1024 bytes"
 REFUSED = [

@@ -105,12 +105,14 @@ def test_what_fits_no_version_is_named_by_the_newest() -> None:
 
 def test_a_newer_version_is_refused_with_what_to_do() -> None:
     """An old worker beside a new one does not guess: it says which version came, what it reads, and to upgrade."""
-    said = r"plan/3 is newer than what this reads \(plan/1, plan/2\).*Upgrade this worker or command; until then, .* waits"
+    said = (
+        r"plan/3 is newer than this release can read \(plan/1, plan/2\).*Upgrade this worker or command; until then, .* waits"
+    )
     with pytest.raises(NewerVersion, match=said):
         handoff("plan/3", {"summary": "?"}).read_as(Plan)
     with pytest.raises(NewerVersion, match=said):
         named("plan/3")
-    with pytest.raises(ContractViolation, match=r"plan/2: \(whole\): this was made as test_notes/1"):
+    with pytest.raises(ContractViolation, match=r"plan/2: \(whole\): this was stored as test_notes/1"):
         handoff("test_notes/1", {"summary": "?"}).read_as(Plan)
 
 

@@ -112,7 +112,7 @@ async def test_a_delivery_outlives_its_database(
 
 async def kept_back(caplog: pytest.LogCaptureFixture) -> bool | None:
     """True once the worker says that it keeps a reply for a ledger that is away."""
-    return True if "what this attempt got waits for the ledger" in caplog.text else None
+    return True if "the result of this attempt waits for the ledger" in caplog.text else None
 
 
 def lost_calls(connection: Connection) -> int:

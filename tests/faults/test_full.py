@@ -40,7 +40,7 @@ async def test_a_delivery_outlives_a_full_disk(client: Client, tmp_path: Path, s
         report = await run.result()
         left = await ledger.read(record, run.id)
         await ledger.read(sound)
-    assert "look at the disk: is it full" in said
+    assert "check the disk: is it full" in said
     assert report.state == "done"
     assert git(origin, "rev-list", "--count", "main..full") == "1"
     assert once(left), left

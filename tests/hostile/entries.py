@@ -59,5 +59,7 @@ ENTRIES = (
     Trick("twice", _made(("100644", b"a", "file"), ("100755", b"a", "link")), careless.export, TWICE, ODD, "evil"),
     Trick("modules-link", _made(("120000", b".gitmodules", "link")), careless.export, trips("linked"), "invalid path", "evil"),
     Trick("object-missing", _made(("100644", b"a", "missing")), careless.export, HOLE, "could not be read", "evil"),
-    Trick("folder-as-file", _made(("100644", b"a", "folder")), careless.export, HOLE, "is called a file and is none", "evil"),
+    Trick(
+        "folder-as-file", _made(("100644", b"a", "folder")), careless.export, HOLE, "is listed as a file but is none", "evil"
+    ),
 )

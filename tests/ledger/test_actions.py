@@ -76,7 +76,9 @@ def test_cancelling_one_run_leaves_the_others_approval(ledger: Ledger) -> None:
 def test_the_same_event_with_other_arguments_is_refused(ledger: Ledger) -> None:
     """The refusal names the run that holds the key, its state and the way out; the first row stays as it was."""
     ledger.tx_now(propose, intent())
-    with pytest.raises(Refused, match=r"other arguments in run trace-1 \(it is approved\); nothing was done.*another event"):
+    with pytest.raises(
+        Refused, match=r"run trace-1 asked for .*other arguments \(it is approved\); nothing was done.*a different event"
+    ):
         ledger.tx_now(propose, intent(arguments="b"), "trace-2")
     assert ledger.read_now(actions.get, KEY).summary == "push a"
 
@@ -92,7 +94,7 @@ def test_two_runs_that_mean_the_same_event_differently_at_once(ledger: Ledger) -
 
     first, refused = overlapped(ledger, lambda connection: propose(connection, intent()), second)
     assert first == "approved"
-    assert "with other arguments in run trace-1" in refused
+    assert "run trace-1 asked for the same event with other arguments" in refused
 
 
 @pytest.mark.parametrize("end", ["rejected", "expired", "failed", "dead", "declined"])

@@ -77,7 +77,7 @@ def test_a_damaged_file_is_noticed(ledger: Ledger, damage: bytes) -> None:
     """Bytes that do not have their digest are never handed out, and the message says what to do."""
     digest = put(ledger, LARGE)
     files(ledger)[0].write_bytes(damage)
-    with pytest.raises(ArtifactDamaged, match=rf"artifact {digest[:12]}… has other bytes.*backup"):
+    with pytest.raises(ArtifactDamaged, match=rf"artifact {digest[:12]}… does not match its digest.*backup"):
         get(ledger, digest)
 
 

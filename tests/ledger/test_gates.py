@@ -128,7 +128,7 @@ def test_a_closed_gate_takes_no_decision(ledger: Ledger, how: str) -> None:
     """A decision that arrives after expiry or cancellation does not count: recorded silence is not turned into approval."""
     ledger.tx_now(gates.expire, GATE, "expired" if how == "expired" else "cancelled", NOW)
     outcome = decide(ledger, "olga")
-    assert (outcome.won, outcome.reason) == (False, f"gate plan-1 is {how}; nothing is decided there")
+    assert (outcome.won, outcome.reason) == (False, f"gate plan-1 is {how} and takes no decision")
     assert ledger.read_now(gates.winner, "trace-1", "plan-1") is None
     assert state(ledger) == how
 

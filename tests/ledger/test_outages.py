@@ -47,9 +47,9 @@ def raises(code: str) -> str:
         ("57P01", "start the database"),
         ("57P03", "start the database"),
         ("08006", "start the database"),
-        ("25006", "the database that takes writes"),
-        ("58030", "look at the disk"),
-        ("40001", "too much is going on at once"),
+        ("25006", "the database that accepts writes"),
+        ("58030", "check the disk"),
+        ("40001", "too many transactions conflict at once"),
     ],
 )
 def test_what_postgresql_says_about_itself_becomes_one_error(postgres_url: str, tmp_path: Path, code: str, mend: str) -> None:

@@ -26,7 +26,7 @@ def test_requests_are_counted_by_the_minute(ledger: Ledger) -> None:
     limit = Rate(requests=2, tokens=None)
     take(ledger, limit)
     take(ledger, limit)
-    with pytest.raises(RateLimited, match=r"its limit of 2 requests per minute \(routes.toml\) is used up") as refused:
+    with pytest.raises(RateLimited, match=r"its rate limit of 2 requests per minute \(routes.toml\) is used up") as refused:
         take(ledger, limit)
     assert refused.value.until == 1_001 * WINDOW
     assert take(ledger, limit, now=refused.value.until).window == 1_001 * WINDOW

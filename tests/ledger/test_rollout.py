@@ -73,7 +73,7 @@ def test_a_ledger_restored_in_part_is_named(own: Ledger) -> None:
     """The revision is there and a table is not: no worker starts on it, and the message says which and what to do."""
     upgrade(own)
     own.tx_now(lambda connection: connection.execute(text("DROP TABLE edge")))
-    with pytest.raises(Misconfigured, match=r"edge is not there.*Restore it whole"):
+    with pytest.raises(Misconfigured, match=r"no table edge: .*Restore all of it"):
         upgrade(own)
 
 

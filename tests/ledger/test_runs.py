@@ -100,7 +100,7 @@ def test_a_finished_run_stands_still(ledger: Ledger) -> None:
     assert ledger.tx_now(runs.change, ref(), RunChange(state="done", next="nothing")) is None
     was = row(ledger)
     assert (was["waiting_for"], was["ended_at"]) == ("", was["updated_at"])
-    assert ledger.tx_now(runs.change, ref(), RunChange(waiting_for="plan-2")) == "the run is done and does not change any more"
+    assert ledger.tx_now(runs.change, ref(), RunChange(waiting_for="plan-2")) == "the run is done and can no longer change"
     assert ledger.tx_now(runs.change, ref(), RunChange(state="done", stage="late")) is None
     assert row(ledger) == was
 

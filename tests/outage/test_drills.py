@@ -19,7 +19,7 @@ from tests.workflows.test_gates import environment
 
 __all__ = ["environment"]
 
-OPENS = "model:openai:one is left alone"
+OPENS = "circuit breaker open for model:openai:one"
 
 
 async def once(drill: Drill) -> Ended:
@@ -42,8 +42,8 @@ KINDS: list[tuple[Kind, str, int, str]] = [
     ("closed", "cut", 2, OPENS),
     ("half", "cut", 2, OPENS),
     ("not_json", "not_json", 2, OPENS),
-    ("authentication", "authentication", 1, "provider:openai is left alone"),
-    ("credit", "credit", 1, "provider:openai is left alone"),
+    ("authentication", "authentication", 1, "circuit breaker open for provider:openai"),
+    ("credit", "credit", 1, "circuit breaker open for provider:openai"),
     ("not_found", "not_found", 1, OPENS),
 ]
 
@@ -66,7 +66,7 @@ async def test_work_goes_on_by_the_next_choice(drill: Drilled, fault: Kind, kind
         await back_to_the_first(made)
         assert await made.asking.stack.ledger.read(breakers.noteworthy) == []
         assert len(made.one.requests) == len(await made.attempts())
-        assert await made.said("%works again") == [f"{alert.partition(' ')[0]} works again"]
+        assert await made.said("circuit breaker closed%") == [alert.replace("open", "closed", 1)]
 
 
 EMPTY = (
@@ -76,13 +76,13 @@ TWO_FIRST = f'[classes]\nworker = [{{ model = "{TWO}", free = true }}, {{ model 
 
 
 async def test_an_empty_account_that_looks_like_a_wrong_request(drill: Drilled) -> None:
-    """Anthropic's 400 for an exhausted account: the next choice answers, its provider is left alone, with one alert."""
+    """Anthropic's 400 for an exhausted account: the next choice answers, its provider's breaker opens, with one alert."""
     async with drill(routes=TWO_FIRST, breakers=SLOW) as made:
         made.two.play(Play(status=400, error=EMPTY))
         ended = [await once(made) for _ in range(2)]
         assert [(one.handoff.outcome, one.turns[0].model_asked) for one in ended] == [("done", ONE)] * 2
         assert (await made.attempts(TWO), len(made.two.requests)) == (["credit"], 1)
-        assert await made.alerts() == ["provider:anthropic is left alone"]
+        assert await made.alerts() == ["circuit breaker open for provider:anthropic"]
 
 
 async def test_without_a_breaker_the_same_call_would_spin(drill: Drilled) -> None:
@@ -195,7 +195,7 @@ async def test_another_agent_stands_in_and_is_stamped(drill: Drilled) -> None:
     async with drill(routes=TWO_CLASSES, agent=SPARE, conversations=(spare,), also={"name": "spare", "class": "other"}) as made:
         made.one.faults.set("one", "authentication")
         ended = await once(made)
-        assert await made.alerts() == ["provider:openai is left alone", "spare stood in for helper@v1"]
+        assert await made.alerts() == ["circuit breaker open for provider:openai", "spare stood in for helper@v1"]
         stored = await made.asking.stack.ledger.read(handoffs.get, ended.handoff.id)
     assert stored.degraded == ended.handoff.degraded
     assert (ended.handoff.outcome, ended.summary) == ("done", "did it as the spare")

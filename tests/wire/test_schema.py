@@ -94,5 +94,5 @@ class Loose(Contract):
 @pytest.mark.parametrize("model", [Mapping, Anything, Pair, Loose])
 def test_what_cannot_be_said_strictly_is_refused_here(model: type[Contract]) -> None:
     """A shape that a provider would answer with 400 is refused by name before any call is paid."""
-    with pytest.raises(Misconfigured, match=rf"^{model.__name__}\.(values|value|pair|items).*strict output cannot say; "):
+    with pytest.raises(Misconfigured, match=rf"^{model.__name__}\.(values|value|pair|items).*strict output cannot express; "):
         closed_schema(model)

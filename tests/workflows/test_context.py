@@ -33,7 +33,9 @@ async def test_a_long_conversation_is_shortened_and_can_be_read_again(asking: As
     contexts = [row.tokens_in for row in ended.turns]
     assert contexts[2] > 2000 > contexts[3]
     assert contexts[3] < 2000 < contexts[4], "what was read again is there"
-    assert "replaced 1 older tool results by references | a call's context was above the 2000 tokens" in said
+    assert (
+        "replaced 1 older tool results by references | a call's context was above limits.context_target (2000 tokens)" in said
+    )
     assert "read_artifact ran" in said
 
 

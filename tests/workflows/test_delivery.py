@@ -137,4 +137,4 @@ async def test_two_equal_effects_are_one(start: Start, tmp_path: Path) -> None:
         told = [line.did for line in await stack.feed(run) if line.did.startswith("edit_file")]
     assert report.state == "done"
     assert git(origin, "show", "doc:README.md").count("Prices are whole cents.") == 2
-    assert told == ["edit_file ran", "edit_file found it done already", "edit_file found it done already"]
+    assert told == ["edit_file ran", "edit_file was done already", "edit_file was done already"]

@@ -110,7 +110,7 @@ async def test_a_router_in_doubt_means_the_whole_pipeline(start: Start, tmp_path
 def test_without_any_model_nothing_is_skipped() -> None:
     """What stands in for the router says full, and that nobody looked."""
     said = FUNCTIONS["whole_pipeline"].make(RoutingTask(instruction="Fix it", repository="r", base="b"), ())
-    assert said == Routing(verdict="full", why="no model could be asked, so nothing is skipped")
+    assert said == Routing(verdict="full", why="no model was available, so nothing is skipped")
 
 
 def untested(folder: Path) -> Path:

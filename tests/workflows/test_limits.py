@@ -27,7 +27,7 @@ async def test_what_an_agent_had_said_at_its_limit_is_kept(asking: Ask) -> None:
     assert (ended.handoff.outcome, len(ended.turns)) == ("unsure", 2)
     assert kept.decode() == HALF["raw"]
     assert f"its last reply is artifact {ended.handoff.inputs[0]}: I have found two" in ended.handoff.reason
-    assert "the step ends as unsure, and what it had said and changed is kept" in said
+    assert "the step ends as unsure; what it said and changed is kept" in said
 
 
 async def test_what_was_said_on_the_way_is_kept_where_the_last_reply_says_nothing(asking: Ask) -> None:

@@ -107,7 +107,7 @@ WRONG = [
     ({"to_usd": "0.000001"}, r"the ceiling is \$0.00.*is not higher"),
     ({"to_usd": "-3"}, "to_usd: Input should be greater than 0"),
     ({"to_usd": "lots"}, "to_usd"),
-    ({"to_usd": "501"}, r"policy lets a run be given \$500 at most, not \$501"),
+    ({"to_usd": "501"}, r"policy allows a run at most \$500, not \$501"),
     ({"to_usd": "1", "subject": "0" * 64}, "but you looked at 000000000000"),
 ]
 

@@ -69,7 +69,7 @@ async def test_a_raise_that_nobody_told_of_is_found(environment: WorkflowEnviron
         await environment.fast_forward(run, timedelta(minutes=2))
         with environment.with_time_skipping_disabled():
             assert (await running.gate(run, "plan")).gate == "plan-1"
-            assert "closed gate ceiling-1: released | there is room again for what waited" in await running.said(run)
+            assert "closed gate ceiling-1: released | there is room again for the call that waited" in await running.said(run)
             await run.cancel()
 
 

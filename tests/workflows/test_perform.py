@@ -55,7 +55,7 @@ async def test_auto_performs_once_and_tells(client: Client, tmp_path: Path, case
         run = await performed.start(**case.asked)
         assert await ended(run) == ("done", "delivered")
         story = await performed.stack.said(run)
-        assert f"policy's tier auto lets {case.kind} happen without a person" in story
+        assert f"policy has tier auto for {case.kind}: no person is asked" in story
         assert f"policy {performed.stack.parts.policy.digest}" in story
         again = await reset(performed, run, await point_before(run, "perform"))
         assert await ended(again) == ("done", "delivered")

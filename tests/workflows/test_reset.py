@@ -123,7 +123,7 @@ async def test_another_decision_after_a_reset_is_followed(start: Start, tmp_path
     new = model.asked[before.paid :]
     assert {one.agent for one in new} == {"planner", "writer", "tester"}
     assert [one.agent for one in new if "first thoughts" in one.model_dump_json()] == []
-    assert "approve by maria does not count any more" in story
+    assert "approve by maria no longer counts" in story
 
 
 async def test_a_rejection_after_a_reset_ends_the_run_so(start: Start, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def of_whole(report: ReviewReport, line: int, removed: int) -> None:
         ("low", "It was whole before.", removed),
     ]
     assert [(one.finding.what, one.reason) for one in report.checked.unproven] == [
-        ("Nowhere.", "there is no such file at the head, and the difference does not touch it"),
-        ("Made up.", "the quote is neither in the file nor in the difference"),
+        ("Nowhere.", "there is no such file at the head, and the diff does not touch it"),
+        ("Made up.", "the quote is neither in the file nor in the diff"),
     ]
     assert report.reviewed_by == ("bug_reviewer", "security_reviewer")
     assert report.missing == ()

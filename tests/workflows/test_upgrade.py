@@ -107,7 +107,7 @@ async def test_an_old_worker_leaves_what_is_newer_to_a_new_one(client: Client, s
             said = await until(lambda: _failed_task(run), "the old worker's task failed")
         async with beside(running, "plans", PlansAsNow, sticky_queue_schedule_to_start_timeout=soon):
             assert await run.result() == "do fix"
-    assert "plan/2 is newer than what this reads (plan/1)" in said
+    assert "plan/2 is newer than this release can read (plan/1)" in said
     assert "Upgrade this worker" in said
 
 

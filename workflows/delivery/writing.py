@@ -105,7 +105,7 @@ async def _route_unfinished(kit: Kit, handoffs: dict[str, Handoff[Any]]) -> Feed
 
 
 async def _agree_on_outside(kit: Kit, changes: tuple[ChangeSet, ...]) -> Feedback | None:
-    """Ask a person about files that the plan does not name. Returns what to change, or None if there are none or they are kept."""
+    """Ask a person about files that the plan does not name. Returns what to change; None: none, or kept."""
     if not any(change.outside for change in changes):
         return None
     return await changes_wanted(kit, gates.outside_gate(changes), "keep these files in the change")
@@ -158,7 +158,7 @@ async def _redo(
 async def write_again(
     course: Course, agreed: Agreed, item: WorkItem, feedback: Feedback, start: WorkspaceRef, path: str
 ) -> ChangeSet | None:
-    """Run one writer again with feedback. A person decides about what is not clear-cut: try again, or continue without (None)."""
+    """Run one writer again with feedback. Where it is not clear-cut a person decides: again, or go on without (None)."""
     said: tuple[Feedback, ...] = (feedback,)
     tries = 0
     while True:

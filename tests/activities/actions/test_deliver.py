@@ -211,7 +211,7 @@ async def test_only_an_approved_action_is_carried_out(ledger: Ledger, target: Ta
     """Without an approval nothing is sent, and trying again cannot help."""
     meant = intent("another")
     ledger.tx_now(actions.propose, meant, trace="trace-1", gate="change-1", state="rejected")
-    with pytest.raises(ApplicationError, match="it is rejected, and only an approved action is carried out") as refused:
+    with pytest.raises(ApplicationError, match="it is rejected, and only approved actions are carried out") as refused:
         await deliver(relay(ledger, target), meant.key)
     assert refused.value.non_retryable
     assert target.effects() == []
@@ -477,7 +477,7 @@ async def test_files_that_were_not_approved_are_never_pushed(ledger: Ledger, tmp
     other = GitPushAdapter(Mirrors(tmp_path / "elsewhere"), lambda _: patch)
     receipt = await deliver(relay(ledger, other), kept.key)
     assert receipt.state == "failed"
-    assert "does not make them again. Nothing was pushed: start the delivery again" in receipt.problem
+    assert "does not rebuild them. Nothing was pushed: start the delivery again" in receipt.problem
     assert plain(origin, "branch", "--list", "fix") == ""
 
 

@@ -108,7 +108,7 @@ async def test_what_failed_for_good_is_not_tried_again(opened: Open) -> None:
 async def test_the_pins_in_the_ledger_decide(opened: Open, tiers: dict[str, Tier] | None) -> None:
     """Whatever the workflow asks for: a type that is not pinned as auto is not written and not sent."""
     ledger = opened(tiers)
-    with pytest.raises(ApplicationError, match="does not let note happen without a person; nothing was done") as refused:
+    with pytest.raises(ApplicationError, match="does not allow note without a person; nothing was done") as refused:
         await perform(ledger, NoteAdapter(ledger))
     assert (refused.value.type, refused.value.non_retryable) == ("NotAllowed", True)
     assert (outbox(ledger), told(ledger)) == ([], [])
@@ -120,7 +120,7 @@ async def test_the_same_event_with_other_arguments_is_refused(opened: Open) -> N
     await perform(ledger, NoteAdapter(ledger))
     receipt = await perform(ledger, NoteAdapter(ledger), NOTE.model_copy(update={"text": "other"}))
     assert receipt.state == "rejected"
-    assert "the same event was asked for with other arguments" in receipt.problem
+    assert "asked for the same event with other arguments" in receipt.problem
     last = ledger.read_now(feed.after)[-1]
     assert (last.did, last.importance) == ("refused: note hello", "alert")
     assert outbox(ledger) == [("delivered", 1)]

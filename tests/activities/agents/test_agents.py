@@ -36,7 +36,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"minimum_confidence": 2000}, r"minimum_confidence: Input should be less than or equal to 1000"),
     ({"takes": "ghost/1"}, r"there is no contract 'ghost/1'; there are .*write_task/1"),
     ({"returns": "write_sumary/1"}, r"there is no contract 'write_sumary/1'"),
-    ({"returns": "write_summary/9"}, r"write_summary/9 is newer than what this reads \(write_summary/1\).* Upgrade"),
+    ({"returns": "write_summary/9"}, r"write_summary/9 is newer than this release can read \(write_summary/1\).* Upgrade"),
     ({"tools": ["read_file", "shell"]}, r"there is no tool shell; there are read_file, write_file"),
 ]
 
@@ -73,7 +73,7 @@ def test_name_and_version_agree_with_the_place(tmp_path: Path, place: str) -> No
     path = tmp_path / place
     path.parent.mkdir()
     path.write_text(text_of())
-    with pytest.raises(Misconfigured, match=r"says it is helper/v1\.md; name and version must agree with its place"):
+    with pytest.raises(Misconfigured, match=r"says it is helper/v1\.md; name and version must match its path"):
         load_agent(path, TOOLS)
 
 

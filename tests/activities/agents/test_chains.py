@@ -46,7 +46,7 @@ WRONG: list[tuple[dict[str, str | None], str]] = [
     ({"one": "agent:one"}, "the chain of fallbacks comes back to 'one'"),
     ({"one": "agent:nobody"}, "there is no agent 'nobody'; there are: one"),
     ({"one": "function:nothing"}, "there is no function 'nothing'; there are checks_alone"),
-    ({"one": "function:checks_alone"}, "makes of test_task/1 a test_notes/1, and what stands in has to make write_task/1 to"),
+    ({"one": "function:checks_alone"}, "turns test_task/1 into test_notes/1, but a fallback has to turn write_task/1 into"),
 ]
 
 
@@ -68,7 +68,7 @@ def test_an_older_version_keeps_no_worker_from_starting(tmp_path: Path) -> None:
     assert len(found.agents) == 5
     assert chain_of(found.newest("helper"), found.newest) == ()
     agentfiles.write(tmp_path, version=4, tools=[], fallback="agent:other")
-    with pytest.raises(Misconfigured, match=r"agents/helper/v4.md: fallback: agent 'other' makes of test_task/1"):
+    with pytest.raises(Misconfigured, match=r"agents/helper/v4.md: fallback: agent 'other' turns test_task/1"):
         load_catalogue(tmp_path, TOOLS)
 
 
@@ -77,7 +77,7 @@ async def test_a_function_that_is_gone_is_named(sqlite_url: str, tmp_path: Path)
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     run = RunRef(trace="trace-1", workflow_id="w", path="test/1")
     request = FallBack(run=run, task="{}", agent="tester@v1", function="gone", why="HTTP 500")
-    with pytest.raises(Misconfigured, match=r"tester@v1, as its run pinned it, .* 'gone', which this release does not have"):
+    with pytest.raises(Misconfigured, match=r"'gone' as fallback of tester@v1, and this release does not have it"):
         await ActivityEnvironment().run(Fallbacks(ledger).fall_back, request)
     ledger.close()
 

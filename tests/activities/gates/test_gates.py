@@ -94,7 +94,7 @@ async def test_an_approval_after_a_rejection_approves_nothing(desk: Gates, ledge
     outcome = await say(desk, "otto")
     assert (outcome.won, outcome.verb, outcome.by) == (True, "reject", "olga")
     assert states(ledger) == []
-    assert refusals(ledger) == [("otto", "reject by olga was recorded before and stands")]
+    assert refusals(ledger) == [("otto", "reject by olga was recorded earlier and stands")]
     assert lines(ledger)[-1].did == "tried to approve at plan-1 and was refused"
 
 
@@ -116,7 +116,7 @@ async def test_an_approval_at_a_closed_gate_approves_nothing(desk: Gates, ledger
     closed = await ask(desk, None, closes=how)
     outcome = await say(desk, "olga")
     assert (closed.won, closed.verb) == (True, how)
-    assert (outcome.won, outcome.reason) == (False, f"gate plan-1 is {how}; nothing is decided there")
+    assert (outcome.won, outcome.reason) == (False, f"gate plan-1 is {how} and takes no decision")
     assert states(ledger) == []
     assert refusals(ledger) == [("olga", outcome.reason)]
 
@@ -175,7 +175,7 @@ async def test_nobody_raises_a_ceiling_beyond_what_policy_allows(ledger: Ledger)
     await ENVIRONMENT.run(desk.open_gate, opening(gate))
     rule = POLICY.model_copy(update={"most_usd": Decimal(5)})
     refused = await ask(desk, raising("5.01"), gate, policy=rule)
-    assert (refused.won, refused.reason) == (False, "policy lets a run be given $5 at most, not $5.01")
+    assert (refused.won, refused.reason) == (False, "policy allows a run at most $5, not $5.01")
     assert refusals(ledger) == [("otto", refused.reason)]
     assert [one.gate for one in ledger.read_now(gates.open_gates)] == ["ceiling-1"]
     assert ledger.read_now(given, scope.id) == 1_000_000
@@ -193,7 +193,7 @@ async def test_an_action_that_another_run_means_otherwise_is_not_approved(desk: 
     ledger.tx_now(actions.propose, intent(arguments="b"), trace="trace-2", gate="change-1", state="approved")
     outcome = await say(desk, "olga")
     assert not outcome.won
-    assert "the same event was asked for with other arguments in run trace-2" in outcome.reason
+    assert "run trace-2 asked for the same event with other arguments" in outcome.reason
     assert (states(ledger), states(ledger, "trace-2")) == ([], ["approved"])
     assert [one.gate for one in ledger.read_now(gates.open_gates)] == ["plan-1"]
 

@@ -52,7 +52,7 @@ def test_a_month_that_is_heading_past_its_ceiling_lets_no_run_in(
     found = asked(sqlite_url, tmp_path, spent, project)
     assert (None if found is None else found.scope) == scope
     if found is not None:
-        assert f"the month will have cost $102.00; no new run is admitted. `baton budget raise {scope} --to USD" in found.text
+        assert f"the month will cost $102.00; no new run is admitted. `baton budget raise {scope} --to USD" in found.text
 
 
 @pytest.mark.parametrize(("projection", "refuses"), [("alert", False), ("off", None)])

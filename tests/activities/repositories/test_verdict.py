@@ -51,12 +51,18 @@ TABLE: list[tuple[str, tuple[CheckRun, ...], CheckRun | None, Verdict, str]] = [
     ("old failure, interrupted", (run(2, failures=("t::a",)),), RED, "failed", "1 of 5"),
     ("usage error", (run(4, total=0),), GREEN, "failed", "no test was reported (exit code 4)"),
     ("usage error, as before", (run(4, total=0),), run(4, total=0), "failed", "no test was reported"),
-    ("exit code only, red before", (RED_PLAIN,), RED_PLAIN, "failed", "red on the base, too, and does not report single tests"),
+    (
+        "exit code only, red before",
+        (RED_PLAIN,),
+        RED_PLAIN,
+        "failed",
+        "also fails on the base and does not report single tests",
+    ),
     ("exit code only, green before", (RED_PLAIN,), PLAIN, "failed", "exit code 1"),
     ("red and nothing named", (run(1),), RED, "failed", "exit code 1"),
     ("more failures than are named", (run(1, 900, MANY),), run(1, 900, MANY), "failed", "200 of 900"),
-    ("tests went missing", (run(total=3),), GREEN, "passed", "2 tests fewer ran than on the base"),
-    ("failing tests went missing", (run(1, 3, ("t::a",)),), RED_TWO, "no_new_failures", "2 tests fewer ran than on the base"),
+    ("tests went missing", (run(total=3),), GREEN, "passed", "2 fewer tests ran than on the base"),
+    ("failing tests went missing", (run(1, 3, ("t::a",)),), RED_TWO, "no_new_failures", "2 fewer tests ran than on the base"),
 ]
 
 

@@ -69,7 +69,7 @@ def test_off_nothing_happens() -> None:
         ("model.before_call explode 1 {}/marker", "'explode' is not an action; there are kill, stop"),
         ("model.before_call kill 0 {}/marker", "write POINT ACTION HITS MARKER"),
         ("model.before_call kill", "write POINT ACTION HITS MARKER"),
-        ("model.before_call kill 1 {}/nowhere/marker", "the marker's folder .*/nowhere is not there"),
+        ("model.before_call kill 1 {}/nowhere/marker", "the marker's folder .*/nowhere does not exist"),
     ],
 )
 def test_what_is_not_known_is_refused(tmp_path: Path, text: str, says: str) -> None:

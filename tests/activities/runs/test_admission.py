@@ -101,7 +101,7 @@ async def test_a_risk_leaves_only_what_is_good_enough(sqlite_url: str, tmp_path:
     assert models(await admission(ledger, tmp_path / "agents").pins(begin(risk="high"))) == ["good"]
     assert models(await admission(ledger, tmp_path / "agents").pins(begin(risk="medium"))) == ["cheap", "good"]
     strict = admission(ledger, tmp_path / "strict", ROUTES.replace("high = 2", "high = 9"))
-    with pytest.raises(ApplicationError, match="'worker' demands quality 9 for high risk"):
+    with pytest.raises(ApplicationError, match="'worker' needs quality 9 at high risk"):
         await strict.pins(begin(risk="high"))
     ledger.close()
 

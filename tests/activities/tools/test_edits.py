@@ -87,7 +87,7 @@ async def test_a_folder_is_not_written(root: Path) -> None:
     """A folder's name, or a file used as a folder, is refused by name."""
     (root / "folder").mkdir()
     assert "folder is a folder" in await problem(WRITE_FILE, root, path="folder", content="x")
-    assert "not in a folder" in await problem(WRITE_FILE, root, path="poem.txt/x", content="x")
+    assert "is a file or lies below one" in await problem(WRITE_FILE, root, path="poem.txt/x", content="x")
 
 
 async def test_a_second_name_is_replaced_and_never_written_through(root: Path) -> None:
@@ -117,7 +117,7 @@ async def test_replaces_all_when_told(root: Path) -> None:
 async def test_several_occurrences_are_named(root: Path) -> None:
     """More than one occurrence is refused with the lines, also when they overlap or are very many."""
     said = await problem(EDIT_FILE, root, path="poem.txt", old="e\n", new="E\n")
-    assert "stands there 4 times, at lines 1, 3, 5, 9" in said
+    assert "occurs 4 times, at lines 1, 3, 5, 9" in said
     (root / "a").write_bytes(b"aaa")
     assert "2 times, at lines 1, 1" in await problem(EDIT_FILE, root, path="a", old="aa", new="b")
     (root / "b").write_bytes(b"x\n" * 100_000)
@@ -127,8 +127,8 @@ async def test_several_occurrences_are_named(root: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "old", "why"),
     [
-        (b"  return x\n", "    return x\n", 'line 1 stands "  return x", which differs in white space'),
-        (b"a\n\treturn x\n", "    return x", 'line 2 stands "\\treturn x", which differs in white space'),
+        (b"  return x\n", "    return x\n", 'line 1 is "  return x", which differs in white space'),
+        (b"a\n\treturn x\n", "    return x", 'line 2 is "\\treturn x", which differs in white space'),
         (b"Hello World\n", "hello world", "differs in upper and lower case"),
         (b"one\r\ntwo\r\n", "one\ntwo\n", "differs in line ends"),
         (b"one\ntwo\n", "one\r\ntwo\r\n", "differs in line ends"),
@@ -154,10 +154,10 @@ async def test_an_edit_that_was_made_already_is_recognised(root: Path) -> None:
     """The same edit a second time is refused with a message of its own, naming the line."""
     await call(EDIT_FILE, root, path="poem.txt", old="five", new="5!")
     said = await problem(EDIT_FILE, root, path="poem.txt", old="five", new="5!")
-    assert "already applied: the new text stands at line 5 and the old text is not there" in said
+    assert "already applied: the new text is at line 5 and the old text is not in the file" in said
     said = await problem(EDIT_FILE, root, path="poem.txt", old="  two", new="one")
     assert "already applied" in said
-    assert "at line 2 stands" in said
+    assert "line 2 is" in said
 
 
 async def test_edits_that_make_no_sense_are_refused(root: Path) -> None:

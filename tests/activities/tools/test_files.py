@@ -132,9 +132,9 @@ async def test_a_folder_is_no_file_and_a_file_no_folder(root: Path) -> None:
     """Each tool names the other one that helps."""
     with pytest.raises(ToolProblem, match="src is a folder; list_files"):
         await call(READ_FILE, root, path="src")
-    with pytest.raises(ToolProblem, match="not in a folder"):
+    with pytest.raises(ToolProblem, match="is a file or lies below one"):
         await call(LIST_FILES, root, path="README.md")
-    with pytest.raises(ToolProblem, match="not in a folder"):
+    with pytest.raises(ToolProblem, match="is a file or lies below one"):
         await call(READ_FILE, root, path="README.md/x")
 
 
@@ -182,8 +182,8 @@ async def test_a_line_that_is_too_long_is_cut_with_a_remark(root: Path) -> None:
         (b"a", "a", 1, "no line end"),
         (b"a\r\nb\r\n", "a\nb\n", 2, "CRLF"),
         (b"a\r\nb\n", "a\nb\n", 2, "mixed"),
-        (b"a\rb\n", "a\\u000db\n", 1, "cannot be seen"),
-        (b"a\x0cb\xe2\x80\xa8c\n", "a\\u000cb\\u2028c\n", 1, "cannot be seen"),
+        (b"a\rb\n", "a\\u000db\n", 1, "invisible characters"),
+        (b"a\x0cb\xe2\x80\xa8c\n", "a\\u000cb\\u2028c\n", 1, "invisible characters"),
         (b"caf\xe9\n", "caf\ufffd\n", 1, "not UTF-8 (byte 3)"),
         ("日本 🙂\n".encode(), "日本 🙂\n", 1, ""),
         (f"user{RIGHT_TO_LEFT}admin\u200b\U000e0041\n".encode(), "user\\u202eadmin\\u200b\\udb40\\udc41\n", 1, "uXXXX"),

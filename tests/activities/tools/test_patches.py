@@ -71,8 +71,8 @@ async def test_all_or_nothing(root: Path) -> None:
     assert "nothing was changed:\nthere is no poem2.txt; similar: poem.txt" in said
     (root / "poem2.txt").write_bytes(b"A\n")
     said = await problem(APPLY_PATCH, root, patch=patch.replace("-two", "-zwei"))
-    assert 'poem.txt, hunk 1: line 2 should be "zwei\\n", but "two\\n" stands there' in said
-    assert 'poem2.txt, hunk 1: line 1 should be "a\\n", but "A\\n" stands there (they differ in upper and lower case)' in said
+    assert 'poem.txt, hunk 1: line 2 should be "zwei\\n", but is "two\\n"' in said
+    assert 'poem2.txt, hunk 1: line 1 should be "a\\n", but is "A\\n" (they differ in upper and lower case)' in said
 
 
 async def test_a_failure_while_writing_is_undone(root: Path) -> None:
@@ -97,10 +97,10 @@ async def test_a_hunk_is_found_nearby_but_only_once(root: Path) -> None:
     assert (root / "poem.txt").read_bytes() == moved.replace(b"five", b"5")
     (root / "poem.txt").write_bytes(b"top\n" + POEM * 2)
     said = await problem(APPLY_PATCH, root, patch=diff("poem.txt", POEM, POEM.replace(b"five", b"5")))
-    assert "do not stand at line 2, but at lines 3, 13" in said
+    assert "are not at line 2, but at lines 3, 13" in said
     (root / "poem.txt").write_bytes(b"top\n" * 150 + POEM)
     said = await problem(APPLY_PATCH, root, patch=diff("poem.txt", POEM, POEM.replace(b"five", b"5")))
-    assert "stand at line 152, more than 100 lines away" in said
+    assert "are at line 152, more than 100 lines away" in said
 
 
 async def test_hunks_keep_their_order(root: Path) -> None:
@@ -127,7 +127,7 @@ async def test_a_patch_that_was_applied_already_is_recognised(root: Path) -> Non
     assert "new cannot be created: already applied" in said
     assert "there is no old" in said
     (root / "new").write_bytes(b"other\n")
-    assert "exists already with other content" in await problem(APPLY_PATCH, root, patch=patch)
+    assert "already exists with other content" in await problem(APPLY_PATCH, root, patch=patch)
 
 
 async def test_an_applied_patch_is_recognised_through_its_own_shift(root: Path) -> None:
@@ -152,10 +152,10 @@ async def test_deleting_means_the_whole_file(root: Path) -> None:
         (b"a", "@@ -1 +1 @@\n-a\n+b\n", "differ in the line end at the end of the file"),
         (b"a\r\n", "@@ -1 +1 @@\n-a\n+b\n", "differ in line ends"),
         (b"\ta\n", "@@ -1 +1 @@\n-    a\n+b\n", "differ in white space"),
-        (b"a\nb\n", "@@ -1 +1,2 @@\n a\n+x\n\\ No newline at end of file\n", "but line 2 follows; take that line out"),
+        (b"a\nb\n", "@@ -1 +1,2 @@\n a\n+x\n\\ No newline at end of file\n", "but line 2 follows; remove that line"),
         (b"a\nb\n", "@@ -1,0 +2 @@\n+x\n", "add context lines"),
         (b"a\n", "@@ -1,2 +1,1 @@\n a\n-b\n", 'line 2 should be "b\\n", but the file ends after line 1'),
-        (b"a\n", "@@ -1,2 +1,1 @@\n a\n-b\n", "or already applied: what the patch leaves stands in the file"),
+        (b"a\n", "@@ -1,2 +1,1 @@\n a\n-b\n", "or already applied: the file has what the patch leaves"),
         (b"", "@@ -1 +1 @@\n-a\n+b\n", "the file ends after line 0"),
         (b"a\n", "@@ -999999999 +1 @@\n-b\n+c\n", "the file ends after line 1"),
     ],
@@ -191,7 +191,7 @@ async def test_hunks_that_do_not_fit_say_why(root: Path, data: bytes, hunk: str,
         ("diff --git a/f b/f\nnew file mode 120000\n--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+/etc\n", "no links"),
         ("diff --git a/f b/f\nnew file mode 100644\nindex 0000..e69d\n", "to create an empty file write"),
         ("--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\nand then\n", '"and then" belongs to no hunk'),
-        ("--- a/f\n+++ b/f\n@@ -1,2 +1 @@\n-a\n\\ No newline at end of file\n-b\n+c\n", "take it out"),
+        ("--- a/f\n+++ b/f\n@@ -1,2 +1 @@\n-a\n\\ No newline at end of file\n-b\n+c\n", "remove it"),
         ("--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n" * 2, "f is named twice"),
     ],
 )

@@ -62,7 +62,7 @@ async def test_an_equal_call_of_another_run_is_answered_at_no_cost(url: str, tmp
     assert (again.answered.body, again.answered.cached) == (first.answered.body, True)
     assert (one.cached, two.cached, two.usd_micros, two.tokens_in, two.flagged) == (False, True, 0, 0, False)
     assert Handoff[Any].model_validate_json(two.handoff).producer.cached
-    assert f"from the cache at no cost: an equal call was paid for in turn {one.id[:12]}" in lines[-1].why
+    assert f"from the cache at no cost: turn {one.id[:12]} paid for an identical call" in lines[-1].why
     assert (two.id, "derived", one.id) in edges
     assert {scope: money for scope, money in scopes.items() if money != (COST, 0)} == {}
     assert "run:two" not in scopes

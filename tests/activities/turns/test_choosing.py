@@ -148,5 +148,5 @@ def test_a_class_may_demand_a_minimum() -> None:
     demands: dict[Risk, int] = {"medium": 2}
     assert good_enough(ROUTE, demands, "low", "worker") == ROUTE
     assert good_enough(ROUTE, demands, "high", "worker") == (SPARE, STRONG)
-    with pytest.raises(Misconfigured, match="'worker' demands quality 9 for low risk, and no choice"):
+    with pytest.raises(Misconfigured, match="'worker' needs quality 9 at low risk, and no reachable choice"):
         good_enough(ROUTE, {"low": 9}, "low", "worker")

@@ -81,7 +81,7 @@ def test_a_named_time_is_quiet_only_where_it_keeps_order(
 ) -> None:
     """With `retry-after` a busy provider is a detail; a refused key and an empty account need a person all the same."""
     fail(ledger, health, 1, ProviderError(kind, "no", retry_after=MINUTE))
-    assert told(ledger) == [(f"{name} is left alone", importance)]
+    assert told(ledger) == [(f"circuit breaker open for {name}", importance)]
 
 
 @pytest.mark.parametrize(("named", "first"), [(MINUTE, "detail"), (None, "alert")])
@@ -92,8 +92,8 @@ def test_an_outage_that_lasts_is_one_alert(ledger: Ledger, named: timedelta | No
     for number in range(2, 7):
         assert probe(ledger, MODEL, number, hours=number)
         fail(ledger, health, number, ProviderError("overloaded", "busy", retry_after=named), MODEL)
-    later = [(f"{MODEL} is still left alone", "alert")] if named else []
-    assert told(ledger) == [(f"{MODEL} is left alone", first), *later]
+    later = [(f"circuit breaker still open for {MODEL}", "alert")] if named else []
+    assert told(ledger) == [(f"circuit breaker open for {MODEL}", first), *later]
 
 
 def test_an_outage_after_a_recovery_is_told_anew(ledger: Ledger, health: Health) -> None:
@@ -116,11 +116,11 @@ async def answered(ledger: Ledger, health: Health, number: int, problem: str | N
 async def test_a_step_that_succeeds_closes_its_agents_breaker(ledger: Ledger, health: Health, taken_over: bool) -> None:
     """The verdict comes with the step's last reply: long after its probe has run out, or went to another step."""
     name = agent_breaker(HELPER)
-    assert await answered(ledger, health, 1, "it gave up") == [f"{name} is left alone"]
+    assert await answered(ledger, health, 1, "it gave up") == [f"circuit breaker open for {name}"]
     assert probe(ledger, name, 2)
     assert await answered(ledger, health, 2, None) == []
     assert not taken_over or probe(ledger, name, 3, hours=2)
-    assert await answered(ledger, health, 2, "") == [f"{name} works again"]
+    assert await answered(ledger, health, 2, "") == [f"circuit breaker closed for {name}"]
     assert ledger.read_now(breakers.noteworthy) == []
 
 
@@ -129,7 +129,7 @@ async def test_a_success_from_before_closes_no_models_breaker(ledger: Ledger, he
     fail(ledger, health, 1, ProviderError("not_found", "no"))
     assert probe(ledger, MODEL, 2)
     assert await answered(ledger, health, 3, "") == []
-    assert await answered(ledger, health, 2, "") == [f"{MODEL} works again"]
+    assert await answered(ledger, health, 2, "") == [f"circuit breaker closed for {MODEL}"]
 
 
 class Replaced(dict[str, Any]):
@@ -151,4 +151,4 @@ async def test_a_paid_reply_outlives_that_breakers_are_read_anew(ledger: Ledger,
     health.outdated()
     health._rows = Replaced(health, dict(await health.known()))
     notes = ledger.tx_now(health.answered, step(2), CANDIDATE, "")
-    assert [note.did for note in notes] == [f"{MODEL} works again"]
+    assert [note.did for note in notes] == [f"circuit breaker closed for {MODEL}"]

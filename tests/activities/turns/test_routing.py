@@ -190,7 +190,7 @@ async def test_a_limit_per_minute_is_a_durable_wait(routed: Routed, monkeypatch:
         gone = await route.refused(2)
         assert (gone.kind, gone.patience, route.asked()) == ("rate", SETTINGS.rate_patience, ["one"])
         assert gone.until == from_us(minute + rates.WINDOW)
-        assert "its limit of 1 requests per minute" in gone.why
+        assert "its rate limit of 1 requests per minute" in gone.why
 
 
 async def test_tokens_of_the_minute_are_what_was_used(routed: Routed) -> None:
@@ -215,7 +215,7 @@ async def test_an_agent_that_gives_up_again_and_again_begins_no_step(routed: Rou
             await route.call(step, BAD)
         gone = await route.refused(3)
         assert (gone.kind, gone.patience, len(route.asked())) == ("agent", timedelta(), 2)
-        assert "agent:helper@v1 is left alone" in gone.why
+        assert "circuit breaker open for agent:helper@v1" in gone.why
 
 
 async def test_a_turn_with_tools_says_nothing_of_its_agent(routed: Routed) -> None:
@@ -239,7 +239,7 @@ async def test_an_agent_that_answers_between_is_not_stopped(routed: Routed) -> N
 
 
 async def test_a_stored_turn_needs_no_model(routed: Routed) -> None:
-    """A call that was made before gives back its turn, also while every model is left alone."""
+    """A call that was made before gives back its turn, also while every breaker is open."""
     async with routed(LARGE) as route:
         first = await route.call()
         route.server.faults.set("large", "not_found")
