@@ -28,10 +28,12 @@ class Usual:
 
 def usual(connection: Connection, agent_digest: str) -> Usual:
     """The median context of the agent version's last calls, and the median tokens of its last steps."""
-    columns = (turn.c.agent_digest, turn.c.trace, turn.c.path, turn.c.tokens_in, turn.c.tokens_out)
+    columns = (turn.c.at, turn.c.agent_digest, turn.c.trace, turn.c.path, turn.c.tokens_in, turn.c.tokens_out)
     recent = select(*columns).order_by(turn.c.at.desc()).limit(LOOKED_AT).subquery()
     # Uses the index on time: a lookup by agent would need an index of its own.
-    rows = connection.execute(select(recent).where(recent.c.agent_digest == agent_digest, recent.c.tokens_in > 0)).all()
+    wanted = select(recent).where(recent.c.agent_digest == agent_digest, recent.c.tokens_in > 0)
+    # Ordered once more: a database need not keep the order of a subquery.
+    rows = connection.execute(wanted.order_by(recent.c.at.desc())).all()
     steps: dict[tuple[str, str], int] = defaultdict(int)
     for row in rows:
         steps[row.trace, row.path] += row.tokens_in + row.tokens_out

@@ -1,5 +1,6 @@
 """How one run and one gate's subject are printed."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ from commands.output import Out, clock, left, safe
 from commands.text import gate_lines, how_to_answer, tell_line, usd
 from ledger import resets
 from ledger.db import to_us
+from ledger.views.asked import asked_of
 from ledger.views.details import ActionView, Details, HandoffView
 from ledger.views.gates import Decision, Subject
 
@@ -17,14 +19,22 @@ RECENT = 6
 """Feed lines at the end of `baton show`."""
 
 
+def _labelled(about: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """`repository: PATH` as a label and its text."""
+    for line in about:
+        label, colon, text = line.partition(": ")
+        yield (safe(label), safe(text, 300)) if colon else ("", safe(line, 300))
+
+
 def tell(out: Out, found: "Settings", view: Details) -> None:
     """Print the run."""
-    run, asked, name = view.run, view.run.asked, view.run.workflow_id
+    run, name = view.run, view.run.workflow_id
+    asked = asked_of(run.pipeline, run.asked)
     out.line(f"{name}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
     money = f"{usd(view.money.spent)} of {usd(view.money.ceiling)} spent, {usd(view.money.held)} held"
     facts = (
-        ("asked", safe(asked.get("instruction", ""), 300)),
-        ("repository", f"{safe(asked.get('repository', ''))}  base {safe(asked.get('base') or 'its main branch')}"),
+        ("asked", safe(asked.what, 300)),
+        *_labelled(asked.about),
         ("owner", f"{safe(run.owner)}  project {safe(run.project)}"),
         ("started", clock(run.started_at) + (f"  ended {clock(run.ended_at)}" if run.ended_at else "")),
         ("waits for", safe(run.waiting_for)),

@@ -13,6 +13,7 @@ from contracts.money import usd
 from contracts.text import one_line
 from ledger import actions, artifacts, gates, handoffs, turns
 from ledger.views import identities
+from ledger.views.asked import asked_of
 from ledger.views.gates import as_contract, gates_named, gates_of, winner
 from ledger.views.runs import SHORTEST, find_run, names_of
 
@@ -140,7 +141,7 @@ class Origins:
 
     def _run_label(self, trace: str) -> str:
         run = find_run(self._connection, trace)
-        return f"run {run.workflow_id}: {run.state}; {run.owner} asked: {run.asked.get('instruction', '')}"
+        return f"run {run.workflow_id}: {run.state}; {run.owner} asked: {asked_of(run.pipeline, run.asked).what}"
 
     def _action_label(self, key: str) -> str:
         row = actions.get(self._connection, key)

@@ -354,3 +354,22 @@ def test_a_terminal_gets_tables_and_a_pager(baton: Baton, ledger: Ledger, begin:
     ran = baton.process("show", "delivery-trace-1", "--gate", "plan", typed="", PAGER="sed s/^/PAGED:/", MANPAGER="")
     assert f"PAGED:{samples.SUBJECT}" in ran.out.replace("\r", "")
     assert os.path.exists(baton.state)
+
+
+REVIEWED = {"repository": "/srv/shop", "head": "shorter-prices", "focus": "rounding of prices"}
+
+
+@pytest.mark.parametrize("command", ["runs", "show", "why"])
+def test_any_pipelines_run_says_what_was_asked(baton: Baton, begin: Begin, command: str) -> None:
+    """In its pipeline's own words: a review has no instruction."""
+    run = begin(pipeline="Review", input=REVIEWED)
+    assert "review shorter-prices" in baton(command, *(() if command == "runs" else (run,))).out
+
+
+@pytest.mark.parametrize(("pipeline", "asked"), [("Review", {"head": 7}), ("Gone", REVIEWED | {"instruction": "Fix it"})])
+def test_an_input_that_this_release_cannot_read_is_no_error(
+    baton: Baton, begin: Begin, pipeline: str, asked: dict[str, Any]
+) -> None:
+    """A newer worker's pipeline, or an input that was refused: the run is shown all the same."""
+    shown = baton("show", begin(pipeline=pipeline, input=asked)).out
+    assert ("Fix it" in shown) is ("instruction" in asked)
