@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest, Grown
+from contracts.risky_paths import RiskKind
 from contracts.runs import Request
 from contracts.step_resources import Access
 
@@ -49,9 +50,6 @@ class Base(Contract, name="base/1"):
     check_source: str = Field(default="", description="declared, or what it was detected from")
 
 
-SENSITIVE = (".github/", ".gitlab-ci", ".ci/", "Makefile", "conftest.py", "setup.py", "package.json", "AGENTS.md", "CLAUDE.md")
-
-
 class FileChange(Contract):
     """One changed file, as git counts it. None as a count: not text."""
 
@@ -60,10 +58,12 @@ class FileChange(Contract):
     added: int | None
     removed: int | None
 
-    @property
-    def runs_itself(self) -> bool:
-        """True for files that tools, agents included, run or read without being asked."""
-        return any(mark in self.path for mark in SENSITIVE)
+
+class Risky(Contract):
+    """The first changed files of one kind that means more than its lines say."""
+
+    kind: RiskKind
+    paths: tuple[str, ...]
 
 
 class ChangeCounts(Contract):
@@ -74,7 +74,7 @@ class ChangeCounts(Contract):
     added: int = Field(default=0, description="lines")
     removed: int = Field(default=0, description="lines")
     binary: int = Field(default=0, description="files that are not text")
-    runs_itself: tuple[str, ...] = Field(default=(), description="the first files that run by themselves or steer agents")
+    risks: tuple[Risky, ...] = Field(default=(), description="files whose change means more than its lines say")
     listing: Digest = Field(description="artifact with every changed file, as JSON")
 
 

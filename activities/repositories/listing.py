@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from contracts.base import canonical, sha256
-from contracts.repositories import ChangeCounts, FileChange
+from contracts.repositories import ChangeCounts, FileChange, Risky
+from contracts.risky_paths import risks_of
 
 NAMED = 100
 """Most changed files that a contract names."""
@@ -39,7 +40,7 @@ def listed(files: Sequence[FileChange], outside: Sequence[str] = ()) -> Listed:
         added=sum(one.added or 0 for one in files),
         removed=sum(one.removed or 0 for one in files),
         binary=sum(one.added is None for one in files),
-        runs_itself=first([one.path for one in files if one.runs_itself])[:5],
+        risks=tuple(Risky(kind=kind, paths=first(paths)) for kind, paths in risks_of(one.path for one in files).items()),
         listing=sha256(listing),
     )
     return Listed(named, named_outside, counts, listing)

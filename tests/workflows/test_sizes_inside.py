@@ -206,8 +206,9 @@ async def test_a_change_of_five_thousand_files_is_named_in_part(
     assert outside.facts[0].endswith(" and 4980 more")
     assert view.facts[1].startswith("5000 files, +5000 -0: Makefile, generated/00/a_file")
     assert view.risk.startswith("high: ")
-    assert "runs automatically or instructs agents: Makefile" in view.risk
-    assert (report.counts.files, report.counts.added, report.counts.runs_itself) == (5000, 5000, ("Makefile",))
+    assert "runs automatically, or instructs tools and agents: Makefile" in view.risk
+    assert (report.counts.files, report.counts.added) == (5000, 5000)
+    assert [(one.kind, one.paths) for one in report.counts.risks] == [("runs_itself", ("Makefile",))]
     assert sorted(one["path"] for one in listing["files"]) == sorted(made)
     assert 0 < len(report.files) <= 100
     assert max(len(json.dumps(one)) for one in (status, feed)) < BODY_LIMIT

@@ -1,7 +1,7 @@
 """The gates of a delivery: titles, computed facts, risk. Pure functions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.delivery.change import Frozen
@@ -12,6 +12,7 @@ from contracts.handoff import Handoff, Question
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, MatchedFiles
 from contracts.resources import file_resource
+from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
 
@@ -158,20 +159,20 @@ class Size:
     added: int
     removed: int
     binary: int
-    runs_itself: tuple[str, ...]
+    risks: Mapping[RiskKind, tuple[str, ...]]
 
 
 def size_of(frozen: Frozen) -> Size:
     """Computed from the counts if not every file is listed, else from the files."""
     counts, files = frozen.counts, frozen.files
     if counts is not None:
-        return Size(counts.files, counts.added, counts.removed, counts.binary, counts.runs_itself)
+        return Size(counts.files, counts.added, counts.removed, counts.binary, {one.kind: one.paths for one in counts.risks})
     return Size(
         files=len(files),
         added=sum(one.added or 0 for one in files),
         removed=sum(one.removed or 0 for one in files),
         binary=sum(one.added is None for one in files),
-        runs_itself=tuple(one.path for one in files if one.runs_itself)[:5],
+        risks=risks_of(one.path for one in files),
     )
 
 
@@ -185,8 +186,8 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
     lines = size.added + size.removed
     if lines > LARGE_LINES or size.binary:
         level, reasons = max(level, 1), [*reasons, f"{lines} lines changed, or files that are not text"]
-    if size.runs_itself:
-        level, reasons = 2, [*reasons, f"runs automatically or instructs agents: {', '.join(size.runs_itself)}"]
+    for kind, paths in size.risks.items():
+        level, reasons = max(level, LEVELS[kind]), [*reasons, f"{WHY[kind]}: {', '.join(paths)}"]
     if kept_outside:
         level, reasons = max(level, 1), [*reasons, "files outside the plan were changed"]
     return ("low", "medium", "high")[level], tuple(reasons)

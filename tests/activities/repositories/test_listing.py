@@ -9,6 +9,7 @@ from activities.repositories.listing import NAMED, NAMED_BYTES, first, listed
 from activities.repositories.verdict import FAILURES_LIMIT, report
 from contracts.base import BODY_LIMIT, ArtifactRef, canonical, sha256
 from contracts.repositories import ChangeSet, CheckRun, FileChange
+from contracts.risky_paths import kinds_of
 
 COUNT = st.none() | st.integers(0, 10_000)
 CHANGES = st.builds(
@@ -36,7 +37,7 @@ def test_what_is_not_named_is_counted_and_listed(files: list[FileChange], outsid
         assert (found.counts.files, found.counts.outside) == (len(files), len(outside))
         assert found.counts.added == sum(one.added or 0 for one in files)
         assert found.counts.binary == sum(one.added is None for one in files)
-        assert bool(found.counts.runs_itself) == any(one.runs_itself for one in files)
+        assert {one.kind for one in found.counts.risks} == {kind for one in files for kind in kinds_of(one.path)}
         assert found.counts.listing == sha256(found.listing)
         assert [one["path"] for one in json.loads(found.listing)["files"]] == [one.path for one in files]
 
