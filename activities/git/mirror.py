@@ -14,7 +14,7 @@ from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, Reposi
 from activities.git.listing import MAX_BYTES
 from activities.git.place import is_branch
 from activities.git.quota import room
-from activities.git.trees import Applied, TreeChange
+from activities.git.trees import Applied, Kept, TreeChange
 
 LOCK_WAIT = timedelta(minutes=15)
 """How long a fetch waits for another process that is fetching the same repository."""
@@ -102,20 +102,22 @@ class Mirror:
         """Raise `TreeRefused` for a tree that `checkout` would refuse, before anybody pays for work on it."""
         trees.check(self._git, tree)
 
-    def checkout(self, tree: str, directory: Path, *, symlinks: bool = False) -> None:
+    def checkout(self, tree: str, directory: Path, *, symlinks: bool = False, keep: Kept | None = None) -> None:
         """Make the folder hold exactly this tree (or commit), whatever it held before, without any of git's own files.
 
         Without `symlinks` a symbolic link becomes a text file with its target; `snapshot` makes it a link again.
-        Raises `TreeRefused` for a tree that is too large or would write into a .git folder.
+        `keep` is where an index is kept for `snapshot`. Raises `TreeRefused` for a tree that is too large or would write
+        into a .git folder.
         """
-        trees.checkout(self._git, tree, directory, symlinks=symlinks)
+        trees.checkout(self._git, tree, directory, symlinks=symlinks, keep=keep)
 
-    def snapshot(self, directory: Path, parent: str) -> str:
+    def snapshot(self, directory: Path, parent: str, kept: Path | None = None) -> str:
         """The tree of the folder's files, ignored ones too; modes that the folder cannot show come from `parent`.
 
-        Empty folders are left out. Raises `TreeRefused` for a nested repository, a pipe, or an unreadable file.
+        Empty folders are left out. With the kept index of `parent` only changed files are read; the tree is the same.
+        Raises `TreeRefused` for a nested repository, a pipe, or an unreadable file.
         """
-        return trees.snapshot(self._git, directory, parent)
+        return trees.snapshot(self._git, directory, parent, kept)
 
     def diff(self, old: str, new: str) -> bytes:
         """The patch from one tree to another, binary files included. Empty if they are equal."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
-from activities.files.paths import is_git_folder, walk
 from activities.git.command import Git
 from activities.git.errors import GitProblem, PatchUnusable, TreeRefused
-from activities.git.listing import MAX_BYTES, MAX_FILES, check_kinds, check_tree, entries
+from activities.git.folders import check_folder
+from activities.git.listing import MAX_BYTES, check_kinds, check_tree, entries
 
 Status = Literal["added", "modified", "deleted", "type"]
 
@@ -42,12 +43,23 @@ class Applied:
     conflicts: tuple[str, ...] = ()
 
 
-def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """Where the index of a checkout is kept, with what the system knows of each file, and the tree that it is to hold.
+
+    Of files that differ in that tree nothing is known.
+    """
+
+    path: Path
+    tree: str
+
+
+def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool, keep: Kept | None = None) -> None:
     """Make the folder hold exactly the tree's files. Raises `TreeRefused` for a tree that is too large or has a .git entry."""
     check_tree(git, tree)
     empty_folder(directory)
-    with _index(git, tree) as index:
-        options = ("--all", "--force", "--quiet")
+    with _index(git, tree, keep.path if keep else None) as index:
+        options = ("--all", "--force", "--quiet", *(("--index",) if keep else ()))
         done = git.run(
             *("checkout-index", *options),
             index=index,
@@ -56,6 +68,11 @@ def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool) -> None:
             largest=MAX_BYTES,
             codes=range(256),
         )
+        if keep and done.code == 0:
+            if keep.tree != tree:
+                # Merged, not read anew: what is known of files that both trees have stays.
+                git.run("read-tree", "-m", "--", keep.tree, index=index, work_tree=directory)
+            index.replace(keep.path)
     if "unable to read sha1 file" in done.said:
         raise TreeRefused(f"the files of {tree[:12]} cannot be used: {done.said[:300]}")
     if done.code != 0:
@@ -69,13 +86,27 @@ def check(git: Git, tree: str) -> None:
         pass
 
 
-def snapshot(git: Git, directory: Path, parent: str) -> str:
-    """Store the folder's files and return their tree. Raises `TreeRefused` for entries that git would drop or obey."""
-    _check_folder(git, directory, parent)
+def snapshot(git: Git, directory: Path, parent: str, kept: Path | None = None) -> str:
+    """Store the folder's files and return their tree. Raises `TreeRefused` for entries that git would drop or obey.
+
+    With the index of `parent` that was kept at the folder's checkout only files that have changed since are read. It is a
+    cache and no more: without it, or with one that cannot be read, the tree is the same.
+    """
+    check_folder(git.directory, directory, parent)
+    if kept is not None and kept.exists():
+        try:
+            with _copied(kept) as index:
+                return _added(git, directory, index)
+        except GitProblem:
+            kept.unlink(missing_ok=True)  # whatever is wrong with it, the files themselves say what they are
     with _index(git, parent) as index:
-        # Forced: ignored files are part of the work, too, and an ignore rule could hide them.
-        git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory, largest=MAX_BYTES)
-        return git.line("write-tree", index=index)
+        return _added(git, directory, index)
+
+
+def _added(git: Git, directory: Path, index: Path) -> str:
+    # Forced: ignored files are part of the work, too, and an ignore rule could hide them.
+    git.run("add", "--all", "--force", "--", ".", index=index, work_tree=directory, largest=MAX_BYTES)
+    return git.line("write-tree", index=index)
 
 
 def diff(git: Git, old: str, new: str) -> bytes:
@@ -211,9 +242,22 @@ def _emptied(folder: Path, top: Path) -> list[Path]:
 
 
 @contextmanager
-def _index(git: Git, tree: str) -> Iterator[Path]:
-    """An index of its own that holds the tree: nothing that runs beside it can touch it."""
-    index = git.directory / f"index-{token_hex(8)}"
+def _copied(kept: Path) -> Iterator[Path]:
+    """A copy of the index: two snapshots at the same time change none that the other reads."""
+    index = kept.with_name(f"{kept.name}-{token_hex(8)}")
+    try:
+        # With its time: git reads every file again that is not older than its index.
+        shutil.copy2(kept, index)
+        yield index
+    finally:
+        index.unlink(missing_ok=True)
+
+
+@contextmanager
+def _index(git: Git, tree: str, beside: Path | None = None) -> Iterator[Path]:
+    """An index of its own that holds the tree: nothing that runs beside it can touch it. `beside`: near this file."""
+    near = beside or git.directory / "index"
+    index = near.with_name(f"{near.name}-{token_hex(8)}")
     try:
         done = git.run("read-tree", "--", tree, index=index, codes=(0, 128))
         if done.code != 0:
@@ -221,20 +265,6 @@ def _index(git: Git, tree: str) -> Iterator[Path]:
         yield index
     finally:
         index.unlink(missing_ok=True)
-
-
-def _check_folder(git: Git, directory: Path, parent: str) -> None:
-    listing = walk(directory, limit=2 * MAX_FILES)
-    if listing.truncated:
-        raise TreeRefused(f"the workspace has more than {2 * MAX_FILES} entries; delete what a command made there")
-    modules = {os.fsdecode(entry.path) for entry in entries(git, parent) if entry.mode == "160000"}
-    for entry in listing.entries:
-        if is_git_folder(entry.path.rsplit("/", 1)[-1]):
-            raise TreeRefused(f"{entry.path!r} is a repository of its own, which cannot be stored; delete it")
-        if entry.kind in ("other", "unreadable"):
-            raise TreeRefused(f"{entry.path!r} is no file, folder or link that can be stored ({entry.kind}); delete it")
-        if modules and any(entry.path.startswith(f"{module}/") for module in modules):
-            raise TreeRefused(f"{entry.path!r} lies in a submodule, whose files belong to another repository; delete it")
 
 
 def _blamed(said: str, touched: list[bytes]) -> set[bytes]:

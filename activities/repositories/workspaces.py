@@ -15,7 +15,7 @@ from secrets import token_hex
 from activities.files.atomic import write_durably
 from activities.files.locks import Busy, locked
 from activities.git import Mirror, Mirrors
-from activities.git.trees import delete_folder
+from activities.git.trees import Kept, delete_folder
 from contracts.base import Contract, sha256
 from contracts.errors import BatonError, ContractViolation, NotFound, Refused
 from contracts.repositories import WorkspaceRef
@@ -101,7 +101,7 @@ class Workspaces:
         """The mirror, and the tree of the files as they are now. The marker does not change: `end_change` does that."""
         known = self._known(name)
         mirror = self._mirrors.open(known.ref.repository)
-        return mirror, mirror.snapshot(self._path("files", name), known.start_tree)
+        return mirror, mirror.snapshot(self._path("files", name), known.start_tree, self._path("indexes", name))
 
     def patch(self, name: str) -> bytes:
         """The patch from the start to the files as they are now; empty if nothing changed."""
@@ -150,7 +150,10 @@ class Workspaces:
         for digest in ref.patches:
             start = _patched(mirror, name, start, digest, read)
         now = start if state is None else _patched(mirror, name, start, state, read)
-        mirror.checkout(now, self._path("files", name))
+        index = self._path("indexes", name)
+        index.parent.mkdir(parents=True, exist_ok=True)
+        # Of the start, which every patch goes from, whatever the folder holds now.
+        mirror.checkout(now, self._path("files", name), keep=Kept(index, start))
         # Last: from here on the folder is trusted.
         self._mark(name, Marker(ref=ref, start_tree=start, state=state))
 
@@ -191,6 +194,9 @@ class Workspaces:
             path.unlink(missing_ok=True)
         # After the marker: what a killed deletion leaves behind must not be trusted.
         delete_folder(self._path("files", name))
+        index = self._path("indexes", name)
+        for path in (index, *index.parent.glob(f"{index.name}-{'[0-9a-f]' * 16}*")):
+            path.unlink(missing_ok=True)
         # Last, and while it is held. A waiting process notices that the lock file has lost its name (see `locked`).
         self._path("leases", name, ".lock").unlink(missing_ok=True)
 

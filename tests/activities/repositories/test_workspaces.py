@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import tempfile
 import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from activities.files.locks import Busy
 from activities.git import Mirrors, RevisionUnknown
@@ -267,3 +270,75 @@ def test_scratch_folders_do_not_stay(machine: Machine, ref: WorkspaceRef, source
         assert machine.workspaces.sweep({NAME}) == ()
         assert [path for path in scratches.iterdir() if path.is_dir()] == [folder]
     assert list(scratches.iterdir()) == []
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["a.txt", "b.txt", "link", "tool.sh", "new/c.txt"]),
+        st.sampled_from(["", "x\n", "y\n", "!gone", "!exec"]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=40)
+@given(EDITS)
+def test_what_is_remembered_of_files_never_changes_what_is_stored(edits: list[tuple[str, str]]) -> None:
+    """After any edits, deletions and changes of mode the patch is that of a machine which reads every file anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder)
+        source = repository(top / "source", {"a.txt": b"x\n", "b.txt": b"y\n", "tool.sh": b"#!/bin/sh\n"})
+        (source / "link").symlink_to("a.txt")
+        change(source, {})
+        ref = WorkspaceRef(repository=str(source), base=plain(source, "rev-parse", "HEAD"))
+        machine, careful = Machine(top / "one", {}), Machine(top / "two", {})
+        for one in (machine, careful):
+            one.ensure(ref)
+        for path, how in edits:
+            for one in (machine, careful):
+                _do(one.ensure(ref) / path, how)
+            (careful.root / "workspaces" / "indexes" / NAME.replace("/", "~")).unlink(missing_ok=True)
+            assert machine.workspaces.patch(NAME) == careful.workspaces.patch(NAME)
+
+
+def _do(file: Path, how: str) -> None:
+    if how == "!gone":
+        file.unlink(missing_ok=True)
+    elif how == "!exec":
+        if file.exists():
+            file.chmod(0o755)
+    else:
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.write_text(how)
+
+
+@pytest.mark.parametrize("damage", [b"", b"DIRC", b"nonsense" * 100])
+def test_an_index_that_cannot_be_read_is_made_again(machine: Machine, ref: WorkspaceRef, damage: bytes) -> None:
+    """It is a cache: what the files hold counts."""
+    state = machine.edit(ref, {"a.txt": "changed\n"})
+    (index,) = (machine.root / "workspaces" / "indexes").iterdir()
+    index.write_bytes(damage)
+    again = machine.edit(ref, {"b.txt": "too\n"}, state)
+    assert b"changed" in machine.artifacts[again]
+    assert b"too" in machine.artifacts[again]
+
+
+def test_a_workspace_that_is_built_with_changes_reads_only_what_differs(
+    machine: Machine, ref: WorkspaceRef, tmp_path: Path
+) -> None:
+    """Another machine takes over in the middle: its patches go from the same start, and nothing is lost."""
+    state = machine.edit(ref, {"a.txt": "changed\n"})
+    other = Machine(tmp_path / "other", machine.artifacts)
+    again = other.edit(ref, {"b.txt": "too\n"}, state)
+    assert again == machine.edit(ref, {"b.txt": "too\n"}, state)
+
+
+def test_removing_a_workspace_leaves_no_index(machine: Machine, ref: WorkspaceRef) -> None:
+    """Nor the copies of snapshots that were killed."""
+    machine.edit(ref, {"a.txt": "changed\n"})
+    indexes = machine.root / "workspaces" / "indexes"
+    (indexes / f"{next(indexes.iterdir()).name}-0123456789abcdef.lock").write_bytes(b"left by a killed worker")
+    machine.workspaces.remove(NAME)
+    assert list(indexes.iterdir()) == []
