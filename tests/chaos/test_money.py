@@ -85,7 +85,7 @@ async def test_a_shared_budget_survives_kills(
     assert told.problems == []
     assert told.parked >= RUNS // 4
     assert told.fullest > 0.9
-    assert f"{told.parked} of {told.parked} runs nudged" in told.nudged
+    assert f"{told.parked} of {told.parked} waiting runs woken" in told.nudged
     assert killer.with_money + killer.acted >= 5
     assert shared.sampler.samples > 100
 
