@@ -72,7 +72,7 @@ TOO_LARGE = "--patch: {path} is too large: it may have 60000 characters and 6553
 
 UNREADABLE: dict[str, tuple[bytes | None, str]] = {
     "missing": (None, "--patch: there is no file {path}. Give the path of a file on this machine"),
-    "binary": (b"--- a/f\n+++ b/f\n\xff\xfe", "--patch: {path} is not text in UTF-8. Give a text file"),
+    "binary": (b"--- a/f\n+++ b/f\n\xff\xfe", "--patch: {path} is not UTF-8 text. Give a text file"),
     "large": (b"+" * (BODY_LIMIT + 1), TOO_LARGE),
     "larger": (MORE_THAN_A_PATCH.encode(), TOO_LARGE),
     "empty": (b"", "--patch: {path} is empty. Give a file with something in it"),
@@ -106,7 +106,7 @@ def test_a_patch_that_is_a_folder_or_may_not_be_read(baton: Baton, tmp_path: Pat
     with monkeypatch.context() as patched:  # root may read everything, so that a mode alone would prove nothing
         patched.setattr(Path, "open", denied)
         ran = baton("review", "-r", str(origin), "--patch", "secret.diff")
-    refused(baton, ran, "cannot be read: Permission denied. Give a file that you may read")
+    refused(baton, ran, "cannot be read: Permission denied. Give a readable file")
 
 
 def test_a_review_has_one_change(baton: Baton, tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def test_who_says_no_says_why(verb: Verb) -> None:
 def test_what_a_gate_asks_is_answered_before_it_is_approved() -> None:
     """Each question; a blank answer is none. Who rejects need not answer."""
     asks = view(questions=(Question(id="check", text="Which check?"), Question(id="branch", text="Which branch?")))
-    assert 'asks check, branch; send answers, e.g. "answers": {"check": "…"}' in says(asks)
-    assert "asks branch; send answers" in says(asks, answers={"check": "pytest", "branch": " "})
+    assert 'needs an answer to check, branch; send answers, e.g. "answers": {"check": "…"}' in says(asks)
+    assert "needs an answer to branch; send answers" in says(asks, answers={"check": "pytest", "branch": " "})
     assert says(asks, answers={"check": "pytest", "branch": "main"}) == says(asks, "reject", note="no") == ""
 
 
@@ -88,9 +88,9 @@ def test_a_gate_takes_only_its_own_verbs() -> None:
     ("shared", "to_usd", "why"),
     [
         (False, None, "needs the new ceiling in US dollars"),
-        (False, "2", "the ceiling is $2.00, and 2 is no more; name a higher one"),
+        (False, "2", "the ceiling is $2.00, and 2 is not higher; name a higher one"),
         (False, "2.01", ""),
-        (True, "50", "runs share month:2026-05: raise it for all of them"),
+        (True, "50", "runs share month:2026-05; raise it for all of them"),
     ],
 )
 def test_a_ceiling_is_only_raised_and_only_the_runs_own(shared: bool, to_usd: str | None, why: str) -> None:

@@ -175,8 +175,7 @@ async def test_an_impossible_task_ends_when_a_person_agrees(start: Start, tmp_pa
         said, who = await stack.said(run), await agents_of(stack, report.trace)
     assert (report.state, who) == ("could_not", {"router"})
     assert report.reason == (
-        "the router says that this cannot be done (reject by maria: right); "
-        "the router says impossible: there is no checkout page"
+        "the router says this cannot be done (reject by maria: right); the router says impossible: there is no checkout page"
     )
     assert "skipped planning, writing and testing | the router says impossible: there is no checkout page" in said
     assert git(origin, "branch", "--list").split() == ["*", "main"]

@@ -59,7 +59,7 @@ async def test_who_comes_while_a_decision_is_checked_is_told_at_once(
         view = await stack.gate(run, "plan-1")
         first = asyncio.create_task(stack.decide(view, "reject", by="maria", note="no"))
         await asyncio.wait_for(checking.wait(), PATIENCE)
-        assert "maria was faster: reject is being checked" in await _told(stack.decide(view, "reject", by="bob", note="not"))
+        assert "maria was first: reject is being checked" in await _told(stack.decide(view, "reject", by="bob", note="not"))
         go.set()
         assert (await first)["by"] == "maria"
         assert (await run.result()).reason == "the plan was rejected by maria: no"

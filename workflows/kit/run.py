@@ -167,9 +167,14 @@ class Run:
     async def keep_up(self, written: RunChange | None) -> None:
         """An activity has written this change. Where the run has moved on meanwhile its row is told the newest again."""
         # The newer one may have been written first: a pause, or a gate, that came while a long activity was under way.
-        while written is not None and written is not self.newest and self.change is None and self.knows("row-keeps-up"):
+        while self._is_behind(written) and self.knows("row-keeps-up"):
             self.change = written = self.newest
             await self.flush()
+
+    def _is_behind(self, written: RunChange | None) -> bool:
+        # Before admission, which a reset repeats, nothing says yet which changes the run knows.
+        moved = self.began is not None and self.newest is not None and self.change is None
+        return moved and written is not None and written != self.newest
 
     async def flush(self) -> None:
         """Commit what waits. It costs events, so call it only before long waits and at the end."""

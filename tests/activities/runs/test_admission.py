@@ -77,7 +77,7 @@ async def test_a_run_without_an_owner_is_not_let_in(sqlite_url: str, tmp_path: P
     """Nobody is named, and policy has nobody for that: the run is refused, with what to write where. Else that one owns it."""
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     nobody = begin().model_copy(update={"owner": owner})
-    with pytest.raises(ApplicationError, match=r"no owner, no start: name the accountable person as `owner`") as refused:
+    with pytest.raises(ApplicationError, match=r"the run has no owner: name the accountable person as `owner`") as refused:
         await admission(ledger, tmp_path / "agents", default="").pins(nobody)
     assert (refused.value.type, refused.value.non_retryable) == ("NoOwner", True)
     assert (await admission(ledger, tmp_path / "agents", default="olga").pins(nobody)).owner == "olga"
