@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from contracts.text import for_terminal, one_line
+from contracts.text import for_terminal, one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,8 +30,8 @@ class Out:
             self.record(**fields)
 
     def record(self, **fields: Any) -> None:
-        """Print one line of JSON to stdout, with or without `--json`."""
-        _write(sys.stdout, json.dumps({"schema": SCHEMA, **fields}, default=_plain, ensure_ascii=False))
+        """Print one line of JSON to stdout, with or without `--json`; what controls a terminal is escaped as JSON does."""
+        _write(sys.stdout, visible(json.dumps({"schema": SCHEMA, **fields}, default=_plain, ensure_ascii=False)))
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line of data. The caller makes it safe to show: see `safe`."""

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from commands.errors import Code, is_budget, is_refused_input
 from commands.output import Out, box, clock, left, safe
+from contracts.diffs import WHOLE, rendered
+from contracts.exact import exact
 
 if TYPE_CHECKING:
     from contracts.gates import GateView
     from contracts.runs import FeedLine
+    from ledger.views.gates import Subject
 
 COMMAND_OF = {
     "approve": "approve",
@@ -63,6 +66,28 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
     lines.append(f"  subject {view.subject}")
     lines.append(f"  open until {clock(view.deadline)} ({left(view.deadline)}); {safe(view.on_expiry)}")
     return lines
+
+
+def subject_lines(found: "Subject", limit: int = WHOLE) -> list[str]:
+    """What a gate decides on, for reading: the plan's items, the change's diff, or the text. Nothing in it is hidden."""
+    if found.patch is not None:
+        return rendered(found.patch, limit).split("\n")[:-1]
+    if found.plan is None:
+        return [exact(line) for line in found.data[:limit].split(b"\n")]
+    plan = found.plan
+    lines = _told("plan: ", plan.summary)
+    for item in plan.ordered():
+        after = f" (after {', '.join(item.depends_on)})" if item.depends_on else ""
+        lines += ["", *_told(f"{item.id}{after}: ", item.intent), *_told("  writes     ", ", ".join(item.files))]
+        lines += [line for one in item.acceptance for line in _told("  accepted   ", one.line)]
+        lines += _told("  touches    ", ", ".join(item.settings)) if item.settings else []
+    return [*lines, *([""] if plan.risks else []), *(line for risk in plan.risks for line in _told("risk: ", risk))]
+
+
+def _told(label: str, text: str) -> list[str]:
+    """An agent's words after a label; further lines of them behind a bar, so that none looks like one of ours."""
+    first, *others = (exact(line) for line in text.encode(errors="surrogatepass").split(b"\n"))
+    return [label + first, *(f"{'':{len(label)}}│ {line}" for line in others)]
 
 
 def how_to_answer(view: "GateView", run: str) -> list[str]:

@@ -140,6 +140,10 @@ class Mirror:
         """The content of a file of the tree (or commit); None if it has no such file. Links and submodules are not files."""
         return trees.content(self._git, tree, path)
 
+    def blobs(self, identities: Sequence[str], largest: int, together: int) -> Iterator[tuple[str, int, bytes | None]]:
+        """Id, size and content of these blobs; None where that is too large, alone or together with the others."""
+        return trees.blobs(self._git, identities, largest, together)
+
     def apply(self, tree: str, patch: bytes) -> Applied:
         """The tree with the patch applied, three-way if its base is known. Raises `PatchUnusable` for what is no patch."""
         return trees.apply(self._git, tree, patch)

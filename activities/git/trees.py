@@ -27,12 +27,14 @@ _MACHINE = {"GIT_AUTHOR_NAME": "Baton", "GIT_AUTHOR_EMAIL": "baton@localhost", "
 
 @dataclass(frozen=True)
 class TreeChange:
-    """What happened to one file. Line counts are None for a binary file."""
+    """What happened to one file. Line counts are None for a binary file; `before` and `after` are git's mode and id."""
 
     path: str
     status: Status
     added: int | None
     removed: int | None
+    before: tuple[str, str]
+    after: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     found = []
     for head, path in zip(raw[0:-1:2], raw[1::2], strict=True):
         added, removed = lines.get(path, (b"-", b"-"))
-        found.append(TreeChange(_text(path), _STATUS[chr(head.rsplit(b" ", 1)[1][0])], _count(added), _count(removed)))
+        was, now, was_id, now_id, how = head.decode().removeprefix(":").split(" ")
+        counts = (_count(added), _count(removed))
+        found.append(TreeChange(_text(path), _STATUS[how[0]], *counts, before=(was, was_id), after=(now, now_id)))
     return tuple(found)
 
 
@@ -142,6 +146,26 @@ def content(git: Git, tree: str, path: str) -> bytes | None:
         if name == os.fsencode(path) and mode in ("100644", "100755"):
             return git.run("cat-file", "blob", identity).output
     return None
+
+
+def blobs(git: Git, identities: Sequence[str], largest: int, together: int) -> Iterator[tuple[str, int, bytes | None]]:
+    """Id, size and content of these blobs. None as content: it is larger than `largest`, or there is no room `together`."""
+    fed = "".join(f"{one}\n" for one in identities)
+    sizes = git.run("cat-file", "--batch-check=%(objectsize)", feed=fed.encode()).output.split()
+    read: list[str] = []
+    for one, size in zip(identities, sizes, strict=True):
+        if int(size) <= min(largest, together):
+            read, together = [*read, one], together - int(size)
+        else:
+            yield one, int(size), None
+    # All in one process: one each would take minutes for a large change.
+    contents = git.run("cat-file", "--batch=%(objectsize)", feed="".join(f"{one}\n" for one in read).encode()).output
+    at = 0
+    for one in read:
+        begin = contents.index(b"\n", at) + 1
+        end = begin + int(contents[at:begin])
+        yield one, end - begin, contents[begin:end]
+        at = end + 1
 
 
 def apply(git: Git, tree: str, patch: bytes) -> Applied:

@@ -5,8 +5,9 @@ import asyncio
 from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.repositories.forms import form_facts
 from activities.repositories.listing import listed
-from activities.repositories.shared import Repositories, changes, guarded
+from activities.repositories.shared import Repositories, as_contracts, guarded
 from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating
 from contracts.actions import GitPush
@@ -49,8 +50,10 @@ class FrozenChange:
             report=request.judged.artifact,
         )
         intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
-        named = listed(changes(mirror, request.base.tree, tree))
-        return Frozen(subject=subject, intent=intent, files=named.files, counts=named.counts), patch, named.listing
+        found = mirror.changes(request.base.tree, tree)
+        named, forms = listed(as_contracts(found)), form_facts(mirror, found, patch)
+        frozen = Frozen(subject=subject, intent=intent, files=named.files, counts=named.counts, forms=forms)
+        return frozen, patch, named.listing
 
     def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes, listing: bytes) -> Frozen:
         self._repos.keep(connection, request.run, patch, "the change", "text/x-diff")

@@ -1,6 +1,6 @@
 """What this room's activities share: mirrors, workspaces, patches in the ledger, and which errors are permanent."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from temporalio.exceptions import ApplicationError
 
 from activities.files.paths import PathRefused
-from activities.git import PERMANENT, UNREADABLE, Mirror, Mirrors
+from activities.git import PERMANENT, UNREADABLE, Mirror, Mirrors, TreeChange
 from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
 from contracts.base import ArtifactRef
@@ -62,7 +62,11 @@ class Repositories:
 
 def changes(mirror: Mirror, old: str, new: str) -> tuple[FileChange, ...]:
     """What differs between two trees, as a contract."""
-    found = mirror.changes(old, new)
+    return as_contracts(mirror.changes(old, new))
+
+
+def as_contracts(found: Sequence[TreeChange]) -> tuple[FileChange, ...]:
+    """Changes as contracts have them."""
     return tuple(FileChange(path=one.path, status=one.status, added=one.added, removed=one.removed) for one in found)
 
 

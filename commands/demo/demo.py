@@ -18,6 +18,7 @@ from commands import server
 from commands.errors import Code
 from commands.interrupts import Interruption
 from commands.server import Ports
+from commands.text import subject_lines
 from commands.up import DEFAULT_PORTS, worker_variables
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.errors import BatonError, Misconfigured
@@ -199,9 +200,7 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
 
 async def _diff(ledger: Ledger, view: GateView) -> str:
     subject = await ledger.read(subject_of, ledger.files, view.trace, view.gate)
-    assert subject.patch is not None, "a gate of this kind is about a change"
-    text = subject.patch.decode(errors="replace")
-    return "\n".join(f"    {line}" for line in for_terminal(text, 8000).splitlines())
+    return "\n".join(f"    {line}" for line in subject_lines(subject, 8000))
 
 
 async def _ask(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from commands.output import Out, clock, left, safe
-from commands.text import gate_lines, how_to_answer, tell_line, usd
+from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, usd
 from ledger import resets
 from ledger.db import to_us
 from ledger.views.asked import asked_of
@@ -139,24 +139,12 @@ def _action(one: ActionView) -> dict[str, Any]:
 def show_gate(out: Out, found: Subject) -> None:
     """Print a gate and what it decides on: the plan's items, the change's diff, or the plain text."""
     run, view, state = found.run, found.gate.view, found.gate.state
-    text = None if found.patch is None else found.patch.decode(errors="replace")
-    data = found.data.decode(errors="replace")
-    out.document(run=run, state=state, gate=view.model_dump(mode="json"), subject=data, diff=text)
     if out.as_json:
+        shown = "".join(f"{line}\n" for line in subject_lines(found))
+        diff, other = (None, shown) if found.patch is None else (shown, None)
+        data = found.data.decode(errors="backslashreplace")
+        out.document(run=run, state=state, gate=view.model_dump(mode="json"), subject=data, diff=diff, shown=other)
         return
     lines = [*gate_lines(view, run), f"  {state}" + (f" ({left(view.deadline)} left)" if state == "open" else ""), ""]
     # The commands come last: in a pager that is where the reader ends up.
-    out.page("\n".join([*lines, *_subject_lines(found, data if text is None else text), "", *how_to_answer(view, run)]))
-
-
-def _subject_lines(found: Subject, text: str) -> list[str]:
-    plan = found.plan
-    if plan is None:
-        return text.splitlines()
-    lines = [f"plan: {plan.summary}"]
-    for item in plan.ordered():
-        after = f" (after {', '.join(item.depends_on)})" if item.depends_on else ""
-        lines += ["", f"{item.id}{after}: {item.intent}", f"  writes     {', '.join(item.files)}"]
-        lines += [f"  accepted   {one.line}" for one in item.acceptance]
-        lines += [f"  touches    {', '.join(item.settings)}"] if item.settings else []
-    return [*lines, *([""] if plan.risks else []), *(f"risk: {risk}" for risk in plan.risks)]
+    out.page("\n".join([*lines, *subject_lines(found), "", *how_to_answer(view, run)]))

@@ -40,3 +40,6 @@ class Frozen(Contract, name="frozen/1"):
     intent: Intent
     files: tuple[FileChange, ...]
     counts: ChangeCounts | None = Field(default=None, description="None: every file is named above")
+    forms: tuple[str, ...] = Field(
+        default=(), description="computed facts that a diff shows badly: line ends, encoding, modes, hidden characters"
+    )

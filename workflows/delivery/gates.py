@@ -111,6 +111,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         f"{size.files} files, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
+    facts += frozen.forms
     if skipped:
         facts.append(skipped)
     if report.fixed:
@@ -190,6 +191,8 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
         level, reasons = max(level, LEVELS[kind]), [*reasons, f"{WHY[kind]}: {', '.join(paths)}"]
     if kept_outside:
         level, reasons = max(level, 1), [*reasons, "files outside the plan were changed"]
+    if frozen.forms:
+        level, reasons = max(level, 1), [*reasons, "it changes what a diff shows badly: see the facts"]
     return ("low", "medium", "high")[level], tuple(reasons)
 
 
