@@ -57,11 +57,14 @@ def is_unseen(character: str) -> bool:
 
 
 def unseen(line: bytes) -> tuple[str, ...]:
-    """The codes that `exact` writes in a line, once each and in order; without a carriage return at its very end."""
+    """The hidden characters of a line as `exact` writes them, once each and in order.
+
+    Bytes that are not UTF-8 are none, and neither is a carriage return at the very end: those are encoding and line end.
+    """
     text = line.removesuffix(b"\r").decode(errors="surrogateescape")
     if _SIMPLE.match(text):
         return ()
-    return tuple(dict.fromkeys(_code(character) for character in text if is_unseen(character)))
+    return tuple(dict.fromkeys(_code(one) for one in text if is_unseen(one) and unicodedata.category(one) != "Cs"))
 
 
 def _read_as_code(text: str, at: int) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from temporalio.client import Client
 import starter
 from commands.server import ROOT
 from ledger.db import Ledger
-from tests import children
+from tests import children, scripts
 from tests.ledger import samples
-from tests.stack import Stack, dev_server
+from tests.scripts import a_tester, answer, edit, item, plan, says, writer
+from tests.stack import Stack, dev_server, sample, stack
 
 NOWHERE = "127.0.0.1:1"
 """An address on which nothing listens."""
@@ -147,3 +149,36 @@ def begin(ledger: Ledger) -> Begin:
         return asked.run.workflow_id
 
     return begun
+
+
+CONVERSATIONS = (
+    says("planner", answer(plan(item("fix", ["README.md"])))),
+    writer("fix", edit("README.md", "Prices are whole cents.\n", "Prices are whole cents, always.\n")),
+    a_tester(),
+)
+Serve = Callable[..., AbstractAsyncContextManager[Stack]]
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """The repository that is asked for a change."""
+    return sample(tmp_path / "sample")
+
+
+@pytest.fixture
+def serve(client: Client, tmp_path: Path, baton: Baton) -> Serve:
+    """A worker, and a command line that talks to it."""
+
+    @asynccontextmanager
+    async def served(*conversations: dict[str, Any], **settings: Any) -> AsyncIterator[Stack]:
+        script = scripts.save(tmp_path / "script.yaml", *(conversations or CONVERSATIONS))
+        async with stack(client, baton.state, script, **settings) as running:
+            baton.use(running)
+            yield running
+
+    return served
+
+
+def asking(origin: Path, *more: str) -> tuple[str, ...]:
+    """The command line of a delivery whose check is quick."""
+    return ("deliver", "-r", str(origin), "-i", "Say it clearer", "--check", "true", *more)

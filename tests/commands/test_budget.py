@@ -20,8 +20,7 @@ from ledger.money.spend import About, Scope
 from ledger.views.money import ceilings_of_today
 from ledger.views.runs import money_of
 from tests import scripts
-from tests.commands.conftest import Baton, Begin
-from tests.commands.test_live import CONVERSATIONS, asking
+from tests.commands.conftest import CONVERSATIONS, Baton, Begin, asking
 from tests.dates import well_before_midnight
 from tests.paid import copied
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +14,9 @@ from temporalio.exceptions import ApplicationError
 from commands.start.start import NotAdmitted, Started, look
 from ledger import gates
 from ledger.tables import counter
-from tests import scripts
-from tests.commands.conftest import Baton, Ran
-from tests.scripts import a_tester, answer, could_not, edit, item, plan, says, writer
-from tests.stack import Stack, git, sample, stack, until
-
-CONVERSATIONS = (
-    says("planner", answer(plan(item("fix", ["README.md"])))),
-    writer("fix", edit("README.md", "Prices are whole cents.\n", "Prices are whole cents, always.\n")),
-    a_tester(),
-)
-Serve = Callable[..., AbstractAsyncContextManager[Stack]]
-
-
-@pytest.fixture
-def origin(tmp_path: Path) -> Path:
-    """The repository that is asked for a change."""
-    return sample(tmp_path / "sample")
-
-
-@pytest.fixture
-def serve(client: Client, tmp_path: Path, baton: Baton) -> Serve:
-    """A worker, and a command line that talks to it."""
-
-    @asynccontextmanager
-    async def served(*conversations: dict[str, Any], **settings: Any) -> AsyncIterator[Stack]:
-        script = scripts.save(tmp_path / "script.yaml", *(conversations or CONVERSATIONS))
-        async with stack(client, baton.state, script, **settings) as running:
-            baton.use(running)
-            yield running
-
-    return served
-
-
-def asking(origin: Path, *more: str) -> tuple[str, ...]:
-    """The command line of a delivery whose check is quick."""
-    return ("deliver", "-r", str(origin), "-i", "Say it clearer", "--check", "true", *more)
+from tests.commands.conftest import Baton, Ran, Serve, asking
+from tests.scripts import could_not, says
+from tests.stack import Stack, git, until
 
 
 async def test_a_delivery_from_start_to_pushed_branch(baton: Baton, serve: Serve, origin: Path) -> None:
