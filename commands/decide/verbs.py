@@ -10,11 +10,16 @@ import typer
 from commands.context import DECIDE, Json, Run, can_ask, connect, open_ledger, os_user, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
-from commands.text import COMMAND_OF, gate_lines
+from commands.questions import confirmed, told
+from commands.text import COMMAND_OF, gate_lines, subject_lines
 
 if TYPE_CHECKING:
+    from commands.decide.decision import Target
     from contracts.gates import GateView, Verb
     from ledger.db import Ledger
+
+SHOWN = 40_000
+"""Characters of what is decided on that are printed before the question."""
 
 Gate = Annotated[
     str | None, typer.Argument(metavar="[GATE]", help="Gate id, such as plan-1; optional while only one gate is open.")
@@ -95,11 +100,11 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
         # In a script the subject replaces the confirmation: it proves that the caller knows what is decided on.
         what = f"--subject {view.subject} if that is what you looked at, or --yes to decide without looking"
         raise Usage(f"this is not a terminal, so nobody can confirm: add {what}")
-    for line in gate_lines(view, target.run):
+    for line in [*(_subject(ledger, target, said) if said.ask else []), *gate_lines(view, target.run)]:
         out.note(line)
     note, answers = _ask(view, said) if said.ask else (said.note, said.answers)
     update_id, values = decision.compose(view, said.verb, said.by, note, answers, target.refused_before)
-    if said.ask and not typer.confirm(f"{COMMAND_OF[said.verb]} {view.gate} of {target.run} as {said.by}?", err=True):
+    if said.ask and not confirmed(f"{COMMAND_OF[said.verb]} {view.gate} of {target.run} as {safe(said.by)}?"):
         out.note("nothing was sent")
         return Code.FAILED
     fields = {"run": target.run, "gate": view.gate, "verb": said.verb, "by": said.by, "subject": view.subject}
@@ -107,6 +112,15 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     out.document(**fields, update_id=update_id, outcome=outcome, reason=reason)
     _tell(out, target.run, said, view, outcome, reason)
     return code
+
+
+def _subject(ledger: "Ledger", target: "Target", said: Said) -> list[str]:
+    """What is decided on, before the gate's facts: those stand right above the question then."""
+    from ledger.views.gates import subject_of
+
+    found = ledger.read_now(subject_of, ledger.files, target.run, target.view.gate)
+    lines, command = subject_lines(found, SHOWN), f"baton show {target.run} --gate {target.view.gate}"
+    return [f"WHAT {COMMAND_OF[said.verb]} is about; `{command}` shows all of it", *(f"  {line}" for line in lines), ""]
 
 
 async def _send(
@@ -163,9 +177,9 @@ def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
 
     note, answers = said.note, dict(said.answers)
     if said.verb in NEEDS_NOTE and not note.strip():
-        note = typer.prompt("why", err=True)
+        note = told("why")
     if said.verb in {"approve", "answer"}:
         for question in view.questions:
             if question.id not in answers:
-                answers[question.id] = typer.prompt(f"{question.id}: {safe(question.text, 1000)}", err=True)
+                answers[question.id] = told(f"{question.id}: {safe(question.text, 1000)}")
     return note, answers

@@ -17,6 +17,7 @@ import config
 from commands import server
 from commands.errors import Code
 from commands.interrupts import Interruption
+from commands.questions import forget_typed
 from commands.server import Ports
 from commands.text import subject_lines
 from commands.up import DEFAULT_PORTS, worker_variables
@@ -204,21 +205,34 @@ async def _diff(ledger: Ledger, view: GateView) -> str:
 
 
 async def _ask(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
-    """Ask on the terminal; stop asking if the gate is decided elsewhere."""
+    """Ask on the terminal until the answer is understood; stop asking if the gate is decided elsewhere."""
     name = os.environ.get("USER") or "operator"
-    this.say(f"  Approve {view.gate} as {name}? y = yes, n = reject, Enter = decide elsewhere")
+    while True:
+        forget_typed()
+        this.say(f"  Approve {view.gate} as {name}? y = yes, n = reject, Enter = decide elsewhere")
+        answer = await _answer(ledger, view)
+        if answer is None:
+            this.say("  decided elsewhere\n")
+            return None
+        match answer.strip().lower():
+            case "y" | "yes":
+                return await _decide(this, client, view, "approve", name, "")
+            case "n" | "no":
+                return await _decide(this, client, view, "reject", name, "rejected in the demo")
+            case "":
+                return None
+        this.say("  that is neither y nor n")
+
+
+async def _answer(ledger: Ledger, view: GateView) -> str | None:
+    """The line that is typed; None as soon as the gate is decided elsewhere."""
     with _typed_line() as line:
         while not line.done():
             await asyncio.wait([line], timeout=STEP)
             now = await _open_gate(ledger, view.workflow_id)
             if now is None or now.gate != view.gate:
-                this.say("  decided elsewhere\n")
-                return
-    answer = line.result().strip().lower()
-    if answer in {"y", "yes"}:
-        await _decide(this, client, view, "approve", name, "")
-    elif answer in {"n", "no"}:
-        await _decide(this, client, view, "reject", name, "rejected in the demo")
+                return None
+    return line.result()
 
 
 @contextlib.contextmanager

@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import pty
+import select
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from tests.stack import Stack, dev_server, sample, stack
 
 NOWHERE = "127.0.0.1:1"
 """An address on which nothing listens."""
+
+
+Dialogue = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,11 @@ class Baton:
         """As a call, beside a worker that runs in this process."""
         return await asyncio.to_thread(self, *arguments)
 
-    def process(self, *arguments: str, typed: str | None = None, **variables: str) -> Ran:
-        """One command line in a process of its own. With `typed` it sits at a terminal where somebody types that."""
+    def process(self, *arguments: str, typed: Dialogue | None = None, **variables: str) -> Ran:
+        """One command line in a process of its own. With `typed` it sits at a terminal where somebody types that.
+
+        Each of `typed` is what has to stand on the screen, after what stood there for the one before, and what is typed then.
+        """
         command = [sys.executable, str(ROOT / "starter.py"), *arguments]
         environment = {**os.environ, **variables}
         if typed is None:
@@ -88,15 +95,22 @@ class Baton:
         return _at_terminal(command, environment, typed)
 
 
-def _at_terminal(command: list[str], environment: dict[str, str], typed: str) -> Ran:
+def _at_terminal(command: list[str], environment: dict[str, str], typed: Dialogue) -> Ran:
     """Run with a terminal on all three streams; what it prints comes back as `out`."""
     ours, theirs = pty.openpty()
+    shown, at = b"", 0
     try:
         streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
         with children.started(*command, env={**environment, "TERM": "xterm"}, **streams) as process:
             os.close(theirs)
-            os.write(ours, typed.encode())
-            shown = b"".join(iter(lambda: _read(ours), b""))
+            for wanted, line in typed:
+                while (found := shown.find(wanted.encode(), at)) < 0:
+                    more = _read(ours)
+                    assert more, f"{wanted!r} never stood on the screen:\n{shown.decode(errors='replace')}"
+                    shown += more
+                at = found + len(wanted.encode())
+                os.write(ours, line.encode())
+            shown += b"".join(iter(lambda: _read(ours), b""))
             code = process.wait(children.PATIENCE)
     finally:
         os.close(ours)
@@ -104,6 +118,9 @@ def _at_terminal(command: list[str], environment: dict[str, str], typed: str) ->
 
 
 def _read(terminal: int) -> bytes:
+    """What comes next; nothing at the end. Fails where the program waits for somebody to type."""
+    ready, _, _ = select.select([terminal], [], [], children.PATIENCE)
+    assert ready, "the program is waiting for more to be typed"
     try:
         return os.read(terminal, 65_536)
     except OSError:  # what Linux says when the other side of a terminal is closed

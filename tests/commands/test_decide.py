@@ -193,7 +193,7 @@ def test_what_is_composed_is_a_decision_or_a_usage_error(by: str, note: str) -> 
 
 def test_on_a_terminal_a_person_is_asked_and_no_means_nothing_is_sent(baton: Baton, waiting: GateView) -> None:
     """The gate is shown, the question names gate, run and person; anything but yes sends nothing and exits with 1."""
-    ran = baton.process("approve", RUN, "--by", "maria", typed="n\n")
+    ran = baton.process("approve", RUN, "--by", "maria", typed=[("[y/N]", "n\n")])
     assert ran.code == 1
     assert "GATE plan-1" in ran.out
     assert f"approve plan-1 of {RUN} as maria? [y/N]" in ran.out
@@ -204,10 +204,51 @@ def test_on_a_terminal_missing_answers_and_reasons_are_asked_for(baton: Baton, l
     """A gate's question is asked, and the reason of a rejection; then the decision is on its way (here: to nowhere, exit 6)."""
     begin()
     open_gate(ledger, questions=(CHECK,))
-    answered = baton.process("approve", RUN, typed="pytest -q\ny\n")
+    answered = baton.process("approve", RUN, typed=[("proves the change?", "pytest -q\n"), ("[y/N]", "y\n")])
     assert "check: Which command proves the change?" in answered.out
     assert answered.code == 6
-    assert "why:" in baton.process("reject", RUN, typed="not like this\ny\n").out
+    assert "why:" in baton.process("reject", RUN, typed=[("why:", "not like this\n"), ("[y/N]", "y\n")]).out
+
+
+@pytest.mark.parametrize("early", ["y\n", "y\ny\ny\n", "maybe\ny\n"])
+def test_what_was_typed_before_the_question_is_no_answer(baton: Baton, waiting: GateView, early: str) -> None:
+    """Lines that were typed while the command started are dropped: only what is typed below the question decides."""
+    ran = baton.process("approve", RUN, typed=[("", early), ("[y/N]", "n\n")])
+    assert ran.code == 1
+    assert "nothing was sent" in ran.out
+
+
+def test_each_question_is_answered_by_what_is_typed_below_it(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """A yes that was typed along with the answer to the question before is dropped as well."""
+    begin()
+    open_gate(ledger, questions=(CHECK,))
+    ran = baton.process("approve", RUN, typed=[("proves the change?", "pytest -q\ny\n"), ("[y/N]", "n\n")])
+    assert ran.code == 1
+
+
+def test_an_answer_that_is_not_understood_is_asked_again(baton: Baton, waiting: GateView) -> None:
+    """Neither yes nor no, or no reason at all: the question stands there again, and nothing is sent until it is answered."""
+    again = [("[y/N]", "maybe\n"), ("neither y nor n", ""), ("[y/N]", "yes please\n"), ("[y/N]", "Y\n")]
+    assert baton.process("approve", RUN, typed=again).code == 6
+    reasons = [("why:", "  \n"), ("some words are needed", ""), ("why:", "too wide\n"), ("[y/N]", "no\n")]
+    assert baton.process("reject", RUN, typed=reasons).code == 1
+    ended = baton.process("approve", RUN, typed=[("[y/N]", "\x04")])
+    assert (ended.code, "Traceback" in ended.out) == (130, False)
+
+
+def test_what_is_approved_is_printed_before_the_question(baton: Baton, waiting: GateView) -> None:
+    """The subject, then title, facts and digest, then the question: nobody has to look elsewhere first."""
+    ran = baton.process("approve", RUN, typed=[("[y/N]", "n\n")])
+    order = [
+        "WHAT approve is about; `baton show",
+        *samples.SUBJECT.split("\n"),
+        f"GATE plan-1 of {RUN}: {waiting.title}",
+        *(f"- {fact}" for fact in waiting.facts),
+        f"subject {SUBJECT}",
+        "[y/N]",
+    ]
+    places = [ran.out.index(part) for part in order]
+    assert places == sorted(places)
 
 
 def test_finding_nothing_is_said_with_the_class_of_its_code(baton: Baton, ledger: Ledger) -> None:

@@ -113,6 +113,22 @@ def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
+def test_what_is_typed_before_the_demo_asks_approves_nothing(tmp_path: Path) -> None:
+    """Two yeses typed at the start are dropped; what is neither yes nor no is asked again; then the no ends it."""
+    with at_terminal(tmp_path) as screen:
+        screen.type("y\ny\n")
+        screen.until("Approve plan-1 as")
+        screen.type("perhaps\n")
+        screen.until("that is neither y nor n")
+        screen.type("n\n")
+        screen.until("Stopped what the demo started")
+        code = screen.process.wait(PATIENCE)
+    assert code == 1
+    assert "approve by" not in screen.text
+    assert "could_not" in screen.text
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C, `kill` and a closed terminal end it, however often they come: no process and no traceback."""

@@ -36,6 +36,16 @@ def test_what_a_kept_gate_decides_on_is_shown(kept: Baton) -> None:
     assert "+    return (cents * (100 - percent) + 50) // 100" in kept("show", waiting, "--gate", "change").out
 
 
+def test_a_change_is_printed_before_its_approval_is_asked_for(kept: Baton) -> None:
+    """`baton approve` at a terminal: the diff, the facts, the digest, then the question; a no sends nothing."""
+    waiting = kept("runs", "--json").json["runs"][0]["run"]
+    subject = kept("show", waiting, "--gate", "change", "--json").json["gate"]["subject"]
+    ran = kept.process("approve", waiting, typed=[("[y/N]", "n\n")])
+    parts = ["+    return (cents * (100 - percent) + 50) // 100", "GATE change-1", "- tests:", f"subject {subject}", "[y/N]"]
+    places = [ran.out.index(part) for part in parts]
+    assert (ran.code, places) == (1, sorted(places))
+
+
 def test_a_kept_plan_is_shown_as_a_plan_and_kept_as_it_was(kept: Baton) -> None:
     """It was made as `plan/1`: a person reads it like today's, and what was approved are still its own bytes."""
     ended = kept("runs", "--json").json["runs"][1]["run"]

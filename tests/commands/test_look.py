@@ -351,7 +351,7 @@ def test_a_terminal_gets_tables_and_a_pager(baton: Baton, ledger: Ledger, begin:
     """On a terminal `show --gate` goes through the pager of the environment."""
     begin()
     open_gate(ledger)
-    ran = baton.process("show", "delivery-trace-1", "--gate", "plan", typed="", PAGER="sed s/^/PAGED:/", MANPAGER="")
+    ran = baton.process("show", "delivery-trace-1", "--gate", "plan", typed=(), PAGER="sed s/^/PAGED:/", MANPAGER="")
     assert f"PAGED:{samples.SUBJECT}" in ran.out.replace("\r", "")
     assert os.path.exists(baton.state)
 

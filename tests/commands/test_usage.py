@@ -227,8 +227,8 @@ def test_a_reader_that_stops_early_causes_no_noise() -> None:
 def test_no_color_is_honoured_on_a_terminal(baton: Baton, begin: Begin) -> None:
     """On a terminal tables have colour; with NO_COLOR nothing but text and layout is sent."""
     begin()
-    assert "\x1b[1m" in baton.process("runs", typed="", COLUMNS="200").out
-    assert re.search(r"\x1b\[[0-9;]*3[0-7]m", baton.process("runs", typed="", NO_COLOR="1", COLUMNS="200").out) is None
+    assert "\x1b[1m" in baton.process("runs", typed=(), COLUMNS="200").out
+    assert re.search(r"\x1b\[[0-9;]*3[0-7]m", baton.process("runs", typed=(), NO_COLOR="1", COLUMNS="200").out) is None
 
 
 def test_in_a_pipe_there_is_no_escape_sequence(baton: Baton, begin: Begin) -> None:

@@ -1,0 +1,39 @@
+"""Asking the person at the terminal. What was typed before a question stood there is no answer to it."""
+
+import sys
+import termios
+
+import typer
+
+
+def forget_typed() -> None:
+    """Drop what was typed and not read yet: whoever typed it cannot have seen what comes now. Nothing where no terminal is."""
+    if sys.stdin.isatty():
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def confirmed(question: str) -> bool:
+    """Yes or no; Enter alone is no. Anything else is asked again. Raises `typer.Abort` at the end of the input."""
+    while True:
+        said = _asked(f"{question} [y/N]", default="").strip().lower()
+        if said in {"y", "yes"}:
+            return True
+        if said in {"", "n", "no"}:
+            return False
+        typer.echo("  that is neither y nor n", err=True)
+
+
+def told(question: str) -> str:
+    """Some words; nothing but spaces is asked again. Raises `typer.Abort` at the end of the input."""
+    while True:
+        said = _asked(question, default="")
+        if said.strip():
+            return said
+        typer.echo("  some words are needed here; Ctrl-C sends nothing", err=True)
+
+
+def _asked(question: str, default: str) -> str:
+    # Before the question is written and not after it: a quick answer to what is seen must not be lost.
+    forget_typed()
+    answer: str = typer.prompt(question, default=default, show_default=False, err=True)
+    return answer
