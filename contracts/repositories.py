@@ -36,6 +36,7 @@ class PrepareRepository(Request, name="prepare_repository/1"):
     repository: str
     base: str | None
     check: str | None
+    branch: str | None = Field(default=None, description="branch that is going to be pushed; None: one that is free")
 
 
 class Base(Contract, name="base/1"):
@@ -48,6 +49,7 @@ class Base(Contract, name="base/1"):
     committed_at: datetime
     check: str | None
     check_source: str = Field(default="", description="declared, or what it was detected from")
+    notes: tuple[str, ...] = Field(default=(), description="what to know about it: uncommitted work, a branch that is there")
 
 
 class FileChange(Contract):

@@ -3,6 +3,7 @@
 from activities.git.errors import (
     PERMANENT,
     UNREADABLE,
+    BranchTaken,
     GitProblem,
     NoRepository,
     PatchUnusable,
@@ -22,6 +23,7 @@ __all__ = [
     "PERMANENT",
     "UNREADABLE",
     "Applied",
+    "BranchTaken",
     "Fetched",
     "GitProblem",
     "Mirror",

@@ -27,6 +27,10 @@ class RevisionUnknown(GitProblem):
     """The repository has no such branch, tag or commit. Name one that it has, or leave it out for its main branch."""
 
 
+class BranchTaken(GitProblem):
+    """No new branch of that name can be made there. The text says why, and names one that can."""
+
+
 class PushRefused(GitProblem):
     """The repository did not take the commit, and nothing was changed there. Its own words say why."""
 

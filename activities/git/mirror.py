@@ -10,11 +10,13 @@ from pathlib import Path
 from activities.files.locks import locked
 from activities.git import source, trees
 from activities.git.command import Git, GitTimedOut
-from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, RepositoryUnreachable, RevisionUnknown
+from activities.git.errors import RemoteUnknown, RepositoryUnreachable, RevisionUnknown
 from activities.git.listing import MAX_BYTES
-from activities.git.place import is_branch
 from activities.git.quota import room
+from activities.git.remote import Remote
+from activities.git.standing import Standing
 from activities.git.trees import Applied, Kept, TreeChange
+from activities.git.uncommitted import Uncommitted
 
 LOCK_WAIT = timedelta(minutes=15)
 """How long a fetch waits for another process that is fetching the same repository."""
@@ -49,6 +51,7 @@ class Mirror:
         self._git = git
         self._address = address
         self._limit = limit
+        self._remote = Remote(git, address)
 
     @property
     def directory(self) -> Path:
@@ -160,12 +163,21 @@ class Mirror:
         """Ask the repository now where the branch stands, and fetch that commit. None if it has no such branch."""
         name = self._branch(branch)
         with self._locked():
-            found = self._listed(name).get(name)
+            found = self._remote.listed(name).get(name)
             if found is None:
                 return None
             if not self._has(found):
                 self._fetch(f"+{name}:refs/baton/fetched/{found}")
             return RemoteHead(found, self._git.line("rev-parse", "--verify", f"{found}^{{tree}}"))
+
+    def standing(self, branch: str | None) -> Standing:
+        """What the repository has now that a push of this branch would meet. Asks it once; brings nothing here."""
+        checked_out = "" if branch is None else source.checked_out(self._address, self._git, branch)
+        return Standing(self._remote.heads(), checked_out)
+
+    def uncommitted(self) -> Uncommitted | None:
+        """What lies in the repository's working folder and in no commit; None where it has no such folder here."""
+        return source.uncommitted(self._address, self._git)
 
     def push(self, commit: str, branch: str, *, expected: str | None) -> None:
         """Set the branch to the commit if it stands at `expected` (None: if it does not exist). Nothing else is changed.
@@ -178,7 +190,7 @@ class Mirror:
         # The remote itself compares: between our query and the push somebody else may move the branch.
         lease = f"--force-with-lease={name}:{expected or ''}"
         with self._locked():
-            self._listed(name)  # if the address does not answer now, we have certainly changed nothing
+            self._remote.listed(name)  # if the address does not answer now, we have certainly changed nothing
             with source.reachable(self._address, self._git, branch=branch) as url:
                 try:
                     done = self._git.run(
@@ -189,22 +201,12 @@ class Mirror:
                     )
                 except GitTimedOut as error:
                     raise RemoteUnknown(f"{self._address.shown} did not answer the push in time ({error})") from None
-        self._judge(done.code, done.output.decode(errors="replace"), self._clean(done.said), name)
-
-    def _judge(self, code: int, report: str, said: str, name: str) -> None:
-        """Read git's report on the one branch: accepted, refused, or not mentioned."""
-        lines = [line.split("\t") for line in report.splitlines() if line.count("\t") == 2]
-        answer = next((line for line in lines if line[1].endswith(f":{name}")), None)
-        if answer is not None and answer[0] != "!" and code == 0:
-            return
-        if answer is not None and answer[0] == "!" and "remote failure" not in answer[2]:
-            raise PushRefused(f"{self._address.shown} did not take {name}: {answer[2]}. {said}"[:1500])
-        raise RemoteUnknown(f"{self._address.shown} gave no answer about {name}: {said or 'the connection ended'}"[:1500])
+        self._remote.judge(done.code, done.output.decode(errors="replace"), self._remote.clean(done.said), name)
 
     def _named(self, revision: str | None) -> tuple[str, str]:
         """The full name and id of a revision at the remote."""
         if revision is None or revision == "HEAD":
-            listed = self._listed("HEAD")
+            listed = self._remote.listed("HEAD")
             if "HEAD" not in listed:
                 raise RevisionUnknown(
                     f"{self._address.shown} has no main branch; is it empty? Commit something, or name a branch"
@@ -212,7 +214,7 @@ class Mirror:
             return listed.get("", "HEAD"), listed["HEAD"]
         self._check_name(f"refs/heads/{revision}")
         wanted = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
-        listed = self._listed(*wanted)
+        listed = self._remote.listed(*wanted)
         for name in wanted:
             if name in listed:
                 return name, listed[name]
@@ -220,18 +222,6 @@ class Mirror:
             f"{self._address.shown} has no branch or tag {revision!r}. Name one that it has, or a full commit id "
             "(a shortened one could mean several)"
         )
-
-    def _listed(self, *names: str) -> dict[str, str]:
-        """Ids by full name, asked of the remote now; under "" the branch that HEAD points to."""
-        answer = self._remote("ls-remote", "--symref", "--quiet", "--", "{url}", *names)
-        found: dict[str, str] = {}
-        for line in answer.decode(errors="replace").splitlines():
-            value, _, name = line.partition("\t")
-            if value.startswith("ref: ") and name == "HEAD" and is_branch(value.removeprefix("ref: ")):
-                found[""] = value.removeprefix("ref: ")
-            elif name in names and _ID.match(value):
-                found[name] = value
-        return found
 
     def _commit_by_id(self, commit: str) -> str:
         if self._has(commit):
@@ -261,21 +251,7 @@ class Mirror:
     def _fetch(self, *specifications: str) -> None:
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow")
         with room(self.directory, self._limit, self._address.shown) as left:
-            self._remote("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications, largest=left)
-
-    def _remote(self, *arguments: str, largest: int = 0) -> bytes:
-        """Run a command that reads from the remote. Raises `RepositoryUnreachable` with the remote's words."""
-        with source.reachable(self._address, self._git) as url:
-            command = [url if argument == "{url}" else argument for argument in arguments]
-            try:
-                return self._git.run(*command, transport=self._address.transport, largest=largest).output
-            except GitProblem as error:
-                words = self._clean(str(error))
-                raise RepositoryUnreachable(
-                    f"{self._address.shown} could not be read: {words}. Check the address and this machine's access to it"[
-                        :1500
-                    ]
-                ) from None
+            self._remote.read("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications, largest=left)
 
     def _branch(self, branch: str) -> str:
         name = f"refs/heads/{branch}"
@@ -287,9 +263,6 @@ class Mirror:
             raise RevisionUnknown(
                 f"{name.removeprefix('refs/heads/')[:80]!r} cannot be the name of a branch or tag; choose another"
             )
-
-    def _clean(self, words: str) -> str:
-        return words.replace(self._address.url, self._address.shown)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from activities.git.command import Git
 from activities.git.errors import NoRepository, PushRefused
 from activities.git.place import PARTS, Place, find, head, settings
+from activities.git.uncommitted import Uncommitted, look
 from contracts.base import sha256
 from contracts.errors import Refused
 
@@ -124,12 +125,39 @@ def _stand_in(folder: Path, place: Place, theirs: dict[str, str]) -> None:
     (folder / "config").write_text("\n".join(lines) + "\n")
 
 
+def checked_out(address: Address, git: Git, branch: str) -> str:
+    """The repository on this machine in which the branch is checked out; "" where it is not, or is somewhere else."""
+    if address.path is None:
+        return ""
+    place = find(address.path, git)
+    return str(place.common) if _is_checked_out(place, branch) else ""
+
+
 def _refuse_checked_out(place: Place, branch: str) -> None:
+    if _is_checked_out(place, branch):
+        raise PushRefused(
+            f"branch {branch} is checked out in {place.common}: pushing would change it under whoever works there; "
+            "choose another branch, or check out another one there"
+        )
+
+
+def _is_checked_out(place: Place, branch: str) -> bool:
     worktrees = [folder for folder in (place.common / "worktrees").glob("*") if (folder / "HEAD").is_file()]
     used = [*([] if place.bare else [place.common]), *worktrees]
-    for folder in used:
-        if (folder / "HEAD").exists() and head(folder) == f"ref: refs/heads/{branch}":
-            raise PushRefused(
-                f"branch {branch} is checked out in {place.common}: pushing would change it under whoever works there; "
-                "choose another branch, or check out another one there"
-            )
+    return any((folder / "HEAD").exists() and head(folder) == f"ref: refs/heads/{branch}" for folder in used)
+
+
+def uncommitted(address: Address, git: Git) -> Uncommitted | None:
+    """What lies in the working folder and in no commit; None where the repository has no working folder on this machine.
+
+    Git is not run under the repository's own configuration for it, and starts no program that it names.
+    """
+    if address.path is None:
+        return None
+    place = find(address.path, git)
+    if place.bare:
+        return None
+    theirs = settings(place.common / "config", git)
+    with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as folder:
+        _stand_in(Path(folder), place, theirs)
+        return look(Git(Path(folder)), place.own, place.common, address.path, theirs)

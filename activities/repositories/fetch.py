@@ -5,16 +5,18 @@ import asyncio
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.git import NoRepository, RepositoryRefused, RevisionUnknown, TreeRefused
+from activities.git import BranchTaken, Fetched, Mirror, NoRepository, RepositoryRefused, RevisionUnknown, TreeRefused
 from activities.repositories.detection import detect_check
+from activities.repositories.pushes import earlier_push
 from activities.repositories.shared import Repositories, guarded, required
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from activities.sandbox import Sandbox
+from contracts.branches import refusal
 from contracts.repositories import Base, PrepareRepository
 
-INPUT_ERRORS = (NoRepository, RevisionUnknown, RepositoryRefused, TreeRefused)
-"""Errors of the repository or revision that a person named: only that person can fix them."""
+INPUT_ERRORS = (NoRepository, RevisionUnknown, RepositoryRefused, TreeRefused, BranchTaken)
+"""Errors of the repository, revision or branch that a person named: only that person can fix them."""
 
 
 class Fetch:
@@ -46,6 +48,7 @@ class Fetch:
         mirror = self._repos.mirrors.open(request.repository)
         fetched = mirror.fetch(request.base)
         check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
+        notes = (*_uncommitted(mirror), *self._branch(request, mirror, fetched))
         # Before anything is paid for: a tree that no workspace can hold ends the run at once.
         mirror.check(fetched.tree)
         if check is None:
@@ -59,4 +62,31 @@ class Fetch:
             committed_at=fetched.committed_at,
             check=check,
             check_source=source,
+            notes=notes,
         )
+
+    def _branch(self, request: PrepareRepository, mirror: Mirror, fetched: Fetched) -> tuple[str, ...]:
+        """What to know about the branch that is going to be pushed. Raises `BranchTaken` where it cannot be."""
+        branch = request.branch
+        if branch is None:
+            return ()
+        if why := refusal(branch):
+            raise BranchTaken(f"branch: {why}")
+        standing = mirror.standing(branch)
+        problem = standing.problem(branch)
+        if not problem:
+            return ()
+        pushed = earlier_push(self._repos, mirror, branch)
+        # The same change may be asked for again, and a run that was reset meets what it has pushed itself.
+        if pushed is None or standing.checked_out or (request.run.trace != pushed.trace and pushed.base != fetched.commit):
+            raise BranchTaken(problem)
+        return (
+            f"branch {branch} is there already, pushed by {pushed.run} from the same base: "
+            "only exactly the same files can be approved for it",
+        )
+
+
+def _uncommitted(mirror: Mirror) -> tuple[str, ...]:
+    found = mirror.uncommitted()
+    said = str(found) if found is not None else ""
+    return (f"{said} in {mirror.repository} are not committed, and the run does not see them",) if said else ()

@@ -5,16 +5,19 @@ import asyncio
 from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.git import Mirror, RepositoryUnreachable
+from activities.git.standing import Standing
 from activities.repositories.forms import form_facts
 from activities.repositories.listing import listed
+from activities.repositories.pushes import earlier_push
 from activities.repositories.shared import Repositories, as_contracts, guarded
 from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating
 from contracts.actions import GitPush
 from contracts.base import ArtifactRef, sha256
+from contracts.branches import words_of
 from contracts.delivery.change import ChangeSubject, Freeze, Frozen
 from contracts.gates import Intent
-from contracts.ids import slug
 from contracts.text import visible
 
 
@@ -37,7 +40,8 @@ class FrozenChange:
         patch = mirror.diff(request.base.tree, tree)
         # Both texts come from outside. A NUL in them would be refused by git only at the push, after the approval.
         title = visible((request.instruction.strip().splitlines() or ["Change"])[0])[:72]
-        branch = request.branch or f"baton/{slug(request.instruction)}-{tree[:8]}"
+        standing = _standing(mirror, request.branch)
+        branch = request.branch or _made(standing, f"{words_of(request.instruction)}-{tree[:8]}")
         subject = ChangeSubject(
             repository=request.base.repository,
             base=request.base.commit,
@@ -52,8 +56,28 @@ class FrozenChange:
         intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
         found = mirror.changes(request.base.tree, tree)
         named, forms = listed(as_contracts(found)), form_facts(mirror, found, patch)
-        frozen = Frozen(subject=subject, intent=intent, files=named.files, counts=named.counts, forms=forms)
+        there, blocked = self._target(mirror, standing, branch, tree)
+        frozen = Frozen(
+            subject=subject,
+            intent=intent,
+            files=named.files,
+            counts=named.counts,
+            forms=forms,
+            there=there,
+            blocked=blocked,
+        )
         return frozen, patch, named.listing
+
+    def _target(self, mirror: Mirror, standing: Standing | None, branch: str, tree: str) -> tuple[str, str]:
+        """That the target has this already, and why it cannot take it; both "" where the way is free, or it did not answer."""
+        if standing is None:
+            return "", ""
+        head = mirror.remote_head(branch) if branch in standing.heads else None
+        if head is None or head.tree != tree:
+            return "", standing.problem(branch)
+        pushed = earlier_push(self._repos, mirror, branch)
+        by = f"pushed by {pushed.run}" if pushed else "and no run of this ledger has pushed it"
+        return f"branch {branch} is there already with exactly these files, {by} (commit {head.commit[:12]})", ""
 
     def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes, listing: bytes) -> Frozen:
         self._repos.keep(connection, request.run, patch, "the change", "text/x-diff")
@@ -61,6 +85,23 @@ class FrozenChange:
         self._repos.keep(connection, request.run, push_of(frozen.subject).stored(), "git.push", "application/json")
         commit_riders(connection, request)
         return frozen
+
+
+def _standing(mirror: Mirror, branch: str | None) -> Standing | None:
+    """What the target has now; None where it does not answer: the push asks again, and waits for it."""
+    try:
+        return mirror.standing(branch)
+    except RepositoryUnreachable:
+        return None
+
+
+def _made(standing: Standing | None, words: str) -> str:
+    """A name of our own for the branch: below `baton/`, or beside it where a branch of that name leaves no room."""
+    branch = f"baton/{words}"
+    if standing is None or standing.collision(branch) is None:
+        return branch
+    beside = f"baton-{words}"
+    return beside if standing.collision(beside) is None else standing.free(beside)
 
 
 def push_of(subject: ChangeSubject) -> GitPush:

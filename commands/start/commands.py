@@ -129,10 +129,11 @@ async def _begin(
     if started.new:
         with out.waiting(f"{started.run}: waiting for a worker"):
             started, warning = await _admitted(client, ledger, started, asked, found.task_queue, must=wait)
+    note = start.uncommitted(asked) if started.new else ""
     link = ui_link(found, client.namespace, started.run, started.run_id)
     expected = ledger.read_now(_expected, started, spec, asked, found)
-    _say(out, started, asked, link, warning, expected.text, told=wait)
-    fields: dict[str, Any] = {"run": started.run, "trace": started.run_id, "new": started.new, "url": link}
+    _say(out, started, asked, link, warning, expected.text, note, told=wait)
+    fields: dict[str, Any] = {"run": started.run, "trace": started.run_id, "new": started.new, "url": link, "note": note}
     fields |= {"expected": {"runs": expected.runs, "p50_micros": expected.p50, "p90_micros": expected.p90}}
     code = Code.DONE
     if wait:
@@ -177,7 +178,9 @@ def _expected(
     return there or expected(connection, spec.workflow, asked.project, scripted=found.model.startswith("scripted:"))
 
 
-def _say(out: Out, started: "Started", asked: "PipelineInput", link: str, warning: str, cost: str, *, told: bool) -> None:
+def _say(
+    out: Out, started: "Started", asked: "PipelineInput", link: str, warning: str, cost: str, note: str, *, told: bool
+) -> None:
     """Print the run id to stdout unless the report follows there, and everything else to stderr."""
     if not started.new:
         key = f"request key {asked.request_key!r} was already used in project {asked.project!r}"
@@ -186,6 +189,8 @@ def _say(out: Out, started: "Started", asked: "PipelineInput", link: str, warnin
     out.note(f"  asked   {safe(asked.asks(), 160)}")
     out.note(f"  cost    expected: {cost}")
     out.note(f"  web     {link}")
+    if note:
+        out.note(f"  note    {safe(note, 600)}")
     if warning:
         out.note(f"  warning {warning}")
     if not told:

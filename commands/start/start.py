@@ -1,7 +1,9 @@
 """Start a run: validate the input, take a number, start the workflow, and watch whether it is admitted."""
 
 import asyncio
+import contextlib
 import re
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -144,6 +146,25 @@ def _longest(field: "FieldInfo") -> int:
 
 
 _PATHS = {"repository": _repository, "folder": _folder, "file": _file}
+
+
+def uncommitted(asked: PipelineInput) -> str:
+    """What lies uncommitted in a repository on this machine that the input names, as a note; "" for nothing.
+
+    Where that cannot be seen it is "", too: what is wrong with the repository is said by the worker that fetches it.
+    """
+    from activities.git import source
+    from activities.git.command import Git
+
+    for name, how in typed_fields(type(asked)).items():
+        repository = getattr(asked, name)
+        if how.path != "repository" or not repository:
+            continue
+        with tempfile.TemporaryDirectory(prefix="baton-") as folder, contextlib.suppress(BatonError, OSError):
+            found = source.uncommitted(source.parse(repository), Git(Path(folder)))
+            if found is not None and str(found):
+                return f"{found} in {repository} are not committed, and the run does not see them"
+    return ""
 
 
 async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: PipelineInput, task_queue: str) -> Started:

@@ -43,3 +43,5 @@ class Frozen(Contract, name="frozen/1"):
     forms: tuple[str, ...] = Field(
         default=(), description="computed facts that a diff shows badly: line ends, encoding, modes, hidden characters"
     )
+    there: str = Field(default="", description="that the target has exactly this under the branch's name already, and by whom")
+    blocked: str = Field(default="", description="why the target cannot take a new branch of this name now")

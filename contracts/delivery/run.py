@@ -1,13 +1,15 @@
 """A delivery as a whole: what it is asked and how it ended."""
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
 from contracts.actions import Receipt
 from contracts.agents import Effort
 from contracts.base import Command, Line
+from contracts.branches import refusal
 from contracts.delivery.testing import TestReport
+from contracts.errors import ContractViolation
 from contracts.ids import repository_name
 from contracts.inputs import PipelineInput, Typed
 from contracts.reports import Reading, Report
@@ -41,6 +43,17 @@ class DeliveryInput(PipelineInput, name="delivery_input/1"):
         default=None, description="full, or auto: skip what the task does not need; None: the policy's, which is full"
     )
     rework: int = Field(default=2, ge=0, le=10, description="rounds after failed tests before a person is asked")
+
+    @classmethod
+    def read_typed_by_people(cls, data: Any) -> Self:
+        """As every contract, and a branch that git would refuse is refused by what is wrong with its name.
+
+        Not where a run reads its own input: one that began before this was so has to go on.
+        """
+        asked = super().read_typed_by_people(data)
+        if asked.branch is not None and (why := refusal(asked.branch)):
+            raise ContractViolation(cls.contract, (f"branch: {why}",))
+        return asked
 
     def label(self) -> str:
         """The repository's name."""

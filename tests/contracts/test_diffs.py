@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.diffs import LINE, NOTE, added_unseen, lines_of, long_lines, rendered
 from contracts.exact import exact, is_unseen
-from tests.activities.repositories import change, repository
+from tests.repositories import change, repository
 
 _CODE = re.compile(r"(\\+)(u([0-9a-f]{4})|x([0-9a-f]{2}))", re.IGNORECASE)
 TRICKS = st.sampled_from(

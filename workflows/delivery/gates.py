@@ -25,15 +25,16 @@ CHECK_QUESTION = Question(
 )
 
 
-def plan_gate(step: Step[Plan], plan: Plan, check: str | None, named: MatchedFiles | None = None) -> Ask:
+def plan_gate(step: Step[Plan], plan: Plan, base: Base, named: MatchedFiles | None = None) -> Ask:
     """Ask to approve the plan before anything is written. The subject is the planner's own bytes, in its contract version."""
     handoff = step.handoff
     facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
     facts += [_item_fact(plan, index) for index in range(len(plan.items))]
     facts += _named_facts(named)
     facts += _unshown(plan)
-    command = check or plan.check
+    command = base.check or plan.check
     facts.append(f"check: {command}" if command else "check: none known; this gate asks for one")
+    facts += base.notes
     facts += [f"risk named by the planner: {risk}" for risk in plan.risks]
     facts += support_facts(handoff)
     if handoff.degraded:
@@ -111,6 +112,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         f"{size.files} files, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
+    facts += [one for one in (frozen.there, frozen.blocked and f"the push will be refused: {frozen.blocked}") if one]
     facts += frozen.forms
     if skipped:
         facts.append(skipped)
@@ -191,6 +193,8 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
         level, reasons = max(level, LEVELS[kind]), [*reasons, f"{WHY[kind]}: {', '.join(paths)}"]
     if kept_outside:
         level, reasons = max(level, 1), [*reasons, "files outside the plan were changed"]
+    if frozen.blocked:
+        level, reasons = 2, [*reasons, "the target cannot take the branch as it is now"]
     if frozen.forms:
         level, reasons = max(level, 1), [*reasons, "it changes what a diff shows badly: see the facts"]
     return ("low", "medium", "high")[level], tuple(reasons)

@@ -96,12 +96,14 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 feedback = (*feedback, await self._go_on_planning(title, feedback))
 
     async def _intake(self, asked: DeliveryInput) -> Base:
-        request = PrepareRepository(run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check)
+        request = PrepareRepository(
+            run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check, branch=asked.branch
+        )
         base = await self.kit.do(Fetch.prepare_repository, request, "git: fetch the repository", **WORK)
         source = f" ({base.check_source})" if base.check_source else ""
         self.kit.note(
             f"fetched {base.repository} at {base.commit[:12]}",
-            f"check: {base.check}{source}" if base.check else "no check was declared or found",
+            "; ".join((f"check: {base.check}{source}" if base.check else "no check was declared or found", *base.notes)),
             "the router sizes the task" if asks_router(self.kit) else "the planner reads the repository",
         )
         return base
@@ -120,7 +122,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 case Done(plan) | Unsure(_, plan):
                     assert plan is not None  # a step without a body was handled by the case above
             named = await self._named_now(course, plan)
-            decided = await gate(self.kit, gates.plan_gate(step, plan, course.base.check, named))
+            decided = await gate(self.kit, gates.plan_gate(step, plan, course.base, named))
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 self.summary = plan.summary

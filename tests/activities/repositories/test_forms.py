@@ -8,7 +8,7 @@ import pytest
 
 from activities.git import Mirrors
 from activities.repositories.forms import LARGEST, NAMED, form_facts
-from tests.activities.repositories import change, plain, repository
+from tests.repositories import change, plain, repository
 
 Files = dict[str, bytes]
 Facts = Callable[[Files, Files], tuple[str, ...]]
