@@ -1,0 +1,102 @@
+"""Branches that could not be pushed are refused at the start, through the command line, before any model is paid."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowFailureError
+
+from tests.commands.conftest import Baton, Serve, asking
+from tests.repositories import plain, repository
+from tests.stack import git, sample
+
+
+@pytest.mark.parametrize("name", ["a..b", "-x", "HEAD", "refs/heads/x", "x.lock", "a b", "a@{b", "x" * 201, "a/", "a\tb"])
+def test_a_name_that_git_refuses_starts_nothing(baton: Baton, origin: Path, name: str) -> None:
+    """Exit 2 with the option, what is wrong and a name to try; Temporal is not even asked."""
+    ran = baton(*asking(origin, f"--branch={name}"))
+    assert ran.code == 2
+    assert "--branch" in ran.err
+    assert "Traceback" not in ran.err
+
+
+async def test_another_client_is_refused_in_the_same_words(serve: Serve, origin: Path) -> None:
+    """Temporal's own client knows no options: the run ends as a refused input before a model is asked."""
+    async with serve() as stack:
+        run = await stack.deliver(origin, branch="a..b", check="true")
+        with pytest.raises(WorkflowFailureError) as failed:
+            await run.result()
+        assert "two dots in a row" in str(failed.value.__cause__)
+        assert not [line for line in await stack.feed(run) if line.actor.startswith("planner")]
+
+
+async def test_names_that_are_taken_or_collide_are_refused_before_a_model_is_paid(
+    baton: Baton, serve: Serve, origin: Path
+) -> None:
+    """One that is there, folders in each other's way, another case: exit 2, the reason, a free name; nothing is spent."""
+    for name in ("taken", "a", "deep/er"):
+        git(origin, "branch", name, "main")
+    async with serve():
+        for name, why in (
+            ("taken", "is there already"),
+            ("a/b", "cannot stand beside"),
+            ("deep", "cannot stand beside"),
+            ("Taken", "in case or form"),
+        ):
+            ran = await baton.live(*asking(origin, "--branch", name, "--wait"))
+            assert ran.code == 2, ran.out + ran.err
+            assert why in ran.err + ran.out
+            assert "Name another, such as" in ran.err + ran.out
+        runs = (await baton.live("runs", "--json")).json["runs"]
+        assert len(runs) == 4
+        assert {run["spent_micros"] for run in runs} == {0}
+
+
+async def test_a_branch_that_is_checked_out_and_uncommitted_work_are_said(baton: Baton, serve: Serve, tmp_path: Path) -> None:
+    """A working folder as source: what is checked out is refused; what is not committed is counted at start and plan gate."""
+    origin = repository(tmp_path / "work", {"README.md": b"Prices are whole cents.\n"})
+    plain(origin, "checkout", "-q", "--orphan", "unborn")
+    async with serve():
+        refused = await baton.live(*asking(origin, "--base", "main", "--branch", "unborn", "--wait"))
+        assert (refused.code, "is checked out" in refused.err + refused.out) == (2, True)
+        plain(origin, "checkout", "-q", "-f", "main")
+        (origin / "README.md").write_bytes(b"Prices!\n")
+        (origin / "new.txt").write_bytes(b"x")
+        started = await baton.live(*asking(origin, "--branch", "fine", "--wait-for-gate", "--json"))
+        said = f"1 changed and 1 new files in {origin} are not committed, and the run does not see them"
+        assert started.json["note"] == said
+        assert f"note    {said}" in started.err
+        gate = (await baton.live("show", started.json["run"], "--gate", "plan", "--json")).json["gate"]
+        assert said in gate["facts"]
+
+
+async def test_what_a_run_cannot_start_from_is_refused(baton: Baton, serve: Serve, origin: Path, tmp_path: Path) -> None:
+    """A base that is not there, a repository without a commit, a base like an option: exit 2 and what to do."""
+    empty = repository(tmp_path / "empty.git", bare=True)
+    async with serve():
+        for where, base, why in (
+            (origin, "no-such-branch", "has no branch or tag"),
+            (origin, "0" * 40, "has no commit"),
+            (empty, None, "is it empty? Commit something"),
+            (empty, "main", "has no branch or tag"),
+        ):
+            ran = await baton.live(*asking(where, *(["--base", base] if base else []), "--wait"))
+            assert (ran.code, why in ran.err + ran.out) == (2, True), ran.out + ran.err
+
+
+async def test_a_made_name_keeps_its_letters_and_finds_room(baton: Baton, serve: Serve, tmp_path: Path) -> None:
+    """An instruction that is not English names the branch; where `baton` is a branch itself the name stands beside it."""
+    cases = (((), "baton/größe-ändern-"), (("baton",), "baton-größe-ändern-"))
+    for number, (there, made) in enumerate(cases):
+        origin = sample(tmp_path / f"made-{number}")
+        for name in there:
+            git(origin, "branch", name, "main")
+        async with serve():
+            asked = ("deliver", "-r", str(origin), "-i", "Größe ändern!", "--check", "true", "--wait-for-gate", "--json")
+            run = (await baton.live(*asked)).json["run"]
+            assert (await baton.live("approve", run, "--yes")).code == 0
+            assert (await baton.live("result", run, "--wait-for-gate")).code == 4
+            assert (await baton.live("approve", run, "--yes")).code == 0
+            assert (await baton.live("result", run, "--wait")).code == 0
+        branches = git(origin, "branch", "--format=%(refname:short)").split("\n")
+        (pushed,) = [name for name in branches if name not in {"main", *there}]
+        assert pushed.startswith(made)
