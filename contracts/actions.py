@@ -101,6 +101,7 @@ class Receipt(Contract, name="receipt/1"):
     how: How = Field(default="", description="sent, found (the target already had it) or person")
     at: datetime | None = None
     problem: str = ""
+    done_by: str = Field(default="", description="found: the run that had done it before; empty: not known, or this one")
 
 
 class Deliver(Request, name="deliver/1"):

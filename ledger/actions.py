@@ -134,6 +134,13 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
     return before, None if fence is None else Lease(key, int(fence), now + lease_us)
 
 
+def again(connection: Connection, before: Row[Any], intent: Intent, *, trace: str, gate: str) -> bool:
+    """Approve for this run what another run had done and the target does not have any more. False if the row has changed."""
+    same = (action.c.key == before.key, action.c.state == "delivered", action.c.fence == before.fence)
+    values = _values(intent, trace, gate, "approved") | {"attempts": 0}
+    return connection.execute(update(action).where(*same).values(values)).rowcount == 1
+
+
 def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
     """Extend a lease to `lease_us` from now; 0 releases it, so that the next attempt need not wait. False if it was lost."""
     # Fenced: an attempt that has lost its lease must not extend or release the one of its successor.

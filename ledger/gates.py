@@ -47,6 +47,16 @@ def intents(connection: Connection, trace: str, name: str) -> list[Intent]:
     return [Intent.model_validate(one) for one in json.loads(stored or "[]")]
 
 
+def approved(connection: Connection, trace: str, key: str) -> tuple[str, Intent] | None:
+    """The gate of a run family that approved this action, and the action as it was shown there; None if there is none."""
+    query = select(gate.c.gate).where(gate.c.trace == trace, gate.c.state == "approve").order_by(gate.c.opened_at.desc())
+    for name in connection.execute(query).scalars():
+        for intent in intents(connection, trace, name):
+            if intent.key == key:
+                return name, intent
+    return None
+
+
 def close(connection: Connection, trace: str, name: str, state: str) -> bool:
     """Close an open gate. False if it was closed already."""
     # Conditional: of a decision, a deadline and the end of the run the first one closes it.

@@ -18,10 +18,11 @@ from activities.running.shield import to_its_end
 from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resolve
 from contracts.base import sha256
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
-from contracts.gates import Perform
-from ledger import actions, artifacts, runs
+from contracts.gates import Intent, Perform
+from ledger import actions, artifacts, gates, runs
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us, now_us
+from ledger.views.runs import names_of
 
 LEASE = timedelta(seconds=15)
 """How long an attempt has the action to itself without renewing. It renews while it works, so this is how long others wait
@@ -106,8 +107,10 @@ class Actions:
 
     @activity.defn
     async def deliver(self, request: Deliver) -> Receipt:
-        """Carry out one approved intent. Called again, by any run, it returns the stored receipt.
+        """Carry out one approved intent. Called again by the same run it returns the stored receipt.
 
+        If another run has done it before, the target is asked whether it still has it: a receipt says what was, not what is.
+        If it has not, it is done again, on this run's approval.
         If the outcome of an earlier attempt is unknown, the target is asked before anything is sent, and the outcome stays
         unknown until the target answers: only then can the action be settled as failed. If cancelled while sending, it first
         waits for the outcome and stores it: releasing the lease earlier would invite a second sender.
@@ -115,6 +118,10 @@ class Actions:
         async with beating():
             # In a transaction of its own: the next attempt has to see that this one began, even if it dies before sending.
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
+            if lease is None and row.state == "delivered" and row.trace != request.run.trace:
+                if (there := await self._done_before(request, row)) is not None:
+                    return there
+                row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
                 receipt = _already(row)
                 await commit_alone(self._ledger, request)  # nothing else commits this run's own feed lines
@@ -146,10 +153,27 @@ class Actions:
             with contextlib.suppress(LedgerUnavailable):  # it may be back next time, before the lease expires
                 held = await self._ledger.tx(actions.hold, lease, LEASE_US)
 
-    async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease) -> Receipt:
+    async def _done_before(self, request: Deliver, row: Row[Any]) -> Receipt | None:
+        """What the target says now of what another run did; None if it has lost it, and this run may do it again."""
+        adapter = self._adapter(row)
+        arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
+        try:
+            found = await asyncio.to_thread(adapter.find, arguments)
+        except adapter.permanent as error:
+            return await self._ledger.tx(_tell_before, request, row, _receipt(row, "failed", problem=str(error)))
+        if found is not None:
+            return await self._ledger.tx(_tell_before, request, row, _receipt(row, "delivered", reference=found, how="found"))
+        await self._ledger.tx(_anew, request, row)
+        return None
+
+    def _adapter(self, row: Row[Any]) -> Adapter:
         adapter = self._adapters.get(row.type)
         if adapter is None:
             raise Misconfigured(f"this worker has no adapter for {row.type}; policy declares it, the worker must register it")
+        return adapter
+
+    async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease) -> Receipt:
+        adapter = self._adapter(row)
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         try:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
@@ -221,6 +245,33 @@ def _receipt(row: Row[Any], state: ActionState, how: How = "", reference: str = 
         at=datetime.now(UTC),
         problem=problem,
     )
+
+
+def _tell_before(connection: Connection, request: Deliver, row: Row[Any], receipt: Receipt) -> Receipt:
+    """Tell this run what became of an action of another one. The row stays that run's."""
+    if receipt.state == "delivered":
+        names = names_of(connection, [row.trace])
+        receipt = receipt.model_copy(update={"done_by": names.get(row.trace, row.trace)})
+    commit_riders(connection, request, [lines.done_before(receipt, request.run.trace)])
+    return receipt
+
+
+def _anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
+    """Let this run do again what the target has lost. Only with its own approval, or where its policy asks nobody."""
+    trace = request.run.trace
+    approved = gates.approved(connection, trace, row.key)
+    if approved is None:
+        pins = runs.find_pins(connection, trace)
+        if pins is None or (pins.actions or {}).get(row.type) != "auto":
+            raise ApplicationError(
+                f"{row.summary}: another run has done it, the target has it no longer, and this run has no approval for it",
+                type="NotApproved",
+                non_retryable=True,
+            )
+        fields = ("key", "type", "arguments", "arguments_digest", "summary", "order")
+        approved = "", Intent(**{name: getattr(row, name) for name in fields})
+    gate, intent = approved
+    actions.again(connection, row, intent, trace=trace, gate=gate)
 
 
 def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:

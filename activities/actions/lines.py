@@ -54,6 +54,21 @@ def noted(note: NoteAction, digest: str, when: datetime) -> Note:
     )
 
 
+def done_before(receipt: Receipt, trace: str) -> Note:
+    """Another run has done it before, and the target was asked whether it still has it."""
+    asked = f"it was there already, by run {receipt.done_by}; the target was asked, and nothing was sent"
+    return Note(
+        key=f"action/{receipt.key}/before/{trace}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="relay",
+        did=f"{'already there' if receipt.state == 'delivered' else receipt.state}: {receipt.summary}",
+        why=receipt.problem or asked,
+        next=receipt.reference and f"receipt {receipt.reference}",
+        inputs=(receipt.key,),
+    )
+
+
 def settled(receipt: Receipt, fence: int, gate: str) -> Note:
     """How an action ended. One line per lease that settled it: its `fence` is in the key. `gate` "": policy allowed it."""
     let = "approved at the gate" if gate else "allowed by policy"

@@ -83,6 +83,13 @@ class DeliveryReport(Report, name="delivery_report/1"):
     receipts: tuple[Receipt, ...] = ()
     approved_by: tuple[str, ...] = ()
 
+    def _pushed(self) -> str:
+        if not self.commit:
+            return ""
+        earlier = next((one.done_by for one in self.receipts if one.state == "delivered"), "")
+        before = f"; it was there already, pushed by {earlier}, and nothing was sent" if earlier else ""
+        return f"{self.commit[:12]} as {self.branch} to {self.repository}{before}"
+
     def reading(self) -> Reading:
         """The change, its tests, who approved it and what was pushed."""
         tests, counts = self.tests, self.counts
@@ -92,7 +99,7 @@ class DeliveryReport(Report, name="delivery_report/1"):
             ("failing", ", ".join(tests.new_failures) if tests else ""),
             ("fixed", ", ".join(tests.fixed) if tests else ""),
             ("approved", ", ".join(self.approved_by)),
-            ("pushed", f"{self.commit[:12]} as {self.branch} to {self.repository}" if self.commit else ""),
+            ("pushed", self._pushed()),
         )
         files: list[tuple[str, str]] = [
             (change.status, f"{change.path}  +{change.added} -{change.removed}") for change in self.files

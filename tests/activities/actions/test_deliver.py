@@ -19,10 +19,11 @@ from contracts.actions import Deliver, GitPush, Receipt, Resolve
 from contracts.base import sha256
 from contracts.errors import BatonError, Misconfigured
 from contracts.gates import Intent
-from ledger import actions, artifacts, feed
+from ledger import actions, artifacts, feed, gates
 from ledger.db import Ledger, now_us
 from ledger.tables import action
 from tests.children import PATIENCE
+from tests.ledger import samples
 from tests.ledger.samples import intent, note, ref
 from tests.repositories import plain, repository
 from tests.stack import until
@@ -151,7 +152,54 @@ async def test_a_run_that_finds_it_done_keeps_its_own_lines(ledger: Ledger, targ
     request = Deliver(run=ref("trace-2"), key=KEY, notes=(note("waited"),))
     for _ in range(2):
         await ActivityEnvironment().run(relay(ledger, target).deliver, request)
-    assert told(ledger) == ["delivered: push a", "did waited"]
+    assert sorted(told(ledger)) == ["already there: push a", "delivered: push a", "did waited"]
+
+
+async def test_what_another_run_did_is_asked_for_and_not_believed(ledger: Ledger, target: Target) -> None:
+    """Its receipt says what was. The target has it still: found, with the run that did it, and nothing is sent."""
+    await deliver(relay(ledger, target))
+    request = Deliver(run=ref("trace-2"), key=KEY)
+    found = [await ActivityEnvironment().run(relay(ledger, target).deliver, request) for _ in range(2)]
+    assert {(one.state, one.how, one.reference, one.done_by) for one in found} == {("delivered", "found", "a-1", "trace-1")}
+    assert target.effects() == ["a-1"]
+
+
+async def test_what_the_target_has_lost_is_done_again_on_an_approval_of_this_run(ledger: Ledger, target: Target) -> None:
+    """Nothing is there any more: without an approval of its own a run does nothing; with one it is sent, once."""
+    await deliver(relay(ledger, target))
+    target.file.unlink()
+    request = Deliver(run=ref("trace-2"), key=KEY)
+    with pytest.raises(ApplicationError, match="this run has no approval for it"):
+        await ActivityEnvironment().run(relay(ledger, target).deliver, request)
+    assert target.effects() == []
+    approved(ledger, "trace-2")
+    sent = [await ActivityEnvironment().run(relay(ledger, target).deliver, request) for _ in range(3)]
+    assert {(one.state, one.how) for one in sent} == {("delivered", "sent")}
+    assert target.effects() == ["a-1"]
+    assert (await deliver(relay(ledger, target))).done_by == "trace-2"
+
+
+async def test_a_target_that_cannot_be_asked_proves_nothing(ledger: Ledger, target: Target) -> None:
+    """Another run's receipt is no success where the target is gone for good: failed, with the reason."""
+    await deliver(relay(ledger, target))
+
+    class Gone(Target):
+        def find(self, arguments: bytes) -> str | None:
+            raise NotWanted("gone")
+
+    request = Deliver(run=ref("trace-2"), key=KEY)
+    receipt = await ActivityEnvironment().run(relay(ledger, Gone(target.file)).deliver, request)
+    assert (receipt.state, receipt.problem) == ("failed", "gone")
+    assert row(ledger)[0] == "delivered"
+
+
+def approved(ledger: Ledger, trace: str) -> None:
+    """A gate of this run that approved the action."""
+    view = samples.view("change-1", trace=trace, kind="change")
+    kept = ledger.tx_now(artifacts.put, ledger.files, ARGUMENTS, "application/json")
+    request = samples.opening(view).model_copy(update={"intents": (intent().model_copy(update={"arguments": kept.digest}),)})
+    ledger.tx_now(gates.open_gate, request)
+    ledger.tx_now(gates.close, trace, "change-1", "approve")
 
 
 async def effects_over_lost_answers(ledger: Ledger, target: Target) -> list[str]:
