@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from contracts.authors import Author
 from contracts.breakers import Breakers
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
     policy: Path = Field(default=HOME / "policy.toml", description="the policy file")
     model: str = Field(default="", description="provider:model that answers for every class, instead of routes.toml")
     model_free: bool = Field(default=False, description="the model in `model` costs nothing and needs no price")
+    push_author: Author = Field(default="Baton <baton@localhost>", description="author of the commits that are pushed")
+    push_trailers: bool = Field(default=True, description="whether commits name the run and who approved them, as trailers")
     script: Path | None = Field(default=None, description="script that the `scripted` provider plays")
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
     anthropic_api_key_file: Path | None = Field(default=None, description="file that holds the key")

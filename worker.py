@@ -58,6 +58,7 @@ from contracts.agents import Choice
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
 from ledger import artifacts
 from ledger.db import Ledger
+from ledger.gates import approver_of
 from ledger.migrate import upgrade
 from ledger.money import ceilings
 from workflows.delivery.item import WriteItem
@@ -106,7 +107,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     gates, results, fallbacks = Gates(ledger, policy), Results(ledger), Fallbacks(ledger)
     repositories = Repositories(ledger, mirrors, workspaces)
     changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
-    push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
+    approver = (lambda key: ledger.read_now(approver_of, key)) if settings.push_trailers else (lambda _: "")
+    push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest), approver)
+    freezing = FrozenChange(repositories, settings.push_author, trailers=settings.push_trailers)
     actions = Actions(ledger, {"git.push": push, "note": NoteAdapter(ledger)}, name)
     resources = Resources(settings.folders, settings.logs, settings.databases)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
@@ -131,7 +134,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         Integration(repositories).integrate,
         checks.run_checks,
         checks.judge_checks,
-        FrozenChange(repositories).freeze,
+        freezing.freeze,
+        freezing.redirect,
         Cleanup(repositories).drop_workspaces,
         actions.perform,
         actions.deliver,

@@ -64,6 +64,7 @@ class GitPush(Contract, name="git_push/1"):
         exclude_if=is_none,
         description="artifact with the patch from base to tree: rebuilds the tree on any machine",
     )
+    author: str | None = Field(default=None, exclude_if=is_none, description="`Name <address>`; None: Baton")
 
     def key(self) -> str:
         """Business key: this tree on this branch of this repository."""
@@ -71,7 +72,8 @@ class GitPush(Contract, name="git_push/1"):
 
     def identity(self) -> str:
         """Digest of the fields that identify the action; message and patch are not among them."""
-        return digest_of("git.push", self.repository, self.base, self.tree, self.branch)
+        author = (self.author,) if self.author else ()
+        return digest_of("git.push", self.repository, self.base, self.tree, self.branch, *author)
 
 
 class NoteAction(Contract, name="note_action/1"):

@@ -11,7 +11,7 @@ from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
 from ledger import resets
 from ledger.db import from_us, insert_once, now_us, to_us
-from ledger.tables import decision, gate
+from ledger.tables import action, decision, gate
 
 _UNDECIDED = ("expired", "cancelled", "released")
 """States of a gate that closed without a person."""
@@ -55,6 +55,13 @@ def approved(connection: Connection, trace: str, key: str) -> tuple[str, Intent]
             if intent.key == key:
                 return name, intent
     return None
+
+
+def approver_of(connection: Connection, key: str) -> str:
+    """Who approved the action with this key; "" if no gate did."""
+    row = connection.execute(select(action.c.trace, action.c.gate).where(action.c.key == key)).first()
+    won = winner(connection, row.trace, row.gate) if row is not None and row.gate else None
+    return won.by if won is not None else ""
 
 
 def close(connection: Connection, trace: str, name: str, state: str) -> bool:

@@ -5,10 +5,14 @@ from datetime import datetime
 
 from activities.git import PERMANENT, GitProblem, Mirror, Mirrors, PatchUnusable, TreeRefused
 from contracts.actions import GitPush
+from contracts.authors import DEFAULT, author_of
 from contracts.errors import BatonError, Misconfigured, Refused
+from contracts.text import one_line
 
-AUTHOR = "Baton"
-EMAIL = "baton@localhost"
+
+def _nobody(key: str) -> str:
+    del key
+    return ""
 
 
 class GitPushAdapter:
@@ -16,10 +20,11 @@ class GitPushAdapter:
 
     permanent: tuple[type[BatonError], ...] = (*PERMANENT, Refused, Misconfigured)
 
-    def __init__(self, mirrors: Mirrors, read: Callable[[str], bytes]) -> None:
-        """`read` returns the artifact with a digest."""
+    def __init__(self, mirrors: Mirrors, read: Callable[[str], bytes], approver: Callable[[str], str] = _nobody) -> None:
+        """`read` returns the artifact with a digest, `approver` who approved the action with a key, "" for nobody."""
         self._mirrors = mirrors
         self._read = read
+        self._approver = approver
 
     def find(self, arguments: bytes) -> str | None:
         """Ask the remote now; return the commit id if it already has this tree on this branch, else None."""
@@ -38,7 +43,10 @@ class GitPushAdapter:
         base = mirror.fetch(push.base)
         if not mirror.holds(push.tree):
             self._make_again(mirror, base.tree, push)
-        commit = mirror.commit(push.tree, push.base, push.message, author=AUTHOR, email=EMAIL, when=when)
+        name, address = author_of(push.author or DEFAULT) or ("", "")  # checked when it was set; git refuses empty ones
+        by = self._approver(push.key())
+        message = f"{push.message.rstrip()}\nApproved-by: {one_line(by, 200)}\n" if by else push.message
+        commit = mirror.commit(push.tree, push.base, message, author=name, email=address, when=when)
         # The branch must not exist: whatever somebody else has pushed under that name stays.
         mirror.push(commit, push.branch, expected=None)
         return commit

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from activities.files.locks import locked
 from activities.git import source, trees
+from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git, GitTimedOut
 from activities.git.errors import RemoteUnknown, RepositoryUnreachable, RevisionUnknown
 from activities.git.listing import MAX_BYTES
@@ -145,7 +146,7 @@ class Mirror:
 
     def blobs(self, identities: Sequence[str], largest: int, together: int) -> Iterator[tuple[str, int, bytes | None]]:
         """Id, size and content of these blobs; None where that is too large, alone or together with the others."""
-        return trees.blobs(self._git, identities, largest, together)
+        return read_blobs(self._git, identities, largest, together)
 
     def apply(self, tree: str, patch: bytes) -> Applied:
         """The tree with the patch applied, three-way if its base is known. Raises `PatchUnusable` for what is no patch."""

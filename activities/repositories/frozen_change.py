@@ -13,19 +13,25 @@ from activities.repositories.pushes import earlier_push
 from activities.repositories.shared import Repositories, as_contracts, guarded
 from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating
+from contracts import authors, branches
 from contracts.actions import GitPush
+from contracts.authors import DEFAULT
 from contracts.base import ArtifactRef, sha256
 from contracts.branches import words_of
-from contracts.delivery.change import ChangeSubject, Freeze, Frozen
+from contracts.delivery.change import ChangeSubject, Freeze, Frozen, Redirect
 from contracts.gates import Intent
+from contracts.runs import RunRef
 from contracts.text import visible
 
 
 class FrozenChange:
-    """The activity `freeze`."""
+    """The activities `freeze` and `redirect`."""
 
-    def __init__(self, repositories: Repositories) -> None:
+    def __init__(self, repositories: Repositories, author: str = DEFAULT, *, trailers: bool = True) -> None:
+        """`author` is whom commits name; with `trailers` a commit says which run made it."""
         self._repos = repositories
+        self._author = None if author == DEFAULT else author
+        self._trailers = trailers
 
     @activity.defn
     async def freeze(self, request: Freeze) -> Frozen:
@@ -49,9 +55,10 @@ class FrozenChange:
             branch=branch,
             # By digest alone, here: the bytes are kept in the transaction that commits the rest.
             patch=ArtifactRef(digest=sha256(patch), size=len(patch), media_type="text/x-diff"),
-            message=f"{title}\n\n{visible(request.summary)}\n",
+            message=f"{title}\n\n{visible(request.summary)}\n{self._trailer(request.run)}",
             verdict=request.judged.report.verdict,
             report=request.judged.artifact,
+            author=self._author,
         )
         intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
         found = mirror.changes(request.base.tree, tree)
@@ -67,6 +74,33 @@ class FrozenChange:
             blocked=blocked,
         )
         return frozen, patch, named.listing
+
+    def _trailer(self, run: RunRef) -> str:
+        return f"\nBaton-Run: {run.workflow_id}\n" if self._trailers else ""
+
+    @activity.defn
+    async def redirect(self, request: Redirect) -> Frozen:
+        """The same tree as another branch or by another author; `blocked` says why that cannot be. Safe to call twice."""
+        async with beating():
+            frozen = await guarded(asyncio.to_thread(self._redirect, request))
+            return await self._repos.ledger.tx(self._keep_redirected, request, frozen)
+
+    def _redirect(self, request: Redirect) -> Frozen:
+        before, branch, author = request.frozen.subject, request.branch, request.author or request.frozen.subject.author
+        blocked = branches.refusal(branch) or (authors.refusal(author) if author else "")
+        if blocked:
+            return request.frozen.model_copy(update={"blocked": blocked, "there": ""})
+        subject = before.model_copy(update={"branch": branch, "author": author})
+        mirror = self._repos.mirrors.open(subject.repository)
+        there, blocked = self._target(mirror, _standing(mirror, branch), branch, subject.tree)
+        by = f" by {author}" if author else ""
+        intent = Intent.of("git.push", push_of(subject), f"push {subject.tree[:12]} as {branch}{by}")
+        return request.frozen.model_copy(update={"subject": subject, "intent": intent, "there": there, "blocked": blocked})
+
+    def _keep_redirected(self, connection: Connection, request: Redirect, frozen: Frozen) -> Frozen:
+        self._repos.keep(connection, request.run, push_of(frozen.subject).stored(), "git.push", "application/json")
+        commit_riders(connection, request)
+        return frozen
 
     def _target(self, mirror: Mirror, standing: Standing | None, branch: str, tree: str) -> tuple[str, str]:
         """That the target has this already, and why it cannot take it; both "" where the way is free, or it did not answer."""
@@ -113,4 +147,5 @@ def push_of(subject: ChangeSubject) -> GitPush:
         branch=subject.branch,
         message=subject.message,
         patch=subject.patch.digest,
+        author=subject.author,
     )

@@ -1,7 +1,7 @@
 """Delivery's contracts: from an instruction to a pushed change."""
 
 from contracts.base import Contract
-from contracts.delivery.change import ChangeSubject, Freeze, Frozen
+from contracts.delivery.change import ChangeSubject, Freeze, Frozen, Redirect
 from contracts.delivery.plan import Plan, PlanTask, PlanV1
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.delivery.sizing import Routing, RoutingTask
@@ -21,6 +21,7 @@ CONTRACTS: tuple[type[Contract], ...] = (
     Plan,
     PlanTask,
     PlanV1,
+    Redirect,
     Routing,
     RoutingTask,
     TestNotes,

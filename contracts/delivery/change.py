@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from contracts.base import ArtifactRef, Contract, Digest
+from contracts.base import ArtifactRef, Contract, Digest, is_none
 from contracts.delivery.testing import Judged, Verdict
 from contracts.gates import Intent
 from contracts.repositories import Base, ChangeCounts, FileChange, WorkspaceRef
@@ -20,6 +20,7 @@ class ChangeSubject(Contract, name="change_subject/1"):
     message: str
     verdict: Verdict
     report: Digest
+    author: str | None = Field(default=None, exclude_if=is_none, description="of the commit; None: Baton")
 
 
 class Freeze(Request, name="freeze/1"):
@@ -45,3 +46,11 @@ class Frozen(Contract, name="frozen/1"):
     )
     there: str = Field(default="", description="that the target has exactly this under the branch's name already, and by whom")
     blocked: str = Field(default="", description="why the target cannot take a new branch of this name now")
+
+
+class Redirect(Request, name="redirect/1"):
+    """Ask for the same approved tree as another branch, or by another author, after the target has refused the push."""
+
+    frozen: Frozen
+    branch: str
+    author: str | None = Field(default=None, description="`Name <address>`; None: as before")

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 import worker
-from activities.actions.git_push import AUTHOR, EMAIL, GitPushAdapter
+from activities.actions.git_push import GitPushAdapter
 from activities.providers import openai
 from activities.turns import models, reservation
 from contracts.actions import GitPush
@@ -34,7 +34,9 @@ class Careless(GitPushAdapter):
         mirror = self._mirrors.open(push.repository)
         mirror.fetch(push.base)
         head = mirror.remote_head(push.branch)
-        commit = mirror.commit(push.tree, push.base, push.message, author=AUTHOR, email=EMAIL, when=datetime.now(UTC))
+        commit = mirror.commit(
+            push.tree, push.base, push.message, author="Baton", email="baton@localhost", when=datetime.now(UTC)
+        )
         mirror.push(commit, push.branch, expected=head.commit if head else None)
         return commit
 

@@ -1,7 +1,9 @@
 """The ways a run can go whose histories are saved: for each what the models say, and what people do."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,7 +14,7 @@ from ledger import runs
 from ledger.money import ceilings
 from ledger.views.runs import money_of
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
-from tests.stack import Stack, held, until
+from tests.stack import Stack, git, held, until
 from tests.workflows.reviewing import HAPPY
 
 OLD = "    return int(cents * (100 - percent) / 100)\n"
@@ -206,6 +208,18 @@ _ON_TOP = says("writer", _SAY_IT, answer(summary()), text="do yours on top of th
 _RED = a_tester(write("tests/test_new.py", "X = 1\n"))
 _PARALLEL = calls(call("read_file", path="README.md"), call("read_file", path="shop/pricing.py"))
 
+
+async def _push_elsewhere(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan")
+    view = await stack.gate(run, "change")
+    origin = json.loads(await stack.artifact(view.subject))["repository"]
+    git(Path(origin), "branch", "saved", "main")  # somebody else was faster
+    await stack.decide(view)
+    await stack.approve(run, "stuck", answers={"branch": "saved", "author": "same"})
+    await stack.approve(run, "stuck-2", answers={"branch": "saved-2", "author": "Release Bot <bot@example.org>"})
+    await stack.approve(run, "action")
+
+
 SCENARIOS: dict[str, Scenario] = {
     "happy": Scenario((PLANNER, writer("fix", _PARALLEL, FIX), a_tester()), _happy, ("write.1.fix",)),
     "rejected-plan": Scenario((PLANNER,), _reject_the_plan),
@@ -235,5 +249,6 @@ SCENARIOS: dict[str, Scenario] = {
         (_TWO, writer("fix", FIX), writer("doc", _SAY_IT), a_tester()), _stop_the_writers, ("write.1.fix",), paid=True
     ),
     "stuck": Scenario((PLANNER, _STILL_WRONG, _WRONG, _RED), _give_up, asked={"rework": 0}),
+    "refused-push": Scenario((PLANNER, writer("fix", FIX), a_tester()), _push_elsewhere),
     "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
 }

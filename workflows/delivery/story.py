@@ -16,7 +16,7 @@ from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
 from workflows.delivery import gates
-from workflows.delivery.changes import CHANGES
+from workflows.delivery.changes import CHANGES, REFUSED_PUSH
 from workflows.delivery.course import Agreed, Course, Written, end_unless_changes
 from workflows.delivery.sizing import AUTO, asks_router, size_up
 from workflows.delivery.testing import test_and_rework
@@ -192,11 +192,29 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     async def _act(self, frozen: Frozen) -> None:
         self.kit.enter("act", "the branch is pushed")
-        # The approval has recorded this intent, so with tier confirm nobody is asked again.
-        receipt = await perform(self.kit, frozen.intent, push_of(frozen.subject).stored().decode())
-        self.receipts = (*self.receipts, receipt)
-        if receipt.state not in ("delivered", "done_by_person"):
-            raise Ended(f"{frozen.intent.summary}: {receipt.state}: {receipt.problem or 'the outcome is unknown'}")
+        while True:
+            # The approval has recorded this intent, so with tier confirm nobody is asked again.
+            receipt = await perform(self.kit, frozen.intent, push_of(frozen.subject).stored().decode())
+            self.receipts = (*self.receipts, receipt)
+            if receipt.state in ("delivered", "done_by_person"):
+                return
+            reason = f"{frozen.intent.summary}: {receipt.state}: {receipt.problem or 'the outcome is unknown'}"
+            if receipt.state != "failed" or not self.kit.knows(REFUSED_PUSH):
+                raise Ended(reason)
+            self.frozen = frozen = await self._redirected(frozen, reason)
+
+    async def _redirected(self, frozen: Frozen, problem: str) -> Frozen:
+        """The same tree as a person wants it pushed instead. Nothing that the target has refused is lost."""
+        while True:
+            decided = await gate(self.kit, gates.refused_push_gate(frozen, problem))
+            if decided.verb != "approve":
+                end_unless_changes(decided, f"{problem}; another push")
+            self.kit.shown = ()  # what is pushed now was shown at no gate yet
+            request = gates.redirect_of(self.kit.ref, frozen, decided)
+            found = await self.kit.do(FrozenChange.redirect, request, "git: the same tree, pushed otherwise", **WORK)
+            if not found.blocked:
+                return found
+            problem = found.blocked
 
     def report(self) -> dict[str, Any]:
         """The report's own fields, as far as the run got."""
