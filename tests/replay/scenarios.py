@@ -209,12 +209,16 @@ _RED = a_tester(write("tests/test_new.py", "X = 1\n"))
 _PARALLEL = calls(call("read_file", path="README.md"), call("read_file", path="shop/pricing.py"))
 
 
-async def _push_elsewhere(stack: Stack, run: Run) -> None:
+async def _be_refused(stack: Stack, run: Run) -> None:
     await stack.approve(run, "plan")
     view = await stack.gate(run, "change")
     origin = json.loads(await stack.artifact(view.subject))["repository"]
     git(Path(origin), "branch", "saved", "main")  # somebody else was faster
     await stack.decide(view)
+
+
+async def _push_elsewhere(stack: Stack, run: Run) -> None:
+    await _be_refused(stack, run)
     await stack.approve(run, "stuck", answers={"branch": "saved", "author": "same"})
     await stack.approve(run, "stuck-2", answers={"branch": "saved-2", "author": "Release Bot <bot@example.org>"})
     await stack.approve(run, "action")
@@ -249,6 +253,8 @@ SCENARIOS: dict[str, Scenario] = {
         (_TWO, writer("fix", FIX), writer("doc", _SAY_IT), a_tester()), _stop_the_writers, ("write.1.fix",), paid=True
     ),
     "stuck": Scenario((PLANNER, _STILL_WRONG, _WRONG, _RED), _give_up, asked={"rework": 0}),
+    # Played by a release that does not know the change `refused-push`: the run ends where the push is refused.
+    "refused-push-before": Scenario((PLANNER, writer("fix", FIX), a_tester()), _be_refused),
     "refused-push": Scenario((PLANNER, writer("fix", FIX), a_tester()), _push_elsewhere),
     "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
 }
