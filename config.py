@@ -49,8 +49,6 @@ class Settings(BaseSettings):
     policy: Path = Field(default=HOME / "policy.toml", description="the policy file")
     model: str = Field(default="", description="provider:model that answers for every class, instead of routes.toml")
     model_free: bool = Field(default=False, description="the model in `model` costs nothing and needs no price")
-    push_author: Author = Field(default="Baton <baton@localhost>", description="author of the commits that are pushed")
-    push_trailers: bool = Field(default=True, description="whether commits name the run and who approved them, as trailers")
     script: Path | None = Field(default=None, description="script that the `scripted` provider plays")
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
     anthropic_api_key_file: Path | None = Field(default=None, description="file that holds the key")
@@ -73,6 +71,8 @@ class Settings(BaseSettings):
     mirror_mib: int = Field(
         default=4096, gt=0, description="most MiB that the mirror of one repository may take on this machine"
     )
+    push_author: Author = Field(default="Baton <baton@localhost>", description="author of the commits that are pushed")
+    push_trailers: bool = Field(default=True, description="whether commits name the run and who approved them, as trailers")
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="auto: pretty on a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
