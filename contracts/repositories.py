@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest, Grown
+from contracts.detection import Detected
 from contracts.risky_paths import RiskKind
 from contracts.runs import Request
 from contracts.step_resources import Access
@@ -48,6 +49,7 @@ class Base(Contract, name="base/1"):
     committed_at: datetime
     check: str | None
     check_source: str = Field(default="", description="declared, or what it was detected from")
+    detected: Detected | None = Field(default=None, description="what its files say of its tests; None: nobody looked")
 
 
 class FileChange(Contract):

@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.git import NoRepository, RepositoryRefused, RevisionUnknown, TreeRefused
-from activities.repositories.detection import detect_check
+from activities.repositories.detection import detect
 from activities.repositories.shared import Repositories, guarded, required
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
@@ -48,9 +48,10 @@ class Fetch:
         check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
         # Before anything is paid for: a tree that no workspace can hold ends the run at once.
         mirror.check(fetched.tree)
+        with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:
+            detected = detect(directory)
         if check is None:
-            with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:
-                check, source = detect_check(directory) or (None, "")
+            check, source = (detected.best.command, detected.best.source) if detected.best else (None, "")
         return Base(
             repository=mirror.repository,
             commit=fetched.commit,
@@ -59,4 +60,5 @@ class Fetch:
             committed_at=fetched.committed_at,
             check=check,
             check_source=source,
+            detected=detected,
         )
