@@ -153,7 +153,7 @@ class RunChecks(Request, name="run_checks/1"):
     start: WorkspaceRef
     command: str
     environment: str | None = None
-    timeout_s: int = 1800
+    timeout_s: int = Field(default=1800, description="not used any more: the setting `checks.time` of the worker counts")
     label: str = "check"
 
 

@@ -1,7 +1,6 @@
 """Checks on a change: run in the sandbox, then compared with the run on the base."""
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -43,7 +42,6 @@ class Checks:
                     tree,
                     request.command,
                     environment=environment,
-                    limit=timedelta(seconds=request.timeout_s),
                 )
             )
             # A check may have taken half an hour: it must not run again because the ledger is unavailable for a minute.

@@ -124,7 +124,7 @@ HINTS = (
         "the npm package {0} is not there: commit what the tests need, or name a check that does without",
     ),
     (
-        r"(?:sh: (?:\d+: |line \d+: )?|make: (?:\*\*\* )?)([\w./-]+): (?:command )?not found",
+        r"(?:sh: (?:\d+: |line \d+: )?|make(?:\[\d+\])?: )([\w./-]+): (?:(?:command )?not found|No such file or directory)",
         "the program {0} is not in the sandbox: it holds the system's /usr and the environment; install it there, or "
         + NAMED_ENVIRONMENT,
     ),

@@ -14,7 +14,7 @@ from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, CheckRun, RunChecks, WorkspaceRef
 from workflows.kit.ends import Ended
 from workflows.kit.kit import Kit
-from workflows.kit.options import WORK
+from workflows.kit.options import CHECK
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Course:
     async def run_checks(self, ref: WorkspaceRef, check: str, summary: str) -> CheckRun:
         """Run a check on a tree."""
         request = RunChecks(run=self.kit.ref, start=ref, command=check, environment=self.asked.environment, label=summary)
-        return await self.kit.do(Checks.run_checks, request, summary, **WORK)
+        return await self.kit.do(Checks.run_checks, request, summary, **CHECK)
 
 
 @dataclass(frozen=True)
