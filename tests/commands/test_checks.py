@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.activities.repositories import plain, repository
 from tests.commands.conftest import Baton
+from tests.repositories import plain, repository
 
 MIXED = {
     "pyproject.toml": b"[project]\nname = 'shop'\ndependencies = []\n[tool.pytest.ini_options]\npythonpath = ['.']\n",
