@@ -37,6 +37,7 @@ class PrepareRepository(Request, name="prepare_repository/1"):
     repository: str
     base: str | None
     check: str | None
+    checks_later: bool = Field(default=False, description="the base's check is run next, which tells whether it can be run")
 
 
 class Base(Contract, name="base/1"):
@@ -155,12 +156,13 @@ class RunChecks(Request, name="run_checks/1"):
     environment: str | None = None
     timeout_s: int = Field(default=1800, description="not used any more: the setting `checks.time` of the worker counts")
     label: str = "check"
+    tell_refusal: bool = Field(default=False, description="that the check cannot be run here is a result, and no failure")
 
 
 class CheckRun(Grown, name="check_run/1"):
     """One run of a check in the sandbox."""
 
-    later = ("unnamed",)
+    later = ("unnamed", "refused")
 
     command: str
     tree: str
@@ -172,6 +174,9 @@ class CheckRun(Grown, name="check_run/1"):
     output: ArtifactRef
     tail: str = Field(default="", description="the end of the output, made safe to show")
     seconds: int = 0
+    refused: str = Field(
+        default="", description="why nothing was run: no sandbox, or no such environment"
+    )
 
     @property
     def green(self) -> bool:

@@ -30,7 +30,7 @@ class Fetch:
         """Fetch into our mirror and return what the run starts from, and which check proves a change. Safe to call twice."""
         async with beating():
             base = await guarded(self._prepared(request))
-            if base.check is not None:
+            if base.check is not None and not request.checks_later:
                 required(self._sandbox)  # before anything is paid for that could not be checked later
             await commit_alone(self._repos.ledger, request)
             return base

@@ -39,6 +39,8 @@ class Trouble:
 
 def trouble(run: CheckRun) -> Trouble | None:
     """None: it ran, and at least some of it passed."""
+    if run.refused:
+        return Trouble("cannot_run", f"{run.command}: {run.refused}", "correct that, then name the same check again")
     ended = _not_run(run)
     if ended is not None:
         why, mend = ended

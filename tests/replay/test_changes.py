@@ -23,7 +23,7 @@ CHANGE = "fetch-twice"
 class NextDelivery(Delivery):
     """The next release's: it fetches the repository twice, in runs that begin with it."""
 
-    changes = (CHANGE,)
+    changes = (*Delivery.changes, CHANGE)
 
     @workflow.run
     async def run(self, asked: DeliveryInput) -> DeliveryReport:
