@@ -174,9 +174,7 @@ class CheckRun(Grown, name="check_run/1"):
     output: ArtifactRef
     tail: str = Field(default="", description="the end of the output, made safe to show")
     seconds: int = 0
-    refused: str = Field(
-        default="", description="why nothing was run: no sandbox, or no such environment"
-    )
+    refused: str = Field(default="", description="why nothing was run: no sandbox, or no such environment")
 
     @property
     def green(self) -> bool:
