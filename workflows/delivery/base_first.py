@@ -25,10 +25,10 @@ async def prove(course: Course) -> Course:
     The course comes back with the check that counts: without one where a person goes on so. Nothing is run where there is no
     check, or where it ran already. Raises `Ended` for reject and silence.
     """
-    if course.base.check is None or course.base.check in course.base_runs:
+    if not course.base.check or course.base.check in course.base_runs:
         return course
     course.kit.enter("base", "the check runs on the base")
-    while course.base.check is not None:
+    while course.base.check:
         ran = await course.run_base(course.base.check)
         found = trouble(ran)
         if found is None:
@@ -43,7 +43,7 @@ async def prove(course: Course) -> Course:
 
 async def prove_agreed(course: Course, agreed: Agreed) -> tuple[Course, Agreed]:
     """As `prove`, for a check that is known only since the plan was approved: before the writers are paid."""
-    if agreed.check is None or agreed.check in course.base_runs:
+    if not agreed.check or agreed.check in course.base_runs:
         return course, agreed
     named = course.base.model_copy(update={"check": agreed.check, "check_source": "named at the plan gate"})
     proven = await prove(replace(course, base=named))
