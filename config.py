@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from contracts.authors import Author
 from contracts.breakers import Breakers
+from contracts.check_limits import CheckLimits
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.money import Ceilings
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     prompt_cache: bool = Field(default=True, description="ask providers to cache prompt prefixes that will be sent again")
     ceilings: Ceilings = Field(default=Ceilings(), description="hard limits of money: a table in baton.toml")
     growth: Growth = Field(default=Growth(), description="when a step is unusually large: a table in baton.toml")
+    checks: CheckLimits = Field(default=CheckLimits(), description="what one run of a check may use: a table in baton.toml")
     breakers: Breakers = Field(default=Breakers(), description="circuit breakers of models: a table in baton.toml")
     folders: dict[Name, FolderSetting] = Field(default={}, description="folders that steps may read: tables in baton.toml")
     logs: dict[Name, LogsSetting] = Field(default={}, description="log files that steps may read: tables in baton.toml")

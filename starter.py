@@ -24,6 +24,7 @@ COMMANDS = (
     "commands.money.review",
     "commands.decide.control",
     "commands.doctor.doctor",
+    "commands.doctor.checks",
     "commands.look.agents",
     "commands.look.models",
 )

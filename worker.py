@@ -206,7 +206,7 @@ def arm(settings: config.Settings) -> None:
 def find_sandbox(settings: config.Settings) -> Sandbox | None:
     """The sandbox, or None with a warning: then checks are refused, and everything else works."""
     try:
-        return Sandbox.find(settings.bubblewrap)
+        return Sandbox.find(settings.bubblewrap, settings.checks)
     except SandboxUnavailable as error:
         logs.log().warning("no sandbox: checks are refused", reason=str(error), action="sandbox_missing")
         return None

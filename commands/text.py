@@ -60,9 +60,13 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
         lines.append(f"  - risk {safe(view.risk, 600)}")
     if view.narrative:
         lines += box("the agent's own words, unchecked", view.narrative)
+    if view.output:
+        lines += box("the end of the output", view.output)
     for question in view.questions:
         options = f" ({' | '.join(safe(one, 80) for one in question.options)})" if question.options else ""
         lines.append(f"  ? {question.id}: {safe(question.text, 1000)}{options}")
+    for question in view.changes:
+        lines.append(f"  ? with request-changes, {question.id}: {safe(question.text, 1000)}")
     lines.append(f"  subject {view.subject}")
     lines.append(f"  open until {clock(view.deadline)} ({left(view.deadline)}); {safe(view.on_expiry)}")
     return lines
@@ -101,7 +105,8 @@ def how_to_answer(view: "GateView", run: str) -> list[str]:
 
 def _needs(view: "GateView", verb: str) -> str:
     if verb in {"reject", "request_changes"}:
-        return ' -m "why"'
+        named = view.changes if verb == "request_changes" else ()
+        return ' -m "why"' + "".join(f" [--answer {shlex.quote(question.id + '=…')}]" for question in named)
     if verb in {"approve", "answer"}:
         return "".join(f" --answer {shlex.quote(question.id + '=…')}" for question in view.questions)
     return ""

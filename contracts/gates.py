@@ -101,6 +101,8 @@ class GateView(Contract, name="gate_view/1"):
     facts: tuple[str, ...] = Field(default=(), description="computed by Baton")
     narrative: str = Field(default="", description="an agent's own words; shown apart, labelled, escaped")
     questions: tuple[Question, ...] = ()
+    changes: tuple[Question, ...] = Field(default=(), description="what `request_changes` may answer; none is required")
+    output: str = Field(default="", description="end of a program's output; shown apart, labelled, escaped")
     risk: str = ""
     verbs: tuple[Verb, ...]
     opened_at: datetime

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest, Grown
+from contracts.detection import Detected
 from contracts.risky_paths import RiskKind
 from contracts.runs import Request
 from contracts.step_resources import Access
@@ -37,6 +38,7 @@ class PrepareRepository(Request, name="prepare_repository/1"):
     base: str | None
     check: str | None
     branch: str | None = Field(default=None, description="branch that is going to be pushed; None: one that is free")
+    checks_later: bool = Field(default=False, description="the base's check is run next, which tells whether it can be run")
 
 
 class Base(Contract, name="base/1"):
@@ -50,6 +52,7 @@ class Base(Contract, name="base/1"):
     check: str | None
     check_source: str = Field(default="", description="declared, or what it was detected from")
     notes: tuple[str, ...] = Field(default=(), description="what to know about it: uncommitted work, a branch that is there")
+    detected: Detected | None = Field(default=None, description="what its files say of its tests; None: nobody looked")
 
 
 class FileChange(Contract):
@@ -153,14 +156,15 @@ class RunChecks(Request, name="run_checks/1"):
     start: WorkspaceRef
     command: str
     environment: str | None = None
-    timeout_s: int = 1800
+    timeout_s: int = Field(default=1800, description="not used any more: the setting `checks.time` of the worker counts")
     label: str = "check"
+    tell_refusal: bool = Field(default=False, description="that the check cannot be run here is a result, and no failure")
 
 
 class CheckRun(Grown, name="check_run/1"):
     """One run of a check in the sandbox."""
 
-    later = ("unnamed",)
+    later = ("unnamed", "refused")
 
     command: str
     tree: str
@@ -172,6 +176,7 @@ class CheckRun(Grown, name="check_run/1"):
     output: ArtifactRef
     tail: str = Field(default="", description="the end of the output, made safe to show")
     seconds: int = 0
+    refused: str = Field(default="", description="why nothing was run: no sandbox, or no such environment")
 
     @property
     def green(self) -> bool:

@@ -68,9 +68,12 @@ async def run_check(
     command: str,
     *,
     environment: Path | None = None,
-    limit: timedelta = timedelta(minutes=30),
+    limit: timedelta | None = None,
 ) -> Ran:
-    """Run the command on a fresh checkout of the tree and read its results. The checkout is always deleted."""
+    """Run the command on a fresh checkout of the tree and read its results. The checkout is always deleted.
+
+    `limit` None: the setting `checks.time`.
+    """
     argv = argv_of(command)
     context = workspaces.scratch(mirror, tree)
     # In threads: writing or deleting thousands of files here would block the event loop, and with it every heartbeat.

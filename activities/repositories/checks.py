@@ -1,11 +1,11 @@
 """Checks on a change: run in the sandbox, then compared with the run on the base."""
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.repositories import verdict
 from activities.repositories.check_run import Ran, run_check
@@ -17,6 +17,9 @@ from activities.running.shield import kept
 from activities.sandbox import Sandbox
 from contracts.delivery.testing import Judge, Judged, TestReport
 from contracts.repositories import CheckRun, RunChecks
+
+REFUSALS = ("SandboxUnavailable", "Misconfigured")
+"""Types of errors that say that nothing can be run here as it was asked for."""
 
 
 class Checks:
@@ -31,23 +34,37 @@ class Checks:
     async def run_checks(self, request: RunChecks) -> CheckRun:
         """Run a check in the sandbox on a throw-away copy of a tree. A red check is a result, not an error."""
         async with beating():
-            sandbox = required(self._sandbox)
-            mirror = self._repos.mirrors.open(request.start.repository)
-            tree = await guarded(asyncio.to_thread(self._repos.tree, mirror, request.start))
-            environment = None if request.environment is None else Path(request.environment)
-            ran = await guarded(
-                run_check(
-                    sandbox,
-                    self._repos.workspaces,
-                    mirror,
-                    tree,
-                    request.command,
-                    environment=environment,
-                    limit=timedelta(seconds=request.timeout_s),
-                )
+            try:
+                return await self._run(request)
+            except ApplicationError as error:
+                if not request.tell_refusal or error.type not in REFUSALS:
+                    raise
+                why = error.message
+            return await kept(lambda: self._repos.ledger.tx(self._keep_refusal, request, why))
+
+    async def _run(self, request: RunChecks) -> CheckRun:
+        sandbox = required(self._sandbox)
+        mirror = self._repos.mirrors.open(request.start.repository)
+        tree = await guarded(asyncio.to_thread(self._repos.tree, mirror, request.start))
+        environment = None if request.environment is None else Path(request.environment)
+        ran = await guarded(
+            run_check(
+                sandbox,
+                self._repos.workspaces,
+                mirror,
+                tree,
+                request.command,
+                environment=environment,
             )
-            # A check may have taken half an hour: it must not run again because the ledger is unavailable for a minute.
-            return await kept(lambda: self._repos.ledger.tx(self._keep_run, request, tree, ran))
+        )
+        # A check may have taken half an hour: it must not run again because the ledger is unavailable for a minute.
+        return await kept(lambda: self._repos.ledger.tx(self._keep_run, request, tree, ran))
+
+    def _keep_refusal(self, connection: Connection, request: RunChecks, why: str) -> CheckRun:
+        said = why.encode()
+        output = self._repos.keep(connection, request.run, said, request.label, "text/plain")
+        commit_riders(connection, request)
+        return CheckRun(command=request.command, tree="", exit_code=None, output=output, refused=why)
 
     def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
         output = self._repos.keep(connection, request.run, ran.output, request.label, "text/plain", untrusted=True)

@@ -1,62 +1,87 @@
-"""Detects from a repository's files which check it comes with. Nothing is run for that."""
+"""Which check a repository brings along, from its files. Nothing is run to find out."""
 
-import json
-import tomllib
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from activities.files import paths
+from activities.repositories import ecosystems as known
+from activities.repositories import layout, tasks
+from activities.repositories.project_files import Files, table
+from contracts.detection import Candidate, Detected, Standing
 
-_NPM_DEFAULT = "no test specified"
-
-
-def detect_check(directory: Path) -> tuple[str, str] | None:
-    """(command, what it was detected from), or None. pytest before package scripts."""
-    for name in ("pytest.ini", ".pytest.ini"):
-        if _text(directory, name) is not None:
-            return "pytest -q", name
-    project = _toml(directory, "pyproject.toml")
-    if "pytest" in _table(project.get("tool")):
-        return "pytest -q", "pyproject.toml [tool.pytest]"
-    if "[tool:pytest]" in (_text(directory, "setup.cfg") or ""):
-        return "pytest -q", "setup.cfg [tool:pytest]"
-    if "[pytest]" in (_text(directory, "tox.ini") or ""):
-        return "pytest -q", "tox.ini [pytest]"
-    if _has_tests(directory):
-        return "pytest -q", "test files"
-    script = _npm_test(directory)
-    return ("npm test --silent", "package.json scripts.test") if script else None
+_ORDER: tuple[Standing, ...] = ("declared", "convention", "presence")
+_RUNS_PYTEST = re.compile(r"(?:^|[\s\"'@/])(?:pytest|py\.test)\b", re.MULTILINE)
+_IMPORT_PATH = re.compile(r"^\s*pythonpath\s*=", re.MULTILINE)
 
 
-def _has_tests(directory: Path) -> bool:
-    listing = paths.walk(directory, limit=20_000)
-    names = [entry.path.rsplit("/", 1)[-1] for entry in listing.entries]
-    return any(name.startswith("test_") and name.endswith(".py") for name in names)
+def detect(directory: Path) -> Detected:
+    """Every command that would prove a change, the best first, with the layout and what a check needs beside the files.
+
+    What a project declares comes before what its manifest makes usual, and that before test files that merely lie there.
+    Among what it declares pytest comes first: only of pytest single tests are known.
+    """
+    files = Files(directory)
+    found = sorted((*_declared(files), *_usual(files), *_present(files)), key=lambda one: _ORDER.index(one.standing))
+    best: dict[str, Candidate] = {}
+    for one in found:
+        best.setdefault(one.command, one)
+    return Detected(candidates=tuple(best.values()), layout=layout.lines(files), needs=layout.needs(files))
 
 
-def _npm_test(directory: Path) -> bool:
-    try:
-        package: Any = json.loads(_text(directory, "package.json") or "{}")
-    except (ValueError, RecursionError):  # also numbers and nesting beyond what Python reads
-        return False
-    script = _table(_table(package).get("scripts")).get("test")
-    return isinstance(script, str) and bool(script) and _NPM_DEFAULT not in script
+def _declared(files: Files) -> Iterator[Candidate]:
+    source = _pytest_configured(files)
+    if source:
+        yield Candidate(command=_pytest(files), source=source, standing="declared")
+    python = [*tasks.make(files), *tasks.tox(files), *tasks.nox(files)]
+    for task in python:
+        # Not the task itself: tox and nox fetch what they need over the network, and tell no single tests.
+        if files.tests and _RUNS_PYTEST.search(task.text):
+            yield Candidate(command=_pytest(files), source=f"{task.source}, which runs pytest", standing="declared")
+    for task in (*tasks.node(files), *tasks.make(files), *tasks.just(files), *tasks.tox(files), *tasks.nox(files)):
+        yield Candidate(command=task.command, source=task.source, standing="declared")
 
 
-def _toml(directory: Path, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_text(directory, name) or "")
-    except (ValueError, RecursionError):
-        return {}
+def _usual(files: Files) -> Iterator[Candidate]:
+    manifest = files.first(known.PYTHON_MANIFESTS)
+    if files.tests and manifest is not None:
+        yield Candidate(command=_pytest(files), source=f"{manifest[0]} and {files.tests[0]}", standing="convention")
+    for row in known.MANIFESTS:
+        if files.text(row.name) is not None and (not row.wrapper or files.text(row.wrapper) is not None):
+            source = f"{row.name} and {row.wrapper}" if row.wrapper else row.name
+            yield Candidate(command=row.command, source=source, standing="convention")
 
 
-def _table(value: Any) -> dict[str, Any]:
-    """The value if it is a table, else an empty one."""
-    return value if isinstance(value, dict) else {}
+def _present(files: Files) -> Iterator[Candidate]:
+    if files.tests:
+        yield Candidate(command=_pytest(files), source=f"test files, such as {files.tests[0]}", standing="presence")
 
 
-def _text(directory: Path, name: str) -> str | None:
-    try:
-        return paths.read_file(directory, name).decode(errors="replace")
-    except (paths.PathRefused, OSError):
-        return None
+def _pytest_configured(files: Files) -> str:
+    """The part of a file that configures pytest; empty where none does."""
+    own = files.first(known.PYTEST_FILES)
+    if own is not None:
+        return own[0]
+    if "pytest" in table(files.toml("pyproject.toml").get("tool")):
+        return "pyproject.toml [tool.pytest]"
+    for name, section in known.PYTEST_SECTIONS:
+        if re.search(rf"^\[{re.escape(section)}\]", files.text(name) or "", re.MULTILINE):
+            return f"{name} [{section}]"
+    return ""
+
+
+def _pytest(files: Files) -> str:
+    """How pytest is started here: as a module where the tests import from the root and pytest alone would not find it."""
+    settings = (*known.PYTEST_FILES, *known.PYTHON_MANIFESTS, "tox.ini")
+    if any(_IMPORT_PATH.search(files.text(name) or "") for name in settings):
+        return known.PYTEST
+    if "conftest.py" in files.paths or not layout.at_the_root(files):
+        return known.PYTEST  # a conftest.py at the root has pytest put the root on the import path
+    return known.PYTEST_FROM_ROOT if any(_above(path, files) for path in files.tests) else known.PYTEST
+
+
+def _above(test: str, files: Files) -> str:
+    """The first folder above a test that is no package, which pytest puts on the import path; "" for the root."""
+    folder = test.rpartition("/")[0]
+    while folder and f"{folder}/__init__.py" in files.paths:
+        folder = folder.rpartition("/")[0]
+    return folder

@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.git import BranchTaken, Fetched, Mirror, NoRepository, RepositoryRefused, RevisionUnknown, TreeRefused
-from activities.repositories.detection import detect_check
+from activities.repositories.detection import detect
 from activities.repositories.pushes import earlier_push
 from activities.repositories.shared import Repositories, guarded, required
 from activities.running.commit import commit_alone
@@ -32,7 +32,7 @@ class Fetch:
         """Fetch into our mirror and return what the run starts from, and which check proves a change. Safe to call twice."""
         async with beating():
             base = await guarded(self._prepared(request))
-            if base.check is not None:
+            if base.check is not None and not request.checks_later:
                 required(self._sandbox)  # before anything is paid for that could not be checked later
             await commit_alone(self._repos.ledger, request)
             return base
@@ -51,9 +51,10 @@ class Fetch:
         notes = (*_uncommitted(mirror), *self._branch(request, mirror, fetched))
         # Before anything is paid for: a tree that no workspace can hold ends the run at once.
         mirror.check(fetched.tree)
+        with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:
+            detected = detect(directory)
         if check is None:
-            with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:
-                check, source = detect_check(directory) or (None, "")
+            check, source = (detected.best.command, detected.best.source) if detected.best else (None, "")
         return Base(
             repository=mirror.repository,
             commit=fetched.commit,
@@ -63,6 +64,7 @@ class Fetch:
             check=check,
             check_source=source,
             notes=notes,
+            detected=detected,
         )
 
     def _branch(self, request: PrepareRepository, mirror: Mirror, fetched: Fetched) -> tuple[str, ...]:

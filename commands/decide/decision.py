@@ -121,6 +121,7 @@ def _check_complete(view: GateView, verb: Verb, note: str, answers: Mapping[str,
     if verb in NEEDS_NOTE and not note.strip():
         raise Usage(f'{verb.replace("_", "-")} needs a reason: add -m "why"')
     asked = [question.id for question in view.questions]
+    asked += [question.id for question in view.changes if verb == "request_changes"]
     unknown = sorted(set(answers) - set(asked))
     if unknown:
         there = ", ".join(asked) or "nothing"

@@ -92,7 +92,8 @@ def typed_fields(contract: type[PipelineInput]) -> dict[str, Typed]:
     return {name: mark for name, field in fields for mark in field.metadata if isinstance(mark, Typed)}
 
 
-def _repository(flag: str, typed: str) -> str:
+def repository(flag: str, typed: str) -> str:
+    """The absolute path of a repository on this machine, or a URL as it is. Raises `Usage` for a path without one."""
     # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
         return typed
@@ -105,7 +106,8 @@ def _repository(flag: str, typed: str) -> str:
     return str(path)
 
 
-def _folder(flag: str, typed: str) -> str:
+def folder(flag: str, typed: str) -> str:
+    """The absolute path of a folder that is there. Raises `Usage`."""
     path = Path(typed).expanduser().absolute()
     if not path.is_dir():
         raise Usage(f"{flag}: there is no folder {path}. Give the path of a folder on this machine")
@@ -145,7 +147,7 @@ def _longest(field: "FieldInfo") -> int:
     return min((limit.max_length for limit in field.metadata if isinstance(limit, MaxLen)), default=BODY_LIMIT)
 
 
-_PATHS = {"repository": _repository, "folder": _folder, "file": _file}
+_PATHS = {"repository": repository, "folder": folder, "file": _file}
 
 
 def uncommitted(asked: PipelineInput) -> str:

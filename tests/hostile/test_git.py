@@ -12,7 +12,7 @@ from activities.files import paths
 from activities.git import Mirror, Mirrors, RepositoryTooLarge, RevisionUnknown, command
 from activities.git.mirrors import ATTRIBUTES
 from activities.git.quota import size_of
-from activities.repositories.detection import detect_check
+from activities.repositories.detection import detect
 from contracts.errors import BatonError
 from tests.hostile.elsewhere import ELSEWHERE
 from tests.hostile.entries import ENTRIES
@@ -59,7 +59,7 @@ def deliver(mirrors: Mirrors, repository: str, folder: Path, revision: str | Non
     start = mirror.fetch(revision)
     mirror.check(start.tree)
     mirror.checkout(start.tree, folder / "scratch", symlinks=True)
-    detect_check(folder / "scratch")
+    detect(folder / "scratch")
     mirror.checkout(start.tree, folder / "files")
     seen = read_all(folder / "files") + read_all(folder / "scratch")
     (folder / "files" / "made by an agent.txt").write_text("new\n")

@@ -155,6 +155,19 @@ async def _give_up(stack: Stack, run: Run) -> None:
     await stack.decide(await stack.gate(run, "stuck-2"), "reject", note="enough", subject=None)
 
 
+async def _name_another_check(stack: Stack, run: Run) -> None:
+    """The base shows that the check cannot run: one that is no better is named, then one that is. Without the subjects'
+    digests: they cover what the check printed."""
+    await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="so", answers={"check": "nose"}, subject=None)
+    await stack.decide(await stack.gate(run, "stuck-2"), "request_changes", note="check: pytest -q", subject=None)
+    await _happy(stack, run)
+
+
+async def _go_on_without_a_check(stack: Stack, run: Run) -> None:
+    await stack.decide(await stack.gate(run, "stuck-1"), subject=None)
+    await stack.decide(await stack.gate(run, "plan"), "reject", note="not now")
+
+
 async def _raise_twice(stack: Stack, run: Run) -> None:
     """First the planner finds no room, then both writers."""
     await stack.decide(await stack.gate(run, "ceiling-1"), "raise_ceiling", to_usd="20")
@@ -256,5 +269,7 @@ SCENARIOS: dict[str, Scenario] = {
     # Played by a release that does not know the change `refused-push`: the run ends where the push is refused.
     "refused-push-before": Scenario((PLANNER, writer("fix", FIX), a_tester()), _be_refused),
     "refused-push": Scenario((PLANNER, writer("fix", FIX), a_tester()), _push_elsewhere),
+    "base-renamed": Scenario((PLANNER, writer("fix", FIX), a_tester()), _name_another_check, asked={"check": "pyest -q"}),
+    "base-without": Scenario((PLANNER,), _go_on_without_a_check, asked={"check": "pyest -q"}),
     "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
 }

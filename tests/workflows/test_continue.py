@@ -91,7 +91,7 @@ async def test_a_loop_goes_on_in_the_middle(start: Short, tmp_path: Path) -> Non
 
 async def test_what_let_a_large_step_go_on_decides_nothing_else(start: Short, tmp_path: Path) -> None:
     """A held planner is let on and continues as new in its loop; when an item could not be done, a person is asked anew."""
-    once = says("planner", *[read("shop/pricing.py")] * 6, answer(plan(item("fix", ["shop/pricing.py"]))))
+    once = says("planner", *[read("shop/pricing.py")] * 5, answer(plan(item("fix", ["shop/pricing.py"]))))
     async with start(once, writer("fix", could_not("the file is odd")), growth=Growth(context="hold")) as running:
         past(running.ledger, running.parts.catalogue.newest("planner").digest, context=10)
         run = await running.deliver(sample(tmp_path / "sample"))

@@ -3,5 +3,8 @@
 REFUSED_PUSH = "refused-push"
 """A push that the target refuses asks a person for another branch or author, instead of ending the run."""
 
-CHANGES: tuple[str, ...] = (REFUSED_PUSH,)
+BASE_FIRST = "base-first"
+"""The check runs on the base before a model is paid, and a person decides where it proves nothing."""
+
+CHANGES: tuple[str, ...] = (REFUSED_PUSH, BASE_FIRST)
 """See `workflows/kit/changes.py`."""

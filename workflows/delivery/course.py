@@ -12,9 +12,10 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, CheckRun, RunChecks, WorkspaceRef
+from workflows.delivery.changes import BASE_FIRST
 from workflows.kit.ends import Ended
 from workflows.kit.kit import Kit
-from workflows.kit.options import WORK
+from workflows.kit.options import CHECK
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Course:
     base_runs: dict[str, "asyncio.Task[CheckRun]"] = field(default_factory=dict)
     judged: list[Judged] = field(default_factory=list)
     """What the checks have shown, the newest last: a run that ends because of them reports it."""
+    shown: str = ""
+    """What the check showed on the base, in a few words."""
+    unproven: str = ""
+    """Who went on without a check, where it could not run on the base."""
 
     @property
     def start(self) -> WorkspaceRef:
@@ -40,13 +45,22 @@ class Course:
         """
         # Temporal's event loop runs the task, so it starts at the same point in every replay.
         if check not in self.base_runs:
-            self.base_runs[check] = asyncio.create_task(self.run_checks(self.start, check, "checks: run on the base"))
+            tells = self.kit.knows(BASE_FIRST)
+            running = self.run_checks(self.start, check, "checks: run on the base", tell_refusal=tells)
+            self.base_runs[check] = asyncio.create_task(running)
         return self.base_runs[check]
 
-    async def run_checks(self, ref: WorkspaceRef, check: str, summary: str) -> CheckRun:
-        """Run a check on a tree."""
-        request = RunChecks(run=self.kit.ref, start=ref, command=check, environment=self.asked.environment, label=summary)
-        return await self.kit.do(Checks.run_checks, request, summary, **WORK)
+    async def run_checks(self, ref: WorkspaceRef, check: str, summary: str, *, tell_refusal: bool = False) -> CheckRun:
+        """Run a check on a tree. `tell_refusal`: that it cannot be run here is a result, too (`refused`)."""
+        request = RunChecks(
+            run=self.kit.ref,
+            start=ref,
+            command=check,
+            environment=self.asked.environment,
+            label=summary,
+            tell_refusal=tell_refusal,
+        )
+        return await self.kit.do(Checks.run_checks, request, summary, **CHECK)
 
 
 @dataclass(frozen=True)

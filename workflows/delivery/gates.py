@@ -11,10 +11,11 @@ from contracts.delivery.testing import TestReport
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Question
 from contracts.people import Feedback
-from contracts.repositories import Base, ChangeSet, MatchedFiles
+from contracts.repositories import ChangeSet, MatchedFiles
 from contracts.resources import file_resource
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from contracts.runs import RunRef
+from workflows.delivery.course import Course
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
 
@@ -27,16 +28,16 @@ CHECK_QUESTION = Question(
 )
 
 
-def plan_gate(step: Step[Plan], plan: Plan, base: Base, named: MatchedFiles | None = None) -> Ask:
+def plan_gate(step: Step[Plan], plan: Plan, course: Course, named: MatchedFiles | None = None) -> Ask:
     """Ask to approve the plan before anything is written. The subject is the planner's own bytes, in its contract version."""
     handoff = step.handoff
     facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
     facts += [_item_fact(plan, index) for index in range(len(plan.items))]
     facts += _named_facts(named)
     facts += _unshown(plan)
-    command = base.check or plan.check
-    facts.append(f"check: {command}" if command else "check: none known; this gate asks for one")
-    facts += base.notes
+    command = course.base.check or ("" if course.unproven else plan.check)
+    facts += _check_facts(course, command)
+    facts += course.base.notes
     facts += [f"risk named by the planner: {risk}" for risk in plan.risks]
     facts += support_facts(handoff)
     if handoff.degraded:
@@ -49,8 +50,18 @@ def plan_gate(step: Step[Plan], plan: Plan, base: Base, named: MatchedFiles | No
         subject=step.made,
         facts=tuple(facts),
         narrative=plan.summary,
-        questions=() if command else (CHECK_QUESTION,),
+        questions=() if command or course.unproven else (CHECK_QUESTION,),
     )
+
+
+def _check_facts(course: Course, command: str | None) -> list[str]:
+    """Which check will count, what it showed on the base, and where none is known what the files are."""
+    if course.unproven:
+        return [f"check: none; {course.unproven}"]
+    if command:
+        return [f"check: {command}" + (f"; on the base: {course.shown}" if course.shown and course.base.check else "")]
+    layout = course.base.detected.layout if course.base.detected else ()
+    return ["check: none known; this gate asks for one", *(f"layout: {one}" for one in layout)]
 
 
 def patterns_of(plan: Plan) -> tuple[str, ...]:
@@ -276,13 +287,13 @@ def tests_feedback(report: TestReport) -> Feedback:
     return Feedback(source="checks", about="test", text=_TOOK.sub(r"\1…", text)[:8000])
 
 
-def check_of(decided: Decided, base: Base, plan: Plan) -> str | None:
+def check_of(decided: Decided, course: Course, plan: Plan) -> str | None:
     """The check to use after the plan was approved; None if the person answered 'none'."""
     said = decided.answers.get("check", "").strip()
     if said:
         return None if said.lower() == "none" else said
     # The repository's own check comes first: a plan must not weaken it.
-    return base.check or plan.check
+    return course.base.check or (None if course.unproven else plan.check)
 
 
 def first_line(text: str) -> str:

@@ -16,7 +16,8 @@ from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
 from workflows.delivery import gates
-from workflows.delivery.changes import CHANGES, REFUSED_PUSH
+from workflows.delivery.base_first import prove, prove_agreed
+from workflows.delivery.changes import BASE_FIRST, CHANGES, REFUSED_PUSH
 from workflows.delivery.course import Agreed, Course, Written, end_unless_changes
 from workflows.delivery.sizing import AUTO, asks_router, size_up
 from workflows.delivery.testing import test_and_rework
@@ -68,11 +69,17 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
     async def story(self, asked: DeliveryInput) -> None:
         """Fetch, plan, write, test, push; a person approves the plan and the change."""
         self.course = course = Course(self.kit, asked, await self._intake(asked))
-        written = await self._agree_and_write(course)
+        if self._base_first:
+            self.course = course = await prove(course)
+        course, written = await self._agree_and_write(course)
         frozen = await self._agree_on_change(course, written)
         await self._act(frozen)
 
-    async def _agree_and_write(self, course: Course) -> Written:
+    @property
+    def _base_first(self) -> bool:
+        return self.kit.knows(BASE_FIRST)
+
+    async def _agree_and_write(self, course: Course) -> tuple[Course, Written]:
         """Plan and write; plan again if writing shows that the plan does not work."""
         sized = await size_up(course)
         feedback, self.skipped = sized.feedback, sized.skipped
@@ -80,16 +87,19 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             self.summary = sized.agreed.plan.summary
             written = await write_and_integrate(course, sized.agreed, 0)
             if written.replan is None:
-                return written
+                return course, written
             # The single agent needs a plan after all: hand over to the planner, with the person's words.
             feedback, self.skipped = (written.replan,), ""
         number = 0
         while True:
             number += 1
             agreed = await self._agree_on_plan(course, number, feedback)
+            if self._base_first:
+                course, agreed = await prove_agreed(course, agreed)
+                self.course = course
             written = await write_and_integrate(course, agreed, number)
             if written.replan is None:
-                return written
+                return course, written
             feedback = (*feedback, written.replan)
             if number % PLAN_ROUNDS == 0:
                 title = f"no plan worked in {number} rounds"
@@ -97,7 +107,12 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     async def _intake(self, asked: DeliveryInput) -> Base:
         request = PrepareRepository(
-            run=self.kit.ref, repository=asked.repository, base=asked.base, check=asked.check, branch=asked.branch
+            run=self.kit.ref,
+            repository=asked.repository,
+            base=asked.base,
+            check=asked.check,
+            branch=asked.branch,
+            checks_later=self._base_first,
         )
         base = await self.kit.do(Fetch.prepare_repository, request, "git: fetch the repository", **WORK)
         source = f" ({base.check_source})" if base.check_source else ""
@@ -122,11 +137,11 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 case Done(plan) | Unsure(_, plan):
                     assert plan is not None  # a step without a body was handled by the case above
             named = await self._named_now(course, plan)
-            decided = await gate(self.kit, gates.plan_gate(step, plan, course.base, named))
+            decided = await gate(self.kit, gates.plan_gate(step, plan, course, named))
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 self.summary = plan.summary
-                return Agreed(step.handoff, gates.check_of(decided, course.base, plan))
+                return Agreed(step.handoff, gates.check_of(decided, course, plan))
             end_unless_changes(decided, "the plan")
             feedback = (*feedback, feedback_of(decided))
             # Proposals of earlier rounds that were approved do not count: only those that a person sent back.
@@ -183,7 +198,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             )
             self.frozen = frozen = await self.kit.do(FrozenChange.freeze, request, "git: freeze the change", **WORK)
             self.kit.enter("change", "a person approves the change")
-            decided = await gate(self.kit, gates.change_gate(frozen, tested.judged.report, written.kept_outside, self.skipped))
+            skipped = "; ".join(one for one in (self.skipped, course.unproven) if one)
+            decided = await gate(self.kit, gates.change_gate(frozen, tested.judged.report, written.kept_outside, skipped))
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 return frozen

@@ -6,6 +6,7 @@ from typing import Any
 
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from activities.tools.check import RUN_CHECKS
 from activities.turns.tool_calls import Tools
 from contracts.agents import AgentPin
 from contracts.base import Contract, canonical, digest_of, sha256
@@ -24,7 +25,7 @@ from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.model_call import call_model
 from workflows.kit.model_outage import NOBODY, answered, away_of, note_degraded
-from workflows.kit.options import WORK
+from workflows.kit.options import CHECK, WORK
 from workflows.kit.resources import StepResource, find, given
 from workflows.kit.step import B, Step
 
@@ -219,7 +220,8 @@ async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> Tool
     await kit.unpaused()
     # `do_now`, not `do`: the result need not be carried into a continued run, because the ledger has it under its key.
     with talk.clock.ticking():
-        return await kit.do_now(Tools.run_tool, request, f"{talk.pin.label}: {name}", **WORK)
+        options = CHECK if name == RUN_CHECKS.name else WORK
+        return await kit.do_now(Tools.run_tool, request, f"{talk.pin.label}: {name}", **options)
 
 
 def _confident(pin: AgentPin, handoff: Handoff[Any]) -> Handoff[Any]:

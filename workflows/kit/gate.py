@@ -43,6 +43,8 @@ class Ask:
     narrative: str = ""
     risk: str = ""
     questions: tuple[Question, ...] = ()
+    changes: tuple[Question, ...] = ()
+    output: str = ""
     intents: tuple[Intent, ...] = ()
     ceiling: CeilingRefused | None = None
 
@@ -140,6 +142,8 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         facts=facts_within([one_line(fact, FACT_LIMIT) for fact in ask.facts[:FACTS_LIMIT]]),
         narrative=ask.narrative,
         questions=ask.questions,
+        changes=ask.changes,
+        output=ask.output,
         risk=ask.risk,
         verbs=VERBS[ask.kind],
         opened_at=workflow.now(),

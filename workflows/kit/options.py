@@ -52,6 +52,9 @@ WORK: dict[str, Any] = {
 """For git, checks and tools: an attempt may take long, but a dead worker is noticed within seconds."""
 
 
+CHECK: dict[str, Any] = WORK | {"start_to_close_timeout": timedelta(hours=13)}
+"""For what runs a check: longer than any that the setting `checks.time` allows. A worker that dies is noticed as fast."""
+
 DELIVER: dict[str, Any] = WORK | {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60), maximum_attempts=60

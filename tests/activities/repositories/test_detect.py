@@ -1,25 +1,89 @@
-"""Which check a repository brings along: found in its files, without running any, whatever stands in them."""
+"""Which checks a repository brings along: found in its files, without running any, whatever stands in them."""
 
 from pathlib import Path
 
 import pytest
 
-from activities.repositories.detection import detect_check
+from activities.repositories import ecosystems
+from activities.repositories.detection import detect
 
 PYTEST = "pytest -q"
+MODULE = "python -m pytest -q"
 NPM = "npm test --silent"
+JEST = '{"scripts": {"test": "jest"}}'
 
-SOURCES = [
+Row = tuple[dict[str, str], str, str]
+
+DECLARED: list[Row] = [
     ({"pytest.ini": ""}, PYTEST, "pytest.ini"),
     ({".pytest.ini": "[pytest]"}, PYTEST, ".pytest.ini"),
     ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, PYTEST, "pyproject.toml [tool.pytest]"),
     ({"pyproject.toml": "[tool.pytest]\nminversion = '9'\n"}, PYTEST, "pyproject.toml [tool.pytest]"),
     ({"setup.cfg": "[metadata]\n[tool:pytest]\n"}, PYTEST, "setup.cfg [tool:pytest]"),
     ({"tox.ini": "[tox]\n[pytest]\n"}, PYTEST, "tox.ini [pytest]"),
-    ({"deep/below/test_a.py": ""}, PYTEST, "test files"),
     ({"package.json": '{"scripts": {"test": "node --test"}}'}, NPM, "package.json scripts.test"),
-    ({"package.json": '{"scripts": {"test": "jest"}}', "tests/test_a.py": ""}, PYTEST, "test files"),
-    ({"pyproject.toml": "[tool.ruff]\n", "package.json": '{"scripts": {"test": "jest"}}'}, NPM, "package.json scripts.test"),
+    ({"package.json": JEST, "package-lock.json": "{}"}, NPM, "package.json scripts.test, package-lock.json"),
+    ({"package.json": JEST, "pnpm-lock.yaml": ""}, "pnpm test", "package.json scripts.test, pnpm-lock.yaml"),
+    ({"package.json": JEST, "yarn.lock": ""}, "yarn test", "package.json scripts.test, yarn.lock"),
+    ({"package.json": JEST, "bun.lock": ""}, "bun run test", "package.json scripts.test, bun.lock"),
+    (
+        {"package.json": '{"packageManager": "yarn@4.1.0", "scripts": {"test": "jest"}}', "package-lock.json": "{}"},
+        "yarn test",
+        "package.json scripts.test, packageManager",
+    ),
+    ({"Makefile": "build:\n\tcc x.c\n\ntest: build\n\t./run\n"}, "make test", "Makefile target test"),
+    ({"GNUmakefile": ".PHONY: check\ncheck:: all\n\t./run\n"}, "make check", "GNUmakefile target check"),
+    ({"makefile": "lint test docs:\n\t./$@\n"}, "make test", "makefile target test"),
+    ({"makefile": "test: ; X=1 ./run\n"}, "make test", "makefile target test"),
+    ({"justfile": "build:\n  cc x.c\n\n@test *args: build\n  ./run\n"}, "just test", "justfile recipe test"),
+    ({".justfile": "check level='1':\n  ./run\n"}, "just check", ".justfile recipe check"),
+    ({"Justfile": "tests:\n  ./run\n"}, "just tests", "Justfile recipe tests"),
+    ({"tox.ini": "[tox]\nenvlist = py3\n[testenv]\ncommands = python -m unittest\n"}, "tox", "tox.ini"),
+    ({"tox.toml": "env_list = ['3.13']\n"}, "tox", "tox.toml"),
+    ({"pyproject.toml": "[tool.tox]\nenv_list = ['3.13']\n"}, "tox", "pyproject.toml [tool.tox]"),
+    ({"noxfile.py": "import nox\n\n@nox.session\ndef tests(session): ...\n"}, "nox", "noxfile.py"),
+]
+
+USUAL: list[Row] = [
+    ({"Cargo.toml": "[package]\nname = 'x'\n"}, "cargo test", "Cargo.toml"),
+    ({"go.mod": "module x\n"}, "go test ./...", "go.mod"),
+    ({"build.gradle": "", "gradlew": "#!/bin/sh\n"}, "sh ./gradlew test --offline", "build.gradle and gradlew"),
+    ({"build.gradle.kts": ""}, "gradle test --offline", "build.gradle.kts"),
+    ({"pom.xml": "<project/>", "mvnw": "#!/bin/sh\n"}, "sh ./mvnw --batch-mode --offline test", "pom.xml and mvnw"),
+    ({"pom.xml": "<project/>"}, "mvn --batch-mode --offline test", "pom.xml"),
+    ({"pyproject.toml": "[project]\nname = 'x'\n", "test_x.py": ""}, PYTEST, "pyproject.toml and test_x.py"),
+    ({"setup.py": "", "src/x/x_test.py": ""}, PYTEST, "setup.py and src/x/x_test.py"),
+    ({"deep/below/test_a.py": ""}, PYTEST, "test files, such as deep/below/test_a.py"),
+    ({"below/a_test.py": ""}, PYTEST, "test files, such as below/a_test.py"),
+]
+
+RUNS_PYTEST: list[Row] = [
+    ({"tox.ini": "[testenv]\ncommands = pytest {posargs}\n", "tests/test_a.py": ""}, PYTEST, "tox.ini, which runs pytest"),
+    (
+        {"Makefile": "test:\n\t@python -m pytest tests\n", "tests/a_test.py": ""},
+        PYTEST,
+        "Makefile target test, which runs pytest",
+    ),
+    (
+        {"noxfile.py": "@nox.session\ndef t(session):\n    session.run('pytest')\n", "test_a.py": ""},
+        PYTEST,
+        "noxfile.py, which runs pytest",
+    ),
+]
+
+PREFERRED: list[Row] = [
+    ({"package.json": JEST, "tests/test_a.py": ""}, NPM, "package.json scripts.test"),
+    ({"go.mod": "module x\n", "tools/test_a.py": ""}, "go test ./...", "go.mod"),
+    ({"Cargo.toml": "", "Makefile": "test:\n\tcargo test --all\n"}, "make test", "Makefile target test"),
+    (
+        {"package.json": JEST, "pyproject.toml": "[project]\nname = 'x'\n", "tests/test_a.py": ""},
+        NPM,
+        "package.json scripts.test",
+    ),
+    ({"package.json": JEST, "pytest.ini": "", "tests/test_a.py": ""}, PYTEST, "pytest.ini"),
+    ({"pyproject.toml": "[tool.ruff]\n", "package.json": JEST}, NPM, "package.json scripts.test"),
+    ({"tox.ini": "[tox]\n[testenv]\n", "justfile": "test:\n  ./x\n"}, "just test", "justfile recipe test"),
+    ({"GNUmakefile": "check:\n\t./a\n", "Makefile": "test:\n\t./b\n"}, "make check", "GNUmakefile target check"),
 ]
 
 NONE: list[dict[str, str]] = [
@@ -27,9 +91,18 @@ NONE: list[dict[str, str]] = [
     {"README.md": "run pytest"},
     {"pyproject.toml": "[project]\nname = 'pytest'\n"},
     {"tests/helper.py": "", "latest_news.py": "", "test_data.txt": ""},
+    {"node_modules/x/test_a.py": "", "vendor/y/a_test.py": "", ".venv/lib/test_b.py": ""},
     {"package.json": '{"scripts": {"build": "tsc"}}'},
     {"package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}'},
-    {"package.json": '{"scripts": {"test": ""}}'},
+    {"package.json": '{"scripts": {"test": " "}}'},
+    {"Makefile": "test := 5\n"},
+    {"Makefile": "test: CFLAGS = -g\n.PHONY: test\n"},
+    {"Makefile": "# test: not yet\nlatest:\n\ttest: x\n"},
+    {"justfile": "test name:\n  ./run {{name}}\n"},
+    {"justfile": "test := 'x'\n"},
+    {"tox.ini": "[flake8]\nmax-line-length = 100\n"},
+    {"noxfile.py": "import nox\n"},
+    {"gradlew": "", "mvnw": ""},
 ]
 
 NESTED = 100_000
@@ -40,16 +113,19 @@ BROKEN: list[tuple[str, str]] = [
     ("pyproject.toml", "tool = ['pytest']"),
     ("pyproject.toml", "x = " + "[" * NESTED),
     ("pyproject.toml", "x = " + "9" * 10_000),
-    ("pyproject.toml", "\x00\x01"),
+    ("pyproject.toml", "project = {dependencies = 5}"),
+    ("tox.toml", "["),
     ("package.json", "{"),
     ("package.json", "null"),
     ("package.json", '["scripts"]'),
-    ("package.json", '{"scripts": null}'),
-    ("package.json", '{"scripts": ["test"]}'),
-    ("package.json", '{"scripts": {"test": null}}'),
+    ("package.json", '{"scripts": null, "workspaces": 5}'),
+    ("package.json", '{"scripts": ["test"], "packageManager": ["npm"]}'),
+    ("package.json", '{"scripts": {"test": null}, "workspaces": {"packages": 1}}'),
     ("package.json", '{"scripts": {"test": {"run": "x"}}}'),
     ("package.json", "[" * NESTED),
     ("package.json", "9" * 10_000),
+    ("justfile", "test " + "a==" * NESTED),
+    ("Makefile", "test " * NESTED),
 ]
 
 
@@ -60,30 +136,141 @@ def _write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("files", "command", "source"), SOURCES, ids=[row[2] for row in SOURCES])
-def test_each_source_is_found_and_named(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
-    """The check is found where the repository declares it, pytest before package scripts, and the source is named."""
-    assert detect_check(_write(tmp_path, files)) == (command, source)
+def _best(folder: Path) -> tuple[str, str] | None:
+    best = detect(folder).best
+    return (best.command, best.source) if best else None
 
 
-@pytest.mark.parametrize("files", NONE, ids=[next(iter(files), "empty") for files in NONE])
+def _ids(rows: list[Row]) -> list[str]:
+    return [f"{row[1]} from {row[2]}" for row in rows]
+
+
+@pytest.mark.parametrize(("files", "command", "source"), DECLARED, ids=_ids(DECLARED))
+def test_what_a_project_declares_is_found_and_named(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
+    """Each way to declare a check is found, and the part of the file that says so is named."""
+    found = detect(_write(tmp_path, files)).candidates[0]
+    assert (found.command, found.source, found.standing) == (command, source, "declared")
+
+
+@pytest.mark.parametrize(("files", "command", "source"), USUAL, ids=_ids(USUAL))
+def test_manifests_and_test_files_are_found(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
+    """A manifest whose tool has one way to test, or test files by pytest's names, say it where nothing else does."""
+    found = detect(_write(tmp_path, files)).candidates[0]
+    assert (found.command, found.source) == (command, source)
+    assert found.standing != "declared"
+
+
+@pytest.mark.parametrize(("files", "command", "source"), RUNS_PYTEST, ids=_ids(RUNS_PYTEST))
+def test_a_task_that_runs_pytest_is_taken_as_pytest(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
+    """pytest itself tells single tests and needs no network; the task stays a candidate behind it."""
+    found = detect(_write(tmp_path, files)).candidates
+    assert (found[0].command, found[0].source) == (command, source)
+    assert len(found) == 2
+    assert found[1].source == source.removesuffix(", which runs pytest")
+
+
+@pytest.mark.parametrize(("files", "command", "source"), PREFERRED, ids=_ids(PREFERRED))
+def test_what_is_declared_beats_what_lies_there(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
+    """A stray test file does not beat a package script, nor a manifest what the project says itself."""
+    assert _best(_write(tmp_path, files)) == (command, source)
+
+
+def test_every_candidate_is_named_once_in_order(tmp_path: Path) -> None:
+    """The others stand behind the one that is taken, each with its own reason; one command stands there once."""
+    _write(tmp_path, {"pytest.ini": "", "test_a.py": "", "package.json": JEST, "go.mod": "", "setup.py": ""})
+    found = [(one.command, one.standing) for one in detect(tmp_path).candidates]
+    assert found == [(PYTEST, "declared"), (NPM, "declared"), ("go test ./...", "convention")]
+
+
+FROM_ROOT: list[tuple[dict[str, str], str]] = [
+    ({"shop/__init__.py": "", "tests/test_a.py": ""}, MODULE),
+    ({"shop.py": "", "tests/unit/a_test.py": ""}, MODULE),
+    ({"shop/core.py": "", "tests/__init__.py": "", "tests/unit/test_a.py": ""}, MODULE),
+    ({"shop/__init__.py": "", "tests/__init__.py": "", "tests/test_a.py": ""}, PYTEST),
+    ({"shop/__init__.py": "", "tests/test_a.py": "", "conftest.py": ""}, PYTEST),
+    ({"shop/__init__.py": "", "tests/test_a.py": "", "pytest.ini": "[pytest]\npythonpath = .\n"}, PYTEST),
+    ({"shop.py": "", "test_shop.py": ""}, PYTEST),
+    ({"src/shop/__init__.py": "", "tests/test_a.py": ""}, PYTEST),
+    ({"setup.py": "", "tests/test_a.py": "", "docs/conf.py": ""}, PYTEST),
+]
+
+
+@pytest.mark.parametrize(("files", "command"), FROM_ROOT, ids=[" ".join(row[0]) for row in FROM_ROOT])
+def test_the_root_is_importable_where_it_has_to_be(tmp_path: Path, files: dict[str, str], command: str) -> None:
+    """`python -m pytest` where tests import from the root and pytest alone would not put it on the import path."""
+    best = detect(_write(tmp_path, files)).best
+    assert best is not None
+    assert best.command == command
+
+
+LAYOUTS: list[tuple[dict[str, str], str]] = [
+    ({"src/shop/__init__.py": "", "src/one.py": ""}, "Python in src/ (src layout): one.py, shop"),
+    ({"shop/__init__.py": "", "lib.py": "", "setup.py": ""}, "Python at the root (flat layout): shop, lib.py"),
+    ({"package.json": '{"name": "shop", "workspaces": ["a", "b"]}'}, "npm package shop, workspaces: a, b"),
+    ({"package.json": '{"workspaces": {"packages": ["a"]}}'}, "npm package without a name, workspaces: a"),
+    ({"Cargo.toml": "", "Cargo.lock": ""}, "Rust (cargo) project (Cargo.toml)"),
+    ({"uv.lock": "", "package-lock.json": "", "go.sum": ""}, "versions are fixed in: uv.lock, package-lock.json, go.sum"),
+    ({"a/test_a.py": "", "a/b_test.py": ""}, "2 test files by pytest's names, such as a/b_test.py"),
+]
+
+
+@pytest.mark.parametrize(("files", "line"), LAYOUTS, ids=[row[1] for row in LAYOUTS])
+def test_the_layout_is_told(tmp_path: Path, files: dict[str, str], line: str) -> None:
+    """Packages, manifests and lock files are named as they lie there."""
+    assert line in detect(_write(tmp_path, files)).layout
+
+
+NEEDS: list[tuple[dict[str, str], str]] = [
+    ({"pyproject.toml": "[project]\ndependencies = ['click>=8', 'rich ; os_name']\n"}, "pyproject.toml names: click, rich;"),
+    ({"pyproject.toml": "[tool.poetry.dependencies]\npython = '^3'\nhttpx = '*'\n"}, "pyproject.toml names: httpx;"),
+    ({"requirements.txt": "# ours\n-r more.txt\nflask==3\n"}, "requirements.txt names: flask;"),
+    ({"package.json": '{"dependencies": {"a": "1"}, "devDependencies": {"b": "1"}}'}, "2 npm packages"),
+    ({"Cargo.toml": "[dependencies]\nserde = '1'\n"}, "cargo vendor"),
+    ({"go.mod": "", "go.sum": "x v1 h1:y\n"}, "go mod vendor"),
+    ({"pom.xml": ""}, "Java build"),
+]
+
+NOTHING_NEEDED: list[dict[str, str]] = [
+    {"pyproject.toml": "[project]\nname = 'x'\n"},
+    {"package.json": "{}"},
+    {"Cargo.toml": "[dependencies]\n"},
+    {"Cargo.toml": "[dependencies]\nserde = '1'\n", ".cargo/config.toml": ""},
+    {"go.sum": "x v1 h1:y\n", "vendor/modules.txt": "# x v1\n"},
+]
+
+
+@pytest.mark.parametrize(("files", "part"), NEEDS, ids=[row[1] for row in NEEDS])
+def test_what_a_check_needs_beside_the_files_is_told(tmp_path: Path, files: dict[str, str], part: str) -> None:
+    """What has to be prepared, since a check has no network, and the file that says so."""
+    (need,) = detect(_write(tmp_path, files)).needs
+    assert part in need
+
+
+@pytest.mark.parametrize("files", NOTHING_NEEDED, ids=[" ".join(files) for files in NOTHING_NEEDED])
+def test_nothing_is_needed_where_nothing_says_so(tmp_path: Path, files: dict[str, str]) -> None:
+    """Without dependencies, or where they lie in the repository, nothing has to be prepared."""
+    assert detect(_write(tmp_path, files)).needs == ()
+
+
+@pytest.mark.parametrize("files", NONE, ids=[next(iter(files), "empty") + str(at) for at, files in enumerate(NONE)])
 def test_nothing_is_guessed(tmp_path: Path, files: dict[str, str]) -> None:
-    """Where no file declares a check there is none: a name, a word, or npm's own placeholder is not one."""
-    assert detect_check(_write(tmp_path, files)) is None
+    """Where no file declares a check there is none: a name, a word, other people's tests or a placeholder is not one."""
+    assert detect(_write(tmp_path, files)).candidates == ()
 
 
 @pytest.mark.parametrize(("name", "text"), BROKEN, ids=[f"{name}: {text[:24]!r}" for name, text in BROKEN])
 def test_a_broken_file_says_nothing(tmp_path: Path, name: str, text: str) -> None:
-    """A file with something else in it, however deep or large, is as good as none and never an error."""
-    assert detect_check(_write(tmp_path, {name: text})) is None
-    assert detect_check(_write(tmp_path, {"tests/test_a.py": ""})) == (PYTEST, "test files")
+    """A file with something else in it, however deep or large, is as good as none, and never an error."""
+    assert detect(_write(tmp_path, {name: text})).candidates == ()
+    found = detect(_write(tmp_path, {"tests/test_a.py": ""})).candidates
+    assert [one.command for one in found] == [PYTEST]
 
 
 def test_a_file_that_is_not_text_says_nothing(tmp_path: Path) -> None:
     """Bytes of no encoding are read as what they are not, and declare nothing."""
     (tmp_path / "pyproject.toml").write_bytes(b"\xff\xfe[tool.pytest]")
     (tmp_path / "package.json").write_bytes(b"\xff\xfe{}")
-    assert detect_check(tmp_path) is None
+    assert detect(tmp_path).candidates == ()
 
 
 def test_links_and_folders_of_a_known_name_are_not_followed(tmp_path: Path) -> None:
@@ -93,4 +280,11 @@ def test_links_and_folders_of_a_known_name_are_not_followed(tmp_path: Path) -> N
     (top / "package.json").mkdir(parents=True)
     (top / "pytest.ini").symlink_to(tmp_path / "outside.ini")
     (top / "tests").symlink_to(_write(tmp_path / "elsewhere", {"test_a.py": ""}))
-    assert detect_check(top) is None
+    assert detect(top).candidates == ()
+
+
+def test_every_convention_has_a_source() -> None:
+    """Each ecosystem of the table is documented somewhere, at an address that can be opened."""
+    tools = {row.command.split()[0] for row in ecosystems.MANIFESTS} - {"sh", "mvn"} | set(ecosystems.NODE) - {"bun"}
+    assert tools <= set(ecosystems.SOURCES)
+    assert all(address.startswith("https://") for address in ecosystems.SOURCES.values())

@@ -1,0 +1,138 @@
+"""How projects of each ecosystem say how they are tested: names of files, commands and messages, with where that is documented.
+
+Data alone; `detection.py` and `usability.py` read it. A further ecosystem is further rows here.
+"""
+
+from dataclasses import dataclass
+
+SOURCES = {
+    "pytest": "https://docs.pytest.org/en/stable/reference/customize.html",
+    "pytest names": "https://docs.pytest.org/en/stable/explanation/goodpractices.html",
+    "pytest exit codes": "https://docs.pytest.org/en/stable/reference/exit-codes.html",
+    "tox": "https://tox.wiki/en/stable/config.html",
+    "nox": "https://nox.thea.codes/en/stable/config.html",
+    "npm": "https://docs.npmjs.com/cli/commands/npm-test",
+    "pnpm": "https://pnpm.io/cli/test",
+    "yarn": "https://yarnpkg.com/cli/run",
+    "packageManager": "https://nodejs.org/api/corepack.html",
+    "cargo": "https://doc.rust-lang.org/cargo/commands/cargo-test.html",
+    "go": "https://pkg.go.dev/cmd/go#hdr-Test_packages",
+    "make": "https://www.gnu.org/software/make/manual/html_node/Makefile-Names.html",
+    "just": "https://just.systems/man/en/",
+    "gradle": "https://docs.gradle.org/current/userguide/gradle_wrapper.html",
+    "maven": "https://maven.apache.org/wrapper/",
+    "shell": "https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_08_02",
+}
+"""Where each convention is documented."""
+
+PYTEST = "pytest -q"
+PYTEST_FROM_ROOT = "python -m pytest -q"
+"""Puts the root on the import path (pytest alone only the tests' own folder)."""
+
+PYTEST_NAMES = ("test_*.py", "*_test.py")
+"""Files that pytest collects by itself."""
+
+PYTEST_FILES = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml")
+"""Files that are pytest's alone: that they are there is enough, even empty."""
+
+PYTEST_SECTIONS = (("setup.cfg", "tool:pytest"), ("tox.ini", "pytest"))
+"""Sections of files that have others, too. `[tool.pytest…]` of pyproject.toml is read as TOML."""
+
+MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+JUSTFILES = ("justfile", "Justfile", ".justfile")
+TARGETS = ("test", "check", "tests")
+"""Targets and recipes that test, the best first."""
+
+NOXFILE = "noxfile.py"
+
+NPM_PLACEHOLDER = "no test specified"
+"""In the script that `npm init` writes; it tests nothing."""
+
+NODE = {"pnpm": "pnpm test", "yarn": "yarn test", "bun": "bun run test", "npm": "npm test --silent"}
+"""Package managers of Node, and how each runs `scripts.test`."""
+
+NODE_LOCKS = {
+    "pnpm-lock.yaml": "pnpm",
+    "yarn.lock": "yarn",
+    "bun.lock": "bun",
+    "bun.lockb": "bun",
+    "package-lock.json": "npm",
+    "npm-shrinkwrap.json": "npm",
+}
+"""Which manager a lock file belongs to. `packageManager` of package.json comes first; without either it is npm."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A file whose tool has one way to run a project's tests. With `wrapper`: that program of the project runs it."""
+
+    name: str
+    command: str
+    ecosystem: str
+    wrapper: str = ""
+
+
+MANIFESTS = (
+    Manifest("Cargo.toml", "cargo test", "Rust (cargo)"),
+    Manifest("go.mod", "go test ./...", "Go"),
+    *(
+        Manifest(name, "sh ./gradlew test --offline", "Gradle", "gradlew")
+        for name in ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts")
+    ),
+    *(Manifest(name, "gradle test --offline", "Gradle") for name in ("build.gradle", "build.gradle.kts")),
+    Manifest("pom.xml", "sh ./mvnw --batch-mode --offline test", "Maven", "mvnw"),
+    Manifest("pom.xml", "mvn --batch-mode --offline test", "Maven"),
+)
+"""The wrapper before the installed program. Offline, because a check has no network: it then says at once what is missing."""
+
+PYTHON_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg")
+
+LOCKS = (
+    *("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock", "requirements.txt"),
+    *NODE_LOCKS,
+    *("Cargo.lock", "go.sum", "gradle.lockfile"),
+)
+"""Files that say which versions a project was made with."""
+
+NOT_OURS = frozenset(
+    {"node_modules", "vendor", "third_party", "site-packages", "venv", "build", "dist", "target", "__pycache__"}
+)
+"""Folders whose files say nothing about the project: other people's, and what was built. Hidden ones are left out, too."""
+
+NOT_PACKAGES = frozenset(
+    {"tests", "test", "testing", "docs", "doc", "examples", "example", "scripts", "tools", "bin", "benchmarks", "bench", "src"}
+)
+"""Folders at the root that are not taken for a Python package, whatever lies in them."""
+
+NOT_MODULES = frozenset({"setup.py", "conftest.py", NOXFILE, "tasks.py", "fabfile.py", "manage.py"})
+"""Files at the root that steer tools and are not imported by tests."""
+
+NAMED_ENVIRONMENT = "name a prepared one with --environment FOLDER (`baton checks PATH --environment FOLDER` tries it)"
+
+HINTS = (
+    (
+        r"(?:ModuleNotFoundError: |ImportError: )?No module named '?([\w.]+)'?",
+        "the Python package {0} is not in the environment; " + NAMED_ENVIRONMENT,
+    ),
+    (
+        r"unrecognized arguments: ([^\n]{1,120})",
+        "pytest does not know {0}, which a plugin adds that is not in the environment; " + NAMED_ENVIRONMENT,
+    ),
+    (r"[Mm]issing required plugins?: ([^\n]{1,120})", "the pytest plugin {0} is not in the environment; " + NAMED_ENVIRONMENT),
+    (
+        r"Cannot find (?:module|package) '([^'\n]{1,120})'",
+        "the npm package {0} is not there: commit what the tests need, or name a check that does without",
+    ),
+    (
+        r"(?:sh: (?:\d+: |line \d+: )?|make(?:\[\d+\])?: )([\w./-]+): (?:(?:command )?not found|No such file or directory)",
+        "the program {0} is not in the sandbox: it holds the system's /usr and the environment; install it there, or "
+        + NAMED_ENVIRONMENT,
+    ),
+    (
+        r"(Could not resolve host|Temporary failure in name resolution|UnknownHostException|dial tcp|ENOTFOUND|EAI_AGAIN"
+        r"|offline mode|--offline was specified|failed to download|unable to update registry|No cached version)",
+        "the check wants the network, which it does not have: commit the dependencies (vendor them), or name a check that does "
+        "without",
+    ),
+)
+"""What tools print where something is missing, and what to do about it; `{0}` is what was missing."""

@@ -1,0 +1,99 @@
+"""Whether a check can prove anything, from one run of it on the base, and what to do where it cannot. Pure."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Literal
+
+from activities.repositories.ecosystems import HINTS, NAMED_ENVIRONMENT
+from contracts.repositories import CheckRun
+
+Kind = Literal["cannot_run", "all_red"]
+"""cannot_run: no test has run as it should. all_red: it ran, and nothing passed, so that old failures hide new ones."""
+
+NOT_EXECUTABLE, NOT_FOUND, SIGNALLED = 126, 127, 128
+"""Exit codes of a shell; from the last on, and the number of a signal."""
+
+SETTINGS = "the table [checks] of baton.toml"
+
+_PYTEST_ENDS = {
+    2: (
+        "pytest was interrupted, or could not read all test files (collection errors)",
+        "mend the test files that cannot be imported, or name a check that leaves them out",
+    ),
+    3: ("pytest itself failed (an internal error)", "look at the end of the output, or name another check"),
+    4: ("pytest refused how it was started (a usage error)", "correct the command, or the repository's pytest settings"),
+    5: ("pytest found no tests", "name the folder of the tests in the command, or another check"),
+}
+"""What pytest's own exit codes mean where not every test has run, and what to do."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a check proves nothing on this base, and what mends it."""
+
+    kind: Kind
+    why: str
+    mend: str
+
+
+def trouble(run: CheckRun) -> Trouble | None:
+    """None: it ran, and at least some of it passed."""
+    if run.refused:
+        return Trouble("cannot_run", f"{run.command}: {run.refused}", "correct that, then name the same check again")
+    ended = _not_run(run)
+    if ended is not None:
+        why, mend = ended
+        return Trouble("cannot_run", f"{run.command}: {why}", hint(run.tail) or mend)
+    if run.total is None and run.exit_code != 0:
+        why = f"exit code {run.exit_code}, and single tests are not reported"
+        mend = "mend the base first, or name a check that passes there, or one that reports single tests (pytest)"
+        return Trouble("all_red", f"{run.command}: {why}", hint(run.tail) or mend)
+    failed = len(run.failures) + run.unnamed
+    if run.total and failed >= run.total:
+        mend = "mend the base first, or " + NAMED_ENVIRONMENT
+        what = "the only test fails" if run.total == 1 else f"all {run.total} tests fail"
+        return Trouble("all_red", f"{run.command}: {what}", hint(run.tail) or mend)
+    return None
+
+
+def hint(tail: str) -> str:
+    """What to do about the first thing that the output says is missing; empty where it says nothing of the kind."""
+    found = ((match, text) for pattern, text in HINTS if (match := re.search(pattern, tail)))
+    return next((text.format(match[1].strip()) for match, text in found), "")
+
+
+def counted(run: CheckRun) -> str:
+    """What a run showed, in a few words."""
+    if run.total is None:
+        return f"exit code {run.exit_code} after {run.seconds} s"
+    failed = len(run.failures) + run.unnamed
+    return f"{run.total} test{'' if run.total == 1 else 's'} ran, {failed or 'none'} failed, in {run.seconds} s"
+
+
+def _not_run(run: CheckRun) -> tuple[str, str] | None:
+    """Why it did not run as it should, and what to do; None where it did."""
+    code, program = run.exit_code, _program(run.command)
+    if run.timed_out:
+        return f"it was stopped after {run.seconds} s", f"name a faster check, or raise `time` in {SETTINGS}"
+    if code is None:
+        return "it was stopped before it ended", "the end of its output says more; `baton doctor` looks at this machine"
+    if code == NOT_FOUND:
+        mend = f"correct the command, install {program} below /usr, or {NAMED_ENVIRONMENT}"
+        return f"{program} was not found (exit code 127)", mend
+    if code == NOT_EXECUTABLE:
+        mend = f"make it executable (`git update-index --chmod=+x`), or have `sh` run {program}"
+        return f"{program} cannot be executed (exit code 126)", mend
+    if code > SIGNALLED:
+        return f"it was ended by signal {code - SIGNALLED}", f"where that is 9, raise `memory_mib` in {SETTINGS}"
+    if run.total is not None and code in _PYTEST_ENDS:
+        why, mend = _PYTEST_ENDS[code]
+        return f"{why} (exit code {code})", mend
+    return (f"exit code {code}, but no test was counted", "name a check that runs tests") if run.total == 0 else None
+
+
+def _program(command: str) -> str:
+    try:
+        return shlex.split(command)[0]
+    except (ValueError, IndexError):
+        return command[:80]

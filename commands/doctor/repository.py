@@ -1,0 +1,105 @@
+"""What `baton checks` looks at: a repository's files, and one run of its check. Imported inside the command: it is slow."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from activities.git import Mirror, Mirrors
+from activities.git.command import PASSED_ON
+from activities.repositories.check_run import Ran, run_check
+from activities.repositories.detection import detect
+from activities.repositories.fetch import INPUT_ERRORS
+from activities.repositories.usability import Trouble, trouble
+from activities.repositories.workspaces import Workspaces
+from activities.sandbox import Sandbox, SandboxUnavailable
+from commands.errors import Code, Usage
+from config import Settings
+from contracts.base import ArtifactRef, sha256
+from contracts.detection import Detected
+from contracts.repositories import CheckRun
+
+TAIL = 3000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed. `run` None: where there is a sandbox."""
+
+    repository: str
+    base: str | None
+    check: str | None
+    environment: Path | None
+    run: bool | None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found. `ran` None: the check was not run, for the reason in `unproven`, or because there is none."""
+
+    repository: str
+    commit: str
+    tree: str
+    detected: Detected
+    command: str | None
+    source: str
+    ran: CheckRun | None = None
+    trouble: Trouble | None = None
+    unproven: str = ""
+
+    @property
+    def code(self) -> Code:
+        """NOT_FOUND where there is no check, FAILED where it proves nothing."""
+        if self.command is None:
+            return Code.NOT_FOUND
+        return Code.FAILED if self.trouble else Code.DONE
+
+
+def look(found: Settings, asked: Asked, place: Path) -> Looked:
+    """Fetch into the folder `place` of its own, look, and run. Nothing else is written: no worker's copy is touched.
+
+    Raises `Usage` for a repository or revision that cannot be used, `SandboxUnavailable` where the run was asked for.
+    """
+    mirrors = Mirrors(place / "mirrors", found.environment(PASSED_ON), found.mirror_mib << 20)
+    workspaces = Workspaces(place / "workspaces", mirrors)
+    try:
+        mirror = mirrors.open(asked.repository)
+        fetched = mirror.fetch(asked.base)
+        mirror.check(fetched.tree)
+        with workspaces.scratch(mirror, fetched.tree) as directory:
+            detected = detect(directory)
+    except INPUT_ERRORS as error:
+        raise Usage(str(error)) from None
+    best = detected.best
+    command, source = (asked.check, "--check") if asked.check else (best.command, best.source) if best else (None, "")
+    looked = Looked(mirror.repository, fetched.commit, fetched.tree, detected, command, source)
+    return _proven(found, asked, workspaces, mirror, looked)
+
+
+def _proven(found: Settings, asked: Asked, workspaces: Workspaces, mirror: Mirror, looked: Looked) -> Looked:
+    """With the run of the check, where it is to be run and can be."""
+    if looked.command is None or asked.run is False:
+        return replace(looked, unproven="--no-run was given" if looked.command else "")
+    try:
+        sandbox = Sandbox.find(found.bubblewrap, found.checks)
+        ran = asyncio.run(run_check(sandbox, workspaces, mirror, looked.tree, looked.command, environment=asked.environment))
+    except SandboxUnavailable as error:
+        if asked.run:
+            raise
+        return replace(looked, unproven=str(error))
+    shown = _shown(ran, looked.tree)
+    return replace(looked, ran=shown, trouble=trouble(shown))
+
+
+def _shown(ran: Ran, tree: str) -> CheckRun:
+    return CheckRun(
+        command=ran.command,
+        tree=tree,
+        exit_code=ran.exit_code,
+        timed_out=ran.timed_out,
+        total=ran.total,
+        failures=ran.failures,
+        unnamed=ran.unnamed,
+        output=ArtifactRef(digest=sha256(ran.output), size=len(ran.output)),
+        tail=ran.tail[-TAIL:],
+        seconds=int(ran.duration.total_seconds()),
+    )

@@ -1,0 +1,104 @@
+"""Whether a check can prove anything: told from one run of it on the base, with what to do where it cannot."""
+
+from typing import Any
+
+import pytest
+
+from activities.repositories.usability import counted, trouble
+from contracts.base import ArtifactRef, sha256
+from contracts.repositories import CheckRun
+
+
+def run(command: str = "pytest -q", code: int | None = 0, **more: Any) -> CheckRun:
+    """One run of a check."""
+    return CheckRun(command=command, tree="", exit_code=code, output=ArtifactRef(digest=sha256(b""), size=0), **more)
+
+
+FINE = [
+    run(total=3),
+    run(code=1, total=3, failures=("t::a",)),
+    run(code=1, total=300, failures=tuple(f"t::{at}" for at in range(200)), unnamed=50),
+    run("make test"),
+    run("npm test --silent"),
+]
+
+
+@pytest.mark.parametrize("ran", FINE)
+def test_some_red_tests_are_no_trouble(ran: CheckRun) -> None:
+    """A base where something passes is a base: old failures are told apart from new ones."""
+    assert trouble(ran) is None
+
+
+CANNOT = [
+    (run("pyest -q", 127), "pyest was not found", "correct the command"),
+    (run("npm test --silent", 127), "npm was not found", "install npm below /usr"),
+    (run("bin/check", 127), "bin/check was not found", "--environment"),
+    (run("./run-tests", 126), "cannot be executed", "chmod=+x"),
+    (run("'bin/my tests' -v", 126), "bin/my tests cannot be executed", "have `sh` run"),
+    (run(code=4, total=0), "usage error", "correct the command"),
+    (run(code=5, total=0), "found no tests", "name the folder"),
+    (run(code=2, total=1, failures=("tests.test_a",)), "collection errors", "mend the test files"),
+    (run(code=3, total=0), "internal error", "end of the output"),
+    (run(code=None, timed_out=True, seconds=1800), "stopped after 1800 s", "raise `time`"),
+    (run("make test", None, timed_out=True, seconds=2), "stopped after 2 s", "a faster check"),
+    (run(code=None), "stopped before it ended", "baton doctor"),
+    (run("go test ./...", 137), "ended by signal 9", "memory_mib"),
+    (run("make test", 139), "ended by signal 11", "memory_mib"),
+    (run(code=0, total=0), "no test was counted", "a check that runs tests"),
+    (run(code=1, total=0), "no test was counted", "a check that runs tests"),
+]
+
+
+@pytest.mark.parametrize(("ran", "why", "mend"), CANNOT, ids=[f"{row[0].command} {row[1]}" for row in CANNOT])
+def test_what_cannot_run_is_told_with_what_to_do(ran: CheckRun, why: str, mend: str) -> None:
+    """Each way in which no test has run as it should, with the command it is about."""
+    found = trouble(ran)
+    assert found is not None
+    assert (found.kind, why in found.why, mend in found.mend) == ("cannot_run", True, True), found
+    assert ran.command in found.why
+
+
+ALL_RED = [
+    (run(code=1, total=2, failures=("t::a", "t::b")), "all 2 tests fail"),
+    (run(code=1, total=250, failures=tuple(f"t::{at}" for at in range(200)), unnamed=50), "all 250 tests fail"),
+    (run("make test", 2), "exit code 2, and single tests are not reported"),
+    (run("cargo test", 101), "exit code 101"),
+]
+
+
+@pytest.mark.parametrize(("ran", "why"), ALL_RED, ids=[row[1] for row in ALL_RED])
+def test_where_nothing_passes_old_failures_would_hide_new_ones(ran: CheckRun, why: str) -> None:
+    """All red, or red as a whole: it ran, and still proves nothing."""
+    found = trouble(ran)
+    assert found is not None
+    assert (found.kind, why in found.why) == ("all_red", True), found
+
+
+HINTS = [
+    ("E   ModuleNotFoundError: No module named 'httpx'", "the Python package httpx is not in the environment"),
+    ("/usr/bin/python3: No module named pytest", "the Python package pytest is not in the environment"),
+    ("pytest: error: unrecognized arguments: --cov=shop\n  inifile: x", "pytest does not know --cov=shop,"),
+    ("ERROR: Missing required plugins: pytest-asyncio", "the pytest plugin pytest-asyncio is not in"),
+    ("Error: Cannot find module 'express'", "the npm package express is not there"),
+    ("sh: 1: jest: not found", "the program jest is not in the sandbox"),
+    ("/bin/sh: line 1: golint: command not found", "the program golint is not in the sandbox"),
+    ("make: cargo: No such file or directory", "the program cargo is not in the sandbox"),
+    ("dial tcp: lookup proxy.golang.org: i/o timeout", "the check wants the network"),
+    ("java.net.UnknownHostException: services.gradle.org", "the check wants the network"),
+    ("npm error code ENOTFOUND", "the check wants the network"),
+]
+
+
+@pytest.mark.parametrize(("said", "mend"), HINTS, ids=[row[1] for row in HINTS])
+def test_what_the_output_says_is_missing_comes_first(said: str, mend: str) -> None:
+    """What is missing is named by the output, and what to do about it says more than the exit code."""
+    found = trouble(run("make test", 2, tail=f"some lines\n{said}\n"))
+    assert found is not None
+    assert mend in found.mend, found
+
+
+def test_a_run_is_counted_in_a_few_words() -> None:
+    """Tests where they are reported, else how it ended."""
+    assert counted(run(total=4, code=1, failures=("t::a",), seconds=2)) == "4 tests ran, 1 failed, in 2 s"
+    assert counted(run(total=1)) == "1 test ran, none failed, in 0 s"
+    assert counted(run("make test", 2, seconds=7)) == "exit code 2 after 7 s"

@@ -1,0 +1,233 @@
+"""The check runs on the base before a model is paid: what cannot run opens a gate that says why, with what to do about it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHandle
+
+from contracts.gates import GateView
+from tests.scripts import a_tester, answer, edit, item, plan, says, writer
+from tests.stack import Stack, git, result_of, sample
+from tests.workflows.conftest import Start
+
+FIX = edit(
+    "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"
+)
+PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+WHOLE = (PLANNER, writer("fix", FIX), a_tester())
+
+Run = WorkflowHandle[Any, Any]
+
+
+async def activities(run: Run, name: str) -> int:
+    """How often an activity of this name was scheduled."""
+    events = (await run.fetch_history()).events
+    return sum(one.activity_task_scheduled_event_attributes.activity_type.name == name for one in events)
+
+
+async def stuck(stack: Stack, run: Run, title: str) -> GateView:
+    """The gate that the base opens, before any model was asked."""
+    view = await stack.next_gate(run)
+    assert (view.kind, view.title) == ("stuck", title), view
+    assert await activities(run, "call_model") == 0
+    return view
+
+
+UNUSABLE: list[tuple[dict[str, str], dict[str, Any], str, str, str]] = [
+    ({}, {"check": "pyest -q"}, "cannot run", "pyest -q: pyest was not found (exit code 127)", "correct the command"),
+    ({}, {"check": "./README.md"}, "cannot run", "./README.md cannot be executed (exit code 126)", "chmod=+x"),
+    ({}, {"check": "sh -c nothere"}, "cannot run", "sh was not found (exit code 127)", "the program nothere is not"),
+    ({}, {"check": "pytest --frobnicate"}, "cannot run", "a usage error) (exit code 4)", "pytest does not know --frobnicate"),
+    (
+        {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--cov=shop'\n"},
+        {},
+        "cannot run",
+        "a usage error) (exit code 4)",
+        "pytest does not know --cov=shop",
+    ),
+    ({}, {"check": "pytest -q shop"}, "cannot run", "pytest found no tests (exit code 5)", "name the folder of the tests"),
+    (
+        {"tests/test_more.py": "import notthere\n"},
+        {},
+        "cannot run",
+        "collection errors) (exit code 2)",
+        "the Python package notthere is not in the environment",
+    ),
+    ({"Makefile": "test:\n\tkill -9 $$PPID\n"}, {"check": "make test"}, "cannot run", "ended by signal 9", "memory_mib"),
+    (
+        {},
+        {"environment": "/no/such/place"},
+        "cannot run",
+        "environment /no/such/place cannot be mounted",
+        "name the same check",
+    ),
+    ({}, {"check": "pytest -q -k half"}, "nothing passes", "the only test fails", "mend the base first"),
+    (
+        {"shop/pricing.py": "def discounted(a, b): 1\ndef total(a): 2\n"},
+        {},
+        "nothing passes",
+        "all 4 tests fail",
+        "mend the base",
+    ),
+    ({"Makefile": "test:\n\tfalse\n"}, {"check": "make test"}, "nothing passes", "exit code 2", "mend the base first"),
+]
+
+
+@pytest.mark.parametrize(
+    ("files", "asked", "title", "why", "mend"), UNUSABLE, ids=[f"{row[1] or next(iter(row[0]))}: {row[3]}" for row in UNUSABLE]
+)
+async def test_a_check_that_proves_nothing_opens_a_gate_before_money(
+    start: Start, tmp_path: Path, files: dict[str, str], asked: dict[str, Any], title: str, why: str, mend: str
+) -> None:
+    """The gate says what happened, what mends it, the command and the layout; rejected, the run ends and nobody was paid."""
+    origin = sample(tmp_path / "sample", files)
+    async with start() as stack:
+        run = await stack.deliver(origin, **asked)
+        view = await stuck(stack, run, f"{'the check cannot run' if 'cannot' in title else title} on the base")
+        assert why in view.facts[0]
+        assert mend in view.facts[1]
+        assert any(fact.startswith("check: ") for fact in view.facts)
+        assert "layout: Python at the root (flat layout): shop" in view.facts
+        assert [one.id for one in view.changes] == ["check", "environment"]
+        await stack.decide(view, "reject", note="not now")
+        report = await result_of(run)
+        assert await activities(run, "call_model") == 0
+    assert (report.state, report.usd_micros, report.tokens) == ("could_not", 0, 0)
+    assert "reject by maria: not now" in report.reason
+    assert git(origin, "branch", "--list").split() == ["*", "main"]
+
+
+async def test_a_base_with_some_red_tests_goes_on_and_is_run_once(start: Start, tmp_path: Path) -> None:
+    """The sample's base has one red test: no gate, the plan gate says what it showed, and the verdict uses that same run."""
+    origin = sample(tmp_path / "sample")
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin, branch="fix")
+        view = await stack.approve(run, "plan-1")
+        assert any(fact.startswith("check: pytest -q; on the base: 4 tests ran, 1 failed") for fact in view.facts)
+        await stack.approve(run, "change-1")
+        report = await result_of(run)
+        said = await stack.said(run)
+        assert await activities(run, "run_checks") == 2
+    assert (report.state, report.tests.verdict) == ("done", "passed")
+    assert report.tests.base.failures == ("tests.test_pricing::test_half_a_cent_rounds_up",)
+    assert "coordinator: ran the check on the base: 4 tests ran, 1 failed" in said
+
+
+async def test_approved_it_goes_on_without_a_check_and_says_so(start: Start, tmp_path: Path) -> None:
+    """Nothing is called passed: the plan gate does not ask for a check again, and the change gate says who went on."""
+    origin = sample(tmp_path / "sample", {"tests/test_more.py": "import notthere\n"})
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin, branch="fix")
+        await stack.decide(await stuck(stack, run, "the check cannot run on the base"))
+        plan_view = await stack.approve(run, "plan-1")
+        change = await stack.approve(run, "change-1")
+        report = await result_of(run)
+        assert await activities(run, "run_checks") == 1
+    assert (report.state, report.tests.verdict) == ("done", "not_run")
+    assert plan_view.questions == ()
+    assert any(fact.startswith("check: none; maria went on at stuck-1 without one: pytest -q: ") for fact in plan_view.facts)
+    assert any(fact.startswith("maria went on at stuck-1 without one") for fact in change.facts)
+    assert change.risk.startswith("high")
+
+
+async def test_approved_a_red_check_stays_and_can_become_green(start: Start, tmp_path: Path) -> None:
+    """Where all that failed ran, the change may mend it: the check is kept, and proves it."""
+    origin = sample(tmp_path / "sample")
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin, branch="fix", check="pytest -q -k half")
+        await stack.decide(await stuck(stack, run, "nothing passes on the base"))
+        view = await stack.approve(run, "plan-1")
+        assert any("the only test fails; maria went on at stuck-1" in fact for fact in view.facts)
+        await stack.approve(run, "change-1")
+        report = await result_of(run)
+    assert (report.state, report.tests.verdict) == ("done", "passed")
+    assert report.tests.fixed == ("tests.test_pricing::test_half_a_cent_rounds_up",)
+
+
+NAMING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"check": "pyest"}, {"note": "a typing error", "answers": {"check": "pytest -q"}}, "pytest -q"),
+    ({"check": "pytest -q shop"}, {"note": "check: pytest -q tests\nthere they are"}, "pytest -q tests"),
+    ({"environment": "/no/such"}, {"note": "x", "answers": {"environment": sys.prefix, "check": " "}}, "pytest -q"),
+    ({"environment": "/no/such"}, {"note": f"Environment: {sys.prefix}"}, "pytest -q"),
+]
+
+
+@pytest.mark.parametrize(("asked", "named", "check"), NAMING, ids=[f"{row[0]} {row[1]}" for row in NAMING])
+async def test_another_check_or_environment_is_tried(
+    start: Start, tmp_path: Path, asked: dict[str, Any], named: dict[str, Any], check: str
+) -> None:
+    """What a person names runs on the base at once, and proves the change in the end."""
+    origin = sample(tmp_path / "sample")
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin, branch="fix", **asked)
+        view = await stuck(stack, run, "the check cannot run on the base")
+        await stack.decide(view, "request_changes", **named)
+        assert (await stack.approve(run, "plan-1")).kind == "plan"
+        await stack.approve(run, "change-1")
+        report = await result_of(run)
+        assert await activities(run, "run_checks") == 3
+    assert (report.state, report.tests.verdict) == ("done", "passed")
+    assert [one.command for one in report.tests.runs] == [check]
+
+
+async def test_a_check_that_is_no_better_asks_again(start: Start, tmp_path: Path) -> None:
+    """A second one that cannot run opens the next gate; 'none' goes on without; a note that names nothing is said so."""
+    origin = sample(tmp_path / "sample")
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin, check="pyest")
+        await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="try the other one")
+        again = await stack.gate(run, "stuck-2")
+        assert "maria asked for changes, but named neither check nor environment: try the other one" in again.facts
+        await stack.decide(again, "request_changes", note="so", answers={"check": "tox -q"})
+        third = await stack.gate(run, "stuck-3")
+        assert third.facts[0] == "tox -q: tox was not found (exit code 127)"
+        assert "check: tox -q (named by maria at stuck-2)" in third.facts
+        assert await activities(run, "call_model") == 0
+        await stack.decide(third, "request_changes", note="so", answers={"check": "None"})
+        view = await stack.gate(run, "plan-1")
+        assert "check: none; maria at stuck-3 named none" in view.facts
+        await stack.decide(view, "reject", note="enough")
+        await result_of(run)
+
+
+async def test_without_a_sandbox_a_person_is_asked(start: Start, tmp_path: Path) -> None:
+    """A worker that cannot run any check says so at the gate, and what to do; nothing is paid."""
+    origin = sample(tmp_path / "sample")
+    async with start(*WHOLE, bubblewrap=Path("/no/such/bwrap")) as stack:
+        run = await stack.deliver(origin)
+        view = await stuck(stack, run, "the check cannot run on the base")
+        assert view.facts[0].startswith("pytest -q: this worker has no sandbox")
+        assert "baton doctor" in view.facts[0]
+        await stack.decide(view)
+        await stack.decide(await stack.gate(run, "plan-1"), "reject", note="enough")
+        assert (await result_of(run)).state == "could_not"
+
+
+@pytest.mark.parametrize("check", ["pyest -q", "pytest -q -k half", "pytest -q nowhere"])
+async def test_a_check_named_at_the_plan_gate_is_tried_before_the_writers(start: Start, tmp_path: Path, check: str) -> None:
+    """Where no file names one the plan gate asks, and what is answered runs on the base before anything is written."""
+    origin = sample(tmp_path / "sample")
+    work = tmp_path / "sample" / "work"
+    git(work, "rm", "--quiet", "-r", "pyproject.toml", "tests")
+    (work / "half.py").write_text("def test_half(): assert 0\ndef test_one(): pass\n")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message=No tests that say so")
+    git(work, "push", "--quiet", str(origin), "main")
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin)
+        view = await stack.gate(run, "plan-1")
+        assert "check: none known; this gate asks for one" in view.facts
+        assert "layout: Python at the root (flat layout): shop, half.py" in view.facts
+        assert await activities(run, "run_checks") == 0
+        await stack.decide(view, answers={"check": check})
+        asked = await stack.gate(run, "stuck-1")
+        assert f"check: {check} (named at the plan gate)" in asked.facts
+        assert not [one async for one in stack.client.list_workflows(f"WorkflowId = '{run.id}.write.1.fix'")]
+        await stack.decide(asked, "request_changes", note="x", answers={"check": "pytest -q half.py"})
+        change = await stack.gate(run, "change-1")
+        await stack.decide(change, "reject", note="enough")
+        report = await result_of(run)
+    assert [one.command for one in report.tests.runs] == ["pytest -q half.py"]
+    assert report.tests.verdict == "no_new_failures"
