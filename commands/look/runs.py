@@ -10,7 +10,6 @@ from commands.context import LOOK, Json, Project, Run, connect, open_ledger, set
 from commands.errors import Code, NothingYet, first_line
 from commands.output import Out, clock, left, safe
 from commands.text import code_of, how_to_answer, tell_report, usd
-from ledger.views.asked import asked_of
 
 if TYPE_CHECKING:
     from commands.doctor.stuck import Stuck
@@ -82,6 +81,8 @@ async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
 
 
 def _as_row(row: "Listed") -> list[str]:
+    from ledger.views.asked import asked_of
+
     run, money = row.run, (usd(row.money.spent), usd(row.money.ceiling))
     gates = f"{row.open_gates} open" if row.open_gates else "-"
     asked = safe(asked_of(run.pipeline, run.asked).what, 50)
