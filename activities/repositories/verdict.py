@@ -1,13 +1,11 @@
 """The verdict on a change, computed from runs of the check. Pure; no model has a say in it."""
 
+from activities.repositories.junit import FAILURES_LIMIT
 from contracts.delivery.testing import TestReport, Verdict
 from contracts.repositories import ChangeSet, CheckRun
 
 TESTS_FAILED = 1
 """pytest's exit code for "all ran, some failed"; every other code but 0 means that not all ran."""
-
-FAILURES_LIMIT = 200
-"""Most failed tests that a run names; if it names so many, there may be more."""
 
 
 def report(runs: tuple[CheckRun, ...], base: CheckRun | None, added: ChangeSet | None, notes: str) -> TestReport:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.repositories.verdict import FAILURES_LIMIT, judge, report
+from activities.repositories.junit import FAILURES_LIMIT
+from activities.repositories.verdict import judge, report
 from contracts.base import ArtifactRef, sha256
 from contracts.delivery.testing import Verdict
 from contracts.repositories import ChangeSet, CheckRun, FileChange
