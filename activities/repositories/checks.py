@@ -76,7 +76,14 @@ class Checks:
     @activity.defn
     async def judge_checks(self, request: Judge) -> Judged:
         """Compute the test report from the runs and store it. No model has a say in the verdict."""
-        report = verdict.report(request.runs, request.base, request.added, request.tester_notes)
+        report = verdict.report(
+            request.runs,
+            request.base,
+            request.added,
+            request.tester_notes,
+            proof=request.proof,
+            declared=request.declared,
+        )
         # Only the commit takes time, and even a cancelled workflow has to know what was stored.
         return await committed(self._repos.ledger.tx(self._keep_report, request, report))
 

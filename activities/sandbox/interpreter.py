@@ -57,7 +57,7 @@ def texts() -> dict[str, str]:
 
 
 def options() -> list[str]:
-    """Bubblewrap's options for the interpreter itself and its packages. The installation that it belongs to is mounted apart."""
+    """Bubblewrap's options for the interpreter itself and its packages. The installation behind it is mounted apart."""
     program = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     made: list[str] = []
     for name in ("python", "python3", program.name):

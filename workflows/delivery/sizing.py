@@ -101,4 +101,5 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
     # Built without validation: a planner's plan must name its files, and this one leaves them open.
     plan = Plan.model_construct(summary=instruction[:4000], items=(item,), risks=(), check=None)
     made = made_by_us(course.kit.at("route"), "coordinator", "done", "", plan)
-    return Agreed(Handoff[Plan].model_construct(**(dict(made) | {"body": plan})), check, agent="solo", given=(handoff.id,))
+    handed = Handoff[Plan].model_construct(**(dict(made) | {"body": plan}))
+    return Agreed(handed, check, gates.declared_by(course.base), agent="solo", given=(handoff.id,))

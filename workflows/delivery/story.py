@@ -141,7 +141,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 self.summary = plan.summary
-                return Agreed(step.handoff, gates.check_of(decided, course, plan))
+                return Agreed(step.handoff, *gates.check_of(decided, course, plan))
             end_unless_changes(decided, "the plan")
             feedback = (*feedback, feedback_of(decided))
             # Proposals of earlier rounds that were approved do not count: only those that a person sent back.
