@@ -167,7 +167,7 @@ def _imports(text: str) -> Iterable[str]:
 
 
 def _calls(text: str, path: str) -> bool:
-    return re.search(rf"(?<![\w/-]){re.escape(path)}(?![\w-])|\./{re.escape(path)}", text) is not None
+    return path in text and re.search(rf"(?<![\w/-]){re.escape(path)}(?![\w-])|\./{re.escape(path)}", text) is not None
 
 
 def judging(change: FileChange, kind: Kind, lines: Lines) -> Judging:

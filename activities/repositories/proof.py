@@ -14,7 +14,7 @@ from activities.repositories.check_run import Ran
 from activities.repositories.checks import keep_ran
 from activities.repositories.listing import first
 from activities.repositories.shared import Repositories, guarded, required
-from activities.repositories.sides import Sides, sides
+from activities.repositories.sides import READ, Sides, sides
 from activities.repositories.trial import SabotageLimits, Trial
 from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating
@@ -25,6 +25,9 @@ from contracts.repositories import CheckRun
 
 JUDGING = 30
 """Changed files that judge which are told of."""
+
+UNTRIED = 50
+"""Places that were not tried which are named."""
 
 TOLD = 20
 """Tests that one part of a proof names."""
@@ -125,7 +128,8 @@ class Proofs:
     async def _sabotage(self, trial: Trial, looked: Sides, change: CheckRun) -> Sabotage:
         regions = await asyncio.to_thread(looked.regions)
         done = await trial.sabotaged(looked.tree, change, regions, self._limits)
-        return done.model_copy(update={"languages": first(looked.languages)})
+        untried = (*done.untried, *looked.python[READ:])
+        return done.model_copy(update={"languages": first(looked.languages), "untried": first(untried, UNTRIED)})
 
     def _keep(self, connection: Connection, request: Prove, found: Found) -> Proof:
         referee = self._kept(connection, request, found.referee, "check: the base's tests on the change")

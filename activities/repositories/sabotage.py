@@ -8,6 +8,12 @@ from activities.repositories.judging import Lines, ranges
 
 RAISED = "changed lines made to fail, to see whether a test notices"
 
+LINES = 2000
+"""Changed lines of one file that are looked at."""
+
+DECORATORS = 100
+"""Lines that decorators may take before what they decorate."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -34,11 +40,11 @@ def regions(path: str, text: str, lines: Lines) -> tuple[Region, ...]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return ()
-    functions = _functions(tree)
-    changed = sorted({number for number, _ in lines.added} | {max(1, gap) for gap in lines.gaps})
+    functions, statements = _functions(tree), _statements(tree)
+    changed = sorted({number for number, _ in lines.added} | {max(1, gap) for gap in lines.gaps})[:LINES]
     found: list[Region] = []
     for number in changed:
-        if _statement(tree, number) is None:
+        if _statement(statements, number) is None:
             continue
         where = _innermost(functions, number)
         last = found[-1] if found else None
@@ -52,7 +58,8 @@ def regions(path: str, text: str, lines: Lines) -> tuple[Region, ...]:
 def sabotaged(text: str, region: Region) -> str:
     """The file with a `raise` before every changed statement of the region. Comments are lost; nobody reads it."""
     tree = ast.parse(text)
-    marked = {id(one) for number in region.numbers if (one := _statement(tree, number)) is not None}
+    statements = _statements(tree)
+    marked = {id(one) for number in region.numbers if (one := _statement(statements, number)) is not None}
     _Insertion(marked).visit(tree)
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
@@ -90,12 +97,16 @@ def _raise() -> ast.stmt:
     return ast.parse(f"raise BaseException({RAISED!r})").body[0]
 
 
-def _statement(tree: ast.Module, number: int) -> ast.stmt | None:
+def _statements(tree: ast.Module) -> list[ast.stmt]:
+    return [one for one in ast.walk(tree) if isinstance(one, ast.stmt)]
+
+
+def _statement(statements: list[ast.stmt], number: int) -> ast.stmt | None:
     """The statement that begins on this line, the outermost of several; else the innermost that the line belongs to.
 
     None where the line does nothing.
     """
-    around = [one for one in ast.walk(tree) if isinstance(one, ast.stmt) and _first(one) <= number <= _last(one)]
+    around = [one for one in statements if one.lineno - number <= DECORATORS and _first(one) <= number <= _last(one)]
     begins = [one for one in around if _first(one) == number]
     found = min(begins, key=_inner) if begins else max(around, key=_inner, default=None)
     if found is None or _documents(found) or isinstance(found, ast.Global | ast.Nonlocal) or _from_future(found):
@@ -148,4 +159,4 @@ def _innermost(functions: list[tuple[str, Function]], number: int) -> str:
 
 def _together(before: int, number: int, changed: Sequence[int]) -> bool:
     """True where every line between the two was changed, too: comments and empty lines of one addition do not part it."""
-    return set(range(before, number + 1)) <= set(changed)
+    return changed.index(number) - changed.index(before) == number - before

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import PurePosixPath
 
 from activities.git import Mirror
 from activities.repositories import judging, sabotage
@@ -13,6 +12,9 @@ from contracts.repositories import FileChange
 
 SOURCE_LIMIT = 1024 * 1024
 """Bytes of a file that is read for what it says."""
+
+READ = 40
+"""Files of one kind that are read; a change of thousands is told by its names, and its other places are named as untried."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,18 @@ class Sides:
         """The base's tree with all that judges as the change has it."""
         return self.mirror.restore(self.base, [one.path for one in self.judging], self.tree)
 
+    @property
+    def python(self) -> tuple[str, ...]:
+        """Changed Python files that are judged."""
+        return tuple(one.path for one in self.others if one.status != "deleted" and one.path.endswith(".py"))
+
     def regions(self) -> tuple[sabotage.Region, ...]:
-        """The changed lines of Python that are judged: each file has its turn."""
+        """The changed lines of the first Python files that are judged: each file has its turn."""
         found: list[tuple[sabotage.Region, ...]] = []
-        for one in self.others:
-            if one.status != "deleted" and PurePosixPath(one.path).suffix == ".py":
-                text = text_of(self.mirror, self.tree, one.path)
-                if text is not None:
-                    found.append(sabotage.regions(one.path, text, _lines(self.mirror, self.base, self.tree, one.path)))
+        for path in self.python[:READ]:
+            text = text_of(self.mirror, self.tree, path)
+            if text is not None:
+                found.append(sabotage.regions(path, text, _lines(self.mirror, self.base, self.tree, path)))
         return tuple(one for turn in zip_longest(*found) for one in turn if one is not None)
 
 
@@ -66,10 +72,11 @@ def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
     others: list[FileChange] = []
     for one in files:
         kind = judging.kind_of(one, run)
-        if kind is None or (kind == "configuration" and _harmless(mirror, base, tree, one.path)):
+        if kind is None or (kind == "configuration" and len(judged) < READ and _harmless(mirror, base, tree, one.path)):
             others.append(one)
         else:
-            judged.append(judging.judging(one, kind, _lines(mirror, base, tree, one.path)))
+            lines = _lines(mirror, base, tree, one.path) if len(judged) < READ else judging.Lines()
+            judged.append(judging.judging(one, kind, lines))
     return Sides(mirror, tree, base, tuple(judged), tuple(others), _may_judge(mirror, base, tree, command, others))
 
 
@@ -88,7 +95,8 @@ def _may_judge(mirror: Mirror, base: str, tree: str, command: str, others: list[
     """Changed modules that may be a part of the judge: what the check's own script imports, and helpers of tests."""
     paths = [one.path for one in others]
     imported = judging.imported_by(command, paths, lambda path: text_of(mirror, tree, path))
-    helpers = [one for one in paths if one.endswith(".py") and judging.helps_tests(text_of(mirror, base, one) or "")]
+    there = [one.path for one in others if one.status == "modified" and one.path.endswith(".py")][:READ]
+    helpers = [path for path in there if judging.helps_tests(text_of(mirror, base, path) or "")]
     return tuple(dict.fromkeys((*imported, *helpers)))
 
 

@@ -114,7 +114,7 @@ class Trial:
                 Sabotaged(path=region.path, lines=region.lines, where=region.where, noticed=outcomes.noticed(ran, change))
             )
         untried = tuple(f"{one.path}:{one.lines}" for one in regions[len(tried) :])
-        return Sabotage(tried=tuple(tried), untried=untried[:50], seconds=round(self.seconds - began))
+        return Sabotage(tried=tuple(tried), untried=untried, seconds=round(self.seconds - began))
 
 
 def _sabotage(folder: Path, region: sabotage.Region) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from contracts.authors import DEFAULT
 from contracts.delivery.change import Frozen, Redirect
 from contracts.delivery.plan import Plan
-from contracts.delivery.testing import Declared, TestReport
+from contracts.delivery.testing import TestReport
 from contracts.gates import Decided
 from contracts.handoff import Handoff, Question
 from contracts.people import Feedback
@@ -291,23 +291,6 @@ def tests_feedback(report: TestReport) -> Feedback:
     tails = "\n".join(f"$ {run.command} (exit code {run.exit_code})\n{run.tail}" for run in report.runs if not run.green)
     text = f"{report.why}\nnew failures: {', '.join(report.new_failures[:50]) or '-'}\n{tails}"
     return Feedback(source="checks", about="test", text=_TOOK.sub(r"\1…", text)[:8000])
-
-
-def check_of(decided: Decided, course: Course, plan: Plan) -> tuple[str | None, Declared]:
-    """The check to use after the plan was approved, and who declared it; None if the person answered 'none'."""
-    said = decided.answers.get("check", "").strip()
-    if said:
-        return (None, "") if said.lower() == "none" else (said, "person")
-    # The repository's own check comes first: a plan must not weaken it.
-    if course.base.check:
-        return course.base.check, declared_by(course.base)
-    proposed = None if course.unproven else plan.check
-    return proposed, "planner" if proposed else ""
-
-
-def declared_by(base: Base) -> Declared:
-    """Who declared the check that a run starts with."""
-    return "" if not base.check else "person" if base.check_source == "declared" else "repository"
 
 
 def first_line(text: str) -> str:

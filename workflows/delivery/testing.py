@@ -11,6 +11,7 @@ from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
 from contracts.people import Feedback
 from contracts.repositories import ANY_FILE, ChangeSet, CheckRun, CollectChanges, Workspace, WorkspaceRef
 from workflows.delivery import gates as gates
+from workflows.delivery.changes import PROOF as PROOF_CHANGE
 from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
 from workflows.kit.ask import ask
@@ -126,7 +127,7 @@ async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: Cha
         runs = (await course.run_checks(ref, written.agreed.check, "checks: run on the change"),)
         base = await course.run_base(written.agreed.check)  # started with the writers; usually done by now
     something = added if added.files or added.outside else None
-    proof = await _prove(course, ref, runs[0], base) if runs and base is not None and course.kit.knows("proof") else None
+    proof = await _prove(course, ref, runs[0], base) if runs and base is not None and course.kit.knows(PROOF_CHANGE) else None
     request = Judge(
         run=course.kit.ref,
         runs=runs,
