@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     logs: dict[Name, LogsSetting] = Field(default={}, description="log files that steps may read: tables in baton.toml")
     databases: dict[Name, DatabaseSetting] = Field(default={}, description="databases that steps may ask: tables in baton.toml")
     bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
+    sabotage_places: int = Field(
+        default=12, ge=0, le=200, description="places of a change that are made to raise after a green check; 0: none"
+    )
+    sabotage_seconds: int = Field(default=600, ge=1, le=7200, description="seconds that all of these runs may take together")
     mirror_mib: int = Field(
         default=4096, gt=0, description="most MiB that the mirror of one repository may take on this machine"
     )

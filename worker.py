@@ -40,7 +40,9 @@ from activities.repositories.comparison import Comparison
 from activities.repositories.fetch import Fetch
 from activities.repositories.frozen_change import FrozenChange
 from activities.repositories.integration import Integration
+from activities.repositories.proof import Proofs
 from activities.repositories.shared import Repositories
+from activities.repositories.trial import SabotageLimits
 from activities.repositories.workspaces import Workspaces
 from activities.resources import Resources
 from activities.running import failpoints
@@ -136,6 +138,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         checks.judge_checks,
         freezing.freeze,
         freezing.redirect,
+        Proofs(repositories, sandbox, SabotageLimits.of(settings.sabotage_places, settings.sabotage_seconds)).prove,
         Cleanup(repositories).drop_workspaces,
         actions.perform,
         actions.deliver,

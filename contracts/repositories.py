@@ -164,7 +164,7 @@ class RunChecks(Request, name="run_checks/1"):
 class CheckRun(Grown, name="check_run/1"):
     """One run of a check in the sandbox."""
 
-    later = ("unnamed", "refused")
+    later = ("unnamed", "refused", "reasons", "stopped_early", "report", "outcomes")
 
     command: str
     tree: str
@@ -172,7 +172,11 @@ class CheckRun(Grown, name="check_run/1"):
     timed_out: bool = False
     total: int | None = Field(default=None, description="number of tests; None: the check does not report single tests")
     failures: tuple[str, ...] = Field(default=(), description="ids of failed tests; at most 200")
-    unnamed: int = Field(default=0, description="number of failed tests that are not named, because there are too many")
+    unnamed: int = Field(default=0, description="failed tests that are not named, because there are so many")
+    reasons: tuple[str, ...] = Field(default=(), description="for each failed test why, as digests: each time that it failed")
+    stopped_early: bool = Field(default=False, description="it says that it stopped before all tests ran")
+    report: str = Field(default="", description="why single tests are not known, where they should be; empty: they are")
+    outcomes: Digest | None = Field(default=None, description="artifact with how each test ended, as JSON; None: not known")
     output: ArtifactRef
     tail: str = Field(default="", description="the end of the output, made safe to show")
     seconds: int = 0

@@ -127,6 +127,10 @@ class Mirror:
         """The patch from one tree to another, binary files included. Empty if they are equal."""
         return trees.diff(self._git, old, new)
 
+    def lines(self, old: str, new: str, path: str) -> bytes:
+        """The changed lines of one file as a diff without context. Empty for what is not text."""
+        return trees.lines(self._git, old, new, path)
+
     def paths(self, tree: str) -> tuple[str, ...]:
         """The paths of all files of a tree."""
         return trees.paths(self._git, tree)

@@ -118,6 +118,12 @@ def diff(git: Git, old: str, new: str) -> bytes:
     return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new).output
 
 
+def lines(git: Git, old: str, new: str, path: str) -> bytes:
+    """The changed lines of one file, without any around them; empty for one that is not text or does not differ."""
+    arguments = ("--patch", "--unified=0", "--diff-algorithm=histogram")
+    return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new, "--", path).output
+
+
 def changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     """What differs between two trees, by path."""
     raw = git.run("diff-tree", "-r", "-z", *_COMPARE, "--raw", old, new).output.split(b"\0")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.repositories import verdict
+from activities.repositories import junit, verdict
 from activities.repositories.check_run import Ran, run_check
 from activities.repositories.listing import first
 from activities.repositories.shared import Repositories, guarded, required
@@ -15,8 +15,10 @@ from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating, committed
 from activities.running.shield import kept
 from activities.sandbox import Sandbox
+from contracts.base import canonical
 from contracts.delivery.testing import Judge, Judged, TestReport
 from contracts.repositories import CheckRun, RunChecks
+from contracts.runs import RunRef
 
 REFUSALS = ("SandboxUnavailable", "Misconfigured")
 """Types of errors that say that nothing can be run here as it was asked for."""
@@ -67,26 +69,21 @@ class Checks:
         return CheckRun(command=request.command, tree="", exit_code=None, output=output, refused=why)
 
     def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
-        output = self._repos.keep(connection, request.run, ran.output, request.label, "text/plain", untrusted=True)
-        failures = first(ran.failures, verdict.FAILURES_LIMIT)
+        run = keep_ran(self._repos, connection, request.run, ran, tree, request.label)
         commit_riders(connection, request)
-        return CheckRun(
-            command=ran.command,
-            tree=tree,
-            exit_code=ran.exit_code,
-            timed_out=ran.timed_out,
-            total=ran.total,
-            failures=failures,
-            unnamed=ran.unnamed + len(ran.failures) - len(failures),
-            output=output,
-            tail=ran.tail[-3000:],
-            seconds=int(ran.duration.total_seconds()),
-        )
+        return run
 
     @activity.defn
     async def judge_checks(self, request: Judge) -> Judged:
         """Compute the test report from the runs and store it. No model has a say in the verdict."""
-        report = verdict.report(request.runs, request.base, request.added, request.tester_notes)
+        report = verdict.report(
+            request.runs,
+            request.base,
+            request.added,
+            request.tester_notes,
+            proof=request.proof,
+            declared=request.declared,
+        )
         # Only the commit takes time, and even a cancelled workflow has to know what was stored.
         return await committed(self._repos.ledger.tx(self._keep_report, request, report))
 
@@ -94,3 +91,30 @@ class Checks:
         kept = self._repos.keep(connection, request.run, report.stored(), "test report", "application/json")
         commit_riders(connection, request)
         return Judged(report=report, artifact=kept.digest)
+
+
+def keep_ran(repos: Repositories, connection: Connection, run: RunRef, ran: Ran, tree: str, label: str) -> CheckRun:
+    """Keep what a run of a check printed and how each test ended; the run as a contract."""
+    output = repos.keep(connection, run, ran.output, label, "text/plain", untrusted=True)
+    failures = first(ran.failures, junit.FAILURES_LIMIT)
+    results = ran.results
+    outcomes = None
+    if results is not None and results.outcomes:
+        told = canonical(results.outcomes)
+        outcomes = repos.keep(connection, run, told, f"{label}: tests", "application/json", untrusted=True).digest
+    return CheckRun(
+        command=ran.command,
+        tree=tree,
+        exit_code=ran.exit_code,
+        timed_out=ran.timed_out,
+        total=ran.total,
+        failures=failures,
+        reasons=tuple(results.reasons[one] for one in failures) if results is not None else (),
+        unnamed=ran.unnamed + len(ran.failures) - len(failures),
+        stopped_early=ran.stopped_early,
+        report=results.problem if results is not None else "",
+        outcomes=outcomes,
+        output=output,
+        tail=ran.tail[-3000:],
+        seconds=int(ran.duration.total_seconds()),
+    )

@@ -1,11 +1,14 @@
-"""The report file that pytest writes: how many tests ran, and which of them failed."""
+"""The report file that pytest writes: how many tests ran, how each ended, and why the failed ones failed."""
 
 import contextlib
+import re
 import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.files import paths
-from activities.repositories.verdict import FAILURES_LIMIT
+from contracts.base import sha256
 from contracts.text import for_model
 
 NAME = ".baton-junit.xml"
@@ -14,6 +17,42 @@ NAME = ".baton-junit.xml"
 LIMIT = 16 * 1024 * 1024
 """Largest report, in bytes, that is read."""
 
+FAILURES_LIMIT = 200
+"""Failed tests that a run names; where it names so many there may be more."""
+
+ID_LIMIT = 400
+REASONS = 20
+"""Reasons that are told apart where one id failed that often; beyond, all together are one."""
+
+_RANK = ("passed", "skipped", "xfailed", "failed")
+_CHANGING = re.compile(
+    r"0x[0-9a-fA-F]+|/tmp/\S+|pytest-\d+|\b\d+(\.\d+)? ?(s|ms|us|seconds?)\b|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a report says. `problem` is why it says nothing, "" where it was read.
+
+    `outcomes` has every test by its id: passed, skipped, xfailed or failed, the last of these that fits where an id came
+    more than once. `reasons` has the normalised reasons of the failed ones, each time that one failed.
+    """
+
+    total: int = 0
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Ids of failed tests, the first `FAILURES_LIMIT`."""
+        return tuple(sorted(self.reasons))[:FAILURES_LIMIT]
+
+    @property
+    def unnamed(self) -> int:
+        """Failed tests beyond those."""
+        return len(self.reasons) - len(self.failed)
+
 
 def remove(directory: Path) -> None:
     """Delete a report that the repository contains: it must not be taken for that of a run that wrote none."""
@@ -21,29 +60,62 @@ def remove(directory: Path) -> None:
         (directory / NAME).unlink()
 
 
-def read(directory: Path) -> tuple[int | None, tuple[str, ...], int]:
-    """Number of tests that ran, ids of failed ones, and how many more failed. A missing or broken report counts as no tests."""
+def read(directory: Path) -> Results:
+    """What the report says. A missing, too large or broken one counts as no test, and says which it is."""
     try:
-        data = paths.read_file(directory, NAME, LIMIT)
-        root = ElementTree.fromstring(data)  # noqa: S314 (expat itself bounds entity expansion)
-    except (paths.PathRefused, OSError, ElementTree.ParseError, ValueError, LookupError):  # the last two: odd encodings
-        return 0, (), 0
-    cases = list(root.iter("testcase"))
-    failed = tuple(sorted({_test_id(case) for case in cases if _failed(case)}))
-    named = failed[:FAILURES_LIMIT]
-    return sum(_ran_at_all(case) for case in cases), named, len(failed) - len(named)
+        root = ElementTree.fromstring(paths.read_file(directory, NAME, LIMIT))  # noqa: S314 (expat bounds entity expansion)
+    except paths.PathRefused as error:
+        return Results(problem=f"the report of single tests was not read: {error}")
+    except FileNotFoundError:
+        return Results(problem="no report of single tests was written: the run ended early, or its settings turn reports off")
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: odd encodings
+        return Results(problem=for_model(f"the report of single tests cannot be read: {error}", 300))
+    return _results(list(root.iter("testcase")))
 
 
-def _failed(case: ElementTree.Element) -> bool:
-    return case.find("failure") is not None or case.find("error") is not None
+def _results(cases: list[ElementTree.Element]) -> Results:
+    outcomes: dict[str, str] = {}
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        name, outcome = _test_id(case), _outcome(case)
+        outcomes[name] = max(outcome, outcomes.get(name, "passed"), key=_RANK.index)
+        if outcome == "failed":
+            reasons[name].append(_reason(case))
+    total = sum(_outcome(case) != "skipped" for case in cases)
+    return Results(total, outcomes, {name: _together(found) for name, found in reasons.items()})
 
 
-def _ran_at_all(case: ElementTree.Element) -> bool:
-    """False for a skipped test. An expected failure (xfail) did run."""
+def _outcome(case: ElementTree.Element) -> str:
+    """One that is expected to fail did run, and so did one that failed on the way down after it was skipped."""
+    if case.find("failure") is not None or case.find("error") is not None:
+        return "failed"
     skipped = case.find("skipped")
-    return skipped is None or skipped.get("type") == "pytest.xfail" or _failed(case)
+    if skipped is None:
+        return "passed"
+    return "xfailed" if skipped.get("type") == "pytest.xfail" else "skipped"
+
+
+def _reason(case: ElementTree.Element) -> str:
+    """What a failure says, without what changes from run to run, and the file that it was raised in: as a short digest."""
+    found = case.find("failure")
+    found = case.find("error") if found is None else found
+    assert found is not None, "asked of failed tests"
+    said = found.get("message") or (found.text or "").strip()[-2000:]
+    places = re.findall(r"^(\S+?):\d+: ", found.text or "", re.MULTILINE)
+    return sha256("\n".join([_CHANGING.sub("…", said[:4000]), *places[-1:]]).encode())[:8]
+
+
+def _together(found: list[str]) -> str:
+    """All reasons of one id, each as often as it came."""
+    return ",".join(sorted(found)) if len(found) <= REASONS else sha256(",".join(sorted(found)).encode())[:8]
 
 
 def _test_id(case: ElementTree.Element) -> str:
-    parts = [part for part in (case.get("classname", ""), case.get("name", "")) if part]
-    return for_model("::".join(parts), 400)
+    """As a person reads it. A long one ends with a digest of the whole: two that begin alike stay two."""
+    whole = "::".join(part for part in (case.get("classname", ""), case.get("name", "")) if part)
+    shown = for_model(whole, ID_LIMIT)
+    return (
+        shown
+        if len(whole) <= ID_LIMIT
+        else f"{for_model(whole[: ID_LIMIT - 40], ID_LIMIT - 20)}… {sha256(whole.encode())[:12]}"
+    )

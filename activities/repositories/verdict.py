@@ -1,53 +1,102 @@
 """The verdict on a change, computed from runs of the check. Pure; no model has a say in it."""
 
-from contracts.delivery.testing import TestReport, Verdict
+from collections.abc import Sequence
+
+from activities.repositories import outcomes
+from activities.repositories.junit import FAILURES_LIMIT
+from contracts.delivery.proof import Proof
+from contracts.delivery.testing import Declared, TestReport, Verdict
 from contracts.repositories import ChangeSet, CheckRun
 
-TESTS_FAILED = 1
-"""pytest's exit code for "all ran, some failed"; every other code but 0 means that not all ran."""
 
-FAILURES_LIMIT = 200
-"""Most failed tests that a run names; if it names so many, there may be more."""
-
-
-def report(runs: tuple[CheckRun, ...], base: CheckRun | None, added: ChangeSet | None, notes: str) -> TestReport:
-    """Compare the runs on the change with the run on the base."""
+def report(
+    runs: tuple[CheckRun, ...],
+    base: CheckRun | None,
+    added: ChangeSet | None,
+    notes: str,
+    *,
+    proof: Proof | None = None,
+    declared: Declared = "",
+) -> TestReport:
+    """Compare the runs on the change with the run on the base, and say what both prove."""
     failing = {one for run in runs for one in run.failures}
     before = set(base.failures) if base is not None else set()
-    verdict, why = judge(runs, base)
+    verdict, why = judge(runs, base, proof)
+    new, _ = _steady(runs, base, proof)
     return TestReport(
         verdict=verdict,
         why=why,
         runs=runs,
         base=base,
-        new_failures=tuple(sorted(failing - before)),
+        new_failures=new,
         failed_before=tuple(sorted(before)),
-        # Names of passed tests are not stored, and a test that no longer runs is not fixed: so only if no test went missing.
+        # A test that no longer runs is not fixed: so only if no test went missing.
         fixed=tuple(sorted(before - failing)) if _all_named(runs) and not _missing(runs, base) else (),
         tests_added=tuple(change.path for change in added.files) if added is not None else (),
         left_out=added.outside if added is not None else (),
         notes=notes,
+        proof=proof,
+        declared=declared,
     )
 
 
-def judge(runs: tuple[CheckRun, ...], base: CheckRun | None) -> tuple[Verdict, str]:
-    """The verdict and its reason. Without a run nothing has passed."""
+ANOTHER = "failed on the base too, but for another reason or less often"
+
+
+def judge(runs: tuple[CheckRun, ...], base: CheckRun | None, proof: Proof | None = None) -> tuple[Verdict, str]:
+    """The verdict and its reason. Without a run nothing has passed, and a green check that proves nothing has not either."""
     if not runs:
         return "not_run", "no check was run, so nothing is known"
+    verdict, why = _colour(runs, base, proof)
+    doubt = "" if proof is None or verdict == "failed" else _doubt(proof)
+    return ("not_proven", f"{why}; but {doubt}") if doubt else (verdict, why)
+
+
+def _colour(runs: tuple[CheckRun, ...], base: CheckRun | None, proof: Proof | None) -> tuple[Verdict, str]:
+    """What the runs alone say."""
     if all(run.green for run in runs):
         return "passed", "; ".join(_counted(run) for run in runs) + _fewer(runs, base)
     red = [run for run in runs if not run.green]
+    why = "; ".join(_why_red(run) for run in red)
     if base is None:
-        return "failed", "; ".join(_why_red(run) for run in red)
+        return "failed", why
     failing = {one for run in red for one in run.failures}
-    only_tests = all(run.failures and run.exit_code == TESTS_FAILED for run in red) and _all_named(runs)
+    only_tests = all(run.failures and run.exit_code == outcomes.TESTS_FAILED for run in red) and _all_named(runs)
+    new, other = _steady(red, base, proof)
     # Names prove something only if all tests ran, which pytest reports with its exit code for "some failed".
-    if only_tests and failing <= set(base.failures):
-        return "no_new_failures", f"{len(failing)} tests fail, and all of them failed on the base, too" + _fewer(runs, base)
+    if only_tests and not new and not other:
+        incomparable = _incomparable(runs, base)
+        if incomparable:
+            return "failed", f"{why}; not comparable with the base: {incomparable}"
+        return "no_new_failures", f"{len(failing)} tests fail, and all of them failed on the base, too"
     # Without names a red base cannot show that the change broke nothing.
     if base.total is None and not base.green:
         return "failed", "the check also fails on the base and does not report single tests; only a person can judge"
-    return "failed", "; ".join(_why_red(run) for run in red)
+    return "failed", f"{why}; {', '.join(other[:5])} {ANOTHER}" if other else why
+
+
+def _steady(runs: Sequence[CheckRun], base: CheckRun | None, proof: Proof | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """New failures, and old ones for another reason, without those that come and go on the base as well."""
+    flaky = set(proof.flaky_on_base) if proof is not None else set()
+    new, other = outcomes.new_failures(runs, base)
+    return tuple(name for name in new if name not in flaky), tuple(name for name in other if name not in flaky)
+
+
+def _doubt(proof: Proof) -> str:
+    """Why a check that is not red proves nothing; "" if there is no such reason."""
+    if proof.overruled_count:
+        named = ", ".join(proof.overruled[:5])
+        return f"{proof.overruled_count} tests fail on the change as the base has them: {named}"
+    if proof.sabotage is not None and proof.sabotage.proves_nothing:
+        return "the check does not notice when the changed lines raise an error: no test reaches them"
+    return ""
+
+
+def _incomparable(runs: tuple[CheckRun, ...], base: CheckRun) -> str:
+    """Why failures of these runs say nothing next to those of the base; "" if they do."""
+    if any(run.stopped_early for run in (*runs, base)):
+        return "a run stopped at a failure before all tests had run (-x or --maxfail)"
+    return _fewer(runs, base).removeprefix("; ")
 
 
 def _all_named(runs: tuple[CheckRun, ...]) -> bool:
@@ -78,7 +127,8 @@ def _why_red(run: CheckRun) -> str:
     if run.exit_code is None:
         return f"{run.command}: it was stopped"
     if run.total == 0:
-        return f"{run.command}: no test was reported (exit code {run.exit_code})"
+        said = f": {run.report}" if run.report else ""
+        return f"{run.command}: no test was reported (exit code {run.exit_code}){said}"
     if run.failures:
         return f"{run.command}: {len(run.failures) + run.unnamed} of {run.total} tests fail"
     return f"{run.command}: exit code {run.exit_code}"

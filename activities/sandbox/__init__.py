@@ -15,7 +15,7 @@ from pathlib import Path
 
 from activities.running.shield import to_its_end
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
-from activities.sandbox.layout import FILES, Layout, mounts, running_environment, variables
+from activities.sandbox.layout import Layout, mounts, texts, variables
 from activities.sandbox.limits import DEFAULT, Cgroups, ResourceLimits, resources_of
 from contracts.check_limits import CheckLimits
 from contracts.errors import Misconfigured
@@ -90,13 +90,14 @@ class Sandbox:
     ) -> Completed:
         """Run a program in `directory`, seen as /workspace, and wait until it ends or times out. None: the settings' limits.
 
-        `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None means our own. Once this
-        returns or is cancelled, no process of the command is left. A missing program gives exit code 127. Raises
-        `SandboxUnavailable` if nothing could be run, `Misconfigured` for a folder or variable that cannot be used.
+        `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None: a Python with pytest
+        and what that needs, and no other package of ours. Home and /tmp are new for every command. When this returns or is
+        cancelled, no process of the command is left. A program that is not there gives 127.
+        Raises `SandboxUnavailable` when nothing could be run, `Misconfigured` for a folder or variable that cannot be used.
         """
         if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
             raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
-        place = Layout(directory, writable, environment or running_environment(), variables)
+        place = Layout(directory, writable, environment, variables)
         limits, timeout = limits or self._limits, timeout or self._time
         started = time.monotonic()
         launched = await self._start(place, argv, limits)
@@ -132,7 +133,7 @@ class Sandbox:
     async def _start(self, place: Layout, argv: Sequence[str], limits: ResourceLimits) -> Launched:
         version = await self.version()
         with Given() as given:
-            files = {name: int(given.holding(text.encode())) for name, text in FILES.items()}
+            files = {name: int(given.holding(text.encode())) for name, text in texts().items()}
             options = mounts(place, files, limits.scratch) + variables(place)
             if version >= (0, 8):
                 options.append("--disable-userns")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from activities.sandbox import interpreter
 from contracts.errors import Misconfigured
 
 WORKSPACE = "/workspace"
@@ -30,12 +31,20 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a command runs: the folder, whether it is writable, the interpreter's folder, and extra variables."""
+    """Where a command runs: the folder, whether it may change it, the interpreter's folder, and extra variables.
+
+    `environment` None: a Python of its own with pytest alone, see `interpreter.py`.
+    """
 
     directory: Path
     writable: bool
-    environment: Path
+    environment: Path | None
     variables: Mapping[str, str]
+
+    @property
+    def programs(self) -> Path:
+        """The folder whose `bin` comes first on PATH."""
+        return self.environment or interpreter.PLACE
 
 
 def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
@@ -50,15 +59,15 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
     options = ["--ro-bind", "/usr", "/usr", *_system()]
     for path in _ETC:
         options += ["--ro-bind-try", path, path]
-    for path, descriptor in files.items():
-        options += ["--ro-bind-data", str(descriptor), path]
     # Read-only as a whole: a worker that is root owns the files under /proc/sys, and mode bits would let a command
     # without any capability set the kernel's core_pattern, which runs a program on the host.
     options += ["--proc", "/proc", "--remount-ro", "/proc"]
     options += ["--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108 (inside)
     options += ["--size", size, "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108 (the sandbox's own)
-    for prefix in prefixes(place.environment, directory):
-        options += ["--ro-bind", str(prefix), str(prefix)]
+    options += _interpreter(place.environment, directory)
+    for path, descriptor in files.items():
+        # The data comes with mode 0600; a program has to be one.
+        options += [*(("--perms", "0755") if path.endswith("/bin/pytest") else ()), "--ro-bind-data", str(descriptor), path]
     options += ["--bind" if place.writable else "--ro-bind", str(directory), WORKSPACE]
     return [*options, "--remount-ro", "/", "--chdir", WORKSPACE]
 
@@ -66,7 +75,7 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
 def variables(place: Layout) -> list[str]:
     """Bubblewrap's options for a fixed environment plus the extra variables. Raises `Misconfigured` for one it refuses."""
     values = {
-        "PATH": f"{place.environment}/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{place.programs}/bin:/usr/local/bin:/usr/bin:/bin",
         "HOME": "/tmp/home",  # noqa: S108 (the sandbox's own)
         "TMPDIR": "/tmp",  # noqa: S108 (the sandbox's own)
         "LANG": "C.UTF-8",
@@ -82,6 +91,22 @@ def variables(place: Layout) -> list[str]:
             raise Misconfigured(f"variable {name} holds a NUL character; take it out")
         options += ["--setenv", name, value]
     return options
+
+
+def texts() -> dict[str, str]:
+    """Files inside that are ours, with what is in them."""
+    return FILES | interpreter.texts()
+
+
+def _interpreter(environment: Path | None, directory: Path) -> list[str]:
+    """The options that bring an interpreter: the environment that is named, else one with pytest alone."""
+    shown = prefixes(environment or Path(sys.base_prefix), directory)
+    options = [part for prefix in shown for part in ("--ro-bind", str(prefix), str(prefix))]
+    if environment is not None:
+        return options
+    for folder in interpreter.hidden():
+        options += ["--tmpfs", str(folder)]
+    return [*options, *interpreter.options()]
 
 
 def prefixes(environment: Path, directory: Path) -> tuple[Path, ...]:
@@ -125,8 +150,3 @@ def _system() -> list[str]:
         elif path.is_dir():
             options += ["--ro-bind", name, name]
     return options
-
-
-def running_environment() -> Path:
-    """The environment of the interpreter that runs us."""
-    return Path(sys.prefix)

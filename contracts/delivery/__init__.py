@@ -3,6 +3,7 @@
 from contracts.base import Contract
 from contracts.delivery.change import ChangeSubject, Freeze, Frozen, Redirect
 from contracts.delivery.plan import Plan, PlanTask, PlanV1
+from contracts.delivery.proof import Proof, Prove
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.delivery.testing import Judge, Judged, TestNotes, TestReport, TestTask
@@ -21,6 +22,8 @@ CONTRACTS: tuple[type[Contract], ...] = (
     Plan,
     PlanTask,
     PlanV1,
+    Proof,
+    Prove,
     Redirect,
     Routing,
     RoutingTask,

@@ -5,12 +5,17 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Contract, Digest
+from contracts.delivery.proof import Proof
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, CheckRun, FileChange
 from contracts.runs import Request
 
-Verdict = Literal["passed", "no_new_failures", "failed", "not_run"]
-"""Computed from runs, never taken from a model. no_new_failures: only what failed on the base still fails."""
+Verdict = Literal["passed", "no_new_failures", "failed", "not_run", "not_proven"]
+"""Computed from runs, never taken from a model. no_new_failures: only what failed on the base still fails. not_proven: the
+check is green, but the base's tests are not, or the check is green whatever the changed lines do."""
+
+Declared = Literal["", "person", "repository", "planner"]
+"""Who said which check counts; repository: it was found in its files. Empty: no check, or a run that began before."""
 
 
 class TestTask(Contract, name="test_task/1"):
@@ -52,6 +57,8 @@ class TestReport(Contract, name="test_report/1"):
         default=(), description="files that the tester changed without permission; not in the change"
     )
     notes: str = ""
+    proof: Proof | None = Field(default=None, description="whether it means something; None: not asked")
+    declared: Declared = ""
 
 
 class Judge(Request, name="judge/1"):
@@ -61,6 +68,8 @@ class Judge(Request, name="judge/1"):
     base: CheckRun | None
     added: ChangeSet | None
     tester_notes: str = ""
+    proof: Proof | None = None
+    declared: Declared = ""
 
 
 class Judged(Contract, name="judged/1"):

@@ -6,5 +6,8 @@ REFUSED_PUSH = "refused-push"
 BASE_FIRST = "base-first"
 """The check runs on the base before a model is paid, and a person decides where it proves nothing."""
 
-CHANGES: tuple[str, ...] = (REFUSED_PUSH, BASE_FIRST)
+PROOF = "proof"
+"""After the runs on change and base the check is run further, to see what it proves."""
+
+CHANGES: tuple[str, ...] = (REFUSED_PUSH, BASE_FIRST, PROOF)
 """See `workflows/kit/changes.py`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from activities.repositories.checks import Checks
 from contracts.delivery.plan import Plan
 from contracts.delivery.run import DeliveryInput
-from contracts.delivery.testing import Judged
+from contracts.delivery.testing import Declared, Judged
 from contracts.gates import Decided
 from contracts.handoff import Handoff
 from contracts.people import Feedback
@@ -69,6 +69,8 @@ class Agreed:
 
     handoff: Handoff[Plan]
     check: str | None
+    declared: Declared = ""
+    """Who said which check counts."""
     agent: str = "writer"
     """The agent that writes its items."""
     given: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from contracts.resources import file_resource
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from contracts.runs import RunRef
 from workflows.delivery.course import Course
+from workflows.delivery.proof_facts import proof_facts, proof_risks
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
 
@@ -38,6 +39,8 @@ def plan_gate(step: Step[Plan], plan: Plan, course: Course, named: MatchedFiles 
     command = course.base.check or ("" if course.unproven else plan.check)
     facts += _check_facts(course, command)
     facts += course.base.notes
+    if plan.check and command == plan.check and not course.base.check:
+        facts.append("the planner declared this check: look whether it runs the tests; request_changes to get another one")
     facts += [f"risk named by the planner: {risk}" for risk in plan.risks]
     facts += support_facts(handoff)
     if handoff.degraded:
@@ -127,6 +130,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     ]
     facts += [one for one in (frozen.there, frozen.blocked and f"the push will be refused: {frozen.blocked}") if one]
     facts += frozen.forms
+    facts += proof_facts(report)
     if skipped:
         facts.append(skipped)
     if report.fixed:
@@ -225,6 +229,8 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
     level = 0
     if report.verdict != "passed":
         level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
+    doubts, said = proof_risks(report)
+    level, reasons = max(level, doubts), [*reasons, *said]
     size = size_of(frozen)
     lines = size.added + size.removed
     if lines > LARGE_LINES or size.binary:
@@ -285,15 +291,6 @@ def tests_feedback(report: TestReport) -> Feedback:
     tails = "\n".join(f"$ {run.command} (exit code {run.exit_code})\n{run.tail}" for run in report.runs if not run.green)
     text = f"{report.why}\nnew failures: {', '.join(report.new_failures[:50]) or '-'}\n{tails}"
     return Feedback(source="checks", about="test", text=_TOOK.sub(r"\1…", text)[:8000])
-
-
-def check_of(decided: Decided, course: Course, plan: Plan) -> str | None:
-    """The check to use after the plan was approved; None if the person answered 'none'."""
-    said = decided.answers.get("check", "").strip()
-    if said:
-        return None if said.lower() == "none" else said
-    # The repository's own check comes first: a plan must not weaken it.
-    return course.base.check or (None if course.unproven else plan.check)
 
 
 def first_line(text: str) -> str:

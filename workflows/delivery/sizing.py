@@ -9,6 +9,7 @@ from contracts.people import Feedback
 from contracts.repositories import ANY_FILE, Workspace
 from workflows.delivery import gates as gates
 from workflows.delivery.course import Agreed, Course
+from workflows.delivery.declared import declared_by
 from workflows.kit.ask import ask
 from workflows.kit.ends import Ended
 from workflows.kit.handoffs import made_by_us
@@ -101,4 +102,5 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
     # Built without validation: a planner's plan must name its files, and this one leaves them open.
     plan = Plan.model_construct(summary=instruction[:4000], items=(item,), risks=(), check=None)
     made = made_by_us(course.kit.at("route"), "coordinator", "done", "", plan)
-    return Agreed(Handoff[Plan].model_construct(**(dict(made) | {"body": plan})), check, agent="solo", given=(handoff.id,))
+    handed = Handoff[Plan].model_construct(**(dict(made) | {"body": plan}))
+    return Agreed(handed, check, declared_by(course.base), agent="solo", given=(handoff.id,))

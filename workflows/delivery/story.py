@@ -19,6 +19,7 @@ from workflows.delivery import gates
 from workflows.delivery.base_first import prove, prove_agreed
 from workflows.delivery.changes import BASE_FIRST, CHANGES, REFUSED_PUSH
 from workflows.delivery.course import Agreed, Course, Written, end_unless_changes
+from workflows.delivery.declared import check_of
 from workflows.delivery.sizing import AUTO, asks_router, size_up
 from workflows.delivery.testing import test_and_rework
 from workflows.delivery.writing import write_and_integrate
@@ -141,7 +142,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 self.summary = plan.summary
-                return Agreed(step.handoff, gates.check_of(decided, course, plan))
+                return Agreed(step.handoff, *check_of(decided, course, plan))
             end_unless_changes(decided, "the plan")
             feedback = (*feedback, feedback_of(decided))
             # Proposals of earlier rounds that were approved do not count: only those that a person sent back.

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 from activities.repositories.changes import Changes
 from activities.repositories.checks import Checks
+from activities.repositories.proof import Proofs
 from contracts.delivery.plan import WorkItem
+from contracts.delivery.proof import Proof, Prove
 from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
 from contracts.people import Feedback
 from contracts.repositories import ANY_FILE, ChangeSet, CheckRun, CollectChanges, Workspace, WorkspaceRef
 from workflows.delivery import gates as gates
+from workflows.delivery.changes import PROOF as PROOF_CHANGE
 from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
 from workflows.kit.ask import ask
-from workflows.kit.options import LEDGER, WORK
+from workflows.kit.options import LEDGER, PROOF, WORK
 from workflows.kit.stuck import changes_wanted, stuck_gate
 
 TESTS = (
@@ -124,7 +127,29 @@ async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: Cha
         runs = (await course.run_checks(ref, written.agreed.check, "checks: run on the change"),)
         base = await course.run_base(written.agreed.check)  # started with the writers; usually done by now
     something = added if added.files or added.outside else None
-    request = Judge(run=course.kit.ref, runs=runs, base=base, added=something, tester_notes=notes)
+    proof = await _prove(course, ref, runs[0], base) if runs and base is not None and course.kit.knows(PROOF_CHANGE) else None
+    request = Judge(
+        run=course.kit.ref,
+        runs=runs,
+        base=base,
+        added=something,
+        tester_notes=notes,
+        proof=proof,
+        declared=written.agreed.declared,
+    )
     judged = await course.kit.do(Checks.judge_checks, request, "checks: compare with the base", **LEDGER)
     course.judged.append(judged)
     return judged
+
+
+async def _prove(course: Course, ref: WorkspaceRef, run: CheckRun, base: CheckRun) -> Proof:
+    """Whether the run's colour means something: no one who wrote the change, or its tests, has a say in it."""
+    request = Prove(
+        run=course.kit.ref,
+        start=ref,
+        origin=course.start,
+        on_change=run,
+        on_base=base,
+        environment=course.asked.environment,
+    )
+    return await course.kit.do(Proofs.prove, request, "checks: ask what they prove", **PROOF)

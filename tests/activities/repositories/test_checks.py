@@ -1,6 +1,9 @@
 """Running a check: in the real sandbox, on a throw-away checkout, and read so that nothing counts that did not run."""
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,10 +12,12 @@ import pytest
 
 from activities.git import Mirror, Mirrors
 from activities.repositories import junit
-from activities.repositories.check_run import Ran, argv_of, is_pytest, run_check
-from activities.repositories.verdict import FAILURES_LIMIT
+from activities.repositories.check_command import argv_of, is_pytest
+from activities.repositories.check_run import Ran, run_check
+from activities.repositories.junit import FAILURES_LIMIT
 from activities.repositories.workspaces import Workspaces
-from activities.sandbox import Sandbox
+from activities.sandbox import Sandbox, interpreter
+from activities.sandbox.interpreter import RUNNER
 from contracts.base import ArtifactRef, sha256
 from contracts.errors import Misconfigured
 from contracts.repositories import CheckRun, WorkspaceRef
@@ -21,21 +26,22 @@ from tests.children import PATIENCE
 from tests.repositories import repository
 from tests.stack import until
 
-REPORT = f"--junitxml={junit.NAME}"
+REPORT = f"--junitxml=/workspace/{junit.NAME}"
+RUN = ["python3", RUNNER]
 SHELL = ["/bin/sh", "-c"]
 
 PYTEST = [
-    ("pytest", ["pytest", REPORT]),
-    ("pytest -q", ["pytest", "-q", REPORT]),
-    ("pytest -k 'one or two'", ["pytest", "-k", "one or two", REPORT]),
-    ('pytest -m "not slow" tests', ["pytest", "-m", "not slow", "tests", REPORT]),
-    ("pytest tests/test_a.py::test_b[1-2]", ["pytest", "tests/test_a.py::test_b[1-2]", REPORT]),
-    ("pytest --maxfail=3", ["pytest", "--maxfail=3", REPORT]),
-    ("pytest --junitxml=theirs.xml", ["pytest", "--junitxml=theirs.xml", REPORT]),
-    ("pytest -q -- tests", ["pytest", "-q", REPORT, "--", "tests"]),
-    ("python -m pytest", ["python", "-m", "pytest", REPORT]),
-    ("python3.12 -m pytest -x", ["python3.12", "-m", "pytest", "-x", REPORT]),
-    ("  pytest   -q  ", ["pytest", "-q", REPORT]),
+    ("pytest", [*RUN, REPORT]),
+    ("pytest -q", [*RUN, "-q", REPORT]),
+    ("pytest -k 'one or two'", [*RUN, "-k", "one or two", REPORT]),
+    ('pytest -m "not slow" tests', [*RUN, "-m", "not slow", "tests", REPORT]),
+    ("pytest tests/test_a.py::test_b[1-2]", [*RUN, "tests/test_a.py::test_b[1-2]", REPORT]),
+    ("pytest --maxfail=3", [*RUN, "--maxfail=3", REPORT]),
+    ("pytest --junitxml=theirs.xml", [*RUN, "--junitxml=theirs.xml", REPORT]),
+    ("pytest -q -- tests", [*RUN, "-q", REPORT, "--", "tests"]),
+    ("python -m pytest", ["python", RUNNER, REPORT]),
+    ("python3.12 -m pytest -x", ["python3.12", RUNNER, "-x", REPORT]),
+    ("  pytest   -q  ", [*RUN, "-q", REPORT]),
 ]
 
 PLAIN = [
@@ -136,29 +142,69 @@ REPORTS: list[tuple[str, bytes, int, tuple[str, ...]]] = [
 def test_a_report_counts_what_ran(tmp_path: Path, data: bytes, total: int, failures: tuple[str, ...]) -> None:
     """Counted are tests that ran; a report that is broken or hostile counts none, which is never green."""
     (tmp_path / junit.NAME).write_bytes(data)
-    assert junit.read(tmp_path) == (total, failures, 0)
+    found = junit.read(tmp_path)
+    assert (found.total, found.failed, found.unnamed) == (total, failures, 0)
 
 
-def test_a_report_that_is_none_counts_nothing(tmp_path: Path) -> None:
-    """No file, a folder, a link, or more bytes than anybody reads: no test was counted."""
-    assert junit.read(tmp_path) == (0, (), 0)
+def test_a_report_that_is_none_counts_nothing_and_says_why(tmp_path: Path) -> None:
+    """No file, a folder, a link, or more bytes than anybody reads: no test was counted, and the reason is told."""
+    assert "no report of single tests was written" in _unread(tmp_path)
     (tmp_path / junit.NAME).mkdir()
-    assert junit.read(tmp_path) == (0, (), 0)
+    assert "cannot be read" in _unread(tmp_path)
     (tmp_path / junit.NAME).rmdir()
     (tmp_path / "real.xml").write_bytes(_suite(_case("a")))
     (tmp_path / junit.NAME).symlink_to("real.xml")
-    assert junit.read(tmp_path) == (0, (), 0)
+    assert "was not read" in _unread(tmp_path)
     (tmp_path / junit.NAME).unlink()
     (tmp_path / junit.NAME).write_bytes(_suite(_case("a")) + b" " * junit.LIMIT)
-    assert junit.read(tmp_path) == (0, (), 0)
+    assert f"larger than {junit.LIMIT} bytes" in _unread(tmp_path)
+
+
+def _unread(folder: Path) -> str:
+    found = junit.read(folder)
+    assert (found.total, found.failed, found.outcomes) == (0, (), {})
+    return found.problem
 
 
 def test_names_of_failures_are_bounded(tmp_path: Path) -> None:
     """At most so many failures are named, each cut to a length that a person reads."""
     (tmp_path / junit.NAME).write_bytes(_suite(*(_case(f"{number}-{'x' * 900}", "<failure/>") for number in range(300))))
-    total, failures, unnamed = junit.read(tmp_path)
-    assert (total, len(failures), unnamed) == (300, FAILURES_LIMIT, 300 - FAILURES_LIMIT)
-    assert max(len(one) for one in failures) <= 400
+    found = junit.read(tmp_path)
+    assert (found.total, len(found.failed), found.unnamed) == (300, FAILURES_LIMIT, 300 - FAILURES_LIMIT)
+    assert max(len(one) for one in found.failed) <= 400
+
+
+def test_ids_that_begin_alike_are_two(tmp_path: Path) -> None:
+    """What is cut off a long id still tells two tests apart."""
+    (tmp_path / junit.NAME).write_bytes(_suite(*(_case(f"{'x' * 900}{number}", "<failure/>") for number in range(2))))
+    assert len(junit.read(tmp_path).failed) == 2
+
+
+def _failing(name: str, said: str) -> str:
+    return _case(name, f'<failure message="{said}">x</failure>')
+
+
+SAME = [
+    ("the same", [_failing("a", "no")], [_failing("a", "no")], True),
+    ("an address", [_failing("a", "object at 0x7f12")], [_failing("a", "object at 0x99ab")], True),
+    ("how long it took", [_failing("a", "late by 1.21 s")], [_failing("a", "late by 3.4 s")], True),
+    ("a folder of the run", [_failing("a", "/tmp/pytest-1/x is missing")], [_failing("a", "/tmp/pytest-9/x is missing")], True),
+    ("another reason", [_failing("a", "KeyError: 1")], [_failing("a", "ValueError: 1")], False),
+    ("another value", [_failing("a", "assert 1 == 2")], [_failing("a", "assert 3 == 2")], False),
+    ("one sub-test more", [_failing("a", "no")], [_failing("a", "no"), _failing("a", "no")], False),
+    ("another sub-test", [_failing("a", "one"), _case("a")], [_case("a"), _failing("a", "two")], False),
+    ("in another order", [_failing("a", "one"), _failing("a", "two")], [_failing("a", "two"), _failing("a", "one")], True),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "same"), [row[1:] for row in SAME], ids=[row[0] for row in SAME])
+def test_a_failure_is_its_id_and_its_reason(tmp_path: Path, before: list[str], after: list[str], same: bool) -> None:
+    """What changes from run to run is no part of the reason; everything else is, and how often an id failed."""
+    found = []
+    for cases in (before, after):
+        (tmp_path / junit.NAME).write_bytes(_suite(*cases))
+        found.append(junit.read(tmp_path).reasons)
+    assert (found[0] == found[1]) is same
 
 
 class Place:
@@ -294,3 +340,111 @@ async def test_a_cancelled_check_leaves_nothing(place: Place, moment: Callable[[
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(running, PATIENCE)
     await until(lambda: _nothing_left(place), "its checkout was deleted")
+
+
+OURS = (
+    "structlog",
+    "temporalio",
+    "pydantic",
+    "sqlalchemy",
+    "hypothesis",
+    "pytest_asyncio",
+    "activities",
+    "contracts",
+    "worker",
+)
+
+ALONE = f"""
+import importlib.util, os, sys
+def test_nothing_of_ours_is_there():
+    assert [name for name in {OURS!r} if importlib.util.find_spec(name)] == []
+    assert importlib.util.find_spec("pluggy")
+def test_home_and_temporary_folder_are_empty():
+    assert [os.listdir(path) for path in (os.environ["HOME"], os.environ["TMPDIR"], "/dev/shm")] == [[], ["home"], []]
+    for path in (os.environ["HOME"], os.environ["TMPDIR"], "/dev/shm"):
+        open(path + "/left", "w").close()
+"""
+
+
+@pytest.mark.parametrize("command", ["pytest -q", "python -m pytest -q", "sh -c 'cd . && pytest -q'"])
+async def test_a_check_finds_pytest_and_nothing_of_ours(place: Place, command: str) -> None:
+    """No package of Baton's environment can be imported, and what one run leaves outside the checkout no other finds."""
+    mirror, commit = place.commit(test_a_py=ALONE)
+    for _ in range(2):
+        ran = await place.check(command, mirror, commit)
+        assert ran.exit_code == 0, ran.tail
+
+
+async def test_a_package_of_a_named_environment_is_there(place: Place) -> None:
+    """What the project's own environment holds can be imported; nothing of ours comes with it."""
+    environment = place.folder / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    packages = next(environment.glob("lib/python*/site-packages"))
+    (packages / "theirs.py").write_text("here = True\n")
+    mirror, commit = place.commit(a_py="import theirs\ntry:\n    import structlog\nexcept ImportError:\n    print('alone')\n")
+    limit = timedelta(seconds=60)
+    ran = await run_check(place.sandbox, place.workspaces, mirror, commit, "python a.py", environment=environment, limit=limit)
+    assert (ran.exit_code, ran.output) == (0, b"alone\n")
+    ran = await run_check(place.sandbox, place.workspaces, mirror, commit, "pytest", environment=environment, limit=limit)
+    assert (ran.exit_code, ran.total) == (127, 0)
+    assert "Name an environment that holds pytest" in ran.tail
+
+
+FAILS = b"def test_bad(): assert False\n"
+SHADOWS = {
+    "pytest.py": b"import sys\nsys.exit(0)\n",
+    "pytest/__init__.py": b"def console_main(): return 0\n",
+    "_pytest/__init__.py": b"import os\nos._exit(0)\n",
+    "_pytest/runner.py": b"import os\nos._exit(0)\n",
+    "sitecustomize.py": b"import os\nos._exit(0)\n",
+    "usercustomize.py": b"import os\nos._exit(0)\n",
+    "json.py": b"import os\nos._exit(0)\n",
+    "argparse.py": b"import os\nos._exit(0)\n",
+    "pluggy.py": b"import os\nos._exit(0)\n",
+}
+
+
+@pytest.mark.parametrize("command", ["pytest -q", "python -m pytest -q"])
+@pytest.mark.parametrize("name", SHADOWS)
+async def test_no_file_of_the_root_stands_in_for_the_runner(place: Place, name: str, command: str) -> None:
+    """A file called as pytest, a part of it or a module that it needs is not what runs the tests."""
+    source = repository(place.folder / "source", {"test_a.py": FAILS, name: SHADOWS[name]})
+    mirror = Mirrors(place.folder / "mirrors").open(str(source))
+    ran = await place.check(command, mirror, mirror.fetch(None).tree)
+    assert (ran.exit_code, ran.failures) == (1, ("test_a::test_bad",)), ran.tail
+
+
+@pytest.mark.parametrize("folder", ["", "src/"])
+async def test_the_checkout_comes_first_on_the_import_path(place: Place, folder: str) -> None:
+    """Flat and src layouts are imported from the checkout, not from a copy that the environment has installed."""
+    environment = place.folder / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    packages = next(environment.glob("lib/python*/site-packages"))
+    (packages / "shop").mkdir()
+    (packages / "shop" / "__init__.py").write_text("PRICE = 1\n")
+    for path in interpreter.packages():
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, packages / path.name)
+    test = b"import shop\ndef test_price(): assert shop.PRICE == 2\n"
+    source = repository(place.folder / "source", {"tests/test_a.py": test, f"{folder}shop/__init__.py": b"PRICE = 2\n"})
+    mirror = Mirrors(place.folder / "mirrors").open(str(source))
+    tree_id = mirror.fetch(None).tree
+    ran = await run_check(place.sandbox, place.workspaces, mirror, tree_id, "pytest -q", environment=environment)
+    assert (ran.exit_code, ran.total) == (0, 1), ran.tail
+
+
+async def test_a_report_is_found_where_a_test_changes_the_folder(place: Place) -> None:
+    """A conftest that goes elsewhere does not take the report along: it has an absolute path."""
+    mirror, commit = place.commit(conftest_py="import os\nos.chdir('/tmp')\n", test_a_py="def test_good(): pass\n")
+    ran = await place.check("pytest -q", mirror, commit)
+    assert (ran.exit_code, ran.total) == (0, 1)
+    assert green(ran)
+
+
+async def test_an_early_stop_is_known(place: Place) -> None:
+    """`-x` in the settings ends the run at the first failure: the run says that not all ran."""
+    source = repository(
+        place.folder / "source", {"test_a.py": FAILS + b"def test_other(): pass\n", "pytest.ini": b"[pytest]\naddopts = -x\n"}
+    )
+    mirror = Mirrors(place.folder / "mirrors").open(str(source))
+    ran = await place.check("pytest -q", mirror, mirror.fetch(None).tree)
+    assert (ran.exit_code, ran.total, ran.stopped_early) == (1, 1, True)

@@ -5,8 +5,9 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activities.repositories.junit import FAILURES_LIMIT
 from activities.repositories.listing import NAMED, NAMED_BYTES, first, listed
-from activities.repositories.verdict import FAILURES_LIMIT, report
+from activities.repositories.verdict import report
 from contracts.base import BODY_LIMIT, ArtifactRef, canonical, sha256
 from contracts.repositories import ChangeSet, CheckRun, FileChange
 from contracts.risky_paths import kinds_of

@@ -340,7 +340,8 @@ async def test_without_namespaces_nothing_runs(sandbox: Sandbox, tmp_path: Path)
         (tmp_path / part).symlink_to(REPOSITORY / part)
     copied = ["cp", "-r", "-L", str(tmp_path), str(tmp_path) + "-copy"]
     await asyncio.to_thread(subprocess.run, copied, check=True)
-    done = await python(sandbox, script, Path(str(tmp_path) + "-copy"))
+    ours, argv = Path(sys.prefix), ["python", "-c", script]
+    done = await sandbox.run(argv, directory=Path(str(tmp_path) + "-copy"), environment=ours, timeout=LONG)
     assert b"no command is run. Allow unprivileged user namespaces" in done.output
 
 

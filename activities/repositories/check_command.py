@@ -1,0 +1,53 @@
+"""How a check's command is run: as it is, by a shell, or, where it is pytest, so that its report can be relied on. Pure."""
+
+import shlex
+
+from activities.repositories import junit
+from activities.sandbox.interpreter import RUNNER
+from activities.sandbox.layout import WORKSPACE
+from contracts.errors import Misconfigured
+
+_SHELL = set("|&;<>()$`\\\"'*?[]#~=%!{}\n")
+
+
+def is_pytest(command: str) -> bool:
+    """True for `pytest …` and `python -m pytest …` without shell syntax: then the report file can be asked for."""
+    return bool(_pytest_words(words_of(command)))
+
+
+def argv_of(command: str, *more: str) -> list[str]:
+    """The command as it is run: split where it is plain words, by the sandbox's own shell where it is more.
+
+    pytest is started by `RUNNER`, and writes its report to an absolute path. `more` are further options for it, left out
+    where the command is another one.
+    """
+    if not command.strip():
+        raise Misconfigured("the check is empty; name a command such as 'pytest -q'")
+    words = words_of(command)
+    if not words:
+        return ["/bin/sh", "-c", command]
+    started = _pytest_words(words)
+    if not started:
+        return words
+    arguments = words[len(started) :]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    python = "python3" if started == ["pytest"] else started[0]
+    return [python, RUNNER, *arguments[:end], *more, f"--junitxml={WORKSPACE}/{junit.NAME}", *arguments[end:]]
+
+
+def _pytest_words(words: list[str]) -> list[str]:
+    """The words that start pytest; none where the command is another one."""
+    if words[:1] == ["pytest"]:
+        return words[:1]
+    return words[:3] if len(words) > 2 and words[0].startswith("python") and words[1:3] == ["-m", "pytest"] else []
+
+
+def words_of(command: str) -> list[str]:
+    """The command's words, or none where it needs a shell. Quotes are fine, anything else that a shell reads is not."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return []
+    plain = command.replace('"', "").replace("'", "").replace("=", "").replace("[", "").replace("]", "")
+    assigns = bool(words) and "=" in words[0]  # `CI=1 pytest`: only a shell takes it as a variable
+    return [] if assigns or any(letter in _SHELL for letter in plain) else words

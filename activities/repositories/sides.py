@@ -1,0 +1,119 @@
+"""A change as what judges it and what is judged: the two trees, the files that differ, and trees made of both."""
+
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from activities.git import Mirror
+from activities.repositories import judging, sabotage
+from activities.repositories.metadata import only_metadata
+from activities.repositories.shared import changes
+from contracts.delivery.proof import Judging
+from contracts.repositories import FileChange
+
+SOURCE_LIMIT = 1024 * 1024
+"""Bytes of a file that is read for what it says."""
+
+READ = 40
+"""Files of one kind that are read; a change of thousands is told by its names, and its other places are named as untried."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Methods that ask git block: call them in threads."""
+
+    mirror: Mirror
+    tree: str
+    base: str
+    judging: tuple[Judging, ...]
+    others: tuple[FileChange, ...]
+    imported: tuple[str, ...]
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """New and edited tests."""
+        return tuple(one.path for one in self.judging if one.kind == "test" and one.status != "deleted")
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Changed source files that are not Python."""
+        named = ((one.path, judging.language_of(one.path)) for one in self.others if one.status != "deleted")
+        return tuple(path for path, language in named if language not in (None, "Python"))
+
+    def with_referee(self) -> str:
+        """The change's tree with all that judges as the base has it."""
+        return self.mirror.restore(self.tree, [one.path for one in self.judging], self.base)
+
+    def with_own_tests(self) -> str:
+        """The base's tree with all that judges as the change has it."""
+        return self.mirror.restore(self.base, [one.path for one in self.judging], self.tree)
+
+    @property
+    def python(self) -> tuple[str, ...]:
+        """Changed Python files that are judged."""
+        return tuple(one.path for one in self.others if one.status != "deleted" and one.path.endswith(".py"))
+
+    def regions(self) -> tuple[sabotage.Region, ...]:
+        """The changed lines of the first Python files that are judged: each file has its turn."""
+        found: list[tuple[sabotage.Region, ...]] = []
+        for path in self.python[:READ]:
+            text = text_of(self.mirror, self.tree, path)
+            if text is not None:
+                found.append(sabotage.regions(path, text, _lines(self.mirror, self.base, self.tree, path)))
+        return tuple(one for turn in zip_longest(*found) for one in turn if one is not None)
+
+
+def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
+    """Look at all files that differ between the base and the change."""
+    files = changes(mirror, base, tree)
+    run: frozenset[str] = frozenset()
+    for side in (base, tree):
+        run |= _run_on(mirror, side, command, [one.path for one in files])
+    judged: list[Judging] = []
+    others: list[FileChange] = []
+    for one in files:
+        kind = judging.kind_of(one, run)
+        if kind is None or (kind == "configuration" and len(judged) < READ and _harmless(mirror, base, tree, one.path)):
+            others.append(one)
+        else:
+            lines = _lines(mirror, base, tree, one.path) if len(judged) < READ else judging.Lines()
+            judged.append(judging.judging(one, kind, lines))
+    return Sides(mirror, tree, base, tuple(judged), tuple(others), _may_judge(mirror, base, tree, command, others))
+
+
+SETTINGS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "conftest.py", "tests/conftest.py")
+"""Where plugins of pytest are named."""
+
+
+def _run_on(mirror: Mirror, tree: str, command: str, files: list[str]) -> frozenset[str]:
+    """Changed files that the check runs on one side: what its command runs, and plugins of the tests."""
+    plugins = (judging.plugins_in(text_of(mirror, tree, name) or "") for name in SETTINGS)
+    named = frozenset[str]().union(*plugins) & set(files)
+    return named | judging.run_by(command, files, lambda path: text_of(mirror, tree, path))
+
+
+def _may_judge(mirror: Mirror, base: str, tree: str, command: str, others: list[FileChange]) -> tuple[str, ...]:
+    """Changed modules that may be a part of the judge: what the check's own script imports, and helpers of tests."""
+    paths = [one.path for one in others]
+    imported = judging.imported_by(command, paths, lambda path: text_of(mirror, tree, path))
+    there = [one.path for one in others if one.status == "modified" and one.path.endswith(".py")][:READ]
+    helpers = [path for path in there if judging.helps_tests(text_of(mirror, base, path) or "")]
+    return tuple(dict.fromkeys((*imported, *helpers)))
+
+
+def text_of(mirror: Mirror, tree: str, path: str) -> str | None:
+    """The text of a file; None where there is none that can be read as text."""
+    data = mirror.content(tree, path)
+    if data is None or len(data) > SOURCE_LIMIT:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _harmless(mirror: Mirror, base: str, tree: str, path: str) -> bool:
+    return only_metadata(path, text_of(mirror, base, path), text_of(mirror, tree, path))
+
+
+def _lines(mirror: Mirror, base: str, tree: str, path: str) -> judging.Lines:
+    return judging.lines_of(mirror.lines(base, tree, path).decode(errors="replace"))

@@ -1,0 +1,122 @@
+"""Further runs of one check, on trees made of base and change: what the base's tests say, and whether tests notice anything."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from activities.files import paths
+from activities.git import Mirror
+from activities.repositories import outcomes, sabotage
+from activities.repositories.check_command import is_pytest
+from activities.repositories.check_run import Ran, run_check
+from activities.repositories.workspaces import Workspaces
+from activities.sandbox import Sandbox
+from contracts.delivery.proof import Sabotage, Sabotaged
+from contracts.repositories import CheckRun
+
+AGAIN = 2
+"""Further runs on each side that tell a test that fails now and then from one that the change broke."""
+
+Flaky = tuple[tuple[str, ...], tuple[str, ...]]
+"""Flaky tests, and those of them that are so on the base, too."""
+
+SLOWEST = 4
+"""A sabotaged run may take so many times as long as the check itself, and half a minute more."""
+
+
+@dataclass(frozen=True)
+class SabotageLimits:
+    """How many places are made to raise, and how long all of it may take."""
+
+    places: int = 12
+    total: timedelta = timedelta(minutes=10)
+
+    @classmethod
+    def of(cls, places: int, seconds: int) -> Self:
+        """From the settings."""
+        return cls(places, timedelta(seconds=seconds))
+
+
+@dataclass
+class Trial:
+    """One check that can be run on any tree. `seconds` counts what the runs took."""
+
+    sandbox: Sandbox
+    workspaces: Workspaces
+    mirror: Mirror
+    command: str
+    environment: Path | None
+    limit: timedelta
+    seconds: float = field(default=0, init=False)
+
+    async def run(
+        self,
+        tree: str,
+        limit: timedelta | None = None,
+        options: Sequence[str] = (),
+        prepare: Callable[[Path], None] | None = None,
+    ) -> Ran:
+        """The check on a throw-away copy of the tree."""
+        ran = await run_check(
+            self.sandbox,
+            self.workspaces,
+            self.mirror,
+            tree,
+            self.command,
+            environment=self.environment,
+            limit=limit or self.limit,
+            options=options,
+            prepare=prepare,
+        )
+        self.seconds += ran.duration.total_seconds()
+        return ran
+
+    async def flaky(self, tree: str, base_tree: str, new: Sequence[str], other: Mapping[str, str]) -> Flaky:
+        """Of tests that fail on the change, and not so on the base: which are flaky, and which of them on the base as well.
+
+        `new` passed on the base. `other` failed there for another reason, which is given: flaky on the base are those whose
+        reason changes there from run to run.
+        """
+        unsteady = set[str]()
+        for _ in range(AGAIN if new else 0):
+            again = await self.run(tree)
+            if again.results is not None:
+                unsteady |= {name for name in new if again.results.outcomes.get(name) == "passed"}
+        on_base = set[str]()
+        for _ in range(AGAIN if unsteady or other else 0):
+            again = await self.run(base_tree)
+            reasons = again.results.reasons if again.results is not None else {}
+            on_base |= unsteady & set(reasons)
+            on_base |= {name for name, reason in other.items() if reasons.get(name, "") != reason}
+        return tuple(sorted(unsteady | on_base)), tuple(sorted(on_base))
+
+    async def sabotaged(
+        self, tree: str, change: CheckRun, regions: Sequence[sabotage.Region], limits: SabotageLimits
+    ) -> Sabotage:
+        """Make each place raise, one after the other, and see whether the check notices; the rest is named as untried."""
+        ends = time.monotonic() + limits.total.total_seconds()
+        began = self.seconds
+        tried: list[Sabotaged] = []
+        # The first failure is enough to know, where there was none before.
+        options = ("-x",) if change.green and is_pytest(self.command) else ()
+        for region in regions[: limits.places]:
+            left = ends - time.monotonic()
+            slowest = min(left, self.limit.total_seconds(), change.seconds * SLOWEST + 30)
+            if left <= 0:
+                break
+            ran = await self.run(tree, timedelta(seconds=slowest), options, lambda folder, one=region: _sabotage(folder, one))  # type: ignore[misc]
+            if ran.timed_out and time.monotonic() >= ends:
+                break
+            tried.append(
+                Sabotaged(path=region.path, lines=region.lines, where=region.where, noticed=outcomes.noticed(ran, change))
+            )
+        untried = tuple(f"{one.path}:{one.lines}" for one in regions[len(tried) :])
+        return Sabotage(tried=tuple(tried), untried=untried, seconds=round(self.seconds - began))
+
+
+def _sabotage(folder: Path, region: sabotage.Region) -> None:
+    text = paths.read_file(folder, region.path).decode()
+    paths.write_file(folder, region.path, sabotage.sabotaged(text, region).encode())
