@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 
 from temporalio.testing import ActivityEnvironment
 
@@ -72,8 +73,7 @@ class Bench:
         return await ActivityEnvironment().run(self.checks.run_checks, RunChecks(run=ref(), start=tree, command=command))
 
     def _committed(self, base: Mapping[str, str], change: Mapping[str, str | None]) -> tuple[WorkspaceRef, WorkspaceRef]:
-        number = len(list(self.folder.glob("source-*")))
-        path = self.folder / f"source-{number}"
+        path = self.folder / f"source-{token_hex(4)}"  # several are made at the same time
         repository(path, {name: text.encode() for name, text in base.items()})
         mirror = self.mirrors.open(str(path))
         origin = mirror.fetch("main").commit
