@@ -64,11 +64,11 @@ def hint(tail: str) -> str:
 
 
 def counted(run: CheckRun) -> str:
-    """What a run showed, in a few words."""
+    """What a run showed, in a few words. Without its duration: the same run tried again is told in the same words."""
     if run.total is None:
-        return f"exit code {run.exit_code} after {run.seconds} s"
+        return f"exit code {run.exit_code}"
     failed = len(run.failures) + run.unnamed
-    return f"{run.total} test{'' if run.total == 1 else 's'} ran, {failed or 'none'} failed, in {run.seconds} s"
+    return f"{run.total} test{'' if run.total == 1 else 's'} ran, {failed or 'none'} failed"
 
 
 def _not_run(run: CheckRun) -> tuple[str, str] | None:

@@ -83,7 +83,7 @@ def _proof(looked: "Looked", row: Any) -> Iterator[str]:
     if looked.ran is None:
         return
     yield row("exit code", "none: it was stopped" if looked.ran.exit_code is None else str(looked.ran.exit_code))
-    yield row("tests", counted(looked.ran))
+    yield row("tests", f"{counted(looked.ran)}, in {looked.ran.seconds} s")
     for name in looked.ran.failures[:10]:
         yield row("", f"failed: {name}")
     if looked.ran.tail.strip():

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 from tests.scripts import a_tester, answer, call, calls, could_not, edit, item, plan, read, says, summary, unsure, write, writer
 from tests.stack import git, sample
@@ -256,32 +256,35 @@ async def test_without_a_check_the_plan_gate_asks_and_nothing_is_called_passed(s
 
 
 async def test_a_second_delivery_of_the_same_tree_pushes_nothing_twice(start: Start, tmp_path: Path) -> None:
-    """Two runs that end with the same approved tree on the same branch have one effect and one receipt."""
+    """Two runs that end with the same approved tree on the same branch have one effect, and the second says whose it is."""
     origin = sample(tmp_path / "sample")
     async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
-        reports = []
+        runs, reports = [], []
         for _ in range(2):
-            run = await stack.deliver(origin, branch="same")
-            await stack.approve(run, "plan")
-            await stack.approve(run, "change")
-            reports.append(await run.result())
+            runs.append(await stack.deliver(origin, branch="same"))
+            await stack.approve(runs[-1], "plan")
+            await stack.approve(runs[-1], "change")
+            reports.append(await runs[-1].result())
+    first, second = (report.receipts[0] for report in reports)
     assert [report.state for report in reports] == ["done", "done"]
-    assert reports[0].receipts[0] == reports[1].receipts[0]
+    assert (first.key, first.reference, first.state) == (second.key, second.reference, second.state)
+    assert (first.done_by, second.done_by) == ("", runs[0].id)
     assert git(origin, "rev-list", "--count", "main..same") == "1"
 
 
 async def test_a_branch_that_holds_something_else_is_not_overwritten(start: Start, tmp_path: Path) -> None:
-    """The remote's own branch of that name stays as it is; the report says why nothing was pushed."""
+    """The remote's own branch of that name stays as it is: the run is refused with another name, before a model is asked."""
     origin = sample(tmp_path / "sample")
     git(origin, "branch", "taken", "main")
     before = git(origin, "rev-parse", "taken")
     async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
         run = await stack.deliver(origin, branch="taken")
-        await stack.approve(run, "plan")
-        await stack.approve(run, "change")
-        report = await run.result()
-    assert report.state == "could_not"
-    assert "taken" in report.reason
+        with pytest.raises(WorkflowFailureError) as failed:
+            await run.result()
+        history = str((await run.fetch_history()).events)
+    assert "branch 'taken' is there already" in str(failed.value.cause.__cause__ or failed.value.cause)
+    assert "'taken-2'" in str(failed.value.cause.__cause__ or failed.value.cause)
+    assert "call_model" not in history
     assert git(origin, "rev-parse", "taken") == before
 
 
