@@ -22,6 +22,7 @@ from contracts.handoff import Answer
 from contracts.registry import named
 
 _PARTS = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
+# Strict: a misspelled variable is an error, not a gap in a prompt. No escaping: a prompt is no HTML.
 _TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
 
 

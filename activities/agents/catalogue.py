@@ -30,6 +30,7 @@ class Catalogue:
     def pinned(self, pin: AgentRef) -> Agent:
         """Exactly the version that a run pinned. Raises `Misconfigured` if this worker does not have it byte for byte."""
         for agent in self.agents:
+            # Not by name and version: a file that was edited in place is another agent.
             if agent.digest == pin.digest:
                 return agent
         raise Misconfigured(

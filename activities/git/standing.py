@@ -52,8 +52,10 @@ def _like(branch: str) -> Iterator[str]:
     short = branch[:60].rstrip("/.-")
     for number in count(2):
         yield f"{short}-{number}"
+        # Also without slashes: where a branch `a` is there, nothing can be below `a/`.
         yield f"{short.replace('/', '-')}-{number}"
 
 
 def _folded(name: str) -> str:
+    # The usual disks of macOS and Windows ignore case, and those of macOS also how accents are composed.
     return unicodedata.normalize("NFC", name).casefold()

@@ -30,6 +30,7 @@ class Uncommitted:
 def look(git: Git, own: Path, common: Path, folder: Path, theirs: Mapping[str, str]) -> Uncommitted:
     """Compare the folder with the newest commit. `git` is on a stand-in; `own` has their index, `common` what they ignore."""
     index = git.directory / "index"
+    # No link: it could lead to any file of this machine.
     if (own / "index").is_file() and not (own / "index").is_symlink():
         # A copy, with what it knows of sizes and times: only files that were touched are read.
         shutil.copyfile(own / "index", index)
@@ -39,8 +40,10 @@ def look(git: Git, own: Path, common: Path, folder: Path, theirs: Mapping[str, s
     if exclude.is_file() and not exclude.is_symlink():
         (git.directory / "info").mkdir()
         shutil.copyfile(exclude, git.directory / "info" / "exclude")
+    # Plain words only: others can write these values, and they go on git's command line.
     said = [f"{name}={theirs[name]}" for name in _HARMLESS if _VALUE.fullmatch(theirs.get(name, "-"))]
     settings = [part for one in said for part in ("-c", one)]
+    # New files one by one, not by folder; no submodules, inside which git would obey their own configuration.
     options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=all")
     # Code 128: a folder that lost its index or its commits. Then there is nothing to compare with.
     done = git.run(*settings, "status", *options, index=index, work_tree=folder, codes=(0, 128))

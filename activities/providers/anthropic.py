@@ -151,6 +151,7 @@ def _usage(usage: Any, *, said: bool) -> Usage | None:
     """Usage in our own form: Anthropic's input count excludes cached tokens, so they are added. None if it is impossible."""
     try:
         kept = usage.get("cache_creation") if isinstance(usage, dict) else None
+        # What is kept for an hour costs more than what is kept for five minutes.
         hour, short = tokens(kept, ["ephemeral_1h_input_tokens"]), tokens(kept, ["ephemeral_5m_input_tokens"])
         read, write = tokens(usage, ["cache_read_input_tokens"]), tokens(usage, ["cache_creation_input_tokens"])
         write = max(write, hour + short)  # an endpoint may report the sum, its parts, or both

@@ -29,6 +29,7 @@ _STATUS: dict[int, ErrorKind] = {
     429: "rate_limited",
     503: "overloaded",
     504: "timeout",
+    # Anthropic's own status; no standard has it.
     529: "overloaded",
 }
 
@@ -59,6 +60,7 @@ _CREDIT_SAID = re.compile(r"credit balance is too low", re.IGNORECASE)
 
 _CREDIT_SAID_UNDER = frozenset({None, 400, 402, 403})
 _TOO_LARGE = re.compile(r"context_length_exceeded|request_too_large|body_too_large")
+# With stars and dots: providers repeat a wrong key in part, such as sk-ab***yz.
 _SECRET = re.compile(r"\b(?:sk|pk|key|rk)-[\w*.…-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
 
 _ADVICE: dict[ErrorKind, str] = {

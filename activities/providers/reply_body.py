@@ -12,6 +12,7 @@ from contracts.conversation import Usage
 DEPTH_LIMIT = 64
 """Most levels of nesting in a reply. No contract has as many, and deeper values break encoders later on."""
 
+# Above it readers of JSON that use doubles no longer see the same number.
 _TOKENS_LIMIT = 2**53
 
 W = TypeVar("W", bound="Wire")
@@ -52,6 +53,7 @@ def arguments_of(raw: str) -> tuple[JsonValue, str | None]:
     try:
         value = strict_json(raw)
     except ValueError as error:
+        # The raw text may hold half a surrogate pair, which could not be stored.
         return raw.encode("utf-8", "replace").decode(), f"the arguments are not JSON: {error}"
     return value, None if isinstance(value, dict) else "the arguments are not a JSON object"
 
@@ -63,6 +65,7 @@ def tokens(usage: Any, names: Iterable[str], *, required: bool = False) -> int:
         value = usage.get(name) if isinstance(usage, Mapping) else None
         if value is None and not required:
             continue
+        # In Python `True` is an int, and would count as one token.
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _TOKENS_LIMIT:
             raise ValueError(f"{name} is no count of tokens")
         total += value
@@ -90,6 +93,7 @@ def _reply_object(endpoint: str, body: bytes, secret: str) -> dict[str, Any]:
     try:
         value = strict_json(text)
     except json.JSONDecodeError as error:
+        # A lost connection leaves JSON that stops; what is no JSON from the start was never an answer.
         start = text.lstrip()[:1]
         ended_early = start == "{" and (error.pos >= len(text.rstrip()) or "Unterminated" in error.msg)
         if ended_early:

@@ -50,6 +50,7 @@ def closed_schema(model: type[Contract]) -> dict[str, Any]:
 def _closed(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
     """One level of the schema; `where` names it in errors."""
     _refuse_inexpressible(schema, where)
+    # Sorted: the order of a set differs between processes, and providers cache by exact bytes.
     closed: dict[str, Any] = {key: schema[key] for key in sorted(_KEPT & schema.keys())}
     choices = schema.get("anyOf") or schema.get("oneOf")
     if choices:

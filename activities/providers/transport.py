@@ -51,6 +51,7 @@ def http_client(key: str, proxy: str | None = None, limit: int = REPLY_LIMIT) ->
 def correlation(request: ModelRequest) -> dict[str, str]:
     """Headers that identify the call in the logs of provider and gateways. They hold no content."""
     return {
+        # Quoted: headers are ASCII, and a line break would begin another header.
         "X-Request-Key": quote(request.key, safe=":/"),
         "X-Baton-Agent": quote(request.agent),
         "X-Baton-Occurrence": str(request.occurrence),
@@ -77,6 +78,7 @@ async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awai
 def call_timeout(request: ModelRequest) -> httpx2.Timeout:
     """The request's timeout for each step on the wire, and at most 10 seconds to connect."""
     seconds = request.timeout.total_seconds()
+    # These hold for each read and write; `exchange` limits all of them together.
     return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_S), pool=min(seconds, _CONNECT_S))
 
 
@@ -103,6 +105,7 @@ def _transport_kind(cause: BaseException) -> ErrorKind:
         return "drift"
     if isinstance(cause, Encoded | httpx2.DecodingError):
         return "not_json"
+    # The request was sent by then, so an answer may have been made, and billed.
     if isinstance(cause, httpx2.ReadError | httpx2.RemoteProtocolError):
         return "cut"
     if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.InvalidURL):

@@ -30,6 +30,7 @@ def argv_of(command: str, *more: str) -> list[str]:
     if not started:
         return words
     arguments = words[len(started) :]
+    # Our options go before `--`: pytest takes everything behind it for a file.
     end = arguments.index("--") if "--" in arguments else len(arguments)
     python = "python3" if started == ["pytest"] else started[0]
     return [python, RUNNER, *arguments[:end], *more, f"--junitxml={WORKSPACE}/{junit.NAME}", *arguments[end:]]
@@ -48,6 +49,7 @@ def words_of(command: str) -> list[str]:
         words = shlex.split(command)
     except ValueError:
         return []
+    # `=` and brackets are usual in arguments (`--cov=x`, `test_a[1]`), and mean nothing without a shell.
     plain = command.replace('"', "").replace("'", "").replace("=", "").replace("[", "").replace("]", "")
     assigns = bool(words) and "=" in words[0]  # `CI=1 pytest`: only a shell takes it as a variable
     return [] if assigns or any(letter in _SHELL for letter in plain) else words

@@ -53,6 +53,7 @@ def form_of(data: bytes) -> Form:
     crlf = data.count(b"\r\n")
     try:
         data.decode()
+        # UTF-16 without a byte order mark often is valid UTF-8 as well: its NULs give it away.
         utf8 = b"\0" not in data
     except UnicodeDecodeError:
         utf8 = False

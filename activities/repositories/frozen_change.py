@@ -47,6 +47,7 @@ class FrozenChange:
         # Both texts come from outside. A NUL in them would be refused by git only at the push, after the approval.
         title = visible((request.instruction.strip().splitlines() or ["Change"])[0])[:72]
         standing = _standing(mirror, request.branch)
+        # With the tree in its name: the same change made again gets the same branch, and another change another one.
         branch = request.branch or _made(standing, f"{words_of(request.instruction)}-{tree[:8]}")
         subject = ChangeSubject(
             repository=request.base.repository,

@@ -23,6 +23,7 @@ NOTES = 8
 """Lines of one file that are told apart."""
 
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+# Python would import these in place of the test runner, or run them (sitecustomize) before anything else.
 _STANDS_IN = re.compile(r"(src/)?(_?pytest|pluggy|iniconfig|sitecustomize|usercustomize)(\.pyi?|/.*)?\Z")
 _COMMANDS = {"make": ("Makefile", "makefile", "GNUmakefile"), "npm": ("package.json",), "just": ("justfile",)}
 
@@ -85,6 +86,7 @@ def language_of(path: str) -> str | None:
 def kind_of(change: FileChange, command: Iterable[str] = ()) -> Kind | None:
     """How a changed file judges; None: it does not. `command` are the files that the check's command runs."""
     path = change.path
+    # What is on the base stood in for Python's own when the base was checked, too: only a new module counts.
     if _STANDS_IN.match(path) or (change.status == "added" and _shadows(path)):
         return "runner"
     if any(one.fullmatch(path) for each in ecosystems() for one in each.configuration):
@@ -103,6 +105,7 @@ def _shadows(path: str) -> bool:
 
 def run_by(command: str, changed: Iterable[str], read: Read) -> frozenset[str]:
     """Those of the changed files that the command runs: named in it, or in a script that it names. Modules count by name."""
+    # Shell syntax is not parsed: all that could be a path counts, because a script that is missed could be made to pass.
     words = words_of(command) or re.findall(r"[\w./@+-]+", command)
     named = [part for word in words for part in (word.split("::")[0].removeprefix("./"), *_COMMANDS.get(word, ()))]
     named += [path for before, after in pairwise(words) if before in ("-m", "-p") for path in places_of([after])]
@@ -180,6 +183,7 @@ def judging(change: FileChange, kind: Kind, lines: Lines) -> Judging:
 
 def _notes(path: str, lines: Lines) -> Iterable[str]:
     own = _ecosystem(path)
+    # A line that was only moved or indented is no loss.
     kept = {text.strip() for _, text in lines.added}
     for number, text in lines.removed:
         if text.strip() in kept:
@@ -212,10 +216,13 @@ def lines_of(diff: str) -> Lines:
     added: list[tuple[int, str]] = []
     gaps: list[int] = []
     old = new = 0
+    # Until the first hunk, `---` and `+++` name the files and are no changed lines.
     inside = False
+    # Not `splitlines`: it also splits at form feeds and the like, and every number after one would be wrong.
     for line in diff.split("\n"):
         if found := _HUNK.match(line):
             inside, old, new = True, int(found[1]), int(found[3])
+            # Nothing was put in: git then gives the number of the line after which the removed ones stood.
             if found[4] == "0":
                 gaps.append(new)
         elif inside and line.startswith("-"):

@@ -25,6 +25,7 @@ REASONS = 20
 """Reasons that are told apart where one id failed that often; beyond, all together are one."""
 
 _RANK = ("passed", "skipped", "xfailed", "failed")
+# Addresses, temporary folders, durations and times differ in every run: with them no failure would equal itself.
 _CHANGING = re.compile(
     r"0x[0-9a-fA-F]+|/tmp/\S+|pytest-\d+|\b\d+(\.\d+)? ?(s|ms|us|seconds?)\b|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
 )
@@ -101,6 +102,7 @@ def _reason(case: ElementTree.Element) -> str:
     found = case.find("error") if found is None else found
     assert found is not None, "asked of failed tests"
     said = found.get("message") or (found.text or "").strip()[-2000:]
+    # Without line numbers: an edit further up moves them, and an old failure would look like a new one.
     places = re.findall(r"^(\S+?):\d+: ", found.text or "", re.MULTILINE)
     return sha256("\n".join([_CHANGING.sub("…", said[:4000]), *places[-1:]]).encode())[:8]
 

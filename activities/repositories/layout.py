@@ -84,6 +84,7 @@ def _python_needs(files: Files) -> Iterator[str]:
 def _other_needs(files: Files) -> Iterator[str]:
     package = files.json("package.json")
     count = sum(len(table(package.get(kind))) for kind in ("dependencies", "devDependencies"))
+    # npm writes this file when it has installed, so a committed node_modules has it.
     if count and files.text("node_modules/.package-lock.json") is None:
         yield f"{count} npm packages that package.json names: a checkout has no node_modules, and a check no network"
     if table(files.toml("Cargo.toml").get("dependencies")) and files.text(".cargo/config.toml") is None:

@@ -5,6 +5,7 @@ import tomllib
 from typing import Any
 
 _NO_JUDGE = {
+    # Without `scripts` and tools' own tables such as `jest`: they decide what the check runs.
     "package.json": frozenset(
         (
             *(
@@ -22,6 +23,7 @@ _NO_JUDGE = {
             *("dependencies", "devDependencies", "peerDependencies", "optionalDependencies", "engines", "files"),
         )
     ),
+    # Without `tool`: pytest and its plugins have their settings there.
     "pyproject.toml": frozenset(("project", "dependency-groups", "build-system")),
     "Cargo.toml": frozenset(("package", "dependencies", "dev-dependencies", "build-dependencies", "workspace")),
 }
@@ -33,6 +35,7 @@ def only_metadata(path: str, before: str | None, after: str | None) -> bool:
     if harmless is None or before is None or after is None:
         return False
     sides = [_read(path, text) for text in (before, after)]
+    # What cannot be read may be anything, so it is never called harmless.
     if None in sides:
         return False
     left = [{name: value for name, value in (side or {}).items() if name not in harmless} for side in sides]

@@ -22,6 +22,7 @@ def failures_of(run: CheckRun) -> Counter[tuple[str, str]]:
 def new_failures(runs: Collection[CheckRun], base: CheckRun | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tests that fail on the change and did not on the base; and those that did, for another reason or less often."""
     before = failures_of(base) if base is not None else Counter[tuple[str, str]]()
+    # One side has no reasons, such as a run that an earlier version stored: only names can be compared then.
     if base is not None and not (base.reasons and all(run.reasons or not run.failures for run in runs)):
         before = Counter({(name, ""): 1 for name, _ in before})
         found = {(name, "") for run in runs for name, _ in failures_of(run)}
@@ -29,6 +30,7 @@ def new_failures(runs: Collection[CheckRun], base: CheckRun | None) -> tuple[tup
     else:
         left = Counter[tuple[str, str]]()
         for run in runs:
+            # The greater count, not the sum: the same failure in several runs is one failure.
             left |= failures_of(run)
     names = {name for name, _ in left - before}
     known = {name for name, _ in before}
@@ -37,6 +39,7 @@ def new_failures(runs: Collection[CheckRun], base: CheckRun | None) -> tuple[tup
 
 def gone(before: Outcomes, after: Outcomes) -> list[str]:
     """Tests that ran on the base and do not count any more, with what became of them."""
+    # Single tests were not reported this time, so every one of them would look gone.
     if not after:
         return []
     counted = {name: how for name, how in before.items() if how in ("passed", "failed")}
@@ -50,6 +53,7 @@ def overruled(referee: Ran, base: CheckRun, before: Outcomes) -> list[str]:
     if referee.results is None:
         return [] if green(referee) or not base.green else [f"{referee.command}: exit code {referee.exit_code}"]
     failed = [name for name in sorted(referee.results.reasons) if before.get(name) != "failed" and name not in base.failures]
+    # Red without a failed test: it may have ended before any test ran, which is no agreement.
     if not failed and not green(referee) and base.green:
         return [f"{referee.command}: {referee.results.problem or f'exit code {referee.exit_code}'}"]
     return failed
@@ -78,4 +82,5 @@ def noticed(ran: Ran, change: CheckRun) -> bool:
     """True where a run ended in another way than that on the change: something was noticed."""
     if change.green:
         return not green(ran)
+    # The change is red anyway: only another outcome than before shows that the lines are reached.
     return ran.exit_code != change.exit_code or set(ran.failures) != set(change.failures)

@@ -73,4 +73,5 @@ def is_test(path: str) -> bool:
 
 
 def _foreign(path: str) -> bool:
+    # Folders only: files such as .pytest.ini are the project's own.
     return any(part in known.NOT_OURS or part.startswith(".") for part in path.split("/")[:-1])

@@ -73,6 +73,7 @@ class Proofs:
                 timedelta(seconds=request.timeout_s),
             )
             found = await guarded(self._tried(trial, looked, request.on_change, request.on_base))
+            # Many runs are behind this: they are not repeated because the ledger is unavailable for a minute.
             return await kept(lambda: self._repos.ledger.tx(self._keep, request, found))
 
     def _look(self, request: Prove) -> Sides:
@@ -85,9 +86,11 @@ class Proofs:
         found = Found(looked, outcomes.gone(before, after))
         new, other = outcomes.new_failures((change,), base)
         if new or other:
+            # Not strict: a run that an earlier version stored has failures and no reasons.
             reasons = dict(zip(base.failures, base.reasons, strict=False))
             told = {name: reasons.get(name, "") for name in other}
             found.flaky, found.flaky_on_base = await trial.flaky(looked.tree, looked.base, new, told)
+        # These runs take long, and are wanted only where the check by itself would let the change pass.
         if change.green or (change.failures and {*new, *other} <= set(found.flaky_on_base)):
             if looked.judging:
                 await self._referee(trial, found, base, before)

@@ -73,11 +73,13 @@ class _Insertion(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Every block of statements of the node, and those within."""
         super().generic_visit(node)
+        # Blocks of `except` and `case` are nodes of their own with a body, so they need no name here.
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
                 setattr(node, name, list(self._block(block)))
         if id(node) in self._marked and isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            # After the docstring: else code that reads `__doc__` would fail, and not because the line is reached.
             at = 1 if _documents(node.body[0]) else 0
             node.body = [*node.body[:at], _raise(), *node.body[at:]]
         return node
@@ -109,6 +111,7 @@ def _statement(statements: list[ast.stmt], number: int) -> ast.stmt | None:
     around = [one for one in statements if one.lineno - number <= DECORATORS and _first(one) <= number <= _last(one)]
     begins = [one for one in around if _first(one) == number]
     found = min(begins, key=_inner) if begins else max(around, key=_inner, default=None)
+    # Nothing may stand before a future import: the file would not compile, which any check would notice.
     if found is None or _documents(found) or isinstance(found, ast.Global | ast.Nonlocal) or _from_future(found):
         return None
     body = getattr(found, "body", None)

@@ -66,12 +66,14 @@ def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
     """Look at all files that differ between the base and the change."""
     files = changes(mirror, base, tree)
     run: frozenset[str] = frozenset()
+    # On both: a change of the settings may name a new plugin, or no longer name one that the base has.
     for side in (base, tree):
         run |= _run_on(mirror, side, command, [one.path for one in files])
     judged: list[Judging] = []
     others: list[FileChange] = []
     for one in files:
         kind = judging.kind_of(one, run)
+        # Beyond the limit a configuration counts as judging: what was not read cannot be called harmless.
         if kind is None or (kind == "configuration" and len(judged) < READ and _harmless(mirror, base, tree, one.path)):
             others.append(one)
         else:
@@ -96,6 +98,7 @@ def _may_judge(mirror: Mirror, base: str, tree: str, command: str, others: list[
     paths = [one.path for one in others]
     imported = judging.imported_by(command, paths, lambda path: text_of(mirror, tree, path))
     there = [one.path for one in others if one.status == "modified" and one.path.endswith(".py")][:READ]
+    # As the base has them: the change may have removed what makes them look like helpers.
     helpers = [path for path in there if judging.helps_tests(text_of(mirror, base, path) or "")]
     return tuple(dict.fromkeys((*imported, *helpers)))
 

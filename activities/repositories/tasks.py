@@ -36,6 +36,7 @@ def _recipe(text: str, target: str) -> str | None:
     if start is None:
         return None
     ends = (at for at, line in enumerate(lines) if at > start and line.strip() and not line.startswith(("\t", "#")))
+    # make also takes a command on the rule's own line, after a semicolon.
     return "\n".join((lines[start].partition(";")[2], *lines[start + 1 : next(ends, len(lines))]))
 
 
@@ -62,6 +63,7 @@ def _just_head(line: str) -> list[str]:
     """The name and the parameters of a recipe that begins on this line; none where none does."""
     head, colon, tail = line.partition(":")
     begins = colon and not tail.startswith("=") and line[:1] not in (" ", "\t", "#")
+    # An `@` before the name makes the recipe quiet and is no part of it.
     return head.removeprefix("@").split() if begins else []
 
 

@@ -104,10 +104,12 @@ class Trial:
         options = ("-x",) if change.green and is_pytest(self.command) else ()
         for region in regions[: limits.places]:
             left = ends - time.monotonic()
+            # A `raise` in one thread can leave others waiting for ever: that must not use up the time of all places.
             slowest = min(left, self.limit.total_seconds(), change.seconds * SLOWEST + 30)
             if left <= 0:
                 break
             ran = await self.run(tree, timedelta(seconds=slowest), options, lambda folder, one=region: _sabotage(folder, one))  # type: ignore[misc]
+            # Stopped because our own time is over: that says nothing about this place.
             if ran.timed_out and time.monotonic() >= ends:
                 break
             tried.append(
@@ -118,5 +120,6 @@ class Trial:
 
 
 def _sabotage(folder: Path, region: sabotage.Region) -> None:
+    # By `paths`, which follows no link: the tree is a stranger's, and this runs outside the sandbox.
     text = paths.read_file(folder, region.path).decode()
     paths.write_file(folder, region.path, sabotage.sabotaged(text, region).encode())

@@ -75,6 +75,7 @@ class Reader:
         try:
             with engine.connect() as connection:
                 if connection.dialect.name == "postgresql":
+                    # Once more, here: a pooler in between may ignore the options of the connection.
                     connection.execute(text("SET TRANSACTION READ ONLY"))
                 yield connection
         finally:
@@ -104,6 +105,7 @@ def _sqlite(url: URL) -> Engine:
     def connect() -> sqlite3.Connection:
         # The file is never made: a wrong path is an error, not an empty database.
         connection = sqlite3.connect(f"file:{_quoted(url.database or '')}?mode=ro", uri=True, check_same_thread=False)
+        # SQLite has no timeout for a statement; a handler that returns 1 interrupts it.
         ends = time.monotonic() + SECONDS
         connection.set_progress_handler(lambda: int(time.monotonic() > ends), 10_000)
         return connection
@@ -112,10 +114,12 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _quoted(path: str) -> str:
+    # In a URI these begin an escape, a query or a fragment: a path could take `mode=ro` away.
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
 def _postgresql(url: URL) -> Engine:
+    # The server enforces both, so a statement that takes too long also ends there.
     options = f"-c default_transaction_read_only=on -c statement_timeout={SECONDS * 1000}"
     return create_engine(
         url, poolclass=NullPool, connect_args={"connect_timeout": 10, "options": options}, hide_parameters=True

@@ -103,6 +103,7 @@ class Sandbox:
         launched = await self._start(place, argv, limits)
         kept = BoundedOutput(limits.output)
         stopped, code = await _finish(launched, kept, directory if writable else None, timeout, limits)
+        # Nobody stopped it and there is no code: bubblewrap never came to the command.
         if code is None and not stopped:
             raise unavailable(kept.output())
         took = timedelta(seconds=time.monotonic() - started)
@@ -135,6 +136,7 @@ class Sandbox:
         with Given() as given:
             files = {name: int(given.holding(text.encode())) for name, text in texts().items()}
             options = mounts(place, files, limits.scratch) + variables(place)
+            # Older ones do not know the option and would not start.
             if version >= (0, 8):
                 options.append("--disable-userns")
             group = self._cgroups.make(limits)
@@ -198,6 +200,7 @@ async def _finish(
 
 
 async def _end(launched: Launched, collecting: "asyncio.Task[None]") -> int | None:
+    # First: the output ends only when no process holds the pipe any more.
     launched.kill()
     await collecting
     return await launched.reap()

@@ -61,6 +61,7 @@ def options() -> list[str]:
     program = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     made: list[str] = []
     for name in ("python", "python3", program.name):
+        # Below a pyvenv.cfg such a link makes a venv, in which Python leaves out the installation's own packages.
         made += ["--symlink", str(program), str(PLACE / "bin" / name)]
     inside = PLACE / "lib" / program.name / "site-packages"
     for path in packages():

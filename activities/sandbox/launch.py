@@ -21,6 +21,7 @@ START_SECONDS = 30.0
 NAMESPACES = (
     *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
     *("--uid", str(USER), "--gid", str(USER), "--hostname", "sandbox", "--cap-drop", "ALL"),
+    # A session of its own: else a command could type into the worker's terminal (TIOCSTI).
     *("--die-with-parent", "--new-session"),
 )
 
@@ -131,6 +132,7 @@ async def launch(
             os.write(start, b"\n")
         return Launched(process, first, status, group)
     finally:
+        # On failure, too: at the end of its input the gate exits without having run the command.
         for descriptor in (go, start):
             os.close(descriptor)
 
@@ -202,6 +204,7 @@ async def readable(descriptor: int) -> None:
     ready: asyncio.Future[None] = loop.create_future()
 
     def wake() -> None:
+        # It may be called once more before the reader is removed, or after the waiting was cancelled.
         if not ready.done():
             ready.set_result(None)
 

@@ -145,6 +145,7 @@ def _system() -> list[str]:
     options: list[str] = []
     for name in _SYSTEM:
         path = Path(name)
+        # On most systems these are links into /usr, which is bound already.
         if path.is_symlink():
             options += ["--symlink", str(path.readlink()), name]
         elif path.is_dir():

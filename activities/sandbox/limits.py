@@ -130,6 +130,7 @@ def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None
         values[resource.RLIMIT_AS] = limits.memory
     for kind, value in values.items():
         hard = resource.prlimit(process, kind)[1]
+        # Nobody but root may raise a hard limit: setting a higher one would fail.
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.prlimit(process, kind, (bound, bound))
 
@@ -149,9 +150,11 @@ def _clear(folder: Path) -> None:
 def _set(folder: Path, controller: Controller, limits: ResourceLimits) -> bool:
     files = {
         "pids": {"pids.max": limits.processes},
+        # `oom.group`: the whole command is killed, not one process for which the others would wait.
         "memory": {"memory.max": limits.memory, "memory.swap.max": 0, "memory.oom.group": 1},
     }[controller]
     if controller == "memory" and (folder.parent / "memory.limit_in_bytes").exists():
+        # Version 1 counts memory and swap together in `memsw`: the same value leaves no swap.
         files = {"memory.limit_in_bytes": limits.memory, "memory.memsw.limit_in_bytes": limits.memory}
     required = next(iter(files))
     made = not folder.exists()  # version 2: both controllers share one folder

@@ -49,12 +49,15 @@ def program(machine: str | None = None) -> bytes | None:
     table = _MACHINES.get(machine or platform.machine())
     if table is None:
         return None
+    # The architecture first: in a 32-bit program the same numbers are other calls.
     code = [_line(_LOAD, _MACHINE), _line(_EQUAL, table.audit, 1, 0), _line(_RETURN, _KILL), _line(_LOAD, _NUMBER)]
+    # x32 has the same calls under other numbers, which would pass every line below.
     code += [_line(_AT_LEAST, _X32, 0, 1), _refuse(errno.ENOSYS)]
     for number in sorted(table.denied | _EVERYWHERE):
         code += [_line(_EQUAL, number, 0, 1), _refuse(errno.EPERM)]
     for number in sorted(_MISSING):
         code += [_line(_EQUAL, number, 0, 1), _refuse(errno.ENOSYS)]
+    # Only the old clone has its flags in an argument; clone3 has them in memory, which a filter cannot read.
     code += [_line(_EQUAL, table.clone, 0, 4), _line(_LOAD, _FIRST_ARGUMENT), _line(_ANY_BIT, _NEW_NAMESPACES, 0, 1)]
     code += [_refuse(errno.EPERM), _line(_RETURN, _ALLOW)]
     code += [_line(_EQUAL, table.sockets[0], 1, 0), _line(_EQUAL, table.sockets[1], 0, len(_FAMILIES) + 2)]

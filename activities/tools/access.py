@@ -20,6 +20,7 @@ FILE_LIMIT = 4 * 1024 * 1024
 PATH_SHOWN = 300
 """Most characters of a path in a result."""
 
+# difflib compares with every name, and an error should come back at once.
 _LOOKED_AT = 5_000
 
 CHANGING = threading.Lock()

@@ -6,6 +6,7 @@ from typing import NoReturn
 from activities.tools.hunks import FilePatch, Hunk, PatchKind, PatchProblem
 from contracts.text import one_line, quoted
 
+# At most nine digits: Python refuses to read numbers of thousands, and no file has that many lines.
 _HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _BETWEEN = (b"diff ", b"index ", b"Index: ", b"===", b"similarity ")
 _UNSUPPORTED = (b"rename ", b"copy ", b"old mode ", b"new mode ", b"GIT binary patch", b"Binary files ")
@@ -61,6 +62,7 @@ class _Reader:
             return new.removeprefix("b/"), kind
         if kind == "delete":
             return old.removeprefix("a/"), kind
+        # Only as a pair: a folder may really be called `a` or `b`.
         if old.startswith("a/") and new.startswith("b/"):
             old, new = old[2:], new[2:]
         if old != new:
@@ -88,6 +90,7 @@ class _Reader:
         if self._at < len(self._lines) and self._here()[:1] in (b" ", b"+", b"-") and not self._ends_here():
             self._miscounted(start, old_count, new_count)
         self._open_ends(start, old, new)
+        # A header with no old lines names the line before, which is the index already.
         return Hunk(number, int(header[1]) - (1 if old_count else 0), tuple(old), tuple(new), context)
 
     def _body_line(self) -> tuple[bytes, bytes]:

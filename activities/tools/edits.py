@@ -87,6 +87,7 @@ def _edit(root: Path, asked: EditFile) -> ToolOutcome:
         name = paths.validate(asked.path)
         data = paths.read_file(root, name, FILE_LIMIT)
         count = _count(one_line(name, PATH_SHOWN), data, asked)
+        # Computed before it is made: replacing a letter by a page everywhere could take all memory.
         size = len(data) + count * (len(new) - len(old))
         if size > FILE_LIMIT:
             raise ToolProblem(f"the file would grow to {size} bytes; at most {FILE_LIMIT} are allowed")

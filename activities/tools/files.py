@@ -161,6 +161,7 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
     """Lines of one file. Raises `ToolProblem`."""
     with problems_named(tree, asked.path):
         if not tree.holds(paths.validate(asked.path)):
+            # As if it were not there: what lies beside the declared files is not told.
             raise FileNotFoundError
         data = paths.read_file(tree.root, asked.path, FILE_LIMIT)
     name = one_line(paths.validate(asked.path), PATH_SHOWN)
@@ -182,6 +183,7 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
         next_line=last + 1 if last < len(lines) else None,
         note=_note(data, "".join(lines[first - 1 : last]), cut),
     )
+    # All of the file, although few lines are shown: evidence may quote any of it.
     return ToolOutcome(result, (Source(name, data),))
 
 

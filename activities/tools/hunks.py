@@ -75,6 +75,7 @@ def _applied(patch: FilePatch, data: bytes) -> tuple[bytes, list[str]]:
                 return data, [*problems, f"{patch.path}: what follows hunk {hunk.number} was not looked at, there may be more"]
             continue
         made += lines[done:at] + list(hunk.new)
+        # By what this one was off, the next one most likely is off as well.
         done, drift = at + len(hunk.old), at - hunk.old_at
     return b"".join(made + lines[done:]), problems
 

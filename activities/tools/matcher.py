@@ -40,6 +40,7 @@ class Matcher:
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self._process = subprocess.Popen(
+            # Isolated: it reads strangers' text, so it imports nothing from the environment or from packages.
             [sys.executable, "-I", "-S", str(Path(__file__))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,6 +74,7 @@ class Matcher:
             self._give_up()
         with selectors.DefaultSelector() as selector:
             selector.register(answers, selectors.EVENT_READ)
+            # Waiting for the first byte is enough: an answer is one line, written at once.
             line = answers.readline() if selector.select(seconds) else b""
         if not line:
             self._give_up()
@@ -91,6 +93,7 @@ class Matcher:
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
+        # Else the killed process would stay as a zombie until the worker ends.
         self._process.wait()
 
 
@@ -114,6 +117,7 @@ def _send(pipe: IO[bytes], header: dict[str, int], data: bytes) -> None:
 def _main() -> None:
     # If the worker dies, nobody kills this process; its own limits end it.
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    # Whoever started the worker may have set a lower limit, which is as good.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     asked, answers = sys.stdin.buffer, sys.stdout.buffer

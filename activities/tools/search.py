@@ -144,6 +144,7 @@ def _look_into(hunt: _Hunt, entry: Entry, find: Find) -> None:
         hunt.skipped.append(f"{name}: {text.why}")
         return
     try:
+        # One more than there is room for shows whether the limit left anything out.
         found = find(text, hunt.limit - hunt.matches + 1)
     except PatternTooSlow:
         raise ToolProblem(
