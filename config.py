@@ -38,6 +38,7 @@ FILES = (HOME / "baton.toml", Path("baton.toml"))
 class Settings(BaseSettings):
     """All settings. An unknown key in baton.toml or an unknown BATON_ variable is refused by name."""
 
+    # Split once: names below a table's keys have hyphens and capitals, which variables lose; what is deeper comes as JSON.
     model_config = SettingsConfigDict(
         env_prefix="BATON_", env_nested_delimiter="__", env_nested_max_split=1, toml_file=FILES, extra="forbid", frozen=True
     )
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     model: str = Field(default="", description="provider:model that answers for every class, instead of routes.toml")
     model_free: bool = Field(default=False, description="the model in `model` costs nothing and needs no price")
     script: Path | None = Field(default=None, description="script that the `scripted` provider plays")
+    # SecretStr, because settings may be printed in a log or a traceback, where a key must not be readable.
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
     anthropic_api_key_file: Path | None = Field(default=None, description="file that holds the key")
     anthropic_base_url: str = Field(default="", description="another endpoint that speaks Anthropic's Messages")
@@ -126,6 +128,7 @@ class Settings(BaseSettings):
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
+        # The vendor's own variable comes last: many programs share it, and what was set for Baton alone is more specific.
         return value.get_secret_value() or (_secret_file(file) if file else "") or os.environ.get(variable, "")
 
 
@@ -135,6 +138,7 @@ def load(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
+        # Place and message alone: pydantic's own text quotes the input, and that may be a secret.
         problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
         raise Misconfigured(f"settings: {problems}. Look at baton.toml and the BATON_ variables") from None
     except SettingsError as error:
@@ -145,6 +149,7 @@ def load(**flags: Any) -> Settings:
             f"BATON_{table.upper()} is not JSON: set the keys of [{table}] one by one (BATON_{table.upper()}__KEY), "
             "or in baton.toml"
         ) from None
+    # Last, because the two above are ValueErrors, too; what is left is a file that is not TOML or not UTF-8.
     except ValueError as error:
         raise Misconfigured(f"baton.toml cannot be read: {error}") from None
 
@@ -161,6 +166,7 @@ def _refuse_unknown_variables() -> None:
 
 def _secret_file(path: Path) -> str:
     try:
+        # Editors and `echo` end a file with a line feed, which belongs to no key or URL.
         return path.read_text().strip()
     except OSError as error:
         raise Misconfigured(f"the secret file {path} cannot be read: {error.strerror}") from None

@@ -55,6 +55,7 @@ def _baton(
 def call(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Every error becomes a message on stderr here."""
     try:
+        # Standalone, Click would print errors itself and exit with codes of its own.
         code = assemble()(list(arguments), prog_name="baton", standalone_mode=False)
         return int(code or 0)
     except SystemExit as ending:
@@ -77,6 +78,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 def main() -> None:
     """Entry point of `baton`."""
     code = call(sys.argv[1:])
+    # `os._exit` would drop what is still buffered, which in a pipe may be all of the output.
     sys.stdout.flush()
     sys.stderr.flush()
     # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).

@@ -170,6 +170,7 @@ def _openai(settings: config.Settings) -> Provider:
     from activities.providers.openai import OpenAI
     from activities.providers.openai_responses import OpenAIResponses
 
+    # The SDK wants a key, also for a local endpoint that takes none.
     key, url = settings.openai_key or "none", settings.openai_base_url or None
     if settings.openai_api == "responses" or (settings.openai_api == "auto" and url is None):
         return OpenAIResponses(key, url, prompt_cache=settings.prompt_cache)
@@ -235,6 +236,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         build_id=f"baton-{version('baton')}",
         # After a worker is killed its runs' next workflow task is delayed by this long; the default is ten seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        # A cancellation arrives with the answer to a heartbeat, and by default the SDK holds heartbeats back for seconds.
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=10),
@@ -276,6 +278,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
 
 async def _main() -> int:
     stop = asyncio.Event()
+    # Containers are stopped with SIGTERM, whose default ends the process in the middle of its activities.
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     try:
@@ -292,6 +295,7 @@ async def _main() -> int:
 def main() -> None:
     """Entry point of `python worker.py`."""
     code = 130
+    # Ctrl-C may come before `_main` has set its handlers.
     with contextlib.suppress(KeyboardInterrupt):
         code = asyncio.run(_main())
     sys.stdout.flush()

@@ -79,6 +79,7 @@ def _plainer(text: str) -> str:
 
 def os_user() -> str:
     """The name of the user running this process, or `uid-N` if it has none."""
+    # From the account and not from the variable USER, which anybody can set to another name.
     import pwd
 
     try:
@@ -105,6 +106,7 @@ def duration(text: str) -> timedelta:
     """Parse a duration such as 30s, 15m, 2h or 7d. Raises `Usage`."""
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     number, unit = text[:-1], text[-1:]
+    # `isdigit` alone takes digits such as ², which int() refuses.
     if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 6:
         raise Usage(f"--since {text!r} is not a duration; write a number and s, m, h or d, such as 2h")
     return timedelta(**{units[unit]: int(number)})

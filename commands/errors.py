@@ -114,8 +114,10 @@ _CODES_BY_NAME = {"Unreachable": Code.UNREACHABLE, "CeilingReached": Code.BUDGET
 def _from_temporal(error: BaseException) -> tuple[Code, str] | None:
     status = getattr(getattr(error, "status", None), "name", "")
     reason = first_line(error)
+    # CANCELLED is also what the client reports when its own limit for a request has passed.
     if status in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}:
         return Code.UNREACHABLE, f"Temporal does not answer: {reason}. Run `baton doctor` to check the connection"
+    # Without its first letter, which is a capital at the beginning of the server's sentence.
     if status == "NOT_FOUND" and "amespace" in reason:
         text = f"Temporal says: {reason} Set the namespace in temporal.toml or TEMPORAL_NAMESPACE, or create it"
         return Code.USAGE, text
@@ -131,6 +133,7 @@ def _unexpected(error: BaseException, *, debug: bool) -> tuple[Code, str]:
     text = "".join(traceback.format_exception(error))
     if debug:
         return Code.FAILED, f"unexpected error\n{text}"
+    # Made by mkstemp, so readable by this user alone: a traceback may quote what was typed.
     with tempfile.NamedTemporaryFile("w", prefix="baton-error-", suffix=".txt", delete=False) as file:
         file.write(text)
     what = f"{type(error).__name__}: {first_line(error)}"

@@ -67,6 +67,7 @@ class Out:
         shown = safe_text(text, limit=2_000_000)
         if self.terminal:
             console = _console()
+            # Without styles: a pager such as plain `less` shows colour codes as text.
             with console.pager(styles=False):
                 console.print(shown, soft_wrap=True)
         else:
@@ -115,6 +116,7 @@ def left(deadline: datetime) -> str:
     if seconds <= 0:
         return "over"
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        # From two on: one hour and fifty minutes must not read `1 h`.
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
@@ -126,6 +128,7 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
+        # Rich would cut long cells with an ellipsis, and an id that is cut cannot be copied.
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
@@ -135,6 +138,7 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _console() -> "Console":
     from rich.console import Console
 
+    # No markup: [brackets] in an agent's text would be taken for styles and disappear.
     return Console(file=sys.stdout, markup=False, highlight=False)
 
 

@@ -40,6 +40,7 @@ DYNAMIC_CONFIG = (
     # After this many failed tasks in a row `baton runs` and `baton doctor` list a run as stuck; the default is 5.
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
 )
+# Longer than the ten seconds that a worker gives its running activities.
 STOP_SECONDS = 20
 
 
@@ -97,9 +98,11 @@ def temporal_program() -> Path:
 
 def server_command(state: Path, ports: Ports) -> list[str]:
     """The command of a dev server with a database file, our measured settings, and the search attributes that runs set."""
+    # On loopback alone: the dev server asks nobody for credentials.
     command = [str(temporal_program()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports.port)]
     command += ["--ui-port", str(ports.ui_port), "--ui-disable-news-fetch", "--log-level", "error"]
     command += ["--db-filename", str(state / "temporal.db")]
+    # With a write-ahead log synchronous=1 cannot corrupt the file; a power cut may lose the last commits.
     for pragma in ("journal_mode=wal", "synchronous=1"):
         command += ["--sqlite-pragma", pragma]
     for value in DYNAMIC_CONFIG:
@@ -177,6 +180,7 @@ async def ready(client_address: str, running: Running, state: Path, limit: float
             try:
                 client = await connection.connect(target_host=client_address)
                 await _keep_longer(client)
+            # A server that listens already may refuse requests until its namespace is there.
             except (connection.Unreachable, RPCError):
                 _still_there(running, state)
                 await asyncio.sleep(0.1)
@@ -244,6 +248,7 @@ def _file(state: Path, name: str) -> Path:
 def _born(pid: int) -> str | None:
     """A process's start time in kernel ticks; None if it does not exist or is a zombie."""
     try:
+        # From the last bracket on: a program's name may hold spaces and brackets itself.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None

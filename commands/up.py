@@ -41,4 +41,5 @@ def worker_variables(state: Path, ports: Ports) -> dict[str, str]:
 async def down(settings: Settings) -> list[str]:
     """Stop what `up` started, worker first, and nothing else. Returns the names of what was running. State is kept."""
     state = settings.state.absolute()
+    # A worker that stops still reports its last activities, so the server has to outlive it.
     return [name for name in ("worker", "server") if await asyncio.to_thread(server.stop, state, name)]

@@ -27,5 +27,6 @@ async def pollers(client: "Client", task_queue: str) -> list[str]:
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
     answer = await client.workflow_service.describe_task_queue(request)
+    # The server goes on listing the pollers of a worker that has stopped for some minutes.
     fresh = datetime.now(UTC) - STALE
     return [one.identity for one in answer.pollers if one.last_access_time.ToDatetime(UTC) > fresh]

@@ -72,6 +72,7 @@ class GitPush(Contract, name="git_push/1"):
 
     def identity(self) -> str:
         """Digest of the fields that identify the action; message and patch are not among them."""
+        # Left out while there is none: pushes that were approved before there was an author keep their digest.
         author = (self.author,) if self.author else ()
         return digest_of("git.push", self.repository, self.base, self.tree, self.branch, *author)
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 from contracts.exact import is_unseen
 
 DEFAULT = "Baton <baton@localhost>"
+# git strips marks such as . , : ; from both ends of a name, and refuses one of which nothing is left.
 _FORM = re.compile(r"([^<>]*[^<>\s.,:;\"'][^<>]*?) *<([^<>\s]+)>")
 
 

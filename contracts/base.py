@@ -74,6 +74,7 @@ class Contract(BaseModel):
     ignored, so that workers of two releases can run side by side.
     """
 
+    # ISO 8601 is pydantic's default, and said all the same: stored digests depend on how durations are written.
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="iso8601", populate_by_name=True)
 
     contract: ClassVar[str] = ""
@@ -124,6 +125,7 @@ class Contract(BaseModel):
         """Parse what a model returned: unknown fields refused, nothing coerced. Raises `ContractViolation`."""
         # Only as this very version: a model was given its schema, and an older shape is a mistake to be repaired.
         try:
+            # From JSON, strict mode still takes an array for a tuple and text for a duration; from decoded values it would not.
             return cls.model_validate_json(data, strict=True, extra="forbid")
         except ValidationError as error:
             raise violation(cls, error) from None
@@ -249,6 +251,7 @@ def sha256(data: bytes) -> str:
 def violation(contract: type[Contract], error: ValidationError) -> ContractViolation:
     """Turn pydantic's list into one readable violation: field, problem, and the start of the value; at most five."""
     problems = []
+    # Five: the text also goes back to a model that has to repair its reply, where thousands would cost tokens for nothing.
     for item in error.errors(include_url=False, include_context=False)[:5]:
         where = ".".join(str(part)[:100] for part in item["loc"])[:300] or "(whole)"  # a refused key can have any length
         came = repr(item.get("input"))

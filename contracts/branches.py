@@ -33,6 +33,7 @@ def refusal(name: str) -> str:
         why = "it looks like the id of a commit"
     if not why and any(map(is_unseen, name)):
         why = "it has a character in it that cannot be seen"
+    # An argument that is not UTF-8 arrives with surrogates in it, which strict encoding refuses.
     size = len(name.encode(errors="surrogatepass"))
     if not why and size > LIMIT:
         why = f"it has {size} bytes, and at most {LIMIT} fit everywhere"

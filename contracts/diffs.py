@@ -94,8 +94,10 @@ def lines_of(patch: bytes) -> Iterator[Line]:
         if hunk := _HUNK.match(raw):
             old, new, number = int(hunk[1] or 1), int(hunk[3] or 1), int(hunk[2])
         elif raw.startswith(b"diff --git "):
+            # Only a guess for a name with ` b/` in it; a line `+++ b/` that follows corrects it.
             path = _NAME.sub(rb"\1", raw)
         elif raw.startswith(b"+++ b/"):
+            # git puts a tab after a name with spaces in it here, so that `patch` sees where it ends.
             path = raw.removeprefix(b"+++ b/").removesuffix(b"\t")
         elif raw == b"GIT binary patch":
             begun = at - 1
@@ -158,6 +160,7 @@ def _delta_sizes(line: bytes) -> tuple[int | None, int | None]:
     """What git's delta says at its beginning: the size of what it starts from, and of what it makes."""
     with suppress(ValueError, zlib.error, IndexError):
         length = _BASE85_LENGTHS.index(chr(line[0])) + 1
+        # 24 bytes hold both numbers; without a limit a small patch could unpack to gigabytes.
         begun = iter(zlib.decompressobj().decompress(b85decode(line[1:])[:length], 24))
         return _number(begun), _number(begun)
     return None, None

@@ -16,6 +16,7 @@ _UNSEEN_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") 
 
 _PLAIN = frozenset("\t ")
 _ESCAPE_FOLLOWS = re.compile(r"(?:u[0-9a-f]{4}|x[0-9a-f]{2})", re.IGNORECASE)
+# `\Z`, because `$` also matches before a line feed at the end.
 _SIMPLE = re.compile(r"[\t\x20-\x5b\x5d-\x7e]*\Z")
 
 
@@ -27,6 +28,7 @@ def exact(line: bytes) -> str:
     alike, and each can be read back. Tabs and spaces stay. A line feed in `line` is written `\\u000a`.
     """
     text = line.decode(errors="surrogateescape")
+    # Nearly all lines of source are plain ASCII: one match saves looking at them letter by letter.
     if _SIMPLE.match(text):
         return text
     shown: list[str] = []

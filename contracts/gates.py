@@ -129,6 +129,7 @@ class Claimed(Contract):
     @property
     def mark(self) -> str:
         """Distinguishes decisions at one gate; the same when one is applied again after a reset."""
+        # 0: claimed before decisions were numbered, and stored under its time.
         return str(self.nth) if self.nth else self.at.isoformat()
 
 

@@ -35,6 +35,7 @@ def at_any_depth(pattern: str) -> str:
 
 
 def _composed(text: str) -> str:
+    # macOS may hand out decomposed names, models write composed ones; nearly all paths are ASCII and need neither.
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 

@@ -14,6 +14,7 @@ Level = Literal["run", "slice", "agent", "month"]
 
 Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
 
+# Whole numbers: sums of floats depend on their order, and a ceiling is compared exactly.
 MICROS = 1_000_000
 
 
@@ -45,6 +46,7 @@ class Ceilings(Levels):
 
 def micros(dollars: Decimal) -> int:
     """Dollars as micro-dollars, rounded down."""
+    # Down, so that no ceiling comes out above what was typed.
     return int(dollars * MICROS)
 
 

@@ -131,6 +131,7 @@ def shared(ones: Iterable[Resource], others: Iterable[Resource]) -> tuple[str, .
 def is_git_folder(name: str) -> bool:
     """True if some file system would take this name for `.git`: any case, trailing dots and spaces, invisible letters."""
     seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) not in _HIDDEN)
+    # `git~1` is Windows' short name for `.git`, and what follows a colon names a stream of the same file on NTFS.
     return seen.split(":")[0].rstrip(". ").casefold() in (".git", "git~1")
 
 
@@ -167,6 +168,7 @@ def _visible(text: str, instead: str) -> str:
     name = unicodedata.normalize("NFC", text)
     if not name.strip():
         raise _refused(text, f"is empty, and names nothing; {instead}")
+    # `isprintable` is only the quick test: it is also False for a no-break space, which is allowed.
     if not name.isprintable() and any(unicodedata.category(one) in _HIDDEN for one in name):
         raise _refused(text, "holds control or invisible characters, which a reader cannot see; use visible characters only")
     if len(name.encode()) > NAME_LIMIT:
@@ -233,6 +235,7 @@ def _is_above(one: Resource, name: str, other: str) -> bool:
 
 def _key(one: Resource) -> str:
     name = _folded(one.name)
+    # As package indexes compare names (PEP 503).
     return re.sub(r"[-_.]+", "-", name) if one.kind == "dependency" else name
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 
+# U+FE0E and U+FE0F are not in it: they only choose between the text and the emoji form of a symbol.
 _HIDDEN = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control, without newline and tab; \x9b begins an ANSI sequence just as \x1b does

@@ -101,6 +101,7 @@ def compose(
     earlier refusals: after one, the same decision gets a new id and can be made again once the reason is gone.
     """
     _check_complete(view, verb, note, answers)
+    # Answers are sorted: in another order on the command line they are the same decision.
     parts = (view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt))
     said = digest_of("cli", *parts)
     values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
@@ -145,6 +146,7 @@ async def send(
     # The trace is the root's first run id, so only a root's gate can be pinned to it, not a child's.
     handle = client.get_workflow_handle(view.workflow_id, first_execution_run_id=None if view.path else view.trace)
     try:
+        # Both limits: `rpc_timeout` is for one request, and the client asks for an update's outcome again and again.
         async with asyncio.timeout(limit):
             answer = await handle.execute_update(verb, dict(values), id=update_id, rpc_timeout=timedelta(seconds=limit))
     except WorkflowUpdateFailedError as error:

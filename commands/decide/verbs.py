@@ -160,6 +160,7 @@ def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason
 def _answers(typed: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in typed:
+        # At the first =: an answer, such as a command, may hold more of them.
         name, equals, text = one.partition("=")
         if not equals or not name.strip():
             raise Usage(

@@ -243,6 +243,7 @@ def _typed_line() -> Iterator["asyncio.Future[str]"]:
 
     def read() -> None:
         if not line.done():
+            # A terminal hands over whole lines, so that this does not block once there is something to read.
             line.set_result(sys.stdin.readline())
 
     loop.add_reader(sys.stdin.fileno(), read)

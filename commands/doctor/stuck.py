@@ -49,6 +49,7 @@ async def stuck_runs(client: "Client") -> list[Stuck]:
     found = []
     async for one in client.list_workflows(query, limit=LIMIT):
         reported = one.search_attributes.get(_PROBLEMS, ())
+        # Temporal writes `cause=WorkflowTaskFailedCauseNonDeterministicError`: the name follows the last `Cause`.
         cause = next((str(text).rpartition("Cause")[2] for text in reported if str(text).startswith("cause=")), "unknown")
         found.append(_examined(one.id, one.run_id, cause, await _tail(client, one.id, one.run_id)))
     return found
@@ -84,6 +85,7 @@ def _examined(workflow: str, run_id: str, cause: str, newest: "Sequence[HistoryE
     signals = [one.workflow_execution_signaled_event_attributes.signal_name for one in since if one.event_type == signalled]
     # No completed task down to event 1: the workflow never got through its first one.
     never = bool(since) and len(since) == len(newest) and newest[-1].event_id == 1
+    # Quoted: whoever starts a workflow chooses its id, and the command is there to be pasted into a shell.
     mend, command = _advice(shlex.quote(workflow), cause, signals, never=never)
     return Stuck(workflow, run_id, cause, why, mend, command)
 

@@ -22,6 +22,7 @@ RETENTION = timedelta(days=3)
 PROBE_BYTES = 4_150_000
 """Above the server's default payload limit (2 MiB) and just below its gRPC limit (4 MiB)."""
 
+# HTTP dates have whole seconds and an answer takes time, so that a second or two means nothing.
 SKEW = timedelta(seconds=5)
 
 
@@ -55,6 +56,7 @@ async def _asked(check: Any, name: str) -> Finding:
 
     try:
         finding: Finding = await check
+    # One request that a server does not allow must not hide what the others found.
     except RPCError as error:
         return Finding(
             name.strip("_").replace("_", " "), "warn", f"could not be checked: {error}", "ask the operator of the server"

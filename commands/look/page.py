@@ -142,6 +142,7 @@ def show_gate(out: Out, found: Subject) -> None:
     if out.as_json:
         shown = "".join(f"{line}\n" for line in subject_lines(found))
         diff, other = (None, shown) if found.patch is None else (shown, None)
+        # A patch may be in any encoding, and JSON holds text alone: its bytes have to stay recognisable.
         data = found.data.decode(errors="backslashreplace")
         out.document(run=run, state=state, gate=view.model_dump(mode="json"), subject=data, diff=diff, shown=other)
         return

@@ -87,6 +87,7 @@ def set_shared(connection: Connection, settings: "Settings", scope: str, said: S
     if configured is None:
         name = {"agent": "agent_day_usd", "month": "month_usd"}[level_of(scope)]
         raise NotFound(f"{scope} has no ceiling: set {name} in [ceilings] of baton.toml (a project's own goes there as well)")
+    # A misspelt name would set a ceiling that no call is ever counted against.
     if level_of(scope) == "agent":
         _check_agent(connection, settings, scope.split(":")[-2])
     before = kept.ensure(connection, scope, configured)
@@ -160,6 +161,7 @@ async def nudge(client: "Client", runs: Sequence[str]) -> Nudged:
     async def one(run: str) -> str:
         async with room:
             try:
+                # A signal and not an update: it is kept for a run whose worker is away, and nobody waits for an answer.
                 await client.get_workflow_handle(run).signal("nudge", {})
             except RPCError:
                 return "over" if await _is_over(client, run) else "away"
@@ -204,6 +206,7 @@ def sent_as(view: GateView, verb: str, said: Said) -> tuple[str, dict[str, Any]]
     """The update's id and JSON object. The id is derived from the decision, so sending it again counts once."""
     name = digest_of("cli", view.trace, view.gate, verb, said.by, view.subject, said.why, str(said.to))
     values = {"gate": view.gate, "by": said.by, "note": said.why, "subject": view.subject, "channel": "cli", "nonce": name}
+    # The amount as text: a JSON number may be read as a float and lose digits.
     return f"cli-{name[:40]}", values | ({} if said.to is None else {"to_usd": str(said.to)})
 
 

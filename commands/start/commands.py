@@ -71,6 +71,7 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
         from commands.start.start import checked
 
         asked, found, out = checked(spec, typed), settings(), Out(as_json=as_json)
+        # Made here if need be: the run's number comes from the ledger, before any worker has seen the run.
         with open_ledger(found, create=True) as ledger:
             code = asyncio.run(_begin(out, found, ledger, spec, asked, wait=wait or wait_for_gate, stop_at_gate=wait_for_gate))
         raise typer.Exit(int(code))

@@ -97,6 +97,7 @@ def repository(flag: str, typed: str) -> str:
     # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
         return typed
+    # A shell leaves ~ as it is within a word, as in --repository=~/shop.
     path = Path(typed).expanduser().absolute()
     if not path.exists():
         raise Usage(f"{flag}: there is no folder {path}. Give the path of a local git repository, or a URL")
@@ -205,6 +206,7 @@ async def _start(
         asked,
         id=run,
         task_queue=task_queue,
+        # By default Temporal starts an id again once its run has ended, and the ledger would have two runs of one name.
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         search_attributes=start_attributes(asked.project, asked.owner) if asked.owner else None,
         static_summary=_cut(f"{spec.command}: {asked.asks()}", _SUMMARY_BYTES, one_line=True),
@@ -241,6 +243,7 @@ async def refusal_of(handle: "WorkflowHandle[Any, Any]") -> str | None:
     from temporalio.exceptions import ApplicationError
 
     try:
+        # Not followed: a run that has continued as new would be waited for until its end.
         await handle.result(follow_runs=False)
     except WorkflowFailureError as error:
         cause = error.cause
@@ -252,4 +255,5 @@ def _cut(text: str, limit: int, *, one_line: bool = False) -> str:
     """Cut to `limit` bytes of UTF-8: the server limits bytes, not characters."""
     whole = " ".join(text.split()) if one_line else text
     raw = whole.encode()
+    # `…` takes three bytes; a character that the cut leaves in half is dropped.
     return whole if len(raw) <= limit else raw[: limit - 3].decode(errors="ignore") + "…"

@@ -24,6 +24,7 @@ class WorkItem(Contract):
 class PlanV1(Contract, name="plan/1"):
     """A concrete, scoped change as a graph of work items."""
 
+    # The name the class had when it was the only version: its schema must not change with the class's name.
     model_config = ConfigDict(title="Plan")
 
     summary: str = Field(min_length=1, max_length=4000)
@@ -76,6 +77,7 @@ def _from_plan_1(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _criterion(text: str) -> dict[str, Any]:
+    # plan/1 accepted an empty criterion and plan/2 does not, but an upcast has to take every stored body.
     return {"text": text or "(nothing was written)", "shown_by": None}
 
 

@@ -21,6 +21,7 @@ Declared = Literal["", "person", "repository", "planner"]
 class TestTask(Contract, name="test_task/1"):
     """What the tester is given: what should be true, and what was changed."""
 
+    # pytest would take a class of this name for tests and warn wherever it is imported.
     __test__ = False
 
     instruction: str

@@ -45,6 +45,7 @@ class Course:
         """
         # Temporal's event loop runs the task, so it starts at the same point in every replay.
         if check not in self.base_runs:
+            # A run that began before has a failure in its history where newer ones have a result.
             tells = self.kit.knows(BASE_FIRST)
             running = self.run_checks(self.start, check, "checks: run on the base", tell_refusal=tells)
             self.base_runs[check] = asyncio.create_task(running)
@@ -108,6 +109,7 @@ class Written:
     def files(self) -> tuple[str, ...]:
         """All files that the change may touch."""
         named = (path for item in self.agreed.plan.items for path in item.files)
+        # A dict, as a set of strings has another order in each process, and a replay must build the same request.
         return tuple(dict.fromkeys((*named, *self.kept_outside)))
 
 

@@ -36,6 +36,7 @@ class WriteItem:
             return await self._write(asked)
         except (ActivityError, Stopped) as error:
             # A failed child becomes a handoff: an exception would discard the work of its siblings.
+            # Temporal reports a cancelled activity as an ActivityError, and a cancelled child must not look like a failed one.
             if isinstance(error, ActivityError) and is_cancelled_exception(error):
                 raise
             reason = error.reason if isinstance(error, Stopped) else f"the workspace could not be used: {cause_of(error)}"
@@ -46,6 +47,7 @@ class WriteItem:
     async def _write(self, asked: WriteItemInput) -> Handoff[Any]:
         kit, item = self.kit, asked.task.item
         use = Workspace(
+            # Not by run id, which a reset changes: the work that was done before it has to be found.
             name=f"{kit.ref.trace}/{kit.ref.path}",
             ref=asked.start,
             check=asked.check,

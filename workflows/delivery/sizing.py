@@ -80,6 +80,7 @@ async def _impossible(kit: Kit, handoff: Handoff[Routing], routing: Routing, sai
     try:
         wanted = await try_again(kit, asked, "plan it anyway")
     except Ended:
+        # The exception goes straight to the end of the run: what was skipped has to be said before.
         kit.note("skipped planning, writing and testing", said, "the run ends")
         raise
     kit.note(
@@ -93,6 +94,7 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
     instruction, check = course.asked.instruction, course.base.check
     item = PlanItem(
         id="change",
+        # An instruction may be ten times what the contract takes here; the task has all of it anyway.
         intent=instruction[:2000],
         files=(ANY_FILE,),
         settings=(),

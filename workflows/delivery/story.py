@@ -130,6 +130,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
         while True:
             step = await self._plan(course, feedback)
             match step.ended:
+                # Nobody has said anything yet, so a second try would be the same one.
                 case CouldNot(reason) if not feedback:
                     raise Ended(f"the planner could not plan: {reason}")
                 case CouldNot(reason) | Unsure(reason, None):
@@ -216,6 +217,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             if receipt.state in ("delivered", "done_by_person"):
                 return
             reason = f"{frozen.intent.summary}: {receipt.state}: {receipt.problem or 'the outcome is unknown'}"
+            # After an unknown outcome the push may have happened, so only a clear failure may be sent another way.
             if receipt.state != "failed" or not self.kit.knows(REFUSED_PUSH):
                 raise Ended(reason)
             self.frozen = frozen = await self._redirected(frozen, reason)

@@ -63,10 +63,12 @@ async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedba
 async def _rework(course: Course, written: Written, feedback: Feedback) -> Written:
     """Have the writer rework the whole change; it may touch the files of all items."""
     kit, plan = course.kit, written.agreed.plan
+    # Numbered over the whole run: keys are derived from it, and a used one would give back the earlier answer.
     number = kit.asked["rework"] = kit.asked.get("rework", 0) + 1
     item = WorkItem(
         id=f"rework-{number}",
         intent=f"Fix what the feedback names in the current change: {plan.summary[:1500]}",
+        # Cut to what one item may name: a plan of many items can have more. Others that it changes are shown to a person.
         files=written.files[:50],
         settings=(),
         acceptance=written.agreed.acceptance[:20],
@@ -74,6 +76,7 @@ async def _rework(course: Course, written: Written, feedback: Feedback) -> Writt
     )
     kit.enter("rework", "the writer fixes the change")
     change = await write_again(course, written.agreed, item, feedback, written.ref, "rework")
+    # Answered now: in the next round the writer must not be given the same feedback again.
     return replace(written, ref=with_patches(written.ref, [] if change is None else [change]), asked_again=None)
 
 
@@ -127,6 +130,7 @@ async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: Cha
         runs = (await course.run_checks(ref, written.agreed.check, "checks: run on the change"),)
         base = await course.run_base(written.agreed.check)  # started with the writers; usually done by now
     something = added if added.files or added.outside else None
+    # Not in a run that began before: its history has no such activity.
     proof = await _prove(course, ref, runs[0], base) if runs and base is not None and course.kit.knows(PROOF_CHANGE) else None
     request = Judge(
         run=course.kit.ref,

@@ -124,7 +124,9 @@ async def _integrate(course: Course, written: Written, changes: tuple[ChangeSet,
         replan = await _agree_on_conflict(kit, integrated, changes, attempt)
         if replan is not None:
             return replace(written, replan=replan)
+        # Keys are derived from the path: without the attempt a second redo would get the first one's answer.
         changes = await _redo(course, written, changes, integrated, f"integrate/{number}.{attempt}")
+    # One patch for all items from here on: rework builds on it without repeating how conflicts were settled.
     patches = (integrated.patch.digest,) if integrated.patch else ()
     return replace(written, ref=written.ref.model_copy(update={"patches": patches}))
 
