@@ -109,4 +109,8 @@ def duration(text: str) -> timedelta:
     # `isdigit` alone takes digits such as ², which int() refuses.
     if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 6:
         raise Usage(f"--since {text!r} is not a duration; write a number and s, m, h or d, such as 2h")
-    return timedelta(**{units[unit]: int(number)})
+    found = timedelta(**{units[unit]: int(number)})
+    # Dates end at the year 1: no ledger is older than this, and a longer time would lead before it.
+    if found > timedelta(days=36_500):
+        raise Usage(f"--since {text!r} is more than a hundred years; write a shorter one, such as 2h, or leave it out")
+    return found

@@ -240,7 +240,7 @@ def test_feed_is_cut_by_time_project_and_importance(baton: Baton, ledger: Ledger
     assert told("--since", "0s") == []
 
 
-@pytest.mark.parametrize("wrong", ["2", "h", "2 hours", "-2h", "2w"])
+@pytest.mark.parametrize("wrong", ["2", "h", "2 hours", "-2h", "2w", "999999d"])
 def test_feed_refuses_a_length_of_time_it_cannot_read(baton: Baton, wrong: str) -> None:
     """--since says how it is written."""
     ran = baton("feed", f"--since={wrong}")

@@ -17,13 +17,13 @@ from activities.providers.base import ProviderError
 from contracts.conversation import ModelReply, ModelRequest
 from ledger import gates, runs
 from ledger.tables import reservation
-from tests.scripts import answer, call, calls, item, plan, read, says, summary, unsure
+from tests.scripts import answer, call, calls, item, plan, read, says, summary, unsure, write
 from tests.stack import PATIENCE, Stack, git, sample, until
 from tests.workflows.conftest import Ask, Start
 
 MARK = f"baton-test-{secrets.token_hex(8)}"
-CHECK = f"python -c 'import time; time.sleep(10_000)  # {MARK}'"
-"""A command that never ends by itself, and that no other test process can have started."""
+CHECK = f"python -c 'import os, time; time.sleep(10_000 * os.path.getsize(\"two.py\"))  # {MARK}'"
+"""A command that never ends by itself on a change, only on the base, and that no other test process can have started."""
 
 FILES = {"one.py": "", "two.py": "", "three.py": ""}
 PLAN = plan(item("one", ["one.py"]), item("two", ["two.py"]), item("three", ["three.py"]))
@@ -31,7 +31,7 @@ WHICH = {"id": "which", "text": "Which one?"}
 SCRIPT = (
     says("planner", read("one.py"), answer(PLAN)),
     says("writer", answer(summary()) | {"delay_ms": 600_000}, text="Your item is `one`"),
-    says("writer", calls(call("run_checks")), answer(summary()), text="Your item is `two`"),
+    says("writer", write("two.py", "x"), calls(call("run_checks")), answer(summary()), text="Your item is `two`"),
     says("writer", unsure("both fit", WHICH), answer(summary()), text="Your item is `three`"),
 )
 
