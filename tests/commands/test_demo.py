@@ -33,18 +33,20 @@ class Screen:
         self.process = process
         self._terminal = terminal
         self.text = ""
+        self._seen = 0
 
     def until(self, wanted: str) -> None:
-        """Read the screen until a text stands on it."""
+        """Read the screen until a text stands on it, below what the last call found."""
         ends = time.monotonic() + PATIENCE
-        while wanted not in self.text:
+        while wanted not in self.text[self._seen :]:
             assert time.monotonic() < ends, f"{wanted!r} did not appear on:\n{self.text}"
             ready, _, _ = select.select([self._terminal], [], [], 1)
             if ready:
                 try:
                     self.text += os.read(self._terminal, 65536).decode(errors="replace")
                 except OSError:  # the other end closed: nothing more will come
-                    assert wanted in self.text, f"{wanted!r} never appeared on:\n{self.text}"
+                    assert wanted in self.text[self._seen :], f"{wanted!r} never appeared on:\n{self.text}"
+        self._seen = self.text.index(wanted, self._seen) + len(wanted)
 
     def type(self, text: str) -> None:
         """Type a line."""
@@ -120,6 +122,8 @@ def test_what_is_typed_before_the_demo_asks_approves_nothing(tmp_path: Path) -> 
         screen.until("Approve plan-1 as")
         screen.type("perhaps\n")
         screen.until("that is neither y nor n")
+        # Only now: what is typed before the second question stands there is dropped like what was typed at the start.
+        screen.until("Approve plan-1 as")
         screen.type("n\n")
         screen.until("Stopped what the demo started")
         code = screen.process.wait(PATIENCE)
