@@ -1,4 +1,4 @@
-"""The worker: connect, register explicit lists, run until stopped. The only place that builds providers."""
+"""The worker: connect, register explicit lists, run until stopped."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,6 @@ import logs
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.note import NoteAdapter
-from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.gates.gates import Gates
@@ -32,7 +31,6 @@ from activities.git import Mirrors
 from activities.git.command import PASSED_ON
 from activities.money.scopes import check_levels, shared_scopes
 from activities.providers.base import Provider
-from activities.providers.scripted import Scripted
 from activities.repositories.changes import Changes
 from activities.repositories.checks import Checks
 from activities.repositories.cleanup import Cleanup
@@ -56,13 +54,13 @@ from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
 from activities.turns.tool_calls import Tools
-from contracts.agents import Choice
-from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
+from contracts.errors import BatonError, LedgerUnavailable
 from ledger import artifacts
 from ledger.db import Ledger
 from ledger.gates import approver_of
 from ledger.migrate import upgrade
 from ledger.money import ceilings
+from model_choice import build_providers, choices, routed
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
@@ -101,7 +99,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     sandbox = find_sandbox(settings)
     limits = settings.ceilings
     check_levels(
-        limits, (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
+        limits,
+        (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers),
     )
     admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
     models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers)
@@ -146,58 +145,6 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     ]
     upkeep = Upkeep(ledger, name, f"baton {version('baton')} on {settings.task_queue}")
     return Parts(ledger, providers, catalogue, policy, registered, upkeep)
-
-
-def build_providers(settings: config.Settings) -> dict[str, Provider]:
-    """The providers this worker can reach: those with an API key, a base URL or a script."""
-    found: dict[str, Provider] = {}
-    # Imported only if used: each SDK costs at least a third of a second and tens of megabytes.
-    if settings.anthropic_key:
-        from activities.providers.anthropic import Anthropic
-
-        found["anthropic"] = Anthropic(
-            settings.anthropic_key, settings.anthropic_base_url or None, prompt_cache=settings.prompt_cache
-        )
-    if settings.openai_key or settings.openai_base_url:
-        found["openai"] = _openai(settings)
-    if settings.script is not None:
-        found["scripted"] = Scripted(settings.script)
-    return found
-
-
-def _openai(settings: config.Settings) -> Provider:
-    """OpenAI itself is called through Responses. Compatible endpoints speak Chat Completions and know fewer of its fields."""
-    from activities.providers.openai import OpenAI
-    from activities.providers.openai_responses import OpenAIResponses
-
-    # The SDK wants a key, also for a local endpoint that takes none.
-    key, url = settings.openai_key or "none", settings.openai_base_url or None
-    if settings.openai_api == "responses" or (settings.openai_api == "auto" and url is None):
-        return OpenAIResponses(key, url, prompt_cache=settings.prompt_cache)
-    cache = settings.prompt_cache and url is None
-    return OpenAI(key, url, legacy_max_tokens=settings.openai_legacy_max_tokens, prompt_cache=cache)
-
-
-def choices(
-    settings: config.Settings, catalogue: Catalogue, providers: dict[str, Provider], agent: Agent
-) -> tuple[Choice, ...]:
-    """The models this worker can call for an agent, in order. Raises `Misconfigured` if there is none."""
-    wanted = routed(settings, catalogue, agent)
-    usable = tuple(choice for choice in wanted if choice.provider in providers)
-    if not usable:
-        raise Misconfigured(
-            f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in wanted)} cannot be reached. "
-            "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with BATON_OPENAI_BASE_URL; "
-            "`make demo` needs none"
-        )
-    return usable
-
-
-def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tuple[Choice, ...]:
-    """The models routed to an agent, whether or not this worker can reach them."""
-    if settings.model:
-        return (Choice(model=settings.model, free=settings.model_free),)
-    return catalogue.routes.classes[agent.file.model_class]
 
 
 def arm(settings: config.Settings) -> None:

@@ -22,7 +22,7 @@ import worker
 from activities.providers.base import Provider
 from activities.running.tracing import Tracing
 from commands import server
-from commands.demo.demo import make_sample
+from commands.demo.repository import make_sample
 from contracts.conversation import ModelReply, ModelRequest
 from contracts.delivery.run import DeliveryReport
 from contracts.gates import GateView

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import os
 import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 import config
 from commands import server
+from commands.demo.repository import make_sample
 from commands.errors import Code
 from commands.interrupts import Interruption
 from commands.questions import forget_typed
@@ -22,7 +21,7 @@ from commands.server import Ports
 from commands.text import subject_lines
 from commands.up import DEFAULT_PORTS, worker_variables
 from contracts.delivery.run import DeliveryInput, DeliveryReport
-from contracts.errors import BatonError, Misconfigured
+from contracts.errors import Misconfigured
 from contracts.gates import GateView
 from contracts.ids import repository_name
 from contracts.text import for_terminal, one_line
@@ -281,27 +280,3 @@ def _print_report(this: Demo, report: DeliveryReport, origin: Path) -> int:
     this.say(f"  pushed    {report.commit[:12]} as {one_line(report.branch, 200)} to {origin}")
     this.say(f"  look      git --git-dir {origin} log --stat -1 {one_line(report.branch, 200)}")
     return 0
-
-
-def make_sample(folder: Path) -> Path:
-    """Build the sample origin if it does not exist: a bare repository with one commit that has a real defect."""
-    origin = folder / "origin.git"
-    if origin.exists():
-        return origin
-    work = folder / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(SAMPLE / "repository", work, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
-    identity = {"NAME": "Sample", "EMAIL": "sample@localhost", "DATE": "2026-01-05T09:00:00+00:00"}
-    variables = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in identity.items()}
-    # Fixed dates and no user configuration: the commit id is the same on every machine, and the README shows it.
-    variables |= {"PATH": os.environ.get("PATH", ""), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-    for arguments in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message=The shop"],
-        ["clone", "--quiet", "--bare", str(work), str(origin)],
-    ):
-        done = subprocess.run(["git", *arguments], cwd=work, env=variables, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise BatonError(f"git {arguments[0]} failed while building the sample repository: {done.stderr.strip()[:300]}")
-    return origin

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from commands.demo.demo import make_sample
+from commands.demo.repository import make_sample
 from tests import scripts
 from tests.children import PATIENCE
 from tests.docs.pages import Block

@@ -3,7 +3,7 @@
 import pytest
 
 import config
-import worker
+import model_choice
 
 OWN = {"openai_api_key": "sk-of-ones-own"}
 OTHER = {"openai_base_url": "http://127.0.0.1:9/v1"}
@@ -20,5 +20,5 @@ FORMATS = [
 @pytest.mark.parametrize(("values", "made", "cached"), FORMATS)
 def test_openai_itself_speaks_responses_and_others_chat_completions(values: dict[str, str], made: str, cached: bool) -> None:
     """Unless a setting says otherwise; and only who surely knows the field is told which cache to use."""
-    provider = worker.build_providers(config.load(**values))["openai"]
+    provider = model_choice.build_providers(config.load(**values))["openai"]
     assert (type(provider).__name__, vars(provider)["_prompt_cache"]) == (made, cached)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import config
-import worker
+import model_choice
 from activities.money.prices import tariff
 from activities.providers.anthropic import Anthropic
 from activities.providers.anthropic_cache import SMALLEST, marked
@@ -85,7 +85,7 @@ async def test_who_does_not_come_back_pays_for_no_cache(server: WireServer, anth
 async def test_caching_is_a_setting(server: WireServer) -> None:
     """Switched off, no provider is asked for it."""
     settings = config.load(anthropic_api_key=KEY, anthropic_base_url=server.url, openai_api_key=KEY, prompt_cache=False)
-    providers = worker.build_providers(settings)
+    providers = model_choice.build_providers(settings)
     server.play(REPLY)
     await providers["anthropic"].complete(ask(system=LONG))
     for provider in providers.values():
