@@ -108,7 +108,7 @@ MUTANTS = (
         file="activities/actions/git_push.py",
         old="mirror.push(commit, push.branch, expected=None)",
         new='mirror.push(commit, push.branch, expected=getattr(mirror.remote_head(push.branch), "commit", None))',
-        tests=("tests/workflows/test_exceptions.py::test_a_branch_that_holds_something_else_is_not_overwritten",),
+        tests=("tests/activities/actions/test_deliver.py::test_a_branch_of_somebody_else_is_not_overwritten",),
     ),
     Mutant(
         name="unknown-taken-for-done",

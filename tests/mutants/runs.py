@@ -179,7 +179,7 @@ MUTANTS = (
         promise="Runs that are under way replay on today's code.",
         file="workflows/kit/gate.py",
         old='opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)',
-        new='opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER); await kit.flush()',
+        new='await kit.flush(); opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)',
         tests=("tests/replay/test_saved.py::test_a_saved_history_replays",),
     ),
     Mutant(

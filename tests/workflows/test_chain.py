@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowFailureError,
@@ -156,11 +157,26 @@ async def test_large_results_travel_by_digest(start: Short, tmp_path: Path, monk
         assert replayed.replay_failure is None
 
 
+async def _first_act(run: WorkflowHandle[Any, Any]) -> int | None:
+    """The first event that is not just the start and its task."""
+    usual = {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+    }
+    async for event in run.fetch_history_events(wait_new_event=True):
+        if event.event_type not in usual:
+            return event.event_type
+    return None
+
+
 async def test_nobody_hands_a_run_what_runs_hand_themselves(start: Short, tmp_path: Path) -> None:
     """A start with `carried` is refused: finished steps, pins and decisions would be whatever it says."""
     began = {"owner": "x", "ceiling_micros": 1, "policy_digest": "0" * 64, "agents": {}, "gates": {}}
     async with start(PLANNER) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), carried={"began": began, "mail": {}, "next": ""})
+        assert await _first_act(run) == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED
         with pytest.raises(WorkflowFailureError) as refused:
             await run.result()
     assert "`carried` is set only when a run continues as new" in str(refused.value.cause)

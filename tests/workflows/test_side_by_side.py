@@ -122,7 +122,11 @@ async def test_one_that_fails_leaves_the_other(client: Client, tmp_path: Path, m
     monkeypatch.setattr(tool_calls.Tools, "run_tool", failing)
     sides = side("left", LOOK, done("left")), side("right", LOOK, LOOK, done("right"))
     async with served(client, tmp_path, *sides) as pairs:
-        made = await (await pairs.start()).result()
+        run = await pairs.start()
+        try:
+            made = await run.result()
+        except WorkflowFailureError as error:
+            raise AssertionError("the step that failed has ended the whole run") from error
     assert (made["left"].outcome, made["left"].body) == ("could_not", None)
     assert "the disk is gone" in made["left"].reason
     assert (said(made)["right"], said(made)["after"]) == ("right is done", "after")

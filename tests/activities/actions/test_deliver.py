@@ -423,6 +423,20 @@ async def test_a_branch_is_pushed_once(ledger: Ledger, tmp_path: Path) -> None:
     assert (plain(origin, "rev-list", "--count", "main..fix"), adapter.pushes) == ("1", 1)
 
 
+async def test_a_branch_of_somebody_else_is_not_overwritten(ledger: Ledger, tmp_path: Path) -> None:
+    """With real git: the branch came to the target after the approval; the push is refused, and the branch is as it was."""
+    origin = repository(tmp_path / "origin")
+    mirrors = Mirrors(tmp_path / "mirrors")
+    kept = approved_push(ledger, mirrors, origin)
+    nothing = plain(origin, "hash-object", "-t", "tree", "-w", "/dev/null")
+    theirs = plain(origin, "commit-tree", nothing, "-p", "main", "-m", "Theirs")
+    plain(origin, "branch", "fix", theirs)
+    receipt = await deliver(relay(ledger, GitPushAdapter(mirrors, no_patch)), kept.key)
+    assert plain(origin, "rev-parse", "fix") == theirs
+    assert receipt.state == "failed"
+    assert "fix" in receipt.problem
+
+
 async def test_a_push_that_cannot_be_asked_for_is_not_called_failed(ledger: Ledger, tmp_path: Path) -> None:
     """A branch may have been pushed, and its repository is away: the push stays open, and is found when it is back."""
     origin, away = repository(tmp_path / "origin"), tmp_path / "away"
