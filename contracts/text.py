@@ -70,3 +70,8 @@ def _code(found: re.Match[str]) -> str:
         return f"\\u{point:04x}"
     # JSON writes characters beyond U+FFFF as surrogate pairs, and only so does a JSON document stay one.
     return f"\\u{0xD7C0 + (point >> 10):04x}\\u{0xDC00 + (point & 0x3FF):04x}"
+
+
+def amount(count: int, thing: str) -> str:
+    """A number with its noun: `1 test`, `2 tests`. For nouns whose plural takes an s."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

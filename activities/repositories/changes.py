@@ -12,7 +12,7 @@ from activities.running.commit import commit_alone, commit_riders
 from activities.running.heartbeat import beating
 from contracts.repositories import ANY_FILE, ChangeSet, CollectChanges, MatchedFiles, MatchFiles, Shown, WorkspaceRef
 from contracts.resources import Resource, file_resource, matched
-from contracts.text import for_model
+from contracts.text import amount, for_model
 
 SHOWN = 5
 """Most files to name of those that a pattern matches."""
@@ -95,7 +95,7 @@ class Changes:
         base, tree = mirror.tree_of(ref.base), self._repos.tree(mirror, ref)
         named, diff = listed(changes(mirror, base, tree)), mirror.diff(base, tree).decode(errors="replace")
         if named.counts is not None:
-            diff = f"[{named.counts.files} files changed; the first {len(named.files)} are named]\n{diff}"
+            diff = f"[{amount(named.counts.files, 'file')} changed; the first {len(named.files)} are named]\n{diff}"
         return Shown(files=named.files, diff=for_model(diff, DIFF_LIMIT))
 
 

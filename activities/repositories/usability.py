@@ -7,6 +7,7 @@ from typing import Literal
 
 from activities.repositories.ecosystems import HINTS, NAMED_ENVIRONMENT
 from contracts.repositories import CheckRun
+from contracts.text import amount
 
 Kind = Literal["cannot_run", "all_red"]
 """cannot_run: no test has run as it should. all_red: it ran, and nothing passed, so that old failures hide new ones."""
@@ -68,7 +69,7 @@ def counted(run: CheckRun) -> str:
     if run.total is None:
         return f"exit code {run.exit_code}"
     failed = len(run.failures) + run.unnamed
-    return f"{run.total} test{'' if run.total == 1 else 's'} ran, {failed or 'none'} failed"
+    return f"{amount(run.total, 'test')} ran, {failed or 'none'} failed"
 
 
 def _not_run(run: CheckRun) -> tuple[str, str] | None:

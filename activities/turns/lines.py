@@ -6,6 +6,7 @@ from typing import Any
 from activities.turns.replies import Judgement
 from contracts.handoff import Handoff
 from contracts.runs import Importance, Note, RunRef
+from contracts.text import amount
 from contracts.turns import CallModel, RunTool
 from ledger.breakers import Opening
 from ledger.db import from_us
@@ -23,7 +24,7 @@ def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, nu
         why = judged.problem
     elif handoff is not None:
         did, following = f"answered: {handoff.outcome}, confidence {handoff.confidence} of 1000", "the coordinator routes it"
-        why = handoff.reason or f"{len(handoff.claims)} claims, {len(handoff.unsupported)} without checked evidence"
+        why = handoff.reason or f"{amount(len(handoff.claims), 'claim')}, {len(handoff.unsupported)} without checked evidence"
     else:
         did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
         why = f"turn {number}"

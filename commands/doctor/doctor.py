@@ -12,6 +12,7 @@ from commands.doctor.finding import Check, Finding, Level
 from commands.errors import Code
 from commands.output import Out, safe
 from contracts.errors import BatonError
+from contracts.text import amount
 
 if TYPE_CHECKING:
     from config import Settings
@@ -31,7 +32,7 @@ def doctor(as_json: Json = False) -> None:
     failed = [one for one in findings if one.level == "fail"]
     warned = [one for one in findings if one.level == "warn"]
     out.document(findings=[asdict(one) for one in findings], failed=len(failed), warned=len(warned))
-    out.line(f"{len(findings)} checks: {len(failed)} failed, {len(warned)} warnings")
+    out.line(f"{amount(len(findings), 'check')}: {len(failed)} failed, {amount(len(warned), 'warning')}")
     raise typer.Exit(int(Code.FAILED if failed else Code.DONE))
 
 

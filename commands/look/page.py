@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.output import Out, clock, left, safe
 from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, usd
+from contracts.text import amount
 from ledger import resets
 from ledger.db import to_us
 from ledger.views.asked import asked_of
@@ -39,7 +40,7 @@ def tell(out: Out, found: "Settings", view: Details) -> None:
         ("started", clock(run.started_at) + (f"  ended {clock(run.ended_at)}" if run.ended_at else "")),
         ("waits for", safe(run.waiting_for)),
         ("next", safe(run.next)),
-        ("money", f"{money}; {view.totals['calls']} model calls, {view.totals['tokens']} tokens"),
+        ("money", f"{money}; {amount(view.totals['calls'], 'model call')}, {amount(view.totals['tokens'], 'token')}"),
         ("web", f"{found.ui_url}  (workflow {name})"),
     )
     for label, text in facts:

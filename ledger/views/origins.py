@@ -10,7 +10,7 @@ from contracts.delivery.change import ChangeSubject
 from contracts.errors import Ambiguous, NotFound
 from contracts.handoff import Handoff
 from contracts.money import usd
-from contracts.text import one_line
+from contracts.text import amount, one_line
 from ledger import actions, artifacts, gates, handoffs, turns
 from ledger.views import identities
 from ledger.views.asked import asked_of
@@ -160,7 +160,7 @@ class Origins:
         steps = identities.turns_at(self._connection, made.trace, made.path)
         producer = made.producer
         who = f"{producer.agent}@{producer.version}" if producer.version else producer.agent
-        claims = f", {len(made.claims)} claims ({len(made.unsupported)} unsupported)" if made.claims else ""
+        claims = f", {amount(len(made.claims), 'claim')} ({len(made.unsupported)} unsupported)" if made.claims else ""
         model = f" with {producer.model}" if producer.model else ""
         work = f"{steps.count} turns, {usd(steps.usd_micros)}"
         return f"handoff {made.path}: {made.contract_name} {made.outcome} by {who}{model}, {work}{claims}"

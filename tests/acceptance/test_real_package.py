@@ -95,7 +95,7 @@ async def test_two_real_defects_of_a_published_package_are_fixed(start: Start, o
         view = await stack.approve(run, "plan")
         await stack.approve(run, "change")
         report = await run.result()
-    assert "all 1 claims are backed by quotes from files the agent read" in view.facts
+    assert "every claim (1) is backed by quotes from files the agent read" in view.facts
     assert (report.state, report.tests.verdict) == ("done", "passed")
     assert report.tests.fixed == (
         "tests.test_strutils::test_args2sh_sep",

@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.text import for_model, for_terminal, one_line, quoted, visible
+from contracts.text import amount, for_model, for_terminal, one_line, quoted, visible
 
 
 def test_everything_that_cannot_be_seen_is_written_out() -> None:
@@ -51,3 +51,8 @@ def test_a_cut_says_how_long_the_text_is() -> None:
     shown = for_model("line\n" * 100, 100)
     assert len(shown) <= 100
     assert shown.endswith("[cut here: 500 characters in all]")
+
+
+def test_a_number_takes_the_noun_that_fits() -> None:
+    """One is singular; everything else, none as well, is plural."""
+    assert [amount(count, "work item") for count in (0, 1, 2)] == ["0 work items", "1 work item", "2 work items"]

@@ -111,7 +111,7 @@ async def test_writers_that_change_nothing_ask_a_person(start: Start, tmp_path: 
         run = await stack.deliver(origin)
         await stack.approve(run, "plan-1")
         items = await stack.gate(run, "stuck-1")
-        assert items.title == "1 of 1 items are not done"
+        assert items.title == "not done: 1 of 1 item"
         await stack.decide(items, "approve")
         nothing = await stack.gate(run, "stuck-2")
         assert nothing.title == "the writers changed nothing"

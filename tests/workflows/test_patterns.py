@@ -16,7 +16,7 @@ async def test_a_star_is_no_leave_for_files_below_other_folders(start: Start, tm
     async with start(planner, wrote) as stack:
         run = await stack.deliver(origin)
         view = await stack.approve(run, "plan")
-        assert "sh* matches 1 files now: shape.py" in view.facts
+        assert "sh* matches 1 file now: shape.py" in view.facts
         outside = await stack.gate(run, "conflict")
         assert outside.facts[0] == "fix: deploy/shape.yml, shop/new/evil.txt"
         await stack.decide(outside, "reject", note="outside")

@@ -71,7 +71,7 @@ async def test_a_run_that_pinned_the_old_planner_ends_as_it_began(client: Client
         await after.decide(later, "reject", note="seen enough")
     assert (report.state, report.summary) == ("done", "as before, smaller")
     assert made == [("planner@v1", "plan/1"), ("planner@v1", "plan/1"), ("planner@v2", "plan/2")]
-    assert "1 of 1 acceptance criteria have no test or command that proves them: fix: half a cent rounds up" in second.facts
+    assert "1 of 1 acceptance criteria without a test or command that proves it: fix: half a cent rounds up" in second.facts
     assert not any("name nothing that shows them" in fact for fact in later.facts)
 
 

@@ -15,6 +15,7 @@ from contracts.repositories import ChangeSet, MatchedFiles
 from contracts.resources import file_resource
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from contracts.runs import RunRef
+from contracts.text import amount
 from workflows.delivery.course import Course
 from workflows.delivery.proof_facts import proof_facts, proof_risks
 from workflows.kit.gate import Ask
@@ -32,7 +33,8 @@ CHECK_QUESTION = Question(
 def plan_gate(step: Step[Plan], plan: Plan, course: Course, named: MatchedFiles | None = None) -> Ask:
     """Ask to approve the plan before anything is written. The subject is the planner's own bytes, in its contract version."""
     handoff = step.handoff
-    facts = [f"{len(plan.items)} work items, {len({file for item in plan.items for file in item.files})} files"]
+    files = {file for item in plan.items for file in item.files}
+    facts = [f"{amount(len(plan.items), 'work item')}, {amount(len(files), 'file')}"]
     facts += [_item_fact(plan, index) for index in range(len(plan.items))]
     facts += _named_facts(named)
     facts += _unshown(plan)
@@ -84,7 +86,7 @@ def _named_fact(name: str, count: int, first: tuple[str, ...]) -> str:
     if not count:
         return f"{name} matches no files now"
     more = f" and {count - len(first)} more" if count > len(first) else ""
-    return f"{name} matches {count} files now: {', '.join(first)}{more}"
+    return f"{name} matches {amount(count, 'file')} now: {', '.join(first)}{more}"
 
 
 def _item_fact(plan: Plan, index: int) -> str:
@@ -100,7 +102,7 @@ def _unshown(plan: Plan) -> list[str]:
     if not unshown:
         return []
     return [
-        f"{len(unshown)} of {len(criteria)} acceptance criteria have no test or command that proves them: {'; '.join(unshown)}"[
+        f"{len(unshown)} of {len(criteria)} acceptance criteria without a test or command that proves it: {'; '.join(unshown)}"[
             :1500
         ]
     ]
@@ -114,9 +116,9 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
             f"{claim.subject}: {claim.attribute} = {claim.value}"
             for claim in (handoff.claims[at] for at in handoff.unsupported)
         )
-        facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims have no verified evidence: {named}"[:1500])
+        facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims without verified evidence: {named}"[:1500])
     elif handoff.claims:
-        facts.append(f"all {len(handoff.claims)} claims are backed by quotes from files the agent read")
+        facts.append(f"every claim ({len(handoff.claims)}) is backed by quotes from files the agent read")
     return facts
 
 
@@ -125,7 +127,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     size = size_of(frozen)
     facts = [
         f"tests: {report.verdict}: {report.why}",
-        f"{size.files} files, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
+        f"{amount(size.files, 'file')}, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
     facts += [one for one in (frozen.there, frozen.blocked and f"the push will be refused: {frozen.blocked}") if one]
@@ -134,7 +136,8 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     if skipped:
         facts.append(skipped)
     if report.fixed:
-        facts.append(f"{len(report.fixed)} tests failed before and pass now: {', '.join(report.fixed[:5])}")
+        more = f" and {len(report.fixed) - 5} more" if len(report.fixed) > 5 else ""
+        facts.append(f"failed before and pass now: {', '.join(report.fixed[:5])}{more}")
     if report.failed_before and report.verdict == "no_new_failures":
         facts.append(f"failed before and still fail: {', '.join(report.failed_before[:5])}")
     if report.new_failures:
@@ -234,7 +237,7 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
     size = size_of(frozen)
     lines = size.added + size.removed
     if lines > LARGE_LINES or size.binary:
-        level, reasons = max(level, 1), [*reasons, f"{lines} lines changed, or files that are not text"]
+        level, reasons = max(level, 1), [*reasons, f"{amount(lines, 'line')} changed, or files that are not text"]
     for kind, paths in size.risks.items():
         level, reasons = max(level, LEVELS[kind]), [*reasons, f"{WHY[kind]}: {', '.join(paths)}"]
     if kept_outside:

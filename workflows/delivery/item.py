@@ -9,6 +9,7 @@ from activities.repositories.changes import Changes
 from contracts.delivery.writing import WriteItemInput, WriteSummary
 from contracts.handoff import Handoff
 from contracts.repositories import ChangeSet, CollectChanges, Workspace
+from contracts.text import amount
 from workflows.delivery.changes import CHANGES
 from workflows.kit.ask import ask
 from workflows.kit.ends import Stopped, cause_of
@@ -90,4 +91,4 @@ def _summary(step: Step[WriteSummary]) -> str:
 def _files(change: ChangeSet) -> str:
     counts = change.counts
     files, others = (counts.files, counts.outside) if counts else (len(change.files), len(change.outside))
-    return f"{files} files changed" + (f", {others} outside the plan" if others else "")
+    return f"{amount(files, 'file')} changed" + (f", {others} outside the plan" if others else "")

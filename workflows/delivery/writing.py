@@ -13,6 +13,7 @@ from contracts.handoff import Handoff
 from contracts.inputs import RunContext
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, Integrate, Integrated, WorkspaceRef
+from contracts.text import amount
 from workflows.delivery import gates as gates
 from workflows.delivery.course import Agreed, Course, Written, with_patches
 from workflows.delivery.item import WriteItem
@@ -100,7 +101,7 @@ async def _route_unfinished(kit: Kit, handoffs: dict[str, Handoff[Any]]) -> Feed
     if not open_ones:
         return None
     facts = tuple(f"{name} is {one.outcome}: {one.reason}" for name, one in open_ones.items())
-    title = f"{len(open_ones)} of {len(handoffs)} items are not done"
+    title = f"not done: {len(open_ones)} of {amount(len(handoffs), 'item')}"
     return await changes_wanted(kit, stuck_gate(title, facts), GO_ON)
 
 
