@@ -24,7 +24,7 @@ from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.errors import Misconfigured
 from contracts.gates import GateView
 from contracts.ids import repository_name
-from contracts.text import for_terminal, one_line
+from contracts.text import one_line
 from ledger import feed, gates, runs
 from ledger.db import Ledger
 from ledger.views.feed import head
@@ -166,17 +166,17 @@ async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
         seq = line.seq
         if line.importance == "overview":
             why = f" ({line.why.splitlines()[0][:140]})" if line.why else ""
-            this.say(f"  {line.at:%H:%M:%S}  {line.actor}: {for_terminal(line.did + why, 300)}{this.stamp}")
+            this.say(f"  {line.at:%H:%M:%S}  {line.actor}: {one_line(line.did + why, 300)}{this.stamp}")
     return seq
 
 
 async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -> None:
     """Show the gate and how to decide; approve it only if --approve-as says so."""
-    this.say(f"\n  GATE {view.gate}: {for_terminal(view.title, 200)}{this.stamp}")
+    this.say(f"\n  GATE {view.gate}: {one_line(view.title, 500)}{this.stamp}")
     for fact in view.facts:
-        this.say(f"    - {for_terminal(fact, 300)}")
+        this.say(f"    - {one_line(fact, 1500)}")
     if view.risk:
-        this.say(f"    - risk {for_terminal(view.risk, 300)}")
+        this.say(f"    - risk {one_line(view.risk, 1500)}")
     if view.kind == "change":
         this.say(await _diff(ledger, view))
     decision = f'{{"gate": "{view.gate}", "by": "YOU", "subject": "{view.subject}"}}'

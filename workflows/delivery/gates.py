@@ -15,7 +15,7 @@ from contracts.repositories import ChangeSet, MatchedFiles
 from contracts.resources import file_resource
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from contracts.runs import RunRef
-from contracts.text import amount
+from contracts.text import amount, one_line
 from workflows.delivery.course import Course
 from workflows.delivery.proof_facts import proof_facts, proof_risks
 from workflows.kit.gate import Ask
@@ -136,12 +136,11 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     if skipped:
         facts.append(skipped)
     if report.fixed:
-        more = f" and {len(report.fixed) - 5} more" if len(report.fixed) > 5 else ""
-        facts.append(f"failed before and pass now: {', '.join(report.fixed[:5])}{more}")
+        facts.append(f"failed before and pass now: {names(report.fixed)}")
     if report.failed_before and report.verdict == "no_new_failures":
-        facts.append(f"failed before and still fail: {', '.join(report.failed_before[:5])}")
+        facts.append(f"failed before and still fail: {names(report.failed_before)}")
     if report.new_failures:
-        facts.append(f"NEW failures: {', '.join(report.new_failures[:10])}")
+        facts.append(f"NEW failures: {names(report.new_failures)}")
     if report.tests_added:
         facts.append(f"tests added by the tester: {names(report.tests_added)}")
     if report.left_out:
@@ -298,4 +297,4 @@ def tests_feedback(report: TestReport) -> Feedback:
 
 def first_line(text: str) -> str:
     """The first line, cut to title length."""
-    return (text.strip().splitlines() or ["-"])[0][:120]
+    return one_line(text.strip().split("\n")[0], 120) or "-"
