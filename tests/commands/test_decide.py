@@ -205,7 +205,7 @@ def test_on_a_terminal_missing_answers_and_reasons_are_asked_for(baton: Baton, l
     """A gate's question is asked, and the reason of a rejection; then the decision is on its way (here: to nowhere, exit 6)."""
     begin()
     open_gate(ledger, questions=(CHECK,))
-    answered = baton.process("approve", RUN, typed=[("proves the change?", "pytest -q\n"), ("[y/N]", "y\n")])
+    answered = baton.process("approve", RUN, typed=[("proves the change? ", "pytest -q\n"), ("[y/N]", "y\n")])
     assert "check: Which command proves the change?" in answered.out
     assert answered.code == 6
     assert "why:" in baton.process("reject", RUN, typed=[("why:", "not like this\n"), ("[y/N]", "y\n")]).out
@@ -235,7 +235,7 @@ def test_each_question_is_answered_by_what_is_typed_below_it(baton: Baton, ledge
     """A yes that was typed along with the answer to the question before is dropped as well."""
     begin()
     open_gate(ledger, questions=(CHECK,))
-    ran = baton.process("approve", RUN, typed=[("proves the change?", "pytest -q\ny\n"), ("[y/N]", "n\n")])
+    ran = baton.process("approve", RUN, typed=[("proves the change? ", "pytest -q\ny\n"), ("[y/N]", "n\n")])
     assert ran.code == 1
 
 
