@@ -139,7 +139,10 @@ def load(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         # Place and message alone: pydantic's own text quotes the input, and that may be a secret.
-        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        )
         raise Misconfigured(f"settings: {problems}. Look at baton.toml and the BATON_ variables") from None
     except SettingsError as error:
         # pydantic-settings names the field in its text only.

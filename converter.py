@@ -15,7 +15,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from contracts.base import Contract
+from contracts.base import Contract, said_of
 from contracts.errors import INPUT_WAS_REFUSED
 
 PAYLOAD_LIMIT = 256 * 1024
@@ -50,8 +50,8 @@ class StrictJSON(PydanticJSONPlainPayloadConverter):
             earlier = _earlier(type_hint, payload.data)
             if earlier is not None:
                 return earlier
-            problems = error.errors(include_url=False, include_context=False, include_input=False)[:_PROBLEMS_SHOWN]
-            said = "; ".join(f"{_where(one['loc'])}: {one['msg'][:500]}" for one in problems)
+            problems = error.errors(include_url=False, include_input=False)[:_PROBLEMS_SHOWN]
+            said = "; ".join(f"{_where(one['loc'])}: {said_of(one)[:500]}" for one in problems)
             raise _refused(f"{INPUT_WAS_REFUSED}{said}") from None
 
 

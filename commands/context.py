@@ -91,7 +91,8 @@ def os_user() -> str:
 def can_ask() -> bool:
     """True if a prompt can be answered: stdin and stderr are terminals."""
     # Not stdout: prompts go to stderr, and stdout may be redirected while a person sits at the terminal.
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    # None where the caller has closed it, as with `<&-`.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def ui_link(found: "Settings", namespace: str, workflow_id: str, run_id: str = "") -> str:

@@ -32,8 +32,14 @@ def told(question: str) -> str:
         typer.echo("  some words are needed here; Ctrl-C sends nothing", err=True)
 
 
+def told_if_any(question: str) -> str:
+    """Some words, or "" where Enter alone was pressed. Raises `typer.Abort` at the end of the input."""
+    return _asked(f"{question} [Enter: leave it out]", default="").strip()
+
+
 def _asked(question: str, default: str) -> str:
     # Before the question is written and not after it: a quick answer to what is seen must not be lost.
     forget_typed()
-    answer: str = typer.prompt(question, default=default, show_default=False, err=True)
+    after = " " if question.endswith((".", "?", "!")) else ": "
+    answer: str = typer.prompt(question, default=default, show_default=False, err=True, prompt_suffix=after)
     return answer

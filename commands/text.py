@@ -88,6 +88,14 @@ def subject_lines(found: "Subject", limit: int = WHOLE) -> list[str]:
     return [*lines, *([""] if plan.risks else []), *(line for risk in plan.risks for line in _told("risk: ", risk))]
 
 
+def tells_all(view: "GateView", found: "Subject") -> bool:
+    """Whether the gate's own lines hold all that is decided on, word for word, so that it need not be shown twice."""
+    if found.patch is not None or found.plan is not None:
+        return False
+    shown = "\n".join(gate_lines(view, ""))
+    return all(line.strip() in shown for line in subject_lines(found))
+
+
 def _told(label: str, text: str) -> list[str]:
     """An agent's words after a label; further lines of them behind a bar, so that none looks like one of ours."""
     first, *others = (exact(line) for line in text.encode(errors="surrogatepass").split(b"\n"))

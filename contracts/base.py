@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,9 @@ from pydantic import (
 )
 
 from contracts.errors import ContractViolation, NewerVersion
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 BODY_LIMIT = 64 * 1024
 """Most bytes of a contract body in canonical form. Anything larger is stored as an artifact and referenced."""
@@ -248,14 +251,23 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def said_of(problem: "ErrorDetails") -> str:
+    """What is wrong with one field, in our words where pydantic adds its own: it counts a text in "items after validation"."""
+    limits = problem.get("ctx", {})
+    # "Value" is what it calls a text that a validator of ours has seen; of lists and the like it says what they are.
+    if problem["type"] == "too_long" and limits.get("field_type") == "Value":
+        return f"at most {limits['max_length']} characters fit, not {limits['actual_length']}"
+    return problem["msg"].removeprefix("Value error, ")
+
+
 def violation(contract: type[Contract], error: ValidationError) -> ContractViolation:
     """Turn pydantic's list into one readable violation: field, problem, and the start of the value; at most five."""
     problems = []
     # Five: the text also goes back to a model that has to repair its reply, where thousands would cost tokens for nothing.
-    for item in error.errors(include_url=False, include_context=False)[:5]:
+    for item in error.errors(include_url=False)[:5]:
         where = ".".join(str(part)[:100] for part in item["loc"])[:300] or "(whole)"  # a refused key can have any length
         came = repr(item.get("input"))
-        problems.append(f"{where}: {item['msg']} (got {came[:80] + '…' if len(came) > 80 else came})")
+        problems.append(f"{where}: {said_of(item)} (got {came[:80] + '…' if len(came) > 80 else came})")
     more = error.error_count() - len(problems)
     if more > 0:
         problems.append(f"and {more} more")

@@ -10,9 +10,8 @@ from pathlib import Path
 from activities.files.locks import locked
 from activities.git import source, trees
 from activities.git.blobs import blobs as read_blobs
-from activities.git.command import Git, GitTimedOut
-from activities.git.errors import RemoteUnknown, RepositoryUnreachable, RevisionUnknown
-from activities.git.listing import MAX_BYTES
+from activities.git.command import Git
+from activities.git.errors import PushRefused, RepositoryUnreachable, RevisionUnknown
 from activities.git.quota import room
 from activities.git.remote import Remote
 from activities.git.standing import Standing
@@ -91,16 +90,13 @@ class Mirror:
         """
         with self._locked():
             if revision is not None and _ID.match(revision):
-                return self._described(self._commit_by_id(revision), None)
+                return self._described(self._peeled(self._commit_by_id(revision), revision), None)
             name, found = self._named(revision)
             # Only what is missing: a branch that has not moved costs one query to the remote and no fetch.
             if not self._has(found):
                 self._fetch(f"+{name}:refs/baton/fetched/{found}")
             branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
-            commit = self._git.run("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}", codes=(0, 1, 128))
-            if commit.code != 0:
-                raise RevisionUnknown(f"{name} of {self._address.shown} names no commit; name a branch, or a tag of a commit")
-            return self._described(commit.output.decode().strip(), branch)
+            return self._described(self._peeled(found, name), branch)
 
     def check(self, tree: str) -> None:
         """Raise `TreeRefused` for a tree that `checkout` would refuse, before anybody pays for work on it."""
@@ -180,6 +176,10 @@ class Mirror:
         checked_out = "" if branch is None else source.checked_out(self._address, self._git, branch)
         return Standing(self._remote.heads(), checked_out)
 
+    def hooks(self) -> str:
+        """That a repository on this machine has hooks for pushes, which ours do not run; "" where it has none."""
+        return source.hooks(self._address, self._git)
+
     def uncommitted(self) -> Uncommitted | None:
         """What lies in the repository's working folder and in no commit; None where it has no such folder here."""
         return source.uncommitted(self._address, self._git)
@@ -191,22 +191,22 @@ class Mirror:
         `RemoteUnknown` if its answer was cut off. Calling it again after success is refused or changes nothing.
         """
         name = self._branch(branch)
-        options = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
-        # The remote itself compares: between our query and the push somebody else may move the branch.
-        lease = f"--force-with-lease={name}:{expected or ''}"
         with self._locked():
-            self._remote.listed(name)  # if the address does not answer now, we have certainly changed nothing
-            with source.reachable(self._address, self._git, branch=branch) as url:
-                try:
-                    done = self._git.run(
-                        *("push", *options, lease, "--", url, f"{commit}:{name}"),
-                        transport=self._address.transport,
-                        codes=range(256),
-                        largest=MAX_BYTES,
-                    )
-                except GitTimedOut as error:
-                    raise RemoteUnknown(f"{self._address.shown} did not answer the push in time ({error})") from None
-        self._remote.judge(done.code, done.output.decode(errors="replace"), self._remote.clean(done.said), name)
+            self._remote.push(commit, name, expected=expected)
+
+    def closed(self, commit: str, branch: str) -> str:
+        """Why the repository takes no push of this machine, in its own words; "" if it does, or does not answer now."""
+        name = self._branch(branch)
+        if self._address.path is not None:
+            return ""  # a push to a folder of this machine asks nobody for leave
+        try:
+            with self._locked():
+                self._remote.admitted(commit, name)
+        except PushRefused as refused:
+            return str(refused)
+        except RepositoryUnreachable:
+            return ""
+        return ""
 
     def _named(self, revision: str | None) -> tuple[str, str]:
         """The full name and id of a revision at the remote."""
@@ -217,7 +217,7 @@ class Mirror:
                     f"{self._address.shown} has no main branch; is it empty? Commit something, or name a branch"
                 )
             return listed.get("", "HEAD"), listed["HEAD"]
-        self._check_name(f"refs/heads/{revision}")
+        self._check_revision(revision)
         wanted = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
         listed = self._remote.listed(*wanted)
         for name in wanted:
@@ -238,6 +238,13 @@ class Mirror:
         if not self._has(commit):
             raise RevisionUnknown(f"{self._address.shown} has no commit {commit} in any branch or tag; check the id")
         return commit
+
+    def _peeled(self, found: str, name: str) -> str:
+        """The commit that an id leads to: its own, or a tag's. Raises `RevisionUnknown` for the id of a file or a folder."""
+        commit = self._git.run("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}", codes=(0, 1, 128))
+        if commit.code != 0:
+            raise RevisionUnknown(f"{name} of {self._address.shown} names no commit; name a branch, or a tag of a commit")
+        return commit.output.decode().strip()
 
     def _described(self, commit: str, branch: str | None) -> Fetched:
         # Records that the commit is here completely, for `_has`; and keeps it, even if the remote deletes it.
@@ -268,6 +275,16 @@ class Mirror:
             raise RevisionUnknown(
                 f"{name.removeprefix('refs/heads/')[:80]!r} cannot be the name of a branch or tag; choose another"
             )
+
+    def _check_revision(self, revision: str) -> None:
+        # For a revision that git itself would understand, such as main~5, the advice is another than for a branch's name.
+        try:
+            self._check_name(f"refs/heads/{revision}")
+        except RevisionUnknown:
+            raise RevisionUnknown(
+                f"{revision[:80]!r} is not the name of a branch or tag; give one of them, or a full commit id "
+                "(`git rev-parse` prints it)"
+            ) from None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

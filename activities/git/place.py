@@ -65,6 +65,14 @@ def head(own: Path) -> str:
     return text if _HEAD.match(text) else "ref: refs/heads/main"
 
 
+def worked_in(own: Path) -> Path:
+    """The folder whose files belong to this HEAD: of a worktree as its own file says, else the one around `.git`."""
+    said = _beginning(own / "gitdir")
+    if said is not None and own.parent.name == "worktrees":
+        return (own / said.strip()).parent
+    return own.parent if own.name == ".git" else own
+
+
 def _found(path: Path, git: Git) -> Place:
     dot = path / ".git"
     if dot.is_symlink():

@@ -3,8 +3,9 @@
 import re
 
 from activities.git import source
-from activities.git.command import Git
+from activities.git.command import Git, GitTimedOut, Output
 from activities.git.errors import GitProblem, PushRefused, RemoteUnknown, RepositoryUnreachable
+from activities.git.listing import MAX_BYTES
 from activities.git.place import is_branch
 
 _ID = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
@@ -50,10 +51,47 @@ class Remote:
                     ]
                 ) from None
 
+    def push(self, commit: str, name: str, *, expected: str | None) -> None:
+        """As `Mirror.push`, for a branch's full name."""
+        # The remote itself compares: between our query and the push somebody else may move the branch.
+        lease = f"--force-with-lease={name}:{expected or ''}"
+        self.admitted(commit, name)
+        try:
+            done = self._pushed(commit, name, lease)
+        except GitTimedOut as error:
+            raise RemoteUnknown(f"{self._address.shown} did not answer the push in time ({error})") from None
+        self.judge(done.code, done.output.decode(errors="replace"), self.clean(done.said), name)
+
+    def admitted(self, commit: str, name: str) -> None:
+        """Prepare a push and make none: what fails here has certainly changed nothing.
+
+        Raises `PushRefused` with the repository's words if it can be read but not pushed to, `RepositoryUnreachable` if it does
+        not answer at all. What it would say to this branch is not looked at: only the push itself hears that.
+        """
+        try:
+            done = self._pushed(commit, name, "--dry-run")
+        except GitTimedOut as error:
+            raise RepositoryUnreachable(f"{self._address.shown} did not answer in time ({error})") from None
+        if _answer(done.output.decode(errors="replace"), name) is not None:
+            return
+        self.listed(name)
+        words = self.clean(done.said) or f"git ended with code {done.code} and said nothing"
+        raise PushRefused(f"{self._address.shown} can be read, but takes no push from this machine: {words}"[:1500])
+
+    def _pushed(self, commit: str, name: str, option: str) -> Output:
+        branch = name.removeprefix(_HEADS)
+        quiet = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
+        with source.reachable(self._address, self._git, branch=branch) as url:
+            return self._git.run(
+                *("push", *quiet, option, "--", url, f"{commit}:{name}"),
+                transport=self._address.transport,
+                codes=range(256),
+                largest=MAX_BYTES,
+            )
+
     def judge(self, code: int, report: str, said: str, name: str) -> None:
         """Read git's report on the one branch: accepted, refused, or not mentioned."""
-        lines = [line.split("\t") for line in report.splitlines() if line.count("\t") == 2]
-        answer = next((line for line in lines if line[1].endswith(f":{name}")), None)
+        answer = _answer(report, name)
         if answer is not None and answer[0] != "!" and code == 0:
             return
         if answer is not None and answer[0] == "!" and "remote failure" not in answer[2]:
@@ -63,3 +101,9 @@ class Remote:
     def clean(self, words: str) -> str:
         """Git's words without what must not be shown of the address."""
         return words.replace(self._address.url, self._address.shown)
+
+
+def _answer(report: str, name: str) -> list[str] | None:
+    """The line of git's report on this branch, in its three parts; None where it says nothing of it."""
+    lines = (line.split("\t") for line in report.splitlines() if line.count("\t") == 2)
+    return next((line for line in lines if line[1].endswith(f":{name}")), None)

@@ -11,10 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from activities.git.command import Git
 from activities.git.errors import NoRepository, PushRefused
-from activities.git.place import PARTS, Place, find, head, settings
+from activities.git.place import PARTS, Place, find, head, settings, worked_in
 from activities.git.uncommitted import Uncommitted, look
 from contracts.base import sha256
-from contracts.errors import Refused
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _HELPER = re.compile(r"^[A-Za-z0-9+.-]*::")
@@ -41,18 +40,18 @@ class Address:
 
 
 def parse(repository: str) -> Address:
-    """Parse what a person typed: a path, an https, ssh or git URL, or host:path. Raises `Refused`."""
+    """Parse what a person typed: a path, an https, ssh or git URL, or host:path. Raises `NoRepository`."""
     if not repository.strip() or any(not character.isprintable() for character in repository):
-        raise Refused("a repository is a path or a URL without control characters; this one is empty or has some")
+        raise NoRepository("a repository is a path or a URL without control characters; this one is empty or has some")
     if repository.startswith("-") or _HELPER.match(repository):
-        raise Refused(f"repository {repository[:80]!r} would start a program; give a path or an https, ssh or git URL")
+        raise NoRepository(f"repository {repository[:80]!r} would start a program; give a path or an https, ssh or git URL")
     scheme = _SCHEME.match(repository)
     if scheme:
         return _url(repository, scheme.group(1).lower())
     before, colon, _ = repository.partition(":")
     if colon and "/" not in before and not os.path.exists(repository):
         if not _SCP.match(repository):
-            raise Refused(f"repository {repository[:80]!r} is no address that git knows; write host:path or a URL")
+            raise NoRepository(f"repository {repository[:80]!r} is no address that git knows; write host:path or a URL")
         return Address(repository, "ssh", repository)
     return _local(Path(repository))
 
@@ -90,9 +89,11 @@ def _url(repository: str, scheme: str) -> Address:
         return _local(Path(re.sub(r"^file://(localhost)?", "", repository, flags=re.IGNORECASE)))
     parts = urlsplit(repository)
     if scheme not in _ALLOWED or not parts.hostname:
-        raise Refused(f"repositories are read over https, ssh, git or from a path, not over {scheme}; give another address")
+        raise NoRepository(
+            f"repositories are read over https, ssh, git or from a path, not over {scheme}; give another address"
+        )
     if parts.hostname.startswith("-") or (parts.username or "").startswith("-") or parts.path.startswith("/-"):
-        raise Refused("a host, user or path that starts with a dash would be taken for an option; give another address")
+        raise NoRepository("a host, user or path that starts with a dash would be taken for an option; give another address")
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]) if parts.password or scheme == "https" else parts
     return Address(repository.rstrip("/"), scheme, urlunsplit(bare._replace(query="", fragment="")).rstrip("/"))
 
@@ -126,25 +127,27 @@ def _stand_in(folder: Path, place: Place, theirs: dict[str, str]) -> None:
 
 
 def checked_out(address: Address, git: Git, branch: str) -> str:
-    """The repository on this machine in which the branch is checked out; "" where it is not, or is somewhere else."""
+    """The folder on this machine in which the branch is checked out; "" where it is not, or is somewhere else."""
     if address.path is None:
         return ""
-    place = find(address.path, git)
-    return str(place.common) if _is_checked_out(place, branch) else ""
+    return _checked_out_in(find(address.path, git), branch)
 
 
 def _refuse_checked_out(place: Place, branch: str) -> None:
-    if _is_checked_out(place, branch):
+    if there := _checked_out_in(place, branch):
         raise PushRefused(
-            f"branch {branch} is checked out in {place.common}: pushing would change it under whoever works there; "
+            f"branch {branch} is checked out in {there}: pushing would change it under whoever works there; "
             "choose another branch, or check out another one there"
         )
 
 
-def _is_checked_out(place: Place, branch: str) -> bool:
+def _checked_out_in(place: Place, branch: str) -> str:
+    """The working folder that has this branch checked out; "" for none. The main folder comes before its worktrees."""
     worktrees = [folder for folder in (place.common / "worktrees").glob("*") if (folder / "HEAD").is_file()]
     used = [*([] if place.bare else [place.common]), *worktrees]
-    return any((folder / "HEAD").exists() and head(folder) == f"ref: refs/heads/{branch}" for folder in used)
+    found = (one for one in used if (one / "HEAD").exists() and head(one) == f"ref: refs/heads/{branch}")
+    own = next(found, None)
+    return "" if own is None else str(worked_in(own))
 
 
 def uncommitted(address: Address, git: Git) -> Uncommitted | None:
@@ -161,3 +164,24 @@ def uncommitted(address: Address, git: Git) -> Uncommitted | None:
     with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as folder:
         _stand_in(Path(folder), place, theirs)
         return look(Git(Path(folder)), place.own, place.common, address.path, theirs)
+
+
+_HOOKS = ("pre-receive", "update", "reference-transaction", "post-receive", "post-update")
+"""Programs that git starts in a repository that is pushed to."""
+
+
+def hooks(address: Address, git: Git) -> str:
+    """Which of its programs a push into a repository on this machine does not start, and what would; "" where it has none."""
+    if address.path is None:
+        return ""
+    place = find(address.path, git)
+    named = settings(place.common / "config", git).get("core.hookspath", "")
+    # As git does it: a relative path counts from where a hook would run, which is the working folder where there is one.
+    folder = (place.common if place.bare else address.path) / named if named else place.common / "hooks"
+    found = [name for name in _HOOKS if os.access(folder / name, os.X_OK) and (folder / name).is_file()]
+    if not found:
+        return ""
+    return (
+        f"hooks of {address.shown} are not run by a push from here: {', '.join(found)}; where they have to be, give the "
+        "repository's https, ssh or git address instead of its folder"
+    )

@@ -21,6 +21,13 @@ class Uncommitted:
     changed: int
     new: int
 
+    def told(self, repository: str) -> str:
+        """A sentence about it; "" for nothing."""
+        if not str(self):
+            return ""
+        are, them = ("is", "it") if self.changed + self.new == 1 else ("are", "them")
+        return f"{self} in {repository} {are} not committed, and the run does not see {them}"
+
     def __str__(self) -> str:
         """What there is, in words; "" for nothing."""
         parts = [f"{count} {what}" for count, what in ((self.changed, "changed"), (self.new, "new")) if count]

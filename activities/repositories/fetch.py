@@ -48,7 +48,7 @@ class Fetch:
         mirror = self._repos.mirrors.open(request.repository)
         fetched = mirror.fetch(request.base)
         check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
-        notes = (*_uncommitted(mirror), *self._branch(request, mirror, fetched))
+        notes = (*_uncommitted(mirror), *self._branch(request, mirror, fetched), *_unpushable(mirror, request, fetched))
         # Before anything is paid for: a tree that no workspace can hold ends the run at once.
         mirror.check(fetched.tree)
         with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:
@@ -88,7 +88,13 @@ class Fetch:
         )
 
 
+def _unpushable(mirror: Mirror, request: PrepareRepository, fetched: Fetched) -> tuple[str, ...]:
+    """Known before anything is paid for, but no reason to refuse: a person may push it, or mend that meanwhile."""
+    notes = (mirror.closed(fetched.commit, request.branch or "baton/change"), mirror.hooks())
+    return tuple(one for one in notes if one)
+
+
 def _uncommitted(mirror: Mirror) -> tuple[str, ...]:
     found = mirror.uncommitted()
-    said = str(found) if found is not None else ""
-    return (f"{said} in {mirror.repository} are not committed, and the run does not see them",) if said else ()
+    said = found.told(mirror.repository) if found is not None else ""
+    return (said,) if said else ()

@@ -64,7 +64,7 @@ class FrozenChange:
         intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
         found = mirror.changes(request.base.tree, tree)
         named, forms = listed(as_contracts(found)), form_facts(mirror, found, patch)
-        there, blocked = self._target(mirror, standing, branch, tree)
+        there, blocked = self._target(mirror, standing, subject)
         frozen = Frozen(
             subject=subject,
             intent=intent,
@@ -93,7 +93,7 @@ class FrozenChange:
             return request.frozen.model_copy(update={"blocked": blocked, "there": ""})
         subject = before.model_copy(update={"branch": branch, "author": author})
         mirror = self._repos.mirrors.open(subject.repository)
-        there, blocked = self._target(mirror, _standing(mirror, branch), branch, subject.tree)
+        there, blocked = self._target(mirror, _standing(mirror, branch), subject)
         by = f" by {author}" if author else ""
         intent = Intent.of("git.push", push_of(subject), f"push {subject.tree[:12]} as {branch}{by}")
         return request.frozen.model_copy(update={"subject": subject, "intent": intent, "there": there, "blocked": blocked})
@@ -103,13 +103,14 @@ class FrozenChange:
         commit_riders(connection, request)
         return frozen
 
-    def _target(self, mirror: Mirror, standing: Standing | None, branch: str, tree: str) -> tuple[str, str]:
+    def _target(self, mirror: Mirror, standing: Standing | None, subject: ChangeSubject) -> tuple[str, str]:
         """That the target has this already, and why it cannot take it; both "" where the way is free, or it did not answer."""
+        branch, tree = subject.branch, subject.tree
         if standing is None:
             return "", ""
         head = mirror.remote_head(branch) if branch in standing.heads else None
         if head is None or head.tree != tree:
-            return "", standing.problem(branch)
+            return "", standing.problem(branch) or mirror.closed(subject.base, branch)
         pushed = earlier_push(self._repos, mirror, branch)
         by = f"pushed by {pushed.run}" if pushed else "and no run of this ledger has pushed it"
         return f"branch {branch} is there already with exactly these files, {by} (commit {head.commit[:12]})", ""

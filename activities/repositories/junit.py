@@ -81,7 +81,7 @@ def _results(cases: list[ElementTree.Element]) -> Results:
         name, outcome = _test_id(case), _outcome(case)
         outcomes[name] = max(outcome, outcomes.get(name, "passed"), key=_RANK.index)
         if outcome == "failed":
-            reasons[name].append(_reason(case))
+            reasons[name] += [_reason(one) for one in case if one.tag in ("failure", "error")]
     total = sum(_outcome(case) != "skipped" for case in cases)
     return Results(total, outcomes, {name: _together(found) for name, found in reasons.items()})
 
@@ -96,11 +96,11 @@ def _outcome(case: ElementTree.Element) -> str:
     return "xfailed" if skipped.get("type") == "pytest.xfail" else "skipped"
 
 
-def _reason(case: ElementTree.Element) -> str:
-    """What a failure says, without what changes from run to run, and the file that it was raised in: as a short digest."""
-    found = case.find("failure")
-    found = case.find("error") if found is None else found
-    assert found is not None, "asked of failed tests"
+def _reason(found: ElementTree.Element) -> str:
+    """What a failure says, without what changes from run to run, and the file that it was raised in: as a short digest.
+
+    A test has as many as it has failed sub-tests, or one of its own and one of its teardown.
+    """
     said = found.get("message") or (found.text or "").strip()[-2000:]
     # Without line numbers: an edit further up moves them, and an old failure would look like a new one.
     places = re.findall(r"^(\S+?):\d+: ", found.text or "", re.MULTILINE)

@@ -29,6 +29,9 @@ _PYTEST_ENDS = {
 """What pytest's own exit codes mean where not every test has run, and what to do."""
 
 
+_EARLY = "it stopped there, before all tests had run (-x or --maxfail)"
+
+
 @dataclass(frozen=True)
 class Trouble:
     """Why a check proves nothing on this base, and what mends it."""
@@ -54,6 +57,11 @@ def trouble(run: CheckRun) -> Trouble | None:
     if run.total and failed >= run.total:
         mend = "mend the base first, or " + NAMED_ENVIRONMENT
         what = "the only test fails" if run.total == 1 else f"all {run.total} tests fail"
+        if run.stopped_early:
+            what = f"{amount(failed, 'test')} failed, and {_EARLY}"
+            mend = (
+                "name the check without -x and --maxfail (-o addopts= leaves out those of the settings), or mend the base first"
+            )
         return Trouble("all_red", f"{run.command}: {what}", hint(run.tail) or mend)
     return None
 
@@ -69,7 +77,7 @@ def counted(run: CheckRun) -> str:
     if run.total is None:
         return f"exit code {run.exit_code}"
     failed = len(run.failures) + run.unnamed
-    return f"{amount(run.total, 'test')} ran, {failed or 'none'} failed"
+    return f"{amount(run.total, 'test')} ran, {failed or 'none'} failed" + (f"; {_EARLY}" if run.stopped_early else "")
 
 
 def _not_run(run: CheckRun) -> tuple[str, str] | None:

@@ -1,12 +1,13 @@
 """The verdict on a change, computed from runs of the check. Pure; no model has a say in it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from activities.repositories import outcomes
 from activities.repositories.junit import FAILURES_LIMIT
 from contracts.delivery.proof import Proof
 from contracts.delivery.testing import Declared, TestReport, Verdict
 from contracts.repositories import ChangeSet, CheckRun
+from contracts.text import amount
 
 
 def report(
@@ -68,11 +69,19 @@ def _colour(runs: tuple[CheckRun, ...], base: CheckRun | None, proof: Proof | No
         incomparable = _incomparable(runs, base)
         if incomparable:
             return "failed", f"{why}; not comparable with the base: {incomparable}"
-        return "no_new_failures", f"{len(failing)} tests fail, and all of them failed on the base, too"
+        return "no_new_failures", _as_before(failing, outcomes.new_failures(red, base))
     # Without names a red base cannot show that the change broke nothing.
     if base.total is None and not base.green:
         return "failed", "the check also fails on the base and does not report single tests; only a person can judge"
     return "failed", f"{why}; {', '.join(other[:5])} {ANOTHER}" if other else why
+
+
+def _as_before(failing: Collection[str], flaky: tuple[Collection[str], Collection[str]]) -> str:
+    """That the failures are old ones; `flaky` are those that the base showed only when it was run again."""
+    who = "1 test fails, and it" if len(failing) == 1 else f"{len(failing)} tests fail, and all of them"
+    told = f"{who} failed on the base, too"
+    again = {*flaky[0], *flaky[1]}
+    return told + (f"; flaky, and not so there in every run: {', '.join(sorted(again)[:5])}" if again else "")
 
 
 def _steady(runs: Sequence[CheckRun], base: CheckRun | None, proof: Proof | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -118,7 +127,7 @@ def _fewer(runs: tuple[CheckRun, ...], base: CheckRun | None) -> str:
 
 
 def _counted(run: CheckRun) -> str:
-    return f"{run.command}: {run.total} tests ran and none failed" if run.total else f"{run.command}: exit code 0"
+    return f"{run.command}: {amount(run.total, 'test')} ran and none failed" if run.total else f"{run.command}: exit code 0"
 
 
 def _why_red(run: CheckRun) -> str:
@@ -130,5 +139,6 @@ def _why_red(run: CheckRun) -> str:
         said = f": {run.report}" if run.report else ""
         return f"{run.command}: no test was reported (exit code {run.exit_code}){said}"
     if run.failures:
-        return f"{run.command}: {len(run.failures) + run.unnamed} of {run.total} tests fail"
+        failed = len(run.failures) + run.unnamed
+        return f"{run.command}: {failed} of {amount(run.total or 0, 'test')} {'fails' if failed == 1 else 'fail'}"
     return f"{run.command}: exit code {run.exit_code}"

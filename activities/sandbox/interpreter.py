@@ -31,6 +31,19 @@ try:
 except ImportError as error:
     sys.stderr.write(f"pytest cannot be started: {error}. Name an environment that holds pytest\\n")
     sys.exit(127)
+
+
+class SubTests:
+    """Sub-tests share the name of their test in pytest's report: what a failed one says begins with which it is."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        of = getattr(report, "_sub_test_description", None) or getattr(report, "sub_test_description", None)
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if of is not None and report.failed and crash is not None:
+            crash.message = f"{of()} {crash.message}"
+
+
 for found in pkgutil.walk_packages(_pytest.__path__, "_pytest."):
     try:
         __import__(found.name)
@@ -42,7 +55,7 @@ source = os.path.join(here, "src")
 laid_out = os.path.isdir(source) and not os.path.exists(os.path.join(source, "__init__.py"))
 sys.path[:0] = [here, source] if laid_out else [here]
 sys.argv[0] = "pytest"
-sys.exit(pytest.console_main())
+sys.exit(pytest.main(plugins=[SubTests()]))
 '''
 
 

@@ -112,8 +112,13 @@ def _interpreter(environment: Path | None, directory: Path) -> list[str]:
 def prefixes(environment: Path, directory: Path) -> tuple[Path, ...]:
     """The folders that this interpreter needs, outermost first: the environment and the installation it was made from.
 
-    Raises `Misconfigured` for an environment that would expose more than an interpreter.
+    Raises `Misconfigured` for an environment that is not there, or would expose more than an interpreter.
     """
+    # A relative path would be looked up from wherever the worker was started, which nobody who names it can know.
+    if not environment.is_absolute():
+        raise Misconfigured(f"environment {environment} cannot be mounted: it is no absolute path; write it from the / on")
+    if not environment.exists():
+        raise Misconfigured(f"environment {environment} cannot be mounted: there is no such folder on the worker's machine")
     found = {environment: None, environment.resolve(): None}
     for base in _bases(environment):
         found |= {base: None, base.resolve(): None}

@@ -10,12 +10,13 @@ import typer
 from commands.context import DECIDE, Json, Run, can_ask, connect, open_ledger, os_user, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
-from commands.questions import confirmed, told
-from commands.text import COMMAND_OF, gate_lines, subject_lines
+from commands.questions import confirmed, told, told_if_any
+from commands.text import COMMAND_OF, gate_lines, subject_lines, tells_all
 
 if TYPE_CHECKING:
     from commands.decide.decision import Target
     from contracts.gates import GateView, Verb
+    from contracts.handoff import Question
     from ledger.db import Ledger
 
 SHOWN = 40_000
@@ -115,10 +116,12 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
 
 
 def _subject(ledger: "Ledger", target: "Target", said: Said) -> list[str]:
-    """What is decided on, before the gate's facts: those stand right above the question then."""
+    """What is decided on, before the gate's facts: those stand right above the question. Nothing where they tell it all."""
     from ledger.views.gates import subject_of
 
     found = ledger.read_now(subject_of, ledger.files, target.run, target.view.gate)
+    if tells_all(target.view, found):
+        return []
     lines, command = subject_lines(found, SHOWN), f"baton show {target.run} --gate {target.view.gate}"
     return [f"WHAT {COMMAND_OF[said.verb]} is about; `{command}` shows all of it", *(f"  {line}" for line in lines), ""]
 
@@ -182,5 +185,12 @@ def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
     if said.verb in {"approve", "answer"}:
         for question in view.questions:
             if question.id not in answers:
-                answers[question.id] = told(f"{question.id}: {safe(question.text, 1000)}")
+                answers[question.id] = told(_asking(question))
+    if said.verb == "request_changes" and not answers:
+        named = ((question.id, told_if_any(_asking(question))) for question in view.changes)
+        answers = {name: text for name, text in named if text}
     return note, answers
+
+
+def _asking(question: "Question") -> str:
+    return f"{question.id}: {safe(question.text, 1000)}"

@@ -177,8 +177,8 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
         this.say(f"    - {one_line(fact, 1500)}")
     if view.risk:
         this.say(f"    - risk {one_line(view.risk, 1500)}")
-    if view.kind == "change":
-        this.say(await _diff(ledger, view))
+    if view.kind in ("plan", "change"):
+        this.say(await _subject(ledger, view))
     decision = f'{{"gate": "{view.gate}", "by": "YOU", "subject": "{view.subject}"}}'
     this.say("  Approve with either of:")
     program = Path(sys.executable).parent
@@ -198,7 +198,7 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
         this.say("  Waiting for a decision; nothing is approved automatically.")
 
 
-async def _diff(ledger: Ledger, view: GateView) -> str:
+async def _subject(ledger: Ledger, view: GateView) -> str:
     subject = await ledger.read(subject_of, ledger.files, view.trace, view.gate)
     return "\n".join(f"    {line}" for line in subject_lines(subject, 8000))
 

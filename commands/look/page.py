@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from commands.output import Out, clock, left, safe
-from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, usd
+from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, tells_all, usd
 from contracts.text import amount
 from ledger import resets
 from ledger.db import to_us
@@ -149,4 +149,5 @@ def show_gate(out: Out, found: Subject) -> None:
         return
     lines = [*gate_lines(view, run), f"  {state}" + (f" ({left(view.deadline)} left)" if state == "open" else ""), ""]
     # The commands come last: in a pager that is where the reader ends up.
-    out.page("\n".join([*lines, *subject_lines(found), "", *how_to_answer(view, run)]))
+    subject = [] if tells_all(view, found) else [*subject_lines(found), ""]
+    out.page("\n".join([*lines, *subject, *how_to_answer(view, run)]))

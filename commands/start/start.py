@@ -77,8 +77,9 @@ def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
 
 def _with_flag(problem: str) -> str:
     if problem.startswith("(whole): "):
-        return problem.removeprefix("(whole): ").removeprefix("Value error, ").partition(" (got {")[0]
-    return f"{flag_of(problem.split(':', 1)[0])}: {problem}"
+        return problem.removeprefix("(whole): ").partition(" (got {")[0]
+    field, _, wrong = problem.partition(": ")
+    return f"{flag_of(field)}: {wrong}"
 
 
 def flag_of(field: str) -> str:
@@ -96,7 +97,7 @@ def repository(flag: str, typed: str) -> str:
     """The absolute path of a repository on this machine, or a URL as it is. Raises `Usage` for a path without one."""
     # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
-        return typed
+        return _address(flag, typed)
     # A shell leaves ~ as it is within a word, as in --repository=~/shop.
     path = Path(typed).expanduser().absolute()
     if not path.exists():
@@ -105,6 +106,16 @@ def repository(flag: str, typed: str) -> str:
     if not ((path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())):
         raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or run `git init` and commit")
     return str(path)
+
+
+def _address(flag: str, typed: str) -> str:
+    from activities.git import NoRepository, source
+
+    try:
+        source.parse(typed)
+    except NoRepository as error:
+        raise Usage(f"{flag}: {error}") from None
+    return typed
 
 
 def folder(flag: str, typed: str) -> str:
@@ -165,8 +176,8 @@ def uncommitted(asked: PipelineInput) -> str:
             continue
         with tempfile.TemporaryDirectory(prefix="baton-") as folder, contextlib.suppress(BatonError, OSError):
             found = source.uncommitted(source.parse(repository), Git(Path(folder)))
-            if found is not None and str(found):
-                return f"{found} in {repository} are not committed, and the run does not see them"
+            if found is not None and (said := found.told(repository)):
+                return said
     return ""
 
 

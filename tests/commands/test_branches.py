@@ -57,7 +57,7 @@ async def test_a_branch_that_is_checked_out_and_uncommitted_work_are_said(baton:
     plain(origin, "checkout", "-q", "--orphan", "unborn")
     async with serve():
         refused = await baton.live(*asking(origin, "--base", "main", "--branch", "unborn", "--wait"))
-        assert (refused.code, "is checked out" in refused.err + refused.out) == (2, True)
+        assert (refused.code, f"is checked out in {origin}, and" in refused.err + refused.out) == (2, True)
         plain(origin, "checkout", "-q", "-f", "main")
         (origin / "README.md").write_bytes(b"Prices!\n")
         (origin / "new.txt").write_bytes(b"x")
@@ -78,6 +78,9 @@ async def test_what_a_run_cannot_start_from_is_refused(baton: Baton, serve: Serv
             (origin, "0" * 40, "has no commit"),
             (empty, None, "is it empty? Commit something"),
             (empty, "main", "has no branch or tag"),
+            *((origin, git(origin, "rev-parse", f"main{what}"), "names no commit") for what in ("^{tree}", ":README.md")),
+            (origin, "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "names no commit"),
+            *((origin, name, "is not the name of a branch or tag; give") for name in ("main~1", "main@{1}", "main:README.md")),
         ):
             ran = await baton.live(*asking(where, *(["--base", base] if base else []), "--wait"))
             assert (ran.code, why in ran.err + ran.out) == (2, True), ran.out + ran.err
@@ -153,3 +156,31 @@ async def test_a_branch_that_appears_during_the_run_is_said_at_the_change_gate(
     (fact,) = [one for one in gate["facts"] if one.startswith("the push will be refused")]
     assert "branch 'fix' is there already" in fact
     assert gate["risk"].startswith("high")
+
+
+@pytest.mark.parametrize("address", ["ext::sh -c id", "ftp://example.org/x", "http://example.org/x", "host:-x"])
+def test_an_address_that_no_worker_would_read_starts_nothing(baton: Baton, address: str) -> None:
+    """Exit 2 with the option and what to give instead; Temporal is not even asked."""
+    ran = baton("deliver", "-r", address, "-i", "x")
+    assert (ran.code, ran.err.startswith("baton: --repository: ")) == (2, True)
+
+
+@pytest.mark.parametrize(("option", "most"), [("--branch", 200), ("--base", 200), ("--owner", 200)])
+def test_what_is_too_long_is_said_in_characters(baton: Baton, origin: Path, option: str, most: int) -> None:
+    """Text is counted in characters."""
+    ran = baton(*asking(origin, option, "x" * (most + 1)))
+    assert (ran.code, f"at most {most} characters fit, not {most + 1}" in ran.err) == (2, True), ran.err
+
+
+async def test_hooks_that_a_push_does_not_start_are_said(baton: Baton, serve: Serve, origin: Path) -> None:
+    """A repository on this machine is pushed to without its programs: the plan gate names them and what would start them."""
+    hooks = origin / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name, mode in (("pre-receive", 0o755), ("update", 0o644), ("post-receive.sample", 0o755)):
+        (hooks / name).write_text("#!/bin/sh\nexit 1\n")
+        (hooks / name).chmod(mode)
+    async with serve():
+        run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
+        facts = (await baton.live("show", run, "--gate", "plan", "--json")).json["gate"]["facts"]
+    (said,) = [one for one in facts if one.startswith("hooks of ")]
+    assert said.startswith(f"hooks of {origin} are not run by a push from here: pre-receive; where they have to be, give")

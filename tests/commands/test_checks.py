@@ -165,6 +165,6 @@ def test_wrong_inputs_are_named(
 
 
 def test_an_address_that_git_must_not_see_is_refused(baton: Baton) -> None:
-    """Exit code 5, as everywhere: it would start a program."""
+    """Exit code 2, as everywhere: it would start a program."""
     ran = baton("checks", "ext::sh -c x")
-    assert (ran.code, "would start a program" in ran.err) == (5, True)
+    assert (ran.code, "would start a program" in ran.err) == (2, True)

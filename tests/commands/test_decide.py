@@ -1,5 +1,6 @@
 """Deciding, up to the moment of sending: which gate is meant, what must be given, what is refused before it leaves."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -204,10 +205,22 @@ def test_on_a_terminal_missing_answers_and_reasons_are_asked_for(baton: Baton, l
     """A gate's question is asked, and the reason of a rejection; then the decision is on its way (here: to nowhere, exit 6)."""
     begin()
     open_gate(ledger, questions=(CHECK,))
-    answered = baton.process("approve", RUN, typed=[("proves the change?:", "pytest -q\n"), ("[y/N]", "y\n")])
+    answered = baton.process("approve", RUN, typed=[("proves the change? ", "pytest -q\n"), ("[y/N]", "y\n")])
     assert "check: Which command proves the change?" in answered.out
     assert answered.code == 6
     assert "why:" in baton.process("reject", RUN, typed=[("why:", "not like this\n"), ("[y/N]", "y\n")]).out
+
+
+OTHERS = (Question(id="check", text="another command"), Question(id="environment", text="a prepared interpreter"))
+
+
+def test_what_was_answered_on_the_command_line_is_not_asked_for(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """`--answer check=…` names what is wanted: only the reason is asked for then."""
+    begin()
+    open_gate(ledger, changes=OTHERS)
+    typed = [("why:", "it is another one\n"), ("[y/N]", "n\n")]
+    ran = baton.process("request-changes", RUN, "--answer", "check=tox", typed=typed)
+    assert (ran.code, "leave it out" in ran.out) == (1, False)
 
 
 @pytest.mark.parametrize("early", ["y\n", "y\ny\ny\n", "maybe\ny\n"])
@@ -222,7 +235,7 @@ def test_each_question_is_answered_by_what_is_typed_below_it(baton: Baton, ledge
     """A yes that was typed along with the answer to the question before is dropped as well."""
     begin()
     open_gate(ledger, questions=(CHECK,))
-    ran = baton.process("approve", RUN, typed=[("proves the change?:", "pytest -q\ny\n"), ("[y/N]", "n\n")])
+    ran = baton.process("approve", RUN, typed=[("proves the change? ", "pytest -q\ny\n"), ("[y/N]", "n\n")])
     assert ran.code == 1
 
 
@@ -257,3 +270,10 @@ def test_finding_nothing_is_said_with_the_class_of_its_code(baton: Baton, ledger
         assert baton(command, "deliver-nope-0001", "--yes", "-m", "x").code == 3
     with pytest.raises(NotFound):
         ledger.read_now(gates.find, "nope", "plan-1")
+
+
+def test_closed_input_is_nobody_who_could_be_asked(baton: Baton, waiting: GateView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `baton approve RUN <&-`: the same exit and advice as without a terminal."""
+    monkeypatch.setattr(sys, "stdin", None)
+    ran = baton("approve", RUN)
+    assert (ran.code, "this is not a terminal" in ran.err) == (2, True)

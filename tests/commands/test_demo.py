@@ -95,6 +95,8 @@ def test_the_demo_approves_as_it_is_told_and_exits_0(demo: Ran) -> None:
     assert "plan-1 by maria, change-1 by maria" in demo.printed
     assert "temporal workflow update execute" in demo.printed
     assert "SCRIPTED" in demo.printed
+    assert "no floating point number takes part in the result" in demo.printed, "all of the plan, not only its facts"
+    assert "[cut here" not in demo.printed
     for line in demo.printed.splitlines():
         if line.startswith(("REPORT", "Run ", "  GATE")) or "  cost" in line:
             assert "[scripted model]" in line

@@ -53,8 +53,10 @@ async def test_a_branch_that_is_taken_at_the_end_takes_another_name(baton: Baton
         assert (await baton.live("approve", run, "--yes")).code == 0
         assert any("did not take refs/heads/fix" in fact for fact in await stuck(baton, run))
         assert (await baton.live("approve", run, "--yes", "--answer", "branch=a..b", "--answer", "author=same")).code == 0
-        assert any("two dots in a row" in fact for fact in await stuck(baton, run))
-        await redirected(baton, run, "fix-2", "same")
+        twice = await stuck(baton, run)
+        assert any(fact.startswith("the last answer cannot be used: ") and "two dots in a row" in fact for fact in twice)
+        assert any("did not take refs/heads/fix" in fact for fact in twice), "the target's own words stay"
+        await redirected(baton, run, "fix-2", "Same")
         ended = await baton.live("result", run, "--wait")
         assert ended.code == 0, ended.out + ended.err
     assert "as fix-2 to" in ended.out
@@ -100,6 +102,28 @@ async def test_rejecting_ends_the_run_with_the_targets_words(baton: Baton, serve
     assert sorted(git(origin, "branch", "--format=%(refname:short)").split()) == ["fix", "main"]
 
 
+async def test_a_target_that_takes_no_push_is_known_before_and_can_take_it_later(
+    baton: Baton, serve: Serve, origin: Path
+) -> None:
+    """Plan and change gate say it in the target's words, the push opens a gate at once, and repeats once it is let in."""
+    with served(origin.parent, "--enable=upload-pack", "--disable=receive-pack", "--allow-override=receive-pack") as address:
+        async with serve():
+            run = await at_change(baton, f"{address}/{origin.name}", "fix")
+            shown = [(await baton.live("show", run, "--gate", gate, "--json")).json["gate"] for gate in ("plan", "change")]
+            for gate in shown:
+                assert any("can be read, but takes no push from this machine: " in fact for fact in gate["facts"]), gate
+            assert shown[1]["risk"].startswith("high")
+            assert (await baton.live("approve", run, "--yes")).code == 0
+            assert any("takes no push from this machine" in fact for fact in await stuck(baton, run))
+            git(origin, "config", "daemon.receivepack", "true")
+            assert (await baton.live("request-changes", run, "--yes", "-m", "it is let in")).code == 0
+            waiting = await baton.live("result", run, "--wait-for-gate", "--json")
+            assert waiting.json["gates"][0].startswith("action"), waiting.out + waiting.err
+            assert (await baton.live("approve", run, "--yes")).code == 0
+            assert (await baton.live("result", run, "--wait")).code == 0
+    assert "always" in git(origin, "show", "fix:README.md")
+
+
 async def test_the_author_and_the_trailers_are_settings(baton: Baton, serve: Serve, origin: Path) -> None:
     """`push_author`, and no trailers: the commit says just that."""
     async with serve(push_author="Shop Bot <shop@example.org>", push_trailers=False):
@@ -113,10 +137,11 @@ async def test_the_author_and_the_trailers_are_settings(baton: Baton, serve: Ser
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Git's own server over the folder's repositories, with their hooks."""
+def served(folder: Path, *options: str) -> Iterator[str]:
+    """Git's own server over the folder's repositories, with their hooks. Without options it takes pushes."""
     port = ports.reserved()
-    command = ["git", "daemon", f"--base-path={folder}", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1"]
+    services = options or ("--enable=receive-pack",)
+    command = ["git", "daemon", f"--base-path={folder}", "--export-all", *services, "--listen=127.0.0.1"]
     with children.started(*command, "--reuseaddr", f"--port={port}", str(folder)) as daemon:
         children.until(lambda: _answers(port), "git's server answered")
         try:

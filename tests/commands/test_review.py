@@ -77,7 +77,7 @@ UNREADABLE: dict[str, tuple[bytes | None, str]] = {
     "larger": (MORE_THAN_A_PATCH.encode(), TOO_LARGE),
     "empty": (b"", "--patch: {path} is empty. Give a file with something in it"),
     "blank": (b"\n \n", "--patch: {path} is empty. Give a file with something in it"),
-    "nul": (b"--- a/f\n+++ b/f\n\0", "--patch: patch: Value error, NUL characters are not allowed here"),
+    "nul": (b"--- a/f\n+++ b/f\n\0", "--patch: NUL characters are not allowed here"),
 }
 
 

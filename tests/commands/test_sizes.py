@@ -37,7 +37,7 @@ def test_a_delivery_that_is_too_large_is_not_started(baton: Baton, tmp_path: Pat
     assert (whole.code, field.code) == (2, 2)
     assert "the input has 80" in whole.err
     assert ", the limit is 65536; shorten --instruction and put the rest where the agents can read it" in whole.err
-    assert "--instruction: instruction: String should have at most 20000 characters" in field.err
+    assert "--instruction: String should have at most 20000 characters" in field.err
     assert not baton.state.exists()
 
 

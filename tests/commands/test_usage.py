@@ -94,16 +94,16 @@ def test_a_missing_option_is_named(baton: Baton) -> None:
 
 
 WRONG = [
-    (("--instruction", ""), "--instruction: instruction: String should have at least 1 character"),
-    (("--instruction", "x" * 20_001), "--instruction: instruction: String should have at most 20000 characters"),
-    (("--ceiling-usd", "-1"), "--ceiling-usd: ceiling_usd: Input should be greater than 0"),
-    (("--ceiling-usd", "five"), "--ceiling-usd: ceiling_usd: Input should be a valid decimal"),
-    (("--rework", "99"), "--rework: rework: Input should be less than or equal to 10"),
-    (("--project", "my project"), "--project: project: String should match pattern"),
+    (("--instruction", ""), "--instruction: String should have at least 1 character"),
+    (("--instruction", "x" * 20_001), "--instruction: String should have at most 20000 characters"),
+    (("--ceiling-usd", "-1"), "--ceiling-usd: Input should be greater than 0"),
+    (("--ceiling-usd", "five"), "--ceiling-usd: Input should be a valid decimal"),
+    (("--rework", "99"), "--rework: Input should be less than or equal to 10"),
+    (("--project", "my project"), "--project: String should match pattern"),
     (("--environment", "no-such-venv"), "--environment: there is no folder"),
     (("--instruction", "\U0001f600" * 17_000), "the input has"),
     (("--rework", "many"), "--rework"),
-    (("--effort", "some"), "--effort: effort: Input should be 'full' or 'auto'"),
+    (("--effort", "some"), "--effort: Input should be 'full' or 'auto'"),
 ]
 
 

@@ -120,7 +120,7 @@ async def test_a_writer_is_held_in_its_own_child(start: Start, tmp_path: Path) -
         await stack.decide(held, "reject", note="too dear")
         unsure = await stack.gate(run, "stuck-1")
         assert "doc is unsure: stopped at write.1.doc.stuck-1 (reject by maria: too dear)" in unsure.facts[0]
-        assert "1 files changed" in await stack.said(run)
+        assert "1 file changed" in await stack.said(run)
         await stack.decide(unsure, "reject", note="enough")
         assert (await run.result()).state == "could_not"
 

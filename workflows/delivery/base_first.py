@@ -1,5 +1,6 @@
 """Delivery's first step: the check runs on the base before a model is paid, and a person decides where it proves nothing."""
 
+import re
 from dataclasses import replace
 
 from activities.repositories.usability import Trouble, counted, trouble
@@ -12,9 +13,15 @@ from workflows.kit.gate import Ask, gate
 
 CHANGES = (
     Question(id="check", text="another command to prove the change with; 'none': go on without"),
-    Question(id="environment", text="folder of a prepared interpreter on the worker's machine, as an absolute path"),
+    Question(
+        id="environment",
+        text="folder of a prepared interpreter on the worker's machine, as an absolute path; 'none': Baton's own Python",
+    ),
 )
 """What `request_changes` may name, as an answer or as a line of the note (`check: pytest tests`)."""
+
+_OPTION = re.compile(r"(?<!PATH )--(check|environment)[ =]")
+"""An option of the command that starts a run, but not of `baton checks PATH`, which can be tried any time."""
 
 _TITLES = {"cannot_run": "the check cannot run on the base", "all_red": "nothing passes on the base"}
 
@@ -54,7 +61,7 @@ async def _asked(course: Course, ran: CheckRun, found: Trouble) -> tuple[Decided
     """What a person decides, and what `request_changes` names. Asked again where it names nothing."""
     more: tuple[str, ...] = ()
     while True:
-        decided = await gate(course.kit, base_gate(course.base, ran, found, more))
+        decided = await gate(course.kit, base_gate(course.base, ran, found, more, course.asked.environment))
         named = named_by(decided)
         if decided.verb == "approve" or (decided.verb == "request_changes" and named):
             return decided, named
@@ -64,15 +71,16 @@ async def _asked(course: Course, ran: CheckRun, found: Trouble) -> tuple[Decided
         more = (f"{decided.by} asked for changes, but named neither check nor environment: {decided.note}",)
 
 
-def base_gate(base: Base, ran: CheckRun, found: Trouble, more: tuple[str, ...] = ()) -> Ask:
+def base_gate(base: Base, ran: CheckRun, found: Trouble, more: tuple[str, ...] = (), environment: str | None = None) -> Ask:
     """Ask how to go on with a check that proves nothing on the base. The output is shown apart."""
     source = f" ({base.check_source})" if base.check_source else ""
     approve = "go on with it as it is" if found.kind == "all_red" else "go on without a check; nothing will be called passed"
     facts = (
         found.why,
-        f"to mend it: {found.mend}",
+        f"to mend it: {_at_gate(found.mend)}",
         *more,
         f"check: {base.check}{source}",
+        *((f"environment: {environment}",) if environment else ()),
         *_detected(base),
         f"approve: {approve}",
         "request_changes: name another check or environment, which is tried then: "
@@ -88,6 +96,11 @@ def base_gate(base: Base, ran: CheckRun, found: Trouble, more: tuple[str, ...] =
         changes=CHANGES,
         output=ran.tail,
     )
+
+
+def _at_gate(mend: str) -> str:
+    """What mends it, said to somebody at a gate: there an answer does what an option does at the start."""
+    return _OPTION.sub(r"--answer \1=", mend)
 
 
 def _detected(base: Base) -> tuple[str, ...]:
@@ -126,5 +139,7 @@ def _with(course: Course, decided: Decided, named: dict[str, str]) -> Course:
     if check.lower() == "none":
         return _without(course, f"{who} named none")
     base = course.base.model_copy(update={"check": check, "check_source": f"named by {who}"})
-    asked = course.asked.model_copy(update={"environment": named.get("environment", course.asked.environment)})
+    environment = named.get("environment", course.asked.environment)
+    environment = None if environment is not None and environment.lower() == "none" else environment
+    asked = course.asked.model_copy(update={"environment": environment})
     return replace(course, base=base, asked=asked, base_runs={})

@@ -4,17 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.authors import DEFAULT
-from contracts.delivery.change import Frozen, Redirect
+from contracts.delivery.change import Frozen
 from contracts.delivery.plan import Plan
 from contracts.delivery.testing import TestReport
-from contracts.gates import Decided
 from contracts.handoff import Handoff, Question
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, MatchedFiles
 from contracts.resources import file_resource
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
-from contracts.runs import RunRef
 from contracts.text import amount, one_line
 from workflows.delivery.course import Course
 from workflows.delivery.proof_facts import proof_facts, proof_risks
@@ -158,33 +155,6 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         risk=f"{risk}: {'; '.join(reasons)}",
         intents=(frozen.intent,),
     )
-
-
-def refused_push_gate(frozen: Frozen, problem: str) -> Ask:
-    """Ask how the approved tree is to be pushed after the target has refused it."""
-    subject = frozen.subject
-    return Ask(
-        kind="stuck",
-        title=f"the target did not take the push as {subject.branch}",
-        subject=subject.stored().decode(),
-        facts=(
-            problem,
-            f"the approved tree {subject.tree[:12]} is kept; branch {subject.branch}, author {subject.author or DEFAULT}",
-            "approve: push the same tree as you answer; one more gate shows that push before it happens",
-            "request_changes: push it again as it was, for example once the target takes it",
-            "reject: the run ends, and nothing is pushed",
-        ),
-        questions=(
-            Question(id="branch", text=f"Push as which branch? 'same' keeps {subject.branch}."),
-            Question(id="author", text="Commit as whom? 'Name <address>'; 'same' keeps the author."),
-        ),
-    )
-
-
-def redirect_of(run: RunRef, frozen: Frozen, decided: Decided) -> Redirect:
-    """How the tree is to be pushed by what a person answered; what was left out, or is 'same', stays."""
-    said = {name: text.strip() for name, text in decided.answers.items() if text.strip() not in ("", "same")}
-    return Redirect(run=run, frozen=frozen, branch=said.get("branch", frozen.subject.branch), author=said.get("author"))
 
 
 SHOWN = 20

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from contracts.delivery.proof import Judging, OwnTests, Proof, Sabotage
 from contracts.delivery.testing import TestReport
+from contracts.text import amount
 
 FILES = 10
 """Changed files that judge which get a fact of their own."""
@@ -30,7 +31,7 @@ def _numbers(report: TestReport) -> list[str]:
     """How many tests ran and failed on both sides."""
     base = report.base
     return [
-        f"{run.command}: {run.total} tests on the change, {len(run.failures) + run.unnamed} failed; "
+        f"{run.command}: {amount(run.total, 'test')} on the change, {len(run.failures) + run.unnamed} failed; "
         f"{base.total} on the base, {len(base.failures) + base.unnamed} failed"
         for run in report.runs
         if run.total is not None and base is not None and base.total is not None
@@ -56,7 +57,7 @@ def _facts(proof: Proof) -> Iterator[str]:
         yield from _sabotage(proof.sabotage)
     if proof.flaky:
         on_base = f"; on the base, too: {', '.join(proof.flaky_on_base[:10])}" if proof.flaky_on_base else ""
-        yield f"flaky, passed and failed on the same files: {', '.join(proof.flaky[:10])}{on_base}"
+        yield f"flaky, ended in different ways on the same files: {', '.join(proof.flaky[:10])}{on_base}"
     if proof.seconds:
         yield f"these further runs of the check took {proof.seconds} s"
 

@@ -20,6 +20,7 @@ from workflows.delivery.base_first import prove, prove_agreed
 from workflows.delivery.changes import BASE_FIRST, CHANGES, REFUSED_PUSH
 from workflows.delivery.course import Agreed, Course, Written, end_unless_changes
 from workflows.delivery.declared import check_of
+from workflows.delivery.redirects import redirect_of, refused_push_gate
 from workflows.delivery.sizing import AUTO, asks_router, size_up
 from workflows.delivery.testing import test_and_rework
 from workflows.delivery.writing import write_and_integrate
@@ -224,16 +225,17 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
 
     async def _redirected(self, frozen: Frozen, problem: str) -> Frozen:
         """The same tree as a person wants it pushed instead. Nothing that the target has refused is lost."""
+        wrong = ""
         while True:
-            decided = await gate(self.kit, gates.refused_push_gate(frozen, problem))
+            decided = await gate(self.kit, refused_push_gate(frozen, problem, wrong))
             if decided.verb != "approve":
                 end_unless_changes(decided, f"{problem}; another push")
             self.kit.shown = ()  # what is pushed now was shown at no gate yet
-            request = gates.redirect_of(self.kit.ref, frozen, decided)
+            request = redirect_of(self.kit.ref, frozen, decided)
             found = await self.kit.do(FrozenChange.redirect, request, "git: the same tree, pushed otherwise", **WORK)
             if not found.blocked:
                 return found
-            problem = found.blocked
+            wrong = found.blocked
 
     def report(self) -> dict[str, Any]:
         """The report's own fields, as far as the run got."""

@@ -10,6 +10,7 @@ from contracts.delivery.proof import Proof, Prove
 from contracts.delivery.testing import Judge, Judged, TestNotes, TestTask
 from contracts.people import Feedback
 from contracts.repositories import ANY_FILE, ChangeSet, CheckRun, CollectChanges, Workspace, WorkspaceRef
+from contracts.text import amount
 from workflows.delivery import gates as gates
 from workflows.delivery.changes import PROOF as PROOF_CHANGE
 from workflows.delivery.course import Course, Tested, Written, with_patches
@@ -55,7 +56,7 @@ async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedba
     """After the last round: feedback for one more, None to go to the change gate as it is. Reject raises `Ended`."""
     report = tested.judged.report
     failing = gates.names(report.new_failures) or "-"
-    facts = (report.why, f"{rounds} rounds of rework did not fix it", f"new failures: {failing}")
+    facts = (report.why, f"{amount(rounds, 'round')} of rework did not fix it", f"new failures: {failing}")
     asked = stuck_gate("the checks still fail", facts, report)
     return await changes_wanted(course.kit, asked, "take the change as it is to the change gate")
 

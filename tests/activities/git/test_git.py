@@ -17,6 +17,7 @@ from activities.git import (
     Applied,
     Mirror,
     Mirrors,
+    NoRepository,
     PatchUnusable,
     PushRefused,
     RemoteUnknown,
@@ -25,7 +26,6 @@ from activities.git import (
     TreeRefused,
     command,
 )
-from contracts.errors import Refused
 from tests.repositories import change, plain, repository
 
 WHEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -260,7 +260,7 @@ def test_every_shape_of_local_repository(mirrors: Mirrors, tmp_path: Path) -> No
 )
 def test_dangerous_addresses_are_refused(mirrors: Mirrors, address: str) -> None:
     """An address that git would take for an option, a helper or a plain-text transport is refused before git sees it."""
-    with pytest.raises(Refused):
+    with pytest.raises(NoRepository):
         mirrors.open(address)
 
 
@@ -329,6 +329,39 @@ def test_a_remote_that_refuses_or_vanishes(tmp_path: Path) -> None:
     shell.unlink()
     with pytest.raises(RepositoryUnreachable):
         mirror.push(commit, "other", expected=None)
+
+
+CLOSED = [
+    "ERROR: Permission to team/shop denied to bot.",
+    "remote: The project you were looking for is archived and read-only.",
+    "ERROR: The key you are authenticating with has been marked as read only.",
+    "",
+]
+
+
+@pytest.mark.parametrize("words", CLOSED)
+def test_a_remote_that_can_be_read_and_takes_no_push(tmp_path: Path, words: str) -> None:
+    """It is told at once in its words, as refused and not as unknown: nothing was sent. Once it takes pushes, it takes this."""
+    source, gate = repository(tmp_path / "source"), tmp_path / "gate"
+    gate.write_text(words)
+    refuse = f'case "$last" in git-receive-pack*) if [ -e {gate} ]; then cat {gate} >&2; exit 1; fi ;; esac'
+    shell = executable(tmp_path / "shell", f'#!/bin/sh\nfor last; do :; done\n{refuse}\nexec sh -c "$last"\n')
+    mirror = Mirrors(tmp_path / "mirrors", {"GIT_SSH_COMMAND": str(shell)}).open(f"host:{source}")
+    start = mirror.fetch()
+    commit = mirror.commit(start.tree, start.commit, "x", author="A", email="a@b", when=WHEN)
+    said = f"can be read, but takes no push from this machine: {words}"
+    with pytest.raises(PushRefused) as told:
+        mirror.push(commit, "work", expected=None)
+    assert said in str(told.value)
+    assert said in mirror.closed(start.commit, "work")
+    assert mirror.remote_head("work") is None
+    gate.unlink()
+    assert mirror.closed(start.commit, "work") == ""
+    assert mirror.remote_head("work") is None, "asking pushes nothing"
+    mirror.push(commit, "work", expected=None)
+    assert mirror.closed(commit, "main") == "", "what it says to one branch is the push's to hear"
+    shell.unlink()
+    assert mirror.closed(start.commit, "other") == "", "it does not answer: nobody knows"
 
 
 def executable(path: Path, text: str) -> Path:

@@ -53,8 +53,8 @@ def test_a_target_is_asked_for_its_branches_and_what_is_checked_out(tmp_path: Pa
     plain(origin, "worktree", "add", "-q", str(tmp_path / "tree"), "-b", "elsewhere")
     mirror = mirror_of(tmp_path, origin)
     assert set(mirror.standing("x").heads) == {"main", "taken", "elsewhere"}
-    for name in ("main", "elsewhere"):
-        assert f"is checked out in {origin}/.git" in mirror.standing(name).problem(name)
+    for name, folder in (("main", origin), ("elsewhere", tmp_path / "tree")):
+        assert f"is checked out in {folder}, and" in mirror.standing(name).problem(name)
     plain(origin, "checkout", "-q", "--orphan", "unborn")
     assert "is checked out" in mirror.standing("unborn").problem("unborn")
     assert "is there already" in mirror.standing("taken").problem("taken")

@@ -393,7 +393,7 @@ async def test_a_package_of_a_named_environment_is_there(place: Place) -> None:
 FAILS = b"def test_bad(): assert False\n"
 SHADOWS = {
     "pytest.py": b"import sys\nsys.exit(0)\n",
-    "pytest/__init__.py": b"def console_main(): return 0\n",
+    "pytest/__init__.py": b"def main(*_, **__): return 0\n",
     "_pytest/__init__.py": b"import os\nos._exit(0)\n",
     "_pytest/runner.py": b"import os\nos._exit(0)\n",
     "sitecustomize.py": b"import os\nos._exit(0)\n",
@@ -448,3 +448,38 @@ async def test_an_early_stop_is_known(place: Place) -> None:
     mirror = Mirrors(place.folder / "mirrors").open(str(source))
     ran = await place.check("pytest -q", mirror, mirror.fetch(None).tree)
     assert (ran.exit_code, ran.total, ran.stopped_early) == (1, 1, True)
+
+
+SUB_TESTS = {
+    "unittest": (
+        "import unittest\nclass T(unittest.TestCase):\n    def test_many(self):\n        for i in range(3):\n"
+        "            with self.subTest(i=i):\n                self.assertTrue(i not in {bad})\n"
+    ),
+    "messages": (
+        "import unittest\nclass T(unittest.TestCase):\n    def test_many(self):\n        for name in 'abc':\n"
+        "            with self.subTest(name):\n                self.fail('no') if 'abc'.index(name) in {bad} else None\n"
+    ),
+    "fixture": (
+        "def test_many(subtests):\n    for i in range(3):\n        with subtests.test(msg='case', i=i):\n"
+        "            assert i not in {bad}, 'no'\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("form", SUB_TESTS)
+@pytest.mark.parametrize("bad", ["(0, 2)", "(2,)", "(0, 1, 2)"])
+async def test_failed_sub_tests_are_told_apart(place: Place, form: str, bad: str) -> None:
+    """They share one id: one more that fails, or another one with the same message, is another failure; the same one is not."""
+    found = []
+    for number, now in enumerate(("(0,)", bad, "(0,)")):
+        source = repository(place.folder / f"{number}", {"test_a.py": SUB_TESTS[form].format(bad=now).encode()})
+        mirror = Mirrors(place.folder / "mirrors").open(str(source))
+        ran = await place.check("pytest -q", mirror, mirror.fetch(None).tree)
+        assert ran.exit_code == 1, ran.tail
+        assert "deprecated" not in ran.tail, "what we start pytest with says nothing of its own"
+        assert ran.results is not None
+        found.append(ran.results.reasons)
+    before, after, again = found
+    assert set(before) == set(after) == set(again)
+    assert before == again
+    assert before != after

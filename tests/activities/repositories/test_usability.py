@@ -102,3 +102,17 @@ def test_a_run_is_counted_in_a_few_words() -> None:
     assert counted(run(total=4, code=1, failures=("t::a",), seconds=2)) == "4 tests ran, 1 failed"
     assert counted(run(total=1)) == "1 test ran, none failed"
     assert counted(run("make test", 2, seconds=7)) == "exit code 2"
+
+
+def test_a_run_that_stopped_early_is_not_said_to_be_all_there_is() -> None:
+    """`-x` leaves the other tests unknown: neither "all tests fail" nor a number without that; the mend is another command."""
+    first = run(code=1, total=1, failures=("t::a",), stopped_early=True)
+    found = trouble(first)
+    assert found is not None
+    assert found.kind == "all_red"
+    assert "1 test failed, and it stopped there, before all tests had run (-x or --maxfail)" in found.why
+    assert "only test" not in found.why
+    assert "name the check without -x and --maxfail" in found.mend
+    later = run(code=1, total=5, failures=("t::a",), stopped_early=True)
+    assert trouble(later) is None
+    assert counted(later) == "5 tests ran, 1 failed; it stopped there, before all tests had run (-x or --maxfail)"
