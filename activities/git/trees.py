@@ -56,7 +56,7 @@ class Kept:
     tree: str
 
 
-def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool, keep: Kept | None = None) -> None:
+def checkout(git: Git, tree: str, directory: Path, keep: Kept | None = None) -> None:
     """Make the folder hold exactly the tree's files. Raises `TreeRefused` for a tree that is too large or has a .git entry."""
     check_tree(git, tree)
     empty_folder(directory)
@@ -66,7 +66,6 @@ def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool, keep: Kept
             *("checkout-index", *options),
             index=index,
             work_tree=directory,
-            symlinks=symlinks,
             largest=MAX_BYTES,
             codes=range(256),
         )

@@ -57,18 +57,17 @@ def tree_of(mirror: Mirror, folder: Path, files: dict[str, bytes], parent: str) 
     return mirror.snapshot(folder, parent)
 
 
-def test_links_arrive_as_text_and_stay_links(mirror: Mirror, tmp_path: Path) -> None:
-    """Without symlinks a link is a text file with its target, and stays a link in the next tree; with them it is one."""
+def test_links_arrive_as_links_and_are_never_followed(mirror: Mirror, tmp_path: Path) -> None:
+    """A link is one in the folder and in the next tree, and replacing the folder leaves what it leads to alone."""
     source, folder = tmp_path / "source", tmp_path / "folder"
-    (source / "out").symlink_to("/etc/passwd")
+    for name, target in {"out": "/etc/passwd", "gone": "no/such", "loop": "loop", "long": "x/" * 2000 + "y"}.items():
+        (source / name).symlink_to(target)
     change(source, {})
     start = mirror.fetch()
+    mirror.check(start.tree)
     mirror.checkout(start.tree, folder)
-    assert not (folder / "out").is_symlink()
-    assert (folder / "out").read_text() == "/etc/passwd"
+    assert os.readlink(folder / "out") == "/etc/passwd"
     assert mirror.snapshot(folder, start.tree) == start.tree
-    mirror.checkout(start.tree, folder, symlinks=True)
-    assert (folder / "out").is_symlink()
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "kept").touch()
@@ -76,6 +75,18 @@ def test_links_arrive_as_text_and_stay_links(mirror: Mirror, tmp_path: Path) -> 
     mirror.checkout(start.tree, folder)
     assert (outside / "kept").exists()
     assert mirror.snapshot(folder, start.tree) == start.tree
+
+
+@pytest.mark.parametrize(("target", "why"), [(b"", "that is empty"), (b"x" * 4096, "4096 bytes"), (b"a.txt\0b", "a NUL in it")])
+def test_a_link_that_no_system_can_make_is_refused_by_name(mirror: Mirror, tmp_path: Path, target: bytes, why: str) -> None:
+    """Where it cannot be checked out, the entry and what to do are named before anybody works on it."""
+    source = tmp_path / "source"
+    blob = plain(source, "hash-object", "-w", "--stdin", feed=target)
+    plain(source, "update-index", "--add", "--cacheinfo", f"120000,{blob},odd")
+    plain(source, "commit", "-m", "odd")
+    start = mirror.fetch()
+    with pytest.raises(TreeRefused, match=f"'odd' is a symbolic link .*{why}.*; delete it"):
+        mirror.check(start.tree)
 
 
 def test_a_checkout_replaces_everything(mirror: Mirror, tmp_path: Path) -> None:
