@@ -106,8 +106,8 @@ def _refuse_links(found: list[TreeEntry]) -> None:
         if entry.mode == _LINK and not 0 < (entry.size or 0) <= MAX_TARGET:
             what = f"of {entry.size} bytes, more than the {MAX_TARGET} that a link can have" if entry.size else "that is empty"
             raise TreeRefused(
-                f"{readable(entry.path)[:200]!r} is a symbolic link with a target {what}, so it cannot be checked out; delete it, "
-                "or commit a link that can be made"
+                f"{readable(entry.path)[:200]!r} is a symbolic link with a target {what}, so it cannot be checked out; "
+                "delete it, or commit a link that can be made"
             )
 
 
@@ -117,6 +117,6 @@ def _refuse_cut_links(git: Git, links: list[TreeEntry]) -> None:
     for identity, _, target in blobs(git, list(paths), MAX_TARGET, MAX_TARGET * max(len(paths), 1)):
         if target is not None and b"\0" in target:
             raise TreeRefused(
-                f"{readable(paths[identity])[:200]!r} is a symbolic link whose target has a NUL in it, so it cannot be checked out; "
-                "delete it, or commit a link that can be made"
+                f"{readable(paths[identity])[:200]!r} is a symbolic link whose target has a NUL in it, so it cannot be checked "
+                "out; delete it, or commit a link that can be made"
             )
