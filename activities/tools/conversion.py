@@ -72,13 +72,14 @@ def _convert(root: Path, asked: ConvertFile) -> ToolOutcome:
 
 def _read(name: str, data: bytes, asked: ConvertFile) -> Text:
     """The file as text. Raises `ToolProblem` if its encoding is not known, or is not the one that was named."""
-    found = text_of(name, data)
-    if asked.encoding is None or (asked.written_in is None and not found.encoding.guessed):
-        return found
+    shown = one_line(name, PATH_SHOWN)
     if asked.written_in is None:
+        found = text_of(name, data)
+        if asked.encoding is None or not found.encoding.guessed:
+            return found
         raise ToolProblem(
-            f"{one_line(name, PATH_SHOWN)} does not say which encoding it is in ({found.encoding.name} is a guess), and a wrong "
-            "one would garble it; set written_in"
+            f"{shown} does not say which encoding it is in ({found.encoding.name} is a guess), and a wrong one would garble it; "
+            "set written_in"
         )
     if not is_known(asked.written_in):
         raise ToolProblem(f"written_in {quoted(asked.written_in, 60)} is no known encoding of text; name one such as cp1252")
@@ -87,7 +88,7 @@ def _read(name: str, data: bytes, asked: ConvertFile) -> Text:
         return Text(data.decode(encoding.codec), encoding)
     except UnicodeDecodeError as error:
         raise ToolProblem(
-            f"{one_line(name, PATH_SHOWN)} is not in {encoding.name}: byte {error.start} is none of it; set written_in to another"
+            f"{shown} is not in {encoding.name}: byte {error.start} is none of it; set written_in to another"
         ) from None
 
 

@@ -183,30 +183,32 @@ def _check_target(root: Path, name: str, target: str) -> None:
         os.close(paths.open_beneath(root, meant, os.O_RDONLY))
 
 
-ENTRY_TOOLS = (
-    Tool("delete_file", "Delete a file, text or binary, or a symbolic link.", DeleteFile, EntryChanged, _delete_file, WRITES),
-    Tool(
-        "move_file",
-        "Move or rename a file, text or binary, with its content and mode. Both paths count as changed.",
-        MoveFile,
-        EntryChanged,
-        _move_file,
-        WRITES,
-    ),
-    Tool(
-        "set_executable",
-        "Make a file executable, or not executable.",
-        SetExecutable,
-        EntryChanged,
-        _set_executable,
-        WRITES,
-    ),
-    Tool(
-        "write_link",
-        "Create a symbolic link, or lead one elsewhere. Links are never written through.",
-        WriteLink,
-        EntryChanged,
-        _write_link,
-        WRITES,
-    ),
+DELETE_FILE = Tool(
+    "delete_file", "Delete a file, text or binary, or a symbolic link.", DeleteFile, EntryChanged, _delete_file, WRITES
 )
+MOVE_FILE = Tool(
+    "move_file",
+    "Move or rename a file, text or binary, with its content and mode. Both paths count as changed.",
+    MoveFile,
+    EntryChanged,
+    _move_file,
+    WRITES,
+)
+SET_EXECUTABLE = Tool(
+    "set_executable",
+    "Make a file executable, or not executable.",
+    SetExecutable,
+    EntryChanged,
+    _set_executable,
+    WRITES,
+)
+WRITE_LINK = Tool(
+    "write_link",
+    "Create a symbolic link, or lead one elsewhere. Links are never written through.",
+    WriteLink,
+    EntryChanged,
+    _write_link,
+    WRITES,
+)
+
+ENTRY_TOOLS = (DELETE_FILE, MOVE_FILE, SET_EXECUTABLE, WRITE_LINK)
