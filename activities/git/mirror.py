@@ -9,12 +9,14 @@ from pathlib import Path
 
 from activities.files.locks import locked
 from activities.git import source, trees
+from activities.git.attributes import Attributes
 from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git, GitTimedOut
 from activities.git.errors import RemoteUnknown, RepositoryUnreachable, RevisionUnknown
 from activities.git.listing import MAX_BYTES
 from activities.git.quota import room
 from activities.git.remote import Remote
+from activities.git.rules import Added, added, attributes_in
 from activities.git.standing import Standing
 from activities.git.trees import Applied, Kept, TreeChange
 from activities.git.uncommitted import Uncommitted
@@ -139,6 +141,14 @@ class Mirror:
         """What differs between two trees, by path."""
         return trees.changes(self._git, old, new)
 
+    def added(self, old: str, new: str) -> Added:
+        """The paths that are new in a tree, and those of them that it ignores."""
+        return added(self._git, old, new)
+
+    def attributes(self, tree: str, paths: Sequence[str]) -> dict[str, Attributes]:
+        """What the tree's `.gitattributes` say of these paths."""
+        return attributes_in(self._git, tree, paths)
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The newest commit that both have in their history; None if they share none."""
         found = self._git.run("merge-base", one, other, codes=(0, 1))
@@ -254,7 +264,18 @@ class Mirror:
         return reached.code == 0 and bool(reached.output)
 
     def _fetch(self, *specifications: str) -> None:
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow")
+        try:
+            self._fetch_from(specifications)
+        except RepositoryUnreachable:
+            if not source.is_partial(self._address, self._git):
+                raise
+            try:
+                self._fetch_from(specifications, "--depth=1")  # without the history, whose files it leaves to its own remote
+            except RepositoryUnreachable:
+                raise source.lacks_files(self._address) from None
+
+    def _fetch_from(self, specifications: Sequence[str], *more: str) -> None:
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow", *more)
         with room(self.directory, self._limit, self._address.shown) as left:
             self._remote.read("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications, largest=left)
 

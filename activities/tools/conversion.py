@@ -78,8 +78,8 @@ def _read(name: str, data: bytes, asked: ConvertFile) -> Text:
         if asked.encoding is None or not found.encoding.guessed:
             return found
         raise ToolProblem(
-            f"{shown} does not say which encoding it is in ({found.encoding.name} is a guess), and a wrong one would garble it; "
-            "set written_in"
+            f"{shown} does not say which encoding it is in ({found.encoding.name} is a guess), and a wrong one would garble "
+            "it; set written_in"
         )
     if not is_known(asked.written_in):
         raise ToolProblem(f"written_in {quoted(asked.written_in, 60)} is no known encoding of text; name one such as cp1252")

@@ -17,6 +17,7 @@ from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from contracts.runs import RunRef
 from contracts.text import amount, one_line
 from workflows.delivery.course import Course
+from workflows.delivery.name_facts import name_facts, name_risks
 from workflows.delivery.proof_facts import proof_facts, proof_risks
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
@@ -131,7 +132,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
     facts += [one for one in (frozen.there, frozen.blocked and f"the push will be refused: {frozen.blocked}") if one]
-    facts += frozen.forms
+    facts += (*frozen.forms, *name_facts(frozen))
     facts += proof_facts(report)
     if skipped:
         facts.append(skipped)
@@ -231,8 +232,8 @@ def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -
     level = 0
     if report.verdict != "passed":
         level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
-    doubts, said = proof_risks(report)
-    level, reasons = max(level, doubts), [*reasons, *said]
+    for doubts, said in (proof_risks(report), name_risks(frozen)):
+        level, reasons = max(level, doubts), [*reasons, *said]
     size = size_of(frozen)
     lines = size.added + size.removed
     if lines > LARGE_LINES or size.binary:
