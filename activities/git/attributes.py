@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +42,7 @@ def attributes_of(folder: Path, paths: Sequence[str]) -> dict[str, Attributes]:
     if not asked:
         return found  # as in most repositories: no process is started
     with tempfile.TemporaryDirectory(prefix="baton-attributes-") as made:
-        stand_in(Path(made))
+        _stand_in(Path(made))
         fed = b"".join(os.fsencode(path) + b"\0" for path in asked)
         said = Git(Path(made)).run("check-attr", "-z", "--stdin", *_NAMES, feed=fed, work_tree=folder).output.split(b"\0")
     values: dict[str, dict[str, str]] = {path: {} for path in asked}
@@ -54,8 +56,23 @@ def is_lfs_pointer(data: bytes) -> bool:
     return len(data) <= _POINTER_LIMIT and _POINTER.fullmatch(data) is not None
 
 
-def stand_in(folder: Path) -> None:
-    """Make the folder a git directory with nothing in it, for commands that only need one to start."""
+@contextmanager
+def obeying_attributes(git: Git) -> Iterator[Git]:
+    """Git on a mirror's objects, for writing files as a checkout does: with the line ends and encodings of `.gitattributes`.
+
+    A mirror itself is told to obey none. Filters are not run here either: only a configuration could say which program one is.
+    """
+    with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as made:
+        folder = Path(made)
+        _stand_in(folder)
+        shutil.copyfile(git.directory / "config", folder / "config")
+        (folder / "objects" / "info").mkdir()
+        (folder / "objects" / "info" / "alternates").write_text(f"{(git.directory / 'objects').resolve()}\n")
+        yield Git(folder)
+
+
+def _stand_in(folder: Path) -> None:
+    """Make the folder a git directory with nothing in it."""
     (folder / "objects").mkdir()
     (folder / "refs").mkdir()
     (folder / "HEAD").write_text("ref: refs/heads/none\n")

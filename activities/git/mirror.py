@@ -108,14 +108,15 @@ class Mirror:
         """Raise `TreeRefused` for a tree that `checkout` would refuse, before anybody pays for work on it."""
         trees.check(self._git, tree)
 
-    def checkout(self, tree: str, directory: Path, *, keep: Kept | None = None) -> None:
+    def checkout(self, tree: str, directory: Path, *, keep: Kept | None = None, converted: bool = False) -> None:
         """Make the folder hold exactly this tree (or commit), whatever it held before, without any of git's own files.
 
         Symbolic links are links: whoever opens files there must not follow them. `keep` is where an index is kept for
-        `snapshot`. Raises `TreeRefused` for a tree that is too large, would write into a .git folder, or has a link that
-        no system can make.
+        `snapshot`. With `converted` text has the line ends and encoding that `.gitattributes` ask for; never for `snapshot`,
+        which stores files as they are. Raises `TreeRefused` for a tree that is too large, would write into a .git folder,
+        or has a link that no system can make.
         """
-        trees.checkout(self._git, tree, directory, keep)
+        trees.checkout(self._git, tree, directory, keep, converted=converted)
 
     def snapshot(self, directory: Path, parent: str, kept: Path | None = None) -> str:
         """The tree of the folder's files, ignored ones too; modes that the folder cannot show come from `parent`.

@@ -132,14 +132,14 @@ class Workspaces:
 
     @contextmanager
     def scratch(self, mirror: Mirror, tree: str) -> Iterator[Path]:
-        """A throw-away folder with these files, symbolic links included, outside every workspace. Deleted on leaving."""
+        """A throw-away folder with these files as a checkout has them, outside every workspace. Deleted on leaving."""
         folder = self._root / "scratch" / token_hex(8)
         # A check can create a setuid program, which runs as this user whoever starts it: nobody else may get in here.
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.parent.chmod(0o700)
         with locked(folder.with_suffix(".lock"), LEASE_WAIT, "a new scratch folder"):
             try:
-                mirror.checkout(tree, folder)
+                mirror.checkout(tree, folder, converted=True)
                 yield folder
             finally:
                 delete_folder(folder)

@@ -154,5 +154,5 @@ PROGRAMS = (
     Trick("included", _included, careless.work, trips("included", "worktree-config")),
     Trick("work-tree-elsewhere", _elsewhere, careless.work, trips("written outside")),
     Trick("proc-receive", _proc_receive, careless.work, trips("proc-receive")),
-    Trick("promisor", _promisor, careless.look, trips("lazy"), refused="could not be read"),
+    Trick("promisor", _promisor, careless.look, trips("lazy"), refused="is a partial clone"),
 )
