@@ -132,8 +132,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
     facts += [one for one in (frozen.there, frozen.blocked and f"the push will be refused: {frozen.blocked}") if one]
-    facts += (*frozen.forms, *name_facts(frozen))
-    facts += proof_facts(report)
+    facts += (*frozen.forms, *name_facts(frozen), *proof_facts(report))
     if skipped:
         facts.append(skipped)
     if report.fixed:
@@ -228,8 +227,7 @@ def size_of(frozen: Frozen) -> Size:
 
 def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """Risk (low, medium, high) and its reasons, from facts alone: reversibility, tests, size, files that run automatically."""
-    reasons = ["a pushed branch can be deleted", "the change was written by agents that read the repository"]
-    level = 0
+    level, reasons = 0, ["a pushed branch can be deleted", "the change was written by agents that read the repository"]
     if report.verdict != "passed":
         level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
     for doubts, said in (proof_risks(report), name_risks(frozen)):
