@@ -21,6 +21,7 @@ __all__ = [
     "Entry",
     "Listing",
     "PathRefused",
+    "folder_of",
     "is_git_folder",
     "make_parents",
     "open_beneath",
@@ -127,9 +128,7 @@ def write_file(root: Path, relative: str, data: bytes, mode: int | None = None) 
 
     The folder must exist (`make_parents`). An existing file keeps its mode unless `mode` is given; a new one gets 0644.
     """
-    path = validate(relative)
-    parent, _, name = path.rpartition("/")
-    with _folder(root) as top, _opened(top, parent) as folder:
+    with folder_of(root, relative) as (folder, name):
         before = _regular_or_none(folder, name, relative)
         kept = stat.S_IMODE(before.st_mode) if before else 0o644
         # Beside its target: a rename is atomic only within one file system.
@@ -144,9 +143,7 @@ def write_file(root: Path, relative: str, data: bytes, mode: int | None = None) 
 
 def remove_file(root: Path, relative: str) -> None:
     """Delete one regular file. Raises `FileNotFoundError` if there is none, `PathRefused` for a link."""
-    path = validate(relative)
-    parent, _, name = path.rpartition("/")
-    with _folder(root) as top, _opened(top, parent) as folder:
+    with folder_of(root, relative) as (folder, name):
         if _regular_or_none(folder, name, relative) is None:
             raise FileNotFoundError(errno.ENOENT, "no such file", relative)
         os.unlink(name, dir_fd=folder)
@@ -208,6 +205,14 @@ def _folder(root: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def folder_of(root: Path, relative: str) -> Iterator[tuple[int, str]]:
+    """The open folder that holds this entry, and the entry's name in it. Links are not followed on the way."""
+    parent, _, name = validate(relative).rpartition("/")
+    with _folder(root) as top, _opened(top, parent) as folder:
+        yield folder, name
 
 
 @contextmanager

@@ -47,6 +47,7 @@ PASSED_ON = frozenset(
 
 _SETTINGS = (
     *("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "core.fileMode=true"),
+    "core.symlinks=true",  # a link is one everywhere: as a text file with its target it would be edited like one
     *("core.autocrlf=false", "core.attributesFile=/dev/null", "core.excludesFile=/dev/null", "core.quotePath=false"),
     # The names that other file systems take for .git are refused on Linux, too.
     *("core.protectHFS=true", "core.protectNTFS=true", "core.ignoreCase=false", "core.precomposeUnicode=false"),
@@ -107,7 +108,6 @@ class Git:
         feed: bytes = b"",
         index: Path | None = None,
         work_tree: Path | None = None,
-        symlinks: bool = False,
         transport: str = "",
         variables: Mapping[str, str] | None = None,
         codes: Sequence[int] = (0,),
@@ -118,8 +118,7 @@ class Git:
         `largest` is the largest file that it may write, its output included; 0 means `OUTPUT_LIMIT`. Raises
         `GitTimedOut`, `AnswerTooLarge`, and `GitProblem` with git's own words for an exit code that is not in `codes`.
         """
-        settings = [f"core.symlinks={str(symlinks).lower()}", *_SETTINGS]
-        settings += [f"protocol.{transport}.allow=always"] if transport else []
+        settings = [*_SETTINGS, *([f"protocol.{transport}.allow=always"] if transport else [])]
         command = [_git(), *(part for setting in settings for part in ("-c", setting)), *arguments]
         environment = {**_ENVIRONMENT, "PATH": f"{Path(_git()).parent}:{os.defpath}", "GIT_DIR": str(self.directory)}
         environment |= {"GIT_ALLOW_PROTOCOL": transport} | dict(variables or {})

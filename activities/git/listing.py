@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from activities.git.blobs import blobs
 from activities.git.command import AnswerTooLarge, Git, readable
 from activities.git.errors import TreeRefused
 
@@ -14,6 +15,10 @@ MAX_BYTES = 4 * 1024**3
 MAX_PATH = 1024
 """Most bytes of one path. Tools accept no longer ones, and the system not much longer ones."""
 
+MAX_TARGET = 4095
+"""Most bytes of a symbolic link's target. Linux makes no longer ones."""
+
+_LINK = "120000"
 _LISTED = 128 * 1024 * 1024
 """Most bytes of a listing, enough for `MAX_FILES`: a few kilobytes of objects can name more files than any disk holds."""
 
@@ -65,6 +70,7 @@ def check_tree(git: Git, tree: str) -> list[TreeEntry]:
             f"the tree has a path of {len(long)} bytes ({readable(long[:80])}...); at most {MAX_PATH} can be used"
         )
     _refuse_disorder(found)
+    _refuse_links(found)
     return found
 
 
@@ -77,6 +83,7 @@ def check_kinds(git: Git, found: list[TreeEntry]) -> None:
     wrong = next((entry.path for entry, kind in zip(files, kinds, strict=True) if kind != "blob"), None)
     if wrong is not None:
         raise TreeRefused(f"{readable(wrong)[:200]!r} is listed as a file but is none; commit the files anew with git")
+    _refuse_cut_links(git, [entry for entry in files if entry.mode == _LINK])
 
 
 def _refuse_disorder(found: list[TreeEntry]) -> None:
@@ -92,3 +99,24 @@ def _refuse_disorder(found: list[TreeEntry]) -> None:
             )
         names.add(entry.path)
         last = entry.key
+
+
+def _refuse_links(found: list[TreeEntry]) -> None:
+    for entry in found:
+        if entry.mode == _LINK and not 0 < (entry.size or 0) <= MAX_TARGET:
+            what = f"of {entry.size} bytes, more than the {MAX_TARGET} that a link can have" if entry.size else "that is empty"
+            raise TreeRefused(
+                f"{readable(entry.path)[:200]!r} is a symbolic link with a target {what}, so it cannot be checked out; "
+                "delete it, or commit a link that can be made"
+            )
+
+
+def _refuse_cut_links(git: Git, links: list[TreeEntry]) -> None:
+    """Raise `TreeRefused` for a target with a NUL: the system would make a link to what comes before it."""
+    paths = {entry.object_id: entry.path for entry in links}
+    for identity, _, target in blobs(git, list(paths), MAX_TARGET, MAX_TARGET * max(len(paths), 1)):
+        if target is not None and b"\0" in target:
+            raise TreeRefused(
+                f"{readable(paths[identity])[:200]!r} is a symbolic link whose target has a NUL in it, so it cannot be checked "
+                "out; delete it, or commit a link that can be made"
+            )

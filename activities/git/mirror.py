@@ -9,11 +9,13 @@ from pathlib import Path
 
 from activities.files.locks import locked
 from activities.git import source, trees
+from activities.git.attributes import Attributes
 from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git
 from activities.git.errors import PushRefused, RepositoryUnreachable, RevisionUnknown
 from activities.git.quota import room
 from activities.git.remote import Remote
+from activities.git.rules import Added, added, attributes_in
 from activities.git.standing import Standing
 from activities.git.trees import Applied, Kept, TreeChange
 from activities.git.uncommitted import Uncommitted
@@ -102,14 +104,15 @@ class Mirror:
         """Raise `TreeRefused` for a tree that `checkout` would refuse, before anybody pays for work on it."""
         trees.check(self._git, tree)
 
-    def checkout(self, tree: str, directory: Path, *, symlinks: bool = False, keep: Kept | None = None) -> None:
+    def checkout(self, tree: str, directory: Path, *, keep: Kept | None = None, converted: bool = False) -> None:
         """Make the folder hold exactly this tree (or commit), whatever it held before, without any of git's own files.
 
-        Without `symlinks` a symbolic link becomes a text file with its target; `snapshot` makes it a link again.
-        `keep` is where an index is kept for `snapshot`. Raises `TreeRefused` for a tree that is too large or would write
-        into a .git folder.
+        Symbolic links are links: whoever opens files there must not follow them. `keep` is where an index is kept for
+        `snapshot`. With `converted` text has the line ends and encoding that `.gitattributes` ask for; never for `snapshot`,
+        which stores files as they are. Raises `TreeRefused` for a tree that is too large, would write into a .git folder,
+        or has a link that no system can make.
         """
-        trees.checkout(self._git, tree, directory, symlinks=symlinks, keep=keep)
+        trees.checkout(self._git, tree, directory, keep, converted=converted)
 
     def snapshot(self, directory: Path, parent: str, kept: Path | None = None) -> str:
         """The tree of the folder's files, ignored ones too; modes that the folder cannot show come from `parent`.
@@ -134,6 +137,14 @@ class Mirror:
     def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
         """What differs between two trees, by path."""
         return trees.changes(self._git, old, new)
+
+    def added(self, old: str, new: str) -> Added:
+        """The paths that are new in a tree, and those of them that it ignores."""
+        return added(self._git, old, new)
+
+    def attributes(self, tree: str, paths: Sequence[str]) -> dict[str, Attributes]:
+        """What the tree's `.gitattributes` say of these paths."""
+        return attributes_in(self._git, tree, paths)
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The newest commit that both have in their history; None if they share none."""
@@ -261,7 +272,18 @@ class Mirror:
         return reached.code == 0 and bool(reached.output)
 
     def _fetch(self, *specifications: str) -> None:
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow")
+        try:
+            self._fetch_from(specifications)
+        except RepositoryUnreachable:
+            if not source.is_partial(self._address, self._git):
+                raise
+            try:
+                self._fetch_from(specifications, "--depth=1")  # without the history, whose files it leaves to its own remote
+            except RepositoryUnreachable:
+                raise source.lacks_files(self._address) from None
+
+    def _fetch_from(self, specifications: Sequence[str], *more: str) -> None:
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow", *more)
         with room(self.directory, self._limit, self._address.shown) as left:
             self._remote.read("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications, largest=left)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from activities.git.command import Git
-from activities.git.errors import NoRepository, PushRefused
+from activities.git.errors import NoRepository, PushRefused, RepositoryRefused
 from activities.git.place import PARTS, Place, find, head, settings, worked_in
 from activities.git.uncommitted import Uncommitted, look
 from contracts.base import sha256
@@ -82,6 +82,25 @@ def object_format(address: Address, git: Git) -> str:
         return "sha1"
     found = settings(find(address.path, git).common / "config", git).get("extensions.objectformat", "sha1").lower()
     return "sha256" if found == "sha256" else "sha1"
+
+
+def is_partial(address: Address, git: Git) -> bool:
+    """Whether it is a clone on this machine that leaves files to its own remote, until it needs them."""
+    if address.path is None:
+        return False
+    place = find(address.path, git)
+    theirs = settings(place.common / "config", git)
+    promised = any(name.startswith("remote.") and name.endswith(".promisor") for name in theirs)
+    return promised or "extensions.partialclone" in theirs or any((place.common / "objects" / "pack").glob("*.promisor"))
+
+
+def lacks_files(address: Address) -> RepositoryRefused:
+    """The error of a partial clone that does not have what is asked for, with what to do."""
+    return RepositoryRefused(
+        f"{address.shown} is a partial clone (git clone --filter) and lacks files of what is asked for, which only its own "
+        "remote has. Give that remote's address, or complete the clone there: `git config --unset "
+        "remote.origin.partialclonefilter`, then `git fetch --refetch`"
+    )
 
 
 def _url(repository: str, scheme: str) -> Address:

@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
+from activities.git.attributes import obeying_attributes
 from activities.git.command import Git
 from activities.git.errors import GitProblem, PatchUnusable, TreeRefused
 from activities.git.folders import check_folder
@@ -56,20 +57,18 @@ class Kept:
     tree: str
 
 
-def checkout(git: Git, tree: str, directory: Path, *, symlinks: bool, keep: Kept | None = None) -> None:
-    """Make the folder hold exactly the tree's files. Raises `TreeRefused` for a tree that is too large or has a .git entry."""
+def checkout(git: Git, tree: str, directory: Path, keep: Kept | None = None, *, converted: bool = False) -> None:
+    """Make the folder hold exactly the tree's files; `converted`: as its `.gitattributes` say, else as they are stored.
+
+    Raises `TreeRefused` for a tree that is too large or has a .git entry.
+    """
     check_tree(git, tree)
     empty_folder(directory)
-    with _index(git, tree, keep.path if keep else None) as index:
+    writing = obeying_attributes(git) if converted else nullcontext(git)
+    with _index(git, tree, keep.path if keep else None) as index, writing as writer:
         options = ("--all", "--force", "--quiet", *(("--index",) if keep else ()))
-        done = git.run(
-            *("checkout-index", *options),
-            index=index,
-            work_tree=directory,
-            symlinks=symlinks,
-            largest=MAX_BYTES,
-            codes=range(256),
-        )
+        codes = range(256)
+        done = writer.run("checkout-index", *options, index=index, work_tree=directory, largest=MAX_BYTES, codes=codes)
         if keep and done.code == 0:
             if keep.tree != tree:
                 # Merged, not read anew: what is known of files that both trees have stays.

@@ -107,10 +107,14 @@ def _outside(paths: tuple[str, ...], request: CollectChanges) -> tuple[str, ...]
 
 
 def _named(names: tuple[str, ...], paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The paths that these names match. Each name also matches itself: a file that a person kept can have any name."""
+    """The paths that these names match. Each name also matches itself: a file that a person kept can have any name.
+
+    A folder written without its slash, such as `src`, means what is in it: nothing can be below a file of that name.
+    """
     patterns: list[Resource] = []
     for name in names:
         with suppress(ValueError):  # a name that no plan may hold is no pattern either
-            patterns.append(file_resource(name))
+            one = file_resource(name)
+            patterns += [one, file_resource(f"{one.name}/")] if one.kind == "file" else [one]
     meant = {*names, *matched(patterns, paths)}
     return tuple(path for path in paths if path in meant)

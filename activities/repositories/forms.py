@@ -21,7 +21,9 @@ TOGETHER = 64 * 1024 * 1024
 """Bytes of all files of one change that are looked at."""
 
 _BOM = b"\xef\xbb\xbf"
-_FILES = ("100644", "100755")
+FILES = ("100644", "100755")
+"""Git's modes of plain files."""
+
 _TYPES = {"100644": "a file", "100755": "an executable file", "120000": "a symbolic link", "160000": "a submodule"}
 
 
@@ -62,30 +64,32 @@ def form_of(data: bytes) -> Form:
 
 def form_facts(mirror: Mirror, changes: Sequence[TreeChange], patch: bytes) -> tuple[str, ...]:
     """The facts of a change between two trees, each with the files that it is true of; none for an ordinary change."""
-    ids = (identity for one in changes for mode, identity in (one.before, one.after) if mode in (*_FILES, "120000"))
+    ids = (identity for one in changes for mode, identity in (one.before, one.after) if mode in (*FILES, "120000"))
     sizes, contents = dict[str, int](), dict[str, bytes]()
     for identity, size, data in mirror.blobs(list(dict.fromkeys(ids)), LARGEST, TOGETHER):
         sizes[identity] = size
         if data is not None:
             contents[identity] = data
     return (
-        *_fact("hidden characters are added", _places(patch)),
-        *_fact("line ends change", _line_ends(changes, contents)),
-        *_fact("encoding changes", _encodings(changes, contents)),
-        *_fact("mode or type changes", _kinds(changes, contents)),
-        *_fact("not shown in the diff", _not_shown(changes, sizes, patch)),
-        *_fact("too large to be looked at for line ends and encoding", _unread(changes, contents)),
+        *fact("hidden characters are added", _places(patch)),
+        *fact("line ends change", _line_ends(changes, contents)),
+        *fact("encoding changes", _encodings(changes, contents)),
+        *fact("mode or type changes", _kinds(changes, contents)),
+        *fact("not shown in the diff", _not_shown(changes, sizes, patch)),
+        *fact("too large to be looked at for line ends and encoding", _unread(changes, contents)),
     )
 
 
-def _fact(what: str, found: Iterable[str]) -> Iterator[str]:
+def fact(what: str, found: Iterable[str]) -> Iterator[str]:
+    """One line with the first that it is true of; none where there are none."""
     each = list(found)
     if each:
         more = f"; and {len(each) - NAMED} more" if len(each) > NAMED else ""
         yield f"{what}: {'; '.join(each[:NAMED])}"[: FACT - len(more)] + more
 
 
-def _name(change: TreeChange) -> str:
+def name_of(change: TreeChange) -> str:
+    """The changed path as a person is shown it."""
     return exact(change.path.encode())[:300]
 
 
@@ -97,8 +101,8 @@ def _places(patch: bytes) -> Iterator[str]:
 def _texts(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> Iterator[tuple[TreeChange, Form | None, Form]]:
     """Changed plain files with their form before (None: there was no such file) and after."""
     for one in changes:
-        after = contents.get(one.after[1]) if one.after[0] in _FILES else None
-        before = contents.get(one.before[1]) if one.before[0] in _FILES else None
+        after = contents.get(one.after[1]) if one.after[0] in FILES else None
+        before = contents.get(one.before[1]) if one.before[0] in FILES else None
         if after is not None and (before is not None or one.status == "added"):
             yield one, None if before is None else form_of(before), form_of(after)
 
@@ -107,7 +111,7 @@ def _line_ends(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> 
     for one, before, after in _texts(changes, contents):
         if one.added is None:
             continue
-        name = _name(one)
+        name = name_of(one)
         if before is None:
             if after.lf and after.crlf:
                 yield f"{name} is new and {after.ends}"
@@ -123,7 +127,7 @@ def _line_ends(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> 
 
 def _encodings(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> Iterator[str]:
     for one, before, after in _texts(changes, contents):
-        name = _name(one)
+        name = name_of(one)
         if before is None:
             if one.added is not None and not after.utf8:
                 yield f"{name} is new and not UTF-8"
@@ -134,7 +138,7 @@ def _encodings(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> 
 def _kinds(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> Iterator[str]:
     for one in changes:
         was, now = one.before[0], one.after[0]
-        name = _name(one)
+        name = name_of(one)
         target = f" to {exact(contents.get(one.after[1], b'?')[:200])}" if now == "120000" else ""
         if one.status == "added":
             if now != "100644":
@@ -147,12 +151,12 @@ def _not_shown(changes: Sequence[TreeChange], sizes: Mapping[str, int], patch: b
     for one in changes:
         if one.added is None:
             was, now = sizes.get(one.before[1], 0), sizes.get(one.after[1], 0)
-            yield f"{_name(one)} (binary, {was} bytes before, {now} after)"
+            yield f"{name_of(one)} (binary, {was} bytes before, {now} after)"
     for name in long_lines(patch):
         yield f"the ends of long lines of {name}"
 
 
 def _unread(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> Iterator[str]:
     for one in changes:
-        if one.added is not None and one.after[0] in _FILES and one.after[1] not in contents:
-            yield _name(one)
+        if one.added is not None and one.after[0] in FILES and one.after[1] not in contents:
+            yield name_of(one)

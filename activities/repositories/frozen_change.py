@@ -9,8 +9,10 @@ from activities.git import Mirror, RepositoryUnreachable
 from activities.git.standing import Standing
 from activities.repositories.forms import form_facts
 from activities.repositories.listing import listed
+from activities.repositories.names import collisions, ignored
 from activities.repositories.pushes import earlier_push
 from activities.repositories.shared import Repositories, as_contracts, guarded
+from activities.repositories.storage import storage_facts
 from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating
 from contracts import authors, branches
@@ -63,7 +65,9 @@ class FrozenChange:
         )
         intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
         found = mirror.changes(request.base.tree, tree)
-        named, forms = listed(as_contracts(found)), form_facts(mirror, found, patch)
+        named = listed(as_contracts(found))
+        forms = (*form_facts(mirror, found, patch), *storage_facts(mirror, tree, found))
+        new = mirror.added(request.base.tree, tree)
         there, blocked = self._target(mirror, standing, subject)
         frozen = Frozen(
             subject=subject,
@@ -71,6 +75,8 @@ class FrozenChange:
             files=named.files,
             counts=named.counts,
             forms=forms,
+            collisions=collisions(new.new, new.tree),
+            ignored=ignored(new.ignored),
             there=there,
             blocked=blocked,
         )

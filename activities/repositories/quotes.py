@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from activities.files.encoding import encoding_of, shown
 from contracts.findings import Finding
 from contracts.text import visible
 
@@ -24,9 +25,14 @@ class Texts:
 
 
 def plain(raw: bytes | str) -> str:
-    """Text in the form in which quotes are compared: LF line ends, invisible characters written out."""
-    text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+    """Text as tools show it, the form in which quotes are compared: decoded, LF, invisible characters written out."""
+    text = _text(raw) if isinstance(raw, bytes) else raw
     return visible(text.replace("\r\n", "\n"))
+
+
+def _text(raw: bytes) -> str:
+    encoding = encoding_of(raw)
+    return raw.decode(errors="replace") if encoding is None else shown(encoding.decode(raw))
 
 
 def hunks_of(diff: str, path: str) -> tuple[tuple[int, str], ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from activities.files import paths
+from activities.files.encoding import UTF8, encoding_of
 from activities.git import Mirror
 from activities.repositories import outcomes, sabotage
 from activities.repositories.check_command import is_pytest
@@ -121,5 +122,7 @@ class Trial:
 
 def _sabotage(folder: Path, region: sabotage.Region) -> None:
     # By `paths`, which follows no link: the tree is a stranger's, and this runs outside the sandbox.
-    text = paths.read_file(folder, region.path).decode()
-    paths.write_file(folder, region.path, sabotage.sabotaged(text, region).encode())
+    data = paths.read_file(folder, region.path)
+    # In a checkout it may be in another encoding than in the repository.
+    encoding = encoding_of(data) or UTF8
+    paths.write_file(folder, region.path, encoding.encode(sabotage.sabotaged(encoding.decode(data), region)))

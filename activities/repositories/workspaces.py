@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 
+from pydantic import Field
+
 from activities.files.atomic import write_durably
 from activities.files.locks import Busy, locked
 from activities.git import Mirror, Mirrors
@@ -41,6 +43,7 @@ class Marker(Contract):
     start_tree: str
     state: str | None = None
     dirty: bool = False
+    links: bool = Field(default=False, description="symbolic links are links there; before, they were text files")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Workspaces:
         """
         with self._held(name, lease):
             found, directory = self.marker(name), self._path("files", name)
-            sound = found is not None and (found.ref, found.state, found.dirty) == (ref, state, False)
+            sound = found is not None and (found.ref, found.state, found.dirty, found.links) == (ref, state, False, True)
             if not (sound and directory.is_dir()):
                 self._build(name, ref, state, read)
             return directory
@@ -129,14 +132,14 @@ class Workspaces:
 
     @contextmanager
     def scratch(self, mirror: Mirror, tree: str) -> Iterator[Path]:
-        """A throw-away folder with these files, symbolic links included, outside every workspace. Deleted on leaving."""
+        """A throw-away folder with these files as a checkout has them, outside every workspace. Deleted on leaving."""
         folder = self._root / "scratch" / token_hex(8)
         # A check can create a setuid program, which runs as this user whoever starts it: nobody else may get in here.
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.parent.chmod(0o700)
         with locked(folder.with_suffix(".lock"), LEASE_WAIT, "a new scratch folder"):
             try:
-                mirror.checkout(tree, folder, symlinks=True)
+                mirror.checkout(tree, folder, converted=True)
                 yield folder
             finally:
                 delete_folder(folder)
@@ -155,7 +158,7 @@ class Workspaces:
         # Of the start, which every patch goes from, whatever the folder holds now.
         mirror.checkout(now, self._path("files", name), keep=Kept(index, start))
         # Last: from here on the folder is trusted.
-        self._mark(name, Marker(ref=ref, start_tree=start, state=state))
+        self._mark(name, Marker(ref=ref, start_tree=start, state=state, links=True))
 
     def _path(self, kind: str, name: str, suffix: str = "") -> Path:
         """A path that belongs to this workspace. A name cannot lead elsewhere: its parts are checked and joined flat."""

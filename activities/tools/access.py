@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.files import paths
+from activities.files.links import link_on
 from activities.files.paths import PathRefused
 from activities.tools.base import ToolProblem
-from contracts.text import one_line
+from contracts.text import one_line, quoted
 
 FILE_LIMIT = 4 * 1024 * 1024
 """Largest file, in bytes, that tools read whole or change."""
@@ -47,7 +48,7 @@ def problems_named(tree: Tree, path: str) -> Iterator[None]:
     try:
         yield
     except PathRefused as error:
-        raise ToolProblem(one_line(str(error), 1000)) from None
+        raise ToolProblem(_met_link(tree, path) or one_line(str(error), 1000)) from None
     except FileNotFoundError:
         raise ToolProblem(f"there is no {name}; {_similar(tree, path)}") from None
     except IsADirectoryError:
@@ -56,6 +57,30 @@ def problems_named(tree: Tree, path: str) -> Iterator[None]:
         raise ToolProblem(f"{name} is a file or lies below one; {tree.lister} shows what there is") from None
     except OSError as error:
         raise ToolProblem(f"{name} cannot be used: {error.strerror}") from None
+
+
+def _met_link(tree: Tree, path: str) -> str:
+    """What the link is that the path meets, and what to name instead; "" if it meets none."""
+    try:
+        name = paths.validate(path)
+    except PathRefused:
+        return ""
+    link = link_on(tree.root, name)
+    if link is None:
+        return ""
+    said, rest = f"{one_line(link.path, PATH_SHOWN)} is a symbolic link to {quoted(link.target, 200)}", name[len(link.path) :]
+    leads = {
+        "outside": "which leads out of the workspace",
+        "missing": "where nothing is",
+        "loop": "which leads back to itself",
+    }
+    if link.leads in leads:
+        where = f"{leads[link.leads]}; nothing is read or written through it"
+    else:
+        where = f"which leads to the {link.leads} {one_line(link.real or '.', PATH_SHOWN)}; links are never followed: name "
+        where += one_line(f"{link.real}{rest}".lstrip("/") or ".", PATH_SHOWN)
+    may = "" if rest or tree.lister != "list_files" else ". delete_file deletes the link, write_link leads it elsewhere"
+    return f"{said}, {where}{may}"
 
 
 def existing(root: Path, path: str) -> os.stat_result | None:

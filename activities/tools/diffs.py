@@ -66,7 +66,7 @@ class _Reader:
         if old.startswith("a/") and new.startswith("b/"):
             old, new = old[2:], new[2:]
         if old != new:
-            self._refuse(f"it renames {quoted(old, 200)} to {quoted(new, 200)}; delete the one and create the other instead")
+            self._refuse(f"it renames {quoted(old, 200)} to {quoted(new, 200)}; move_file does that")
         return new, kind
 
     def _hunk(self, number: int) -> Hunk:
@@ -135,11 +135,15 @@ class _Reader:
             self._no_mode_left()
         if line.startswith(_UNSUPPORTED):
             self._refuse(
-                f"{quoted(line.decode(errors='replace'), 100)} is not supported; only text is created, changed, deleted"
+                f"{quoted(line.decode(errors='replace'), 100)} is not supported; only text is created, changed, deleted. "
+                "move_file moves a file, set_executable changes its mode, delete_file deletes a binary one"
             )
         if line.startswith((b"new file mode ", b"deleted file mode ")):
             if not line.rstrip().endswith((b" 100644", b" 100755")):
-                self._refuse("only ordinary files can be created and deleted, no links and no submodules")
+                self._refuse(
+                    "only ordinary files can be created and deleted here, no submodules and no links; write_link makes a link, "
+                    "delete_file deletes one"
+                )
             self._mode = (self._at, line.rstrip())
         elif line.startswith(b"@@"):
             self._refuse("a hunk without a file; put '--- a/PATH' and '+++ b/PATH' before it")

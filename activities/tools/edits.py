@@ -1,16 +1,22 @@
 """Changing a workspace: write a file, or replace text in one. Each does everything or nothing."""
 
 import asyncio
+import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from activities.files import paths
-from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, equal, existing, problems_named
+from activities.files.encoding import shown, with_line_ends
+from activities.files.paths import PathRefused
+from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, existing, problems_named
 from activities.tools.base import WRITES, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.near_misses import closest_line, find_alike
 from activities.tools.patches import APPLY_PATCH
+from activities.tools.stored import Rules, Text, text_of
 from contracts.base import Contract
 from contracts.text import one_line, quoted
 
@@ -18,6 +24,7 @@ CONTENT_LIMIT = 1_000_000
 """Most characters of one argument."""
 
 _PLACES_SHOWN = 20
+_PIECES = r"\r?\n"
 
 
 class WriteFile(Contract):
@@ -34,6 +41,7 @@ class FileWritten(Contract):
     outcome: Literal["created", "overwritten", "unchanged"]
     size: int
     previous_size: int | None = Field(description="null: there was no such file")
+    note: str = Field(default="", description="line ends or encoding that stayed as they were, or were made so")
 
 
 class EditFile(Contract):
@@ -52,6 +60,7 @@ class FileEdited(Contract):
     replaced: int
     lines: tuple[int, ...]
     size: int
+    note: str = Field(default="", description="line ends or encoding that stayed as they were, or were made so")
 
 
 async def _write_file(context: ToolContext, asked: WriteFile) -> ToolOutcome:
@@ -59,19 +68,37 @@ async def _write_file(context: ToolContext, asked: WriteFile) -> ToolOutcome:
 
 
 def _write(root: Path, asked: WriteFile) -> ToolOutcome:
-    data = asked.content.encode()
     outcome: Literal["created", "overwritten", "unchanged"] = "created"
     with CHANGING, problems_named(Tree(root), asked.path):
         name = paths.validate(asked.path)
         found = existing(root, name)
-        same = found is not None and found.st_size == len(data) and equal(root, name, data)
+        rules = Rules(root, name)
+        rules.refuse_filtered()
+        data = None if found is None else _content(root, name)
+        before = None if data is None else text_of(name, data)
+        made = rules.stored(with_line_ends(asked.content, before.end) if before and before.end else asked.content, before)
         if found is not None:
-            outcome = "unchanged" if same else "overwritten"
-        if not same:
+            outcome = "unchanged" if data == made.data else "overwritten"
+        if outcome != "unchanged":
             paths.make_parents(root, name)
-            paths.write_file(root, name, data)
-    previous = None if found is None else found.st_size
-    return ToolOutcome(FileWritten(path=one_line(name, PATH_SHOWN), outcome=outcome, size=len(data), previous_size=previous))
+            paths.write_file(root, name, made.data)
+    return ToolOutcome(
+        FileWritten(
+            path=one_line(name, PATH_SHOWN),
+            outcome=outcome,
+            size=len(made.data),
+            previous_size=None if found is None else found.st_size,
+            note=made.note,
+        )
+    )
+
+
+def _content(root: Path, name: str) -> bytes | None:
+    """The file that is replaced; None if it cannot be read, and its form cannot be kept."""
+    try:
+        return paths.read_file(root, name, FILE_LIMIT)
+    except PathRefused:  # too large, or with a second name (hard link), which is never read
+        return None
 
 
 async def _edit_file(context: ToolContext, asked: EditFile) -> ToolOutcome:
@@ -79,35 +106,65 @@ async def _edit_file(context: ToolContext, asked: EditFile) -> ToolOutcome:
 
 
 def _edit(root: Path, asked: EditFile) -> ToolOutcome:
-    # As bytes, so that the rest of a file in another encoding stays as it is.
-    old, new = asked.old.encode(), asked.new.encode()
-    if old == new:
+    if asked.old == asked.new:
         raise ToolProblem("old and new are the same text; nothing to change")
     with CHANGING, problems_named(Tree(root), asked.path):
         name = paths.validate(asked.path)
         data = paths.read_file(root, name, FILE_LIMIT)
-        count = _count(one_line(name, PATH_SHOWN), data, asked)
+        rules = Rules(root, name)
+        rules.refuse_filtered()
+        before = text_of(name, data)
+        old = _as_it_stands(before, asked.old)
+        count = _count(one_line(name, PATH_SHOWN), before.text, old, asked)
         # Computed before it is made: replacing a letter by a page everywhere could take all memory.
-        size = len(data) + count * (len(new) - len(old))
+        size = len(data) + count * (len(asked.new.encode()) - len(old.encode(errors="surrogateescape")))
         if size > FILE_LIMIT:
             raise ToolProblem(f"the file would grow to {size} bytes; at most {FILE_LIMIT} are allowed")
-        paths.write_file(root, name, data.replace(old, new))
-    result = FileEdited(path=one_line(name, PATH_SHOWN), replaced=count, lines=_places(data, old, new), size=size)
-    return ToolOutcome(result)
+        new = _with_ends(before, old, asked)
+        made = rules.stored(before.text.replace(old, new), before)
+        if made.data == data:
+            raise ToolProblem("old and new differ in line ends only, and an edit keeps those; convert_file changes them")
+        paths.write_file(root, name, made.data)
+    lines = tuple(islice(_places(before.text, old, new), _PLACES_SHOWN))
+    return ToolOutcome(
+        FileEdited(path=one_line(name, PATH_SHOWN), replaced=count, lines=lines, size=len(made.data), note=made.note)
+    )
 
 
-def _count(name: str, data: bytes, asked: EditFile) -> int:
+def _as_it_stands(before: Text, old: str) -> str:
+    """The old text with the line ends that it has in the file. A model sees and writes \\n, whatever they are."""
+    if before.end:
+        # Even where it is there as it is: a `\\n` at its beginning would be the second half of a CRLF.
+        return with_line_ends(old, before.end)
+    if old in before.text:
+        return old
+    found = re.search(_PIECES.join(re.escape(piece) for piece in re.split(_PIECES, old)), before.text)
+    return found.group() if found else old
+
+
+def _with_ends(before: Text, old: str, asked: EditFile) -> str:
+    """The new text with the line ends of the file; in a file with both, of the text replaced or of the line that it is in."""
+    if before.end:
+        return with_line_ends(asked.new, before.end)
+    if "\n" in old and old == asked.old:
+        return asked.new
+    at = before.text.find(old)
+    found = re.compile(_PIECES).search(before.text, at if "\n" in old else at + len(old))
+    return asked.new if found is None else with_line_ends(asked.new, found.group())
+
+
+def _count(name: str, text: str, old: str, asked: EditFile) -> int:
     """How many occurrences will be replaced. Raises `ToolProblem` if there are none, or more than was asked for."""
-    old = asked.old.encode()
-    first = data.find(old)
+    first = text.find(old)
     if first < 0:
-        raise ToolProblem(f"{name}: {_why_absent(data.decode(errors='replace'), asked)}; nothing was changed")
+        raise ToolProblem(f"{name}: {_why_absent(text, asked)}; nothing was changed")
     if asked.all:
-        return data.count(old)
-    if data.find(old, first + 1) >= 0:
-        starts = _starts(data, old)
-        lines = ", ".join(str(data.count(b"\n", 0, at) + 1) for at in starts)
-        many = f"more than {len(starts)}" if data.find(old, starts[-1] + 1) >= 0 else str(len(starts))
+        _refuse_other_ends(name, text, old)
+        return text.count(old)
+    if text.find(old, first + 1) >= 0:
+        starts = _starts(text, old)
+        lines = ", ".join(str(text.count("\n", 0, at) + 1) for at in starts)
+        many = f"more than {len(starts)}" if text.find(old, starts[-1] + 1) >= 0 else str(len(starts))
         raise ToolProblem(
             f"{name}: old occurs {many} times, at lines {lines}; include more of the text around it, so that it is found once, "
             "or set all to true; nothing was changed"
@@ -115,26 +172,37 @@ def _count(name: str, data: bytes, asked: EditFile) -> int:
     return 1
 
 
-def _starts(data: bytes, old: bytes) -> list[int]:
+def _refuse_other_ends(name: str, text: str, old: str) -> None:
+    """Raise `ToolProblem` if the text also occurs with other line ends, where it would be left as it is."""
+    anyhow = len(re.findall(_PIECES.join(re.escape(piece) for piece in re.split(_PIECES, old)), text))
+    if anyhow > text.count(old):
+        raise ToolProblem(
+            f"{name} has lines with CRLF and lines with LF, and old occurs {text.count(old)} times with these line ends and "
+            f"{anyhow} times with any; convert_file to one of them first, or edit one place at a time; nothing was changed"
+        )
+
+
+def _starts(text: str, old: str) -> list[int]:
     """Offsets at which the text occurs, overlapping ones included; the first twenty."""
     found: list[int] = []
-    at = data.find(old)
+    at = text.find(old)
     while at >= 0 and len(found) < _PLACES_SHOWN:
         found.append(at)
-        at = data.find(old, at + 1)
+        at = text.find(old, at + 1)
     return found
 
 
 def _why_absent(text: str, asked: EditFile) -> str:
+    text = shown(text)
     lines = text.split("\n")
     alike = find_alike(asked.old, text)
     seen = "" if alike is None else f"line {alike[1]} is {quoted(lines[alike[1] - 1], 300)}, which differs in {alike[0]}"
     at = text.find(asked.new) if asked.new.strip() else -1
     if at >= 0:
         line = text.count("\n", 0, at) + 1
-        # A short new text may occur anywhere, so a place that looks like the old one is worth naming as well.
         other = f"; {seen} from old" if alike is not None and alike[1] != line else ""
-        return f"already applied: the new text is at line {line} and the old text is not in the file{other}"
+        # No more than that: a short new text may stand anywhere, and say nothing about whether the edit was made.
+        return f"old is not in the file; new is, at line {line}: perhaps the edit was made before{other}"
     if alike is not None:
         return f"old is not in the file; {seen}"
     near = closest_line(asked.old, text)
@@ -145,22 +213,28 @@ def _why_absent(text: str, asked: EditFile) -> str:
     )
 
 
-def _places(data: bytes, old: bytes, new: bytes) -> tuple[int, ...]:
+def _places(text: str, old: str, new: str) -> Iterator[int]:
     """Lines of the new file at which the replacements begin."""
-    places: list[int] = []
     line, done = 1, 0
-    while len(places) < _PLACES_SHOWN and (at := data.find(old, done)) >= 0:
-        line += data.count(b"\n", done, at)
-        places.append(line)
-        line += new.count(b"\n")
+    while (at := text.find(old, done)) >= 0:
+        line += text.count("\n", done, at)
+        yield line
+        line += new.count("\n")
         done = at + len(old)
-    return tuple(places)
 
 
-WRITE_FILE = Tool("write_file", "Create a file, or replace all of its content.", WriteFile, FileWritten, _write_file, WRITES)
+WRITE_FILE = Tool(
+    "write_file",
+    "Create a file, or replace all of its content. A file that is there keeps its line ends (write \\n) and encoding.",
+    WriteFile,
+    FileWritten,
+    _write_file,
+    WRITES,
+)
 EDIT_FILE = Tool(
     "edit_file",
-    "Replace a text in a file by another. The old text must match exactly, blanks and line ends included.",
+    "Replace a text in a file by another. The old text must match exactly, blanks included. The file keeps its line ends "
+    "(write \\n) and encoding.",
     EditFile,
     FileEdited,
     _edit_file,

@@ -8,9 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from activities.files import paths
+from activities.files.encoding import UTF8, shown
+from activities.git.attributes import is_lfs_pointer
 from activities.tools.access import FILE_LIMIT, PATH_SHOWN, Tree, git_part, problems_named
 from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.search import SEARCH
+from activities.tools.stored import Text, text_of
 from contracts.base import Contract
 from contracts.globs import at_any_depth, fits
 from contracts.text import one_line, visible, weight
@@ -165,26 +168,24 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
             raise FileNotFoundError
         data = paths.read_file(tree.root, asked.path, FILE_LIMIT)
     name = one_line(paths.validate(asked.path), PATH_SHOWN)
-    if b"\0" in data:
-        wide = "; it looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-        raise ToolProblem(f"{name} is binary ({len(data)} bytes, NUL at byte {data.index(0)}){wide}; only text can be read")
-    lines = _lines(data.decode(errors="replace"))
+    read = text_of(name, data, "read")
+    lines = _lines(shown(read.text))
     first = asked.first_line or 1
     if first > max(len(lines), 1):
         raise ToolProblem(f"{name} has {len(lines)} lines; first_line {first} is past its end")
-    shown, cut = _fitting(lines[first - 1 : first - 1 + (asked.lines or 400)])
-    last = first + len(shown) - 1
+    fitting, cut = _fitting(lines[first - 1 : first - 1 + (asked.lines or 400)])
+    last = first + len(fitting) - 1
     result = FileText(
         path=name,
-        text="".join(shown),
+        text="".join(fitting),
         first_line=first,
         last_line=last,
         total_lines=len(lines),
         next_line=last + 1 if last < len(lines) else None,
-        note=_note(data, "".join(lines[first - 1 : last]), cut),
+        note=_note(data, read, "".join(lines[first - 1 : last]), cut),
     )
-    # All of the file, although few lines are shown: evidence may quote any of it.
-    return ToolOutcome(result, (Source(name, data),))
+    # All of the file, although few lines are shown: evidence may quote any of it. As UTF-8, in which it is quoted.
+    return ToolOutcome(result, (Source(name, data if read.encoding == UTF8 else read.text.encode()),))
 
 
 def _lines(text: str) -> list[str]:
@@ -196,38 +197,40 @@ def _lines(text: str) -> list[str]:
 
 def _fitting(lines: list[str]) -> tuple[list[str], str]:
     """As many lines as fit, made visible, and a remark if even the first one was too long and had to be cut."""
-    shown: list[str] = []
+    fitting: list[str] = []
     room = TEXT_LIMIT
     for line in lines:
         seen = visible(line[: TEXT_LIMIT + 1])
         room -= weight(seen)
         if room < 0 or len(line) > TEXT_LIMIT:
             break
-        shown.append(seen)
-    if shown or not lines:
-        return shown, ""
+        fitting.append(seen)
+    if fitting or not lines:
+        return fitting, ""
     part = visible(lines[0][: TEXT_LIMIT // 6])[: TEXT_LIMIT // 2]
     return [part], f"the line shown is cut: it has {len(lines[0])} characters; search finds what comes after"
 
 
-def _note(data: bytes, text: str, cut: str) -> str:
+def _note(data: bytes, read: Text, text: str, cut: str) -> str:
     """What the shown text does not reveal about the bytes."""
-    ended, dos = data.count(b"\n"), data.count(b"\r\n")
     remarks = [cut] if cut else []
-    if dos:
+    if is_lfs_pointer(data):
+        remarks.append("a pointer of Git LFS: the content that it stands for is not here")
+    if "\r\n" in read.text:
         remarks.append(
-            "line ends are \\r\\n (CRLF): write them so when editing" if dos == ended else "line ends are mixed: \\r\\n and \\n"
+            "line ends are \\r\\n (CRLF), which edits keep: write \\n" if read.end else "line ends are mixed: \\r\\n and \\n"
         )
     if not data:
         remarks.append("the file is empty")
-    elif not data.endswith(b"\n"):
+    elif not read.text.endswith("\n"):
         remarks.append("the last line has no line end")
     if visible(text) != text:
         remarks.append("invisible characters are shown as \\uXXXX")
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        remarks.append(f"not UTF-8 (byte {error.start}): invalid bytes are shown as \ufffd")
+    if read.encoding != UTF8:
+        guess = ", a guess: nothing in the file names it" if read.encoding.guessed else ""
+        remarks.append(f"the encoding is {read.encoding.name}{guess}; edits keep it")
+    elif "\ufffd" in shown(read.text) and "\ufffd" not in read.text:
+        remarks.append("some bytes are not UTF-8; they are shown as \ufffd, and edits keep them")
     return "; ".join(remarks)
 
 

@@ -53,7 +53,8 @@ def apply_hunks(patch: FilePatch, data: bytes) -> bytes:
     changed, problems = _applied(patch, data)
     if not problems:
         return changed
-    if not _applied(_reversed(patch), data)[1]:
+    # At the lines that it names and nowhere else: short new lines stand in many places of a file by chance.
+    if not _applied(_reversed(patch), data, 0)[1]:
         # If a hunk only removes lines, its context alone proves little, so the mismatch is reported as well.
         if all(len(hunk.new) > hunk.context for hunk in patch.hunks):
             raise PatchProblem(f"{patch.path}: already applied: the file has what the patch makes; leave this file out")
@@ -61,13 +62,13 @@ def apply_hunks(patch: FilePatch, data: bytes) -> bytes:
     raise PatchProblem("\n".join(problems))
 
 
-def _applied(patch: FilePatch, data: bytes) -> tuple[bytes, list[str]]:
+def _applied(patch: FilePatch, data: bytes, offset: int = OFFSET) -> tuple[bytes, list[str]]:
     lines = lines_of(data)
     made: list[bytes] = []
     problems: list[str] = []
     done = drift = 0
     for hunk in patch.hunks:
-        at = _place(hunk, lines, done, hunk.old_at + drift)
+        at = _place(hunk, lines, done, hunk.old_at + drift, offset)
         problem = at if isinstance(at, str) else _open_end(hunk, at + len(hunk.old), lines)
         if isinstance(at, str) or problem:
             problems.append(f"{patch.path}, hunk {hunk.number}: {problem}")
@@ -95,7 +96,7 @@ def _reversed(patch: FilePatch) -> FilePatch:
     return FilePatch(patch.path, patch.kind, tuple(hunks))
 
 
-def _place(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> int | str:
+def _place(hunk: Hunk, lines: list[bytes], earliest: int, expected: int, offset: int) -> int | str:
     """Index of the line where the hunk belongs, or, as text, why there is none."""
     if not hunk.old:
         if not lines:
@@ -103,7 +104,7 @@ def _place(hunk: Hunk, lines: list[bytes], earliest: int, expected: int) -> int 
         return "it names no existing line; add context lines (starting with a space) around what it inserts"
     if earliest <= expected and _fits(hunk, lines, expected):
         return expected
-    near = range(max(earliest, expected - OFFSET), min(len(lines), expected + OFFSET) + 1)
+    near = range(max(earliest, expected - offset), min(len(lines), expected + offset) + 1)
     places = [at for at in near if _fits(hunk, lines, at)]
     if len(places) == 1:
         return places[0]

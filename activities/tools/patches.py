@@ -1,6 +1,7 @@
 """Applying a patch to a workspace: all of its files, or nothing."""
 
 import asyncio
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Literal
 from pydantic import Field
 
 from activities.files import paths
+from activities.files.encoding import with_line_ends
 from activities.files.paths import PathRefused
 from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, equal, existing, problems_named
 from activities.tools.base import WRITES, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.diffs import parse
 from activities.tools.hunks import FilePatch, PatchProblem, apply_hunks, lines_of
+from activities.tools.stored import Rules, Text, text_of
 from contracts.base import Contract
 from contracts.text import one_line
 
@@ -43,6 +46,7 @@ class FilePatched(Contract):
     outcome: Literal["created", "modified", "deleted"]
     lines_added: int
     lines_removed: int
+    note: str = Field(default="", description="line ends or encoding that stayed as they were, or were made so")
 
 
 class PatchApplied(Contract):
@@ -59,6 +63,7 @@ class _Change:
     before: bytes | None
     after: bytes | None
     mode: int | None
+    note: str = ""
 
 
 async def _apply_patch(context: ToolContext, asked: ApplyPatch) -> ToolOutcome:
@@ -76,7 +81,8 @@ def _patch(root: Path, text: str) -> ToolOutcome:
         # All in memory first: a hunk that does not apply is found before any file is touched.
         changes = _changes(root, files)
         _write_all(root, changes)
-    return ToolOutcome(PatchApplied(files=tuple(_patched(one) for one in files)))
+    patched = tuple(_patched(one, change.note) for one, change in zip(files, changes, strict=True))
+    return ToolOutcome(PatchApplied(files=patched))
 
 
 def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
@@ -102,19 +108,43 @@ def _change(root: Path, patch: FilePatch) -> _Change:
     path = paths.validate(patch.path)
     found = existing(root, path)
     if patch.kind == "create":
-        made = apply_hunks(patch, b"")
-        if found is not None:
-            same = found.st_size == len(made) and equal(root, path, made)
-            what = "already applied: it exists with this content" if same else "it already exists with other content"
-            raise PatchProblem(f"{path} cannot be created: {what}")
-        return _Change(path, None, made, 0o755 if patch.executable else None)
+        return _created(root, path, patch, found)
     if found is None:
         raise FileNotFoundError
-    before = paths.read_file(root, path, FILE_LIMIT)
-    after = apply_hunks(patch, before)
-    if patch.kind == "delete" and after:
-        raise PatchProblem(f"{path} cannot be deleted: {len(lines_of(after))} lines of it are not in the patch")
-    return _Change(path, before, None if patch.kind == "delete" else after, stat.S_IMODE(found.st_mode))
+    data = paths.read_file(root, path, FILE_LIMIT)
+    before = text_of(path, data)
+    after = _applied(patch, before)
+    if patch.kind == "delete":
+        if after:
+            count = len(lines_of(after.encode(errors="surrogateescape")))
+            raise PatchProblem(f"{path} cannot be deleted: {count} lines of it are not in the patch; delete_file needs none")
+        return _Change(path, data, None, stat.S_IMODE(found.st_mode))
+    rules = Rules(root, path)
+    rules.refuse_filtered()
+    made = rules.stored(after, before)
+    return _Change(path, data, made.data, stat.S_IMODE(found.st_mode), made.note)
+
+
+def _created(root: Path, path: str, patch: FilePatch, found: os.stat_result | None) -> _Change:
+    rules = Rules(root, path)
+    rules.refuse_filtered()
+    made = rules.stored(apply_hunks(patch, b"").decode(errors="surrogateescape"), None)
+    if found is not None:
+        same = found.st_size == len(made.data) and equal(root, path, made.data)
+        same = same and bool(found.st_mode & stat.S_IXUSR) == patch.executable
+        what = "already applied: it exists with this content" if same else "it already exists with other content or mode"
+        raise PatchProblem(f"{path} cannot be created: {what}")
+    return _Change(path, None, made.data, 0o755 if patch.executable else None, made.note)
+
+
+def _applied(patch: FilePatch, before: Text) -> str:
+    """The text with the patch applied. Where the file has CRLF and the patch has none, its lines are taken to end in CRLF."""
+    lines = [line for hunk in patch.hunks for line in (*hunk.old, *hunk.new)]
+    text = before.text
+    if before.end == "\r\n" and not any(line.endswith(b"\r\n") for line in lines):
+        text = with_line_ends(text, "\n")
+    made = apply_hunks(patch, text.encode(errors="surrogateescape")).decode(errors="surrogateescape")
+    return made if text is before.text else with_line_ends(made, before.end)
 
 
 def _write_all(root: Path, changes: list[_Change]) -> None:
@@ -147,7 +177,7 @@ def _put_back(root: Path, change: _Change) -> bool:
     return True
 
 
-def _patched(patch: FilePatch) -> FilePatched:
+def _patched(patch: FilePatch, note: str) -> FilePatched:
     outcome: dict[str, Literal["created", "modified", "deleted"]] = {
         "create": "created",
         "modify": "modified",
@@ -158,6 +188,7 @@ def _patched(patch: FilePatch) -> FilePatched:
         outcome=outcome[patch.kind],
         lines_added=sum(len(hunk.new) - hunk.context for hunk in patch.hunks),
         lines_removed=sum(len(hunk.old) - hunk.context for hunk in patch.hunks),
+        note=note,
     )
 
 

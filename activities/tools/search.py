@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from activities.files import paths
+from activities.files.encoding import encoding_of, shown
 from activities.files.paths import Entry, PathRefused
 from activities.tools.access import PATH_SHOWN, Tree, git_part, problems_named
 from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
@@ -169,7 +170,8 @@ def _text(root: Path, entry: Entry) -> str | _Skipped:
         return _Skipped(one_line(error.why, LINE_SHOWN))
     except OSError as error:
         return _Skipped(error.strerror or "cannot be read")
-    return _Skipped("binary") if b"\0" in data else data.decode(errors="replace")
+    encoding = encoding_of(data)
+    return _Skipped("binary") if encoding is None else shown(encoding.decode(data))
 
 
 def _add(hunt: _Hunt, name: str, text: str, found: Found) -> None:

@@ -44,6 +44,10 @@ class Frozen(Contract, name="frozen/1"):
     forms: tuple[str, ...] = Field(
         default=(), description="computed facts that a diff shows badly: line ends, encoding, modes, hidden characters"
     )
+    collisions: tuple[str, ...] = Field(
+        default=(), description="pairs of names that are one name on many disks, one of each new; the first of them"
+    )
+    ignored: tuple[str, ...] = Field(default=(), description="new files that the repository ignores; the first of them")
     there: str = Field(default="", description="that the target has exactly this under the branch's name already, and by whom")
     blocked: str = Field(default="", description="why the target cannot take a new branch of this name now")
 

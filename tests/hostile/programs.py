@@ -18,7 +18,8 @@ FILES = {
     "a.txt": b"1\r\n2\n$Id$\n",
     "b.bin": bytes(range(256)),
     ".gitattributes": b"[attr]text filter=evil\n* filter=evil diff=evil merge=evil text eol=crlf ident "
-    b"conflict-marker-size=100000000\n*.bin -diff working-tree-encoding=UTF-16\n",
+    b"conflict-marker-size=100000000\n*.bin -diff working-tree-encoding=UTF-16\n"
+    b"note.txt !filter\n",  # which a delivery writes: what passes through a filter is not edited at all
     ".gitmodules": b'[submodule "../../x"]\n\tpath = s\n\turl = ext::sh -c touch% /nowhere\n\tupdate = !touch /nowhere\n',
     ".gitconfig": b"[core]\n\tfsmonitor = false\n",
     ".lfsconfig": b"[lfs]\n\turl = ext::sh -c touch% /nowhere\n",
@@ -154,5 +155,5 @@ PROGRAMS = (
     Trick("included", _included, careless.work, trips("included", "worktree-config")),
     Trick("work-tree-elsewhere", _elsewhere, careless.work, trips("written outside")),
     Trick("proc-receive", _proc_receive, careless.work, trips("proc-receive")),
-    Trick("promisor", _promisor, careless.look, trips("lazy"), refused="could not be read"),
+    Trick("promisor", _promisor, careless.look, trips("lazy"), refused="is a partial clone"),
 )

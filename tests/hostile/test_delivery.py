@@ -71,7 +71,10 @@ def loaded(world: World, path: Path, *, bare: bool) -> Path:
         (work / name).symlink_to(target)
     for name, target in {"process": "/proc/self/environ", "root": "/proc/self/root", "loop": "loop"}.items():
         (work / name).symlink_to(target)
-    change(work, {**files, **programs.FILES, **running.files(world)}, attributes=programs.NEUTRAL)
+    # What passes through a filter is not edited at all: here only what the work is not about does.
+    attributes = programs.FILES[".gitattributes"] + b"shop/* !filter\ntests/* !filter\n.github/** !filter\n"
+    hostile = {**programs.FILES, ".gitattributes": attributes}
+    change(work, {**files, **hostile, **running.files(world)}, attributes=programs.NEUTRAL)
     if bare:
         plain(path.parent, "clone", "--quiet", "--bare", str(work), str(path))
     programs.hooks(path / "hooks" if bare else path / ".git" / "hooks", world)

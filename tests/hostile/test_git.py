@@ -58,7 +58,7 @@ def deliver(mirrors: Mirrors, repository: str, folder: Path, revision: str | Non
     mirror = mirrors.open(repository)
     start = mirror.fetch(revision)
     mirror.check(start.tree)
-    mirror.checkout(start.tree, folder / "scratch", symlinks=True)
+    mirror.checkout(start.tree, folder / "scratch")
     detect(folder / "scratch")
     mirror.checkout(start.tree, folder / "files")
     seen = read_all(folder / "files") + read_all(folder / "scratch")

@@ -14,6 +14,7 @@ from contracts.resources import file_resource
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from contracts.text import amount, one_line
 from workflows.delivery.course import Course
+from workflows.delivery.name_facts import name_facts, name_risks
 from workflows.delivery.proof_facts import proof_facts, proof_risks
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
@@ -128,8 +129,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         f"tree {frozen.subject.tree[:12]} goes to branch {frozen.subject.branch} of {frozen.subject.repository}",
     ]
     facts += [one for one in (frozen.there, frozen.blocked and f"the push will be refused: {frozen.blocked}") if one]
-    facts += frozen.forms
-    facts += proof_facts(report)
+    facts += (*frozen.forms, *name_facts(frozen), *proof_facts(report))
     if skipped:
         facts.append(skipped)
     if report.fixed:
@@ -197,12 +197,11 @@ def size_of(frozen: Frozen) -> Size:
 
 def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """Risk (low, medium, high) and its reasons, from facts alone: reversibility, tests, size, files that run automatically."""
-    reasons = ["a pushed branch can be deleted", "the change was written by agents that read the repository"]
-    level = 0
+    level, reasons = 0, ["a pushed branch can be deleted", "the change was written by agents that read the repository"]
     if report.verdict != "passed":
         level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
-    doubts, said = proof_risks(report)
-    level, reasons = max(level, doubts), [*reasons, *said]
+    for doubts, said in (proof_risks(report), name_risks(frozen)):
+        level, reasons = max(level, doubts), [*reasons, *said]
     size = size_of(frozen)
     lines = size.added + size.removed
     if lines > LARGE_LINES or size.binary:

@@ -57,18 +57,17 @@ def tree_of(mirror: Mirror, folder: Path, files: dict[str, bytes], parent: str) 
     return mirror.snapshot(folder, parent)
 
 
-def test_links_arrive_as_text_and_stay_links(mirror: Mirror, tmp_path: Path) -> None:
-    """Without symlinks a link is a text file with its target, and stays a link in the next tree; with them it is one."""
+def test_links_arrive_as_links_and_are_never_followed(mirror: Mirror, tmp_path: Path) -> None:
+    """A link is one in the folder and in the next tree, and replacing the folder leaves what it leads to alone."""
     source, folder = tmp_path / "source", tmp_path / "folder"
-    (source / "out").symlink_to("/etc/passwd")
+    for name, target in {"out": "/etc/passwd", "gone": "no/such", "loop": "loop", "long": "x/" * 2000 + "y"}.items():
+        (source / name).symlink_to(target)
     change(source, {})
     start = mirror.fetch()
+    mirror.check(start.tree)
     mirror.checkout(start.tree, folder)
-    assert not (folder / "out").is_symlink()
-    assert (folder / "out").read_text() == "/etc/passwd"
+    assert os.readlink(folder / "out") == "/etc/passwd"
     assert mirror.snapshot(folder, start.tree) == start.tree
-    mirror.checkout(start.tree, folder, symlinks=True)
-    assert (folder / "out").is_symlink()
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "kept").touch()
@@ -76,6 +75,18 @@ def test_links_arrive_as_text_and_stay_links(mirror: Mirror, tmp_path: Path) -> 
     mirror.checkout(start.tree, folder)
     assert (outside / "kept").exists()
     assert mirror.snapshot(folder, start.tree) == start.tree
+
+
+@pytest.mark.parametrize(("target", "why"), [(b"", "that is empty"), (b"x" * 4096, "4096 bytes"), (b"a.txt\0b", "a NUL in it")])
+def test_a_link_that_no_system_can_make_is_refused_by_name(mirror: Mirror, tmp_path: Path, target: bytes, why: str) -> None:
+    """Where it cannot be checked out, the entry and what to do are named before anybody works on it."""
+    source = tmp_path / "source"
+    blob = plain(source, "hash-object", "-w", "--stdin", feed=target)
+    plain(source, "update-index", "--add", "--cacheinfo", f"120000,{blob},odd")
+    plain(source, "commit", "-m", "odd")
+    start = mirror.fetch()
+    with pytest.raises(TreeRefused, match=f"'odd' is a symbolic link .*{why}.*; delete it"):
+        mirror.check(start.tree)
 
 
 def test_a_checkout_replaces_everything(mirror: Mirror, tmp_path: Path) -> None:
@@ -386,3 +397,48 @@ def test_many_users_of_one_mirror(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(work, range(8)))) == 1
+
+
+def test_a_converted_checkout_is_what_git_makes(mirrors: Mirrors, tmp_path: Path) -> None:
+    """Line ends and encodings as a clone has them, with rules in any folder; no filter is run; stored bytes otherwise."""
+    attributes = (
+        b"*.bat eol=crlf\n*.txt text=auto\n*.utf16 working-tree-encoding=UTF-16\n"
+        b"*.rc working-tree-encoding=ISO-8859-1 eol=crlf\n*.id ident\n*.bin filter=evil\nz/*.bat -text\n"
+    )
+    files = {
+        "!first.bat": b"a\nb\n",
+        "z/a.bat": b"a\nb\n",
+        "deep/.gitattributes": b"*.sh eol=crlf\n",
+        "deep/a.sh": b"x\n",
+        "a.txt": b"a\nb\n",
+        "a.utf16": "ü€\n".encode("utf-16"),
+        "a.rc": b"\xfc\r\n",
+        "a.id": b"$Id$\n",
+        "a.bin": b"raw\n",
+    }
+    source = repository(tmp_path / "attributed", {".gitattributes": attributes})
+    change(source, files)
+    mirror = mirrors.open(str(source))
+    start, folder = mirror.fetch(), tmp_path / "folder"
+    plain(tmp_path, "clone", "--quiet", str(source), "clone")
+    mirror.checkout(start.tree, folder, converted=True)
+    for name in files:
+        assert (folder / name).read_bytes() == (tmp_path / "clone" / name).read_bytes()
+    assert (folder / "!first.bat").read_bytes() == b"a\r\nb\r\n"
+    mirror.checkout(start.tree, folder)
+    assert (folder / "a.utf16").read_bytes() == "ü€\n".encode()
+    assert (folder / "a.rc").read_bytes() == "ü\n".encode()
+    assert mirror.snapshot(folder, start.tree) == start.tree
+
+
+def test_a_file_that_cannot_be_converted_is_checked_out_as_it_is(mirrors: Mirrors, tmp_path: Path) -> None:
+    """An encoding that nobody knows, or a character that it lacks, leaves the stored bytes, as in git."""
+    source = repository(tmp_path / "attributed", {"a.odd": "5 €\n".encode(), "b.rc": "5 €\n".encode()})
+    change(
+        source,
+        {".gitattributes": b"*.odd working-tree-encoding=NONE-SUCH\n*.rc working-tree-encoding=ISO-8859-1\n"},
+        "* -text !working-tree-encoding",
+    )
+    start = (mirror := mirrors.open(str(source))).fetch()
+    mirror.checkout(start.tree, tmp_path / "folder", converted=True)
+    assert [(tmp_path / "folder" / name).read_bytes() for name in ("a.odd", "b.rc")] == ["5 €\n".encode()] * 2

@@ -256,7 +256,7 @@ def test_scratch_folders_do_not_stay(machine: Machine, ref: WorkspaceRef, source
     """A scratch folder has real links, is gone after an error, and what a killed worker left is swept, but not one in use."""
     (source / "link").symlink_to("a.txt")
     linked = WorkspaceRef(repository=str(source), base=change(source, {}))
-    assert not (machine.ensure(linked) / "link").is_symlink()
+    assert (machine.ensure(linked) / "link").is_symlink()
     mirror, tree = machine.workspaces.snapshot(NAME)
     scratches = machine.root / "workspaces" / "scratch"
     with pytest.raises(FileExistsError), machine.workspaces.scratch(mirror, tree) as folder:
@@ -270,6 +270,19 @@ def test_scratch_folders_do_not_stay(machine: Machine, ref: WorkspaceRef, source
         assert machine.workspaces.sweep({NAME}) == ()
         assert [path for path in scratches.iterdir() if path.is_dir()] == [folder]
     assert list(scratches.iterdir()) == []
+
+
+def test_a_folder_with_links_as_text_files_is_made_again(machine: Machine, ref: WorkspaceRef, source: Path) -> None:
+    """As an earlier release left it; read as it stands, its links would have become files."""
+    (source / "link").symlink_to("a.txt")
+    linked = WorkspaceRef(repository=str(source), base=change(source, {}))
+    folder = machine.ensure(linked)
+    (folder / "link").unlink()
+    (folder / "link").write_text("a.txt")
+    (mark,) = (machine.root / "workspaces" / "marks").iterdir()
+    mark.write_text(mark.read_text().replace('"links":true', '"links":false'))
+    assert (machine.ensure(linked) / "link").is_symlink()
+    assert machine.workspaces.patch(NAME) == b""
 
 
 EDITS = st.lists(

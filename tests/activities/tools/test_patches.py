@@ -150,7 +150,7 @@ async def test_deleting_means_the_whole_file(root: Path) -> None:
     ("data", "hunk", "why"),
     [
         (b"a", "@@ -1 +1 @@\n-a\n+b\n", "differ in the line end at the end of the file"),
-        (b"a\r\n", "@@ -1 +1 @@\n-a\n+b\n", "differ in line ends"),
+        (b"a\r\nb\n", "@@ -1 +1 @@\n-a\n+b\n", "differ in line ends"),
         (b"\ta\n", "@@ -1 +1 @@\n-    a\n+b\n", "differ in white space"),
         (b"a\nb\n", "@@ -1 +1,2 @@\n a\n+x\n\\ No newline at end of file\n", "but line 2 follows; remove that line"),
         (b"a\nb\n", "@@ -1,0 +2 @@\n+x\n", "add context lines"),

@@ -1,0 +1,129 @@
+"""How a file's new text is stored: in the file's own encoding and line ends, and as the repository's `.gitattributes` say.
+
+A workspace holds files as git stores them. So a text that git would convert when it is added is converted here, and a file
+that git stores as something else, such as a pointer of Git LFS, is not written at all.
+"""
+
+import codecs
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.files.encoding import (
+    UTF8,
+    DoesNotFit,
+    Encoding,
+    encoding_of,
+    is_known,
+    line_end_of,
+    with_line_ends,
+)
+from activities.git.attributes import LFS, Attributes, attributes_of
+from activities.tools.access import PATH_SHOWN
+from activities.tools.base import ToolProblem
+from contracts.text import one_line, quoted
+
+ENDS = {"\n": "LF", "\r\n": "CRLF"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a file as it is, with the encoding that turns it into the file's bytes."""
+
+    text: str
+    encoding: Encoding = UTF8
+
+    @property
+    def end(self) -> str:
+        """The line end of all lines; "" if there is none, or both."""
+        return line_end_of(self.text)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The bytes to write, and what there is to say about them; "" for nothing."""
+
+    data: bytes
+    note: str = ""
+
+
+class Rules:
+    """What `.gitattributes` say of one path. Asked once for each edit: the edit before may have changed them."""
+
+    def __init__(self, root: Path, path: str) -> None:
+        self._path = path
+        self._of = attributes_of(root, (path,))[path]
+
+    @property
+    def attributes(self) -> Attributes:
+        """As git reads them."""
+        return self._of
+
+    def refuse_filtered(self) -> None:
+        """Raise `ToolProblem` if git stores something else in the file's place."""
+        name, driver = one_line(self._path, PATH_SHOWN), self._of.filter
+        if driver == LFS:
+            raise ToolProblem(
+                f"{name} is kept with Git LFS (filter=lfs in .gitattributes): git stores a pointer to its content, which is "
+                "not made here, so the content cannot be written; a person has to change it. delete_file and set_executable "
+                "work on it, and move_file to another path that is kept with Git LFS"
+            )
+        if driver:
+            raise ToolProblem(
+                f"{name} passes through the filter {quoted(driver, 80)} (.gitattributes), which is not run here: git stores "
+                "something else than what is written, so the content cannot be written; a person has to change it"
+            )
+
+    def stored(self, text: str, before: Text | None) -> Stored:
+        """The bytes of a new text. `before` is the file as it was; None if there was none.
+
+        Raises `ToolProblem` if the text holds a character that the file's encoding lacks, in the repository or when git
+        checks the file out.
+        """
+        notes = [] if before is None else self._kept(before)
+        if self._of.text and "\r\n" in text and "\r\n" not in (before.text if before else ""):
+            text = with_line_ends(text, "\n")
+            notes.append("line ends are stored as LF, as .gitattributes says; git writes others on checkout where it has to")
+        encoding = UTF8 if before is None else before.encoding
+        try:
+            data = encoding.encode(text.removeprefix("\ufeff") if encoding.mark else text)
+        except DoesNotFit as error:
+            raise ToolProblem(self._misfit(error, encoding.name + (" (a guess)" if encoding.guessed else ""))) from None
+        self._refuse_unwritable(text)
+        return Stored(data, "; ".join(notes))
+
+    def _kept(self, before: Text) -> list[str]:
+        """What stays as it was and is not what everybody expects."""
+        notes = [f"line ends stay {ENDS[before.end]}"] if before.end == "\r\n" else []
+        if before.encoding != UTF8:
+            guess = ", a guess: nothing in the file names its encoding" if before.encoding.guessed else ""
+            notes.append(f"the encoding stays {before.encoding.name}{guess}")
+        return notes
+
+    def _refuse_unwritable(self, text: str) -> None:
+        """Raise `ToolProblem` if git could not check the text out in the encoding that .gitattributes ask for."""
+        wanted = self._of.encoding
+        codec = wanted.upper().removesuffix("-BOM").removesuffix("BOM")
+        if not wanted or not is_known(codec):
+            return
+        try:
+            Encoding(codecs.lookup(codec).name, wanted).encode(text)
+        except DoesNotFit as error:
+            raise ToolProblem(self._misfit(error, f"{wanted}, its working-tree-encoding in .gitattributes")) from None
+
+    def _misfit(self, error: DoesNotFit, encoding: str) -> str:
+        name = one_line(self._path, PATH_SHOWN)
+        return (
+            f"{name}: {quoted(error.character, 20)} (U+{ord(error.character):04X}, line {error.line} of the new text) does not "
+            f"exist in {encoding}; use characters that do, or convert_file the file to UTF-8 first; nothing was changed"
+        )
+
+
+def text_of(path: str, data: bytes, done: str = "edited") -> Text:
+    """A file as text. Raises `ToolProblem` for a binary one, which cannot be `done` as text."""
+    encoding = encoding_of(data)
+    if encoding is not None:
+        return Text(encoding.decode(data), encoding)
+    raise ToolProblem(
+        f"{one_line(path, PATH_SHOWN)} is binary ({len(data)} bytes, NUL at byte {data.find(0)}), so its content cannot be "
+        f"{done} as text; delete_file, move_file and set_executable work on it"
+    )

@@ -1,0 +1,150 @@
+"""Deliveries in repositories with files of every kind: what is approved is what git has afterwards."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+
+from tests.repositories import CLEAN
+from tests.scripts import a_tester, answer, call, calls, item, plan, says, writer
+from tests.stack import git, sample
+from tests.workflows.conftest import Start
+from tests.workflows.test_delivery import FIX
+
+BINARY = b"\x89PNG\0\r\n\xff\n"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
+FILES = {
+    ".gitattributes": b"*.bat eol=crlf\n*.bin filter=lfs -text\n",
+    ".gitignore": b"*.log\n",
+    "assets/logo.png": BINARY,
+    "assets/old.png": BINARY + b"old",
+    "assets/run": BINARY,
+    "assets/big.bin": POINTER,
+    "latin.txt": b"caf\xe9\nth\xe9\n",
+    "dos.txt": b"one\r\ntwo\r\n",
+    "target.txt": b"kept\n",
+    "caf\u00e9.md": b"x\n",
+}
+
+
+def origin_of(folder: Path) -> Path:
+    """The sample with these files, two links, and a file whose name is not UTF-8."""
+    origin = sample(folder)
+    work = folder / "work"
+    for name, data in FILES.items():
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_bytes(data)
+    with open(bytes(work) + b"/caf\xe9 \n.txt", "wb") as file:
+        file.write(b"\xff\r\n\0")
+    (work / "link").symlink_to("target.txt")
+    (work / "away").symlink_to("../../elsewhere")
+    git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
+    git(work, "commit", "--quiet", "--message=Files")
+    git(work, "push", "--quiet", str(origin), "main")
+    return origin
+
+
+def stored(origin: Path, revision: str) -> dict[bytes, tuple[bytes, bytes]]:
+    """Mode and content of every file of a commit, by path, as git has them."""
+
+    def out(*arguments: str) -> bytes:
+        done = subprocess.run(["git", *arguments], cwd=origin, env=CLEAN, capture_output=True, check=True)
+        return done.stdout
+
+    found = {}
+    for line in out("ls-tree", "-r", "-z", revision).split(b"\0"):
+        if line:
+            about, _, path = line.partition(b"\t")
+            mode, _, identity = about.split(b" ")
+            found[path] = (mode, out("cat-file", "blob", identity.decode()))
+    return found
+
+
+async def test_files_of_every_kind_arrive_as_they_were_approved(start: Start, tmp_path: Path) -> None:
+    """Binary files are moved, deleted, made executable; links replaced and made; text keeps its form; nothing else changes.
+
+    Names in the plan that say the same in other words open no gate.
+    """
+    origin = origin_of(tmp_path / "sample")
+    files = ["./shop/pricing.py", "assets", "latin.txt", "dos.txt", ".//link", "current", "tools/", "README.MD", "trace.log"]
+    refused = calls(
+        call("write_file", path="link", content="through it\n"),
+        call("edit_file", path="away", old="elsewhere", new="here"),
+        call("write_file", path="assets/big.bin", content="raw\n"),
+        call("edit_file", path="latin.txt", old="café", new="5 €"),
+    )
+    binary = calls(
+        call("move_file", path="assets/logo.png", to="assets/img/logo.png"),
+        call("delete_file", path="assets/old.png"),
+        call("set_executable", path="assets/run", executable=True),
+    )
+    texts = calls(
+        call("edit_file", path="latin.txt", old="café", new="crème"),
+        call("edit_file", path="dos.txt", old="one\ntwo", new="one\n1.5\ntwo"),
+        call("delete_file", path="link"),
+        call("write_file", path="link", content="a file now\n"),
+        call("write_link", path="current", target="target.txt"),
+        call("write_file", path="tools/run.bat", content="echo 1\r\necho 2\r\n"),
+        call("write_file", path="README.MD", content="other\n"),
+        call("write_file", path="trace.log", content="log\n"),
+    )
+    planner = says("planner", answer(plan(item("fix", files))))
+    async with start(planner, writer("fix", FIX, refused, binary, texts), a_tester()) as stack:
+        run = await stack.deliver(origin, branch="kinds")
+        await stack.approve(run, "plan")
+        view = await stack.gate(run, "change-1")
+        await stack.decide(view)
+        report = await run.result()
+        said = await stack.said(run)
+    assert (report.state, report.reason) == ("done", ""), said
+    before, after = stored(origin, "main"), stored(origin, "kinds")
+    assert after.pop(b"shop/pricing.py") != before.pop(b"shop/pricing.py")
+    expected = before | {
+        b"assets/img/logo.png": (b"100644", BINARY),
+        b"assets/run": (b"100755", BINARY),
+        b"latin.txt": (b"100644", b"cr\xe8me\nth\xe9\n"),
+        b"dos.txt": (b"100644", b"one\r\n1.5\r\ntwo\r\n"),
+        b"link": (b"100644", b"a file now\n"),
+        b"current": (b"120000", b"target.txt"),
+        b"tools/run.bat": (b"100644", b"echo 1\necho 2\n"),
+        b"README.MD": (b"100644", b"other\n"),
+        b"trace.log": (b"100644", b"log\n"),
+    }
+    del expected[b"assets/logo.png"], expected[b"assets/old.png"]
+    assert after == expected
+    for reason in (
+        'link is a symbolic link to "target.txt", which leads to the file target.txt',
+        'away is a symbolic link to "../../elsewhere", which leads out of the workspace',
+        "assets/big.bin is kept with Git LFS",
+        '"€" (U+20AC, line 1 of the new text) does not exist in Latin-1 (a guess)',
+    ):
+        assert reason in said
+    facts = "\n".join(view.facts)
+    for fact in (
+        "README.MD and README.md differ only in upper and lower case",
+        "added although .gitignore leaves it out: trace.log",
+        "current is new and a symbolic link to target.txt",
+        "link: a symbolic link → a file",
+        "assets/run: a file → an executable file",
+        "assets/old.png (binary",
+    ):
+        assert fact in facts
+    assert view.risk.startswith("high: ")
+    assert "names collide where case or accents do not tell files apart" in view.risk
+
+
+async def test_a_partial_clone_without_its_files_is_refused_at_once(start: Start, tmp_path: Path) -> None:
+    """The input is refused with what the clone is and what to do, before anything is planned."""
+    origin = origin_of(tmp_path / "sample")
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "--quiet", "--bare", "--filter=blob:none", f"file://{origin}", "partial")
+    async with start() as stack:
+        run = await stack.deliver(tmp_path / "partial")
+        with pytest.raises(WorkflowFailureError) as caught:
+            await run.result()
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "InputRefused"
+    assert "is a partial clone (git clone --filter) and lacks files" in cause.message
