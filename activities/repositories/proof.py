@@ -131,8 +131,9 @@ class Proofs:
     async def _sabotage(self, trial: Trial, looked: Sides, change: CheckRun) -> Sabotage:
         regions = await asyncio.to_thread(looked.regions)
         done = await trial.sabotaged(looked.tree, change, regions, self._limits)
-        untried = (*done.untried, *looked.python[READ:])
-        return done.model_copy(update={"languages": first(looked.languages), "untried": first(untried, UNTRIED)})
+        untried = (*done.untried, *looked.sources[READ:])
+        named = {"languages": first(looked.languages), "untried": first(untried, UNTRIED)}
+        return done.model_copy(update=named | {"unbroken": first(done.unbroken, UNTRIED)})
 
     def _keep(self, connection: Connection, request: Prove, found: Found) -> Proof:
         referee = self._kept(connection, request, found.referee, "check: the base's tests on the change")

@@ -35,9 +35,9 @@ class Sides:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Changed source files that are not Python."""
-        named = ((one.path, judging.language_of(one.path)) for one in self.others if one.status != "deleted")
-        return tuple(path for path, language in named if language not in (None, "Python"))
+        """Changed source files in languages whose lines cannot be made to raise."""
+        named = (one.path for one in self.others if one.status != "deleted" and not sabotage.supports(one.path))
+        return tuple(path for path in named if judging.language_of(path) is not None)
 
     def with_referee(self) -> str:
         """The change's tree with all that judges as the base has it."""
@@ -48,18 +48,18 @@ class Sides:
         return self.mirror.restore(self.base, [one.path for one in self.judging], self.tree)
 
     @property
-    def python(self) -> tuple[str, ...]:
-        """Changed Python files that are judged."""
-        return tuple(one.path for one in self.others if one.status != "deleted" and one.path.endswith(".py"))
+    def sources(self) -> tuple[str, ...]:
+        """Changed source files that are judged, in languages whose lines can be made to raise."""
+        return tuple(one.path for one in self.others if one.status != "deleted" and sabotage.supports(one.path))
 
     def regions(self) -> tuple[sabotage.Region, ...]:
-        """The changed lines of the first Python files that are judged: each file has its turn."""
-        found: list[tuple[sabotage.Region, ...]] = []
-        for path in self.python[:READ]:
-            text = text_of(self.mirror, self.tree, path)
-            if text is not None:
-                found.append(sabotage.regions(path, text, _lines(self.mirror, self.base, self.tree, path)))
+        """The changed lines of the first sources that are judged: each file has its turn."""
+        found = [self._regions(path) for path in self.sources[:READ]]
         return tuple(one for turn in zip_longest(*found) for one in turn if one is not None)
+
+    def _regions(self, path: str) -> tuple[sabotage.Region, ...]:
+        lines, text = _lines(self.mirror, self.base, self.tree, path), text_of(self.mirror, self.tree, path)
+        return sabotage.regions(path, text, lines) if text is not None else sabotage.unreadable(path, lines)
 
 
 def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:

@@ -23,7 +23,7 @@ class Judging(Contract):
 
 
 class Sabotaged(Contract):
-    """Changed lines that were made to raise. `noticed` False: the check passes all the same, so no test reaches them."""
+    """Changed lines that were made to raise. `noticed` False: the check passes all the same."""
 
     path: str
     lines: str
@@ -36,12 +36,16 @@ class Sabotage(Contract):
 
     tried: tuple[Sabotaged, ...] = ()
     untried: tuple[str, ...] = Field(default=(), description="changed lines for which there was no time, as file:lines")
+    unbroken: tuple[str, ...] = Field(
+        default=(),
+        description="changed lines that cannot be made to raise, or in whose file the check takes no statement that does",
+    )
     languages: tuple[str, ...] = Field(default=(), description="changed source files in languages for which this is not done")
     seconds: int = 0
 
     @property
     def unnoticed(self) -> tuple[Sabotaged, ...]:
-        """Changed lines that no test reaches."""
+        """Changed lines whose error no test notices."""
         return tuple(one for one in self.tried if not one.noticed)
 
     @property

@@ -225,13 +225,13 @@ RUNNER = [
     Lie(
         "the application patches the runner",
         {"shop/pricing.py": BROKEN + "\n\n" + PATCH},
-        "no test reaches these changed lines: shop/pricing.py:2 (discount)",
+        "no test notices when these changed lines raise an error: shop/pricing.py:2 (discount)",
         ("passed", "not_proven"),
     ),
     Lie(
         "the application forges the report",
         {"shop/pricing.py": BROKEN + "\n\n" + WRITES},
-        "no test reaches these changed lines: shop/pricing.py:2 (discount)",
+        "no test notices when these changed lines raise an error: shop/pricing.py:2 (discount)",
         ("passed", "not_proven", "failed"),
     ),
 ]
@@ -332,7 +332,7 @@ NOT_REACHED = [
     Lie(
         "lines that no test reaches",
         {"shop/pricing.py": PRICING + "\n\ndef tax(cents):\n    return cents / 0\n"},
-        "no test reaches these changed lines: shop/pricing.py",
+        "no test notices when these changed lines raise an error: shop/pricing.py",
         ("passed", "not_proven"),
     ),
     Lie(
@@ -342,8 +342,8 @@ NOT_REACHED = [
     ),
     Lie(
         "a language that is not tried",
-        {"shop/cart.js": "module.exports = 1 / 0\n"},
-        "is not tried for this language: shop/cart.js",
+        {"shop/cart.kt": "val rate = 1 / 0\n"},
+        "lines of this language cannot be made to raise an error: shop/cart.kt",
         ("passed",),
     ),
     Lie(

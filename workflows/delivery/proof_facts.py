@@ -95,11 +95,15 @@ def _sabotage(found: Sabotage) -> Iterator[str]:
         yield f"changed lines made to raise an error: the check noticed {noticed} of {len(found.tried)} places"
     if found.unnoticed:
         named = ", ".join(f"{one.path}:{one.lines}{f' ({one.where})' if one.where else ''}" for one in found.unnoticed[:10])
-        yield f"no test reaches these changed lines: {named}"
+        yield f"no test notices when these changed lines raise an error: {named}"
     if found.untried:
         yield f"not tried, because they are too many or take too long: {', '.join(found.untried[:10])}"
+    if found.unbroken:
+        named = ", ".join(found.unbroken[:10])
+        yield f"not tried, because an error cannot be raised there, or the check fails on the copy without one: {named}"
     if found.languages:
-        yield f"whether a test reaches the changed lines is not tried for this language: {', '.join(found.languages[:10])}"
+        named = ", ".join(found.languages[:10])
+        yield f"not proven by sabotage, because lines of this language cannot be made to raise an error: {named}"
 
 
 def _risks(proof: Proof) -> Iterator[tuple[int, str]]:
@@ -130,6 +134,6 @@ def _unproven(found: Sabotage) -> Iterator[tuple[int, str]]:
     if found.proves_nothing:
         yield HIGH, "no changed line was seen to be run"
     elif found.unnoticed:
-        yield MEDIUM, "no test reaches some of the changed lines"
-    if found.untried or found.languages:
+        yield MEDIUM, "no test notices when some of the changed lines raise an error"
+    if found.untried or found.unbroken or found.languages:
         yield MEDIUM, "not all changed lines were tried"
