@@ -17,7 +17,7 @@ TOP = -1
 HEAD = 1000
 """Characters before a brace that are looked at to know what it opens."""
 
-LOOKED = 4 * 1024 * 1024
+LOOKED = 2 * 1024 * 1024
 """Characters of all heads together; only a file that is made to take long has more."""
 
 _CLOSES = {")": "(", "]": "[", "}": "{"}
@@ -190,7 +190,8 @@ class _Splitting:
         while (begin := re.compile(r"[^\s;,]").search(self.mask, at, self.end)) is not None:
             self.begin = begin.start()
             at, label = self._ends(self.begin)
-            found.append(Statement(self.begin, at, label))
+            # Not what is left of a comment behind it: a brace put in there would be a part of the comment.
+            found.append(Statement(self.begin, self.begin + len(self.mask[self.begin : at].rstrip()), label))
         return found
 
     def _ends(self, at: int) -> tuple[int, bool]:

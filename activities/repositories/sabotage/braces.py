@@ -191,7 +191,7 @@ class _Reading:
             return ()
         if value.end() in bodies:
             return (Edit(value.end() + 1, f" {FAULT} "),)
-        end = len(self.mask[: one.end].rstrip(" \t\r\n,"))
+        end = one.start + len(self.mask[one.start : one.end].rstrip(" \t\r\n,"))
         return (Edit(value.end(), f"{{ {FAULT} "), Edit(end, CLOSES))
 
     def _in_chain(self, one: Statement, bodies: list[int], at: int) -> Edits:
@@ -215,14 +215,16 @@ class _Reading:
             return ()
         alone = re.compile(r"else\s+").match(self.mask, at)
         begins = alone.end() if alone else at
-        before = self.mask[max(one.start, begins - LOOKED_BACK) : begins].rstrip()
-        paren = self.source.open.get(begins - (len(self.mask[:begins]) - len(self.mask[:begins].rstrip())) - 1)
+        looked = max(one.start, begins - LOOKED_BACK)
+        before = self.mask[looked:begins].rstrip()
+        paren = self.source.open.get(looked + len(before) - 1)
         headed = before.endswith("else") or (paren is not None and _CONDITION.search(self.mask[max(0, paren - 20) : paren]))
-        if not headed or self.mask[begins] == "{":
+        if not headed or self.mask[begins : begins + 1] in ("", "{"):
             return ()
         chained = self.mask.startswith("if", begins)
-        end = one.end if chained else self.source.find(";", begins, one.end)
-        return (Edit(begins, f"{{ {FAULT} "), Edit(min(end + 1, one.end), CLOSES))
+        end = one.end if chained else self.source.find(";\n" if self.dialect.newlines else ";", begins, one.end)
+        end += self.mask[end : end + 1] == ";"
+        return (Edit(begins, f"{{ {FAULT} "), Edit(begins + len(self.mask[begins:end].rstrip()), CLOSES))
 
     def _arrow(self, one: Statement, at: int, until: int) -> int | None:
         """Where the value of an arrow function begins that the line belongs to; None where it belongs to none."""
