@@ -55,7 +55,23 @@ def kind_of(change: FileChange, command: Iterable[str] = ()) -> Kind | None:
         return "configuration"
     if path in set(command):
         return "command"
-    return "test" if any(fits(path, one.tests) for one in ECOSYSTEMS) else None
+    return "test" if is_test(path) else None
+
+
+def is_test(path: str) -> bool:
+    """Whether a file's name is that of a test, or it lies where tests lie."""
+    return any(fits(path, one.tests) for one in ECOSYSTEMS)
+
+
+def weakens(path: str, line: str) -> bool:
+    """Whether a line takes a test out of the count, or ends it before it has asserted anything."""
+    return _marks(path).skips.search(line) is not None or re.match(r"\s*return\b", line) is not None
+
+
+def aware(path: str, lines: Lines) -> Iterable[tuple[int, str]]:
+    """Added lines that ask whether a test runs. Lines that were only moved ask nothing new."""
+    asks, before = _marks(path).aware, {text.strip() for _, text in lines.removed}
+    return ((number, text) for number, text in lines.added if asks.search(text) and text.strip() not in before)
 
 
 def _shadows(path: str) -> bool:

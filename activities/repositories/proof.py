@@ -132,7 +132,7 @@ class Proofs:
         regions = await asyncio.to_thread(looked.regions)
         done = await trial.sabotaged(looked.tree, change, regions, self._limits)
         untried = (*done.untried, *looked.sources[READ:])
-        named = {"languages": first(looked.languages), "untried": first(untried, UNTRIED)}
+        named = {"languages": first(looked.languages), "texts": first(looked.texts, TOLD), "untried": first(untried, UNTRIED)}
         return done.model_copy(update=named | {"unbroken": first(done.unbroken, UNTRIED)})
 
     def _keep(self, connection: Connection, request: Prove, found: Found) -> Proof:
@@ -144,6 +144,7 @@ class Proofs:
             judging=found.sides.judging[:JUDGING],
             judging_count=len(found.sides.judging),
             imported=first(found.sides.imported, TOLD),
+            aware=first(found.sides.aware, TOLD),
             gone=first(found.gone, TOLD),
             gone_count=len(found.gone),
             referee=referee,

@@ -23,7 +23,7 @@ class Judging(Contract):
 
 
 class Sabotaged(Contract):
-    """Changed lines that were made to raise. `noticed` False: the check passes all the same."""
+    """Changed lines that were made to raise, or data that was emptied. `noticed` False: the check passes all the same."""
 
     path: str
     lines: str
@@ -41,6 +41,7 @@ class Sabotage(Contract):
         description="changed lines that cannot be made to raise, or in whose file the check takes no statement that does",
     )
     languages: tuple[str, ...] = Field(default=(), description="changed source files in languages for which this is not done")
+    texts: tuple[str, ...] = Field(default=(), description="changed files that are neither source nor data, such as pages")
     seconds: int = 0
 
     @property
@@ -80,6 +81,7 @@ class Proof(Contract, name="proof/1"):
     judging: tuple[Judging, ...] = Field(default=(), description="the first changed files that judge the change")
     judging_count: int = 0
     imported: tuple[str, ...] = Field(default=(), description="changed modules that may be a part of what checks")
+    aware: tuple[str, ...] = Field(default=(), description="the first added lines of source that ask whether a test runs")
     gone: tuple[str, ...] = Field(default=(), description="the first tests that counted on the base and do not now")
     gone_count: int = 0
     referee: CheckRun | None = Field(default=None, description="the check with the base's tests and configuration put back")

@@ -11,7 +11,7 @@ from contracts.risky_paths import kinds_of
 from contracts.special_paths import ECOSYSTEMS, FILE, fits, read
 
 ROOT = Path(__file__).parent.parent.parent
-LINES = "lines = { defines = 'a', skips = 'b', asserts = 'c', narrows = 'd' }\n"
+LINES = "lines = { defines = 'a', skips = 'b', asserts = 'c', narrows = 'd', aware = 'e' }\n"
 GOOD = '[[ecosystem]]\nname = "X"\nsources = ["https://example.org/"]\n'
 
 

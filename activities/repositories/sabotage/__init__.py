@@ -10,9 +10,21 @@ from pathlib import PurePosixPath
 from activities.repositories.judging import Lines
 from activities.repositories.sabotage import braces, python
 from activities.repositories.sabotage.dialects import dialect_of
-from activities.repositories.sabotage.region import RAISED, Fault, Region, unreadable
+from activities.repositories.sabotage.region import RAISED, Fault, Region, changed_lines, unreadable
+from contracts.risky_paths import kinds_of
 
-__all__ = ["RAISED", "Fault", "Region", "regions", "sabotaged", "supports", "unreadable"]
+DATA = frozenset(
+    (
+        *(".json", ".jsonl", ".yaml", ".yml", ".toml", ".csv", ".tsv", ".xml", ".ini", ".cfg", ".conf", ".properties", ".sql"),
+        *(".graphql", ".proto", ".po", ".html", ".htm", ".xhtml", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".mustache"),
+        *(".hbs", ".handlebars", ".ejs", ".erb", ".liquid", ".njk", ".pug", ".haml", ".twig", ".ftl"),
+    )
+)
+"""Ends of names of data and templates. Nothing in them can raise, but an empty one is noticed where it is read."""
+
+EMPTIED = "emptied"
+
+__all__ = ["RAISED", "Fault", "Region", "is_data", "regions", "sabotaged", "supports", "tests_inside", "unreadable"]
 
 
 def supports(path: str) -> bool:
@@ -20,17 +32,33 @@ def supports(path: str) -> bool:
     return PurePosixPath(path).suffix == ".py" or dialect_of(path) is not None
 
 
+def is_data(path: str) -> bool:
+    """Whether it is a file of data, or a template, and none that tools or people use by its name."""
+    return PurePosixPath(path).suffix.casefold() in DATA and not kinds_of(path)
+
+
 def regions(path: str, text: str, lines: Lines) -> tuple[Region, ...]:
     """The changed lines that do something, by function and by what stands together.
 
     Comments, empty lines and texts that only document do nothing. What was only taken out counts at the line before it.
-    Where the text cannot be read the lines are not breakable.
+    Where the text cannot be read the lines are not breakable. Data is one region: it is emptied as a whole.
     """
+    if is_data(path):
+        changed = changed_lines(lines)
+        return (Region(path, tuple(changed), EMPTIED),) if changed else ()
     dialect = dialect_of(path)
     return python.regions(path, text, lines) if dialect is None else braces.regions(path, text, lines, dialect)
 
 
+def tests_inside(path: str, text: str) -> set[int]:
+    """Lines of a source file that are compiled only for its own tests, as Rust has them; empty for other languages."""
+    dialect = dialect_of(path)
+    return set() if dialect is None else braces.tests_inside(text, dialect)
+
+
 def sabotaged(text: str, region: Region, fault: Fault) -> str:
-    """The file with the fault before every changed statement of a region that is breakable."""
+    """The file with the fault before every changed statement of a region that is breakable; without content if it is data."""
+    if is_data(region.path):
+        return "" if fault.live else text
     dialect = dialect_of(region.path)
     return python.sabotaged(text, region, fault) if dialect is None else braces.sabotaged(text, region, fault, dialect)

@@ -10,7 +10,7 @@ from activities.repositories.judging import Lines
 from activities.repositories.sabotage.blocks import TOP, Source, Statement, Unreadable
 from activities.repositories.sabotage.dialects import HOLDS_STATEMENTS, Dialect
 from activities.repositories.sabotage.names import name_of
-from activities.repositories.sabotage.region import Fault, Region, changed_lines, grouped, unreadable
+from activities.repositories.sabotage.region import Fault, Place, Region, changed_lines, grouped, unreadable
 
 FAULT = "\0"
 """Stands for the statement that raises."""
@@ -22,6 +22,7 @@ VALUE = "\1"
 LOOKED_BACK = 20_000
 """Characters before a line in which the function or condition that it belongs to is looked for."""
 
+_ALWAYS = re.compile(r"(^|\W)(try|do|unsafe|synchronized\s*\(\))\Z|^\Z")
 _CONDITION = re.compile(r"\b(if|while|for|with)(\s+await)?\s*\Z")
 _NO_BLOCKS = re.compile(r"\b(interface|enum)\b")
 _TESTS = re.compile(r"#\[\s*(cfg\s*\(\s*(all\s*\(\s*)?test\b|(\w+\s*::\s*)*test\b)")
@@ -50,11 +51,11 @@ def regions(path: str, text: str, lines: Lines, dialect: Dialect) -> tuple[Regio
     return grouped(path, _doing(reading, changed), changed)
 
 
-def _doing(reading: "_Reading", changed: list[int]) -> Iterator[tuple[int, str, bool]]:
+def _doing(reading: "_Reading", changed: list[int]) -> Iterator[Place]:
     for number in changed:
         edits = reading.edits(number)
         if edits is not None:
-            yield number, reading.where(number, edits), bool(edits)
+            yield Place(number, reading.where(number, edits), reading.branch(number, edits), bool(edits))
 
 
 def sabotaged(text: str, region: Region, fault: Fault, dialect: Dialect) -> str:
@@ -66,6 +67,19 @@ def sabotaged(text: str, region: Region, fault: Fault, dialect: Dialect) -> str:
     for edit in sorted(edits, key=lambda one: (one.at, one.text != CLOSES), reverse=True):
         text = text[: edit.at] + edit.text.replace(FAULT, statement).replace(VALUE, value) + text[edit.at :]
     return text
+
+
+def tests_inside(text: str, dialect: Dialect) -> set[int]:
+    """As `sabotage.tests_inside` says it. Empty where the text cannot be read."""
+    if dialect.family != "rust":
+        return set()
+    try:
+        source = Source(text, dialect)
+    except Unreadable:
+        return set()
+    heads = ((source.head(one)[0], one) for one in source.opens if source.mask[one] == "{")
+    found = ((start, source.close[one]) for start, one in heads if _TESTS.search(source.mask, start, one))
+    return {number for start, end in found for number in range(text.count("\n", 0, start) + 1, text.count("\n", 0, end) + 2)}
 
 
 class _Reading:
@@ -98,6 +112,13 @@ class _Reading:
         found = self._found(number)
         at = edits[0].at if edits else found[0] if found else 0
         return name_of(self.source, at, value=bool(edits) and edits[0].text == VALUE)
+
+    def branch(self, number: int, edits: Edits) -> int:
+        """The braces around the place that are run only under a condition; `TOP` where none are."""
+        found = self._found(number)
+        around = self.source.around(edits[0].at if edits else found[0] if found else 0)
+        inner = (one for one in around if self.source.kind[one] in HOLDS_STATEMENTS)
+        return next((one for one in inner if not _ALWAYS.search(self.source.head(one)[1].strip())), TOP)
 
     def _found(self, number: int) -> tuple[int, int, list[int]] | None:
         """The first place of a line that does something, where the line ends, and the brackets around; None: nothing does."""

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 from activities.repositories.judging import Lines
-from activities.repositories.sabotage.region import Fault, Region, changed_lines, grouped, unreadable
+from activities.repositories.sabotage.region import Fault, Place, Region, changed_lines, grouped, unreadable
 
 DECORATORS = 100
 """Lines that decorators may take before what they decorate."""
@@ -21,8 +21,10 @@ def regions(path: str, text: str, lines: Lines) -> tuple[Region, ...]:
         return unreadable(path, lines)
     functions, statements = _functions(tree), _statements(tree)
     changed = changed_lines(lines)
-    does = [number for number in changed if _statement(statements, number) is not None]
-    return grouped(path, ((number, _innermost(functions, number), True) for number in does), changed)
+    branches = _branches(tree)
+    found = ((number, _statement(statements, number)) for number in changed)
+    places = (Place(at, _innermost(functions, at), branches.get(id(one), 0)) for at, one in found if one is not None)
+    return grouped(path, places, changed)
 
 
 def sabotaged(text: str, region: Region, fault: Fault) -> str:
@@ -90,6 +92,24 @@ def _statement(statements: list[ast.stmt], number: int) -> ast.stmt | None:
     # An empty line or a comment between the statements of a block does nothing; the head of a block does.
     inside = isinstance(body, list) and body and not begins and number >= _first(body[0])
     return None if inside else found
+
+
+def _branches(tree: ast.Module) -> dict[int, int]:
+    """The branch of each statement by its identity: what runs only under a condition is a branch of its own."""
+    found: dict[int, int] = {}
+    waiting: list[tuple[int, ast.AST]] = [(0, tree)]
+    while waiting:
+        own, node = waiting.pop()
+        for name, value in ast.iter_fields(node):
+            children = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, ast.AST)]
+            depends = isinstance(node, _CONDITIONS) and name in ("body", "orelse") and bool(children)
+            branch = id(children[0]) if depends else own
+            found.update({id(one): branch for one in children if isinstance(one, ast.stmt)})
+            waiting += [(branch, one) for one in children]
+    return found
+
+
+_CONDITIONS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case)
 
 
 def _last(one: ast.stmt) -> int:

@@ -31,7 +31,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Region:
-    """Changed lines that stand together in one function, or in none (`where` empty).
+    """Changed lines that stand together in one branch of a function, or in none (`where` empty).
 
     Not `breakable`: they do something, and no statement that raises can stand there.
     """
@@ -58,16 +58,21 @@ def unreadable(path: str, lines: Lines) -> tuple[Region, ...]:
     return (Region(path, tuple(changed), breakable=False),) if changed else ()
 
 
-def grouped(path: str, found: Iterable[tuple[int, str, bool]], changed: Sequence[int]) -> tuple[Region, ...]:
-    """Regions of the lines that do something: each with its function, and whether it can be made to raise."""
-    place = {number: at for at, number in enumerate(changed)}
-    made: list[Region] = []
-    for number, where, breakable in found:
-        last = made[-1] if made else None
-        # Every line between the two was changed, too: comments and empty lines of one addition do not part it.
-        together = last is not None and place[number] - place[last.numbers[-1]] == number - last.numbers[-1]
-        if last is not None and together and (last.where, last.breakable) == (where, breakable):
-            made[-1] = Region(path, (*last.numbers, number), where, breakable)
-        else:
-            made.append(Region(path, (number,), where, breakable))
-    return tuple(made)
+@dataclass(frozen=True)
+class Place:
+    """A changed line that does something: its function, its branch of that, and whether it can be made to raise."""
+
+    number: int
+    where: str
+    branch: int
+    breakable: bool = True
+
+
+def grouped(path: str, found: Iterable[Place], changed: Sequence[int]) -> tuple[Region, ...]:
+    """Regions of what was changed in one go: each branch of a function is one, for a test may reach only one of them."""
+    run = {number: number - at for at, number in enumerate(changed)}
+    made: dict[tuple[int, str, int, bool], list[int]] = {}
+    for one in found:
+        # Lines of one run have no unchanged line between them; comments and empty lines of an addition do not part it.
+        made.setdefault((run[one.number], one.where, one.branch, one.breakable), []).append(one.number)
+    return tuple(Region(path, tuple(numbers), where, breakable) for (_, where, _, breakable), numbers in made.items())

@@ -171,7 +171,7 @@ PROOFS: list[tuple[str, Proof, Verdict, int, str]] = [
         SOME,
         "passed",
         1,
-        "no test notices when these changed lines raise an error: a.py:7-8 (f)",
+        "no test notices when these changed lines raise an error, or the file is emptied: a.py:7-8 (f)",
     ),
     ("none noticed", Proof(sabotage=Sabotage(tried=(UNNOTICED,))), "not_proven", 2, "the check noticed 0 of 1 places"),
     (
@@ -354,7 +354,9 @@ async def test_each_changed_file_has_its_turn(bench: Bench) -> None:
     found = await bench.judge(BASE, {"shop/many.py": many, "shop/pricing.py": BETTER})
     assert found.report.verdict == "passed"
     assert "the check noticed 1 of 2 places" in found.facts
-    assert "no test notices when these changed lines raise an error: shop/many.py:1-2 (f0)" in found.facts
+    assert (
+        "no test notices when these changed lines raise an error, or the file is emptied: shop/many.py:1-2 (f0)" in found.facts
+    )
     assert "shop/many.py:5-6, shop/many.py:9-10, shop/many.py:13-14" in found.facts
 
 

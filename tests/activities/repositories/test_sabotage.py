@@ -58,7 +58,9 @@ REGIONS = [
     ((12, 13), [("price", "12-13")]),
     ((12, 19), [("price", "12"), ("price", "19")]),
     ((14, 15), [("price", "14-15")]),
-    ((17, 18, 19), [("price", "17, 19")]),
+    ((17, 18, 19), [("price", "17"), ("price", "19")]),
+    ((12, 13, 14, 15), [("price", "12-13"), ("price", "14-15")]),
+    ((13, 14, 15, 16, 17, 18, 19), [("price", "13, 19"), ("price", "14-15"), ("price", "17")]),
     ((23,), [("", "23")]),
     ((25,), [("Cart.total", "25")]),
     ((26,), [("Cart.total", "26")]),
@@ -68,7 +70,7 @@ REGIONS = [
 
 @pytest.mark.parametrize(("numbers", "found"), REGIONS)
 def test_lines_that_stand_together_are_one_place(numbers: tuple[int, ...], found: list[tuple[str, str]]) -> None:
-    """By function, and by what was changed in one go; comments and empty lines of it do not part it."""
+    """By function and branch, and by what was changed in one go; comments and empty lines of it do not part it."""
     assert [(one.where, one.lines) for one in of(*numbers)] == found
 
 
