@@ -1,5 +1,6 @@
 """A change as what judges it and what is judged: the two trees, the files that differ, and trees made of both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -64,13 +65,25 @@ class Sides:
         return (*found, *(path for path in self._there if sabotage.is_data(path)))
 
     def regions(self) -> tuple[sabotage.Region, ...]:
-        """The changed lines of the first sources that are judged: each file has its turn."""
-        found = [self._regions(path) for path in self.sources[:READ]]
-        return tuple(one for turn in zip_longest(*found) for one in turn if one is not None)
+        """The places of the first files that are judged: each file has its turn, and in it each function."""
+        found = (self._regions(path) for path in self.sources[:READ])
+        return in_turn([in_turn(_by_function(regions)) for regions in found])
 
     def _regions(self, path: str) -> tuple[sabotage.Region, ...]:
         lines, text = lines_between(self.mirror, self.base, self.tree, path), text_of(self.mirror, self.tree, path)
         return sabotage.regions(path, text, lines) if text is not None else sabotage.unreadable(path, lines)
+
+
+def in_turn(lists: Sequence[Sequence[sabotage.Region]]) -> tuple[sabotage.Region, ...]:
+    """The first of each list, then the second of each, and so on."""
+    return tuple(one for turn in zip_longest(*lists) for one in turn if one is not None)
+
+
+def _by_function(regions: Sequence[sabotage.Region]) -> list[list[sabotage.Region]]:
+    found: dict[str, list[sabotage.Region]] = {}
+    for one in regions:
+        found.setdefault(one.where, []).append(one)
+    return list(found.values())
 
 
 def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:

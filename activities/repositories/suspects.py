@@ -32,7 +32,7 @@ def may_judge(mirror: Mirror, base: str, tree: str, command: str, others: Sequen
     python = [path for path in modified if path.endswith(".py")][:READ]
     helpers = [path for path in python if judging.helps_tests(text_of(mirror, base, path) or "")]
     sources = [path for path in modified if judging.language_of(path)][:READ]
-    inside = [path for path in sources if _changes_tests_inside(mirror, base, tree, path)]
+    inside = [path for path in sources if _changes_inner_tests(mirror, base, tree, path)]
     return tuple(dict.fromkeys((*imported, *helpers, *inside, *_named_by_tests(mirror, base, others))))
 
 
@@ -46,26 +46,26 @@ def aware(mirror: Mirror, base: str, tree: str, others: Sequence[FileChange]) ->
     )
 
 
-def _changes_tests_inside(mirror: Mirror, base: str, tree: str, path: str) -> bool:
+def _changes_inner_tests(mirror: Mirror, base: str, tree: str, path: str) -> bool:
     """True where tests that stand in a source file were edited or taken out; new ones beside new code are no doubt."""
     before = text_of(mirror, base, path)
-    inside = tests_inside(path, before) if before is not None else set[int]()
+    inside = inner_tests(path, before) if before is not None else set[int]()
     if not inside:
         return False
     lines = lines_between(mirror, base, tree, path)
     if any(number in inside for number, _ in lines.removed):
         return True
     after = text_of(mirror, tree, path)
-    now = tests_inside(path, after) if after is not None else set[int]()
+    now = inner_tests(path, after) if after is not None else set[int]()
     # A test may also be weakened by a line that is only put in.
     return any(number in now and judging.weakens(path, text) for number, text in lines.added)
 
 
-def tests_inside(path: str, text: str) -> set[int]:
+def inner_tests(path: str, text: str) -> set[int]:
     """Lines of a source file that are tests: examples of doctest, and what Rust compiles only for tests."""
     if path.endswith(".py"):
         return set(_examples(text))
-    return sabotage.tests_inside(path, text)
+    return sabotage.inner_tests(path, text)
 
 
 def _examples(text: str) -> Iterable[int]:

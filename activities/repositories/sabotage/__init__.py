@@ -24,7 +24,7 @@ DATA = frozenset(
 
 EMPTIED = "emptied"
 
-__all__ = ["RAISED", "Fault", "Region", "is_data", "regions", "sabotaged", "supports", "tests_inside", "unreadable"]
+__all__ = ["RAISED", "Fault", "Region", "inner_tests", "is_data", "regions", "sabotaged", "supports", "unreadable"]
 
 
 def supports(path: str) -> bool:
@@ -50,10 +50,10 @@ def regions(path: str, text: str, lines: Lines) -> tuple[Region, ...]:
     return python.regions(path, text, lines) if dialect is None else braces.regions(path, text, lines, dialect)
 
 
-def tests_inside(path: str, text: str) -> set[int]:
+def inner_tests(path: str, text: str) -> set[int]:
     """Lines of a source file that are compiled only for its own tests, as Rust has them; empty for other languages."""
     dialect = dialect_of(path)
-    return set() if dialect is None else braces.tests_inside(text, dialect)
+    return set() if dialect is None else braces.inner_tests(text, dialect)
 
 
 def sabotaged(text: str, region: Region, fault: Fault) -> str:

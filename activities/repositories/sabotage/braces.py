@@ -69,17 +69,21 @@ def sabotaged(text: str, region: Region, fault: Fault, dialect: Dialect) -> str:
     return text
 
 
-def tests_inside(text: str, dialect: Dialect) -> set[int]:
-    """As `sabotage.tests_inside` says it. Empty where the text cannot be read."""
+def inner_tests(text: str, dialect: Dialect) -> set[int]:
+    """As `sabotage.inner_tests` says it. Empty where the text cannot be read."""
     if dialect.family != "rust":
         return set()
     try:
         source = Source(text, dialect)
     except Unreadable:
         return set()
-    heads = ((source.head(one)[0], one) for one in source.opens if source.mask[one] == "{")
-    found = ((start, source.close[one]) for start, one in heads if _TESTS.search(source.mask, start, one))
-    return {number for start, end in found for number in range(text.count("\n", 0, start) + 1, text.count("\n", 0, end) + 2)}
+    heads = ((source.head(one), one) for one in source.opens if source.mask[one] == "{")
+    found = ((start, one) for (start, _), one in heads if _TESTS.search(source.mask, start, one))
+    lines: set[int] = set()
+    for start, one in found:
+        begins = one - len(source.mask[start:one].lstrip())
+        lines.update(range(text.count("\n", 0, begins) + 1, text.count("\n", 0, source.close[one]) + 2))
+    return lines
 
 
 class _Reading:
