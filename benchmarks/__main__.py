@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gates, growth, ledger, money, parked, pipeline, recovery
+from benchmarks import gates, growth, ledger, money, parked, pipeline, proof, recovery
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,6 +21,7 @@ ABOUT = {
     "money": "the four stages with ceilings, routes, breakers and rate limits, and without; about 4 minutes",
     "parked": "500 runs parked at the month's ceiling, which is raised once: time until all have resumed; about 2 minutes",
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
+    "proof": "referee, own tests and sabotage after a green check, in seconds beside the check itself; about 2 minutes",
     "recovery": "seconds until work continues after workers were killed or asked to stop; about 7 minutes",
 }
 
@@ -61,6 +62,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         )
     if asked.name == "money":
         return await money.run(pipeline.Sizes(rounds=asked.rounds or pipeline.Sizes.rounds), _say)
+    if asked.name == "proof":
+        return await proof.run(proof.Sizes(rounds=asked.rounds or proof.Sizes.rounds), _say)
     if asked.name == "recovery":
         return await recovery.run(recovery.Sizes(rounds=asked.rounds or recovery.Sizes.rounds), _say)
     if asked.name == "ledger":

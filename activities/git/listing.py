@@ -1,5 +1,7 @@
 """What a tree names, and whether a workspace can hold it. A hostile tree can name anything, any number of times."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from activities.git.blobs import blobs
@@ -120,3 +122,13 @@ def _refuse_cut_links(git: Git, links: list[TreeEntry]) -> None:
                 f"{readable(paths[identity])[:200]!r} is a symbolic link whose target has a NUL in it, so it cannot be checked "
                 "out; delete it, or commit a link that can be made"
             )
+
+
+def naming(git: Git, tree: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The paths of files of text that hold one of the names. None are given: none."""
+    if not names:
+        return ()
+    wanted = [part for name in names for part in ("-e", name)]
+    # 1 is git's exit code where nothing holds any of them.
+    found = git.run("grep", "-l", "-I", "-z", "--fixed-strings", *wanted, tree, codes=(0, 1)).output
+    return tuple(os.fsdecode(one.removeprefix(f"{tree}:".encode())) for one in found.split(b"\0") if one)

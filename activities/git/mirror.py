@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activities.files.locks import locked
-from activities.git import source, trees
+from activities.git import listing, source, trees
 from activities.git.attributes import Attributes
 from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git
@@ -133,6 +133,10 @@ class Mirror:
     def paths(self, tree: str) -> tuple[str, ...]:
         """The paths of all files of a tree."""
         return trees.paths(self._git, tree)
+
+    def naming(self, tree: str, names: Sequence[str]) -> tuple[str, ...]:
+        """The paths of all files of a tree whose text holds one of the names as it is."""
+        return listing.naming(self._git, tree, names)
 
     def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
         """What differs between two trees, by path."""

@@ -15,10 +15,13 @@ from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating, committed
 from activities.running.shield import kept
 from activities.sandbox import Sandbox
-from contracts.base import canonical
+from contracts.base import ArtifactRef, canonical
 from contracts.delivery.testing import Judge, Judged, TestReport
 from contracts.repositories import CheckRun, RunChecks
 from contracts.runs import RunRef
+
+TAIL = 3000
+"""Characters at the end of the output that a contract shows."""
 
 REFUSALS = ("SandboxUnavailable", "Misconfigured")
 """Types of errors that say that nothing can be run here as it was asked for."""
@@ -96,12 +99,16 @@ class Checks:
 def keep_ran(repos: Repositories, connection: Connection, run: RunRef, ran: Ran, tree: str, label: str) -> CheckRun:
     """Keep what a run of a check printed and how each test ended; the run as a contract."""
     output = repos.keep(connection, run, ran.output, label, "text/plain", untrusted=True)
-    failures = first(ran.failures, junit.FAILURES_LIMIT)
-    results = ran.results
     outcomes = None
-    if results is not None and results.outcomes:
-        told = canonical(results.outcomes)
+    if ran.results is not None and ran.results.outcomes:
+        told = canonical(ran.results.outcomes)
         outcomes = repos.keep(connection, run, told, f"{label}: tests", "application/json", untrusted=True).digest
+    return as_contract(ran, tree, output, outcomes)
+
+
+def as_contract(ran: Ran, tree: str, output: ArtifactRef, outcomes: str | None = None) -> CheckRun:
+    """A run as a contract: with the first failures, and the end of what it printed. `outcomes` names how each test ended."""
+    failures, results = first(ran.failures, junit.FAILURES_LIMIT), ran.results
     return CheckRun(
         command=ran.command,
         tree=tree,
@@ -115,6 +122,6 @@ def keep_ran(repos: Repositories, connection: Connection, run: RunRef, ran: Ran,
         report=results.problem if results is not None else "",
         outcomes=outcomes,
         output=output,
-        tail=ran.tail[-3000:],
+        tail=ran.tail[-TAIL:],
         seconds=int(ran.duration.total_seconds()),
     )

@@ -1,23 +1,18 @@
-"""Which changed files judge the change, and what was changed in them. Pure; the table of ecosystems is `referee.toml`."""
+"""Which changed files judge the change, and what was changed in them. Pure; the paths are in `contracts/special_paths.toml`."""
 
 import ast
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
-from pathlib import Path, PurePosixPath
-from typing import Any
+from itertools import chain, pairwise
+from pathlib import PurePosixPath
 
 from activities.repositories.check_command import words_of
 from contracts.delivery.proof import Judging, Kind
-from contracts.globs import shape
 from contracts.repositories import FileChange
+from contracts.special_paths import ECOSYSTEMS, Marks, fits
 from contracts.text import one_line
-
-TABLE = Path(__file__).with_name("referee.toml")
 
 NOTES = 8
 """Lines of one file that are told apart."""
@@ -35,20 +30,6 @@ Read = Callable[[str], "str | None"]
 
 
 @dataclass(frozen=True)
-class Ecosystem:
-    """One entry of the table."""
-
-    name: str
-    tests: tuple[re.Pattern[str], ...]
-    configuration: tuple[re.Pattern[str], ...]
-    source: tuple[str, ...]
-    defines: re.Pattern[str]
-    skips: re.Pattern[str]
-    asserts: re.Pattern[str]
-    narrows: re.Pattern[str]
-
-
-@dataclass(frozen=True)
 class Lines:
     """Changed lines of one file by their numbers: those taken out of the base, and those put in."""
 
@@ -58,29 +39,10 @@ class Lines:
     """Lines of the change after which something was only taken out; 0: before its first line."""
 
 
-@cache
-def ecosystems() -> tuple[Ecosystem, ...]:
-    """The table, read once."""
-    return tuple(_read(one) for one in tomllib.loads(TABLE.read_text())["ecosystem"])
-
-
-def _read(one: dict[str, Any]) -> Ecosystem:
-    return Ecosystem(
-        name=one["name"],
-        tests=tuple(map(shape, one["tests"])),
-        configuration=tuple(map(shape, one["configuration"])),
-        source=tuple(one["source"]),
-        defines=re.compile(one["defines"]),
-        skips=re.compile(one["skips"]),
-        asserts=re.compile(one["asserts"]),
-        narrows=re.compile(one["narrows"]),
-    )
-
-
 def language_of(path: str) -> str | None:
     """The ecosystem that a source file belongs to; None: it is no source of any that is known."""
     end = PurePosixPath(path).suffix
-    return next((one.name for one in ecosystems() if end in one.source), None)
+    return next((one.name for one in ECOSYSTEMS if end in one.source), None)
 
 
 def kind_of(change: FileChange, command: Iterable[str] = ()) -> Kind | None:
@@ -89,11 +51,27 @@ def kind_of(change: FileChange, command: Iterable[str] = ()) -> Kind | None:
     # What is on the base stood in for Python's own when the base was checked, too: only a new module counts.
     if _STANDS_IN.match(path) or (change.status == "added" and _shadows(path)):
         return "runner"
-    if any(one.fullmatch(path) for each in ecosystems() for one in each.configuration):
+    if any(fits(path.casefold(), one.configuration) for one in ECOSYSTEMS):
         return "configuration"
     if path in set(command):
         return "command"
-    return "test" if any(one.fullmatch(path) for each in ecosystems() for one in each.tests) else None
+    return "test" if is_test(path) else None
+
+
+def is_test(path: str) -> bool:
+    """Whether a file's name is that of a test, or it lies where tests lie."""
+    return any(fits(path, one.tests) for one in ECOSYSTEMS)
+
+
+def weakens(path: str, line: str) -> bool:
+    """Whether a line takes a test out of the count, or ends it before it has asserted anything."""
+    return _marks(path).skips.search(line) is not None or re.match(r"\s*return\b", line) is not None
+
+
+def aware(path: str, lines: Lines) -> Iterable[tuple[int, str]]:
+    """Added lines that ask whether a test runs. Lines that were only moved ask nothing new."""
+    asks, before = _marks(path).aware, {text.strip() for _, text in lines.removed}
+    return ((number, text) for number, text in lines.added if asks.search(text) and text.strip() not in before)
 
 
 def _shadows(path: str) -> bool:
@@ -182,7 +160,7 @@ def judging(change: FileChange, kind: Kind, lines: Lines) -> Judging:
 
 
 def _notes(path: str, lines: Lines) -> Iterable[str]:
-    own = _ecosystem(path)
+    own = _marks(path)
     # A line that was only moved or indented is no loss.
     kept = {text.strip() for _, text in lines.added}
     for number, text in lines.removed:
@@ -202,12 +180,13 @@ def _notes(path: str, lines: Lines) -> Iterable[str]:
             yield f"fewer tests may run or count: line {number}: {one_line(text.strip(), 80)}"
 
 
-def _ecosystem(path: str) -> Ecosystem:
-    """The one whose source this is; else the first that lists it among its configuration; else the first."""
-    every = ecosystems()
+def _marks(path: str) -> Marks:
+    """Of the ecosystem whose source this is; else of the first that lists the path; else of the first."""
     end = PurePosixPath(path).suffix
-    listed = (one for one in every if any(glob.fullmatch(path) for glob in (*one.configuration, *one.tests)))
-    return next((one for one in every if end in one.source), None) or next(listed, every[0])
+    own = (one.lines for one in ECOSYSTEMS if end in one.source)
+    listed = (one.lines for one in ECOSYSTEMS if fits(path.casefold(), one.configuration) or fits(path, one.tests))
+    every = (one.lines for one in ECOSYSTEMS)
+    return next(marks for marks in chain(own, listed, every) if marks is not None)
 
 
 def lines_of(diff: str) -> Lines:

@@ -131,8 +131,9 @@ class Proofs:
     async def _sabotage(self, trial: Trial, looked: Sides, change: CheckRun) -> Sabotage:
         regions = await asyncio.to_thread(looked.regions)
         done = await trial.sabotaged(looked.tree, change, regions, self._limits)
-        untried = (*done.untried, *looked.python[READ:])
-        return done.model_copy(update={"languages": first(looked.languages), "untried": first(untried, UNTRIED)})
+        untried = (*done.untried, *looked.sources[READ:])
+        named = {"languages": first(looked.languages), "texts": first(looked.texts, TOLD), "untried": first(untried, UNTRIED)}
+        return done.model_copy(update=named | {"unbroken": first(done.unbroken, UNTRIED)})
 
     def _keep(self, connection: Connection, request: Prove, found: Found) -> Proof:
         referee = self._kept(connection, request, found.referee, "check: the base's tests on the change")
@@ -143,6 +144,7 @@ class Proofs:
             judging=found.sides.judging[:JUDGING],
             judging_count=len(found.sides.judging),
             imported=first(found.sides.imported, TOLD),
+            aware=first(found.sides.aware, TOLD),
             gone=first(found.gone, TOLD),
             gone_count=len(found.gone),
             referee=referee,

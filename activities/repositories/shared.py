@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.files.paths import PathRefused
 from activities.git import PERMANENT, UNREADABLE, Mirror, Mirrors, TreeChange
+from activities.repositories import judging
 from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
 from contracts.base import ArtifactRef
@@ -19,6 +20,9 @@ from ledger import artifacts
 from ledger.db import Ledger
 
 T = TypeVar("T")
+
+SOURCE_LIMIT = 1024 * 1024
+"""Bytes of a file that is read for what it says."""
 
 NOT_MENDED: tuple[type[BatonError], ...] = (*PERMANENT, *UNREADABLE, PathRefused, Refused, Misconfigured)
 """Errors of git, files and the sandbox that a retry cannot fix."""
@@ -63,6 +67,22 @@ class Repositories:
 def changes(mirror: Mirror, old: str, new: str) -> tuple[FileChange, ...]:
     """What differs between two trees, as a contract."""
     return as_contracts(mirror.changes(old, new))
+
+
+def text_of(mirror: Mirror, tree: str, path: str) -> str | None:
+    """The text of a file; None where there is none that can be read as text."""
+    data = mirror.content(tree, path)
+    if data is None or len(data) > SOURCE_LIMIT:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def lines_between(mirror: Mirror, base: str, tree: str, path: str) -> judging.Lines:
+    """The changed lines of one file."""
+    return judging.lines_of(mirror.lines(base, tree, path).decode(errors="replace"))
 
 
 def as_contracts(found: Sequence[TreeChange]) -> tuple[FileChange, ...]:

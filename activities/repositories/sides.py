@@ -1,17 +1,15 @@
 """A change as what judges it and what is judged: the two trees, the files that differ, and trees made of both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from activities.git import Mirror
-from activities.repositories import judging, sabotage
+from activities.repositories import judging, sabotage, suspects
 from activities.repositories.metadata import only_metadata
-from activities.repositories.shared import changes
+from activities.repositories.shared import changes, lines_between, text_of
 from contracts.delivery.proof import Judging
 from contracts.repositories import FileChange
-
-SOURCE_LIMIT = 1024 * 1024
-"""Bytes of a file that is read for what it says."""
 
 READ = 40
 """Files of one kind that are read; a change of thousands is told by its names, and its other places are named as untried."""
@@ -27,6 +25,7 @@ class Sides:
     judging: tuple[Judging, ...]
     others: tuple[FileChange, ...]
     imported: tuple[str, ...]
+    aware: tuple[str, ...]
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -35,9 +34,21 @@ class Sides:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Changed source files that are not Python."""
-        named = ((one.path, judging.language_of(one.path)) for one in self.others if one.status != "deleted")
-        return tuple(path for path, language in named if language not in (None, "Python"))
+        """Changed source files in languages whose lines cannot be made to raise."""
+        return tuple(path for path in self._unbroken if judging.language_of(path) is not None)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Changed files that are neither source nor data."""
+        return tuple(path for path in self._unbroken if judging.language_of(path) is None)
+
+    @property
+    def _unbroken(self) -> tuple[str, ...]:
+        return tuple(path for path in self._there if not sabotage.supports(path) and not sabotage.is_data(path))
+
+    @property
+    def _there(self) -> tuple[str, ...]:
+        return tuple(one.path for one in self.others if one.status != "deleted")
 
     def with_referee(self) -> str:
         """The change's tree with all that judges as the base has it."""
@@ -48,18 +59,31 @@ class Sides:
         return self.mirror.restore(self.base, [one.path for one in self.judging], self.tree)
 
     @property
-    def python(self) -> tuple[str, ...]:
-        """Changed Python files that are judged."""
-        return tuple(one.path for one in self.others if one.status != "deleted" and one.path.endswith(".py"))
+    def sources(self) -> tuple[str, ...]:
+        """Changed files that are judged and can be broken: sources whose lines can be made to raise, then data."""
+        found = [path for path in self._there if sabotage.supports(path)]
+        return (*found, *(path for path in self._there if sabotage.is_data(path)))
 
     def regions(self) -> tuple[sabotage.Region, ...]:
-        """The changed lines of the first Python files that are judged: each file has its turn."""
-        found: list[tuple[sabotage.Region, ...]] = []
-        for path in self.python[:READ]:
-            text = text_of(self.mirror, self.tree, path)
-            if text is not None:
-                found.append(sabotage.regions(path, text, _lines(self.mirror, self.base, self.tree, path)))
-        return tuple(one for turn in zip_longest(*found) for one in turn if one is not None)
+        """The places of the first files that are judged: each file has its turn, and in it each function."""
+        found = (self._regions(path) for path in self.sources[:READ])
+        return in_turn([in_turn(_by_function(regions)) for regions in found])
+
+    def _regions(self, path: str) -> tuple[sabotage.Region, ...]:
+        lines, text = lines_between(self.mirror, self.base, self.tree, path), text_of(self.mirror, self.tree, path)
+        return sabotage.regions(path, text, lines) if text is not None else sabotage.unreadable(path, lines)
+
+
+def in_turn(lists: Sequence[Sequence[sabotage.Region]]) -> tuple[sabotage.Region, ...]:
+    """The first of each list, then the second of each, and so on."""
+    return tuple(one for turn in zip_longest(*lists) for one in turn if one is not None)
+
+
+def _by_function(regions: Sequence[sabotage.Region]) -> list[list[sabotage.Region]]:
+    found: dict[str, list[sabotage.Region]] = {}
+    for one in regions:
+        found.setdefault(one.where, []).append(one)
+    return list(found.values())
 
 
 def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
@@ -77,9 +101,10 @@ def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
         if kind is None or (kind == "configuration" and len(judged) < READ and _harmless(mirror, base, tree, one.path)):
             others.append(one)
         else:
-            lines = _lines(mirror, base, tree, one.path) if len(judged) < READ else judging.Lines()
+            lines = lines_between(mirror, base, tree, one.path) if len(judged) < READ else judging.Lines()
             judged.append(judging.judging(one, kind, lines))
-    return Sides(mirror, tree, base, tuple(judged), tuple(others), _may_judge(mirror, base, tree, command, others))
+    found = suspects.may_judge(mirror, base, tree, command, others), suspects.aware(mirror, base, tree, others)
+    return Sides(mirror, tree, base, tuple(judged), tuple(others), *found)
 
 
 SETTINGS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "conftest.py", "tests/conftest.py")
@@ -93,30 +118,5 @@ def _run_on(mirror: Mirror, tree: str, command: str, files: list[str]) -> frozen
     return named | judging.run_by(command, files, lambda path: text_of(mirror, tree, path))
 
 
-def _may_judge(mirror: Mirror, base: str, tree: str, command: str, others: list[FileChange]) -> tuple[str, ...]:
-    """Changed modules that may be a part of the judge: what the check's own script imports, and helpers of tests."""
-    paths = [one.path for one in others]
-    imported = judging.imported_by(command, paths, lambda path: text_of(mirror, tree, path))
-    there = [one.path for one in others if one.status == "modified" and one.path.endswith(".py")][:READ]
-    # As the base has them: the change may have removed what makes them look like helpers.
-    helpers = [path for path in there if judging.helps_tests(text_of(mirror, base, path) or "")]
-    return tuple(dict.fromkeys((*imported, *helpers)))
-
-
-def text_of(mirror: Mirror, tree: str, path: str) -> str | None:
-    """The text of a file; None where there is none that can be read as text."""
-    data = mirror.content(tree, path)
-    if data is None or len(data) > SOURCE_LIMIT:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _harmless(mirror: Mirror, base: str, tree: str, path: str) -> bool:
     return only_metadata(path, text_of(mirror, base, path), text_of(mirror, tree, path))
-
-
-def _lines(mirror: Mirror, base: str, tree: str, path: str) -> judging.Lines:
-    return judging.lines_of(mirror.lines(base, tree, path).decode(errors="replace"))

@@ -1,11 +1,12 @@
 """Further runs of one check, on trees made of base and change: what the base's tests say, and whether tests notice anything."""
 
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from activities.files import paths
 from activities.files.encoding import UTF8, encoding_of
@@ -26,6 +27,10 @@ Flaky = tuple[tuple[str, ...], tuple[str, ...]]
 
 SLOWEST = 4
 """A sabotaged run may take so many times as long as the check itself, and half a minute more."""
+
+
+Noticed = Literal["noticed", "unnoticed", "unbroken"]
+"""What a check does with a broken place. unbroken: it fails even where the fault is never run, so that it shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Trial:
     command: str
     environment: Path | None
     limit: timedelta
+    token: Callable[[], str] = lambda: secrets.token_hex(8)
+    """What a fault says where it is run. New for each place: a program cannot know it beforehand."""
     seconds: float = field(default=0, init=False)
 
     async def run(
@@ -101,28 +108,58 @@ class Trial:
         ends = time.monotonic() + limits.total.total_seconds()
         began = self.seconds
         tried: list[Sabotaged] = []
+        unbroken = [place_of(one) for one in regions if not one.breakable]
+        waiting = [one for one in regions if one.breakable]
+        for region in waiting[: limits.places]:
+            noticed = await self._noticed(tree, change, region, ends)
+            if noticed is None:
+                break
+            if noticed == "unbroken":
+                unbroken.append(place_of(region))
+            else:
+                found = noticed == "noticed"
+                tried.append(Sabotaged(path=region.path, lines=region.lines, where=region.where, noticed=found))
+        done = {place_of(one) for one in tried} | set(unbroken)
+        untried = tuple(place_of(one) for one in waiting if place_of(one) not in done)
+        return Sabotage(tried=tuple(tried), untried=untried, unbroken=tuple(unbroken), seconds=round(self.seconds - began))
+
+    async def _noticed(self, tree: str, change: CheckRun, region: sabotage.Region, ends: float) -> Noticed | None:
+        """What the check does with one place broken; None where the time is over before that is known."""
+        fault = sabotage.Fault(self.token())
+        ran = await self._broken(tree, change, region, fault, ends)
+        if ran is None or not outcomes.noticed(ran, change):
+            return None if ran is None else "unnoticed"
+        if fault.token.encode() in ran.output:
+            return "noticed"
+        # Red, and nothing says that the fault was run: the file may not build, or a style check may not like it. The same
+        # file with a fault that is never run tells.
+        ran = await self._broken(tree, change, region, replace(fault, live=False), ends)
+        return None if ran is None else "unbroken" if outcomes.noticed(ran, change) else "noticed"
+
+    async def _broken(
+        self, tree: str, change: CheckRun, region: sabotage.Region, fault: sabotage.Fault, ends: float
+    ) -> Ran | None:
+        """One run on a copy with the fault; None where the time is over."""
+        left = ends - time.monotonic()
+        if left <= 0:
+            return None
         # The first failure is enough to know, where there was none before.
         options = ("-x",) if change.green and is_pytest(self.command) else ()
-        for region in regions[: limits.places]:
-            left = ends - time.monotonic()
-            # A `raise` in one thread can leave others waiting for ever: that must not use up the time of all places.
-            slowest = min(left, self.limit.total_seconds(), change.seconds * SLOWEST + 30)
-            if left <= 0:
-                break
-            ran = await self.run(tree, timedelta(seconds=slowest), options, lambda folder, one=region: _sabotage(folder, one))  # type: ignore[misc]
-            # Stopped because our own time is over: that says nothing about this place.
-            if ran.timed_out and time.monotonic() >= ends:
-                break
-            tried.append(
-                Sabotaged(path=region.path, lines=region.lines, where=region.where, noticed=outcomes.noticed(ran, change))
-            )
-        untried = tuple(f"{one.path}:{one.lines}" for one in regions[len(tried) :])
-        return Sabotage(tried=tuple(tried), untried=untried, seconds=round(self.seconds - began))
+        # A `raise` in one thread can leave others waiting for ever: that must not use up the time of all places.
+        slowest = min(left, self.limit.total_seconds(), change.seconds * SLOWEST + 30)
+        ran = await self.run(tree, timedelta(seconds=slowest), options, lambda folder: _sabotage(folder, region, fault))
+        # Stopped because our own time is over: that says nothing about this place.
+        return None if ran.timed_out and time.monotonic() >= ends else ran
 
 
-def _sabotage(folder: Path, region: sabotage.Region) -> None:
+def place_of(region: sabotage.Region | Sabotaged) -> str:
+    """A place as a person writes it: file and lines."""
+    return f"{region.path}:{region.lines}"
+
+
+def _sabotage(folder: Path, region: sabotage.Region, fault: sabotage.Fault) -> None:
     # By `paths`, which follows no link: the tree is a stranger's, and this runs outside the sandbox.
     data = paths.read_file(folder, region.path)
     # In a checkout it may be in another encoding than in the repository.
     encoding = encoding_of(data) or UTF8
-    paths.write_file(folder, region.path, encoding.encode(sabotage.sabotaged(encoding.decode(data), region)))
+    paths.write_file(folder, region.path, encoding.encode(sabotage.sabotaged(encoding.decode(data), region, fault)))

@@ -15,10 +15,13 @@ Kind = Literal["cannot_run", "all_red"]
 NOT_EXECUTABLE, NOT_FOUND, SIGNALLED = 126, 127, 128
 """Exit codes of a shell; from the last on, and the number of a signal."""
 
+COLLECTION = 2
+"""pytest's exit code where it was interrupted, or could not read all test files."""
+
 SETTINGS = "the table [checks] of baton.toml"
 
 _PYTEST_ENDS = {
-    2: (
+    COLLECTION: (
         "pytest was interrupted, or could not read all test files (collection errors)",
         "mend the test files that cannot be imported, or name a check that leaves them out",
     ),
@@ -54,14 +57,10 @@ def trouble(run: CheckRun) -> Trouble | None:
         mend = "mend the base first, or name a check that passes there, or one that reports single tests (pytest)"
         return Trouble("all_red", f"{run.command}: {why}", hint(run.tail) or mend)
     failed = len(run.failures) + run.unnamed
-    if run.total and failed >= run.total:
+    # After -x or --maxfail the tests that were not run may pass: one failure of one test is not everything.
+    if run.total and failed >= run.total and not run.stopped_early:
         mend = "mend the base first, or " + NAMED_ENVIRONMENT
         what = "the only test fails" if run.total == 1 else f"all {run.total} tests fail"
-        if run.stopped_early:
-            what = f"{amount(failed, 'test')} failed, and {_EARLY}"
-            mend = (
-                "name the check without -x and --maxfail (-o addopts= leaves out those of the settings), or mend the base first"
-            )
         return Trouble("all_red", f"{run.command}: {what}", hint(run.tail) or mend)
     return None
 
@@ -95,8 +94,12 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
         return f"{program} cannot be executed (exit code 126)", mend
     if code > SIGNALLED:
         return f"it was ended by signal {code - SIGNALLED}", f"where that is 9, raise `memory_mib` in {SETTINGS}"
-    if run.total is not None and code in _PYTEST_ENDS:
-        why, mend = _PYTEST_ENDS[code]
+    # A run that stops at the first failure ends as if tests had failed, also where a test file could not be read. Only names
+    # of tests have two colons. And xdist ends as if it was interrupted where it stopped at a failed test.
+    unread = run.stopped_early and not any("::" in name for name in run.failures)
+    interrupted = code == COLLECTION and run.stopped_early and not unread
+    if run.total is not None and not interrupted and (unread or code in _PYTEST_ENDS):
+        why, mend = _PYTEST_ENDS[COLLECTION if unread else code]
         return f"{why} (exit code {code})", mend
     return (f"exit code {code}, but no test was counted", "name a check that runs tests") if run.total == 0 else None
 

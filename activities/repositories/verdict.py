@@ -97,7 +97,7 @@ def _doubt(proof: Proof) -> str:
         named = ", ".join(proof.overruled[:5])
         return f"{proof.overruled_count} tests fail on the change as the base has them: {named}"
     if proof.sabotage is not None and proof.sabotage.proves_nothing:
-        return "the check does not notice when the changed lines raise an error: no test reaches them"
+        return "the check does not notice when the changed lines raise an error, or the changed files are emptied"
     return ""
 
 

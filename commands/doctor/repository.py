@@ -6,7 +6,8 @@ from pathlib import Path
 
 from activities.git import Mirror, Mirrors
 from activities.git.command import PASSED_ON
-from activities.repositories.check_run import Ran, run_check
+from activities.repositories.check_run import run_check
+from activities.repositories.checks import as_contract
 from activities.repositories.detection import detect
 from activities.repositories.fetch import INPUT_ERRORS
 from activities.repositories.usability import Trouble, trouble
@@ -17,8 +18,6 @@ from config import Settings
 from contracts.base import ArtifactRef, sha256
 from contracts.detection import Detected
 from contracts.repositories import CheckRun
-
-TAIL = 3000
 
 
 @dataclass(frozen=True)
@@ -86,20 +85,5 @@ def _proven(found: Settings, asked: Asked, workspaces: Workspaces, mirror: Mirro
         if asked.run:
             raise
         return replace(looked, unproven=str(error))
-    shown = _shown(ran, looked.tree)
+    shown = as_contract(ran, looked.tree, ArtifactRef(digest=sha256(ran.output), size=len(ran.output)))
     return replace(looked, ran=shown, trouble=trouble(shown))
-
-
-def _shown(ran: Ran, tree: str) -> CheckRun:
-    return CheckRun(
-        command=ran.command,
-        tree=tree,
-        exit_code=ran.exit_code,
-        timed_out=ran.timed_out,
-        total=ran.total,
-        failures=ran.failures,
-        unnamed=ran.unnamed,
-        output=ArtifactRef(digest=sha256(ran.output), size=len(ran.output)),
-        tail=ran.tail[-TAIL:],
-        seconds=int(ran.duration.total_seconds()),
-    )

@@ -23,7 +23,7 @@ class Judging(Contract):
 
 
 class Sabotaged(Contract):
-    """Changed lines that were made to raise. `noticed` False: the check passes all the same, so no test reaches them."""
+    """Changed lines that were made to raise, or data that was emptied. `noticed` False: the check passes all the same."""
 
     path: str
     lines: str
@@ -36,12 +36,17 @@ class Sabotage(Contract):
 
     tried: tuple[Sabotaged, ...] = ()
     untried: tuple[str, ...] = Field(default=(), description="changed lines for which there was no time, as file:lines")
+    unbroken: tuple[str, ...] = Field(
+        default=(),
+        description="changed lines that cannot be made to raise, or in whose file the check takes no statement that does",
+    )
     languages: tuple[str, ...] = Field(default=(), description="changed source files in languages for which this is not done")
+    texts: tuple[str, ...] = Field(default=(), description="changed files that are neither source nor data, such as pages")
     seconds: int = 0
 
     @property
     def unnoticed(self) -> tuple[Sabotaged, ...]:
-        """Changed lines that no test reaches."""
+        """Changed lines whose error no test notices."""
         return tuple(one for one in self.tried if not one.noticed)
 
     @property
@@ -76,6 +81,7 @@ class Proof(Contract, name="proof/1"):
     judging: tuple[Judging, ...] = Field(default=(), description="the first changed files that judge the change")
     judging_count: int = 0
     imported: tuple[str, ...] = Field(default=(), description="changed modules that may be a part of what checks")
+    aware: tuple[str, ...] = Field(default=(), description="the first added lines of source that ask whether a test runs")
     gone: tuple[str, ...] = Field(default=(), description="the first tests that counted on the base and do not now")
     gone_count: int = 0
     referee: CheckRun | None = Field(default=None, description="the check with the base's tests and configuration put back")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gates, growth, ledger, money, parked, pipeline, recovery, report
+from benchmarks import gates, growth, ledger, money, parked, pipeline, proof, recovery, report
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
 GATES = gates.Sizes(runs=3)
@@ -64,6 +64,16 @@ async def test_parked_runs_are_raised_once(tmp_path: Path) -> None:
     assert one["errors"] == 0
     assert 0 < one["first_s"] <= one["moved_s"] <= one["ended_s"]
     assert "s until no run waited any more" in said[-1]
+
+
+async def test_the_parts_of_a_proof_are_timed(tmp_path: Path) -> None:
+    """Each change is judged, has its parts beside the plain check, and as many places as it has."""
+    said: list[str] = []
+    results = await proof.run(proof.Sizes(rounds=1, files=2, tests=2), said.append)
+    rounds = json.loads(report.write(tmp_path, "smoke", results).read_text())["rounds"]
+    assert [one[0]["places"] for one in rounds.values()] == [1, 1, 12, 1]
+    assert [one[0]["own"] > 0 for one in rounds.values()] == [False, True, False, False]
+    assert "all further runs over plain" in said[-1]
 
 
 async def test_recovery_is_timed(tmp_path: Path) -> None:

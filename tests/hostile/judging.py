@@ -57,11 +57,12 @@ class Bench:
         change: Mapping[str, str | None],
         command: str = "pytest -q",
         declared: Declared = "repository",
+        environment: str | None = None,
     ) -> Judgement:
         """Commit the base and the change, and judge the one by the other."""
         start, origin = await asyncio.to_thread(self._committed, base, change)
-        on_change, on_base = await self._run(start, command), await self._run(origin, command)
-        prove = Prove(run=ref(), start=start, origin=origin, on_change=on_change, on_base=on_base)
+        on_change, on_base = [await self._run(side, command, environment) for side in (start, origin)]
+        prove = Prove(run=ref(), start=start, origin=origin, on_change=on_change, on_base=on_base, environment=environment)
         proof = await ActivityEnvironment().run(self.proofs.prove, prove)
         judge = Judge(run=ref(), runs=(on_change,), base=on_base, added=None, proof=proof, declared=declared)
         report = (await ActivityEnvironment().run(self.checks.judge_checks, judge)).report
@@ -69,12 +70,13 @@ class Bench:
         level = level if report.verdict == "passed" else 2
         return Judgement(report, "\n".join((report.why, *proof_facts(report), *reasons)), LEVELS[level])
 
-    async def _run(self, tree: WorkspaceRef, command: str) -> CheckRun:
-        return await ActivityEnvironment().run(self.checks.run_checks, RunChecks(run=ref(), start=tree, command=command))
+    async def _run(self, tree: WorkspaceRef, command: str, environment: str | None) -> CheckRun:
+        asked = RunChecks(run=ref(), start=tree, command=command, environment=environment)
+        return await ActivityEnvironment().run(self.checks.run_checks, asked)
 
     def _committed(self, base: Mapping[str, str], change: Mapping[str, str | None]) -> tuple[WorkspaceRef, WorkspaceRef]:
         path = self.folder / f"source-{token_hex(4)}"  # several are made at the same time
-        repository(path, {name: text.encode() for name, text in base.items()})
+        repository(path, {name: text.encode(errors="surrogateescape") for name, text in base.items()})
         mirror = self.mirrors.open(str(path))
         origin = mirror.fetch("main").commit
         for name, text in change.items():
@@ -82,7 +84,7 @@ class Bench:
                 (path / name).unlink()
                 continue
             (path / name).parent.mkdir(parents=True, exist_ok=True)
-            (path / name).write_text(text)
+            (path / name).write_bytes(text.encode(errors="surrogateescape"))
         plain(path, "add", "--all", "--force")
         plain(path, "commit", "--quiet", "-m", "change")
         start = mirror.fetch("main").commit

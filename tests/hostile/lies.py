@@ -58,6 +58,8 @@ class Lie:
     command: str = "pytest -q"
     declared: str = "repository"
     low: bool = False
+    environment: str | None = None
+    """A folder with programs that the check needs; None: the sandbox's own."""
 
 
 def _bad(**more: str | None) -> dict[str, str | None]:
@@ -225,13 +227,13 @@ RUNNER = [
     Lie(
         "the application patches the runner",
         {"shop/pricing.py": BROKEN + "\n\n" + PATCH},
-        "no test reaches these changed lines: shop/pricing.py:2 (discount)",
+        "no test notices when these changed lines raise an error, or the file is emptied: shop/pricing.py:2 (discount)",
         ("passed", "not_proven"),
     ),
     Lie(
         "the application forges the report",
         {"shop/pricing.py": BROKEN + "\n\n" + WRITES},
-        "no test reaches these changed lines: shop/pricing.py:2 (discount)",
+        "no test notices when these changed lines raise an error, or the file is emptied: shop/pricing.py:2 (discount)",
         ("passed", "not_proven", "failed"),
     ),
 ]
@@ -332,7 +334,7 @@ NOT_REACHED = [
     Lie(
         "lines that no test reaches",
         {"shop/pricing.py": PRICING + "\n\ndef tax(cents):\n    return cents / 0\n"},
-        "no test reaches these changed lines: shop/pricing.py",
+        "no test notices when these changed lines raise an error, or the file is emptied: shop/pricing.py",
         ("passed", "not_proven"),
     ),
     Lie(
@@ -342,8 +344,8 @@ NOT_REACHED = [
     ),
     Lie(
         "a language that is not tried",
-        {"shop/cart.js": "module.exports = 1 / 0\n"},
-        "is not tried for this language: shop/cart.js",
+        {"shop/cart.kt": "val rate = 1 / 0\n"},
+        "lines of this language cannot be made to raise an error: shop/cart.kt",
         ("passed",),
     ),
     Lie(

@@ -54,6 +54,22 @@ MUTANTS = (
         tests=("tests/activities/repositories/test_proof.py::test_what_a_proof_means_for_a_green_check",),
     ),
     Mutant(
+        name="a-broken-build-notices",
+        promise="A copy that does not build has noticed nothing.",
+        file="activities/repositories/trial.py",
+        old='return None if ran is None else "unbroken" if outcomes.noticed(ran, change) else "noticed"',
+        new='return None if ran is None else "noticed"',
+        tests=("tests/activities/repositories/test_proof.py::test_a_check_that_fails_for_another_reason_has_noticed_nothing",),
+    ),
+    Mutant(
+        name="one-branch-for-another",
+        promise="Each branch of a function is made to raise by itself.",
+        file="activities/repositories/sabotage/region.py",
+        old="made.setdefault((run[one.number], one.where, one.branch, one.breakable), []).append(one.number)",
+        new="made.setdefault((run[one.number], one.where, 0, one.breakable), []).append(one.number)",
+        tests=("tests/activities/repositories/test_sabotage.py::test_lines_that_stand_together_are_one_place",),
+    ),
+    Mutant(
         name="tests-judge-themselves",
         promise="The base's tests judge a change that edits them.",
         file="activities/repositories/sides.py",

@@ -44,6 +44,8 @@ def _facts(proof: Proof) -> Iterator[str]:
         yield f"and {proof.judging_count - FILES} more changed files that judge the change"
     if proof.imported:
         yield f"changed, and may be a part of what checks: {', '.join(proof.imported[:10])}"
+    if proof.aware:
+        yield f"changed source asks whether it is being tested: {'; '.join(proof.aware[:5])}"
     if proof.gone_count:
         yield f"tests that counted on the base and do not now ({proof.gone_count}): {', '.join(proof.gone[:10])}"
     if proof.overruled_count:
@@ -96,11 +98,17 @@ def _sabotage(found: Sabotage) -> Iterator[str]:
         yield f"changed lines made to raise an error: the check noticed {noticed} of {len(found.tried)} places"
     if found.unnoticed:
         named = ", ".join(f"{one.path}:{one.lines}{f' ({one.where})' if one.where else ''}" for one in found.unnoticed[:10])
-        yield f"no test reaches these changed lines: {named}"
+        yield f"no test notices when these changed lines raise an error, or the file is emptied: {named}"
     if found.untried:
         yield f"not tried, because they are too many or take too long: {', '.join(found.untried[:10])}"
+    if found.unbroken:
+        named = ", ".join(found.unbroken[:10])
+        yield f"not tried, because an error cannot be raised there, or the check fails on the copy without one: {named}"
+    if found.texts:
+        yield f"the check says nothing about these files, which are no source: {', '.join(found.texts[:10])}"
     if found.languages:
-        yield f"whether a test reaches the changed lines is not tried for this language: {', '.join(found.languages[:10])}"
+        named = ", ".join(found.languages[:10])
+        yield f"not proven by sabotage, because lines of this language cannot be made to raise an error: {named}"
 
 
 def _risks(proof: Proof) -> Iterator[tuple[int, str]]:
@@ -115,6 +123,8 @@ def _risks(proof: Proof) -> Iterator[tuple[int, str]]:
         yield MEDIUM, f"{proof.judging_count} files that judge the change were changed"
     if proof.imported:
         yield MEDIUM, "modules that may be a part of what checks were changed"
+    if proof.aware:
+        yield MEDIUM, "changed source asks whether it is being tested"
     if proof.gone_count:
         yield HIGH, f"{proof.gone_count} tests do not count any more"
     if proof.overruled_count:
@@ -131,6 +141,6 @@ def _unproven(found: Sabotage) -> Iterator[tuple[int, str]]:
     if found.proves_nothing:
         yield HIGH, "no changed line was seen to be run"
     elif found.unnoticed:
-        yield MEDIUM, "no test reaches some of the changed lines"
-    if found.untried or found.languages:
+        yield MEDIUM, "no test notices when some of the changed lines raise an error"
+    if found.untried or found.unbroken or found.languages:
         yield MEDIUM, "not all changed lines were tried"

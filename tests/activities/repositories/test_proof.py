@@ -36,7 +36,7 @@ def run(failures: Sequence[str] = (), reasons: Sequence[str] = (), **more: Any) 
 def ran(reasons: dict[str, str] | None = None, exit_code: int | None = None, **more: Any) -> Ran:
     """The same as it comes from the sandbox; None: a command that reports no single tests."""
     code = int(bool(reasons)) if exit_code is None else exit_code
-    completed = Completed(code, b"", False, more.pop("timed_out", False), timedelta(seconds=1))
+    completed = Completed(code, more.pop("output", b""), False, more.pop("timed_out", False), timedelta(seconds=1))
     told = dict.fromkeys(more.pop("passed", ("t::z",)), "passed") | dict.fromkeys(reasons or {}, "failed")
     results = None if reasons is None else Results(len(told), told, reasons)
     return Ran("pytest -q", completed, results)
@@ -171,7 +171,7 @@ PROOFS: list[tuple[str, Proof, Verdict, int, str]] = [
         SOME,
         "passed",
         1,
-        "no test reaches these changed lines: a.py:7-8 (f)",
+        "no test notices when these changed lines raise an error, or the file is emptied: a.py:7-8 (f)",
     ),
     ("none noticed", Proof(sabotage=Sabotage(tried=(UNNOTICED,))), "not_proven", 2, "the check noticed 0 of 1 places"),
     (
@@ -181,7 +181,20 @@ PROOFS: list[tuple[str, Proof, Verdict, int, str]] = [
         1,
         "not tried, because they are too many or take too long: a.py:1",
     ),
-    ("another language", Proof(sabotage=Sabotage(languages=("a.ts",))), "passed", 1, "not tried for this language: a.ts"),
+    (
+        "another language",
+        Proof(sabotage=Sabotage(languages=("a.kt",))),
+        "passed",
+        1,
+        "lines of this language cannot be made to raise an error: a.kt",
+    ),
+    (
+        "an error cannot be raised",
+        Proof(sabotage=Sabotage(unbroken=("a.rs:1",))),
+        "passed",
+        1,
+        "not tried, because an error cannot be raised there, or the check fails on the copy without one: a.rs:1",
+    ),
     ("flaky", FLAKY, "passed", 1, "ended in different ways on the same files: t::a; on the base, too: t::a"),
     ("imports", Proof(imported=("a.py",)), "passed", 1, "changed, and may be a part of what checks: a.py"),
 ]
@@ -213,11 +226,16 @@ def test_a_failure_that_is_flaky_on_the_base_too_is_no_new_one() -> None:
     assert judge((red,), run(), FLAKY.model_copy(update={"flaky_on_base": ()}))[0] == "failed"
 
 
+TOKEN = "0123456789abcdef"
+RUN = f"BaseException: {TOKEN}".encode()
+"""What a check prints where the fault was run."""
+
+
 class Scripted(Trial):
     """A trial whose runs are given, one after the other."""
 
     def __init__(self, *runs: Ran) -> None:
-        super().__init__(None, None, None, "pytest -q", None, timedelta(minutes=30))  # type: ignore[arg-type]
+        super().__init__(None, None, None, "pytest -q", None, timedelta(minutes=30), lambda: TOKEN)  # type: ignore[arg-type]
         self.runs = list(runs)
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
@@ -248,15 +266,43 @@ PLACES = tuple(Region("a.py", (number,)) for number in range(5))
 
 async def test_sabotage_has_a_bound_of_places() -> None:
     """So many are tried, the others are named; the first failure is enough to know where there was none before."""
-    trial = Scripted(ran({"t::a": "1"}), ran({}))
+    trial = Scripted(ran({"t::a": "1"}, output=RUN), ran({}))
     found = await trial.sabotaged("t", run(), PLACES, SabotageLimits(places=2))
     assert [one.noticed for one in found.tried] == [True, False]
     assert found.untried == ("a.py:2", "a.py:3", "a.py:4")
     assert trial.asked == [("t", ("-x",))] * 2
     red = run(("t::old",), ("1",))
-    trial = Scripted(ran({"t::old": "1"}), ran({"t::old": "1", "t::a": "1"}))
+    trial = Scripted(ran({"t::old": "1"}), ran({"t::old": "1", "t::a": "1"}, output=RUN))
     found = await trial.sabotaged("t", red, PLACES, SabotageLimits(places=2))
     assert ([one.noticed for one in found.tried], trial.asked[0]) == ([False, True], ("t", ()))
+
+
+RED, GREEN = {"t::a": "1"}, dict[str, str]()
+
+UNSAID = [
+    ("the fault was run", (ran(RED, output=RUN),), "tried"),
+    ("its message was kept from the output, and the copy works", (ran(RED), ran(GREEN)), "tried"),
+    ("the copy does not build", (ran(None, 1), ran(None, 1)), "unbroken"),
+    ("a style check does not like the statement", (ran(RED), ran(RED)), "unbroken"),
+    ("the source line is quoted", (ran(RED, output=b'raise BaseException("01234567" + "89abcdef")'), ran(RED)), "unbroken"),
+]
+
+
+@pytest.mark.parametrize(("runs", "where"), [row[1:] for row in UNSAID], ids=[row[0] for row in UNSAID])
+async def test_a_check_that_fails_for_another_reason_has_noticed_nothing(runs: Sequence[Ran], where: str) -> None:
+    """A red run counts where the fault was run, or where the same file passes with a fault that is never run."""
+    trial = Scripted(*runs)
+    found = await trial.sabotaged("t", run(), PLACES[:1], SabotageLimits())
+    assert ([one.noticed for one in found.tried], found.unbroken) == (([True], ()) if where == "tried" else ([], ("a.py:0",)))
+    assert (trial.runs, found.untried) == ([], ())
+
+
+async def test_what_cannot_be_broken_takes_no_run() -> None:
+    """It is named, and the others have all the places."""
+    trial = Scripted(ran({"t::a": "1"}, output=RUN))
+    places = (Region("a.rs", (7,), breakable=False), *PLACES[:1])
+    found = await trial.sabotaged("t", run(), places, SabotageLimits(places=1))
+    assert (found.unbroken, [one.noticed for one in found.tried], found.untried) == (("a.rs:7",), [True], ())
 
 
 async def test_sabotage_has_a_bound_of_time() -> None:
@@ -309,7 +355,9 @@ async def test_each_changed_file_has_its_turn(bench: Bench) -> None:
     found = await bench.judge(BASE, {"shop/many.py": many, "shop/pricing.py": BETTER})
     assert found.report.verdict == "passed"
     assert "the check noticed 1 of 2 places" in found.facts
-    assert "no test reaches these changed lines: shop/many.py:1-2 (f0)" in found.facts
+    assert (
+        "no test notices when these changed lines raise an error, or the file is emptied: shop/many.py:1-2 (f0)" in found.facts
+    )
     assert "shop/many.py:5-6, shop/many.py:9-10, shop/many.py:13-14" in found.facts
 
 

@@ -1,12 +1,15 @@
 """Changed lines made to raise: which are tried, and that exactly they raise."""
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from activities.repositories.judging import Lines
-from activities.repositories.sabotage import RAISED, Region, regions, sabotaged
+from activities.repositories.sabotage import RAISED, Fault, Region, regions, sabotaged
+
+FAULT = Fault("0123456789abcdef")
 
 TEXT = '''\
 """Prices."""
@@ -55,7 +58,9 @@ REGIONS = [
     ((12, 13), [("price", "12-13")]),
     ((12, 19), [("price", "12"), ("price", "19")]),
     ((14, 15), [("price", "14-15")]),
-    ((17, 18, 19), [("price", "17, 19")]),
+    ((17, 18, 19), [("price", "17"), ("price", "19")]),
+    ((12, 13, 14, 15), [("price", "12-13"), ("price", "14-15")]),
+    ((13, 14, 15, 16, 17, 18, 19), [("price", "13, 19"), ("price", "14-15"), ("price", "17")]),
     ((23,), [("", "23")]),
     ((25,), [("Cart.total", "25")]),
     ((26,), [("Cart.total", "26")]),
@@ -65,7 +70,7 @@ REGIONS = [
 
 @pytest.mark.parametrize(("numbers", "found"), REGIONS)
 def test_lines_that_stand_together_are_one_place(numbers: tuple[int, ...], found: list[tuple[str, str]]) -> None:
-    """By function, and by what was changed in one go; comments and empty lines of it do not part it."""
+    """By function and branch, and by what was changed in one go; comments and empty lines of it do not part it."""
     assert [(one.where, one.lines) for one in of(*numbers)] == found
 
 
@@ -82,7 +87,7 @@ def outcome(text: str, call: str) -> str:
         exec(compile(text, "a.py", "exec"), found)
         return repr(eval(call, found))
     except BaseException as error:  # noqa: BLE001 (what sabotage raises is no Exception)
-        return "raised" if str(error) == RAISED else repr(error)
+        return "raised" if str(error) == f"{RAISED}: {FAULT.token}" else repr(error)
 
 
 CALLS = [
@@ -105,8 +110,11 @@ CALLS = [
 @pytest.mark.parametrize(("number", "call", "found"), CALLS)
 def test_exactly_the_changed_lines_raise(number: int, call: str, found: str) -> None:
     """A call that comes there raises, another one does what it did."""
-    assert outcome(sabotaged(TEXT, of(number)[0]), call) == found
+    assert outcome(sabotaged(TEXT, of(number)[0], FAULT), call) == found
     assert outcome(TEXT, call) != "raised"
+    harmless = sabotaged(TEXT, of(number)[0], replace(FAULT, live=False))
+    assert outcome(harmless, call) == outcome(TEXT, call)
+    assert FAULT.token not in harmless
 
 
 def test_what_every_statement_can_be() -> None:
@@ -120,11 +128,12 @@ def test_what_every_statement_can_be() -> None:
     count = text.count("\n")
     for number in range(1, count + 1):
         for one in regions("a.py", text, Lines(added=((number, ""),))):
-            assert RAISED in ast.unparse(ast.parse(sabotaged(text, one)))
+            assert RAISED in ast.unparse(ast.parse(sabotaged(text, one, FAULT)))
     assert len(regions("a.py", text, Lines(added=tuple((number, "") for number in range(1, count + 1))))) >= 4
 
 
 @pytest.mark.parametrize("text", ["def (", "\0", "(" * 10_000])
 def test_what_is_no_python_is_not_tried(text: str) -> None:
-    """It cannot be made to raise; it fails by itself."""
-    assert regions("a.py", text, Lines(added=((1, ""),))) == ()
+    """It cannot be made to raise by this Python, and is named as that: another one may be able to read it."""
+    assert regions("a.py", text, Lines(added=((1, ""),))) == (Region("a.py", (1,), breakable=False),)
+    assert regions("a.py", text, Lines()) == ()

@@ -1,15 +1,10 @@
-"""Changed lines of Python made to raise: what no longer works must be noticed by a check that is worth its green. Pure."""
+"""Changed lines of Python made to raise, by its own parser. Pure."""
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
-from activities.repositories.judging import Lines, ranges
-
-RAISED = "changed lines made to fail, to see whether a test notices"
-
-LINES = 2000
-"""Changed lines of one file that are looked at."""
+from activities.repositories.judging import Lines
+from activities.repositories.sabotage.region import Fault, Place, Region, changed_lines, grouped, unreadable
 
 DECORATORS = 100
 """Lines that decorators may take before what they decorate."""
@@ -17,58 +12,36 @@ DECORATORS = 100
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@dataclass(frozen=True)
-class Region:
-    """Changed lines that stand together in one function, or in none (`where` empty)."""
-
-    path: str
-    numbers: tuple[int, ...]
-    where: str = ""
-
-    @property
-    def lines(self) -> str:
-        """As a person writes them."""
-        return ranges(self.numbers)
-
-
 def regions(path: str, text: str, lines: Lines) -> tuple[Region, ...]:
-    """The changed lines that do something, by function and by what stands together. None where the file cannot be read.
-
-    Comments, empty lines and texts that only document do nothing. What was only taken out counts at the line before it.
-    """
+    """As `sabotage.regions` says it."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return ()
+        # It may be right for another Python than this one.
+        return unreadable(path, lines)
     functions, statements = _functions(tree), _statements(tree)
-    changed = sorted({number for number, _ in lines.added} | {max(1, gap) for gap in lines.gaps})[:LINES]
-    found: list[Region] = []
-    for number in changed:
-        if _statement(statements, number) is None:
-            continue
-        where = _innermost(functions, number)
-        last = found[-1] if found else None
-        if last is not None and last.where == where and _together(last.numbers[-1], number, changed):
-            found[-1] = Region(path, (*last.numbers, number), where)
-        else:
-            found.append(Region(path, (number,), where))
-    return tuple(found)
+    changed = changed_lines(lines)
+    branches = _branches(tree)
+    found = ((number, _statement(statements, number)) for number in changed)
+    places = (Place(at, _innermost(functions, at), branches.get(id(one), 0)) for at, one in found if one is not None)
+    return grouped(path, places, changed)
 
 
-def sabotaged(text: str, region: Region) -> str:
-    """The file with a `raise` before every changed statement of the region. Comments are lost; nobody reads it."""
+def sabotaged(text: str, region: Region, fault: Fault) -> str:
+    """The file with the fault before every changed statement of the region. Comments are lost; nobody reads it."""
     tree = ast.parse(text)
     statements = _statements(tree)
     marked = {id(one) for number in region.numbers if (one := _statement(statements, number)) is not None}
-    _Insertion(marked).visit(tree)
+    _Insertion(marked, fault).visit(tree)
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
 class _Insertion(ast.NodeTransformer):
     """Puts a `raise` where a marked statement begins: in a function or class whose head is marked, as its first statement."""
 
-    def __init__(self, marked: set[int]) -> None:
+    def __init__(self, marked: set[int], fault: Fault) -> None:
         self._marked = marked
+        self._fault = fault
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Every block of statements of the node, and those within."""
@@ -81,22 +54,23 @@ class _Insertion(ast.NodeTransformer):
         if id(node) in self._marked and isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             # After the docstring: else code that reads `__doc__` would fail, and not because the line is reached.
             at = 1 if _documents(node.body[0]) else 0
-            node.body = [*node.body[:at], _raise(), *node.body[at:]]
+            node.body = [*node.body[:at], _raise(self._fault), *node.body[at:]]
         return node
 
     def _block(self, block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
         for one in block:
             if id(one) in self._marked and not isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
-                yield _raise()
+                yield _raise(self._fault)
             yield one
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def _raise() -> ast.stmt:
+def _raise(fault: Fault) -> ast.stmt:
+    first, second = fault.halves
     # Not an Exception: a program that answers every exception with a value would hide that it was reached.
-    return ast.parse(f"raise BaseException({RAISED!r})").body[0]
+    return ast.parse(f"if {int(fault.live)}: raise BaseException({first!r} + {second!r})").body[0]
 
 
 def _statements(tree: ast.Module) -> list[ast.stmt]:
@@ -118,6 +92,24 @@ def _statement(statements: list[ast.stmt], number: int) -> ast.stmt | None:
     # An empty line or a comment between the statements of a block does nothing; the head of a block does.
     inside = isinstance(body, list) and body and not begins and number >= _first(body[0])
     return None if inside else found
+
+
+def _branches(tree: ast.Module) -> dict[int, int]:
+    """The branch of each statement by its identity: what runs only under a condition is a branch of its own."""
+    found: dict[int, int] = {}
+    waiting: list[tuple[int, ast.AST]] = [(0, tree)]
+    while waiting:
+        own, node = waiting.pop()
+        for name, value in ast.iter_fields(node):
+            children = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, ast.AST)]
+            depends = isinstance(node, _CONDITIONS) and name in ("body", "orelse") and bool(children)
+            branch = id(children[0]) if depends else own
+            found.update({id(one): branch for one in children if isinstance(one, ast.stmt)})
+            waiting += [(branch, one) for one in children]
+    return found
+
+
+_CONDITIONS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case)
 
 
 def _last(one: ast.stmt) -> int:
@@ -158,8 +150,3 @@ def _functions(tree: ast.Module) -> list[tuple[str, Function]]:
 def _innermost(functions: list[tuple[str, Function]], number: int) -> str:
     around = [(one.lineno, name) for name, one in functions if _first(one) <= number <= (one.end_lineno or 0)]
     return max(around)[1] if around else ""
-
-
-def _together(before: int, number: int, changed: Sequence[int]) -> bool:
-    """True where every line between the two was changed, too: comments and empty lines of one addition do not part it."""
-    return changed.index(number) - changed.index(before) == number - before
