@@ -139,7 +139,9 @@ def load(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         # Place and message alone: pydantic's own text quotes the input, and that may be a secret.
-        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'settings'}: {_wrong(one['type'], one['msg'])}" for one in error.errors()
+        )
         raise Misconfigured(f"settings: {problems}. Look at baton.toml and the BATON_ variables") from None
     except SettingsError as error:
         # pydantic-settings names the field in its text only.
@@ -152,6 +154,15 @@ def load(**flags: Any) -> Settings:
     # Last, because the two above are ValueErrors, too; what is left is a file that is not TOML or not UTF-8.
     except ValueError as error:
         raise Misconfigured(f"baton.toml cannot be read: {error}") from None
+
+
+def _wrong(kind: str, said: str) -> str:
+    """What is wrong with a value, for somebody who does not know what pydantic is."""
+    if kind == "extra_forbidden":
+        return "there is no such key; docs/operating.md lists them"
+    if kind.startswith("time_delta"):
+        return 'write a duration as ISO 8601, such as "PT90S", "PT30M" or "PT2H"'
+    return said.replace("Input should", "it should", 1)
 
 
 def _refuse_unknown_variables() -> None:

@@ -78,7 +78,8 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
     if run.timed_out:
         return f"it was stopped after {run.seconds} s", f"name a faster check, or raise `time` in {SETTINGS}"
     if code is None:
-        return "it was stopped before it ended", "the end of its output says more; `baton doctor` looks at this machine"
+        said = f": {run.stopped}" if run.stopped else ""
+        return f"it was stopped before it ended{said}", _more(run)
     if code == NOT_FOUND:
         mend = f"correct the command, install {program} below /usr, or {NAMED_ENVIRONMENT}"
         return f"{program} was not found (exit code 127)", mend
@@ -86,11 +87,20 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
         mend = f"make it executable (`git update-index --chmod=+x`), or have `sh` run {program}"
         return f"{program} cannot be executed (exit code 126)", mend
     if code > SIGNALLED:
-        return f"it was ended by signal {code - SIGNALLED}", f"where that is 9, raise `memory_mib` in {SETTINGS}"
+        said = f": {run.stopped}" if run.stopped else ""
+        return f"it was ended by signal {code - SIGNALLED}{said}", _more(run)
     if run.total is not None and code in _PYTEST_ENDS:
         why, mend = _PYTEST_ENDS[code]
         return f"{why} (exit code {code})", mend
     return (f"exit code {code}, but no test was counted", "name a check that runs tests") if run.total == 0 else None
+
+
+def _more(run: CheckRun) -> str:
+    """What to do where a limit may have ended it."""
+    if "memory" in run.stopped or run.exit_code is not None:
+        more = "raise `memory_mib`" if "memory" in run.stopped else "where that is 9, raise `memory_mib`"
+        return f"{more} in {SETTINGS}, or name a check that needs less"
+    return "the end of its output says more; `baton doctor` looks at this machine"
 
 
 def _program(command: str) -> str:

@@ -96,6 +96,7 @@ def _shown(ran: Ran, tree: str) -> CheckRun:
         tree=tree,
         exit_code=ran.exit_code,
         timed_out=ran.timed_out,
+        stopped=ran.stopped,
         total=ran.total,
         failures=ran.failures,
         unnamed=ran.unnamed,
