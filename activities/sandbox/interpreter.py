@@ -42,7 +42,7 @@ source = os.path.join(here, "src")
 laid_out = os.path.isdir(source) and not os.path.exists(os.path.join(source, "__init__.py"))
 sys.path[:0] = [here, source] if laid_out else [here]
 sys.argv[0] = "pytest"
-sys.exit(pytest.console_main())
+sys.exit(pytest.main())
 '''
 
 

@@ -74,6 +74,9 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
     options += ["--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108 (inside)
     options += ["--size", size, "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108 (the sandbox's own)
     options += _interpreter(place.environment, directory)
+    if place.environment is not None and (packages := place.environment / "node_modules").is_dir():
+        # Node looks for packages in every folder above the checkout, too, and npm for their programs.
+        options += ["--ro-bind", str(packages), "/node_modules"]
     for path, descriptor in files.items():
         # The data comes with mode 0600; a program has to be one.
         options += [*(("--perms", "0755") if path.endswith("/bin/pytest") else ()), "--ro-bind-data", str(descriptor), path]

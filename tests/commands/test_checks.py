@@ -52,11 +52,11 @@ def test_the_document_says_the_same(baton: Baton, tmp_path: Path) -> None:
 
 CANNOT: list[tuple[dict[str, bytes], str, str]] = [
     ({"test_a.py": b"import notthere\n"}, "collection errors", "the Python package notthere is not in the environment"),
-    ({"pytest.ini": b"[pytest]\naddopts = --cov=shop\n"}, "usage error", "pytest does not know --cov=shop"),
+    ({"pytest.ini": b"[pytest]\naddopts = --mypy\n"}, "usage error", "pytest does not know --mypy"),
     ({"pytest.ini": b"", "README.md": b"x"}, "found no tests", "name the folder of the tests"),
     ({"test_a.py": b"def test_a(): assert False\n"}, "the only test fails", "mend the base first"),
     ({"Makefile": b"test:\n\tnothere --all\n"}, "exit code 2", "the program nothere is not in the sandbox"),
-    ({"justfile": b"test:\n  true\n"}, "just was not found", "install just below /usr"),
+    ({"justfile": b"test:\n  true\n"}, "just was not found", "install just (Debian: just) below /usr"),
     ({"Makefile": b"test:\n\tfalse\n"}, "exit code 2", "mend the base first"),
 ]
 

@@ -31,7 +31,11 @@ def test_some_red_tests_are_no_trouble(ran: CheckRun) -> None:
 
 CANNOT = [
     (run("pyest -q", 127), "pyest was not found", "correct the command"),
-    (run("npm test --silent", 127), "npm was not found", "install npm below /usr"),
+    (run("npm test --silent", 127), "npm was not found", "install npm (Debian: npm) below /usr"),
+    (run("npm test", 127, tail="sh: 1: eslint: not found"), "npm started, but eslint was not found", "baton prepare"),
+    (run("make test", 127, tail="/bin/sh: line 1: cargo: command not found"), "but cargo was not found", "Rust's cargo"),
+    (run("go test ./...", 127, tail="sh: 1: exec: go: not found"), "go was not found", "Go (Debian: golang-go)"),
+    (run("tox", 127, tail="sh: 1: exec: tox: not found"), "tox was not found", "name what it runs"),
     (run("bin/check", 127), "bin/check was not found", "--environment"),
     (run("./run-tests", 126), "cannot be executed", "chmod=+x"),
     (run("'bin/my tests' -v", 126), "bin/my tests cannot be executed", "have `sh` run"),
@@ -83,6 +87,8 @@ HINTS = [
     ("pytest: error: unrecognized arguments: --cov=shop\n  inifile: x", "pytest does not know --cov=shop,"),
     ("ERROR: Missing required plugins: pytest-asyncio", "the pytest plugin pytest-asyncio is not in"),
     ("Error: Cannot find module 'express'", "the npm package express is not there"),
+    ("E   pytest.PytestRemovedIn10Warning: Passing a non-Collection", "written for another version of pytest"),
+    ("pluggy._manager.PluginValidationError: Plugin 'conftest.py'", "written for another version of pytest"),
     ("sh: 1: jest: not found", "the program jest is not in the sandbox"),
     ("/bin/sh: line 1: golint: command not found", "the program golint is not in the sandbox"),
     ("make: cargo: No such file or directory", "the program cargo is not in the sandbox"),
