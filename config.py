@@ -127,6 +127,10 @@ class Settings(BaseSettings):
         """Environment variables for other programs, such as the ssh agent's for git, unchanged; unset ones are left out."""
         return {name: os.environ[name] for name in names if name in os.environ}
 
+    def environment_like(self, pattern: re.Pattern[str]) -> dict[str, str]:
+        """As `environment`, of all variables whose names begin as the pattern says: installers have many."""
+        return {name: value for name, value in os.environ.items() if pattern.match(name)}
+
     def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
         # The vendor's own variable comes last: many programs share it, and what was set for Baton alone is more specific.
         return value.get_secret_value() or (_secret_file(file) if file else "") or os.environ.get(variable, "")

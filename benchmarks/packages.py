@@ -102,8 +102,8 @@ def _measured(package: Package, place: Path, fetch: Fetch) -> Row:
         return first
     folder = place / "environments" / source.name
     prepared = _baton(place, "prepare", str(source), "--into", str(folder), "--yes")
-    if "folder" not in prepared:
-        return replace(first, why=f"{first.why}; baton prepare: {prepared.get('said', '')}"[:600])
+    if not prepared.get("folder"):
+        return replace(first, why=f"{first.why}; baton prepare: {prepared.get('said', 'nothing is declared')}"[:600])
     again = _row(package, _baton(place, "checks", str(source), "--run", "--environment", str(folder)))
     shutil.rmtree(folder, ignore_errors=True)
     return replace(again, end="prepared") if again.end == "alone" else again
@@ -121,7 +121,7 @@ def _row(package: Package, found: dict[str, Any]) -> Row:
 
 
 def _failed(ran: dict[str, Any]) -> int:
-    return len(ran["failures"]) + int(ran["unnamed"])
+    return len(ran["failures"]) + int(ran.get("unnamed", 0))
 
 
 def _baton(place: Path, *words: str) -> dict[str, Any]:

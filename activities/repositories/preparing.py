@@ -6,7 +6,6 @@ the operator's own, with their settings (index, proxy, certificates).
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -25,10 +24,12 @@ LIMIT = timedelta(minutes=15)
 MARKER = "baton-environment.json"
 """Written last: a folder without it was not finished."""
 
-_NEEDED = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME")
-_INSTALLERS = re.compile(
-    r"(?:pip|npm_config)_|(?:https?|no|all)_proxy$|ssl_cert_|node_extra_ca_certs$|requests_ca_bundle$", re.IGNORECASE
+PASSED_ON = re.compile(
+    r"(?:PATH|HOME|LANG|TMPDIR|XDG_CONFIG_HOME|XDG_CONFIG_DIRS|XDG_CACHE_HOME)\Z"
+    r"|(?i:pip_|npm_config_|(?:https?|no|all)_proxy\Z|ssl_cert_|node_extra_ca_certs\Z|requests_ca_bundle\Z)"
 )
+"""Names of the operator's variables that installers may need; all others are left out."""
+
 _TOLD = 600
 
 
@@ -36,16 +37,14 @@ class NotPrepared(Refused):
     """The environment could not be made. The text says which installer failed, and its last words."""
 
 
-def prepare(wanted: Declared, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+def prepare(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
     """Make the environment in `folder`, which may only be there if an earlier call made or began it: then it is made anew.
 
-    `variables` None: this process's own; of these, installers see only what they need. Blocks. Raises `NotPrepared`.
+    `passed` is all that installers see of the environment. Blocks. Raises `NotPrepared`.
     """
     if folder.exists() and not _ours(folder):
         raise NotPrepared(f"{folder} is there and was not made by this command; name a folder that does not exist yet")
     delete_folder(folder)
-    seen = os.environ if variables is None else variables
-    passed = {name: value for name, value in seen.items() if name in _NEEDED or _INSTALLERS.match(name)}
     folder.mkdir(parents=True)
     (folder / MARKER).touch()
     (folder / "bin").mkdir()

@@ -62,7 +62,7 @@ def prepare(
         if not yes and not confirmed(f"Install these into {safe(str(folder))}?"):
             raise typer.Exit(int(Code.REFUSED))
         with out.waiting("installing"):
-            preparing.prepare(wanted, folder)
+            preparing.prepare(wanted, folder, found.environment_like(preparing.PASSED_ON))
     out.document(
         repository=named,
         folder=str(folder) if wanted.anything else None,
