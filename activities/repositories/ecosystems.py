@@ -61,6 +61,14 @@ NPM_PLACEHOLDER = "no test specified"
 NODE = {"pnpm": "pnpm test", "yarn": "yarn test", "bun": "bun run test", "npm": "npm test --silent"}
 """Package managers of Node, and how each runs `scripts.test`."""
 
+NPM_ALONE = " --ignore-scripts"
+"""Has npm run a script without those before and after it."""
+
+NOT_A_TEST = re.compile(
+    r"(?:npm run |npx )?(?:[\w:.-]*lint[\w:.-]*|standard|xo|prettier|aud|audit|npm audit|codecov|coveralls)(?: [^&|;]*)?\Z"
+)
+"""What stands in `pretest` and `posttest` beside builds: looks at style, and at the network."""
+
 NODE_TEST = "node --test"
 NODE_TESTS = re.compile(r"(?:^|/)(?:test|test-[^/]+|[^/]+[._-]test)\.[cm]?js$|(?:^|/)test/.*\.[cm]?js$")
 """Node's own runner, and the files that it looks for by itself."""
@@ -141,6 +149,9 @@ PROGRAMS = {
     "bun": "Bun",
 }
 """Programs that come with a toolchain, and what to install for them."""
+
+RUN_BY_NPM = ("pnpm", "yarn", "bun")
+"""Package managers whose test script npm can run as well."""
 
 NEEDS_NETWORK = ("tox", "nox")
 """Programs that fetch what they need over the network, which a check does not have."""

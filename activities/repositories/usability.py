@@ -5,7 +5,15 @@ import shlex
 from dataclasses import dataclass
 from typing import Literal
 
-from activities.repositories.ecosystems import HINTS, MISSING_PROGRAM, NAMED_ENVIRONMENT, NEEDS_NETWORK, PROGRAMS
+from activities.repositories.ecosystems import (
+    HINTS,
+    MISSING_PROGRAM,
+    NAMED_ENVIRONMENT,
+    NEEDS_NETWORK,
+    NODE,
+    PROGRAMS,
+    RUN_BY_NPM,
+)
 from contracts.repositories import CheckRun
 from contracts.text import amount
 
@@ -111,7 +119,8 @@ def _install(program: str) -> str:
         return f"{program} fetches packages, and a check has no network: name what it runs, such as --check 'pytest -q'"
     if program in PROGRAMS:
         elsewhere = f"name the folder whose bin holds {program} with --environment FOLDER"
-        return f"install {PROGRAMS[program]} below /usr, where a check sees it, or {elsewhere}"
+        other = f"; --check '{NODE['npm']}' runs the same script" if program in RUN_BY_NPM else ""
+        return f"install {PROGRAMS[program]} below /usr, where a check sees it, or {elsewhere}{other}"
     return f"correct the command, install {program} below /usr, where a check sees it, or {NAMED_ENVIRONMENT}"
 
 

@@ -1,5 +1,6 @@
 """Which checks a repository brings along: found in its files, without running any, whatever stands in them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,36 @@ def test_other_options_stay(tmp_path: Path, files: dict[str, str]) -> None:
 def test_what_is_declared_beats_what_lies_there(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
     """A stray test file does not beat a package script, nor a manifest what the project says itself."""
     assert _best(_write(tmp_path, files)) == (command, source)
+
+
+HOOKS: list[tuple[dict[str, str], bool]] = [
+    ({"pretest": "npm run lint", "posttest": "npx aud --production"}, True),
+    ({"posttest": "aud --production"}, True),
+    ({"pretest": "eslint . && npm run lint:types"}, True),
+    ({"pretest": "standard", "posttest": "npm audit"}, True),
+    ({}, False),
+    ({"pretest": "npm run build"}, False),
+    ({"pretest": "npm run lint && tsc"}, False),
+    ({"pretest": "npm run lint; make"}, False),
+    ({"pretest": "eslint . || make all"}, False),
+    ({"posttest": "node cleanup.js"}, False),
+]
+
+
+@pytest.mark.parametrize(("hooks", "alone"), HOOKS, ids=[str(row[0]) for row in HOOKS])
+def test_style_and_audits_are_no_part_of_a_test(tmp_path: Path, hooks: dict[str, str], alone: bool) -> None:
+    """Scripts around the tests are left out where they only look at style or ask the network; a build never is."""
+    _write(tmp_path, {"package.json": json.dumps({"scripts": {"test": "tape test.js", **hooks}})})
+    best = detect(tmp_path).best
+    assert best is not None
+    assert best.command == (f"{NPM} --ignore-scripts" if alone else NPM)
+
+
+@pytest.mark.parametrize("lock", ["pnpm-lock.yaml", "yarn.lock", "bun.lock"])
+def test_npm_stands_in_for_another_manager(tmp_path: Path, lock: str) -> None:
+    """Behind the manager that the project uses, for machines that have only npm."""
+    found = [one.command for one in detect(_write(tmp_path, {"package.json": JEST, lock: ""})).candidates]
+    assert found[1:] == [NPM]
 
 
 def test_every_candidate_is_named_once_in_order(tmp_path: Path) -> None:

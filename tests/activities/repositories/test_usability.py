@@ -35,6 +35,7 @@ CANNOT = [
     (run("npm test", 127, tail="sh: 1: eslint: not found"), "npm started, but eslint was not found", "baton prepare"),
     (run("make test", 127, tail="/bin/sh: line 1: cargo: command not found"), "but cargo was not found", "Rust's cargo"),
     (run("go test ./...", 127, tail="sh: 1: exec: go: not found"), "go was not found", "Go (Debian: golang-go)"),
+    (run("pnpm test", 127), "pnpm was not found", "--check 'npm test --silent' runs the same script"),
     (run("tox", 127, tail="sh: 1: exec: tox: not found"), "tox was not found", "name what it runs"),
     (run("bin/check", 127), "bin/check was not found", "--environment"),
     (run("./run-tests", 126), "cannot be executed", "chmod=+x"),
