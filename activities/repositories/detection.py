@@ -44,18 +44,19 @@ def _declared(files: Files) -> Iterator[Candidate]:
     python = [*tasks.make(files), *tasks.tox(files), *tasks.nox(files)]
     for task in python:
         # Not the task itself: tox and nox fetch what they need over the network, and none of them tells single tests.
-        runner = _runner(task.text, files)
-        if runner and (files.tests or _odd_names(files)):
+        runner, odd = _runner(task.text), _odd_names(files)
+        named = tuple(path for path in odd if path in task.text)
+        if runner and (files.tests or odd):
             yield _pytest(files, f"{task.source}, which runs {runner}", "declared")
+        elif named:
+            yield _pytest(files, f"{task.source}, which runs {named[0]}", "declared", named)
     for task in (*tasks.node(files), *tasks.make(files), *tasks.just(files), *tasks.tox(files), *tasks.nox(files)):
         yield Candidate(command=task.command, source=task.source, standing="declared")
 
 
-def _runner(text: str, files: Files) -> str:
+def _runner(text: str) -> str:
     """What a task runs that pytest can run as well; "" where it is something else."""
-    if _RUNS_PYTEST.search(text) or _RUNS_UNITTEST.search(text):
-        return "pytest" if _RUNS_PYTEST.search(text) else "unittest"
-    return next((path for path in _odd_names(files) if not files.tests and path in text), "")
+    return "pytest" if _RUNS_PYTEST.search(text) else "unittest" if _RUNS_UNITTEST.search(text) else ""
 
 
 def _usual(files: Files) -> Iterator[Candidate]:
@@ -106,11 +107,10 @@ def _pytest_configured(files: Files) -> str:
     return ""
 
 
-def _pytest(files: Files, source: str, standing: Standing) -> Candidate:
-    """pytest as it is started here, and why."""
-    command = _started(files)
-    if not files.tests:
-        command = " ".join((command, *map(shlex.quote, _odd_names(files))))
+def _pytest(files: Files, source: str, standing: Standing, modules: tuple[str, ...] = ()) -> Candidate:
+    """pytest as it is started here, and why. It runs `modules`; without any what it finds, else test cases by other names."""
+    named = modules or (() if files.tests else _odd_names(files))
+    command = " ".join((_started(files), *map(shlex.quote, named)))
     if more := pytest_options.warnings(files):
         command = f"{command} {more}"
     if more := pytest_options.override(files):

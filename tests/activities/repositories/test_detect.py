@@ -97,6 +97,11 @@ UNUSUAL: list[Row] = [
     ({"setup.py": "", "tests/test two.py": CASES}, f"{PYTEST} 'tests/test two.py'", "tests/test two.py"),
     ({"Makefile": "test:\n\tpython -m unittest\n", "tests.py": CASES}, f"{PYTEST} tests.py", "which runs unittest"),
     ({"Makefile": "test:\n\tcoverage run ./t/test.py -v\n", "t/test.py": CASES}, f"{PYTEST} t/test.py", "which runs t/test.py"),
+    (
+        {"Makefile": "test:\n\tpython test/test.py\n", "test/test.py": CASES, "test/test_more.py": ""},
+        f"{PYTEST} test/test.py",
+        "which runs test/test.py",
+    ),
     ({"manage.py": "os.environ['DJANGO_SETTINGS_MODULE'] = 'x'", "a/tests.py": CASES}, "python manage.py test", "manage.py"),
     (
         {"manage.py": "setdefault('DJANGO_SETTINGS_MODULE')", "setup.py": "", "a/test_a.py": ""},
