@@ -13,7 +13,6 @@ from commands.context import CARE, Json, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.questions import confirmed
-from contracts.base import canonical, sha256
 
 if TYPE_CHECKING:
     from activities.repositories.declared import Declared
@@ -42,6 +41,7 @@ def prepare(
     from activities.repositories.project_files import Files
     from commands.doctor.repository import checkout
     from commands.start import start
+    from contracts.base import canonical, sha256
 
     out, found = Out(as_json=as_json), settings()
     named = start.repository("PATH", repository)

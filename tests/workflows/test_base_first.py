@@ -47,11 +47,11 @@ UNUSABLE: list[tuple[dict[str, str], dict[str, Any], str, str, str]] = [
     ),
     ({}, {"check": "pytest --frobnicate"}, "cannot run", "a usage error) (exit code 4)", "pytest does not know --frobnicate"),
     (
-        {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--cov=shop'\n"},
+        {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--mypy'\n"},
         {},
         "cannot run",
         "a usage error) (exit code 4)",
-        "pytest does not know --cov=shop",
+        "pytest does not know --mypy",
     ),
     ({}, {"check": "pytest -q shop"}, "cannot run", "pytest found no tests (exit code 5)", "name the folder of the tests"),
     (
