@@ -136,6 +136,7 @@ def test_a_check_that_uses_too_much_memory_says_so(baton: Baton, tmp_path: Path)
     assert (ran.code, ran.json["usable"]) == (1, False)
     assert "128 MiB" in ran.json["ran"]["stopped"]
     assert ran.json["ran"]["stopped"] in ran.json["problem"]
+    assert ran.json["ran"]["tail"].endswith(f"[{ran.json['ran']['stopped']}]")
     assert ran.json["mend"].startswith("raise `memory_mib` in the table [checks] of baton.toml")
 
 
