@@ -127,6 +127,10 @@ class Settings(BaseSettings):
         """Environment variables for other programs, such as the ssh agent's for git, unchanged; unset ones are left out."""
         return {name: os.environ[name] for name in names if name in os.environ}
 
+    def environment_like(self, pattern: re.Pattern[str]) -> dict[str, str]:
+        """As `environment`, of all variables whose names begin as the pattern says: installers have many."""
+        return {name: value for name, value in os.environ.items() if pattern.match(name)}
+
     def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
         # The vendor's own variable comes last: many programs share it, and what was set for Baton alone is more specific.
         return value.get_secret_value() or (_secret_file(file) if file else "") or os.environ.get(variable, "")
@@ -140,8 +144,7 @@ def load(**flags: Any) -> Settings:
     except ValidationError as error:
         # Place and message alone: pydantic's own text quotes the input, and that may be a secret.
         problems = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors()
+            f"{'.'.join(map(str, one['loc'])) or 'settings'}: {_wrong(one['type'], one['msg'])}" for one in error.errors()
         )
         raise Misconfigured(f"settings: {problems}. Look at baton.toml and the BATON_ variables") from None
     except SettingsError as error:
@@ -155,6 +158,15 @@ def load(**flags: Any) -> Settings:
     # Last, because the two above are ValueErrors, too; what is left is a file that is not TOML or not UTF-8.
     except ValueError as error:
         raise Misconfigured(f"baton.toml cannot be read: {error}") from None
+
+
+def _wrong(kind: str, said: str) -> str:
+    """What is wrong with a value, for somebody who does not know what pydantic is."""
+    if kind == "extra_forbidden":
+        return "there is no such key; docs/operating.md lists them"
+    if kind.startswith("time_delta"):
+        return 'write a duration as ISO 8601, such as "PT90S", "PT30M" or "PT2H"'
+    return said.removeprefix("Value error, ").replace("Input should", "it should", 1)
 
 
 def _refuse_unknown_variables() -> None:

@@ -25,6 +25,7 @@ COMMANDS = (
     "commands.decide.control",
     "commands.doctor.doctor",
     "commands.doctor.checks",
+    "commands.doctor.prepare",
     "commands.look.agents",
     "commands.look.models",
 )

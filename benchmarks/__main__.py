@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gates, growth, ledger, money, parked, pipeline, proof, recovery
+from benchmarks import gates, growth, ledger, money, packages, parked, pipeline, proof, recovery
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -19,6 +19,7 @@ ABOUT = {
     "gates": "2,000 runs that wait for a person on one worker: memory per run, time until all have ended; about 5 minutes",
     "ledger": "reserve and settle at a fixed rate on both databases: latency; about 2 minutes",
     "money": "the four stages with ceilings, routes, breakers and rate limits, and without; about 4 minutes",
+    "packages": "30 published packages: how many get a meaningful verdict with what is found; downloads them; about 10 minutes",
     "parked": "500 runs parked at the month's ceiling, which is raised once: time until all have resumed; about 2 minutes",
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
     "proof": "referee, own tests and sabotage after a green check, in seconds beside the check itself; about 2 minutes",
@@ -42,6 +43,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
+    parser.add_argument("--only", action="append", help="packages: the name of one package; may be repeated")
     parser.add_argument("--profile", type=Path, help="pipeline: folder for CPU profiles; ignore the times then")
     return parser.parse_args(given)
 
@@ -54,6 +56,9 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.name == "growth":
         sizes = growth.Sizes(rounds=asked.rounds or growth.Sizes.rounds)
         return await growth.run(sizes.long() if asked.long else sizes, _say, next(iter(asked.trial), None))
+    if asked.name == "packages":
+        chosen = [one for one in packages.listed() if asked.only is None or one.name in asked.only]
+        return await packages.run(_say, chosen)
     if asked.name == "gates":
         return await gates.run(gates.Sizes(asked.runs or gates.Sizes.runs, asked.rounds or gates.Sizes.rounds), _say)
     if asked.name == "parked":

@@ -164,12 +164,13 @@ class RunChecks(Request, name="run_checks/1"):
 class CheckRun(Grown, name="check_run/1"):
     """One run of a check in the sandbox."""
 
-    later = ("unnamed", "refused", "reasons", "stopped_early", "report", "outcomes")
+    later = ("unnamed", "refused", "reasons", "stopped_early", "report", "outcomes", "stopped")
 
     command: str
     tree: str
     exit_code: int | None = Field(description="None: it was stopped")
     timed_out: bool = False
+    stopped: str = Field(default="", description="why it was stopped, or what of it the kernel ended at the limit of memory")
     total: int | None = Field(default=None, description="number of tests; None: the check does not report single tests")
     failures: tuple[str, ...] = Field(default=(), description="ids of failed tests; at most 200")
     unnamed: int = Field(default=0, description="failed tests that are not named, because there are so many")

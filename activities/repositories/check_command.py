@@ -1,5 +1,6 @@
 """How a check's command is run: as it is, by a shell, or, where it is pytest, so that its report can be relied on. Pure."""
 
+import re
 import shlex
 
 from activities.repositories import junit
@@ -7,6 +8,7 @@ from activities.sandbox.interpreter import RUNNER
 from activities.sandbox.layout import WORKSPACE
 from contracts.errors import Misconfigured
 
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _SHELL = set("|&;<>()$`\\\"'*?[]#~=%!{}\n")
 
 
@@ -50,6 +52,8 @@ def words_of(command: str) -> list[str]:
     except ValueError:
         return []
     # `=` and brackets are usual in arguments (`--cov=x`, `test_a[1]`), and mean nothing without a shell.
-    plain = command.replace('"', "").replace("'", "").replace("=", "").replace("[", "").replace("]", "")
+    # What stands between single quotes no shell reads.
+    bare = _QUOTED.sub(lambda part: "" if part[0][0] == "'" else part[0], command) if "\\" not in command else command
+    plain = bare.replace('"', "").replace("'", "").replace("=", "").replace("[", "").replace("]", "")
     assigns = bool(words) and "=" in words[0]  # `CI=1 pytest`: only a shell takes it as a variable
     return [] if assigns or any(letter in _SHELL for letter in plain) else words

@@ -75,9 +75,9 @@ class Ran:
 
     @property
     def tail(self) -> str:
-        """The end of the output, made safe to show."""
-        text = self.output.decode(errors="replace")
-        return for_model(text[-TAIL:], TAIL + 200)
+        """The end of the output, made safe to show, and why it was stopped."""
+        text = self.output.decode(errors="replace")[-TAIL:]
+        return for_model(f"{text}\n[{self.stopped}]" if self.stopped else text, TAIL + 400)
 
 
 async def run_check(

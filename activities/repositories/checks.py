@@ -114,6 +114,7 @@ def as_contract(ran: Ran, tree: str, output: ArtifactRef, outcomes: str | None =
         tree=tree,
         exit_code=ran.exit_code,
         timed_out=ran.timed_out,
+        stopped=ran.stopped,
         total=ran.total,
         failures=failures,
         reasons=tuple(results.reasons[one] for one in failures) if results is not None else (),

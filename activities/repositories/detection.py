@@ -1,17 +1,26 @@
 """Which check a repository brings along, from its files. Nothing is run to find out."""
 
 import re
+import shlex
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 from activities.repositories import ecosystems as known
-from activities.repositories import layout, tasks
+from activities.repositories import layout, pytest_options, tasks
 from activities.repositories.project_files import Files, table
 from contracts.detection import Candidate, Detected, Standing
 
 _ORDER: tuple[Standing, ...] = ("declared", "convention", "presence")
 _RUNS_PYTEST = re.compile(r"(?:^|[\s\"'@/])(?:pytest|py\.test)\b", re.MULTILINE)
+_RUNS_UNITTEST = re.compile(r"-m[\s\"',]+unittest\b")
+_RUNS_AT_IMPORT = re.compile(rb"^unittest\.main\(", re.MULTILINE)
+_TEST_CASES = re.compile(rb"^class \w+\(.*\bTestCase\)", re.MULTILINE)
 _IMPORT_PATH = re.compile(r"^\s*pythonpath\s*=", re.MULTILINE)
+
+
+LOOKED_INTO, NAMED_FILES = 200, 20
+"""Modules that are read to see whether they hold tests, and those that a command names."""
 
 
 def detect(directory: Path) -> Detected:
@@ -31,29 +40,58 @@ def detect(directory: Path) -> Detected:
 def _declared(files: Files) -> Iterator[Candidate]:
     source = _pytest_configured(files)
     if source:
-        yield Candidate(command=_pytest(files), source=source, standing="declared")
+        yield _pytest(files, source, "declared")
     python = [*tasks.make(files), *tasks.tox(files), *tasks.nox(files)]
     for task in python:
-        # Not the task itself: tox and nox fetch what they need over the network, and tell no single tests.
-        if files.tests and _RUNS_PYTEST.search(task.text):
-            yield Candidate(command=_pytest(files), source=f"{task.source}, which runs pytest", standing="declared")
+        # Not the task itself: tox and nox fetch what they need over the network, and none of them tells single tests.
+        runner, odd = _runner(task.text), _odd_names(files)
+        named = tuple(path for path in odd if path in task.text)
+        if runner and (files.tests or odd):
+            yield _pytest(files, f"{task.source}, which runs {runner}", "declared")
+        elif named:
+            yield _pytest(files, f"{task.source}, which runs {named[0]}", "declared", named)
     for task in (*tasks.node(files), *tasks.make(files), *tasks.just(files), *tasks.tox(files), *tasks.nox(files)):
         yield Candidate(command=task.command, source=task.source, standing="declared")
 
 
+def _runner(text: str) -> str:
+    """What a task runs that pytest can run as well; "" where it is something else."""
+    return "pytest" if _RUNS_PYTEST.search(text) else "unittest" if _RUNS_UNITTEST.search(text) else ""
+
+
 def _usual(files: Files) -> Iterator[Candidate]:
+    if known.DJANGO in (files.text(known.DJANGO_MANAGE) or ""):
+        yield Candidate(command=known.DJANGO_TEST, source=known.DJANGO_MANAGE, standing="convention")
     manifest = files.first(known.PYTHON_MANIFESTS)
     if files.tests and manifest is not None:
-        yield Candidate(command=_pytest(files), source=f"{manifest[0]} and {files.tests[0]}", standing="convention")
+        yield _pytest(files, f"{manifest[0]} and {files.tests[0]}", "convention")
+    if not files.tests and manifest is not None and (odd := _odd_names(files)):
+        yield _pytest(files, f"{manifest[0]} and {odd[0]}, which has test cases of unittest", "convention")
     for row in known.MANIFESTS:
         if files.text(row.name) is not None and (not row.wrapper or files.text(row.wrapper) is not None):
             source = f"{row.name} and {row.wrapper}" if row.wrapper else row.name
             yield Candidate(command=row.command, source=source, standing="convention")
+    yield from _node(files)
+
+
+def _node(files: Files) -> Iterator[Candidate]:
+    """Node's own runner, where package.json names no other and there are files that it looks for."""
+    found = sorted(path for path in files.paths if known.NODE_TESTS.search(path))
+    if found and files.text("package.json") is not None:
+        yield Candidate(command=known.NODE_TEST, source=f"package.json and {found[0]}", standing="convention")
 
 
 def _present(files: Files) -> Iterator[Candidate]:
     if files.tests:
-        yield Candidate(command=_pytest(files), source=f"test files, such as {files.tests[0]}", standing="presence")
+        yield _pytest(files, f"test files, such as {files.tests[0]}", "presence")
+
+
+def _odd_names(files: Files) -> tuple[str, ...]:
+    """Modules with test cases of unittest that pytest would not collect by their names, such as tests.py; at most a few."""
+    named = sorted(path for path in files.paths if fnmatch(path.rsplit("/", 1)[-1], known.UNITTEST_NAMES))
+    read = ((path, files.data(path)) for path in named[:LOOKED_INTO])
+    found = [path for path, text in read if _TEST_CASES.search(text) and not _RUNS_AT_IMPORT.search(text)]
+    return tuple(found[:NAMED_FILES])
 
 
 def _pytest_configured(files: Files) -> str:
@@ -69,8 +107,19 @@ def _pytest_configured(files: Files) -> str:
     return ""
 
 
-def _pytest(files: Files) -> str:
-    """How pytest is started here: as a module where the tests import from the root and pytest alone would not find it."""
+def _pytest(files: Files, source: str, standing: Standing, modules: tuple[str, ...] = ()) -> Candidate:
+    """pytest as it is started here, and why. It runs `modules`; without any what it finds, else test cases by other names."""
+    named = modules or (() if files.tests else _odd_names(files))
+    command = " ".join((_started(files), *map(shlex.quote, named)))
+    if more := pytest_options.warnings(files):
+        command = f"{command} {more}"
+    if more := pytest_options.override(files):
+        command, source = f"{command} {more}", f"{source}; without its options for coverage, parallel runs and reports"
+    return Candidate(command=command, source=source, standing=standing)
+
+
+def _started(files: Files) -> str:
+    """As a module where the tests import from the root and pytest alone would not find it."""
     settings = (*known.PYTEST_FILES, *known.PYTHON_MANIFESTS, "tox.ini")
     if any(_IMPORT_PATH.search(files.text(name) or "") for name in settings):
         return known.PYTEST

@@ -3,6 +3,7 @@
 Data alone; `detection.py` and `usability.py` read it. A further ecosystem is further rows here.
 """
 
+import re
 from dataclasses import dataclass
 
 SOURCES = {
@@ -12,6 +13,9 @@ SOURCES = {
     "tox": "https://tox.wiki/en/stable/config.html",
     "nox": "https://nox.thea.codes/en/stable/config.html",
     "npm": "https://docs.npmjs.com/cli/commands/npm-test",
+    "node": "https://nodejs.org/docs/latest-v20.x/api/test.html#running-tests-from-the-command-line",
+    "unittest": "https://docs.python.org/3/library/unittest.html#test-discovery",
+    "django": "https://docs.djangoproject.com/en/stable/topics/testing/overview/",
     "pnpm": "https://pnpm.io/cli/test",
     "yarn": "https://yarnpkg.com/cli/run",
     "packageManager": "https://nodejs.org/api/corepack.html",
@@ -32,6 +36,12 @@ PYTEST_FROM_ROOT = "python -m pytest -q"
 PYTEST_NAMES = ("test_*.py", "*_test.py")
 """Files that pytest collects by itself."""
 
+UNITTEST_NAMES = "test*.py"
+"""What unittest looks for: more than pytest does, such as tests.py."""
+
+DJANGO_MANAGE, DJANGO, DJANGO_TEST = "manage.py", "DJANGO_SETTINGS_MODULE", "python manage.py test"
+"""The script of a Django project, what tells it from others of that name, and how it runs the tests."""
+
 PYTEST_FILES = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml")
 """Files that are pytest's alone: that they are there is enough, even empty."""
 
@@ -50,6 +60,18 @@ NPM_PLACEHOLDER = "no test specified"
 
 NODE = {"pnpm": "pnpm test", "yarn": "yarn test", "bun": "bun run test", "npm": "npm test --silent"}
 """Package managers of Node, and how each runs `scripts.test`."""
+
+NPM_ALONE = " --ignore-scripts"
+"""Has npm run a script without those before and after it."""
+
+NOT_A_TEST = re.compile(
+    r"(?:npm run |npx )?(?:[\w:.-]*lint[\w:.-]*|standard|xo|prettier|aud|audit|npm audit|codecov|coveralls)(?: [^&|;]*)?\Z"
+)
+"""What stands in `pretest` and `posttest` beside builds: looks at style, and at the network."""
+
+NODE_TEST = "node --test"
+NODE_TESTS = re.compile(r"(?:^|/)(?:test|test-[^/]+|[^/]+[._-]test)\.[cm]?js$|(?:^|/)test/.*\.[cm]?js$")
+"""Node's own runner, and the files that it looks for by itself."""
 
 NODE_LOCKS = {
     "pnpm-lock.yaml": "pnpm",
@@ -107,7 +129,40 @@ NOT_PACKAGES = frozenset(
 NOT_MODULES = frozenset({"setup.py", "conftest.py", NOXFILE, "tasks.py", "fabfile.py", "manage.py"})
 """Files at the root that steer tools and are not imported by tests."""
 
-NAMED_ENVIRONMENT = "name a prepared one with --environment FOLDER (`baton checks PATH --environment FOLDER` tries it)"
+NAMED_ENVIRONMENT = (
+    "make an environment with `baton prepare PATH`, which installs what the repository declares, or name a prepared one with "
+    "--environment FOLDER (`baton checks PATH --environment FOLDER` tries it)"
+)
+
+PROGRAMS = {
+    "cargo": "Rust's cargo (Debian: cargo)",
+    "go": "Go (Debian: golang-go)",
+    "gradle": "Gradle (Debian: gradle)",
+    "mvn": "Maven (Debian: maven)",
+    "java": "a JDK (Debian: default-jdk)",
+    "just": "just (Debian: just)",
+    "make": "make (Debian: make)",
+    "node": "Node (Debian: nodejs)",
+    "npm": "npm (Debian: npm)",
+    "pnpm": "pnpm (`npm install --global --prefix /usr/local pnpm`)",
+    "yarn": "Yarn (`npm install --global --prefix /usr/local yarn`)",
+    "bun": "Bun",
+}
+"""Programs that come with a toolchain, and what to install for them."""
+
+RUN_BY_NPM = ("pnpm", "yarn", "bun")
+"""Package managers whose test script npm can run as well."""
+
+NEEDS_NETWORK = ("tox", "nox")
+"""Programs that fetch what they need over the network, which a check does not have."""
+
+ANOTHER_PYTEST = "the repository's tests are written for another version of pytest than Baton's; " + NAMED_ENVIRONMENT
+
+MISSING_PROGRAM = (
+    r"(?:sh: (?:\d+: |line \d+: )?(?:exec: )?|make(?:\[\d+\])?: )([\w./@-]+): "
+    r"(?:(?:command )?not found|No such file or directory)"
+)
+"""How shells and make say that a program is not there."""
 
 HINTS = (
     (
@@ -121,12 +176,7 @@ HINTS = (
     (r"[Mm]issing required plugins?: ([^\n]{1,120})", "the pytest plugin {0} is not in the environment; " + NAMED_ENVIRONMENT),
     (
         r"Cannot find (?:module|package) '([^'\n]{1,120})'",
-        "the npm package {0} is not there: commit what the tests need, or name a check that does without",
-    ),
-    (
-        r"(?:sh: (?:\d+: |line \d+: )?|make(?:\[\d+\])?: )([\w./-]+): (?:(?:command )?not found|No such file or directory)",
-        "the program {0} is not in the sandbox: it holds the system's /usr and the environment; install it there, or "
-        + NAMED_ENVIRONMENT,
+        "the npm package {0} is not there; " + NAMED_ENVIRONMENT,
     ),
     (
         r"(Could not resolve host|Temporary failure in name resolution|UnknownHostException|dial tcp|ENOTFOUND|EAI_AGAIN"
@@ -134,5 +184,6 @@ HINTS = (
         "the check wants the network, which it does not have: commit the dependencies (vendor them), or name a check that does "
         "without",
     ),
+    (r"(?:E   |- |_manager\.)(pytest\.PytestRemovedIn\d+Warning|PluginValidationError)", ANOTHER_PYTEST),
 )
 """What tools print where something is missing, and what to do about it; `{0}` is what was missing."""

@@ -1,14 +1,13 @@
 """How a project is laid out, and what its check needs that a checkout does not have. Looks at names and manifests only."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from activities.repositories import ecosystems as known
+from activities.repositories.declared import declared, names
 from activities.repositories.project_files import Files, is_test, table
 
 _SHOWN = 8
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def lines(files: Files) -> tuple[str, ...]:
@@ -70,15 +69,11 @@ def _locks(files: Files) -> Iterator[str]:
 
 
 def _python_needs(files: Files) -> Iterator[str]:
-    named = table(files.toml("pyproject.toml").get("project")).get("dependencies")
-    found = [str(one) for one in named] if isinstance(named, list) else []
-    source = "pyproject.toml" if found else "requirements.txt"
-    found = found or [line for line in (files.text("requirements.txt") or "").splitlines() if _NAME.match(line.strip())]
-    poetry = [name for name in table(files.tool("poetry").get("dependencies")) if name != "python"]
-    names = [match[0] for one in found if (match := _NAME.match(one.strip()))] or poetry
-    if names:
-        where = source if found else "pyproject.toml"
-        yield f"Python packages that {where} names: {_few(names)}; {known.NAMED_ENVIRONMENT}"
+    found = declared(files)
+    if found.python:
+        said = [source for source in found.sources if source != "package.json"]
+        verb = "names" if len(said) == 1 else "name"
+        yield f"Python packages that {_few(said)} {verb}: {_few(names(found.python))}; {known.NAMED_ENVIRONMENT}"
 
 
 def _other_needs(files: Files) -> Iterator[str]:
@@ -86,7 +81,8 @@ def _other_needs(files: Files) -> Iterator[str]:
     count = sum(len(table(package.get(kind))) for kind in ("dependencies", "devDependencies"))
     # npm writes this file when it has installed, so a committed node_modules has it.
     if count and files.text("node_modules/.package-lock.json") is None:
-        yield f"{count} npm packages that package.json names: a checkout has no node_modules, and a check no network"
+        why = "a checkout has no node_modules, and a check no network"
+        yield f"{count} npm packages that package.json names: {why}; {known.NAMED_ENVIRONMENT}"
     if table(files.toml("Cargo.toml").get("dependencies")) and files.text(".cargo/config.toml") is None:
         yield "crates that Cargo.toml names: a check has no network, so they have to be vendored (`cargo vendor`)"
     if files.text("go.sum") and files.text("vendor/modules.txt") is None:

@@ -32,11 +32,13 @@ class Files:
         return tuple(sorted(path for path in self.paths if is_test(path)))
 
     def text(self, name: str) -> str | None:
-        """The text of a file at the root."""
-        try:
-            return paths.read_file(self._directory, name).decode(errors="replace")
-        except (paths.PathRefused, OSError):
-            return None
+        """The text of a file."""
+        found = self._read(name)
+        return None if found is None else found.decode(errors="replace")
+
+    def data(self, name: str) -> bytes:
+        """A file's bytes; none where it cannot be read."""
+        return self._read(name) or b""
 
     def first(self, names: tuple[str, ...]) -> tuple[str, str] | None:
         """The first of these files that is there, with its text."""
@@ -59,6 +61,12 @@ class Files:
     def tool(self, name: str) -> dict[str, Any]:
         """A tool's table in pyproject.toml."""
         return table(table(self.toml("pyproject.toml").get("tool")).get(name))
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return paths.read_file(self._directory, name)
+        except (paths.PathRefused, OSError):
+            return None
 
 
 def table(value: Any) -> dict[str, Any]:

@@ -91,7 +91,18 @@ def node(files: Files) -> Iterator[Task]:
     script = table(package.get("scripts")).get("test")
     if isinstance(script, str) and script.strip() and known.NPM_PLACEHOLDER not in script:
         manager, why = _manager(files, package)
-        yield Task(known.NODE[manager], f"package.json scripts.test{why}", script)
+        alone = known.NPM_ALONE if manager == "npm" and _hooks_are_no_tests(table(package["scripts"])) else ""
+        without = ", without pretest and posttest, which only look at style or audit" if alone else ""
+        yield Task(known.NODE[manager] + alone, f"package.json scripts.test{why}{without}", script)
+        if manager != "npm":
+            yield Task(known.NODE["npm"], "package.json scripts.test, which npm can run as well", script)
+
+
+def _hooks_are_no_tests(scripts: dict[str, Any]) -> bool:
+    """True where there is something before or after the tests, and none of it can be needed by them, such as a build."""
+    hooks = [str(scripts[name]) for name in ("pretest", "posttest") if name in scripts]
+    steps = [step.strip() for hook in hooks for step in hook.split("&&")]
+    return bool(steps) and all(known.NOT_A_TEST.match(step) for step in steps)
 
 
 def _manager(files: Files, package: dict[str, Any]) -> tuple[str, str]:

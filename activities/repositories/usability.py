@@ -5,7 +5,15 @@ import shlex
 from dataclasses import dataclass
 from typing import Literal
 
-from activities.repositories.ecosystems import HINTS, NAMED_ENVIRONMENT
+from activities.repositories.ecosystems import (
+    HINTS,
+    MISSING_PROGRAM,
+    NAMED_ENVIRONMENT,
+    NEEDS_NETWORK,
+    NODE,
+    PROGRAMS,
+    RUN_BY_NPM,
+)
 from contracts.repositories import CheckRun
 from contracts.text import amount
 
@@ -68,7 +76,15 @@ def trouble(run: CheckRun) -> Trouble | None:
 def hint(tail: str) -> str:
     """What to do about the first thing that the output says is missing; empty where it says nothing of the kind."""
     found = ((match, text) for pattern, text in HINTS if (match := re.search(pattern, tail)))
-    return next((text.format(match[1].strip()) for match, text in found), "")
+    told = next((text.format(match[1].strip()) for match, text in found), "")
+    missing = _missing(tail)
+    return told or (f"the program {missing} is not in the sandbox: {_install(missing)}" if missing else "")
+
+
+def _missing(tail: str) -> str:
+    """The program that a shell or make did not find; "" where none says so."""
+    match = re.search(MISSING_PROGRAM, tail)
+    return match[1] if match else ""
 
 
 def counted(run: CheckRun) -> str:
@@ -85,15 +101,19 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
     if run.timed_out:
         return f"it was stopped after {run.seconds} s", f"name a faster check, or raise `time` in {SETTINGS}"
     if code is None:
-        return "it was stopped before it ended", "the end of its output says more; `baton doctor` looks at this machine"
+        said = f": {run.stopped}" if run.stopped else ""
+        return f"it was stopped before it ended{said}", _more(run)
     if code == NOT_FOUND:
-        mend = f"correct the command, install {program} below /usr, or {NAMED_ENVIRONMENT}"
-        return f"{program} was not found (exit code 127)", mend
+        # A shell inside names the program; the command's own may be there.
+        missing = _missing(run.tail) or program
+        inner = "" if missing == program else f"{program} started, but "
+        return f"{inner}{missing} was not found (exit code 127)", _install(missing)
     if code == NOT_EXECUTABLE:
         mend = f"make it executable (`git update-index --chmod=+x`), or have `sh` run {program}"
         return f"{program} cannot be executed (exit code 126)", mend
     if code > SIGNALLED:
-        return f"it was ended by signal {code - SIGNALLED}", f"where that is 9, raise `memory_mib` in {SETTINGS}"
+        said = f": {run.stopped}" if run.stopped else ""
+        return f"it was ended by signal {code - SIGNALLED}{said}", _more(run)
     # A run that stops at the first failure ends as if tests had failed, also where a test file could not be read. Only names
     # of tests have two colons. And xdist ends as if it was interrupted where it stopped at a failed test.
     unread = run.stopped_early and not any("::" in name for name in run.failures)
@@ -102,6 +122,25 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
         why, mend = _PYTEST_ENDS[COLLECTION if unread else code]
         return f"{why} (exit code {code})", mend
     return (f"exit code {code}, but no test was counted", "name a check that runs tests") if run.total == 0 else None
+
+
+def _install(program: str) -> str:
+    """What to do about a program that is not there."""
+    if program in NEEDS_NETWORK:
+        return f"{program} fetches packages, and a check has no network: name what it runs, such as --check 'pytest -q'"
+    if program in PROGRAMS:
+        elsewhere = f"name the folder whose bin holds {program} with --environment FOLDER"
+        other = f"; --check '{NODE['npm']}' runs the same script" if program in RUN_BY_NPM else ""
+        return f"install {PROGRAMS[program]} below /usr, where a check sees it, or {elsewhere}{other}"
+    return f"correct the command, install {program} below /usr, where a check sees it, or {NAMED_ENVIRONMENT}"
+
+
+def _more(run: CheckRun) -> str:
+    """What to do where a limit may have ended it."""
+    if "memory" in run.stopped or run.exit_code is not None:
+        more = "raise `memory_mib`" if "memory" in run.stopped else "where that is 9, raise `memory_mib`"
+        return f"{more} in {SETTINGS}, or name a check that needs less"
+    return "the end of its output says more; `baton doctor` looks at this machine"
 
 
 def _program(command: str) -> str:

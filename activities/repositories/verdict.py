@@ -134,11 +134,12 @@ def _why_red(run: CheckRun) -> str:
     if run.timed_out:
         return f"{run.command}: stopped after {run.seconds} s"
     if run.exit_code is None:
-        return f"{run.command}: it was stopped"
+        return f"{run.command}: it was stopped" + (f", {run.stopped}" if run.stopped else "")
     if run.total == 0:
         said = f": {run.report}" if run.report else ""
         return f"{run.command}: no test was reported (exit code {run.exit_code}){said}"
+    ended = f", {run.stopped}" if run.stopped else ""
     if run.failures:
         failed = len(run.failures) + run.unnamed
-        return f"{run.command}: {failed} of {amount(run.total or 0, 'test')} {'fails' if failed == 1 else 'fail'}"
-    return f"{run.command}: exit code {run.exit_code}"
+        return f"{run.command}: {failed} of {amount(run.total or 0, 'test')} {'fails' if failed == 1 else 'fail'}{ended}"
+    return f"{run.command}: exit code {run.exit_code}{ended}"

@@ -13,7 +13,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from activities.running.shield import to_its_end
+from activities.sandbox.ending import BoundedOutput, finish
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
 from activities.sandbox.layout import Layout, mounts, texts, variables
 from activities.sandbox.limits import DEFAULT, Cgroups, ResourceLimits, resources_of
@@ -24,12 +24,13 @@ __all__ = ["Completed", "ResourceLimits", "Sandbox", "SandboxUnavailable", "find
 
 _NOTHING: Mapping[str, str] = {}
 AS_SHIPPED = CheckLimits()
-_HALF_SECOND = 0.5
 
 
 @dataclass(frozen=True)
 class Completed:
     """How a command ended. `exit_code` is None if we stopped it; `stopped` then says why.
+
+    With an exit code `stopped` says that the kernel ended a process of it at the limit of memory.
 
     `output` is stdout and stderr as they came, without its middle (`truncated`) if it exceeded the limit.
     """
@@ -102,12 +103,12 @@ class Sandbox:
         started = time.monotonic()
         launched = await self._start(place, argv, limits)
         kept = BoundedOutput(limits.output)
-        stopped, code = await _finish(launched, kept, directory if writable else None, timeout, limits)
+        ended = await finish(launched, kept, directory if writable else None, timeout, limits)
         # Nobody stopped it and there is no code: bubblewrap never came to the command.
-        if code is None and not stopped:
+        if ended.code is None and not ended.stopped:
             raise unavailable(kept.output())
         took = timedelta(seconds=time.monotonic() - started)
-        return Completed(None if stopped else code, kept.output(), kept.truncated, stopped == "time", took, _REASONS[stopped])
+        return Completed(ended.code, kept.output(), kept.truncated, ended.timed_out, took, ended.stopped)
 
     async def version(self) -> tuple[int, ...]:
         """Bubblewrap's version, such as (0, 11, 0). Raises `SandboxUnavailable` if it does not even report that."""
@@ -126,7 +127,7 @@ class Sandbox:
         return self._version
 
     def limited_by(self) -> frozenset[str]:
-        """Which of `pids` and `memory` a cgroup limits here for a whole command; the others are limited per process."""
+        """Which of `pids` and `memory` a cgroup limits here for a whole command; the others are held in other ways."""
         group = self._cgroups.make(DEFAULT)
         group.remove()
         return frozenset(group.folders)
@@ -145,83 +146,3 @@ class Sandbox:
             except BaseException:
                 group.remove()
                 raise
-
-
-class BoundedOutput:
-    """The first and last part of an output, with never more than the limit in memory."""
-
-    def __init__(self, limit: int) -> None:
-        self._half = max(1, limit // 2)
-        self._head = bytearray()
-        self._tail = bytearray()
-        self._total = 0
-
-    def add(self, data: bytes) -> None:
-        """Take the next piece."""
-        self._total += len(data)
-        room = self._half - len(self._head)
-        self._head += data[:room]
-        self._tail += data[room:]
-        if len(self._tail) > self._half:
-            del self._tail[: len(self._tail) - self._half]
-
-    @property
-    def truncated(self) -> bool:
-        """True if something was left out."""
-        return self._total > len(self._head) + len(self._tail)
-
-    def output(self) -> bytes:
-        """What was kept, with a line that says how much is missing."""
-        missing = self._total - len(self._head) - len(self._tail)
-        gap = f"\n[... {missing} bytes left out ...]\n".encode() if missing else b""
-        return bytes(self._head) + gap + bytes(self._tail)
-
-
-_REASONS = {
-    "": "",
-    "time": "it did not end in time",
-    "disk": "it filled the disk: less free space, or fewer free inodes, are left than the limit reserves for this machine",
-}
-
-
-async def _finish(
-    launched: Launched, kept: BoundedOutput, watched: Path | None, limit: timedelta, limits: ResourceLimits
-) -> tuple[str, int | None]:
-    """Collect output until the end, the timeout or a full disk; then kill what is left. Returns why stopped, and the code."""
-    collecting = asyncio.create_task(_collect(launched, kept))
-    filling = asyncio.create_task(_disk_full(watched, limits))
-    try:
-        done, _ = await asyncio.wait({collecting, filling}, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        filling.cancel()
-        # To its end, even if the caller is cancelled: no process of the command may be left when this returns.
-        code = await to_its_end(_end(launched, collecting))
-    return "" if collecting in done else "disk" if filling in done else "time", code
-
-
-async def _end(launched: Launched, collecting: "asyncio.Task[None]") -> int | None:
-    # First: the output ends only when no process holds the pipe any more.
-    launched.kill()
-    await collecting
-    return await launched.reap()
-
-
-async def _collect(launched: Launched, kept: BoundedOutput) -> None:
-    stream = launched.process.stdout
-    assert stream is not None, "started with a pipe"
-    while data := await stream.read(1 << 16):
-        kept.add(data)
-
-
-async def _disk_full(directory: Path | None, limits: ResourceLimits) -> None:
-    """Returns once the disk below a writable folder has less room than the limit reserves."""
-    if directory is None:
-        # Nothing to watch: this never stops the command and is only cancelled with it.
-        await asyncio.Event().wait()
-        return
-    while True:
-        disk = os.statvfs(directory)
-        crowded = disk.f_files > 0 and disk.f_favail < limits.files_left  # some file systems do not count inodes
-        if crowded or disk.f_bavail * disk.f_frsize < limits.disk_left:
-            return
-        await asyncio.sleep(_HALF_SECOND)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from activities.sandbox import seccomp
+from activities.sandbox import memory, seccomp
 from activities.sandbox.layout import USER
 from activities.sandbox.limits import Group, ResourceLimits, apply
 from contracts.errors import Misconfigured
@@ -40,10 +40,14 @@ class SandboxUnavailable(Misconfigured):
 
 @dataclass
 class Launched:
-    """A running sandbox. `first` is a descriptor of the first process inside: when that ends, all others end with it."""
+    """A running sandbox. `first` is a descriptor of the first process inside: when that ends, all others end with it.
+
+    `watched` is where its memory has to be watched; None: a cgroup holds it, or each process has a limit of its own.
+    """
 
     process: asyncio.subprocess.Process
     first: int
+    watched: Path | None
     status: int
     group: Group
 
@@ -116,7 +120,7 @@ async def launch(
         process = await _spawn(bubblewrap, options, argv, given, gate)
         group.add(process.pid)
         os.write(start, b"\n")
-        first = await _bind(process, status, limits, group)
+        first, watched = await _bind(process, status, limits, group)
     except BaseException as error:
         os.close(status)
         if process is not None:
@@ -130,7 +134,7 @@ async def launch(
         with suppress(BrokenPipeError):  # it failed while setting up; its output says why
             os.write(go, b"x")
             os.write(start, b"\n")
-        return Launched(process, first, status, group)
+        return Launched(process, first, watched, status, group)
     finally:
         # On failure, too: at the end of its input the gate exits without having run the command.
         for descriptor in (go, start):
@@ -161,8 +165,13 @@ async def _spawn(
             ) from None
 
 
-async def _bind(process: asyncio.subprocess.Process, status: int, limits: ResourceLimits, group: Group) -> int:
-    """Set the limits of the sandbox's first process, which is waiting. Returns its descriptor. Raises `SandboxUnavailable`."""
+async def _bind(
+    process: asyncio.subprocess.Process, status: int, limits: ResourceLimits, group: Group
+) -> tuple[int, Path | None]:
+    """Set the limits of the sandbox's first process, which is waiting. Raises `SandboxUnavailable`.
+
+    Returns its descriptor, and where its memory has to be watched (None: nowhere).
+    """
     line = b""
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -179,13 +188,15 @@ async def _bind(process: asyncio.subprocess.Process, status: int, limits: Resour
     child = int(json.loads(line)["child-pid"])
     # A descriptor and not a process id, which another process may have by the time it is killed.
     first = os.pidfd_open(child)
+    watched = None if "memory" in group.folders else memory.readable(child)
+    held = {*group.folders, *(("memory",) if watched is not None else ())}
     try:
-        apply(child, limits, group.folders)
+        apply(child, limits, held)
     except OSError as error:
         signal.pidfd_send_signal(first, signal.SIGKILL)
         os.close(first)
         raise SandboxUnavailable(f"the command's limits could not be set ({error}), so it is not run") from None
-    return first
+    return first, watched
 
 
 def unavailable(output: bytes) -> SandboxUnavailable:

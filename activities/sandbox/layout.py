@@ -23,7 +23,16 @@ FILES = {
 """Files of /etc that we provide instead of the machine's: no user names, no host names."""
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives")
+_ETC = (
+    *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "services", "protocols", "mime.types"),
+    # Debian keeps parts of programs here to which links in /usr lead: without them javac and mvn do not start.
+    *("java-*-openjdk", "maven/m2.conf", "maven/logging", "ssl/openssl.cnf", "ssl/certs"),
+)
+"""Files of the machine's /etc that are shown: what the system's programs need, and nothing that can hold a secret.
+
+Maven's settings.xml can.
+"""
+
 _TOO_WIDE = ("/", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/var", WORKSPACE)  # noqa: S108 (a name, not a file)
 _OURS = ("PATH", "HOME", "TMPDIR")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -57,7 +66,7 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
         raise Misconfigured(f"the sandbox needs an existing folder to run in, and {directory} is none")
     size = str(scratch)
     options = ["--ro-bind", "/usr", "/usr", *_system()]
-    for path in _ETC:
+    for path in sorted(str(found) for pattern in _ETC for found in Path("/etc").glob(pattern)):
         options += ["--ro-bind-try", path, path]
     # Read-only as a whole: a worker that is root owns the files under /proc/sys, and mode bits would let a command
     # without any capability set the kernel's core_pattern, which runs a program on the host.
@@ -65,6 +74,9 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
     options += ["--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108 (inside)
     options += ["--size", size, "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108 (the sandbox's own)
     options += _interpreter(place.environment, directory)
+    if place.environment is not None and (packages := place.environment / "node_modules").is_dir():
+        # Node looks for packages in every folder above the checkout, too, and npm for their programs.
+        options += ["--ro-bind", str(packages), "/node_modules"]
     for path, descriptor in files.items():
         # The data comes with mode 0600; a program has to be one.
         options += [*(("--perms", "0755") if path.endswith("/bin/pytest") else ()), "--ro-bind-data", str(descriptor), path]

@@ -1,6 +1,7 @@
 """How much a sandboxed command may use, and what enforces it on this machine."""
 
 import os
+import re
 import resource
 import signal
 from collections.abc import Container
@@ -22,9 +23,10 @@ _DYING = timedelta(seconds=2)
 class ResourceLimits:
     """What one command may use. Sizes are in bytes.
 
-    `processes` and `memory` apply to the whole command if a cgroup can be made, else `memory` is address space per process.
-    `cpu` is per process, `scratch` the size of /tmp and of /dev/shm, `output` what is kept of stdout and stderr. Below
-    `disk_left` free bytes or `files_left` free inodes on the workspace's disk the command is stopped.
+    `memory` is what the whole command uses: held by a cgroup, else watched (`memory.py`). `processes` are counted by a cgroup,
+    else by a limit that does not bind root. `cpu` is per process, `scratch` the size of /tmp and of /dev/shm, `output` what is
+    kept of stdout and stderr. Below `disk_left` free bytes or `files_left` free inodes on the workspace's disk the command is
+    stopped.
     """
 
     processes: int = 256
@@ -66,6 +68,17 @@ class Group:
         """Move a process that has not started anything yet into the group."""
         for folder in set(self.folders.values()):
             (folder / "cgroup.procs").write_text(str(process))
+
+    def out_of_memory(self) -> bool:
+        """True where the kernel has ended a process of the group, because it used more memory than it may."""
+        folder = self.folders.get("memory")
+        if folder is None:
+            return False
+        counted = ""
+        for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
+            with suppress(OSError):
+                counted += (folder / name).read_text()
+        return re.search(r"^oom_kill [1-9]", counted, re.MULTILINE) is not None
 
     def remove(self) -> bool:
         """Delete the folders. False while a process is still in one. Safe to call twice."""
@@ -114,8 +127,8 @@ class Cgroups:
 def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None:
     """Set the per-process limits of a waiting process, before it has run anything of the command.
 
-    `grouped` names what a cgroup limits already. Set from here, the limit on processes counts only those inside the sandbox;
-    set outside, it would count all of the user's.
+    `grouped` names what is limited in another way already. Set from here, the limit on processes counts only those inside the
+    sandbox; set outside, it would count all of the user's.
     """
     values = {
         resource.RLIMIT_FSIZE: limits.file_size,
@@ -126,7 +139,7 @@ def apply(process: int, limits: ResourceLimits, grouped: Container[str]) -> None
     if "pids" not in grouped:
         values[resource.RLIMIT_NPROC] = limits.processes
     if "memory" not in grouped:
-        # Per process, because no cgroup counts them together: better than no limit.
+        # Per process, because nothing here can count what they use together: better than no limit.
         values[resource.RLIMIT_AS] = limits.memory
     for kind, value in values.items():
         hard = resource.prlimit(process, kind)[1]

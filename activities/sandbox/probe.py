@@ -87,8 +87,12 @@ async def _processes(sandbox: Sandbox) -> Fact:
 
 async def _memory(sandbox: Sandbox) -> Fact:
     done = await _try(sandbox, _FILL, replace(DEFAULT, memory=192 * MIB))
-    whole = "memory" in sandbox.limited_by()
-    by = "a cgroup for all processes together" if whole else "address space per process, so many processes may use more"
+    if "memory" in sandbox.limited_by():
+        by = "a cgroup for all processes together, enforced by the kernel"
+    elif done.stopped:
+        by = "a watch on what all processes use together; it ends the command a moment after they have passed the limit"
+    else:
+        by = "address space per process, which stops the JVM and WebAssembly; many processes may use more"
     return Fact("memory", done.exit_code != 0, f"limited by {by}")
 
 
@@ -148,7 +152,10 @@ print(started)
 """
 
 _FILL = """
+import time
 held = []
 for _ in range(64):
     held.append(bytearray(b"x" * (16 << 20)))
+time.sleep(10)
 """
+"""It keeps what it has for a while, so that whoever watches can see it."""

@@ -82,7 +82,8 @@ def _proof(looked: "Looked", row: Any) -> Iterator[str]:
         yield row("proof", f"not run: {looked.unproven}")
     if looked.ran is None:
         return
-    yield row("exit code", "none: it was stopped" if looked.ran.exit_code is None else str(looked.ran.exit_code))
+    code = "none: it was stopped" if looked.ran.exit_code is None else str(looked.ran.exit_code)
+    yield row("exit code", f"{code} ({looked.ran.stopped})" if looked.ran.stopped else code)
     yield row("tests", f"{counted(looked.ran)}, in {looked.ran.seconds} s")
     for name in looked.ran.failures[:10]:
         yield row("", f"failed: {name}")

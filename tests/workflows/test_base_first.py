@@ -38,14 +38,20 @@ async def stuck(stack: Stack, run: Run, title: str) -> GateView:
 UNUSABLE: list[tuple[dict[str, str], dict[str, Any], str, str, str]] = [
     ({}, {"check": "pyest -q"}, "cannot run", "pyest -q: pyest was not found (exit code 127)", "correct the command"),
     ({}, {"check": "./README.md"}, "cannot run", "./README.md cannot be executed (exit code 126)", "chmod=+x"),
-    ({}, {"check": "sh -c nothere"}, "cannot run", "sh was not found (exit code 127)", "the program nothere is not"),
+    (
+        {},
+        {"check": "sh -c nothere"},
+        "cannot run",
+        "sh started, but nothere was not found (exit code 127)",
+        "the program nothere is not",
+    ),
     ({}, {"check": "pytest --frobnicate"}, "cannot run", "a usage error) (exit code 4)", "pytest does not know --frobnicate"),
     (
-        {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--cov=shop'\n"},
+        {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--mypy'\n"},
         {},
         "cannot run",
         "a usage error) (exit code 4)",
-        "pytest does not know --cov=shop",
+        "pytest does not know --mypy",
     ),
     ({}, {"check": "pytest -q shop"}, "cannot run", "pytest found no tests (exit code 5)", "name the folder of the tests"),
     (

@@ -1,10 +1,12 @@
 """Which checks a repository brings along: found in its files, without running any, whatever stands in them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from activities.repositories import ecosystems
+from activities.repositories.check_command import words_of
 from activities.repositories.detection import detect
 
 PYTEST = "pytest -q"
@@ -69,6 +71,78 @@ RUNS_PYTEST: list[Row] = [
         PYTEST,
         "noxfile.py, which runs pytest",
     ),
+    ({"Makefile": "test:\n\tpython3 -m unittest -v\n", "test_a.py": ""}, PYTEST, "Makefile target test, which runs unittest"),
+    (
+        {"tox.ini": "[testenv]\ncommands = coverage run -m unittest discover\n", "tests/test_a.py": ""},
+        PYTEST,
+        "tox.ini, which runs unittest",
+    ),
+    (
+        {"tox.toml": "env_run_base.commands = [['python', '-m', 'unittest']]\n", "a_test.py": ""},
+        PYTEST,
+        "tox.toml, which runs unittest",
+    ),
+    (
+        {"noxfile.py": "@nox.session\ndef t(s):\n    s.run('python', '-m', 'unittest')\n", "tests/all_test.py": ""},
+        PYTEST,
+        "noxfile.py, which runs unittest",
+    ),
+]
+
+CASES = "import unittest\n\nclass All(unittest.TestCase):\n    def test_a(self): pass\n"
+UNUSUAL: list[Row] = [
+    ({"setup.py": "", "tests/test.py": CASES}, f"{PYTEST} tests/test.py", "tests/test.py, which has test cases"),
+    ({"setup.cfg": "", "shop/tests.py": CASES}, f"{PYTEST} shop/tests.py", "shop/tests.py, which has test cases"),
+    ({"pyproject.toml": "", "t/testA.py": CASES, "t/testB.py": CASES}, f"{PYTEST} t/testA.py t/testB.py", "t/testA.py"),
+    ({"setup.py": "", "tests/test two.py": CASES}, f"{PYTEST} 'tests/test two.py'", "tests/test two.py"),
+    ({"Makefile": "test:\n\tpython -m unittest\n", "tests.py": CASES}, f"{PYTEST} tests.py", "which runs unittest"),
+    ({"Makefile": "test:\n\tcoverage run ./t/test.py -v\n", "t/test.py": CASES}, f"{PYTEST} t/test.py", "which runs t/test.py"),
+    (
+        {"Makefile": "test:\n\tpython test/test.py\n", "test/test.py": CASES, "test/test_more.py": ""},
+        f"{PYTEST} test/test.py",
+        "which runs test/test.py",
+    ),
+    ({"manage.py": "os.environ['DJANGO_SETTINGS_MODULE'] = 'x'", "a/tests.py": CASES}, "python manage.py test", "manage.py"),
+    (
+        {"manage.py": "setdefault('DJANGO_SETTINGS_MODULE')", "setup.py": "", "a/test_a.py": ""},
+        "python manage.py test",
+        "manage.py",
+    ),
+    ({"package.json": "{}", "test.js": ""}, "node --test", "package.json and test.js"),
+    ({"package.json": '{"name": "x"}', "test/a/b.mjs": ""}, "node --test", "package.json and test/a/b.mjs"),
+    ({"package.json": '{"main": "a.js"}', "src/a.test.cjs": ""}, "node --test", "package.json and src/a.test.cjs"),
+]
+
+NOT_UNUSUAL: list[dict[str, str]] = [
+    {"setup.py": "", "tests.py": "def test_a(): pass\n"},
+    {"setup.py": "", "test/testlex.py": f"{CASES}\nunittest.main()\n"},
+    {"tests.py": CASES},
+    {"manage.py": "print('manager')\n"},
+    {"test.js": ""},
+    {"package.json": '{"name": "x"}', "latest.js": "", "contest/a.js": "", "node_modules/a/test.js": ""},
+]
+
+FOR_PEOPLE: list[tuple[dict[str, str], str]] = [
+    ({"pytest.ini": "[pytest]\naddopts = --cov=shop --cov-report term -ra\n"}, "addopts=-ra"),
+    ({"pytest.ini": "[pytest]\naddopts = --cov shop tests\n"}, "addopts=tests"),
+    ({"setup.cfg": "[tool:pytest]\naddopts =\n    --cov=shop\n    # all\n    --cov-fail-under 90\n"}, "addopts="),
+    ({"tox.ini": "[pytest]\naddopts = --no-cov-on-fail --strict-markers -n auto\n"}, "addopts=--strict-markers"),
+    (
+        {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = ['-n4', '--dist=load', '-k', 'a and b']\n"},
+        'addopts=-k "a and b"',
+    ),
+    ({"pytest.toml": "[pytest]\naddopts = ['--html=a.html', '--self-contained-html', '-v']\n"}, "addopts=-v"),
+    ({".pytest.ini": "[pytest]\naddopts = --doctest-glob='*.rst' --cov\n"}, 'addopts="--doctest-glob=*.rst"'),
+]
+
+AS_IT_IS: list[dict[str, str]] = [
+    {"pytest.ini": "[pytest]\naddopts = -ra --strict --mypy\n"},
+    {"pytest.ini": "", "setup.cfg": "[tool:pytest]\naddopts = --cov\n"},
+    {"pytest.ini": "[pytest]\naddopts = --cov='shop\n"},
+    {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = 5\n"},
+    {"tox.ini": "[pytest]\naddopts = --no-header --coverage-x\n"},
+    {"tox.ini": "[pytest]\nfilterwarnings = error::UserWarning\n"},
+    {"pyproject.toml": "[tool.pytest.ini_options]\nxfail_strict = true\n"},
 ]
 
 PREFERRED: list[Row] = [
@@ -161,18 +235,94 @@ def test_manifests_and_test_files_are_found(tmp_path: Path, files: dict[str, str
 
 
 @pytest.mark.parametrize(("files", "command", "source"), RUNS_PYTEST, ids=_ids(RUNS_PYTEST))
-def test_a_task_that_runs_pytest_is_taken_as_pytest(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
-    """pytest itself tells single tests and needs no network; the task stays a candidate behind it."""
+def test_a_task_that_runs_tests_is_taken_as_pytest(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
+    """pytest runs unittest's tests, too, tells single ones and needs no network; the task stays a candidate behind it."""
     found = detect(_write(tmp_path, files)).candidates
     assert (found[0].command, found[0].source) == (command, source)
     assert len(found) == 2
-    assert found[1].source == source.removesuffix(", which runs pytest")
+    assert found[1].source == source.rpartition(", which runs ")[0]
+
+
+@pytest.mark.parametrize(("files", "command", "source"), UNUSUAL, ids=_ids(UNUSUAL))
+def test_tests_by_other_names_are_found(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
+    """Modules with test cases that pytest does not collect by name, Django's tests, and files for Node's own runner."""
+    found = detect(_write(tmp_path, files)).candidates[0]
+    assert (found.command, source in found.source) == (command, True)
+
+
+@pytest.mark.parametrize("files", NOT_UNUSUAL, ids=[" ".join(files) for files in NOT_UNUSUAL])
+def test_other_names_alone_are_no_tests(tmp_path: Path, files: dict[str, str]) -> None:
+    """Without test cases, without a manifest, or where importing it would already run and end it."""
+    assert detect(_write(tmp_path, files)).candidates == ()
+
+
+@pytest.mark.parametrize(("files", "options"), FOR_PEOPLE, ids=[row[1] for row in FOR_PEOPLE])
+def test_options_that_no_verdict_needs_are_left_out(tmp_path: Path, files: dict[str, str], options: str) -> None:
+    """Coverage, parallel runs and reports: pytest starts without their plugins, is told the rest, and still reports tests."""
+    best = detect(_write(tmp_path, files)).best
+    assert best is not None
+    assert best.source.endswith("; without its options for coverage, parallel runs and reports")
+    assert words_of(best.command) == ["pytest", "-q", "-o", options]
+
+
+STRICT: list[dict[str, str]] = [
+    {"pytest.ini": "[pytest]\nfilterwarnings =\n    error\n    ignore::X\n"},
+    {"setup.cfg": "[tool:pytest]\nfilterwarnings = error\n"},
+    {"pyproject.toml": "[tool.pytest.ini_options]\nfilterwarnings = ['error', 'ignore:a b:X']\n"},
+    {"tox.ini": "[pytest]\nfilterwarnings = error::DeprecationWarning\n"},
+]
+
+
+@pytest.mark.parametrize("files", STRICT, ids=[next(iter(files)) for files in STRICT])
+def test_the_own_deprecations_of_pytest_are_no_errors(tmp_path: Path, files: dict[str, str]) -> None:
+    """A project that makes every warning an error does not fail by a newer pytest."""
+    best = detect(_write(tmp_path, files)).best
+    assert best is not None
+    assert best.command == "pytest -q -W default::pytest.PytestDeprecationWarning"
+
+
+@pytest.mark.parametrize("files", AS_IT_IS, ids=[" ".join(files.values()) for files in AS_IT_IS])
+def test_other_options_stay(tmp_path: Path, files: dict[str, str]) -> None:
+    """What is no such option, does not count, or cannot be read is left to pytest."""
+    best = detect(_write(tmp_path, files)).best
+    assert best is not None
+    assert best.command == PYTEST
 
 
 @pytest.mark.parametrize(("files", "command", "source"), PREFERRED, ids=_ids(PREFERRED))
 def test_what_is_declared_beats_what_lies_there(tmp_path: Path, files: dict[str, str], command: str, source: str) -> None:
     """A stray test file does not beat a package script, nor a manifest what the project says itself."""
     assert _best(_write(tmp_path, files)) == (command, source)
+
+
+HOOKS: list[tuple[dict[str, str], bool]] = [
+    ({"pretest": "npm run lint", "posttest": "npx aud --production"}, True),
+    ({"posttest": "aud --production"}, True),
+    ({"pretest": "eslint . && npm run lint:types"}, True),
+    ({"pretest": "standard", "posttest": "npm audit"}, True),
+    ({}, False),
+    ({"pretest": "npm run build"}, False),
+    ({"pretest": "npm run lint && tsc"}, False),
+    ({"pretest": "npm run lint; make"}, False),
+    ({"pretest": "eslint . || make all"}, False),
+    ({"posttest": "node cleanup.js"}, False),
+]
+
+
+@pytest.mark.parametrize(("hooks", "alone"), HOOKS, ids=[str(row[0]) for row in HOOKS])
+def test_style_and_audits_are_no_part_of_a_test(tmp_path: Path, hooks: dict[str, str], alone: bool) -> None:
+    """Scripts around the tests are left out where they only look at style or ask the network; a build never is."""
+    _write(tmp_path, {"package.json": json.dumps({"scripts": {"test": "tape test.js", **hooks}})})
+    best = detect(tmp_path).best
+    assert best is not None
+    assert best.command == (f"{NPM} --ignore-scripts" if alone else NPM)
+
+
+@pytest.mark.parametrize("lock", ["pnpm-lock.yaml", "yarn.lock", "bun.lock"])
+def test_npm_stands_in_for_another_manager(tmp_path: Path, lock: str) -> None:
+    """Behind the manager that the project uses, for machines that have only npm."""
+    found = [one.command for one in detect(_write(tmp_path, {"package.json": JEST, lock: ""})).candidates]
+    assert found[1:] == [NPM]
 
 
 def test_every_candidate_is_named_once_in_order(tmp_path: Path) -> None:
@@ -222,7 +372,10 @@ def test_the_layout_is_told(tmp_path: Path, files: dict[str, str], line: str) ->
 
 NEEDS: list[tuple[dict[str, str], str]] = [
     ({"pyproject.toml": "[project]\ndependencies = ['click>=8', 'rich ; os_name']\n"}, "pyproject.toml names: click, rich;"),
-    ({"pyproject.toml": "[tool.poetry.dependencies]\npython = '^3'\nhttpx = '*'\n"}, "pyproject.toml names: httpx;"),
+    (
+        {"pyproject.toml": "[tool.poetry.dependencies]\npython = '^3'\nhttpx = '*'\n"},
+        "pyproject.toml [tool.poetry] names: httpx;",
+    ),
     ({"requirements.txt": "# ours\n-r more.txt\nflask==3\n"}, "requirements.txt names: flask;"),
     ({"package.json": '{"dependencies": {"a": "1"}, "devDependencies": {"b": "1"}}'}, "2 npm packages"),
     ({"Cargo.toml": "[dependencies]\nserde = '1'\n"}, "cargo vendor"),

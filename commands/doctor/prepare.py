@@ -1,0 +1,97 @@
+"""`baton prepare`: an environment for a repository's check, made from what the repository declares."""
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.context import CARE, Json, settings
+from commands.errors import Code, Usage
+from commands.output import Out, safe
+from commands.questions import confirmed
+
+if TYPE_CHECKING:
+    from activities.repositories.declared import Declared
+
+Repository = Annotated[str, typer.Argument(metavar="PATH", help="A git repository: its top folder, or its URL.")]
+Into = Annotated[Path | None, typer.Option("--into", help="Folder to make; default: one below the state folder.")]
+Base = Annotated[str | None, typer.Option("--base", help="Branch, tag or commit to look at; default: the main branch.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Install without asking.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command(rich_help_panel=CARE)(prepare)
+
+
+def prepare(
+    repository: Repository = ".", into: Into = None, base: Base = None, yes: Yes = False, as_json: Json = False
+) -> None:
+    """Make an environment for a repository's check: install what the repository declares, once you have seen the list.
+
+    Uses pip and npm as you have set them up. Runs nothing of the repository, and no package's own code. Give the folder to
+    `baton deliver --environment`, or to a `stuck` gate. Exit code 3: nothing is declared, 5: it could not be installed.
+    """
+    from activities.repositories import preparing
+    from activities.repositories.declared import declared
+    from activities.repositories.project_files import Files
+    from commands.doctor.repository import checkout
+    from commands.start import start
+    from contracts.base import canonical, sha256
+
+    out, found = Out(as_json=as_json), settings()
+    named = start.repository("PATH", repository)
+    with (
+        tempfile.TemporaryDirectory(prefix="baton-prepare-") as place,
+        checkout(found, named, base, Path(place)) as (_, directory),
+    ):
+        wanted = declared(Files(directory))
+    digest = sha256(canonical([wanted.python, wanted.pinned, wanted.npm, sys.version_info[:2]]))[:12]
+    own = found.state.absolute() / "environments" / f"{Path(named).name.removesuffix('.git')}-{digest}"
+    folder = into.expanduser().absolute() if into else own
+    there = preparing.finished(folder) and folder == own
+    for line in _lines(wanted):
+        out.line(line)
+    if wanted.anything and not there:
+        if not yes and not (sys.stdin.isatty() and not as_json):
+            raise Usage("this is not a terminal, so nobody can confirm: add --yes to install without asking")
+        if not yes and not confirmed(f"Install these into {safe(str(folder))}?"):
+            raise typer.Exit(int(Code.REFUSED))
+        with out.waiting("installing"):
+            preparing.prepare(wanted, folder, found.environment_like(preparing.PASSED_ON))
+    out.document(
+        repository=named,
+        folder=str(folder) if wanted.anything else None,
+        made=wanted.anything and not there,
+        python=wanted.python,
+        pinned=len(wanted.pinned),
+        npm=wanted.npm,
+        left_out=wanted.left_out,
+        sources=wanted.sources,
+    )
+    if not wanted.anything:
+        raise typer.Exit(int(Code.NOT_FOUND))
+    quoted = shlex.quote(str(folder))
+    out.line(f"{'was there' if there else 'made':<11} {safe(str(folder))}")
+    out.line(f"{'next':<11} baton checks {safe(shlex.quote(repository))} --environment {safe(quoted)}")
+
+
+def _lines(wanted: "Declared") -> Iterator[str]:
+    if not wanted.anything:
+        where = "requirements file, project table, extra or group for tests, tox.ini or package.json"
+        yield f"nothing to install: no {where} names packages"
+    for kind, lines in (("Python", wanted.python), ("npm", wanted.npm)):
+        for at, line in enumerate(lines):
+            yield f"{kind if at == 0 else '':<11} {safe(line)}"
+    if wanted.python:
+        yield f"{'':<11} pytest"
+    if wanted.pinned:
+        yield f"{'pinned':<11} {len(wanted.pinned)} versions by the lock file"
+    for source in wanted.sources:
+        yield f"{'named in':<11} {safe(source)}"
+    for line in wanted.left_out:
+        yield f"{'left out':<11} {safe(line)} (no plain name and version)"
