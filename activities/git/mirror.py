@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activities.files.locks import locked
-from activities.git import listing, source, trees
+from activities.git import listing, references, source, trees
 from activities.git.attributes import Attributes
 from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git
@@ -177,7 +177,7 @@ class Mirror:
 
     def remote_head(self, branch: str) -> RemoteHead | None:
         """Ask the repository now where the branch stands, and fetch that commit. None if it has no such branch."""
-        name = self._branch(branch)
+        name = references.branch(self._git, branch)
         with self._locked():
             found = self._remote.listed(name).get(name)
             if found is None:
@@ -205,13 +205,13 @@ class Mirror:
         Raises `PushRefused` if the repository refused, `RepositoryUnreachable` if it was not reached at all, and
         `RemoteUnknown` if its answer was cut off. Calling it again after success is refused or changes nothing.
         """
-        name = self._branch(branch)
+        name = references.branch(self._git, branch)
         with self._locked():
             self._remote.push(commit, name, expected=expected)
 
     def closed(self, commit: str, branch: str) -> str:
         """Why the repository takes no push of this machine, in its own words; "" if it does, or does not answer now."""
-        name = self._branch(branch)
+        name = references.branch(self._git, branch)
         if self._address.path is not None:
             return ""  # a push to a folder of this machine asks nobody for leave
         try:
@@ -232,7 +232,7 @@ class Mirror:
                     f"{self._address.shown} has no main branch; is it empty? Commit something, or name a branch"
                 )
             return listed.get("", "HEAD"), listed["HEAD"]
-        self._check_revision(revision)
+        references.check_revision(self._git, revision)
         wanted = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
         listed = self._remote.listed(*wanted)
         for name in wanted:
@@ -290,27 +290,6 @@ class Mirror:
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--update-shallow", *more)
         with room(self.directory, self._limit, self._address.shown) as left:
             self._remote.read("fetch", *options, "--no-recurse-submodules", "--", "{url}", *specifications, largest=left)
-
-    def _branch(self, branch: str) -> str:
-        name = f"refs/heads/{branch}"
-        self._check_name(name)
-        return name
-
-    def _check_name(self, name: str) -> None:
-        if name.startswith("refs/heads/-") or self._git.run("check-ref-format", name, codes=(0, 1)).code != 0:
-            raise RevisionUnknown(
-                f"{name.removeprefix('refs/heads/')[:80]!r} cannot be the name of a branch or tag; choose another"
-            )
-
-    def _check_revision(self, revision: str) -> None:
-        # For a revision that git itself would understand, such as main~5, the advice is another than for a branch's name.
-        try:
-            self._check_name(f"refs/heads/{revision}")
-        except RevisionUnknown:
-            raise RevisionUnknown(
-                f"{revision[:80]!r} is not the name of a branch or tag; give one of them, or a full commit id "
-                "(`git rev-parse` prints it)"
-            ) from None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
