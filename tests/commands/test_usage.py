@@ -1,6 +1,5 @@
 """What a newcomer types wrong: each message says what, why and what to do, with its own exit code, and no traceback."""
 
-import os
 import re
 import signal
 import subprocess
@@ -235,14 +234,3 @@ def test_in_a_pipe_there_is_no_escape_sequence(baton: Baton, begin: Begin) -> No
     """Plain lines only, whatever TERM and the force variables of the shell say."""
     begin()
     assert "\x1b" not in baton.process("runs", TERM="xterm-256color").out
-
-
-def test_the_environment_is_read_in_one_place() -> None:
-    """Commands read settings through config.py; only the check-up counts variables, by name."""
-    readers = [
-        path.name
-        for path in (ROOT / "commands").rglob("*.py")
-        if re.search(r"os\.(environ|getenv)", path.read_text()) and path.name not in {"server.py", "demo.py", "host.py"}
-    ]
-    assert readers == []
-    assert os.environ  # the list above is about our files, not about an empty machine
