@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from activities.git import Mirror
+from activities.git.command import AnswerTooLarge, GitTimedOut
 from activities.repositories import judging, sabotage
 from activities.repositories.shared import lines_between, text_of
 from contracts.repositories import FileChange
@@ -85,6 +86,10 @@ def _named_by_tests(mirror: Mirror, base: str, others: Sequence[FileChange]) -> 
     names = {path: name for path, name in names.items() if len(name) >= SHORTEST}
     if not names:
         return ()
-    naming = [path for path in mirror.naming(base, sorted(set(names.values()))) if judging.is_test(path)][:READ]
+    try:
+        naming = [path for path in mirror.naming(base, sorted(set(names.values()))) if judging.is_test(path)][:READ]
+    except (AnswerTooLarge, GitTimedOut):
+        # Too large to be searched: then each may be named by a test.
+        return list(names)
     texts = [text_of(mirror, base, path) or "" for path in naming]
     return [path for path, name in names.items() if any(name in text for text in texts)]

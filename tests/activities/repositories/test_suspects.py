@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from activities.git import Mirror, Mirrors
+from activities.git.command import GitTimedOut
 from activities.repositories.judging import Lines, aware
 from activities.repositories.sabotage import Region
 from activities.repositories.shared import changes
@@ -64,6 +65,19 @@ def _changed(tmp_path: Path, mirror: Mirror, change: dict[str, str]) -> str:
         (tmp_path / "source" / name).write_text(text)
     plain(tmp_path / "source", "commit", "--quiet", "--all", "-m", "change")
     return mirror.fetch("main").tree
+
+
+def test_where_tests_cannot_be_searched_all_data_may_be_named(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository in which a search takes too long is judged all the same."""
+
+    def slow(tree: str, names: object) -> tuple[str, ...]:
+        raise GitTimedOut("git took too long")
+
+    base, tree = mirror.fetch("main").tree, _changed(tmp_path, mirror, {"data/other.json": "2\n"})
+    monkeypatch.setattr(mirror, "naming", slow)
+    assert may_judge(mirror, base, tree, "pytest -q", changes(mirror, base, tree)) == ("data/other.json",)
 
 
 def test_files_are_found_by_the_names_in_them(mirror: Mirror) -> None:
