@@ -116,6 +116,6 @@ def keep_ran(repos: Repositories, connection: Connection, run: RunRef, ran: Ran,
         report=results.problem if results is not None else "",
         outcomes=outcomes,
         output=output,
-        tail=ran.tail[-3000:],
+        tail=ran.end(3000),
         seconds=int(ran.duration.total_seconds()),
     )

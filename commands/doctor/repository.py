@@ -122,6 +122,6 @@ def _shown(ran: Ran, tree: str) -> CheckRun:
         failures=ran.failures,
         unnamed=ran.unnamed,
         output=ArtifactRef(digest=sha256(ran.output), size=len(ran.output)),
-        tail=ran.tail[-TAIL:],
+        tail=ran.end(TAIL),
         seconds=int(ran.duration.total_seconds()),
     )
