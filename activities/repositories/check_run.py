@@ -14,7 +14,9 @@ from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Completed, Sandbox
 from contracts.text import for_model
 
-TAIL = 6000
+TAIL, LINE = 6000, 200
+
+_MISSING = re.compile(r"^E +(?:ModuleNotFoundError|ImportError): No module named .*$", re.MULTILINE)
 
 _STOPPED = re.compile(rb"^!+ (stopping after \d+ failures|xdist.*stopping|Interrupted: stopping).*!+\s*$", re.MULTILINE)
 """What pytest says where `-x` or `--maxfail` ended it before all tests ran."""
@@ -75,9 +77,19 @@ class Ran:
 
     @property
     def tail(self) -> str:
-        """The end of the output, made safe to show, and why it was stopped."""
-        text = self.output.decode(errors="replace")[-TAIL:]
-        return for_model(f"{text}\n[{self.stopped}]" if self.stopped else text, TAIL + 400)
+        """The end of the output, made safe to show."""
+        return self.end(TAIL)
+
+    def end(self, limit: int) -> str:
+        """The last characters of the output, made safe to show, with what is missing before them and why it was stopped behind.
+
+        Where many test files lack the same module, the summary at the end names only the files.
+        """
+        text = self.output.decode(errors="replace")
+        shown, missing = text[-limit:], _MISSING.search(text)
+        if missing is not None and not _MISSING.search(shown):
+            shown = f"{missing[0][:LINE]}\n[…]\n{shown[LINE:]}"
+        return for_model(f"{shown}\n[{self.stopped}]" if self.stopped else shown, limit + 400)
 
 
 async def run_check(

@@ -123,6 +123,6 @@ def as_contract(ran: Ran, tree: str, output: ArtifactRef, outcomes: str | None =
         report=results.problem if results is not None else "",
         outcomes=outcomes,
         output=output,
-        tail=ran.tail[-TAIL:],
+        tail=ran.end(TAIL),
         seconds=int(ran.duration.total_seconds()),
     )

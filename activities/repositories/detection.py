@@ -27,14 +27,19 @@ def detect(directory: Path) -> Detected:
     """Every command that would prove a change, the best first, with the layout and what a check needs beside the files.
 
     What a project declares comes before what its manifest makes usual, and that before test files that merely lie there.
-    Among what it declares pytest comes first: only of pytest single tests are known.
+    Among what it declares pytest comes first: only of pytest single tests are known. tox and nox come last: they need a network.
     """
     files = Files(directory)
-    found = sorted((*_declared(files), *_usual(files), *_present(files)), key=lambda one: _ORDER.index(one.standing))
+    found = sorted((*_declared(files), *_usual(files), *_present(files)), key=_place)
     best: dict[str, Candidate] = {}
     for one in found:
         best.setdefault(one.command, one)
     return Detected(candidates=tuple(best.values()), layout=layout.lines(files), needs=layout.needs(files))
+
+
+def _place(one: Candidate) -> tuple[bool, int]:
+    # Last of all what fetches over the network before it tests anything: it cannot run here.
+    return one.command in known.NEEDS_NETWORK, _ORDER.index(one.standing)
 
 
 def _declared(files: Files) -> Iterator[Candidate]:

@@ -173,6 +173,10 @@ HINTS = (
         r"unrecognized arguments: ([^\n]{1,120})",
         "pytest does not know {0}, which a plugin adds that is not in the environment; " + NAMED_ENVIRONMENT,
     ),
+    (
+        r"Unknown config option: (\w+)",
+        "pytest does not know the setting {0}, which a plugin adds that is not in the environment; " + NAMED_ENVIRONMENT,
+    ),
     (r"[Mm]issing required plugins?: ([^\n]{1,120})", "the pytest plugin {0} is not in the environment; " + NAMED_ENVIRONMENT),
     (
         r"Cannot find (?:module|package) '([^'\n]{1,120})'",

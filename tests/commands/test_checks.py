@@ -136,6 +136,15 @@ def test_the_limits_of_settings_hold(baton: Baton, tmp_path: Path) -> None:
     assert "raise `time` in the table [checks]" in ran.json["mend"]
 
 
+def test_a_module_that_many_files_lack_is_named(baton: Baton, tmp_path: Path) -> None:
+    """The end of the output names a hundred files; what they lack stands far above it, and is told all the same."""
+    files = {f"tests/test_{at:03}_of_many_that_lack_it.py": b"import notthere\n" for at in range(100)}
+    ran = baton("checks", str(repository(tmp_path / "shop", files)), "--json")
+    assert "the Python package notthere is not in the environment" in ran.json["mend"]
+    assert ran.json["ran"]["tail"].startswith("E   ModuleNotFoundError: No module named 'notthere'\n[")
+    assert len(ran.json["ran"]["tail"]) <= 3400
+
+
 def test_a_check_that_uses_too_much_memory_says_so(baton: Baton, tmp_path: Path) -> None:
     """`checks.memory_mib` ends it, with and without cgroups, and both the reason and the key to raise are told."""
     hog = "python3 -c \"import time; held = b'x' * (300 << 20); time.sleep(1000)\""

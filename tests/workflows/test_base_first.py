@@ -1,5 +1,7 @@
 """The check runs on the base before a model is paid: what cannot run opens a gate that says why, with what to do about it."""
 
+import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,12 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
+from activities.repositories.declared import Declared
+from activities.repositories.preparing import prepare
 from contracts.gates import GateView
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, git, result_of, sample
+from tests.wheels import wheel, wheelhouse
 from tests.workflows.conftest import Start
 
 FIX = edit(
@@ -176,6 +181,28 @@ async def test_another_check_or_environment_is_tried(
         assert await activities(run, "run_checks") == 3
     assert (report.state, report.tests.verdict) == ("done", "passed")
     assert [one.command for one in report.tests.runs] == [check]
+
+
+async def test_a_prepared_environment_proves_the_change(start: Start, tmp_path: Path) -> None:
+    """The gate names `baton prepare`; with the folder that it makes, all further runs of the check find the package."""
+    uses = "import prices\n\ndef test_value(): assert prices.VALUE == 7\n"
+    origin = sample(tmp_path / "sample", {"requirements.txt": "prices\n", "tests/test_more.py": uses})
+    wheel(wheelhouse(tmp_path / "wheels"), "prices", "1.0", {"prices.py": "VALUE = 7\n"})
+    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels"), "PIP_CONFIG_FILE": "/dev/null"}
+    pip = {"PATH": os.environ["PATH"], **wheels}
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin, branch="fix")
+        view = await stuck(stack, run, "the check cannot run on the base")
+        assert "baton prepare PATH" in view.facts[1]
+        assert any(fact.startswith("needs: Python packages that requirements.txt names: prices;") for fact in view.facts)
+        await asyncio.to_thread(prepare, Declared(python=("prices",)), tmp_path / "made", pip)
+        named = {"environment": str(tmp_path / "made")}
+        await stack.decide(view, "request_changes", note="made", answers=named)
+        assert (await stack.approve(run, "plan-1")).kind == "plan"
+        await stack.approve(run, "change-1")
+        report = await result_of(run)
+    assert (report.state, report.tests.verdict) == ("done", "passed")
+    assert report.tests.base.total == 5
 
 
 async def test_a_check_that_is_no_better_asks_again(start: Start, tmp_path: Path) -> None:

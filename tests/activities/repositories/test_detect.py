@@ -157,6 +157,13 @@ PREFERRED: list[Row] = [
     ({"package.json": JEST, "pytest.ini": "", "tests/test_a.py": ""}, PYTEST, "pytest.ini"),
     ({"pyproject.toml": "[tool.ruff]\n", "package.json": JEST}, NPM, "package.json scripts.test"),
     ({"tox.ini": "[tox]\n[testenv]\n", "justfile": "test:\n  ./x\n"}, "just test", "justfile recipe test"),
+    (
+        {"noxfile.py": "@nox.session\ndef t(s): s.run('virtue')\n", "setup.py": "", "test_a.py": ""},
+        PYTEST,
+        "setup.py and test_a.py",
+    ),
+    ({"tox.ini": "[testenv]\ncommands = trial x\n", "test_a.py": ""}, PYTEST, "test files, such as test_a.py"),
+    ({"tox.toml": "env_list = ['3']\n", "go.mod": "module x\n"}, "go test ./...", "go.mod"),
     ({"GNUmakefile": "check:\n\t./a\n", "Makefile": "test:\n\t./b\n"}, "make check", "GNUmakefile target check"),
 ]
 

@@ -90,6 +90,10 @@ HINTS = [
     ("E   ModuleNotFoundError: No module named 'httpx'", "the Python package httpx is not in the environment"),
     ("/usr/bin/python3: No module named pytest", "the Python package pytest is not in the environment"),
     ("pytest: error: unrecognized arguments: --cov=shop\n  inifile: x", "pytest does not know --cov=shop,"),
+    (
+        "pytest.PytestConfigWarning: Unknown config option: asyncio_mode",
+        "does not know the setting asyncio_mode, which a plugin",
+    ),
     ("ERROR: Missing required plugins: pytest-asyncio", "the pytest plugin pytest-asyncio is not in"),
     ("Error: Cannot find module 'express'", "the npm package express is not there"),
     ("E   pytest.PytestRemovedIn10Warning: Passing a non-Collection", "written for another version of pytest"),
