@@ -148,8 +148,12 @@ def _kinds(changes: Sequence[TreeChange], contents: Mapping[str, bytes]) -> Iter
 
 
 def _not_shown(changes: Sequence[TreeChange], sizes: Mapping[str, int], patch: bytes) -> Iterator[str]:
+    gone = {one.before[1]: one for one in changes if one.status == "deleted" and one.added is None}
+    moved = {one.after[1]: one for one in changes if one.status == "added" and one.after[1] in gone}
     for one in changes:
-        if one.added is None:
+        if one.added is None and moved.get(one.after[1]) is one:
+            yield f"{name_of(one)} (binary, moved unchanged from {name_of(gone[one.after[1]])})"
+        elif one.added is None and not (gone.get(one.before[1]) is one and one.before[1] in moved):
             was, now = sizes.get(one.before[1], 0), sizes.get(one.after[1], 0)
             yield f"{name_of(one)} (binary, {was} bytes before, {now} after)"
     for name in long_lines(patch):

@@ -14,6 +14,7 @@ from activities.files.encoding import shown, with_line_ends
 from activities.files.paths import PathRefused
 from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, existing, problems_named
 from activities.tools.base import WRITES, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.conversion import CONVERT_FILE
 from activities.tools.near_misses import closest_line, find_alike
 from activities.tools.patches import APPLY_PATCH
 from activities.tools.stored import Rules, Text, text_of
@@ -76,7 +77,7 @@ def _write(root: Path, asked: WriteFile) -> ToolOutcome:
         rules.refuse_filtered()
         data = None if found is None else _content(root, name)
         before = None if data is None else text_of(name, data)
-        made = rules.stored(with_line_ends(asked.content, before.end) if before and before.end else asked.content, before)
+        made = rules.stored(with_line_ends(asked.content, "\r\n") if before and before.end == "\r\n" else asked.content, before)
         if found is not None:
             outcome = "unchanged" if data == made.data else "overwritten"
         if outcome != "unchanged":
@@ -133,17 +134,22 @@ def _edit(root: Path, asked: EditFile) -> ToolOutcome:
 
 def _as_it_stands(before: Text, old: str) -> str:
     """The old text with the line ends that it has in the file. A model sees and writes \\n, whatever they are."""
-    if before.end:
-        # Even where it is there as it is: a `\\n` at its beginning would be the second half of a CRLF.
+    if before.end == "\r\n":
+        # Even where it is there as it is: a `\n` at its beginning would be the second half of a CRLF.
         return with_line_ends(old, before.end)
     if old in before.text:
         return old
+    if before.end:
+        return with_line_ends(old, before.end)
     found = re.search(_PIECES.join(re.escape(piece) for piece in re.split(_PIECES, old)), before.text)
     return found.group() if found else old
 
 
 def _with_ends(before: Text, old: str, asked: EditFile) -> str:
     """The new text with the line ends of the file; in a file with both, of the text replaced or of the line that it is in."""
+    # CRLF written into a file with LF is meant, unless `old` had it by mistake as well.
+    if before.end == "\n" and old == asked.old:
+        return asked.new
     if before.end:
         return with_line_ends(asked.new, before.end)
     if "\n" in old and old == asked.old:
@@ -240,4 +246,4 @@ EDIT_FILE = Tool(
     _edit_file,
     WRITES,
 )
-EDIT_TOOLS = (WRITE_FILE, EDIT_FILE, APPLY_PATCH)
+EDIT_TOOLS = (WRITE_FILE, EDIT_FILE, APPLY_PATCH, CONVERT_FILE)

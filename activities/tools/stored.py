@@ -83,6 +83,8 @@ class Rules:
         if self._of.text and "\r\n" in text and "\r\n" not in (before.text if before else ""):
             text = with_line_ends(text, "\n")
             notes.append("line ends are stored as LF, as .gitattributes says; git writes others on checkout where it has to")
+        if before is not None and before.end == "\n" and "\r\n" in text:
+            notes.append("CRLF is written into a file that had LF")
         encoding = UTF8 if before is None else before.encoding
         try:
             data = encoding.encode(text.removeprefix("\ufeff") if encoding.mark else text)

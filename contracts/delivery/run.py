@@ -102,7 +102,8 @@ class DeliveryReport(Report, name="delivery_report/1"):
             ("pushed", self._pushed()),
         )
         files: list[tuple[str, str]] = [
-            (change.status, f"{change.path}  +{change.added} -{change.removed}") for change in self.files
+            (one.status, f"{one.path}  +{one.added} -{one.removed}" if one.added is not None else f"{one.path}  binary")
+            for one in self.files
         ]
         if counts is not None:
             more = counts.files - len(self.files)

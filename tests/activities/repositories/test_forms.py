@@ -112,3 +112,15 @@ def test_many_and_large_files_are_counted(facts: Facts) -> None:
         "not shown in the diff: the ends of long lines of long",
         "too large to be looked at for line ends and encoding: large",
     )
+
+
+def test_a_binary_file_that_is_moved_is_named_as_that(tmp_path: Path) -> None:
+    """With the same content; one that is changed on the way, or deleted, is named with its sizes."""
+    origin = repository(tmp_path / "origin", {"a.png": b"\0a", "b.png": b"\0bb", "c.png": b"\0ccc"})
+    for name in ("a.png", "b.png", "c.png"):
+        (origin / name).unlink()
+    change(origin, {"x/a.png": b"\0a", "x/b.png": b"\0BB"})
+    assert between(tmp_path, origin) == (
+        "not shown in the diff: b.png (binary, 3 bytes before, 0 after); c.png (binary, 4 bytes before, 0 after); "
+        "x/a.png (binary, moved unchanged from a.png); x/b.png (binary, 0 bytes before, 3 after)",
+    )

@@ -272,6 +272,20 @@ def test_scratch_folders_do_not_stay(machine: Machine, ref: WorkspaceRef, source
     assert list(scratches.iterdir()) == []
 
 
+def test_a_scratch_folder_is_a_checkout(machine: Machine, source: Path) -> None:
+    """Its text has the line ends and encodings that a clone's has; a workspace holds what is stored."""
+    attributes = b"*.bat eol=crlf\n*.rc working-tree-encoding=UTF-16LE-BOM\n"
+    change(source, {".gitattributes": attributes})
+    stored = change(source, {"a.bat": b"x\n", "a.rc": b"\xff\xfe" + "ü\n".encode("utf-16-le")})
+    ref = WorkspaceRef(repository=str(source), base=stored)
+    folder = machine.ensure(ref)
+    assert ((folder / "a.bat").read_bytes(), (folder / "a.rc").read_bytes()) == (b"x\n", "ü\n".encode())
+    mirror, tree = machine.workspaces.snapshot(NAME)
+    with machine.workspaces.scratch(mirror, tree) as scratch:
+        assert (scratch / "a.bat").read_bytes() == b"x\r\n"
+        assert (scratch / "a.rc").read_bytes() == b"\xff\xfe" + "ü\n".encode("utf-16-le")
+
+
 def test_a_folder_with_links_as_text_files_is_made_again(machine: Machine, ref: WorkspaceRef, source: Path) -> None:
     """As an earlier release left it; read as it stands, its links would have become files."""
     (source / "link").symlink_to("a.txt")

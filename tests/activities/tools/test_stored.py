@@ -37,6 +37,7 @@ def root(tmp_path: Path) -> Path:
         (b"a\r\nb\r\n", "b", "b\nc", b"a\r\nb\r\nc\r\n"),
         (b"a\r\nb\r\n", "\nb", "\nc", b"a\r\nc\r\n"),
         (b"a\nb\n", "a\r\nb", "a\r\nx\r\nb", b"a\nx\nb\n"),
+        (b"a\nb\n", "b", "b\r\nc", b"a\nb\r\nc\n"),
         (b"a\r\nb\nc\n", "a\nb", "a\nx\nb", b"a\r\nx\r\nb\nc\n"),
         (b"a\r\nb\nc\n", "b\nc", "b\nx\nc", b"a\r\nb\nx\nc\n"),
         (b"a\r\nb\nc\n", "a", "a\nx", b"a\r\nx\r\nb\nc\n"),

@@ -1,0 +1,56 @@
+"""What files hold and are called: links, encodings, filters, names."""
+
+from tests.mutants.mutant import Mutant
+
+STORED, ENTRIES = "tests/activities/tools/test_stored.py", "tests/activities/tools/test_entries.py"
+
+MUTANTS = (
+    Mutant(
+        name="content-for-a-pointer",
+        promise="Nothing is written in place of what a filter stores, such as a pointer of Git LFS.",
+        file="activities/tools/stored.py",
+        old="one_line(self._path, PATH_SHOWN), self._of.filter",
+        new='one_line(self._path, PATH_SHOWN), ""',
+        tests=(f"{STORED}::test_what_git_stores_as_something_else_is_not_written",),
+    ),
+    Mutant(
+        name="lf-into-crlf",
+        promise="An edit keeps the line ends of the file.",
+        file="activities/tools/edits.py",
+        old="        return with_line_ends(asked.new, before.end)",
+        new="        return asked.new",
+        tests=(f"{STORED}::test_an_edit_keeps_encoding_and_line_ends",),
+    ),
+    Mutant(
+        name="another-encoding",
+        promise="A character that the file's encoding lacks is refused, and no other encoding is used.",
+        file="activities/tools/stored.py",
+        old="        encoding = UTF8 if before is None else before.encoding",
+        new="        encoding = UTF8",
+        tests=(f"{STORED}::test_what_does_not_fit_into_the_encoding_is_said",),
+    ),
+    Mutant(
+        name="a-link-out",
+        promise="A link that an agent makes leads to a file or folder of the workspace.",
+        file="activities/tools/entries.py",
+        old="        _check_target(root, name, asked.target)",
+        new="        pass",
+        tests=(f"{ENTRIES}::test_links_that_lead_elsewhere_are_not_made",),
+    ),
+    Mutant(
+        name="names-that-collide",
+        promise="New names that are another's on disks without case are named at the gate.",
+        file="activities/repositories/names.py",
+        old="    return name.lower() if name.isascii() else _composed(_composed(name).casefold())",
+        new="    return name",
+        tests=("tests/activities/repositories/test_names.py::test_names_that_are_one_on_many_disks",),
+    ),
+    Mutant(
+        name="stored-is-checked",
+        promise="A check runs on files as a checkout has them.",
+        file="activities/repositories/workspaces.py",
+        old="mirror.checkout(tree, folder, converted=True)",
+        new="mirror.checkout(tree, folder)",
+        tests=("tests/activities/repositories/test_workspaces.py::test_a_scratch_folder_is_a_checkout",),
+    ),
+)
