@@ -13,6 +13,7 @@ from contracts.detection import Candidate, Detected, Standing
 
 _ORDER: tuple[Standing, ...] = ("declared", "convention", "presence")
 _RUNS_PYTEST = re.compile(r"(?:^|[\s\"'@/])(?:pytest|py\.test)\b", re.MULTILINE)
+_RUNS_TOX = re.compile(r"^\s*[@-]?(?:python3? -m )?(?:tox|nox)\b", re.MULTILINE)
 _RUNS_UNITTEST = re.compile(r"-m[\s\"',]+unittest\b")
 _RUNS_AT_IMPORT = re.compile(rb"^unittest\.main\(", re.MULTILINE)
 _TEST_CASES = re.compile(rb"^class \w+\(.*\bTestCase\)", re.MULTILINE)
@@ -27,7 +28,8 @@ def detect(directory: Path) -> Detected:
     """Every command that would prove a change, the best first, with the layout and what a check needs beside the files.
 
     What a project declares comes before what its manifest makes usual, and that before test files that merely lie there.
-    Among what it declares pytest comes first, because only pytest tells of single tests, and tox and nox last: they need a network.
+    Among what it declares pytest comes first, because only pytest tells of single tests. What needs a network, such as tox and nox,
+    comes last.
     """
     files = Files(directory)
     found = sorted((*_declared(files), *_usual(files), *_present(files)), key=_place)
@@ -55,7 +57,8 @@ def _declared(files: Files) -> Iterator[Candidate]:
             yield _pytest(files, f"{task.source}, which runs {runner}", "declared")
         elif named:
             yield _pytest(files, f"{task.source}, which runs {named[0]}", "declared", named)
-    for task in (*tasks.node(files), *tasks.make(files), *tasks.just(files), *tasks.tox(files), *tasks.nox(files)):
+    made = [task for task in tasks.make(files) if not (files.tests and _RUNS_TOX.search(task.text))]
+    for task in (*tasks.node(files), *made, *tasks.just(files), *tasks.tox(files), *tasks.nox(files)):
         yield Candidate(command=task.command, source=task.source, standing="declared")
 
 

@@ -163,6 +163,9 @@ PREFERRED: list[Row] = [
         "setup.py and test_a.py",
     ),
     ({"tox.ini": "[testenv]\ncommands = trial x\n", "test_a.py": ""}, PYTEST, "test files, such as test_a.py"),
+    ({"Makefile": "test:\n\ttox\n", "setup.py": "", "test_a.py": ""}, PYTEST, "setup.py and test_a.py"),
+    ({"Makefile": "test:\n\t@python -m nox -s t\n", "setup.py": "", "test_a.py": ""}, PYTEST, "setup.py and test_a.py"),
+    ({"Makefile": "test:\n\t./run toxic\n", "setup.py": "", "test_a.py": ""}, "make test", "Makefile target test"),
     ({"tox.toml": "env_list = ['3']\n", "go.mod": "module x\n"}, "go test ./...", "go.mod"),
     ({"GNUmakefile": "check:\n\t./a\n", "Makefile": "test:\n\t./b\n"}, "make check", "GNUmakefile target check"),
 ]
