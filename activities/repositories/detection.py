@@ -28,8 +28,8 @@ def detect(directory: Path) -> Detected:
     """Every command that would prove a change, the best first, with the layout and what a check needs beside the files.
 
     What a project declares comes before what its manifest makes usual, and that before test files that merely lie there.
-    Among what it declares pytest comes first, because only pytest tells of single tests. What needs a network, such as tox and nox,
-    comes last.
+    Among what it declares pytest comes first, because only pytest tells of single tests. What needs a network,
+    such as tox and nox, comes last.
     """
     files = Files(directory)
     found = sorted((*_declared(files), *_usual(files), *_present(files)), key=_place)
