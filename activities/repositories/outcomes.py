@@ -82,5 +82,9 @@ def noticed(ran: Ran, change: CheckRun) -> bool:
     """True where a run ended in another way than that on the change: something was noticed."""
     if change.green:
         return not green(ran)
-    # The change is red anyway: only another outcome than before shows that the lines are reached.
-    return ran.exit_code != change.exit_code or set(ran.failures) != set(change.failures)
+    # The change is red anyway: only another outcome than before shows that the lines are reached. A test that fails on both
+    # sides fails for another reason where it reaches them.
+    before = dict(zip(change.failures, change.reasons, strict=False))
+    now = {} if ran.results is None else ran.results.reasons
+    elsewise = any(now[one] != reason for one, reason in before.items() if one in now)
+    return ran.exit_code != change.exit_code or set(ran.failures) != set(change.failures) or elsewise

@@ -71,6 +71,13 @@ def test_failures_are_compared_by_id_and_reason(
     assert ("for another reason" in said) is bool(other)
 
 
+def test_a_test_that_was_red_before_notices_by_its_reason() -> None:
+    """Of a red change: another test, another reason or another end shows that the fault was met; the same end shows nothing."""
+    change = run(("t::a",), ("1",))
+    seen = [ran({"t::a": "1"}), ran({"t::a": "2"}), ran({"t::a": "1", "t::b": "1"}), ran({"t::a": "1"}, exit_code=2), ran()]
+    assert [outcomes.noticed(one, change) for one in seen] == [False, True, True, True, True]
+
+
 def test_an_early_stop_is_not_comparable() -> None:
     """With -x one failure hides all others: that the first is an old one says nothing."""
     stopped = run(("t::a",), ("1",), stopped_early=True)
