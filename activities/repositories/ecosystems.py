@@ -174,6 +174,11 @@ HINTS = (
         "pytest does not know {0}, which a plugin adds that is not in the environment; " + NAMED_ENVIRONMENT,
     ),
     (
+        r"No package metadata was found for ([\w.-]+)",
+        "the tests ask for the metadata of {0}, which is not installed there; where that is the project itself, put it in a "
+        "venv (`pip install . pytest`), and name that with --environment FOLDER: the checkout still comes first",
+    ),
+    (
         r"Unknown config option: (\w+)",
         "pytest does not know the setting {0}, which a plugin adds that is not in the environment; " + NAMED_ENVIRONMENT,
     ),

@@ -94,6 +94,7 @@ HINTS = [
         "pytest.PytestConfigWarning: Unknown config option: asyncio_mode",
         "does not know the setting asyncio_mode, which a plugin",
     ),
+    ("importlib.metadata.PackageNotFoundError: No package metadata was found for shop", "ask for the metadata of shop"),
     ("ERROR: Missing required plugins: pytest-asyncio", "the pytest plugin pytest-asyncio is not in"),
     ("Error: Cannot find module 'express'", "the npm package express is not there"),
     ("E   pytest.PytestRemovedIn10Warning: Passing a non-Collection", "written for another version of pytest"),
