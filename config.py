@@ -123,6 +123,11 @@ class Settings(BaseSettings):
         """OpenAI's API key; "" if there is none. Raises `Misconfigured` if its file cannot be read."""
         return self._key(self.openai_api_key, self.openai_api_key_file, "OPENAI_API_KEY")
 
+    @property
+    def environments(self) -> Path:
+        """The folder of environments for checks that were made from what repositories declare."""
+        return self.state.absolute() / "environments"
+
     def environment(self, names: Iterable[str]) -> dict[str, str]:
         """Environment variables for other programs, such as the ssh agent's for git, unchanged; unset ones are left out."""
         return {name: os.environ[name] for name in names if name in os.environ}

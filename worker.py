@@ -35,9 +35,11 @@ from activities.repositories.changes import Changes
 from activities.repositories.checks import Checks
 from activities.repositories.cleanup import Cleanup
 from activities.repositories.comparison import Comparison
+from activities.repositories.environments import Environments
 from activities.repositories.fetch import Fetch
 from activities.repositories.frozen_change import FrozenChange
 from activities.repositories.integration import Integration
+from activities.repositories.preparing import PASSED_ON as PASSED_ON_TO_INSTALLERS
 from activities.repositories.proof import Proofs
 from activities.repositories.shared import Repositories
 from activities.repositories.trial import SabotageLimits
@@ -138,6 +140,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         freezing.freeze,
         freezing.redirect,
         Proofs(repositories, sandbox, SabotageLimits.of(settings.sabotage_places, settings.sabotage_seconds)).prove,
+        Environments(
+            repositories, settings.environments, settings.environment_like(PASSED_ON_TO_INSTALLERS)
+        ).prepare_environment,
         Cleanup(repositories).drop_workspaces,
         actions.perform,
         actions.deliver,

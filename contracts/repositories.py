@@ -55,6 +55,23 @@ class Base(Contract, name="base/1"):
     detected: Detected | None = Field(default=None, description="what its files say of its tests; None: nobody looked")
 
 
+class PrepareEnvironment(Request, name="prepare_environment/1"):
+    """List what a tree declares that its tests need, or install exactly that list."""
+
+    repository: str
+    base: str
+    approved: str = Field(default="", description="digest of the list that a person has seen and wants; empty: list only")
+
+
+class Prepared(Contract, name="prepared/1"):
+    """What a repository declares, and the environment that was made of it."""
+
+    digest: str = Field(default="", description="of the whole list; empty: nothing is declared")
+    lines: tuple[str, ...] = Field(default=(), description="the list as a person reads it")
+    folder: str = Field(default="", description="the environment; empty: none was made")
+    problem: str = Field(default="", description="why there is none although it was wanted")
+
+
 class FileChange(Contract):
     """One changed file, as git counts it. None as a count: not text."""
 

@@ -8,11 +8,14 @@ import ast
 import configparser
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from activities.repositories.project_files import Files, table
+from contracts.base import canonical, sha256
+from contracts.text import amount, one_line
 
 SOURCES = {
     "requirement": "https://packaging.python.org/en/latest/specifications/dependency-specifiers/",
@@ -37,8 +40,11 @@ DEVELOPMENT_REQUIREMENTS = (
     *("requirements-dev.txt", "requirements_dev.txt", "dev-requirements.txt", "requirements/dev.txt", "requirements-dev.in"),
 )
 
-DEEPEST = 5
-"""Files and groups that name others are followed so far."""
+MOST_FILES = 50
+"""Requirements files that are read; they may name each other, and the repository is a stranger's."""
+
+SHOWN, LONGEST = 60, 1300
+"""Names in one line for people, and its characters."""
 
 _VERSION = r"[<>=!~]{1,3}\s*[\w.*+!-]+"
 _REQUIREMENT = re.compile(
@@ -89,6 +95,28 @@ def declared(files: Files) -> Declared:
     return Declared(tuple(taken), pins, npm, (*left, *odd), tuple(sources))
 
 
+def told(wanted: Declared) -> tuple[str, ...]:
+    """The list as a person reads it before it is installed: Python, npm, where it is named, what is left out."""
+    lines = (
+        ("Python", (*wanted.python, "pytest") if wanted.python else ()),
+        ("npm", wanted.npm),
+        ("named in", wanted.sources),
+        ("left out, because it is no plain name and version", wanted.left_out),
+    )
+    shown = tuple(f"{what}: {_some(names)}" for what, names in lines if names)
+    return (*shown, f"pinned by the lock file: {amount(len(wanted.pinned), 'version')}") if wanted.pinned else shown
+
+
+def digest_of(wanted: Declared) -> str:
+    """What stands for exactly this list, for this Python."""
+    return sha256(canonical([wanted.python, wanted.pinned, wanted.npm, sys.version_info[:2]]))[:12]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return one_line(", ".join(names[:SHOWN]), LONGEST) + more
+
+
 def _python(files: Files) -> Iterator[tuple[str, list[str]]]:
     pyproject = files.toml("pyproject.toml")
     project = table(pyproject.get("project"))
@@ -97,25 +125,29 @@ def _python(files: Files) -> Iterator[tuple[str, list[str]]]:
         yield f"pyproject.toml, extra {name}", _strings(group)
     groups = table(pyproject.get("dependency-groups"))
     for name, group in _grouped(groups):
-        yield f"pyproject.toml, group {name}", list(_group(groups, group))
+        yield f"pyproject.toml, group {name}", list(_group(groups, group, {name}))
     yield from _poetry(files.tool("poetry"))
     yield from _setup_cfg(files)
     yield from _setup_py(files)
     there = [name for name in REQUIREMENTS if files.text(name) is not None]
     if not any("test" in name for name in there):
         there += [name for name in DEVELOPMENT_REQUIREMENTS if files.text(name) is not None]
+    seen: set[str] = set()
     for name in there:
-        yield from _file(files, name)
+        yield from _file(files, name, seen)
     yield from _tox(files)
 
 
-def _file(files: Files, name: str, depth: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """A requirements file, and those of the repository that it names with `-r`."""
+def _file(files: Files, name: str, seen: set[str]) -> Iterator[tuple[str, list[str]]]:
+    """A requirements file, and those of the repository that it names with `-r`, each once: they may name each other."""
+    if name in seen or len(seen) >= MOST_FILES:
+        return
+    seen.add(name)
     lines = _lines(files.text(name) or "")
     others = [match[1] for line in lines if (match := _OTHER_FILE.match(line))]
     yield name, [line for line in lines if not line.startswith("-")]
-    for other in others if depth < DEEPEST else ():
-        yield from _file(files, posixpath.normpath(posixpath.join(posixpath.dirname(name), other)), depth + 1)
+    for other in others:
+        yield from _file(files, posixpath.normpath(posixpath.join(posixpath.dirname(name), other)), seen)
 
 
 def _grouped(groups: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -126,13 +158,14 @@ def _grouped(groups: dict[str, Any]) -> list[tuple[str, Any]]:
     return []
 
 
-def _group(groups: dict[str, Any], group: Any, depth: int = 0) -> Iterator[str]:
-    """A dependency group's requirements, with those of groups that it includes."""
+def _group(groups: dict[str, Any], group: Any, seen: set[str]) -> Iterator[str]:
+    """A dependency group's requirements, with those of groups that it includes, each group once."""
     for one in group if isinstance(group, list) else ():
         if isinstance(one, str):
             yield one
-        elif depth < DEEPEST:
-            yield from _group(groups, groups.get(str(table(one).get("include-group", ""))), depth + 1)
+        elif (other := str(table(one).get("include-group", ""))) not in seen and len(seen) < MOST_FILES:
+            seen.add(other)
+            yield from _group(groups, groups.get(other), seen)
 
 
 def _poetry(tool: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
@@ -170,10 +203,10 @@ def _setup_cfg(files: Files) -> Iterator[tuple[str, list[str]]]:
 def _setup_py(files: Files) -> Iterator[tuple[str, list[str]]]:
     """Requirements that setup.py writes out as lists; what it computes is not known without running it."""
     try:
-        tree = ast.parse(files.text("setup.py") or "")
+        nodes = list(ast.walk(ast.parse(files.text("setup.py") or "")))
+        calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setup")]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setup"))
     for word in (word for call in calls for word in call.keywords):
         try:
             value = ast.literal_eval(word.value)
@@ -182,15 +215,16 @@ def _setup_py(files: Files) -> Iterator[tuple[str, list[str]]]:
         if word.arg in ("install_requires", "tests_require"):
             yield "setup.py", _strings(value) or _lines(value if isinstance(value, str) else "")
         elif word.arg == "extras_require":
-            for name, group in _grouped(table(value)):
+            for name, group in _grouped({str(name): group for name, group in table(value).items()}):
                 yield f"setup.py, extra {name}", _strings(group)
 
 
 def _tox(files: Files) -> Iterator[tuple[str, list[str]]]:
     text = _ini(files.text("tox.ini") or "").get("testenv", {}).get("deps", "")
     lines = _lines(text)
+    seen: set[str] = set()
     for match in filter(None, map(_OTHER_FILE.match, lines)):
-        yield from _file(files, match[1])
+        yield from _file(files, match[1], seen)
     # `py38: mock` holds for that factor alone, and `{[base]deps}` stands for another part of the file.
     yield "tox.ini", [line for line in lines if not (_FACTOR.match(line) or "{" in line or line.startswith("-"))]
     for name, own in (("tox.toml", files.toml("tox.toml")), ("pyproject.toml [tool.tox]", files.tool("tox"))):

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from activities.files.locks import locked
 from activities.git.trees import delete_folder
-from activities.repositories.declared import Declared
+from activities.repositories.declared import Declared, digest_of
 from contracts.errors import Refused
 
 LIMIT = timedelta(minutes=15)
@@ -54,6 +55,19 @@ def prepare(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
         _npm(wanted, folder, passed)
     made = {"python": wanted.python, "pinned": wanted.pinned, "npm": wanted.npm, "sources": wanted.sources}
     (folder / MARKER).write_text(json.dumps(made, indent=1) + "\n")
+
+
+def ensure(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
+    """As `prepare`, where it is not made already. Safe to call from several processes at once. Raises `NotPrepared`, `Busy`."""
+    with locked(folder.with_name(f"{folder.name}.lock"), 3 * LIMIT, f"the environment {folder}"):
+        if not finished(folder):
+            prepare(wanted, folder, passed)
+
+
+def place_of(environments: Path, repository: str, wanted: Declared) -> Path:
+    """Where the environment of this list belongs: another list gets another folder."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", repository.rstrip("/").rpartition("/")[2].removesuffix(".git")) or "repository"
+    return environments / f"{name}-{digest_of(wanted)}"
 
 
 def finished(folder: Path) -> bool:

@@ -41,7 +41,6 @@ def prepare(
     from activities.repositories.project_files import Files
     from commands.doctor.repository import checkout
     from commands.start import start
-    from contracts.base import canonical, sha256
 
     out, found = Out(as_json=as_json), settings()
     named = start.repository("PATH", repository)
@@ -50,8 +49,7 @@ def prepare(
         checkout(found, named, base, Path(place)) as (_, directory),
     ):
         wanted = declared(Files(directory))
-    digest = sha256(canonical([wanted.python, wanted.pinned, wanted.npm, sys.version_info[:2]]))[:12]
-    own = found.state.absolute() / "environments" / f"{Path(named).name.removesuffix('.git')}-{digest}"
+    own = preparing.place_of(found.environments, named, wanted)
     folder = into.expanduser().absolute() if into else own
     there = preparing.finished(folder) and folder == own
     for line in _lines(wanted):
@@ -62,7 +60,8 @@ def prepare(
         if not yes and not confirmed(f"Install these into {safe(str(folder))}?"):
             raise typer.Exit(int(Code.REFUSED))
         with out.waiting("installing"):
-            preparing.prepare(wanted, folder, found.environment_like(preparing.PASSED_ON))
+            make = preparing.ensure if folder == own else preparing.prepare
+            make(wanted, folder, found.environment_like(preparing.PASSED_ON))
     out.document(
         repository=named,
         folder=str(folder) if wanted.anything else None,

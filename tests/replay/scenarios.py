@@ -163,6 +163,13 @@ async def _name_another_check(stack: Stack, run: Run) -> None:
     await _happy(stack, run)
 
 
+async def _ask_for_an_environment(stack: Stack, run: Run) -> None:
+    """The repository declares nothing, which the next gate says; then the check is mended."""
+    await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="environment: prepare", subject=None)
+    await stack.decide(await stack.gate(run, "stuck-2"), "request_changes", note="check: pytest -q", subject=None)
+    await _happy(stack, run)
+
+
 async def _go_on_without_a_check(stack: Stack, run: Run) -> None:
     await stack.decide(await stack.gate(run, "stuck-1"), subject=None)
     await stack.decide(await stack.gate(run, "plan"), "reject", note="not now")
@@ -270,6 +277,7 @@ SCENARIOS: dict[str, Scenario] = {
     "refused-push-before": Scenario((PLANNER, writer("fix", FIX), a_tester()), _be_refused),
     "refused-push": Scenario((PLANNER, writer("fix", FIX), a_tester()), _push_elsewhere),
     "base-renamed": Scenario((PLANNER, writer("fix", FIX), a_tester()), _name_another_check, asked={"check": "pyest -q"}),
+    "base-prepared": Scenario((PLANNER, writer("fix", FIX), a_tester()), _ask_for_an_environment, asked={"check": "pyest -q"}),
     "base-without": Scenario((PLANNER,), _go_on_without_a_check, asked={"check": "pyest -q"}),
     "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
 }

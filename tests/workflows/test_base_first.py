@@ -1,7 +1,5 @@
 """The check runs on the base before a model is paid: what cannot run opens a gate that says why, with what to do about it."""
 
-import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,6 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
-from activities.repositories.declared import Declared
-from activities.repositories.preparing import prepare
 from contracts.gates import GateView
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, git, result_of, sample
@@ -183,26 +179,62 @@ async def test_another_check_or_environment_is_tried(
     assert [one.command for one in report.tests.runs] == [check]
 
 
-async def test_a_prepared_environment_proves_the_change(start: Start, tmp_path: Path) -> None:
-    """The gate names `baton prepare`; with the folder that it makes, all further runs of the check find the package."""
-    uses = "import prices\n\ndef test_value(): assert prices.VALUE == 7\n"
-    origin = sample(tmp_path / "sample", {"requirements.txt": "prices\n", "tests/test_more.py": uses})
-    wheel(wheelhouse(tmp_path / "wheels"), "prices", "1.0", {"prices.py": "VALUE = 7\n"})
-    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels"), "PIP_CONFIG_FILE": "/dev/null"}
-    pip = {"PATH": os.environ["PATH"], **wheels}
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The worker's pip finds what it needs in this folder, and nothing anywhere else."""
+    house = wheelhouse(tmp_path / "wheels")
+    wheel(house, "prices", "1.0", {"prices.py": "VALUE = 7\n"})
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(house), "PIP_CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(name, value)
+    return house
+
+
+USES = "import prices\n\ndef test_value(): assert prices.VALUE == 7\n"
+PREPARE = {"environment": "prepare"}
+
+
+@pytest.mark.usefixtures("offline")
+async def test_an_environment_is_made_at_the_gate_and_proves_the_change(start: Start, tmp_path: Path) -> None:
+    """`prepare` lists what is declared; the same answer to that list installs it; all further runs find the package."""
+    origin = sample(tmp_path / "sample", {"requirements.txt": "prices\n", "tests/test_more.py": USES})
     async with start(*WHOLE) as stack:
         run = await stack.deliver(origin, branch="fix")
         view = await stuck(stack, run, "the check cannot run on the base")
-        assert "baton prepare PATH" in view.facts[1]
+        assert "`--answer environment=prepare`" in view.facts[1]
         assert any(fact.startswith("needs: Python packages that requirements.txt names: prices;") for fact in view.facts)
-        await asyncio.to_thread(prepare, Declared(python=("prices",)), tmp_path / "made", pip)
-        named = {"environment": str(tmp_path / "made")}
-        await stack.decide(view, "request_changes", note="made", answers=named)
+        await stack.decide(view, "request_changes", note="what is it?", answers=PREPARE)
+        listed = await stack.gate(run, "stuck-2")
+        assert {"Python: prices, pytest", "named in: requirements.txt"} < set(listed.facts)
+        assert not (stack.settings.environments).exists()
+        await stack.decide(listed, "request_changes", note="good", answers=PREPARE)
         assert (await stack.approve(run, "plan-1")).kind == "plan"
         await stack.approve(run, "change-1")
         report = await result_of(run)
+        assert await activities(run, "prepare_environment") == 2
+        made = [one for one in stack.settings.environments.iterdir() if one.is_dir()]
     assert (report.state, report.tests.verdict) == ("done", "passed")
     assert report.tests.base.total == 5
+    assert len(made) == 1
+
+
+@pytest.mark.usefixtures("offline")
+async def test_an_environment_that_cannot_be_made_asks_again(start: Start, tmp_path: Path) -> None:
+    """pip's own words stand at the next gate with the list, which can be tried again; nothing declared is said."""
+    origin = sample(tmp_path / "sample", {"requirements.txt": "prices\nnot-there-at-all\n", "tests/test_more.py": USES})
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(origin, branch="fix")
+        await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="environment: prepare")
+        await stack.decide(await stack.gate(run, "stuck-2"), "request_changes", note="environment: prepare")
+        again = await stack.gate(run, "stuck-3")
+        assert any("pip could not install" in fact and "not-there-at-all" in fact for fact in again.facts), again.facts
+        assert "Python: prices, not-there-at-all, pytest" in again.facts
+        await stack.decide(again, "reject", note="no")
+        assert (await result_of(run)).state == "could_not"
+    bare = sample(tmp_path / "bare", {"tests/test_more.py": USES})
+    async with start(*WHOLE) as stack:
+        run = await stack.deliver(bare, branch="fix")
+        await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="environment: prepare")
+        assert any(fact.startswith("nothing to install") for fact in (await stack.gate(run, "stuck-2")).facts)
 
 
 async def test_a_check_that_is_no_better_asks_again(start: Start, tmp_path: Path) -> None:

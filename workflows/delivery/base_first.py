@@ -3,25 +3,31 @@
 import re
 from dataclasses import replace
 
+from activities.repositories.environments import Environments
 from activities.repositories.usability import Trouble, counted, trouble
 from contracts.gates import Decided
 from contracts.handoff import Question
-from contracts.repositories import Base, CheckRun
+from contracts.repositories import Base, CheckRun, Prepared, PrepareEnvironment
 from workflows.delivery.course import Agreed, Course
 from workflows.kit.ends import Ended
 from workflows.kit.gate import Ask, gate
+from workflows.kit.options import WORK
 
 CHANGES = (
     Question(id="check", text="another command to prove the change with; 'none': go on without"),
     Question(
         id="environment",
-        text="folder of a prepared interpreter on the worker's machine, as an absolute path; 'none': Baton's own Python",
+        text="folder of a prepared interpreter on the worker's machine, as an absolute path; 'none': Baton's own Python; "
+        "'prepare': list what the repository declares, and after that install it",
     ),
 )
 """What `request_changes` may name, as an answer or as a line of the note (`check: pytest tests`)."""
 
 _OPTION = re.compile(r"(?<!PATH )--(check|environment)[ =]")
 """An option of the command that starts a run, but not of `baton checks PATH`, which can be tried any time."""
+
+PREPARE = "prepare"
+"""The answer for `environment` that stands for what the repository declares."""
 
 _TITLES = {"cannot_run": "the check cannot run on the base", "all_red": "nothing passes on the base"}
 
@@ -60,15 +66,46 @@ async def prove_agreed(course: Course, agreed: Agreed) -> tuple[Course, Agreed]:
 async def _asked(course: Course, ran: CheckRun, found: Trouble) -> tuple[Decided, dict[str, str]]:
     """What a person decides, and what `request_changes` names. Asked again where it names nothing."""
     more: tuple[str, ...] = ()
+    listed = Prepared()
     while True:
-        decided = await gate(course.kit, base_gate(course.base, ran, found, more, course.asked.environment))
+        shown = base_gate(course.base, ran, found, (*more, *_listed(listed)), course.asked.environment)
+        decided = await gate(course.kit, shown)
         named = named_by(decided)
+        if decided.verb == "request_changes" and named.get("environment", "").lower() == PREPARE:
+            listed = await _prepared(course, decided, listed)
+            if listed.folder:
+                return decided, named | {"environment": listed.folder}
+            more = (listed.problem,) if listed.problem else ()
+            continue
         if decided.verb == "approve" or (decided.verb == "request_changes" and named):
             return decided, named
         if decided.verb != "request_changes":
             who = f"{decided.verb} by {decided.by}: {decided.note}" if decided.by else f"{decided.gate} {decided.verb}"
             raise Ended(f"{_TITLES[found.kind]} ({who}); {found.why}; to mend it: {found.mend}")
         more = (f"{decided.by} asked for changes, but named neither check nor environment: {decided.note}",)
+
+
+async def _prepared(course: Course, decided: Decided, listed: Prepared) -> Prepared:
+    """The list of what the repository declares; the environment, once a person has seen that list at a gate."""
+    base = course.base
+    request = PrepareEnvironment(run=course.kit.ref, repository=base.repository, base=base.commit, approved=listed.digest)
+    what = "make an environment" if listed.digest else "list what is declared"
+    done = await course.kit.do(Environments.prepare_environment, request, f"environment: {what}", **WORK)
+    if done.folder:
+        course.kit.note(
+            f"made an environment: {done.lines[0]}", f"{decided.by} wanted it at {decided.gate}", "the check runs in it"
+        )
+    return done
+
+
+def _listed(listed: Prepared) -> tuple[str, ...]:
+    if not listed.digest:
+        return ()
+    return (
+        f"--answer environment={PREPARE} once more installs this list ({listed.digest}) on the worker's machine: only wheels, "
+        "and npm packages without their scripts, so that no code of theirs runs outside the sandbox",
+        *listed.lines,
+    )
 
 
 def base_gate(base: Base, ran: CheckRun, found: Trouble, more: tuple[str, ...] = (), environment: str | None = None) -> Ask:
@@ -84,7 +121,8 @@ def base_gate(base: Base, ran: CheckRun, found: Trouble, more: tuple[str, ...] =
         *_detected(base),
         f"approve: {approve}",
         "request_changes: name another check or environment, which is tried then: "
-        '--answer check="…", --answer environment="…", or a line `check: …` of the note',
+        '--answer check="…", --answer environment="…", or a line `check: …` of the note; '
+        f"{PREPARE} as the environment stands for what the repository declares, which is listed before it is installed",
         "reject: the run ends; no model was paid for it yet" if not more else "reject: the run ends",
     )
     title = _TITLES[found.kind]
@@ -100,7 +138,7 @@ def base_gate(base: Base, ran: CheckRun, found: Trouble, more: tuple[str, ...] =
 
 def _at_gate(mend: str) -> str:
     """What mends it, said to somebody at a gate: there an answer does what an option does at the start."""
-    return _OPTION.sub(r"--answer \1=", mend)
+    return _OPTION.sub(r"--answer \1=", mend.replace("`baton prepare PATH`", f"`--answer environment={PREPARE}`"))
 
 
 def _detected(base: Base) -> tuple[str, ...]:

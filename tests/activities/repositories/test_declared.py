@@ -163,7 +163,23 @@ BROKEN = [
     ("package.json", '{"dependencies": ["a"], "devDependencies": 5}'),
     ("package-lock.json", '{"packages": 5}'),
     ("requirements.txt", "-r /etc/passwd\n-r ../../x\n-r .\n"),
+    ("requirements.txt", "-r requirements.txt\n-r ./requirements.txt\n" * 2000),
+    ("tox.ini", "[testenv]\ndeps =\n" + "  -r tox.ini\n" * 5000),
+    ("setup.py", "setup(extras_require={1: ['a'], None: ['b'], ('test',): ['c']})"),
+    ("setup.py", "a" + ".a" * 50_000 + ".setup(install_requires=5)"),
+    ("pyproject.toml", "[dependency-groups]\ntest = [" + "{include-group = 'test'}, " * 2000 + "]\n"),
 ]
+
+
+def test_files_that_name_each_other_are_read_once(tmp_path: Path) -> None:
+    """Ten files of which each names all ten, and as many groups: each requirement once, and at once."""
+    all_of_them = "".join(f"-r r{at}.txt\n" for at in range(10))
+    files = {f"r{at}.txt": f"p{at}\n{all_of_them}" for at in range(10)} | {"requirements.txt": all_of_them}
+    others = ", ".join(f"{{include-group = 'g{at}'}}" for at in range(10))
+    groups = "".join(f"g{at} = ['q{at}', {others}]\n" for at in range(10))
+    files["pyproject.toml"] = "[dependency-groups]\ntest = [{include-group = 'g0'}]\n" + groups
+    found = declared(_files(tmp_path, files))
+    assert sorted(found.python) == sorted([f"{name}{at}" for name in "pq" for at in range(10)])
 
 
 @pytest.mark.parametrize(("name", "text"), BROKEN, ids=[f"{row[0]}{at}" for at, row in enumerate(BROKEN)])
