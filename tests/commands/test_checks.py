@@ -45,7 +45,7 @@ def test_a_check_that_stops_at_the_first_failure_is_not_all_red(baton: Baton, tm
     files = {"test_a.py": b"def test_a(): assert 0\n\ndef test_b(): pass\n", "pytest.ini": b"[pytest]\naddopts = -x\n"}
     ran = baton("checks", str(repository(tmp_path / "shop", files)))
     assert ran.code == 0
-    assert "1 test ran, 1 failed; it stopped before all tests had run" in " ".join(ran.out.split())
+    assert "1 test ran, 1 failed; it stopped there, before all tests had run" in " ".join(ran.out.split())
 
 
 def test_the_document_says_the_same(baton: Baton, tmp_path: Path) -> None:
