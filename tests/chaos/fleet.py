@@ -101,7 +101,16 @@ class Zygote:
 
     async def fork(self, variables: Mapping[str, str], log: Path, variant: str) -> tuple[int, asyncio.Future[int]]:
         """Start a worker; its pid, and its exit status once there is one."""
-        asked = {"variables": dict(variables), "log": str(log), "variant": variant}
+        asked = asyncio.create_task(self._forked({"variables": dict(variables), "log": str(log), "variant": variant}))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # What was asked for is forked all the same: left unread, its pid would be taken for that of the next worker.
+            pid, _ = await asked
+            os.kill(pid, signal.SIGKILL)
+            raise
+
+    async def _forked(self, asked: dict[str, Any]) -> tuple[int, asyncio.Future[int]]:
         assert self._process.stdin is not None
         async with self._one_by_one:
             self._process.stdin.write(json.dumps(asked).encode() + b"\n")
@@ -132,6 +141,7 @@ class Fleet:
         self.workers: list[Worker] = []
         """All that were ever started, oldest first."""
         self._zygote = zygote
+        self._begun = 0
         self.variables = dict(variables)
 
     @property
@@ -141,7 +151,8 @@ class Fleet:
 
     async def start(self, *, variant: str = "shipped", point: str = "", action: str = "kill", hits: int = 1) -> Worker:
         """A worker, armed with a failpoint where one is named. It may not be ready yet."""
-        number = len(self.workers) + 1
+        self._begun += 1  # at once: two may be started at the same time, and each has a log and a marker of its own
+        number = self._begun
         log, marker = self.folder / f"worker-{number}.log", self.folder / f"worker-{number}.marker"
         armed = {"BATON_FAILPOINT": f"{point} {action} {hits} {marker}"} if point else {}
         pid, ended = await self._zygote.fork(self.variables | armed, log, variant)

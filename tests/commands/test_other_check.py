@@ -8,7 +8,7 @@ import pytest
 from tests.commands.conftest import Baton, Dialogue, Serve
 
 Asked = tuple[str, ...]
-WHY, CHECK, ENVIRONMENT = "why:", "go on without [Enter: leave it out]:", "Baton's own Python [Enter: leave it out]:"
+WHY, CHECK, ENVIRONMENT = "why:", "go on without [Enter: leave it out]:", "after that install it [Enter: leave it out]:"
 TYPED: list[tuple[Asked, Dialogue, str]] = [
     (
         ("--check", "pyest"),
