@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 import worker
 from activities.actions.git_push import GitPushAdapter
@@ -62,21 +62,17 @@ def _ask() -> None:
 
 
 def _ask_greedily() -> None:
-    """Look at what is left of a ceiling, and go on taking by that look while it says that there is room: others take too."""
+    """Take by a look at each ceiling from before anything was spent: what all have taken since then is not looked at."""
     _ask()
-    shipped, seen = spend.reserve, dict[str, Row[Any]]()
+    shipped = spend.reserve
 
+    # Not by the first look of each worker: where that comes late it sees no room, and nothing is overdrawn.
     def look_once(connection: Connection, key: str, scopes: Sequence[spend.Scope], amount: int, **more: Any) -> str:
-        def room(row: Row[Any]) -> bool:
-            return bool(row.spent + row.held + amount <= row.ceiling)
-
         for wanted in scopes:
-            if wanted.id not in seen or not room(seen[wanted.id]):
-                spend.begin(connection, wanted)
-                row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
-                if not room(row):
-                    raise spend.CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
-                seen[wanted.id] = row
+            spend.begin(connection, wanted)
+            row = connection.execute(select(scope).where(scope.c.id == wanted.id)).one()
+            if amount > row.ceiling:
+                raise spend.CeilingReached(wanted.id, row.ceiling, row.spent, row.held, amount)
         return shipped(connection, key, scopes, amount, **more)
 
     def take(connection: Connection, wanted: spend.Scope, amount: int) -> None:
