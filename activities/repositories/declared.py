@@ -40,6 +40,11 @@ DEVELOPMENT_REQUIREMENTS = (
     *("requirements-dev.txt", "requirements_dev.txt", "dev-requirements.txt", "requirements/dev.txt", "requirements-dev.in"),
 )
 
+NOTHING = (
+    "nothing to install: no requirements file, project table, extra or group for tests, tox.ini or package.json names packages"
+)
+"""What is said where a repository declares nothing that could be installed."""
+
 MOST_FILES = 50
 """Requirements files that are read; they may name each other, and the repository is a stranger's."""
 

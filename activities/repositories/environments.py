@@ -7,16 +7,12 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.repositories import preparing
-from activities.repositories.declared import declared, digest_of, told
+from activities.repositories.declared import NOTHING, declared, digest_of, told
 from activities.repositories.project_files import Files
 from activities.repositories.shared import Repositories, guarded
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from contracts.repositories import Prepared, PrepareEnvironment
-
-NOTHING = (
-    "nothing to install: no requirements file, project table, extra or group for tests, tox.ini or package.json names packages"
-)
 
 
 class Environments:

@@ -80,9 +80,10 @@ def prepare(
 
 
 def _lines(wanted: "Declared") -> Iterator[str]:
+    from activities.repositories.declared import NOTHING
+
     if not wanted.anything:
-        where = "requirements file, project table, extra or group for tests, tox.ini or package.json"
-        yield f"nothing to install: no {where} names packages"
+        yield NOTHING
     for kind, lines in (("Python", wanted.python), ("npm", wanted.npm)):
         for at, line in enumerate(lines):
             yield f"{kind if at == 0 else '':<11} {safe(line)}"

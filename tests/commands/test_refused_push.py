@@ -148,6 +148,7 @@ def served(folder: Path, *options: str) -> Iterator[str]:
             yield f"git://127.0.0.1:{port}"
         finally:
             daemon.terminate()
+            daemon.wait(children.PATIENCE)  # it ends the server that it has started; killed at once it would leave it behind
 
 
 def _answers(port: int) -> bool:

@@ -100,7 +100,7 @@ async def _prepared(course: Course, decided: Decided, listed: Prepared) -> Prepa
 
 def _listed(listed: Prepared) -> tuple[str, ...]:
     if not listed.digest:
-        return ()
+        return listed.lines  # what was left out, where there is any
     return (
         f"--answer environment={PREPARE} once more installs this list ({listed.digest}) on the worker's machine: only wheels, "
         "and npm packages without their scripts, so that no code of theirs runs outside the sandbox",
