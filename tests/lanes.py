@@ -34,17 +34,21 @@ PROOF = (
 )
 """What mostly waits: for killed workers to be missed, for databases to come back, for programs to start."""
 
+WORKFLOWS = ("tests/workflows",)
+"""The stories, each on a real Temporal server."""
+
 BENCHMARKS = ("tests/benchmarks/test_smoke.py",)
 """Whether each benchmark still runs: for who changes one, `make bench-smoke`."""
 
 LANES: Mapping[str, Sequence[str]] = {
-    "core": ("tests", *(f"--ignore={path}" for path in (*PROOF, *BENCHMARKS))),
+    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *PROOF, *BENCHMARKS))),
+    "workflows": WORKFLOWS,
     "proof": PROOF,
     "benchmarks": BENCHMARKS,
 }
 """What pytest is told in each lane. `core` is everything that is in no other, so that no test can be in two or in none."""
 
-SUITE = ("core", "proof")
+SUITE = ("core", "workflows", "proof")
 """The lanes that every change runs."""
 
 SIGN_OF_LIFE = 30.0
@@ -92,7 +96,7 @@ def run(lanes: Mapping[str, Sequence[str]], say: Say, pause: float = SIGN_OF_LIF
             say(f"\n{f' {lane.name} ':=^80}\n{lane.said.rstrip()}")
         say("")
         for lane in begun:
-            say(f"{lane.name:<6} {_clock(lane.seconds or 0)}  {lane.summary}")
+            say(f"{lane.name:<9} {_clock(lane.seconds or 0)}  {lane.summary}")
         say(_total(begun))
         return max(abs(lane.process.returncode) for lane in begun)
 
