@@ -1,5 +1,6 @@
 """What holds for every test, and databases for tests: an empty, migrated SQLite file or PostgreSQL database each time."""
 
+import gc
 import os
 import shutil
 import signal
@@ -28,6 +29,12 @@ CALM = {"deadline": None, "suppress_health_check": (HealthCheck.too_slow, Health
 hypothesis.settings.register_profile("by hand", **CALM)
 hypothesis.settings.register_profile("ci", derandomize=True, print_blob=True, **CALM)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "by hand")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays to the end: the garbage collector need not look at all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,17 +22,17 @@ from tests import children
 
 ROOT = Path(__file__).parent.parent
 
+CHAOS = ("tests/chaos", "tests/faults", "tests/outage")
+"""What mostly waits: for killed workers to be missed, for databases to come back."""
+
 PROOF = (
     "tests/acceptance",
-    "tests/chaos",
     "tests/commands/test_demo.py",
     "tests/docs/test_commands.py",
     "tests/docs/test_extending.py",
-    "tests/faults",
     "tests/hostile",
-    "tests/outage",
 )
-"""What mostly waits: for killed workers to be missed, for databases to come back, for programs to start."""
+"""What people run and see, from end to end: the commands in the pages, the demo, published packages, hostile repositories."""
 
 WORKFLOWS = ("tests/workflows",)
 """The stories, each on a real Temporal server."""
@@ -41,14 +41,15 @@ BENCHMARKS = ("tests/benchmarks/test_smoke.py",)
 """Whether each benchmark still runs: for who changes one, `make bench-smoke`."""
 
 LANES: Mapping[str, Sequence[str]] = {
-    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *PROOF, *BENCHMARKS))),
+    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *CHAOS, *PROOF, *BENCHMARKS))),
     "workflows": WORKFLOWS,
+    "chaos": CHAOS,
     "proof": PROOF,
     "benchmarks": BENCHMARKS,
 }
 """What pytest is told in each lane. `core` is everything that is in no other, so that no test can be in two or in none."""
 
-SUITE = ("core", "workflows", "proof")
+SUITE = ("core", "workflows", "chaos", "proof")
 """The lanes that every change runs."""
 
 SIGN_OF_LIFE = 30.0

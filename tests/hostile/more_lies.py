@@ -124,6 +124,9 @@ NODE = "const test = require('node:test')\nconst assert = require('node:assert')
 NODE += "test('half', () => assert.strictEqual(half(1000), 500))\n"
 NODE_BASE = {"half.js": "exports.half = (cents) => cents / 2\n", "half.test.js": NODE}
 NODE_BAD = {"half.js": "exports.half = (cents) => cents - 2\n"}
+FIFTY = "import pytest\n" + TESTS
+FIFTY += "\n\n@pytest.mark.parametrize('cents', range(100, 5000, 100))\ndef test_tenth(cents):\n"
+FIFTY += "    assert discount(cents, 10) == cents * 9 // 10\n"
 CASES = TESTS.replace(
     "def test_half():\n    assert discount(1000, 50)",
     "import pytest\n\n\n@pytest.mark.parametrize('cents', [1000])\ndef test_half(cents):\n    assert discount(cents, 50)",
@@ -226,8 +229,9 @@ OWN = [
     Lie(
         "a flaky change",
         {"shop/pricing.py": "import random\n" + PRICING.replace("// 100", "// random.choice([100, 99])")},
-        "",
-        ("failed", "passed", "not_proven"),
+        "flaky, ended in different ways on the same files: tests.test_pricing::test_tenth",
+        ("failed",),
+        base={"tests/test_pricing.py": FIFTY},
     ),
     Lie(
         "another path in tests/__init__.py",

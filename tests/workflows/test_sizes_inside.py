@@ -184,13 +184,13 @@ def creating(names: list[str]) -> str:
 
 
 @pytest.mark.timeout(600)
-async def test_a_change_of_five_thousand_files_is_named_in_part(
+async def test_a_change_of_two_thousand_files_is_named_in_part(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it is counted and listed in an artifact, gates show the first, and no payload grows with the number of files."""
-    monkeypatch.setattr(patch_tool, "PATCHED_FILES", 5000)  # so that two calls make what would take a hundred
-    made = [f"generated/{number // 100:02}/a_file_with_a_name_{number:04}.py" for number in range(4999)] + ["Makefile"]
-    patches = [calls(call("apply_patch", patch=creating(made[at : at + 2500]))) for at in (0, 2500)]
+    monkeypatch.setattr(patch_tool, "PATCHED_FILES", 2000)  # so that two calls make what would take a hundred
+    made = [f"generated/{number // 100:02}/a_file_with_a_name_{number:04}.py" for number in range(1999)] + ["Makefile"]
+    patches = [calls(call("apply_patch", patch=creating(made[at : at + 1000]))) for at in (0, 1000)]
     planner = says("planner", answer(plan(item("fix", ["README.md"]))))
     async with start(planner, writer("fix", *patches), a_tester()) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
@@ -203,11 +203,11 @@ async def test_a_change_of_five_thousand_files_is_named_in_part(
         report = await run.result()
         listing = json.loads(await stack.artifact(report.counts.listing))
         assert max(await family(stack, run, "write.1.fix")) < BODY_LIMIT
-    assert outside.facts[0].endswith(" and 4980 more")
-    assert view.facts[1].startswith("5000 files, +5000 -0: Makefile, generated/00/a_file")
+    assert outside.facts[0].endswith(" and 1980 more")
+    assert view.facts[1].startswith("2000 files, +2000 -0: Makefile, generated/00/a_file")
     assert view.risk.startswith("high: ")
     assert "runs automatically, or instructs tools and agents: Makefile" in view.risk
-    assert (report.counts.files, report.counts.added) == (5000, 5000)
+    assert (report.counts.files, report.counts.added) == (2000, 2000)
     assert [(one.kind, one.paths) for one in report.counts.risks] == [("runs_itself", ("Makefile",))]
     assert sorted(one["path"] for one in listing["files"]) == sorted(made)
     assert 0 < len(report.files) <= 100
