@@ -27,6 +27,14 @@ PARTS = {part: one.workflow for one in PIPELINES for part in one.parts}
 ID_LIMIT = 900
 """Longest workflow id in bytes. The server allows 1000, and a longer child id would fail the parent's task forever."""
 
+REFUSED = "refused"
+"""Memo of a run that does nothing but fail with this reason."""
+
+_CRON = (
+    "a run cannot be started with a cron schedule ({}): each of its runs would be taken for the first, gone back to its start. "
+    "Use a Schedule, whose runs are runs of their own: `temporal schedule create`"
+)
+
 
 class Guard(Interceptor):
     """Validates the input of every workflow start."""
@@ -39,6 +47,7 @@ class Guard(Interceptor):
 
 class _Inbound(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        _check_repeats(workflow.info())
         if input.type is not UnknownWorkflow:
             _check_start(input.args)
         return await super().execute_workflow(input)
@@ -62,6 +71,22 @@ def _check_start(args: Sequence[Any]) -> None:
         _refuse(f"the input has {size} bytes, the limit is {BODY_LIMIT}; put long texts into the repository")
     if len(info.workflow_id.encode()) > ID_LIMIT:
         _refuse(f"the workflow id has more than {ID_LIMIT} bytes, and children extend it; choose a shorter one")
+
+
+def _check_repeats(info: workflow.Info) -> None:
+    """Refuse what would start the same run again by itself: its trace, its money and its gates are those of one run."""
+    said = workflow.memo_value(REFUSED, "", type_hint=str)
+    if said:
+        _refuse(said)
+    if info.cron_schedule:
+        # A failure would only make Temporal start the next run in its time. A run that is continued as new has no schedule.
+        workflow.continue_as_new(args=[], memo={REFUSED: _CRON.format(info.cron_schedule)})
+    policy = info.retry_policy
+    if info.parent is None and policy is not None and policy.maximum_attempts != 1:
+        _refuse(
+            "a run cannot be started with a retry policy: a second attempt would be taken for the first one, gone back to its "
+            "start. Leave the policy out: what fails for a while is tried again within the run"
+        )
 
 
 def _check_carried(asked: Contract) -> None:

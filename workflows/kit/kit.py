@@ -22,6 +22,7 @@ from contracts.money import micros, slice_of
 from contracts.pins import Began
 from contracts.runs import Request, RunRef, RunState
 from search_attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE, keyword
+from workflows.kit.asks import listen
 from workflows.kit.cancellation import not_cancelled, was_cancelled
 from workflows.kit.chain import Chain
 from workflows.kit.ends import Stopped
@@ -46,6 +47,7 @@ class Kit(Run):
         self.parking = Parking(self)
         self.pause = Pause(self)
         self.chain = Chain(self, lambda: self.quiet)
+        listen(self)
         self.watches: list[asyncio.Task[None]] = []
         self.asked: dict[str, int] = {}
         self.shown: tuple[Intent, ...] = ()
@@ -76,6 +78,8 @@ class Kit(Run):
         if self.chain.take_over(asked):  # continued as new: it was admitted before
             self.pause.begin()
             return self.pins
+        if self.inbox.paused and workflow.patched("paused-before-admission"):
+            await self._paused_early()
         await self.unpaused()
         wanted = {"agents": tuple(agents), "auto": tuple(auto), "effort": effort, "actions": tuple(actions), "next": first}
         request = self._request(asked).model_copy(update=wanted)
@@ -84,6 +88,14 @@ class Kit(Run):
         if began.duplicate_of is None:
             self._admitted(began)
         return began
+
+    async def _paused_early(self) -> None:
+        """Show the pause of a run that is not admitted, as by a reset to its start; there is nobody yet who records it."""
+        self.state = "paused"
+        self.show(STATE.value_set("paused"), NEEDS_HUMAN.value_set(False))
+        await self.unpaused()
+        self.state = "working"
+        self.show(STATE.value_set("working"))
 
     def _request(self, asked: PipelineInput) -> BeginRun:
         info = workflow.info()
@@ -103,6 +115,8 @@ class Kit(Run):
 
     def _admitted(self, began: Began) -> None:
         self.pause.begin()
+        if self.in_order:
+            self.move("working")
         wanted = {PROJECT: self.ref.project, OWNER: keyword(began.owner), STATE: "working"}
         there = workflow.info().typed_search_attributes
         if any(there.get(key) != value for key, value in wanted.items()):
