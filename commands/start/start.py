@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from annotated_types import MaxLen
 
 from commands.errors import Usage
-from commands.workers import has_worker
+from commands.workers import workers_of
 from contracts.base import BODY_LIMIT, canonical
 from contracts.errors import INPUT_WAS_REFUSED, BatonError, ContractViolation, Misconfigured
 from contracts.inputs import PipelineInput, Typed
@@ -235,7 +235,7 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
     from ledger.views.runs import is_there
 
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
-    ends = time.monotonic() + (ADMITTED_WITHIN if await has_worker(client, task_queue) else NOBODY_THERE)
+    ends = time.monotonic() + (ADMITTED_WITHIN if workers_of(ledger, task_queue).working else NOBODY_THERE)
     while time.monotonic() < ends:
         # Check Temporal before the ledger: a run whose first activity refuses its input is in the ledger, too.
         if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
