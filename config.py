@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         dumped = self.model_dump(mode="json", exclude=_OF_EACH_MACHINE | set(_KEYS) | set(BY_CONTENT))
         values: dict[str, object] = {f"BATON_{name.upper()}": value for name, value in dumped.items()}
         values |= {f"BATON_{name.upper()}": _contents(getattr(self, name)) for name in BY_CONTENT}
-        for variable, field in (("ANTHROPIC_API_KEY", "anthropic_key"), ("OPENAI_API_KEY", "openai_key")):
+        for variable, field in _VARIABLES.items():
             try:
                 values[variable] = getattr(self, field)
             except Misconfigured:
@@ -163,8 +163,12 @@ class Settings(BaseSettings):
 
 _KEYS = ("anthropic_api_key", "anthropic_api_key_file", "openai_api_key", "openai_api_key_file")
 
-BY_CONTENT = ("agents", "policy", "script")
+_VARIABLES = {"ANTHROPIC_API_KEY": "anthropic_key", "OPENAI_API_KEY": "openai_key"}
+
+EDITED = ("agents", "policy")
 """Settings that name files which people edit while a worker runs."""
+
+BY_CONTENT = (*EDITED, "script")
 
 _OF_EACH_MACHINE = {
     *("state", "ledger_url", "ledger_url_file", "task_queue", "bubblewrap", "workflow_sandbox", "log_format", "log_level"),
@@ -180,9 +184,9 @@ class _Shipped(Settings):
         return (TomlConfigSettingsSource(settings_cls, toml_file=FILES[0]),)
 
 
-def shipped() -> Settings:
-    """The settings where nobody has set anything: those of the shipped file, and the defaults."""
-    return _Shipped()
+def shipped_digests(salt: str) -> dict[str, str]:
+    """The same where nobody has set anything: of the shipped file and the defaults, without any key."""
+    return _Shipped().digests(salt) | {name: _digest(salt, name, "") for name in _VARIABLES}
 
 
 def _digest(salt: str, name: str, value: object) -> str:

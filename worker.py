@@ -245,6 +245,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         upkeep = asyncio.create_task(parts.upkeep.run())
         async with make_worker(client, settings, parts):
             await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
+            await parts.upkeep.beat()  # with what the clock is, so that doctor need not wait for the next one
             await asyncio.to_thread(take_over_ceilings, settings, parts, parts.clock.now())
             logs.log().info(
                 "the worker is ready",

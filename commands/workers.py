@@ -45,11 +45,11 @@ def other_settings(found: "Settings", ledger: "Ledger", there: "Workers") -> str
     from ledger import identity
 
     own = ledger.read_now(identity.find).ledger
-    here, plain = found.digests(own), config.shipped().digests(own)
+    here, plain = found.digests(own), config.shipped_digests(own)
     said = []
     for one in there.working:
         # Files are compared on one machine only: elsewhere they may be another release's, and do not matter.
-        files = () if one.host != socket.gethostname() else tuple(f"BATON_{name.upper()}" for name in config.BY_CONTENT)
+        files = () if one.host != socket.gethostname() else tuple(f"BATON_{name.upper()}" for name in config.EDITED)
         names = [
             name
             for name, digest in here.items()

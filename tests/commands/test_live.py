@@ -15,7 +15,6 @@ from commands.start.start import NotAdmitted, Started, look
 from ledger import gates
 from ledger.tables import counter
 from tests.commands.conftest import Baton, Ran, Serve, asking
-from tests.scripts import could_not, says
 from tests.stack import Stack, git, until
 
 
