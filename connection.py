@@ -178,7 +178,8 @@ async def first_poll(client: Client, task_queue: str, ledger_id: str) -> datetim
     try:
         async with asyncio.timeout(FIRST_POLL):
             while True:
-                mine = [one.polled_at for one in await pollers(client, task_queue) if one.identity == own]
+                # All that are listed: whose clock is wrong would take its own poll for an old one.
+                mine = [one.polled_at for one in await _listed(client, task_queue) if one.identity == own]
                 if mine:
                     return max(mine)
                 await asyncio.sleep(0.05)
@@ -188,17 +189,19 @@ async def first_poll(client: Client, task_queue: str, ledger_id: str) -> datetim
 
 async def pollers(client: Client, task_queue: str) -> list[Poller]:
     """The workers that poll this queue for workflow tasks, or did within the last minute: a dead one polls no more."""
+    # The server goes on listing the pollers of a worker that has stopped for some minutes.
+    oldest = datetime.now(UTC) - POLL
+    return [one for one in await _listed(client, task_queue) if one.polled_at > oldest]
+
+
+async def _listed(client: Client, task_queue: str) -> list[Poller]:
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
     there = (await client.workflow_service.describe_task_queue(request)).pollers
-    found = [Poller(one.identity, one.last_access_time.ToDatetime(UTC)) for one in there]
-    # The server goes on listing the pollers of a worker that has stopped for some minutes. Compared with the newest and not
-    # with this machine's clock, which may be wrong.
-    newest = max((one.polled_at for one in found), default=datetime.now(UTC))
-    return [one for one in found if max(newest, datetime.now(UTC)) - one.polled_at < POLL]
+    return [Poller(one.identity, one.last_access_time.ToDatetime(UTC)) for one in there]
 
 
 async def strangers(client: Client, task_queue: str, ledger_id: str) -> list[Poller]:

@@ -19,7 +19,7 @@ from ledger.db import Ledger
 from ledger.tables import scope, worker
 from ledger.views.workers import Workers, workers_of
 from ledger.workers import ANSWERS, BEAT
-from tests import processes, scripts
+from tests import ports, processes, scripts
 from tests.commands.conftest import CONVERSATIONS, Baton, Serve, asking
 from tests.ledger.conftest import empty_url, kind
 from tests.paid import copied
@@ -135,6 +135,27 @@ async def test_settings_that_the_worker_does_not_have_are_named(baton: Baton, se
         assert SECRET not in str([dict(row) for row in rows])
 
 
+def test_up_names_what_its_running_worker_does_not_have(baton: Baton) -> None:
+    """`up`, then a model's settings, then `up` again: it says that the worker has other ones, and after a restart nothing."""
+    where = ports.reserved(), ports.reserved()
+    command = ("up", "--port", str(where[0]), "--ui-port", str(where[1]), "--json")
+    try:
+        first = baton.process(*command)
+        assert (first.code, first.json["warning"]) == (0, "")
+        setting = {
+            "BATON_MODEL": "openai:of-our-own",
+            "BATON_MODEL_FREE": "true",
+            "BATON_OPENAI_BASE_URL": "http://127.0.0.1:1",
+        }
+        again = baton.process(*command, **setting)
+        assert again.code == 0
+        assert f"other settings: {', '.join(setting)}; restart it" in again.json["warning"]
+        assert baton.process("down").code == 0
+        assert baton.process(*command, **setting).json["warning"] == ""
+    finally:
+        baton.process("down")
+
+
 async def test_a_table_and_an_edited_file_are_compared_too(baton: Baton, serve: Serve, tmp_path: Path) -> None:
     """One key of a table, and a file of agents that was edited since the worker started: both named, nothing else."""
     agents = copied(tmp_path / "agents")
@@ -206,6 +227,7 @@ async def test_a_worker_with_a_wrong_clock_counts_money_for_temporals_month(
     assert any(one.startswith("month:") for one in ids)
     assert found["worker clock"]["level"] == "warn"
     assert "s ahead of Temporal's" in found["worker clock"]["text"]
+    assert "does not say what time it is" not in running.log.read_text(), "its first poll told the time"
 
 
 async def test_a_machine_without_namespaces_is_told_before_anything_is_paid(
