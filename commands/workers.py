@@ -1,6 +1,8 @@
 """Who works on what a command is about: the ledger's heartbeats say it, and Temporal who else polls the task queue."""
 
+import asyncio
 import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from commands.output import Out
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from ledger.views.workers import Workers
 
 
+GRACE = timedelta(seconds=1)
+"""A heartbeat that is later than this is overdue."""
+
+
 def workers_of(ledger: "Ledger", task_queue: str) -> "Workers":
     """The workers that serve this task queue with this ledger, as their heartbeats tell."""
     from ledger.views import workers
@@ -22,13 +28,19 @@ def workers_of(ledger: "Ledger", task_queue: str) -> "Workers":
 
 
 async def nobody(client: "Client", ledger: "Ledger", task_queue: str) -> str:
-    """Why nobody works on this queue, and what to do; "" if a worker does. One that has another ledger is named."""
+    """Why nobody works on this queue, and what to do; "" if a worker does. One that has another ledger is named.
+
+    If a heartbeat is overdue, it waits until that has come, or is missed: a few seconds at most.
+    """
     from connection import other_ledger, strangers
     from ledger import identity
+    from ledger.workers import BEAT
 
+    while working := workers_of(ledger, task_queue).working:
+        if min(one.silent for one in working) <= BEAT + GRACE:
+            return ""
+        await asyncio.sleep(0.2)
     problem = workers_of(ledger, task_queue).problem
-    if not problem:
-        return ""
     own = ledger.read_now(identity.find).ledger
     others = await strangers(client, task_queue, own)
     if others:

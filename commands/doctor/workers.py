@@ -34,8 +34,8 @@ async def workers_on(client: "Client", found: "Settings") -> list[Finding]:
             except BatonError as error:
                 return [Finding("ledger and server", "fail", str(error))]
             belongs = Finding("ledger and server", "ok", _belongs(ledger))
-            there = workers_of(ledger, found.task_queue)
             problem = await nobody(client, ledger, found.task_queue)
+            there = workers_of(ledger, found.task_queue)
             others = other_settings(found, ledger, there)
     except NothingYet:
         return [await _without_a_ledger(client, found)]
