@@ -245,6 +245,8 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         upkeep = asyncio.create_task(parts.upkeep.run())
         async with make_worker(client, settings, parts):
             await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
+            # Again: of two that started together neither has seen the other poll before.
+            await connection.check_task_queue(client, settings.task_queue, ledger)
             await parts.upkeep.beat()  # with what the clock is, so that doctor need not wait for the next one
             await asyncio.to_thread(take_over_ceilings, settings, parts, parts.clock.now())
             logs.log().info(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from commands.context import open_ledger
 from commands.doctor.finding import Finding
 from commands.errors import NothingYet
-from contracts.errors import BatonError
+from contracts.errors import BatonError, Misconfigured
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -37,6 +37,7 @@ async def workers_on(client: "Client", found: "Settings") -> list[Finding]:
             problem = await nobody(client, ledger, found.task_queue)
             there = workers_of(ledger, found.task_queue)
             others = other_settings(found, ledger, there)
+            mixed = await _mixed(client, ledger, found.task_queue)
     except NothingYet:
         return [await _without_a_ledger(client, found)]
     except BatonError as error:
@@ -45,7 +46,18 @@ async def workers_on(client: "Client", found: "Settings") -> list[Finding]:
         ]
     if problem:
         return [belongs, Finding("workers", "fail", problem, START)]
-    return [belongs, _working(there), *_each(there, others)]
+    return [belongs, _working(there), *mixed, *_each(there, others)]
+
+
+async def _mixed(client: "Client", ledger: "Ledger", queue: str) -> list[Finding]:
+    """Whether workers with another ledger serve the queue beside those with this one."""
+    from connection import check_task_queue
+
+    try:
+        await check_task_queue(client, queue, ledger)
+    except Misconfigured as error:
+        return [Finding("task queue", "fail", str(error))]
+    return []
 
 
 async def _without_a_ledger(client: "Client", found: "Settings") -> Finding:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from temporalio.client import Client, WorkflowUpdateFailedError
 
 import config
-from connection import check_namespace
+from connection import check_namespace, connect
 from ledger import gates, identity
 from ledger.db import Connection, Ledger
 from ledger.migrate import upgrade
@@ -62,6 +62,22 @@ async def test_a_second_worker_with_the_same_ledger_starts(baton: Baton, serve: 
 
             await until(ready, "the second worker is ready")
             assert len((await baton.live("runs", "--json")).json["workers"]["working"]) == 2
+
+
+async def test_doctor_names_a_queue_that_two_ledgers_share(baton: Baton, serve: Serve, tmp_path: Path) -> None:
+    """Two workers that started at the same moment: that one has this ledger is not all that doctor looks at."""
+    async with serve() as running:
+        # A client of its own: the SDK lets one client serve a queue once.
+        apart = await connect(target_host=running.client.service_client.config.target_host)
+        script, queue = running.settings.script, running.settings.task_queue
+        async with stack(apart, tmp_path / "other", script, task_queue=queue) as other:
+
+            async def seen() -> str | None:
+                found = (await baton.live("doctor", "--json")).json["findings"]
+                return next((one["text"] for one in found if (one["name"], one["level"]) == ("task queue", "fail")), None)
+
+            said = await until(seen, "doctor sees the other worker's poll")
+            assert f"with ledger {other.parts.ledger_id}, and this ledger is {running.parts.ledger_id}" in said
 
 
 async def test_a_run_of_another_ledger_is_left_alone(
