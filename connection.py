@@ -1,21 +1,44 @@
 """The connection to Temporal, shared by worker and commands. Address and credentials come from Temporal's own profiles."""
 
+import asyncio
+import os
+import re
+import shlex
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.errors import BatonError, Misconfigured
 from converter import DATA_CONVERTER
+from ledger import identity
+from ledger.db import Ledger
 from search_attributes import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
 
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 """What calls end with while a server shuts down: nobody listens, or the connection breaks in the middle."""
+
+_NOT_TOLD = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.UNAUTHENTICATED)
+"""What a server answers that does not let us ask."""
+
+_WANTED = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+
+FIRST_POLL = 5
+"""Seconds within which Temporal shows a worker's first poll. Measured: a few hundredths."""
+
+POLL = timedelta(seconds=70)
+"""A poll lasts a minute: a worker that has not polled for longer has gone."""
 
 
 class Unreachable(BatonError):
@@ -55,31 +78,182 @@ def first_line(error: BaseException) -> str:
 async def check_search_attributes(client: Client) -> None:
     """Register the search attributes that runs set, if the server allows it. Safe to call twice.
 
-    Raises `Misconfigured`, naming those that are missing: a workflow that sets one fails its task again and again, so it is
-    better not to start. Raises `Unreachable` if the server goes away meanwhile.
+    Raises `Misconfigured`, naming those that are missing or of another type: a workflow that sets one fails its task again and
+    again, so it is better not to start. Raises `Unreachable` if the server goes away meanwhile.
     """
     service, namespace = client.operator_service, client.namespace
-    try:
-        have = await service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
-    except RPCError as error:
-        if error.status not in _AWAY:
-            raise
-        raise Unreachable(f"Temporal answered and then became unreachable ({first_line(error)}); try again") from None
-    wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
-    missing = {name: kind for name, kind in wanted.items() if name not in have.custom_attributes}
+    missing, wrong = await compared_attributes(client)
+    if wrong:
+        raise Misconfigured(f"search attributes of namespace {namespace!r} have other types: {wrong.text}. {wrong.mend}")
     # Asked first: a user without the right to add any can still start where somebody else has added them.
     if not missing:
         return
     try:
         await service.add_search_attributes(AddSearchAttributesRequest(namespace=namespace, search_attributes=missing))
     except RPCError as error:
-        lines = " ".join(f"--name {name} --type {kind_name(kind)}" for name, kind in missing.items())
         raise Misconfigured(
             f"the search attributes {', '.join(missing)} are missing in namespace {namespace!r} and could not be added "
-            f"({first_line(error)}). Add them: temporal operator search-attribute create {lines}"
+            f"({first_line(error)}). Add them: temporal operator search-attribute create {_flags(missing)}"
         ) from None
+
+
+@dataclass(frozen=True)
+class WrongTypes:
+    """Search attributes that the server has under our names with other types; false if there are none."""
+
+    there: Mapping[str, int]
+    namespace: str
+
+    def __bool__(self) -> bool:
+        return bool(self.there)
+
+    @property
+    def text(self) -> str:
+        """Each with the type that it has and the type that it needs."""
+        return ", ".join(
+            f"{name} is {kind_name(kind)} and must be {kind_name(_WANTED[name])}" for name, kind in self.there.items()
+        )
+
+    @property
+    def mend(self) -> str:
+        """What to do. Removing one is for the operator to decide, because others may use it."""
+        names = " ".join(f"--name {name}" for name in self.there)
+        right = _flags({name: _WANTED[name] for name in self.there})
+        here = f"--namespace {shlex.quote(self.namespace)}"
+        return (
+            "Give Baton a namespace of its own (TEMPORAL_NAMESPACE), or, if nothing else uses them: "
+            f"temporal operator search-attribute remove {here} --yes {names}; then "
+            f"temporal operator search-attribute create {here} {right}"
+        )
+
+
+async def compared_attributes(client: Client) -> tuple[dict[str, IndexedValueType.ValueType], WrongTypes]:
+    """The search attributes that the server lacks, with their types, and those that it has with other types.
+
+    Raises `Unreachable` if the server goes away meanwhile.
+    """
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        have = (await client.operator_service.list_search_attributes(request)).custom_attributes
+    except RPCError as error:
+        if error.status not in _AWAY:
+            raise
+        raise Unreachable(f"Temporal answered and then became unreachable ({first_line(error)}); try again") from None
+    missing = {name: kind for name, kind in _WANTED.items() if name not in have}
+    wrong = {name: have[name] for name, kind in _WANTED.items() if name in have and have[name] != kind}
+    return missing, WrongTypes(wrong, client.namespace)
+
+
+def _flags(kinds: Mapping[str, int]) -> str:
+    return " ".join(f"--name {name} --type {kind_name(kind)}" for name, kind in kinds.items())
 
 
 def kind_name(kind: int) -> str:
     """Temporal's name for a search attribute's type, as its CLI takes it: Keyword, Int, …"""
     return IndexedValueType.Name(IndexedValueType.ValueType(kind)).removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
+
+
+def worker_identity(ledger_id: str) -> str:
+    """A worker's name in Temporal. It tells which ledger the worker has, which nothing else in Temporal does."""
+    return f"ledger-{ledger_id}/{os.getpid()}@{socket.gethostname()}"
+
+
+@dataclass(frozen=True)
+class Poller:
+    """A worker that has polled a task queue lately. `polled_at` is Temporal's time. `ledger` "": it does not say which."""
+
+    identity: str
+    polled_at: datetime
+
+    @property
+    def ledger(self) -> str:
+        """The id of its ledger."""
+        said = re.match(r"ledger-([0-9a-f]+)/", self.identity)
+        return said[1] if said else ""
+
+
+async def first_poll(client: Client, task_queue: str, ledger_id: str) -> datetime | None:
+    """Wait until the worker of this process polls the queue; returns when, by Temporal's clock. None if it cannot be told."""
+    own = worker_identity(ledger_id)
+    try:
+        async with asyncio.timeout(FIRST_POLL):
+            while True:
+                # All that are listed: whose clock is wrong would take its own poll for an old one.
+                mine = [one.polled_at for one in await _listed(client, task_queue) if one.identity == own]
+                if mine:
+                    return max(mine)
+                await asyncio.sleep(0.05)
+    except (TimeoutError, RPCError):
+        return None
+
+
+async def pollers(client: Client, task_queue: str) -> list[Poller]:
+    """The workers that poll this queue for workflow tasks, or did within the last minute: a dead one polls no more."""
+    # The server goes on listing the pollers of a worker that has stopped for some minutes.
+    oldest = datetime.now(UTC) - POLL
+    return [one for one in await _listed(client, task_queue) if one.polled_at > oldest]
+
+
+async def _listed(client: Client, task_queue: str) -> list[Poller]:
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    there = (await client.workflow_service.describe_task_queue(request)).pollers
+    return [Poller(one.identity, one.last_access_time.ToDatetime(UTC)) for one in there]
+
+
+async def strangers(client: Client, task_queue: str, ledger_id: str) -> list[Poller]:
+    """The pollers of this queue that have another ledger than this one."""
+    return [one for one in await pollers(client, task_queue) if one.ledger not in ("", ledger_id)]
+
+
+async def check_task_queue(client: Client, task_queue: str, ledger: Ledger) -> None:
+    """Raise `Misconfigured` if a worker with another ledger serves this queue: runs would fall to either by chance."""
+    own = (await ledger.read(identity.find)).ledger
+    others = await strangers(client, task_queue, own)
+    if others:
+        raise Misconfigured(other_ledger(client, task_queue, own, others))
+
+
+def other_ledger(client: Client, task_queue: str, own: str, others: Sequence[Poller]) -> str:
+    """What is wrong where workers with other ledgers serve a queue, and what to do."""
+    last = max(others, key=lambda one: one.polled_at)
+    return (
+        f"task queue {task_queue!r} of {place(client)} is served by {last.identity.partition('/')[2]} with ledger "
+        f"{last.ledger}, and this ledger is {own}: a run would be recorded in either. Use the same `ledger_url` "
+        "(or `state`), another `task_queue`, or another server (TEMPORAL_ADDRESS). If that worker has stopped for good, this "
+        f"is over by {last.polled_at + POLL:%H:%M:%S} UTC"
+    )
+
+
+def place(client: Client) -> str:
+    """A namespace and its server, for people."""
+    return f"namespace {client.namespace!r} at {client.service_client.config.target_host}"
+
+
+async def check_namespace(client: Client, ledger: Ledger, *, bind: bool, replaced: bool = False) -> None:
+    """Raise `Misconfigured`, naming both, if the ledger belongs to another Temporal namespace. Safe to call twice.
+
+    By the namespace's own id, which needs no more than the right to describe it: where that is missing, nothing is checked.
+    `bind`: a ledger that belongs to none yet belongs to this one from now on. `replaced`: whatever it belonged to.
+    """
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        here = (await client.workflow_service.describe_namespace(request)).namespace_info.id
+    except RPCError as error:
+        if error.status in _AWAY:
+            raise Unreachable(f"Temporal answered and then became unreachable ({first_line(error)}); try again") from None
+        if error.status in _NOT_TOLD:
+            return
+        raise
+    bound = await ledger.read(identity.find)
+    if here and (replaced or (bind and not bound.namespace)):
+        bound = await ledger.tx(identity.bind, here, place(client), anew=replaced)
+    if here and bound.namespace not in ("", here):
+        raise Misconfigured(
+            f"this ledger ({bound.ledger}) belongs to {bound.server} (id {bound.namespace}), and {place(client)} (id {here}) "
+            "is another installation's, or was made anew. Correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, `state` or "
+            "`ledger_url`; if the server was replaced for good, start the worker once with BATON_SERVER_REPLACED=true"
+        )

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
@@ -29,7 +29,7 @@ from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
 from activities.gates.received import Receipts
 from activities.git import Mirrors
-from activities.git.command import PASSED_ON
+from activities.git.command import PASSED_ON, check_version
 from activities.money.scopes import check_levels, shared_scopes
 from activities.providers.base import Provider
 from activities.repositories.changes import Changes
@@ -48,22 +48,25 @@ from activities.repositories.workspaces import Workspaces
 from activities.resources import Resources
 from activities.running import failpoints
 from activities.running.ahead import Ahead
+from activities.running.belonging import Belonging
+from activities.running.clock import Clock, Timed
 from activities.running.outages import Outages
 from activities.running.tracing import Tracing
 from activities.runs.admission import Admission
 from activities.runs.journal import Journal
 from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
-from activities.sandbox import Sandbox, SandboxUnavailable
+from activities.sandbox import Sandbox, SandboxUnavailable, probe
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
 from activities.turns.tool_calls import Tools
 from contracts.errors import BatonError, LedgerUnavailable
-from ledger import artifacts
+from ledger import artifacts, identity
 from ledger.db import Ledger
 from ledger.gates import approver_of
 from ledger.migrate import upgrade
 from ledger.money import ceilings
+from ledger.workers import Serving
 from model_choice import build_providers, choices, routed
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
@@ -89,6 +92,10 @@ class Parts:
     policy: Policy
     activities: list[Callable[..., Any]]
     upkeep: Upkeep
+    clock: Clock
+    machine: dict[str, Any]
+    """What is known of this machine: goes onto the worker's row with its first heartbeat."""
+    ledger_id: str
 
 
 def build(settings: config.Settings, ledger: Ledger) -> Parts:
@@ -151,8 +158,11 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         actions.deliver,
         actions.resolve,
     ]
-    upkeep = Upkeep(ledger, name, f"baton {version('baton')} on {settings.task_queue}")
-    return Parts(ledger, providers, catalogue, policy, registered, upkeep)
+    clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
+    own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers)}
+    serving = Serving(settings.task_queue, socket.gethostname(), settings.digests(own), machine)
+    upkeep = Upkeep(ledger, name, about, serving=serving, clock_ahead=clock.ahead_us)
+    return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own)
 
 
 def arm(settings: config.Settings) -> None:
@@ -160,6 +170,18 @@ def arm(settings: config.Settings) -> None:
     if settings.failpoint:
         failpoints.arm(settings.failpoint)
         logs.log().warning("a failpoint is armed: this worker will kill itself", failpoint=settings.failpoint, action="armed")
+
+
+async def look_at_machine(settings: config.Settings, parts: Parts) -> None:
+    """See whether what runs need works on this machine, before one is admitted. Raises `Misconfigured` without a usable git.
+
+    Without a sandbox a worker starts: its runs are told before they cost anything, and those without a check need none.
+    """
+    parts.machine["git"] = ".".join(str(part) for part in await asyncio.to_thread(check_version))
+    problem = await probe.problem(lambda: Sandbox.find(settings.bubblewrap, settings.checks))
+    parts.machine["problems"] = [f"no check can run: {problem}"] if problem else []
+    if problem:
+        logs.log().warning("no check can run on this machine", reason=problem, action="sandbox_unusable")
 
 
 def find_sandbox(settings: config.Settings) -> Sandbox | None:
@@ -185,7 +207,11 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=parts.activities,
-        interceptors=[Guard(), Tracing(), Outages(), Ahead(parts.ledger), *failpoints.interceptors()],
+        identity=connection.worker_identity(parts.ledger_id),
+        interceptors=[
+            *(Guard(), Tracing(), Timed(parts.clock), Outages(), Belonging(parts.ledger_id), Ahead(parts.ledger)),
+            *failpoints.interceptors(),
+        ],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # Written into every workflow task event. The default, a hash over all imported modules, is slow to compute and long.
         build_id=f"baton-{version('baton')}",
@@ -198,10 +224,10 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
     )
 
 
-def take_over_ceilings(settings: config.Settings, parts: Parts) -> None:
+def take_over_ceilings(settings: config.Settings, parts: Parts, now: datetime) -> None:
     """Apply changed ceiling settings to the current day and month. Safe to call twice."""
     agents = sorted({agent.file.name for agent in parts.catalogue.agents})
-    scopes = shared_scopes(settings.ceilings, ("", *settings.ceilings.projects), agents, datetime.now(UTC))
+    scopes = shared_scopes(settings.ceilings, ("", *settings.ceilings.projects), agents, now)
     for change in parts.ledger.tx_now(ceilings.configure, scopes):
         logs.log().info("a ceiling was changed", action="ceiling_configured", scope=change.scope, to=change.to, why=change.why)
 
@@ -212,11 +238,20 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
     await asyncio.to_thread(upgrade, ledger)
     parts = build(settings, ledger)
     try:
+        await look_at_machine(settings, parts)
         client = await connection.connect()
+        await connection.check_namespace(client, ledger, bind=True, replaced=settings.server_replaced)
+        await connection.check_task_queue(client, settings.task_queue, ledger)
         await connection.check_search_attributes(client)
-        await asyncio.to_thread(take_over_ceilings, settings, parts)
+        # Before it takes a task: commands go by the heartbeats.
+        await parts.upkeep.beat()
         upkeep = asyncio.create_task(parts.upkeep.run())
         async with make_worker(client, settings, parts):
+            await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
+            # Again: of two that started together neither has seen the other poll before.
+            await connection.check_task_queue(client, settings.task_queue, ledger)
+            await parts.upkeep.beat()  # with what the clock is, so that doctor need not wait for the next one
+            await asyncio.to_thread(take_over_ceilings, settings, parts, parts.clock.now())
             logs.log().info(
                 "the worker is ready",
                 action="worker_ready",
@@ -225,6 +260,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
             )
             await stop.wait()
         upkeep.cancel()
+        await parts.upkeep.end()
     finally:
         for provider in parts.providers.values():
             await provider.close()

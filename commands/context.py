@@ -59,14 +59,21 @@ def sqlite_file(url: str) -> Path | None:
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
-async def connect(who: str = "") -> "Client":
-    """Connect to Temporal with an identity that names the caller. Raises `Unreachable` or `Misconfigured`."""
+async def connect(who: str = "", *, ledger: "Ledger | None" = None, bind: bool = False) -> "Client":
+    """Connect to Temporal with an identity that names the caller. Raises `Unreachable` or `Misconfigured`.
+
+    `ledger`: also raises `Misconfigured` if it belongs to another namespace than this one. `bind`: one that belongs to none
+    yet belongs to this one from now on.
+    """
     import connection
 
     try:
-        return await connection.connect(identity=f"cli/{who or os_user()}")
+        client = await connection.connect(identity=f"cli/{who or os_user()}")
     except connection.Unreachable as error:
         raise connection.Unreachable(_plainer(str(error))) from None
+    if ledger is not None:
+        await connection.check_namespace(client, ledger, bind=bind)
+    return client
 
 
 def _plainer(text: str) -> str:

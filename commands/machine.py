@@ -2,12 +2,15 @@
 
 import asyncio
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.context import START, Json, settings
+from commands.context import START, Json, open_ledger, settings
 from commands.output import Out
+
+if TYPE_CHECKING:
+    from config import Settings
 
 Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the Temporal server, on loopback.")]
 UiPort = Annotated[int, typer.Option("--ui-port", min=1, max=65_535, help="Port of Temporal's Web UI, on loopback.")]
@@ -28,14 +31,25 @@ def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None
     out, found = Out(as_json=as_json), settings()
     with out.waiting("starting the server and a worker"):
         ports = asyncio.run(machine.up(found, Ports(port, ui_port)))
-    out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()))
+    others = _other_settings(found)
+    out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), warning=others)
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
     if ports.port != 7233:
         out.note(f"Other commands need these addresses: export TEMPORAL_ADDRESS={ports.address} BATON_UI_URL={ports.ui_url}")
+    if others:
+        out.note(f"warning: {others} (`baton down`, then `baton up`)")
     out.note(
         'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks the setup, `baton down` stops it)'
     )
+
+
+def _other_settings(found: "Settings") -> str:
+    """What is set here and not for the worker that was running already; "" if nothing, and for one that was just started."""
+    from commands.workers import other_settings, workers_of
+
+    with open_ledger(found) as ledger:
+        return other_settings(found, ledger, workers_of(ledger, found.task_queue))
 
 
 def down(as_json: Json = False) -> None:

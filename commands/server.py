@@ -13,10 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.namespace.v1 import NamespaceConfig
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, UpdateNamespaceRequest
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -189,15 +187,12 @@ async def ready(client_address: str, running: Running, state: Path, limit: float
 
 
 async def polled(client: Client, queue: str, running: Running, state: Path, limit: float = 60) -> None:
-    """Wait until a worker polls the queue. Raises `BatonError` with the end of the worker's log after `limit` seconds."""
-    # Pollers, not the process: a worker that is up but cannot reach the server would never take a task.
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
+    """Wait until this worker polls the queue. Raises `BatonError` with the end of its log after `limit` seconds."""
+    # Pollers, not the process: a worker that is up but cannot reach the server would never take a task. And by its pid: the
+    # server lists one that was killed for minutes.
+    own = f"{running.pid}@{socket.gethostname()}"
     async with _Patience(running, state, limit):
-        while not (await client.workflow_service.describe_task_queue(request)).pollers:
+        while not any(one.identity.rpartition("/")[2] == own for one in await connection.pollers(client, queue)):
             _still_there(running, state)
             await asyncio.sleep(0.1)
 

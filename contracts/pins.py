@@ -25,3 +25,4 @@ class Began(Contract, name="began/1", brief=True):
     changes: tuple[str, ...] = Field(
         default=(), description="named changes that apply to this run: see workflows/kit/changes.py"
     )
+    ledger: str = Field(default="", description='id of the ledger that has the record; "": it began before ledgers had one')

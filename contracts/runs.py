@@ -37,7 +37,8 @@ class RunRef(Contract):
 
     `trace` is the first execution run id of the root workflow: it survives continue-as-new and reset, and children inherit
     it. `path` is chosen by the parent (`write/item-3`; "" for the root). `workflow_id` and `run_id` are labels that the
-    activity's own context adds; the run id changes with a reset and with continue-as-new.
+    activity's own context adds; the run id changes with a reset and with continue-as-new. `ledger` is the id of the ledger
+    that admitted the run; "" before it is admitted, and for a run of a release without such ids.
     """
 
     trace: str
@@ -45,6 +46,7 @@ class RunRef(Contract):
     workflow_id: str = ""
     project: str = "default"
     run_id: str = Field(default="", exclude_if=is_empty)
+    ledger: str = Field(default="", exclude_if=is_empty)
 
 
 class Note(Contract):

@@ -190,6 +190,14 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def server_us(connection: Connection) -> int:
+    """This instant by the database's clock, which all machines share: on SQLite it is this machine's."""
+    if connection.dialect.name != "postgresql":
+        return now_us()
+    # Not now(): that is when the transaction began.
+    return int(connection.exec_driver_sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").scalar_one())
+
+
 def to_us(instant: datetime) -> int:
     """An aware instant in UTC microseconds."""
     # In integers: `timestamp()` is a float, which loses microseconds.

@@ -123,6 +123,11 @@ def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, au
     )
 
 
+def is_known(connection: Connection, view: GateView) -> bool:
+    """True if the gate was opened in this ledger. Locks its row until the end of the transaction."""
+    return _locked_state(connection, view) is not None
+
+
 def _locked_state(connection: Connection, view: GateView) -> str | None:
     """The gate's state; None if there is no such gate. Locks its row until the end of the transaction."""
     # On SQLite, FOR UPDATE is nothing and nothing is needed: BEGIN IMMEDIATE has locked the whole database.
@@ -226,7 +231,10 @@ def find(connection: Connection, trace: str, name: str) -> tuple[GateView, str]:
     row = connection.execute(query).first()
     if row is None:
         names = ", ".join(view.gate for view in open_gates(connection, trace=trace)) or "none is open"
-        raise NotFound(f"this run has no gate {name!r}; open gates: {names}")
+        raise NotFound(
+            f"this run has no gate {name!r}; open gates: {names}. If Temporal shows that gate, this ledger does not know it: "
+            "it was restored from an older backup"
+        )
     return GateView.model_validate_json(row.view), str(row.state)
 
 

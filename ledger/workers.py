@@ -1,5 +1,8 @@
 """Workers: which are alive, and what dead ones have left reserved."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +11,15 @@ from sqlalchemy import Connection, Select, select, update
 from contracts.money import usd
 from contracts.runs import Note, RunRef
 from ledger import feed
-from ledger.db import from_us, insert_once, now_us
+from ledger.db import from_us, insert_once, now_us, server_us
 from ledger.money import spend
 from ledger.tables import reservation, worker
 
-BEAT = timedelta(seconds=10)
+BEAT = timedelta(seconds=5)
 """How often a worker sends its heartbeat."""
+
+ANSWERS = timedelta(seconds=15)
+"""A worker without a heartbeat for so long does not work any more: two were missed, and the third is due."""
 
 SILENT = timedelta(seconds=30)
 """A worker without a heartbeat for so long is dead, or too slow to hold money any longer."""
@@ -23,18 +29,44 @@ AT_ONCE = 100
 """Most orphans that one round closes, so that it does not delay its own worker's heartbeat."""
 
 
-def beat(connection: Connection, name: str, about: str) -> None:
-    """Record a worker's heartbeat. `about` is only stored with the first."""
-    now = now_us()
-    seen = update(worker).where(worker.c.id == name).values(seen_at=now)
+@dataclass(frozen=True)
+class Serving:
+    """What a worker says of itself: its task queue and host, digests of its settings by name, what was found on its machine."""
+
+    task_queue: str = ""
+    host: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOTHING_SAID = Serving()
+
+
+def beat(
+    connection: Connection, name: str, about: str, serving: Serving = NOTHING_SAID, clock_ahead: int | None = None
+) -> None:
+    """Record a worker's heartbeat. `about` and `serving` are only stored with the first.
+
+    `clock_ahead` is by how many microseconds the worker's clock is ahead of Temporal's; None: not measured yet.
+    """
+    # By the database's clock, which is one for all workers and commands: their own may differ by more than a heartbeat.
+    now = server_us(connection)
+    seen = update(worker).where(worker.c.id == name).values(seen_at=now, clock_ahead=clock_ahead)
     # As a rule its row is there: only the first heartbeat inserts one.
     if connection.execute(seen).rowcount == 0:
-        insert_once(connection, worker, id=name, about=about, started_at=now, seen_at=now)
+        said = {"task_queue": serving.task_queue, "host": serving.host}
+        said |= {"settings": json.dumps(dict(serving.settings)), "machine": json.dumps(dict(serving.machine))}
+        insert_once(connection, worker, id=name, about=about, started_at=now, seen_at=now, clock_ahead=clock_ahead, **said)
+
+
+def stopped(connection: Connection, name: str) -> None:
+    """Record that a worker has ended as it was asked to: it counts as gone at once. Safe to call twice."""
+    connection.execute(update(worker).where(worker.c.id == name).values(stopped_at=server_us(connection)))
 
 
 def orphans(connection: Connection, silent: timedelta = SILENT) -> list[str]:
     """Ids of the reservations that silent workers still hold, oldest first, as many as one round closes."""
-    return list(connection.execute(_orphans(silent).limit(AT_ONCE)).scalars())
+    return list(connection.execute(_orphans(server_us(connection), silent).limit(AT_ONCE)).scalars())
 
 
 def close_orphan(connection: Connection, identity: str, silent: timedelta = SILENT) -> bool:
@@ -45,7 +77,8 @@ def close_orphan(connection: Connection, identity: str, silent: timedelta = SILE
     an order that the calls under way do not follow.
     """
     # Checked again in this transaction: the call may have ended, or its worker come back, since it was listed.
-    row = connection.execute(_orphans(silent).with_only_columns(reservation).where(reservation.c.id == identity)).first()
+    found = _orphans(server_us(connection), silent).with_only_columns(reservation)
+    row = connection.execute(found.where(reservation.c.id == identity)).first()
     # Its own attempt may have been faster: then nothing is closed and nothing reported.
     if row is None or not spend.close(connection, identity, "lost"):
         return False
@@ -54,9 +87,9 @@ def close_orphan(connection: Connection, identity: str, silent: timedelta = SILE
     return True
 
 
-def _orphans(silent: timedelta) -> Select[Any]:
+def _orphans(now: int, silent: timedelta) -> Select[Any]:
     # A young reservation never counts: the first heartbeat of its worker may still be on its way.
-    before = now_us() - silent // timedelta(microseconds=1)
+    before = now - silent // timedelta(microseconds=1)
     alive = select(worker.c.id).where(worker.c.id == reservation.c.worker, worker.c.seen_at >= before).exists()
     query = select(reservation.c.id).where(reservation.c.state == "held", reservation.c.at < before, ~alive)
     return query.order_by(reservation.c.at)

@@ -25,7 +25,10 @@ async def well_before_midnight(left: timedelta) -> None:
 
 @contextlib.contextmanager
 def on_the_fifth(*modules: ModuleType) -> Iterator[type[datetime]]:
-    """For these modules the clock goes on from noon of the 5th of the coming month; gives back the class that they ask."""
+    """For these modules the clock goes on from noon of the 5th of the coming month; gives back the class that they ask.
+
+    A module that goes by Temporal's clock (`started_at`) gets the time from there.
+    """
     ahead = fifth() - datetime.now(UTC)
 
     class Later(datetime):
@@ -35,5 +38,8 @@ def on_the_fifth(*modules: ModuleType) -> Iterator[type[datetime]]:
 
     with pytest.MonkeyPatch.context() as patch:
         for module in modules:
-            patch.setattr(module, "datetime", Later)
+            if hasattr(module, "started_at"):
+                patch.setattr(module, "started_at", lambda: Later.now(UTC))
+            else:
+                patch.setattr(module, "datetime", Later)
         yield Later

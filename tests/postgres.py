@@ -39,13 +39,13 @@ OPTIONS = {
     "log_min_messages": "warning",
 }
 
-KEPT = {"feed_head", "compatibility"}
+KEPT = {"feed_head", "compatibility", "identity"}
 """Tables whose one row a migration wrote."""
 
 EMPTY = "; ".join(
     ["SET lock_timeout = '10s'"]
     + [f'DELETE FROM "{table}"' for table in metadata.tables if table not in KEPT]
-    + ["UPDATE feed_head SET seq = 0"]
+    + ["UPDATE feed_head SET seq = 0", "UPDATE identity SET namespace = '', server = ''"]
 )
 
 

@@ -20,6 +20,9 @@ from commands.server import ROOT
 from tests import children
 from tests.children import PATIENCE
 
+BEFORE: list[str] = []
+"""What a test puts before the worker's command, such as a sandbox without namespaces."""
+
 
 @dataclass
 class Worker:
@@ -52,7 +55,7 @@ class Worker:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
         variables = kept | self._variables()
         with self.log.open("ab") as log:
-            command = [sys.executable, str(ROOT / "worker.py")]
+            command = [*BEFORE, sys.executable, str(ROOT / "worker.py")]
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self._process = self._started.enter_context(children.started(*command, env=variables, **streams))
 
@@ -62,6 +65,13 @@ class Worker:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         self._process = None
+
+    def ended(self) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        assert self._process is not None
+        self._process.wait(PATIENCE)
+        code, self._process = self._process.returncode, None
+        return int(code)
 
     async def died(self) -> None:
         """Wait until it has ended by itself, by a failpoint that the settings arm."""

@@ -210,12 +210,32 @@ async def _terminate_all(client: Client, query: str) -> None:
 
 
 @contextlib.asynccontextmanager
+async def beating(parts: worker.Parts) -> AsyncIterator[None]:
+    """A worker's heartbeats and rounds, from before it takes a task until it ends."""
+    await parts.upkeep.beat()
+    rounds = asyncio.create_task(parts.upkeep.run())
+    try:
+        yield
+    finally:
+        rounds.cancel()
+        await asyncio.wait([rounds])
+        await parts.upkeep.end()
+
+
+@contextlib.asynccontextmanager
 async def stack(
-    client: Client, state: Path, script: Path | None = None, *, runs_stay: bool = False, **settings: Any
+    client: Client,
+    state: Path,
+    script: Path | None = None,
+    *,
+    runs_stay: bool = False,
+    beats: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Stack]:
     """A worker on a fresh task queue. Workflow code runs in Temporal's import sandbox, as the house wants it in tests.
 
     What still runs at the end is terminated, unless `runs_stay`: then it should wait for somebody, and not for the worker.
+    `beats`: it sends heartbeats, by which commands see that it works.
     """
     if script is not None:
         settings = {"model": "scripted:test", "script": script} | settings
@@ -227,7 +247,11 @@ async def stack(
         parts = worker.build(loaded, ledger)
         try:
             leaving = contextlib.nullcontext() if runs_stay else no_run_is_left(client, loaded.task_queue)
-            async with worker.make_worker(client, loaded, parts), leaving:
+            async with contextlib.AsyncExitStack() as beside:
+                if beats:
+                    await beside.enter_async_context(beating(parts))
+                await beside.enter_async_context(worker.make_worker(client, loaded, parts))
+                await beside.enter_async_context(leaving)
                 yield Stack(client, loaded, ledger, parts)
         finally:
             for provider in parts.providers.values():

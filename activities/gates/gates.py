@@ -22,6 +22,12 @@ from ledger.db import Ledger
 from ledger.money import ceilings
 from ledger.money.ceilings import Change
 
+UNKNOWN_GATE = (
+    "this ledger does not know the gate; was it restored from an older backup? Nothing was decided. Restore the newest backup, "
+    "or reset the run to before the gate (`temporal workflow reset`), which opens it again"
+)
+"""Why a decision does not count where the gate that it is about is in no row."""
+
 
 class Gates:
     """The activities `open_gate` and `admit_decision`."""
@@ -81,7 +87,8 @@ class Gates:
         return self._decide(connection, request, claim, own)
 
     def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
-        refused = self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
+        refused = None if gates.is_known(connection, request.gate) else UNKNOWN_GATE
+        refused = refused or self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
         refused = refused or _too_much(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         # Nobody else can decide meanwhile: `whose` has locked the gate.

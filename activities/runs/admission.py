@@ -1,7 +1,6 @@
 """Admission of a run: its row, and the agents, gates and ceiling that it keeps until it ends."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -14,13 +13,14 @@ from activities.agents.routes import good_enough
 from activities.gates.policy import Policy
 from activities.money.headroom import problem
 from activities.money.lines import no_room
+from activities.running.clock import started_at
 from contracts.actions import GATES_OF
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
-from ledger import feed, runs
+from ledger import feed, identity, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
 from ledger.money.spend import Scope
@@ -64,11 +64,11 @@ class Admission:
             # A missing model, agent or policy entry needs a person: retries would only hide it from them.
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
         await self._check_room(request, fresh)
-        return fresh
+        return fresh.model_copy(update={"ledger": (await self._ledger.read(identity.find)).ledger})
 
     async def _check_room(self, request: BeginRun, began: Began) -> None:
         """Refuse a run that could only wait for money: raises a non-retryable `ApplicationError`."""
-        now = datetime.now(UTC)
+        now = started_at()
         found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
         if found is not None and not await self._is_known(request):
             await self._ledger.tx(feed.append, request.run, [no_room(found.scope, found.text, now, refuses=found.refuses)])

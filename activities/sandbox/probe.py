@@ -3,13 +3,13 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from activities.sandbox import Completed, Sandbox
+from activities.sandbox import Completed, Sandbox, SandboxUnavailable
 from activities.sandbox.launch import unavailable
 from activities.sandbox.limits import DEFAULT, MIB, ResourceLimits
 
@@ -38,6 +38,15 @@ class Isolation:
     def complete(self) -> bool:
         """True if every fact holds."""
         return all(fact.holds for fact in self.facts)
+
+
+async def problem(find: Callable[[], Sandbox]) -> str:
+    """Why no command can be run on this machine, and what to do; "" if one can: a program that does nothing is run."""
+    try:
+        done = await _try(find(), "pass", DEFAULT)
+    except SandboxUnavailable as error:
+        return str(error)
+    return "" if done.exit_code == 0 else str(unavailable(done.output))
 
 
 async def probe(sandbox: Sandbox) -> Isolation:

@@ -1,6 +1,7 @@
 """A model call under way: the request, and what was read and reserved before the provider gets it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from activities.agents.agent import Agent
 from activities.money.prices import Tariff
@@ -21,6 +22,8 @@ class Call:
     agent: Agent
     attempt: int
     bounds: Bounds
+    at: datetime
+    """When the attempt began, by Temporal's clock: the day and the month that it counts for."""
 
 
 @dataclass(frozen=True)

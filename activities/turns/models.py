@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.agents.catalogue import Catalogue
 from activities.providers.base import Provider
+from activities.running.clock import started_at
 from activities.running.heartbeat import beating
 from activities.runs.admission import Admission
 from activities.turns.attempts import Attempts
@@ -71,7 +72,8 @@ class Models:
         # The span is named after the key, which is only known now; `Tracing` could not know it.
         structlog.contextvars.bind_contextvars(span_id=w3c_span_id(run.trace, run.path, key))
         request = request.model_copy(update={"key": key, "task_digest": digest, "agent": ref, "choices": choices})
-        return Call(request, ref, self._catalogue.pinned(ref), _attempt_number(), await self._watch.bounds(ref.digest))
+        bounds = await self._watch.bounds(ref.digest)
+        return Call(request, ref, self._catalogue.pinned(ref), _attempt_number(), bounds, started_at())
 
     async def _over_choices(self, call: Call) -> Turn:
         async def stored() -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -140,7 +139,7 @@ class Reservations:
     def _scopes(self, call: Call) -> list[Scope | Slice]:
         # In this order in every call: two calls that locked the same rows in different orders would deadlock.
         run = call.request.run
-        shared = shared_by(self.ceilings, project=run.project, agent=call.ref.name, now=datetime.now(UTC))
+        shared = shared_by(self.ceilings, project=run.project, agent=call.ref.name, now=call.at)
         return [*parts_of(self.ceilings, run, call.request.parts), *shared]
 
 

@@ -72,19 +72,17 @@ async def _send(
 ) -> str:
     """Send the request, wait up to `limit` seconds, return the run's state. Raises `NoWorker` if no worker can carry it out."""
     from commands.errors import NoWorker
-    from commands.workers import has_worker
+    from commands.workers import nobody
 
-    client = await connect()
+    client = await connect(ledger=ledger)
     # Pinned to this run and its continuations: the workflow id may have been started again since.
     handle = client.get_workflow_handle(run.workflow_id, first_execution_run_id=run.trace)
     with out.waiting(f"{run.workflow_id}: waiting for the outcome of {what}"):
         sent = await _sent(handle, what, limit)
         state = await _state_within(ledger, run.trace, limit, reached) if sent else run.state
-    # Asked only afterwards: with a worker running, this request would delay every command for nothing.
-    if not reached(state) and not await has_worker(client, queue):
-        raise NoWorker(
-            f"{what} was sent, but no worker is running to carry it out: {run.workflow_id} is {state}. Start one: `baton up`"
-        )
+    # Asked only afterwards: with a worker running, these requests would delay every command for nothing.
+    if not reached(state) and (problem := await nobody(client, ledger, queue)):
+        raise NoWorker(f"{what} was sent, but nobody carries it out: {run.workflow_id} is {state}, and {problem}")
     return state
 
 

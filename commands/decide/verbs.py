@@ -133,7 +133,7 @@ async def _send(
     from commands.decide import decision
     from contracts.errors import Refused
 
-    client = await connect(said.by)
+    client = await connect(said.by, ledger=ledger)
     try:
         with out.waiting(f"{view.gate}: waiting for the workflow's answer"):
             answer = await decision.send(client, view, said.verb, update_id, values, said.limit)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from commands.context import connect
 from commands.doctor.finding import Check, Finding
-from commands.workers import pollers
+from commands.doctor.workers import workers_on
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -48,7 +48,7 @@ async def temporal(found: "Settings") -> list[Finding]:
     except Unreachable as error:
         return [Finding("temporal server", "fail", str(error), "`baton up` starts one on this machine")]
     about_server = [await _asked(check(client), check.__name__) for check in ABOUT_SERVER]
-    return [await _server(client), *about_server, await _workers(client, found), clock(found)]
+    return [await _server(client), *about_server, *await workers_on(client, found), clock(found)]
 
 
 async def _asked(check: Any, name: str) -> Finding:
@@ -93,22 +93,21 @@ async def _namespace(client: "Client") -> Finding:
 
 
 async def _search_attributes(client: "Client") -> Finding:
-    from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-
-    from connection import kind_name
+    from connection import compared_attributes, kind_name
     from search_attributes import SEARCH_ATTRIBUTES
 
-    request = ListSearchAttributesRequest(namespace=client.namespace)
-    have = (await client.operator_service.list_search_attributes(request)).custom_attributes
-    missing = [key for key in SEARCH_ATTRIBUTES if key.name not in have]
+    missing, wrong = await compared_attributes(client)
+    if wrong:
+        text = f"of another type: {wrong.text}; workers do not start"
+        return Finding("search attributes", "fail", text, wrong.mend)
     if missing:
-        names = " ".join(f"--name {key.name} --type {kind_name(key.indexed_value_type)}" for key in missing)
-        text = f"missing: {', '.join(key.name for key in missing)}"
+        names = " ".join(f"--name {name} --type {kind_name(kind)}" for name, kind in missing.items())
+        text = f"missing: {', '.join(missing)}"
         mend = (
             f"a worker adds them at startup if it is allowed to; otherwise: temporal operator search-attribute create {names}"
         )
         return Finding("search attributes", "warn", text, mend)
-    return Finding("search attributes", "ok", f"all {len(SEARCH_ATTRIBUTES)} are registered")
+    return Finding("search attributes", "ok", f"all {len(SEARCH_ATTRIBUTES)} are registered, with the right types")
 
 
 async def _blob_limit(client: "Client") -> Finding:
@@ -159,14 +158,6 @@ async def _stuck(client: "Client") -> Finding:
     more = f"; and {len(stuck) - 5} more" if len(stuck) > 5 else ""
     mend = "; ".join(f"{one.mend}: {one.command}" for one in stuck[:5])
     return Finding("stuck runs", "warn", text + more, mend)
-
-
-async def _workers(client: "Client", found: "Settings") -> Finding:
-    there = await pollers(client, found.task_queue)
-    if not there:
-        text = f"no worker polls task queue {found.task_queue!r}: runs wait"
-        return Finding("workers", "fail", text, "`baton up`, or `python worker.py` with the same settings")
-    return Finding("workers", "ok", f"{len(there)} on task queue {found.task_queue!r}: {', '.join(there[:5])}")
 
 
 def clock(found: "Settings") -> Finding:

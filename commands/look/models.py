@@ -34,6 +34,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     from activities.agents.catalogue import load_catalogue
     from activities.tools.registry import TOOLS
     from commands.look.routes import routes
+    from commands.workers import other_settings, workers_of
     from ledger.views.agents import answers
     from ledger.views.models import noteworthy
 
@@ -43,14 +44,20 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         rows = ledger.read_now(routes, found, catalogue.routes, now)
         alone = ledger.read_now(noteworthy)
         counted = ledger.read_now(answers, now - timedelta(days=DAYS))
+        there = workers_of(ledger, found.task_queue)
+        others = other_settings(found, ledger, there)
     breakers = [_breaker(one) for one in alone]
-    out.document(routes=[row.as_json() for row in rows], breakers=breakers, answers=[asdict(one) for one in counted])
+    out.document(
+        routes=[row.as_json() for row in rows], breakers=breakers, answers=[asdict(one) for one in counted], warning=others
+    )
     out.table(("CLASS", "MODEL", "WHEN", "KEY", "$/M IN", "$/M OUT", "STATE", "THIS MINUTE"), [_cells(row) for row in rows])
     for one in alone:
         out.line(f"{one.name} is {one.shown}{_until(one.changes_at)}: {safe(one.why)}")
     for agent in counted:
         text = f"{agent.answers} replies in {DAYS} days{_steps(agent.stepped_up)}{_spare(agent.outage)}"
         out.line(f"{agent.agent}: {text}")
+    if others:
+        out.note(f"warning: {others} (`baton down`, then `baton up`)")
     stopped = [one for one in alone if not one.is_closed]
     if stopped:
         out.note("each is probed with one call when its time is up; `baton models close NAME -m why` closes one now")

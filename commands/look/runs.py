@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commands import workers
 from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
 from commands.errors import Code, NothingYet, first_line
 from commands.output import Out, clock, left, safe
@@ -33,48 +34,53 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs with their state, cost and open gates, newest first."""
-    out = Out(as_json=as_json)
+    out, found, there = Out(as_json=as_json), settings(), None
     try:
-        with open_ledger(settings()) as ledger:
+        with open_ledger(found) as ledger:
             from ledger.views.runs import recent
 
             rows = ledger.read_now(recent, limit, project)
+            there = workers.workers_of(ledger, found.task_queue)
+            stuck = _stuck(out, ledger, rows, every=project is None)
     except NothingYet as nothing:
         out.note(str(nothing))
-        rows = []
-    stuck = _stuck(out, rows, every=project is None)
-    out.document(runs=[_as_json(row) for row in rows], stuck=[asdict(one) for one in stuck])
+        rows, stuck = [], []
+    who = {"workers": workers.as_json(there)} if there else {}
+    out.document(runs=[_as_json(row) for row in rows], stuck=[asdict(one) for one in stuck], **who)
     if not rows:
         out.note("no runs" + (f" in project {project!r}" if project else ""))
         return
     out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), [_as_row(row) for row in rows])
     for line in (line for one in stuck for line in one.lines()):
         out.note(line)
+    if there and not all(row.run.has_ended for row in rows):
+        workers.tell_if_nobody_works(out, there)
 
 
-def _stuck(out: Out, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
+def _stuck(out: Out, ledger: "Ledger", rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
     """Stuck runs: `every` one, or only those listed. The ledger cannot know: their tasks fail before they write to it."""
     # A child that is stuck counts for its run: its id begins with the run's and a dot.
     going = [row.run.workflow_id for row in rows if not row.run.has_ended]
     if not going:
         return []
-    found = asyncio.run(_stuck_in_temporal(out))
+    found = asyncio.run(_stuck_in_temporal(out, ledger))
     return [one for one in found if every or any(f"{one.workflow}.".startswith(f"{run}.") for run in going)]
 
 
-async def _stuck_in_temporal(out: Out) -> "list[Stuck]":
+async def _stuck_in_temporal(out: Out, ledger: "Ledger") -> "list[Stuck]":
     from temporalio.service import RPCError
 
     from commands.doctor.stuck import stuck_runs
     from connection import Unreachable
+    from contracts.errors import Misconfigured
 
     try:
         # The list itself is in the ledger: a slow Temporal must not hold it up.
         async with asyncio.timeout(PATIENCE):
-            return await stuck_runs(await connect())
+            return await stuck_runs(await connect(ledger=ledger))
     except TimeoutError:
         why = f"it did not answer within {PATIENCE:g} s"
-    except (Unreachable, RPCError) as error:
+    except (Unreachable, Misconfigured, RPCError) as error:
         why = safe(first_line(error))
     out.note(f"could not ask Temporal which runs are stuck: {why}")
     return []
@@ -115,8 +121,11 @@ def show(
             page.show_gate(out, ledger.read_now(subject_of, ledger.files, run, gate))
             return
         view = ledger.read_now(details, run, page.RECENT)
-    out.document(**page.as_json(view))
+        there = workers.workers_of(ledger, found.task_queue)
+    out.document(**page.as_json(view), workers=workers.as_json(there))
     page.tell(out, found, view)
+    if not view.run.has_ended:
+        workers.tell_if_nobody_works(out, there)
 
 
 def result(
@@ -145,7 +154,7 @@ async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_g
     from connection import Unreachable
 
     try:
-        handle = (await connect()).get_workflow_handle(run)
+        handle = (await connect(ledger=ledger)).get_workflow_handle(run)
     except Unreachable as error:
         out.note(f"warning: {error}; following the ledger only")
         handle = None

@@ -144,7 +144,7 @@ def _tell(out: Out, ledger: "Ledger", name: str, before: int, said: "Said", runs
     from contracts.money import micros
 
     async def nudged() -> Nudged:
-        return await nudge(await connect(said.by), list(runs))
+        return await nudge(await connect(said.by, ledger=ledger), list(runs))
 
     assert said.to is not None
     try:
@@ -177,7 +177,7 @@ def _send(out: Out, ledger: "Ledger", view: Any, verb: Any, said: "Said", limit:
     update_id, values = ceilings.sent_as(view, verb, said)
 
     async def sent() -> None:
-        await decision.send(await connect(said.by), view, verb, update_id, values, limit)
+        await decision.send(await connect(said.by, ledger=ledger), view, verb, update_id, values, limit)
 
     code, outcome, reason = Code.DONE, "confirmed", ""
     try:
@@ -227,7 +227,7 @@ def _stop_all(out: Out, ledger: "Ledger", views: "Sequence[Any]", scope: str, sa
     from commands.money.ceilings import stop_all
 
     async def stopped() -> dict[str, str]:
-        return await stop_all(await connect(said.by), views, said, limit)
+        return await stop_all(await connect(said.by, ledger=ledger), views, said, limit)
 
     outcomes = asyncio.run(stopped()) if views else {}
     out.document(ceiling=scope, runs=outcomes)

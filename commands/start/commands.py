@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from ledger.db import Connection, Ledger
     from ledger.figures.forecast import Expected
 
-OTHER_LEDGER = (
-    "a worker serves the queue, but the run is not in this ledger yet: the worker may be busy or use another ledger "
-    "(compare its `ledger_url` and `state` with yours)"
-)
+BUSY = "a worker serves the queue, but has not admitted the run yet: it may be busy"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -123,13 +120,22 @@ async def _begin(
     out: Out, found: "Settings", ledger: "Ledger", spec: PipelineSpec, asked: "PipelineInput", *, wait: bool, stop_at_gate: bool
 ) -> Code:
     from commands.start import start
+    from commands.workers import machine_problems, other_settings, workers_of
 
-    client = await connect(asked.owner or "")
+    client = await connect(asked.owner or "", ledger=ledger, bind=True)
+    await _check_queue(client, ledger, found.task_queue)
+    there = workers_of(ledger, found.task_queue)
+    others, missing = other_settings(found, ledger, there), machine_problems(there)
     started = await start.start(client, ledger, spec, asked, found.task_queue)
     warning = ""
     if started.new:
         with out.waiting(f"{started.run}: waiting for a worker"):
-            started, warning = await _admitted(client, ledger, started, asked, found.task_queue, must=wait)
+            try:
+                started, warning = await _admitted(client, ledger, started, asked, found.task_queue, must=wait)
+            except start.NotAdmitted as error:
+                # What is missing there may be set here: the worker does not see it.
+                raise start.NotAdmitted(f"{error}. {others[:1].upper()}{others[1:]}" if others else str(error)) from None
+    warning = "; ".join(part for part in (warning, others, missing) if part)
     note = start.uncommitted(asked) if started.new else ""
     link = ui_link(found, client.namespace, started.run, started.run_id)
     expected = ledger.read_now(_expected, started, spec, asked, found)
@@ -148,12 +154,21 @@ async def _begin(
     return code
 
 
+async def _check_queue(client: "Client", ledger: "Ledger", queue: str) -> None:
+    """Raise `Misconfigured` if only workers with another ledger serve the queue: the run would be recorded in theirs."""
+    from commands.workers import workers_of
+    from connection import check_task_queue
+
+    if not workers_of(ledger, queue).working:
+        await check_task_queue(client, queue, ledger)
+
+
 async def _admitted(
     client: "Client", ledger: "Ledger", started: "Started", asked: "PipelineInput", queue: str, *, must: bool
 ) -> "tuple[Started, str]":
     """The run that counts, and a warning if it is not admitted yet. Raises `NotAdmitted`; if `must`, also `NoWorker`."""
     from commands.start import start
-    from commands.workers import has_worker
+    from commands.workers import nobody
     from ledger import runs
 
     if await start.look(client, ledger, started, queue):
@@ -161,9 +176,10 @@ async def _admitted(
     first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None
     if first is not None:  # somebody else started the same request a moment earlier
         return start.Started(first.workflow_id, first.trace, new=False), ""
-    if await has_worker(client, queue):
-        return started, OTHER_LEDGER
-    text = f"no worker serves task queue {queue!r}: {started.run} waits in Temporal until one starts (`baton up`)"
+    problem = await nobody(client, ledger, queue)
+    if not problem:
+        return started, BUSY
+    text = f"{started.run} waits in Temporal until a worker starts: {problem}"
     if must:
         raise NoWorker(text)
     return started, text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from annotated_types import MaxLen
 
 from commands.errors import Usage
-from commands.workers import has_worker
+from commands.workers import workers_of
 from contracts.base import BODY_LIMIT, canonical
 from contracts.errors import INPUT_WAS_REFUSED, BatonError, ContractViolation, Misconfigured
 from contracts.inputs import PipelineInput, Typed
@@ -22,6 +22,7 @@ from contracts.pipelines import PipelineSpec
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from temporalio.client import Client, WorkflowHandle
+    from temporalio.service import RPCError
 
     from ledger.db import Ledger
 
@@ -184,6 +185,7 @@ def uncommitted(asked: PipelineInput) -> str:
 async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: PipelineInput, task_queue: str) -> Started:
     """Start the run under the next free number. Safe to repeat with a request key: it returns the run that has the key."""
     from temporalio.exceptions import WorkflowAlreadyStartedError
+    from temporalio.service import RPCError
 
     from ledger import runs
 
@@ -199,10 +201,31 @@ async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: P
             handle = await _start(client, spec, asked, run, task_queue)
         except WorkflowAlreadyStartedError:
             continue  # the server outlived an earlier ledger, so this number is taken
+        except RPCError as error:
+            await _explain(client, error)
+            raise
         return Started(run, handle.first_execution_run_id or handle.result_run_id or "")
     raise Misconfigured(
         f"Temporal has {NUMBERS_TRIED} runs {name}-… that this ledger does not know. Use the ledger they were started with"
     )
+
+
+async def _explain(client: "Client", error: "RPCError") -> None:
+    """Raise `Misconfigured` if the server refused a start because of its search attributes."""
+    from temporalio.service import RPCStatusCode
+
+    from connection import compared_attributes
+
+    if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in str(error).lower():
+        return
+    missing, wrong = await compared_attributes(client)
+    if wrong:
+        raise Misconfigured(f"the run cannot be started: search attributes have other types: {wrong.text}. {wrong.mend}")
+    if missing:
+        raise Misconfigured(
+            f"the run cannot be started: the search attributes {', '.join(missing)} are missing. The first worker adds them; "
+            "`baton doctor` has the command that does"
+        )
 
 
 async def _start(
@@ -235,7 +258,7 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
     from ledger.views.runs import is_there
 
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
-    ends = time.monotonic() + (ADMITTED_WITHIN if await has_worker(client, task_queue) else NOBODY_THERE)
+    ends = time.monotonic() + (ADMITTED_WITHIN if workers_of(ledger, task_queue).working else NOBODY_THERE)
     while time.monotonic() < ends:
         # Check Temporal before the ledger: a run whose first activity refuses its input is in the ledger, too.
         if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:

@@ -8,7 +8,7 @@ import sys
 import config
 import connection
 from commands.doctor.host import ledger
-from commands.workers import pollers
+from connection import pollers
 from contracts.errors import BatonError
 
 
@@ -20,9 +20,10 @@ async def problem() -> str:
         return f"ledger: {found.text}"
     there = await pollers(await connection.connect(), settings.task_queue)
     here = f"@{socket.gethostname()}"
-    if any(one.endswith(here) for one in there):
+    if any(one.identity.endswith(here) for one in there):
         return ""
-    return f"no worker of {here[1:]} polls {settings.task_queue!r}; polling are: {', '.join(there) or 'none'}"
+    others = ", ".join(one.identity for one in there) or "none"
+    return f"no worker of {here[1:]} polls {settings.task_queue!r}; polling are: {others}"
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from ledger.tables.handoffs import artifact, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
 from ledger.tables.models import breaker, cached_reply, rate
 from ledger.tables.money import ceiling_change, reservation, scope, trip
-from ledger.tables.releases import agent_version, compatibility, worker
+from ledger.tables.releases import agent_version, compatibility, identity, worker
 from ledger.tables.runs import counter, run
 from ledger.tables.turns import tool_result, turn
 
@@ -26,6 +26,7 @@ __all__ = [
     "feed_head",
     "gate",
     "handoff",
+    "identity",
     "metadata",
     "rate",
     "reservation",

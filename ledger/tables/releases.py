@@ -1,6 +1,6 @@
-"""Who uses this ledger: agent versions, workers, and the oldest schema that may."""
+"""Who uses this ledger: agent versions, workers, the oldest schema that may; and which ledger it is."""
 
-from sqlalchemy import Column, Integer, Table
+from sqlalchemy import BigInteger, Column, Integer, Table, text
 
 from ledger.tables.columns import metadata, number, words
 
@@ -24,4 +24,26 @@ worker = Table(
     words("about"),
     number("started_at"),
     number("seen_at"),
+    words("task_queue", server_default=text("''")),
+    words("host", server_default=text("''")),
+    words("settings", server_default=text("'{}'")),
+    words("machine", server_default=text("'{}'")),
+    Column("clock_ahead", BigInteger),
+    Column("stopped_at", BigInteger),
 )
+"""`seen_at` is by the database's clock. `settings` are digests by name, `machine` is what was found at the start.
+
+`clock_ahead`: microseconds by which the worker's clock is ahead of Temporal's; NULL: not measured.
+`stopped_at`: when it ended as it was asked to; NULL for a worker that works, and for one that was killed.
+"""
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    words("ledger"),
+    number("made_at"),
+    words("namespace", server_default=text("''")),
+    words("server", server_default=text("''")),
+)
+"""One row: the ledger's id, made once, and the Temporal namespace that it belongs to (`server` says where that was)."""

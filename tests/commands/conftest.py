@@ -189,7 +189,7 @@ def serve(client: Client, tmp_path: Path, baton: Baton) -> Serve:
     @asynccontextmanager
     async def served(*conversations: dict[str, Any], **settings: Any) -> AsyncIterator[Stack]:
         script = scripts.save(tmp_path / "script.yaml", *(conversations or CONVERSATIONS))
-        async with stack(client, baton.state, script, **settings) as running:
+        async with stack(client, baton.state, script, beats=True, **settings) as running:
             baton.use(running)
             yield running
 

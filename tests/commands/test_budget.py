@@ -46,7 +46,7 @@ async def paid(
     levels = {"run_usd": 20, "agent_day_usd": 100, "month_usd": 1000} | ceilings
     async with WireServer(script=script) as server:
         options = {"openai_base_url": server.openai_url, "agents": agents, "ceilings": levels}
-        async with stack(client, baton.state, **options) as running:
+        async with stack(client, baton.state, beats=True, **options) as running:
             baton.use(running)
             yield running
 

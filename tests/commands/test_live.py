@@ -15,7 +15,6 @@ from commands.start.start import NotAdmitted, Started, look
 from ledger import gates
 from ledger.tables import counter
 from tests.commands.conftest import Baton, Ran, Serve, asking
-from tests.scripts import could_not, says
 from tests.stack import Stack, git, until
 
 
@@ -99,10 +98,11 @@ async def test_without_a_worker_the_start_is_kept_and_said_to_wait(baton: Baton,
     baton.set(TEMPORAL_ADDRESS=address, BATON_TASK_QUEUE=f"nobody-{secrets.token_hex(4)}")
     plain = await baton.live(*asking(origin))
     assert plain.code == 0
-    assert "no worker serves task queue" in plain.err
+    assert "no worker has ever served task queue" in plain.err
     waiting = await baton.live(*asking(origin, "--wait"))
     assert waiting.code == 7
-    assert "waits in Temporal until one starts (`baton up`)" in waiting.err
+    assert "waits in Temporal until a worker starts" in waiting.err
+    assert "Start one: `baton up`" in waiting.err
     doctor = await baton.live("doctor", "--json")
     found = {one["name"]: one for one in doctor.json["findings"]}
     assert (doctor.code, found["workers"]["level"]) == (1, "fail")
@@ -214,14 +214,16 @@ async def test_following_prints_lines_as_they_come_and_ends_with_the_run(baton: 
         assert [line["seq"] for line in whole] == [line["seq"] for line in lines]
 
 
-async def test_a_run_recorded_elsewhere_still_ends_with_its_report(baton: Baton, serve: Serve, origin: Path) -> None:
-    """The worker keeps another ledger: that is said, and the report comes from Temporal."""
-    async with serve(says("planner", could_not("there is nothing to change"))):
+async def test_a_start_for_workers_with_another_ledger_is_refused(baton: Baton, serve: Serve, origin: Path) -> None:
+    """The worker of the queue has another ledger, where the run would be recorded: both are named, nothing is started."""
+    async with serve() as running:
         baton.set(BATON_STATE=baton.folder / "another")
-        ran = await baton.live(*asking(origin, "--wait", "--json"))
-        assert (ran.code, ran.json["state"]) == (1, "could_not")
-        assert "there is nothing to change" in ran.json["report"]["reason"]
-        assert "compare its `ledger_url` and `state`" in ran.json["warning"]
+        ran = await baton.live(*asking(origin, "--wait"))
+        assert ran.code == 2
+        assert f"with ledger {running.parts.ledger_id}, and this ledger is " in ran.err
+        assert "`ledger_url`" in ran.err
+        query = f"TaskQueue = '{running.settings.task_queue}'"
+        assert [one.id async for one in running.client.list_workflows(query)] == []
 
 
 async def test_a_base_that_is_not_there_is_a_refused_input(baton: Baton, serve: Serve, origin: Path) -> None:

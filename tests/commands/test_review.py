@@ -34,7 +34,7 @@ def given_handoffs(connection: Connection, run: str) -> dict[str, set[str]]:
 async def test_a_review_is_waited_for_and_told(baton: Baton, client: Client, tmp_path: Path) -> None:
     """--wait follows it to its end (0): findings on stdout; each agent's handoff stands on the handoffs it was given."""
     origin, _ = change(tmp_path / "sample")
-    async with stack(client, baton.state, scripts.save(tmp_path / "script.yaml", *HAPPY)) as running:
+    async with stack(client, baton.state, scripts.save(tmp_path / "script.yaml", *HAPPY), beats=True) as running:
         baton.use(running)
         ran = await baton.live("review", "-r", str(origin), "--head", "odd", "--wait")
         (listed,) = (await baton.live("runs", "--json")).json["runs"]
@@ -59,7 +59,7 @@ async def test_a_patch_file_is_reviewed(baton: Baton, client: Client, tmp_path: 
     """The file's text is sent: it may be gone before the worker looks, and it is read from where the command was typed."""
     origin, patch = change(tmp_path / "sample")
     (baton.folder / "odd.diff").write_text(f"{patch}\n")
-    async with stack(client, baton.state, scripts.save(tmp_path / "script.yaml", *HAPPY)) as running:
+    async with stack(client, baton.state, scripts.save(tmp_path / "script.yaml", *HAPPY), beats=True) as running:
         baton.use(running)
         ran = await baton.live("review", "-r", str(origin), "--patch", "odd.diff", "--wait", "--json")
     assert ran.code == 0, ran.err
@@ -141,7 +141,7 @@ async def test_what_only_the_worker_can_refuse(baton: Baton, client: Client, tmp
     origin, _ = change(tmp_path / "sample")
     (baton.folder / "words").write_text("Please look at my change.\n")
     (baton.folder / "torn").write_text(TORN)
-    async with stack(client, baton.state, scripts.save(tmp_path / "script.yaml", *HAPPY)) as running:
+    async with stack(client, baton.state, scripts.save(tmp_path / "script.yaml", *HAPPY), beats=True) as running:
         baton.use(running)
         for options, said in REFUSED.values():
             ran = await baton.live("review", "-r", str(origin), *options, "--wait", "--json")

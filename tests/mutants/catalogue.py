@@ -1,6 +1,6 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, borders, contents, effects, gates, money, runs
+from tests.mutants import agents, belonging, borders, contents, effects, gates, money, runs
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -10,5 +10,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *runs.MUTANTS,
     *agents.MUTANTS,
     *borders.MUTANTS,
+    *belonging.MUTANTS,
     *contents.MUTANTS,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from temporalio.testing import WorkflowEnvironment
 
 from activities.runs import admission
-from activities.turns import reservation
+from activities.turns import models
 from ledger import gates
 from ledger.money import ceilings
 from ledger.money.ceilings import Change
@@ -32,7 +32,7 @@ async def poor(server: WorkflowEnvironment, folder: Path) -> AsyncIterator[tuple
     """A worker whose month is used up from the start and ends after the test, and the server that sees every call."""
     async with WireServer(script=scripts.save(folder / "wire.yaml", PLANNER)) as wire:
         options = {"openai_base_url": wire.openai_url, "agents": copied(folder / "agents"), "ceilings": LEVELS}
-        with on_the_fifth(reservation, admission):
+        with on_the_fifth(models, admission):
             async with stack(server.client, folder / "state", **options) as running:
                 yield running, wire
 

@@ -87,6 +87,8 @@ class Run:
     def goes_by(self, began: Began) -> None:
         """Set what the run pinned. Raises `NewerVersion` if a newer release started it."""
         self.began = changes.understood(began, self.known)
+        # With every request from here on: a worker with another ledger can tell that the run is none of its own.
+        self.ref = self.ref.model_copy(update={"ledger": began.ledger})
 
     def knows(self, change: str) -> bool:
         """True if the release that started this run had this named change. Raises `KeyError` for an unknown name."""
