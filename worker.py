@@ -47,8 +47,10 @@ from activities.repositories.workspaces import Workspaces
 from activities.resources import Resources
 from activities.running import failpoints
 from activities.running.outages import Outages
+from activities.running.retries import Retries
 from activities.running.tracing import Tracing
 from activities.runs.admission import Admission
+from activities.runs.disk import Disk
 from activities.runs.journal import Journal
 from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
@@ -148,7 +150,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         actions.deliver,
         actions.resolve,
     ]
-    upkeep = Upkeep(ledger, name, f"baton {version('baton')} on {settings.task_queue}")
+    upkeep = Upkeep(ledger, name, f"baton {version('baton')} on {settings.task_queue}", Disk(workspaces, mirrors))
     return Parts(ledger, providers, catalogue, policy, registered, upkeep)
 
 
@@ -182,7 +184,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=parts.activities,
-        interceptors=[Guard(), Tracing(), Outages(), *failpoints.interceptors()],
+        interceptors=[Guard(), Tracing(), Outages(), Retries(parts.ledger), *failpoints.interceptors()],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # Written into every workflow task event. The default, a hash over all imported modules, is slow to compute and long.
         build_id=f"baton-{version('baton')}",
@@ -212,7 +214,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         client = await connection.connect()
         await connection.check_search_attributes(client)
         await asyncio.to_thread(take_over_ceilings, settings, parts)
-        upkeep = asyncio.create_task(parts.upkeep.run())
+        upkeep = asyncio.create_task(parts.upkeep.run(client))
         async with make_worker(client, settings, parts):
             logs.log().info(
                 "the worker is ready",
@@ -222,6 +224,8 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
             )
             await stop.wait()
         upkeep.cancel()
+        # Waited for: it lets go of its lease, so that the next worker need not wait for it.
+        await asyncio.gather(upkeep, return_exceptions=True)
     finally:
         for provider in parts.providers.values():
             await provider.close()

@@ -1,0 +1,57 @@
+"""How a run that only Temporal has is shown: one that is just starting, or that ended before anything was recorded."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from commands.asking import asked
+from commands.context import ui_link
+from commands.errors import Code
+from commands.look.page import tell_pending
+from commands.look.pending import Pending, as_json, pending
+from commands.output import Out, clock, safe
+from commands.text import code_of
+from commands.unrecorded import Unrecorded, how
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from config import Settings
+
+
+def show(out: Out, found: "Settings", one: Unrecorded) -> None:
+    """Print the run with what it waits for."""
+    nothing: tuple[list[Pending], str, bool] = ([], "default", True)
+    under_way, namespace, workers = asyncio.run(asked(out, lambda client: _under_way(client, found, one), nothing))
+    nobody = f"a worker: none serves task queue {found.task_queue!r}. Start one: `baton up`"
+    waits = "" if workers or not one.is_running else nobody
+    out.document(**one.fields(), waits_for=waits, pending=as_json(under_way))
+    out.line(f"{one.run}: {one.state}", "bold")
+    facts = (
+        ("asked", safe(one.asked, 300)),
+        ("trace", one.trace),
+        ("started", clock(one.started_at) + (f"  ended {clock(one.ended_at)}" if one.ended_at else "")),
+        ("record", safe(how(one), 1000)),
+        ("waits for", waits),
+        ("web", ui_link(found, namespace, one.run)),
+    )
+    for label, text in facts:
+        if text:
+            out.line(f"  {label:<11} {text}")
+    tell_pending(out, under_way)
+
+
+async def _under_way(client: "Client", found: "Settings", one: Unrecorded) -> tuple[list[Pending], str, bool]:
+    from commands.workers import has_worker
+
+    workers = await has_worker(client, found.task_queue)
+    return await pending(client, one.run, one.described), client.namespace, workers
+
+
+def tell_end(out: Out, one: Unrecorded) -> Code:
+    """Print how it ended, or that it has not. Returns the exit code, as for a run on record."""
+    out.document(run=one.run, trace=one.trace, state=one.state, report=None, recorded=False, why=one.why)
+    out.line(how(one))
+    if one.is_running:
+        out.note(f"`baton show {one.run}` says what it waits for; `baton result {one.run} --wait` waits until it ends")
+        return Code.FAILED
+    return code_of("done" if one.state == "completed" else one.state, one.why)
