@@ -51,8 +51,10 @@ from activities.running.ahead import Ahead
 from activities.running.belonging import Belonging
 from activities.running.clock import Clock, Timed
 from activities.running.outages import Outages
+from activities.running.retries import Retries
 from activities.running.tracing import Tracing
 from activities.runs.admission import Admission
+from activities.runs.disk import Disk
 from activities.runs.journal import Journal
 from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
@@ -161,7 +163,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers)}
     serving = Serving(settings.task_queue, socket.gethostname(), settings.digests(own), machine)
-    upkeep = Upkeep(ledger, name, about, serving=serving, clock_ahead=clock.ahead_us)
+    disk = Disk(workspaces, mirrors)
+    upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us)
     return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own)
 
 
@@ -209,7 +212,8 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         activities=parts.activities,
         identity=connection.worker_identity(parts.ledger_id),
         interceptors=[
-            *(Guard(), Tracing(), Timed(parts.clock), Outages(), Belonging(parts.ledger_id), Ahead(parts.ledger)),
+            *(Guard(), Tracing(), Timed(parts.clock), Outages(), Belonging(parts.ledger_id)),
+            *(Retries(parts.ledger), Ahead(parts.ledger)),
             *failpoints.interceptors(),
         ],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
@@ -245,7 +249,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         await connection.check_search_attributes(client)
         # Before it takes a task: commands go by the heartbeats.
         await parts.upkeep.beat()
-        upkeep = asyncio.create_task(parts.upkeep.run())
+        upkeep = asyncio.create_task(parts.upkeep.run(client))
         async with make_worker(client, settings, parts):
             await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
             # Again: of two that started together neither has seen the other poll before.
@@ -260,6 +264,8 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
             )
             await stop.wait()
         upkeep.cancel()
+        # Waited for: it lets go of its lease, so that the next worker need not wait for it.
+        await asyncio.gather(upkeep, return_exceptions=True)
         await parts.upkeep.end()
     finally:
         for provider in parts.providers.values():

@@ -80,8 +80,11 @@ def _change_to(state: RunState | None) -> Statement:
     )
 
 
-def begin(connection: Connection, request: BeginRun, began: Began) -> str | None:
-    """Insert the run's row. Returns None, or the workflow id of another run of the project with the same request key."""
+def begin(connection: Connection, request: BeginRun, began: Began, namespace: str = "") -> str | None:
+    """Insert the run's row. Returns None, or the workflow id of another run of the project with the same request key.
+
+    `namespace` is the id of the Temporal namespace that runs it, "" if that is not known.
+    """
     ref = request.run
     # A run without a request key gets a unique one, so that the index can be unique for all.
     key = plain(request.request_key or f"trace:{ref.trace}")
@@ -105,6 +108,7 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
         result="",
         feed_hash="",
         run_ids=json.dumps([request.run_id]),
+        namespace=namespace,
         started_at=now,
         updated_at=now,
     )
@@ -112,6 +116,12 @@ def begin(connection: Connection, request: BeginRun, began: Began) -> str | None
     holder = _HOLDER.first(connection, of_project=ref.project, with_key=key)
     assert holder is not None, "it was inserted or found just now"
     return None if holder.trace == ref.trace else str(holder.workflow_id)
+
+
+def set_out(connection: Connection, trace: str, next: str) -> None:
+    """Show an admitted run as its workflow has it from here on: its first step may fail for minutes and record nothing."""
+    fresh = update(run).where(run.c.trace == trace, run.c.state == "admitted")
+    connection.execute(fresh.values(state="working", stage="intake", next=plain(next)))
 
 
 def follow(connection: Connection, ref: RunRef) -> RunState | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from contracts.money import usd
 from contracts.runs import Note, RunRef
@@ -24,6 +24,9 @@ ANSWERS = timedelta(seconds=15)
 SILENT = timedelta(seconds=30)
 """A worker without a heartbeat for so long is dead, or too slow to hold money any longer."""
 
+
+FORGOTTEN = timedelta(days=1)
+"""A worker that has been silent for so long is removed from the list."""
 
 AT_ONCE = 100
 """Most orphans that one round closes, so that it does not delay its own worker's heartbeat."""
@@ -85,6 +88,14 @@ def close_orphan(connection: Connection, identity: str, silent: timedelta = SILE
     ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default")
     feed.append(connection, ref, [_line(identity, row)])
     return True
+
+
+def forget(connection: Connection, silent: timedelta = FORGOTTEN) -> list[str]:
+    """Remove the rows of workers that have been silent for so long and hold no money. Returns their names."""
+    before = now_us() - silent // timedelta(microseconds=1)
+    holds = select(reservation.c.id).where(reservation.c.worker == worker.c.id, reservation.c.state == "held").exists()
+    gone = delete(worker).where(worker.c.seen_at < before, ~holds).returning(worker.c.id)
+    return list(connection.execute(gone).scalars())
 
 
 def _orphans(now: int, silent: timedelta) -> Select[Any]:

@@ -2,15 +2,19 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 
 from activities.files.atomic import write_durably
-from activities.files.locks import locked
+from activities.files.locks import Busy, locked
 from activities.git import source
 from activities.git.command import REMOTE, Git, check_version
+from activities.git.errors import NoRepository
 from activities.git.mirror import LOCK_WAIT, Mirror
+from activities.git.quota import size_of
 
 ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !diff !merge !whitespace !conflict-marker-size !delta\n"
 """Takes precedence over any .gitattributes: files stay byte for byte, and no driver that a repository names is used."""
@@ -53,6 +57,40 @@ class Mirrors:
         git.run("init", "--bare", "--quiet", "--template=", f"--object-format={kind}", "--initial-branch=none")
         _set_attributes(git.directory)
         (git.directory / "ready").touch()  # last: a mirror without this file is made anew
+
+    def unused(self, longer_than: timedelta) -> list[str]:
+        """Folders of mirrors that nobody has opened for so long."""
+        return sorted(one.name for one in self._root.glob("*.git") if _is_unused(one, longer_than))
+
+    def folders(self, repositories: Iterable[str]) -> set[str]:
+        """The folders that mirrors of these paths or URLs have; what is no address has none."""
+        found = set()
+        for repository in repositories:
+            with suppress(NoRepository):
+                found.add(source.parse(repository).folder)
+        return found
+
+    def remove(self, folder: str, longer_than: timedelta) -> int | None:
+        """Delete an unused mirror; it is fetched again when wanted. Returns its bytes, or None if it is in use after all."""
+        directory = self._root / folder
+        try:
+            with locked(self._root / f"{folder}.lock", timedelta(0), f"the mirror {folder}"):
+                if not _is_unused(directory, longer_than):
+                    return None
+                size = size_of(directory)
+                # Away under another name first: whoever opens it now finds none, and not half of one.
+                directory.rename(directory.with_suffix(f".gone-{token_hex(8)}"))
+        except (Busy, FileNotFoundError):
+            return None
+        for left in self._root.glob("*.gone-*"):  # and what a worker left that was killed while it deleted
+            shutil.rmtree(left, ignore_errors=True)
+        return size
+
+
+def _is_unused(directory: Path, longer_than: timedelta) -> bool:
+    ready = directory / "ready"
+    used = (ready if ready.exists() else directory).stat().st_mtime
+    return time.time() - used > longer_than.total_seconds()
 
 
 def _set_attributes(directory: Path) -> None:

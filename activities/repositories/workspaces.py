@@ -130,6 +130,15 @@ class Workspaces:
             _delete_if_free(folder)
         return tuple(removed)
 
+    def traces(self) -> set[str]:
+        """The run families that have a workspace here."""
+        return {name.partition("/")[0] for name in self._names()}
+
+    def clear(self, traces: set[str]) -> tuple[str, ...]:
+        """Delete the workspaces of these run families; what another process holds is left. Returns the deleted names."""
+        theirs = (name for name in self._names() if name.partition("/")[0] in traces)
+        return tuple(name for name in theirs if self._free_and_deleted(name))
+
     @contextmanager
     def scratch(self, mirror: Mirror, tree: str) -> Iterator[Path]:
         """A throw-away folder with these files as a checkout has them, outside every workspace. Deleted on leaving."""

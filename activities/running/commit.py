@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from activities.running import lines
 from contracts.runs import Note, Request
-from ledger import feed, resets, runs
+from ledger import feed, gone, resets, runs
 from ledger.db import Ledger
 from ledger.money import spend
 
@@ -23,7 +23,8 @@ def commit_riders(
     # transactions that locked them in different orders would deadlock.
     ended = runs.follow(connection, request.run)
     if ended is not None:
-        notes.insert(0, lines.run_reset(request, ended))
+        notes.insert(0, lines.run_reset(request.run, ended))
+        gone.opened_again(connection, request.run.trace)
     if request.waiting is not None:
         resets.close_abandoned(connection, request.run.trace, request.run.run_id, request.waiting)
     if request.change is not None:

@@ -2,20 +2,37 @@
 
 from datetime import UTC, datetime
 
+from temporalio.activity import Info
+
 from contracts.base import digest_of
-from contracts.runs import Note, Request, RunState
+from contracts.runs import Note, Request, RunRef, RunState
 
 
-def run_reset(request: Request, ended: RunState) -> Note:
+def run_reset(run: RunRef, ended: RunState) -> Note:
     """A run that had ended was reset and continues."""
     return Note(
-        key=f"{request.run.trace}/reset/{request.run.run_id}",
+        key=f"{run.trace}/reset/{run.run_id}",
         at=datetime.now(UTC),
         stage="reset",
         actor="operator",
         did=f"went back to an earlier point; the run had ended as {ended}",
-        why=f"it was reset, and run {request.run.run_id} replaces it",
+        why=f"it was reset, and run {run.run_id} replaces it",
         next="what was done and paid for before is reused, not repeated",
+    )
+
+
+def tried_again(run: RunRef, info: Info, reason: str, now: datetime) -> Note:
+    """An activity has failed several times and is tried again."""
+    most = info.retry_policy.maximum_attempts if info.retry_policy is not None else 0
+    attempt = f"attempt {info.attempt}{f' of {most}' if most else ''}"
+    return Note(
+        key=digest_of("tried-again", run.trace, run.path, info.workflow_run_id or "", info.activity_id, str(info.attempt)),
+        at=now,
+        stage="retry",
+        actor="worker",
+        did=f"{info.activity_type} has failed again, {attempt}",
+        why=reason[:1000],
+        next="it is tried again; `baton show` says when",
     )
 
 

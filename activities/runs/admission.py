@@ -123,12 +123,12 @@ class Admission:
             return choices  # the setting `model` answers for every class
         return good_enough(choices, routes.minimum.get(name, {}), risk, name)
 
-    def begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
+    def begin(self, connection: Connection, request: BeginRun, began: Began, namespace: str = "") -> Began:
         """Insert the run's row with its pins and its ceiling. Safe to call twice.
 
-        `duplicate_of` in the result names the run that already has the request key.
+        `duplicate_of` in the result names the run that already has the request key. `namespace` as in `ledger.runs.begin`.
         """
-        holder = runs.begin(connection, request, began)
+        holder = runs.begin(connection, request, began, namespace)
         if holder is not None:
             return began.model_copy(update={"duplicate_of": holder})
         # The ceiling's row exists before the first call, so that people can see and raise it from the start.

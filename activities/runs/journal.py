@@ -4,12 +4,14 @@ import json
 
 from sqlalchemy import Connection, update
 from temporalio import activity
+from temporalio.service import RPCError
 
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
 from activities.runs import lines
 from activities.runs.admission import Admission, for_history
+from activities.runs.gone import namespace_id
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.pins import Began
 from ledger import actions, gates, runs
@@ -24,6 +26,7 @@ class Journal:
     def __init__(self, ledger: Ledger, admission: Admission) -> None:
         self._ledger = ledger
         self._admission = admission
+        self._here = ""
 
     @activity.defn
     async def begin_run(self, request: BeginRun) -> Began:
@@ -33,11 +36,22 @@ class Journal:
         nobody owns the run, no model is configured, or policy lacks a gate: the run then fails at once with that text.
         """
         began = await self._admission.pins(request)
-        return await committed(self._ledger.tx(self._begin, request, began))
+        return await committed(self._ledger.tx(self._begin, request, began, await self._namespace()))
 
-    def _begin(self, connection: Connection, request: BeginRun, began: Began) -> Began:
-        began = self._admission.begin(connection, request, began)
+    async def _namespace(self) -> str:
+        """The id of the namespace that this worker serves; asked once, and "" where it cannot be asked."""
+        if not self._here and activity.in_activity():
+            try:
+                self._here = await namespace_id(activity.client())
+            except (RPCError, RuntimeError) as error:
+                # The run must not wait for this: upkeep records it as soon as the server tells.
+                activity.logger.warning("the namespace's id is not known: %s", error)
+        return self._here
+
+    def _begin(self, connection: Connection, request: BeginRun, began: Began, namespace: str) -> Began:
+        began = self._admission.begin(connection, request, began, namespace)
         if began.duplicate_of is None:
+            runs.set_out(connection, request.run.trace, request.next)
             commit_riders(connection, request, [lines.admitted(request, began)])
         return for_history(began)
 

@@ -1,12 +1,18 @@
 """Texts of the feed lines of this room, in one place."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
+from contracts.base import digest_of
 from contracts.gates import Refusal
 from contracts.journal import BeginRun
 from contracts.money import usd
 from contracts.pins import Began
-from contracts.runs import Note
+from contracts.runs import Note, RunRef
+from contracts.text import amount
+
+UPKEEP = RunRef(trace="upkeep", workflow_id="upkeep", project="upkeep")
+"""Under this name the feed has what belongs to no run."""
 
 
 def admitted(request: BeginRun, began: Began) -> Note:
@@ -33,5 +39,35 @@ def decision_refused(refusal: Refusal) -> Note:
         did=f"sent {refusal.verb} and was refused",
         why=refusal.reason,
         next="nothing changed",
+        importance="detail",
+    )
+
+
+def mirror_removed(folder: str, size: int, unused: timedelta) -> Note:
+    """A worker made room on its disk."""
+    now = datetime.now(UTC)
+    return Note(
+        key=digest_of("mirror-removed", folder, str(now)),
+        at=now,
+        stage="upkeep",
+        actor="worker",
+        did=f"removed the mirror {folder}, {size >> 20} MiB",
+        why=f"no run has used it for {unused.days} days, and no open run names its repository",
+        next="a run that wants it fetches it again",
+        importance="detail",
+    )
+
+
+def workers_forgotten(names: Sequence[str]) -> Note:
+    """Workers that will not come back are no longer listed."""
+    now = datetime.now(UTC)
+    return Note(
+        key=digest_of("workers-forgotten", *sorted(names)),
+        at=now,
+        stage="upkeep",
+        actor="worker",
+        did=f"removed the records of {amount(len(names), 'worker')}: {', '.join(sorted(names)[:10])}",
+        why="they have sent no heartbeat for a day and hold no money",
+        next="nothing",
         importance="detail",
     )

@@ -1,13 +1,20 @@
-"""What a worker does beside its tasks: it sends heartbeats, and closes what dead workers have left reserved."""
+"""What workers do beside their tasks: each sends heartbeats and clears its own disk, and one of them looks after the ledger."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
+from sqlalchemy import Connection
+from temporalio.client import Client
+from temporalio.service import RPCError
 
+from activities.runs import lines
+from activities.runs.disk import Disk
+from activities.runs.gone import close_gone, suspects
 from contracts.errors import BatonError
-from ledger import workers
+from contracts.text import amount
+from ledger import feed, gone, upkeep, workers
 from ledger.db import Ledger
 from ledger.workers import BEAT, NOTHING_SAID, SILENT, Serving
 
@@ -17,16 +24,18 @@ def _unknown() -> int | None:
 
 
 class Upkeep:
-    """The rounds of one worker. Its reservations are held under `name`."""
+    """The rounds of one worker. Its reservations are held under `name`. Without a `disk` it clears none."""
 
     def __init__(
         self,
         ledger: Ledger,
         name: str,
         about: str,
+        disk: Disk | None = None,
         *,
         every: timedelta = BEAT,
         silent: timedelta = SILENT,
+        lease: timedelta = upkeep.LEASE,
         serving: Serving = NOTHING_SAID,
         clock_ahead: Callable[[], int | None] = _unknown,
     ) -> None:
@@ -36,24 +45,27 @@ class Upkeep:
         self._ledger = ledger
         self._name = name
         self._about = about
+        self._disk = disk
         self._every = every
         self._silent = silent
+        self._lease = lease
 
-    async def run(self) -> None:
-        """Send heartbeats, and make a round now and then every few seconds, until cancelled, even if single ones fail.
+    async def run(self, client: Client) -> None:
+        """Send heartbeats and make rounds every few seconds until cancelled, even if single ones fail.
 
-        A worker that stopped sending heartbeats would have its calls charged as lost while they still run.
+        A worker that stopped sending heartbeats would have its calls charged as lost while they still run, so nothing that a
+        round waits for holds them up. When it is cancelled the next worker takes over at once.
         """
-        # Apart: a round that takes long must not make its worker look dead.
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._again(self.beat))
-            both.create_task(self._again(self.round))
+        try:
+            await asyncio.gather(self._again(self.beat), self._again(lambda: self.round(client)))
+        finally:
+            await self._ledger.tx(upkeep.give_up, self._name)
 
-    async def _again(self, duty: Callable[[], Awaitable[object]]) -> None:
+    async def _again(self, part: Callable[[], Awaitable[object]]) -> None:
         log = structlog.get_logger()
         while True:
             try:
-                await duty()
+                await part()
             except BatonError as error:
                 log.warning("the ledger could not be looked after", reason=str(error), action="upkeep_failed")
             except Exception:
@@ -64,16 +76,44 @@ class Upkeep:
         """Send one heartbeat."""
         await self._ledger.tx(workers.beat, self._name, self._about, self._serving, self._clock_ahead())
 
-    async def round(self) -> int:
-        """Send a heartbeat and charge what silent workers hold. Returns how many reservations that were."""
+    async def round(self, client: Client | None = None) -> int:
+        """Clear this worker's disk and, where it leads, close in the ledger what is over. Returns how much that was.
+
+        Without a client Temporal is not asked. Safe to make in several workers at once: the second finds nothing to do.
+        """
         # Before it looks for orphans: a worker that was frozen would charge its own calls as lost.
         await self.beat()
+        if self._disk is not None:
+            await self._disk.clear(self._ledger)
+        if not await self._ledger.tx(upkeep.lead, self._name, self._lease):
+            return 0
+        closed, problem = await self._gone(client) if client is not None else (0, "")
+        for act in (self._orphans, self._left_over, self._forgotten):
+            closed += await act()
+        await self._ledger.tx(upkeep.done, self._name, problem)
+        if closed:
+            structlog.get_logger().info("closed what was over", count=closed, action="upkeep_closed")
+        return closed
+
+    async def _gone(self, client: Client) -> tuple[int, str]:
+        """Runs that Temporal ended without us, and what could not be found out about others."""
+        try:
+            async with asyncio.timeout(self._lease.total_seconds() / 2):
+                asked = await suspects(client, self._ledger)
+                found = await close_gone(client, self._ledger, asked)
+        except (RPCError, TimeoutError) as error:
+            return 0, f"Temporal could not be asked about open runs: {error or 'no answer in time'}"
+        absent = [one.workflow_id for one in asked if not one.has_ended and found.by_trace[one.trace].is_unknown]
+        if not absent:
+            return found.changed, ""
+        return found.changed, f"{amount(len(absent), 'open run')} not in this Temporal namespace: {', '.join(absent[:5])}"
+
+    async def _orphans(self) -> int:
+        """Calls that silent workers hold money for."""
         closed = 0
         for identity in await self._ledger.read(workers.orphans, self._silent):
             # One transaction each: many together would lock the rows of many runs, in an order that calls do not follow.
             closed += await self._ledger.tx(workers.close_orphan, identity, self._silent)
-        if closed:
-            structlog.get_logger().info("closed what dead workers held", reservations=closed, action="orphans_closed")
         return closed
 
     async def end(self) -> None:
@@ -84,3 +124,18 @@ class Upkeep:
             structlog.get_logger().warning(
                 "the end of this worker is not on record", reason=str(error), action="end_unrecorded"
             )
+
+    async def _left_over(self) -> int:
+        """Gates that an activity opened after its run had ended."""
+        return sum([await self._ledger.tx(gone.close_ended, trace) for trace in await self._ledger.read(gone.left_over)])
+
+    async def _forgotten(self) -> int:
+        """Workers that have been silent for long."""
+        return await self._ledger.tx(_forget)
+
+
+def _forget(connection: Connection) -> int:
+    names = workers.forget(connection)
+    if names:
+        feed.append(connection, lines.UPKEEP, [lines.workers_forgotten(names)])
+    return len(names)

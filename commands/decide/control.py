@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from commands.asking import found
 from commands.context import CARE, Json, Run, connect, open_ledger, settings
 from commands.errors import first_line
 from commands.output import Out
+from commands.unrecorded import Unrecorded, how
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -48,23 +50,59 @@ def cancel(run: Run, timeout: Limit = 20.0, as_json: Json = False) -> None:
 def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[str], bool]) -> None:
     from contracts.errors import Refused
 
-    found = settings()
-    with open_ledger(found) as ledger:
-        from ledger.views.runs import find_run
-
+    at_hand = settings()
+    with open_ledger(at_hand) as ledger:
         # A cancellation cannot be undone, so it takes the whole id; for the others a unique prefix will do.
-        run = ledger.read_now(find_run, name, whole=what == "cancel")
+        run = found(out, ledger, name, whole=what == "cancel")
+        if isinstance(run, Unrecorded):
+            _control_unrecorded(out, ledger, run, what, limit, at_hand.task_queue)
+            return
         if run.has_ended:
-            raise Refused(f"{run.workflow_id} is {run.state} and has ended; there is nothing to {what}")
-        state = asyncio.run(_send(out, ledger, run, what, limit, reached, found.task_queue))
-    found_as, done = run.workflow_id, reached(state)
-    out.document(run=found_as, asked=what, state=state, confirmed=done)
+            raise Refused(f"{run.workflow_id} is {run.state} and has ended{run.how_it_ended}; there is nothing to {what}")
+        state = asyncio.run(_send(out, ledger, run, what, limit, reached, at_hand.task_queue))
+    named, done = run.workflow_id, reached(state)
+    out.document(run=named, asked=what, state=state, confirmed=done)
     if done:
-        out.line(f"{found_as} is {state}")
-        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {found_as}")
+        out.line(f"{named} is {state}")
+        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {named}")
         return
-    out.line(f"{what} was sent to {found_as}, which is still {state}")
-    out.note(f"  next    baton show {found_as}   (it takes effect when the current step ends)")
+    out.line(f"{what} was sent to {named}, which is still {state}")
+    out.note(f"  next    baton show {named}   (it takes effect when the current step ends)")
+
+
+def _control_unrecorded(out: Out, ledger: "Ledger", run: Unrecorded, what: What, limit: float, queue: str) -> None:
+    """A run that only Temporal has can be cancelled; what else can be asked of a run needs one that has begun."""
+    from contracts.errors import Refused
+
+    if not run.is_running or what != "cancel":
+        raise Refused(f"{how(run)}; there is nothing to {what}. `baton show {run.run}` says what it waits for")
+    state = asyncio.run(_cancel_unrecorded(out, ledger, run, limit, queue))
+    out.document(run=run.run, asked=what, state=state, confirmed=state != "starting")
+    if state == "starting":
+        out.line(f"cancel was sent to {run.run}, which has not ended yet")
+    else:
+        out.line(f"{run.run} is {state}")
+    out.note(f"  next    baton show {run.run}")
+
+
+async def _cancel_unrecorded(out: Out, ledger: "Ledger", run: Unrecorded, limit: float, queue: str) -> str:
+    """Send it and wait up to `limit` seconds; returns `starting` or how it ended. Raises `NoWorker` if there is none."""
+    from commands.errors import NoWorker
+    from commands.unrecorded import find_unrecorded
+    from commands.workers import nobody
+
+    client = await connect(ledger=ledger)
+    handle = client.get_workflow_handle(run.run, first_execution_run_id=run.trace)
+    ends = time.monotonic() + limit
+    with out.waiting(f"{run.run}: waiting for the outcome of cancel"):
+        await _sent(handle, "cancel", limit)
+        while (now := await find_unrecorded(client, run.run)) is not None and now.is_running and time.monotonic() < ends:
+            if problem := await nobody(client, ledger, queue):
+                raise NoWorker(
+                    f"cancel was sent; {run.run} ends as cancelled as soon as somebody carries it out, but {problem}"
+                )
+            await asyncio.sleep(0.1)
+    return now.state if now is not None else "gone"
 
 
 async def _send(

@@ -15,7 +15,7 @@ from contracts.errors import ContractViolation, NotFound, Refused
 from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb
 from ledger import gates
 from ledger.db import Connection
-from ledger.views.gates import refused_before, winner
+from ledger.views.gates import gates_of, refused_before, winner
 from ledger.views.runs import RunView, find_run
 
 if TYPE_CHECKING:
@@ -30,6 +30,15 @@ SHORTEST_SUBJECT = 8
 
 class RunEnded(Refused):
     """Temporal itself refused the decision because the workflow is no longer running."""
+
+
+class RunGone(RunEnded):
+    """Temporal has ended the run, and `view` is the gate that was meant."""
+
+    def __init__(self, run: RunView, view: GateView) -> None:
+        how = safe(run.how_it_ended, 1200)
+        super().__init__(f"the run has ended: {run.workflow_id} is {run.state}{how}; its gates can no longer be decided")
+        self.view = view
 
 
 class Unconfirmed(Exception):
@@ -62,6 +71,8 @@ def _only_open(connection: Connection, run: RunView) -> GateView:
     if there:
         names = ", ".join(view.gate for view in there)
         raise Usage(f"{name} has {len(there)} open gates: {names}. Name one; `baton show {name}` shows them")
+    if run.gone and (last := gates_of(connection, run.trace)):
+        raise RunGone(run, last[-1].view)
     ended = " and has ended" if run.has_ended else ""
     raise NotFound(
         f"no gate of {name} is open: the run is {run.state}{ended}. "
@@ -73,6 +84,8 @@ def _named(connection: Connection, run: RunView, name: str) -> GateView:
     view, state = gates.find(connection, run.trace, name)
     if state == "open":
         return view
+    if run.gone:
+        raise RunGone(run, view)
     won = winner(connection, run.trace, view.gate)
     who = f" by {safe(won.by)}" if won is not None else ""
     raise Refused(f"gate {view.gate} is closed: {state}{who}. `baton show {run.workflow_id}` shows what waits now")

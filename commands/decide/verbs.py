@@ -1,17 +1,20 @@
 """The commands that decide at a gate: `baton approve`, `reject`, `request-changes`, …"""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands.asking import found
 from commands.context import DECIDE, Json, Run, can_ask, connect, open_ledger, os_user, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.questions import confirmed, told, told_if_any
 from commands.text import COMMAND_OF, gate_lines, subject_lines, tells_all
+from commands.unrecorded import Unrecorded, how
 
 if TYPE_CHECKING:
     from commands.decide.decision import Target
@@ -92,8 +95,15 @@ def _command(verb: "Verb") -> Callable[..., None]:
 def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) -> Code:
     """Show the gate, ask for confirmation on a terminal, and send the decision."""
     from commands.decide import decision
+    from contracts.errors import Refused
 
-    target = ledger.read_now(decision.find_target, run, gate, said.verb, said.by)
+    if isinstance(there := found(out, ledger, run), Unrecorded):
+        raise Refused(f"{how(there)}; it has no gate yet. `baton show {there.run}` says what it waits for")
+    try:
+        target = ledger.read_now(decision.find_target, run, gate, said.verb, said.by)
+    except decision.RunGone as over:
+        decision.record_refusal(ledger, over.view, said.verb, said.by, str(over), secrets.token_hex(16))
+        raise
     view = target.view
     if said.subject is not None:
         decision.check_subject(view, said.subject)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import config
 from commands.context import sqlite_file
 from commands.doctor.finding import Check, Finding
+from commands.doctor.record import upkeep
 from contracts.errors import LedgerUnavailable, Misconfigured
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 GIT = (2, 38)
 PYTHON = (3, 11)
-
-UNUSED_DAYS = 30
-"""Days after which a mirror of a repository counts as unused."""
 
 
 def python() -> Finding:
@@ -252,21 +250,22 @@ def _leftovers(found: "Settings") -> Finding:
     left = [one for one in there if one.name.split("~", 1)[0] in ended]
     if left:
         text = f"{len(left)} workspaces of ended runs, such as {left[0].name}"
-        return Finding("workspaces", "warn", text, f"remove {folder}/TRACE~… of ended runs while no worker is running")
+        return Finding("workspaces", "warn", text, f"a running worker removes them within a minute; they are in {folder}")
     return Finding("workspaces", "ok", f"{len(there)} in use")
 
 
 def mirrors(found: "Settings") -> Finding:
-    """Mirrors of repositories that no run has used for a long time. Nothing removes them automatically."""
+    """Mirrors of repositories, and whether workers remove those that no run has used for a long time."""
     from activities.git.quota import size_of
+    from activities.runs.disk import UNUSED
 
     folder = found.state.absolute() / "mirrors"
     there = sorted(folder.glob("*.git")) if folder.is_dir() else []
-    old = [one for one in there if time.time() - _used(one) > UNUSED_DAYS * 86_400]
+    old = [one for one in there if time.time() - _used(one) > UNUSED.total_seconds()]
     if old:
-        text = f"{len(old)} of {len(there)} repository mirrors were not used for {UNUSED_DAYS} days"
+        text = f"{len(old)} of {len(there)} repository mirrors were not used for {UNUSED.days} days"
         size = sum(size_of(one) for one in old) >> 20
-        mend = f"remove these folders in {folder} while no worker is running (they are fetched again when needed): "
+        mend = f"a running worker removes them within a minute, but for those of open runs; they are in {folder}: "
         return Finding("mirrors", "warn", f"{text}: {size} MiB", mend + ", ".join(one.name for one in old[:10]))
     return Finding("mirrors", "ok", f"{len(there)} repository mirrors, {sum(size_of(one) for one in there) >> 20} MiB")
 
@@ -291,4 +290,4 @@ def _ended(found: "Settings", traces: set[str]) -> set[str]:
         kept.close()
 
 
-CHECKS: tuple[Check, ...] = (git, ledger, artifacts, sandbox, models, agents, policy, leftovers, mirrors)
+CHECKS: tuple[Check, ...] = (git, ledger, artifacts, sandbox, models, agents, policy, upkeep, leftovers, mirrors)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from commands import workers
+from commands.asking import brought_up_to_date
 from commands.context import DECIDE, Json, Project, open_ledger, settings
 from commands.errors import NothingYet
 from commands.output import Out, left, safe
@@ -27,6 +28,8 @@ def gates(project: Project = None, as_json: Json = False) -> None:
             from ledger.views import gates as views
 
             waiting = ledger.read_now(views.waiting, project)
+            if brought_up_to_date(out, ledger, {view.trace for _, view in waiting}).changed:
+                waiting = ledger.read_now(views.waiting, project)
             there = workers.workers_of(ledger, found.task_queue)
     except NothingYet as nothing:
         out.note(str(nothing))

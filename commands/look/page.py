@@ -1,9 +1,11 @@
 """How one run and one gate's subject are printed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from commands.look.pending import Pending
 from commands.output import Out, clock, left, safe
 from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, tells_all, usd
 from contracts.text import amount
@@ -27,8 +29,8 @@ def _labelled(about: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield (safe(label), safe(text, 300)) if colon else ("", safe(line, 300))
 
 
-def tell(out: Out, found: "Settings", view: Details) -> None:
-    """Print the run."""
+def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending] = ()) -> None:
+    """Print the run. `under_way` is what Temporal is doing for it now."""
     run, name = view.run, view.run.workflow_id
     asked = asked_of(run.pipeline, run.asked)
     out.line(f"{name}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
@@ -37,6 +39,7 @@ def tell(out: Out, found: "Settings", view: Details) -> None:
         ("asked", safe(asked.what, 300)),
         *_labelled(asked.about),
         ("owner", f"{safe(run.owner)}  project {safe(run.project)}"),
+        ("trace", run.trace),
         ("started", clock(run.started_at) + (f"  ended {clock(run.ended_at)}" if run.ended_at else "")),
         ("waits for", safe(run.waiting_for)),
         ("next", safe(run.next)),
@@ -46,6 +49,7 @@ def tell(out: Out, found: "Settings", view: Details) -> None:
     for label, text in facts:
         if text:
             out.line(f"  {label:<11} {text}")
+    tell_pending(out, under_way)
     _tell_gates(out, view)
     _section(out, "handoffs", [_handoff_line(one) for one in view.handoffs])
     _section(out, "actions", [_action_line(one) for one in view.actions])
@@ -53,6 +57,12 @@ def tell(out: Out, found: "Settings", view: Details) -> None:
         out.line(f"latest lines of `baton feed {name}`:", "bold")
         for line in view.feed:
             tell_line(out, line, brief=out.terminal)
+
+
+def tell_pending(out: Out, under_way: Sequence[Pending]) -> None:
+    """Print what Temporal is doing now; nothing where it is nothing."""
+    now = datetime.now(UTC)
+    _section(out, "under way in Temporal", [one.line(now) for one in under_way])
 
 
 def _tell_gates(out: Out, view: Details) -> None:

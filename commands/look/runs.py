@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands import workers
+from commands.asking import found, named
 from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
-from commands.errors import Code, NothingYet, first_line
+from commands.errors import Code, NothingYet
+from commands.look.now import Now, now
+from commands.look.pending import as_json as pending_as_json
 from commands.output import Out, clock, left, safe
 from commands.text import code_of, how_to_answer, tell_report, usd
+from commands.unrecorded import Unrecorded
 
 if TYPE_CHECKING:
     from commands.doctor.stuck import Stuck
     from ledger.db import Ledger
     from ledger.views.runs import Listed, RunView
-
-PATIENCE = 5.0
-"""Seconds that `baton runs` waits for Temporal, which is asked only for stuck runs; the rest is in the ledger."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,56 +35,46 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs with their state, cost and open gates, newest first."""
-    out, found, there = Out(as_json=as_json), settings(), None
+    out, at, there = Out(as_json=as_json), Now(), None
     try:
-        with open_ledger(found) as ledger:
+        with open_ledger(at_hand := settings()) as ledger:
             from ledger.views.runs import recent
 
             rows = ledger.read_now(recent, limit, project)
-            there = workers.workers_of(ledger, found.task_queue)
-            stuck = _stuck(out, ledger, rows, every=project is None)
+            at = asyncio.run(now(out, ledger, [row.run.trace for row in rows], queue=at_hand.task_queue))
+            if at.changed:
+                rows = ledger.read_now(recent, limit, project)
+            there = workers.workers_of(ledger, at_hand.task_queue)
     except NothingYet as nothing:
         out.note(str(nothing))
-        rows, stuck = [], []
+        rows = []
+    starting = list(at.unrecorded) if project is None else []
+    stuck = _stuck(at, rows, every=project is None)
     who = {"workers": workers.as_json(there)} if there else {}
-    out.document(runs=[_as_json(row) for row in rows], stuck=[asdict(one) for one in stuck], **who)
-    if not rows:
+    listed = [_as_json(row, at) for row in rows]
+    out.document(runs=listed, starting=[one.fields() for one in starting], stuck=[asdict(one) for one in stuck], **who)
+    if not rows and not starting:
         out.note("no runs" + (f" in project {project!r}" if project else ""))
         return
-    out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), [_as_row(row) for row in rows])
-    for line in (line for one in stuck for line in one.lines()):
+    table = [*(_starting(one) for one in starting), *(_as_row(row) for row in rows)]
+    out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), table)
+    for row in (row for row in rows if not row.newest):
+        out.note(f"{row.name} is an earlier run of the workflow id {safe(row.run.workflow_id)}, which another run has taken")
+    for line in (*at.failing(), *(line for one in stuck for line in one.lines())):
         out.note(line)
     if there and not all(row.run.has_ended for row in rows):
         workers.tell_if_nobody_works(out, there)
 
 
-def _stuck(out: Out, ledger: "Ledger", rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
+def _stuck(at: Now, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
     """Stuck runs: `every` one, or only those listed. The ledger cannot know: their tasks fail before they write to it."""
     # A child that is stuck counts for its run: its id begins with the run's and a dot.
     going = [row.run.workflow_id for row in rows if not row.run.has_ended]
-    if not going:
-        return []
-    found = asyncio.run(_stuck_in_temporal(out, ledger))
-    return [one for one in found if every or any(f"{one.workflow}.".startswith(f"{run}.") for run in going)]
+    return [one for one in at.stuck if every or any(f"{one.workflow}.".startswith(f"{run}.") for run in going)]
 
 
-async def _stuck_in_temporal(out: Out, ledger: "Ledger") -> "list[Stuck]":
-    from temporalio.service import RPCError
-
-    from commands.doctor.stuck import stuck_runs
-    from connection import Unreachable
-    from contracts.errors import Misconfigured
-
-    try:
-        # The list itself is in the ledger: a slow Temporal must not hold it up.
-        async with asyncio.timeout(PATIENCE):
-            return await stuck_runs(await connect(ledger=ledger))
-    except TimeoutError:
-        why = f"it did not answer within {PATIENCE:g} s"
-    except (Unreachable, Misconfigured, RPCError) as error:
-        why = safe(first_line(error))
-    out.note(f"could not ask Temporal which runs are stuck: {why}")
-    return []
+def _starting(one: "Unrecorded") -> list[str]:
+    return [one.run, one.state, "-", "-", "-", "-", clock(one.started_at), safe(one.asked, 50)]
 
 
 def _as_row(row: "Listed") -> list[str]:
@@ -92,15 +83,16 @@ def _as_row(row: "Listed") -> list[str]:
     run, money = row.run, (usd(row.money.spent), usd(row.money.ceiling))
     gates = f"{row.open_gates} open" if row.open_gates else "-"
     asked = safe(asked_of(run.pipeline, run.asked).what, 50)
-    return [run.workflow_id, run.state, run.stage, *money, gates, clock(run.started_at), asked]
+    return [row.name, run.state, run.stage, *money, gates, clock(run.started_at), asked]
 
 
-def _as_json(row: "Listed") -> dict[str, Any]:
-    run = row.run
+def _as_json(row: "Listed", at: Now) -> dict[str, Any]:
+    run, under_way = row.run, at.pending.get(row.run.trace, ())
     fields = {name: getattr(run, name) for name in ("pipeline", "project", "owner", "state", "stage", "waiting_for", "next")}
     money = {f"{name}_micros": amount for name, amount in asdict(row.money).items()}
     instants = {name: getattr(run, name) for name in ("started_at", "updated_at", "ended_at")}
-    return {"run": run.workflow_id, "trace": run.trace, **fields, "open_gates": row.open_gates, **money, **instants}
+    seen = {"open_gates": row.open_gates, "pending": pending_as_json(under_way)}
+    return {"run": run.workflow_id, "trace": run.trace, **fields, **seen, **money, **instants}
 
 
 def show(
@@ -111,21 +103,27 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run: its state, what it waits for, its gates, handoffs, actions and cost."""
-    from commands.look import page
+    from commands.look import page, starting
     from ledger.views.details import details
     from ledger.views.gates import subject_of
 
-    out, found = Out(as_json=as_json), settings()
-    with open_ledger(found) as ledger:
-        if gate is not None:
-            page.show_gate(out, ledger.read_now(subject_of, ledger.files, run, gate))
+    out, at_hand = Out(as_json=as_json), settings()
+    with open_ledger(at_hand) as ledger:
+        there = named(out, ledger, run, effects=True)
+        if isinstance(there, Unrecorded):
+            starting.show(out, ledger, at_hand, there)
             return
-        view = ledger.read_now(details, run, page.RECENT)
-        there = workers.workers_of(ledger, found.task_queue)
-    out.document(**page.as_json(view), workers=workers.as_json(there))
-    page.tell(out, found, view)
+        at = asyncio.run(now(out, ledger, [there.trace]))
+        if gate is not None:
+            page.show_gate(out, ledger.read_now(subject_of, ledger.files, there.trace, gate))
+            return
+        view = ledger.read_now(details, there.trace, page.RECENT)
+        who = workers.workers_of(ledger, at_hand.task_queue)
+    under_way = at.pending.get(there.trace, ())
+    out.document(**page.as_json(view), pending=pending_as_json(under_way), workers=workers.as_json(who))
+    page.tell(out, at_hand, view, under_way)
     if not view.run.has_ended:
-        workers.tell_if_nobody_works(out, there)
+        workers.tell_if_nobody_works(out, who)
 
 
 def result(
@@ -137,16 +135,19 @@ def result(
     as_json: Json = False,
 ) -> None:
     """Show how a run ended. Exit code: 0 done, 1 not done, 2 input refused, 8 out of budget, 4 still waiting for a person."""
+    from commands.look import starting
+
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
-        from ledger.views.runs import find_run
-
-        found = ledger.read_now(find_run, run)
-        if wait or wait_for_gate:
-            code, fields = asyncio.run(_follow(out, ledger, found.workflow_id, found.trace, stop_at_gate=wait_for_gate))
-            out.document(run=found.workflow_id, trace=found.trace, **fields)
+        there = found(out, ledger, run)
+        name = there.run if isinstance(there, Unrecorded) else there.workflow_id
+        if (wait or wait_for_gate) and not (isinstance(there, Unrecorded) and not there.is_running):
+            code, fields = asyncio.run(_follow(out, ledger, name, there.trace, stop_at_gate=wait_for_gate))
+            out.document(run=name, trace=there.trace, **fields)
             raise typer.Exit(int(code))
-        raise typer.Exit(int(_tell_end(out, ledger, found)))
+        if isinstance(there, Unrecorded):
+            raise typer.Exit(int(starting.tell_end(out, there)))
+        raise typer.Exit(int(_tell_end(out, ledger, there)))
 
 
 async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:

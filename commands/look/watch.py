@@ -5,6 +5,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from commands.asking import compared
 from commands.errors import Code
 from commands.output import Out, quiet, safe
 from commands.text import code_of, gate_lines, how_to_answer, tell_line, tell_report
@@ -72,7 +73,11 @@ class Follower:
                     self.out.note(f"    {command}")
 
     async def _closed_elsewhere(self) -> tuple[Code, dict[str, Any]]:
-        """The run has ended in Temporal but not in this ledger: terminated by hand, or recorded in another ledger."""
+        """The run has ended in Temporal and not in this ledger: it is recorded here, unless another ledger has the run."""
+        if (await compared(self.out, self.ledger, [self.trace])).changed:
+            now = self.ledger.read_now(look, self.trace, self.seq)
+            self._tell(now)
+            return self._ended(now)
         self.out.note(f"{self.run} was {self.closed_as} in Temporal, but this ledger has no record of it")
         report = await self.handle.result() if self.handle is not None and self.closed_as == "completed" else None
         if not isinstance(report, dict) or "state" not in report:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ledger.views.origins import Node, Origins
 
 Id = Annotated[
-    str, typer.Argument(metavar="ID", help="A run, RUN/GATE, or the id (or a prefix) of a handoff, artifact or turn.")
+    str,
+    typer.Argument(metavar="ID", help="A run, RUN/GATE, a branch, or the id (or a prefix) of a commit, action or artifact."),
 ]
 
 

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from commands.context import START, Json, connect, open_ledger, settings, ui_link
 from commands.errors import Code, NoWorker
 from commands.output import Out, safe
+from commands.text import code_of
 from contracts.pipelines import PIPELINES, PipelineSpec
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ async def _begin(
     _say(out, started, asked, link, warning, expected.text, note, told=wait)
     fields: dict[str, Any] = {"run": started.run, "trace": started.run_id, "new": started.new, "url": link, "note": note}
     fields |= {"expected": {"runs": expected.runs, "p50_micros": expected.p50, "p90_micros": expected.p90}}
-    code = Code.DONE
+    code = Code.DONE if started.new else _code_of(out, ledger, started)
     if wait:
         from commands.look.watch import Follower
 
@@ -167,12 +168,12 @@ async def _admitted(
     client: "Client", ledger: "Ledger", started: "Started", asked: "PipelineInput", queue: str, *, must: bool
 ) -> "tuple[Started, str]":
     """The run that counts, and a warning if it is not admitted yet. Raises `NotAdmitted`; if `must`, also `NoWorker`."""
-    from commands.start import start
+    from commands.start import first_step, start
     from commands.workers import nobody
     from ledger import runs
 
     if await start.look(client, ledger, started, queue):
-        return started, ""
+        return started, "" if must else await first_step.trouble(client, ledger, started, asked)
     first = ledger.read_now(runs.by_request, asked.project, asked.request_key) if asked.request_key else None
     if first is not None:  # somebody else started the same request a moment earlier
         return start.Started(first.workflow_id, first.trace, new=False), ""
@@ -212,6 +213,18 @@ def _say(
         out.note(f"  warning {warning}")
     if not told:
         out.note(f"  next    {_next(started)}   (`baton gates` lists what waits for a person)")
+
+
+def _code_of(out: Out, ledger: "Ledger", started: "Started") -> Code:
+    """For a run that was started earlier: one that ended without being done is no success for whoever asked for it again."""
+    from ledger.views.runs import find_run
+
+    run = ledger.read_now(find_run, started.run_id)
+    if not run.has_ended or run.state == "done":
+        return Code.DONE
+    reason = str((run.report or {}).get("reason", ""))
+    out.note(f"  note    {run.workflow_id} has ended as {run.state}: {safe(reason, 600)}. Another request key starts a new run")
+    return code_of(run.state, reason)
 
 
 def _next(started: "Started") -> str:

@@ -187,12 +187,14 @@ async def start(client: "Client", ledger: "Ledger", spec: PipelineSpec, asked: P
     from temporalio.exceptions import WorkflowAlreadyStartedError
     from temporalio.service import RPCError
 
-    from ledger import runs
+    from activities.runs.gone import close_gone
+    from ledger import gone, runs
 
     if asked.request_key is not None:
         # Only saves a start: two commands at once are sorted out by the ledger when the run is admitted.
         first = ledger.read_now(runs.by_request, asked.project, asked.request_key)
         if first is not None:
+            await close_gone(client, ledger, await ledger.read(gone.known, [first.trace]))
             return Started(first.workflow_id, first.trace, new=False)
     name = f"{spec.command}-{asked.label()}"
     for _ in range(NUMBERS_TRIED):

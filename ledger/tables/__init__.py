@@ -10,6 +10,7 @@ from ledger.tables.money import ceiling_change, reservation, scope, trip
 from ledger.tables.releases import agent_version, compatibility, identity, worker
 from ledger.tables.runs import counter, run
 from ledger.tables.turns import tool_result, turn
+from ledger.tables.upkeep import upkeep
 
 __all__ = [
     "action",
@@ -36,5 +37,6 @@ __all__ = [
     "tool_result",
     "trip",
     "turn",
+    "upkeep",
     "worker",
 ]

@@ -1,6 +1,6 @@
 """Runs, and the numbers of their names."""
 
-from sqlalchemy import BigInteger, Column, Index, Table
+from sqlalchemy import BigInteger, Column, Index, Table, text
 
 from ledger.tables.columns import metadata, number, words
 
@@ -24,14 +24,24 @@ run = Table(
     words("feed_hash"),
     words("run_ids", server_default="[]"),
     number("change_number", default=0),
+    words("namespace", server_default=text("''")),
+    words("gone", server_default=text("''")),
     number("started_at"),
     number("updated_at"),
     Column("ended_at", BigInteger),
     Index("ix_run_state_updated", "state", "updated_at"),
     Index("ix_run_workflow", "workflow_id"),
+    # Partial: few runs are open or gone, and both are looked for again and again.
+    Index("ix_run_open", "updated_at", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
+    Index("ix_run_gone", "updated_at", sqlite_where=text("gone <> ''"), postgresql_where=text("gone <> ''")),
     Index("ix_run_ended", "project", "pipeline", "ended_at"),
     # Two starts with one request key meet here: the second finds the first's row.
     Index("uq_run_request", "project", "request_key", unique=True),
 )
+
+"""`namespace` is the id of the Temporal namespace that runs it, "" while nobody has asked.
+
+`gone` is set where Temporal ended the run without us: it names what was closed then, so that a reset opens it again.
+"""
 
 counter = Table("counter", metadata, words("name", primary_key=True), number("value"))

@@ -14,6 +14,7 @@ from contracts.text import amount, one_line
 from ledger import actions, artifacts, gates, handoffs, turns
 from ledger.views import identities
 from ledger.views.asked import asked_of
+from ledger.views.effects import effect_named
 from ledger.views.gates import as_contract, gates_named, gates_of, winner
 from ledger.views.runs import SHORTEST, find_run, names_of
 
@@ -195,19 +196,30 @@ def _split(name: str) -> tuple[str, str]:
 def find_start(connection: Connection, name: str) -> tuple[Origins, Node]:
     """What a person means by an id: a run, RUN/GATE, a gate's name, or (a prefix of) a digest.
 
-    Raises `NotFound`, or `Ambiguous` if several gates or digests match.
+    Also what an action has made: a branch, or (a prefix of) a commit or tree; and a tool's call as TURN/NUMBER. Raises
+    `NotFound`, or `Ambiguous` if several gates or digests match.
     """
     run, slash, gate = name.partition("/")
     try:
         found = find_run(connection, run)
     except NotFound as error:
-        if slash:
-            raise
-        return _by_digest(connection, name, error)
+        return _by_effect(connection, name) or _by_tool(connection, name) or _by_digest(connection, name, error)
     if slash:
         view, _ = gates.find(connection, found.trace, gate)
         return Origins(connection, found.trace), Node("gate", f"{found.trace}/{view.gate}")
     return Origins(connection, found.trace), Node("run", found.trace)
+
+
+def _by_effect(connection: Connection, name: str) -> tuple[Origins, Node] | None:
+    found = effect_named(connection, name)
+    return None if found is None else (Origins(connection, found.trace), Node("action", found.key))
+
+
+def _by_tool(connection: Connection, name: str) -> tuple[Origins, Node] | None:
+    turn_id, _, index = name.partition("/")
+    if not index.isdecimal() or turns.find_result(connection, turn_id, int(index)) is None:
+        return None
+    return Origins(connection, identities.trace_of(connection, "turn", turn_id)), Node("tool", name)
 
 
 def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Origins, Node]:
@@ -222,6 +234,6 @@ def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Orig
         listed = ", ".join(f"{identity[:16]} ({kind})" for kind, identity in found[:8])
         raise Ambiguous(f"several ids begin with {name!r}: {listed}. Type more of it")
     if not found:
-        raise NotFound(f"no run, gate, handoff, turn or artifact begins with {one_line(name, 80)!r}. {error}")
+        raise NotFound(f"no run, gate, effect, handoff, turn or artifact begins with {one_line(name, 80)!r}. {error}")
     kind, identity = found[0]
     return Origins(connection, identities.trace_of(connection, kind, identity)), Node(kind, identity)

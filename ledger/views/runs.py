@@ -25,8 +25,9 @@ NEAR, LOOKED_THROUGH = 3, 500
 
 @dataclass(frozen=True)
 class RunView:
-    """One run's row. `ended_at` is None until it has ended. `input` and `result` are JSON that is decoded only when it is read:
-    pausing or cancelling a run must not fail because of either.
+    """One run's row. `ended_at` is None until it has ended; `gone` is set where Temporal ended it without us.
+
+    `input` and `result` are JSON that is decoded only when it is read: pausing or cancelling must not fail because of either.
     """
 
     trace: str
@@ -40,6 +41,7 @@ class RunView:
     next: str
     input: str
     result: str
+    gone: str
     started_at: datetime
     updated_at: datetime
     ended_at: datetime | None
@@ -54,6 +56,11 @@ class RunView:
     def report(self) -> dict[str, Any] | None:
         """Its report; None until it has ended, or if it left none."""
         return json.loads(self.result) if self.result else None
+
+    @property
+    def how_it_ended(self) -> str:
+        """In brackets, with a space before them, why Temporal ended the run; "" where it ended by itself."""
+        return f" ({self.report['reason']})" if self.gone and self.report else ""
 
     @property
     def has_ended(self) -> bool:
@@ -72,11 +79,17 @@ class Money:
 
 @dataclass(frozen=True)
 class Listed:
-    """A run in a list: with its money and how many of its gates are open."""
+    """A run in a list: with its money and how many of its gates are open. `newest`: no later run has its workflow id."""
 
     run: RunView
     money: Money
     open_gates: int
+    newest: bool = True
+
+    @property
+    def name(self) -> str:
+        """What names it in every command: its workflow id, or its trace if a later run has taken that id."""
+        return self.run.workflow_id if self.newest else self.run.trace
 
 
 def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunView:
@@ -113,16 +126,22 @@ def recent(connection: Connection, limit: int = 50, project: str | None = None) 
     open_gates = (
         select(func.count()).select_from(gate).where(gate.c.trace == run.c.trace, gate.c.state == "open").scalar_subquery()
     )
+    other = run.alias()
+    later = select(other.c.trace).where(other.c.workflow_id == run.c.workflow_id, other.c.started_at > run.c.started_at)
     # An outer join: a run without a call has no scope yet.
     query = (
-        select(run, scope.c.spent, scope.c.held, scope.c.ceiling, open_gates.label("open_gates"))
+        select(
+            *(run, scope.c.spent, scope.c.held, scope.c.ceiling),
+            open_gates.label("open_gates"),
+            (~later.exists()).label("newest"),
+        )
         .outerjoin(scope, scope.c.id == "run:" + run.c.trace)
         .order_by(run.c.started_at.desc())
         .limit(limit)
     )
     if project is not None:
         query = query.where(run.c.project == project)
-    return [Listed(_view(row), _money(row), int(row.open_gates)) for row in connection.execute(query)]
+    return [Listed(_view(row), _money(row), int(row.open_gates), bool(row.newest)) for row in connection.execute(query)]
 
 
 def money_of(connection: Connection, trace: str) -> Money:
@@ -142,16 +161,28 @@ def is_there(connection: Connection, trace: str) -> bool:
     return connection.execute(select(run.c.trace).where(run.c.trace == trace)).first() is not None
 
 
+def known_among(connection: Connection, workflow_ids: Iterable[str]) -> set[str]:
+    """Those of these workflow ids that the ledger has a run of."""
+    return set(connection.execute(select(run.c.workflow_id).where(run.c.workflow_id.in_(list(workflow_ids)))).scalars())
+
+
 def ended_among(connection: Connection, traces: Iterable[str]) -> set[str]:
     """Those of these run families that have ended."""
     query = select(run.c.trace).where(run.c.trace.in_(list(traces)), run.c.state.in_(sorted(FINAL)))
     return set(connection.execute(query).scalars())
 
 
+def repositories_of_open_runs(connection: Connection) -> set[str]:
+    """The repositories that runs which have not ended were started with, as they were typed."""
+    inputs = connection.execute(select(run.c.input).where(run.c.ended_at.is_(None))).scalars()
+    asked = (json.loads(one).get("repository") for one in inputs)
+    return {one for one in asked if isinstance(one, str)}
+
+
 def _view(row: Row[Any]) -> RunView:
     names = ("trace", "workflow_id", "pipeline", "project", "owner", "state", "stage", "waiting_for", "next", "input", "result")
     return RunView(
-        **{name: getattr(row, name) for name in names},
+        **{name: getattr(row, name) for name in (*names, "gone")},
         started_at=from_us(row.started_at),
         updated_at=from_us(row.updated_at),
         ended_at=None if row.ended_at is None else from_us(row.ended_at),

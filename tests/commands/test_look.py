@@ -318,7 +318,7 @@ def test_why_says_what_is_ambiguous_or_unknown(baton: Baton, ledger: Ledger, beg
     assert baton("why", "delivery-trace-1/plan-1").code == 0
     unknown = baton("why", "ffffffff")
     assert unknown.code == 3
-    assert "no run, gate, handoff, turn or artifact" in unknown.err
+    assert "no run, gate, effect, handoff, turn or artifact" in unknown.err
 
 
 def test_agents_are_listed_and_shown(baton: Baton) -> None:

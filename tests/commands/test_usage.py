@@ -193,7 +193,7 @@ def test_an_unexpected_error_is_one_line_and_a_file(baton: Baton, ledger: Ledger
     ran = baton.process("runs", TMPDIR=str(tmp_path))
     assert ran.code == 1
     *asides, line = ran.err.splitlines()
-    assert [aside.split(":")[0] for aside in asides] == ["could not ask Temporal which runs are stuck"]
+    assert [aside.split(":")[0] for aside in asides] == ["Temporal could not be asked, so this is what the ledger knows"]
     details = re.search(r"Details are in (\S+);", line)
     assert details is not None
     assert "Traceback" in Path(details[1]).read_text()

@@ -60,5 +60,5 @@ def test_what_fits_several_things_is_asked_back(ledger: Ledger) -> None:
         ledger.read_now(origins.find_start, "plan-1")
     found, node = ledger.read_now(origins.find_start, "delivery-trace-2/plan")
     assert (found.trace, node) == ("trace-2", origins.Node("gate", "trace-2/plan-1"))
-    with pytest.raises(NotFound, match="no run, gate, handoff, turn or artifact"):
+    with pytest.raises(NotFound, match="no run, gate, effect, handoff, turn or artifact"):
         ledger.read_now(origins.find_start, "ffffffff")

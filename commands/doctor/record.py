@@ -1,0 +1,79 @@
+"""Checks of the record: open runs against Temporal, and whether a worker looks after the ledger."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from commands.context import sqlite_file
+from commands.doctor.finding import Finding
+from commands.output import clock
+from contracts.text import amount
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from config import Settings
+    from ledger.db import Ledger
+
+LATE = timedelta(minutes=1)
+"""Upkeep makes a round every few seconds: one that is older has been missed."""
+
+
+async def open_runs(client: "Client", found: "Settings") -> Finding:
+    """Compare the open runs with Temporal, and close those that it has ended. Raises `RPCError`."""
+    ledger = _ledger(found)
+    if ledger is None:
+        return Finding("open runs", "ok", "none: there is no ledger of this release yet")
+    from activities.runs.gone import close_gone, suspects
+    from ledger import gone
+
+    try:
+        there = await ledger.read(gone.open_runs)
+        asked = await suspects(client, ledger)
+        compared = await close_gone(client, ledger, asked)
+        absent = [one.workflow_id for one in asked if not one.has_ended and compared.by_trace[one.trace].is_unknown]
+        left = len(await ledger.read(gone.open_runs))
+    finally:
+        ledger.close()
+    closed = f"; {len(there) - left} that Temporal had ended were closed in the record just now" if left < len(there) else ""
+    if absent:
+        text = f"{len(absent)} of {amount(left, 'open run')} are not in namespace {client.namespace!r}: {', '.join(absent[:5])}"
+        return Finding("open runs", "warn", text + closed, "use the server and namespace that they were started in")
+    return Finding("open runs", "ok", f"{left}, all running in Temporal{closed}")
+
+
+def upkeep(found: "Settings") -> Finding:
+    """Whether a worker looks after the ledger: closes what is over, of runs, workers and reservations."""
+    ledger = _ledger(found)
+    if ledger is None:
+        return Finding("upkeep", "ok", "nothing to look after: there is no ledger of this release yet")
+    from ledger.upkeep import last_round
+
+    try:
+        last = ledger.read_now(last_round)
+    finally:
+        ledger.close()
+    mend = "a running worker does it: `baton up`, or `python worker.py` with the same settings"
+    if last is None:
+        return Finding("upkeep", "warn", "no worker has looked after this ledger yet", mend)
+    text = f"last round at {clock(last.at)} by {last.worker}"
+    if last.problem:
+        return Finding("upkeep", "warn", f"{text}; {last.problem}", "compare the server and namespace with the worker's")
+    late = datetime.now(UTC) - last.at
+    if late > LATE:
+        return Finding("upkeep", "warn", f"{text}, {int(late.total_seconds())} s ago", mend)
+    return Finding("upkeep", "ok", text)
+
+
+def _ledger(found: "Settings") -> "Ledger | None":
+    """The ledger as it is: a check must change nothing, so one that has to be migrated first is not looked at."""
+    from ledger.db import Ledger
+    from ledger.migrate import standing
+
+    file = sqlite_file(found.database)
+    if file is not None and not file.exists():
+        return None
+    there = Ledger(found.database, found.artifacts)
+    if standing(there).state in {"current", "newer"}:
+        return there
+    there.close()
+    return None

@@ -1,0 +1,102 @@
+"""Activities of a run that are under way or tried again, with their last error: Temporal alone knows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from commands.output import safe
+from contracts.text import amount
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from temporalio.api.workflow.v1 import PendingActivityInfo
+    from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+    from temporalio.client import Client
+
+CHILDREN = 50
+"""Most children of a run that are asked about."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An activity of a run or of one of its children that has not ended.
+
+    `attempt` counts from 1, `most` is the last one that is made (0: no limit). `error` is how the one before ended, ""
+    where none has failed. `next_at` is when the next attempt begins; None while one is under way, since `since`.
+    """
+
+    workflow: str
+    activity: str
+    attempt: int
+    most: int
+    error: str
+    since: datetime | None
+    next_at: datetime | None
+
+    @property
+    def failed(self) -> int:
+        """How many attempts have failed."""
+        return self.attempt - 1
+
+    def line(self, now: datetime) -> str:
+        """One line for people: what is done, which attempt it is, and when it goes on."""
+        of = f" of {self.most}" if self.most else ""
+        if self.next_at is not None:
+            when = f"next try in {_seconds(self.next_at - now)}"
+        else:
+            when = f"under way for {_seconds(now - self.since)}" if self.since else "waits for a worker"
+        text = f"{safe(self.activity, 100)} of {safe(self.workflow, 1000)}: attempt {self.attempt}{of}, {when}"
+        return f"{text}; {amount(self.failed, 'failure')} so far, the last: {safe(self.error, 600)}" if self.error else text
+
+
+def _seconds(time: timedelta) -> str:
+    return f"{max(0, round(time.total_seconds()))} s"
+
+
+async def pending(client: "Client", workflow_id: str, described: "DescribeWorkflowExecutionResponse | None") -> list[Pending]:
+    """What this workflow and its children have under way, those with failures first. Raises `RPCError`."""
+    from activities.runs.gone import describe, together
+
+    if described is None:
+        return []
+    children = list(described.pending_children)[:CHILDREN]
+    theirs = await together(children, lambda child: describe(client, child.workflow_id, child.run_id))
+    found = [_of(workflow_id, one) for one in described.pending_activities]
+    for child, answer in zip(children, theirs, strict=True):
+        found += [_of(child.workflow_id, one) for one in (answer.pending_activities if answer else ())]
+    return sorted(found, key=lambda one: -one.failed)
+
+
+def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
+    from temporalio.api.enums.v1 import PendingActivityState
+
+    waits = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    # While an attempt waits its turn, the time for which it was scheduled is when it begins.
+    at = _instant(info.next_attempt_schedule_time) or _instant(info.scheduled_time)
+    return Pending(
+        workflow=workflow,
+        activity=info.activity_type.name,
+        attempt=max(1, info.attempt),
+        most=info.maximum_attempts,
+        error=_reason(info.last_failure),
+        since=None if waits else _instant(info.last_started_time),
+        next_at=at if waits and info.attempt > 1 else None,
+    )
+
+
+def _reason(failure: Any) -> str:
+    """The failure in the words of its innermost cause."""
+    while failure.HasField("cause") and failure.cause.message:
+        failure = failure.cause
+    return str(failure.message)
+
+
+def _instant(stamp: "Timestamp") -> datetime | None:
+    return stamp.ToDatetime(UTC) if stamp.seconds else None
+
+
+def as_json(found: Sequence[Pending]) -> list[dict[str, Any]]:
+    """As JSON fields."""
+    names = ("workflow", "activity", "attempt", "most", "error", "since", "next_at")
+    return [{name: getattr(one, name) for name in names} for one in found]

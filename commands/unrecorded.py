@@ -1,0 +1,109 @@
+"""Runs that Temporal has and the ledger not yet: just started, without a worker, or failing before their first record."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from commands.errors import first_line
+from commands.output import safe
+
+if TYPE_CHECKING:
+    from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+    from temporalio.client import Client
+
+    from ledger.db import Ledger
+
+MOST = 50
+"""Most of them that a list shows."""
+
+
+@dataclass(frozen=True)
+class Unrecorded:
+    """A run as Temporal knows it. `state` is `starting` while it runs, else how Temporal closed it; `why` says more."""
+
+    run: str
+    trace: str
+    pipeline: str
+    state: str
+    asked: str
+    started_at: datetime
+    ended_at: datetime | None
+    why: str = ""
+    described: "DescribeWorkflowExecutionResponse | None" = None
+
+    @property
+    def is_running(self) -> bool:
+        """True while Temporal runs it."""
+        return self.ended_at is None
+
+    def fields(self) -> dict[str, Any]:
+        """As JSON fields; `recorded` tells it from a run that is in the ledger."""
+        names = ("run", "trace", "pipeline", "state", "asked", "started_at", "ended_at", "why")
+        return {**{name: getattr(self, name) for name in names}, "recorded": False}
+
+
+async def find_unrecorded(client: "Client", name: str) -> Unrecorded | None:
+    """The run of ours with exactly this workflow id; None if Temporal has none. Raises `RPCError`."""
+    from temporalio.client import WorkflowExecutionStatus
+
+    from activities.runs.gone import describe
+    from contracts.pipelines import BY_WORKFLOW
+
+    described = await describe(client, name)
+    if described is None or described.workflow_execution_info.type.name not in BY_WORKFLOW:
+        return None
+    info = described.workflow_execution_info
+    handle = client.get_workflow_handle(name, run_id=info.execution.run_id)
+    ended = info.close_time.ToDatetime(UTC) if info.HasField("close_time") else None
+    return Unrecorded(
+        run=name,
+        trace=info.first_run_id or info.execution.run_id,
+        pipeline=info.type.name,
+        state=WorkflowExecutionStatus(info.status).name.lower() if ended else "starting",
+        asked=await (await handle.describe()).static_summary() or "",
+        started_at=info.start_time.ToDatetime(UTC),
+        ended_at=ended,
+        why=await _why(handle) if ended else "",
+        described=described,
+    )
+
+
+async def _why(handle: Any) -> str:
+    """How it ended, in the words of the failure; "" where it has none."""
+    from temporalio.client import WorkflowFailureError
+
+    try:
+        await handle.result(follow_runs=False)
+    except WorkflowFailureError as error:
+        return first_line(getattr(error.cause, "message", None) or error.cause)
+    return ""
+
+
+async def running_unrecorded(client: "Client", ledger: "Ledger", task_queue: str) -> AsyncIterator[Unrecorded]:
+    """The runs on this task queue that Temporal runs and the ledger does not have, newest first. Raises `RPCError`."""
+    from contracts.pipelines import PIPELINES
+    from ledger.views.runs import known_among
+
+    kinds = ", ".join(f"'{one.workflow}'" for one in PIPELINES)
+    queue = task_queue.replace("'", "\\'")
+    query = f"ExecutionStatus = 'Running' AND TaskQueue = '{queue}' AND WorkflowType IN ({kinds})"
+    there = [one async for one in client.list_workflows(query, limit=1000)]
+    known = await ledger.read(known_among, {one.id for one in there})
+    shown = 0
+    for one in there:
+        if one.id in known or shown == MOST:
+            continue
+        # Asked itself: the list is some moments old.
+        if (found := await find_unrecorded(client, one.id)) is not None and found.is_running:
+            shown += 1
+            yield found
+
+
+def how(found: Unrecorded) -> str:
+    """One line on where it stands."""
+    name = safe(found.run, 1000)
+    if found.is_running:
+        return f"{name} is not on record yet: Temporal has started it, and no step of it is recorded"
+    why = f": {safe(found.why)}" if found.why else ""
+    return f"{name} is not on record: it ended in Temporal as {found.state}{why}"

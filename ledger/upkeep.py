@@ -1,0 +1,51 @@
+"""Which worker looks after the ledger for all: a lease that one of them has, and its last round."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, or_, select, update
+
+from ledger.db import from_us, insert_once, now_us
+from ledger.tables import upkeep
+
+LEASE = timedelta(seconds=30)
+"""A leader that has not renewed its lease for so long is replaced by the next worker that asks."""
+
+_ID = "upkeep"
+
+
+class LastRound(NamedTuple):
+    """The last round: by which worker, when, and what it could not do ("" for nothing)."""
+
+    worker: str
+    at: datetime
+    problem: str
+
+
+def lead(connection: Connection, worker: str, lease: timedelta = LEASE) -> bool:
+    """Take the lease, or renew it. False while another worker has it. Every act of a leader is safe to do twice."""
+    now = now_us()
+    until = now + lease // timedelta(microseconds=1)
+    free = or_(upkeep.c.worker == worker, upkeep.c.until <= now)
+    taken = update(upkeep).where(upkeep.c.id == _ID, free).values(worker=worker, until=until)
+    if connection.execute(taken).rowcount == 1:
+        return True
+    return insert_once(connection, upkeep, id=_ID, worker=worker, until=until)
+
+
+def give_up(connection: Connection, worker: str) -> None:
+    """End this worker's lease, so that the next one need not wait for it. Does nothing where another has it."""
+    mine = (upkeep.c.id == _ID, upkeep.c.worker == worker)
+    connection.execute(update(upkeep).where(*mine).values(until=0))
+
+
+def done(connection: Connection, worker: str, problem: str) -> None:
+    """Record that the leader has made a round, and what it could not do in it."""
+    mine = (upkeep.c.id == _ID, upkeep.c.worker == worker)
+    connection.execute(update(upkeep).where(*mine).values(done_at=now_us(), problem=problem))
+
+
+def last_round(connection: Connection) -> LastRound | None:
+    """The last round that any worker made; None where there was none yet."""
+    row = connection.execute(select(upkeep).where(upkeep.c.id == _ID, upkeep.c.done_at > 0)).first()
+    return None if row is None else LastRound(row.worker, from_us(row.done_at), row.problem)

@@ -1,0 +1,139 @@
+"""One worker at a time looks after the ledger, and each clears its own disk."""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select, update
+
+from activities.git import Mirrors
+from activities.repositories.workspaces import Workspaces
+from activities.runs.disk import UNUSED, Disk
+from activities.runs.upkeep import Upkeep
+from contracts.runs import RunChange
+from ledger import feed, gates, runs, upkeep, workers
+from ledger.db import Ledger, now_us
+from ledger.tables import gate, worker
+from ledger.workers import FORGOTTEN
+from tests.ledger.samples import begin, opening, ref, view
+from tests.stack import sample
+
+NOBODY = timedelta(0)
+"""A lease that has run out as soon as it is given."""
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger, on each database."""
+    opened = Ledger(request.getfixturevalue(request.param), tmp_path / "artifacts")
+    yield opened
+    opened.close()
+
+
+def ended(connection: Connection, trace: str) -> None:
+    """A run that is over."""
+    runs.begin(connection, *begin(trace))
+    assert runs.change(connection, ref(trace), RunChange(state="done")) is None
+
+
+def leader(ledger: Ledger) -> str:
+    """Who made the last round."""
+    last = ledger.read_now(upkeep.last_round)
+    assert last is not None
+    return last.worker
+
+
+async def test_of_two_workers_one_leads(ledger: Ledger) -> None:
+    """The second makes no round while the first has the lease; it does as soon as the first has let go, or is gone."""
+    first, second = Upkeep(ledger, "first", "test"), Upkeep(ledger, "second", "test")
+    for one in (first, second, second, first):
+        await one.round()
+        assert leader(ledger) == "first"
+    ledger.tx_now(upkeep.give_up, "second")  # not its own
+    await second.round()
+    assert leader(ledger) == "first"
+    ledger.tx_now(upkeep.give_up, "first")
+    await second.round()
+    await first.round()
+    assert leader(ledger) == "second"
+
+
+async def test_a_leader_that_is_gone_is_replaced(ledger: Ledger) -> None:
+    """Nobody lets go of the lease of a killed worker: it runs out."""
+    killed = Upkeep(ledger, "killed", "test", lease=NOBODY)
+    await killed.round()
+    await Upkeep(ledger, "next", "test").round()
+    assert leader(ledger) == "next"
+
+
+async def test_only_the_leader_closes(ledger: Ledger) -> None:
+    """A gate that was opened after its run had ended is closed once, and by the leader."""
+    ledger.tx_now(ended, "trace-1")
+    ledger.tx_now(gates.open_gate, opening(view()))
+    first, second = Upkeep(ledger, "first", "test"), Upkeep(ledger, "second", "test")
+    assert ledger.tx_now(upkeep.lead, "first")
+    assert await second.round() == 0
+    assert ledger.read_now(gates.open_gates)
+    assert await first.round() == 1
+    assert ledger.read_now(gates.open_gates) == []
+    assert await first.round() == 0
+
+
+async def test_the_gate_of_an_open_run_stays(ledger: Ledger) -> None:
+    """Only an ended run has nobody at its gates."""
+    ledger.tx_now(runs.begin, *begin())
+    ledger.tx_now(gates.open_gate, opening(view()))
+    assert await Upkeep(ledger, "one", "test").round() == 0
+    assert ledger.read_now(lambda connection: connection.execute(select(gate.c.state)).scalar_one()) == "open"
+
+
+async def test_workers_of_days_ago_are_forgotten(ledger: Ledger) -> None:
+    """Their rows go with a line on the feed; one that was heard of since then stays."""
+    old = now_us() - (FORGOTTEN + timedelta(minutes=1)) // timedelta(microseconds=1)
+    ledger.tx_now(workers.beat, "yesterday's", "test")
+    ledger.tx_now(lambda connection: connection.execute(update(worker).values(seen_at=old)).rowcount)
+    ledger.tx_now(workers.beat, "today's", "test")
+    assert await Upkeep(ledger, "one", "test").round() == 1
+    left = ledger.read_now(lambda connection: list(connection.execute(select(worker.c.id)).scalars()))
+    assert sorted(left) == ["one", "today's"]
+    assert [line.did for line in ledger.read_now(feed.after)] == ["removed the records of 1 worker: yesterday's"]
+
+
+async def test_the_disk_loses_what_only_ended_runs_had(ledger: Ledger, tmp_path: Path) -> None:
+    """Workspaces of ended runs go, except one that is held; those of open runs, and of runs that this ledger lacks, stay."""
+    mirrors = Mirrors(tmp_path / "mirrors")
+    workspaces = Workspaces(tmp_path / "workspaces", mirrors)
+    ledger.tx_now(ended, "trace-1")
+    ledger.tx_now(runs.begin, *begin("trace-2"))
+    names = ("trace-1/write", "trace-1/held", "trace-2/write", "trace-3/write")
+    for name in names:
+        (tmp_path / "workspaces" / "files" / name.replace("/", "~")).mkdir(parents=True)
+    one = Upkeep(ledger, "one", "test", Disk(workspaces, mirrors))
+    with workspaces.lease("trace-1/held"):
+        await one.round()
+        assert workspaces.traces() == {"trace-1", "trace-2", "trace-3"}
+    await one.round()
+    assert workspaces.traces() == {"trace-2", "trace-3"}
+
+
+async def test_a_mirror_that_nobody_uses_is_removed(ledger: Ledger, tmp_path: Path) -> None:
+    """An old one goes, with a line; one that was opened lately, and one that an open run names, stay."""
+    mirrors = Mirrors(tmp_path / "mirrors")
+    origins = {name: sample(tmp_path / name) for name in ("old", "fresh", "waiting")}
+    for origin in origins.values():
+        mirrors.open(str(origin)).fetch()
+    long_ago = time.time() - UNUSED.total_seconds() - 60
+    for name in ("old", "waiting"):
+        [folder] = mirrors.folders([str(origins[name])])
+        os.utime(tmp_path / "mirrors" / folder / "ready", (long_ago, long_ago))
+    ledger.tx_now(runs.begin, *begin("trace-1", input={"repository": str(origins["waiting"])}))
+    one = Upkeep(ledger, "one", "test", Disk(Workspaces(tmp_path / "workspaces", mirrors), mirrors))
+    await one.round()
+    left = {path.name for path in (tmp_path / "mirrors").iterdir() if path.is_dir()}
+    assert left == mirrors.folders([str(origins["fresh"]), str(origins["waiting"])])
+    [line] = ledger.read_now(feed.after)
+    assert line.did.startswith("removed the mirror ")
+    assert mirrors.open(str(origins["old"])).fetch().commit  # and comes back when it is wanted
