@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands.context import START, Json, settings
+from commands.context import START, Json, named, settings
 from commands.output import Out
 
 Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the Temporal server, on loopback.")]
@@ -50,14 +50,18 @@ def down(as_json: Json = False) -> None:
 
 def demo(
     approve_as: Annotated[str | None, typer.Option("--approve-as", metavar="NAME", help="Approve every gate as NAME.")] = None,
+    real_model: Annotated[
+        bool, typer.Option("--real-model", help="Ask the model of your settings in place of the script. This costs money.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Do not print how to remove the demo's state.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Deliver a fix to a sample repository, from scratch to the push. Needs no API key."""
+    """Deliver a fix to a sample repository, from scratch to the push. Asks no model, and needs no key, without --real-model."""
     from commands.demo import demo as sample
 
-    out = Out(as_json=as_json)
-    code = asyncio.run(sample.demo(settings(), approve_as=approve_as, keep=keep, say=out.note if as_json else _say))
+    out, name = Out(as_json=as_json), None if approve_as is None else named("--approve-as", approve_as)
+    say = out.note if as_json else _say
+    code = asyncio.run(sample.demo(settings(), approve_as=name, real=real_model, keep=keep, say=say))
     out.document(code=code)
     raise typer.Exit(code)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
@@ -10,7 +10,8 @@ from pydantic.json_schema import SkipJsonSchema
 from contracts.agents import Risk
 from contracts.base import Contract, Input, Line
 from contracts.carried import Carried
-from contracts.money import Part
+from contracts.errors import ContractViolation
+from contracts.money import Countable, Part
 from contracts.pins import Began
 from contracts.runs import RunRef
 
@@ -50,13 +51,39 @@ class PipelineInput(Input):
         max_length=200,
         description="starts once: the same key gives back the first run; None: every start is a new request",
     )
-    ceiling_usd: Decimal | None = Field(
+    ceiling_usd: Annotated[Decimal, Countable] | None = Field(
         default=None, gt=0, le=1_000_000, description="most this run may cost, in US dollars; None: the setting's default"
     )
     risk: Risk = Field(
         default="low", description="what is at stake: low, medium or high; routes.toml may demand better models for it"
     )
+    by: Line | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        exclude_if=_is_none,
+        description="who starts it, as they say themselves; None: nobody said",
+    )
+    retry_of: SkipJsonSchema[Line | None] = Field(
+        default=None, max_length=200, exclude_if=_is_none, description="trace of the run that this one repeats"
+    )
     carried: Continued = Field(default=None, exclude_if=_is_none)
+
+    @classmethod
+    def read_typed_by_people(cls, data: Any) -> Self:
+        """As every contract, and an empty name is refused: it would count as none where one was meant.
+
+        Not where a run reads its own input: one that began before this was so has to go on.
+        """
+        asked = super().read_typed_by_people(data)
+        empty = [
+            name for name in ("owner", "by", "request_key") if (given := getattr(asked, name)) is not None and not given.strip()
+        ]
+        if empty:
+            raise ContractViolation(
+                cls.contract, tuple(f"{name}: it is empty; name somebody or something, or leave it out" for name in empty)
+            )
+        return asked
 
     def label(self) -> str:
         """A short word for the run's id, in small letters, digits and hyphens: `shop` in `deliver-shop-0001`."""

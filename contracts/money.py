@@ -5,17 +5,30 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.base import Contract, Input, PerMille
 
 Level = Literal["run", "slice", "agent", "month"]
 """What a ceiling bounds: one run, a child's part of it, an agent in a UTC day, the system in a UTC month."""
 
-Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
-
 # Whole numbers: sums of floats depend on their order, and a ceiling is compared exactly.
 MICROS = 1_000_000
+
+LEAST = Decimal(1) / MICROS
+"""The smallest amount that is counted."""
+
+
+def _countable(amount: Decimal) -> Decimal:
+    if 0 < amount < LEAST:
+        raise ValueError(f"the smallest amount is {LEAST:f}")
+    return amount
+
+
+Countable = AfterValidator(_countable)
+"""For an amount above zero that must not become zero when it is counted in micro-dollars."""
+
+Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000), Countable]
 
 
 class Levels(Input):

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from commands.context import CARE, Json, Run, connect, open_ledger, settings
+from commands.context import CARE, By, Json, Run, WholeRun, Why, connect, named, open_ledger, settings
 from commands.errors import first_line
-from commands.output import Out
+from commands.output import Out, safe
+from contracts.printed import command
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -30,77 +32,96 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=CARE)(cancel)
 
 
-def pause(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+def pause(run: Run, by: By = None, why: Why = "", timeout: Limit = 10.0, as_json: Json = False) -> None:
     """Pause a run before its next step. The current step finishes; gates stay open and keep their deadlines."""
-    _control(Out(as_json=as_json), run, "pause", timeout, lambda state: state == "paused")
+    _control(Out(as_json=as_json), run, Asked("pause", named("--by", by), why), timeout)
 
 
-def resume(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+def resume(run: Run, by: By = None, why: Why = "", timeout: Limit = 10.0, as_json: Json = False) -> None:
     """Resume a paused run."""
-    _control(Out(as_json=as_json), run, "resume", timeout, lambda state: state != "paused")
+    _control(Out(as_json=as_json), run, Asked("resume", named("--by", by), why), timeout)
 
 
-def cancel(run: Run, timeout: Limit = 20.0, as_json: Json = False) -> None:
+def cancel(run: WholeRun, by: By = None, why: Why = "", timeout: Limit = 20.0, as_json: Json = False) -> None:
     """Cancel a run: close its gates, remove its workspaces, keep its charges. Cannot be undone: it takes the whole id."""
-    _control(Out(as_json=as_json), run, "cancel", timeout, lambda state: state == "cancelled")
+    _control(Out(as_json=as_json), run, Asked("cancel", named("--by", by), why), timeout)
 
 
-def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[str], bool]) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asks of a run, who, and why; `why` may be empty."""
+
+    what: What
+    by: str
+    why: str
+
+    def reached(self, state: str) -> bool:
+        """True if a run in this state is as was asked."""
+        return {"pause": state == "paused", "resume": state != "paused", "cancel": state == "cancelled"}[self.what]
+
+    @property
+    def reason(self) -> str:
+        """What Temporal records with a cancellation, on one line."""
+        return " ".join(f"by {self.by}: {self.why}".split()).removesuffix(":")
+
+
+def _control(out: Out, name: str, asked: Asked, limit: float) -> None:
     from contracts.errors import Refused
 
-    found = settings()
+    found, what = settings(), asked.what
     with open_ledger(found) as ledger:
         from ledger.views.runs import find_run
 
-        # A cancellation cannot be undone, so it takes the whole id; for the others a unique prefix will do.
         run = ledger.read_now(find_run, name, whole=what == "cancel")
         if run.has_ended:
             raise Refused(f"{run.workflow_id} is {run.state} and has ended; there is nothing to {what}")
-        state = asyncio.run(_send(out, ledger, run, what, limit, reached, found.task_queue))
-    found_as, done = run.workflow_id, reached(state)
-    out.document(run=found_as, asked=what, state=state, confirmed=done)
+        state = asyncio.run(_send(out, ledger, run, asked, limit, found.task_queue))
+    found_as, done = run.workflow_id, asked.reached(state)
+    out.document(run=found_as, asked=what, by=asked.by, why=asked.why, state=state, confirmed=done)
     if done:
-        out.line(f"{found_as} is {state}")
-        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {found_as}")
+        out.line(f"{safe(found_as)} is {state}")
+        out.note(f"  next    {command(_NEXT[what], found_as)}")
         return
-    out.line(f"{what} was sent to {found_as}, which is still {state}")
-    out.note(f"  next    baton show {found_as}   (it takes effect when the current step ends)")
+    out.line(f"{what} was sent to {safe(found_as)}, which is still {state}")
+    out.note(f"  next    {command('show', found_as)}   (it takes effect when the current step ends)")
 
 
-async def _send(
-    out: Out, ledger: "Ledger", run: "RunView", what: What, limit: float, reached: Callable[[str], bool], queue: str
-) -> str:
+_NEXT: dict[What, str] = {"pause": "resume", "resume": "feed", "cancel": "show"}
+
+
+async def _send(out: Out, ledger: "Ledger", run: "RunView", asked: Asked, limit: float, queue: str) -> str:
     """Send the request, wait up to `limit` seconds, return the run's state. Raises `NoWorker` if no worker can carry it out."""
     from commands.errors import NoWorker
     from commands.workers import has_worker
 
-    client = await connect()
+    client, what = await connect(asked.by), asked.what
     # Pinned to this run and its continuations: the workflow id may have been started again since.
     handle = client.get_workflow_handle(run.workflow_id, first_execution_run_id=run.trace)
     with out.waiting(f"{run.workflow_id}: waiting for the outcome of {what}"):
-        sent = await _sent(handle, what, limit)
-        state = await _state_within(ledger, run.trace, limit, reached) if sent else run.state
+        sent = await _sent(handle, asked, limit)
+        state = await state_within(ledger, run.trace, limit, asked.reached) if sent else run.state
     # Asked only afterwards: with a worker running, this request would delay every command for nothing.
-    if not reached(state) and not await has_worker(client, queue):
+    if not asked.reached(state) and not await has_worker(client, queue):
         raise NoWorker(
             f"{what} was sent, but no worker is running to carry it out: {run.workflow_id} is {state}. Start one: `baton up`"
         )
     return state
 
 
-async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) -> bool:
+async def _sent(handle: "WorkflowHandle[Any, Any]", asked: Asked, limit: float) -> bool:
     """True if the run accepted it, False if no answer came in time. Raises `Refused` with the reason."""
     from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
     from temporalio.service import RPCError, RPCStatusCode
 
     from contracts.errors import Refused
 
+    what, said = asked.what, {"by": asked.by, "note": asked.why, "channel": "cli"}
     try:
         if what == "cancel":
-            await handle.cancel()  # Temporal only takes the request; the ledger says when the run has ended
+            await handle.cancel(reason=asked.reason)  # Temporal only takes the request; the ledger says when the run has ended
         else:
             async with asyncio.timeout(limit):
-                await handle.execute_update(what, {}, rpc_timeout=timedelta(seconds=limit))
+                await handle.execute_update(what, said, rpc_timeout=timedelta(seconds=limit))
     except WorkflowUpdateFailedError as error:
         raise Refused(str(getattr(error.cause, "message", None) or error.cause)) from None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
@@ -114,7 +135,8 @@ async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) ->
     return True
 
 
-async def _state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> "RunState":
+async def state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> "RunState":
+    """The run's state as soon as it is one of those wanted, or what it is after `limit` seconds."""
     from ledger.views.runs import find_run
 
     ends = time.monotonic() + limit

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
+from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings, watching
 from commands.errors import Code, NothingYet, first_line
-from commands.output import Out, clock, left, safe
+from commands.output import Out, left, moment, safe
 from commands.text import code_of, how_to_answer, tell_report, usd
+from contracts.printed import command
+from contracts.text import title
 
 if TYPE_CHECKING:
     from commands.doctor.stuck import Stuck
@@ -29,25 +31,29 @@ def add_to(app: typer.Typer) -> None:
 
 def runs(
     project: Project = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most runs to list.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="Most runs to list.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List runs with their state, cost and open gates, newest first."""
-    out = Out(as_json=as_json)
+    out, every = Out(as_json=as_json), 0
     try:
         with open_ledger(settings()) as ledger:
-            from ledger.views.runs import recent
+            from ledger.views.runs import count, recent
 
-            rows = ledger.read_now(recent, limit, project)
+            rows, every = ledger.read_now(recent, limit, project), ledger.read_now(count, project)
     except NothingYet as nothing:
         out.note(str(nothing))
         rows = []
     stuck = _stuck(out, rows, every=project is None)
-    out.document(runs=[_as_json(row) for row in rows], stuck=[asdict(one) for one in stuck])
+    left_out = max(every - len(rows), 0)
+    out.document(runs=[_as_json(row) for row in rows], left_out=left_out, stuck=[asdict(one) for one in stuck])
     if not rows:
         out.note("no runs" + (f" in project {project!r}" if project else ""))
         return
-    out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), [_as_row(row) for row in rows])
+    columns = ("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED (UTC)", "ASKED")
+    out.table(columns, [_as_row(row) for row in rows], words=("ASKED",))
+    if left_out:
+        out.note(f"{left_out} more, older; `{command('runs', options=f'--limit {every}')}` shows them")
     for line in (line for one in stuck for line in one.lines()):
         out.note(line)
 
@@ -85,8 +91,8 @@ def _as_row(row: "Listed") -> list[str]:
 
     run, money = row.run, (usd(row.money.spent), usd(row.money.ceiling))
     gates = f"{row.open_gates} open" if row.open_gates else "-"
-    asked = safe(asked_of(run.pipeline, run.asked).what, 50)
-    return [run.workflow_id, run.state, run.stage, *money, gates, clock(run.started_at), asked]
+    asked = title(asked_of(run.pipeline, run.asked).what, 50)
+    return [run.workflow_id, run.state, run.stage, *money, gates, moment(run.started_at), asked]
 
 
 def _as_json(row: "Listed") -> dict[str, Any]:
@@ -127,7 +133,7 @@ def result(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show how a run ended. Exit code: 0 done, 1 not done, 2 input refused, 8 out of budget, 4 still waiting for a person."""
+    """Show how a run ended. Exit code: 0 done, 1 not done, 2 refused input, 4 waits for a person, 8 no budget, 9 not ended."""
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
         from ledger.views.runs import find_run
@@ -149,7 +155,8 @@ async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_g
     except Unreachable as error:
         out.note(f"warning: {error}; following the ledger only")
         handle = None
-    return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
+    with watching(run):
+        return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
 
 
 def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
@@ -169,5 +176,5 @@ def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
     out.line(f"{name} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
     for view in waiting:
         out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
-    out.note(f"`baton result {name} --wait` waits until it ends")
-    return Code.WAITS if waiting else Code.FAILED
+    out.note(f"`{command('result', name, options='--wait')}` waits until it ends")
+    return Code.WAITS if waiting else Code.NOT_ENDED

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from contracts.errors import NewerVersion
 from contracts.pins import Began
 
-CHANGES: tuple[str, ...] = ("row-keeps-up",)
+CHANGES: tuple[str, ...] = ("row-keeps-up", "nudge-ends-model-waits")
 """The kit's named changes."""
 
 

@@ -47,6 +47,7 @@ class Ask:
     output: str = ""
     intents: tuple[Intent, ...] = ()
     ceiling: CeilingRefused | None = None
+    breakers: tuple[str, ...] = ()
 
 
 def never() -> bool:
@@ -150,6 +151,7 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         deadline=workflow.now() + policy.deadline,
         on_expiry=_on_expiry(kit, ask.kind, policy),
         ceiling=ask.ceiling,
+        breakers=ask.breakers,
     )
 
 

@@ -68,7 +68,10 @@ class Run:
         self.change: RunChange | None = None
         self.held = Held()
         self._behind: Carried | None = None
+        # A continued run has the beginnings of what its chain did before in another history.
+        self._stages = {} if workflow.info().continued_run_id else {self.stage: workflow.info().get_current_history_length()}
         workflow.set_query_handler("feed", self._feed)
+        workflow.set_query_handler("stages", self._told_stages)
 
     # Identity
 
@@ -152,6 +155,8 @@ class Run:
     def enter(self, stage: str, next: str = "") -> None:
         """Start a stage: the run's state becomes `working`."""
         self.stage = stage
+        if self._behind is None:
+            self._stages[stage] = workflow.info().get_current_history_length()
         self.move("working", next=next)
 
     def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
@@ -225,6 +230,10 @@ class Run:
         """The first open gate of this workflow, or None."""
         open_now = self.inbox.waiting()
         return open_now[0] if open_now else None
+
+    def _told_stages(self, *_: Any) -> dict[str, int]:
+        """For a reset: each stage that began in this history, and the event of the task in which it did so the last time."""
+        return self._stages
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:
         return newest_within([line.model_dump(mode="json") for line in self.lines.last])
