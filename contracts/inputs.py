@@ -11,7 +11,7 @@ from contracts.agents import Risk
 from contracts.base import Contract, Input, Line
 from contracts.carried import Carried
 from contracts.errors import ContractViolation
-from contracts.money import Countable, Part
+from contracts.money import Part, too_small
 from contracts.pins import Began
 from contracts.runs import RunRef
 
@@ -51,7 +51,7 @@ class PipelineInput(Input):
         max_length=200,
         description="starts once: the same key gives back the first run; None: every start is a new request",
     )
-    ceiling_usd: Annotated[Decimal, Countable] | None = Field(
+    ceiling_usd: Decimal | None = Field(
         default=None, gt=0, le=1_000_000, description="most this run may cost, in US dollars; None: the setting's default"
     )
     risk: Risk = Field(
@@ -71,19 +71,26 @@ class PipelineInput(Input):
 
     @classmethod
     def read_typed_by_people(cls, data: Any) -> Self:
-        """As every contract, and an empty name is refused: it would count as none where one was meant.
-
-        Not where a run reads its own input: one that began before this was so has to go on.
-        """
+        """As every contract, and what `problems` finds is refused."""
         asked = super().read_typed_by_people(data)
-        empty = [
-            name for name in ("owner", "by", "request_key") if (given := getattr(asked, name)) is not None and not given.strip()
-        ]
-        if empty:
-            raise ContractViolation(
-                cls.contract, tuple(f"{name}: it is empty; name somebody or something, or leave it out" for name in empty)
-            )
+        if wrong := asked.problems():
+            raise ContractViolation(cls.contract, wrong)
         return asked
+
+    def problems(self) -> tuple[str, ...]:
+        """What a start is refused for: an empty name, which would count as none, and a ceiling that would count as zero.
+
+        Not part of the contract itself: a run that began before this was refused has to read its own input.
+        """
+        names = {"owner": self.owner, "by": self.by, "request_key": self.request_key}
+        wrong = [
+            f"{name}: it is empty; name one, or leave it out"
+            for name, text in names.items()
+            if text is not None and not text.strip()
+        ]
+        if self.ceiling_usd is not None and (why := too_small(self.ceiling_usd)):
+            wrong.append(f"ceiling_usd: {why}")
+        return tuple(wrong)
 
     def label(self) -> str:
         """A short word for the run's id, in small letters, digits and hyphens: `shop` in `deliver-shop-0001`."""

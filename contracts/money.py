@@ -19,16 +19,18 @@ LEAST = Decimal(1) / MICROS
 """The smallest amount that is counted."""
 
 
+def too_small(amount: Decimal) -> str:
+    """Why an amount above zero would count as none; "" if it does not."""
+    return f"the smallest amount is {LEAST:f}" if 0 < amount < LEAST else ""
+
+
 def _countable(amount: Decimal) -> Decimal:
-    if 0 < amount < LEAST:
-        raise ValueError(f"the smallest amount is {LEAST:f}")
+    if why := too_small(amount):
+        raise ValueError(why)
     return amount
 
 
-Countable = AfterValidator(_countable)
-"""For an amount above zero that must not become zero when it is counted in micro-dollars."""
-
-Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000), Countable]
+Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000), AfterValidator(_countable)]
 
 
 class Levels(Input):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.printed import command, quoted
+from contracts.text import visible
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("contracts", "ledger", "activities", "workflows", "commands")
@@ -86,7 +87,7 @@ def test_a_printed_command_names_the_run_and_nothing_else(name: str, printed: st
     assert [word for word in shlex.split(printed)[2:] if word != "--"] == [name, "plan-1"]
 
 
-@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1).filter(lambda name: visible(name) == name))
 def test_any_visible_name_comes_back_from_a_shell(name: str) -> None:
     """Options stand before `--`, and the name is what follows."""
     words = shlex.split(command("reject", name, options='-m "why"'))

@@ -64,7 +64,8 @@ def test_ctrl_c_says_that_the_run_goes_on(baton: Baton, ledger: Ledger, begin: B
     arguments = [run if one == "RUN" else one for one in command]
     with children.started(*PROGRAM, *arguments, stdout=-1, stderr=-1, env=dict(os.environ)) as process:
         streams = {"result": process.stderr, "feed": process.stdout}
-        assert "did 1" in _line(streams[command[0]])
+        while "did 1" not in _line(streams[command[0]]):
+            assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=children.PATIENCE)
     text = said if isinstance(said, str) else said.decode()
