@@ -4,8 +4,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands.context import CARE
+from commands.context import CARE, Json
 from commands.output import Out
+
+VARIABLE = "_BATON_COMPLETE"
+"""The environment variable through which a shell asks; Typer derives it from the program's name."""
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -18,10 +21,13 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=CARE)(completion)
 
 
-def completion(shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]) -> None:
+def completion(
+    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")], as_json: Json = False
+) -> None:
     """Print the script for shell completion: `source <(baton completion bash)`; in fish: `baton completion fish | source`."""
     # Private to Typer, and still the only place that has its scripts; the version is pinned, and a test asks each shell.
     from typer._completion_shared import get_completion_script
 
-    out = Out()
-    out.line(get_completion_script(prog_name="baton", complete_var="_BATON_COMPLETE", shell=shell))
+    out, script = Out(as_json=as_json), get_completion_script(prog_name="baton", complete_var=VARIABLE, shell=shell)
+    out.document(shell=shell, script=script)
+    out.line(script)
