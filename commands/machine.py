@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from commands.context import START, Json, named, settings
+from commands.errors import Usage
 from commands.output import Out
 
 Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the Temporal server, on loopback.")]
@@ -26,6 +27,10 @@ def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None
     from commands.server import Ports
 
     out, found = Out(as_json=as_json), settings()
+    if port == ui_port:
+        raise Usage(
+            f"--port and --ui-port are both {port}: server and Web UI need a port each, such as --ui-port {_other(port)}"
+        )
     with out.waiting("starting the server and a worker"):
         ports = asyncio.run(machine.up(found, Ports(port, ui_port)))
     out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()))
@@ -36,6 +41,10 @@ def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None
     out.note(
         'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks the setup, `baton down` stops it)'
     )
+
+
+def _other(port: int) -> int:
+    return port + 1 if port < 65_535 else port - 1
 
 
 def down(as_json: Json = False) -> None:

@@ -186,6 +186,14 @@ def test_an_empty_name_is_refused(baton: Baton, begin: Begin, arguments: tuple[s
     assert (ran.code, "empty" in ran.err) == (2, True), ran.err
 
 
+@pytest.mark.parametrize("port", ["7300", "65535"])
+def test_server_and_web_ui_need_a_port_each(baton: Baton, port: str) -> None:
+    """Refused before anything is started, with another one named."""
+    ran = baton("up", "--port", port, "--ui-port", port)
+    assert (ran.code, "need a port each" in ran.err) == (2, True), ran.err
+    assert not baton.state.exists()
+
+
 @pytest.mark.parametrize("typed", ["0.0000001", "1e-7", "0.0000009999"])
 def test_a_ceiling_that_would_count_as_zero_is_refused(baton: Baton, typed: str) -> None:
     """The smallest amount is named."""
