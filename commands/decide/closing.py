@@ -1,6 +1,7 @@
 """Close circuit breakers by hand, and let the runs that wait for them go on."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -35,26 +36,26 @@ def close_all(ledger: "Ledger", names: Sequence[str], by: str, why: str, limit: 
     Raises `NotFound` for a name without a breaker, and `Refused` if all are closed and nothing waits for them. A run that
     cannot be told asks again by itself, or at its gate.
     """
-    found = Closed()
     there = ledger.read_now(_waiting, names)
-    for name in names:
-        try:
-            _close(ledger, name, by, why)
-        except Refused:
-            if not there:
-                raise
-        else:
-            found.names.append(name)
+    found = Closed(ledger.tx_now(_close, names, by, why))
+    if not found.names and not there:
+        raise Refused(f"{', '.join(names)}: closed already, calls are made, and no run waits at a gate for it")
     runs = ledger.read_now(asking_again)
     if there or runs:
         asyncio.run(_tell(ledger, there, runs, found, by, why, limit))
     return found
 
 
-def _close(ledger: "Ledger", name: str, by: str, why: str) -> None:
+def _close(connection: "Connection", names: Sequence[str], by: str, why: str) -> list[str]:
+    """Those that were closed now. Raises `NotFound` for a name without a breaker, and then closes none."""
     from commands.look.routes import close_now
 
-    ledger.tx_now(close_now, name, by, why)
+    closed = []
+    for name in dict.fromkeys(names):
+        with contextlib.suppress(Refused):  # it is closed already, and its gates may wait all the same
+            close_now(connection, name, by, why)
+            closed.append(name)
+    return closed
 
 
 def _waiting(connection: "Connection", names: Sequence[str]) -> list[Waiting]:

@@ -65,7 +65,9 @@ def test_a_breaker_is_closed_by_hand(baton: Baton, ledger: Ledger) -> None:
         "the provider says it is back",
     )
     assert baton("models", "close", SONNET, "-m", "again").code == 5
-    ran = baton("models", "close", "model:a:b", "-m", "why")
+    opened(ledger)
+    ran = baton("models", "close", SONNET, "model:a:b", "-m", "why")
+    assert "unavailable" in baton("models").out, "of several names all are closed, or none"
     assert (ran.code, "nothing of that name has failed" in ran.err) == (3, True)
 
 

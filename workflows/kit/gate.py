@@ -106,8 +106,7 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
         _show_open(kit, view)
         decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
-        # A cancelled activity raises its own error, not CancelledError. Shielded: closing the gate takes an activity, which
-        # the cancellation would end as well.
+        # A cancelled activity raises its own error. Shielded: closing takes an activity, which would be cancelled as well.
         if is_cancelled_exception(error):
             await asyncio.shield(_cancelled(kit, state, policy))
         else:
