@@ -75,7 +75,7 @@ async def test_closing_a_breaker_wakes_the_runs_that_wait_on_a_timer(baton: Bato
 
         async def waits() -> bool | None:
             row = (await baton.live("show", run.id, "--json")).json
-            return True if row["waiting_for"] == "a model" else None
+            return True if row.get("waiting_for") == "a model" else None  # not on record before it is admitted
 
         await until(waits, "the run waits for a model")
         breakers = (await baton.live("models", "--json")).json["breakers"]
