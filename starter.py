@@ -4,15 +4,17 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands.errors import Code, explain
+from commands.errors import Code, check_utf8, explain
 
 COMMANDS = (
     "commands.machine",
     "commands.start.commands",
+    "commands.start.retry",
     "commands.look.runs",
     "commands.look.gates",
     "commands.decide.verbs",
@@ -28,13 +30,20 @@ COMMANDS = (
     "commands.doctor.prepare",
     "commands.look.agents",
     "commands.look.models",
+    "commands.completion",
 )
 """Command modules, in the order of the help. Each has `add_to(app)` and imports slow modules inside its commands."""
 
 
 def assemble() -> typer.Typer:
     """Build the app with all commands."""
-    app = typer.Typer(name="baton", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        name="baton",
+        no_args_is_help=True,
+        add_completion=False,  # its options install into a user's files; `baton completion` only prints
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.callback(epilog=_CODES)(_baton)
     for name in COMMANDS:
         importlib.import_module(name).add_to(app)
@@ -43,11 +52,22 @@ def assemble() -> typer.Typer:
 
 _CODES = (
     "Exit codes: 0 done, 1 failed, 2 usage, configuration or refused input, 3 not found, 4 waits for a person, 5 refused, "
-    "6 Temporal or ledger unreachable, 7 no worker, 8 budget exhausted, 130 interrupted."
+    "6 Temporal or ledger unreachable, 7 no worker, 8 budget exhausted, 9 not ended yet, 130 interrupted, 141 closed pipe."
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"baton {version('baton')}")
+        raise typer.Exit
+
+
 def _baton(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an unexpected error.")] = False,
 ) -> None:
     """Agents that hand off to each other, stop where a person decides, and leave a record."""
@@ -56,12 +76,13 @@ def _baton(
 def call(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Every error becomes a message on stderr here."""
     try:
+        check_utf8(arguments)
         # Standalone, Click would print errors itself and exit with codes of its own.
         code = assemble()(list(arguments), prog_name="baton", standalone_mode=False)
         return int(code or 0)
     except SystemExit as ending:
-        # Typer exits this way when the reader of a pipe closes it; its wrapped stdout ignores the last flush.
-        return ending.code if isinstance(ending.code, int) else Code.FAILED
+        # Typer leaves so with 0 once it has answered a shell that completes, and with 1 when the reader of a pipe closed it.
+        return Code.PIPE if ending.code else Code.DONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: `explain` tells each kind apart)
         return _report(error, arguments)
 
@@ -78,10 +99,15 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of `baton`."""
+    # None where the caller has closed it, as with `>&-`: then there is nobody to write to.
+    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     code = call(sys.argv[1:])
-    # `os._exit` would drop what is still buffered, which in a pipe may be all of the output.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        # `os._exit` would drop what is still buffered, which in a pipe may be all of the output.
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = Code.PIPE
     # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).
     os._exit(code)
 

@@ -63,18 +63,18 @@ def brought_up_to_date(out: Out, ledger: "Ledger", traces: Iterable[str]) -> "Co
 
 
 def found(out: Out, ledger: "Ledger", name: str, *, whole: bool = False) -> "RunView | Unrecorded":
-    """As `named`, and brought up to date."""
+    """As `run_named`, and brought up to date."""
     from commands.unrecorded import Unrecorded
     from ledger.views.runs import find_run
 
-    run = named(out, ledger, name, whole=whole)
+    run = run_named(out, ledger, name, whole=whole)
     if isinstance(run, Unrecorded):
         return run
     brought_up_to_date(out, ledger, [run.trace])
     return ledger.read_now(find_run, run.trace)
 
 
-def named(out: Out, ledger: "Ledger", name: str, *, whole: bool = False, effects: bool = False) -> "RunView | Unrecorded":
+def run_named(out: Out, ledger: "Ledger", name: str, *, whole: bool = False, effects: bool = False) -> "RunView | Unrecorded":
     """The run with this id, also one that only Temporal has yet. `whole` as in `find_run`. Raises `NotFound`.
 
     With `effects` also the run that made the commit, tree or branch of this name, or has an action with this key.

@@ -1,5 +1,6 @@
 """What commands share: options, settings, the ledger, the Temporal connection, and the current user."""
 
+import asyncio
 import os
 import re
 import sys
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.errors import NothingYet, Usage
+from commands.errors import NothingYet, Usage, Watched
+from contracts.errors import BatonError
+from contracts.printed import command
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -21,7 +24,34 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and everything else to stderr.")]
 Project = Annotated[str | None, typer.Option("--project", "-p", help="Show only this project.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Run id as shown by `baton runs`, or a unique prefix of it.")]
+
+
+def run_ids(incomplete: str) -> list[str]:
+    """For completion by a shell: the newest runs whose id begins like this."""
+    try:
+        with open_ledger(settings()) as ledger:
+            from ledger.views.runs import recent
+
+            rows = ledger.read_now(recent, COMPLETED)
+    except BatonError:
+        return []  # there is nowhere to say it: the command itself will, once it is run
+    return [row.run.workflow_id for row in rows if row.run.workflow_id.startswith(incomplete)]
+
+
+COMPLETED = 500
+"""How many of the newest runs a shell is offered."""
+
+Run = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="Run id as shown by `baton runs`, or a unique prefix of it.", autocompletion=run_ids),
+]
+WholeRun = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run id as shown by `baton runs`, all of it.", autocompletion=run_ids)
+]
+"""Run is for what only looks or can be undone; WholeRun for what cannot be taken back."""
+
+By = Annotated[str | None, typer.Option("--by", help="Who does this; default: the current user.")]
+Why = Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")]
 
 START, LOOK, DECIDE, CARE = "Start", "Look", "Decide", "Manage"
 """Command groups in the help."""
@@ -100,6 +130,35 @@ def can_ask() -> bool:
     # Not stdout: prompts go to stderr, and stdout may be redirected while a person sits at the terminal.
     # None where the caller has closed it, as with `<&-`.
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def named(option: str, typed: str | None) -> str:
+    """Who does this: the name typed, or the current user if there is none. Raises `Usage` for an empty one."""
+    if typed is None:
+        return os_user()
+    if not typed.strip():
+        raise Usage(f"{option} is empty: give a name, or leave it out to act as {os_user()}")
+    return typed
+
+
+def reason(why: str) -> str:
+    """A reason that has to be given. Raises `Usage` for an empty one."""
+    if not why.strip():
+        raise Usage('-m is empty: say why, such as -m "the bill was checked"')
+    return why
+
+
+@contextmanager
+def watching(run: str | None) -> Iterator[None]:
+    """Turn Ctrl-C while a run (None: all of them) is watched into `Watched`, which says how to watch it again."""
+    try:
+        yield
+    # Within a task asyncio turns the signal into its cancellation.
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        if run is None:
+            raise Watched("stopped watching; the runs go on. `baton feed --follow` watches them again") from None
+        again, end = command("result", run, options="--wait"), command("cancel", run)
+        raise Watched(f"stopped watching; {run} goes on. `{again}` watches it again, `{end}` ends it") from None
 
 
 def ui_link(found: "Settings", namespace: str, workflow_id: str, run_id: str = "") -> str:

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from enum import IntEnum
 
 import typer
@@ -31,7 +32,9 @@ class Code(IntEnum):
     UNREACHABLE = 6
     NO_WORKER = 7
     BUDGET = 8
+    NOT_ENDED = 9
     INTERRUPTED = 130
+    PIPE = 141
 
 
 class Usage(BatonError):
@@ -40,6 +43,10 @@ class Usage(BatonError):
 
 class NoWorker(BatonError):
     """No worker answers. Start one with `baton up` or `python worker.py`; the request is kept and may still be applied."""
+
+
+class Watched(BatonError):
+    """Interrupted while watching a run, which goes on."""
 
 
 class NothingYet(NotFound):
@@ -56,9 +63,40 @@ _CODES: tuple[tuple[type[BaseException], Code], ...] = (
     (Refused, Code.REFUSED),
     (NoWorker, Code.NO_WORKER),
     (LedgerUnavailable, Code.UNREACHABLE),
+    (Watched, Code.INTERRUPTED),
     (KeyboardInterrupt, Code.INTERRUPTED),
     (typer.Abort, Code.INTERRUPTED),
 )
+
+
+def check_utf8(arguments: Sequence[str]) -> None:
+    """Check that the command line is text: the ledger and Temporal hold nothing else. Raises `Usage` or `NotFound`."""
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = argument.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        else:
+            continue
+        if argument.startswith("-") or (before.startswith("-") and before not in _WITHOUT_VALUE):
+            raise Usage(f"'{shown}' is not UTF-8 text, and nothing else can be stored. Write it in UTF-8")
+        raise NotFound(f"nothing is called '{shown}': it is not UTF-8, as every name and id is. `baton runs` lists the runs")
+
+
+_WITHOUT_VALUE = {
+    "--json",
+    "--jsonl",
+    "--yes",
+    "-y",
+    "--wait",
+    "--wait-for-gate",
+    "--follow",
+    "-f",
+    "--overview",
+    "--debug",
+    "--",
+}
+"""Options after which a name may follow."""
 
 
 def explain(error: BaseException, *, debug: bool = False) -> tuple[Code, str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.context import START, Json, open_ledger, settings
+from commands.context import START, Json, named, open_ledger, settings
+from commands.errors import Usage
 from commands.output import Out
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None
     from commands.server import Ports
 
     out, found = Out(as_json=as_json), settings()
+    if port == ui_port:
+        raise Usage(
+            f"--port and --ui-port are both {port}: server and Web UI need a port each, such as --ui-port {_other(port)}"
+        )
     with out.waiting("starting the server and a worker"):
         ports = asyncio.run(machine.up(found, Ports(port, ui_port)))
     others = _other_settings(found)
@@ -52,6 +57,10 @@ def _other_settings(found: "Settings") -> str:
         return other_settings(found, ledger, workers_of(ledger, found.task_queue))
 
 
+def _other(port: int) -> int:
+    return port + 1 if port < 65_535 else port - 1
+
+
 def down(as_json: Json = False) -> None:
     """Stop what `baton up` started and nothing else. All state is kept."""
     from commands import up as machine
@@ -64,14 +73,18 @@ def down(as_json: Json = False) -> None:
 
 def demo(
     approve_as: Annotated[str | None, typer.Option("--approve-as", metavar="NAME", help="Approve every gate as NAME.")] = None,
+    real_model: Annotated[
+        bool, typer.Option("--real-model", help="Ask the model of your settings in place of the script. This costs money.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Do not print how to remove the demo's state.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Deliver a fix to a sample repository, from scratch to the push. Needs no API key."""
+    """Deliver a fix to a sample repository, from scratch to the push. Asks no model, and needs no key, without --real-model."""
     from commands.demo import demo as sample
 
-    out = Out(as_json=as_json)
-    code = asyncio.run(sample.demo(settings(), approve_as=approve_as, keep=keep, say=out.note if as_json else _say))
+    out, name = Out(as_json=as_json), None if approve_as is None else named("--approve-as", approve_as)
+    say = out.note if as_json else _say
+    code = asyncio.run(sample.demo(settings(), approve_as=name, real=real_model, keep=keep, say=say))
     out.document(code=code)
     raise typer.Exit(code)
 

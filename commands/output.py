@@ -1,8 +1,8 @@
-"""Command output: data on stdout, everything else on stderr; tables and colour only on a terminal."""
+"""Command output: data on stdout, everything else on stderr; colour and wrapping only on a terminal."""
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -48,17 +48,16 @@ class Out:
         """Print one line of progress or advice to stderr."""
         _write(sys.stderr, text)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table on a terminal, aligned lines otherwise. Cells are made safe here."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[str] = ()) -> None:
+        """Print aligned columns; on a narrow terminal those named in `words` wrap. Cells are made safe here."""
         if self.as_json:
             return
+        from commands.tables import laid_out
+
         cells = [[safe(cell) for cell in row] for row in rows]
-        if self.terminal:
-            _rich_table(columns, cells)
-            return
-        widths = [max(len(row[at]) for row in [list(columns), *cells]) for at in range(len(columns))]
-        for row in [list(columns), *cells]:
-            _write(sys.stdout, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines = laid_out(columns, cells, words, _console().width if self.terminal else None)
+        for number, line in enumerate(lines):
+            self.line(line, "bold" if number == 0 and line.startswith(columns[0]) else "")
 
     def page(self, text: str) -> None:
         """Print long text, through the pager on a terminal."""
@@ -104,10 +103,15 @@ def box(label: str, text: str) -> list[str]:
 
 
 def clock(instant: datetime) -> str:
-    """An instant in local time, with the date only if it is not today."""
-    local = instant.astimezone()
-    today = datetime.now(UTC).astimezone().date()
-    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+    """An instant in UTC, with its zone, and with the date only if it is not today."""
+    # UTC as in the texts on record, which workers on other machines write: two zones side by side would be misread.
+    return f"{moment(instant)} UTC"
+
+
+def moment(instant: datetime) -> str:
+    """`clock` without the zone, for a column whose heading says it."""
+    when = instant.astimezone(UTC)
+    return f"{when:%H:%M:%S}" if when.date() == datetime.now(UTC).date() else f"{when:%Y-%m-%d %H:%M}"
 
 
 def left(deadline: datetime) -> str:
@@ -120,19 +124,6 @@ def left(deadline: datetime) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        # Rich would cut long cells with an ellipsis, and an id that is cut cannot be copied.
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    _console().print(table)
 
 
 def _console() -> "Console":

@@ -1,6 +1,5 @@
 """How feed lines, gates and reports are printed. Text from agents is escaped here."""
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,7 @@ from commands.errors import Code, is_budget, is_refused_input
 from commands.output import Out, box, clock, left, safe
 from contracts.diffs import WHOLE, rendered
 from contracts.exact import exact
+from contracts.printed import command, quoted
 
 if TYPE_CHECKING:
     from contracts.gates import GateView
@@ -34,18 +34,22 @@ def usd(micros: int) -> str:
     return written(micros)
 
 
-def tell_line(out: Out, line: "FeedLine", *, brief: bool = False) -> None:
-    """Print one feed line: did, why, next; several lines on a terminal, one in a pipe. `brief` leaves out next."""
+def tell_line(out: Out, line: "FeedLine", *, brief: bool = False, of: str = "") -> None:
+    """Print one feed line: did, why, next; several lines on a terminal, one in a pipe.
+
+    `brief` leaves out next. `of` is the run's id, where lines of several runs stand below each other.
+    """
     cost = f"  {usd(line.usd_micros)}" if line.usd_micros else ""
     who = f"{line.actor} (via {line.channel})" if line.channel else line.actor
-    first = f"{clock(line.at)}  {safe(line.stage, 40):<12}  {safe(who, 80)}: {safe(line.did)}{cost}"
+    run = f"{safe(of)}  " if of else ""
+    first = f"{clock(line.at)}  {run}{safe(line.stage, 40):<12}  {safe(who, 80)}: {safe(line.did)}{cost}"
     if not out.terminal:
         why = f"; why: {safe(line.why, 160 if brief else 1000)}" if line.why else ""
         then = f"; next: {safe(line.next)}" if line.next and not brief else ""
         # `brief` lines accompany a report, which alone belongs on stdout.
         (out.note if out.as_json or brief else out.line)(first + why + then)
         return
-    out.line(first, "bold" if line.importance == "overview" else "")
+    out.line(first, "" if line.importance == "detail" else "bold")
     if line.why:
         out.line(f"{'':10}why   {safe(line.why, 160 if brief else 1000)}", "dim")
     if line.next and not brief:
@@ -107,16 +111,20 @@ def how_to_answer(view: "GateView", run: str) -> list[str]:
     if view.ceiling is not None:
         # Only its own ceiling can be raised at a run's gate; a shared one takes the command for all.
         what = view.ceiling.scope if view.ceiling.shared else run
-        return [f'baton budget raise {what} --to USD -m "why"', f'baton budget stop {run} -m "why"']
-    return [f"baton {COMMAND_OF[verb]} {run} {view.gate}{_needs(view, verb)}" for verb in view.verbs if verb in COMMAND_OF]
+        raising = command("budget raise", what, options='--to USD -m "why"')
+        return [raising, command("budget stop", run, options='-m "why"')]
+    closing = [command("models close", *view.breakers, options='-m "why"')] if view.breakers else []
+    return closing + [
+        command(COMMAND_OF[verb], run, view.gate, options=_needs(view, verb)) for verb in view.verbs if verb in COMMAND_OF
+    ]
 
 
 def _needs(view: "GateView", verb: str) -> str:
     if verb in {"reject", "request_changes"}:
         named = view.changes if verb == "request_changes" else ()
-        return ' -m "why"' + "".join(f" [--answer {shlex.quote(question.id + '=…')}]" for question in named)
+        return " ".join(['-m "why"', *(f"[--answer {quoted(question.id + '=…')}]" for question in named)])
     if verb in {"approve", "answer"}:
-        return "".join(f" --answer {shlex.quote(question.id + '=…')}" for question in view.questions)
+        return " ".join(f"--answer {quoted(question.id + '=…')}" for question in view.questions)
     return ""
 
 

@@ -21,6 +21,7 @@ class ModelsAway(Contract, name="models_away/1", brief=True):
     until: datetime = Field(description="earliest time to retry")
     why: str
     patience: timedelta = Field(description="how long a run should wait; zero: not at all")
+    breakers: tuple[str, ...] = Field(default=(), description="the circuit breakers that keep the call from being made")
 
 
 class FallBack(Request, name="fall_back/1"):

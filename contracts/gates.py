@@ -7,7 +7,7 @@ from typing import Literal, Protocol, Self
 from pydantic import Field
 
 from contracts.actions import ActionState, Receipt
-from contracts.base import Contract, Digest, Input, Line, sha256
+from contracts.base import Contract, Digest, Input, Line, is_empty, sha256
 from contracts.handoff import Question
 from contracts.money import CeilingRefused, Usd
 from contracts.runs import Request
@@ -110,6 +110,14 @@ class GateView(Contract, name="gate_view/1"):
     on_expiry: str
     state: str = "open"
     ceiling: CeilingRefused | None = Field(default=None, description="for `ceiling` gates: the call that was refused")
+    breakers: tuple[str, ...] = Field(
+        default=(), exclude_if=is_empty, description="circuit breakers that keep this run, and perhaps others, from going on"
+    )
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What keeps this run waiting and may keep others as well: circuit breakers, or a ceiling that runs share."""
+        return self.breakers or ((self.ceiling.scope,) if self.ceiling is not None and self.ceiling.shared else ())
 
     def knowing(self, added: Sequence[str]) -> "GateView":
         """The gate with these facts after its first one, so that a long list does not hide them."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
@@ -10,7 +10,8 @@ from pydantic.json_schema import SkipJsonSchema
 from contracts.agents import Risk
 from contracts.base import Contract, Input, Line
 from contracts.carried import Carried
-from contracts.money import Part
+from contracts.errors import ContractViolation
+from contracts.money import Part, too_small
 from contracts.pins import Began
 from contracts.runs import RunRef
 
@@ -56,7 +57,40 @@ class PipelineInput(Input):
     risk: Risk = Field(
         default="low", description="what is at stake: low, medium or high; routes.toml may demand better models for it"
     )
+    by: Line | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        exclude_if=_is_none,
+        description="who starts it, as they say themselves; None: nobody said",
+    )
+    retry_of: SkipJsonSchema[Line | None] = Field(
+        default=None, max_length=200, exclude_if=_is_none, description="trace of the run that this one repeats"
+    )
     carried: Continued = Field(default=None, exclude_if=_is_none)
+
+    @classmethod
+    def read_typed_by_people(cls, data: Any) -> Self:
+        """As every contract, and what `problems` finds is refused."""
+        asked = super().read_typed_by_people(data)
+        if wrong := asked.problems():
+            raise ContractViolation(cls.contract, wrong)
+        return asked
+
+    def problems(self) -> tuple[str, ...]:
+        """What a start is refused for: an empty name, which would count as none, and a ceiling that would count as zero.
+
+        Not part of the contract itself: a run that began before this was refused has to read its own input.
+        """
+        names = {"owner": self.owner, "by": self.by, "request_key": self.request_key}
+        wrong = [
+            f"{name}: it is empty; name one, or leave it out"
+            for name, text in names.items()
+            if text is not None and not text.strip()
+        ]
+        if self.ceiling_usd is not None and (why := too_small(self.ceiling_usd)):
+            wrong.append(f"ceiling_usd: {why}")
+        return tuple(wrong)
 
     def label(self) -> str:
         """A short word for the run's id, in small letters, digits and hyphens: `shop` in `deliver-shop-0001`."""

@@ -5,17 +5,32 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.base import Contract, Input, PerMille
 
 Level = Literal["run", "slice", "agent", "month"]
 """What a ceiling bounds: one run, a child's part of it, an agent in a UTC day, the system in a UTC month."""
 
-Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
-
 # Whole numbers: sums of floats depend on their order, and a ceiling is compared exactly.
 MICROS = 1_000_000
+
+LEAST = Decimal(1) / MICROS
+"""The smallest amount that is counted."""
+
+
+def too_small(amount: Decimal) -> str:
+    """Why an amount above zero would count as none; "" if it does not."""
+    return f"the smallest amount is {LEAST:f}" if 0 < amount < LEAST else ""
+
+
+def _countable(amount: Decimal) -> Decimal:
+    if why := too_small(amount):
+        raise ValueError(why)
+    return amount
+
+
+Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000), AfterValidator(_countable)]
 
 
 class Levels(Input):

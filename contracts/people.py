@@ -15,6 +15,24 @@ class Feedback(Contract):
     text: str
 
 
+class Act(Contract):
+    """Who did something to a run and why, as they say it themselves; "" where they do not say."""
+
+    by: str = ""
+    note: str = ""
+    channel: str = ""
+
+    @property
+    def who(self) -> str:
+        """The name, or `operator` for somebody who did not give one."""
+        return self.by or "operator"
+
+    @property
+    def why(self) -> str:
+        """The reason, or that somebody asked."""
+        return self.note or ("they gave no reason" if self.by else "an operator asked for it")
+
+
 class Clarified(Contract):
     """A question with the answer that a person gave."""
 

@@ -54,6 +54,16 @@ def one_line(text: str, limit: int) -> str:
     return shown if len(shown) <= limit else _CUT_ESCAPE.sub("", shown[: limit - 1]) + "…"
 
 
+def title(text: str, limit: int) -> str:
+    """`one_line`, cut between two words; inside one only if it fills more than half of the line."""
+    shown, longer = one_line(text, limit), one_line(text, limit + 1)
+    if shown == longer:
+        return shown
+    kept = shown[:-1]
+    between = kept if longer[len(kept)] == " " else kept.rpartition(" ")[0]
+    return f"{(between if len(between) > limit // 2 else kept).rstrip(' ,;:')}…"
+
+
 def quoted(text: str, limit: int) -> str:
     """The text as a JSON string, the form in which a model has to write it; cut text ends with `…`."""
     return f'"{one_line(json.dumps(text[: limit + 1], ensure_ascii=False)[1:-1], limit)}"'

@@ -116,5 +116,5 @@ def _line(identity: str, row: object) -> Note:
         did=f"charged {usd(amount)} for a call of {agent or 'an agent'} that was lost with its worker",
         why=f"it went to {model or 'a model'} at {from_us(at):%Y-%m-%d %H:%M:%S} UTC, and its worker sends no heartbeat",
         next="a late answer, or `baton budget reconcile`, replaces it by the real cost",
-        importance="detail",
+        importance="alert",
     )

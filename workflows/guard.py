@@ -66,6 +66,9 @@ def _check_start(args: Sequence[Any]) -> None:
         # Besides its task a child needs pins, limits and policy, which only its parent can compute.
         _refuse(f"{info.workflow_type} is part of a run and cannot be started alone; start {PARTS[info.workflow_type]}")
     _check_carried(args[0])
+    # Patched, which costs an event only here: a run that began before this was refused has to replay.
+    if isinstance(args[0], PipelineInput) and (wrong := args[0].problems()) and workflow.patched("refuses-what-counts-as-none"):
+        _refuse("; ".join(wrong))
     size = len(args[0].model_copy(update={"carried": None}).stored()) if isinstance(args[0], PipelineInput) else 0
     if size > BODY_LIMIT:
         _refuse(f"the input has {size} bytes, the limit is {BODY_LIMIT}; put long texts into the repository")

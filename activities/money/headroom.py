@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from activities.money.scopes import months_of, shared_scopes
 from contracts.agents import AgentPin
 from contracts.money import Ceilings, usd
+from contracts.printed import command
 from ledger.money import ceilings as in_ledger
 from ledger.money.ceilings import Pace
 
@@ -35,7 +36,8 @@ def problem(
     found = in_ledger.exhausted(connection, [one.id for one in scopes])
     if found is not None:
         later = f", or wait until {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
-        text = f"{found.numbers}; no new run is admitted. `baton budget raise {found.scope} --to USD -m why`{later}"
+        raising = command("budget raise", found.scope, options="--to USD -m why")
+        text = f"{found.numbers}; no new run is admitted. `{raising}`{later}"
         return Problem(found.scope, text)
     return _heading_past(connection, ceilings, project, now)
 
@@ -53,6 +55,6 @@ def _heading_past(connection: Connection, ceilings: Ceilings, project: str, now:
 def _too_fast(scope: str, pace: Pace, *, refuses: bool) -> Problem:
     text = f"{scope}: the ceiling is {usd(pace.ceiling)}, and at its present pace the month will cost {usd(pace.projected)}"
     if refuses:
-        way_out = f'`baton budget raise {scope} --to USD -m why`, or [ceilings] projection = "alert"'
+        way_out = f'`{command("budget raise", scope, options="--to USD -m why")}`, or [ceilings] projection = "alert"'
         text = f"{text}; no new run is admitted. {way_out}"
     return Problem(scope, text, refuses)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from contracts.printed import command
 from contracts.runs import Note
 
 
@@ -14,6 +15,6 @@ def no_room(scope: str, text: str, now: datetime, *, refuses: bool) -> Note:
         actor="ledger",
         did="refused a new run for lack of money" if refuses else "a ceiling will be reached",
         why=text,
-        next=f"`baton budget raise {scope} --to USD -m why`, or wait for the next period",
+        next=f"`{command('budget raise', scope, options='--to USD -m why')}`, or wait for the next period",
         importance="alert",
     )

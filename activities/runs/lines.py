@@ -18,11 +18,12 @@ UPKEEP = RunRef(trace="upkeep", workflow_id="upkeep", project="upkeep")
 def admitted(request: BeginRun, began: Began) -> Note:
     """The first line of a run's feed."""
     who = ", ".join(pin.label for pin in began.agents.values())
+    starter = request.input.get("by")
     return Note(
         key=f"{request.run.trace}/begin",
         at=datetime.now(UTC),
         stage="intake",
-        did=f"admitted the run for {began.owner}",
+        did=f"admitted the run for {began.owner}" + (f", started by {starter}" if starter else ""),
         why=f"agents {who}; ceiling {usd(began.ceiling_micros)}",
         next=request.next,
     )

@@ -35,12 +35,16 @@ Why = Literal["outage", "rate", "refused", "unfit"]
 
 @dataclass(frozen=True)
 class Passed:
-    """A choice that was passed over: why, and until when asking it is useless (0: it is not unavailable)."""
+    """A choice that was passed over: why, and until when asking it is useless (0: it is not unavailable).
+
+    `breaker`: the circuit breaker that is open for it, or "".
+    """
 
     model: str
     kind: Why
     why: str
     until: int = 0
+    breaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,12 @@ def breakers_of(choice: Choice) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Standing:
-    """State of some breakers: `until` when they let no call through (0: they do), or which ones to probe."""
+    """State of some breakers: `until` when `breaker` lets no call through (0: they all do), or which ones to probe."""
 
     until: int = 0
     why: str = ""
     probes: tuple[str, ...] = ()
+    breaker: str = ""
 
     @property
     def person_needed(self) -> bool:
@@ -103,17 +108,17 @@ def standing(names: Iterable[str], rows: Mapping[str, Any], who: str, now: int) 
         if row is None or row.state == "closed":
             continue
         if row.state == "open" and row.until > now:
-            return Standing(row.until, row.reason)
+            return Standing(row.until, row.reason, breaker=name)
         # Another call has the probe, whose result decides for everybody: look again soon.
         if row.state == "half_open" and row.probe_until > now and row.probe != who:
-            return Standing(min(row.probe_until, now + PROBING), row.reason)
+            return Standing(min(row.probe_until, now + PROBING), row.reason, breaker=name)
         probes.append(name)
     return Standing(probes=tuple(probes))
 
 
 def passed_by(choice: Choice, found: Standing) -> Passed:
     """A choice whose breaker is open."""
-    return Passed(choice.model, "refused" if found.person_needed else "outage", found.why, found.until)
+    return Passed(choice.model, "refused" if found.person_needed else "outage", found.why, found.until, found.breaker)
 
 
 def unfit(choice: Choice, tokens: int, micros: int) -> str | None:
@@ -136,4 +141,6 @@ def away(passed: Sequence[Passed], settings: Breakers, now: int) -> ModelsAway |
     patience = {"rate": settings.rate_patience, "refused": timedelta()}.get(soonest.kind, settings.patience)
     why = "; ".join(f"{one.model}: {one.why}" for one in passed)[:2000]
     assert soonest.kind != "unfit"
-    return ModelsAway(kind=soonest.kind, until=from_us(max(soonest.until, now)), why=why, patience=patience)
+    breakers = tuple(dict.fromkeys(one.breaker for one in passed if one.breaker))
+    until = from_us(max(soonest.until, now))
+    return ModelsAway(kind=soonest.kind, until=until, why=why, patience=patience, breakers=breakers)

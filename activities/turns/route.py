@@ -76,7 +76,8 @@ async def _agents_probe(request: CallModel, health: Health, stored: Callable[[],
     if not found.until or await stored():
         return found.probes
     why = f"circuit breaker open for {name}, which keeps failing, most recently: {found.why}"
-    raise failures.models_away(ModelsAway(kind="agent", until=from_us(found.until), why=why, patience=timedelta()))
+    away = ModelsAway(kind="agent", until=from_us(found.until), why=why, patience=timedelta(), breakers=(name,))
+    raise failures.models_away(away)
 
 
 def _not_asked(error: Unfit | RateLimited | ProbeTaken, candidate: Candidate, health: Health) -> Passed:

@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from commands.asking import found
-from commands.context import CARE, Json, Run, connect, open_ledger, settings
+from commands.context import CARE, By, Json, Run, WholeRun, Why, connect, named, open_ledger, settings
 from commands.errors import first_line
-from commands.output import Out
+from commands.output import Out, safe
 from commands.unrecorded import Unrecorded, how
+from contracts.printed import command
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -32,70 +34,88 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=CARE)(cancel)
 
 
-def pause(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+def pause(run: Run, by: By = None, why: Why = "", timeout: Limit = 10.0, as_json: Json = False) -> None:
     """Pause a run before its next step. The current step finishes; gates stay open and keep their deadlines."""
-    _control(Out(as_json=as_json), run, "pause", timeout, lambda state: state == "paused")
+    _control(Out(as_json=as_json), run, Asked("pause", named("--by", by), why), timeout)
 
 
-def resume(run: Run, timeout: Limit = 10.0, as_json: Json = False) -> None:
+def resume(run: Run, by: By = None, why: Why = "", timeout: Limit = 10.0, as_json: Json = False) -> None:
     """Resume a paused run."""
-    _control(Out(as_json=as_json), run, "resume", timeout, lambda state: state != "paused")
+    _control(Out(as_json=as_json), run, Asked("resume", named("--by", by), why), timeout)
 
 
-def cancel(run: Run, timeout: Limit = 20.0, as_json: Json = False) -> None:
+def cancel(run: WholeRun, by: By = None, why: Why = "", timeout: Limit = 20.0, as_json: Json = False) -> None:
     """Cancel a run: close its gates, remove its workspaces, keep its charges. Cannot be undone: it takes the whole id."""
-    _control(Out(as_json=as_json), run, "cancel", timeout, lambda state: state == "cancelled")
+    _control(Out(as_json=as_json), run, Asked("cancel", named("--by", by), why), timeout)
 
 
-def _control(out: Out, name: str, what: What, limit: float, reached: Callable[[str], bool]) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asks of a run, who, and why; `why` may be empty."""
+
+    what: What
+    by: str
+    why: str
+
+    def reached(self, state: str) -> bool:
+        """True if a run in this state is as was asked."""
+        return {"pause": state == "paused", "resume": state != "paused", "cancel": state == "cancelled"}[self.what]
+
+    @property
+    def reason(self) -> str:
+        """What Temporal records with a cancellation, on one line."""
+        return " ".join(f"by {self.by}: {self.why}".split()).removesuffix(":")
+
+
+def _control(out: Out, name: str, asked: Asked, limit: float) -> None:
     from contracts.errors import Refused
 
-    at_hand = settings()
+    at_hand, what = settings(), asked.what
     with open_ledger(at_hand) as ledger:
-        # A cancellation cannot be undone, so it takes the whole id; for the others a unique prefix will do.
         run = found(out, ledger, name, whole=what == "cancel")
         if isinstance(run, Unrecorded):
-            _control_unrecorded(out, ledger, run, what, limit, at_hand.task_queue)
+            _control_unrecorded(out, ledger, run, asked, limit, at_hand.task_queue)
             return
         if run.has_ended:
             raise Refused(f"{run.workflow_id} is {run.state} and has ended{run.how_it_ended}; there is nothing to {what}")
-        state = asyncio.run(_send(out, ledger, run, what, limit, reached, at_hand.task_queue))
-    named, done = run.workflow_id, reached(state)
-    out.document(run=named, asked=what, state=state, confirmed=done)
+        state = asyncio.run(_send(out, ledger, run, asked, limit, at_hand.task_queue))
+    found_as, done = run.workflow_id, asked.reached(state)
+    out.document(run=found_as, asked=what, by=asked.by, why=asked.why, state=state, confirmed=done)
     if done:
-        out.line(f"{named} is {state}")
-        out.note(f"  next    baton {'resume' if what == 'pause' else 'show' if what == 'cancel' else 'feed'} {named}")
+        out.line(f"{safe(found_as)} is {state}")
+        out.note(f"  next    {command(_NEXT[what], found_as)}")
         return
-    out.line(f"{what} was sent to {named}, which is still {state}")
-    out.note(f"  next    baton show {named}   (it takes effect when the current step ends)")
+    out.line(f"{what} was sent to {safe(found_as)}, which is still {state}")
+    out.note(f"  next    {command('show', found_as)}   (it takes effect when the current step ends)")
 
 
-def _control_unrecorded(out: Out, ledger: "Ledger", run: Unrecorded, what: What, limit: float, queue: str) -> None:
+def _control_unrecorded(out: Out, ledger: "Ledger", run: Unrecorded, asked: "Asked", limit: float, queue: str) -> None:
     """A run that only Temporal has can be cancelled; what else can be asked of a run needs one that has begun."""
     from contracts.errors import Refused
 
+    what = asked.what
     if not run.is_running or what != "cancel":
-        raise Refused(f"{how(run)}; there is nothing to {what}. `baton show {run.run}` says what it waits for")
-    state = asyncio.run(_cancel_unrecorded(out, ledger, run, limit, queue))
-    out.document(run=run.run, asked=what, state=state, confirmed=state != "starting")
+        raise Refused(f"{how(run)}; there is nothing to {what}. `{command('show', run.run)}` says what it waits for")
+    state = asyncio.run(_cancel_unrecorded(out, ledger, run, asked, limit, queue))
+    out.document(run=run.run, asked=what, by=asked.by, why=asked.why, state=state, confirmed=state != "starting")
     if state == "starting":
-        out.line(f"cancel was sent to {run.run}, which has not ended yet")
+        out.line(f"cancel was sent to {safe(run.run)}, which has not ended yet")
     else:
-        out.line(f"{run.run} is {state}")
-    out.note(f"  next    baton show {run.run}")
+        out.line(f"{safe(run.run)} is {state}")
+    out.note(f"  next    {command('show', run.run)}")
 
 
-async def _cancel_unrecorded(out: Out, ledger: "Ledger", run: Unrecorded, limit: float, queue: str) -> str:
+async def _cancel_unrecorded(out: Out, ledger: "Ledger", run: Unrecorded, asked: "Asked", limit: float, queue: str) -> str:
     """Send it and wait up to `limit` seconds; returns `starting` or how it ended. Raises `NoWorker` if there is none."""
     from commands.errors import NoWorker
     from commands.unrecorded import find_unrecorded
     from commands.workers import nobody
 
-    client = await connect(ledger=ledger)
+    client = await connect(asked.by, ledger=ledger)
     handle = client.get_workflow_handle(run.run, first_execution_run_id=run.trace)
     ends = time.monotonic() + limit
     with out.waiting(f"{run.run}: waiting for the outcome of cancel"):
-        await _sent(handle, "cancel", limit)
+        await _sent(handle, asked, limit)
         while (now := await find_unrecorded(client, run.run)) is not None and now.is_running and time.monotonic() < ends:
             if problem := await nobody(client, ledger, queue):
                 raise NoWorker(
@@ -105,38 +125,40 @@ async def _cancel_unrecorded(out: Out, ledger: "Ledger", run: Unrecorded, limit:
     return now.state if now is not None else "gone"
 
 
-async def _send(
-    out: Out, ledger: "Ledger", run: "RunView", what: What, limit: float, reached: Callable[[str], bool], queue: str
-) -> str:
+_NEXT: dict[What, str] = {"pause": "resume", "resume": "feed", "cancel": "show"}
+
+
+async def _send(out: Out, ledger: "Ledger", run: "RunView", asked: Asked, limit: float, queue: str) -> str:
     """Send the request, wait up to `limit` seconds, return the run's state. Raises `NoWorker` if no worker can carry it out."""
     from commands.errors import NoWorker
     from commands.workers import nobody
 
-    client = await connect(ledger=ledger)
+    client, what = await connect(asked.by, ledger=ledger), asked.what
     # Pinned to this run and its continuations: the workflow id may have been started again since.
     handle = client.get_workflow_handle(run.workflow_id, first_execution_run_id=run.trace)
     with out.waiting(f"{run.workflow_id}: waiting for the outcome of {what}"):
-        sent = await _sent(handle, what, limit)
-        state = await _state_within(ledger, run.trace, limit, reached) if sent else run.state
+        sent = await _sent(handle, asked, limit)
+        state = await state_within(ledger, run.trace, limit, asked.reached) if sent else run.state
     # Asked only afterwards: with a worker running, these requests would delay every command for nothing.
-    if not reached(state) and (problem := await nobody(client, ledger, queue)):
+    if not asked.reached(state) and (problem := await nobody(client, ledger, queue)):
         raise NoWorker(f"{what} was sent, but nobody carries it out: {run.workflow_id} is {state}, and {problem}")
     return state
 
 
-async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) -> bool:
+async def _sent(handle: "WorkflowHandle[Any, Any]", asked: Asked, limit: float) -> bool:
     """True if the run accepted it, False if no answer came in time. Raises `Refused` with the reason."""
     from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
     from temporalio.service import RPCError, RPCStatusCode
 
     from contracts.errors import Refused
 
+    what, said = asked.what, {"by": asked.by, "note": asked.why, "channel": "cli"}
     try:
         if what == "cancel":
-            await handle.cancel()  # Temporal only takes the request; the ledger says when the run has ended
+            await handle.cancel(reason=asked.reason)  # Temporal only takes the request; the ledger says when the run has ended
         else:
             async with asyncio.timeout(limit):
-                await handle.execute_update(what, {}, rpc_timeout=timedelta(seconds=limit))
+                await handle.execute_update(what, said, rpc_timeout=timedelta(seconds=limit))
     except WorkflowUpdateFailedError as error:
         raise Refused(str(getattr(error.cause, "message", None) or error.cause)) from None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
@@ -150,7 +172,8 @@ async def _sent(handle: "WorkflowHandle[Any, Any]", what: What, limit: float) ->
     return True
 
 
-async def _state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> "RunState":
+async def state_within(ledger: "Ledger", trace: str, limit: float, reached: Callable[[str], bool]) -> "RunState":
+    """The run's state as soon as it is one of those wanted, or what it is after `limit` seconds."""
     from ledger.views.runs import find_run
 
     ends = time.monotonic() + limit

@@ -13,6 +13,7 @@ from commands.text import how_to_answer
 from contracts.base import digest_of
 from contracts.errors import ContractViolation, NotFound, Refused
 from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb
+from contracts.printed import command
 from ledger import gates
 from ledger.db import Connection
 from ledger.views.gates import gates_of, refused_before, winner
@@ -56,7 +57,8 @@ class Target:
 
 def find_target(connection: Connection, run: str, gate: str | None, verb: Verb, by: str) -> Target:
     """Find the open gate by name, or the only open one if no name is given. Raises `NotFound`, `Refused` or `Usage`."""
-    found = find_run(connection, run)
+    # What is approved may be pushed: no beginning of an id decides about it.
+    found = find_run(connection, run, whole=True)
     view = _only_open(connection, found) if gate is None else _named(connection, found, gate)
     if verb not in view.verbs:
         commands = "; ".join(how_to_answer(view, found.workflow_id))
@@ -70,13 +72,13 @@ def _only_open(connection: Connection, run: RunView) -> GateView:
         return there[0]
     if there:
         names = ", ".join(view.gate for view in there)
-        raise Usage(f"{name} has {len(there)} open gates: {names}. Name one; `baton show {name}` shows them")
+        raise Usage(f"{name} has {len(there)} open gates: {names}. Name one; `{command('show', name)}` shows them")
     if run.gone and (last := gates_of(connection, run.trace)):
         raise RunGone(run, last[-1].view)
     ended = " and has ended" if run.has_ended else ""
     raise NotFound(
         f"no gate of {name} is open: the run is {run.state}{ended}. "
-        f"`baton show {name}` shows what was decided; `baton gates` lists what waits for a person"
+        f"`{command('show', name)}` shows what was decided; `baton gates` lists what waits for a person"
     )
 
 
@@ -88,7 +90,7 @@ def _named(connection: Connection, run: RunView, name: str) -> GateView:
         raise RunGone(run, view)
     won = winner(connection, run.trace, view.gate)
     who = f" by {safe(won.by)}" if won is not None else ""
-    raise Refused(f"gate {view.gate} is closed: {state}{who}. `baton show {run.workflow_id}` shows what waits now")
+    raise Refused(f"gate {view.gate} is closed: {state}{who}. `{command('show', run.workflow_id)}` shows what waits now")
 
 
 def check_subject(view: GateView, typed: str) -> None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.asking import found
-from commands.context import DECIDE, Json, Run, can_ask, connect, open_ledger, os_user, settings
+from commands.context import DECIDE, By, Json, WholeRun, Why, can_ask, connect, named, open_ledger, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.questions import confirmed, told, told_if_any
 from commands.text import COMMAND_OF, gate_lines, subject_lines, tells_all
 from commands.unrecorded import Unrecorded, how
+from contracts.printed import command, quoted
 
 if TYPE_CHECKING:
     from commands.decide.decision import Target
@@ -28,8 +29,6 @@ SHOWN = 40_000
 Gate = Annotated[
     str | None, typer.Argument(metavar="[GATE]", help="Gate id, such as plan-1; optional while only one gate is open.")
 ]
-By = Annotated[str | None, typer.Option("--by", help="Who decides; default: the current user.")]
-Note = Annotated[str, typer.Option("--message", "-m", help="The reason.")]
 Subject = Annotated[
     str | None, typer.Option("--subject", metavar="SHA", help="Digest of what you looked at; must match the gate's.")
 ]
@@ -74,17 +73,17 @@ def _command(verb: "Verb") -> Callable[..., None]:
     """The command for one verb; commands differ only in the verb."""
 
     def command(
-        run: Run,
+        run: WholeRun,
         gate: Gate = None,
         by: By = None,
-        note: Note = "",
+        note: Why = "",
         subject: Subject = None,
         answer: Answers = None,
         yes: Yes = False,
         timeout: Limit = 10.0,
         as_json: Json = False,
     ) -> None:
-        said = Said(verb, by or os_user(), note, subject, _answers(answer or []), yes, can_ask() and not yes, timeout)
+        said = Said(verb, named("--by", by), note, subject, _answers(answer or []), yes, can_ask() and not yes, timeout)
         with open_ledger(settings()) as ledger:
             code = _decide(Out(as_json=as_json), ledger, run, gate, said)
         raise typer.Exit(int(code))
@@ -97,8 +96,8 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     from commands.decide import decision
     from contracts.errors import Refused
 
-    if isinstance(there := found(out, ledger, run), Unrecorded):
-        raise Refused(f"{how(there)}; it has no gate yet. `baton show {there.run}` says what it waits for")
+    if isinstance(there := found(out, ledger, run, whole=True), Unrecorded):
+        raise Refused(f"{how(there)}; it has no gate yet. `{command('show', there.run)}` says what it waits for")
     try:
         target = ledger.read_now(decision.find_target, run, gate, said.verb, said.by)
     except decision.RunGone as over:
@@ -132,8 +131,8 @@ def _subject(ledger: "Ledger", target: "Target", said: Said) -> list[str]:
     found = ledger.read_now(subject_of, ledger.files, target.run, target.view.gate)
     if tells_all(target.view, found):
         return []
-    lines, command = subject_lines(found, SHOWN), f"baton show {target.run} --gate {target.view.gate}"
-    return [f"WHAT {COMMAND_OF[said.verb]} is about; `{command}` shows all of it", *(f"  {line}" for line in lines), ""]
+    lines, whole = subject_lines(found, SHOWN), command("show", target.run, options=f"--gate {quoted(target.view.gate)}")
+    return [f"WHAT {COMMAND_OF[said.verb]} is about; `{whole}` shows all of it", *(f"  {line}" for line in lines), ""]
 
 
 async def _send(
@@ -161,13 +160,13 @@ def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason
     if outcome == "confirmed":
         more = f" ({safe(reason)})" if reason else ""
         out.line(f"confirmed: {COMMAND_OF[said.verb]} at {view.gate} of {run} by {safe(said.by)}{more}")
-        out.note(f"  next    baton feed {run} --follow")
+        out.note(f"  next    {command('feed', run, options='--follow')}")
     elif outcome == "refused":
         out.note(f"refused: {safe(reason, 2000)}")
-        out.note(f"  next    baton show {run}")
+        out.note(f"  next    {command('show', run)}")
     else:
         out.note(f"sent, not confirmed: {reason}. It may still be applied; if you send it again it counts once")
-        out.note(f"  next    baton show {run}   (`baton doctor` says whether a worker is running)")
+        out.note(f"  next    {command('show', run)}   (`baton doctor` says whether a worker is running)")
 
 
 def _answers(typed: list[str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.errors import Misconfigured
 from contracts.gates import GateView
 from contracts.ids import repository_name
+from contracts.printed import command, quoted
 from contracts.text import one_line
 from ledger import feed, gates, runs
 from ledger.db import Ledger
@@ -57,14 +58,18 @@ class Demo:
         return f"{self.ports.ui_url}/namespaces/default/workflows/{run}/{run_id}/timeline"
 
 
-async def demo(settings: config.Settings, *, approve_as: str | None, keep: bool, say: Callable[[str], None]) -> int:
+async def demo(settings: config.Settings, *, approve_as: str | None, real: bool, keep: bool, say: Callable[[str], None]) -> int:
     """Run the demo from scratch to the final report. Returns 0 if the fix was pushed, 130 if interrupted, else 1.
 
+    A script answers, whatever the settings name; with `real` their model does. Raises `Misconfigured` if they name none.
     Always stops everything it started, even if it is interrupted again while stopping.
     """
     state = settings.state.absolute() / "demo"
-    a_real_one = settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url
-    scripted = not a_real_one or settings.model.startswith("scripted:")
+    if real and not (settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url):
+        raise Misconfigured(
+            "--real-model: no model is set; set ANTHROPIC_API_KEY, OPENAI_API_KEY or BATON_MODEL, or leave it out"
+        )
+    scripted = not real or settings.model.startswith("scripted:")
     # Not strict: the demo must run beside a server of `baton up`.
     ports = server.free_ports(DEFAULT_PORTS, strict=False)
     this = Demo(settings, state, ports, scripted, approve_as, say)
@@ -98,17 +103,19 @@ async def _start(this: Demo) -> Client:
     running = server.start("server", server.server_command(this.state, this.ports), this.state, {}, this.ports)
     client = await server.ready(this.ports.address, running, this.state)
     variables = worker_variables(this.state, this.ports)
-    if this.scripted and not this.settings.model:
+    if this.scripted and not this.settings.model.startswith("scripted:"):
+        # As the only model it stands before every key that the worker inherits.
         variables |= {"BATON_MODEL": "scripted:sample", "BATON_SCRIPT": str(SAMPLE / "script.yaml")}
     worker = server.start_worker(this.state, variables)
     await server.polled(client, this.settings.task_queue, worker, this.state)
     this.say(f"Temporal Web UI   {this.ports.ui_url}")
     this.say(f"State             {this.state}")
+    this.say("Times             UTC")
     if this.scripted:
         this.say("Model             SCRIPTED: replies come from a file, no network, no cost. Everything else is real.")
-        this.say("                  Set ANTHROPIC_API_KEY or OPENAI_API_KEY to use a real model.")
+        this.say("                  With `baton demo --real-model` the model of your settings answers, which costs money.")
     else:
-        this.say("Model             a real one, using your API key: this costs money")
+        this.say("Model             the one of your settings: this costs money")
     return client
 
 
@@ -164,7 +171,7 @@ async def _open_gate(ledger: Ledger, run: str) -> GateView | None:
 async def _print_feed(this: Demo, ledger: Ledger, seq: int) -> int:
     for line in await ledger.read(feed.after, seq):
         seq = line.seq
-        if line.importance == "overview":
+        if line.importance != "detail":
             why = f" ({line.why.splitlines()[0][:140]})" if line.why else ""
             this.say(f"  {line.at:%H:%M:%S}  {line.actor}: {one_line(line.did + why, 300)}{this.stamp}")
     return seq
@@ -183,10 +190,10 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
     this.say("  Approve with either of:")
     program = Path(sys.executable).parent
     variables = f"TEMPORAL_ADDRESS={this.ports.address} BATON_STATE={shlex.quote(str(this.state))}"
-    this.say(f"    {variables} {program}/baton approve {view.workflow_id} {view.gate}")
+    this.say(f"    {variables} {program}/{command('approve', view.workflow_id, view.gate)}")
     this.say(
-        f"    {program}/temporal workflow update execute --address {this.ports.address} -w {view.workflow_id} --name approve "
-        f"--input {shlex.quote(decision)}"
+        f"    {program}/temporal workflow update execute --address {quoted(this.ports.address)} -w {quoted(view.workflow_id)} "
+        f"--name approve --input {quoted(decision)}"
     )
     if "approve" not in view.verbs:
         this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for a decision.")

@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check Python, Temporal, ledger, sandbox, git, API keys, agents, prices, workers and clock. Exit code 0: none failed."""
+    """Check Python, Temporal, ledger, sandbox, git, API keys, agents, prices, workers, clock, what waits. Exit 0: all well."""
     out = Out(as_json=as_json)
     findings = asyncio.run(_examine(out))
     failed = [one for one in findings if one.level == "fail"]
@@ -37,14 +37,14 @@ def doctor(as_json: Json = False) -> None:
 
 
 async def _examine(out: Out) -> list[Finding]:
-    from commands.doctor import host, prices, temporal
+    from commands.doctor import causes, host, prices, temporal
 
     findings = [host.python()]
     _tell(out, findings[0])
     found, problem = host.settings()
     findings.append(problem)
     _tell(out, problem)
-    for check in (*host.CHECKS, *prices.CHECKS, *temporal.CHECKS):
+    for check in (*host.CHECKS, *prices.CHECKS, *causes.CHECKS, *temporal.CHECKS):
         # One after the other, printed at once: a check that hangs shows which one it is.
         with out.waiting(f"checking {check.__name__.replace('_', ' ')}"):
             more = await _guarded(check, found)

@@ -1,6 +1,5 @@
 """`baton prepare`: an environment for a repository's check, made from what the repository declares."""
 
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from commands.context import CARE, Json, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.questions import confirmed
+from contracts.printed import command, quoted
 
 if TYPE_CHECKING:
     from activities.repositories.declared import Declared
@@ -74,9 +74,8 @@ def prepare(
     )
     if not wanted.anything:
         raise typer.Exit(int(Code.NOT_FOUND))
-    quoted = shlex.quote(str(folder))
     out.line(f"{'was there' if there else 'made':<11} {safe(str(folder))}")
-    out.line(f"{'next':<11} baton checks {safe(shlex.quote(repository))} --environment {safe(quoted)}")
+    out.line(f"{'next':<11} {safe(command('checks', repository, options=f'--environment {quoted(str(folder))}'))}")
 
 
 def _lines(wanted: "Declared") -> Iterator[str]:

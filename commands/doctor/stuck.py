@@ -1,11 +1,11 @@
 """Runs that are stuck because a workflow task keeps failing: which, why, and the command that fixes each."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from commands.output import safe
+from contracts.printed import quoted
 
 if TYPE_CHECKING:
     from temporalio.api.history.v1 import HistoryEvent
@@ -85,17 +85,16 @@ def _examined(workflow: str, run_id: str, cause: str, newest: "Sequence[HistoryE
     signals = [one.workflow_execution_signaled_event_attributes.signal_name for one in since if one.event_type == signalled]
     # No completed task down to event 1: the workflow never got through its first one.
     never = bool(since) and len(since) == len(newest) and newest[-1].event_id == 1
-    # Quoted: whoever starts a workflow chooses its id, and the command is there to be pasted into a shell.
-    mend, command = _advice(shlex.quote(workflow), cause, signals, never=never)
+    mend, command = _advice(workflow, cause, signals, never=never)
     return Stuck(workflow, run_id, cause, why, mend, command)
 
 
 def _advice(workflow: str, cause: str, signals: Sequence[str], *, never: bool) -> tuple[str, str]:
     """What to do, and the command for it."""
-    reset = f"temporal workflow reset -w {workflow} --reason 'it was stuck'"
+    reset = f"temporal workflow reset -w {quoted(workflow)} --reason 'it was stuck'"
     if never:
         again = "it never started, so nothing is lost: terminate it and start it again"
-        return again, f"temporal workflow terminate -w {workflow} --reason 'it could not begin'"
+        return again, f"temporal workflow terminate -w {quoted(workflow)} --reason 'it could not begin'"
     if cause == "NonDeterministicError":
         other = (
             "the worker runs different code from the code the run started with. Either start a worker with that code, "

@@ -41,7 +41,7 @@ def list_agents(as_json: Json = False) -> None:
         ]
         for one in found
     ]
-    out.table(("AGENT", "CLASS", "FIRST MODEL", "CONTRACTS", "DIGEST", "RELEASED", ""), rows)
+    out.table(("AGENT", "CLASS", "FIRST MODEL", "CONTRACTS", "DIGEST", "RELEASED", ""), rows, words=("CONTRACTS",))
 
 
 def show_agent(
@@ -149,7 +149,7 @@ def contracts(
     listed = [(one.contract, read_as[one.contract], one) for one in CONTRACTS]
     schemas = [{"name": name, "read_as": lifted, "json_schema": one.model_json_schema()} for name, lifted, one in listed]
     out.document(contracts=schemas)
-    out.table(("CONTRACT", "WHAT"), [[name, _what(one, lifted)] for name, lifted, one in listed])
+    out.table(("CONTRACT", "WHAT"), [[name, _what(one, lifted)] for name, lifted, one in listed], words=("WHAT",))
     out.note("  next    baton contracts plan/2   prints its JSON Schema")
 
 

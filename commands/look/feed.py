@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.context import LOOK, Json, Project, duration, open_ledger, settings
+from commands.context import LOOK, Json, Project, duration, open_ledger, settings, watching
 from commands.errors import NothingYet, Usage
 from commands.output import Out, quiet
 from commands.text import tell_line
@@ -35,11 +35,11 @@ def feed(
         int | None, typer.Option("--after", min=0, metavar="SEQ", help="Show lines after this line number.")
     ] = None,
     project: Project = None,
-    overview: Annotated[bool, typer.Option("--overview", help="Leave out model turns and tool calls.")] = False,
+    overview: Annotated[bool, typer.Option("--overview", help="Leave out model turns, tool calls and other details.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON document per line.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the feed: what was done, why, what comes next, by whom, and what it cost."""
+    """Show the feed: what was done, why, what comes next, by whom, and what it cost. Ordered by time; --jsonl by number."""
     if as_json and follow:
         raise Usage("--json prints one document and --follow has no end: use --jsonl with --follow")
     moment = None if since is None else datetime.now(UTC) - duration(since)
@@ -49,7 +49,8 @@ def feed(
             trace = _trace(ledger, run)
             reader = Reader(out, ledger, trace, project, overview=overview, jsonl=jsonl)
             reader.begin(moment, after)
-            asyncio.run(reader.read(follow=follow))
+            with watching(run):
+                asyncio.run(reader.read(follow=follow))
     except NothingYet as nothing:
         if run is not None:
             raise
@@ -67,26 +68,34 @@ def _trace(ledger: "Ledger", run: str | None) -> str | None:
 
 
 class Reader:
-    """Reads the feed by sequence number, so a reader that continues after the last number it saw misses nothing."""
+    """Reads the feed by sequence number, so a reader that continues after the last number it saw misses nothing.
+
+    People get what is there by time: a line is numbered when it is committed, which may be long after it happened.
+    """
 
     def __init__(
         self, out: Out, ledger: "Ledger", trace: str | None, project: str | None, *, overview: bool, jsonl: bool
     ) -> None:
         self._out, self._ledger, self._trace, self._project = out, ledger, trace, project
         self._overview, self._jsonl = overview, jsonl
+        self._since: datetime | None = None
+        self._names: dict[str, str] = {}
         self._seq = 0
         self._shown = 0
+        self._older = False
 
     def begin(self, since: datetime | None, after: int | None) -> None:
         """Choose where to start: after a number, at an instant, or, if both are None, with the most recent lines."""
         from ledger.views.feed import seq_before
 
+        self._since = since
         if after is not None:
             self._seq = after
             return
         # All of one run, but of all runs only the latest: that feed grows without end.
         last = LINES if since is None and self._trace is None else None
         self._seq = self._ledger.read_now(seq_before, since=since, last=last, trace=self._trace, project=self._project)
+        self._older = last is not None and self._seq > 0
 
     async def read(self, *, follow: bool) -> None:
         """Print the existing lines; with `follow`, keep printing until the run has ended."""
@@ -97,8 +106,8 @@ class Reader:
                 ended = self._has_ended()
                 lines = self._next()
                 with quiet() if lines else nullcontext():
-                    kept += [self._tell(line) for line in lines if not self._overview or line.importance == "overview"]
-                if not lines and (not follow or ended):
+                    kept += [self._tell(line) for line in lines]
+                if not follow or (ended and not lines):
                     break
                 if not lines:
                     await asyncio.sleep(LOOK_EVERY)
@@ -106,18 +115,25 @@ class Reader:
             self._out.document(lines=kept, last=self._seq)
         elif not self._shown:
             self._out.note("no lines yet")
+        elif self._older and not self._jsonl:
+            self._out.note(f"these are the last {LINES} lines: `baton feed --since 1d` or `--after 0` shows earlier ones")
 
     def _spinner(self, follow: bool) -> AbstractContextManager[None]:
         text = "waiting for the next line (Ctrl-C stops watching, not the run)"
         return self._out.waiting(text) if follow else nullcontext()
 
     def _next(self) -> "list[FeedLine]":
+        """All lines that have come since, those asked for."""
         from ledger.feed import after
 
-        lines = self._ledger.read_now(after, self._seq, trace=self._trace, project=self._project)
-        if lines:
+        came: list[FeedLine] = []
+        while lines := self._ledger.read_now(after, self._seq, trace=self._trace, project=self._project):
             self._seq = lines[-1].seq
-        return lines
+            came += lines
+        wanted = [line for line in came if self._since is None or line.at >= self._since]
+        wanted = [line for line in wanted if not self._overview or line.importance != "detail"]
+        # By number where a program reads them: it goes on behind the last one that it has seen.
+        return wanted if self._jsonl else sorted(wanted, key=lambda line: (line.at, line.seq))
 
     def _has_ended(self) -> bool:
         from ledger.views.runs import find_run
@@ -130,5 +146,14 @@ class Reader:
         if self._jsonl:
             self._out.record(**fields)
         elif not self._out.as_json:
-            tell_line(self._out, line)
+            tell_line(self._out, line, of="" if self._trace is not None else self._run_of(line))
         return fields
+
+    def _run_of(self, line: "FeedLine") -> str:
+        """The id of the run that a line belongs to, as other commands take it; a child's lines belong to its run."""
+        from ledger.views.runs import names_of
+
+        if line.trace not in self._names:
+            found = self._ledger.read_now(names_of, [line.trace])
+            self._names[line.trace] = found.get(line.trace, line.run or line.trace)
+        return self._names[line.trace]

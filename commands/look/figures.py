@@ -43,7 +43,7 @@ def figures(
     if not found:
         out.note(f"no turns from {told(asked, until)}")
         return
-    out.table(_COLUMNS, [_row(name, one) for name, one in found.items()])
+    out.table(_COLUMNS, [_row(name, one) for name, one in found.items()], words=("OUTCOMES",))
     for name, one in found.items():
         if one.errors:
             kinds = ", ".join(

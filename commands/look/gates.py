@@ -8,11 +8,13 @@ from commands import workers
 from commands.asking import brought_up_to_date
 from commands.context import DECIDE, Json, Project, open_ledger, settings
 from commands.errors import NothingYet
-from commands.output import Out, left, safe
+from commands.output import Out, left
 from commands.text import how_to_answer
+from contracts.printed import command, quoted
+from contracts.text import amount, title
 
 if TYPE_CHECKING:
-    from contracts.gates import GateView
+    from ledger.views.causes import Cause
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,33 +23,53 @@ def add_to(app: typer.Typer) -> None:
 
 
 def gates(project: Project = None, as_json: Json = False) -> None:
-    """List open gates, most urgent first, with the commands that decide them."""
-    out, found, there = Out(as_json=as_json), settings(), None
+    """List open gates, most urgent first, with the commands that decide them. Runs that wait for the same are one entry."""
+    from ledger.views.causes import causes
+
+    out, at_hand, there = Out(as_json=as_json), settings(), None
     try:
-        with open_ledger(found) as ledger:
+        with open_ledger(at_hand) as ledger:
             from ledger.views import gates as views
 
             waiting = ledger.read_now(views.waiting, project)
             if brought_up_to_date(out, ledger, {view.trace for _, view in waiting}).changed:
                 waiting = ledger.read_now(views.waiting, project)
-            there = workers.workers_of(ledger, found.task_queue)
+            there = workers.workers_of(ledger, at_hand.task_queue)
     except NothingYet as nothing:
         out.note(str(nothing))
         waiting = []
+    found = causes(waiting)
     out.document(
         gates=[view.model_dump(mode="json") | {"run": run, "commands": how_to_answer(view, run)} for run, view in waiting],
+        causes=[{"names": one.names, "runs": one.runs, "command": solving(one)} for one in found if one.names],
         **({"workers": workers.as_json(there)} if there else {}),
     )
     if not waiting:
         out.note("nothing waits for a person")
         return
-    out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), [_row(run, view) for run, view in waiting])
-    run, view = waiting[0]
-    out.note(f"  next    baton show {run} --gate {view.gate}   then {how_to_answer(view, run)[0]}")
+    out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), [_row(one) for one in found], words=("WHAT",))
+    for one in found:
+        if one.names:
+            out.line(f"{', '.join(one.names)} keeps {amount(len(one.runs), 'run')} waiting: {', '.join(one.runs)}")
+            out.line(f"  {solving(one)}")
+    run, view = found[0].gates[0].run, found[0].gates[0].view
+    first = command("show", run, options=f"--gate {quoted(view.gate)}")
+    out.note(f"  next    {first}   then {how_to_answer(view, run)[0]}")
     if there:
         workers.tell_if_nobody_works(out, there)
 
 
-def _row(run: str, view: "GateView") -> list[str]:
+def solving(cause: "Cause") -> str:
+    """The one command that lets all runs of a cause go on."""
+    return how_to_answer(cause.gates[0].view, cause.gates[0].run)[0]
+
+
+def _row(cause: "Cause") -> list[str]:
+    run, view = cause.gates[0].run, cause.gates[0].view
     risk = view.risk.split(":")[0] or "-"
-    return [run, view.gate, left(view.deadline), risk, safe(view.title, 70), view.subject[:12]]
+    if len(cause.gates) == 1:
+        return [run, view.gate, left(view.deadline), risk, title(view.title, 70), view.subject[:12]]
+    # What is decided differs from gate to gate, so that no digest stands for all of them.
+    gates = {one.view.gate for one in cause.gates}
+    gate = view.gate if len(gates) == 1 else amount(len(cause.gates), "gate")
+    return [amount(len(cause.runs), "run"), gate, left(view.deadline), risk, title(view.title, 70), "-"]

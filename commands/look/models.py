@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.context import LOOK, Json, open_ledger, os_user, settings
+from commands.context import LOOK, By, Json, named, open_ledger, reason, settings
 from commands.errors import Code
 from commands.output import Out, clock, safe
+from contracts.printed import command
+from contracts.text import amount
 
 if TYPE_CHECKING:
     from commands.look.routes import Route
@@ -40,19 +42,26 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
     catalogue = load_catalogue(found.agents, TOOLS)
     with open_ledger(found, create=True) as ledger:
+        from ledger.views.causes import kept_by
+
         now = datetime.now(UTC)
         rows = ledger.read_now(routes, found, catalogue.routes, now)
         alone = ledger.read_now(noteworthy)
         counted = ledger.read_now(answers, now - timedelta(days=DAYS))
         there = workers_of(ledger, found.task_queue)
         others = other_settings(found, ledger, there)
-    breakers = [_breaker(one) for one in alone]
+        kept = {one.name: list(dict.fromkeys(gate.run for gate in ledger.read_now(kept_by, one.name))) for one in alone}
+    breakers = [_breaker(one, kept[one.name]) for one in alone]
     out.document(
         routes=[row.as_json() for row in rows], breakers=breakers, answers=[asdict(one) for one in counted], warning=others
     )
-    out.table(("CLASS", "MODEL", "WHEN", "KEY", "$/M IN", "$/M OUT", "STATE", "THIS MINUTE"), [_cells(row) for row in rows])
+    columns = ("CLASS", "MODEL", "WHEN", "KEY", "$/M IN", "$/M OUT", "STATE", "THIS MINUTE")
+    out.table(columns, [_cells(row) for row in rows], words=("WHEN", "STATE", "THIS MINUTE"))
     for one in alone:
-        out.line(f"{one.name} is {one.shown}{_until(one.changes_at)}: {safe(one.why)}")
+        waiting = (
+            f"; {amount(len(kept[one.name]), 'run')} at a gate for it: {', '.join(kept[one.name])}" if kept[one.name] else ""
+        )
+        out.line(f"{one.name} is {one.shown}{_until(one.changes_at)}: {safe(one.why)}{safe(waiting, 2000)}")
     for agent in counted:
         text = f"{agent.answers} replies in {DAYS} days{_steps(agent.stepped_up)}{_spare(agent.outage)}"
         out.line(f"{agent.agent}: {text}")
@@ -60,26 +69,43 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         out.note(f"warning: {others} (`baton down`, then `baton up`)")
     stopped = [one for one in alone if not one.is_closed]
     if stopped:
-        out.note("each is probed with one call when its time is up; `baton models close NAME -m why` closes one now")
+        closing = command("models close", *(one.name for one in stopped), options='-m "why"')
+        out.note(f"each is probed with one call when its time is up; `{closing}` has them asked again now")
     raise typer.Exit(int(Code.FAILED if stopped else Code.DONE))
 
 
 def close(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Breaker name as shown by `baton models`: model:…, provider:… or agent:…")
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME…", help="Breaker names as shown by `baton models`: model:…, provider:… or agent:…"),
     ],
     why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")],
-    by: Annotated[str | None, typer.Option("--by", help="Who closes it; default: the current user.")] = None,
+    by: By = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for each run's answer.")
+    ] = 10.0,
     as_json: Json = False,
 ) -> None:
-    """Close a circuit breaker by hand: every worker calls again within a second. Further failures open it again."""
-    from commands.look.routes import close_now
+    """Close circuit breakers by hand: every worker calls again within a second, and the runs that wait for them go on.
+
+    Gates that were opened because of them are approved in your name, which has the model asked again. Further failures open
+    them again.
+    """
+    from commands.decide.closing import close_all
 
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
-        ledger.tx_now(close_now, name, by or os_user(), why)
-    out.document(closed=name)
-    out.line(f"{name} is closed; calls resume")
+        found = close_all(ledger, names, named("--by", by), reason(why), timeout)
+    out.document(closed=found.names, gates=found.gates, woken=found.woken, warning=found.warning)
+    out.line(f"{', '.join(names)}: calls are made again")
+    for gate, outcome in found.gates.items():
+        out.line(f"  {safe(gate)}: {'asks again' if outcome == 'confirmed' else safe(outcome, 1000)}")
+    for run in found.woken:
+        out.line(f"  {safe(run)}: woken")
+    if found.warning:
+        out.note(f"warning: {found.warning}")
+    refused = any(outcome not in ("confirmed", "unconfirmed") for outcome in found.gates.values())
+    raise typer.Exit(int(Code.REFUSED if refused else Code.DONE))
 
 
 def _cells(row: "Route") -> list[str]:
@@ -94,10 +120,10 @@ def _cells(row: "Route") -> list[str]:
     ]
 
 
-def _breaker(one: "BreakerView") -> dict[str, Any]:
+def _breaker(one: "BreakerView", runs: list[str]) -> dict[str, Any]:
     since = None if one.is_closed else one.opened_at
     state = {"state": one.shown, "since": since, "until": one.changes_at}
-    return {"breaker": one.name, **state, "failures": one.failures, "why": one.why}
+    return {"breaker": one.name, **state, "failures": one.failures, "why": one.why, "runs": runs}
 
 
 def _until(until: datetime | None) -> str:

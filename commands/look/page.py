@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from commands.look.pending import Pending
 from commands.output import Out, clock, left, safe
 from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, tells_all, usd
+from contracts.printed import command, quoted
 from contracts.text import amount
 from ledger import resets
 from ledger.db import to_us
@@ -34,13 +35,16 @@ def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending
     run, name = view.run, view.run.workflow_id
     asked = asked_of(run.pipeline, run.asked)
     out.line(f"{name}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
+    started = f" by {safe(run.asked['by'], 80)}" if run.asked.get("by") else ""
     money = f"{usd(view.money.spent)} of {usd(view.money.ceiling)} spent, {usd(view.money.held)} held"
     facts = (
         ("asked", safe(asked.what, 300)),
         *_labelled(asked.about),
         ("owner", f"{safe(run.owner)}  project {safe(run.project)}"),
         ("trace", run.trace),
-        ("started", clock(run.started_at) + (f"  ended {clock(run.ended_at)}" if run.ended_at else "")),
+        ("started", clock(run.started_at) + started + (f"  ended {clock(run.ended_at)}" if run.ended_at else "")),
+        ("retry of", safe(view.retry_of)),
+        ("retried as", safe(", ".join(view.retried_as))),
         ("waits for", safe(run.waiting_for)),
         ("next", safe(run.next)),
         ("money", f"{money}; {amount(view.totals['calls'], 'model call')}, {amount(view.totals['tokens'], 'token')}"),
@@ -54,7 +58,7 @@ def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending
     _section(out, "handoffs", [_handoff_line(one) for one in view.handoffs])
     _section(out, "actions", [_action_line(one) for one in view.actions])
     if view.feed:
-        out.line(f"latest lines of `baton feed {name}`:", "bold")
+        out.line(f"latest lines of `{command('feed', name)}`:", "bold")
         for line in view.feed:
             tell_line(out, line, brief=out.terminal)
 
@@ -79,7 +83,7 @@ def _tell_gates(out: Out, view: Details) -> None:
             "  answer with:",
             *(f"    {command}" for command in how_to_answer(gate, run)),
         ]
-        lines.append(f"    baton show {run} --gate {gate.gate}   shows what you decide on")
+        lines.append(f"    {command('show', run, options=f'--gate {quoted(gate.gate)}')}   shows what you decide on")
     _section(out, "gates", lines)
 
 
@@ -124,6 +128,9 @@ def as_json(view: Details) -> dict[str, Any]:
     return {
         "run": run.workflow_id,
         **{name: getattr(run, name) for name in names},
+        "started_by": run.asked.get("by"),
+        "retry_of": view.retry_of or None,
+        "retried_as": view.retried_as,
         "input": run.asked,
         "report": run.report,
         "spent_micros": view.money.spent,

@@ -99,7 +99,7 @@ def _state(choice: Choice, failing: dict[str, BreakerView]) -> tuple[str, dateti
     """The state of the worse of a choice's two breakers (its model's and its provider's)."""
     there = [failing[name] for name in breakers_of(choice) if name in failing]
     if not there:
-        return "closed", None, ""
+        return "ok", None, ""
     # Open beats closed; of two open ones, the one that stays open longer.
     worse = max(there, key=lambda one: (not one.is_closed, one.until))
     return worse.shown, worse.changes_at, worse.why
@@ -133,7 +133,7 @@ def close_now(connection: Connection, name: str, by: str, why: str) -> None:
     if row is None:
         raise NotFound(f"there is no breaker {name!r}: nothing of that name has failed. `baton models` shows the breakers")
     if not breakers.close_by_hand(connection, name, now_us()):
-        raise Refused(f"{name} is already closed")
+        raise Refused(f"{name} is closed already: calls are made")
     line = Note(
         key=digest_of("breaker-closed", name, str(row.opened_at), str(now_us())),
         at=datetime.now(UTC),

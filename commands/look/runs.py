@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands import workers
-from commands.asking import found, named
-from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
+from commands.asking import found, run_named
+from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings, watching
 from commands.errors import Code, NothingYet
 from commands.look.now import Now, now
 from commands.look.pending import as_json as pending_as_json
-from commands.output import Out, clock, left, safe
+from commands.output import Out, left, moment, safe
 from commands.text import code_of, how_to_answer, tell_report, usd
 from commands.unrecorded import Unrecorded
+from contracts.printed import command
+from contracts.text import title
 
 if TYPE_CHECKING:
     from commands.doctor.stuck import Stuck
@@ -31,33 +33,41 @@ def add_to(app: typer.Typer) -> None:
 
 def runs(
     project: Project = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most runs to list.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="Most runs to list.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List runs with their state, cost and open gates, newest first."""
-    out, at, there = Out(as_json=as_json), Now(), None
+    out, at, there, every = Out(as_json=as_json), Now(), None, 0
     try:
         with open_ledger(at_hand := settings()) as ledger:
-            from ledger.views.runs import recent
+            from ledger.views.runs import count, recent
 
             rows = ledger.read_now(recent, limit, project)
             at = asyncio.run(now(out, ledger, [row.run.trace for row in rows], queue=at_hand.task_queue))
             if at.changed:
                 rows = ledger.read_now(recent, limit, project)
-            there = workers.workers_of(ledger, at_hand.task_queue)
+            every, there = ledger.read_now(count, project), workers.workers_of(ledger, at_hand.task_queue)
     except NothingYet as nothing:
         out.note(str(nothing))
         rows = []
     starting = list(at.unrecorded) if project is None else []
-    stuck = _stuck(at, rows, every=project is None)
+    stuck, left_out = _stuck(at, rows, every=project is None), max(every - len(rows), 0)
     who = {"workers": workers.as_json(there)} if there else {}
-    listed = [_as_json(row, at) for row in rows]
-    out.document(runs=listed, starting=[one.fields() for one in starting], stuck=[asdict(one) for one in stuck], **who)
+    out.document(
+        runs=[_as_json(row, at) for row in rows],
+        left_out=left_out,
+        starting=[one.fields() for one in starting],
+        stuck=[asdict(one) for one in stuck],
+        **who,
+    )
     if not rows and not starting:
         out.note("no runs" + (f" in project {project!r}" if project else ""))
         return
     table = [*(_starting(one) for one in starting), *(_as_row(row) for row in rows)]
-    out.table(("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"), table)
+    columns = ("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED (UTC)", "ASKED")
+    out.table(columns, table, words=("ASKED",))
+    if left_out:
+        out.note(f"{left_out} more, older; `{command('runs', options=f'--limit {every}')}` shows them")
     for row in (row for row in rows if not row.newest):
         out.note(f"{row.name} is an earlier run of the workflow id {safe(row.run.workflow_id)}, which another run has taken")
     for line in (*at.failing(), *(line for one in stuck for line in one.lines())):
@@ -74,7 +84,7 @@ def _stuck(at: Now, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
 
 
 def _starting(one: "Unrecorded") -> list[str]:
-    return [one.run, one.state, "-", "-", "-", "-", clock(one.started_at), safe(one.asked, 50)]
+    return [one.run, one.state, "-", "-", "-", "-", moment(one.started_at), title(one.asked, 50)]
 
 
 def _as_row(row: "Listed") -> list[str]:
@@ -82,8 +92,8 @@ def _as_row(row: "Listed") -> list[str]:
 
     run, money = row.run, (usd(row.money.spent), usd(row.money.ceiling))
     gates = f"{row.open_gates} open" if row.open_gates else "-"
-    asked = safe(asked_of(run.pipeline, run.asked).what, 50)
-    return [row.name, run.state, run.stage, *money, gates, clock(run.started_at), asked]
+    asked = title(asked_of(run.pipeline, run.asked).what, 50)
+    return [row.name, run.state, run.stage, *money, gates, moment(run.started_at), asked]
 
 
 def _as_json(row: "Listed", at: Now) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def show(
 
     out, at_hand = Out(as_json=as_json), settings()
     with open_ledger(at_hand) as ledger:
-        there = named(out, ledger, run, effects=True)
+        there = run_named(out, ledger, run, effects=True)
         if isinstance(there, Unrecorded):
             starting.show(out, ledger, at_hand, there)
             return
@@ -134,7 +144,7 @@ def result(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show how a run ended. Exit code: 0 done, 1 not done, 2 input refused, 8 out of budget, 4 still waiting for a person."""
+    """Show how a run ended. Exit code: 0 done, 1 not done, 2 refused input, 4 waits for a person, 8 no budget, 9 not ended."""
     from commands.look import starting
 
     out = Out(as_json=as_json)
@@ -159,7 +169,8 @@ async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_g
     except Unreachable as error:
         out.note(f"warning: {error}; following the ledger only")
         handle = None
-    return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
+    with watching(run):
+        return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
 
 
 def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
@@ -179,5 +190,5 @@ def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
     out.line(f"{name} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
     for view in waiting:
         out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
-    out.note(f"`baton result {name} --wait` waits until it ends")
-    return Code.WAITS if waiting else Code.FAILED
+    out.note(f"`{command('result', name, options='--wait')}` waits until it ends")
+    return Code.WAITS if waiting else Code.NOT_ENDED

@@ -11,6 +11,7 @@ from commands.look.pending import Pending, as_json, pending
 from commands.output import Out, clock, safe
 from commands.text import code_of
 from commands.unrecorded import Unrecorded, how
+from contracts.printed import command
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -53,6 +54,7 @@ def tell_end(out: Out, one: Unrecorded) -> Code:
     out.document(run=one.run, trace=one.trace, state=one.state, report=None, recorded=False, why=one.why)
     out.line(how(one))
     if one.is_running:
-        out.note(f"`baton show {one.run}` says what it waits for; `baton result {one.run} --wait` waits until it ends")
+        see, wait = command("show", one.run), command("result", one.run, options="--wait")
+        out.note(f"`{see}` says what it waits for; `{wait}` waits until it ends")
         return Code.FAILED
     return code_of("done" if one.state == "completed" else one.state, one.why)

@@ -62,7 +62,7 @@ class Follower:
     def _tell(self, now: Look) -> None:
         for line in now.lines:
             self.seq = line.seq
-            if line.importance == "overview" or line.usd_micros or line.outputs:
+            if line.importance != "detail" or line.usd_micros or line.outputs:
                 tell_line(self.out, line, brief=True)
         for view in now.open:
             if view.gate not in self.seen:

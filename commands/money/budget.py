@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.context import DECIDE, Json, connect, open_ledger, os_user, settings
+from commands.context import DECIDE, By, Json, connect, named, open_ledger, reason, settings
 from commands.errors import Code, first_line
-from commands.output import Out, clock, safe
+from commands.output import Out, clock, moment, safe
 from commands.text import usd
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 What = Annotated[
     str, typer.Argument(metavar="WHAT", help="A run id, month, agent:NAME, project:NAME:month or project:NAME:agent:NAME.")
 ]
-By = Annotated[str | None, typer.Option("--by", help="Who decides; default: the current user.")]
 Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the run's answer.")]
 
 
@@ -43,7 +42,7 @@ def show(
     """Show what is spent, held and left of each ceiling, and which runs wait. Exit code 8 while a run waits at a ceiling."""
     out, found = Out(as_json=as_json), settings()
     with open_ledger(found) as ledger:
-        from ledger.views.money import ceilings_of_run, ceilings_of_today, lost_calls
+        from ledger.views.money import LOST_CALLS, ceilings_of_run, ceilings_of_today, lost_calls
 
         if run is None:
             rows = ledger.read_now(ceilings_of_today, found.ceilings, datetime.now(UTC))
@@ -52,11 +51,13 @@ def show(
         lost = ledger.read_now(lost_calls, None if run is None else rows[0].trace if rows else "")
     out.document(ceilings=[_ceiling(row) for row in rows], lost=[_lost_call(call) for call in lost])
     if rows:
-        out.table(("CEILING", "IS", "SPENT", "HELD", "LEFT", "WAITING", "UNTIL"), [_cells(row) for row in rows])
+        out.table(("CEILING", "IS", "SPENT", "HELD", "LEFT", "WAITING", "UNTIL (UTC)"), [_cells(row) for row in rows])
     else:
         out.note("nothing has been spent yet")
+    if len(lost) == LOST_CALLS:
+        out.note(f"only the newest {LOST_CALLS} of the calls below; `baton budget show RUN` shows those of one run")
     for call in lost:
-        out.note(f"lost with its worker, charged in full at {usd(call.charged)}: {call.key[:12]} {call.agent} {call.model}")
+        out.note(f"{call.told}, charged in full at {usd(call.charged)}: {call.key[:12]} {safe(call.agent)} {safe(call.model)}")
     waiting = sum(row.waiting for row in rows)
     if waiting:
         out.note(
@@ -71,7 +72,7 @@ def _cells(row: "Ceiling") -> list[str]:
 
     until = resets_at(row.scope)
     money = [usd(row.ceiling), usd(row.spent), usd(row.held), usd(row.left)]
-    return [row.name, *money, str(row.waiting or "-"), clock(until) if until else "-"]
+    return [row.name, *money, str(row.waiting or "-"), moment(until) if until else "-"]
 
 
 def _ceiling(row: "Ceiling") -> dict[str, Any]:
@@ -82,7 +83,14 @@ def _ceiling(row: "Ceiling") -> dict[str, Any]:
 
 
 def _lost_call(call: "LostCall") -> dict[str, Any]:
-    return {"key": call.key, "agent": call.agent, "model": call.model, "charged_micros": call.charged, "at": call.at}
+    return {
+        "key": call.key,
+        "agent": call.agent,
+        "model": call.model,
+        "charged_micros": call.charged,
+        "how": call.told,
+        "at": call.at,
+    }
 
 
 def raise_(
@@ -98,7 +106,7 @@ def raise_(
     from commands.money.ceilings import Said, amount, shared_scope
 
     out, found = Out(as_json=as_json), settings()
-    said = Said(by or os_user(), why, amount(to))
+    said = Said(named("--by", by), reason(why), amount(to))
     scope = shared_scope(what, datetime.now(UTC))
     with open_ledger(found) as ledger:
         if scope is None:
@@ -210,7 +218,7 @@ def stop(
     from contracts.errors import NotFound
     from ledger.views.gates import ceiling_gate, gates_at
 
-    out, said = Out(as_json=as_json), Said(by or os_user(), why)
+    out, said = Out(as_json=as_json), Said(named("--by", by), reason(why))
     scope = shared_scope(what, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
         if scope is not None:
@@ -255,7 +263,7 @@ def reconcile(
     from commands.money.reconciliation import reconciled
 
     out, found = Out(as_json=as_json), settings()
-    said, policy = Said(by or os_user(), why), load_policy(found.policy)
+    said, policy = Said(named("--by", by), reason(why)), load_policy(found.policy)
     # A correction frees money of the month, so it takes the permission to raise that ceiling.
     check_allowed(policy, said, policy.defaults.owner, run=False)
     with open_ledger(found) as ledger:

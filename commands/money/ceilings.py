@@ -222,6 +222,6 @@ def amount(text: str) -> Decimal:
 def find_run(connection: Connection, what: str) -> RunView:
     """Find the run. Raises `NotFound`, which lists the names a ceiling can have."""
     try:
-        return runs.find_run(connection, what)
+        return runs.find_run(connection, what, whole=True)
     except NotFound as error:
         raise NotFound(f"{error}. A ceiling is named by a run id, month, agent:NAME, or project:NAME:month") from None

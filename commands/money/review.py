@@ -35,7 +35,7 @@ def review(since: Since = None, until: Until = None, as_json: Json = False) -> N
     if not reviewed:
         out.note(f"nothing was spent against a ceiling from {told(asked, until)}")
         return
-    out.table(_COLUMNS, [_row(one) for one in reviewed])
+    out.table(_COLUMNS, [_row(one) for one in reviewed], words=("VERDICT",))
     for one in reviewed:
         _tell_changes(out, one)
     out.line(f"{told(asked, until)}; ended runs, whole days and whole months only")

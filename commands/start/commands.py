@@ -10,11 +10,12 @@ import typer
 import typer.main
 from typer.core import TyperCommand
 
-from commands.context import START, Json, connect, open_ledger, settings, ui_link
+from commands.context import START, Json, connect, named, open_ledger, settings, ui_link, watching
 from commands.errors import Code, NoWorker
 from commands.output import Out, safe
 from commands.text import code_of
 from contracts.pipelines import PIPELINES, PipelineSpec
+from contracts.printed import command
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from contracts.inputs import PipelineInput
     from ledger.db import Connection, Ledger
     from ledger.figures.forecast import Expected
+
+OURS = ("carried", "retry_of")
+"""Fields of an input that nobody types."""
+
+_HELP = {"by": "who starts it; default: the current user"}
+"""Where the command line differs from the contract."""
 
 BUSY = "a worker serves the queue, but has not admitted the run yet: it may be busy"
 
@@ -68,6 +75,7 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
     def begin(*, wait: bool, wait_for_gate: bool, as_json: bool, **typed: Any) -> None:
         from commands.start.start import checked
 
+        typed["by"] = named("--by", typed["by"])
         asked, found, out = checked(spec, typed), settings(), Out(as_json=as_json)
         # Made here if need be: the run's number comes from the ledger, before any worker has seen the run.
         with open_ledger(found, create=True) as ledger:
@@ -86,12 +94,12 @@ def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
     from contracts.inputs import PipelineInput
 
     marks, options = typed_fields(spec.input), []
-    fields = [(name, field) for name, field in spec.input.model_fields.items() if name != "carried"]
+    fields = [(name, field) for name, field in spec.input.model_fields.items() if name not in OURS]
     # Required options first, then the pipeline's own, then those every pipeline has.
     shared = set(PipelineInput.model_fields)
     for name, field in sorted(fields, key=lambda one: (not one[1].is_required(), one[0] in shared)):
         flags = [flag_of(name), *([marks[name].flag] if name in marks and marks[name].flag else [])]
-        about = (field.description or "").replace("None: ", "default: ").replace("None or blank: ", "default: ")
+        about = _HELP.get(name, field.description or "").replace("None: ", "default: ").replace("None or blank: ", "default: ")
         option = typer.Option(*flags, help=f"{about[:1].upper()}{about[1:]}.")
         # Everything else stays text: the contract parses it, and its errors name the field.
         kind = int if field.annotation is int else str
@@ -121,14 +129,32 @@ async def _begin(
     out: Out, found: "Settings", ledger: "Ledger", spec: PipelineSpec, asked: "PipelineInput", *, wait: bool, stop_at_gate: bool
 ) -> Code:
     from commands.start import start
+
+    client = await connect(asked.by or asked.owner or "", ledger=ledger, bind=True)
+    await check_queue(client, ledger, found.task_queue)
+    started = await start.start(client, ledger, spec, asked, found.task_queue)
+    with watching(started.run):
+        return await tell_start(out, found, ledger, client, spec, asked, started, wait=wait, stop_at_gate=stop_at_gate)
+
+
+async def tell_start(
+    out: Out,
+    found: "Settings",
+    ledger: "Ledger",
+    client: "Client",
+    spec: PipelineSpec,
+    asked: "PipelineInput",
+    started: "Started",
+    *,
+    wait: bool,
+    stop_at_gate: bool,
+) -> Code:
+    """Say what was started, and with `wait` what becomes of it."""
+    from commands.start import start
     from commands.workers import machine_problems, other_settings, workers_of
 
-    client = await connect(asked.owner or "", ledger=ledger, bind=True)
-    await _check_queue(client, ledger, found.task_queue)
     there = workers_of(ledger, found.task_queue)
-    others, missing = other_settings(found, ledger, there), machine_problems(there)
-    started = await start.start(client, ledger, spec, asked, found.task_queue)
-    warning = ""
+    others, missing, warning = other_settings(found, ledger, there), machine_problems(there), ""
     if started.new:
         with out.waiting(f"{started.run}: waiting for a worker"):
             try:
@@ -155,7 +181,7 @@ async def _begin(
     return code
 
 
-async def _check_queue(client: "Client", ledger: "Ledger", queue: str) -> None:
+async def check_queue(client: "Client", ledger: "Ledger", queue: str) -> None:
     """Raise `Misconfigured` if only workers with another ledger serve the queue: the run would be recorded in theirs."""
     from commands.workers import workers_of
     from connection import check_task_queue
@@ -228,4 +254,4 @@ def _code_of(out: Out, ledger: "Ledger", started: "Started") -> Code:
 
 
 def _next(started: "Started") -> str:
-    return f"baton feed {started.run} --follow"
+    return command("feed", started.run, options="--follow")

@@ -35,6 +35,9 @@ NOBODY_THERE = 1.0
 NUMBERS_TRIED = 200
 """Run numbers to try if Temporal already has runs of these names."""
 
+MAY_BE_BLANK = ("check", "focus")
+"""Inputs for which an empty text means something: that there is none."""
+
 REFUSALS = ("NotAdmitted", "InputRefused")
 """Failure types of a refused start: the run was not admitted, or its input cannot be used."""
 
@@ -57,6 +60,9 @@ class Started:
 def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
     """Validate the typed values. Raises `Usage` naming each wrong flag. Local paths must exist and become absolute."""
     given = {name: value for name, value in values.items() if value is not None}
+    blank = [name for name, value in given.items() if isinstance(value, str) and not value.strip() and name not in MAY_BE_BLANK]
+    if blank:
+        raise Usage("; ".join(f"{flag_of(name)} is empty: give it a value, or leave it out" for name in blank))
     for name, how in typed_fields(spec.input).items():
         if how.path == "content" and given.get(name):
             given[name] = _content(flag_of(name), given[name], _longest(spec.input.model_fields[name]))

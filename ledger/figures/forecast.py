@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
 from contracts.money import usd
 from contracts.runs import FINAL
 from ledger.figures.period import month_of
 from ledger.figures.samples import Sample
-from ledger.tables import reservation, run, scope, turn
+from ledger.tables import gate, reservation, run, scope, turn
 
 AT_LEAST = 5
 """Similar runs that it takes for a forecast."""
@@ -48,15 +48,21 @@ def expected_of(connection: Connection, trace: str) -> Expected | None:
 def expected(connection: Connection, pipeline: str, project: str, *, scripted: bool) -> Expected:
     """What a run of this pipeline and project will cost.
 
-    Similar are the newest 50 runs of the same pipeline and project that ended, in any state, with at least one model reply,
-    and that were scripted or not, as this one is. With fewer than 5 there is no forecast.
+    Similar are the newest 50 runs of the same pipeline and project that got far enough: they ended as done, or had a change
+    tested and put before a person. They were scripted or not, as this one is. With fewer than 5 there is no forecast.
     """
     ended = [run.c.pipeline == pipeline, run.c.project == project, run.c.state.in_(sorted(FINAL))]
-    newest = select(run.c.trace, run.c.ended_at, _SCRIPTED).where(*ended).order_by(run.c.ended_at.desc()).limit(LOOKED_AT)
+    newest = (
+        select(run.c.trace, run.c.ended_at, run.c.state, _SCRIPTED)
+        .where(*ended)
+        .order_by(run.c.ended_at.desc())
+        .limit(LOOKED_AT)
+    )
     # Limited before it is filtered: a ledger of years is not scanned for fifty runs.
     near = newest.subquery()
     query = select(scope.c.spent).join(near, scope.c.id == "run:" + near.c.trace).where(near.c.scripted.is_(scripted))
-    query = query.where(_was_answered(near.c.trace)).order_by(near.c.ended_at.desc()).limit(NEWEST)
+    query = query.where(_was_answered(near.c.trace), _got_far(near.c.trace, near.c.state))
+    query = query.order_by(near.c.ended_at.desc()).limit(NEWEST)
     costs = Sample(connection.execute(query).scalars())
     if costs.size < AT_LEAST:
         return Expected(costs.size, None, None)
@@ -69,6 +75,11 @@ _SCRIPTED = run.c.pins.contains('"scripted":true').label("scripted")
 
 def _was_answered(trace: ColumnElement[str]) -> ColumnElement[bool]:
     return select(turn.c.id).where(turn.c.trace == trace).exists()
+
+
+def _got_far(trace: ColumnElement[str], state: ColumnElement[str]) -> ColumnElement[bool]:
+    # A run that was given up at its plan cost little, and says nothing about one that goes on.
+    return or_(state == "done", select(gate.c.gate).where(gate.c.trace == trace, gate.c.kind == "change").exists())
 
 
 @dataclass(frozen=True)

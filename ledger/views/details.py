@@ -11,12 +11,12 @@ from contracts.actions import ActionState
 from contracts.gates import GateView
 from contracts.handoff import Outcome, Producer
 from contracts.runs import FeedLine
-from ledger import actions, feed, gates, handoffs, runs
+from ledger import actions, feed, gates, handoffs, retries, runs
 from ledger.db import from_us
 from ledger.tables import run
 from ledger.views.feed import seq_before
 from ledger.views.gates import Decision, Gate, decisions_of, gates_of
-from ledger.views.runs import Money, RunView, find_run, money_of
+from ledger.views.runs import Money, RunView, find_run, money_of, names_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,10 @@ class ActionView:
 
 @dataclass(frozen=True)
 class Details:
-    """A run with everything that belongs to it, read in one transaction. `feed` has its newest lines, oldest first."""
+    """A run with everything that belongs to it, read in one transaction. `feed` has its newest lines, oldest first.
+
+    `retry_of` is the id of the run that it repeats, or ""; `retried_as` those that repeat it, itself where it was reset.
+    """
 
     run: RunView
     money: Money
@@ -57,6 +60,8 @@ class Details:
     handoffs: list[HandoffView]
     actions: list[ActionView]
     feed: list[FeedLine]
+    retry_of: str
+    retried_as: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Look:
 def details(connection: Connection, name: str, lines: int) -> Details:
     """Everything about the run with this id or prefix, with its newest `lines` feed lines. Raises `NotFound`."""
     found = find_run(connection, name)
+    earlier = str(found.asked.get("retry_of") or "")
     start = seq_before(connection, since=None, last=lines, trace=found.trace, project=None)
     return Details(
         run=found,
@@ -82,6 +88,8 @@ def details(connection: Connection, name: str, lines: int) -> Details:
         handoffs=[_handoff(row) for row in handoffs.of_trace(connection, found.trace)],
         actions=[_action(row) for row in actions.of_trace(connection, found.trace)],
         feed=feed.after(connection, start, trace=found.trace),
+        retry_of=names_of(connection, [earlier]).get(earlier, earlier) if earlier else "",
+        retried_as=retries.of(connection, found.trace),
     )
 
 

@@ -30,8 +30,8 @@ class BreakerView:
 
     @property
     def shown(self) -> str:
-        """Its state for people: `failing` while it is closed with failures."""
-        return "failing" if self.is_closed else self.state.replace("_", " ")
+        """Its state for people: ok, failing (calls are made all the same), unavailable, or being probed."""
+        return {"open": "unavailable", "half_open": "being probed"}.get(self.state, "failing" if self.failures else "ok")
 
     @property
     def changes_at(self) -> datetime | None:

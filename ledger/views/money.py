@@ -5,17 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, exists, or_, select
 
 from contracts.errors import NotFound
 from contracts.money import Ceilings, micros
+from contracts.runs import FINAL
 from ledger.db import from_us
 from ledger.money import ceilings
-from ledger.tables import reservation, scope
+from ledger.tables import feed, reservation, run, scope
 from ledger.views.runs import SHORTEST, find_run
 
 LOST_CALLS = 100
 """Most lost calls in a list, newest first."""
+
+_later = reservation.alias("later")
+
+# Where a worker was lost, another attempt came after it, or upkeep closed what it held and wrote a line of that.
+_CUT_OFF = and_(
+    exists().where(run.c.trace == reservation.c.trace, run.c.state.in_(sorted(FINAL))),
+    ~exists().where(_later.c.call_key == reservation.c.call_key, _later.c.at > reservation.c.at),
+    ~exists().where(feed.c.key == "orphan/" + reservation.c.id),
+).label("cut_off")
 
 _LOST = (reservation.c.state == "lost", reservation.c.settled > 0)
 
@@ -44,7 +54,11 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class LostCall:
-    """One attempt at a call that was lost with its worker and is charged in full. `charged` is in micro-dollars."""
+    """One attempt at a call that is charged in full as its cost is unknown. `charged` is in micro-dollars.
+
+    `error`: the provider's failure after which it may have been charged, or "". `cut_off`: its run ended while it was under
+    way. Neither: it was lost with its worker.
+    """
 
     id: str
     key: str
@@ -55,6 +69,15 @@ class LostCall:
     model: str
     charged: int
     at: datetime
+    error: str
+    cut_off: bool
+
+    @property
+    def told(self) -> str:
+        """What became of it."""
+        if self.error:
+            return f"failed ({self.error}) and may have been charged by the provider"
+        return "cut off as its run ended" if self.cut_off else "lost with its worker"
 
 
 def ceilings_of_today(connection: Connection, configured: Ceilings, now: datetime) -> list[Ceiling]:
@@ -92,14 +115,14 @@ def waiting_runs(connection: Connection, scope_id: str) -> dict[str, str]:
 
 def lost_calls(connection: Connection, trace: str | None = None) -> list[LostCall]:
     """The newest hundred calls that were lost with their worker and are charged in full, of all runs or of one."""
-    query = select(reservation).where(*_LOST)
+    query = select(reservation, _CUT_OFF).where(*_LOST)
     query = query if trace is None else query.where(reservation.c.trace == trace)
     return [_lost_call(row) for row in connection.execute(query.order_by(reservation.c.at.desc()).limit(LOST_CALLS))]
 
 
 def lost_attempts(connection: Connection, key: str) -> list[LostCall]:
     """The lost attempts of the one call with this key prefix, oldest first, as on a bill. Raises `NotFound`."""
-    query = select(reservation).where(*_LOST, reservation.c.call_key.startswith(key, autoescape=True))
+    query = select(reservation, _CUT_OFF).where(*_LOST, reservation.c.call_key.startswith(key, autoescape=True))
     rows = connection.execute(query.order_by(reservation.c.at)).all() if len(key) >= SHORTEST else []
     if not rows:
         raise NotFound(
@@ -122,6 +145,6 @@ def _ceilings(rows: Sequence[Row[Any]], waiting: Sequence[Row[Any]], names: dict
 
 
 def _lost_call(row: Row[Any]) -> LostCall:
-    names = ("id", "trace", "path", "project", "agent", "model")
+    names = ("id", "trace", "path", "project", "agent", "model", "error")
     fields = {name: getattr(row, name) for name in names}
-    return LostCall(**fields, key=row.call_key, charged=int(row.settled), at=from_us(row.at))
+    return LostCall(**fields, cut_off=bool(row.cut_off), key=row.call_key, charged=int(row.settled), at=from_us(row.at))

@@ -19,6 +19,9 @@ from ledger.tables import gate, run, scope
 SHORTEST = 4
 """Fewest characters of a prefix."""
 
+LIKE = 10
+"""How many runs are named that begin with the same prefix."""
+
 NEAR, LOOKED_THROUGH = 3, 500
 """How many names are suggested for an unknown one, and how many of the newest runs are searched for them."""
 
@@ -95,7 +98,7 @@ class Listed:
 def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunView:
     """The run with this id, or the only one whose id or trace has this prefix. Raises `NotFound` with similar names.
 
-    `whole` accepts no prefixes: for what cannot be undone.
+    `whole` accepts no prefixes: for what cannot be taken back.
     """
     try:
         return _view(runs.find(connection, name))
@@ -104,8 +107,12 @@ def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunVi
     found = _runs_like(connection, name) if len(name) >= SHORTEST else []
     if len(found) == 1 and not whole:
         return _view(runs.find(connection, found[0][0]))
-    if len(found) > 1:
-        names = ", ".join(sorted(label for _, label in found))
+    if found:
+        names = ", ".join(sorted(label for _, label in found[:LIKE])) + (" and more" if len(found) > LIKE else "")
+        if whole:
+            raise NotFound(
+                f"there is no run {name!r}, only what begins so: {names}. Type the whole id: this cannot be taken back"
+            )
         raise NotFound(f"several runs begin with {name!r}: {names}. Type more of it")
     newest = select(run.c.workflow_id).order_by(run.c.started_at.desc()).limit(LOOKED_THROUGH)
     near = get_close_matches(name, list(connection.execute(newest).scalars()), n=NEAR, cutoff=0.5)
@@ -114,11 +121,11 @@ def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunVi
 
 
 def _runs_like(connection: Connection, name: str) -> list[tuple[str, str]]:
-    """(trace, workflow id) of runs with this prefix; at most ten."""
+    """(trace, workflow id) of runs with this prefix; one more than are named, to see that there are more."""
     query = select(run.c.trace, run.c.workflow_id).where(
         run.c.workflow_id.startswith(name, autoescape=True) | run.c.trace.startswith(name, autoescape=True)
     )
-    return [(row.trace, row.workflow_id) for row in connection.execute(query.limit(10))]
+    return [(row.trace, row.workflow_id) for row in connection.execute(query.limit(LIKE + 1))]
 
 
 def recent(connection: Connection, limit: int = 50, project: str | None = None) -> list[Listed]:
@@ -142,6 +149,12 @@ def recent(connection: Connection, limit: int = 50, project: str | None = None) 
     if project is not None:
         query = query.where(run.c.project == project)
     return [Listed(_view(row), _money(row), int(row.open_gates), bool(row.newest)) for row in connection.execute(query)]
+
+
+def count(connection: Connection, project: str | None = None) -> int:
+    """How many runs there are, of one project if given."""
+    query = select(func.count()).select_from(run)
+    return int(connection.execute(query if project is None else query.where(run.c.project == project)).scalar_one())
 
 
 def money_of(connection: Connection, trace: str) -> Money:

@@ -13,7 +13,8 @@ from temporalio.client import Client
 from commands.money.ceilings import shared_scope
 from contracts.delivery.run import DeliveryReport
 from contracts.money import Ceilings
-from ledger import feed
+from contracts.runs import RunChange, RunState
+from ledger import feed, runs
 from ledger.db import Ledger
 from ledger.money import ceilings, spend
 from ledger.money.spend import About, Scope
@@ -22,6 +23,7 @@ from ledger.views.runs import money_of
 from tests import scripts
 from tests.commands.conftest import CONVERSATIONS, Baton, Begin, asking
 from tests.dates import well_before_midnight
+from tests.ledger import samples
 from tests.paid import copied
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, sample, stack
@@ -248,12 +250,36 @@ def test_a_lost_call_is_shown_and_corrected(baton: Baton, ledger: Ledger, begin:
     assert baton("budget", "show", "--json").json["lost"] == []
 
 
-def lose(ledger: Ledger, key: str, amount: int = 500_000) -> None:
-    """A call, or an attempt of one, that is lost with its worker."""
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_what_became_of_a_lost_call_is_told(baton: Baton, ledger: Ledger, begin: Begin, state: RunState) -> None:
+    """Cut off as its run ended, lost with its worker (then another attempt came after it), or failed on the way."""
+    begin()
+    lose(ledger, "aaaa0001")
+    lose(ledger, "aaaa0001")
+    lose(ledger, "bbbb0002", error="timeout")
+    lose(ledger, "cccc0003")
+    before = {one["key"]: one["how"] for one in baton("budget", "show", "--json").json["lost"]}
+    assert before["cccc0003"] == "lost with its worker"
+    ledger.tx_now(runs.change, samples.ref(), RunChange(state=state))
+    lost = baton("budget", "show", "--json").json["lost"]
+    assert [(one["key"], one["how"]) for one in reversed(lost)] == [
+        ("aaaa0001", "lost with its worker"),
+        ("aaaa0001", "cut off as its run ended"),
+        ("bbbb0002", "failed (timeout) and may have been charged by the provider"),
+        ("cccc0003", "cut off as its run ended"),
+    ]
+    shown = baton("budget", "show", "delivery-trace-1").err
+    assert "cut off as its run ended, charged in full at $0.50: cccc0003 planner openai:test" in shown
+
+
+def lose(ledger: Ledger, key: str, amount: int = 500_000, error: str = "") -> None:
+    """A call, or an attempt of one, that is lost with its worker, or failed."""
     about = About("trace-1", "plan/1", "default", "planner", "openai:test")
     scopes = [Scope("run:trace-1", 10_000_000)]
     identity = ledger.tx_now(spend.reserve, key, scopes, amount, price_version="test", worker="w", about=about)
     ledger.tx_now(spend.close, identity, "lost")
+    if error:
+        ledger.tx_now(spend.note_error, identity, error)
 
 
 def test_a_call_that_was_lost_twice_is_corrected_oldest_first(baton: Baton, ledger: Ledger, begin: Begin) -> None:

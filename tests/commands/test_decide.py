@@ -154,8 +154,9 @@ def test_a_note_that_is_too_long_is_refused_before_it_is_sent(baton: Baton, wait
 
 
 def test_an_empty_name_is_refused(baton: Baton, waiting: GateView) -> None:
-    """--by must be somebody."""
-    ran = baton("reject", RUN, "--yes", "-m", "no", "--by", " " * 300)
+    """--by must be somebody, with a name that fits."""
+    assert "--by is empty" in baton("reject", RUN, "--yes", "-m", "no", "--by", " " * 300).err
+    ran = baton("reject", RUN, "--yes", "-m", "no", "--by", "m" * 300)
     assert ran.code == 2
     assert "--by by: String should have at most 200 characters" in ran.err
 

@@ -54,12 +54,12 @@ class Screen:
 
 
 @contextmanager
-def at_terminal(folder: Path, *arguments: str) -> Iterator[Screen]:
+def at_terminal(folder: Path, *arguments: str, **variables: str) -> Iterator[Screen]:
     """Run the demo in a folder, on a terminal."""
     ours, theirs = pty.openpty()
     command = [sys.executable, str(server.ROOT / "starter.py"), "demo", *arguments]
     streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    with children.started(*command, **streams, cwd=folder, env=_environment()) as process:
+    with children.started(*command, **streams, cwd=folder, env=_environment() | variables) as process:
         os.close(theirs)
         try:
             yield Screen(process, ours)
@@ -113,6 +113,38 @@ def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
         code = screen.process.wait(PATIENCE)
     assert code == 1
     assert "could_not" in screen.text
+    assert _left_running(tmp_path) == []
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "BATON_MODEL"])
+def test_the_demo_asks_no_model_of_the_shell(tmp_path: Path, name: str) -> None:
+    """With a key, or a model of one's own, in the shell: the script answers all the same, and says how to ask the model.
+
+    Nothing listens where that model would be, so that asking it would never come to a plan.
+    """
+    with ports.hold() as place:
+        port = place.getsockname()[1]
+        there = {
+            "ANTHROPIC_API_KEY": {name: "sk-test", "BATON_ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"},
+            "BATON_MODEL": {name: "openai:paid", "BATON_OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"},
+        }
+        with at_terminal(tmp_path, **there[name]) as screen:
+            screen.until("SCRIPTED")
+            screen.until("`baton demo --real-model`")
+            screen.until("Approve plan-1 as")
+            screen.type("n\n")
+            screen.until("Stopped what the demo started")
+            screen.process.wait(PATIENCE)
+    assert "[scripted model]" in screen.text
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_real_model_needs_settings(tmp_path: Path) -> None:
+    """Asked for one that is not set, the demo starts nothing and says what to set."""
+    with at_terminal(tmp_path, "--real-model") as screen:
+        screen.until("no model is set")
+        assert screen.process.wait(PATIENCE) == 2
     assert _left_running(tmp_path) == []
 
 

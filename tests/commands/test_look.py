@@ -71,7 +71,7 @@ def test_runs_show_state_money_and_gates(baton: Baton, ledger: Ledger, begin: Be
     ledger.tx_now(spend.begin, Scope("run:trace-1", 20_000_000))
     open_gate(ledger)
     lines = baton("runs").out.splitlines()
-    assert lines[0].split() == ["RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "ASKED"]
+    assert lines[0].split() == ["RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED", "(UTC)", "ASKED"]
     assert [line.split()[0] for line in lines[1:]] == ["delivery-trace-2", "delivery-trace-1"]
     assert "$20.00" in lines[2]
     assert "1 open" in lines[2]
@@ -98,7 +98,7 @@ def test_cancel_wants_the_whole_name(baton: Baton, begin: Begin) -> None:
     begin()
     ran = baton("cancel", "delivery-tr")
     assert ran.code == 3
-    assert "did you mean delivery-trace-1" in ran.err
+    assert "only what begins so: delivery-trace-1. Type the whole id" in ran.err
 
 
 def test_show_has_gates_with_facts_handoffs_actions_and_feed(baton: Baton, ledger: Ledger, begin: Begin) -> None:
@@ -174,10 +174,10 @@ def test_result_exits_as_the_run_ended(
 
 
 def test_result_of_an_unfinished_run_says_what_it_waits_for(baton: Baton, ledger: Ledger, begin: Begin) -> None:
-    """Exit 4 while a person is needed, with the command that answers; 1 while it works."""
+    """Exit 4 while a person is needed, with the command that answers; 9 while it works."""
     begin()
     working = baton("result", "delivery-trace-1")
-    assert working.code == 1
+    assert working.code == 9
     assert "has not ended: it is admitted" in working.out
     open_gate(ledger)
     waiting = baton("result", "delivery-trace-1")

@@ -30,7 +30,7 @@ def test_every_route_is_shown(baton: Baton, ledger: Ledger) -> None:
     ran = baton("models")
     assert ran.code == 0
     line = next(one for one in ran.out.splitlines() if "thinker" in one and "claude-sonnet-5-5" in one)
-    assert line.split()[-5:] == ["yes", "2", "10", "closed", "-"]
+    assert line.split()[-5:] == ["yes", "2", "10", "ok", "-"]
     assert any("gpt-6.1-sol" in one and " no " in one for one in ran.out.splitlines())
 
 
@@ -40,17 +40,17 @@ def test_an_open_breaker_is_shown_with_what_failed_last(baton: Baton, ledger: Le
     ran = baton("models", "--json")
     assert ran.code == 1
     route = next(one for one in ran.json["routes"] if one["class"] == "thinker" and one["model"].endswith("sonnet-5-5"))
-    assert (route["state"], route["why"]) == ("open", "not_found: no such model")
+    assert (route["state"], route["why"]) == ("unavailable", "not_found: no such model")
     assert [one["breaker"] for one in ran.json["breakers"]] == [SONNET]
-    assert "is open until" in baton("models").out
+    assert "is unavailable until" in baton("models").out
 
 
 def test_a_provider_stops_all_its_models(baton: Baton, ledger: Ledger) -> None:
     """A refused key shows at every model of that provider."""
     opened(ledger, "provider:openai")
     states = {one["model"]: one["state"] for one in baton("models", "--json").json["routes"]}
-    assert {state for model, state in states.items() if model.startswith("openai:")} == {"open"}
-    assert {state for model, state in states.items() if model.startswith("anthropic:")} == {"closed"}
+    assert {state for model, state in states.items() if model.startswith("openai:")} == {"unavailable"}
+    assert {state for model, state in states.items() if model.startswith("anthropic:")} == {"ok"}
 
 
 def test_a_breaker_is_closed_by_hand(baton: Baton, ledger: Ledger) -> None:
@@ -65,7 +65,9 @@ def test_a_breaker_is_closed_by_hand(baton: Baton, ledger: Ledger) -> None:
         "the provider says it is back",
     )
     assert baton("models", "close", SONNET, "-m", "again").code == 5
-    ran = baton("models", "close", "model:a:b", "-m", "why")
+    opened(ledger)
+    ran = baton("models", "close", SONNET, "model:a:b", "-m", "why")
+    assert "unavailable" in baton("models").out, "of several names all are closed, or none"
     assert (ran.code, "nothing of that name has failed" in ran.err) == (3, True)
 
 

@@ -93,7 +93,7 @@ def test_a_missing_option_is_named(baton: Baton) -> None:
 
 
 WRONG = [
-    (("--instruction", ""), "--instruction: String should have at least 1 character"),
+    (("--instruction", ""), "--instruction is empty: give it a value, or leave it out"),
     (("--instruction", "x" * 20_001), "--instruction: String should have at most 20000 characters"),
     (("--ceiling-usd", "-1"), "--ceiling-usd: Input should be greater than 0"),
     (("--ceiling-usd", "five"), "--ceiling-usd: Input should be a valid decimal"),
@@ -218,7 +218,7 @@ def test_a_reader_that_stops_early_causes_no_noise() -> None:
     """`baton contracts | true` prints no traceback: nobody reads, and that is fine."""
     command = f"set -o pipefail; {sys.executable} {ROOT / 'starter.py'} contracts --json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=children.PATIENCE, check=False)
-    assert done.returncode in {0, 1}
+    assert done.returncode in {0, 141}
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
 

@@ -31,9 +31,20 @@ def of_shop(ledger: Ledger, scripted: bool = False) -> Expected:
 
 
 def test_like_runs_say_what_a_run_will_cost(ledger: Ledger) -> None:
-    """Half of ten runs cost at most $0.05, nine of ten at most $0.09; however they ended."""
+    """Half of ten runs cost at most $0.05, nine of ten at most $0.09; those that had a change to show count however they ended.
+
+    Runs that were given up at their plan cost little, and would make it look cheap.
+    """
     ended(ledger, [number * 10_000 for number in range(1, 10)])
-    ended(ledger, [100_000], "could_not")
+    rejected = Book(ledger, project="shop")
+    rejected.call(key(rejected.trace), 100_000, 100_000)
+    rejected.ask(1, rejected.answer("plan/1"), "change")
+    rejected.end("could_not")
+    for state in ("could_not", "cancelled", "failed"):
+        given_up = Book(ledger, project="shop")
+        given_up.call(key(given_up.trace), 7, 7)
+        given_up.ask(1, given_up.answer("plan/1"))
+        given_up.end(state)  # type: ignore[arg-type]  # one of the states
     found = of_shop(ledger)
     assert found == Expected(10, 50_000, 90_000)
     assert found.text == "$0.05, at most $0.09 in 9 of 10 (10 runs like it)"

@@ -45,7 +45,7 @@ def test_a_run_is_found_by_its_beginning_unless_the_whole_name_is_wanted(ledger:
     for name in ("del", "%%%%%", "d_liv"):
         with pytest.raises(NotFound):
             ledger.read_now(run_views.find_run, name)
-    with pytest.raises(NotFound, match="did you mean delivery-trace-1"):
+    with pytest.raises(NotFound, match="only what begins so: delivery-trace-1"):
         ledger.read_now(run_views.find_run, "delivery-trace", whole=True)
     begin(ledger, "trace-2")
     with pytest.raises(NotFound, match=r"several runs begin with .*: delivery-trace-1, delivery-trace-2"):

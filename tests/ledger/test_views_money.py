@@ -75,8 +75,8 @@ def test_breakers_and_rates_as_they_are_now(ledger: Ledger) -> None:
     found = ledger.read_now(models.noteworthy)
     assert [(one.name, one.shown, one.why) for one in found] == [
         ("model:a", "failing", "no"),
-        ("model:b", "open", "no"),
-        ("model:c", "half open", "gone"),
+        ("model:b", "unavailable", "no"),
+        ("model:c", "being probed", "gone"),
     ]
     assert [one.changes_at and to_us(one.changes_at) for one in found] == [None, opens, opens + 7]
     ledger.tx_now(rates.take, "model:a", Rate(3, 900), 120, now)

@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 ADMISSION, DEPENDENCIES = "tests/activities/runs/test_admission.py", "tests/workflows/test_dependencies.py"
 PAUSE, LOOPS = "tests/workflows/test_pause.py", "tests/workflows/test_loops.py"
 ORDER = "tests/workflows/test_order.py"
+CONTROL = "tests/commands/test_control.py"
 
 MUTANTS = (
     Mutant(
@@ -67,9 +68,33 @@ MUTANTS = (
         name="pause-stays-above",
         promise="A pause reaches children that work.",
         file="workflows/kit/pause.py",
-        old='await run.tell_children("pause" if paused else "resume")',
+        old='await run.tell_children("pause" if paused else "resume", said.model_dump(mode="json"))',
         new="pass",
         tests=(f"{PAUSE}::test_a_pause_reaches_children_that_work",),
+    ),
+    Mutant(
+        name="pause-of-nobody",
+        promise="Who paused a run, and why, is on record.",
+        file="workflows/kit/inbox.py",
+        old="self.switched = said",
+        new="self.switched = Act()",
+        tests=(f"{CONTROL}::test_who_and_why_of_pause_resume_and_cancel_are_on_record",),
+    ),
+    Mutant(
+        name="retry-decides-again",
+        promise="What was decided after the stage to which a run goes back does not count any more.",
+        file="commands/start/retry.py",
+        old="        reset_reapply_exclude_types=left_out,",
+        new="        reset_reapply_exclude_types=(),",
+        tests=("tests/commands/test_retry.py::test_from_a_stage_on_the_same_run_goes_on",),
+    ),
+    Mutant(
+        name="names-unquoted",
+        promise="A workflow id in a printed command is one word for a shell.",
+        file="contracts/printed.py",
+        old='return shlex.quote(visible(name).replace("\\n", "\\\\n"))',
+        new='return visible(name).replace("\\n", "\\\\n")',
+        tests=("tests/test_printed.py::test_a_printed_command_names_the_run_and_nothing_else",),
     ),
     Mutant(
         name="pause-misses-a-start",

@@ -167,6 +167,7 @@ def test_the_details_say_what_is_asked_and_how_to_answer(story: Story) -> None:
         assert f'"gate": "{seen.gate.gate}", "by": "you", "subject": "{seen.gate.subject}"' in seen.details
         assert all(fact in seen.details for fact in seen.gate.facts)
         assert "send the update `approve` or `reject` or `request_changes` with" in seen.details
+        assert 'and for `reject` and `request_changes` with `"note": "why"` in it' in seen.details
         assert "scripted model: no real model is used" in seen.details
     assert story.end.details.startswith("## end: ended: done")
 

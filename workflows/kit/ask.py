@@ -134,6 +134,7 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
 def _not_asked(talk: Conversation, finish: str | None, error: ActivityError) -> Handoff[Any]:
     """The handoff after a failed model call. At a limit the step is `unsure`, because its changes are kept."""
     gone, reason = away_of(error), cause_of(error)
+    talk.breakers = gone.breakers if gone is not None else ()
     if gone is not None and not finish:
         return made_by_us(talk.run, NOBODY, "could_not", f"no model is available: {gone.why}")
     if finish:

@@ -5,11 +5,21 @@ from typing import Any
 
 from temporalio import workflow
 
+REASON_LIMIT = 1000
+
 
 def was_cancelled() -> bool:
     """True if this task was cancelled but nothing has raised it yet."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def by_whom() -> str:
+    """Who cancelled this run and why, to follow the word `cancelled`: as `baton cancel` says it, or any client's reason."""
+    said = " ".join((workflow.cancellation_reason() or "").split())
+    if said.startswith("by "):
+        return said[:REASON_LIMIT]
+    return f"by an operator: {said[:REASON_LIMIT]}" if said else "by an operator"
 
 
 def not_cancelled() -> None:

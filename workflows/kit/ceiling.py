@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from contracts.gates import Decided
 from contracts.money import CeilingRefused
+from contracts.printed import command
 from workflows.kit.cancellation import send
 from workflows.kit.ends import Stopped
 from workflows.kit.gate import Ask, hold
@@ -121,7 +122,8 @@ def _ask(refused: CeilingRefused, waiting: int) -> Ask:
     if refused.resets_at is not None:
         facts.append(f"a new period begins at {refused.resets_at:%Y-%m-%d %H:%M} UTC")
     if refused.shared:
-        facts.append(f"runs share this ceiling: `baton budget raise {refused.scope} --to USD -m why` raises it for all of them")
+        raising = command("budget raise", refused.scope, options="--to USD -m why")
+        facts.append(f"runs share this ceiling: `{raising}` raises it for all of them")
     return Ask(
         kind="ceiling",
         title=f"{refused.scope if refused.shared else 'the ceiling of this run'} leaves no room for the next call",

@@ -14,7 +14,7 @@ from contracts.pins import Began
 IN_ORDER = "in-order"
 """Changes of a run's state are numbered, and a child's gates, and its end by cancellation, are its root's concern."""
 
-CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER)
+CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits")
 """The kit's named changes."""
 
 

@@ -73,6 +73,8 @@ class Conversation:
     degraded: str = ""
     away: dict[str, datetime] = field(default_factory=dict)
     """Since when no model was available, by the kind of outage."""
+    breakers: tuple[str, ...] = ()
+    """The circuit breakers for which no model was available, the last time."""
     waits: int = 0
     told: bool = False
     """The feed already says that it waits."""

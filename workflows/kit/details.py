@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from contracts.gates import GateView
+from contracts.gates import NEEDS_NOTE, GateView
 from contracts.money import usd
 
 LIMIT = 4000
@@ -28,4 +28,6 @@ def gate_text(view: GateView) -> tuple[str, str, str]:
     decision = f'{{"gate": "{view.gate}", "by": "you", "subject": "{view.subject}"{more}}}'
     facts = "".join(f"\n- {fact}" for fact in view.facts)
     answer = f"send the update {' or '.join(f'`{verb}`' for verb in view.verbs)} with `{decision}`"
+    if needing := [f"`{verb}`" for verb in view.verbs if verb in NEEDS_NOTE]:
+        answer += f', and for {" and ".join(needing)} with `"note": "why"` in it'
     return f"waits for a person at {view.gate}: {view.title}", facts, f"{answer}; {view.on_expiry}"

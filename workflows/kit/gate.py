@@ -50,6 +50,7 @@ class Ask:
     output: str = ""
     intents: tuple[Intent, ...] = ()
     ceiling: CeilingRefused | None = None
+    breakers: tuple[str, ...] = ()
 
 
 def never() -> bool:
@@ -112,8 +113,7 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
         await tell_root(kit, view.gate, view)
         decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
-        # A cancelled activity raises its own error, not CancelledError. Shielded: closing the gate takes an activity, which
-        # the cancellation would end as well.
+        # A cancelled activity raises its own error. Shielded: closing takes an activity, which would be cancelled as well.
         if is_cancelled_exception(error):
             await asyncio.shield(_cancelled(kit, state, policy))
         else:
@@ -173,6 +173,7 @@ def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         deadline=workflow.now() + policy.deadline,
         on_expiry=_on_expiry(kit, ask.kind, policy),
         ceiling=ask.ceiling,
+        breakers=ask.breakers,
     )
 
 

@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 from contracts.carried import Ended, Mail
 from contracts.errors import Refused
 from contracts.gates import OFFERED, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
+from contracts.people import Act
 from workflows.kit.claims import Claim, OpenGateState, Via, same
 from workflows.kit.messages import bare, check_decision, read_decision, read_switch
 from workflows.kit.refusals import Refusals
@@ -33,6 +34,7 @@ class Inbox:
 
     def __init__(self, kinds: Sequence[GateKind]) -> None:
         self.paused = False
+        self.switched = Act()
         self.refusals = Refusals()
         self._kinds = tuple(kinds)
         self._prefix = ""
@@ -177,7 +179,9 @@ class Inbox:
 
     def _on_switch(self, name: str, value: bool, via: Via) -> Callable[..., Any]:
         def switch(*args: Any) -> str:
-            read_switch(name, args)
+            said = read_switch(name, args)
+            if self.paused != value:
+                self.switched = said
             self.paused = value
             return f"{name}d"
 

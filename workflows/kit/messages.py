@@ -8,7 +8,12 @@ from typing import Any
 from contracts.errors import ContractViolation, Refused
 from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Verb
 from contracts.money import micros, usd
+from contracts.people import Act
+from contracts.printed import command
 from converter import Unreadable
+
+TEXT_LIMIT = 200
+"""Most characters that are kept of a field of an arbitrary message."""
 
 EXAMPLE = '{"gate": "plan-1", "by": "you"}'
 
@@ -26,13 +31,16 @@ def read_decision(args: tuple[Any, ...]) -> Decision:
         raise Refused("; ".join(error.problems)) from None
 
 
-def read_switch(name: str, args: tuple[Any, ...]) -> None:
-    """Check the arguments of pause, resume or nudge: none, or one small object whose content is ignored."""
+def read_switch(name: str, args: tuple[Any, ...]) -> Act:
+    """Who sends pause, resume or nudge, and why: nothing, or one small object with `by` and `note`. Raises `Refused`."""
     value = _only(args or ({},), f"{name} takes at most one small JSON object, got {len(args)} arguments")
     if not isinstance(value, dict | None):
         raise Refused(f"{name} takes nothing, or one JSON object, got {type(value).__name__}")
     if _size(value) > MESSAGE_LIMIT:
         raise Refused(f"{name} takes at most one small JSON object, got more than {MESSAGE_LIMIT} bytes")
+    # Read leniently: older clients send any object, and what it holds was never refused.
+    by, note, channel = (text_of((value,), field) for field in ("by", "note", "channel"))
+    return Act(by=by.strip(), note=note.strip(), channel=channel)
 
 
 def only_object(name: str, args: tuple[Any, ...]) -> dict[str, Any]:
@@ -46,7 +54,7 @@ def only_object(name: str, args: tuple[Any, ...]) -> dict[str, Any]:
 def text_of(args: tuple[Any, ...], name: str) -> str:
     """A field of an arbitrary message, for the record; "" if it is not text."""
     value = args[0].get(name) if len(args) == 1 and isinstance(args[0], dict) else None
-    return value[:200] if isinstance(value, str) else ""
+    return value[:TEXT_LIMIT] if isinstance(value, str) else ""
 
 
 def check_decision(view: GateView, verb: Verb, said: Decision) -> None:
@@ -75,9 +83,8 @@ def _check_raise(view: GateView, said: Decision) -> None:
     refused = view.ceiling
     assert refused is not None, "only ceiling gates take this verb"
     if refused.shared:
-        raise Refused(
-            f"runs share {refused.scope}; raise it for all of them: `baton budget raise {refused.scope} --to USD -m why`"
-        )
+        raising = command("budget raise", refused.scope, options="--to USD -m why")
+        raise Refused(f"runs share {refused.scope}; raise it for all of them: `{raising}`")
     if said.to_usd is None:
         raise Refused('raise_ceiling needs the new ceiling in US dollars, e.g. "to_usd": "40"')
     if micros(said.to_usd) <= refused.ceiling:

@@ -69,10 +69,16 @@ async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     pause = min(_pause(gone, talk.waits, now), ends - now)
     long = pause > LONG or now - min(talk.away.values()) > LONG
     await _tell(kit, talk, gone, now + pause, long=long)
+    woken, heard = kit.parking.woken, kit.knows("nudge-ends-model-waits")
+
+    def over() -> bool:
+        return bool(kit.parking.stopped) or (heard and kit.parking.woken > woken)
+
     with contextlib.suppress(TimeoutError):
         summary = f"{talk.pin.label}: {gone.kind}, retries later"[:200]
-        # A condition instead of a plain timer: a run that stops at a ceiling must not sit out the wait.
-        await workflow.wait_condition(lambda: bool(kit.parking.stopped), timeout=pause, timeout_summary=summary)
+        # A condition instead of a plain timer: a run that stops at a ceiling must not sit out the wait, nor one that is told
+        # by whoever closes a breaker that its models are back.
+        await workflow.wait_condition(over, timeout=pause, timeout_summary=summary)
     if long:
         kit.move("working", next=f"{talk.pin.label} retries")
     return True
@@ -163,5 +169,6 @@ async def _person_says_again(kit: Kit, talk: Conversation, why: str) -> bool:
         return False
     title = f"no model is available for {talk.pin.label}"
     again = f"approve or request_changes: retry. reject, or no answer: {talk.run.path} ends as could_not"
-    decided = await gate(kit, Ask(kind="stuck", title=title, subject=f"{title}\n{talk.run.path}\n{why}", facts=(why, again)))
+    subject = f"{title}\n{talk.run.path}\n{why}"
+    decided = await gate(kit, Ask(kind="stuck", title=title, subject=subject, facts=(why, again), breakers=talk.breakers))
     return decided.verb in ("approve", "request_changes")

@@ -51,15 +51,15 @@ class Pause:
                 held.recording = False
 
     async def _tell(self, paused: bool) -> None:
-        run, held = self._run, self._run.held
+        run, held, said = self._run, self._run.held, self._run.inbox.switched
         if paused:
             held.told, held.before = True, run.state
-            run.note("paused the run", "an operator asked for it", "waits for resume", actor="operator")
+            run.note("paused the run", said.why, "waits for resume", actor=said.who)
             run.move("paused", waiting_for="resume")
         else:
             held.told = False
-            run.note("resumed the run", "an operator asked for it", actor="operator")
+            run.note("resumed the run", said.why, actor=said.who)
             run.move("working" if run.in_order else held.before)
         if run.in_order:
             run.show(STATE.value_set(run.state))
-        await run.tell_children("pause" if paused else "resume")
+        await run.tell_children("pause" if paused else "resume", said.model_dump(mode="json"))

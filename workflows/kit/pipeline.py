@@ -35,6 +35,7 @@ from contracts.reports import Report, RunStatus
 from contracts.repositories import DropWorkspaces
 from contracts.runs import RunState
 from workflows.kit.bounds import cut
+from workflows.kit.cancellation import by_whom
 from workflows.kit.ends import INPUT_REFUSED, Ended, Stopped, cause_of, refusal_of_input
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
@@ -90,7 +91,7 @@ class Pipeline(ABC, Generic[I, R]):
             began = await kit.begin(asked, self.agents, self.auto, self.effort(asked), self.actions, self.first)
         except (asyncio.CancelledError, ActivityError) as error:
             if is_cancelled_exception(error):
-                await asyncio.shield(self._end("cancelled", "cancelled by an operator before it was admitted"))
+                await asyncio.shield(self._end("cancelled", f"cancelled before it was admitted, {by_whom()}"))
                 raise
             raise ApplicationError(cause_of(error), type="NotAdmitted", non_retryable=True) from None
         if began.duplicate_of is not None:
@@ -106,7 +107,7 @@ class Pipeline(ABC, Generic[I, R]):
             # A cancelled child or activity raises its own error, not CancelledError. Shielded: ending takes activities, which
             # the same cancellation would end as well.
             if is_cancelled_exception(error):
-                await asyncio.shield(self._end("cancelled", "cancelled by an operator"))
+                await asyncio.shield(self._end("cancelled", f"cancelled {by_whom()}"))
                 raise
             raise await self._failed(error) from None
 

@@ -73,7 +73,10 @@ class Run:
         self.moves = 0
         """How often its state was changed so far, also in the runs that it continues: the number of the last change."""
         self._behind: Carried | None = None
+        # A continued run has the beginnings of what its chain did before in another history.
+        self._stages = {} if workflow.info().continued_run_id else {self.stage: workflow.info().get_current_history_length()}
         workflow.set_query_handler("feed", self._feed)
+        workflow.set_query_handler("stages", self._told_stages)
 
     # Identity
 
@@ -164,6 +167,8 @@ class Run:
     def enter(self, stage: str, next: str = "") -> None:
         """Start a stage: the run's state becomes `working`."""
         self.stage = stage
+        if self._behind is None:
+            self._stages[stage] = workflow.info().get_current_history_length()
         self.move("working", next=next)
 
     def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
@@ -255,6 +260,10 @@ class Run:
         """The first open gate of this workflow, else of its children, or None."""
         open_now = (*self.inbox.waiting(), *self.family.waiting())
         return open_now[0] if open_now else None
+
+    def _told_stages(self, *_: Any) -> dict[str, int]:
+        """For a reset: each stage that began in this history, and the event of the task in which it did so the last time."""
+        return self._stages
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:
         return newest_within([line.model_dump(mode="json") for line in self.lines.last])

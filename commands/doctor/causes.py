@@ -1,0 +1,46 @@
+"""Checks of what keeps runs waiting: one finding for each cause, however many runs wait for it."""
+
+from typing import TYPE_CHECKING
+
+from commands.doctor.finding import Check, Finding
+from contracts.errors import BatonError
+from contracts.printed import command
+from contracts.text import amount
+
+if TYPE_CHECKING:
+    from config import Settings
+    from ledger.db import Connection
+
+
+def causes(found: "Settings") -> list[Finding]:
+    """Circuit breakers that are open, and ceilings at which several runs wait, each with its runs and the one command."""
+    from commands.context import open_ledger
+
+    try:
+        with open_ledger(found) as ledger:
+            return ledger.read_now(_causes) or [Finding("waiting", "ok", "no breaker is open, and no runs wait for the same")]
+    except BatonError:
+        return []  # the check of the ledger says why
+
+
+def _causes(connection: "Connection") -> list[Finding]:
+    from commands.look.gates import solving
+    from commands.output import clock
+    from ledger.views import causes as views
+    from ledger.views.gates import waiting
+    from ledger.views.models import noteworthy
+
+    shared = [one for one in views.causes(waiting(connection)) if one.names]
+    findings = []
+    for breaker in noteworthy(connection):
+        if not breaker.is_closed and not any(breaker.name in one.names for one in shared):
+            until = f" until {clock(breaker.changes_at)}" if breaker.changes_at else ""
+            closing = command("models close", breaker.name, options='-m "why"')
+            findings.append(Finding("waiting", "warn", f"{breaker.name} is {breaker.shown}{until}: {breaker.why}", closing))
+    for one in shared:
+        text = f"{', '.join(one.names)} keeps {amount(len(one.runs), 'run')} waiting: {', '.join(one.runs)}"
+        findings.append(Finding("waiting", "warn", text, solving(one)))
+    return findings
+
+
+CHECKS: tuple[Check, ...] = (causes,)
