@@ -70,26 +70,28 @@ def ledger(found: "Settings") -> Finding:
         )
     from ledger.db import Ledger
     from ledger.migrate import standing
+    from ledger.urls import shown
 
     kept = Ledger(found.database, found.artifacts)
-    where = str(file) if file is not None else kept.engine.url.render_as_string(hide_password=True)
+    where = str(file) if file is not None else shown(kept.engine.url)
     # Only looks: `open_ledger` would migrate, and a check must not change anything.
     try:
         stands = standing(kept)
     except LedgerUnavailable as error:
-        return Finding("ledger", "fail", f"{where}: {error}", "start the database, or fix `ledger_url` (BATON_LEDGER_URL)")
+        mend = "do what it says; `ledger_url` (BATON_LEDGER_URL, or its file) is the setting"
+        return Finding("ledger", "fail", f"{where}: {error}", mend)
     finally:
         kept.close()
     if stands.problem:
         return Finding(
             "ledger", "fail", f"{where}: {stands.problem}", "nothing was changed; workers of this release do not start on it"
         )
-    return _schema(where, stands)
+    return _schema(f"{where}, through a pooler," if stands.pooled else where, stands)
 
 
 def _schema(where: str, stands: "Standing") -> Finding:
     texts = {
-        "current": f"{where}, schema {stands.at} is current",
+        "current": f"{where}: schema {stands.at} is current",
         "older": f"{where} has schema {stands.at}, this release's is {stands.head}",
         "empty": f"{where} has no tables yet",
         "newer": f"{where} has schema {stands.at}, newer than this release's {stands.head} but compatible",
