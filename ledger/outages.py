@@ -25,8 +25,8 @@ _DISK = "check the disk: is it full, over its quota, or failing?"
 _REACH = "start the database, or correct `ledger_url`"
 _CONFLICT = "too many transactions conflict at once"
 _CONNECTIONS = (
-    "free connections (pg_stat_activity lists them), or raise max_connections or the role's CONNECTION LIMIT; a worker takes up "
-    "to 13, a pooler such as PgBouncer makes do with fewer"
+    "free connections (pg_stat_activity lists them), or raise max_connections or the role's CONNECTION LIMIT; a worker "
+    "takes up to 13, a pooler such as PgBouncer makes do with fewer"
 )
 _RIGHTS = "GRANT this role what it lacks, or name the tables' owner in `ledger_url`"
 _POOLER = "a pooler mixes up the statements of its clients: its pool_mode has to be transaction or session"

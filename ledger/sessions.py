@@ -19,7 +19,7 @@ ENCODING = "UTF8"
 
 
 def begin_session(connection: Any, info: dict[Any, Any], settings: Mapping[str, str]) -> None:
-    """Make a driver's new connection ours. `info` is the pool's note on it. Raises `Misconfigured` for a database's encoding."""
+    """Make a driver's new connection ours; `info` is the pool's note on it. Raises `Misconfigured` for its encoding."""
     _check_encoding(connection)
     # In autocommit, because a rollback undoes a SET that was made in its transaction.
     connection.autocommit = True

@@ -1,4 +1,4 @@
-"""The ledger's URL: the forms that are taken, and what to write in place of others. An error shows nothing of it but its kind."""
+"""The ledger's URL: the forms that are taken, and what to write in place of others. Errors show nothing secret."""
 
 import re
 from typing import NoReturn

@@ -83,6 +83,13 @@ class Postgres:
         self._run(EMPTY, name)
         self._free.append(name)
 
+    def asked(self, url: str, statement: str) -> Any:
+        """What another client gets for a statement in the database of this URL, outside any transaction of its own."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        with psycopg.connect(self._conninfo(name), autocommit=True) as connection:
+            row = connection.execute(statement.encode()).fetchone()
+            return None if row is None else row[0]
+
     def _migrate(self, name: str, files: Path) -> str:
         ledger = Ledger(self.url(name), files)
         upgrade(ledger)

@@ -40,6 +40,6 @@ def not_stored(model: str, said: str) -> ApplicationError:
     """A reply is paid for and the ledger, which is there, does not take it: another attempt would pay for one more."""
     return permanent(
         "NotStored",
-        f"{model} has answered and is paid, and the ledger refuses to store the answer: {said}. No other call is made; see what "
-        "is wrong with the database (`baton doctor`, its own log), then start the run again",
+        f"{model} has answered and is paid, and the ledger refuses to store the answer: {said}. No other call is "
+        "made; see what is wrong with the database (`baton doctor`, its own log), then start the run again",
     )

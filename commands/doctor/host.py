@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config
 from commands.context import sqlite_file
+from commands.doctor import disk
 from commands.doctor.finding import Check, Finding
 from contracts.errors import LedgerUnavailable, Misconfigured
 
@@ -102,34 +102,6 @@ def _schema(where: str, stands: "Standing") -> Finding:
         "newer": "upgrade this machine's workers to the newer release soon",
     }
     return Finding("ledger", "ok" if stands.state == "current" else "warn", texts[stands.state], mends.get(stands.state, ""))
-
-
-def artifacts(found: "Settings") -> Finding:
-    """The folder for large artifacts is writable and has room."""
-    place = found.artifacts
-    # Nothing is created here either, so the nearest existing folder is tried.
-    while not place.exists():
-        place = place.parent
-    try:
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(b"baton doctor")
-    except OSError as error:
-        return Finding(
-            "artifacts",
-            "fail",
-            f"{place} cannot be written: {error.strerror}",
-            "make the folder writable for this user, or set `state`",
-        )
-    disk = os.statvfs(place)
-    free = disk.f_bavail * disk.f_frsize // (1 << 20)
-    if free < 1024:
-        return Finding(
-            "artifacts",
-            "warn",
-            f"{found.artifacts}: only {free} MiB are free",
-            "free some space, or set `state` to a larger disk",
-        )
-    return Finding("artifacts", "ok", f"{found.artifacts} is writable, {free // 1024} GiB free")
 
 
 async def sandbox(found: "Settings") -> Finding:
@@ -293,4 +265,4 @@ def _ended(found: "Settings", traces: set[str]) -> set[str]:
         kept.close()
 
 
-CHECKS: tuple[Check, ...] = (git, ledger, artifacts, sandbox, models, agents, policy, leftovers, mirrors)
+CHECKS: tuple[Check, ...] = (git, ledger, disk.artifacts, disk.temporary, sandbox, models, agents, policy, leftovers, mirrors)

@@ -1,6 +1,6 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, borders, contents, effects, gates, money, runs
+from tests.mutants import agents, borders, contents, edges, effects, gates, money, runs
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -11,4 +11,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *agents.MUTANTS,
     *borders.MUTANTS,
     *contents.MUTANTS,
+    *edges.MUTANTS,
 )
