@@ -31,6 +31,7 @@ PROOF = (
     "tests/faults",
     "tests/hostile",
     "tests/outage",
+    "tests/wire/test_proxy.py",
 )
 """What mostly waits: for killed workers to be missed, for databases to come back, for programs to start."""
 

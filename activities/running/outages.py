@@ -11,7 +11,7 @@ from contracts.errors import DiskUnavailable, LedgerUnavailable
 
 
 class Outages(Interceptor):
-    """Passes both kinds of outage to Temporal by name, without a traceback, so that workflows can wait; each is one log line."""
+    """Passes both to Temporal by name and without a traceback, so that workflows can wait; each costs one log line."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap what comes next."""

@@ -148,9 +148,10 @@ def models(found: "Settings") -> list[Finding]:
 def reachable_providers(found: "Settings") -> dict[str, str]:
     have: dict[str, str] = {}
     if found.anthropic_key:
-        have["anthropic"] = f"API key is set{_at(found.anthropic_base_url)}"
+        have["anthropic"] = f"API key is set{_at(found.anthropic_base_url)}{_way(found, 'anthropic')}"
     if found.openai_key or found.openai_base_url:
-        have["openai"] = f"{'a key is set' if found.openai_key else 'no key'}{_at(found.openai_base_url)}"
+        key = "a key is set" if found.openai_key else "no key"
+        have["openai"] = f"{key}{_at(found.openai_base_url)}{_way(found, 'openai')}"
     if found.script is not None:
         have["scripted"] = f"plays {found.script}; not a real model"
     return have
@@ -158,6 +159,13 @@ def reachable_providers(found: "Settings") -> dict[str, str]:
 
 def _at(url: str) -> str:
     return f", endpoint {url}" if url else ""
+
+
+def _way(found: "Settings", provider: str) -> str:
+    from model_choice import way
+
+    how = way(found, provider).shown
+    return f", reached {how}" if how else ""
 
 
 def _routes(found: "Settings") -> dict[str, list[str]]:
