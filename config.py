@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         default="auto", description="the format; auto: Responses for OpenAI itself, Chat Completions for openai_base_url"
     )
     openai_legacy_max_tokens: bool = Field(default=False, description="the endpoint knows only max_tokens")
+    proxy: SecretStr = Field(
+        default=SecretStr(""),
+        description='proxy to models, as http://USER:PASSWORD@HOST:PORT; "none": never one; empty: HTTPS_PROXY and the like',
+    )
     prompt_cache: bool = Field(default=True, description="ask providers to cache prompt prefixes that will be sent again")
     ceilings: Ceilings = Field(default=Ceilings(), description="hard limits of money: a table in baton.toml")
     growth: Growth = Field(default=Growth(), description="when a step is unusually large: a table in baton.toml")

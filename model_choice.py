@@ -3,7 +3,8 @@
 import config
 from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue
-from activities.providers.base import Provider
+from activities.providers.base import ENDPOINTS, Provider
+from activities.providers.proxy import VARIABLES, Way, way_to
 from activities.providers.scripted import Scripted
 from contracts.agents import Choice
 from contracts.errors import Misconfigured
@@ -17,7 +18,10 @@ def build_providers(settings: config.Settings) -> dict[str, Provider]:
         from activities.providers.anthropic import Anthropic
 
         found["anthropic"] = Anthropic(
-            settings.anthropic_key, settings.anthropic_base_url or None, prompt_cache=settings.prompt_cache
+            settings.anthropic_key,
+            settings.anthropic_base_url or None,
+            proxy=way(settings, "anthropic").proxy or None,
+            prompt_cache=settings.prompt_cache,
         )
     if settings.openai_key or settings.openai_base_url:
         found["openai"] = _openai(settings)
@@ -32,11 +36,20 @@ def _openai(settings: config.Settings) -> Provider:
     from activities.providers.openai_responses import OpenAIResponses
 
     # The SDK wants a key, also for a local endpoint that takes none.
-    key, url = settings.openai_key or "none", settings.openai_base_url or None
+    key, url, proxy = settings.openai_key or "none", settings.openai_base_url or None, way(settings, "openai").proxy or None
     if settings.openai_api == "responses" or (settings.openai_api == "auto" and url is None):
-        return OpenAIResponses(key, url, prompt_cache=settings.prompt_cache)
+        return OpenAIResponses(key, url, proxy=proxy, prompt_cache=settings.prompt_cache)
     cache = settings.prompt_cache and url is None
-    return OpenAI(key, url, legacy_max_tokens=settings.openai_legacy_max_tokens, prompt_cache=cache)
+    return OpenAI(key, url, proxy=proxy, legacy_max_tokens=settings.openai_legacy_max_tokens, prompt_cache=cache)
+
+
+def way(settings: config.Settings, provider: str) -> Way:
+    """How this process reaches a provider's endpoint; empty for one that is not on a network. Raises `Misconfigured`."""
+    own = {"anthropic": settings.anthropic_base_url, "openai": settings.openai_base_url}
+    if provider not in ENDPOINTS:
+        return Way()
+    variables = settings.environment((*VARIABLES, *(name.upper() for name in VARIABLES)))
+    return way_to(own[provider] or ENDPOINTS[provider], settings.proxy.get_secret_value().strip(), variables)
 
 
 def choices(

@@ -69,7 +69,7 @@ from ledger.gates import approver_of
 from ledger.migrate import upgrade
 from ledger.money import ceilings
 from ledger.workers import Serving
-from model_choice import build_providers, choices, routed
+from model_choice import build_providers, choices, routed, way
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
@@ -262,6 +262,9 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
                 task_queue=settings.task_queue,
                 models=sorted(parts.providers) or "none: every run is refused until an API key is set",
             )
+            for name, how in ((name, way(settings, name).shown) for name in sorted(parts.providers)):
+                if how:
+                    logs.log().info(f"models of {name} are reached {how}", action="way_to_models", provider=name)
             await stop.wait()
         upkeep.cancel()
         # Waited for: it lets go of its lease, so that the next worker need not wait for it.

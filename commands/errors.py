@@ -1,5 +1,6 @@
 """Exit codes, and the one place that maps an exception to a code and a message."""
 
+import errno
 import sys
 import tempfile
 import traceback
@@ -134,6 +135,9 @@ def _from_libraries(error: BaseException) -> tuple[Code, str] | None:
         return _CODES_BY_NAME.get(type(error).__name__, Code.FAILED), str(error)
     if type(error).__module__.startswith("temporalio."):
         return _from_temporal(error)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        place = f": {error.filename}" if isinstance(error.filename, str) else ""
+        return Code.FAILED, f"the disk cannot be written ({error.strerror}{place}); make room there and try again"
     # If SQLAlchemy is not loaded, the error cannot be one of its errors.
     sqlalchemy = sys.modules.get("sqlalchemy.exc")
     if sqlalchemy is not None and isinstance(error, sqlalchemy.DBAPIError):
@@ -144,6 +148,8 @@ def _from_libraries(error: BaseException) -> tuple[Code, str] | None:
         )
     return None
 
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 _CODES_BY_NAME = {"Unreachable": Code.UNREACHABLE, "CeilingReached": Code.BUDGET, "NotAdmitted": Code.USAGE}
 """Errors matched by name because importing their modules here is too slow."""

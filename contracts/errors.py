@@ -47,3 +47,7 @@ class Misconfigured(BatonError):
 
 class LedgerUnavailable(BatonError):
     """The ledger cannot be used now. Whatever needs it waits and retries; `baton doctor` says what is wrong."""
+
+
+class DiskUnavailable(BatonError):
+    """The worker's disk cannot be written now. Whatever needs it waits and retries; make room, `baton doctor` says where."""

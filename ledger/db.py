@@ -11,10 +11,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection as Connection  # re-exported for modules that write no SQL
 from sqlalchemy import Engine, Table, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from ledger.outages import explained
+from ledger import sessions, urls
+from ledger.outages import explained, folder_unavailable
 from ledger.statement import insert_unless_there, tell_driver
 
 P = ParamSpec("P")
@@ -23,7 +24,7 @@ T = TypeVar("T")
 BUSY_SECONDS = 30
 """How long a SQLite transaction waits for another process before it fails (and its activity is retried)."""
 
-NOTICE_QUICKLY = {
+NOTICE_QUICKLY: dict[str, int | str] = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -49,7 +50,10 @@ class Ledger:
     """
 
     def __init__(self, url: str, files: Path) -> None:
-        """`url` is SQLAlchemy's: `sqlite:///FILE` or `postgresql+psycopg://…`. `files` holds artifacts too large for a row."""
+        """`url` is `sqlite:///FILE` or `postgresql://…`. `files` holds artifacts too large for a row.
+
+        Raises `Misconfigured` for a URL that is not understood, `LedgerUnavailable` if SQLite's folder cannot be made.
+        """
         self.url = url
         self.files = files
         self.engine = _engine(url)
@@ -98,11 +102,14 @@ class Ledger:
 
 
 def _engine(url: str) -> Engine:
-    parsed = make_url(url)
+    parsed = urls.read(url)
     if parsed.get_backend_name() != "sqlite":
         return _postgresql(parsed)
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(parsed.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise folder_unavailable(folder, error, "folder") from None
     # One pool serves the writer's and the reader's thread, never the same connection at once.
     busy = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     # Parameters stay out of errors: those end up in logs and in Temporal, and values can be whole prompts.
@@ -129,17 +136,20 @@ def _engine(url: str) -> Engine:
 def _postgresql(url: URL) -> Engine:
     """An engine that notices within seconds that its server is gone, and waits for locks no longer than SQLite does."""
     quick = {name: value for name, value in NOTICE_QUICKLY.items() if name not in url.query}
+    # Else the environment, or the database, could name an encoding in which some texts cannot be sent.
+    quick["client_encoding"] = sessions.ENCODING
     # Pinged first: a connection that broke in the pool is replaced, and does not fail the transaction that gets it.
     engine = create_engine(url, pool_pre_ping=True, pool_size=3, connect_args=quick, hide_parameters=True)
+    settings = SESSION | {"lock_timeout": f"{BUSY_SECONDS}s"}
 
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        # As statements and not as start-up options, which connection poolers refuse. In autocommit, because a rollback undoes
-        # a SET that was made in its transaction.
-        connection.autocommit = True
-        for setting, value in (SESSION | {"lock_timeout": f"{BUSY_SECONDS}s"}).items():
-            connection.execute(f"SET {setting} = '{value}'")
-        connection.autocommit = False
+    # First of all listeners: SQLAlchemy's own asks the database, and cannot read the answers of some.
+    @event.listens_for(engine, "connect", insert=True)
+    def _prepare(connection: Any, record: Any) -> None:
+        sessions.begin_session(connection, record.info, settings)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        sessions.begin_transaction(connection, settings)
 
     return engine
 

@@ -4,7 +4,7 @@ Migrations only go forward, all of them in one transaction. The row of `compatib
 may still use the ledger: by that an older release knows whether it can work beside a newer one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +17,11 @@ from sqlalchemy.exc import DBAPIError
 
 from contracts.errors import Misconfigured
 from ledger.db import Ledger
-from ledger.outages import explained, unavailable
+from ledger.outages import explained, told, unavailable
+from ledger.sessions import POOLED
 from ledger.tables import compatibility, metadata
+
+INSUFFICIENT_PRIVILEGE = "42501"
 
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -34,6 +37,10 @@ class Standing:
     head: str
     state: Literal["empty", "older", "current", "newer", "too_new"]
     missing: tuple[str, ...] = ()
+    barred: str = ""
+    """Why this role cannot migrate it, and what to do; "" where it can, or where there is nothing to migrate."""
+    pooled: bool = False
+    """A pooler, such as PgBouncer, stands before the database."""
 
     @property
     def problem(self) -> str:
@@ -48,7 +55,7 @@ class Standing:
                 f"the ledger's schema is {self.at}, but it has no table {', '.join(self.missing)}: it was restored or copied "
                 "in part. Restore all of it from a backup"
             )
-        return ""
+        return self.barred
 
 
 def upgrade(ledger: Ledger) -> None:
@@ -58,7 +65,7 @@ def upgrade(ledger: Ledger) -> None:
     `LedgerUnavailable` if it does not answer.
     """
     found = standing(ledger)
-    if found.state in ("empty", "older"):
+    if found.state in ("empty", "older") and not found.problem:
         with explained(), ledger.engine.begin() as connection:
             found = _migrated(connection)
     if found.problem:
@@ -71,6 +78,27 @@ def standing(ledger: Ledger) -> Standing:
 
 
 def _standing(connection: Connection) -> Standing:
+    found = replace(_compared(connection), pooled=bool(connection.info.get(POOLED)))
+    if found.state not in ("empty", "older") or connection.dialect.name != "postgresql":
+        return found
+    return replace(found, barred=_barred(connection))
+
+
+def _barred(connection: Connection) -> str:
+    """Why no table can be made where this role's tables would go. By default only a database's owner may, since 15."""
+    asked = "SELECT quote_ident(current_user), quote_ident(s), has_schema_privilege(s, 'CREATE') FROM current_schema() AS s"
+    role, schema, may = connection.execute(text(asked)).one()
+    if may:
+        return ""
+    where = f"in the schema {schema}" if schema is not None else "in any schema of its search_path"
+    grant = f"GRANT CREATE, USAGE ON SCHEMA {schema or 'public'} TO {role}"
+    return (
+        f"the role {role} may not make tables {where}. As the database's owner: {grant}; or give it a schema of its own: "
+        f"CREATE SCHEMA AUTHORIZATION {role}"
+    )
+
+
+def _compared(connection: Connection) -> Standing:
     at = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(_config())
     head = scripts.get_current_head() or ""
@@ -101,20 +129,25 @@ def _migrated(connection: Connection) -> Standing:
         connection.execute(text("SET LOCAL lock_timeout = '10min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(7120451)"))
     found = _standing(connection)
-    if found.state not in ("empty", "older"):
+    if found.state not in ("empty", "older") or found.problem:
         return found
     config = _config()
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
+        known = unavailable(error)
+        is_right = getattr(error.orig, "sqlstate", "") == INSUFFICIENT_PRIVILEGE
         # An outage is retried; anything else is wrong with the ledger itself.
-        if unavailable(error) is not None:
+        if known is not None and not is_right:
             raise
-        raise Misconfigured(
-            f"the ledger could not be migrated from {found.at or 'nothing'} to {found.head} and is as it was: {error.orig}. "
-            "Was it restored in part, or is the database used by something else? Restore it whole, or name an empty one"
-        ) from None
+        was = f"the ledger could not be migrated from {found.at or 'nothing'} to {found.head} and is as it was: {told(error)}. "
+        advice = (
+            "Migrate it once as the role that owns its tables (any command does it), or give them to this role (REASSIGN OWNED)"
+            if is_right
+            else "Was it restored in part, or is the database used by something else? Restore it whole, or name an empty one"
+        )
+        raise Misconfigured(was + advice) from None
     return _standing(connection)
 
 

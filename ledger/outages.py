@@ -5,6 +5,7 @@ of the ledger is safe to run again after its commit.
 """
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,24 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from contracts.errors import LedgerUnavailable
 
+FAILED_COMMIT: tuple[type[Exception], ...] = (LedgerUnavailable, DBAPIError, sqlite3.Error)
+"""All that a transaction may end with because of the database."""
+
 _LOCKED = "end what keeps it locked (a backup, a shell with an open transaction), or wait for it"
-_FULL = "make room on the disk"
+_FULL = "make room on the disk that it lies on"
 _READ_ONLY = "give this user the right to write there, or point `ledger_url` to the database that accepts writes"
 _DISK = "check the disk: is it full, over its quota, or failing?"
 _REACH = "start the database, or correct `ledger_url`"
+_CONFLICT = "too many transactions conflict at once"
+_CONNECTIONS = (
+    "free connections (pg_stat_activity lists them), or raise max_connections or the role's CONNECTION LIMIT; a worker "
+    "takes up to 13, a pooler such as PgBouncer makes do with fewer"
+)
+_RIGHTS = "GRANT this role what it lacks, or name the tables' owner in `ledger_url`"
+_POOLER = "a pooler mixes up the statements of its clients: its pool_mode has to be transaction or session"
+_SLOW = "raise this role's statement_timeout (ALTER ROLE … SET statement_timeout), and see what makes the database slow"
+_WHO = "correct user and password in `ledger_url`"
+_WHERE = "create it (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0), or correct its name in `ledger_url`"
 
 _SQLITE = {
     sqlite3.SQLITE_BUSY: _LOCKED,
@@ -34,15 +48,33 @@ _POSTGRESQL = {
     "08": _REACH,
     "25006": _READ_ONLY,
     "25P03": "this process was stopped or too slow inside a transaction; the database rolled it back",
-    "40001": "too many transactions conflict at once",
-    "40P01": "too many transactions conflict at once",
+    "26000": _POOLER,
+    "28": _WHO,
+    "3D000": _WHERE,
+    "40": _CONFLICT,
+    "42501": _RIGHTS,
+    "42P05": _POOLER,
     "53100": _FULL,
-    "53": "give the database server more memory or connections",
+    "53300": _CONNECTIONS,
+    "53": "give the database server more memory",
+    "55006": _LOCKED,
     "55P03": _LOCKED,
+    "57014": _SLOW,
     "57P": _REACH,
     "58": _DISK,
 }
-"""By SQLSTATE or its class; PostgreSQL's manual lists them in its appendix A."""
+"""What is waited for, and what mends it, by SQLSTATE or its class; PostgreSQL's manual lists them in its appendix A."""
+
+_SAID = (
+    (r"too many connections|too many clients|remaining connection slots|no more connections allowed", _CONNECTIONS),
+    (r"authentication failed|no password supplied|role .* does not exist|no such user", _WHO),
+    (r"database .* does not exist|no such database", _WHERE),
+    (r"statement pooling mode", _POOLER),
+    (r"no pg_hba.conf entry", "let this user in from this machine (the server's pg_hba.conf), or correct `ledger_url`"),
+    (r"failed to resolve host|could not translate host name", "correct the host in `ledger_url`"),
+    (r"invalid \w+ value|invalid port|certificate|does not support SSL", "correct what `ledger_url` says of the connection"),
+)
+"""The same for refused connections, which come without an SQLSTATE, by the server's or pooler's words."""
 
 
 @contextlib.contextmanager
@@ -69,15 +101,20 @@ def unavailable(error: DBAPIError | sqlite3.Error) -> LedgerUnavailable | None:
     mend = _mend(cause, lost=lost)
     if mend is None:
         return None
-    said = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:300].rstrip(".")
-    return LedgerUnavailable(f"the ledger cannot be used: {said}; {mend} (`baton doctor` checks it)")
+    return LedgerUnavailable(f"the ledger cannot be used: {told(error)}; {mend} (`baton doctor` checks it)")
 
 
-def folder_unavailable(folder: Path, error: OSError) -> LedgerUnavailable:
-    """The same error for the artifact folder."""
+def told(error: Exception) -> str:
+    """The first line of what the database said: those below it can hold what was to be written."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0][:300].rstrip(".")
+
+
+def folder_unavailable(folder: Path, error: OSError, what: str = "artifact folder") -> LedgerUnavailable:
+    """The same error for a folder of the ledger's."""
     reason = error.strerror or type(error).__name__
     return LedgerUnavailable(
-        f"the ledger's artifact folder {folder} cannot be used: {reason}; make room there, and let this user write to it"
+        f"the ledger's {what} {folder} cannot be used: {reason}; make room there, and let this user write to it"
     )
 
 
@@ -85,9 +122,12 @@ def _mend(cause: object, *, lost: bool) -> str | None:
     if isinstance(cause, sqlite3.Error):
         return _SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
     state = getattr(cause, "sqlstate", None) or ""
+    # A connection that broke, or was never made, has no SQLSTATE; a pooler's own errors have one that says too little.
+    if (not state and type(cause).__name__ == "OperationalError") or state[:2] == "08":
+        words = str(cause)
+        return next((mend for said, mend in _SAID if re.search(said, words)), _REACH)
     # The whole code, then 57P (the server is shutting down or starting), then the class.
     for known in (state, state[:3], state[:2]):
         if known in _POSTGRESQL:
             return _POSTGRESQL[known]
-    # A connection that broke, or was never made, has no SQLSTATE.
-    return _REACH if lost or (not state and type(cause).__name__ == "OperationalError") else None
+    return _REACH if lost else None

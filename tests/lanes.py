@@ -31,6 +31,7 @@ PROOF = (
     "tests/docs/test_commands.py",
     "tests/docs/test_extending.py",
     "tests/hostile",
+    "tests/wire/test_proxy.py",
 )
 """What people run and see, from end to end: the commands in the pages, the demo, published packages, hostile repositories."""
 

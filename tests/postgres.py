@@ -83,6 +83,13 @@ class Postgres:
         self._run(EMPTY, name)
         self._free.append(name)
 
+    def asked(self, url: str, statement: str) -> Any:
+        """What another client gets for a statement in the database of this URL, outside any transaction of its own."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        with psycopg.connect(self._conninfo(name), autocommit=True) as connection:
+            row = connection.execute(statement.encode()).fetchone()
+            return None if row is None else row[0]
+
     def _migrate(self, name: str, files: Path) -> str:
         ledger = Ledger(self.url(name), files)
         upgrade(ledger)
@@ -138,7 +145,7 @@ def place() -> Iterator[tuple[Path, Path, pwd.struct_passwd | None]]:
         missing()
     # Not beneath pytest's own folder: that is closed to the user that the server runs as.
     folder = Path(tempfile.mkdtemp(prefix="baton-pg-"))
-    user = _server_user()
+    user = server_user()
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
     try:
@@ -148,7 +155,7 @@ def place() -> Iterator[tuple[Path, Path, pwd.struct_passwd | None]]:
         shutil.rmtree(folder)
 
 
-def _server_user() -> pwd.struct_passwd | None:
+def server_user() -> pwd.struct_passwd | None:
     """Whom the server runs as: PostgreSQL refuses root, so root becomes somebody else. None: ourselves."""
     if os.geteuid() != 0:
         return None
@@ -159,7 +166,7 @@ def _server_user() -> pwd.struct_passwd | None:
 def _make_cluster(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
     options = ("-U", "baton", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
     command = [bin_folder / "initdb", "-D", folder / "data", *options]
-    with (folder / "log").open("w") as output, children.started(*command, **_how(folder, user, output)) as process:
+    with (folder / "log").open("w") as output, children.started(*command, **how(folder, user, output)) as process:
         if process.wait(children.PATIENCE) != 0:
             pytest.fail(f"initdb failed: {(folder / 'log').read_text()[-2000:]}")
 
@@ -169,7 +176,7 @@ def started(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None, opti
     """A server on the cluster in the folder, until the block ends or somebody has ended it before."""
     settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     command = [bin_folder / "postgres", "-D", folder / "data", "-k", folder, "-p", str(PORT), *settings]
-    with (folder / "log").open("a") as output, children.started(*command, **_how(folder, user, output)) as process:
+    with (folder / "log").open("a") as output, children.started(*command, **how(folder, user, output)) as process:
         server = Postgres(folder, process.pid)
         try:
             _wait(server, process, folder / "log")
@@ -178,7 +185,7 @@ def started(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None, opti
             _stop(process)
 
 
-def _how(folder: Path, user: pwd.struct_passwd | None, output: object) -> dict[str, Any]:
+def how(folder: Path, user: pwd.struct_passwd | None, output: object) -> dict[str, Any]:
     """How its programs are started: in the folder, as this user, with nothing of our environment."""
     clean = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
     streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}

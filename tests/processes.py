@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +26,15 @@ BEFORE: list[str] = []
 
 @dataclass
 class Worker:
-    """At most one `python worker.py` at a time, with these settings; what it prints goes to `log`. Ended with the block."""
+    """At most one `python worker.py` at a time, with these settings; what it prints goes to `log`. Ended with the block.
+
+    `within` is a program that becomes the worker, in surroundings of its own.
+    """
 
     client: Client
     settings: config.Settings
     log: Path
+    within: Sequence[str] = ()
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _started: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
@@ -55,7 +59,7 @@ class Worker:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
         variables = kept | self._variables()
         with self.log.open("ab") as log:
-            command = [*BEFORE, sys.executable, str(ROOT / "worker.py")]
+            command = [*BEFORE, *self.within, sys.executable, str(ROOT / "worker.py")]
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self._process = self._started.enter_context(children.started(*command, env=variables, **streams))
 
@@ -95,6 +99,44 @@ def file_size_limit(pid: int, limit: int) -> Iterator[None]:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, before[1]))
     yield
     resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A file system of its own in this folder, for a worker that is started `within` it; it ends with the worker.
+
+    It takes memory only for what is written. Full it is without a filler: it becomes as small as what lies on it.
+    """
+
+    folder: Path
+    mib: int = 1024
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """What to start the worker with."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mount = 'mount -t tmpfs -o "size=$1m" small "$2" && shift 2 && exec "$@"'
+        return ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh", str(self.mib), str(self.folder))
+
+    @contextlib.contextmanager
+    def full(self, worker: Worker) -> Iterator[None]:
+        """Not a byte is left on it while the block runs; then there is as much room as before."""
+        seen = Path(f"/proc/{worker.pid}/root{self.folder}")
+
+        def filled() -> bool:
+            disk = os.statvfs(seen)
+            assert disk.f_blocks * disk.f_frsize <= self.mib << 20, "this is not the small disk"
+            used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize >> 10
+            return self._resize(worker, f"{used}k") and os.statvfs(seen).f_bavail == 0  # what is larger meanwhile is refused
+
+        children.until(filled, "the disk was full")
+        yield
+        assert self._resize(worker, f"{self.mib}m")
+
+    def _resize(self, worker: Worker, size: str) -> bool:
+        inside = ("nsenter", f"--target={worker.pid}", "--user", "--preserve-credentials", "--mount")
+        done = subprocess.run([*inside, "mount", "-o", f"remount,size={size}", self.folder], capture_output=True, check=False)
+        return done.returncode == 0
 
 
 def _written(value: Any) -> str:

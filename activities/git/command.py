@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from activities.git.errors import GitProblem
+from activities.running import disk
 from contracts.errors import Misconfigured
 
 LOCAL = timedelta(minutes=2)
@@ -40,7 +41,7 @@ OLDEST = (2, 38)
 PASSED_ON = frozenset(
     {
         *("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "HOME", "GIT_SSL_CAINFO", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-        *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
+        *("HTTPS_PROXY", "https_proxy", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"),
     }
 )
 """Variables of the operator that a fetch or push may need; all others are left out."""
@@ -116,7 +117,8 @@ class Git:
         """Run one command and return its answer. `transport` is the only protocol it may use; none means none.
 
         `largest` is the largest file that it may write, its output included; 0 means `OUTPUT_LIMIT`. Raises
-        `GitTimedOut`, `AnswerTooLarge`, and `GitProblem` with git's own words for an exit code that is not in `codes`.
+        `GitTimedOut`, `AnswerTooLarge`, `DiskUnavailable`, and `GitProblem` with git's own words for an exit code that is not
+        in `codes`.
         """
         settings = [*_SETTINGS, *([f"protocol.{transport}.allow=always"] if transport else [])]
         command = [_git(), *(part for setting in settings for part in ("-c", setting)), *arguments]
@@ -186,7 +188,20 @@ def _run(
         if process.returncode == -signal.SIGXFSZ or output.seek(0, os.SEEK_END) > OUTPUT_LIMIT:
             raise AnswerTooLarge(f"git wrote more than {min(largest, OUTPUT_LIMIT)} bytes; this is too large to work with")
         output.seek(0)
-        return Output(process.returncode, output.read(), readable(_last(said, 4000)))
+        words = _last(said, 4000)
+        if process.returncode != 0:
+            _refuse_full(words)
+        return Output(process.returncode, output.read(), readable(words))
+
+
+def _refuse_full(said: bytes) -> None:
+    """Raise `DiskUnavailable` if git failed because of this machine's disk, which says nothing about the repository."""
+    why = disk.of_git(said)
+    # Its words go to a file as well, which may be on the full disk.
+    if not why and not said.strip() and disk.is_full(Path(tempfile.gettempdir())):
+        why = f"{tempfile.gettempdir()} is full"
+    if why:
+        raise disk.away(f"git said: {why}")
 
 
 def _bounded(command: Sequence[str], largest: int) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from activities.git import command
 from activities.git.errors import RepositoryTooLarge, RepositoryUnreachable
+from contracts.errors import DiskUnavailable
 
 
 def size_of(directory: Path) -> int:
@@ -21,12 +22,19 @@ def size_of(directory: Path) -> int:
 
 @contextmanager
 def room(directory: Path, limit: int, shown: str) -> Iterator[int]:
-    """Bytes that the next fetch may write. Raises `RepositoryTooLarge` if none are left, or if they were not enough."""
+    """Bytes that the next fetch may write. Raises `RepositoryTooLarge` if none are left, or if they were not enough.
+
+    What a fetch leaves on a full disk is removed: it would take the room that the next one needs.
+    """
     before, left = _unfinished(directory), limit - size_of(directory)
     if left <= 0:
         raise _too_large(shown, limit)
     try:
         yield left
+    except DiskUnavailable:
+        for file in _unfinished(directory) - before:
+            file.unlink()
+        raise
     except RepositoryUnreachable as error:
         # Packs as large as the limit were cut off by it; any other failure has its own reason, which is raised.
         cut = [file for file in _unfinished(directory) - before if file.stat().st_size >= left]

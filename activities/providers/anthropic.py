@@ -9,6 +9,7 @@ import httpx2
 from pydantic import Field, JsonValue
 
 from activities.providers.anthropic_cache import marked
+from activities.providers.base import ENDPOINTS
 from activities.providers.errors import provider_error
 from activities.providers.reply_body import Wire, plausible, read_reply, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
@@ -23,8 +24,6 @@ from contracts.conversation import (
     Usage,
     UserMessage,
 )
-
-BASE_URL = "https://api.anthropic.com"
 
 _STOPS: dict[str, StopReason] = {
     "end_turn": "end",
@@ -55,7 +54,7 @@ class Anthropic:
         self._key = api_key
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key,
-            base_url=base_url or BASE_URL,
+            base_url=base_url or ENDPOINTS["anthropic"],
             # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
             open_telemetry=False,

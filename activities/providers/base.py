@@ -6,6 +6,9 @@ from typing import Literal, Protocol
 from contracts.conversation import ModelReply, ModelRequest
 from contracts.errors import BatonError
 
+ENDPOINTS = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
+"""Where the providers are that are reached over a network, unless a setting says otherwise."""
+
 ErrorKind = Literal[
     "rate_limited",
     "overloaded",

@@ -21,6 +21,8 @@ _STATUS: dict[int, ErrorKind] = {
     403: "permission",
     404: "not_found",
     405: "not_found",
+    # A proxy's own: it wants credentials, and the request has reached nobody.
+    407: "connection",
     408: "timeout",
     409: "server",
     410: "not_found",

@@ -8,11 +8,10 @@ from typing import Any
 import httpx2
 import openai
 
+from activities.providers.base import ENDPOINTS
 from activities.providers.reply_body import plausible, tokens
 from activities.providers.transport import call_timeout, correlation, exchange, http_client
 from contracts.conversation import ModelRequest, ToolAnswer, ToolCall, Usage, UserMessage
-
-BASE_URL = "https://api.openai.com/v1"
 
 
 class Endpoint:
@@ -23,7 +22,7 @@ class Endpoint:
         self.key = api_key
         self.client = openai.AsyncOpenAI(
             api_key=api_key or "none",  # local servers need no key, the SDK does
-            base_url=base_url or BASE_URL,
+            base_url=base_url or ENDPOINTS["openai"],
             # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
             http_client=http_client(api_key, proxy),

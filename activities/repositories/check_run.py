@@ -8,13 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from activities.git import Mirror
+from activities.git.quota import size_of
 from activities.repositories import junit
 from activities.repositories.check_command import argv_of, is_pytest
 from activities.repositories.workspaces import Workspaces
+from activities.running import disk
 from activities.sandbox import Completed, Sandbox
+from activities.sandbox.ending import FULL
 from contracts.text import for_model
 
 TAIL, LINE = 6000, 200
+
+ITS_OWN = 512 * 1024 * 1024
+"""Bytes in its folder from which on a command that was stopped on a full disk has filled it itself."""
 
 _MISSING = re.compile(r"^E +(?:ModuleNotFoundError|ImportError): No module named .*$", re.MULTILINE)
 
@@ -107,7 +113,8 @@ async def run_check(
     """Run the command on a fresh checkout of the tree and read what it showed. The checkout is deleted in any case.
 
     `options` are added where the command is pytest; `prepare` may change the checkout before the command sees it.
-    `limit` None: the setting `checks.time`.
+    `limit` None: the setting `checks.time`. Raises `DiskUnavailable` where the disk has too little room for any command, before
+    it or by what others wrote meanwhile: then what the command showed says nothing about the tree.
     """
     argv = argv_of(command, *options)
     context = workspaces.scratch(mirror, tree)
@@ -117,7 +124,11 @@ async def run_check(
         if prepare is not None:
             await asyncio.to_thread(prepare, directory)
         junit.remove(directory)
+        if lacking := sandbox.short_of_disk(directory):
+            raise disk.away(lacking)
         completed = await sandbox.run(argv, directory=directory, environment=environment, timeout=limit)
+        if completed.stopped == FULL and await asyncio.to_thread(size_of, directory) < ITS_OWN:
+            raise disk.away("it became full while a check ran, which wrote little itself")
         results = await asyncio.to_thread(junit.read, directory) if is_pytest(command) else None
     finally:
         # Shielded: the checkout is deleted even if the activity is cancelled meanwhile.

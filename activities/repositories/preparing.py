@@ -17,6 +17,7 @@ from pathlib import Path
 from activities.files.locks import locked
 from activities.git.trees import delete_folder
 from activities.repositories.declared import Declared, digest_of
+from activities.running import disk
 from contracts.errors import Refused
 
 LIMIT = timedelta(minutes=15)
@@ -119,5 +120,8 @@ def _run(argv: Sequence[str], folder: Path, passed: Mapping[str, str], problem: 
     except subprocess.TimeoutExpired:
         raise NotPrepared(f"{problem}: it took longer than {LIMIT.total_seconds() / 60:.0f} minutes") from None
     if done.returncode != 0:
+        if why := disk.of_installer(done.stdout):
+            delete_folder(folder)  # what is half made takes the room that the next attempt needs
+            raise disk.away(why)
         lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip() and "WARNING" not in line]
         raise NotPrepared(f"{problem}: {' '.join(' '.join(lines[-8:]).split())[-_TOLD:] or f'exit code {done.returncode}'}")

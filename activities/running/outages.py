@@ -1,4 +1,4 @@
-"""A ledger outage ends an attempt, not the activity, and costs one log line."""
+"""An outage of the ledger or of this machine's disk is no failure of the work: workflows wait for its end."""
 
 from typing import Any
 
@@ -6,11 +6,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from contracts.errors import LedgerUnavailable
+from activities.running import disk
+from contracts.errors import DiskUnavailable, LedgerUnavailable
 
 
 class Outages(Interceptor):
-    """Passes `LedgerUnavailable` to Temporal by name and without a traceback, so that workflows can wait for the ledger."""
+    """Passes both to Temporal by name and without a traceback, so that workflows can wait; each costs one log line."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap what comes next."""
@@ -28,4 +29,13 @@ class _Inbound(ActivityInboundInterceptor):
             # failed; and not chained, because the driver's error carries the statement and its values into history.
             raise ApplicationError(
                 str(error), type=LedgerUnavailable.__name__, category=ApplicationErrorCategory.BENIGN
+            ) from None
+        except (DiskUnavailable, OSError) as error:
+            away = disk.unavailable(error)
+            if away is None:
+                raise
+            activity.logger.warning("the disk is unavailable, the activity will be started again: %s", away)
+            # At once to the workflow, which can say so in the record: unlike the ledger, that is there.
+            raise ApplicationError(
+                str(away), type=DiskUnavailable.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
-from contracts.errors import LedgerUnavailable
+from ledger.outages import FAILED_COMMIT, told
 
 T = TypeVar("T")
 
@@ -35,20 +35,21 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def kept(commit: Callable[[], Awaitable[T]], at_most: timedelta | None = None) -> T:
-    """Commit a result that was costly to get, with retries while the ledger is unavailable, until the attempt's time is up.
+    """Commit a result that was costly to get, again and again if the database fails, until the attempt's time is up.
 
     `at_most` shortens that time. Without this, a database that restarts during a model call would have the call made and paid
-    for again. Raises `LedgerUnavailable` in the end.
+    for again. Whatever the database fails with counts, also what does not look like an outage: the result is here, and is not
+    to be had again for nothing. Raises the last failure in the end, at once what is no failure of the database.
     """
     ends = _ends() if at_most is None else min(_ends(), datetime.now(UTC) + at_most)
     while True:
         try:
             return await commit()
-        # Only this error: the transaction was committed or not, and every function of the ledger is safe to run again.
-        except LedgerUnavailable as error:
+        # The transaction was committed or not, and every function of the ledger is safe to run again.
+        except FAILED_COMMIT as error:
             if ends < datetime.now(UTC):
                 raise
-            activity.logger.warning("the result of this attempt waits for the ledger: %s", error)
+            activity.logger.warning("the result of this attempt waits for the ledger: %s", told(error))
         await asyncio.sleep(AGAIN)
 
 

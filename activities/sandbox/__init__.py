@@ -13,10 +13,10 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from activities.sandbox.ending import BoundedOutput, finish
+from activities.sandbox.ending import BoundedOutput, crowded, finish
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
 from activities.sandbox.layout import Layout, mounts, texts, variables
-from activities.sandbox.limits import DEFAULT, Cgroups, ResourceLimits, resources_of
+from activities.sandbox.limits import DEFAULT, MIB, Cgroups, ResourceLimits, resources_of
 from contracts.check_limits import CheckLimits
 from contracts.errors import Misconfigured
 
@@ -109,6 +109,13 @@ class Sandbox:
             raise unavailable(kept.output())
         took = timedelta(seconds=time.monotonic() - started)
         return Completed(ended.code, kept.output(), kept.truncated, ended.timed_out, took, ended.stopped)
+
+    def short_of_disk(self, directory: Path) -> str:
+        """What the folder's disk lacks for a command to run in it by the settings' limits; "" where there is room."""
+        if not crowded(directory, self._limits):
+            return ""
+        least = f"{self._limits.disk_left // MIB} MiB and {self._limits.files_left} files"
+        return f"less is free below {directory} than is kept free while a command runs ({least})"
 
     async def version(self) -> tuple[int, ...]:
         """Bubblewrap's version, such as (0, 11, 0). Raises `SandboxUnavailable` if it does not even report that."""

@@ -80,7 +80,7 @@ async def finish(
 
 
 _KILLED = "the kernel ended a process of it, because all together used more memory than the limit of {:,} MiB"
-_FULL = "it filled the disk: less free space, or fewer free inodes, are left than the limit reserves for this machine"
+FULL = "it filled the disk: less free space, or fewer free inodes, are left than the limit reserves for this machine"
 
 
 async def _end(launched: Launched, collecting: "asyncio.Task[None]") -> tuple[bool, int | None]:
@@ -101,12 +101,17 @@ async def _collect(launched: Launched, kept: BoundedOutput) -> None:
 async def _disk_full(directory: Path | None, limits: ResourceLimits) -> str:
     """Returns why it has to be stopped once the disk below a writable folder has less room than the limit reserves."""
     while directory is not None:
-        disk = os.statvfs(directory)
-        crowded = disk.f_files > 0 and disk.f_favail < limits.files_left  # some file systems do not count inodes
-        if crowded or disk.f_bavail * disk.f_frsize < limits.disk_left:
-            return _FULL
+        if crowded(directory, limits):
+            return FULL
         await asyncio.sleep(_HALF_SECOND)
     return await _never()
+
+
+def crowded(directory: Path, limits: ResourceLimits) -> bool:
+    """True if the folder's disk has less room than the limit reserves."""
+    disk = os.statvfs(directory)
+    no_files = disk.f_files > 0 and disk.f_favail < limits.files_left  # some file systems do not count inodes
+    return no_files or disk.f_bavail * disk.f_frsize < limits.disk_left
 
 
 async def _too_much(launched: Launched, limits: ResourceLimits) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from activities.files import paths
 from activities.files.links import link_on
 from activities.files.paths import PathRefused
+from activities.running import disk
 from activities.tools.base import ToolProblem
 from contracts.text import one_line, quoted
 
@@ -56,6 +57,7 @@ def problems_named(tree: Tree, path: str) -> Iterator[None]:
     except NotADirectoryError:
         raise ToolProblem(f"{name} is a file or lies below one; {tree.lister} shows what there is") from None
     except OSError as error:
+        disk.refuse(error)  # the agent can do nothing about it, and should not pay a turn to hear of it
         raise ToolProblem(f"{name} cannot be used: {error.strerror}") from None
 
 

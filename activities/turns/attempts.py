@@ -15,11 +15,12 @@ from activities.turns.choices import Candidate
 from activities.turns.growth import GrowthHeld
 from activities.turns.health import Health
 from activities.turns.reservation import Reservations
-from contracts.errors import Misconfigured
+from contracts.errors import LedgerUnavailable, Misconfigured
 from contracts.turns import Turn
 from ledger.db import Ledger
 from ledger.money import ceilings, spend
 from ledger.money.spend import CeilingReached
+from ledger.outages import FAILED_COMMIT, told
 
 CLOSING = timedelta(seconds=10)
 """How long a failed attempt waits for an unavailable ledger, to release what it held."""
@@ -65,9 +66,15 @@ class Attempts:
         latency_ms = int((time.monotonic() - began) * 1000)
         reach("model.before_settle")
         # The reply is paid for: wait for an unavailable ledger, or the next attempt would pay again.
-        turn = await kept(
-            lambda: self.ledger.tx(settlement.settle, self.ledger.files, self.health, call, started, reply, latency_ms)
-        )
+        try:
+            turn = await kept(
+                lambda: self.ledger.tx(settlement.settle, self.ledger.files, self.health, call, started, reply, latency_ms)
+            )
+        except LedgerUnavailable:
+            raise
+        except FAILED_COMMIT as error:
+            # No outage, and not over in all that time: another attempt would pay for a reply that is not stored either.
+            raise failures.not_stored(started.choice.model, told(error)) from None
         self.health.answered_by(started.candidate)
         reach("model.before_completion")
         return turn

@@ -34,3 +34,12 @@ def growth_held(error: GrowthHeld) -> ApplicationError:
 def permanent(kind: str, message: str) -> ApplicationError:
     """An error that neither a retry nor waiting fixes."""
     return ApplicationError(message, type=kind, non_retryable=True)
+
+
+def not_stored(model: str, said: str) -> ApplicationError:
+    """A reply is paid for and the ledger, which is there, does not take it: another attempt would pay for one more."""
+    return permanent(
+        "NotStored",
+        f"{model} has answered and is paid, and the ledger refuses to store the answer: {said}. No other call is "
+        "made; see what is wrong with the database (`baton doctor`, its own log), then start the run again",
+    )

@@ -28,7 +28,7 @@ from activities.turns import lines
 from activities.turns.replies import decode_arguments
 from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
-from contracts.errors import BatonError
+from contracts.errors import BatonError, DiskUnavailable
 from contracts.repositories import Workspace
 from contracts.text import for_model
 from contracts.turns import RunTool, ToolDone
@@ -188,6 +188,8 @@ class Tools:
         environment = None if use.environment is None else Path(use.environment)
         try:
             return await run_check(self._sandbox, self._workspaces, mirror, tree, use.check or "", environment=environment)
+        except DiskUnavailable:
+            raise
         except BatonError as error:
             raise ToolProblem(f"the check could not be run: {error}") from None
 

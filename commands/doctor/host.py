@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config
 from commands.context import sqlite_file
+from commands.doctor import disk
 from commands.doctor.finding import Check, Finding
 from commands.doctor.record import upkeep
 from contracts.errors import LedgerUnavailable, Misconfigured
@@ -68,26 +68,28 @@ def ledger(found: "Settings") -> Finding:
         )
     from ledger.db import Ledger
     from ledger.migrate import standing
+    from ledger.urls import shown
 
     kept = Ledger(found.database, found.artifacts)
-    where = str(file) if file is not None else kept.engine.url.render_as_string(hide_password=True)
+    where = str(file) if file is not None else shown(kept.engine.url)
     # Only looks: `open_ledger` would migrate, and a check must not change anything.
     try:
         stands = standing(kept)
     except LedgerUnavailable as error:
-        return Finding("ledger", "fail", f"{where}: {error}", "start the database, or fix `ledger_url` (BATON_LEDGER_URL)")
+        mend = "do what it says; `ledger_url` (BATON_LEDGER_URL, or its file) is the setting"
+        return Finding("ledger", "fail", f"{where}: {error}", mend)
     finally:
         kept.close()
     if stands.problem:
         return Finding(
             "ledger", "fail", f"{where}: {stands.problem}", "nothing was changed; workers of this release do not start on it"
         )
-    return _schema(where, stands)
+    return _schema(f"{where}, through a pooler," if stands.pooled else where, stands)
 
 
 def _schema(where: str, stands: "Standing") -> Finding:
     texts = {
-        "current": f"{where}, schema {stands.at} is current",
+        "current": f"{where}: schema {stands.at} is current",
         "older": f"{where} has schema {stands.at}, this release's is {stands.head}",
         "empty": f"{where} has no tables yet",
         "newer": f"{where} has schema {stands.at}, newer than this release's {stands.head} but compatible",
@@ -98,34 +100,6 @@ def _schema(where: str, stands: "Standing") -> Finding:
         "newer": "upgrade this machine's workers to the newer release soon",
     }
     return Finding("ledger", "ok" if stands.state == "current" else "warn", texts[stands.state], mends.get(stands.state, ""))
-
-
-def artifacts(found: "Settings") -> Finding:
-    """The folder for large artifacts is writable and has room."""
-    place = found.artifacts
-    # Nothing is created here either, so the nearest existing folder is tried.
-    while not place.exists():
-        place = place.parent
-    try:
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(b"baton doctor")
-    except OSError as error:
-        return Finding(
-            "artifacts",
-            "fail",
-            f"{place} cannot be written: {error.strerror}",
-            "make the folder writable for this user, or set `state`",
-        )
-    disk = os.statvfs(place)
-    free = disk.f_bavail * disk.f_frsize // (1 << 20)
-    if free < 1024:
-        return Finding(
-            "artifacts",
-            "warn",
-            f"{found.artifacts}: only {free} MiB are free",
-            "free some space, or set `state` to a larger disk",
-        )
-    return Finding("artifacts", "ok", f"{found.artifacts} is writable, {free // 1024} GiB free")
 
 
 async def sandbox(found: "Settings") -> Finding:
@@ -172,9 +146,10 @@ def models(found: "Settings") -> list[Finding]:
 def reachable_providers(found: "Settings") -> dict[str, str]:
     have: dict[str, str] = {}
     if found.anthropic_key:
-        have["anthropic"] = f"API key is set{_at(found.anthropic_base_url)}"
+        have["anthropic"] = f"API key is set{_at(found.anthropic_base_url)}{_way(found, 'anthropic')}"
     if found.openai_key or found.openai_base_url:
-        have["openai"] = f"{'a key is set' if found.openai_key else 'no key'}{_at(found.openai_base_url)}"
+        key = "a key is set" if found.openai_key else "no key"
+        have["openai"] = f"{key}{_at(found.openai_base_url)}{_way(found, 'openai')}"
     if found.script is not None:
         have["scripted"] = f"plays {found.script}; not a real model"
     return have
@@ -182,6 +157,13 @@ def reachable_providers(found: "Settings") -> dict[str, str]:
 
 def _at(url: str) -> str:
     return f", endpoint {url}" if url else ""
+
+
+def _way(found: "Settings", provider: str) -> str:
+    from model_choice import way
+
+    how = way(found, provider).shown
+    return f", reached {how}" if how else ""
 
 
 def _routes(found: "Settings") -> dict[str, list[str]]:
@@ -290,4 +272,7 @@ def _ended(found: "Settings", traces: set[str]) -> set[str]:
         kept.close()
 
 
-CHECKS: tuple[Check, ...] = (git, ledger, artifacts, sandbox, models, agents, policy, upkeep, leftovers, mirrors)
+CHECKS: tuple[Check, ...] = (
+    *(git, ledger, disk.artifacts, disk.temporary, sandbox, models, agents, policy),
+    *(upkeep, leftovers, mirrors),
+)

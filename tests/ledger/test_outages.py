@@ -41,8 +41,8 @@ def raises(code: str) -> str:
     ("code", "mend"),
     [
         ("53100", "make room on the disk"),
-        ("53300", "more memory or connections"),
-        ("53200", "more memory or connections"),
+        ("53300", "free connections"),
+        ("53200", "more memory"),
         ("55P03", "end what keeps it locked"),
         ("57P01", "start the database"),
         ("57P03", "start the database"),
@@ -50,6 +50,11 @@ def raises(code: str) -> str:
         ("25006", "the database that accepts writes"),
         ("58030", "check the disk"),
         ("40001", "too many transactions conflict at once"),
+        ("57014", "raise this role's statement_timeout"),
+        ("26000", "pool_mode has to be transaction or session"),
+        ("42P05", "pool_mode has to be transaction or session"),
+        ("42501", "GRANT this role what it lacks"),
+        ("55006", "end what keeps it locked"),
     ],
 )
 def test_what_postgresql_says_about_itself_becomes_one_error(postgres_url: str, tmp_path: Path, code: str, mend: str) -> None:

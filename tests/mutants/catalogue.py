@@ -1,6 +1,6 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, belonging, borders, contents, effects, gates, money, runs
+from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, money, runs
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -12,4 +12,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *borders.MUTANTS,
     *belonging.MUTANTS,
     *contents.MUTANTS,
+    *edges.MUTANTS,
 )
