@@ -1,5 +1,6 @@
 """The `baton` command: thin over Temporal and the ledger. The commands themselves are in `commands/`."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -8,10 +9,13 @@ from typing import Annotated
 
 import typer
 
-from commands.errors import Code, explain
+import contexts
+from commands.context import InContext, add_option
+from commands.errors import Code, Usage, explain
 
 COMMANDS = (
     "commands.machine",
+    "commands.machine_contexts",
     "commands.start.commands",
     "commands.look.runs",
     "commands.look.gates",
@@ -38,6 +42,7 @@ def assemble() -> typer.Typer:
     app.callback(epilog=_CODES)(_baton)
     for name in COMMANDS:
         importlib.import_module(name).add_to(app)
+    add_option(app)
     return app
 
 
@@ -49,8 +54,12 @@ _CODES = (
 
 def _baton(
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an unexpected error.")] = False,
+    in_context: InContext = "",
 ) -> None:
     """Agents that hand off to each other, stop where a person decides, and leave a record."""
+    del debug  # `_report` looks for it
+    if in_context:
+        contexts.choose(in_context)
 
 
 def call(arguments: Sequence[str]) -> int:
@@ -64,24 +73,33 @@ def call(arguments: Sequence[str]) -> int:
         return ending.code if isinstance(ending.code, int) else Code.FAILED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: `explain` tells each kind apart)
         return _report(error, arguments)
+    finally:
+        contexts.choose("")  # a flag is for one command line, and one process may run several
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:
-    from commands.output import Out, safe_text
+    from commands.output import Out, OutputLost, safe_text
 
     code, text = explain(error, debug="--debug" in arguments)
     sys.stderr.write(safe_text(f"baton: {text}\n"))
-    if "--json" in arguments:
+    if "--json" in arguments and not isinstance(error, OutputLost):
         Out(as_json=True).document(error={"code": int(code), "name": code.name.lower(), "text": text})
     return int(code)
 
 
 def main() -> None:
     """Entry point of `baton`."""
-    code = call(sys.argv[1:])
+    from commands.output import prepare_streams
+
+    try:
+        prepare_streams()
+        code = call(sys.argv[1:])
+    except Usage as error:
+        code = _report(error, ())
     # `os._exit` would drop what is still buffered, which in a pipe may be all of the output.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # told already, or there is nowhere to tell it
+            stream.flush()
     # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).
     os._exit(code)
 

@@ -1,16 +1,21 @@
 """What commands share: options, settings, the ledger, the Temporal connection, and the current user."""
 
+import functools
+import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
+import contexts
+import places
 from commands.errors import NothingYet, Usage
 
 if TYPE_CHECKING:
@@ -23,8 +28,37 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to s
 Project = Annotated[str | None, typer.Option("--project", "-p", help="Show only this project.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Run id as shown by `baton runs`, or a unique prefix of it.")]
 
+InContext = Annotated[str, typer.Option("--context", metavar="NAME", help="Use this context; `baton context list` shows them.")]
+
 START, LOOK, DECIDE, CARE = "Start", "Look", "Decide", "Manage"
 """Command groups in the help."""
+
+
+def in_context(command: Callable[..., None]) -> Callable[..., None]:
+    """The same command with the option `--context`."""
+
+    @functools.wraps(command)
+    def called(*arguments: Any, in_context: str = "", **options: Any) -> None:
+        if in_context:
+            contexts.choose(in_context)
+        command(*arguments, **options)
+
+    # Typer builds the options from the signature and the annotations.
+    signature, kind = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
+    option = inspect.Parameter("in_context", kind, default="", annotation=InContext)
+    called.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    called.__annotations__ = {**command.__annotations__, "in_context": InContext}
+    return called
+
+
+def add_option(app: typer.Typer) -> None:
+    """Give every command of the app, in groups as well, the option `--context`."""
+    for command in app.registered_commands:
+        if command.callback is not None:
+            command.callback = in_context(command.callback)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            add_option(group.typer_instance)
 
 
 def settings() -> "Settings":
@@ -38,6 +72,8 @@ def settings() -> "Settings":
 def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"]:
     """Open the ledger and migrate it to this release. Raises `NothingYet` if its SQLite file is missing, unless `create`."""
     file = sqlite_file(found.database)
+    if create or file is not None:
+        places.usable(found.state.absolute(), make=create)
     if file is not None and not create and not file.exists():
         raise NothingYet(
             f"nothing has run here yet: no ledger at {file}. Start with `baton demo`, or `baton up` and `baton deliver`"
@@ -56,7 +92,10 @@ def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"
 
 def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite ledger; None for a database server."""
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+    if not url.startswith("sqlite:///"):
+        return None
+    # As SQLAlchemy reads it: options behind a `?`, and escapes in the path.
+    return Path(unquote(url.removeprefix("sqlite:///").partition("?")[0]))
 
 
 async def connect(who: str = "") -> "Client":
@@ -80,12 +119,7 @@ def _plainer(text: str) -> str:
 def os_user() -> str:
     """The name of the user running this process, or `uid-N` if it has none."""
     # From the account and not from the variable USER, which anybody can set to another name.
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run under a uid without an account
-        return f"uid-{os.getuid()}"
+    return places.name_of(os.getuid())
 
 
 def can_ask() -> bool:

@@ -22,7 +22,7 @@ from contracts.delivery.testing import TestReport
 from contracts.repositories import FileChange
 from tests import children, ports
 from tests.children import PATIENCE
-from tests.demo import Ran
+from tests.demo import Ran, state_in
 from tests.stack import git
 
 
@@ -59,7 +59,7 @@ def at_terminal(folder: Path, *arguments: str) -> Iterator[Screen]:
     ours, theirs = pty.openpty()
     command = [sys.executable, str(server.ROOT / "starter.py"), "demo", *arguments]
     streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    with children.started(*command, **streams, cwd=folder, env=_environment()) as process:
+    with children.started(*command, **streams, cwd=folder, env=_environment(folder)) as process:
         os.close(theirs)
         try:
             yield Screen(process, ours)
@@ -70,13 +70,14 @@ def at_terminal(folder: Path, *arguments: str) -> Iterator[Screen]:
             os.close(ours)
 
 
-def _environment() -> dict[str, str]:
-    """This process's environment without a key: then the model is scripted."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "ANTHROPIC_", "OPENAI_"))}
+def _environment(home: Path) -> dict[str, str]:
+    """This process's environment with another home and without a key: then the model is scripted."""
+    left_out = ("BATON_", "ANTHROPIC_", "OPENAI_", "XDG_STATE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)} | {"HOME": str(home)}
 
 
 def _left_running(folder: Path) -> list[str]:
-    return [name for name in ("server", "worker") if server.find(folder / ".baton" / "demo", name) is not None]
+    return [name for name in ("server", "worker") if server.find(state_in(folder), name) is not None]
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def alone() -> Iterator[None]:
 def test_the_demo_approves_as_it_is_told_and_exits_0(demo: Ran) -> None:
     """`--approve-as NAME`: both gates are approved as NAME, the fix is at the origin, nothing is left running, exit 0."""
     assert demo.code == 0, demo.printed
-    origin = demo.folder / ".baton" / "demo" / "sample" / "origin.git"
+    origin = state_in(demo.folder) / "sample" / "origin.git"
     branch = git(origin, "branch", "--list", "baton/*", "--format=%(refname:short)")
     assert "(cents * (100 - percent) + 50) // 100" in git(origin, "show", f"{branch}:shop/pricing.py")
     assert "plan-1 by maria, change-1 by maria" in demo.printed
@@ -149,7 +150,7 @@ def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number:
     assert code == 130
     assert "Traceback" not in screen.text
     assert _left_running(tmp_path) == []
-    assert (tmp_path / ".baton" / "demo" / "ledger.db").exists()
+    assert (state_in(tmp_path) / "ledger.db").exists()
 
 
 def test_a_report_steers_no_terminal(tmp_path: Path) -> None:
