@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 import places
 from contracts.base import Contract
@@ -44,9 +43,16 @@ class Running(Contract):
     ui_port: int = 0
 
 
-def database_argument(state: Path) -> str:
-    """Temporal's database file as its server takes it: as a part of a URI, in which `?`, `#` and `%` mean something."""
-    return quote(os.fspath(state / _DATABASE), safe="/:@ ")
+def with_database(command: list[str], state: Path) -> list[str]:
+    """The server's command with its database file in `state`.
+
+    The server makes a URI of the name, unescaped, so `?`, `#` and `%` in it would lead to another file, and it looks for the
+    folder under the name as it is. Where the path has one of them the server works in the folder and gets the bare name.
+    """
+    if not set(os.fspath(state)) & set("?#%"):
+        return [*command, "--db-filename", str(state / _DATABASE)]
+    # The shell becomes the server, under the same process id.
+    return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(state), *command, "--db-filename", _DATABASE]
 
 
 @contextlib.asynccontextmanager
@@ -194,7 +200,7 @@ def _known() -> Iterator[tuple[Path, Running]]:
         if not process.name.isdecimal():
             continue
         pid = int(process.name)
-        found = _understood(_arguments(pid))
+        found = _understood(_arguments(pid), pid)
         born = _born(pid)
         if found is not None and born is not None and _owner(pid) == os.geteuid():
             name, state, port, ui_port = found
@@ -215,15 +221,24 @@ def _owner(pid: int) -> int | None:
         return None
 
 
-def _understood(arguments: list[str]) -> tuple[str, Path, int, int] | None:
+def _understood(arguments: list[str], pid: int) -> tuple[str, Path, int, int] | None:
     """Name, state folder and ports that a command line of ours says; None for every other."""
     after = dict(itertools.pairwise(arguments))
-    if arguments[1:3] == ["server", "start-dev"] and after.get("--db-filename", "").endswith(f"/{_DATABASE}"):
+    database = Path(after.get("--db-filename", ""))
+    if arguments[1:3] == ["server", "start-dev"] and database.name == _DATABASE:
         ports = [int(text) if text.isdecimal() else 0 for text in (after.get("--port", ""), after.get("--ui-port", ""))]
-        return "server", Path(unquote(after["--db-filename"])).parent, ports[0], ports[1]
+        return "server", database.parent if database.is_absolute() else _works_in(pid), ports[0], ports[1]
     if len(arguments) == 4 and Path(arguments[1]).name == "worker.py" and arguments[2] == STATE_OPTION:
         return "worker", Path(arguments[3]), 0, 0
     return None
+
+
+def _works_in(pid: int) -> Path:
+    """A process's working folder, under the name that it had if it was removed; the root for a process that has ended."""
+    try:
+        return Path(os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)"))
+    except OSError:
+        return Path("/")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -97,7 +97,6 @@ def server_command(state: Path, ports: Ports) -> list[str]:
     # On loopback alone: the dev server asks nobody for credentials.
     command = [str(temporal_program()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports.port)]
     command += ["--ui-port", str(ports.ui_port), "--ui-disable-news-fetch", "--log-level", "error"]
-    command += ["--db-filename", processes.database_argument(state)]
     # With a write-ahead log synchronous=1 cannot corrupt the file; a power cut may lose the last commits.
     for pragma in ("journal_mode=wal", "synchronous=1"):
         command += ["--sqlite-pragma", pragma]
@@ -105,7 +104,7 @@ def server_command(state: Path, ports: Ports) -> list[str]:
         command += ["--dynamic-config-value", value]
     for key in SEARCH_ATTRIBUTES:
         command += ["--search-attribute", f"{key.name}={connection.kind_name(key.indexed_value_type)}"]
-    return command
+    return processes.with_database(command, state)
 
 
 def start(name: str, command: list[str], state: Path, variables: Mapping[str, str], ports: Ports | None = None) -> Running:

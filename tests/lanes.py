@@ -26,6 +26,7 @@ PROOF = (
     "tests/acceptance",
     "tests/chaos",
     "tests/commands/test_demo.py",
+    "tests/commands/test_up.py",
     "tests/docs/test_commands.py",
     "tests/docs/test_extending.py",
     "tests/faults",
