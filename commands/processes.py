@@ -93,7 +93,7 @@ def start(name: str, command: list[str], state: Path, variables: Mapping[str, st
         pid = os.posix_spawn(
             command[0],
             command,
-            _inherited() | variables,
+            _inherited() | dict(variables),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log.fileno(), 1),

@@ -71,9 +71,13 @@ def at_terminal(folder: Path, *arguments: str) -> Iterator[Screen]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """This process's environment with another home and without a key: then the model is scripted."""
+    """This process's environment with another home and without a key: then the model is scripted.
+
+    Temporal's settings are somebody's who works with another server: the demo speaks to its own as it is.
+    """
     left_out = ("BATON_", "ANTHROPIC_", "OPENAI_", "XDG_STATE_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)} | {"HOME": str(home)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return kept | {"HOME": str(home), "TEMPORAL_API_KEY": "abc", "TEMPORAL_NAMESPACE": "prod"}
 
 
 def _left_running(folder: Path) -> list[str]:
@@ -114,7 +118,12 @@ def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
         code = screen.process.wait(PATIENCE)
     assert code == 1
     assert "could_not" in screen.text
+    plain = "env -u TEMPORAL_API_KEY -u TEMPORAL_NAMESPACE TEMPORAL_CONFIG_FILE=/dev/null "
+    assert f"{plain}TEMPORAL_ADDRESS=127.0.0.1:" in screen.text, "what is printed to copy works in this shell"
     assert _left_running(tmp_path) == []
+    assert f"rm -r {state_in(tmp_path)} removes it" in "".join(screen.text.split("\r\n"))
+    made = {path.relative_to(tmp_path).parts[:4] for path in tmp_path.rglob("*") if path.is_file()}
+    assert made <= {(".local", "state", "baton", "demo")}, "nothing is left but what it says"
 
 
 @pytest.mark.usefixtures("alone")
