@@ -75,6 +75,27 @@ def test_a_home_that_is_not_known_is_said(baton: Baton, home: Path) -> None:
     assert (ran.code, "--repository: ~nobody-of-this-name/shop begins with ~" in ran.err) == (2, True), ran.err
 
 
+def test_a_user_without_a_home_is_told_what_to_set(baton: Baton, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No HOME and no account, as in a container under any number: exit 2 and the two ways out, each of which works."""
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for command in (("runs",), ("up",), ("context", "list")):
+        ran = baton(*command)
+        if command[0] != "context":  # where there is no home, no contexts are kept, and that is no error
+            assert (ran.code, "has no home folder" in ran.err, "BATON_STATE=FOLDER" in ran.err) == (2, True, True), ran.err
+            assert f"uid-{os.geteuid()}" in ran.err
+        assert "unexpected" not in ran.err
+    baton.set(BATON_STATE=home / "state")
+    assert baton("runs").code == 0
+    monkeypatch.delenv("BATON_STATE")
+    baton.set(HOME=home)
+    assert baton("runs").code == 0
+
+
 def _a_file(place: Path) -> None:
     place.write_text("not a folder")
 

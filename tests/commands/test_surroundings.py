@@ -182,7 +182,8 @@ def test_nothing_of_ours_is_found_by_a_repositorys_python(tmp_path: Path) -> Non
     """With Baton's environment first on PATH, `from tests.helpers import …` is the repository's, and `config` is nobody's."""
     names = (*MODULES, *PACKAGES, "benchmarks", "converter", "model_choice", "search_attributes")
     program = f"import importlib.util; print([name for name in {names!r} if importlib.util.find_spec(name)])"
-    done = ran([sys.executable, "-c", program], cwd=tmp_path)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = ran([sys.executable, "-c", program], cwd=tmp_path, env=alone)
     assert done.out.strip() == "[]", done.err
     assert all(importlib.util.find_spec(name) for name in MODULES), "and the names are ours"
     tests = tmp_path / "shop" / "tests"
@@ -191,9 +192,7 @@ def test_nothing_of_ours_is_found_by_a_repositorys_python(tmp_path: Path) -> Non
     (tests / "test_one.py").write_text("from tests.helpers import VALUE\n\n\ndef test_it():\n    assert VALUE == 4\n")
     for program_of in ("python -m pytest", "pytest --rootdir=. -o pythonpath=."):
         path = f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
-        done = ran(
-            [*program_of.split(), "-q", "-p", "no:cacheprovider"], cwd=tmp_path / "shop", env={**os.environ, "PATH": path}
-        )
+        done = ran([*program_of.split(), "-q", "-p", "no:cacheprovider"], cwd=tmp_path / "shop", env={**alone, "PATH": path})
         assert (done.code, "1 passed" in done.out) == (0, True), done.out
 
 
