@@ -133,7 +133,8 @@ def find(state: Path, name: str) -> Running | None:
 def everywhere() -> Iterator[tuple[Path, Running]]:
     """Each server and worker that this installation has started for a state folder, with that folder; workers first."""
     programs = Path(sys.executable).parent
-    own = [(state, one) for state, one in _known() if Path(_arguments(one.pid)[:1][0]).parent == programs]
+    # Without arguments it has ended since.
+    own = [(state, one) for state, one in _known() if Path((_arguments(one.pid) or [""])[0]).parent == programs]
     yield from sorted(own, key=lambda found: found[1].name != "worker")
 
 

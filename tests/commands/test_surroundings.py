@@ -119,6 +119,15 @@ def test_a_folder_that_this_user_may_not_use_is_named(baton: Baton, tmp_path: Pa
         folder.chmod(0o700)
 
 
+def test_a_worker_that_cannot_use_its_state_folder_says_so(baton: Baton) -> None:
+    """`python worker.py`, too: exit 2, the folder and what to do, without a traceback."""
+    baton.state.write_text("not a folder")
+    done = ran([sys.executable, str(ROOT / "worker.py")])
+    assert done.code == 2
+    assert done.err.startswith(f"baton worker: the state folder {baton.state} cannot be used: {baton.state} is a file")
+    assert "Traceback" not in done.err
+
+
 def test_a_file_of_somebody_else_in_the_state_folder_is_named(baton: Baton) -> None:
     """A log that another user has left, as after one `sudo baton up`: the log is named, not the program."""
     (baton.state / "logs").mkdir(parents=True)
