@@ -40,7 +40,9 @@ def usable(folder: Path, *, make: bool = True) -> Path:
     try:
         problem = _problem(folder, make=make)
         if make and not problem:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Each by itself: `parents=True` would make those above readable by everybody.
+            for place in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+                place.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         problem = unable(error)
     if problem:

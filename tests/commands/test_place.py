@@ -12,6 +12,7 @@ import typer.main
 import places
 import starter
 from tests.commands.conftest import Baton, Begin
+from tests.stack import git
 
 Variables = Callable[..., None]
 
@@ -47,6 +48,16 @@ def test_looking_writes_nothing_into_a_repository(baton: Baton, home: Path) -> N
     """A command that only looks makes no folder, neither where it is called nor in the user's home."""
     assert [baton(name).code for name in ("runs", "gates", "doctor", "down")] == [0, 0, 1, 0]
     assert list(baton.folder.iterdir()) == list(home.iterdir()) == []
+
+
+def test_a_new_state_folder_is_for_its_user_alone(baton: Baton, home: Path, tmp_path: Path) -> None:
+    """What holds prompts and code is readable by nobody else, nor are the folders that were made on the way to it."""
+    git(tmp_path, "init", "--quiet", "shop")
+    baton.set(TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert baton("deliver", "-r", str(tmp_path / "shop"), "-i", "Fix it").code == 6
+    made = [home / ".local", home / ".local" / "state", home / ".local" / "state" / "baton"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in made] == [0o700] * 3
+    assert list(baton.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("written", ["~/kept", "~root/kept"])
