@@ -23,11 +23,12 @@ WORKDIR /opt/baton
 COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
 
-COPY pyproject.toml README.md policy.toml baton.toml config.py connection.py converter.py logs.py model_choice.py search_attributes.py starter.py worker.py ./
+COPY pyproject.toml README.md policy.toml baton.toml config.py connection.py contexts.py converter.py logs.py model_choice.py places.py search_attributes.py starter.py worker.py ./
 COPY activities ./activities
 COPY agents ./agents
 COPY commands ./commands
 COPY contracts ./contracts
+COPY launch ./launch
 COPY ledger ./ledger
 COPY workflows ./workflows
 COPY deploy/worker/healthy.py ./deploy/worker/healthy.py

@@ -59,8 +59,9 @@ format: $(VENV)/.dev ## write the code in the house's style
 chaos: $(VENV)/.dev ## kill workers and server for as long as it takes; KILLS=500 SEED=7 LEDGER=postgres
 	$(BIN)/python -m pytest tests/chaos/test_storm.py --kills $(or $(KILLS),500) --seed $${SEED:-$$(date +%s)} --ledger $(or $(LEDGER),sqlite)
 
-clean: ## remove state, environment and caches
-	rm -rf $(VENV) .baton .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## stop what runs, remove environment and caches; the state of runs is not in here, and stays
+	@test ! -x $(BIN)/baton || $(BIN)/baton down --all || echo "what runs could not be stopped, see above; ending it is left to you"
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 bench-smoke: $(VENV)/.dev ## whether each benchmark still runs, with tiny sizes
 	@$(BIN)/python -m tests.lanes --lane benchmarks $(ARGS)

@@ -1,8 +1,9 @@
 """Every setting of Baton, and the only place that reads the environment and `baton.toml`.
 
-The first of these that sets it wins: a command's flag, the environment (`BATON_…`), `baton.toml` in the working folder, the
-shipped `baton.toml` beside this file, the default here. The connection to Temporal is not here: it comes from Temporal's own
-profiles (`temporal.toml`, `TEMPORAL_*`), which its CLI uses too.
+The first of these that sets it wins: a command's flag, `--context`, the environment (`BATON_…`), the context that
+`BATON_CONTEXT` names, `baton.toml` in the working folder, the shipped `baton.toml` beside this file, the context in use, the
+default here. The connection to Temporal is not here: it comes from the context and from Temporal's own profiles
+(`temporal.toml`, `TEMPORAL_*`), which its CLI uses too.
 """
 
 import hashlib
@@ -11,17 +12,21 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
     TomlConfigSettingsSource,
 )
 
+import contexts
+import places
 from contracts.authors import Author
 from contracts.breakers import Breakers
 from contracts.check_limits import CheckLimits
@@ -37,6 +42,23 @@ FILES = (HOME / "baton.toml", Path("baton.toml"))
 """The shipped settings, then those of the working folder, which override them."""
 
 
+UserPath = Annotated[Path, AfterValidator(places.expanded)]
+"""A path as people write it: a leading `~` is their home, wherever the text comes from."""
+
+OptionalPath = Annotated[UserPath | None, BeforeValidator(lambda value: None if value == "" else value)]
+"""The same; an empty text names none, as an empty variable does that takes a setting of a file back."""
+
+_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting)
+
+
+def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
+    """The same with each path in them as `UserPath` takes it: the contracts do not know whose home it is."""
+    paths = {name: [(key, value) for key, value in one if isinstance(value, Path)] for name, one in tables.items()}
+    return {
+        name: one.model_copy(update={key: places.expanded(value) for key, value in paths[name]}) for name, one in tables.items()
+    }
+
+
 class Settings(BaseSettings):
     """All settings. An unknown key in baton.toml or an unknown BATON_ variable is refused by name."""
 
@@ -45,21 +67,23 @@ class Settings(BaseSettings):
         env_prefix="BATON_", env_nested_delimiter="__", env_nested_max_split=1, toml_file=FILES, extra="forbid", frozen=True
     )
 
-    state: Path = Field(default=Path(".baton"), description="folder for everything that is kept on this machine")
+    state: UserPath = Field(
+        default_factory=places.default_state, description="folder for everything that is kept on this machine"
+    )
     ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite file ledger.db in `state`")
-    ledger_url_file: Path | None = Field(default=None, description="file that holds the ledger's URL, for secrets")
+    ledger_url_file: OptionalPath = Field(default=None, description="file that holds the ledger's URL, for secrets")
     task_queue: str = Field(default="baton", description="Temporal task queue that workers serve and starters use")
-    agents: Path = Field(default=HOME / "agents", description="folder of agent files, routes.toml and released.lock")
-    policy: Path = Field(default=HOME / "policy.toml", description="the policy file")
+    agents: UserPath = Field(default=HOME / "agents", description="folder of agent files, routes.toml and released.lock")
+    policy: UserPath = Field(default=HOME / "policy.toml", description="the policy file")
     model: str = Field(default="", description="provider:model that answers for every class, instead of routes.toml")
     model_free: bool = Field(default=False, description="the model in `model` costs nothing and needs no price")
-    script: Path | None = Field(default=None, description="script that the `scripted` provider plays")
+    script: OptionalPath = Field(default=None, description="script that the `scripted` provider plays")
     # SecretStr, because settings may be printed in a log or a traceback, where a key must not be readable.
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
-    anthropic_api_key_file: Path | None = Field(default=None, description="file that holds the key")
+    anthropic_api_key_file: OptionalPath = Field(default=None, description="file that holds the key")
     anthropic_base_url: str = Field(default="", description="another endpoint that speaks Anthropic's Messages")
     openai_api_key: SecretStr = Field(default=SecretStr(""), description="also read from OPENAI_API_KEY")
-    openai_api_key_file: Path | None = Field(default=None, description="file that holds the key")
+    openai_api_key_file: OptionalPath = Field(default=None, description="file that holds the key")
     openai_base_url: str = Field(default="", description="another endpoint that speaks one of OpenAI's formats")
     openai_api: Literal["auto", "responses", "chat"] = Field(
         default="auto", description="the format; auto: Responses for OpenAI itself, Chat Completions for openai_base_url"
@@ -74,10 +98,16 @@ class Settings(BaseSettings):
     growth: Growth = Field(default=Growth(), description="when a step is unusually large: a table in baton.toml")
     checks: CheckLimits = Field(default=CheckLimits(), description="what one run of a check may use: a table in baton.toml")
     breakers: Breakers = Field(default=Breakers(), description="circuit breakers of models: a table in baton.toml")
-    folders: dict[Name, FolderSetting] = Field(default={}, description="folders that steps may read: tables in baton.toml")
-    logs: dict[Name, LogsSetting] = Field(default={}, description="log files that steps may read: tables in baton.toml")
-    databases: dict[Name, DatabaseSetting] = Field(default={}, description="databases that steps may ask: tables in baton.toml")
-    bubblewrap: Path | None = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
+    folders: Annotated[dict[Name, FolderSetting], AfterValidator(_expanded)] = Field(
+        default={}, description="folders that steps may read: tables in baton.toml"
+    )
+    logs: Annotated[dict[Name, LogsSetting], AfterValidator(_expanded)] = Field(
+        default={}, description="log files that steps may read: tables in baton.toml"
+    )
+    databases: Annotated[dict[Name, DatabaseSetting], AfterValidator(_expanded)] = Field(
+        default={}, description="databases that steps may ask: tables in baton.toml"
+    )
+    bubblewrap: OptionalPath = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     sabotage_places: int = Field(
         default=12, ge=0, le=200, description="places of a change that are made to raise after a green check; 0: none"
     )
@@ -105,17 +135,26 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then the environment, then the files. Dotenv and secrets folders are not read."""
-        # Deep: one key of a table in the working folder must not hide the shipped ones beside it.
+        """Flags, then the environment, then the files; the context where it was named. Dotenv and secrets are not read."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, deep_merge=True)
+        chosen = contexts.chosen()
+        set_here: dict[str, Any] = {} if chosen.context is None else dict(chosen.context.settings())
+        context = InitSettingsSource(settings_cls, init_kwargs=set_here)
+        # Deep: one key of a table in the working folder must not hide the shipped ones beside it.
+        files = TomlConfigSettingsSource(settings_cls, deep_merge=True)
+        order: dict[contexts.How, tuple[PydanticBaseSettingsSource, ...]] = {
+            "flag": (init_settings, context, env_settings, files),
+            "environment": (init_settings, env_settings, context, files),
+            "use": (init_settings, env_settings, files, context),
+        }
+        return order[chosen.how]
 
     @property
     def database(self) -> str:
         """The ledger's SQLAlchemy URL. Raises `Misconfigured` if its secret file cannot be read."""
         if self.ledger_url_file is not None:
             return _secret_file(self.ledger_url_file)
-        return self.ledger_url or f"sqlite:///{self.state.absolute() / 'ledger.db'}"
+        return self.ledger_url or sqlite_url(self.state.absolute() / "ledger.db")
 
     @property
     def artifacts(self) -> Path:
@@ -213,6 +252,11 @@ def _contents(path: Path | None) -> str:
     return whole.hexdigest()
 
 
+def sqlite_url(file: Path) -> str:
+    """The URL of a SQLite file. Any path: what means something in a URL (`?`, `#`, `%`) is written as an escape."""
+    return f"sqlite:///{quote(os.fspath(file), safe='/:@')}"
+
+
 def load(**flags: Any) -> Settings:
     """The settings in force. Flags that are None are ignored. Raises `Misconfigured`, naming each wrong key."""
     _refuse_unknown_variables()
@@ -248,7 +292,7 @@ def _wrong(kind: str, said: str) -> str:
 
 def _refuse_unknown_variables() -> None:
     """Raise `Misconfigured` for a BATON_ variable that is no setting: pydantic-settings would ignore a misspelt one."""
-    known = {f"BATON_{name.upper()}" for name in Settings.model_fields}
+    known = {f"BATON_{name.upper()}" for name in Settings.model_fields} | {contexts.VARIABLE}
     given = [name for name in os.environ if re.match(r"BATON_", name)]
     # BATON_CEILINGS__RUN_USD is the key run_usd of the table [ceilings]; a wrong key is refused with the table.
     unknown = sorted(name for name in given if name.split("__")[0] not in known)
@@ -259,6 +303,6 @@ def _refuse_unknown_variables() -> None:
 def _secret_file(path: Path) -> str:
     try:
         # Editors and `echo` end a file with a line feed, which belongs to no key or URL.
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise Misconfigured(f"the secret file {path} cannot be read: {error.strerror}") from None

@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+import contexts
 from contracts.errors import BatonError, Misconfigured
 from converter import DATA_CONVERTER
 from ledger import identity
@@ -25,6 +26,7 @@ from ledger.db import Ledger
 from search_attributes import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
+DEFAULT_NAMESPACE = "default"
 
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 """What calls end with while a server shuts down: nobody listens, or the connection breaks in the middle."""
@@ -46,26 +48,59 @@ class Unreachable(BatonError):
 
 
 def profile() -> dict[str, Any]:
-    """Connection settings from Temporal's profile file and TEMPORAL_ variables; the address defaults to the local server.
+    """Connection settings from the context, Temporal's profile file and TEMPORAL_ variables; by default the local server.
 
-    Raises `Misconfigured` if they cannot be read.
+    A context that was named on the command line comes before the variables, every other one after them. Raises
+    `Misconfigured` if they cannot be read.
     """
+    named = contexts.for_temporal()
     try:
-        found: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
+        found = dict[str, Any](ClientConfig.load_client_connect_config()) if named is None else _of(named)
     except (RuntimeError, ValueError) as error:
         raise Misconfigured(f"Temporal's settings cannot be read: {error}") from None
     found.setdefault("target_host", DEFAULT_ADDRESS)
     return found
 
 
+def _of(context: contexts.Context) -> dict[str, Any]:
+    """What a context says. The variables and the default profile are another server's: their key must not go to this one."""
+    named = {"target_host": context.temporal, "namespace": context.namespace}
+    found = ClientConfig.load_client_connect_config(context.profile, disable_env=True) if context.profile else {"tls": False}
+    return dict(found) | {name: value for name, value in named.items() if value}
+
+
+def in_the_way(settings: Mapping[str, Any], address: str) -> list[str]:
+    """Which of these connection settings lead elsewhere than to a plain local server at this address, in words; [] for none."""
+    port = address.rpartition(":")[2]
+    here = {f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")}
+    told = [] if settings["target_host"] in here else [f"the address {settings['target_host']}"]
+    if settings.get("namespace", DEFAULT_NAMESPACE) != DEFAULT_NAMESPACE:
+        told.append(f"the namespace {settings['namespace']}")
+    if settings.get("api_key"):
+        told.append("an API key, which means TLS")
+    elif settings.get("tls"):
+        told.append("TLS")
+    return told
+
+
 async def connect(**more: Any) -> Client:
     """Connect with the converter for our contracts; `more` overrides the profile. Raises `Unreachable`, naming the address."""
-    settings = profile() | more
+    return await _connected(profile() | more)
+
+
+async def connect_plainly(address: str) -> Client:
+    """Connect to a dev server of ours as it is, without TLS, key or namespace, whatever the profile says."""
+    return await _connected({"target_host": address, "namespace": DEFAULT_NAMESPACE, "tls": False})
+
+
+async def _connected(settings: Mapping[str, Any]) -> Client:
     try:
         return await Client.connect(**settings, data_converter=DATA_CONVERTER)
     except RuntimeError as error:
+        secure = "an API key" if settings.get("api_key") else "TLS" if settings.get("tls") else ""
+        how = f" with {secure}" if secure else ""
         raise Unreachable(
-            f"Temporal at {settings['target_host']} cannot be reached ({first_line(error)}). "
+            f"Temporal at {settings['target_host']} cannot be reached{how} ({first_line(error)}). "
             "Start it with `baton up`, or set the address in temporal.toml or TEMPORAL_ADDRESS"
         ) from None
 

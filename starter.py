@@ -4,15 +4,17 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands.errors import Code, check_utf8, explain
+import contexts
+from commands.context import InContext, add_option
+from commands.errors import Code, Usage, check_utf8, explain
 
 COMMANDS = (
     "commands.machine",
+    "commands.machine_contexts",
     "commands.start.commands",
     "commands.start.retry",
     "commands.look.runs",
@@ -47,6 +49,7 @@ def assemble() -> typer.Typer:
     app.callback(epilog=_CODES)(_baton)
     for name in COMMANDS:
         importlib.import_module(name).add_to(app)
+    add_option(app)
     return app
 
 
@@ -69,8 +72,12 @@ def _baton(
         bool, typer.Option("--version", "-V", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an unexpected error.")] = False,
+    in_context: InContext = "",
 ) -> None:
     """Agents that hand off to each other, stop where a person decides, and leave a record."""
+    del version, debug  # a callback answers the one, `_report` looks for the other
+    if in_context:
+        contexts.choose(in_context)
 
 
 def call(arguments: Sequence[str]) -> int:
@@ -85,29 +92,37 @@ def call(arguments: Sequence[str]) -> int:
         return Code.PIPE if ending.code else Code.DONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last resort: `explain` tells each kind apart)
         return _report(error, arguments)
+    finally:
+        contexts.choose("")  # a flag is for one command line, and one process may run several
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:
-    from commands.output import Out, safe_text
+    from commands.output import Out, OutputLost, safe_text
 
     code, text = explain(error, debug="--debug" in arguments)
     sys.stderr.write(safe_text(f"baton: {text}\n"))
-    if "--json" in arguments:
+    if "--json" in arguments and not isinstance(error, OutputLost):
         Out(as_json=True).document(error={"code": int(code), "name": code.name.lower(), "text": text})
     return int(code)
 
 
 def main() -> None:
     """Entry point of `baton`."""
-    # None where the caller has closed it, as with `>&-`: then there is nobody to write to.
-    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
-    code = call(sys.argv[1:])
+    from commands.output import prepare_streams
+
     try:
-        # `os._exit` would drop what is still buffered, which in a pipe may be all of the output.
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        code = Code.PIPE
+        prepare_streams()
+        code = call(sys.argv[1:])
+    except Usage as error:
+        code = _report(error, ())
+    # `os._exit` would drop what is still buffered, which in a pipe may be all of the output.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            code = Code.PIPE
+        except OSError:  # told already, or there is nowhere to tell it
+            continue
     # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).
     os._exit(code)
 

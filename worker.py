@@ -20,6 +20,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 import config
 import connection
 import logs
+import places
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.note import NoteAdapter
@@ -238,6 +239,7 @@ def take_over_ceilings(settings: config.Settings, parts: Parts, now: datetime) -
 
 async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
     """Run a worker until `stop` is set. Running activities then get ten seconds; Temporal retries the rest elsewhere."""
+    places.usable(settings.state.absolute())
     ledger = Ledger(settings.database, settings.artifacts)
     await asyncio.to_thread(upgrade, ledger)
     parts = build(settings, ledger)
@@ -289,11 +291,16 @@ async def _main() -> int:
     except BatonError as error:
         print(f"baton worker: {error}", file=sys.stderr)
         return 6 if isinstance(error, connection.Unreachable | LedgerUnavailable) else 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"baton worker: this cannot be read or written: {places.unable(error)}", file=sys.stderr)
+        return 2
     return 0
 
 
 def main() -> None:
-    """Entry point of `python worker.py`."""
+    """Entry point of `python worker.py`. Arguments only say whose it is: see `commands/processes.py`."""
     code = 130
     # Ctrl-C may come before `_main` has set its handlers.
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,17 +1,22 @@
 """What commands share: options, settings, the ledger, the Temporal connection, and the current user."""
 
 import asyncio
+import functools
+import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
+import contexts
+import places
 from commands.errors import NothingYet, Usage, Watched
 from contracts.errors import BatonError
 from contracts.printed import command
@@ -53,8 +58,37 @@ WholeRun = Annotated[
 By = Annotated[str | None, typer.Option("--by", help="Who does this; default: the current user.")]
 Why = Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")]
 
+InContext = Annotated[str, typer.Option("--context", metavar="NAME", help="Use this context; `baton context list` shows them.")]
+
 START, LOOK, DECIDE, CARE = "Start", "Look", "Decide", "Manage"
 """Command groups in the help."""
+
+
+def in_context(work: Callable[..., None]) -> Callable[..., None]:
+    """The same command with the option `--context`."""
+
+    @functools.wraps(work)
+    def called(*arguments: Any, in_context: str = "", **options: Any) -> None:
+        if in_context:
+            contexts.choose(in_context)
+        work(*arguments, **options)
+
+    # Typer builds the options from the signature and the annotations.
+    signature, kind = inspect.signature(work), inspect.Parameter.KEYWORD_ONLY
+    option = inspect.Parameter("in_context", kind, default="", annotation=InContext)
+    called.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    called.__annotations__ = {**work.__annotations__, "in_context": InContext}
+    return called
+
+
+def add_option(app: typer.Typer) -> None:
+    """Give every command of the app, in groups as well, the option `--context`."""
+    for registered in app.registered_commands:
+        if registered.callback is not None:
+            registered.callback = in_context(registered.callback)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            add_option(group.typer_instance)
 
 
 def settings() -> "Settings":
@@ -68,6 +102,8 @@ def settings() -> "Settings":
 def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"]:
     """Open the ledger and migrate it to this release. Raises `NothingYet` if its SQLite file is missing, unless `create`."""
     file = sqlite_file(found.database)
+    if create or file is not None:
+        places.usable(found.state.absolute(), make=create)
     if file is not None and not create and not file.exists():
         raise NothingYet(
             f"nothing has run here yet: no ledger at {file}. Start with `baton demo`, or `baton up` and `baton deliver`"
@@ -86,7 +122,10 @@ def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"
 
 def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite ledger; None for a database server."""
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+    if not url.startswith("sqlite:///"):
+        return None
+    # As SQLAlchemy reads it: options behind a `?`, and escapes in the path.
+    return Path(unquote(url.removeprefix("sqlite:///").partition("?")[0]))
 
 
 async def connect(who: str = "", *, ledger: "Ledger | None" = None, bind: bool = False) -> "Client":
@@ -117,12 +156,7 @@ def _plainer(text: str) -> str:
 def os_user() -> str:
     """The name of the user running this process, or `uid-N` if it has none."""
     # From the account and not from the variable USER, which anybody can set to another name.
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run under a uid without an account
-        return f"uid-{os.getuid()}"
+    return places.name_of(os.getuid())
 
 
 def can_ask() -> bool:

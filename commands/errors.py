@@ -9,6 +9,7 @@ from enum import IntEnum
 
 import typer
 
+import places
 from contracts.errors import (
     INPUT_WAS_REFUSED,
     Ambiguous,
@@ -133,6 +134,9 @@ def _from_libraries(error: BaseException) -> tuple[Code, str] | None:
         if is_budget(str(error)):
             return Code.BUDGET, str(error)
         return _CODES_BY_NAME.get(type(error).__name__, Code.FAILED), str(error)
+    # Whatever it was about: the system has said no, and that is nothing to report as a fault of Baton.
+    if isinstance(error, OSError) and error.filename is not None:
+        return Code.USAGE, f"this cannot be read or written: {places.unable(error)}"
     if type(error).__module__.startswith("temporalio."):
         return _from_temporal(error)
     if isinstance(error, OSError) and error.errno in _DISK:

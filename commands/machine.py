@@ -9,12 +9,21 @@ import typer
 from commands.context import START, Json, named, open_ledger, settings
 from commands.errors import Usage
 from commands.output import Out
+from contracts.printed import quoted
 
 if TYPE_CHECKING:
+    from commands.server import Ports
     from config import Settings
 
-Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the Temporal server, on loopback.")]
-UiPort = Annotated[int, typer.Option("--ui-port", min=1, max=65_535, help="Port of Temporal's Web UI, on loopback.")]
+Port = Annotated[
+    int | None, typer.Option("--port", min=1, max=65_535, help="Port of the Temporal server, on loopback; default: 7233.")
+]
+UiPort = Annotated[
+    int | None, typer.Option("--ui-port", min=1, max=65_535, help="Port of its Web UI, on loopback; default: --port + 1000.")
+]
+Everywhere = Annotated[
+    bool, typer.Option("--all", help="Stop what this installation runs for every state folder, demos as well.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,49 +33,67 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=START)(demo)
 
 
-def up(port: Port = 7233, ui_port: UiPort = 8233, as_json: Json = False) -> None:
+def up(port: Port = None, ui_port: UiPort = None, as_json: Json = False) -> None:
     """Start the Temporal dev server and a worker in the background. Safe to call twice: what runs is left running."""
     from commands import up as machine
-    from commands.server import Ports
 
     out, found = Out(as_json=as_json), settings()
-    if port == ui_port:
+    if port is not None and port == ui_port:
         raise Usage(
             f"--port and --ui-port are both {port}: server and Web UI need a port each, such as --ui-port {_other(port)}"
         )
     with out.waiting("starting the server and a worker"):
-        ports = asyncio.run(machine.up(found, Ports(port, ui_port)))
-    others = _other_settings(found)
-    out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), warning=others)
+        started = asyncio.run(machine.up(found, port, ui_port))
+    ports, notes = started.ports, [*started.notes, *_elsewhere(found, started.ports), *_other_settings(found)]
+    out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), notes=notes)
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
-    if ports.port != 7233:
-        out.note(f"Other commands need these addresses: export TEMPORAL_ADDRESS={ports.address} BATON_UI_URL={ports.ui_url}")
-    if others:
-        out.note(f"warning: {others} (`baton down`, then `baton up`)")
+    for note in notes:
+        out.note(note)
     out.note(
         'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks the setup, `baton down` stops it)'
     )
 
 
-def _other_settings(found: "Settings") -> str:
-    """What is set here and not for the worker that was running already; "" if nothing, and for one that was just started."""
+def _other_settings(found: "Settings") -> list[str]:
+    """What is set here and not for the worker that was running already; nothing for one that was just started."""
     from commands.workers import other_settings, workers_of
 
     with open_ledger(found) as ledger:
-        return other_settings(found, ledger, workers_of(ledger, found.task_queue))
+        others = other_settings(found, ledger, workers_of(ledger, found.task_queue))
+    return [f"warning: {others} (`baton down`, then `baton up`)"] if others else []
 
 
 def _other(port: int) -> int:
     return port + 1 if port < 65_535 else port - 1
 
 
-def down(as_json: Json = False) -> None:
+def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:
+    """What a user has to set for the other commands, where they would not speak to this server."""
+    import connection
+    from contracts.errors import Misconfigured
+
+    try:
+        told = connection.in_the_way(connection.profile(), ports.address)
+    except Misconfigured as error:
+        told = [str(error)]
+    needed = f"export TEMPORAL_ADDRESS={ports.address} BATON_UI_URL={ports.ui_url}"
+    if told in ([], [f"the address {connection.DEFAULT_ADDRESS}"]):
+        same_page = not told and found.ui_url.rstrip("/") == ports.ui_url
+        return [] if same_page else [f"Other commands need these addresses: {needed}"]
+    add = f"baton context add local --temporal {ports.address} --state {quoted(str(found.state.absolute()))}"
+    return [
+        f"Other commands do not use this server: Temporal's settings (TEMPORAL_* or temporal.toml) name {', '.join(told)}. "
+        f"To use it: `{add}`, then `--context local` with each command"
+    ]
+
+
+def down(everywhere: Everywhere = False, as_json: Json = False) -> None:
     """Stop what `baton up` started and nothing else. All state is kept."""
     from commands import up as machine
 
     out = Out(as_json=as_json)
-    stopped = asyncio.run(machine.down(settings()))
+    stopped = asyncio.run(machine.down_everywhere() if everywhere else machine.down(settings()))
     out.document(stopped=stopped)
     out.line(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 

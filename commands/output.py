@@ -1,12 +1,16 @@
 """Command output: data on stdout, everything else on stderr; colour and wrapping only on a terminal."""
 
+import io
 import json
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from commands.errors import Usage
+from contracts.errors import BatonError
 from contracts.text import for_terminal, one_line, visible
 
 if TYPE_CHECKING:
@@ -31,7 +35,9 @@ class Out:
 
     def record(self, **fields: Any) -> None:
         """Print one line of JSON to stdout, with or without `--json`; what controls a terminal is escaped as JSON does."""
-        _write(sys.stdout, visible(json.dumps({"schema": SCHEMA, **fields}, default=_plain, ensure_ascii=False)))
+        # JSON has an escape for every character that the reader's encoding lacks.
+        ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+        _write(sys.stdout, visible(json.dumps({"schema": SCHEMA, **fields}, default=_plain, ensure_ascii=ascii_only)))
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line of data. The caller makes it safe to show: see `safe`."""
@@ -84,6 +90,36 @@ class Out:
             yield
         finally:
             _spinners.pop().stop()
+
+
+class OutputLost(BatonError):
+    """What a command prints cannot be written where it should go."""
+
+
+def prepare_streams() -> None:
+    """Make the three streams usable: one that is closed leads nowhere, and characters that do not fit are replaced.
+
+    Raises `Usage` if stdout is closed: the command would do its work and could not say what it did.
+    """
+    closed = [number for number in (0, 1, 2) if not _is_open(number)]
+    for _ in closed:
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, so that no file of ours becomes a stream
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if number in closed or getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 (stays open)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if 1 in closed:
+        raise Usage("standard output is closed, so nothing could be shown and nothing was done; >/dev/null discards it")
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def safe(text: object, limit: int = 300) -> str:
@@ -163,8 +199,13 @@ def quiet() -> Iterator[None]:
 
 def _write(stream: Any, text: str) -> None:
     with quiet():
-        stream.write(text + "\n")
-        stream.flush()  # stdout and stderr must stay in order when both go to one place
+        try:
+            stream.write(text + "\n")
+            stream.flush()  # stdout and stderr must stay in order when both go to one place
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLost(f"the output cannot be written: {error.strerror or error}") from None
 
 
 def _plain(value: Any) -> Any:

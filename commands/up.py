@@ -1,45 +1,139 @@
 """`baton up` and `baton down`: server and worker on one machine, in the background."""
 
 import asyncio
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
-from commands import server
+import contexts
+import places
+from commands import processes, server
+from commands.processes import Running
 from commands.server import Ports
-from config import Settings
+from config import Settings, sqlite_url
+from contracts.errors import Misconfigured
 
 DEFAULT_PORTS = Ports(7233, 8233)
+_UI_ABOVE = 1000
+"""How much higher the Web UI's port is than the server's, as in Temporal's own defaults."""
 
 
-async def up(settings: Settings, ports: Ports = DEFAULT_PORTS) -> Ports:
-    """Start the Temporal dev server (with a database file) and one worker, unless they run already. Safe to call twice.
+@dataclass(frozen=True)
+class Up:
+    """Where the server listens, and what a user should know besides."""
 
-    Raises `Misconfigured` for a busy port, and `BatonError` with the end of the log if a process does not come up.
+    ports: Ports
+    notes: tuple[str, ...] = ()
+
+
+async def up(settings: Settings, port: int | None = None, ui_port: int | None = None) -> Up:
+    """Start the Temporal dev server (with a database file) and one worker, unless they run already.
+
+    Safe to call twice, and by several at once. What works on files that were removed under it is stopped first. None for a
+    port: the context's, else Temporal's usual one. Raises `Misconfigured` for a port that is busy or is not the one of the
+    server that runs, and `BatonError` with the end of the log if a process does not come up.
     """
-    state = settings.state.absolute()
-    running = server.find(state, "server")
-    if running is None:
-        ports = server.free_ports(ports, strict=True)
-        running = server.start("server", server.server_command(state, ports), state, {}, ports)
-    # A server that was running keeps its ports, whatever was asked for now.
+    wanted = _wanted(port, ui_port)
+    state = places.usable(settings.state.absolute())
+    async with processes.alone(state):
+        notes = await _stop_what_lost_its_files(state)
+        running = server.find(state, "server")
+        if running is None:
+            ports = server.free_ports(wanted, strict=True)
+            running = server.start("server", server.server_command(state, ports), state, {}, ports)
+        else:
+            ports = _kept(running, port, ui_port)
+            processes.record(running, state)
+        client = await server.ready(ports.address, running, state)
+        worker = server.find(state, "worker")
+        if worker is None:
+            worker = server.start_worker(state, worker_variables(settings, state, ports))
+        processes.record(worker, state)
+        await server.polled(client, settings.task_queue, worker, state)
+    return Up(ports, notes)
+
+
+def _wanted(port: int | None, ui_port: int | None) -> Ports:
+    """The ports to use where no server runs."""
+    chosen = contexts.chosen()
+    if chosen.context is not None and (chosen.context.temporal or chosen.context.profile):
+        own = chosen.context.local_port
+        where = chosen.context.temporal or f"the profile {chosen.context.profile}"
+        if own is None or (port is not None and port != own):
+            raise Misconfigured(
+                f"the context {chosen.name} works with Temporal at {where}, and `baton up` would start another server; "
+                "use a context for this machine (`baton context add NAME --temporal 127.0.0.1:PORT`), or `--context default`"
+            )
+        port = own
+    port = DEFAULT_PORTS.port if port is None else port
+    return Ports(port, beside(port) if ui_port is None else ui_port)
+
+
+def beside(port: int) -> int:
+    """The Web UI's port of a server on this one, where nobody names another."""
+    return port + _UI_ABOVE if port + _UI_ABOVE <= 65_535 else port - _UI_ABOVE
+
+
+def _kept(running: Running, port: int | None, ui_port: int | None) -> Ports:
+    """The ports of the server that runs. Raises `Misconfigured` if others were asked for."""
     ports = Ports(running.port, running.ui_port)
-    client = await server.ready(ports.address, running, state)
-    worker = server.find(state, "worker") or server.start_worker(state, worker_variables(state, ports))
-    await server.polled(client, settings.task_queue, worker, state)
+    if port not in (None, ports.port) or ui_port not in (None, ports.ui_port):
+        raise Misconfigured(
+            f"the server runs already, on port {ports.port} with the Web UI on {ports.ui_port}, and cannot move while it runs: "
+            "`baton down` first, or leave out --port and --ui-port"
+        )
     return ports
 
 
-def worker_variables(state: Path, ports: Ports) -> dict[str, str]:
+async def _stop_what_lost_its_files(state: Path) -> tuple[str, ...]:
+    """Stop server and worker if the state folder was removed while they ran: what they still wrote would be lost."""
+    found = {name: running for name in ("worker", "server") if (running := server.find(state, name)) is not None}
+    lost = {name for name, running in found.items() if processes.lost_its_files(running)}
+    stopped = ["worker", "server"] if "server" in lost else ["worker"] if lost else []
+    for name in stopped:
+        await asyncio.to_thread(server.stop, state, name)
+    if not stopped:
+        return ()
+    names = " and ".join(name for name in stopped if name in found)
+    return (f"the files of {state} were removed while the {names} ran; stopped, and started again on new files",)
+
+
+def worker_variables(settings: Settings, state: Path, ports: Ports) -> dict[str, str]:
     """The environment variables for this machine's worker."""
-    return {
+    variables = {
         "TEMPORAL_ADDRESS": ports.address,
         "BATON_STATE": str(state),
         "BATON_UI_URL": ports.ui_url,
         "BATON_LOG_FORMAT": "json",
     }
+    if state != settings.state.absolute():  # the demo's: nothing of it goes into the user's own ledger
+        return variables | _ledger(sqlite_url(state / "ledger.db"), None)
+    if contexts.chosen().context is None:
+        return variables
+    return variables | _ledger(settings.ledger_url, settings.ledger_url_file)
+
+
+def _ledger(url: str, file: Path | None) -> dict[str, str]:
+    """The ledger as it is in force here. The worker chooses no context: the one in use may be another one tomorrow."""
+    return {"BATON_LEDGER_URL": url, "BATON_LEDGER_URL_FILE": str(file or ""), contexts.VARIABLE: contexts.DEFAULT}
 
 
 async def down(settings: Settings) -> list[str]:
-    """Stop what `up` started, worker first, and nothing else. Returns the names of what was running. State is kept."""
+    """Stop what `up` started, worker first, and nothing else. Returns the names of what was running. State is kept.
+
+    Finds them as well where the state folder is not there any more.
+    """
     state = settings.state.absolute()
-    # A worker that stops still reports its last activities, so the server has to outlive it.
-    return [name for name in ("worker", "server") if await asyncio.to_thread(server.stop, state, name)]
+    async with processes.alone(state) if state.is_dir() else contextlib.nullcontext():
+        # A worker that stops still reports its last activities, so the server has to outlive it.
+        return [name for name in ("worker", "server") if await asyncio.to_thread(server.stop, state, name)]
+
+
+async def down_everywhere() -> list[str]:
+    """Stop each server and worker of this installation, whatever state folder it is for. Returns them with their folders."""
+    stopped = []
+    for state, running in processes.everywhere():
+        await asyncio.to_thread(processes.end, running)
+        processes.forget(state, running.name)
+        stopped.append(f"{running.name} of {state}")
+    return stopped

@@ -153,5 +153,6 @@ def _migrated(connection: Connection) -> Standing:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
+    # Read as a .ini value, in which a single % begins the name of another one.
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     return config

@@ -13,15 +13,17 @@ from hypothesis import HealthCheck
 
 from ledger.db import Ledger
 from ledger.migrate import upgrade
-from tests import children
+from tests import children, homes
 from tests import postgres as server
 from tests.demo import demo
+from tests.homes import the_users_own_state_is_left_alone
 from tests.leftovers import no_task_outlives_its_test, pytest_runtest_makereport
 from tests.postgres import Postgres
 
-__all__ = ["demo", "no_task_outlives_its_test", "pytest_runtest_makereport"]
+__all__ = ["demo", "no_task_outlives_its_test", "pytest_runtest_makereport", "the_users_own_state_is_left_alone"]
 
 children.ignore_for_ourselves_only()
+homes.move_out()
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, tests end what they have started, as after Ctrl-C
 
 # Neither how fast the machine is nor, in CI, chance decides what an example shows. A fixture is made once for all examples.

@@ -14,6 +14,11 @@ from tests.children import PATIENCE
 COMMAND = "baton demo --approve-as maria"
 
 
+def state_in(home: Path) -> Path:
+    """The state folder of a demo whose user has this home."""
+    return home / ".local" / "state" / "baton" / "demo"
+
+
 @dataclass(frozen=True)
 class Ran:
     """A demo that has ended: where it ran, its exit code, and all that it printed."""

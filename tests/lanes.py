@@ -28,6 +28,7 @@ CHAOS = ("tests/chaos", "tests/faults", "tests/outage")
 PROOF = (
     "tests/acceptance",
     "tests/commands/test_demo.py",
+    "tests/commands/test_up.py",
     "tests/docs/test_commands.py",
     "tests/docs/test_extending.py",
     "tests/hostile",

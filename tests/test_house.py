@@ -68,7 +68,7 @@ def _starts(text: str) -> bool:
 
 def test_only_config_reads_the_environment() -> None:
     """Settings come from one place; processes that we start inherit the environment, and that is all that others do with it."""
-    allowed = {"config.py", "commands/server.py", "commands/doctor/host.py"}
+    allowed = {"config.py", "contexts.py", "places.py", "commands/processes.py", "commands/doctor/host.py"}
     allowed |= {"commands/demo/demo.py", "commands/demo/repository.py"}
     readers = set()
     for folder in ("contracts", "ledger", "activities", "workflows", "commands"):
@@ -76,7 +76,17 @@ def test_only_config_reads_the_environment() -> None:
             text = path.read_text()
             if "os.environ" in text or "getenv(" in text:
                 readers.add(path.relative_to(ROOT).as_posix())
-    for name in ("config.py", "connection.py", "converter.py", "logs.py", "model_choice.py", "worker.py", "starter.py"):
+    for name in (
+        "config.py",
+        "connection.py",
+        "contexts.py",
+        "converter.py",
+        "logs.py",
+        "model_choice.py",
+        "places.py",
+        "worker.py",
+        "starter.py",
+    ):
         if "os.environ" in (ROOT / name).read_text():
             readers.add(name)
     assert readers <= allowed, f"these read the environment: {sorted(readers - allowed)}"

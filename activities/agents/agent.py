@@ -102,7 +102,7 @@ class Agent:
 def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
     """Read and check one agent file. Raises `Misconfigured`, naming the key that is wrong."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} cannot be read as text: {error}") from None
     parts = _PARTS.match(text)

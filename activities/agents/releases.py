@@ -11,7 +11,7 @@ from contracts.errors import Misconfigured
 def read_lock(path: Path) -> dict[str, str]:
     """Released agent versions with their digests, from released.lock: lines of `name@vN DIGEST`, # comments."""
     lock: dict[str, str] = {}
-    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
         words = line.split("#")[0].split()
         if words and (len(words) != 2 or "@v" not in words[0]):
             raise Misconfigured(f"{path} line {number}: a line is `name@vN DIGEST`, not {line[:80]!r}")
@@ -32,7 +32,7 @@ def freeze(path: Path, agent: Agent) -> bool:
         return False
     lines = sorted(f"{one} {digest}" for one, digest in (lock | {name: agent.digest}).items())
     head = "# Released agent versions. A line is never changed: what it names is frozen. `baton agents freeze` adds one."
-    path.write_text("\n".join([head, *lines]) + "\n")
+    path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
     return True
 
 

@@ -34,7 +34,7 @@ class Routes(Input):
 def load_routes(path: Path) -> Routes:
     """Read routes.toml. Raises `Misconfigured`, naming file and key."""
     try:
-        return Routes.read_typed_by_people(tomllib.loads(path.read_text()))
+        return Routes.read_typed_by_people(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise Misconfigured(f"the routes file {path} cannot be read: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:

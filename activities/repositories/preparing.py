@@ -55,7 +55,7 @@ def prepare(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
     if wanted.npm:
         _npm(wanted, folder, passed)
     made = {"python": wanted.python, "pinned": wanted.pinned, "npm": wanted.npm, "sources": wanted.sources}
-    (folder / MARKER).write_text(json.dumps(made, indent=1) + "\n")
+    (folder / MARKER).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 def ensure(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
@@ -86,8 +86,8 @@ def _python(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
     home = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     _run([str(home), "-m", "venv", "--without-pip", str(folder)], folder, passed, "a Python environment could not be made")
     lines, pins = folder / "requirements.txt", folder / "constraints.txt"
-    lines.write_text("\n".join((*wanted.python, "pytest")) + "\n")
-    pins.write_text("\n".join(wanted.pinned) + "\n")
+    lines.write_text("\n".join((*wanted.python, "pytest")) + "\n", encoding="utf-8")
+    pins.write_text("\n".join(wanted.pinned) + "\n", encoding="utf-8")
     argv = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet", "--no-input"]
     argv += ["--disable-pip-version-check", "--only-binary", ":all:", "--requirement", str(lines)]
     argv += ["--constraint", str(pins)] if wanted.pinned else []

@@ -88,7 +88,7 @@ def reader(name: str, setting: DatabaseSetting) -> Reader:
     said = setting.url.get_secret_value()
     if setting.url_file is not None:
         try:
-            said = setting.url_file.read_text().strip()
+            said = setting.url_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Misconfigured(f"{table}: url_file {setting.url_file} cannot be read: {error}") from None
     try:

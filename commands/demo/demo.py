@@ -5,14 +5,16 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 import config
-from commands import server
+import connection
+import places
+from commands import processes, server
 from commands.demo.repository import make_sample
 from commands.errors import Code
 from commands.interrupts import Interruption
@@ -73,19 +75,33 @@ async def demo(settings: config.Settings, *, approve_as: str | None, real: bool,
     # Not strict: the demo must run beside a server of `baton up`.
     ports = server.free_ports(DEFAULT_PORTS, strict=False)
     this = Demo(settings, state, ports, scripted, approve_as, say)
-    if server.find(state, "server") is not None or server.find(state, "worker") is not None:
-        raise Misconfigured(
-            f"a demo is running with the state folder {state}; stop it first (Ctrl-C where it runs, or, if it was killed, "
-            f"BATON_STATE={shlex.quote(str(state))} baton down)"
-        )
+    places.usable(state)
     with Interruption() as interruption:
-        try:
-            client = await _start(this)
-            return await _deliver(this, client)
-        finally:
-            interruption.ignore()  # another Ctrl-C must not leave processes behind
-            await _stop(this, keep=keep)
+        async with _alone(state):
+            try:
+                client = await _start(this)
+                return await _deliver(this, client)
+            finally:
+                interruption.ignore()  # another Ctrl-C must not leave processes behind
+                await _stop(this, keep=keep)
     return Code.INTERRUPTED
+
+
+@contextlib.asynccontextmanager
+async def _alone(state: Path) -> AsyncIterator[None]:
+    """The only demo with this state folder. Raises `Misconfigured` where one runs, or a killed one has left something."""
+    refused = Misconfigured(
+        f"a demo is running with the state folder {state}; stop it first (Ctrl-C where it runs, or, if it was killed, "
+        f"BATON_STATE={shlex.quote(str(state))} baton down)"
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(processes.alone(state, "demo", patience=0))
+        except processes.Busy:
+            raise refused from None
+        if any(server.find(state, name) is not None for name in ("server", "worker")):
+            raise refused
+        yield
 
 
 async def _stop(this: Demo, *, keep: bool) -> None:
@@ -94,7 +110,7 @@ async def _stop(this: Demo, *, keep: bool) -> None:
     # The worker first: without a server it would only retry its connection.
     for name in ("worker", "server"):
         await asyncio.to_thread(server.stop, this.state, name)
-    hint = "" if keep else " (`make clean` removes it)"
+    hint = "" if keep else f" (rm -r {shlex.quote(str(this.state))} removes it)"
     with contextlib.suppress(OSError):
         this.say(f"Stopped what the demo started. Its state stays in {this.state}{hint}")
 
@@ -102,7 +118,7 @@ async def _stop(this: Demo, *, keep: bool) -> None:
 async def _start(this: Demo) -> Client:
     running = server.start("server", server.server_command(this.state, this.ports), this.state, {}, this.ports)
     client = await server.ready(this.ports.address, running, this.state)
-    variables = worker_variables(this.state, this.ports)
+    variables = worker_variables(this.settings, this.state, this.ports)
     if this.scripted and not this.settings.model.startswith("scripted:"):
         # As the only model it stands before every key that the worker inherits.
         variables |= {"BATON_MODEL": "scripted:sample", "BATON_SCRIPT": str(SAMPLE / "script.yaml")}
@@ -122,7 +138,7 @@ async def _start(this: Demo) -> Client:
 async def _deliver(this: Demo, client: Client) -> int:
     origin = this.state / "sample" / "origin.git"
     await asyncio.to_thread(make_sample, this.state / "sample")
-    ledger = Ledger(f"sqlite:///{this.state / 'ledger.db'}", this.state / "artifacts")
+    ledger = Ledger(config.sqlite_url(this.state / "ledger.db"), this.state / "artifacts")
     try:
         seq = await ledger.read(head)  # skip the lines of earlier demos with this state
         number = await ledger.tx(runs.next_number, "deliver")
@@ -189,12 +205,13 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
     decision = f'{{"gate": "{view.gate}", "by": "YOU", "subject": "{view.subject}"}}'
     this.say("  Approve with either of:")
     program = Path(sys.executable).parent
+    plain = _without_profile(this)
     variables = f"TEMPORAL_ADDRESS={this.ports.address} BATON_STATE={shlex.quote(str(this.state))}"
-    this.say(f"    {variables} {program}/{command('approve', view.workflow_id, view.gate)}")
-    this.say(
-        f"    {program}/temporal workflow update execute --address {quoted(this.ports.address)} -w {quoted(view.workflow_id)} "
-        f"--name approve --input {quoted(decision)}"
-    )
+    if this.settings.database != config.sqlite_url(this.settings.state.absolute() / "ledger.db"):
+        variables += f" BATON_LEDGER_URL={quoted(config.sqlite_url(this.state / 'ledger.db'))}"
+    this.say(f"    {plain}{variables} {program}/{command('approve', view.workflow_id, view.gate)}")
+    where = f"--address {quoted(this.ports.address)} -w {quoted(view.workflow_id)}"
+    this.say(f"    {plain}{program}/temporal workflow update execute {where} --name approve --input {quoted(decision)}")
     if "approve" not in view.verbs:
         this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for a decision.")
     elif this.approve_as is not None:
@@ -203,6 +220,14 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
         await _ask(this, client, ledger, view)
     else:
         this.say("  Waiting for a decision; nothing is approved automatically.")
+
+
+def _without_profile(this: Demo) -> str:
+    """What stands before a command, so that it speaks to the demo's server in a shell whose settings are for another one."""
+    if not connection.in_the_way(connection.profile() | {"target_host": this.ports.address}, this.ports.address):
+        return ""
+    named = sorted(name for name in os.environ if name.startswith("TEMPORAL_"))
+    return f"env {''.join(f'-u {name} ' for name in named)}TEMPORAL_CONFIG_FILE={os.devnull} "
 
 
 async def _subject(ledger: Ledger, view: GateView) -> str:

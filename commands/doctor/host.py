@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config
+import contexts
 from commands.context import sqlite_file
 from commands.doctor import disk
 from commands.doctor.finding import Check, Finding
@@ -43,7 +44,10 @@ def settings() -> "tuple[Settings, Finding]":
         return plain, Finding("settings", "fail", str(error), "fix it; the checks below use the defaults")
     where = "baton.toml" if Path("baton.toml").exists() else "no baton.toml, using defaults"
     variables = sorted(name for name in os.environ if name.startswith("BATON_"))
-    return found, Finding("settings", "ok", f"{where}, {len(variables)} BATON_ variables; state in {found.state.absolute()}")
+    chosen = contexts.chosen()
+    context = "" if chosen.context is None else f"context {chosen.name}, "
+    told = f"{context}{where}, {len(variables)} BATON_ variables; state in {found.state.absolute()}"
+    return found, Finding("settings", "ok", told)
 
 
 def git(_: "Settings") -> Finding:

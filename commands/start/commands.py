@@ -10,7 +10,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand
 
-from commands.context import START, Json, connect, named, open_ledger, settings, ui_link, watching
+from commands.context import START, Json, connect, in_context, named, open_ledger, settings, ui_link, watching
 from commands.errors import Code, NoWorker
 from commands.output import Out, safe
 from commands.text import code_of
@@ -86,7 +86,7 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
     begin.__doc__ = spec.help
     begin.__signature__ = inspect.Signature([*_fields(spec), *_COMMON])  # type: ignore[attr-defined]  # Typer reads it
     begin.__annotations__ = {one.name: one.annotation for one in (*_fields(spec), *_COMMON)}
-    return begin
+    return in_context(begin)
 
 
 def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import tempfile
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotated_types import MaxLen
 
+import places
 from commands.errors import Usage
 from commands.workers import workers_of
 from contracts.base import BODY_LIMIT, canonical
@@ -105,12 +107,17 @@ def repository(flag: str, typed: str) -> str:
     # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
         return _address(flag, typed)
-    # A shell leaves ~ as it is within a word, as in --repository=~/shop.
-    path = Path(typed).expanduser().absolute()
-    if not path.exists():
-        raise Usage(f"{flag}: there is no folder {path}. Give the path of a local git repository, or a URL")
-    # `.git` may be a file (a worktree); a bare repository has HEAD and objects instead.
-    if not ((path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())):
+    path = _absolute(flag, typed)
+    try:
+        if not path.exists():
+            raise Usage(f"{flag}: there is no folder {path}. Give the path of a local git repository, or a URL")
+        # `.git` may be a file (a worktree); a bare repository has HEAD and objects instead.
+        is_one = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
+        if path.is_dir():
+            os.scandir(path).close()  # raises where its names may not be read
+    except OSError as error:
+        raise Usage(f"{flag}: {path} cannot be read: {places.unable(error)}") from None
+    if not is_one:
         raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or run `git init` and commit")
     return str(path)
 
@@ -125,16 +132,24 @@ def _address(flag: str, typed: str) -> str:
     return typed
 
 
+def _absolute(flag: str, typed: str) -> Path:
+    # A shell leaves ~ as it is within a word, as in --repository=~/shop.
+    try:
+        return places.expanded(Path(typed)).absolute()
+    except ValueError as error:
+        raise Usage(f"{flag}: {error}") from None
+
+
 def folder(flag: str, typed: str) -> str:
     """The absolute path of a folder that is there. Raises `Usage`."""
-    path = Path(typed).expanduser().absolute()
+    path = _absolute(flag, typed)
     if not path.is_dir():
         raise Usage(f"{flag}: there is no folder {path}. Give the path of a folder on this machine")
     return str(path)
 
 
 def _file(flag: str, typed: str) -> str:
-    path = Path(typed).expanduser().absolute()
+    path = _absolute(flag, typed)
     if path.is_dir():
         raise Usage(f"{flag}: {path} is a folder. Give the path of a file")
     if not path.is_file():

@@ -4,6 +4,10 @@ import asyncio
 import os
 import socket
 import sys
+from pathlib import Path
+
+# Baton's modules are on no import path but that of its own programs.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import config
 import connection

@@ -22,7 +22,7 @@ from contracts.delivery.testing import TestReport
 from contracts.repositories import FileChange
 from tests import children, ports
 from tests.children import PATIENCE
-from tests.demo import Ran
+from tests.demo import Ran, state_in
 from tests.stack import git
 
 
@@ -59,7 +59,7 @@ def at_terminal(folder: Path, *arguments: str, **variables: str) -> Iterator[Scr
     ours, theirs = pty.openpty()
     command = [sys.executable, str(server.ROOT / "starter.py"), "demo", *arguments]
     streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    with children.started(*command, **streams, cwd=folder, env=_environment() | variables) as process:
+    with children.started(*command, **streams, cwd=folder, env=_environment(folder) | variables) as process:
         os.close(theirs)
         try:
             yield Screen(process, ours)
@@ -70,13 +70,18 @@ def at_terminal(folder: Path, *arguments: str, **variables: str) -> Iterator[Scr
             os.close(ours)
 
 
-def _environment() -> dict[str, str]:
-    """This process's environment without a key: then the model is scripted."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "ANTHROPIC_", "OPENAI_"))}
+def _environment(home: Path) -> dict[str, str]:
+    """This process's environment with another home and without a key: then the model is scripted.
+
+    Temporal's settings are somebody's who works with another server: the demo speaks to its own as it is.
+    """
+    left_out = ("BATON_", "ANTHROPIC_", "OPENAI_", "XDG_STATE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return kept | {"HOME": str(home), "TEMPORAL_API_KEY": "abc", "TEMPORAL_NAMESPACE": "prod"}
 
 
 def _left_running(folder: Path) -> list[str]:
-    return [name for name in ("server", "worker") if server.find(folder / ".baton" / "demo", name) is not None]
+    return [name for name in ("server", "worker") if server.find(state_in(folder), name) is not None]
 
 
 @pytest.fixture
@@ -89,7 +94,7 @@ def alone() -> Iterator[None]:
 def test_the_demo_approves_as_it_is_told_and_exits_0(demo: Ran) -> None:
     """`--approve-as NAME`: both gates are approved as NAME, the fix is at the origin, nothing is left running, exit 0."""
     assert demo.code == 0, demo.printed
-    origin = demo.folder / ".baton" / "demo" / "sample" / "origin.git"
+    origin = state_in(demo.folder) / "sample" / "origin.git"
     branch = git(origin, "branch", "--list", "baton/*", "--format=%(refname:short)")
     assert "(cents * (100 - percent) + 50) // 100" in git(origin, "show", f"{branch}:shop/pricing.py")
     assert "plan-1 by maria, change-1 by maria" in demo.printed
@@ -113,7 +118,12 @@ def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
         code = screen.process.wait(PATIENCE)
     assert code == 1
     assert "could_not" in screen.text
+    plain = "env -u TEMPORAL_API_KEY -u TEMPORAL_NAMESPACE TEMPORAL_CONFIG_FILE=/dev/null "
+    assert f"{plain}TEMPORAL_ADDRESS=127.0.0.1:" in screen.text, "what is printed to copy works in this shell"
     assert _left_running(tmp_path) == []
+    assert f"rm -r {state_in(tmp_path)} removes it" in "".join(screen.text.split("\r\n"))
+    made = {path.relative_to(tmp_path).parts[:4] for path in tmp_path.rglob("*") if path.is_file()}
+    assert made <= {(".local", "state", "baton", "demo")}, "nothing is left but what it says"
 
 
 @pytest.mark.usefixtures("alone")
@@ -181,7 +191,7 @@ def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number:
     assert code == 130
     assert "Traceback" not in screen.text
     assert _left_running(tmp_path) == []
-    assert (tmp_path / ".baton" / "demo" / "ledger.db").exists()
+    assert (state_in(tmp_path) / "ledger.db").exists()
 
 
 def test_a_report_steers_no_terminal(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.stack import git
 PROMISED = (
     *("up", "down", "demo", "deliver", "runs", "show", "gates", "approve", "reject", "request-changes", "answer", "feed"),
     *("why", "pause", "resume", "cancel", "result", "doctor", "contracts", "agents"),
-    *("spend", "figures", "budget", "models"),
+    *("spend", "figures", "budget", "models", "context"),
 )
 
 

@@ -36,6 +36,11 @@ class Machine:
     variables: dict[str, str] = field(default_factory=dict)
 
     @property
+    def state(self) -> Path:
+        """The state folder of this machine's user."""
+        return Path(self.variables["HOME"]) / ".local" / "state" / "baton"
+
+    @property
     def here(self) -> Path:
         """The folder of the installation."""
         return self.folder / "baton"

@@ -40,7 +40,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield made
     finally:
         for name in ("worker", "server"):
-            server.stop(made.here / ".baton", name)
+            server.stop(made.state, name)
 
 
 def _variables(machine: Machine) -> dict[str, str]:

@@ -122,7 +122,7 @@ def _copies(root: Path, count: int) -> "Iterator[queue.SimpleQueue[Path]]":
 
 
 def _environment(copy: Path) -> dict[str, str]:
-    # The editable install names the working tree, and PYTHONPATH comes before it, in whatever a test starts, too.
+    # For whatever a test starts in another folder: the environment itself has none of our modules on its path.
     return os.environ | {"PYTHONPATH": str(copy), "TESTS_PATIENCE": PATIENCE}
 
 

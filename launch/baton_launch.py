@@ -1,0 +1,20 @@
+"""What `baton` in an environment's `bin` starts. Alone in its folder: only this module is exposed to the environment's Python.
+
+Baton's own modules have common names (`config`, `tests`, …). On the environment's import path they would be found by whatever
+else runs with this Python, and a `PYTHONPATH` would hide them from Baton. Here they come first, and for Baton alone.
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent if HERE.name == "launch" else HERE
+"""The folder of `starter.py`: the checkout, or, installed from a wheel, the folder of this file."""
+
+
+def main() -> None:
+    """Entry point of `baton`."""
+    sys.path.insert(0, str(ROOT))
+    import starter
+
+    starter.main()
