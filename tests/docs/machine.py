@@ -27,6 +27,12 @@ SUBSTITUTIONS = (
 )
 """How a block's lines are run where they cannot be run as they stand."""
 
+KEPT = """touch {file}
+. {file}
+{script}
+if [ -v RUN ]; then declare -p RUN > {file}; fi"""
+"""A reader's shell keeps from block to block what a page has it remember."""
+
 
 @dataclass
 class Machine:
@@ -57,6 +63,7 @@ class Machine:
         for pattern, replacement in SUBSTITUTIONS:
             wanted = replacement.format(port=self.port, ui_port=self.ui_port)
             script = re.sub(pattern, wanted, script, flags=re.MULTILINE)
+        script = KEPT.format(file=shlex.quote(str(self.folder / "variables")), script=script)
         self.printed = self.command(block.where, "bash", "-euo", "pipefail", "-c", script)
         return self.printed
 

@@ -22,7 +22,7 @@ def spoken(page: Path) -> Iterator[str]:
     for block in blocks(page):
         if block.language == "sh":
             joined = re.sub(r" *\\\n *", " ", block.text)
-            yield from re.findall(r"^(?:[A-Z_]+=\S+ )*(baton [^\n]+)$", joined, re.MULTILINE)
+            yield from re.findall(r"^(?:[A-Z_]+=\S+ )*(?:RUN=\$\()?(baton [^\n]+)$", joined, re.MULTILINE)
 
 
 def wrong(line: str) -> str:
