@@ -172,7 +172,7 @@ CLAIMS = (
     Claim("importance", GLOSSARY, row("importance"), _of(Importance), ("`alert`", "`alarm`")),
     Claim("gates and their verbs", OPERATING, _verbs_of_gates, _gates, ("raise_ceiling, stop |", "raise_ceiling |")),
     Claim("exit codes", OPERATING, _codes, lambda: [str(int(code)) for code in Code], ("| 7 | no", "| 9 | no")),
-    Claim("groups of spending", OPERATING, between("groups `--by` ", ". Spending"), _of(Group), ("`pipeline`, `project`", "`project`")),
+    Claim("groups of spending", OPERATING, between("groups `--by` ", ". Spending"), _of(Group), (", `project`", "")),
     Claim("parts of spending", OPERATING, _parts, lambda: PARTS, ("| repaired |", "| mended |")),
     Claim(
         "search attributes",
