@@ -22,11 +22,14 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.package
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-# A package that tests/acceptance delivers to. Here, so that no test needs the network.
-$(VENV)/.package: tests/acceptance/requirements.txt $(VENV)/.run
+# A package that tests/acceptance delivers to, and those that an example in the pages installs. Here, so that no test needs the network.
+$(VENV)/.package: tests/acceptance/requirements.txt tests/docs/requirements.txt $(VENV)/.run
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
-		--dest $(VENV)/packages -r $< \
-		|| { echo "the package in $<, which tests/acceptance needs, could not be downloaded; \`make $@\` tries it again"; exit 2; }
+		--dest $(VENV)/packages -r tests/acceptance/requirements.txt \
+		|| { echo "the package in tests/acceptance/requirements.txt could not be downloaded; \`make $@\` tries it again"; exit 2; }
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--dest $(VENV)/packages/web -r tests/docs/requirements.txt \
+		|| { echo "the packages in tests/docs/requirements.txt could not be downloaded; \`make $@\` tries it again"; exit 2; }
 	@touch $@
 
 setup: $(VENV)/.run ## environment for running

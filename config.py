@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     push_trailers: bool = Field(default=True, description="whether commits name the run and who approved them, as trailers")
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="auto: pretty on a terminal")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least important lines that a worker logs"
+    )
     failpoint: str = Field(default="", description="for tests: where a worker kills itself, see running/failpoints.py")
     server_replaced: bool = Field(
         default=False, description="the ledger's Temporal was replaced for good: the ledger belongs to the one that answers now"
@@ -284,7 +286,7 @@ def load(**flags: Any) -> Settings:
 def _wrong(kind: str, said: str) -> str:
     """What is wrong with a value, for somebody who does not know what pydantic is."""
     if kind == "extra_forbidden":
-        return "there is no such key; docs/operating.md lists them"
+        return "there is no such key; docs/reference.md lists them"
     if kind.startswith("time_delta"):
         return 'write a duration as ISO 8601, such as "PT90S", "PT30M" or "PT2H"'
     return said.removeprefix("Value error, ").replace("Input should", "it should", 1)

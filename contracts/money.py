@@ -36,9 +36,11 @@ Usd = Annotated[Decimal, Field(gt=0, le=1_000_000_000), AfterValidator(_countabl
 class Levels(Input):
     """Hard limits in US dollars. None: not set; a paid model then does not start."""
 
-    run_usd: Usd | None = None
-    agent_day_usd: Usd | None = None
-    month_usd: Usd | None = None
+    run_usd: Usd | None = Field(default=None, description="most that one run may cost; an input may name its own")
+    agent_day_usd: Usd | None = Field(
+        default=None, description="most that one agent, all its versions and runs, may cost in a day"
+    )
+    month_usd: Usd | None = Field(default=None, description="most that everything may cost in a month")
 
 
 class Ceilings(Levels):
@@ -49,9 +51,15 @@ class Ceilings(Levels):
     """
 
     projects: dict[str, Levels] = Field(default_factory=dict, description="further limits for what one project spends")
-    kept_back: PerMille = Field(default=200, description="share of a run's ceiling for its coordinator, tester and synthesis")
-    projection: Literal["refuse", "alert", "off"] = "refuse"
-    projection_after: timedelta = timedelta(days=3)
+    kept_back: PerMille = Field(
+        default=200, description="per mille of a run's ceiling for its coordinator, tester and synthesis"
+    )
+    projection: Literal["refuse", "alert", "off"] = Field(
+        default="refuse", description="what happens to new runs if the month is projected to exceed month_usd"
+    )
+    projection_after: timedelta = Field(
+        default=timedelta(days=3), description="nothing is projected before this much of a month"
+    )
 
     def run_default(self, project: str) -> Decimal | None:
         """The ceiling of a run that names none."""

@@ -75,14 +75,14 @@ class FoundResources(Contract, name="found_resources/1"):
 class FolderSetting(Input):
     """A table `[folders.NAME]`: where the folder is, and whether a step may have it for writing."""
 
-    path: Path
-    write: bool = False
+    path: Path = Field(description="the folder on the worker's machine")
+    write: bool = Field(default=False, description="whether a step may have it for writing")
 
 
 class LogsSetting(Input):
     """A table `[logs.NAME]`: the folder of the log files, and which files beneath it belong to them."""
 
-    path: Path
+    path: Path = Field(description="the folder of the log files")
     files: str = Field(
         default="**", min_length=1, max_length=300, description="a glob; without a slash it fits at any depth, as in *.log"
     )
@@ -91,16 +91,16 @@ class LogsSetting(Input):
 class QuerySetting(Input):
     """A query that agents may run by its name: what it answers, and one SELECT whose parameters are written `:name`."""
 
-    about: str = Field(min_length=1, max_length=300)
-    sql: str = Field(min_length=1, max_length=20_000)
+    about: str = Field(min_length=1, max_length=300, description="what the query answers; agents read it")
+    sql: str = Field(min_length=1, max_length=20_000, description="one SELECT; its parameters are written `:name`")
 
 
 class DatabaseSetting(Input):
     """A table `[databases.NAME]`: its SQLAlchemy URL, or a file that holds it, and the queries that agents may run."""
 
-    url: SecretStr = SecretStr("")
-    url_file: Path | None = None
-    write: bool = False
+    url: SecretStr = Field(default=SecretStr(""), description="its SQLAlchemy URL; exactly one of url and url_file")
+    url_file: Path | None = Field(default=None, description="file that holds the URL, for secrets")
+    write: bool = Field(default=False, description="whether a step may have it for writing")
     queries: dict[Name, QuerySetting] = Field(default={}, description="by name; agents run these and no others")
 
     @model_validator(mode="after")

@@ -95,7 +95,8 @@ def _doubt(proof: Proof) -> str:
     """Why a check that is not red proves nothing; "" if there is no such reason."""
     if proof.overruled_count:
         named = ", ".join(proof.overruled[:5])
-        return f"{proof.overruled_count} tests fail on the change as the base has them: {named}"
+        fail = "fails" if proof.overruled_count == 1 else "fail"
+        return f"{amount(proof.overruled_count, 'test')} {fail} on the change as the base has them: {named}"
     if proof.sabotage is not None and proof.sabotage.proves_nothing:
         return "the check does not notice when the changed lines raise an error, or the changed files are emptied"
     return ""

@@ -5,7 +5,7 @@ A mark is an HTML comment on the line before a block:
 - `<!-- tested -->`: a test runs it
 - `<!-- not tested: WHY -->`: no test does, for this reason
 - `<!-- file: PATH -->`, `<!-- edit: PATH -->`: extending Baton writes this file, or changes this one
-- `<!-- output of: COMMAND -->`: what the command prints, shortened with `…`
+- `<!-- output of: COMMAND -->`: what the command prints, shortened with `…`; `the block above` is the last tested one
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "deploy/README.md", "benchmarks/README.md")
 MARKS = ("tested", "not tested", "file", "edit", "output of")
 
 _BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)

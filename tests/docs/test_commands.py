@@ -1,61 +1,95 @@
 """The commands in the pages do what the pages say, on a real server with a real worker."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from commands import server
 from tests.demo import COMMAND, Ran
 from tests.docs.machine import Machine, set_up
-from tests.docs.pages import ROOT, Block, blocks
+from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 from tests.stack import git
 
-RUN = ("README.md", "docs/operating.md")
-"""Pages whose commands are run, in this order and on one machine. `docs/extending.md` has a test of its own."""
+Journey = tuple[str, ...]
+USING: Journey = ("README.md", "docs/operating.md", "docs/schedules.md")
+EXAMPLE: Journey = ("docs/checks.md", "docs/after-the-push.md")
+JOURNEYS = (USING, EXAMPLE)
+"""Pages whose commands are run: those of a line in this order and on one machine. `docs/extending.md` has a test of its own."""
 
-TESTED = [block for name in RUN for block in blocks(ROOT / name) if block.mark == "tested"]
-OUTPUTS = [block for name in RUN for block in blocks(ROOT / name) if block.mark == "output of"]
+ABOVE = "the block above"
+STEPS = [
+    pytest.param(journey, block, id=block.where)
+    for journey in JOURNEYS
+    for name in journey
+    for block in blocks(ROOT / name)
+    if block.mark == "tested" or block.argument == ABOVE
+]
+DEMO = [block for block in blocks(ROOT / "README.md") if block.mark == "output of"]
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """One machine for all blocks. What they started is ended by its process id."""
-    made = set_up(tmp_path_factory.mktemp("machine"))
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Journey], Machine]]:
+    """One machine for all blocks of a journey, made when first asked for. What they started is ended by its process id."""
+    made: dict[Journey, Machine] = {}
+
+    def machine_of(journey: Journey) -> Machine:
+        if journey not in made:
+            made[journey] = set_up(tmp_path_factory.mktemp("machine"))
+        return made[journey]
+
     try:
-        yield made
+        yield machine_of
     finally:
-        for name in ("worker", "server"):
-            server.stop(made.state, name)
+        for machine in made.values():
+            for name in ("worker", "server"):
+                server.stop(machine.state, name)
 
 
-@pytest.mark.parametrize("block", TESTED, ids=lambda block: block.where)
-def test_commands_in_pages_run(machine: Machine, block: Block) -> None:
-    """Whoever copies the page's commands, in their order, gets the exit codes that the page promises."""
-    machine.run(block, str(machine.shop))
+@pytest.mark.parametrize(("journey", "block"), STEPS)
+def test_commands_in_pages_run(machines: Callable[[Journey], Machine], journey: Journey, block: Block) -> None:
+    """Whoever copies the pages' commands, in their order, gets the exit codes and the output that the pages promise."""
+    machine = machines(journey)
+    if block.mark == "tested":
+        machine.run(block, str(machine.shop))
+    else:
+        shown_in(block, machine.printed)
 
 
-def test_what_the_readme_did_is_in_the_users_repository(machine: Machine) -> None:
+def test_what_the_readme_did_is_in_the_users_repository(machines: Callable[[Journey], Machine]) -> None:
     """Both deliveries of the README are branches of the user's repository, and what the user works on is as it was."""
+    machine = machines(USING)
     branches = git(machine.shop, "branch", "--format=%(refname:short)").split()
     assert len([name for name in branches if name.startswith("baton/")]) == 2
     assert git(machine.shop, "status", "--porcelain", "--branch") == "## main...origin/main"
 
 
-@pytest.mark.parametrize("block", OUTPUTS, ids=lambda block: block.where)
-def test_outputs_in_pages_are_true(demo: Ran, block: Block) -> None:
-    """What a page shows as a command's output is what the command prints, in that order. So far only the demo's is shown."""
+def test_what_the_page_on_checks_did_is_in_the_users_repository(machines: Callable[[Journey], Machine]) -> None:
+    """The web project has one commit on the branch that the page names, with the fix and a test that shows it."""
+    tearoom = machines(EXAMPLE).folder / "home" / "src" / "tearoom"
+    assert git(tearoom, "rev-list", "--count", "main..unknown-names") == "1"
+    assert "abort(404)" in git(tearoom, "show", "unknown-names:app.py")
+    assert git(tearoom, "diff", "--name-only", "main", "unknown-names").split() == ["app.py", "test_unknown.py"]
+    assert git(tearoom, "status", "--porcelain", "--branch") == "## main"
+
+
+@pytest.mark.parametrize("block", DEMO, ids=lambda block: block.where)
+def test_outputs_of_the_demo_are_true(demo: Ran, block: Block) -> None:
+    """What the README shows of the demo is what it prints, in that order."""
     assert (block.argument, demo.code) == (COMMAND, 0), demo.printed
-    printed = demo.printed.splitlines()
-    at = 0
+    shown_in(block, demo.printed)
+
+
+def shown_in(block: Block, printed: str) -> None:
+    """Each line that the page shows was printed, in that order."""
+    lines, at = printed.splitlines(), 0
     for line in block.text.splitlines():
         if line.strip() == "…":
             continue
         pattern = re.compile(_pattern(line))
-        found = next((number for number in range(at, len(printed)) if pattern.fullmatch(printed[number])), None)
+        found = next((number for number in range(at, len(lines)) if pattern.fullmatch(lines[number])), None)
         assert found is not None, (
-            f"{block.where}: the page shows {line!r}, and after line {at} this was printed:\n"
-            + "\n".join(printed[at : at + 40])
+            f"{block.where}: the page shows {line!r}, and after line {at} this was printed:\n" + "\n".join(lines[at : at + 40])
         )
         at = found + 1
 
@@ -75,6 +109,8 @@ def test_the_check_of_outputs_can_fail() -> None:
 
 
 def test_every_tested_block_is_run_by_a_test() -> None:
-    """No other page marks a block as tested: it would be run by nobody."""
-    marked = {path for path in (ROOT / "docs").rglob("*.md") if any(one.mark == "tested" for one in blocks(path))}
-    assert {path.relative_to(ROOT).as_posix() for path in marked} <= {*RUN, "docs/extending.md"}
+    """No other page marks a block as tested, or as an output: it would be run by nobody, and compared with nothing."""
+    marked = {name_of(path) for path in pages() if any(one.mark in {"tested", "output of"} for one in blocks(path))}
+    assert marked <= {name for journey in JOURNEYS for name in journey} | {"docs/extending.md"}
+    shown = [one for path in pages() for one in blocks(path) if one.mark == "output of" and one.argument != ABOVE]
+    assert [one.where for one in shown] == [one.where for one in DEMO]

@@ -80,7 +80,7 @@ def _result(proof: Proof) -> str:
     run = proof.referee
     assert run is not None, "asked of a proof with such a run"
     if run.green:
-        return f"{run.total} tests ran on the change and none failed" if run.total else "exit code 0 on the change"
+        return f"{amount(run.total, 'test')} ran on the change and none failed" if run.total else "exit code 0 on the change"
     return "only tests that also fail on the base fail on the change"
 
 
