@@ -235,7 +235,7 @@ async def test_a_machine_without_namespaces_is_told_before_anything_is_paid(
 ) -> None:
     """No user namespaces can be made: on the worker's row, in doctor and at the start; the run asks before a model is."""
     bubblewrap = find_bubblewrap()
-    inside = [str(bubblewrap), "--dev-bind", "/", "/", "--unshare-user", "--disable-userns"]
+    inside = [str(bubblewrap), "--die-with-parent", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns"]
     monkeypatch.setattr(processes, "BEFORE", inside)
     with process(baton, client, tmp_path) as running:
         await heard(baton, running)
