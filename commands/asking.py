@@ -62,23 +62,32 @@ def brought_up_to_date(out: Out, ledger: "Ledger", traces: Iterable[str]) -> "Co
     return asyncio.run(compared(out, ledger, traces))
 
 
-def found(out: Out, ledger: "Ledger", name: str, *, whole: bool = False, effects: bool = False) -> "RunView | Unrecorded":
-    """The run with this id as it is now, also one that only Temporal has yet. `whole` as in `find_run`. Raises `NotFound`.
+def found(out: Out, ledger: "Ledger", name: str, *, whole: bool = False) -> "RunView | Unrecorded":
+    """As `named`, and brought up to date."""
+    from commands.unrecorded import Unrecorded
+    from ledger.views.runs import find_run
+
+    run = named(out, ledger, name, whole=whole)
+    if isinstance(run, Unrecorded):
+        return run
+    brought_up_to_date(out, ledger, [run.trace])
+    return ledger.read_now(find_run, run.trace)
+
+
+def named(out: Out, ledger: "Ledger", name: str, *, whole: bool = False, effects: bool = False) -> "RunView | Unrecorded":
+    """The run with this id, also one that only Temporal has yet. `whole` as in `find_run`. Raises `NotFound`.
 
     With `effects` also the run that made the commit, tree or branch of this name, or has an action with this key.
     """
     from commands.unrecorded import find_unrecorded
-    from ledger.views.runs import find_run
 
     try:
-        run = ledger.read_now(_run, name, whole=whole, effects=effects)
+        return ledger.read_now(_run, name, whole=whole, effects=effects)
     except NotFound:
         started = asyncio.run(asked(out, lambda client: find_unrecorded(client, name), None))
         if started is None:
             raise
         return started
-    brought_up_to_date(out, ledger, [run.trace])
-    return ledger.read_now(find_run, run.trace)
 
 
 def _run(connection: "Connection", name: str, *, whole: bool, effects: bool) -> "RunView":

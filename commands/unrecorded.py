@@ -102,6 +102,8 @@ async def running_unrecorded(client: "Client", ledger: "Ledger", task_queue: str
 
 def how(found: Unrecorded) -> str:
     """One line on where it stands."""
+    name = safe(found.run, 1000)
     if found.is_running:
-        return f"{found.run} is not on record yet: Temporal has started it, and no step of it is recorded"
-    return f"{found.run} is not on record: it ended in Temporal as {found.state}{f': {safe(found.why)}' if found.why else ''}"
+        return f"{name} is not on record yet: Temporal has started it, and no step of it is recorded"
+    why = f": {safe(found.why)}" if found.why else ""
+    return f"{name} is not on record: it ended in Temporal as {found.state}{why}"

@@ -13,6 +13,9 @@ from contracts.runs import Request
 from ledger import feed
 from ledger.db import Ledger
 
+WAITS = frozenset({"Leased"})
+"""Types of error by which an activity waits until another attempt has let go: no trouble."""
+
 
 class Retries(Interceptor):
     """Tells of the 2nd, 4th, 8th, … failure of an activity that is tried again. The first is often over by the next attempt."""
@@ -53,6 +56,7 @@ def _is_worth_telling(info: activity.Info, error: Exception) -> bool:
     last = policy is not None and 0 < policy.maximum_attempts <= info.attempt
     if not told or last or isinstance(error, LedgerUnavailable) or is_cancelled_exception(error):
         return False
-    # Benign: what an activity waits for by failing, which is no trouble.
-    benign = ApplicationErrorCategory.BENIGN
-    return not (isinstance(error, ApplicationError) and (error.non_retryable or error.category is benign))
+    if not isinstance(error, ApplicationError):
+        return True
+    waits = error.type in WAITS or error.category is ApplicationErrorCategory.BENIGN
+    return not (waits or error.non_retryable)

@@ -46,7 +46,7 @@ class Pending:
             when = f"next try in {_seconds(self.next_at - now)}"
         else:
             when = f"under way for {_seconds(now - self.since)}" if self.since else "waits for a worker"
-        text = f"{self.activity} of {self.workflow}: attempt {self.attempt}{of}, {when}"
+        text = f"{safe(self.activity, 100)} of {safe(self.workflow, 1000)}: attempt {self.attempt}{of}, {when}"
         return f"{text}; {amount(self.failed, 'failure')} so far, the last: {safe(self.error, 600)}" if self.error else text
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.asking import found
+from commands.asking import found, named
 from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings
 from commands.errors import Code, NothingYet
 from commands.look.now import Now, now
@@ -104,14 +104,14 @@ def show(
 
     out, at_hand = Out(as_json=as_json), settings()
     with open_ledger(at_hand) as ledger:
-        there = found(out, ledger, run, effects=True)
+        there = named(out, ledger, run, effects=True)
         if isinstance(there, Unrecorded):
             starting.show(out, at_hand, there)
             return
+        at = asyncio.run(now(out, ledger, [there.trace]))
         if gate is not None:
             page.show_gate(out, ledger.read_now(subject_of, ledger.files, there.trace, gate))
             return
-        at = asyncio.run(now(out, ledger, [there.trace]))
         view = ledger.read_now(details, there.trace, page.RECENT)
     under_way = at.pending.get(there.trace, ())
     out.document(**page.as_json(view), pending=pending_as_json(under_way))

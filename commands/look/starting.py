@@ -25,7 +25,7 @@ def show(out: Out, found: "Settings", one: Unrecorded) -> None:
     nobody = f"a worker: none serves task queue {found.task_queue!r}. Start one: `baton up`"
     waits = "" if workers or not one.is_running else nobody
     out.document(**one.fields(), waits_for=waits, pending=as_json(under_way))
-    out.line(f"{one.run}: {one.state}", "bold")
+    out.line(f"{safe(one.run, 1000)}: {one.state}", "bold")
     facts = (
         ("asked", safe(one.asked, 300)),
         ("trace", one.trace),
