@@ -6,8 +6,6 @@ default here. The connection to Temporal is not here: it comes from the context 
 (`temporal.toml`, `TEMPORAL_*`), which its CLI uses too.
 """
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -178,21 +176,6 @@ class Settings(BaseSettings):
         """The folder of environments for checks that were made from what repositories declare."""
         return self.state.absolute() / "environments"
 
-    def digests(self, salt: str) -> dict[str, str]:
-        """A digest of each setting that decides what a worker does, by the name that sets it. No value can be read from them.
-
-        Files count by their contents. What differs from machine to machine, such as folders and logs, is left out.
-        """
-        dumped = self.model_dump(mode="json", exclude=_OF_EACH_MACHINE | set(_KEYS) | set(BY_CONTENT))
-        values: dict[str, object] = {f"BATON_{name.upper()}": value for name, value in dumped.items()}
-        values |= {f"BATON_{name.upper()}": _contents(getattr(self, name)) for name in BY_CONTENT}
-        for variable, field in _VARIABLES.items():
-            try:
-                values[variable] = getattr(self, field)
-            except Misconfigured:
-                values[variable] = ""  # said where the key is needed
-        return {name: _digest(salt, name, value) for name, value in values.items()}
-
     def environment(self, names: Iterable[str]) -> dict[str, str]:
         """Environment variables for other programs, such as the ssh agent's for git, unchanged; unset ones are left out."""
         return {name: os.environ[name] for name in names if name in os.environ}
@@ -204,54 +187,6 @@ class Settings(BaseSettings):
     def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
         # The vendor's own variable comes last: many programs share it, and what was set for Baton alone is more specific.
         return value.get_secret_value() or (_secret_file(file) if file else "") or os.environ.get(variable, "")
-
-
-_KEYS = ("anthropic_api_key", "anthropic_api_key_file", "openai_api_key", "openai_api_key_file")
-
-_VARIABLES = {"ANTHROPIC_API_KEY": "anthropic_key", "OPENAI_API_KEY": "openai_key"}
-
-EDITED = ("agents", "policy")
-"""Settings that name files which people edit while a worker runs."""
-
-BY_CONTENT = (*EDITED, "script")
-
-_OF_EACH_MACHINE = {
-    *("state", "ledger_url", "ledger_url_file", "task_queue", "bubblewrap", "workflow_sandbox", "log_format", "log_level"),
-    *("failpoint", "ui_url", "server_replaced"),
-}
-
-
-class _Shipped(Settings):
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (TomlConfigSettingsSource(settings_cls, toml_file=FILES[0]),)
-
-
-def shipped_digests(salt: str) -> dict[str, str]:
-    """The same where nobody has set anything: of the shipped file and the defaults, without any key."""
-    return _Shipped().digests(salt) | {name: _digest(salt, name, "") for name in _VARIABLES}
-
-
-def _digest(salt: str, name: str, value: object) -> str:
-    # Short, so that a guessed value cannot be confirmed by it; long enough to see that two values differ.
-    said = json.dumps([salt, name, value], sort_keys=True, default=str)
-    return hashlib.sha256(said.encode()).hexdigest()[:10]
-
-
-def _contents(path: Path | None) -> str:
-    """A digest of a file, or of all files in a folder by their names; "" where there is none."""
-    if path is None or not path.exists():
-        return ""
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-    whole = hashlib.sha256()
-    for one in files:
-        try:
-            whole.update(f"{one.relative_to(path)}\0".encode() + hashlib.sha256(one.read_bytes()).digest())
-        except OSError:
-            continue  # a file that may not be read: said by whoever needs it
-    return whole.hexdigest()
 
 
 def sqlite_url(file: Path) -> str:

@@ -14,13 +14,13 @@ from importlib.metadata import version
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import Worker
 
 import config
 import connection
 import logs
 import places
+import setting_digests
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.note import NoteAdapter
@@ -71,18 +71,13 @@ from ledger.migrate import upgrade
 from ledger.money import ceilings
 from ledger.workers import Serving
 from model_choice import build_providers, choices, routed, way
+from workflow_runner import workflow_runner
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
 from workflows.review import Review
 
 WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, UnknownWorkflow)
-
-PASSED_THROUGH = (
-    *("contracts", "converter", "search_attributes", "ledger", "activities", "workflows"),
-    *("sqlalchemy", "structlog", "jinja2", "yaml", "genai_prices"),
-)
-"""Modules that Temporal's import sandbox passes through instead of reloading; workflow modules are thin and hold no state."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +158,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers)}
-    serving = Serving(settings.task_queue, socket.gethostname(), settings.digests(own), machine)
+    serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors)
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us)
     return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own)
@@ -189,19 +184,10 @@ async def look_at_machine(settings: config.Settings, parts: Parts) -> None:
 
 
 def find_sandbox(settings: config.Settings) -> Sandbox | None:
-    """The sandbox, or None with a warning: then checks are refused, and everything else works."""
-    try:
+    """The sandbox; None if there is none: `look_at_machine` says so, and checks are refused."""
+    with contextlib.suppress(SandboxUnavailable):
         return Sandbox.find(settings.bubblewrap, settings.checks)
-    except SandboxUnavailable as error:
-        logs.log().warning("no sandbox: checks are refused", reason=str(error), action="sandbox_missing")
-        return None
-
-
-def workflow_runner(*, sandboxed: bool) -> WorkflowRunner:
-    """The workflow runner. Replay must use the same one: contracts are compared by class, and a sandbox reloads classes."""
-    if not sandboxed:
-        return UnsandboxedWorkflowRunner()
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+    return None
 
 
 def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Worker:

@@ -1,7 +1,10 @@
 """Asking the person at the terminal. What was typed before a question stood there is no answer to it."""
 
+import asyncio
+import contextlib
 import sys
 import termios
+from collections.abc import Iterator
 
 import typer
 
@@ -35,6 +38,24 @@ def told(question: str) -> str:
 def told_if_any(question: str) -> str:
     """Some words, or "" where Enter alone was pressed. Raises `typer.Abort` at the end of the input."""
     return _asked(f"{question} [Enter: leave it out]", default="").strip()
+
+
+@contextlib.contextmanager
+def typed_line() -> Iterator["asyncio.Future[str]"]:
+    """The next line typed. No thread blocks on stdin, so Ctrl-C ends the command at once."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not line.done():
+            # A terminal hands over whole lines, so that this does not block once there is something to read.
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    try:
+        yield line
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
 
 
 def _asked(question: str, default: str) -> str:

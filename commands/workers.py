@@ -53,15 +53,15 @@ def other_settings(found: "Settings", ledger: "Ledger", there: "Workers") -> str
 
     Only what somebody has set here counts: a machine that only sends commands need not have what the workers have.
     """
-    import config
+    import setting_digests
     from ledger import identity
 
     own = ledger.read_now(identity.find).ledger
-    here, plain = found.digests(own), config.shipped_digests(own)
+    here, plain = setting_digests.digests(found, own), setting_digests.shipped_digests(own)
     said = []
     for one in there.working:
         # Files are compared on one machine only: elsewhere they may be another release's, and do not matter.
-        files = () if one.host != socket.gethostname() else tuple(f"BATON_{name.upper()}" for name in config.EDITED)
+        files = () if one.host != socket.gethostname() else tuple(f"BATON_{name.upper()}" for name in setting_digests.EDITED)
         names = [
             name
             for name, digest in here.items()

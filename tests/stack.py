@@ -33,6 +33,7 @@ from ledger.db import Ledger
 from ledger.migrate import upgrade
 from search_attributes import SEARCH_ATTRIBUTES
 from tests.children import PATIENCE
+from workflow_runner import workflow_runner
 from workflows.guard import Guard
 
 T = TypeVar("T")
@@ -278,7 +279,7 @@ async def beside(
         workflows=workflows,
         activities=stack.parts.activities,
         interceptors=[Guard(), Tracing(), *interceptors],
-        workflow_runner=worker.workflow_runner(sandboxed=sandboxed),
+        workflow_runner=workflow_runner(sandboxed=sandboxed),
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         **options,

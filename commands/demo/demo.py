@@ -5,7 +5,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from commands import processes, server
 from commands.demo.repository import make_sample
 from commands.errors import Code
 from commands.interrupts import Interruption
-from commands.questions import forget_typed
+from commands.questions import forget_typed, typed_line
 from commands.server import Ports
 from commands.text import subject_lines
 from commands.up import DEFAULT_PORTS, worker_variables
@@ -257,31 +257,13 @@ async def _ask(this: Demo, client: Client, ledger: Ledger, view: GateView) -> No
 
 async def _answer(ledger: Ledger, view: GateView) -> str | None:
     """The line that is typed; None as soon as the gate is decided elsewhere."""
-    with _typed_line() as line:
+    with typed_line() as line:
         while not line.done():
             await asyncio.wait([line], timeout=STEP)
             now = await _open_gate(ledger, view.workflow_id)
             if now is None or now.gate != view.gate:
                 return None
     return line.result()
-
-
-@contextlib.contextmanager
-def _typed_line() -> Iterator["asyncio.Future[str]"]:
-    """The next line typed. No thread blocks on stdin, so Ctrl-C ends the demo at once."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[str] = loop.create_future()
-
-    def read() -> None:
-        if not line.done():
-            # A terminal hands over whole lines, so that this does not block once there is something to read.
-            line.set_result(sys.stdin.readline())
-
-    loop.add_reader(sys.stdin.fileno(), read)
-    try:
-        yield line
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
 
 
 async def _decide(this: Demo, client: Client, view: GateView, verb: str, by: str, note: str) -> None:

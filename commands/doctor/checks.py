@@ -39,13 +39,13 @@ def checks(
     Exit code 0: it can prove a change (or was not run), 1: it cannot, 3: no file names a check.
     """
     from commands.doctor.repository import Asked, look
-    from commands.start import start
+    from commands.start import typed
 
     out, found = Out(as_json=as_json), settings()
     if check is not None and not check.strip():
         raise Usage("--check is empty; name a command, such as --check 'pytest -q'")
-    prepared = Path(start.folder("--environment", environment)) if environment is not None else None
-    asked = Asked(start.repository("PATH", repository), base, check, prepared, run)
+    prepared = Path(typed.folder("--environment", environment)) if environment is not None else None
+    asked = Asked(typed.repository("PATH", repository), base, check, prepared, run)
     with tempfile.TemporaryDirectory(prefix="baton-checks-") as place, out.waiting("looking, and running the check"):
         looked = look(found, asked, Path(place))
     for line in _lines(looked):

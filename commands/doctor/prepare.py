@@ -40,10 +40,10 @@ def prepare(
     from activities.repositories.declared import declared
     from activities.repositories.project_files import Files
     from commands.doctor.repository import checkout
-    from commands.start import start
+    from commands.start import typed
 
     out, found = Out(as_json=as_json), settings()
-    named = start.repository("PATH", repository)
+    named = typed.repository("PATH", repository)
     with (
         tempfile.TemporaryDirectory(prefix="baton-prepare-") as place,
         checkout(found, named, base, Path(place)) as (_, directory),

@@ -90,7 +90,7 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
 
 
 def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
-    from commands.start.start import flag_of, typed_fields
+    from commands.start.typed import flag_of, typed_fields
     from contracts.inputs import PipelineInput
 
     marks, options = typed_fields(spec.input), []

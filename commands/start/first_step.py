@@ -5,7 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from commands.start.start import ADMITTED_WITHIN, Started, typed_fields
+from commands.start.start import ADMITTED_WITHIN, Started
+from commands.start.typed import typed_fields
 from contracts.inputs import PipelineInput
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import re
 import tempfile
 import time
 from collections.abc import Mapping
@@ -11,18 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotated_types import MaxLen
-
-import places
 from commands.errors import Usage
+from commands.start.typed import PATHS, content, flag_of, longest, typed_fields
 from commands.workers import workers_of
 from contracts.base import BODY_LIMIT, canonical
 from contracts.errors import INPUT_WAS_REFUSED, BatonError, ContractViolation, Misconfigured
-from contracts.inputs import PipelineInput, Typed
+from contracts.inputs import PipelineInput
 from contracts.pipelines import PipelineSpec
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
     from temporalio.client import Client, WorkflowHandle
     from temporalio.service import RPCError
 
@@ -67,18 +62,18 @@ def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
         raise Usage("; ".join(f"{flag_of(name)} is empty: give it a value, or leave it out" for name in blank))
     for name, how in typed_fields(spec.input).items():
         if how.path == "content" and given.get(name):
-            given[name] = _content(flag_of(name), given[name], _longest(spec.input.model_fields[name]))
+            given[name] = content(flag_of(name), given[name], longest(spec.input.model_fields[name]))
         elif how.path and given.get(name):
-            given[name] = _PATHS[how.path](flag_of(name), given[name])
+            given[name] = PATHS[how.path](flag_of(name), given[name])
     try:
         asked = spec.input.read_typed_by_people(given)
     except ContractViolation as error:
         raise Usage("; ".join(_with_flag(problem) for problem in error.problems)) from None
     size = len(canonical(asked.model_dump(mode="json")))
     if size > BODY_LIMIT:
-        longest = max(given, key=lambda name: len(str(given[name])))
+        widest = max(given, key=lambda name: len(str(given[name])))
         raise Usage(
-            f"the input has {size} bytes, the limit is {BODY_LIMIT}; shorten {flag_of(longest)} and put the rest where "
+            f"the input has {size} bytes, the limit is {BODY_LIMIT}; shorten {flag_of(widest)} and put the rest where "
             "the agents can read it"
         )
     return asked
@@ -89,99 +84,6 @@ def _with_flag(problem: str) -> str:
         return problem.removeprefix("(whole): ").partition(" (got {")[0]
     field, _, wrong = problem.partition(": ")
     return f"{flag_of(field)}: {wrong}"
-
-
-def flag_of(field: str) -> str:
-    """The option for a field."""
-    return "--" + field.replace("_", "-")
-
-
-def typed_fields(contract: type[PipelineInput]) -> dict[str, Typed]:
-    """The command-line form of the fields that declare one."""
-    fields = contract.model_fields.items()
-    return {name: mark for name, field in fields for mark in field.metadata if isinstance(mark, Typed)}
-
-
-def repository(flag: str, typed: str) -> str:
-    """The absolute path of a repository on this machine, or a URL as it is. Raises `Usage` for a path without one."""
-    # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
-    if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
-        return _address(flag, typed)
-    path = _absolute(flag, typed)
-    try:
-        if not path.exists():
-            raise Usage(f"{flag}: there is no folder {path}. Give the path of a local git repository, or a URL")
-        # `.git` may be a file (a worktree); a bare repository has HEAD and objects instead.
-        is_one = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
-        if path.is_dir():
-            os.scandir(path).close()  # raises where its names may not be read
-    except OSError as error:
-        raise Usage(f"{flag}: {path} cannot be read: {places.unable(error)}") from None
-    if not is_one:
-        raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or run `git init` and commit")
-    return str(path)
-
-
-def _address(flag: str, typed: str) -> str:
-    from activities.git import NoRepository, source
-
-    try:
-        source.parse(typed)
-    except NoRepository as error:
-        raise Usage(f"{flag}: {error}") from None
-    return typed
-
-
-def _absolute(flag: str, typed: str) -> Path:
-    # A shell leaves ~ as it is within a word, as in --repository=~/shop.
-    try:
-        return places.expanded(Path(typed)).absolute()
-    except ValueError as error:
-        raise Usage(f"{flag}: {error}") from None
-
-
-def folder(flag: str, typed: str) -> str:
-    """The absolute path of a folder that is there. Raises `Usage`."""
-    path = _absolute(flag, typed)
-    if not path.is_dir():
-        raise Usage(f"{flag}: there is no folder {path}. Give the path of a folder on this machine")
-    return str(path)
-
-
-def _file(flag: str, typed: str) -> str:
-    path = _absolute(flag, typed)
-    if path.is_dir():
-        raise Usage(f"{flag}: {path} is a folder. Give the path of a file")
-    if not path.is_file():
-        raise Usage(f"{flag}: there is no file {path}. Give the path of a file on this machine")
-    return str(path)
-
-
-def _content(flag: str, typed: str, most: int) -> str:
-    path = Path(_file(flag, typed))
-    try:
-        with path.open("rb") as opened:
-            raw = opened.read(BODY_LIMIT + 1)  # one byte more, to see that it is too long without reading all of it
-        text = raw.decode() if len(raw) <= BODY_LIMIT else ""
-    except OSError as error:
-        raise Usage(f"{flag}: {path} cannot be read: {error.strerror}. Give a readable file") from None
-    except UnicodeDecodeError:
-        raise Usage(f"{flag}: {path} is not UTF-8 text. Give a text file") from None
-    if len(raw) > BODY_LIMIT or len(text) > most:
-        raise Usage(
-            f"{flag}: {path} is too large: it may have {most} characters and {BODY_LIMIT} bytes. Commit it to a branch of "
-            "the repository and name that branch instead"
-        )
-    if not text.strip():
-        raise Usage(f"{flag}: {path} is empty. Give a file with something in it")
-    return text
-
-
-def _longest(field: "FieldInfo") -> int:
-    return min((limit.max_length for limit in field.metadata if isinstance(limit, MaxLen)), default=BODY_LIMIT)
-
-
-_PATHS = {"repository": repository, "folder": folder, "file": _file}
 
 
 def uncommitted(asked: PipelineInput) -> str:

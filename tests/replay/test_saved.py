@@ -14,6 +14,7 @@ from temporalio.worker import Replayer
 import worker
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from converter import DATA_CONVERTER
+from workflow_runner import workflow_runner
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
 
@@ -26,7 +27,7 @@ def replayer(*workflows: type, sandboxed: bool = True) -> Replayer:
         workflows=workflows or worker.WORKFLOWS,
         data_converter=DATA_CONVERTER,
         interceptors=[Guard()],
-        workflow_runner=worker.workflow_runner(sandboxed=sandboxed),
+        workflow_runner=workflow_runner(sandboxed=sandboxed),
     )
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-import worker
 from activities.running.tracing import Tracing
 from contracts.actions import Receipt
 from ledger import actions, feed
 from ledger.tables import action
 from tests.stack import Stack, stack
 from tests.workflows.performs import PerformReport, Performs, PerformsUndeclared
+from workflow_runner import workflow_runner
 from workflows.guard import Guard
 
 Run = WorkflowHandle[Any, Any]
@@ -88,7 +88,7 @@ async def performing(client: Client, folder: Path, queue: str = "", **changes: s
             workflows=[Performs, PerformsUndeclared],
             activities=running.parts.activities,
             interceptors=[Guard(), Tracing()],
-            workflow_runner=worker.workflow_runner(sandboxed=False),
+            workflow_runner=workflow_runner(sandboxed=False),
             max_heartbeat_throttle_interval=timedelta(seconds=1),
             default_heartbeat_throttle_interval=timedelta(seconds=1),
         ),

@@ -2,12 +2,12 @@
 
 from temporalio.worker import Replayer
 
-import worker
 from activities.providers.scripted import Scripted
 from converter import DATA_CONVERTER
 from tests.scripts import answer, call, calls, summary
 from tests.workflows.asking import AskOnce
 from tests.workflows.conftest import Ask
+from workflow_runner import workflow_runner
 from workflows.guard import Guard
 
 DONE = answer(summary("did it"))
@@ -30,7 +30,7 @@ async def test_a_second_run_is_answered_from_the_cache_and_replays(asking: Ask) 
         workflows=[AskOnce],
         data_converter=DATA_CONVERTER,
         interceptors=[Guard()],
-        workflow_runner=worker.workflow_runner(sandboxed=True),
+        workflow_runner=workflow_runner(sandboxed=True),
     )
     await replayer.replay_workflow(second.history)
 

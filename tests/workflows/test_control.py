@@ -28,6 +28,7 @@ from tests.processes import Worker
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, read, says, writer
 from tests.stack import PATIENCE, Stack, git, sample, until
 from tests.workflows.conftest import Start
+from workflow_runner import workflow_runner
 from workflows.guard import Guard
 
 OLD = "    return int(cents * (100 - percent) / 100)\n"
@@ -171,7 +172,7 @@ async def test_a_finished_delivery_replays(start: Start, client: Client, tmp_pat
         workflows=worker.WORKFLOWS,
         data_converter=DATA_CONVERTER,
         interceptors=[Guard()],
-        workflow_runner=worker.workflow_runner(sandboxed=True),
+        workflow_runner=workflow_runner(sandboxed=True),
     )
     for history in histories:
         result = await replayer.replay_workflow(history, raise_on_replay_failure=False)

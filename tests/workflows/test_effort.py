@@ -19,6 +19,7 @@ from tests.stack import Stack, git, sample
 from tests.workflows.asked import turns_of
 from tests.workflows.conftest import Start
 from tests.workflows.sending import failed_tasks
+from workflow_runner import workflow_runner
 from workflows.guard import Guard
 
 FIX = edit(
@@ -40,7 +41,7 @@ def replayer() -> Replayer:
         workflows=worker.WORKFLOWS,
         data_converter=DATA_CONVERTER,
         interceptors=[Guard()],
-        workflow_runner=worker.workflow_runner(sandboxed=True),
+        workflow_runner=workflow_runner(sandboxed=True),
     )
 
 

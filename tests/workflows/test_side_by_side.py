@@ -15,7 +15,6 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, Work
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import Worker
 
-import worker
 from activities.running.tracing import Tracing
 from activities.turns import tool_calls
 from contracts.handoff import Handoff
@@ -29,6 +28,7 @@ from tests.workflows.asking import NO_REPOSITORY
 from tests.workflows.pairs import AskTwice
 from tests.workflows.test_chain import runs_of
 from tests.workflows.test_continue import short_lived
+from workflow_runner import workflow_runner
 from workflows.guard import Guard
 
 __all__ = ["short_lived"]  # a fixture
@@ -81,7 +81,7 @@ async def served(client: Client, folder: Path, *conversations: dict[str, Any]) -
             workflows=[AskTwice],
             activities=running.parts.activities,
             interceptors=[Guard(), Tracing()],
-            workflow_runner=worker.workflow_runner(sandboxed=True),
+            workflow_runner=workflow_runner(sandboxed=True),
         ):
             yield Pairs(running, queue)
 

@@ -1,8 +1,7 @@
 """Everything that people can send to one workflow. No message can leave it stuck.
 
 Handlers take `*args`, so that any number of any JSON values reaches our own validation; a typed handler would fail the
-workflow task on invalid input. They are synchronous up to the claim, so a decision that arrives before the deadline holds
-the gate from then on.
+workflow task on invalid input. They are synchronous up to the claim: a decision in time holds the gate from then on.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,112 @@
+"""What people type for the fields of an input: options, paths and files, each checked before anything is started."""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotated_types import MaxLen
+
+import places
+from commands.errors import Usage
+from contracts.base import BODY_LIMIT
+from contracts.inputs import PipelineInput, Typed
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+
+def flag_of(field: str) -> str:
+    """The option for a field."""
+    return "--" + field.replace("_", "-")
+
+
+def typed_fields(contract: type[PipelineInput]) -> dict[str, Typed]:
+    """The command-line form of the fields that declare one."""
+    fields = contract.model_fields.items()
+    return {name: mark for name, field in fields for mark in field.metadata if isinstance(mark, Typed)}
+
+
+def repository(flag: str, typed: str) -> str:
+    """The absolute path of a repository on this machine, or a URL as it is. Raises `Usage` for a path without one."""
+    # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
+    if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
+        return _address(flag, typed)
+    path = _absolute(flag, typed)
+    try:
+        if not path.exists():
+            raise Usage(f"{flag}: there is no folder {path}. Give the path of a local git repository, or a URL")
+        # `.git` may be a file (a worktree); a bare repository has HEAD and objects instead.
+        is_one = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
+        if path.is_dir():
+            os.scandir(path).close()  # raises where its names may not be read
+    except OSError as error:
+        raise Usage(f"{flag}: {path} cannot be read: {places.unable(error)}") from None
+    if not is_one:
+        raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or run `git init` and commit")
+    return str(path)
+
+
+def _address(flag: str, typed: str) -> str:
+    from activities.git import NoRepository, source
+
+    try:
+        source.parse(typed)
+    except NoRepository as error:
+        raise Usage(f"{flag}: {error}") from None
+    return typed
+
+
+def _absolute(flag: str, typed: str) -> Path:
+    # A shell leaves ~ as it is within a word, as in --repository=~/shop.
+    try:
+        return places.expanded(Path(typed)).absolute()
+    except ValueError as error:
+        raise Usage(f"{flag}: {error}") from None
+
+
+def folder(flag: str, typed: str) -> str:
+    """The absolute path of a folder that is there. Raises `Usage`."""
+    path = _absolute(flag, typed)
+    if not path.is_dir():
+        raise Usage(f"{flag}: there is no folder {path}. Give the path of a folder on this machine")
+    return str(path)
+
+
+def _file(flag: str, typed: str) -> str:
+    path = _absolute(flag, typed)
+    if path.is_dir():
+        raise Usage(f"{flag}: {path} is a folder. Give the path of a file")
+    if not path.is_file():
+        raise Usage(f"{flag}: there is no file {path}. Give the path of a file on this machine")
+    return str(path)
+
+
+def content(flag: str, typed: str, most: int) -> str:
+    """The text of a file on this machine, of at most so many characters. Raises `Usage`."""
+    path = Path(_file(flag, typed))
+    try:
+        with path.open("rb") as opened:
+            raw = opened.read(BODY_LIMIT + 1)  # one byte more, to see that it is too long without reading all of it
+        text = raw.decode() if len(raw) <= BODY_LIMIT else ""
+    except OSError as error:
+        raise Usage(f"{flag}: {path} cannot be read: {error.strerror}. Give a readable file") from None
+    except UnicodeDecodeError:
+        raise Usage(f"{flag}: {path} is not UTF-8 text. Give a text file") from None
+    if len(raw) > BODY_LIMIT or len(text) > most:
+        raise Usage(
+            f"{flag}: {path} is too large: it may have {most} characters and {BODY_LIMIT} bytes. Commit it to a branch of "
+            "the repository and name that branch instead"
+        )
+    if not text.strip():
+        raise Usage(f"{flag}: {path} is empty. Give a file with something in it")
+    return text
+
+
+def longest(field: "FieldInfo") -> int:
+    """How many characters a field takes."""
+    return min((limit.max_length for limit in field.metadata if isinstance(limit, MaxLen)), default=BODY_LIMIT)
+
+
+PATHS = {"repository": repository, "folder": folder, "file": _file}
+"""How a path that somebody typed becomes the field's value, by what the field says that it is."""
