@@ -11,10 +11,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines
+from activities.running.cancelled import to_its_end
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating, committed
-from activities.running.shield import to_its_end
 from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resolve
 from contracts.base import sha256
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused

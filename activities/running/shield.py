@@ -1,9 +1,9 @@
-"""Work that must not be left half done when its caller is cancelled, or when the ledger is unavailable at its end."""
+"""A result that was costly to get must not be lost because the ledger is unavailable when it is to be committed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from temporalio import activity
 
@@ -16,22 +16,6 @@ AGAIN = 1.0
 
 MARGIN = timedelta(seconds=10)
 """How long before the end of its time an attempt stops waiting for the ledger."""
-
-
-async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run the work to its end. A cancellation that comes meanwhile is raised afterwards, whatever the work's outcome."""
-    task = asyncio.create_task(work)
-    cancelled = False
-    while not task.done():
-        try:
-            # Not `asyncio.shield`: with it the work would also go on, but nobody would wait for its end.
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        # Even if the work succeeded: what it did is committed, but the attempt was cancelled.
-        raise asyncio.CancelledError from None if task.cancelled() else task.exception()
-    return task.result()
 
 
 async def kept(commit: Callable[[], Awaitable[T]], at_most: timedelta | None = None) -> T:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from activities.running.shield import to_its_end
+from activities.running.cancelled import to_its_end
 from activities.sandbox import memory
 from activities.sandbox.launch import Launched
 from activities.sandbox.limits import MIB, ResourceLimits
