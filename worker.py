@@ -27,6 +27,7 @@ from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
+from activities.gates.received import Receipts
 from activities.git import Mirrors
 from activities.git.command import PASSED_ON
 from activities.money.scopes import check_levels, shared_scopes
@@ -46,6 +47,7 @@ from activities.repositories.trial import SabotageLimits
 from activities.repositories.workspaces import Workspaces
 from activities.resources import Resources
 from activities.running import failpoints
+from activities.running.ahead import Ahead
 from activities.running.outages import Outages
 from activities.running.tracing import Tracing
 from activities.runs.admission import Admission
@@ -127,6 +129,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         results.recall_result,
         fallbacks.fall_back,
         gates.open_gate,
+        Receipts(ledger).find_received,
         gates.admit_decision,
         Fetch(repositories, sandbox).prepare_repository,
         changes.collect_changes,
@@ -182,7 +185,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=parts.activities,
-        interceptors=[Guard(), Tracing(), Outages(), *failpoints.interceptors()],
+        interceptors=[Guard(), Tracing(), Outages(), Ahead(parts.ledger), *failpoints.interceptors()],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # Written into every workflow task event. The default, a hash over all imported modules, is slow to compute and long.
         build_id=f"baton-{version('baton')}",

@@ -81,6 +81,7 @@ class Carried(Contract, name="carried/1"):
     lines: tuple[Note, ...] = Field(default=(), description="the last feed lines, for the query `feed`")
     next: str
     change: RunChange | None = None
+    moves: int = Field(default=0, exclude_if=is_empty, description="number of the run's last change")
     usd_micros: int = 0
     tokens: int = 0
 

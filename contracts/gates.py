@@ -117,7 +117,10 @@ class GateView(Contract, name="gate_view/1"):
 
 
 class Claimed(Contract):
-    """A decision that has claimed its gate and is being checked. `at` is when the workflow received it."""
+    """A decision that has claimed its gate and is being checked.
+
+    `at` is when the workflow received it, or when Temporal did, where that was asked (`FindReceived`).
+    """
 
     verb: Verb
     decision: Decision
@@ -209,6 +212,19 @@ class AdmitDecision(Request, name="admit_decision/1"):
     claim: Claimed | None
     owner: str
     closes: Literal["expired", "cancelled", "released"] = "expired"
+
+
+class FindReceived(Request, name="find_received/1"):
+    """Ask when Temporal received a decision that the run saw after the gate's deadline."""
+
+    gate: GateView
+    claim: Claimed
+
+
+class Received(Contract, name="received/1", brief=True):
+    """When that was; where it cannot be shown, when the run saw it."""
+
+    at: datetime
 
 
 class Decided(Contract, name="decided/1"):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest
+from contracts.base import Contract, Digest, is_empty
 
 RunState = Literal["admitted", "working", "waiting", "parked", "paused", "held", "done", "could_not", "cancelled", "failed"]
 """waiting: for a person at a gate. parked: for money. paused: by an operator. held: by provenance."""
@@ -32,10 +32,6 @@ Importance = Literal["overview", "detail", "alert"]
 """`alert`: somebody should look, although nothing waits for them at a gate."""
 
 
-def _is_empty(value: str) -> bool:
-    return not value
-
-
 class RunRef(Contract):
     """Which run is asking. Keys are built from `trace` and `path`, never from `workflow_id`.
 
@@ -48,7 +44,7 @@ class RunRef(Contract):
     path: str = ""
     workflow_id: str = ""
     project: str = "default"
-    run_id: str = Field(default="", exclude_if=_is_empty)
+    run_id: str = Field(default="", exclude_if=is_empty)
 
 
 class Note(Contract):
@@ -69,12 +65,16 @@ class Note(Contract):
 
 
 class RunChange(Contract):
-    """Changes to the run row. None leaves a field as it is; `waiting_for` "" clears it."""
+    """Changes to the run row. None leaves a field as it is; `waiting_for` "" clears it.
+
+    `number` counts the changes of one run; the row takes none that is older than what it has. 0: not numbered.
+    """
 
     state: RunState | None = None
     stage: str | None = None
     waiting_for: str | None = None
     next: str | None = None
+    number: int = Field(default=0, exclude_if=is_empty)
 
 
 class Request(Contract, brief=True):

@@ -4,13 +4,14 @@ A gate remembers which runs of a chain it was open in. The last of them is the o
 """
 
 import json
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, null, select, update
 
 from contracts.gates import Claimed, GateView
 from ledger import actions
-from ledger.db import now_us, plain, to_us
+from ledger.db import from_us, now_us, plain, to_us
 from ledger.statement import Statement
 from ledger.tables import decision, gate
 
@@ -56,24 +57,34 @@ def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str
 
 def applied_again(connection: Connection, view: GateView, claim: Claimed) -> bool:
     """Let the decision that counted before the reset count again, if this is the same one. False if it is another."""
+    found = _same(connection, view, claim, SUPERSEDED)
+    if found is None:
+        return False
+    connection.execute(update(decision).where(decision.c.id == found.id).values(outcome="won", reason=""))
+    return True
+
+
+def counted_at(connection: Connection, view: GateView, claim: Claimed) -> datetime | None:
+    """When the same decision was received that counted before a reset, or counts; None if there is none."""
+    found = _same(connection, view, claim, SUPERSEDED, "won")
+    return None if found is None else from_us(found.at)
+
+
+def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str) -> Row[Any] | None:
     said = claim.decision
     same = {
         "trace": view.trace,
         "gate": view.gate,
         "subject": view.subject,
-        "outcome": SUPERSEDED,
         "verb": claim.verb,
         "by": plain(said.by),
         "note": plain(said.note),
         "answers": plain(json.dumps(said.answers or {})),
     }
     # Compared by what was said, not by time or id: Temporal applies it again at another time.
-    query = select(decision.c.id).where(*(decision.c[name] == value for name, value in same.items()))
-    found = connection.execute(query.order_by(decision.c.at.desc()).limit(1)).scalar()
-    if found is None:
-        return False
-    connection.execute(update(decision).where(decision.c.id == found).values(outcome="won", reason=""))
-    return True
+    query = select(decision.c.id, decision.c.at).where(*(decision.c[name] == value for name, value in same.items()))
+    query = query.where(decision.c.outcome.in_(outcomes))
+    return connection.execute(query.order_by(decision.c.at.desc()).limit(1)).first()
 
 
 def close_abandoned(connection: Connection, trace: str, run_id: str, waiting: tuple[str, ...]) -> None:

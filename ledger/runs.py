@@ -22,7 +22,7 @@ _HOLDER = Statement(
     )
 )
 _PINS = Statement(select(run.c.pins).where(run.c.trace == bindparam("of")))
-_STATE = Statement(select(run.c.state).where(run.c.trace == bindparam("of")))
+_STATE = Statement(select(run.c.state, run.c.change_number, run.c.run_ids).where(run.c.trace == bindparam("of")))
 _TOTALS = Statement(
     select(
         func.count().label("calls"),
@@ -36,7 +36,10 @@ _RUN_IDS = Statement(
     .with_for_update()
 )
 _FOLLOW = Statement(
-    update(run).where(run.c.trace == bindparam("of")).values(run_ids=bindparam("ids"), updated_at=bindparam("now"))
+    update(run)
+    .where(run.c.trace == bindparam("of"))
+    # A reset run counts its changes from the point to which it went back.
+    .values(run_ids=bindparam("ids"), updated_at=bindparam("now"), change_number=0)
 )
 _OPEN_AGAIN = Statement(
     update(run)
@@ -52,9 +55,16 @@ REMEMBERED = 10_000
 _followed: WeakKeyDictionary[Engine, set[tuple[str, str, str]]] = WeakKeyDictionary()
 
 
+_NOT_NUMBERED = 2**62
+"""Above every number."""
+
+
 @functools.cache
 def _change_to(state: RunState | None) -> Statement:
-    """The conditional move to a state: a final state stays, whoever comes later. A value of None leaves its column as it is."""
+    """The conditional move to a state: a final state stays, whoever comes later, and so does what a newer change has written.
+
+    A value of None leaves its column as it is.
+    """
     kept = {
         name: func.coalesce(bindparam(f"to_{name}", type_=Text), run.c[name])
         for name in ("state", "stage", "waiting_for", "next")
@@ -63,6 +73,9 @@ def _change_to(state: RunState | None) -> Statement:
     return Statement(
         update(run)
         .where(run.c.trace == bindparam("of"), may_move)
+        # Equal is the same one again, because its activity was repeated. The last run is the one that counts after a reset.
+        .where(run.c.change_number <= bindparam("at_most"), run.c.run_ids.like(bindparam("ends_with")))
+        .values(change_number=func.coalesce(bindparam("number", type_=BigInteger), run.c.change_number))
         .values(updated_at=bindparam("now"), ended_at=bindparam("ended", type_=BigInteger), **kept)
     )
 
@@ -136,22 +149,32 @@ def find_pins(connection: Connection, trace: str) -> Began | None:
 
 
 def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
-    """Change the run's row. Returns None if it changed or was in that state already, else why the move is forbidden.
+    """Change the run's row. Returns None, or why the move is forbidden.
 
-    A forbidden move changes nothing and raises nothing: what was paid for in the same transaction must be kept.
+    A change that is older than what the row has, or of a run that a reset has replaced, is left out without a word. A forbidden
+    move changes nothing and raises nothing: what was paid for in the same transaction must be kept.
     """
     now = now_us()
     values = {f"to_{name}": plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
     values |= {"now": now, "ended": now if wanted.state in FINAL else None}
+    values |= {"number": wanted.number or None, "at_most": wanted.number or _NOT_NUMBERED}
+    values["ends_with"] = f'%"{ref.run_id}"]' if ref.run_id else "%"
     if wanted.state in FINAL:
         values["to_waiting_for"] = ""
     if _change_to(wanted.state).run(connection, of=ref.trace, **values) == 1:
         return None
     # Read only if nothing moved: as a rule one statement is enough.
-    state = _STATE.scalar(connection, of=ref.trace) or "unknown"
-    if state == wanted.state:
+    row = _STATE.first(connection, of=ref.trace)
+    state = "unknown" if row is None else row.state
+    if row is not None and (state == wanted.state or _is_behind(row, ref, wanted)):
         return None
     return f"the run is {state} and {f'cannot become {wanted.state}' if wanted.state else 'can no longer change'}"
+
+
+def _is_behind(row: Row[Any], ref: RunRef, wanted: RunChange) -> bool:
+    """True for a change that another one has overtaken."""
+    replaced = bool(ref.run_id) and json.loads(row.run_ids)[-1:] != [ref.run_id]
+    return replaced or 0 < wanted.number < row.change_number
 
 
 def _before(state: RunState | None) -> list[str]:

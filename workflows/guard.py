@@ -47,6 +47,7 @@ class _Inbound(WorkflowInboundInterceptor):
 def _check_start(args: Sequence[Any]) -> None:
     """Fail the workflow unless it can run with this input."""
     info = workflow.info()
+    _check_repeats(info)
     if not (len(args) == 1 and isinstance(args[0], Contract)):
         # Null and raw bytes arrive here as well: they are decoded without their contract.
         got = f"{len(args)} inputs" if len(args) != 1 else type(args[0]).__name__
@@ -62,6 +63,22 @@ def _check_start(args: Sequence[Any]) -> None:
         _refuse(f"the input has {size} bytes, the limit is {BODY_LIMIT}; put long texts into the repository")
     if len(info.workflow_id.encode()) > ID_LIMIT:
         _refuse(f"the workflow id has more than {ID_LIMIT} bytes, and children extend it; choose a shorter one")
+
+
+def _check_repeats(info: workflow.Info) -> None:
+    """Refuse what would start the same run again by itself: its trace, its money and its gates are those of one run."""
+    if info.cron_schedule:
+        _refuse(
+            f"a run cannot be started with a cron schedule ({info.cron_schedule}): each of its runs would be taken for the "
+            "first, gone back to its start. Use a Schedule, whose runs are runs of their own (`temporal schedule create`), "
+            "and terminate this workflow, which Temporal starts again until then"
+        )
+    policy = info.retry_policy
+    if info.parent is None and policy is not None and policy.maximum_attempts != 1:
+        _refuse(
+            "a run cannot be started with a retry policy: a second attempt would be taken for the first one, gone back to its "
+            "start. Leave the policy out: what fails for a while is tried again within the run"
+        )
 
 
 def _check_carried(asked: Contract) -> None:

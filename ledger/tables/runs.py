@@ -23,6 +23,7 @@ run = Table(
     words("result"),
     words("feed_hash"),
     words("run_ids", server_default="[]"),
+    number("change_number", default=0),
     number("started_at"),
     number("updated_at"),
     Column("ended_at", BigInteger),

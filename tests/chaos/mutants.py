@@ -14,7 +14,8 @@ from activities.providers import openai
 from activities.turns import models, reservation
 from contracts.actions import GitPush
 from contracts.conversation import ModelReply, ModelRequest
-from ledger import turns
+from contracts.runs import RunChange, RunRef
+from ledger import runs, turns
 from ledger.money import spend
 from ledger.tables import scope
 from tests.chaos.asks import AskWhenTold
@@ -98,6 +99,16 @@ def _perform_carelessly() -> None:
     vars(worker).update(GitPushAdapter=Careless)
 
 
+def _take_changes_as_they_come() -> None:
+    """What a run's row says is what came last, also where it is older."""
+    shipped = runs.change
+
+    def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
+        return shipped(connection, ref, wanted.model_copy(update={"number": 0}))
+
+    vars(runs)["change"] = change
+
+
 VARIANTS: dict[str, Callable[[], object]] = {
     "shipped": lambda: None,
     "careless": lambda: vars(worker).update(GitPushAdapter=Careless),
@@ -107,6 +118,7 @@ VARIANTS: dict[str, Callable[[], object]] = {
     "greedy": _ask_greedily,
     "forgiving": _ask_forgivingly,
     "performs": _perform,
+    "unordered": _take_changes_as_they_come,
     "performs-careless": _perform_carelessly,
 }
 

@@ -172,3 +172,36 @@ def test_numbers_are_given_out_once(ledger: Ledger) -> None:
     numbers = at_once(lambda name: ledger.tx_now(runs.next_number, name), ["delivery"] * 8)
     assert sorted(numbers, key=str) == list(range(1, 9))
     assert ledger.tx_now(runs.next_number, "other") == 1
+
+
+def test_an_older_change_that_comes_late_is_left_out(ledger: Ledger) -> None:
+    """A long activity began before a gate opened, and commits after it. The row stays at the gate, and nobody is told."""
+    start(ledger)
+    late = RunChange(state="working", stage="plan", number=1)
+    assert ledger.tx_now(runs.change, ref(), RunChange(state="waiting", waiting_for="plan-1", number=2)) is None
+    assert ledger.tx_now(runs.change, ref(), late) is None
+    assert (row(ledger)["state"], row(ledger)["waiting_for"]) == ("waiting", "plan-1")
+    assert ledger.tx_now(runs.change, ref(), RunChange(state="done", number=3)) is None
+    assert ledger.tx_now(runs.change, ref(), late) is None
+    assert row(ledger)["state"] == "done"
+
+
+def test_the_same_change_again_is_one_change(ledger: Ledger) -> None:
+    """The activity that carries it was repeated, with nothing newer in between."""
+    start(ledger)
+    moved = RunChange(state="waiting", waiting_for="plan-1", number=4)
+    for _ in range(2):
+        assert ledger.tx_now(runs.change, ref(), moved) is None
+    assert (row(ledger)["state"], row(ledger)["change_number"]) == ("waiting", 4)
+
+
+def test_a_reset_run_counts_from_where_it_went_back_to(ledger: Ledger) -> None:
+    """Its changes are newer than all of the run that it replaces, whose activities may still commit: those are left out."""
+    start(ledger)
+    first, second = (ref(run_id=one) for one in ("first", "second"))
+    ledger.tx_now(runs.follow, first)
+    ledger.tx_now(runs.change, first, RunChange(state="waiting", waiting_for="change-1", number=9))
+    ledger.tx_now(runs.follow, second)
+    assert ledger.tx_now(runs.change, second, RunChange(state="waiting", waiting_for="plan-1", number=3)) is None
+    assert ledger.tx_now(runs.change, first, RunChange(state="working", number=10)) is None
+    assert (row(ledger)["waiting_for"], row(ledger)["change_number"]) == ("plan-1", 3)

@@ -53,7 +53,7 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     policy = place / "policy.toml"
     policy.write_text(_policy(POLICY.read_text(), scenario.gates))
     async with (
-        _models(place, script, paid=scenario.paid) as models,
+        models_of(place, script, paid=scenario.paid) as models,
         stack(client, place / "state", task_queue="baton", policy=policy, **models) as running,
     ):
         delivery = {"repository": str(origin), "instruction": "Fix it", "branch": "saved"}
@@ -74,7 +74,7 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
 
 
 @contextlib.asynccontextmanager
-async def _models(place: Path, script: Path, *, paid: bool) -> AsyncIterator[dict[str, Any]]:
+async def models_of(place: Path, script: Path, *, paid: bool) -> AsyncIterator[dict[str, Any]]:
     """Settings by which the script answers: played as it is, or as a paid model over HTTP."""
     if not paid:
         yield {"model": "scripted:test", "script": script}

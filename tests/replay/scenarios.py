@@ -178,17 +178,17 @@ async def _go_on_without_a_check(stack: Stack, run: Run) -> None:
 async def _raise_twice(stack: Stack, run: Run) -> None:
     """First the planner finds no room, then both writers."""
     await stack.decide(await stack.gate(run, "ceiling-1"), "raise_ceiling", to_usd="20")
-    await _without_room(stack, await stack.gate(run, "plan"))
+    await without_room(stack, await stack.gate(run, "plan"))
     await stack.decide(await stack.gate(run, "ceiling-2"), "raise_ceiling", to_usd="30")
     await stack.approve(run, "change")
 
 
 async def _stop_the_writers(stack: Stack, run: Run) -> None:
-    await _without_room(stack, await stack.gate(run, "plan"))
+    await without_room(stack, await stack.gate(run, "plan"))
     await stack.decide(await stack.gate(run, "ceiling-1"), "stop", note="not worth more")
 
 
-async def _without_room(stack: Stack, view: GateView) -> None:
+async def without_room(stack: Stack, view: GateView) -> None:
     """Approve a plan once its run has no money left."""
 
     def cut(connection: Connection) -> None:

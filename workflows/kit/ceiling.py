@@ -106,6 +106,7 @@ async def _hold_one(kit: Kit) -> None:
         return all(one.scope != refused.scope for one in parking.refused.values())
 
     decided = await hold(kit, _ask(refused, len(parking.refused)), nobody_waits_there)
+    await kit.flush_change()  # what waited for money may be a child's, and then no activity of this workflow follows
     if decided.verb == "raise_ceiling":
         parking.refused.clear()
         parking.wake()

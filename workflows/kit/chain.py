@@ -111,6 +111,7 @@ class Chain:
             lines=tuple(run.lines.last[-LINES_CARRIED:]),
             next=run.next,
             change=run.change,
+            moves=run.moves,
             usd_micros=run.usd_micros,
             tokens=run.tokens,
         )

@@ -11,7 +11,10 @@ from collections.abc import Collection
 from contracts.errors import NewerVersion
 from contracts.pins import Began
 
-CHANGES: tuple[str, ...] = ("row-keeps-up",)
+IN_ORDER = "in-order"
+"""Changes of a run's state are numbered, and a child's gates, and its end by cancellation, are its root's concern."""
+
+CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER)
 """The kit's named changes."""
 
 

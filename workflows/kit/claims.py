@@ -12,10 +12,14 @@ Via = Literal["signal", "update"]
 
 @dataclass
 class Claim:
-    """One decision that took a gate; `outcome` is set when it has been checked."""
+    """One decision that took a gate; `outcome` is set when it has been checked.
+
+    `is_dated`: Temporal was asked when it received it.
+    """
 
     said: Claimed
     outcome: Decided | None = None
+    is_dated: bool = False
 
 
 @dataclass

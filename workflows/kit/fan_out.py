@@ -16,7 +16,7 @@ from contracts.handoff import Handoff
 from contracts.inputs import RunContext
 from contracts.money import Part, slice_of
 from contracts.runs import RunRef
-from workflows.kit.cancellation import not_cancelled, send
+from workflows.kit.cancellation import not_cancelled, send, was_cancelled
 from workflows.kit.ceiling import keep_watch
 from workflows.kit.ends import Stopped
 from workflows.kit.handoffs import made_by_us
@@ -97,6 +97,7 @@ async def _side_by_side(
             except Stopped as stopped:
                 _gives_back(kit, ref, part)
                 return made_by_us(ref, "coordinator", "could_not", stopped.reason)
+            await kit.flush_change()
             return await _child(kit, run, ref, child, before, deadline, f"{summary} {child.name}", part)
 
     keep_watch(kit)
@@ -157,11 +158,14 @@ async def _child(
         not_cancelled()
         return handoff
     except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
-        if is_cancelled_exception(error):
+        if not is_cancelled_exception(error):
+            return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.__cause__ or error}")
+        if was_cancelled() or not kit.in_order:
             raise
-        return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.__cause__ or error}")
+        return made_by_us(ref, "coordinator", "could_not", f"the child workflow {child_id} was cancelled, alone, in Temporal")
     finally:
         kit.children.pop(child_id, None)
+        kit.family.left(ref.path)
         _gives_back(kit, ref, part)
         kit.parking.left(ref.path)
 

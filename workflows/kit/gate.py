@@ -16,12 +16,15 @@ from contracts.handoff import Question
 from contracts.money import CeilingRefused
 from contracts.runs import RunState
 from contracts.text import one_line
-from search_attributes import GATE, GATE_DEADLINE, NEEDS_HUMAN, OWNER, PROJECT, STATE, keyword
+from search_attributes import GATE_DEADLINE
+from workflows.kit.asks import tell_root
 from workflows.kit.bounds import facts_within
 from workflows.kit.claims import OpenGateState
-from workflows.kit.details import gate_text
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
+from workflows.kit.received import came_before
+from workflows.kit.shown import show_closed, show_open, show_standing
+from workflows.kit.standing import answered_by, waiting_state
 from workflows.kit.tiers import tier_of
 
 FACT_LIMIT, FACTS_LIMIT = 2000, 100
@@ -57,8 +60,8 @@ def never() -> bool:
 async def gate(kit: Kit, ask: Ask) -> Decided:
     """Open a gate and return how it ended: a verb of its kind, or `expired`. Raises `Stopped` if the run stops meanwhile.
 
-    A decision that arrived before the deadline counts, even if its check ends later. Cancelling the run closes the gate as
-    cancelled.
+    A decision that Temporal received before the deadline counts, even if it is seen, or its check ends, later. Cancelling the
+    run closes the gate as cancelled.
     """
     step = kit.chain.begin(lambda: f"gate:{ask.kind}")
     if step.known is not None:
@@ -89,8 +92,8 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
     policy, riding = kit.pins.gates[ask.kind], _riding(kit, ask)
     view = _view(kit, ask, policy)
     state = kit.inbox.open(view)
-    before, waits = kit.state, waiting_state(view)
-    kit.move(waits, waiting_for=view.gate, next=_answered_by(view))
+    before = kit.state
+    _waits_at(kit, view)
     try:
         request = OpenGate(
             run=kit.ref,
@@ -102,7 +105,11 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
         )
         opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
         view = state.view = view.knowing(opened.facts)
-        _show_open(kit, view)
+        if kit.in_order:
+            show_standing(kit)
+        else:
+            show_open(kit, view)
+        await tell_root(kit, view.gate, view)
         decided = await _wait(kit, state, policy, request, released)
     except (asyncio.CancelledError, ActivityError) as error:
         # A cancelled activity raises its own error, not CancelledError. Shielded: closing the gate takes an activity, which
@@ -113,17 +120,33 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
             _abandoned(kit, state, str(error))
         raise
     kit.inbox.close(state, decided)
-    other = kit.waiting_view()
-    if other is None:
-        kit.move(before if before not in ("waiting", "parked") else "working", next="the run continues")
-        _show_closed(kit, view, decided.verb, "working")
-    else:  # parallel steps may each have a gate
-        kit.move(waiting_state(other), waiting_for=other.gate, next=_answered_by(other))
-        _show_open(kit, other)
+    await _closed(kit, view, decided.verb, before)
     kit.tell(f"{decided.verb} at {view.gate}" + (f" by {decided.by}" if decided.by else ""), decided.note)
     # Let the update handler answer its sender first: a run that ends drops unfinished handlers.
     await workflow.wait_condition(workflow.all_handlers_finished)
     return decided
+
+
+def _waits_at(kit: Kit, view: GateView) -> None:
+    if kit.in_order:
+        kit.move("working")  # it is open already, and a run waits at its first open gate
+    else:
+        kit.move(waiting_state(view), waiting_for=view.gate, next=answered_by(view))
+
+
+async def _closed(kit: Kit, view: GateView, how: str, before: RunState) -> None:
+    """Show that the gate has closed, or the one that is still open: parallel steps and children may each have one."""
+    other = kit.waiting_view()
+    if kit.in_order:
+        kit.move("working", next="the run continues")
+        show_standing(kit, f"{view.gate}:{how}")
+    elif other is None:
+        kit.move(before if before not in ("waiting", "parked") else "working", next="the run continues")
+        show_closed(kit, view.gate, how, "working")
+    else:
+        _waits_at(kit, other)
+        show_open(kit, other)
+    await tell_root(kit, view.gate, None)
 
 
 def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
@@ -163,37 +186,6 @@ def _on_expiry(kit: Kit, kind: GateKind, policy: GatePolicy) -> str:
     return f"without an answer it asks {', '.join(named)} and then {then}"
 
 
-def _answered_by(view: GateView) -> str:
-    """What the run's row says comes next."""
-    return f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
-
-
-def waiting_state(view: GateView) -> RunState:
-    """The run's state while this gate is open."""
-    return "parked" if view.kind == "ceiling" else "waiting"
-
-
-def _show_open(kit: Kit, view: GateView) -> None:
-    kit.show(
-        PROJECT.value_set(kit.ref.project),  # so that a child's gate is found by project and owner as well
-        OWNER.value_set(keyword(kit.pins.owner)),
-        STATE.value_set(waiting_state(view)),
-        GATE.value_set(f"{view.gate}:waiting"),
-        NEEDS_HUMAN.value_set(True),
-        GATE_DEADLINE.value_set(view.deadline),
-    )
-    kit.tell(*gate_text(view))
-
-
-def _show_closed(kit: Kit, view: GateView, how: str, state: RunState) -> None:
-    kit.show(
-        STATE.value_set(state),
-        GATE.value_set(f"{view.gate}:{how}"),
-        NEEDS_HUMAN.value_set(False),
-        GATE_DEADLINE.value_unset(),
-    )
-
-
 async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: OpenGate, released: Callable[[], bool]) -> Decided:
     """Wait until a decision wins, the last deadline passes, or the gate is released."""
     view = state.view
@@ -202,7 +194,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
     while True:
         await _open_again(kit, state, request)
         # The claim before the deadline: if both are seen at once, the decision may well have been sent in time.
-        if state.claim is not None:
+        if state.claim is not None and await came_before(kit, state, state.claim, ends):
             decided = await _admit(kit, state, policy)
             if decided.won:
                 return decided
@@ -218,6 +210,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
                 f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC"
             )
             kit.show(GATE_DEADLINE.value_set(ends))
+            await tell_root(kit, view.gate, view.model_copy(update={"deadline": ends}))
             await kit.flush()  # now: the next activity may be days away
         elif remind is not None and workflow.now() >= remind:
             remind = None
@@ -233,7 +226,7 @@ async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None
     if seed == state.seed:
         return
     state.seed = seed
-    kit.move(waiting_state(view), waiting_for=view.gate, next=_answered_by(view))
+    _waits_at(kit, view)
     await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate} again", **LEDGER)
 
 
@@ -295,5 +288,5 @@ async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None
     if state.claim is not None:
         state.claim.outcome = decided.model_copy(update={"won": False, "reason": "the run was cancelled"})
     kit.inbox.close(state, decided)
-    _show_closed(kit, state.view, "cancelled", "cancelled")
+    show_closed(kit, state.view.gate, "cancelled", "cancelled")
     await workflow.wait_condition(workflow.all_handlers_finished)

@@ -45,6 +45,7 @@ class Inbox:
         self._ready = workflow.info().continued_run_id is None
         self._held: list[Callable[[], None]] = []
         self._before = Mail()
+        self._elsewhere: Callable[[str], GateView | None] = lambda _: None
         for verb in OFFERED:
             workflow.set_signal_handler(verb, bare(self._on_signal(verb)))
             workflow.set_update_handler(verb, bare(self._on_update(verb)))
@@ -59,6 +60,10 @@ class Inbox:
     def named(self, prefix: str) -> None:
         """Name this workflow's gates `prefix.kind-revision` from now on."""
         self._prefix = prefix
+
+    def knows_of(self, elsewhere: Callable[[str], GateView | None]) -> None:
+        """`elsewhere` finds the open gate of a child by id or kind: what is sent here for it is refused with where it is."""
+        self._elsewhere = elsewhere
 
     def take_over(self, mail: Mail | None) -> None:
         """Restore the previous run's state (None: there is none), then handle the messages that came meanwhile."""
@@ -113,8 +118,9 @@ class Inbox:
         self._ended[state.view.gate] = Ended(verb=ended.verb, by=ended.by, subject=ended.subject, at=ended.at, nonce=nonce)
         if claim is not None and claim.outcome is None:
             # It came after the deadline, while the close was being recorded. Its sender must not wait forever.
-            claim.outcome = ended.model_copy(update={"won": False, "reason": closed})
-            self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
+            late = f"{closed}; this {claim.said.via} came at {claim.said.at:%H:%M:%S} UTC" if claim.is_dated else closed
+            claim.outcome = ended.model_copy(update={"won": False, "reason": late})
+            self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), late, claim.said.via)
 
     def waiting(self) -> tuple[GateView, ...]:
         """The open gates."""
@@ -256,10 +262,12 @@ class Inbox:
             ended = self._ended[name]
             who = f" by {ended.by}" if ended.by else ""
             raise Refused(f"gate {name} is closed: {ended.verb}{who} at {ended.at:%Y-%m-%d %H:%M:%S} UTC")
+        if (there := self._elsewhere(name)) is not None:
+            raise Refused(f"gate {there.gate} is open in the child workflow {there.workflow_id}: send it there")
         if name in self._kinds or any(name == self.next_name(kind)[0] for kind in self._kinds):
             return None
-        there = ", ".join(self._open) or "none is open"
-        raise Refused(f"there is no gate {name!r} here; open gates: {there}")
+        open_now = ", ".join(self._open) or "none is open"
+        raise Refused(f"there is no gate {name!r} here; open gates: {open_now}")
 
     def _keep_early(self, verb: Verb, claimed: Claimed) -> None:
         """Keep a decision until its gate opens: a reject, or an approve that names its subject. Raises `Refused` for others."""

@@ -22,6 +22,7 @@ from contracts.money import micros, slice_of
 from contracts.pins import Began
 from contracts.runs import Request, RunRef, RunState
 from search_attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE, keyword
+from workflows.kit.asks import listen
 from workflows.kit.cancellation import not_cancelled, was_cancelled
 from workflows.kit.chain import Chain
 from workflows.kit.ends import Stopped
@@ -46,6 +47,7 @@ class Kit(Run):
         self.parking = Parking(self)
         self.pause = Pause(self)
         self.chain = Chain(self, lambda: self.quiet)
+        listen(self)
         self.watches: list[asyncio.Task[None]] = []
         self.asked: dict[str, int] = {}
         self.shown: tuple[Intent, ...] = ()
@@ -103,6 +105,8 @@ class Kit(Run):
 
     def _admitted(self, began: Began) -> None:
         self.pause.begin()
+        if self.in_order:
+            self.move("working")
         wanted = {PROJECT: self.ref.project, OWNER: keyword(began.owner), STATE: "working"}
         there = workflow.info().typed_search_attributes
         if any(there.get(key) != value for key, value in wanted.items()):

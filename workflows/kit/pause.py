@@ -1,11 +1,13 @@
-"""Records pauses and refused messages in parallel to the story."""
+"""Records pauses, refused messages and what children ask people, in parallel to the story."""
 
 import asyncio
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from search_attributes import STATE
 from workflows.kit.run import Run
+from workflows.kit.shown import show_standing
 
 
 class Pause:
@@ -30,13 +32,17 @@ class Pause:
         await workflow.wait_condition(lambda: not self._run.inbox.paused and not self._run.held.told)
 
     async def _record(self) -> None:
-        inbox, held = self._run.inbox, self._run.held
+        inbox, held, family = self._run.inbox, self._run.held, self._run.family
         while True:
-            await workflow.wait_condition(lambda: inbox.paused != held.told or bool(inbox.refusals))
+            await workflow.wait_condition(lambda: inbox.paused != held.told or bool(inbox.refusals) or family.news)
             held.recording = True
             try:
                 if inbox.paused != held.told:
                     await self._tell(inbox.paused)
+                if family.news:
+                    family.news = False
+                    self._run.move("working", next="the run continues")
+                    show_standing(self._run)
                 await self._run.flush()
             except FailureError as error:
                 # The ledger was unavailable for a day. Keep going: later pauses and refusals must still be handled.
@@ -53,5 +59,7 @@ class Pause:
         else:
             held.told = False
             run.note("resumed the run", "an operator asked for it", actor="operator")
-            run.move(held.before)
+            run.move("working" if run.in_order else held.before)
+        if run.in_order:
+            run.show(STATE.value_set(run.state))
         await run.tell_children("pause" if paused else "resume")

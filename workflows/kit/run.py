@@ -24,6 +24,7 @@ from workflows.kit.cancellation import not_cancelled, send
 from workflows.kit.inbox import Inbox
 from workflows.kit.lines import Lines
 from workflows.kit.options import LOCAL
+from workflows.kit.standing import Family, answered_by, waiting_state
 
 OF_ACTIONS: tuple[GateKind, ...] = ("action", "draft", "unknown")
 """The kinds of gate that `perform` may open."""
@@ -67,6 +68,10 @@ class Run:
         self.lines = Lines()
         self.change: RunChange | None = None
         self.held = Held()
+        self.family = Family()
+        self.inbox.knows_of(self.family.named)
+        self.moves = 0
+        """How often its state was changed so far, also in the runs that it continues: the number of the last change."""
         self._behind: Carried | None = None
         workflow.set_query_handler("feed", self._feed)
 
@@ -88,6 +93,11 @@ class Run:
         if change not in self.known:
             raise KeyError(f"no change is called {change!r}; add it to CHANGES of the kit or to `changes` of the pipeline")
         return change in self.pins.changes
+
+    @property
+    def in_order(self) -> bool:
+        """True if changes of this run's state are numbered, and its children's gates are its own: `IN_ORDER`."""
+        return self.began is not None and self.knows(changes.IN_ORDER)
 
     def at(self, path: str) -> RunRef:
         """A reference to one step of this run."""
@@ -112,7 +122,7 @@ class Run:
             return
         self._behind = carried
         self.goes_by(carried.began)
-        self.usd_micros, self.tokens = carried.usd_micros, carried.tokens
+        self.usd_micros, self.tokens, self.moves = carried.usd_micros, carried.tokens, carried.moves
         self.lines.catch_up(carried.told, carried.lines)
 
     def caught_up(self) -> None:
@@ -155,19 +165,31 @@ class Run:
         self.move("working", next=next)
 
     def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
-        """Queue a change of the run's row. The next activity commits it. Children have no row."""
+        """Queue a change of the run's row. The next activity commits it. Children have no row.
+
+        While a gate is open in the run or a child, a run that works waits at that gate. A paused run stays paused.
+        """
         self.next = next or self.next
+        if state == "working" and self.in_order and (view := self.waiting_view()) is not None:
+            state, waiting_for, self.next = waiting_state(view), view.gate, answered_by(view)
         if self.held.told and state not in FINAL and state != "paused":
             self.held.before = state  # a gate that opens or closes does not end the pause
-            return
+            if not self.in_order:
+                return
+            state, waiting_for = "paused", "resume"
         self.state = state
         if not self.ref.path:
-            self.change = self.newest = RunChange(state=state, stage=self.stage, waiting_for=waiting_for, next=self.next)
+            self.moves += 1
+            number = self.moves if self.in_order else 0
+            self.change = self.newest = self._now(waiting_for, number)
+
+    def _now(self, waiting_for: str, number: int) -> RunChange:
+        return RunChange(state=self.state, stage=self.stage, waiting_for=waiting_for, next=self.next, number=number)
 
     async def keep_up(self, written: RunChange | None) -> None:
         """An activity has written this change. Where the run has moved on meanwhile its row is told the newest again."""
-        # The newer one may have been written first: a pause, or a gate, that came while a long activity was under way.
-        while self._is_behind(written) and self.knows("row-keeps-up"):
+        # Numbered changes need no repeat: the ledger leaves out one that is older than what it has.
+        while not self.in_order and self._is_behind(written) and self.knows("row-keeps-up"):
             self.change = written = self.newest
             await self.flush()
 
@@ -185,6 +207,11 @@ class Run:
         await workflow.execute_local_activity_method(Journal.record, request, summary="journal: record", **LOCAL)
         not_cancelled()
 
+    async def flush_change(self) -> None:
+        """Commit a change that would otherwise wait for an activity, before something that takes long and is none."""
+        if self.in_order and self.change is not None:
+            await self.flush()
+
     def with_riders(self, request: Any) -> Any:
         """Add everything that waits to be recorded; the activity commits it in the transaction of its own effect."""
         change, self.change = self.change, None
@@ -196,7 +223,8 @@ class Run:
         if self.was_reset and not self.ref.path:
             # The row still has the final state of the run that was reset.
             gates = tuple(view.gate for view in self.inbox.waiting())
-            now = RunChange(state=self.state, stage=self.stage, waiting_for=", ".join(gates), next=self.next)
+            waiting_for = self.newest.waiting_for or "" if self.in_order and self.newest else ", ".join(gates)
+            now = self._now(waiting_for, self.moves if self.in_order else 0)
             riders |= {"change": change or now, "waiting": gates}
         return request.model_copy(update=riders)
 
@@ -222,8 +250,8 @@ class Run:
         details.show_step(self.stage, did, why, next or self.next, self.usd_micros, scripted=self.scripted)
 
     def waiting_view(self) -> GateView | None:
-        """The first open gate of this workflow, or None."""
-        open_now = self.inbox.waiting()
+        """The first open gate of this workflow, else of its children, or None."""
+        open_now = (*self.inbox.waiting(), *self.family.waiting())
         return open_now[0] if open_now else None
 
     def _feed(self, *_: Any) -> list[dict[str, Any]]:

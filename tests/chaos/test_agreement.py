@@ -1,0 +1,71 @@
+"""Whatever is done to a run, its row in the ledger, its query and Temporal's search attributes agree soon after.
+
+The sequences are drawn from fixed numbers. A worker that takes changes of state as they come, also the old ones, is found.
+"""
+
+import asyncio
+
+import pytest
+
+from ledger import runs
+from tests.agreement import agreed, said
+from tests.chaos.agreement import STEPS, Course
+from tests.chaos.scenario import scenario
+from tests.chaos.world import World
+from tests.stack import until
+
+SEEDS = (32, 38, 40, 49)
+
+
+async def test_after_everything_all_agree(outside: World) -> None:
+    """Four runs, each with workers of its own, and at least one of every kind of step between them."""
+
+    async def one(seed: int) -> list[str]:
+        async with scenario(outside, f"agree-{seed}", person=False) as deliveries:
+            done = await Course(deliveries, seed).go()
+            await deliveries.fleet.end()
+            return done
+
+    done = await asyncio.gather(*(one(seed) for seed in SEEDS))
+    assert {step for steps in done for step in steps} == {*STEPS, "cancel"}
+
+
+@pytest.mark.parametrize("variant", ["shipped", "unordered"])
+async def test_a_pause_outlives_a_call_that_began_before_it(outside: World, variant: str) -> None:
+    """A worker dies in a call; the run is paused; the next worker repeats the call, whose change is older than the pause.
+
+    The shipped worker leaves it out. One that takes it says `working` of a run that is paused, and nothing corrects it.
+    """
+    async with scenario(outside, f"paused-{variant}", person=False) as deliveries:
+        course = Course(deliveries, 0)
+        dying = await deliveries.fleet.start(variant=variant, point="model.before_settle")
+        asked = {
+            "repository": outside.repository,
+            "instruction": f"Fix it (run {course.name})",
+            "owner": "olga",
+            "check": "true",
+        }
+        await deliveries.client.start_workflow("Delivery", asked, id=course.name, task_queue=deliveries.name)
+        await dying.ended
+        assert dying.acted
+        await course.run.signal("pause", {})
+        await deliveries.fleet.start(variant=variant)
+        await agreed(deliveries.ledger, course.run, "paused")
+
+        async def answered() -> bool | None:
+            kinds = [one async for one in course.run.fetch_history_events()]
+            scheduled = {
+                one.event_id: one.activity_task_scheduled_event_attributes.activity_type.name
+                for one in kinds
+                if one.HasField("activity_task_scheduled_event_attributes")
+            }
+            ended = {one.activity_task_completed_event_attributes.scheduled_event_id for one in kinds}
+            return True if any(scheduled.get(one) == "call_model" for one in ended) else None
+
+        await until(answered, "the call was made again")
+        row = await deliveries.ledger.read(runs.find, course.name)
+        shown = await said(deliveries.ledger, course.run)
+        await course.to_its_end() if variant == "shipped" else await course.run.terminate("seen")
+        await deliveries.fleet.end()
+    assert row.state == {"shipped": "paused", "unordered": "working"}[variant]
+    assert shown.agree == (variant == "shipped")

@@ -1,0 +1,174 @@
+"""A run's row, its query and its search attributes say the same, the newest, and speak for the whole family."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+
+from ledger import runs
+from tests import scripts
+from tests.agreement import agreed, said
+from tests.replay.save import models_of
+from tests.replay.scenarios import row_is, without_room
+from tests.scripts import a_tester, answer, edit, item, plan, says, summary, unsure, writer
+from tests.stack import PATIENCE, held, result_of, sample, stack, until
+from tests.workflows.conftest import Start
+
+OLD = "    return int(cents * (100 - percent) / 100)\n"
+FIX = edit("shop/pricing.py", OLD, "    return (cents * (100 - percent) + 50) // 100\n")
+PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+WHICH = {"id": "which", "text": "Up or down?"}
+TWO = says("planner", answer(plan(item("fix", ["shop/pricing.py"]), item("say", ["README.md"]))))
+SAY = edit("README.md", "# ", "# The ")
+
+
+async def test_an_approved_gate_shows_at_once(start: Start, tmp_path: Path) -> None:
+    """While the writers' models think, no activity of the root ends: the row says all the same that nobody has to decide."""
+    async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
+        thinking = held(stack, "writer")
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await stack.approve(run, "plan")
+        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
+        shown = await agreed(stack.ledger, run, "working")
+        row = await stack.ledger.read(runs.find, run.id)
+        thinking.go.set()
+        await stack.approve(run, "change")
+        assert (await result_of(run)).state == "done"
+    assert (shown.needs_human, row.waiting_for, row.stage) == (False, "", "write")
+
+
+async def test_a_call_that_is_under_way_shows_its_stage(start: Start, tmp_path: Path) -> None:
+    """What a long activity carries is committed before its work and not after it: the row says `plan` while it is planned."""
+    async with start(PLANNER) as stack:
+        thinking = held(stack, "planner")
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
+        row = await stack.ledger.read(runs.find, run.id)
+        thinking.go.set()
+        await stack.decide(await stack.gate(run, "plan"), "reject", note="seen enough")
+        await result_of(run)
+    assert (row.state, row.stage) == ("working", "plan")
+
+
+async def test_a_paused_run_is_paused_everywhere(start: Start, tmp_path: Path) -> None:
+    """Paused while its model thinks, and at a gate that opens meanwhile; resumed, it waits at that gate."""
+    async with start(PLANNER) as stack:
+        thinking = held(stack, "planner")
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
+        await run.execute_update("pause", {})
+        await agreed(stack.ledger, run, "paused")
+        thinking.go.set()
+        await run.execute_update("resume", {})
+        view = await stack.gate(run, "plan")
+        await agreed(stack.ledger, run, "waiting")
+        await run.execute_update("pause", {})
+        assert (await agreed(stack.ledger, run, "paused")).needs_human
+        await run.execute_update("resume", {})
+        again = await agreed(stack.ledger, run, "waiting")
+        await stack.decide(view, "reject", note="seen enough")
+        await result_of(run)
+        ended = await agreed(stack.ledger, run, "could_not")
+    assert again.row == ("waiting", "plan-1")
+    assert not ended.needs_human
+
+
+async def test_a_childs_question_is_the_runs(start: Start, tmp_path: Path) -> None:
+    """The root says that it waits, for what, and how to answer; a decision that is sent to the root is told where to go."""
+    async with start(PLANNER, writer("fix", unsure("both are possible", WHICH), FIX, answer(summary())), a_tester()) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await stack.approve(run, "plan")
+        view = await stack.gate(run, "clarify")
+        waits = await agreed(stack.ledger, run, "waiting")
+        status = await run.query("status")
+        refused = await _refusal(run, view.kind)
+        child = stack.client.get_workflow_handle(status["waiting_for"]["workflow_id"])
+        await child.execute_update("answer", {"gate": status["waiting_for"]["gate"], "by": "olga", "answers": {"which": "up"}})
+        await stack.gate(run, "change")
+        decided = await agreed(stack.ledger, run, "waiting")
+        await stack.approve(run, "change")
+        assert (await result_of(run)).state == "done"
+    assert waits.row == ("waiting", view.gate)
+    assert status["waiting_for"]["questions"][0]["text"] == "Up or down?"
+    assert f"gate {view.gate} is open in the child workflow {view.workflow_id}" in refused
+    assert decided.row == ("waiting", "change-1")
+
+
+async def _refusal(run: WorkflowHandle[Any, Any], gate: str) -> str:
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await run.execute_update("answer", {"gate": gate, "by": "olga", "answers": {"which": "up"}})
+    return str(refused.value.__cause__)
+
+
+async def test_two_children_ask_and_one_is_answered(start: Start, tmp_path: Path) -> None:
+    """The run needs a person until the last of them is answered, and names one that is really open."""
+    ask = unsure("both are possible", WHICH)
+    script = (TWO, writer("fix", ask, FIX), writer("say", ask, SAY))
+    async with start(*script) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await stack.approve(run, "plan")
+        first = await stack.gate(run, "write.1.fix.clarify-1")
+        second = await stack.gate(run, "write.1.say.clarify-1")
+
+        async def both() -> bool | None:
+            shown = await said(stack.ledger, run)
+            return True if shown.agree and len(shown.open_gates) == 2 else None
+
+        await until(both, "both are open and all agree")
+        await stack.decide(first, "answer", answers={"which": "up"})
+
+        async def one() -> bool | None:
+            shown = await said(stack.ledger, run)
+            return True if shown.agree and shown.row == ("waiting", second.gate) else None
+
+        await until(one, "the run waits at the other one")
+        await run.cancel()
+        await until(lambda: row_is(stack, run, "cancelled"), "the run was cancelled")
+        await agreed(stack.ledger, run, "cancelled")
+
+
+async def test_a_childs_ceiling_is_the_runs(client: Client, tmp_path: Path) -> None:
+    """A writer that finds no money parks its run, for ledger, query and search attributes alike, until it has some."""
+    script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX), a_tester())
+    async with models_of(tmp_path, script, paid=True) as models, stack(client, tmp_path / "state", **models) as running:
+        run = await running.deliver(sample(tmp_path / "sample"), check="true")
+        await without_room(running, await running.gate(run, "plan"))
+        view = await running.gate(run, "ceiling")
+        parked = await agreed(running.ledger, run, "parked")
+        await running.decide(view, "raise_ceiling", to_usd="30")
+        await running.approve(run, "change")
+        assert (await result_of(run)).state == "done"
+        await agreed(running.ledger, run, "done")
+    assert (parked.row, parked.open_gates) == (("parked", "ceiling-1"), ("ceiling-1",))
+
+
+async def test_a_child_that_is_cancelled_alone_could_not(start: Start, tmp_path: Path) -> None:
+    """Cancelled in Temporal, as by its Web UI: the item is not done, a person is asked, and the run goes on with the other."""
+    async with start(TWO, writer("fix", FIX), writer("say", unsure("which?", WHICH)), a_tester()) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await stack.approve(run, "plan")
+        asked = await stack.gate(run, "write.1.say.clarify-1")
+        await stack.client.get_workflow_handle(asked.workflow_id).cancel()
+        stuck = await stack.gate(run, "stuck")
+        waits = await agreed(stack.ledger, run, "waiting")
+        await stack.decide(stuck, "approve")
+        await stack.approve(run, "change")
+        report = await result_of(run)
+    assert waits.row == ("waiting", "stuck-1")
+    assert any("say is could_not" in fact and "was cancelled, alone, in Temporal" in fact for fact in stuck.facts)
+    assert report.state == "done"
+
+
+async def test_a_cancelled_run_is_still_cancelled(start: Start, tmp_path: Path) -> None:
+    """Whoever cancels a run whose child asks gets no further gate."""
+    async with start(PLANNER, writer("fix", unsure("which?", WHICH))) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await stack.approve(run, "plan")
+        await stack.gate(run, "clarify")
+        await agreed(stack.ledger, run, "waiting")
+        await run.cancel()
+        await until(lambda: row_is(stack, run, "cancelled"), "the run was cancelled")
+        ended = await agreed(stack.ledger, run, "cancelled")
+    assert ended.open_gates == ()

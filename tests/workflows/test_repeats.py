@@ -1,0 +1,80 @@
+"""Starts that Temporal would repeat by itself: they are refused, and nothing of them is taken for a run that went back."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.common import RetryPolicy
+
+from ledger.tables import run as run_table
+from tests.scripts import answer, item, plan, says
+from tests.stack import Stack, sample, until
+from tests.workflows.conftest import Start
+
+PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+
+
+async def _started(stack: Stack, folder: Path, **more: Any) -> WorkflowHandle[Any, Any]:
+    asked = {"repository": str(sample(folder / "sample")), "instruction": "Fix it", "owner": "olga"}
+    name = f"repeated-{secrets.token_hex(4)}"
+    return await stack.client.start_workflow("Delivery", asked, id=name, task_queue=stack.settings.task_queue, **more)
+
+
+async def _first_failure(stack: Stack, run: WorkflowHandle[Any, Any]) -> str:
+    first = stack.client.get_workflow_handle(run.id, run_id=run.first_execution_run_id)
+    with pytest.raises(WorkflowFailureError) as failed:
+        await first.result(follow_runs=False)
+    return str(failed.value.cause)
+
+
+async def _rows(stack: Stack) -> int:
+    return await stack.ledger.read(
+        lambda connection: int(connection.execute(select(func.count()).select_from(run_table)).scalar() or 0)
+    )
+
+
+async def test_a_cron_schedule_is_refused_each_time(start: Start, tmp_path: Path) -> None:
+    """Every run of it says what to use instead, none is on record, and cancelling the workflow ends it."""
+    async with start(PLANNER) as stack:
+        run = await _started(stack, tmp_path, cron_schedule="@every 1s")
+        reason = await _first_failure(stack, run)
+        latest = stack.client.get_workflow_handle(run.id)
+
+        async def another() -> bool | None:
+            return True if (await latest.describe()).run_id != run.first_execution_run_id else None
+
+        await until(another, "Temporal started it again")
+        await latest.cancel()
+
+        async def over() -> WorkflowExecutionStatus | None:
+            status = (await latest.describe()).status
+            return status if status is not None and status is not WorkflowExecutionStatus.RUNNING else None
+
+        await until(over, "it has ended")
+        rows = await _rows(stack)
+    assert "Use a Schedule" in reason
+    assert rows == 0
+
+
+@pytest.mark.parametrize("policy", [RetryPolicy(), RetryPolicy(maximum_attempts=3)])
+async def test_a_retry_policy_is_refused(start: Start, tmp_path: Path, policy: RetryPolicy) -> None:
+    """Refused for good: there is one attempt, nothing on record, and the reason says what to leave out."""
+    async with start(PLANNER) as stack:
+        run = await _started(stack, tmp_path, retry_policy=policy)
+        reason = await _first_failure(stack, run)
+        described = await run.describe()
+        rows = await _rows(stack)
+    assert "cannot be started with a retry policy" in reason
+    assert (described.status, described.run_id) == (WorkflowExecutionStatus.FAILED, run.first_execution_run_id)
+    assert rows == 0
+
+
+async def test_a_policy_that_retries_nothing_is_no_retry_policy(start: Start, tmp_path: Path) -> None:
+    """A client that asks for one attempt gets a run."""
+    async with start(PLANNER) as stack:
+        run = await _started(stack, tmp_path, retry_policy=RetryPolicy(maximum_attempts=1))
+        await stack.decide(await stack.gate(run, "plan"), "reject", note="seen enough")
+        assert (await run.result())["state"] == "could_not"
