@@ -60,17 +60,18 @@ def applied_again(connection: Connection, view: GateView, claim: Claimed) -> boo
     found = _same(connection, view, claim, SUPERSEDED)
     if found is None:
         return False
-    connection.execute(update(decision).where(decision.c.id == found.id).values(outcome="won", reason=""))
+    connection.execute(update(decision).where(decision.c.id == found[0]).values(outcome="won", reason=""))
     return True
 
 
 def counted_at(connection: Connection, view: GateView, claim: Claimed) -> datetime | None:
     """When the same decision was received that counted before a reset, or counts; None if there is none."""
     found = _same(connection, view, claim, SUPERSEDED, "won")
-    return None if found is None else from_us(found.at)
+    return None if found is None else from_us(found[1])
 
 
-def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str) -> Row[Any] | None:
+def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str) -> tuple[str, int] | None:
+    """Id and instant of the newest decision that says the same."""
     said = claim.decision
     same = {
         "trace": view.trace,
@@ -84,7 +85,8 @@ def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str
     # Compared by what was said, not by time or id: Temporal applies it again at another time.
     query = select(decision.c.id, decision.c.at).where(*(decision.c[name] == value for name, value in same.items()))
     query = query.where(decision.c.outcome.in_(outcomes))
-    return connection.execute(query.order_by(decision.c.at.desc()).limit(1)).first()
+    found = connection.execute(query.order_by(decision.c.at.desc()).limit(1)).first()
+    return None if found is None else (str(found.id), int(found.at))
 
 
 def close_abandoned(connection: Connection, trace: str, run_id: str, waiting: tuple[str, ...]) -> None:

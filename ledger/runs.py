@@ -174,7 +174,7 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
 def _is_behind(row: Row[Any], ref: RunRef, wanted: RunChange) -> bool:
     """True for a change that another one has overtaken."""
     replaced = bool(ref.run_id) and json.loads(row.run_ids)[-1:] != [ref.run_id]
-    return replaced or 0 < wanted.number < row.change_number
+    return replaced or 0 < wanted.number < int(row.change_number)
 
 
 def _before(state: RunState | None) -> list[str]:

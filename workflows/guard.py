@@ -27,6 +27,14 @@ PARTS = {part: one.workflow for one in PIPELINES for part in one.parts}
 ID_LIMIT = 900
 """Longest workflow id in bytes. The server allows 1000, and a longer child id would fail the parent's task forever."""
 
+REFUSED = "refused"
+"""Memo of a run that does nothing but fail with this reason."""
+
+_CRON = (
+    "a run cannot be started with a cron schedule ({}): each of its runs would be taken for the first, gone back to its start. "
+    "Use a Schedule, whose runs are runs of their own: `temporal schedule create`"
+)
+
 
 class Guard(Interceptor):
     """Validates the input of every workflow start."""
@@ -39,6 +47,7 @@ class Guard(Interceptor):
 
 class _Inbound(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        _check_repeats(workflow.info())
         if input.type is not UnknownWorkflow:
             _check_start(input.args)
         return await super().execute_workflow(input)
@@ -47,7 +56,6 @@ class _Inbound(WorkflowInboundInterceptor):
 def _check_start(args: Sequence[Any]) -> None:
     """Fail the workflow unless it can run with this input."""
     info = workflow.info()
-    _check_repeats(info)
     if not (len(args) == 1 and isinstance(args[0], Contract)):
         # Null and raw bytes arrive here as well: they are decoded without their contract.
         got = f"{len(args)} inputs" if len(args) != 1 else type(args[0]).__name__
@@ -67,12 +75,12 @@ def _check_start(args: Sequence[Any]) -> None:
 
 def _check_repeats(info: workflow.Info) -> None:
     """Refuse what would start the same run again by itself: its trace, its money and its gates are those of one run."""
+    said = workflow.memo_value(REFUSED, "", type_hint=str)
+    if said:
+        _refuse(said)
     if info.cron_schedule:
-        _refuse(
-            f"a run cannot be started with a cron schedule ({info.cron_schedule}): each of its runs would be taken for the "
-            "first, gone back to its start. Use a Schedule, whose runs are runs of their own (`temporal schedule create`), "
-            "and terminate this workflow, which Temporal starts again until then"
-        )
+        # A failure would only make Temporal start the next run in its time. A run that is continued as new has no schedule.
+        workflow.continue_as_new(args=[], memo={REFUSED: _CRON.format(info.cron_schedule)})
     policy = info.retry_policy
     if info.parent is None and policy is not None and policy.maximum_attempts != 1:
         _refuse(

@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 ADMISSION, DEPENDENCIES = "tests/activities/runs/test_admission.py", "tests/workflows/test_dependencies.py"
 PAUSE, LOOPS = "tests/workflows/test_pause.py", "tests/workflows/test_loops.py"
+ORDER = "tests/workflows/test_order.py"
 
 MUTANTS = (
     Mutant(
@@ -80,11 +81,59 @@ MUTANTS = (
     ),
     Mutant(
         name="row-falls-behind",
-        promise="A paused run says that it is paused, whatever was under way before.",
-        file="workflows/kit/run.py",
-        old='and self.knows("row-keeps-up"):',
-        new="and False:",
-        tests=(f"{PAUSE}::test_a_model_that_answers_in_a_pause_does_not_end_it",),
+        promise="A change of a run's state that comes late leaves the newer one as it is.",
+        file="ledger/runs.py",
+        old='<= bindparam("at_most"),',
+        new='<= bindparam("at_most") + 9,',
+        tests=("tests/ledger/test_runs.py::test_an_older_change_that_comes_late_is_left_out",),
+    ),
+    Mutant(
+        name="replaced-run-writes",
+        promise="A run that a reset has replaced no longer changes the row.",
+        file="ledger/runs.py",
+        old='values["ends_with"] = f\'%"{ref.run_id}"]\' if ref.run_id else "%"',
+        new='values["ends_with"] = "%"',
+        tests=("tests/ledger/test_runs.py::test_a_reset_run_counts_from_where_it_went_back_to",),
+    ),
+    Mutant(
+        name="approved-gate-lingers",
+        promise="An approved gate is gone from the run's row before its writers have ended.",
+        file="workflows/kit/fan_out.py",
+        old="await kit.flush_change()",
+        new="pass",
+        tests=(f"{ORDER}::test_an_approved_gate_shows_at_once",),
+    ),
+    Mutant(
+        name="child-asks-unseen",
+        promise="What a child asks a person is its run's state.",
+        file="workflows/kit/asks.py",
+        old="run.family.takes(said)",
+        new="pass",
+        tests=(f"{ORDER}::test_a_childs_question_is_the_runs",),
+    ),
+    Mutant(
+        name="cancelled-child-ends-all",
+        promise="A child that is cancelled alone does not end its run.",
+        file="workflows/kit/fan_out.py",
+        old="if was_cancelled() or not kit.in_order:",
+        new="if True:",
+        tests=(f"{ORDER}::test_a_child_that_is_cancelled_alone_could_not",),
+    ),
+    Mutant(
+        name="late-decision-counts",
+        promise="A decision that Temporal received after the deadline does not count.",
+        file="workflows/kit/received.py",
+        old="    return claim.said.at < ends",
+        new="    return True",
+        tests=("tests/workflows/test_deadlines.py::test_a_signal_after_the_deadline_does_not_count",),
+    ),
+    Mutant(
+        name="cron-is-a-reset",
+        promise="A run that Temporal would start again by itself is refused.",
+        file="workflows/guard.py",
+        old="    if info.cron_schedule:",
+        new="    if False:",
+        tests=("tests/workflows/test_repeats.py::test_a_cron_schedule_is_refused_for_good",),
     ),
     Mutant(
         name="tools-run-in-a-pause",

@@ -19,6 +19,9 @@ from tests.stack import Stack, result_of, sample, stack, until
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 POLICY = Path(__file__).parents[2] / "policy.toml"
 
+END = "\n["
+"""Where the table of a gate is over."""
+
 DEADLINES = (6.0, 20.0, 60.0)
 """Seconds that the gate is open: more where the machine needs longer to stop a worker and to send."""
 
@@ -26,7 +29,7 @@ DEADLINES = (6.0, 20.0, 60.0)
 def _policy(folder: Path, seconds: float, more: str = "") -> Path:
     head, _, rest = POLICY.read_text().partition("[gates.plan]\n")
     path = folder / "policy.toml"
-    path.write_text(f'{head}[gates.plan]\nwho = ["*"]\ndeadline = "PT{seconds:g}S"\n{more}\n{rest[rest.index("[", 1) :]}')
+    path.write_text(f'{head}[gates.plan]\nwho = ["*"]\ndeadline = "PT{seconds:g}S"\n{more}\n{rest[rest.index(END) :]}')
     return path
 
 
@@ -104,7 +107,7 @@ async def test_a_signal_in_time_counts_and_keeps_its_instant(client: Client, tmp
     async with away.back() as running:
         report = await result_of(away.run)
         decided = await _won(running, away)
-    assert report["reason"] == "the plan was rejected by maria: n"
+    assert report.reason == "the plan was rejected by maria: n"
     assert [(verb, outcome) for verb, outcome, _, _ in decided] == [("reject", "won")]
     assert abs(decided[0][2] - came) < timedelta(milliseconds=1)
     assert came < away.view.deadline
@@ -122,7 +125,7 @@ async def test_a_signal_after_the_deadline_does_not_count(client: Client, tmp_pa
         report = await result_of(away.run)
         decided = await _won(running, away)
     assert came > away.view.deadline
-    assert report["reason"] == "the plan was not approved: plan-1 expired"
+    assert report.reason == "the plan was not approved: plan-1 expired"
     assert {outcome for _, outcome, _, _ in decided} == {"refused"}
     assert any(f"this signal came at {came:%H:%M:%S} UTC" in reason for *_, reason in decided)
 
@@ -138,7 +141,7 @@ async def test_an_update_after_the_deadline_does_not_count(client: Client, tmp_p
         with pytest.raises(Exception) as refused:
             await sent
         decided = await _won(running, away)
-    assert report["reason"] == "the plan was not approved: plan-1 expired"
+    assert report.reason == "the plan was not approved: plan-1 expired"
     assert "is closed: expired" in str(refused.value.__cause__)
     assert {outcome for _, outcome, _, _ in decided} <= {"refused"}
 
@@ -152,4 +155,4 @@ async def test_after_the_first_deadline_the_next_in_line_is_asked_first(client: 
         report = await result_of(away.run)
         story = await running.said(away.run)
     assert "escalated plan-1 to olga" in story
-    assert report["reason"] == "the plan was rejected by maria: n"
+    assert report.reason == "the plan was rejected by maria: n"

@@ -1,5 +1,6 @@
 """Starts that Temporal would repeat by itself: they are refused, and nothing of them is taken for a run that went back."""
 
+import asyncio
 import secrets
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,17 @@ from temporalio.common import RetryPolicy
 
 from ledger.tables import run as run_table
 from tests.scripts import answer, item, plan, says
-from tests.stack import Stack, sample, until
+from tests.stack import PATIENCE, Stack, sample
 from tests.workflows.conftest import Start
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 
 
-async def _started(stack: Stack, folder: Path, **more: Any) -> WorkflowHandle[Any, Any]:
-    asked = {"repository": str(sample(folder / "sample")), "instruction": "Fix it", "owner": "olga"}
+async def _started(stack: Stack, folder: Path, pipeline: str = "Delivery", **more: Any) -> WorkflowHandle[Any, Any]:
+    asked = {"repository": str(sample(folder / "sample")), "owner": "olga"}
+    asked |= {"head": "main"} if pipeline == "Review" else {"instruction": "Fix it"}
     name = f"repeated-{secrets.token_hex(4)}"
-    return await stack.client.start_workflow("Delivery", asked, id=name, task_queue=stack.settings.task_queue, **more)
+    return await stack.client.start_workflow(pipeline, asked, id=name, task_queue=stack.settings.task_queue, **more)
 
 
 async def _first_failure(stack: Stack, run: WorkflowHandle[Any, Any]) -> str:
@@ -36,26 +38,17 @@ async def _rows(stack: Stack) -> int:
     )
 
 
-async def test_a_cron_schedule_is_refused_each_time(start: Start, tmp_path: Path) -> None:
-    """Every run of it says what to use instead, none is on record, and cancelling the workflow ends it."""
+@pytest.mark.parametrize("pipeline", ["Delivery", "Review", "Delivry"])
+async def test_a_cron_schedule_is_refused_for_good(start: Start, tmp_path: Path, pipeline: str) -> None:
+    """The workflow fails with what to use instead when its first run is due; no other follows, and none is on record."""
     async with start(PLANNER) as stack:
-        run = await _started(stack, tmp_path, cron_schedule="@every 1s")
-        reason = await _first_failure(stack, run)
-        latest = stack.client.get_workflow_handle(run.id)
-
-        async def another() -> bool | None:
-            return True if (await latest.describe()).run_id != run.first_execution_run_id else None
-
-        await until(another, "Temporal started it again")
-        await latest.cancel()
-
-        async def over() -> WorkflowExecutionStatus | None:
-            status = (await latest.describe()).status
-            return status if status is not None and status is not WorkflowExecutionStatus.RUNNING else None
-
-        await until(over, "it has ended")
+        run = await _started(stack, tmp_path, pipeline, cron_schedule="@every 1s")
+        with pytest.raises(WorkflowFailureError) as failed:
+            await asyncio.wait_for(run.result(), PATIENCE)
+        described = await stack.client.get_workflow_handle(run.id).describe()
         rows = await _rows(stack)
-    assert "Use a Schedule" in reason
+    assert "Use a Schedule" in str(failed.value.cause)
+    assert described.status == WorkflowExecutionStatus.FAILED
     assert rows == 0
 
 
