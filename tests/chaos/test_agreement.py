@@ -14,7 +14,7 @@ from tests.chaos.scenario import scenario
 from tests.chaos.world import World
 from tests.stack import until
 
-SEEDS = (32, 38, 40, 49)
+SEEDS = (32, 38, 40, 49, 14, 27)
 
 
 async def test_after_everything_all_agree(outside: World) -> None:

@@ -78,6 +78,8 @@ class Kit(Run):
         if self.chain.take_over(asked):  # continued as new: it was admitted before
             self.pause.begin()
             return self.pins
+        if self.inbox.paused and workflow.patched("paused-before-admission"):
+            await self._paused_early()
         await self.unpaused()
         wanted = {"agents": tuple(agents), "auto": tuple(auto), "effort": effort, "actions": tuple(actions), "next": first}
         request = self._request(asked).model_copy(update=wanted)
@@ -86,6 +88,14 @@ class Kit(Run):
         if began.duplicate_of is None:
             self._admitted(began)
         return began
+
+    async def _paused_early(self) -> None:
+        """Show the pause of a run that is not admitted, as by a reset to its start; there is nobody yet who records it."""
+        self.state = "paused"
+        self.show(STATE.value_set("paused"), NEEDS_HUMAN.value_set(False))
+        await self.unpaused()
+        self.state = "working"
+        self.show(STATE.value_set("working"))
 
     def _request(self, asked: PipelineInput) -> BeginRun:
         info = workflow.info()
