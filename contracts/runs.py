@@ -67,14 +67,14 @@ class Note(Contract):
 class RunChange(Contract):
     """Changes to the run row. None leaves a field as it is; `waiting_for` "" clears it.
 
-    `number` counts the changes of one run; the row takes none that is older than what it has. 0: not numbered.
+    `nth` counts the changes of one run; the row takes none that is older than what it has. 0: not numbered.
     """
 
     state: RunState | None = None
     stage: str | None = None
     waiting_for: str | None = None
     next: str | None = None
-    number: int = Field(default=0, exclude_if=is_empty)
+    nth: int = Field(default=0, exclude_if=is_empty)
 
 
 class Request(Contract, brief=True):

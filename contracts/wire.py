@@ -5,7 +5,7 @@ from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
 from contracts.findings import CheckFindings
-from contracts.gates import AdmitDecision, Opened, OpenGate, Perform
+from contracts.gates import AdmitDecision, FindReceived, Opened, OpenGate, Perform, Received
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.repositories import (
     CollectChanges,
@@ -26,6 +26,7 @@ from contracts.turns import CallModel, RunTool
 
 WIRE: tuple[type[Contract], ...] = (
     AdmitDecision,
+    FindReceived,
     BeginRun,
     CallModel,
     CheckFindings,
@@ -46,6 +47,7 @@ WIRE: tuple[type[Contract], ...] = (
     MatchFiles,
     ModelsAway,
     Opened,
+    Received,
     OpenGate,
     Perform,
     Prepared,

@@ -157,7 +157,7 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
     now = now_us()
     values = {f"to_{name}": plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
     values |= {"now": now, "ended": now if wanted.state in FINAL else None}
-    values |= {"number": wanted.number or None, "at_most": wanted.number or _NOT_NUMBERED}
+    values |= {"number": wanted.nth or None, "at_most": wanted.nth or _NOT_NUMBERED}
     values["ends_with"] = f'%"{ref.run_id}"]' if ref.run_id else "%"
     if wanted.state in FINAL:
         values["to_waiting_for"] = ""
@@ -174,7 +174,7 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
 def _is_behind(row: Row[Any], ref: RunRef, wanted: RunChange) -> bool:
     """True for a change that another one has overtaken."""
     replaced = bool(ref.run_id) and json.loads(row.run_ids)[-1:] != [ref.run_id]
-    return replaced or 0 < wanted.number < int(row.change_number)
+    return replaced or 0 < wanted.nth < int(row.change_number)
 
 
 def _before(state: RunState | None) -> list[str]:

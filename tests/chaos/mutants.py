@@ -104,7 +104,7 @@ def _take_changes_as_they_come() -> None:
     shipped = runs.change
 
     def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
-        return shipped(connection, ref, wanted.model_copy(update={"number": 0}))
+        return shipped(connection, ref, wanted.model_copy(update={"nth": 0}))
 
     vars(runs)["change"] = change
 

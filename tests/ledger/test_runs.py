@@ -177,11 +177,11 @@ def test_numbers_are_given_out_once(ledger: Ledger) -> None:
 def test_an_older_change_that_comes_late_is_left_out(ledger: Ledger) -> None:
     """A long activity began before a gate opened, and commits after it. The row stays at the gate, and nobody is told."""
     start(ledger)
-    late = RunChange(state="working", stage="plan", number=1)
-    assert ledger.tx_now(runs.change, ref(), RunChange(state="waiting", waiting_for="plan-1", number=2)) is None
+    late = RunChange(state="working", stage="plan", nth=1)
+    assert ledger.tx_now(runs.change, ref(), RunChange(state="waiting", waiting_for="plan-1", nth=2)) is None
     assert ledger.tx_now(runs.change, ref(), late) is None
     assert (row(ledger)["state"], row(ledger)["waiting_for"]) == ("waiting", "plan-1")
-    assert ledger.tx_now(runs.change, ref(), RunChange(state="done", number=3)) is None
+    assert ledger.tx_now(runs.change, ref(), RunChange(state="done", nth=3)) is None
     assert ledger.tx_now(runs.change, ref(), late) is None
     assert row(ledger)["state"] == "done"
 
@@ -189,7 +189,7 @@ def test_an_older_change_that_comes_late_is_left_out(ledger: Ledger) -> None:
 def test_the_same_change_again_is_one_change(ledger: Ledger) -> None:
     """The activity that carries it was repeated, with nothing newer in between."""
     start(ledger)
-    moved = RunChange(state="waiting", waiting_for="plan-1", number=4)
+    moved = RunChange(state="waiting", waiting_for="plan-1", nth=4)
     for _ in range(2):
         assert ledger.tx_now(runs.change, ref(), moved) is None
     assert (row(ledger)["state"], row(ledger)["change_number"]) == ("waiting", 4)
@@ -200,8 +200,8 @@ def test_a_reset_run_counts_from_where_it_went_back_to(ledger: Ledger) -> None:
     start(ledger)
     first, second = (ref(run_id=one) for one in ("first", "second"))
     ledger.tx_now(runs.follow, first)
-    ledger.tx_now(runs.change, first, RunChange(state="waiting", waiting_for="change-1", number=9))
+    ledger.tx_now(runs.change, first, RunChange(state="waiting", waiting_for="change-1", nth=9))
     ledger.tx_now(runs.follow, second)
-    assert ledger.tx_now(runs.change, second, RunChange(state="waiting", waiting_for="plan-1", number=3)) is None
-    assert ledger.tx_now(runs.change, first, RunChange(state="working", number=10)) is None
+    assert ledger.tx_now(runs.change, second, RunChange(state="waiting", waiting_for="plan-1", nth=3)) is None
+    assert ledger.tx_now(runs.change, first, RunChange(state="working", nth=10)) is None
     assert (row(ledger)["waiting_for"], row(ledger)["change_number"]) == ("plan-1", 3)

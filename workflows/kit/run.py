@@ -184,7 +184,7 @@ class Run:
             self.change = self.newest = self._now(waiting_for, number)
 
     def _now(self, waiting_for: str, number: int) -> RunChange:
-        return RunChange(state=self.state, stage=self.stage, waiting_for=waiting_for, next=self.next, number=number)
+        return RunChange(state=self.state, stage=self.stage, waiting_for=waiting_for, next=self.next, nth=number)
 
     async def keep_up(self, written: RunChange | None) -> None:
         """An activity has written this change. Where the run has moved on meanwhile its row is told the newest again."""
