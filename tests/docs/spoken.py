@@ -28,6 +28,8 @@ def spoken(page: Path) -> Iterator[str]:
 def wrong(line: str) -> str:
     """What no command of ours takes in this line; "" where all is well."""
     words = _words(line)
+    if words[1] == "--context":  # stands before the command as well, and takes a name
+        words = [words[0], *words[3:]]
     found = _command(words[1:])
     if found is None:
         return "" if words[1].isupper() or words[1] in ANYWHERE else f"there is no command {words[1]!r}"

@@ -87,7 +87,7 @@ def unknown_variables(text: str) -> list[str]:
     known = {name.upper() for name in Settings.model_fields}
     keys = {f"{table.upper()}__{name.upper()}" for table, _, name in (one[0].partition(".") for one in reference.settings())}
     named = set(re.findall(r"\bBATON_([A-Z][A-Z_]*[A-Z])\b", text))
-    return sorted(named - known - keys - {"TABLE__KEY", "KEY"})
+    return sorted(named - known - keys - {"TABLE__KEY", "KEY", contexts.VARIABLE.removeprefix("BATON_")})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -157,7 +157,8 @@ def test_the_readme_states_the_version_and_the_licence_there_are() -> None:
 
 def test_the_help_lists_the_exit_codes_there_are() -> None:
     """`baton --help` names each code, and the page on operating has the same ones (a claim above)."""
-    from commands.errors import Code
+    import contexts
+from commands.errors import Code
     from starter import _CODES
 
     assert re.findall(r"(?<!\w)(\d+) ", _CODES) == [str(int(code)) for code in Code]
