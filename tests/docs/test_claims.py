@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import contexts
 from config import Settings
 from tests.docs import reference
 from tests.docs.claims import CLAIMS, Claim
@@ -157,8 +158,7 @@ def test_the_readme_states_the_version_and_the_licence_there_are() -> None:
 
 def test_the_help_lists_the_exit_codes_there_are() -> None:
     """`baton --help` names each code, and the page on operating has the same ones (a claim above)."""
-    import contexts
-from commands.errors import Code
+    from commands.errors import Code
     from starter import _CODES
 
     assert re.findall(r"(?<!\w)(\d+) ", _CODES) == [str(int(code)) for code in Code]
