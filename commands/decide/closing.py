@@ -66,6 +66,7 @@ def _waiting(connection: "Connection", names: Sequence[str]) -> list[Waiting]:
 async def _tell(
     ledger: "Ledger", gates: Sequence[Waiting], runs: Sequence[str], found: Closed, by: str, why: str, limit: float
 ) -> None:
+    from activities.turns.health import FRESH
     from commands.money.ceilings import nudge
     from connection import Unreachable
 
@@ -74,6 +75,8 @@ async def _tell(
     except Unreachable as error:
         found.warning = f"{first_line(error)}; the runs ask again by themselves, or at their gates"
         return
+    # Workers read the breakers again only then: a run that is told sooner finds them open still, and waits as long again.
+    await asyncio.sleep(FRESH)
     found.gates = dict(await _answered(ledger, client, gates, by, why, limit))
     nudged = await nudge(client, runs)
     found.woken = [name for name in runs if name not in nudged.over]

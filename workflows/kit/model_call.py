@@ -39,7 +39,7 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
                 # It got its money and failed for another reason: the ceiling gate need not wait for it.
                 await goes_on(kit, talk.run.path)
                 parked = 0
-            if not await _worth_asking_again(kit, talk, error):
+            if not await _worth_asking_again(kit, talk, error, woken):
                 raise
         else:
             talk.answered()
@@ -48,9 +48,9 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
             return turn
 
 
-async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
+async def _worth_asking_again(kit: Kit, talk: Conversation, error: ActivityError, woken: int) -> bool:
     """Wait until the cause of the failure is over. False if waiting does not help."""
     if is_held(error):
         await let_on(kit, talk, error)
         return True
-    return await model_outage.waited(kit, talk, error)
+    return await model_outage.waited(kit, talk, error, woken)

@@ -50,8 +50,8 @@ def away_of(error: ActivityError) -> ModelsAway | None:
     return None
 
 
-async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
-    """Wait until the call may be repeated. False if it did not fail because of an outage, or patience is used up."""
+async def waited(kit: Kit, talk: Conversation, error: ActivityError, woken: int) -> bool:
+    """Wait until the call may be repeated, or for a nudge after `woken`. False if it was no outage, or patience is used up."""
     gone = away_of(error)
     if gone is None:
         return False
@@ -69,7 +69,7 @@ async def waited(kit: Kit, talk: Conversation, error: ActivityError) -> bool:
     pause = min(_pause(gone, talk.waits, now), ends - now)
     long = pause > LONG or now - min(talk.away.values()) > LONG
     await _tell(kit, talk, gone, now + pause, long=long)
-    woken, heard = kit.parking.woken, kit.knows("nudge-ends-model-waits")
+    heard = kit.knows("nudge-ends-model-waits")
 
     def over() -> bool:
         return bool(kit.parking.stopped) or (heard and kit.parking.woken > woken)
