@@ -200,8 +200,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         identity=connection.worker_identity(parts.ledger_id),
         interceptors=[
             *(Guard(), Tracing(), Timed(parts.clock), Outages(), Belonging(parts.ledger_id)),
-            *(Retries(parts.ledger), Ahead(parts.ledger)),
-            *failpoints.interceptors(),
+            *(Retries(parts.ledger), Ahead(parts.ledger), *failpoints.interceptors()),
         ],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # Written into every workflow task event. The default, a hash over all imported modules, is slow to compute and long.
