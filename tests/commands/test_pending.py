@@ -117,6 +117,7 @@ async def test_a_push_that_is_tried_again_is_seen(
         shown = await ran_until(baton, ("show", run, "--json"), lambda found: any(one["error"] for one in found["pending"]))
         [one] = [one for one in shown.json["pending"] if one["activity"] == "deliver"]
         assert "the target is away" in one["error"]
+        assert shown.json["waiting_for"] == ""
         assert await running.ledger.read(gates.open_gates) == []
 
 
