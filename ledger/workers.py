@@ -13,7 +13,7 @@ from contracts.runs import Note, RunRef
 from ledger import feed
 from ledger.db import from_us, insert_once, now_us, server_us
 from ledger.money import spend
-from ledger.tables import reservation, worker
+from ledger.tables import reservation, run, worker
 
 BEAT = timedelta(seconds=5)
 """How often a worker sends its heartbeat."""
@@ -85,7 +85,8 @@ def close_orphan(connection: Connection, identity: str, silent: timedelta = SILE
     # Its own attempt may have been faster: then nothing is closed and nothing reported.
     if row is None or not spend.close(connection, identity, "lost"):
         return False
-    ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default")
+    root = connection.execute(select(run.c.workflow_id).where(run.c.trace == row.trace)).scalar() or ""
+    ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default", workflow_id=root)
     feed.append(connection, ref, [_line(row, "its worker sends no heartbeat")])
     return True
 

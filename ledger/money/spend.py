@@ -146,8 +146,9 @@ def reserve(
 def lose_earlier(connection: Connection, call_key: str) -> list[str]:
     """Mark what earlier attempts of a call still hold as lost, which charges it in full: they never reported.
 
-    Returns their ids. Call it before looking for the call's stored answer. It locks their rows, so that none of them can answer before the
-    commit; the other way round, an attempt that answers in between is missed by both, and the call is paid for twice.
+    Returns their ids. Call it before looking for the call's stored answer. It locks their rows, so that none of them can answer
+    before the commit; the other way round, an attempt that answers in between is missed by both, and the call is paid for
+    twice.
     """
     return [earlier for earlier in _held(connection, call_key) if close(connection, earlier, "lost")]
 
