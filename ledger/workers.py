@@ -1,7 +1,7 @@
 """Workers: which are alive, and what dead ones have left reserved."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from contracts.runs import Note, RunRef
 from ledger import feed
 from ledger.db import from_us, insert_once, now_us, server_us
 from ledger.money import spend
-from ledger.tables import reservation, worker
+from ledger.tables import reservation, run, worker
 
 BEAT = timedelta(seconds=5)
 """How often a worker sends its heartbeat."""
@@ -85,9 +85,22 @@ def close_orphan(connection: Connection, identity: str, silent: timedelta = SILE
     # Its own attempt may have been faster: then nothing is closed and nothing reported.
     if row is None or not spend.close(connection, identity, "lost"):
         return False
-    ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default")
-    feed.append(connection, ref, [_line(identity, row)])
+    root = connection.execute(select(run.c.workflow_id).where(run.c.trace == row.trace)).scalar() or ""
+    ref = RunRef(trace=row.trace, path=row.path, project=row.project or "default", workflow_id=root)
+    feed.append(connection, ref, [_line(row, "its worker sends no heartbeat")])
     return True
+
+
+def tell_lost(connection: Connection, ref: RunRef, lost: Sequence[str]) -> None:
+    """Put on the feed which calls a later attempt found without an answer, and what they are charged. Safe to call twice.
+
+    Last in its transaction, as everything that writes to the feed.
+    """
+    if lost:
+        rows = connection.execute(select(reservation).where(reservation.c.id.in_(lost)).order_by(reservation.c.at)).all()
+        feed.append(
+            connection, ref, [_line(row, "its attempt was not heard of any more, so another one began") for row in rows]
+        )
 
 
 def forget(connection: Connection, silent: timedelta = FORGOTTEN) -> list[str]:
@@ -106,15 +119,15 @@ def _orphans(now: int, silent: timedelta) -> Select[Any]:
     return query.order_by(reservation.c.at)
 
 
-def _line(identity: str, row: object) -> Note:
-    agent, model, amount, at = (getattr(row, name) for name in ("agent", "model", "amount", "at"))
+def _line(row: object, silence: str) -> Note:
+    identity, agent, model, amount, at = (getattr(row, name) for name in ("id", "agent", "model", "amount", "at"))
     return Note(
         key=f"orphan/{identity}",
         at=from_us(now_us()),
         stage="money",
         actor="ledger",
         did=f"charged {usd(amount)} for a call of {agent or 'an agent'} that was lost with its worker",
-        why=f"it went to {model or 'a model'} at {from_us(at):%Y-%m-%d %H:%M:%S} UTC, and its worker sends no heartbeat",
+        why=f"it went to {model or 'a model'} at {from_us(at):%Y-%m-%d %H:%M:%S} UTC, and {silence}",
         next="a late answer, or `baton budget reconcile`, replaces it by the real cost",
         importance="alert",
     )

@@ -27,7 +27,7 @@ from contracts.conversation import Usage
 from contracts.money import Ceilings
 from contracts.people import stored_answers
 from contracts.turns import CallModel, Turn
-from ledger import artifacts, handoffs, turns
+from ledger import artifacts, handoffs, turns, workers
 from ledger.db import Ledger, now_us
 from ledger.money import rates, spend
 from ledger.money.rates import Rate, Taken
@@ -53,10 +53,15 @@ class Reservations:
         """
         request = call.request
         # First: from here on no earlier attempt can answer before this transaction ends, so the lookup below is final.
-        spend.lose_earlier(connection, request.key)
-        stored = turns.find(connection, request.key)
+        lost = spend.lose_earlier(connection, request.key)
+        found = self._found_or_held(connection, call, candidate, identity)
+        workers.tell_lost(connection, request.run, lost)
+        return found
+
+    def _found_or_held(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started | Turn:
+        stored = turns.find(connection, call.request.key)
         if stored is not None:
-            return self._stored_before(connection, request, stored)
+            return self._stored_before(connection, call.request, stored)
         started = self._read(connection, call, candidate, identity)
         # The cache comes before the money: a reused reply needs no room in any ceiling or rate limit.
         return self._from_cache(connection, call, started) or self._held(connection, call, started)

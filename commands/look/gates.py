@@ -1,13 +1,16 @@
 """`baton gates`: the open gates."""
 
+import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
 from commands import workers
-from commands.asking import brought_up_to_date
+from commands.asking import MOST
 from commands.context import DECIDE, Json, Project, open_ledger, settings
 from commands.errors import NothingYet
+from commands.look.now import Now, now, told
 from commands.output import Out, left
 from commands.text import how_to_answer
 from contracts.printed import command, quoted
@@ -26,27 +29,43 @@ def gates(project: Project = None, as_json: Json = False) -> None:
     """List open gates, most urgent first, with the commands that decide them. Runs that wait for the same are one entry."""
     from ledger.views.causes import causes
 
-    out, at_hand, there = Out(as_json=as_json), settings(), None
+    out, at_hand, at, there, rows = Out(as_json=as_json), settings(), Now(), None, []
     try:
         with open_ledger(at_hand) as ledger:
             from ledger.views import gates as views
+            from ledger.views.runs import recent
 
             waiting = ledger.read_now(views.waiting, project)
-            if brought_up_to_date(out, ledger, {view.trace for _, view in waiting}).changed:
+            rows = [row for row in ledger.read_now(recent, MOST, project) if not row.run.has_ended]
+            # Those at a gate first: where there are too many to ask about all of them, these have to be right.
+            traces = dict.fromkeys([*(view.trace for _, view in waiting), *(row.run.trace for row in rows)])
+            at = asyncio.run(now(out, ledger, traces, queue=at_hand.task_queue if traces else ""))
+            if at.changed:
                 waiting = ledger.read_now(views.waiting, project)
+                rows = ledger.read_now(recent, MOST, project)
             there = workers.workers_of(ledger, at_hand.task_queue)
     except NothingYet as nothing:
         out.note(str(nothing))
         waiting = []
-    found = causes(waiting)
+    found, held_up, stuck = causes(waiting), at.held_up(rows), at.stuck_of(rows, every=project is None)
     out.document(
         gates=[view.model_dump(mode="json") | {"run": run, "commands": how_to_answer(view, run)} for run, view in waiting],
         causes=[{"names": one.names, "runs": one.runs, "command": solving(one)} for one in found if one.names],
+        held_up=[one.fields() for one in held_up],
+        stuck=[asdict(one) for one in stuck],
         **({"workers": workers.as_json(there)} if there else {}),
     )
-    if not waiting:
+    if waiting:
+        _tell(out, found)
+    else:
         out.note("nothing waits for a person")
-        return
+    for line in told(held_up, stuck):
+        out.note(line)
+    if there and (waiting or held_up):
+        workers.tell_if_nobody_works(out, there)
+
+
+def _tell(out: Out, found: "list[Cause]") -> None:
     out.table(("RUN", "GATE", "LEFT", "RISK", "WHAT", "SUBJECT"), [_row(one) for one in found], words=("WHAT",))
     for one in found:
         if one.names:
@@ -55,8 +74,6 @@ def gates(project: Project = None, as_json: Json = False) -> None:
     run, view = found[0].gates[0].run, found[0].gates[0].view
     first = command("show", run, options=f"--gate {quoted(view.gate)}")
     out.note(f"  next    {first}   then {how_to_answer(view, run)[0]}")
-    if there:
-        workers.tell_if_nobody_works(out, there)
 
 
 def solving(cause: "Cause") -> str:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.asking import MOST, asked
-from commands.look.pending import Pending, pending
-from commands.output import Out
+from commands.look.pending import Pending, as_json, pending
+from commands.output import Out, safe
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from commands.unrecorded import Unrecorded
     from ledger.db import Ledger
     from ledger.gone import Known
+    from ledger.views.runs import Listed
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,54 @@ class Now:
     unrecorded: Sequence["Unrecorded"] = ()
     stuck: Sequence["Stuck"] = ()
 
-    def failing(self) -> Iterator[str]:
-        """A line for each activity that has failed and is tried again."""
+    def held_up(self, rows: "Iterable[Listed]") -> "list[HeldUp]":
+        """Those of these runs that get nowhere and ask nobody: something fails, or they wait for a model or for room."""
+        found = []
+        for row in (row for row in rows if not row.run.has_ended):
+            failing = [one for one in self.pending.get(row.run.trace, ()) if one.failed]
+            # At a gate a person is asked, and a paused run was stopped by one.
+            waits = row.run.waiting_for if row.run.state == "working" else ""
+            if failing or waits:
+                found.append(HeldUp(row.name, row.run.trace, waits, row.run.next, failing))
+        return found
+
+    def stuck_of(self, rows: "Iterable[Listed]", *, every: bool) -> "list[Stuck]":
+        """Stuck runs: `every` one, or only those of these. The ledger cannot know: their tasks fail before they write to it."""
+        # A child that is stuck counts for its run: its id begins with the run's and a dot.
+        going = [row.run.workflow_id for row in rows if not row.run.has_ended]
+        return [one for one in self.stuck if every or any(f"{one.workflow}.".startswith(f"{run}.") for run in going)]
+
+
+@dataclass(frozen=True)
+class HeldUp:
+    """A run that gets nowhere and asks nobody. `waiting_for` is "" where it does not wait; `failing` is what is tried again."""
+
+    run: str
+    trace: str
+    waiting_for: str
+    next: str
+    failing: Sequence[Pending]
+
+    def lines(self) -> Iterator[str]:
+        """Lines for people."""
+        if self.waiting_for:
+            yield f"{self.run} waits for {safe(self.waiting_for)}; next: {safe(self.next)}"
         now = datetime.now(UTC)
-        for one in (one for found in self.pending.values() for one in found if one.failed):
+        for one in self.failing:
             yield one.line(now)
+
+    def fields(self) -> dict[str, object]:
+        """As JSON fields."""
+        named = {name: getattr(self, name) for name in ("run", "trace", "waiting_for", "next")}
+        return named | {"failing": as_json(self.failing)}
+
+
+def told(held_up: "Iterable[HeldUp]", stuck: "Iterable[Stuck]") -> Iterator[str]:
+    """Lines for people about runs that get nowhere."""
+    for one in held_up:
+        yield from one.lines()
+    for other in stuck:
+        yield from other.lines()
 
 
 async def now(out: Out, ledger: "Ledger", traces: Iterable[str], *, queue: str = "") -> Now:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
     from temporalio.client import Client
 
+GRACE = timedelta(seconds=2)
+"""An attempt that has been due for longer than this waits for a worker."""
+
 CHILDREN = 50
 """Most children of a run that are asked about."""
 
@@ -43,7 +46,8 @@ class Pending:
         """One line for people: what is done, which attempt it is, and when it goes on."""
         of = f" of {self.most}" if self.most else ""
         if self.next_at is not None:
-            when = f"next try in {_seconds(self.next_at - now)}"
+            overdue = now - self.next_at > GRACE
+            when = "due, and waits for a worker" if overdue else f"next try in {_seconds(self.next_at - now)}"
         else:
             when = f"under way for {_seconds(now - self.since)}" if self.since else "waits for a worker"
         text = f"{safe(self.activity, 100)} of {safe(self.workflow, 1000)}: attempt {self.attempt}{of}, {when}"
@@ -87,8 +91,12 @@ def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
 
 def _reason(failure: Any) -> str:
     """The failure in the words of its innermost cause."""
+    from temporalio.api.enums.v1 import TimeoutType
+
     while failure.HasField("cause") and failure.cause.message:
         failure = failure.cause
+    if failure.timeout_failure_info.timeout_type == TimeoutType.TIMEOUT_TYPE_HEARTBEAT:
+        return f"the worker that did it was not heard of any more ({failure.message})"
     return str(failure.message)
 
 

@@ -10,7 +10,7 @@ from commands import workers
 from commands.asking import found, run_named
 from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings, watching
 from commands.errors import Code, NothingYet
-from commands.look.now import Now, now
+from commands.look.now import Now, now, told
 from commands.look.pending import as_json as pending_as_json
 from commands.output import Out, left, moment, safe
 from commands.text import code_of, how_to_answer, tell_report, usd
@@ -19,7 +19,6 @@ from contracts.printed import command
 from contracts.text import title
 
 if TYPE_CHECKING:
-    from commands.doctor.stuck import Stuck
     from ledger.db import Ledger
     from ledger.views.runs import Listed, RunView
 
@@ -51,7 +50,7 @@ def runs(
         out.note(str(nothing))
         rows = []
     starting = list(at.unrecorded) if project is None else []
-    stuck, left_out = _stuck(at, rows, every=project is None), max(every - len(rows), 0)
+    stuck, left_out = at.stuck_of(rows, every=project is None), max(every - len(rows), 0)
     who = {"workers": workers.as_json(there)} if there else {}
     out.document(
         runs=[_as_json(row, at) for row in rows],
@@ -70,17 +69,10 @@ def runs(
         out.note(f"{left_out} more, older; `{command('runs', options=f'--limit {every}')}` shows them")
     for row in (row for row in rows if not row.newest):
         out.note(f"{row.name} is an earlier run of the workflow id {safe(row.run.workflow_id)}, which another run has taken")
-    for line in (*at.failing(), *(line for one in stuck for line in one.lines())):
+    for line in told(at.held_up(rows), stuck):
         out.note(line)
     if there and not all(row.run.has_ended for row in rows):
         workers.tell_if_nobody_works(out, there)
-
-
-def _stuck(at: Now, rows: "list[Listed]", *, every: bool) -> "list[Stuck]":
-    """Stuck runs: `every` one, or only those listed. The ledger cannot know: their tasks fail before they write to it."""
-    # A child that is stuck counts for its run: its id begins with the run's and a dot.
-    going = [row.run.workflow_id for row in rows if not row.run.has_ended]
-    return [one for one in at.stuck if every or any(f"{one.workflow}.".startswith(f"{run}.") for run in going)]
 
 
 def _starting(one: "Unrecorded") -> list[str]:

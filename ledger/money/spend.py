@@ -143,14 +143,14 @@ def reserve(
     return identity
 
 
-def lose_earlier(connection: Connection, call_key: str) -> None:
+def lose_earlier(connection: Connection, call_key: str) -> list[str]:
     """Mark what earlier attempts of a call still hold as lost, which charges it in full: they never reported.
 
-    Call it before looking for the call's stored answer. It locks their rows, so that none of them can answer before the
-    commit; the other way round, an attempt that answers in between is missed by both, and the call is paid for twice.
+    Returns their ids. Call it before looking for the call's stored answer. It locks their rows, so that none of them can answer
+    before the commit; the other way round, an attempt that answers in between is missed by both, and the call is paid for
+    twice.
     """
-    for earlier in _held(connection, call_key):
-        close(connection, earlier, "lost")
+    return [earlier for earlier in _held(connection, call_key) if close(connection, earlier, "lost")]
 
 
 def _take(connection: Connection, wanted: Scope, amount: int) -> None:

@@ -86,7 +86,7 @@ class Kit(Run):
         began = await self.do_now(Journal.begin_run, request, f"{info.workflow_type.lower()}: admit the run", **LEDGER)
         self.goes_by(began)
         if began.duplicate_of is None:
-            self._admitted(began)
+            self._admitted(began, first)
         return began
 
     async def _paused_early(self) -> None:
@@ -113,10 +113,10 @@ class Kit(Run):
             changes=self.known,
         )
 
-    def _admitted(self, began: Began) -> None:
+    def _admitted(self, began: Began, first: str) -> None:
         self.pause.begin()
         if self.in_order:
-            self.move("working")
+            self.move("working", next=first)
         wanted = {PROJECT: self.ref.project, OWNER: keyword(began.owner), STATE: "working"}
         there = workflow.info().typed_search_attributes
         if any(there.get(key) != value for key, value in wanted.items()):

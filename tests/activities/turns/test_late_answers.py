@@ -94,7 +94,7 @@ async def test_who_looks_for_the_answer_first_pays_twice(
         lose(connection, key)
         return reserve(connection, key, *given, **more)
 
-    monkeypatch.setattr(spend, "lose_earlier", lambda *_: None)
+    monkeypatch.setattr(spend, "lose_earlier", lambda *_: [])
     monkeypatch.setattr(spend, "reserve", late)
     assert await overlapped(postgres_url, tmp_path, monkeypatch) == (2, 2 * COST, True)
 
