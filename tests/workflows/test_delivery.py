@@ -58,7 +58,7 @@ async def test_the_plan_gate_says_what_runs_like_it_cost(start: Start, tmp_path:
     origin = sample(tmp_path / "sample")
     subjects = []
     async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
-        for expected in ("no history yet", "$0.50, at most $0.50 in 9 of 10 (6 runs like it)"):
+        for expected in ("no history yet", "$0.50, at most $0.50 in 9 of 10 (5 runs like it)"):
             run = await stack.deliver(origin)
             view = await stack.gate(run, "plan-1")
             assert f"expected cost of the run: {expected}" in view.facts
