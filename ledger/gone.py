@@ -86,6 +86,7 @@ def close(connection: Connection, one: Known, end: Ending) -> bool:
     if row is None or row.state in FINAL or tuple(json.loads(row.run_ids)) != one.run_ids:
         return False
     closed = {
+        "row": [row.state, row.waiting_for, row.next],
         "gates": _names(connection, select(gate.c.gate).where(gate.c.trace == one.trace, gate.c.state == "open")),
         "actions": _names(connection, select(action.c.key).where(action.c.trace == one.trace, action.c.state == "approved")),
     }
@@ -137,7 +138,8 @@ def reopen(connection: Connection, ref: RunRef, line: Note) -> bool:
 def opened_again(connection: Connection, trace: str) -> None:
     """Open what `close` closed of a run that was reset and goes on. Call it after `runs.follow`. Safe to call twice.
 
-    A gate that the reset run does not wait at is closed by its next activity.
+    A paused run is paused again, for it does nothing that would record so. A gate that the reset run does not wait at is closed
+    by its next activity.
     """
     row = _ROW.first(connection, of=trace)
     if row is None or not row.gone:
@@ -151,9 +153,12 @@ def opened_again(connection: Connection, trace: str) -> None:
     withdrawn = (action.c.key.in_(closed["actions"]), action.c.trace == trace, action.c.state == "expired")
     connection.execute(update(action).where(*withdrawn).values(state=approved, reason="", updated_at=now_us()))
     values: dict[str, Any] = {"gone": ""}
-    if kinds:
+    before, waiting_for, next = closed["row"]
+    if before == "paused":
+        values |= {"state": before, "waiting_for": waiting_for, "next": next}
+    elif kinds:
         state: RunState = "parked" if "ceiling" in kinds else "waiting"
-        values |= {"state": state, "waiting_for": ", ".join(closed["gates"])}
+        values |= {"state": state, "waiting_for": ", ".join(closed["gates"]), "next": next}
     connection.execute(update(run).where(run.c.trace == trace).values(**values))
 
 

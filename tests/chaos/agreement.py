@@ -1,4 +1,4 @@
-"""One run after another goes through random pauses, decisions, resets, kills and restarts: what is said of it has to agree."""
+"""Runs go through random pauses, decisions, resets, kills, restarts and terminations: what is said of each has to agree."""
 
 import contextlib
 import random
@@ -10,18 +10,21 @@ from typing import Any
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.runs import FINAL
 from ledger import gates, runs
-from tests.agreement import Said, agreed
+from tests.agreement import agreed, closed
 from tests.chaos.scenario import PERSON, Scenario, branch_of
 from tests.chaos.scene import CHECK
 from tests.stack import until
 
-STEPS = ("pause", "resume", "decide", "decide", "look", "reset", "kill", "restart")
-"""What happens, one of these after the other; `decide` twice, so that runs get somewhere. Cancelling comes last, or never."""
+STEPS = ("pause", "resume", "decide", "decide", "look", "reset", "kill", "restart", "terminate")
+"""What happens, one of these after the other; `decide` twice, so that runs get somewhere. Cancelling comes last, or never.
+
+A run that was terminated stays closed, whatever comes, until it is reset.
+"""
 
 LENGTH = 8
 
@@ -39,12 +42,12 @@ class Course:
         """The newest run of the workflow."""
         return self.deliveries.client.get_workflow_handle(self.name)
 
-    async def begin(self) -> None:
-        """Start the run, and wait for its row."""
+    async def begin(self, variant: str = "shipped") -> None:
+        """Start the run and a worker, and wait for its row."""
         asked = {"repository": self.deliveries.world.repository, "branch": branch_of(self.name), "owner": "olga"}
         asked |= {"instruction": f"Say how half a cent is rounded (run {self.name})", "check": CHECK}
         await self.deliveries.client.start_workflow("Delivery", asked, id=self.name, task_queue=self.deliveries.name)
-        await self.deliveries.fleet.start()
+        await self.deliveries.fleet.start(variant=variant)
         await until(self._is_on_record, "the run is on record")
 
     async def go(self) -> list[str]:
@@ -54,22 +57,25 @@ class Course:
         for step in [*steps, "cancel"] if self.chance.random() < 0.4 else steps:
             self.done.append(step)
             if step == "decide":
-                await self._asked()
+                await self.asked()
             await self._does(step)()
             await self.look()
-        ended = await self.to_its_end()
-        assert not ended.needs_human, (self.done, ended)
+        await self.to_its_end()
         return self.done
 
-    async def look(self) -> Said:
-        """What all say, as soon as they agree."""
+    async def look(self) -> None:
+        """Wait until all agree, and until a run that is over is open nowhere: see `tests/agreement.py` for what can agree."""
+        ledger, client = self.deliveries.ledger, self.deliveries.client
         try:
-            return await agreed(self.deliveries.ledger, self.run)
+            if (await self.run.describe()).status is not WorkflowExecutionStatus.TERMINATED:
+                await agreed(ledger, self.run)
+            if (await self.run.describe()).status not in (None, WorkflowExecutionStatus.RUNNING):
+                await closed(ledger, client, self.name)
         except AssertionError as error:
             raise AssertionError(f"after {self.done} of {self.name}: {error}") from None
 
-    async def to_its_end(self) -> Said:
-        """Resume, and approve all that opens."""
+    async def to_its_end(self) -> None:
+        """Resume, approve all that opens, and see that nothing is left open."""
         await self._switch("resume")
 
         async def over() -> bool | None:
@@ -78,13 +84,14 @@ class Course:
             return True if row.state in FINAL else None
 
         await until(over, f"{self.name} has ended after {self.done}")
-        return await self.look()
+        await closed(self.deliveries.ledger, self.deliveries.client, self.name)
+        await self.look()
 
     def _does(self, step: str) -> Callable[[], Any]:
         if step in ("pause", "resume"):
             return lambda: self._switch(step)
         does = {"decide": self.decide, "look": self.look, "reset": self.reset, "kill": self.kill, "restart": self.restart}
-        return (does | {"cancel": self.cancel})[step]
+        return (does | {"cancel": self.cancel, "terminate": self.terminate})[step]
 
     async def _switch(self, name: str) -> None:
         with _unless_ended():
@@ -95,6 +102,11 @@ class Course:
         with _unless_ended():
             await self.run.cancel()
 
+    async def terminate(self) -> None:
+        """As an operator does it in Temporal: the run itself can record nothing."""
+        with _unless_ended():
+            await self.run.terminate("a test")
+
     async def decide(self) -> None:
         """Approve what is open now, if anything is."""
         for view in await self.deliveries.ledger.read(gates.open_gates):
@@ -103,7 +115,7 @@ class Course:
                     handle = self.deliveries.client.get_workflow_handle(view.workflow_id)
                     await handle.signal("approve", {"gate": view.gate, "by": PERSON, "subject": view.subject})
 
-    async def _asked(self) -> None:
+    async def asked(self) -> None:
         """Wait until a person is asked; a run that is paused or has ended asks nobody."""
 
         async def asks() -> bool | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 import worker
 from activities.actions.git_push import GitPushAdapter
 from activities.providers import openai
+from activities.runs.upkeep import Upkeep
 from activities.turns import models, reservation
 from contracts.actions import GitPush
 from contracts.conversation import ModelReply, ModelRequest
@@ -109,6 +110,11 @@ def _take_changes_as_they_come() -> None:
     vars(runs)["change"] = change
 
 
+async def _nothing_gone(*_: object) -> tuple[int, str]:
+    """What a round of upkeep finds that does not ask Temporal."""
+    return 0, ""
+
+
 VARIANTS: dict[str, Callable[[], object]] = {
     "shipped": lambda: None,
     "careless": lambda: vars(worker).update(GitPushAdapter=Careless),
@@ -119,6 +125,7 @@ VARIANTS: dict[str, Callable[[], object]] = {
     "forgiving": _ask_forgivingly,
     "performs": _perform,
     "unordered": _take_changes_as_they_come,
+    "unasked": lambda: setattr(Upkeep, "_gone", _nothing_gone),
     "performs-careless": _perform_carelessly,
 }
 

@@ -1,20 +1,22 @@
 """Whatever is done to a run, its row in the ledger, its query and Temporal's search attributes agree soon after.
 
-The sequences are drawn from fixed numbers. A worker that takes changes of state as they come, also the old ones, is found.
+The sequences are drawn from fixed numbers. Workers that are broken on purpose are found: one that takes changes
+of state as they come, also the old ones, and one that does not ask Temporal which runs it has ended.
 """
 
 import asyncio
 
 import pytest
 
-from ledger import runs
-from tests.agreement import agreed, said
+from ledger import runs, upkeep
+from ledger.db import Ledger
+from tests.agreement import agreed, closed, left, said
 from tests.chaos.agreement import STEPS, Course
 from tests.chaos.scenario import scenario
 from tests.chaos.world import World
 from tests.stack import until
 
-SEEDS = (32, 38, 40, 49, 14, 27)
+SEEDS = (38, 14, 25, 41, 42, 57)
 
 
 async def test_after_everything_all_agree(outside: World) -> None:
@@ -28,6 +30,41 @@ async def test_after_everything_all_agree(outside: World) -> None:
 
     done = await asyncio.gather(*(one(seed) for seed in SEEDS))
     assert {step for steps in done for step in steps} == {*STEPS, "cancel"}
+    terminated = [steps[steps.index("terminate") :] for steps in done if "terminate" in steps]
+    assert {"reset" in steps for steps in terminated} == {True, False}
+
+
+async def another_round(ledger: Ledger) -> None:
+    """Wait until a worker has ended a round of upkeep that has not ended now."""
+    last = await ledger.read(upkeep.last_round)
+
+    async def made() -> bool | None:
+        return True if await ledger.read(upkeep.last_round) != last else None
+
+    await until(made, "a round of upkeep was made")
+
+
+@pytest.mark.parametrize("variant", ["shipped", "unasked"])
+async def test_a_terminated_run_is_closed(outside: World, variant: str) -> None:
+    """It waits at a gate and is terminated in Temporal; nobody looks at it. The shipped worker's upkeep closes it.
+
+    A worker whose upkeep does not ask Temporal leaves it open, round after round.
+    """
+    async with scenario(outside, f"terminated-{variant}", person=False) as deliveries:
+        course = Course(deliveries, 1)
+        await course.begin(variant)
+        await course.asked()
+        trace = (await deliveries.ledger.read(runs.find, course.name)).trace
+        before = await deliveries.ledger.read(left, trace)
+        await course.terminate()
+        if variant == "shipped":
+            await closed(deliveries.ledger, deliveries.client, course.name)
+        for _ in range(3):  # the first of them may have begun before the termination
+            await another_round(deliveries.ledger)
+        after = await deliveries.ledger.read(left, trace)
+        await deliveries.fleet.end()
+    assert before[0] == "waiting"
+    assert after == {"shipped": [], "unasked": before}[variant]
 
 
 @pytest.mark.parametrize("variant", ["shipped", "unordered"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
@@ -19,7 +19,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.runs.gone import close_gone
 from activities.runs.upkeep import Upkeep
 from ledger import feed, gates, gone, upkeep
-from ledger.tables import action, gate, reservation, run
+from ledger.tables import run
+from tests.agreement import agreed, left
 from tests.commands.conftest import Baton, Serve, asking
 from tests.stack import Stack, until
 
@@ -107,17 +108,6 @@ ENDS = pytest.mark.parametrize(
         pytest.param(deleted, "cancelled", "deleted in Temporal", id="deleted"),
     ],
 )
-
-
-def left(connection: Connection, trace: str) -> list[str]:
-    """What is still open of a run, by name."""
-    queries = (
-        select(run.c.state).where(run.c.trace == trace, run.c.ended_at.is_(None)),
-        select(gate.c.gate).where(gate.c.trace == trace, gate.c.state == "open"),
-        select(reservation.c.id).where(reservation.c.trace == trace, reservation.c.state == "held"),
-        select(action.c.key).where(action.c.trace == trace, action.c.state == "approved"),
-    )
-    return [str(one) for query in queries for one in connection.execute(query).scalars()]
 
 
 @ENDS
@@ -220,13 +210,16 @@ async def test_a_run_that_goes_on_is_left_alone(baton: Baton, serve: Serve, orig
         assert (await baton.live("approve", handle.id, "plan-1", "--yes")).code == 0
 
 
+async def tasks(client: Client, handle: Run) -> list[int]:
+    """The events by which the first run of this workflow has completed its workflow tasks."""
+    pinned = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+    events = pinned.fetch_history_events()
+    return [one.event_id async for one in events if one.HasField("workflow_task_completed_event_attributes")]
+
+
 async def reset(client: Client, handle: Run) -> None:
     """Back to the last workflow task that it completed, as `temporal workflow reset -t LastWorkflowTask` does."""
-    completed = [
-        event.event_id
-        async for event in client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id).fetch_history_events()
-        if event.HasField("workflow_task_completed_event_attributes")
-    ]
+    completed = await tasks(client, handle)
     request = ResetWorkflowExecutionRequest(
         namespace=client.namespace,
         workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=handle.first_execution_run_id or ""),
@@ -259,6 +252,43 @@ async def test_a_terminated_run_that_is_reset_is_open_again(
         assert approved.code == 0, approved.err
         waiting = await baton.live("result", handle.id, "--wait-for-gate", "--json")
         assert (waiting.code, waiting.json["gates"]) == (4, ["change-1"]), waiting.err
+
+
+async def pause_again(client: Client, handle: Run) -> None:
+    """Pause a paused run: the task that its last pause came with is not its last one then, and a reset does not repeat it."""
+    before = await tasks(client, handle)
+    await handle.signal("pause", {})
+
+    async def taken() -> bool | None:
+        return True if len(await tasks(client, handle)) > len(before) else None
+
+    await until(taken, f"{handle.id} took the second pause")
+
+
+@pytest.mark.parametrize("by_upkeep", [False, True])
+async def test_a_paused_run_that_is_ended_and_reset_is_paused_again(
+    baton: Baton, serve: Serve, origin: Path, *, by_upkeep: bool
+) -> None:
+    """Its record says so although a paused run does nothing; resumed it waits at its gate, which takes the decision."""
+    async with serve() as running:
+        handle = await begun(running, origin)
+        assert (await baton.live("pause", handle.id)).code == 0
+        await agreed(running.ledger, handle, "paused")
+        await pause_again(running.client, handle)
+        await handle.terminate(reason="the flat is on fire")
+        assert (await baton.live("show", handle.id, "--json")).json["state"] == "cancelled"
+        await reset(running.client, handle)
+        if by_upkeep:
+
+            async def opened() -> int | None:
+                return await running.parts.upkeep.round(running.client) or None
+
+            await until(opened, "a round opens the run again")
+        shown = await baton.live("show", handle.id, "--json")
+        assert (shown.json["state"], shown.json["waiting_for"]) == ("paused", "resume")
+        assert (await baton.live("resume", handle.id)).code == 0
+        await agreed(running.ledger, running.client.get_workflow_handle(handle.id), "waiting")
+        assert (await baton.live("approve", handle.id, "plan-1", "--yes")).code == 0
 
 
 async def test_two_rows_of_one_workflow_id_are_told_apart(baton: Baton, serve: Serve, origin: Path) -> None:

@@ -45,7 +45,7 @@ async def test_from_a_stage_on_the_same_run_goes_on(baton: Baton, serve: Serve, 
         again = await baton.live(
             "retry", run, "--from", "change", "--by", "tom", "-m", "it was right", "--wait-for-gate", "--json"
         )
-        assert (again.code, again.json["gates"]) == (4, ["change-1"]), again.err
+        assert (again.code, again.json.get("gates")) == (4, ["change-1"]), again.err
         shown = (await baton.live("show", run, "--json")).json
         assert (shown["state"], shown["calls"], shown["retried_as"]) == ("waiting", calls, [run])
         counts = {one["gate"]: one["outcome"] for one in shown["decisions"]}

@@ -1,6 +1,5 @@
 """Starts that Temporal would repeat by itself: they are refused, and nothing of them is taken for a run that went back."""
 
-import asyncio
 import secrets
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from temporalio.common import RetryPolicy
 
 from ledger.tables import run as run_table
 from tests.scripts import answer, item, plan, says
-from tests.stack import PATIENCE, Stack, sample
+from tests.stack import Stack, result_of, sample
 from tests.workflows.conftest import Start
 
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
@@ -44,7 +43,7 @@ async def test_a_cron_schedule_is_refused_for_good(start: Start, tmp_path: Path,
     async with start(PLANNER) as stack:
         run = await _started(stack, tmp_path, pipeline, cron_schedule="@every 1s")
         with pytest.raises(WorkflowFailureError) as failed:
-            await asyncio.wait_for(run.result(), PATIENCE)
+            await result_of(run)
         described = await stack.client.get_workflow_handle(run.id).describe()
         rows = await _rows(stack)
     assert "Use a Schedule" in str(failed.value.cause)
