@@ -1,6 +1,6 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, money, runs
+from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, money, operating, runs
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -13,4 +13,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *belonging.MUTANTS,
     *contents.MUTANTS,
     *edges.MUTANTS,
+    *operating.MUTANTS,
 )
