@@ -31,6 +31,7 @@ from converter import DATA_CONVERTER
 from ledger import artifacts, feed, gates
 from ledger.db import Ledger
 from ledger.migrate import upgrade
+from ledger.workers import BEAT
 from search_attributes import SEARCH_ATTRIBUTES
 from tests.children import PATIENCE
 from workflow_runner import workflow_runner
@@ -212,14 +213,20 @@ async def _terminate_all(client: Client, query: str) -> None:
 
 @contextlib.asynccontextmanager
 async def beating(parts: worker.Parts) -> AsyncIterator[None]:
-    """A worker's heartbeats and rounds, from before it takes a task until it ends."""
+    """A worker's heartbeats, from before it takes a task until it ends; a test that wants a round makes it."""
+
+    async def beats() -> None:
+        while True:
+            await asyncio.sleep(BEAT.total_seconds())
+            await parts.upkeep.beat()
+
     await parts.upkeep.beat()
-    rounds = asyncio.create_task(parts.upkeep.run())
+    beating = asyncio.create_task(beats())
     try:
         yield
     finally:
-        rounds.cancel()
-        await asyncio.wait([rounds])
+        beating.cancel()
+        await asyncio.wait([beating])
         await parts.upkeep.end()
 
 
