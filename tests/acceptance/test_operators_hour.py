@@ -309,7 +309,7 @@ async def what_it_cost(now: Hour) -> None:
         billed = count(read_book(now.book)) + found["total"]["unknown_micros"]
         return bool({run: spent.get(run, 0) for run in own} == own and found["total"]["spent_micros"] == billed)
 
-    paid = (now.ids["asks"], "(1 calls) is an upper bound: their real cost is unknown")
+    paid = (now.ids["asks"], "(1 call) is an upper bound: the real cost is unknown")
     groups = {one["name"]: one for one in (await now.told(("spend",), right, *paid))["groups"]}
     killed, wasted = groups[now.ids["killed"]], groups[now.ids["terminated"]]
     assert killed["retried_micros"] == killed["unknown_micros"] > 0
