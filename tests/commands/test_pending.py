@@ -66,8 +66,8 @@ async def test_without_a_worker_a_run_is_seen_and_can_be_cancelled(baton: Baton,
     run, trace = started["run"], started["trace"]
     shown = await baton.live("show", run, "--json")
     assert (shown.code, shown.json["state"], shown.json["trace"], shown.json["recorded"]) == (0, "starting", trace, False)
-    assert "none serves task queue" in shown.json["waits_for"]
-    assert "none serves task queue" in (await baton.live("show", run)).out
+    assert "no worker has ever served task queue" in shown.json["waits_for"]
+    assert "no worker has ever served task queue" in (await baton.live("show", run)).out
     await ran_until(baton, ("runs", "--json"), lambda found: [one["run"] for one in found["starting"]] == [run])
     assert (await baton.live("runs")).out.splitlines()[1].split()[:2] == [run, "starting"]
     result = await baton.live("result", run)
