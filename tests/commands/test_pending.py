@@ -76,7 +76,7 @@ async def test_without_a_worker_a_run_is_seen_and_can_be_cancelled(baton: Baton,
         refused = await baton.live(*command)
         assert (refused.code, "is not on record yet" in refused.err) == (5, True)
     cancelled = await baton.live("cancel", run)
-    assert (cancelled.code, "ends as cancelled as soon as one starts" in cancelled.err) == (7, True)
+    assert (cancelled.code, "ends as cancelled as soon as somebody carries it out" in cancelled.err) == (7, True)
     assert (await baton.live("cancel", f"{run}-9")).code == 3
 
 
