@@ -89,4 +89,5 @@ def _row(cause: "Cause") -> list[str]:
     # What is decided differs from gate to gate, so that no digest stands for all of them.
     gates = {one.view.gate for one in cause.gates}
     gate = view.gate if len(gates) == 1 else amount(len(cause.gates), "gate")
-    return [amount(len(cause.runs), "run"), gate, left(view.deadline), risk, title(view.title, 70), "-"]
+    whose = run if len(cause.runs) == 1 else amount(len(cause.runs), "run")
+    return [whose, gate, left(view.deadline), risk, title(view.title, 70), "-"]

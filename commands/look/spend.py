@@ -105,6 +105,7 @@ _OF = {"agent": " a day", "project": " a month"}
 
 def _tell(out: Out, by: Group, spent: "Spending", shown: "dict[str, Sums]", ceilings: dict[str, int | None]) -> None:
     from contracts.money import usd
+    from contracts.text import amount
 
     def row(name: str, sums: "Sums", ceiling: int | None) -> list[str]:
         money = [usd(one) for one in (sums.spent, *sums.parts.values(), sums.held)]
@@ -114,8 +115,8 @@ def _tell(out: Out, by: Group, spent: "Spending", shown: "dict[str, Sums]", ceil
     columns = (by.upper(), "CALLS", "SPENT", "USEFUL", "RETRIED", "REPAIRED", "THROWN AWAY", "HELD", "CEILING")
     out.table(columns, [*rows, row("total", spent.total, None)])
     if spent.total.calls_unknown:
-        amount, calls = usd(spent.total.unknown), spent.total.calls_unknown
-        out.line(f"{amount} of it ({calls} calls) is an upper bound: their real cost is unknown")
+        most, calls = usd(spent.total.unknown), amount(spent.total.calls_unknown, "call")
+        out.line(f"{most} of it ({calls}) is an upper bound: the real cost is unknown")
     left = len(spent.groups) - len(rows)
     if left > 0:
         out.note(f"{left} more groups are in the total; --limit {len(spent.groups)} shows them")

@@ -56,5 +56,5 @@ def tell_end(out: Out, one: Unrecorded) -> Code:
     if one.is_running:
         see, wait = command("show", one.run), command("result", one.run, options="--wait")
         out.note(f"`{see}` says what it waits for; `{wait}` waits until it ends")
-        return Code.FAILED
+        return Code.NOT_ENDED
     return code_of("done" if one.state == "completed" else one.state, one.why)

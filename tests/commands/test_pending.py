@@ -66,17 +66,17 @@ async def test_without_a_worker_a_run_is_seen_and_can_be_cancelled(baton: Baton,
     run, trace = started["run"], started["trace"]
     shown = await baton.live("show", run, "--json")
     assert (shown.code, shown.json["state"], shown.json["trace"], shown.json["recorded"]) == (0, "starting", trace, False)
-    assert "none serves task queue" in shown.json["waits_for"]
-    assert "none serves task queue" in (await baton.live("show", run)).out
+    assert "no worker has ever served task queue" in shown.json["waits_for"]
+    assert "no worker has ever served task queue" in (await baton.live("show", run)).out
     await ran_until(baton, ("runs", "--json"), lambda found: [one["run"] for one in found["starting"]] == [run])
     assert (await baton.live("runs")).out.splitlines()[1].split()[:2] == [run, "starting"]
     result = await baton.live("result", run)
-    assert (result.code, "is not on record yet" in result.out) == (1, True)
+    assert (result.code, "is not on record yet" in result.out) == (9, True)
     for command in (("approve", run, "--yes"), ("pause", run)):
         refused = await baton.live(*command)
         assert (refused.code, "is not on record yet" in refused.err) == (5, True)
     cancelled = await baton.live("cancel", run)
-    assert (cancelled.code, "ends as cancelled as soon as one starts" in cancelled.err) == (7, True)
+    assert (cancelled.code, "ends as cancelled as soon as somebody carries it out" in cancelled.err) == (7, True)
     assert (await baton.live("cancel", f"{run}-9")).code == 3
 
 

@@ -43,7 +43,7 @@ def test_spend_says_what_came_of_the_money(baton: Baton, books: list[Book]) -> N
     assert table[f"delivery-{books[0].trace}"] == ["1", "$1.00", "$1.00", "$0.00", "$0.00", "$0.00", "$0.00", "$1,000,000.00"]
     assert table[f"delivery-{books[1].trace}"][:6] == ["3", "$0.75", "$0.00", "$0.50", "$0.20", "$0.05"]
     assert table["total"] == ["5", "$1.75", "$1.00", "$0.50", "$0.20", "$0.05", "$2.00", "-"]
-    assert "$0.50 of it (1 calls) is an upper bound" in ran.out
+    assert "$0.50 of it (1 call) is an upper bound" in ran.out
 
 
 def test_the_document_has_whole_numbers_that_add_up(baton: Baton, books: list[Book]) -> None:

@@ -1,6 +1,6 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, gone, money, runs
+from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, gone, money, operating, runs
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -14,4 +14,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *contents.MUTANTS,
     *edges.MUTANTS,
     *gone.MUTANTS,
+    *operating.MUTANTS,
 )

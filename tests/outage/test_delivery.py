@@ -5,11 +5,10 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from contracts.delivery.run import DeliveryReport
 from tests import scripts
 from tests.outage.conftest import QUICK
 from tests.scripts import a_tester, answer, could_not, edit, item, plan, says, unsure, writer
-from tests.stack import Stack, sample, stack
+from tests.stack import sample, stack
 from tests.wire.server import WireServer
 
 AGENTS = Path("agents")
@@ -29,21 +28,20 @@ def agents(folder: Path, away: str) -> Path:
     return folder
 
 
-async def _approved(running: Stack, origin: Path) -> DeliveryReport:
-    run = await running.deliver(origin)
-    await running.approve(run, "plan-1")
-    await running.approve(run, "change-1")
-    return await run.result()
-
-
 async def test_a_delivery_without_its_tester_is_degraded(client: Client, tmp_path: Path) -> None:
-    """The tester's models are away: its fallback stands in, the checks decide as always, and the report says so."""
+    """The tester's models are away: its fallback stands in, the checks decide as always, and change gate and report say so."""
     origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
     async with WireServer(script) as server:
         server.faults.set("one", "credit")
         known = {"agents": agents(tmp_path / "agents", "reviewer"), "openai_base_url": server.openai_url, "breakers": QUICK}
         async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
-            report = await _approved(running, origin)
+            run = await running.deliver(origin)
+            await running.approve(run, "plan-1")
+            shown = await running.approve(run, "change-1")
+            report = await run.result()
+    assert [fact for fact in shown.facts if fact.startswith("degraded: test/1: ")]
+    assert shown.risk.startswith("high: ")
+    assert "a fallback did test/1" in shown.risk
     assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
     assert [line.split(":")[0] for line in report.degraded] == ["test/1"]
     assert "checks_alone stands in for tester@v1" in report.degraded[0]

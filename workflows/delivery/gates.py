@@ -120,8 +120,14 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
     return facts
 
 
-def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...], skipped: str = "") -> Ask:
-    """Ask to approve exactly this tree before it is pushed."""
+def change_gate(
+    frozen: Frozen,
+    report: TestReport,
+    kept_outside: tuple[str, ...],
+    skipped: str = "",
+    degraded: Mapping[str, str] | None = None,
+) -> Ask:
+    """Ask to approve exactly this tree before it is pushed. `degraded`: why a fallback did a step, by its path."""
     size = size_of(frozen)
     facts = [
         f"tests: {report.verdict}: {report.why}",
@@ -132,6 +138,7 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
     facts += (*frozen.forms, *name_facts(frozen), *proof_facts(report))
     if skipped:
         facts.append(skipped)
+    facts += [f"degraded: {path}: {why}" for path, why in (degraded or {}).items()]
     if report.fixed:
         facts.append(f"failed before and pass now: {names(report.fixed)}")
     if report.failed_before and report.verdict == "no_new_failures":
@@ -146,6 +153,8 @@ def change_gate(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...
         facts.append(f"outside the plan, kept by a person: {names(kept_outside)}")
     # Computed, never asked of a model: the model wrote the change.
     risk, reasons = risk_of(frozen, report, kept_outside)
+    if degraded:
+        risk, reasons = "high", (*reasons, f"a fallback did {names(sorted(degraded))}")
     return Ask(
         kind="change",
         title=f"approve the change: {first_line(frozen.subject.message)}",

@@ -160,7 +160,7 @@ async def _lost_and_asked_again(world: Calling) -> Turn:
 
 
 async def test_what_an_earlier_attempt_held_is_lost_when_the_cache_answers(sqlite_url: str, tmp_path: Path) -> None:
-    """An attempt that died while it asked stays charged in full, and holds nothing once the cache has answered its call."""
+    """An attempt that died while it asked stays charged in full and is told, and holds nothing once its call is answered."""
     async with WireServer() as server, calling(sqlite_url, tmp_path, server, **DAY) as world:
         held = world.request("two")
         world.ledger.tx_now(spend.reserve, held.key, [Scope("run:two", 1_000_000)], 70, price_version="test", worker="dead")
@@ -168,6 +168,10 @@ async def test_what_an_earlier_attempt_held_is_lost_when_the_cache_answers(sqlit
         await world.call(world.request("one"))
         assert (await world.call(held)).cached
         assert world.money["run:two"] == (70, 0)
+        told = [line for line in world.ledger.read_now(feed.after, trace="two") if line.actor == "ledger"]
+        assert [(line.did, line.importance) for line in told] == [
+            ("charged $0.000070 for a call of an agent that was lost with its worker", "alert")
+        ]
 
 
 PROMPT = ModelRequest(
