@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.context import START, Json, named, open_ledger, settings
-from commands.errors import Usage
 from commands.output import Out
 from contracts.printed import quoted
 
@@ -38,10 +37,6 @@ def up(port: Port = None, ui_port: UiPort = None, as_json: Json = False) -> None
     from commands import up as machine
 
     out, found = Out(as_json=as_json), settings()
-    if port is not None and port == ui_port:
-        raise Usage(
-            f"--port and --ui-port are both {port}: server and Web UI need a port each, such as --ui-port {_other(port)}"
-        )
     with out.waiting("starting the server and a worker"):
         started = asyncio.run(machine.up(found, port, ui_port))
     ports, notes = started.ports, [*started.notes, *_elsewhere(found, started.ports), *_other_settings(found)]
@@ -62,10 +57,6 @@ def _other_settings(found: "Settings") -> list[str]:
     with open_ledger(found) as ledger:
         others = other_settings(found, ledger, workers_of(ledger, found.task_queue))
     return [f"warning: {others} (`baton down`, then `baton up`)"] if others else []
-
-
-def _other(port: int) -> int:
-    return port + 1 if port < 65_535 else port - 1
 
 
 def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:
