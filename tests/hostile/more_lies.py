@@ -229,7 +229,7 @@ OWN = [
     Lie(
         "a flaky change",
         {"shop/pricing.py": "import random\n" + PRICING.replace("// 100", "// random.choice([100, 99])")},
-        "flaky, ended in different ways on the same files: tests.test_pricing::test_tenth",
+        "flaky, ended in different ways on the same files: tests.test_pricing::test_",
         ("failed",),
         base={"tests/test_pricing.py": FIFTY},
     ),
