@@ -72,7 +72,7 @@ def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:
     if told in ([], [f"the address {connection.DEFAULT_ADDRESS}"]):
         same_page = not told and found.ui_url.rstrip("/") == ports.ui_url
         return [] if same_page else [f"Other commands need these addresses: {needed}"]
-    add = f"baton context add local --temporal {ports.address} --state {quoted(str(found.state.absolute()))}"
+    add = f"baton context add local --temporal {quoted(ports.address)} --state {quoted(str(found.state.absolute()))}"
     return [
         f"Other commands do not use this server: Temporal's settings (TEMPORAL_* or temporal.toml) name {', '.join(told)}. "
         f"To use it: `{add}`, then `--context local` with each command"

@@ -12,6 +12,7 @@ from commands.context import CARE, Json, settings
 from commands.errors import Usage
 from commands.output import Out, safe
 from contexts import DEFAULT, Chosen, Context, Contexts
+from contracts.printed import command
 
 LOCAL = "127.0.0.1:7233"
 
@@ -122,7 +123,7 @@ def add(
         raise Usage(f"{name!r} cannot be a context's name: up to 40 of a-z, 0-9, - and _, and not {DEFAULT}")
     if name in kept.named:
         raise Usage(
-            f"there is a context {name} already; `baton context show {name}` shows it, `baton context remove` forgets it"
+            f"there is a context {name} already; `{command('context show', name)}` shows it, `baton context remove` forgets it"
         )
     if ledger_url and ledger_url_file:
         raise Usage("--ledger-url and --ledger-url-file name two ledgers; give one of them")
@@ -140,7 +141,7 @@ def add(
     out = Out(as_json=as_json)
     out.document(context=name, **_shown(one))
     out.line(f"added: {name}, state in {one.state}")
-    out.note(f"Next: baton context use {name}   (or `--context {name}` with any command)")
+    out.note(f"Next: {command('context use', name)}   (or `--context {name}` with any command)")
 
 
 def remove(name: Name, as_json: Json = False) -> None:

@@ -210,8 +210,10 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
     if this.settings.database != config.sqlite_url(this.settings.state.absolute() / "ledger.db"):
         variables += f" BATON_LEDGER_URL={quoted(config.sqlite_url(this.state / 'ledger.db'))}"
     this.say(f"    {plain}{variables} {program}/{command('approve', view.workflow_id, view.gate)}")
-    where = f"--address {quoted(this.ports.address)} -w {quoted(view.workflow_id)}"
-    this.say(f"    {plain}{program}/temporal workflow update execute {where} --name approve --input {quoted(decision)}")
+    this.say(
+        f"    {plain}{program}/temporal workflow update execute --address {quoted(this.ports.address)} "
+        f"-w {quoted(view.workflow_id)} --name approve --input {quoted(decision)}"
+    )
     if "approve" not in view.verbs:
         this.say(f"  This gate takes {' or '.join(view.verbs)}: `baton gates` shows how. Waiting for a decision.")
     elif this.approve_as is not None:
