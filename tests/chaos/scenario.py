@@ -106,7 +106,7 @@ class Scenario:
         while runs:
             found = await asyncio.gather(*(self._described(run) for run in runs))
             running = [activity.last_worker_identity for one in found for activity in one.pending_activities]
-            if any(identity.startswith(f"{pid}@") for identity in running):
+            if any(f"/{pid}@" in identity for identity in running):
                 return True
             runs = [child.workflow_id for one in found for child in one.pending_children]
         return False
