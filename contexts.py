@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import places
+from activities.files.atomic import write_durably
 from contracts.errors import Misconfigured
 
 DEFAULT = "default"
@@ -147,7 +148,6 @@ def save(kept: Contexts) -> None:
     target = file()
     text = json.dumps({"use": kept.use, "contexts": {name: asdict(one) for name, one in kept.named.items()}}, indent=1)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        places.write_whole(target, text.encode())
+        write_durably(target, text.encode(), mode=0o600)
     except OSError as error:
         raise Misconfigured(f"the contexts cannot be kept: {places.unable(error)}") from None

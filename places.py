@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import tempfile
 from pathlib import Path
 
 from contracts.errors import Misconfigured
@@ -108,17 +107,3 @@ def _owner(place: Path) -> str:
         return ""
     whose = f", which belongs to {name_of(found.st_uid)}" if found.st_uid != os.geteuid() else ""
     return f"{whose} (mode {found.st_mode & 0o7777:o})" if whose else f" (mode {found.st_mode & 0o7777:o})"
-
-
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a file in one step, readable by this user alone: a reader sees the old one or the new one, never a part."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)  # or a power cut leaves a file of the new name with nothing in it
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

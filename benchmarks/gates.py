@@ -14,7 +14,7 @@ from benchmarks.ours import BenchInput
 from benchmarks.report import Say, ratios, spread, table
 from benchmarks.stack import Stack, running
 from benchmarks.usage import cpu_seconds, resident_mb
-from commands.server import Running
+from commands.processes import Running
 
 AT_ONCE = 50
 """Concurrent starts and decisions."""

@@ -16,7 +16,7 @@ from benchmarks.ours import BenchInput
 from benchmarks.report import Say, ratios, spread, table
 from benchmarks.stack import Stack, history_of, model_endpoint, running, trying
 from benchmarks.usage import Meter, peak_mb
-from commands.server import Running
+from commands.processes import Running
 from search_attributes import start_attributes
 
 BASELINE = "plain"

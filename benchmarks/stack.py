@@ -15,8 +15,9 @@ from temporalio.client import Client, WorkflowHandle
 
 import connection
 from benchmarks.agent_files import write_agents, write_calls
-from commands import server
-from commands.server import Ports, Running
+from commands import processes, server
+from commands.processes import Running
+from commands.server import Ports
 from contracts.errors import Misconfigured
 from tests.ports import reserved
 
@@ -49,10 +50,10 @@ class Stack:
         try:
             yield running
         except BaseException as error:
-            error.add_note(server.log_end(self.state, name)[-LOG_SHOWN:])
+            error.add_note(processes.log_end(self.state, name)[-LOG_SHOWN:])
             raise
         finally:
-            await asyncio.to_thread(server.stop, self.state, name)
+            await asyncio.to_thread(processes.stop, self.state, name)
 
     def baton(self, queue: str, more: Mapping[str, str]) -> dict[str, str]:
         """The environment of Baton's worker."""
@@ -83,7 +84,7 @@ async def running(provider: str) -> AsyncIterator[Stack]:
         await connection.check_search_attributes(ours)
         yield Stack(state, ports, agents, process, await Client.connect(ports.address), ours)
     finally:
-        await asyncio.to_thread(server.stop, state, "server")
+        await asyncio.to_thread(processes.stop, state, "server")
         shutil.rmtree(state, ignore_errors=True)
 
 
@@ -97,7 +98,7 @@ async def model_endpoint(stack: Stack, script: Path) -> AsyncIterator[str]:
         await _listening(port)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        await asyncio.to_thread(server.stop, stack.state, "model")
+        await asyncio.to_thread(processes.stop, stack.state, "model")
 
 
 async def history_of(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:

@@ -127,6 +127,10 @@ def add(
         )
     if ledger_url and ledger_url_file:
         raise Usage("--ledger-url and --ledger-url-file name two ledgers; give one of them")
+    if ledger_url:
+        from ledger import urls
+
+        urls.read(ledger_url)  # raises `Misconfigured` with the forms that are taken
     address = _address(temporal) if temporal or profile else LOCAL
     one = Context(
         state=_path("--state", state) if state else str(contexts.default_state(name)),
@@ -146,13 +150,13 @@ def add(
 
 def remove(name: Name, as_json: Json = False) -> None:
     """Forget a context. Its state folder and its ledger are kept. Refused while something runs there."""
-    from commands import server
+    from commands import processes
 
     kept = contexts.load()
     if name == DEFAULT:
         raise Usage(f"{DEFAULT} stands for no context and cannot be removed")
     one = kept.get(name)
-    running = [what for what in ("worker", "server") if server.find(Path(one.state), what) is not None]
+    running = [what for what in ("worker", "server") if processes.find(Path(one.state), what) is not None]
     if running:
         raise Usage(f"its {' and '.join(running)} still run; stop them first: `baton --context {name} down`")
     contexts.save(kept.without(name))
@@ -202,4 +206,10 @@ def _ledger(one: Context) -> str:
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url)
+    from contracts.errors import Misconfigured
+    from ledger import urls
+
+    try:
+        return urls.shown(urls.read(url))
+    except Misconfigured:
+        return "a URL that is not understood"  # and is not shown: nobody knows where a password stands in it

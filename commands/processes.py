@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import places
+from activities.files.atomic import write_durably
 from contracts.base import Contract
 from contracts.errors import BatonError, ContractViolation, Misconfigured
 
@@ -116,9 +117,7 @@ def _inherited() -> dict[str, str]:
 
 def record(running: Running, state: Path) -> None:
     """Name a process in the state folder, so that `find` and `stop` know it."""
-    file = _file(state, running.name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    places.write_whole(file, running.stored())
+    write_durably(_file(state, running.name), running.stored())
 
 
 def find(state: Path, name: str) -> Running | None:

@@ -19,10 +19,7 @@ from temporalio.service import RPCError
 import connection
 import places
 from commands import processes
-from commands.processes import Running as Running  # with the next three re-exported: a server's user needs them
-from commands.processes import find as find
-from commands.processes import log_end as log_end
-from commands.processes import stop as stop
+from commands.processes import Running, log_end
 from contracts.errors import BatonError, Misconfigured
 from search_attributes import SEARCH_ATTRIBUTES
 

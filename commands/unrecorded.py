@@ -47,13 +47,13 @@ async def find_unrecorded(client: "Client", name: str) -> Unrecorded | None:
     """The run of ours with exactly this workflow id; None if Temporal has none. Raises `RPCError`."""
     from temporalio.client import WorkflowExecutionStatus
 
-    from activities.runs.gone import describe
+    from activities.runs.gone import described
     from contracts.pipelines import BY_WORKFLOW
 
-    described = await describe(client, name)
-    if described is None or described.workflow_execution_info.type.name not in BY_WORKFLOW:
+    found = await described(client, name)
+    if found is None or found.workflow_type not in BY_WORKFLOW:
         return None
-    info = described.workflow_execution_info
+    info = found.raw_description.workflow_execution_info
     handle = client.get_workflow_handle(name, run_id=info.execution.run_id)
     ended = info.close_time.ToDatetime(UTC) if info.HasField("close_time") else None
     return Unrecorded(
@@ -61,11 +61,11 @@ async def find_unrecorded(client: "Client", name: str) -> Unrecorded | None:
         trace=info.first_run_id or info.execution.run_id,
         pipeline=info.type.name,
         state=WorkflowExecutionStatus(info.status).name.lower() if ended else "starting",
-        asked=await (await handle.describe()).static_summary() or "",
+        asked=await found.static_summary() or "",
         started_at=info.start_time.ToDatetime(UTC),
         ended_at=ended,
         why=await _why(handle) if ended else "",
-        described=described,
+        described=found.raw_description,
     )
 
 

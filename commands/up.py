@@ -37,7 +37,7 @@ async def up(settings: Settings, port: int | None = None, ui_port: int | None = 
     state = places.usable(settings.state.absolute())
     async with processes.alone(state):
         notes = await _stop_what_lost_its_files(state)
-        running = server.find(state, "server")
+        running = processes.find(state, "server")
         if running is None:
             ports = server.free_ports(wanted, strict=True)
             running = server.start("server", server.server_command(state, ports), state, {}, ports)
@@ -45,7 +45,7 @@ async def up(settings: Settings, port: int | None = None, ui_port: int | None = 
             ports = _kept(running, port, ui_port)
             processes.record(running, state)
         client = await server.ready(ports.address, running, state)
-        worker = server.find(state, "worker")
+        worker = processes.find(state, "worker")
         if worker is None:
             worker = server.start_worker(state, worker_variables(settings, state, ports))
         processes.record(worker, state)
@@ -87,11 +87,11 @@ def _kept(running: Running, port: int | None, ui_port: int | None) -> Ports:
 
 async def _stop_what_lost_its_files(state: Path) -> tuple[str, ...]:
     """Stop server and worker if the state folder was removed while they ran: what they still wrote would be lost."""
-    found = {name: running for name in ("worker", "server") if (running := server.find(state, name)) is not None}
+    found = {name: running for name in ("worker", "server") if (running := processes.find(state, name)) is not None}
     lost = {name for name, running in found.items() if processes.lost_its_files(running)}
     stopped = ["worker", "server"] if "server" in lost else ["worker"] if lost else []
     for name in stopped:
-        await asyncio.to_thread(server.stop, state, name)
+        await asyncio.to_thread(processes.stop, state, name)
     if not stopped:
         return ()
     names = " and ".join(name for name in stopped if name in found)
@@ -126,7 +126,7 @@ async def down(settings: Settings) -> list[str]:
     state = settings.state.absolute()
     async with processes.alone(state) if state.is_dir() else contextlib.nullcontext():
         # A worker that stops still reports its last activities, so the server has to outlive it.
-        return [name for name in ("worker", "server") if await asyncio.to_thread(server.stop, state, name)]
+        return [name for name in ("worker", "server") if await asyncio.to_thread(processes.stop, state, name)]
 
 
 async def down_everywhere() -> list[str]:

@@ -20,9 +20,6 @@ from commands.server import ROOT
 from tests import children
 from tests.children import PATIENCE
 
-BEFORE: list[str] = []
-"""What a test puts before the worker's command, such as a sandbox without namespaces."""
-
 
 @dataclass
 class Worker:
@@ -59,7 +56,7 @@ class Worker:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
         variables = kept | self._variables()
         with self.log.open("ab") as log:
-            command = [*BEFORE, *self.within, sys.executable, str(ROOT / "worker.py")]
+            command = [*self.within, sys.executable, str(ROOT / "worker.py")]
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self._process = self._started.enter_context(children.started(*command, env=variables, **streams))
 

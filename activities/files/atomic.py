@@ -5,12 +5,12 @@ from pathlib import Path
 from secrets import token_hex
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write these bytes under that name in one step. Once it returns they survive a power cut."""
+def write_durably(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write these bytes under that name in one step. Once it returns they survive a power cut. `mode` is cut by the umask."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -3,8 +3,9 @@
 from typing import Any
 
 from temporalio import activity
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import ExecuteActivityInput
 
+from activities.running.around import Around, Proceed
 from activities.running.commit import commit_riders
 from activities.running.heartbeat import committed
 from contracts.runs import Request
@@ -16,7 +17,7 @@ AT_ONCE = frozenset(
 """Activities whose own transaction follows at once: it commits what waits, and one before it would only cost."""
 
 
-class Ahead(Interceptor):
+class Ahead(Around):
     """Commits a change of the run's row, with the feed lines that came with it, before the activity that carries it works.
 
     Otherwise an approved gate would look open for as long as a check or a model takes. The activity gets its request without
@@ -26,19 +27,10 @@ class Ahead(Interceptor):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap what comes next."""
-        return _Inbound(next, self._ledger)
-
-
-class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, ledger: Ledger) -> None:
-        super().__init__(next)
-        self._ledger = ledger
-
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def around(self, input: ExecuteActivityInput, proceed: Proceed) -> Any:
+        """As `Around`."""
         request = input.args[0] if input.args else None
         if isinstance(request, Request) and request.change is not None and activity.info().activity_type not in AT_ONCE:
             await committed(self._ledger.tx(commit_riders, request))
             input.args = [request.model_copy(update={"notes": (), "change": None, "gives_back": (), "waiting": None})]
-        return await super().execute_activity(input)
+        return await proceed(input)

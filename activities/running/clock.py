@@ -7,7 +7,9 @@ from typing import Any
 
 import structlog
 from temporalio import activity
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import ExecuteActivityInput
+
+from activities.running.around import Around, Proceed
 
 MEASURED = 10
 """Measurements that count. Each is too high by the time that the message took, so the lowest one is the best."""
@@ -58,22 +60,13 @@ def started_at() -> datetime:
     return told if told > _NO_TIME else datetime.now(UTC)
 
 
-class Timed(Interceptor):
+class Timed(Around):
     """Compares this machine's clock with Temporal's at the start of every activity."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap what comes next."""
-        return _Inbound(next, self._clock)
-
-
-class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, clock: Clock) -> None:
-        super().__init__(next)
-        self._clock = clock
-
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def around(self, input: ExecuteActivityInput, proceed: Proceed) -> Any:
+        """As `Around`."""
         self._clock.heard(activity.info().started_time)
-        return await super().execute_activity(input)
+        return await proceed(input)

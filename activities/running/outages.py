@@ -4,24 +4,20 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import ExecuteActivityInput
 
 from activities.running import disk
+from activities.running.around import Around, Proceed
 from contracts.errors import DiskUnavailable, LedgerUnavailable
 
 
-class Outages(Interceptor):
+class Outages(Around):
     """Passes both to Temporal by name and without a traceback, so that workflows can wait; each costs one log line."""
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap what comes next."""
-        return _Inbound(next)
-
-
-class _Inbound(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def around(self, input: ExecuteActivityInput, proceed: Proceed) -> Any:
+        """As `Around`."""
         try:
-            return await super().execute_activity(input)
+            return await proceed(input)
         except LedgerUnavailable as error:
             # A line without a traceback: an outage is no fault of the code, and lasts for many attempts.
             activity.logger.warning("the ledger is unavailable, the activity will be retried: %s", error)

@@ -5,10 +5,11 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, is_cancelled_exception
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import ExecuteActivityInput
 
 from activities.running import lines
-from contracts.errors import LedgerUnavailable
+from activities.running.around import Around, Proceed
+from contracts.errors import BatonError, LedgerUnavailable
 from contracts.runs import Request
 from ledger import feed
 from ledger.db import Ledger
@@ -17,25 +18,16 @@ WAITS = frozenset({"Leased"})
 """Types of error by which an activity waits until another attempt has let go: no trouble."""
 
 
-class Retries(Interceptor):
+class Retries(Around):
     """Tells of the 2nd, 4th, 8th, … failure of an activity that is tried again. The first is often over by the next attempt."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap what comes next."""
-        return _Inbound(next, self._ledger)
-
-
-class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, ledger: Ledger) -> None:
-        super().__init__(next)
-        self._ledger = ledger
-
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def around(self, input: ExecuteActivityInput, proceed: Proceed) -> Any:
+        """As `Around`."""
         try:
-            return await super().execute_activity(input)
+            return await proceed(input)
         except Exception as error:
             info = activity.info()
             request = input.args[0] if input.args else None
@@ -43,7 +35,7 @@ class _Inbound(ActivityInboundInterceptor):
                 line = lines.tried_again(request.run, info, str(error), datetime.now(UTC))
                 try:
                     await self._ledger.tx(feed.append, request.run, [line])
-                except LedgerUnavailable as away:
+                except BatonError as away:
                     # The activity's own error is the one to go by.
                     activity.logger.warning("a failed attempt could not be told on the feed: %s", away)
             raise

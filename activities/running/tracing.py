@@ -4,25 +4,21 @@ from typing import Any
 
 import structlog
 from temporalio import activity
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import ExecuteActivityInput
 
+from activities.running.around import Around, Proceed
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import Request
 
 
-class Tracing(Interceptor):
+class Tracing(Around):
     """Completes the request, and binds the run's identity to log lines for the duration of one activity."""
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap what comes next."""
-        return _Inbound(next)
-
-
-class _Inbound(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def around(self, input: ExecuteActivityInput, proceed: Proceed) -> Any:
+        """As `Around`."""
         request = input.args[0] if input.args else None
         if not isinstance(request, Request):
-            return await super().execute_activity(input)
+            return await proceed(input)
         run = request.run
         info = activity.info()
         # Not sent in the request: history would keep every byte, and the activity's own context has both.
@@ -37,4 +33,4 @@ class _Inbound(ActivityInboundInterceptor):
             trace_id=w3c_trace_id(run.trace),
             span_id=w3c_span_id(run.trace, run.path, step),
         ):
-            return await super().execute_activity(input)
+            return await proceed(input)

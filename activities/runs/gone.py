@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeWorkflowExecutionResponse
-from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventFilterType
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.running import lines
@@ -87,7 +87,18 @@ async def close_gone(client: Client, ledger: Ledger, runs: Sequence[Known]) -> C
     return Compared(changed, {one.trace: how for one, how in zip(runs, found, strict=True)})
 
 
-async def suspects(client: Client, ledger: Ledger) -> list[Known]:
+async def bring_up_to_date(client: Client, ledger: Ledger) -> tuple[int, list[str]]:
+    """As `close_gone`, for every run whose record differs from what Temporal lists.
+
+    Returns how many changed, and the workflow ids of open runs that this namespace does not have.
+    """
+    asked = await _suspects(client, ledger)
+    found = await close_gone(client, ledger, asked)
+    absent = [one.workflow_id for one in asked if not one.has_ended and found.by_trace[one.trace].is_unknown]
+    return found.changed, absent
+
+
+async def _suspects(client: Client, ledger: Ledger) -> list[Known]:
     """Runs whose record differs from Temporal's list of running workflows. It is some moments old, so each has to be asked."""
     there = await ledger.read(gone.open_runs)
     kinds = ", ".join(f"'{one.workflow}'" for one in PIPELINES)
@@ -106,17 +117,17 @@ async def in_temporal(client: Client, run: Known, here: str) -> InTemporal:
     """How Temporal has this run. `here` is the id of the namespace that is asked."""
     if run.namespace not in ("", here):
         return InTemporal()  # on another server a run of the same id is another run
-    described = await describe(client, run.workflow_id)
-    if described is None:
+    there = await describe(client, run.workflow_id)
+    if there is None:
         # Only the namespace that had it can say that it is gone.
         deleted = Ending("cancelled", "deleted in Temporal", "somebody deleted the workflow there")
         return InTemporal(ending=deleted if run.namespace else None)
-    newest = described.workflow_execution_info
+    newest = there.workflow_execution_info
     run_id = newest.execution.run_id
     if newest.first_run_id == run.trace or run_id in (run.trace, *run.run_ids):
         if newest.status in _OPEN:
-            return InTemporal(running=run_id, described=described)
-        return InTemporal(ending=await _ending(client.get_workflow_handle(run.workflow_id, run_id=run_id)), described=described)
+            return InTemporal(running=run_id, described=there)
+        return InTemporal(ending=await _ending(client.get_workflow_handle(run.workflow_id, run_id=run_id)), described=there)
     if not newest.first_run_id:
         return InTemporal()  # an older server, which does not say to which chain the run belongs
     return await _replaced(client, run, run_id)
@@ -125,10 +136,10 @@ async def in_temporal(client: Client, run: Known, here: str) -> InTemporal:
 async def _replaced(client: Client, run: Known, by: str) -> InTemporal:
     """Another run has taken the workflow id, which only a run that has ended leaves."""
     last = run.run_ids[-1] if run.run_ids else run.trace
-    described = await describe(client, run.workflow_id, last)
-    if described is None and not run.namespace:
+    there = await describe(client, run.workflow_id, last)
+    if there is None and not run.namespace:
         return InTemporal()
-    ended = described is not None and described.workflow_execution_info.status not in _OPEN
+    ended = there is not None and there.workflow_execution_info.status not in _OPEN
     ending = await _ending(client.get_workflow_handle(run.workflow_id, run_id=last)) if ended else None
     why = f"run {by} was started under the same workflow id"
     return InTemporal(ending=ending or Ending("cancelled", "ended in Temporal", why))
@@ -136,8 +147,14 @@ async def _replaced(client: Client, run: Known, by: str) -> InTemporal:
 
 async def describe(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
     """What Temporal says of a workflow, or of the newest run of it; None if it has none of that id."""
+    found = await described(client, workflow_id, run_id)
+    return None if found is None else found.raw_description
+
+
+async def described(client: Client, workflow_id: str, run_id: str = "") -> WorkflowExecutionDescription | None:
+    """The same as the SDK gives it, which can read the summary."""
     try:
-        return (await client.get_workflow_handle(workflow_id, run_id=run_id or None).describe()).raw_description
+        return await client.get_workflow_handle(workflow_id, run_id=run_id or None).describe()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise

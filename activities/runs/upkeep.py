@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from activities.runs import lines
 from activities.runs.disk import Disk
-from activities.runs.gone import close_gone, suspects
+from activities.runs.gone import bring_up_to_date
 from contracts.errors import BatonError
 from contracts.text import amount
 from ledger import feed, gone, upkeep, workers
@@ -99,14 +99,12 @@ class Upkeep:
         """Runs that Temporal ended without us, and what could not be found out about others."""
         try:
             async with asyncio.timeout(self._lease.total_seconds() / 2):
-                asked = await suspects(client, self._ledger)
-                found = await close_gone(client, self._ledger, asked)
+                changed, absent = await bring_up_to_date(client, self._ledger)
         except (RPCError, TimeoutError) as error:
             return 0, f"Temporal could not be asked about open runs: {error or 'no answer in time'}"
-        absent = [one.workflow_id for one in asked if not one.has_ended and found.by_trace[one.trace].is_unknown]
         if not absent:
-            return found.changed, ""
-        return found.changed, f"{amount(len(absent), 'open run')} not in this Temporal namespace: {', '.join(absent[:5])}"
+            return changed, ""
+        return changed, f"{amount(len(absent), 'open run')} not in this Temporal namespace: {', '.join(absent[:5])}"
 
     async def _orphans(self) -> int:
         """Calls that silent workers hold money for."""

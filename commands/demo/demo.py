@@ -99,7 +99,7 @@ async def _alone(state: Path) -> AsyncIterator[None]:
             await stack.enter_async_context(processes.alone(state, "demo", patience=0))
         except processes.Busy:
             raise refused from None
-        if any(server.find(state, name) is not None for name in ("server", "worker")):
+        if any(processes.find(state, name) is not None for name in ("server", "worker")):
             raise refused
         yield
 
@@ -109,7 +109,7 @@ async def _stop(this: Demo, *, keep: bool) -> None:
         this.say("Stopping the demo")
     # The worker first: without a server it would only retry its connection.
     for name in ("worker", "server"):
-        await asyncio.to_thread(server.stop, this.state, name)
+        await asyncio.to_thread(processes.stop, this.state, name)
     hint = "" if keep else f" (rm -r {shlex.quote(str(this.state))} removes it)"
     with contextlib.suppress(OSError):
         this.say(f"Stopped what the demo started. Its state stays in {this.state}{hint}")

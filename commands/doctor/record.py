@@ -23,14 +23,12 @@ async def open_runs(client: "Client", found: "Settings") -> Finding:
     ledger = _ledger(found)
     if ledger is None:
         return Finding("open runs", "ok", "none: there is no ledger of this release yet")
-    from activities.runs.gone import close_gone, suspects
+    from activities.runs.gone import bring_up_to_date
     from ledger import gone
 
     try:
         there = await ledger.read(gone.open_runs)
-        asked = await suspects(client, ledger)
-        compared = await close_gone(client, ledger, asked)
-        absent = [one.workflow_id for one in asked if not one.has_ended and compared.by_trace[one.trace].is_unknown]
+        _, absent = await bring_up_to_date(client, ledger)
         left = len(await ledger.read(gone.open_runs))
     finally:
         ledger.close()

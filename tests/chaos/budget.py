@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from commands import server
+from commands import processes, server
 from contracts.errors import LedgerUnavailable
 from ledger import tables
 from ledger.db import Ledger
@@ -177,7 +177,7 @@ async def budget(world: World, name: str, ledger_url: str, *, runs: int, month_u
     finally:
         await stopped(watching)
         fleet.kill()
-        await asyncio.to_thread(server.stop, folder, "model")
+        await asyncio.to_thread(processes.stop, folder, "model")
         ledger.close()
         watched.close()
 

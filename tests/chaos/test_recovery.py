@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import server
+from commands import processes, server
 from commands.server import Ports
 from connection import Unreachable, check_search_attributes
 from tests.chaos.recovery import deciding, draining, idle
@@ -27,7 +27,7 @@ async def test_a_server_that_goes_away_while_a_worker_starts_is_said_in_a_senten
         client = await server.ready(ports.address, running, tmp_path)
     finally:
         os.kill(running.pid, signal.SIGKILL)
-        await asyncio.to_thread(server.stop, tmp_path, "server")
+        await asyncio.to_thread(processes.stop, tmp_path, "server")
     with pytest.raises(Unreachable, match="Temporal answered and then became unreachable"):
         await check_search_attributes(client)
 

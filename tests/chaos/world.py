@@ -13,8 +13,9 @@ from pathlib import Path
 from temporalio.client import Client
 
 import connection
-from commands import server
-from commands.server import Ports, Running
+from commands import processes, server
+from commands.processes import Running
+from commands.server import Ports
 from tests.chaos import scene
 from tests.chaos.fleet import Zygote
 from tests.chaos.scene import Scene
@@ -38,7 +39,7 @@ class World:
     async def kill_server(self) -> None:
         """SIGKILL the Temporal server and start it again on its file, on its port."""
         os.kill(self.server.pid, signal.SIGKILL)
-        await asyncio.to_thread(server.stop, self.folder, "server")  # it has ended: this only takes away what is left of it
+        await asyncio.to_thread(processes.stop, self.folder, "server")  # it has ended: this only takes away what is left of it
         self.server = _start_server(self.folder, self.ports)
         await server.ready(self.ports.address, self.server, self.folder)
 
@@ -61,7 +62,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
             yield World(folder, made, zygote, client, running, ports, repository, url)
     finally:
         for name in ("server", "model", "git"):
-            await asyncio.to_thread(server.stop, folder, name)
+            await asyncio.to_thread(processes.stop, folder, name)
 
 
 def _start_server(folder: Path, ports: Ports) -> Running:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import config
-from commands import server
+from commands import processes, server
 from commands.demo.demo import Demo, _print_report
 from commands.up import DEFAULT_PORTS
 from contracts.delivery.run import DeliveryReport
@@ -81,7 +81,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def _left_running(folder: Path) -> list[str]:
-    return [name for name in ("server", "worker") if server.find(state_in(folder), name) is not None]
+    return [name for name in ("server", "worker") if processes.find(state_in(folder), name) is not None]
 
 
 @pytest.fixture

@@ -110,16 +110,21 @@ ENDS = pytest.mark.parametrize(
 )
 
 
+async def ended_by(running: Stack, origin: Path, ends: Ends) -> tuple[Run, str]:
+    """A run that Temporal has ended, and its trace."""
+    handle = await ends(running, origin)
+    await over(running.client, handle)
+    assert handle.first_execution_run_id is not None
+    return handle, handle.first_execution_run_id
+
+
 @ENDS
 async def test_the_first_look_closes_it_and_every_command_says_so(
     baton: Baton, serve: Serve, origin: Path, ends: Ends, state: str, said: str
 ) -> None:
     """gates lists nothing, runs and show its end, result exits 1 with the reason, approve and cancel refuse with exit 5."""
     async with serve() as running:
-        handle = await ends(running, origin)
-        await over(running.client, handle)
-        trace = handle.first_execution_run_id
-        assert trace is not None
+        handle, trace = await ended_by(running, origin, ends)
         assert running.ledger.read_now(left, trace)
         assert (await baton.live("gates", "--json")).json["gates"] == []
         assert running.ledger.read_now(left, trace) == []
@@ -182,10 +187,7 @@ async def test_a_workers_round_closes_what_nobody_looks_at(
 ) -> None:
     """One round of upkeep: the run is closed, its workspaces are gone from the disk, and doctor says who was there when."""
     async with serve() as running:
-        handle = await ends(running, origin)
-        await over(running.client, handle)
-        trace = handle.first_execution_run_id
-        assert trace is not None
+        handle, trace = await ended_by(running, origin, ends)
         folder = running.settings.state / "workspaces" / "files" / f"{trace}~write~1"
         folder.mkdir(parents=True)
         assert await running.parts.upkeep.round(running.client) >= 1

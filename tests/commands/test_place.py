@@ -250,9 +250,16 @@ def test_a_spoilt_file_of_contexts_is_named(baton: Baton, home: Path, text: str)
     assert "unexpected" not in ran.err
 
 
-def test_a_password_of_a_contexts_ledger_is_not_shown(baton: Baton, home: Path) -> None:
-    """Neither by add, show or list; the file that holds it is for its user alone."""
-    url = "postgresql+psycopg://maria:hunter2@db.example.org/baton"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://maria:hunter2@db.example.org/baton", "maria:***@db.example.org"),
+        ("postgresql://maria@db.example.org/baton?password=hunter2", "maria@db.example.org"),
+        ("postgres://maria:it%3Ahunter2@db.example.org/baton", "maria:***@db.example.org"),
+    ],
+)
+def test_a_password_of_a_contexts_ledger_is_not_shown(baton: Baton, home: Path, url: str, shown: str) -> None:
+    """Neither by add, show or list, wherever it stands; the file that holds it is for its user alone."""
     said = [
         baton("context", "add", "pg", "--ledger-url", url, "--json"),
         baton("context", "show", "pg"),
@@ -261,10 +268,18 @@ def test_a_password_of_a_contexts_ledger_is_not_shown(baton: Baton, home: Path) 
     said.append(baton("context", "show", "--context", "pg"))
     assert [one.code for one in said] == [0, 0, 0, 0]
     assert [one for one in said if "hunter2" in one.out + one.err] == []
-    assert all("maria:***@db.example.org" in one.out for one in said)
+    assert all(shown in one.out for one in said)
     kept = home / ".config" / "baton" / "contexts.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert json.loads(kept.read_text())["contexts"]["pg"]["ledger_url"] == url
+
+
+@pytest.mark.parametrize("url", ["mysql://maria:hunter2@db/baton", "host=db password=hunter2", "postgresql://m:hunter2@db:x/b"])
+def test_a_context_whose_ledger_is_not_understood_is_refused(baton: Baton, home: Path, url: str) -> None:
+    """Exit 2 when it is added, with the forms that are taken; nothing is kept."""
+    ran = baton("context", "add", "pg", "--ledger-url", url)
+    assert (ran.code, "write sqlite:////" in ran.err, "hunter2" in ran.err) == (2, True, False), ran.err
+    assert not (home / ".config" / "baton").exists()
 
 
 @pytest.mark.parametrize("text", [b"", b'{"name": "wor', b"\x00\xff", b"[]", b"4711\n"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,9 @@ SECRET = "sk-not-for-any-row"
 
 
 @contextmanager
-def process(baton: Baton, client: Client, folder: Path, **settings: Any) -> Iterator[processes.Worker]:
+def process(
+    baton: Baton, client: Client, folder: Path, *, within: Sequence[str] = (), **settings: Any
+) -> Iterator[processes.Worker]:
     """`python worker.py` with a task queue of its own, and a command line that talks to the same server and ledger."""
     queue = f"baton-{secrets.token_hex(4)}"
     values = {"state": baton.state, "task_queue": queue} | settings
@@ -42,7 +44,7 @@ def process(baton: Baton, client: Client, folder: Path, **settings: Any) -> Iter
     baton.set(TEMPORAL_ADDRESS=address, BATON_TASK_QUEUE=queue)
     if "ledger_url" in settings:
         baton.set(BATON_LEDGER_URL=settings["ledger_url"])
-    with processes.Worker(client, config.Settings(**values), folder / "worker.log") as running:
+    with processes.Worker(client, config.Settings(**values), folder / "worker.log", within) as running:
         yield running
 
 
@@ -235,13 +237,12 @@ async def test_a_worker_with_a_wrong_clock_counts_money_for_temporals_month(
 
 
 async def test_a_machine_without_namespaces_is_told_before_anything_is_paid(
-    baton: Baton, client: Client, origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    baton: Baton, client: Client, origin: Path, tmp_path: Path
 ) -> None:
     """No user namespaces can be made: on the worker's row, in doctor and at the start; the run asks before a model is."""
     bubblewrap = find_bubblewrap()
     inside = [str(bubblewrap), "--die-with-parent", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns"]
-    monkeypatch.setattr(processes, "BEFORE", inside)
-    with process(baton, client, tmp_path) as running:
+    with process(baton, client, tmp_path, within=inside) as running:
         await heard(baton, running)
         command = ("deliver", "-r", str(origin), "-i", "Say it clearer", "--check", "true", "--wait-for-gate", "--json")
         started = await baton.live(*command)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from commands import server
+from commands import processes
 from tests.demo import COMMAND, Ran
 from tests.docs.machine import Machine, set_up
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
@@ -43,7 +43,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Jou
     finally:
         for machine in made.values():
             for name in ("worker", "server"):
-                server.stop(machine.state, name)
+                processes.stop(machine.state, name)
 
 
 @pytest.mark.parametrize(("journey", "block"), STEPS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import server
+from commands import processes
 from tests import scripts
 from tests.docs.machine import Machine
 from tests.docs.pages import ROOT, Block, blocks
@@ -40,7 +40,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield made
     finally:
         for name in ("worker", "server"):
-            server.stop(made.state, name)
+            processes.stop(made.state, name)
 
 
 def _variables(machine: Machine) -> dict[str, str]:
