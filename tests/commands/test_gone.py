@@ -232,6 +232,26 @@ async def reset(client: Client, handle: Run) -> None:
     await client.workflow_service.reset_workflow_execution(request)
 
 
+async def opened_by_rounds(running: Stack, handle: Run) -> None:
+    """Make rounds until the run is open again. Where the reset repeats the task that opened its gate, the run may be first."""
+
+    async def opened() -> bool | None:
+        await running.parts.upkeep.round(running.client)
+        return True if await running.ledger.read(left, handle.first_execution_run_id or "") else None
+
+    await until(opened, "a round opens the run again")
+
+
+async def waits_again(baton: Baton, handle: Run, state: str, waiting_for: str) -> None:
+    """Look until the run waits as it did: what the reset repeats may take a moment."""
+
+    async def seen() -> bool | None:
+        shown = (await baton.live("show", handle.id, "--json")).json
+        return True if (shown["state"], shown["waiting_for"]) == (state, waiting_for) else None
+
+    await until(seen, f"{handle.id} is {state} for {waiting_for}")
+
+
 @pytest.mark.parametrize("by_upkeep", [False, True])
 async def test_a_terminated_run_that_is_reset_is_open_again(
     baton: Baton, serve: Serve, origin: Path, *, by_upkeep: bool
@@ -243,13 +263,8 @@ async def test_a_terminated_run_that_is_reset_is_open_again(
         assert (await baton.live("gates", "--json")).json["gates"] == []
         await reset(running.client, handle)
         if by_upkeep:
-
-            async def opened() -> int | None:
-                return await running.parts.upkeep.round(running.client) or None
-
-            await until(opened, "a round opens the run again")
-        shown = await baton.live("show", handle.id, "--json")
-        assert (shown.json["state"], shown.json["waiting_for"]) == ("waiting", "plan-1")
+            await opened_by_rounds(running, handle)
+        await waits_again(baton, handle, "waiting", "plan-1")
         approved = await baton.live("approve", handle.id, "plan-1", "--yes")
         assert approved.code == 0, approved.err
         waiting = await baton.live("result", handle.id, "--wait-for-gate", "--json")
@@ -281,13 +296,8 @@ async def test_a_paused_run_that_is_ended_and_reset_is_paused_again(
         assert (await baton.live("show", handle.id, "--json")).json["state"] == "cancelled"
         await reset(running.client, handle)
         if by_upkeep:
-
-            async def opened() -> int | None:
-                return await running.parts.upkeep.round(running.client) or None
-
-            await until(opened, "a round opens the run again")
-        shown = await baton.live("show", handle.id, "--json")
-        assert (shown.json["state"], shown.json["waiting_for"]) == ("paused", "resume")
+            await opened_by_rounds(running, handle)
+        await waits_again(baton, handle, "paused", "resume")
         assert (await baton.live("resume", handle.id)).code == 0
         await agreed(running.ledger, running.client.get_workflow_handle(handle.id), "waiting")
         assert (await baton.live("approve", handle.id, "plan-1", "--yes")).code == 0
