@@ -23,6 +23,7 @@ from tests.postgres import Postgres
 __all__ = ["demo", "no_task_outlives_its_test", "pytest_runtest_makereport", "the_users_own_state_is_left_alone"]
 
 children.ignore_for_ourselves_only()
+os.environ.setdefault("GOGC", "400")  # Temporal servers of tests are short-lived: keeping garbage is cheaper
 homes.move_out()
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, tests end what they have started, as after Ctrl-C
 

@@ -39,11 +39,15 @@ PROOF = (
 WORKFLOWS = ("tests/workflows",)
 """The stories, each on a real Temporal server."""
 
+COMMANDS = ("tests/commands",)
+"""What people type, each command a process of its own. What of it is in `PROOF` is left to that lane."""
+
 BENCHMARKS = ("tests/benchmarks/test_smoke.py",)
 """Whether each benchmark still runs: for who changes one, `make bench-smoke`."""
 
 LANES: Mapping[str, Sequence[str]] = {
-    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *CHAOS, *PROOF, *BENCHMARKS))),
+    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *COMMANDS, *CHAOS, *PROOF, *BENCHMARKS))),
+    "commands": (*COMMANDS, *(f"--ignore={path}" for path in PROOF)),
     "workflows": WORKFLOWS,
     "chaos": CHAOS,
     "proof": PROOF,
@@ -51,7 +55,7 @@ LANES: Mapping[str, Sequence[str]] = {
 }
 """What pytest is told in each lane. `core` is everything that is in no other, so that no test can be in two or in none."""
 
-SUITE = ("core", "workflows", "chaos", "proof")
+SUITE = ("core", "commands", "workflows", "chaos", "proof")
 """The lanes that every change runs."""
 
 SIGN_OF_LIFE = 30.0
