@@ -44,7 +44,7 @@ class Agent:
         return Answer[self.returns]  # type: ignore[name-defined]
 
     @functools.cached_property
-    def answer_schema(self) -> dict[str, Any]:
+    def answer_schema(self) -> Mapping[str, Any]:
         """The schema of the agent's final output. Computed once: it takes longer than a ledger transaction."""
         return closed_schema(self.answer_type)
 

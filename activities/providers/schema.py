@@ -1,5 +1,6 @@
 """JSON Schemas in the strict subset that every provider accepts, made from contracts."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +31,9 @@ _PHRASES = {
 }
 
 
-def closed_schema(model: type[Contract]) -> dict[str, Any]:
-    """The contract's JSON Schema with every object closed and every property required.
+@functools.cache
+def closed_schema(model: type[Contract]) -> Mapping[str, Any]:
+    """The contract's JSON Schema with every object closed and every property required. Made once for each contract.
 
     Limits that strict output does not know (lengths, ranges, patterns, defaults) become text in the description: the model
     reads them there, and our own parsing enforces them. Raises `Misconfigured` for shapes that strict output cannot express.
