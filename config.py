@@ -28,6 +28,7 @@ import places
 from contracts.authors import Author
 from contracts.breakers import Breakers
 from contracts.check_limits import CheckLimits
+from contracts.endpoints import EndpointSetting, base_url_problem, declared
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.money import Ceilings
@@ -46,7 +47,7 @@ UserPath = Annotated[Path, AfterValidator(places.expanded)]
 OptionalPath = Annotated[UserPath | None, BeforeValidator(lambda value: None if value == "" else value)]
 """The same; an empty text names none, as an empty variable does that takes a setting of a file back."""
 
-_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting)
+_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, EndpointSetting)
 
 
 def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
@@ -55,6 +56,18 @@ def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
     return {
         name: one.model_copy(update={key: places.expanded(value) for key, value in paths[name]}) for name, one in tables.items()
     }
+
+
+def _base_url(url: str) -> str:
+    if url and (problem := base_url_problem(url)):
+        raise ValueError(problem)
+    return url
+
+
+def _messages_url(url: str) -> str:
+    if url and (problem := base_url_problem(url, "messages")):
+        raise ValueError(problem)
+    return url
 
 
 class Settings(BaseSettings):
@@ -79,14 +92,20 @@ class Settings(BaseSettings):
     # SecretStr, because settings may be printed in a log or a traceback, where a key must not be readable.
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
     anthropic_api_key_file: OptionalPath = Field(default=None, description="file that holds the key")
-    anthropic_base_url: str = Field(default="", description="another endpoint that speaks Anthropic's Messages")
+    anthropic_base_url: Annotated[str, AfterValidator(_messages_url)] = Field(
+        default="", description="another endpoint that speaks Anthropic's Messages: short for [providers.anthropic] base_url"
+    )
     openai_api_key: SecretStr = Field(default=SecretStr(""), description="also read from OPENAI_API_KEY")
     openai_api_key_file: OptionalPath = Field(default=None, description="file that holds the key")
-    openai_base_url: str = Field(default="", description="another endpoint that speaks one of OpenAI's formats")
+    openai_base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        default="", description="another endpoint that speaks one of OpenAI's formats: short for [providers.openai] base_url"
+    )
     openai_api: Literal["auto", "responses", "chat"] = Field(
         default="auto", description="the format; auto: Responses for OpenAI itself, Chat Completions for openai_base_url"
     )
-    openai_legacy_max_tokens: bool = Field(default=False, description="the endpoint knows only max_tokens")
+    providers: Annotated[dict[Name, EndpointSetting], AfterValidator(declared), AfterValidator(_expanded)] = Field(
+        default={}, description="endpoints of models: tables in baton.toml"
+    )
     proxy: SecretStr = Field(
         default=SecretStr(""),
         description='proxy to models, as http://USER:PASSWORD@HOST:PORT; "none": never one; empty: HTTPS_PROXY and the like',

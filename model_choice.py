@@ -1,55 +1,106 @@
 """Which models a worker can reach, and which of them an agent gets. The only place that builds providers."""
 
+from collections.abc import Mapping
+
 import config
 from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue
+from activities.money.prices import refuse_unknown_vendors
 from activities.providers.base import ENDPOINTS, Provider
+from activities.providers.endpoints import ShortForm, caches, key_source, resolved
+from activities.providers.keys import Key
 from activities.providers.proxy import VARIABLES, Way, way_to
 from activities.providers.scripted import Scripted
 from contracts.agents import Choice
+from contracts.endpoints import EndpointSetting
 from contracts.errors import Misconfigured
 
 
 def build_providers(settings: config.Settings) -> dict[str, Provider]:
-    """The providers this worker can reach: those with an API key, a base URL or a script."""
+    """The providers this worker can reach: those with an API key, an endpoint that wants none, or a script."""
     found: dict[str, Provider] = {}
-    # Imported only if used: each SDK costs at least a third of a second and tens of megabytes.
-    if settings.anthropic_key:
-        from activities.providers.anthropic import Anthropic
-
-        found["anthropic"] = Anthropic(
-            settings.anthropic_key,
-            settings.anthropic_base_url or None,
-            proxy=way(settings, "anthropic").proxy or None,
-            prompt_cache=settings.prompt_cache,
-        )
-    if settings.openai_key or settings.openai_base_url:
-        found["openai"] = _openai(settings)
+    for name, setting in endpoints(settings).items():
+        key = key_of(settings, name, setting)
+        if key is not None:
+            found[name] = _provider(settings, name, setting, key)
     if settings.script is not None:
         found["scripted"] = Scripted(settings.script)
     return found
 
 
-def _openai(settings: config.Settings) -> Provider:
-    """OpenAI itself is called through Responses. Compatible endpoints speak Chat Completions and know fewer of its fields."""
-    from activities.providers.openai import OpenAI
-    from activities.providers.openai_responses import OpenAIResponses
+def endpoints(settings: config.Settings) -> dict[str, EndpointSetting]:
+    """Every endpoint that the settings name, with or without its key. Raises `Misconfigured`."""
+    short = {
+        "anthropic": ShortForm(settings.anthropic_base_url, "messages", bool(settings.anthropic_key)),
+        "openai": ShortForm(settings.openai_base_url, settings.openai_api, bool(settings.openai_key)),
+    }
+    return resolved(settings.providers, short)
 
-    # The SDK wants a key, also for a local endpoint that takes none.
-    key, url, proxy = settings.openai_key or "none", settings.openai_base_url or None, way(settings, "openai").proxy or None
-    if settings.openai_api == "responses" or (settings.openai_api == "auto" and url is None):
-        return OpenAIResponses(key, url, proxy=proxy, prompt_cache=settings.prompt_cache)
-    cache = settings.prompt_cache and url is None
-    return OpenAI(key, url, proxy=proxy, legacy_max_tokens=settings.openai_legacy_max_tokens, prompt_cache=cache)
+
+def key_of(settings: config.Settings, name: str, setting: EndpointSetting) -> Key | None:
+    """The key of an endpoint; an empty one where it wants none, and None where it wants one that is not there.
+
+    Raises `Misconfigured` if its file cannot be read.
+    """
+    if setting.auth == "none":
+        return Key()
+    key = _named_key(settings, name, setting)
+    if key.current():
+        return key
+    return None if key_source(setting) or setting.base_url == ENDPOINTS.get(name) else key
+
+
+def _named_key(settings: config.Settings, name: str, setting: EndpointSetting) -> Key:
+    if setting.key_env:
+        return Key(settings.environment([setting.key_env]).get(setting.key_env, ""))
+    if setting.key_file is not None:
+        return Key(file=setting.key_file)
+    if name == "anthropic":
+        direct, file, shared = settings.anthropic_api_key, settings.anthropic_api_key_file, settings.anthropic_key
+    elif name == "openai":
+        direct, file, shared = settings.openai_api_key, settings.openai_api_key_file, settings.openai_key
+    else:
+        return Key()
+    return Key(file=file) if file is not None and not direct.get_secret_value() else Key(shared)
+
+
+def _provider(settings: config.Settings, name: str, setting: EndpointSetting, key: Key) -> Provider:
+    # Imported only if used: each SDK costs at least a third of a second and tens of megabytes.
+    proxy = way(settings, name).proxy or None
+    cache = settings.prompt_cache and caches(name, setting)
+    url = setting.base_url
+    if setting.speaks == "messages":
+        from activities.providers.anthropic import Anthropic
+
+        return Anthropic(key, url, name=name, proxy=proxy, prompt_cache=cache, setting=setting)
+    if setting.speaks == "responses":
+        from activities.providers.openai_responses import OpenAIResponses
+
+        return OpenAIResponses(key, url, name=name, proxy=proxy, prompt_cache=cache, setting=setting)
+    from activities.providers.openai import OpenAI
+
+    return OpenAI(key, url, name=name, proxy=proxy, prompt_cache=cache, setting=setting)
 
 
 def way(settings: config.Settings, provider: str) -> Way:
     """How this process reaches a provider's endpoint; empty for one that is not on a network. Raises `Misconfigured`."""
-    own = {"anthropic": settings.anthropic_base_url, "openai": settings.openai_base_url}
-    if provider not in ENDPOINTS:
+    setting = endpoints(settings).get(provider)
+    if setting is None and provider not in ENDPOINTS:
         return Way()
+    url, own = (ENDPOINTS[provider], "") if setting is None else (setting.base_url, setting.proxy.get_secret_value().strip())
     variables = settings.environment((*VARIABLES, *(name.upper() for name in VARIABLES)))
-    return way_to(own[provider] or ENDPOINTS[provider], settings.proxy.get_secret_value().strip(), variables)
+    return way_to(url, own or settings.proxy.get_secret_value().strip(), variables)
+
+
+def vendors(settings: config.Settings) -> dict[str, str]:
+    """Whose prices count at each endpoint that is named; "" for one whose table does not say.
+
+    Raises `Misconfigured` for a vendor that the list of prices does not have.
+    """
+    found = {name: setting.vendor for name, setting in endpoints(settings).items()}
+    if settings.providers:  # the shipped names are known to be there
+        refuse_unknown_vendors(found)
+    return found
 
 
 def choices(
@@ -61,7 +112,7 @@ def choices(
     if not usable:
         raise Misconfigured(
             f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in wanted)} cannot be reached. "
-            "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with BATON_OPENAI_BASE_URL; "
+            "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL and a table [providers.NAME]; "
             "`make demo` needs none"
         )
     return usable
@@ -69,6 +120,24 @@ def choices(
 
 def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tuple[Choice, ...]:
     """The models routed to an agent, whether or not this worker can reach them."""
-    if settings.model:
-        return (Choice(model=settings.model, free=settings.model_free),)
-    return catalogue.routes.classes[agent.file.model_class]
+    named = endpoints(settings)
+    return tuple(at_endpoint(one, named) for one in in_force(settings, catalogue.routes.classes)[agent.file.model_class])
+
+
+def in_force(settings: config.Settings, classes: Mapping[str, tuple[Choice, ...]]) -> dict[str, tuple[Choice, ...]]:
+    """The choices of each class: those of routes.toml, unless the setting `model` names the only one."""
+    if not settings.model:
+        return dict(classes)
+    only = (Choice(model=settings.model, free=settings.model_free),)
+    return dict.fromkeys(classes, only)
+
+
+def at_endpoint(choice: Choice, named: Mapping[str, EndpointSetting]) -> Choice:
+    """The choice with what its endpoint's table says of it. Raises `Misconfigured` for options that its format has not."""
+    setting = named.get(choice.provider)
+    if setting is None:
+        return choice
+    problem = choice.unsupported(setting.speaks) if setting.speaks is not None else ""
+    if problem:
+        raise Misconfigured(f"routes.toml, {choice.model}: {problem}")
+    return choice.model_copy(update={"free": True}) if setting.free else choice

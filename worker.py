@@ -70,7 +70,7 @@ from ledger.gates import approver_of
 from ledger.migrate import upgrade
 from ledger.money import ceilings
 from ledger.workers import Serving
-from model_choice import build_providers, choices, routed, way
+from model_choice import build_providers, choices, routed, vendors, way
 from workflow_runner import workflow_runner
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
@@ -112,7 +112,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers),
     )
     admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
-    models = Models(ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers)
+    models = Models(
+        ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers, vendors(settings)
+    )
     journal = Journal(ledger, admission)
     gates, results, fallbacks = Gates(ledger, policy), Results(ledger), Fallbacks(ledger)
     repositories = Repositories(ledger, mirrors, workspaces)

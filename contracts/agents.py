@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from contracts.base import Contract, Digest, Input, PerMille, Span, is_empty, is_none
+from contracts.endpoints import CallOptions
 from contracts.step_resources import Access, ResourceKind
 
 MODEL = r"^[a-z][a-z0-9_-]*:.+$"
@@ -103,7 +104,7 @@ class DatedPrice(Price):
     date: datetime.date
 
 
-class Choice(Input):
+class Choice(CallOptions):
     """One choice of a route: a model and when it is tried."""
 
     model: str = Field(pattern=MODEL, description="provider:model")
@@ -116,6 +117,12 @@ class Choice(Input):
     latency: Span | None = Field(default=None, description="timeout of one call here")
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1, description="input and output")
+
+    @property
+    def options(self) -> CallOptions | None:
+        """What a call asks for beyond its model; None for nothing."""
+        found = CallOptions(**{name: getattr(self, name) for name in CallOptions.model_fields})
+        return None if found == CallOptions() else found
 
     @property
     def provider(self) -> str:

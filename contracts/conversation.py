@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from contracts.base import Contract
+from contracts.base import Contract, is_none
+from contracts.endpoints import CallOptions
 
 StopReason = Literal["end", "tools", "length", "refusal"]
 """Why the model stopped: it finished, wants tools run, hit the output limit, or declined to answer."""
@@ -83,6 +84,9 @@ class ModelRequest(Contract):
     answer_schema: dict[str, JsonValue] = Field(description="JSON Schema of the final output, objects closed")
     max_output_tokens: int = Field(gt=0)
     timeout: timedelta = Field(description="of the whole call, connection included")
+    options: CallOptions | None = Field(
+        default=None, exclude_if=is_none, description="what the choice asks for beyond its model"
+    )
 
 
 class Usage(Contract):

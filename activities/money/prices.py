@@ -2,7 +2,8 @@
 
 A call's tariff is fixed when its money is reserved, and the reply is charged by the same one: a price that changes in between
 counts from the next call. The first of these counts: `free = true` or `price` of the choice in routes.toml, the table
-`[prices."provider:model"]` there, the list of genai-prices.
+`[prices."provider:model"]` there, the list of genai-prices under the vendor that serves the model. Who that is, the endpoint's
+table says: the same name costs several times as much with one vendor as with another.
 """
 
 from collections.abc import Mapping
@@ -101,14 +102,30 @@ def charge(made_by: Tariff, most: Usage, usage: Usage | None) -> int | None:
     return None if cost is None or cost > made_by.worst_case(most) else cost
 
 
-def tariff(choice: Choice, own: Mapping[str, DatedPrice] | None = None) -> Tariff:
-    """The tariff of a choice now; `own` are the prices of routes.toml. Raises `Misconfigured` for a model without a price."""
+def tariff(choice: Choice, own: Mapping[str, DatedPrice] | None = None, vendors: Mapping[str, str] | None = None) -> Tariff:
+    """The tariff of a choice now. Raises `Misconfigured` for a model without a price.
+
+    `own` are the prices of routes.toml; `vendors` says whose prices count at each provider, "" where nobody said: one that is
+    not in it is its own vendor.
+    """
     if choice.free or choice.provider == "scripted":
         return _of(Price(input=0, output=0), "free")
     if choice.price is not None:
         return _of(choice.price, "routes " + "/".join(str(one) for one in choice.price.parts() if one is not None))
     dated = (own or {}).get(choice.model)
-    return _of(dated, f"routes.toml {dated.date}") if dated is not None else _from_table(choice)
+    if dated is not None:
+        return _of(dated, f"routes.toml {dated.date}")
+    return _from_table(choice, (vendors or {}).get(choice.provider, choice.provider))
+
+
+def refuse_unknown_vendors(vendors: Mapping[str, str]) -> None:
+    """Raise `Misconfigured` if an endpoint's vendor is none that the list has, naming those that it has."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    known = sorted(one.id for one in get_snapshot().providers)
+    for name, vendor in vendors.items():
+        if vendor and vendor not in known:
+            raise Misconfigured(f"[providers.{name}]: {TABLE} has no vendor {vendor!r}; it has {', '.join(known)}")
 
 
 def _of(price: Price, name: str) -> Tariff:
@@ -120,29 +137,31 @@ def _of(price: Price, name: str) -> Tariff:
     return Tariff(name, plain, output, read, write, write, output)
 
 
-_listed: dict[str, tuple["ModelPrice", Tariff]] = {}
+_listed: dict[tuple[str, str], tuple["ModelPrice", Tariff]] = {}
 
 
-def _from_table(choice: Choice) -> Tariff:
+def _from_table(choice: Choice, vendor: str) -> Tariff:
+    if not vendor:
+        raise _unsaid(choice)
     # Imported here: the table brings an HTTP client along, and workflows import this module through `Models`.
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        _, model = get_snapshot().find_provider_model(choice.model_name, None, choice.provider, None)
+        _, model = get_snapshot().find_provider_model(choice.model_name, None, vendor, None)
     except LookupError:
-        raise _unpriced(choice) from None
+        raise _unpriced(choice, vendor) from None
     price = model.get_prices(datetime.now(UTC))  # some depend on the day or the hour
     # The list gives the same object until a price changes; only then is the tariff made anew.
-    known = _listed.get(choice.model)
-    if known is None or known[0] is not price:
-        known = _listed[choice.model] = price, _listed_tariff(choice, price)
-    return known[1]
+    listed = _listed.get((vendor, choice.model_name))
+    if listed is None or listed[0] is not price:
+        listed = _listed[vendor, choice.model_name] = price, _listed_tariff(choice, vendor, price)
+    return listed[1]
 
 
-def _listed_tariff(choice: Choice, price: "ModelPrice") -> Tariff:
+def _listed_tariff(choice: Choice, vendor: str, price: "ModelPrice") -> Tariff:
     """A price of the list. Missing prices for a cache or reasoning are those of plain input and output."""
     if price.input_mtok is None or price.output_mtok is None:
-        raise _unpriced(choice)
+        raise _unpriced(choice, vendor)
     plain, output, call = _rate(price.input_mtok), _rate(price.output_mtok), price.requests_kcount
     write = plain if price.cache_write_mtok is None else _rate(price.cache_write_mtok)
     return Tariff(
@@ -172,9 +191,21 @@ def _micros(total: int) -> int:
     return -(-total // _SCALE)
 
 
-def _unpriced(choice: Choice) -> Misconfigured:
+def _unpriced(choice: Choice, vendor: str) -> Misconfigured:
+    of = "" if vendor == choice.provider else f" for the vendor {vendor}"
+    return Misconfigured(f"{choice.model} has no price{of} in {TABLE} and none in routes.toml. Add one there, {_how(choice)}")
+
+
+def _unsaid(choice: Choice) -> Misconfigured:
     return Misconfigured(
-        f"{choice.model} has no price in {TABLE} and none in routes.toml. Add one there, in micro-dollars per million tokens: "
-        f'[prices."{choice.model}"] with date = {datetime.now(UTC):%Y-%m-%d}, input = … and output = …; '
-        "or give its choice free = true if it costs nothing"
+        f"{choice.model} has no price: no vendor is named for its endpoint, and the model's name alone does not tell what it "
+        f'costs there. Say vendor = "…" in [providers.{choice.provider}] of baton.toml, or add a price to routes.toml, '
+        f"{_how(choice)}"
+    )
+
+
+def _how(choice: Choice) -> str:
+    return (
+        f'in micro-dollars per million tokens: [prices."{choice.model}"] with date = {datetime.now(UTC):%Y-%m-%d}, '
+        "input = … and output = …; or give its choice free = true if it costs nothing"
     )

@@ -8,11 +8,14 @@ import anthropic
 import httpx2
 from pydantic import Field, JsonValue
 
+from activities.providers import final_output
+from activities.providers.access import Access
 from activities.providers.anthropic_cache import marked
-from activities.providers.base import ENDPOINTS
 from activities.providers.errors import provider_error
+from activities.providers.keys import Key
+from activities.providers.options import with_options
 from activities.providers.reply_body import Wire, plausible, read_reply, tokens
-from activities.providers.transport import call_timeout, correlation, exchange, http_client
+from activities.providers.transport import correlation, exchange
 from contracts.conversation import (
     AssistantMessage,
     Message,
@@ -24,6 +27,7 @@ from contracts.conversation import (
     Usage,
     UserMessage,
 )
+from contracts.endpoints import EndpointSetting
 
 _STOPS: dict[str, StopReason] = {
     "end_turn": "end",
@@ -41,48 +45,64 @@ class Anthropic:
 
     def __init__(
         self,
-        api_key: str,
+        api_key: Key | str,
         base_url: str | None = None,
         *,
         name: str = "anthropic",
         proxy: str | None = None,
         prompt_cache: bool = True,
+        setting: EndpointSetting | None = None,
     ) -> None:
-        """Key, address and proxy come from these arguments only, never from the SDK's environment variables."""
+        """Key, address and proxy come from these arguments only, never from the SDK's environment variables.
+
+        `setting` is the endpoint's table, without which it can do all that Anthropic can.
+        """
         self.name = name
         self._prompt_cache = prompt_cache
-        self._key = api_key
+        self._access = Access(name, api_key, base_url, "messages", proxy, setting)
         self._client = anthropic.AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url or ENDPOINTS["anthropic"],
+            api_key="none",  # the SDK wants one; the transport sends the real one
+            base_url="http://unused.invalid",  # each call names its whole address
             # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
             open_telemetry=False,
-            http_client=http_client(api_key, proxy),
+            http_client=self._access.client(),
         )
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
-        endpoint = f"{self.name}:{request.model}"
-        # Posted as is: the SDK's `create` walks the whole body, schema included, on every call; that costs more than sending.
-        call = self._client.post(
-            "/v1/messages",
-            cast_to=httpx2.Response,
-            body=self._body(request),
-            options={"headers": correlation(request), "timeout": call_timeout(request)},
-        )
-        response = await exchange(endpoint, self._key, request, call)
-        wire, raw = read_reply(_Reply, endpoint, response.content, self._key)
-        return _reply(wire, raw, endpoint, response.headers.get("request-id"))
+        access, request = self._access, self._access.limited(request)
+        endpoint, key = access.of(request), access.key(request)
+        body = self._body(request)
+        async with access.slot(request):
+            # Posted as is: the SDK's `create` walks the whole body, schema included, on every call; that costs more than
+            # sending.
+            call = self._client.post(
+                access.url(request.model),
+                cast_to=httpx2.Response,
+                body=body,
+                options={"headers": correlation(request), "timeout": access.timeout(request)},
+            )
+            response = await exchange(endpoint, key, request, call)
+        wire, raw = read_reply(_Reply, endpoint, response.content, key)
+        return final_output.read(_reply(wire, raw, endpoint, response.headers.get("request-id")))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
+        access, known = self._access, self._access.capabilities(request.model)
+        request = final_output.prepared(request, known)
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_output_tokens,
             "messages": _messages(request.messages, self.name),
-            "output_config": {"format": {"type": "json_schema", "schema": dict(request.answer_schema)}},
         }
-        body |= ({"system": request.system} if request.system else {}) | ({"tools": _tools(request)} if request.tools else {})
+        if known.schema_is_sent(tools=bool(request.tools)) and known.schema_form == "json_schema":
+            body["output_config"] = {"format": {"type": "json_schema", "schema": dict(request.answer_schema)}}
+        body |= {"system": request.system} if request.system else {}
+        if request.tools:
+            body["tools"] = _tools(request, strict=known.strict)
+            if known.parallel_tool_calls is not None:
+                body["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": not known.parallel_tool_calls}
+        body = with_options(body, request, "messages", access.setting, access.of(request))
         # Cache marks come last: they depend on the whole body.
         return marked(body) if self._prompt_cache else body
 
@@ -169,9 +189,10 @@ def _usage(usage: Any, *, said: bool) -> Usage | None:
         return None
 
 
-def _tools(request: ModelRequest) -> list[Any]:
+def _tools(request: ModelRequest, *, strict: bool) -> list[Any]:
+    mark = {"strict": True} if strict else {}
     return [
-        {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters), "strict": True}
+        {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)} | mark
         for tool in request.tools
     ]
 

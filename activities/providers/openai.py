@@ -4,7 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from activities.providers import final_output
+from activities.providers.chat_dialect import adapted
 from activities.providers.errors import provider_error
+from activities.providers.keys import Key
 from activities.providers.openai_shared import (
     Endpoint,
     answer_text,
@@ -24,6 +27,7 @@ from contracts.conversation import (
     ToolCall,
     UserMessage,
 )
+from contracts.endpoints import EndpointSetting
 
 _STOPS: dict[str, StopReason] = {
     "stop": "end",
@@ -38,42 +42,46 @@ class OpenAI:
 
     def __init__(
         self,
-        api_key: str,
+        api_key: Key | str,
         base_url: str | None = None,
         *,
         name: str = "openai",
         proxy: str | None = None,
-        legacy_max_tokens: bool = False,
         prompt_cache: bool = False,
+        setting: EndpointSetting | None = None,
     ) -> None:
         """Key, address and proxy come from these arguments only, never from the SDK's environment variables.
 
-        `base_url` ends where `/chat/completions` begins, usually in `/v1`. `legacy_max_tokens` is for servers that know
-        only the older name of the output limit; `prompt_cache` is for those that know OpenAI's `prompt_cache_key`.
+        `base_url` ends where `/chat/completions` begins, usually in `/v1`. `prompt_cache` is for servers that know OpenAI's
+        `prompt_cache_key`; `setting` is the endpoint's table, without which it can do all that OpenAI can.
         """
         self.name = name
-        self._legacy_max_tokens = legacy_max_tokens
         self._prompt_cache = prompt_cache
-        self._endpoint = Endpoint(name, api_key, base_url, proxy)
+        self._endpoint = Endpoint(name, api_key, base_url, "chat", proxy, setting)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
-        endpoint = self._endpoint.of(request)
-        response = await self._endpoint.post("/chat/completions", request, self._body(request))
-        wire, raw = read_reply(_Reply, endpoint, response.content, self._endpoint.key)
-        return _reply(wire, raw, endpoint, response.headers.get("x-request-id"))
+        endpoint = self._endpoint.access.of(request)
+        response, key = await self._endpoint.post(request, self._body(request))
+        wire, raw = read_reply(_Reply, endpoint, response.content, key)
+        return final_output.read(_reply(wire, raw, endpoint, response.headers.get("x-request-id")))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        tools = [
-            {"type": "function", "function": function(tool.name, tool.description, tool.parameters)} for tool in request.tools
-        ]
-        body = {
+        known = self._endpoint.access.capabilities(request.model)
+        cache = cache_key(request) if self._prompt_cache else {}
+        request = final_output.prepared(request, known)
+        made = [function(tool.name, tool.description, tool.parameters, strict=known.strict) for tool in request.tools]
+        parallel = {} if known.parallel_tool_calls is None else {"parallel_tool_calls": known.parallel_tool_calls}
+        body: dict[str, Any] = {
             "model": request.model,
-            "messages": _messages(request, self.name),
-            "max_tokens" if self._legacy_max_tokens else "max_completion_tokens": request.max_output_tokens,
-            "response_format": {"type": "json_schema", "json_schema": schema_format(request)},
+            "messages": adapted(_messages(request, self.name), known),
+            known.max_tokens: request.max_output_tokens,
         }
-        return body | ({"tools": tools} if tools else {}) | (cache_key(request) if self._prompt_cache else {})
+        if known.schema_is_sent(tools=bool(made)):
+            schema = {"json_schema": schema_format(request, strict=known.strict)}
+            body["response_format"] = {"type": known.schema_form} | (schema if known.schema_form == "json_schema" else {})
+        tools = {"tools": [{"type": "function", "function": one} for one in made]} | parallel
+        return body | (tools if made else {}) | cache
 
     async def close(self) -> None:
         """Give back connections. Safe to call twice."""

@@ -4,7 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from activities.providers import final_output
 from activities.providers.errors import provider_error
+from activities.providers.keys import Key
 from activities.providers.openai_shared import (
     Endpoint,
     answer_text,
@@ -24,6 +26,7 @@ from contracts.conversation import (
     ToolCall,
     UserMessage,
 )
+from contracts.endpoints import EndpointSetting
 
 
 class OpenAIResponses:
@@ -31,40 +34,46 @@ class OpenAIResponses:
 
     def __init__(
         self,
-        api_key: str,
+        api_key: Key | str,
         base_url: str | None = None,
         *,
         name: str = "openai",
         proxy: str | None = None,
         prompt_cache: bool = True,
+        setting: EndpointSetting | None = None,
     ) -> None:
-        """Key, address and proxy come from these arguments only. `base_url` ends before `/responses`, usually in `/v1`."""
+        """Key, address and proxy come from these arguments only. `base_url` ends before `/responses`, usually in `/v1`.
+
+        `setting` is the endpoint's table, without which it can do all that OpenAI can.
+        """
         self.name = name
         self._prompt_cache = prompt_cache
-        self._endpoint = Endpoint(name, api_key, base_url, proxy)
+        self._endpoint = Endpoint(name, api_key, base_url, "responses", proxy, setting)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
-        endpoint = self._endpoint.of(request)
-        response = await self._endpoint.post("/responses", request, self._body(request))
-        wire, raw = read_reply(_Reply, endpoint, response.content, self._endpoint.key)
-        return _reply(wire, raw, endpoint, response.headers.get("x-request-id"))
+        endpoint = self._endpoint.access.of(request)
+        response, key = await self._endpoint.post(request, self._body(request))
+        wire, raw = read_reply(_Reply, endpoint, response.content, key)
+        return final_output.read(_reply(wire, raw, endpoint, response.headers.get("x-request-id")))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
-        tools = [{"type": "function"} | function(tool.name, tool.description, tool.parameters) for tool in request.tools]
+        known = self._endpoint.access.capabilities(request.model)
+        cache = cache_key(request) if self._prompt_cache else {}
+        request = final_output.prepared(request, known)
+        made = [function(tool.name, tool.description, tool.parameters, strict=known.strict) for tool in request.tools]
+        parallel = {} if known.parallel_tool_calls is None else {"parallel_tool_calls": known.parallel_tool_calls}
+        tools = {"tools": [{"type": "function"} | one for one in made]} | parallel
         body: dict[str, Any] = {
             "model": request.model,
             "input": _input(request.messages, self.name),
             "max_output_tokens": request.max_output_tokens,
             "store": False,  # conversations are stored in the ledger and nowhere else
-            "text": {"format": {"type": "json_schema"} | schema_format(request)},
         }
-        return (
-            body
-            | ({"instructions": request.system} if request.system else {})
-            | ({"tools": tools} if tools else {})
-            | (cache_key(request) if self._prompt_cache else {})
-        )
+        if known.schema_is_sent(tools=bool(made)):
+            schema = schema_format(request, strict=known.strict) if known.schema_form == "json_schema" else {}
+            body["text"] = {"format": {"type": known.schema_form} | schema}
+        return body | ({"instructions": request.system} if request.system else {}) | (tools if made else {}) | cache
 
     async def close(self) -> None:
         """Give back connections. Safe to call twice."""

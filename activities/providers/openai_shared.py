@@ -8,44 +8,54 @@ from typing import Any
 import httpx2
 import openai
 
-from activities.providers.base import ENDPOINTS
+from activities.providers.access import Access
+from activities.providers.keys import Key
+from activities.providers.options import with_options
 from activities.providers.reply_body import plausible, tokens
-from activities.providers.transport import call_timeout, correlation, exchange, http_client
+from activities.providers.transport import correlation, exchange
 from contracts.conversation import ModelRequest, ToolAnswer, ToolCall, Usage, UserMessage
+from contracts.endpoints import EndpointSetting, Speaks
 
 
 class Endpoint:
     """One endpoint of OpenAI's, or of a server that speaks the same."""
 
-    def __init__(self, name: str, api_key: str, base_url: str | None, proxy: str | None) -> None:
-        self.name = name
-        self.key = api_key
+    def __init__(
+        self,
+        name: str,
+        key: Key | str,
+        base_url: str | None,
+        speaks: Speaks,
+        proxy: str | None,
+        setting: EndpointSetting | None,
+    ) -> None:
+        self.access = Access(name, key, base_url, speaks, proxy, setting)
         self.client = openai.AsyncOpenAI(
-            api_key=api_key or "none",  # local servers need no key, the SDK does
-            base_url=base_url or ENDPOINTS["openai"],
+            api_key="none",  # the SDK wants one; the transport sends the real one
+            base_url="http://unused.invalid",  # each call names its whole address
             # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
-            http_client=http_client(api_key, proxy),
+            http_client=self.access.client(),
         )
 
-    async def post(self, path: str, request: ModelRequest, body: dict[str, Any]) -> httpx2.Response:
-        """Ask once. Raises `ProviderError` and nothing else."""
+    async def post(self, request: ModelRequest, body: dict[str, Any]) -> tuple[httpx2.Response, str]:
+        """Ask once: the reply, and the key that was used. Raises `ProviderError` and nothing else."""
+        access, key = self.access, self.access.key(request)
+        request = access.limited(request)
+        body = with_options(body, request, access.speaks, access.setting, access.of(request))
         headers = correlation(request)
         # Posted as is: the SDK's `create` walks the whole body, schema included, on every call; that costs more than sending.
-        call = self.client.post(
-            path,
-            cast_to=httpx2.Response,
-            body=body,
-            options={
-                "headers": headers | {"X-Client-Request-Id": headers["X-Request-Key"]},
-                "timeout": call_timeout(request),
-            },
-        )
-        return await exchange(self.of(request), self.key, request, call)
-
-    def of(self, request: ModelRequest) -> str:
-        """The name of this endpoint and model in errors."""
-        return f"{self.name}:{request.model}"
+        async with access.slot(request):
+            call = self.client.post(
+                access.url(request.model),
+                cast_to=httpx2.Response,
+                body=body,
+                options={
+                    "headers": headers | {"X-Client-Request-Id": headers["X-Request-Key"]},
+                    "timeout": access.timeout(request),
+                },
+            )
+            return await exchange(access.of(request), key, request, call), key
 
 
 def usage_of(usage: Any, given: str, made: str, *, said: bool) -> Usage | None:
@@ -68,9 +78,10 @@ def usage_of(usage: Any, given: str, made: str, *, said: bool) -> Usage | None:
         return None
 
 
-def schema_format(request: ModelRequest) -> dict[str, Any]:
+def schema_format(request: ModelRequest, *, strict: bool = True) -> dict[str, Any]:
     """The final output's schema under its name."""
-    return {"name": request.answer_name, "schema": dict(request.answer_schema), "strict": True}
+    made = {"name": request.answer_name, "schema": dict(request.answer_schema)}
+    return made | ({"strict": True} if strict else {})
 
 
 def cache_key(request: ModelRequest) -> dict[str, str]:
@@ -95,6 +106,7 @@ def arguments_text(call: ToolCall) -> str:
     return json.dumps(call.arguments, ensure_ascii=False)
 
 
-def function(name: str, description: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool whose arguments must match its schema."""
-    return {"name": name, "description": description, "parameters": dict(parameters), "strict": True}
+def function(name: str, description: str, parameters: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:
+    """A tool; with `strict` the endpoint sees to it that its arguments match the schema."""
+    made = {"name": name, "description": description, "parameters": dict(parameters)}
+    return made | ({"strict": True} if strict else {})

@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx2
@@ -11,11 +14,11 @@ import httpx2
 from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.errors import provider_error, said, status_error
 from contracts.conversation import ModelRequest
+from contracts.endpoints import Auth
+from contracts.errors import Misconfigured
 
 REPLY_LIMIT = 8 * 1024 * 1024
 """Most bytes in a reply. No output limit in use comes near it; more is an endless stream or not a model."""
-
-_CONNECT_S = 10.0
 
 _HEADERS = frozenset(
     {
@@ -43,9 +46,23 @@ class Encoded(httpx2.TransportError):
     """The reply is compressed although plain bytes were requested, so its real size is unknown."""
 
 
-def http_client(key: str, proxy: str | None = None, limit: int = REPLY_LIMIT) -> httpx2.AsyncClient:
-    """A client for one endpoint: sends `key` and no other credential, follows no redirect, uses only the given proxy."""
-    return httpx2.AsyncClient(transport=_Guarded(key, proxy, limit), trust_env=False, follow_redirects=False)
+@dataclass(frozen=True)
+class Identity:
+    """What an endpoint is told of who asks: the key, read for each request, the header for it, and the endpoint's headers."""
+
+    key: Callable[[], str] = field(repr=False)
+    auth: Auth
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def http_client(
+    identity: Identity, proxy: str | None = None, *, ca_file: Path | None = None, limit: int = REPLY_LIMIT
+) -> httpx2.AsyncClient:
+    """A client for one endpoint: sends its key and no other credential, follows no redirect, uses only the given proxy.
+
+    Authorities of `ca_file` are trusted beside the usual ones. Raises `Misconfigured` if the file cannot be used.
+    """
+    return httpx2.AsyncClient(transport=_Guarded(identity, proxy, ca_file, limit), trust_env=False, follow_redirects=False)
 
 
 def correlation(request: ModelRequest) -> dict[str, str]:
@@ -73,13 +90,6 @@ async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awai
     if echoed is not None and echoed != correlation(request)["X-Request-Key"]:
         raise provider_error("drift", endpoint, "the reply belongs to another request, its X-Request-Key differs")
     return response
-
-
-def call_timeout(request: ModelRequest) -> httpx2.Timeout:
-    """The request's timeout for each step on the wire, and at most 10 seconds to connect."""
-    seconds = request.timeout.total_seconds()
-    # These hold for each read and write; `exchange` limits all of them together.
-    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_S), pool=min(seconds, _CONNECT_S))
 
 
 def _translated(endpoint: str, secret: str, timeout: timedelta, error: Exception) -> ProviderError:
@@ -120,11 +130,12 @@ def _no_answer(timeout: timedelta) -> str:
 class _Guarded(httpx2.AsyncBaseTransport):
     """Limits what is sent and what is received to what we intend."""
 
-    def __init__(self, key: str, proxy: str | None, limit: int) -> None:
-        self._key = key
+    def __init__(self, identity: Identity, proxy: str | None, ca_file: Path | None, limit: int) -> None:
+        self._identity = identity
         self._limit = limit
         limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
-        self._inner = httpx2.AsyncHTTPTransport(proxy=proxy, limits=limits, socket_options=_keepalive())
+        verify = True if ca_file is None else _trusting(ca_file)
+        self._inner = httpx2.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=limits, socket_options=_keepalive())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request with our headers only, and return the reply with a size limit."""
@@ -132,9 +143,11 @@ class _Guarded(httpx2.AsyncBaseTransport):
             if name not in _HEADERS and not name.startswith("x-stainless-"):
                 del request.headers[name]
         request.headers["host"] = request.url.netloc.decode("ascii")
+        request.headers.update(self._identity.headers)
         # Set here and not by the SDKs: theirs may come from the environment, under several header names.
-        if self._key:
-            request.headers["authorization"] = f"Bearer {self._key}"
+        key, auth = self._identity.key(), self._identity.auth
+        if key and auth != "none":
+            request.headers.update({"authorization": f"Bearer {key}"} if auth == "bearer" else {auth: key})
         request.headers["content-type"] = "application/json"
         # Plain bytes: a few compressed kilobytes could expand to any size after the limit was checked.
         request.headers["accept-encoding"] = "identity"
@@ -174,6 +187,16 @@ class _Limited(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         """Give the connection back."""
         await self._response.aclose()
+
+
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:  # an `ssl.SSLError` is one, too
+        why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise Misconfigured(f"ca_file {ca_file} cannot be used: {why}") from None
+    return context
 
 
 def _keepalive() -> list[tuple[int, int, int]]:

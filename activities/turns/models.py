@@ -40,15 +40,16 @@ class Models:
         worker: str,
         growth: Growth | None = None,
         breakers: Breakers | None = None,
+        vendors: Mapping[str, str] | None = None,
     ) -> None:
-        """`worker` is the name that reservations are held under."""
+        """`worker` is the name that reservations are held under; `vendors` says whose prices count at each provider."""
         self._ledger = ledger
         self._catalogue = catalogue
         self._providers = providers
         self._admission = admission
         self._watch = Watch(ledger, growth or Growth())
         self._health = health = Health(ledger, breakers or Breakers())
-        reservations = Reservations(ledger, catalogue.routes, providers, ceilings, health, worker)
+        reservations = Reservations(ledger, catalogue.routes, providers, ceilings, health, worker, vendors)
         self._attempts = Attempts(ledger, providers, health, reservations)
 
     @activity.defn

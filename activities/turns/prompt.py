@@ -65,6 +65,7 @@ def model_request(
         answer_schema=agent.answer_schema,
         max_output_tokens=agent.file.limits.output_tokens,
         timeout=min(agent.file.limits.call, choice.latency or agent.file.limits.call),
+        options=choice.options,
     )
 
 

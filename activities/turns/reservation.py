@@ -45,6 +45,8 @@ class Reservations:
     ceilings: Ceilings
     health: Health
     worker: str
+    vendors: Mapping[str, str] | None = None
+    """Whose prices count at each provider."""
 
     def reserve(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started | Turn:
         """Reserve money for the call and read what it is built from; or return the turn, if the call was answered before.
@@ -89,7 +91,7 @@ class Reservations:
             prompt=prompt,
             candidate=candidate,
             provider=self.providers[choice.provider].name,
-            tariff=prices.tariff(choice, self.routes.prices),
+            tariff=prices.tariff(choice, self.routes.prices, self.vendors),
             most=Usage(input=prices.estimate(prompt.model_dump_json().encode()), output=prompt.max_output_tokens),
             reservation=identity,
             read=read,

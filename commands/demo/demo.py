@@ -32,6 +32,7 @@ from ledger import feed, gates, runs
 from ledger.db import Ledger
 from ledger.views.feed import head
 from ledger.views.gates import subject_of
+from model_choice import endpoints
 
 SAMPLE = Path(__file__).parent / "sample"
 INSTRUCTION = "Discounted prices lose half a cent: 999 cents at 50 percent must be 500. Fix it, and document the rule."
@@ -67,7 +68,7 @@ async def demo(settings: config.Settings, *, approve_as: str | None, real: bool,
     Always stops everything it started, even if it is interrupted again while stopping.
     """
     state = settings.state.absolute() / "demo"
-    if real and not (settings.model or settings.anthropic_key or settings.openai_key or settings.openai_base_url):
+    if real and not (settings.model or endpoints(settings)):
         raise Misconfigured(
             "--real-model: no model is set; set ANTHROPIC_API_KEY, OPENAI_API_KEY or BATON_MODEL, or leave it out"
         )

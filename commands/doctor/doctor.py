@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,10 +25,16 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=CARE)(doctor)
 
 
-def doctor(as_json: Json = False) -> None:
-    """Check Python, Temporal, ledger, sandbox, git, API keys, agents, prices, workers, clock, what waits. Exit 0: all well."""
+def doctor(
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the endpoints of models.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check Python, Temporal, ledger, sandbox, git, API keys, agents, prices, workers, clock, what waits. Exit 0: all well.
+
+    Each configured endpoint is asked for a few tokens, which costs less than a thousandth of a dollar with most models.
+    """
     out = Out(as_json=as_json)
-    findings = asyncio.run(_examine(out))
+    findings = asyncio.run(_examine(out, offline=offline))
     failed = [one for one in findings if one.level == "fail"]
     warned = [one for one in findings if one.level == "warn"]
     out.document(findings=[asdict(one) for one in findings], failed=len(failed), warned=len(warned))
@@ -36,15 +42,16 @@ def doctor(as_json: Json = False) -> None:
     raise typer.Exit(int(Code.FAILED if failed else Code.DONE))
 
 
-async def _examine(out: Out) -> list[Finding]:
-    from commands.doctor import causes, host, prices, temporal
+async def _examine(out: Out, *, offline: bool) -> list[Finding]:
+    from commands.doctor import causes, host, models, prices, temporal
 
     findings = [host.python()]
     _tell(out, findings[0])
     found, problem = host.settings()
     findings.append(problem)
     _tell(out, problem)
-    for check in (*host.CHECKS, *prices.CHECKS, *causes.CHECKS, *temporal.CHECKS):
+    asked = () if offline else models.CHECKS
+    for check in (*host.CHECKS, *prices.CHECKS, *asked, *causes.CHECKS, *temporal.CHECKS):
         # One after the other, printed at once: a check that hangs shows which one it is.
         with out.waiting(f"checking {check.__name__.replace('_', ' ')}"):
             more = await _guarded(check, found)

@@ -133,9 +133,8 @@ def models(found: "Settings") -> list[Finding]:
     if found.model:
         provider = found.model.split(":", 1)[0]
         if provider not in have:
-            return [
-                Finding("models", "warn", f"{found.model} is set, but provider {provider} has no key or endpoint here", mend)
-            ]
+            text = f"{found.model} is set, but provider {provider} has no {_missing(found, provider)} here"
+            return [Finding("models", "warn", text, mend)]
         return [Finding("models", "ok", f"{found.model} serves every class ({have[provider]})")]
     missing = [name for name, models in _routes(found).items() if not any(one.split(":", 1)[0] in have for one in models)]
     if missing:
@@ -148,15 +147,27 @@ def models(found: "Settings") -> list[Finding]:
 
 
 def reachable_providers(found: "Settings") -> dict[str, str]:
+    """What is known of each provider that can be asked from here, by its name. Keys are never shown."""
+    from activities.providers.base import ENDPOINTS
+    from model_choice import endpoints, key_of
+
     have: dict[str, str] = {}
-    if found.anthropic_key:
-        have["anthropic"] = f"API key is set{_at(found.anthropic_base_url)}{_way(found, 'anthropic')}"
-    if found.openai_key or found.openai_base_url:
-        key = "a key is set" if found.openai_key else "no key"
-        have["openai"] = f"{key}{_at(found.openai_base_url)}{_way(found, 'openai')}"
+    for name, setting in endpoints(found).items():
+        key = key_of(found, name, setting)
+        if key is not None:
+            url = "" if setting.base_url == ENDPOINTS.get(name) else setting.base_url
+            have[name] = f"{'a key is set' if key.current() else 'no key'}{_at(url)}{_way(found, name)}"
     if found.script is not None:
         have["scripted"] = f"plays {found.script}; not a real model"
     return have
+
+
+def _missing(found: "Settings", provider: str) -> str:
+    from activities.providers.endpoints import key_source
+    from model_choice import endpoints
+
+    setting = endpoints(found).get(provider)
+    return f"key in {key_source(setting)}" if setting is not None and key_source(setting) else "key or endpoint"
 
 
 def _at(url: str) -> str:

@@ -7,6 +7,8 @@ from commands.doctor.host import agent_files, reachable_providers
 from contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from config import Settings
     from contracts.agents import Choice
 
@@ -14,16 +16,17 @@ if TYPE_CHECKING:
 def prices(found: "Settings") -> list[Finding]:
     """Whether every reachable model has a price or is free, and which price list is used."""
     from activities.money.prices import tariff
+    from model_choice import vendors
 
     routes = agent_files(found).routes
-    have = reachable_providers(found)
+    have, sold_by = reachable_providers(found), vendors(found)
     versions: set[str] = set()
     unpriced: list[Finding] = []
-    for choice in _choices(found, [one for several in routes.classes.values() for one in several]):
+    for choice in routed_choices(found, routes.classes):
         if choice.provider not in have:
             continue
         try:
-            versions.add(tariff(choice, routes.prices).version)
+            versions.add(tariff(choice, routes.prices, sold_by).version)
         except Misconfigured as error:
             text, _, mend = str(error).partition(". ")
             unpriced.append(Finding("prices", "warn", f"{text}: it is refused", mend))
@@ -31,12 +34,12 @@ def prices(found: "Settings") -> list[Finding]:
     return unpriced or [Finding("prices", "ok", known)]
 
 
-def _choices(found: "Settings", routed: list["Choice"]) -> list["Choice"]:
-    """Each reachable model once."""
-    from contracts.agents import Choice
+def routed_choices(found: "Settings", classes: "Mapping[str, tuple[Choice, ...]]") -> list["Choice"]:
+    """Each routed model once."""
+    from model_choice import at_endpoint, endpoints, in_force
 
-    if found.model:
-        return [Choice(model=found.model, free=found.model_free)]
+    named = endpoints(found)
+    routed = [at_endpoint(one, named) for several in in_force(found, classes).values() for one in several]
     return list({choice.model: choice for choice in routed}.values())
 
 

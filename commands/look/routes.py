@@ -1,10 +1,12 @@
 """What `baton models` shows: routes with breakers, rates and replies. Read-only except for closing a breaker by hand."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from activities.money import prices
+from activities.providers.base import ENDPOINTS
 from activities.turns.choices import breakers_of
 from contracts.agents import Choice
 from contracts.base import digest_of
@@ -14,6 +16,7 @@ from contracts.runs import Note, RunRef
 from ledger import breakers, feed
 from ledger.db import Connection, now_us
 from ledger.views.models import BreakerView, Minute, noteworthy, this_minute
+from model_choice import at_endpoint, endpoints, in_force, key_of, vendors
 
 if TYPE_CHECKING:
     from activities.agents.routes import Routes
@@ -58,11 +61,13 @@ def routes(connection: Connection, settings: "Settings", found: "Routes", now: d
     """Every choice of every class, in the order of routes.toml. If the setting `model` is set, it is the only choice."""
     failing = {one.name: one for one in noteworthy(connection)}
     used = this_minute(connection, now)
-    classes = found.classes
-    if settings.model:
-        only = Choice(model=settings.model, free=settings.model_free)
-        classes = {"every class": (only,)}
-    return [_route(settings, found, name, one, failing, used) for name, several in classes.items() for one in several]
+    classes = {"every class": next(iter(in_force(settings, found.classes).values()))} if settings.model else found.classes
+    named = endpoints(settings)
+    return [
+        _route(settings, found, name, at_endpoint(one, named), failing, used)
+        for name, several in classes.items()
+        for one in several
+    ]
 
 
 def _route(
@@ -75,7 +80,7 @@ def _route(
 ) -> Route:
     taken = used.get(f"model:{choice.model}", Minute(0, 0))
     state, until, why = _state(choice, failing)
-    price_in, price_out, listed = _price(choice, found)
+    price_in, price_out, listed = _price(choice, found, vendors(settings))
     return Route(
         model_class=name,
         model=choice.model,
@@ -106,17 +111,17 @@ def _state(choice: Choice, failing: dict[str, BreakerView]) -> tuple[str, dateti
 
 
 def _key(settings: "Settings", provider: str) -> bool | None:
-    there = {
-        "anthropic": bool(settings.anthropic_key),
-        "openai": bool(settings.openai_key or settings.openai_base_url),
-        "scripted": settings.script is not None,
-    }
-    return there.get(provider)
+    if provider == "scripted":
+        return settings.script is not None
+    setting = endpoints(settings).get(provider)
+    if setting is None:
+        return False if provider in ENDPOINTS else None
+    return key_of(settings, provider, setting) is not None
 
 
-def _price(choice: Choice, found: "Routes") -> tuple[int | None, int | None, str]:
+def _price(choice: Choice, found: "Routes", sold_by: Mapping[str, str]) -> tuple[int | None, int | None, str]:
     try:
-        tariff = prices.tariff(choice, found.prices)
+        tariff = prices.tariff(choice, found.prices, sold_by)
     except Misconfigured:
         return None, None, "unknown"
     # Priced as a thousand tokens: a million would fall into a higher price tier of some models.

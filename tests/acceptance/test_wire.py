@@ -34,7 +34,7 @@ async def test_a_delivery_over_the_wire(client: Client, tmp_path: Path, provider
     async with WireServer(script=SAMPLE / "script.yaml", book=Book(tmp_path / "book", PRICES)) as server:
         url = server.openai_url if provider == "openai" else server.url
         settings: dict[str, Any] = {f"{provider}_base_url": url, f"{provider}_api_key": SecretStr("test-key")}
-        settings |= {"model": model, "openai_api": api}
+        settings |= {"model": model, "openai_api": api, "providers": {provider: {"vendor": provider}}}
         async with stack(client, tmp_path / "state", **settings) as running:
             run = await running.deliver(origin, branch="wire")
             await running.approve(run, "plan")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,7 @@ async def scenario(world: World, name: str, *, person: bool = True, ledger_url: 
         "BATON_MODEL": MODEL,
         "BATON_OPENAI_BASE_URL": world.model_url,
         "BATON_OPENAI_API_KEY": "test-key",
+        "BATON_PROVIDERS": json.dumps({"openai": {"vendor": "openai"}}),
         "BATON_LOG_FORMAT": "json",
     }
     made = Scenario(name, world, ledger, Fleet(world.zygote, folder / "workers", variables), folder)

@@ -1,5 +1,6 @@
 """`baton doctor`: each thing that can be wrong is found, named, and comes with how to mend it; the other checks still run."""
 
+import json
 import os
 import threading
 import time
@@ -11,19 +12,21 @@ from typing import Any
 import pytest
 
 from activities.sandbox import Sandbox, limits
+from contracts.conversation import ModelReply, Usage
 from contracts.runs import RunChange
 from ledger import runs
 from ledger.db import Ledger
 from tests.commands.conftest import Baton, Begin
 from tests.ledger import samples
 from tests.ledger.releases import newer_release
+from tests.wire.server import WireServer
 
 ROOT = Path(__file__).parents[2]
 
 
 def examine(baton: Baton) -> dict[str, dict[str, Any]]:
     """What doctor finds, by name. Nothing listens where Temporal should be, so it fails in every test here."""
-    ran = baton("doctor", "--json")
+    ran = baton("doctor", "--json", "--offline")
     assert ran.code == 1
     return {one["name"]: one for one in ran.json["findings"]}
 
@@ -65,10 +68,28 @@ def test_a_model_without_a_price_is_named_with_the_lines_to_add(baton: Baton) ->
     assert examine(baton)["prices"]["text"].startswith("genai-prices ")
 
 
+async def test_each_endpoint_is_asked_for_a_few_tokens(baton: Baton) -> None:
+    """What answered, as which model, and what it cost; one that does not answer is named with its address."""
+    async with WireServer() as server:
+        server.play(ModelReply(text='{"ok": true}', stop="end", model="local-1", usage=Usage(input=9, output=5)))
+        table = {"speaks": "chat", "base_url": server.openai_url, "free": True}
+        baton.set(BATON_MODEL="own:local", BATON_PROVIDERS=json.dumps({"own": table}))
+        found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
+        assert "own:local answered in" in found["endpoint own"]["text"]
+        assert found["endpoint own"]["text"].endswith("s as local-1, 0 micro-dollars")
+        (seen,) = server.requests
+        assert seen.body["max_tokens"] == 64
+        assert (await baton.live("doctor", "--json", "--offline")).json["findings"]
+        assert len(server.requests) == 1
+    found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
+    assert found["endpoint own"]["level"] == "warn"
+    assert f"no answer: own:local at {server.openai_url}/chat/completions: ConnectError" in found["endpoint own"]["text"]
+
+
 def test_a_key_is_found_and_not_shown(baton: Baton) -> None:
     """Whether there is a key is told, the key is not."""
     baton.set(OPENAI_API_KEY="sk-very-secret", ANTHROPIC_API_KEY="sk-ant-very-secret")
-    ran = baton("doctor")
+    ran = baton("doctor", "--offline")
     assert "a key is set" in ran.out
     assert "very-secret" not in ran.out + ran.err
 

@@ -131,7 +131,7 @@ async def test_settings_that_the_worker_does_not_have_are_named(baton: Baton, se
         assert "no model is configured for planner" in refused.err
         assert f"was started with other settings: {names}" in refused.err
         assert names in (await baton.live("models", "--json")).json["warning"]
-        found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
+        found = {one["name"]: one for one in (await baton.live("doctor", "--json", "--offline")).json["findings"]}
         assert (found["worker settings"]["level"], names in found["worker settings"]["text"]) == ("warn", True)
         rows = await running.ledger.read(lambda connection: connection.execute(select(worker)).mappings().all())
         assert SECRET not in str([dict(row) for row in rows])

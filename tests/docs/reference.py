@@ -126,6 +126,9 @@ def _table(prefix: str, model: type[BaseModel], value: BaseModel | None) -> Iter
             yield from _table(f"{prefix}.{name}.NAME", inner, None)
             continue
         there = getattr(value, name) if value is not None else field.get_default(call_default_factory=True)
+        if isinstance(there, BaseModel):
+            yield from _table(f"{prefix}.{name}", type(there), there)
+            continue
         told = "required" if there is PydanticUndefined else _plain(there)
         yield f"{prefix}.{name}", told, field.description or ""
 

@@ -47,8 +47,8 @@ MUTANTS = (
         name="past-the-proxy",
         promise="Where a proxy is named, models are reached through it and by no other way.",
         file="model_choice.py",
-        old='            proxy=way(settings, "anthropic").proxy or None,',
-        new="            proxy=None,",
+        old="    proxy = way(settings, name).proxy or None",
+        new="    proxy = None",
         tests=("tests/wire/test_proxy.py::test_calls_go_through_the_proxy",),
     ),
 )

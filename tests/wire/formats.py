@@ -23,6 +23,9 @@ COMPLETIONS = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 PATHS = (MESSAGES, COMPLETIONS, RESPONSES)
 
+ENDINGS = {"/chat/completions": COMPLETIONS, "/responses": RESPONSES, MESSAGES: MESSAGES}
+"""The formats by the end of a path: endpoints have them below paths of their own."""
+
 _ANTHROPIC_STOPS = {"end": "end_turn", "tools": "tool_use", "length": "max_tokens", "refusal": "refusal"}
 _OPENAI_STOPS = {"end": "stop", "tools": "tool_calls", "length": "length", "refusal": "content_filter"}
 

@@ -50,6 +50,8 @@ class Seen:
     body: Any
     number: int = 0
     """Which request of this server it is, from 1."""
+    asked: str = ""
+    """The path as it came in, with its query."""
     sent: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the client closed the connection before it had the whole answer."""
@@ -79,7 +81,7 @@ async def read(reader: asyncio.StreamReader) -> Seen | None:
         body = json.loads(raw)
     except ValueError:
         body = None
-    return Seen(method, path.partition("?")[0], headers, body)
+    return Seen(method, path.partition("?")[0], headers, body, asked=path)
 
 
 async def client_left(reader: asyncio.StreamReader, seconds: float | None) -> bool:

@@ -31,7 +31,7 @@ from tests import ports
 from tests.children import PATIENCE
 from tests.wire.book import Book, BookPrice
 from tests.wire.faults import Faults
-from tests.wire.formats import PATHS, read_request
+from tests.wire.formats import ENDINGS, PATHS, read_request
 from tests.wire.plays import Play as Play
 from tests.wire.plays import Seen as Seen
 from tests.wire.plays import answer, client_left, read
@@ -63,6 +63,8 @@ class WireServer:
         self.requests: list[Seen] = []
         self.queue: deque[Play] = deque()
         self.faults = Faults()
+        self.anywhere = False
+        """Whether the formats are served below any path, as other endpoints have them."""
         self.arrived = asyncio.Condition()
         self._scripted = Scripted(script) if script else None
         self._book = book
@@ -154,6 +156,8 @@ class WireServer:
         """Answer one request. False if the connection is used up."""
         if seen.path == CONTROL:
             return await self._control(seen, writer)
+        if self.anywhere:
+            seen.path = next((path for ending, path in ENDINGS.items() if seen.path.endswith(ending)), seen.path)
         async with self.arrived:
             self.requests.append(seen)
             seen.number = len(self.requests)

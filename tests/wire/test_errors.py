@@ -56,10 +56,10 @@ async def test_each_status_has_one_kind(server: WireServer, provider: Provider, 
     server.play(Play(status=status, error=f"because of {KEY}\x1b[31m and {'so ' * 500}"))
     error = await failure(provider)
     assert (error.kind, error.status, len(server.requests)) == (kind, status, 1)
-    assert str(error).startswith(f"{provider.name}:model-1: HTTP {status}")
+    assert str(error).startswith(f"{provider.name}:model-1 at {server.url}{server.requests[0].path}: HTTP {status}")
     assert KEY not in str(error)
     assert "\x1b" not in str(error)
-    assert len(str(error)) < 900
+    assert len(str(error)) < 1000
     assert error.__cause__ is None
 
 

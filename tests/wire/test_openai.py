@@ -7,6 +7,7 @@ import pytest
 from activities.providers.base import ProviderError
 from activities.providers.openai import OpenAI
 from contracts.conversation import AssistantMessage, StopReason, ToolAnswer, ToolCall, ToolMessage, Usage, UserMessage
+from contracts.endpoints import EndpointSetting
 from tests.wire.samples import CALLS, KEY, REPLY, SCHEMA, ask
 from tests.wire.server import Play, WireServer
 
@@ -45,11 +46,11 @@ async def test_one_request_has_everything(server: WireServer, openai: OpenAI) ->
 
 
 async def test_an_older_server_gets_the_older_limit(server: WireServer) -> None:
-    """With `legacy_max_tokens` the limit goes out under its old name only, and the endpoint keeps its own name."""
-    provider = OpenAI(KEY, server.openai_url, name="local", legacy_max_tokens=True)
+    """A server of one's own gets the limit under its old name only, and the endpoint keeps its own name."""
+    provider = OpenAI(KEY, server.openai_url, name="local", setting=EndpointSetting())
     server.play(REPLY, Play(status=500, error="no"))
     await provider.complete(ask(tools=(), system=""))
-    with pytest.raises(ProviderError, match=r"^local:model-1: "):
+    with pytest.raises(ProviderError, match=rf"^local:model-1 at {server.openai_url}/chat/completions: "):
         await provider.complete(ask())
     await provider.close()
     body = server.requests[0].body

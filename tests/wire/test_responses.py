@@ -55,7 +55,7 @@ async def test_empty_parts_are_left_out(server: WireServer) -> None:
     provider = OpenAIResponses(KEY, server.openai_url, name="local", prompt_cache=False)
     server.play(REPLY, Play(status=500, error="no"))
     await provider.complete(ask(tools=(), system=""))
-    with pytest.raises(ProviderError, match=r"^local:model-1: "):
+    with pytest.raises(ProviderError, match=rf"^local:model-1 at {server.openai_url}/responses: "):
         await provider.complete(ask())
     await provider.close()
     assert {"tools", "instructions", "prompt_cache_key"} & server.requests[0].body.keys() == set()

@@ -10,6 +10,8 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
+import config
+import model_choice
 from activities.agents.catalogue import load_catalogue
 from activities.money import prices
 from activities.money.prices import charge, estimate, tariff
@@ -74,6 +76,36 @@ def test_each_declared_price_goes_before_the_next() -> None:
     assert tariff(own, table).cost(used) == 7
     assert (tariff(LISTED, table).cost(used), tariff(LISTED, table).version) == (1_000_000, "routes.toml 2026-11-01")
     assert tariff(LISTED).version == prices.TABLE
+
+
+@pytest.mark.parametrize(("vendor", "million"), [("openai", 39_000 + 180_000), ("cerebras", 350_000 + 750_000), ("groq", None)])
+def test_the_vendor_of_the_endpoint_decides_and_not_the_name_alone(vendor: str, million: int | None) -> None:
+    """One model costs several times as much with another vendor; what its endpoint says counts."""
+    choice = Choice(model="mine:gpt-oss-120b" if vendor != "groq" else "mine:openai/gpt-oss-120b")
+    made = tariff(choice, vendors={"mine": vendor})
+    cost = made.cost(Usage(input=1_000_000, output=1_000_000))
+    listed = calc_price(ListUsage(input_tokens=1_000_000, output_tokens=1_000_000), choice.model_name, provider_id=vendor)
+    assert cost == int(listed.total_price * 1_000_000)
+    assert million is None or cost == million
+
+
+def test_a_vendors_model_at_an_endpoint_of_ones_own_has_no_price_until_it_is_said() -> None:
+    """By vendor, price or free; before that the error says what to write."""
+    for choice in (LISTED, TIERED):
+        name = choice.provider
+        with pytest.raises(Misconfigured, match=rf'(?s)name alone.*vendor = "…" in \[providers.{name}\].*free = true'):
+            tariff(choice, vendors={name: ""})
+        with pytest.raises(Misconfigured, match=r"no price for the vendor groq in genai-prices [0-9.]+ and none"):
+            tariff(choice, vendors={name: "groq"})
+        assert tariff(choice, {choice.model: DATED["corner:shop"]}, {name: ""}).version.startswith("routes.toml")
+        assert tariff(choice.model_copy(update={"free": True}), vendors={name: ""}).version == "free"
+
+
+def test_a_vendor_that_the_list_has_not_is_refused_by_name() -> None:
+    """A typing error would otherwise be a model without a price; the error shows which vendors there are."""
+    settings = config.load(providers={"mine": {"speaks": "chat", "base_url": "http://h/v1", "vendor": "deepseak"}})
+    with pytest.raises(Misconfigured, match=r"\[providers.mine\]: .* has no vendor 'deepseak'; it has .*deepseek"):
+        model_choice.vendors(settings)
 
 
 def test_a_fraction_is_rounded_up() -> None:

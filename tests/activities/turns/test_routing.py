@@ -148,7 +148,9 @@ async def test_a_call_that_no_provider_takes_says_what_the_last_one_said(routed:
     """Where no other choice is left the step ends for good, by the provider's own words."""
     async with routed(f"{SMALL}, {LARGE}") as route:
         route.server.play(Play(status=413, error="too long"))
-        with pytest.raises(ApplicationError, match=r"openai:large: HTTP 413.*: too long. The request is larger") as caught:
+        with pytest.raises(
+            ApplicationError, match=r"openai:large at .*: HTTP 413.*: too long. The request is larger"
+        ) as caught:
             await route.call()
         assert (caught.value.type, caught.value.non_retryable) == ("too_large", True)
 

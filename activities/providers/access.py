@@ -1,0 +1,101 @@
+"""The way to one endpoint: address, key, time limits and how many calls at once; the same for all formats and SDKs."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from urllib.parse import quote, urlencode
+
+import httpx2
+
+from activities.providers.base import ENDPOINTS
+from activities.providers.capabilities import FULL, Known, capabilities
+from activities.providers.errors import provider_error
+from activities.providers.keys import Key
+from activities.providers.transport import Identity, http_client
+from contracts.conversation import ModelRequest
+from contracts.endpoints import PATHS, EndpointSetting, Speaks
+from contracts.errors import Misconfigured
+
+CONNECT = timedelta(seconds=10)
+"""How long a connection may take unless `connect_timeout` says otherwise."""
+
+
+class Access:
+    """What a provider needs to reach its endpoint. `setting` None: a server that can do all that OpenAI and Anthropic can."""
+
+    def __init__(
+        self,
+        name: str,
+        key: Key | str,
+        base_url: str | None,
+        speaks: Speaks,
+        proxy: str | None,
+        setting: EndpointSetting | None,
+    ) -> None:
+        self.name = name
+        self.speaks = speaks
+        self.setting = setting or EndpointSetting()
+        self._known = setting is not None
+        self._key = key if isinstance(key, Key) else Key(key)
+        self._base = (base_url or ENDPOINTS["anthropic" if speaks == "messages" else "openai"]).rstrip("/")
+        self._proxy = proxy
+        most = self.setting.concurrency
+        self._slots = None if most is None else asyncio.Semaphore(most)
+
+    def client(self) -> httpx2.AsyncClient:
+        """The HTTP client for an SDK: it sends the key as the endpoint wants it, and the endpoint's own headers."""
+        own = {name.lower(): value.get_secret_value() for name, value in self.setting.headers.items()}
+        identity = Identity(self._key.current, self.setting.auth or "bearer", own)
+        return http_client(identity, self._proxy, ca_file=self.setting.ca_file)
+
+    def url(self, model: str) -> str:
+        """The address of a call. `{model}` in the base URL is the model's name, as in Azure's classic paths."""
+        query = urlencode(self.setting.query)
+        base = self._base.replace("{model}", quote(model, safe=""))
+        return f"{base}{PATHS[self.speaks]}{f'?{query}' if query else ''}"
+
+    def of(self, request: ModelRequest) -> str:
+        """The endpoint, model and address as errors name them; without the query, which may hold a key."""
+        return f"{self.name}:{request.model} at {self.url(request.model).partition('?')[0]}"
+
+    def key(self, request: ModelRequest) -> str:
+        """The key now. Raises `ProviderError` if its file is unreadable: another choice may have a key that is not."""
+        try:
+            return self._key.current()
+        except Misconfigured as error:
+            raise provider_error("authentication", self.of(request), str(error)) from None
+
+    def capabilities(self, model: str) -> Known:
+        """What this model can do here."""
+        return capabilities(self.setting, self.speaks, model) if self._known else FULL
+
+    def limited(self, request: ModelRequest) -> ModelRequest:
+        """The request with the endpoint's time limit, if that is shorter."""
+        most = self.setting.total_timeout
+        return request if most is None or most >= request.timeout else request.model_copy(update={"timeout": most})
+
+    def timeout(self, request: ModelRequest) -> httpx2.Timeout:
+        """The time limits of each step on the wire; `exchange` limits all of them together."""
+        whole = request.timeout.total_seconds()
+        connect = min(whole, (self.setting.connect_timeout or CONNECT).total_seconds())
+        # Replies are not streamed, so that a long silence is one before the first byte.
+        first = min(whole, (self.setting.first_byte_timeout or request.timeout).total_seconds())
+        return httpx2.Timeout(whole, connect=connect, pool=connect, read=first)
+
+    @contextlib.asynccontextmanager
+    async def slot(self, request: ModelRequest) -> AsyncIterator[None]:
+        """One of the calls that may be under way at once. Raises `ProviderError` if none became free in the call's time."""
+        if self._slots is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(request.timeout.total_seconds()):
+                await self._slots.acquire()
+        except TimeoutError:
+            what = f"{self.setting.concurrency} calls at once are allowed by `concurrency`, and none of them ended in time"
+            raise provider_error("rate_limited", self.of(request), what) from None
+        try:
+            yield
+        finally:
+            self._slots.release()

@@ -1,0 +1,84 @@
+"""Check of endpoints: one small call to each, because a key and an address alone do not say that anybody answers."""
+
+import time
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from commands.doctor.finding import Check, Finding
+from commands.doctor.host import agent_files
+from commands.doctor.prices import routed_choices
+from contracts.conversation import ModelRequest, UserMessage
+from contracts.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from activities.providers.base import Provider
+    from config import Settings
+    from contracts.agents import Choice
+
+PATIENCE = timedelta(seconds=30)
+"""How long an endpoint may take; a local server may have to load its model first."""
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {"ok": {"type": "boolean"}},
+    "required": ["ok"],
+    "additionalProperties": False,
+}
+
+
+async def endpoints(found: "Settings") -> list[Finding]:
+    """Whether each endpoint answers the first model that a route names there. A model without a price is not asked."""
+    from model_choice import build_providers
+
+    routed, findings = routed_choices(found, agent_files(found).routes.classes), []
+    for name, provider in build_providers(found).items():
+        choice = next((one for one in routed if one.provider == name), None)
+        try:
+            if name != "scripted":
+                findings.append(await _asked(found, name, choice, provider))
+        finally:
+            await provider.close()
+    return findings
+
+
+async def _asked(found: "Settings", name: str, choice: "Choice | None", provider: "Provider") -> Finding:
+    from activities.money.prices import tariff
+    from activities.providers.base import ProviderError
+    from model_choice import vendors
+
+    what = f"endpoint {name}"
+    if choice is None:
+        return Finding(what, "ok", "not asked: no route names a model of it")
+    try:
+        price = tariff(choice, agent_files(found).routes.prices, vendors(found))
+    except Misconfigured:
+        return Finding(what, "warn", f"not asked: {choice.model} has no price, see prices")
+    began = time.monotonic()
+    try:
+        reply = await provider.complete(_question(choice))
+    except ProviderError as error:
+        return Finding(what, "warn", f"no answer: {error}", "`baton doctor --offline` leaves this call out")
+    seconds = time.monotonic() - began
+    cost = "cost unknown: it counts no tokens" if reply.usage is None else f"{price.cost(reply.usage)} micro-dollars"
+    return Finding(what, "ok", f"{choice.model} answered in {seconds:.1f} s as {reply.model}, {cost}")
+
+
+def _question(choice: "Choice") -> ModelRequest:
+    return ModelRequest(
+        key=f"doctor/{uuid.uuid4()}",
+        model=choice.model_name,
+        agent="doctor",
+        occurrence=1,
+        turn=0,
+        system="",
+        messages=(UserMessage(text='Answer with {"ok": true}.'),),
+        answer_name="ok_v1",
+        answer_schema=_SCHEMA,
+        max_output_tokens=64,
+        timeout=PATIENCE,
+        options=choice.options,
+    )
+
+
+CHECKS: tuple[Check, ...] = (endpoints,)

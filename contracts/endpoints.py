@@ -1,0 +1,196 @@
+"""A table `[providers.NAME]` of baton.toml: an endpoint of models, what it can do, and what a call of it may ask for."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validator
+
+from contracts.base import Input, Span, is_empty, is_none
+
+Speaks = Literal["chat", "responses", "messages"]
+"""The wire format: OpenAI's Chat Completions, OpenAI's Responses, Anthropic's Messages."""
+
+Auth = Literal["bearer", "x-api-key", "api-key", "none"]
+"""The header that carries the key: `Authorization: Bearer`, `x-api-key`, Azure's `api-key`, or none."""
+
+PATHS: dict[Speaks, str] = {"chat": "/chat/completions", "responses": "/responses", "messages": "/v1/messages"}
+"""What is added to a base URL, by format."""
+
+_SUFFIXES = ("/chat/completions", "/completions", "/responses", "/v1/messages", "/messages")
+
+_OWN_HEADERS = frozenset(
+    {"authorization", "x-api-key", "api-key", "host", "connection", "accept-encoding", "content-type", "content-length"}
+    | {"transfer-encoding", "x-request-key", "x-client-request-id", "x-baton-agent", "x-baton-occurrence"}
+)
+
+_OWN_FIELDS = frozenset(
+    {"model", "messages", "input", "instructions", "system", "tools", "response_format", "stream", "n", "store"}
+    | {"max_tokens", "max_completion_tokens", "max_output_tokens"}
+)
+
+
+def base_url_problem(url: str, speaks: Speaks | None = None) -> str:
+    """What is wrong with a base URL, with the right form; "" if nothing is. `speaks` None means one of OpenAI's formats."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        return "is not an http or https URL; write it like https://HOST/v1"
+    if parts.username or parts.password:
+        return "contains credentials; name the key with key_env or key_file"
+    if parts.query or parts.fragment:
+        return 'has a query or a fragment, behind which no path can be added; write query = { "api-version" = "…" } instead'
+    path = parts.path.rstrip("/")
+    suffixes = (*_SUFFIXES, "/v1") if speaks == "messages" else _SUFFIXES
+    suffix = next((one for one in suffixes if path.endswith(one)), "")
+    if not suffix:
+        return ""
+    path = path.removesuffix(suffix)
+    # What is left of `/v1/chat/completions` is no base of Messages either.
+    path = path.removesuffix("/v1") if speaks == "messages" else path
+    path = path + "/v1" if speaks != "messages" and suffix == "/v1/messages" else path
+    right = f"{parts.scheme}://{parts.netloc}{path}"
+    return f"ends with {suffix}, which Baton adds itself; write {right}"
+
+
+def _headers(found: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, value in found.items():
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"the header {name} is Baton's own; a key goes out as `auth` says, from key_env or key_file")
+        text = value.get_secret_value()
+        if not name.replace("-", "").replace("_", "").isalnum() or not (
+            name.isascii() and text.isascii() and text.isprintable()
+        ):
+            raise ValueError(f"the header {name!r} or its value cannot be sent: ASCII only, no line ends")
+    return found
+
+
+def _body(found: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if own := sorted(_OWN_FIELDS & found.keys()):
+        raise ValueError(f"{', '.join(own)}: Baton sets this field itself; only further fields can be added")
+    return found
+
+
+Headers = Annotated[dict[str, SecretStr], AfterValidator(_headers)]
+Body = Annotated[dict[str, JsonValue], AfterValidator(_body)]
+
+
+class Capabilities(Input):
+    """What an endpoint or one of its models can do. None: as the shipped table says for its vendor, see docs/models.md."""
+
+    schema_with_tools: Literal["together", "apart", "tool"] | None = Field(
+        default=None,
+        description="together: tools and schema in one request; apart: while there are tools the schema stands in the prompt; "
+        "tool: the final output is a tool call",
+    )
+    schema_form: Literal["json_schema", "json_object", "none"] | None = Field(
+        default=None, description="how the final output's schema is sent; json_object and none: it stands in the prompt"
+    )
+    strict: bool | None = Field(default=None, description="whether tools and schemas are marked strict")
+    max_tokens: Literal["max_completion_tokens", "max_tokens"] | None = Field(
+        default=None, description="name of the output limit in Chat Completions"
+    )
+    call_content: Literal["omitted", "empty", "null"] | None = Field(
+        default=None, description="content of an assistant message that has tool calls and no text"
+    )
+    after_tools: Literal["user", "assistant", "merged"] | None = Field(
+        default=None,
+        description="a note after tool results: a user message, one with a short assistant message before it, "
+        "or part of the last tool result",
+    )
+    call_ids: Literal["any", "nine"] | None = Field(
+        default=None, description="ids of tool calls: any, or nine letters and digits as Mistral wants them"
+    )
+    parallel_tool_calls: bool | None = Field(
+        default=None, description="whether one reply may call several tools; None: not said to the endpoint"
+    )
+
+
+class CallOptions(Input):
+    """What one choice of a route asks for beyond its model. None: the endpoint's default."""
+
+    temperature: Decimal | None = Field(default=None, ge=0, le=2, exclude_if=is_none)
+    effort: str | None = Field(
+        default=None, pattern=r"^[a-z]{1,20}$", exclude_if=is_none, description="how much the model thinks, such as low or high"
+    )
+    thinking_budget: int | None = Field(
+        default=None, ge=1, exclude_if=is_none, description="tokens that the model may think, in Messages"
+    )
+    seed: int | None = Field(default=None, exclude_if=is_none, description="in Chat Completions")
+    service_tier: str | None = Field(default=None, pattern=r"^[a-z_]{1,20}$", exclude_if=is_none)
+    body: Body = Field(default={}, exclude_if=is_empty, description="further fields of the request's body")
+
+    def unsupported(self, speaks: Speaks) -> str:
+        """What this format has no field for, with what to do; "" if it has all."""
+        missing = {"chat": ("thinking_budget",), "responses": ("thinking_budget", "seed"), "messages": ("seed",)}[speaks]
+        named = [name for name in missing if getattr(self, name) is not None]
+        if not named:
+            return ""
+        return f"{' and '.join(named)}: {speaks} has no such field; leave it out, or write the endpoint's own field in `body`"
+
+
+class EndpointSetting(Input):
+    """A table `[providers.NAME]`. Routes name its models `NAME:model`. `anthropic` and `openai` are there without a table."""
+
+    speaks: Speaks | None = Field(
+        default=None, description="chat (Chat Completions), responses or messages; required but for anthropic and openai"
+    )
+    base_url: str = Field(
+        default="",
+        description="address before /chat/completions, /responses or /v1/messages; {model} in it becomes the model's name",
+    )
+    key_env: str = Field(default="", pattern=r"^[A-Za-z0-9_]*$", description="environment variable that holds the key")
+    key_file: Path | None = Field(default=None, description="file that holds the key; read again whenever it changes")
+    auth: Auth | None = Field(
+        default=None, description="header of the key: bearer, x-api-key, api-key or none; default: bearer where there is a key"
+    )
+    headers: Headers = Field(default={}, description="further headers")
+    body: Body = Field(default={}, description="further fields of every request's body")
+    query: dict[str, str] = Field(default={}, description='query parameters, such as { "api-version" = "2024-10-21" }')
+    proxy: SecretStr = Field(default=SecretStr(""), description="as the setting `proxy`, for this endpoint")
+    ca_file: Path | None = Field(default=None, description="PEM file of further certificate authorities for this endpoint")
+    vendor: str = Field(
+        default="", pattern=r"^[a-z0-9_-]*$", description="whose prices and capabilities count: a vendor of genai-prices"
+    )
+    free: bool = Field(default=False, description="its models cost nothing and need no price")
+    connect_timeout: Span | None = Field(default=None, description="time to connect; 10 s by default")
+    first_byte_timeout: Span | None = Field(
+        default=None, description="time without a byte of the answer; default: the whole call's time limit"
+    )
+    total_timeout: Span | None = Field(default=None, description="time for a whole call, if the agent's limit is longer")
+    concurrency: int | None = Field(default=None, ge=1, description="most calls at once from one worker")
+    prompt_cache: bool | None = Field(
+        default=None, description="whether prompt caches are asked for; default: where the vendor is known to have one"
+    )
+    capabilities: Capabilities = Field(default=Capabilities(), description="where it differs from the shipped table")
+    models: dict[str, Capabilities] = Field(
+        default={}, description="the same per model: tables by name, or by a glob such as gemini-2*"
+    )
+
+    @model_validator(mode="after")
+    def _sane(self) -> Self:
+        if self.base_url and (problem := base_url_problem(self.base_url, self.speaks)):
+            raise ValueError(f"base_url {problem}")
+        if self.key_env and self.key_file:
+            raise ValueError("name the key once: key_env or key_file")
+        if self.free and self.vendor:
+            raise ValueError("free and vendor contradict each other: leave one out")
+        return self
+
+
+def declared(found: dict[str, EndpointSetting]) -> dict[str, EndpointSetting]:
+    """The same tables. Raises `ValueError` for one that lacks what only the shipped names have by themselves."""
+    for name, one in found.items():
+        if name == "scripted":
+            raise ValueError("scripted is the name of Baton's own player of scripts; choose another")
+        if name not in ("anthropic", "openai") and not (one.speaks and one.base_url):
+            raise ValueError(f"{name}: say speaks (chat, responses or messages) and base_url")
+    if found.get("anthropic", EndpointSetting()).speaks in ("chat", "responses"):
+        raise ValueError("anthropic speaks messages; give an endpoint that speaks another format a name of its own")
+    if found.get("openai", EndpointSetting()).speaks == "messages":
+        raise ValueError("openai speaks responses or chat; give an endpoint that speaks messages a name of its own")
+    return found
