@@ -15,7 +15,7 @@ class Known:
     schema_form: Literal["json_schema", "json_object", "none"] = "json_schema"
     strict: bool = True
     max_tokens: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
-    call_content: Literal["omitted", "empty", "null"] = "omitted"
+    call_content: Literal["omitted", "empty", "null"] | None = None
     after_tools: Literal["user", "assistant", "merged"] = "user"
     call_ids: Literal["any", "nine"] = "any"
     parallel_tool_calls: bool | None = None

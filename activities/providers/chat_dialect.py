@@ -17,7 +17,8 @@ def adapted(messages: list[dict[str, Any]], known: Known) -> list[dict[str, Any]
 
 def _with_content(message: dict[str, Any], known: Known) -> dict[str, Any]:
     """An assistant message that only calls tools, with the content that the endpoint wants to see there."""
-    if message["role"] != "assistant" or message.get("content") or not message.get("tool_calls"):
+    calls_only = message["role"] == "assistant" and message.get("tool_calls") and not message.get("content")
+    if known.call_content is None or not calls_only:
         return message
     bare = {name: value for name, value in message.items() if name != "content"}
     return bare if known.call_content == "omitted" else bare | {"content": "" if known.call_content == "empty" else None}

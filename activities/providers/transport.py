@@ -147,7 +147,8 @@ class _Guarded(httpx2.AsyncBaseTransport):
         # Set here and not by the SDKs: theirs may come from the environment, under several header names.
         key, auth = self._identity.key(), self._identity.auth
         if key and auth != "none":
-            request.headers.update({"authorization": f"Bearer {key}"} if auth == "bearer" else {auth: key})
+            name, value = ("authorization", f"Bearer {key}") if auth == "bearer" else (auth, key)
+            request.headers[name] = value
         request.headers["content-type"] = "application/json"
         # Plain bytes: a few compressed kilobytes could expand to any size after the limit was checked.
         request.headers["accept-encoding"] = "identity"
