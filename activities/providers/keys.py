@@ -15,21 +15,18 @@ class Key:
         self._seen: tuple[int, int, int] | None = None
 
     def current(self) -> str:
-        """The key now; "" if there is none. Raises `Misconfigured` if its file cannot be read or is empty."""
+        """The key now; "" if there is none. Raises `Misconfigured` if its file cannot be read."""
         if self._file is None:
             return self._value
         try:
             found = os.stat(self._file)
             seen = (found.st_mtime_ns, found.st_size, found.st_ino)
             if seen != self._seen:
-                # Editors and `echo` end a file with a line feed, which belongs to no key.
-                self._value = self._file.read_text(encoding="utf-8").strip()
+                # Editors and `echo` end a file with a line feed, which belongs to no key. Empty while another program is
+                # writing it: the key of before may still hold, and the next call looks again.
+                self._value = self._file.read_text(encoding="utf-8").strip() or self._value
                 self._seen = seen
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise Misconfigured(f"the secret file {self._file} cannot be read: {why}") from None
-        # Also empty for a moment while another program writes it: the next call looks again.
-        if not self._value:
-            self._seen = None
-            raise Misconfigured(f"the secret file {self._file} is empty; write the endpoint's key into it")
         return self._value

@@ -61,7 +61,7 @@ async def test_the_key_goes_out_in_the_header_that_the_endpoint_wants(
 
 
 async def test_a_key_file_that_changes_is_read_again(server: WireServer, make: Make, tmp_path: Path) -> None:
-    """A token that expires is written anew by another program: the next call has it, and an emptied file is said."""
+    """A token that expires is written anew by another program: the next call has it. Half written it is not taken; gone it is said."""
     file = tmp_path / "token"
     file.write_text("tok-one-12345678\n")
     provider = make(key_file=str(file))
@@ -72,10 +72,14 @@ async def test_a_key_file_that_changes_is_read_again(server: WireServer, make: M
     os.replace(newer, file)
     await provider.complete(ask())
     assert [seen.headers["authorization"] for seen in server.requests] == ["Bearer tok-one-12345678", "Bearer tok-two-12345678"]
+    file.write_text("")
+    server.play(REPLY)
+    await provider.complete(ask())
+    assert server.requests[2].headers["authorization"] == "Bearer tok-two-12345678"
     file.unlink()
     with pytest.raises(ProviderError, match=r"cannot be read") as caught:
         await provider.complete(ask())
-    assert (caught.value.kind, len(server.requests)) == ("authentication", 2)
+    assert (caught.value.kind, len(server.requests)) == ("authentication", 3)
 
 
 @pytest.mark.parametrize("speaks", SPEAKS)
