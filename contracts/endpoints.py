@@ -124,6 +124,10 @@ class CallOptions(Input):
     service_tier: str | None = Field(default=None, pattern=r"^[a-z_]{1,20}$", exclude_if=is_none)
     body: Body = Field(default={}, exclude_if=is_empty, description="further fields of the request's body")
 
+    def __hash__(self) -> int:
+        # Choices are compared in sets; a table has no hash of its own, and equal objects still have the same one.
+        return hash(tuple(value for _, value in self if not isinstance(value, dict)))
+
     def unsupported(self, speaks: Speaks) -> str:
         """What this format has no field for, with what to do; "" if it has all."""
         missing = {"chat": ("thinking_budget",), "responses": ("thinking_budget", "seed"), "messages": ("seed",)}[speaks]

@@ -214,3 +214,9 @@ def test_a_choice_without_wishes_keeps_its_bytes() -> None:
     """Runs that pinned a choice before there were any find the same one."""
     assert Choice(model="own:m").options is None
     assert "temperature" not in Choice(model="own:m").model_dump_json()
+
+
+def test_choices_with_fields_of_their_own_can_be_compared_in_sets() -> None:
+    """Equal ones are one, whatever the order of the fields in them is."""
+    one, same = (Choice(model="own:m", body=body) for body in ({"a": 1, "b": [2]}, {"b": [2], "a": 1}))
+    assert len({one, same, Choice(model="own:m", body={"a": 2})}) == 2

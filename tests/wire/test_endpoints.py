@@ -61,7 +61,7 @@ async def test_the_key_goes_out_in_the_header_that_the_endpoint_wants(
 
 
 async def test_a_key_file_that_changes_is_read_again(server: WireServer, make: Make, tmp_path: Path) -> None:
-    """A token that expires is written anew by another program: the next call has it. Half written it is not taken; gone it is said."""
+    """A token that expires is written anew by another program: the next call has it. An empty one is not taken."""
     file = tmp_path / "token"
     file.write_text("tok-one-12345678\n")
     provider = make(key_file=str(file))

@@ -13,6 +13,7 @@ from activities.tools.registry import TOOLS
 from activities.turns.reply_cache import cache_digest
 from contracts.agents import Choice
 from contracts.conversation import ModelReply, ModelRequest, ToolSpec, Usage, UserMessage
+from contracts.endpoints import CallOptions
 from contracts.errors import LedgerUnavailable, Misconfigured
 from contracts.handoff import Handoff
 from contracts.turns import Turn
@@ -201,6 +202,7 @@ OTHERWISE: dict[str, Any] = {
     "answer_schema": {"type": "string"},
     "max_output_tokens": 11,
     "timeout": timedelta(seconds=8),
+    "options": CallOptions(effort="low"),
 }
 
 
