@@ -11,9 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck
 
-from ledger.db import Ledger
-from ledger.migrate import upgrade
-from tests import children, homes
+from tests import children, homes, ledgers
 from tests import postgres as server
 from tests.demo import demo
 from tests.homes import the_users_own_state_is_left_alone
@@ -57,13 +55,9 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template() -> Path:
     """A migrated SQLite file to copy."""
-    folder = tmp_path_factory.mktemp("sqlite-template")
-    ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", folder / "artifacts")
-    upgrade(ledger)
-    ledger.close()  # folds the write-ahead log into the file
-    return folder / "ledger.db"
+    return ledgers.template()
 
 
 @pytest.fixture

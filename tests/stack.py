@@ -30,9 +30,9 @@ from contracts.runs import FeedLine
 from converter import DATA_CONVERTER
 from ledger import artifacts, feed, gates
 from ledger.db import Ledger
-from ledger.migrate import upgrade
 from ledger.workers import BEAT
 from search_attributes import SEARCH_ATTRIBUTES
+from tests import ledgers
 from tests.children import PATIENCE
 from workflow_runner import workflow_runner
 from workflows.guard import Guard
@@ -251,7 +251,7 @@ async def stack(
     loaded = config.Settings(**values)
     ledger = Ledger(loaded.database, loaded.artifacts)
     try:
-        upgrade(ledger)
+        ledgers.migrate(ledger)
         parts = worker.build(loaded, ledger)
         try:
             leaving = contextlib.nullcontext() if runs_stay else no_run_is_left(client, loaded.task_queue)
