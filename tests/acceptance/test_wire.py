@@ -48,3 +48,21 @@ async def test_a_delivery_over_the_wire(client: Client, tmp_path: Path, provider
     assert all(row.provider == provider and row.tokens_in > 0 and row.usd_micros > 0 for row in rows)
     assert by_key(read_book(tmp_path / "book")) == {row.id: [row.usd_micros] for row in rows}
     assert report.usd_micros == sum(row.usd_micros for row in rows)
+
+
+async def test_a_delivery_at_a_server_that_calls_no_tool_beside_a_schema(client: Client, tmp_path: Path) -> None:
+    """An endpoint of one's own, a table and nothing else: no request has both, and the files are read before the plan."""
+    origin = sample(tmp_path / "sample")
+    async with WireServer(script=SAMPLE / "script.yaml") as server:
+        table = {"speaks": "chat", "base_url": server.openai_url, "free": True, "concurrency": 2}
+        async with stack(client, tmp_path / "state", model="own:local", providers={"own": table}) as running:
+            run = await running.deliver(origin, branch="own")
+            await running.approve(run, "plan")
+            await running.approve(run, "change")
+            report = await run.result()
+        bodies = [seen.body for seen in server.requests]
+    assert (report.state, report.usd_micros) == ("done", 0)
+    assert git(origin, "rev-parse", "own^{tree}") == report.tree
+    assert any(message["role"] == "tool" for body in bodies for message in body["messages"])
+    assert all("response_format" not in body for body in bodies if "tools" in body)
+    assert all("JSON Schema" in body["messages"][0]["content"] for body in bodies if "tools" in body)

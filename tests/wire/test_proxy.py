@@ -101,6 +101,23 @@ async def test_an_endpoint_with_tls_is_reached_by_a_tunnel(
     assert all("proxy-authorization" not in seen.headers for seen in server.requests)
 
 
+async def test_an_endpoint_has_a_proxy_and_an_authority_of_its_own(server: WireServer, tmp_path: Path) -> None:
+    """Of its table: that endpoint alone goes through it, and trusts a certificate that others refuse."""
+    trusted, tls = certificate(tmp_path, ELSEWHERE)
+    async with Proxy(port_of(server), tls=tls) as proxy:
+        there = {"speaks": "chat", "base_url": f"https://{ELSEWHERE}/v1", "proxy": f"http://{proxy.address}"}
+        beside = there | {"base_url": server.openai_url, "proxy": "none"}
+        tables = {"trusting": there | {"ca_file": str(trusted)}, "refusing": there, "beside": beside}
+        made = build_providers(config.Settings(providers=tables))
+        server.play(REPLY, REPLY)
+        assert (await made["trusting"].complete(ask())).text == REPLY.text
+        assert (await made["beside"].complete(ask())).text == REPLY.text
+        assert "CERTIFICATE_VERIFY_FAILED" in str(await failure(made["refusing"]))
+        assert proxy.asked == [f"CONNECT {ELSEWHERE}:443"] * 2
+        for name in ("trusting", "beside"):
+            await made[name].close()
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_that_refuses_is_named_as_no_connection(server: WireServer, scheme: str) -> None:
     """Wrong credentials: nothing came through, nothing is charged, and the password is in no error."""
