@@ -41,6 +41,7 @@ from activities.repositories.environments import Environments
 from activities.repositories.fetch import Fetch
 from activities.repositories.frozen_change import FrozenChange
 from activities.repositories.integration import Integration
+from activities.repositories.kept_environments import KeptEnvironments
 from activities.repositories.preparing import PASSED_ON as PASSED_ON_TO_INSTALLERS
 from activities.repositories.proof import Proofs
 from activities.repositories.shared import Repositories
@@ -161,7 +162,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers)}
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
-    disk = Disk(workspaces, mirrors)
+    disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us)
     return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own)
 

@@ -4,7 +4,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from tests.repositories import plain, repository
 
 PARTS = ("plain", "referee", "own", "sabotage")
 """What is timed; `plain` is the check on the change, which every delivery runs, and the baseline."""
-
-LIMIT = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def _prepared(folder: Path, case: Case) -> tuple[Trial, Sides]:
     plain(source, "add", "--all", "--force")
     plain(source, "commit", "--quiet", "-m", "change")
     tree = mirror.fetch("main").tree
-    trial = Trial(Sandbox.find(), Workspaces(folder / "workspaces", mirrors), mirror, case.command, None, LIMIT)
+    trial = Trial(Sandbox.find(), Workspaces(folder / "workspaces", mirrors), mirror, case.command, None)
     return trial, sides(mirror, base, tree, case.command)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contracts.exact import exact, unseen
+from contracts.text import amount
 
 LINE = 2000
 """Bytes of one line that are shown."""
@@ -110,7 +111,8 @@ def lines_of(patch: bytes) -> Iterator[Line]:
 def _shown(line: Line) -> Iterator[str]:
     if line.kind == "binary":
         was, now = _sizes(line.raw)
-        sizes = f"{was} bytes before, {now} bytes after" if was is not None and now is not None else f"{len(line.raw)} bytes"
+        known = was is not None and now is not None
+        sizes = f"{amount(was, 'byte')} before, {amount(now, 'byte')} after" if known else amount(len(line.raw), "byte")
         yield f"{NOTE}binary, not shown: {sizes}"
     elif len(line.raw) <= LINE or line.kind == "about":
         yield exact(line.raw)
@@ -119,13 +121,13 @@ def _shown(line: Line) -> Iterator[str]:
         while line.raw[cut] & 0xC0 == 0x80 and cut > LINE - 4:  # in the middle of a character
             cut -= 1
         yield exact(line.raw[:cut])
-        yield f"{NOTE}the rest of this line is not shown: {len(line.raw) - cut} bytes of {len(line.raw) - 1}"
+        yield f"{NOTE}the rest of this line is not shown: {amount(len(line.raw) - cut, 'byte')} of {len(line.raw) - 1}"
 
 
 def _rest(rest: bytes, path: bytes) -> str:
     more = rest.count(b"\ndiff --git ")
-    files = f" and {more} more files" if more else ""
-    return f"{NOTE}the rest is not shown: {len(rest)} bytes, in {exact(path)}{files}"
+    files = f" and {amount(more, 'more file')}" if more else ""
+    return f"{NOTE}the rest is not shown: {amount(len(rest), 'byte')}, in {exact(path)}{files}"
 
 
 def _binary_end(lines: list[bytes], at: int) -> int:

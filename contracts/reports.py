@@ -8,6 +8,7 @@ from contracts.base import Contract
 from contracts.gates import GateView
 from contracts.money import usd
 from contracts.runs import RunState
+from contracts.text import amount
 
 
 class RunStatus(Contract, name="run_status/1"):
@@ -57,4 +58,4 @@ class Report(Contract):
     @property
     def cost(self) -> str:
         """What the run's whole family cost, in one line."""
-        return f"{usd(self.usd_micros)}, {self.tokens} tokens"
+        return f"{usd(self.usd_micros)}, {amount(self.tokens, 'token')}"

@@ -85,3 +85,8 @@ def _code(found: re.Match[str]) -> str:
 def amount(count: int, thing: str) -> str:
     """A number with its noun: `1 test`, `2 tests`. For nouns whose plural takes an s."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def amount_that(count: int, thing: str, one: str, many: str) -> str:
+    """An amount with its verb: `1 test fails`, `2 tests fail`."""
+    return f"{amount(count, thing)} {one if count == 1 else many}"

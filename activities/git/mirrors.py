@@ -26,6 +26,9 @@ LIMIT = 4 * 1024**3
 class Mirrors:
     """All mirrors of one worker, one folder each. `operator` holds the variables a fetch or push may need (`PASSED_ON`)."""
 
+    what = "mirror"
+    again = "a run that wants it fetches it again"
+
     def __init__(self, root: Path, operator: Mapping[str, str] | None = None, limit: int = LIMIT) -> None:
         """`limit` is the largest size of one mirror in bytes."""
         self._root = root

@@ -11,6 +11,7 @@ from activities.git import Mirror
 from activities.git.quota import size_of
 from activities.repositories import junit
 from activities.repositories.check_command import argv_of, is_pytest
+from activities.repositories.kept_environments import used
 from activities.repositories.workspaces import Workspaces
 from activities.running import disk
 from activities.sandbox import Completed, Sandbox
@@ -117,6 +118,8 @@ async def run_check(
     it or by what others wrote meanwhile: then what the command showed says nothing about the tree.
     """
     argv = argv_of(command, *options)
+    if environment is not None:
+        await asyncio.to_thread(used, environment)
     context = workspaces.scratch(mirror, tree)
     # In threads: writing or deleting thousands of files here would block the event loop, and with it every heartbeat.
     directory = await asyncio.to_thread(context.__enter__)

@@ -82,7 +82,7 @@ class Declared:
 def declared(files: Files) -> Declared:
     """What tests need, for Python with pytest itself where there is any; each requirement once, in the order of the files."""
     found = [(source, line) for source, lines in _python(files) for line in lines]
-    own = _plain(str(table(files.toml("pyproject.toml").get("project")).get("name", "")))
+    own = plain(str(table(files.toml("pyproject.toml").get("project")).get("name", "")))
     taken: dict[str, None] = {}
     left: list[str] = []
     sources: dict[str, None] = {}
@@ -90,7 +90,7 @@ def declared(files: Files) -> Declared:
         text = line.strip()
         if not _REQUIREMENT.match(text):
             left.append(f"{source}: {text}")
-        elif _plain(_NAME.match(text)[0]) != own:  # type: ignore[index]
+        elif plain(_NAME.match(text)[0]) != own:  # type: ignore[index]
             taken[text] = None
             sources[source] = None
     npm, odd = _npm(files)
@@ -157,7 +157,7 @@ def _file(files: Files, name: str, seen: set[str]) -> Iterator[tuple[str, list[s
 
 def _grouped(groups: dict[str, Any]) -> list[tuple[str, Any]]:
     for names in (TEST_GROUPS, DEVELOPMENT):
-        found = [(name, group) for name, group in groups.items() if _plain(name) in names]
+        found = [(name, group) for name, group in groups.items() if plain(name) in names]
         if found:
             return found
     return []
@@ -286,7 +286,8 @@ def _strings(value: Any) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A package's name as indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

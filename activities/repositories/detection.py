@@ -9,6 +9,7 @@ from pathlib import Path
 from activities.repositories import ecosystems as known
 from activities.repositories import layout, pytest_options, tasks
 from activities.repositories.project_files import Files, table
+from activities.repositories.provided import provided
 from contracts.detection import Candidate, Detected, Standing
 
 _ORDER: tuple[Standing, ...] = ("declared", "convention", "presence")
@@ -24,19 +25,20 @@ LOOKED_INTO, NAMED_FILES = 200, 20
 """Modules that are read to see whether they hold tests, and those that a command names."""
 
 
-def detect(directory: Path) -> Detected:
+def detect(directory: Path, environment: Path | None = None) -> Detected:
     """Every command that would prove a change, the best first, with the layout and what a check needs beside the files.
 
     What a project declares comes before what its manifest makes usual, and that before test files that merely lie there.
     Among what it declares pytest comes first, because only pytest tells of single tests. What needs a network,
-    such as tox and nox, comes last.
+    such as tox and nox, comes last. What the `environment` has is not among what a check needs.
     """
     files = Files(directory)
+    has = provided(environment) if environment is not None else None
     found = sorted((*_declared(files), *_usual(files), *_present(files)), key=_place)
     best: dict[str, Candidate] = {}
     for one in found:
         best.setdefault(one.command, one)
-    return Detected(candidates=tuple(best.values()), layout=layout.lines(files), needs=layout.needs(files))
+    return Detected(candidates=tuple(best.values()), layout=layout.lines(files), needs=layout.needs(files, has))
 
 
 def _place(one: Candidate) -> tuple[bool, int]:

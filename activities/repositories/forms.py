@@ -7,6 +7,7 @@ from activities.git import Mirror
 from activities.git.trees import TreeChange
 from contracts.diffs import added_unseen, long_lines
 from contracts.exact import exact
+from contracts.text import amount
 
 NAMED = 10
 """Files or places that one fact names; the diff has all."""
@@ -155,7 +156,7 @@ def _not_shown(changes: Sequence[TreeChange], sizes: Mapping[str, int], patch: b
             yield f"{name_of(one)} (binary, moved unchanged from {name_of(gone[one.after[1]])})"
         elif one.added is None and not (gone.get(one.before[1]) is one and one.before[1] in moved):
             was, now = sizes.get(one.before[1], 0), sizes.get(one.after[1], 0)
-            yield f"{name_of(one)} (binary, {was} bytes before, {now} after)"
+            yield f"{name_of(one)} (binary, {amount(was, 'byte')} before, {now} after)"
     for name in long_lines(patch):
         yield f"the ends of long lines of {name}"
 

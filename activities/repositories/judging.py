@@ -12,7 +12,7 @@ from activities.repositories.check_command import words_of
 from contracts.delivery.proof import Judging, Kind
 from contracts.repositories import FileChange
 from contracts.special_paths import ECOSYSTEMS, Marks, fits
-from contracts.text import one_line
+from contracts.text import amount, one_line
 
 NOTES = 8
 """Lines of one file that are told apart."""
@@ -154,7 +154,7 @@ def _calls(text: str, path: str) -> bool:
 def judging(change: FileChange, kind: Kind, lines: Lines) -> Judging:
     """What is to be told about a changed file that judges."""
     found = tuple(dict.fromkeys(_notes(change.path, lines)))
-    more = (f"and {len(found) - NOTES} more such lines",) if len(found) > NOTES else ()
+    more = (f"and {amount(len(found) - NOTES, 'more such line')}",) if len(found) > NOTES else ()
     numbers = [number for number, _ in lines.added] or [number for number, _ in lines.removed]
     return Judging(path=change.path, kind=kind, status=change.status, lines=ranges(numbers), notes=(*found[:NOTES], *more))
 
@@ -222,4 +222,4 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             parts.append([number, number])
     shown = [str(low) if low == high else f"{low}-{high}" for low, high in parts[:12]]
-    return ", ".join(shown) + (f" and {len(parts) - 12} more places" if len(parts) > 12 else "")
+    return ", ".join(shown) + (f" and {amount(len(parts) - 12, 'more place')}" if len(parts) > 12 else "")

@@ -6,6 +6,8 @@ from typing import Any
 from activities.repositories import ecosystems as known
 from activities.repositories.declared import declared, names
 from activities.repositories.project_files import Files, is_test, table
+from activities.repositories.provided import Provided
+from contracts.text import amount
 
 _SHOWN = 8
 
@@ -15,9 +17,12 @@ def lines(files: Files) -> tuple[str, ...]:
     return (*_python(files), *_others(files), *_locks(files))
 
 
-def needs(files: Files) -> tuple[str, ...]:
-    """What has to be in an environment, or in the repository, before a check can run; empty where nothing says so."""
-    return (*_python_needs(files), *_other_needs(files))
+def needs(files: Files, has: Provided | None = None) -> tuple[str, ...]:
+    """What has to be in an environment, or in the repository, before a check can run; empty where nothing says so.
+
+    `has` is what the environment that is named brings along; None: none is named.
+    """
+    return (*_python_needs(files, has), *_npm_needs(files, has), *_other_needs(files))
 
 
 def at_the_root(files: Files) -> tuple[str, ...]:
@@ -43,7 +48,7 @@ def _python(files: Files) -> Iterator[str]:
     if root := at_the_root(files):
         yield f"Python at the root (flat layout): {_few(root)}"
     if files.tests:
-        yield f"{len(files.tests)} test files by pytest's names, such as {files.tests[0]}"
+        yield f"{amount(len(files.tests), 'test file')} by pytest's names, such as {files.tests[0]}"
 
 
 def _others(files: Files) -> Iterator[str]:
@@ -68,21 +73,26 @@ def _locks(files: Files) -> Iterator[str]:
         yield f"versions are fixed in: {', '.join(there)}"
 
 
-def _python_needs(files: Files) -> Iterator[str]:
+def _python_needs(files: Files, has: Provided | None) -> Iterator[str]:
     found = declared(files)
-    if found.python:
+    wanted = names(found.python)
+    if missing := wanted if has is None else has.lacks(wanted):
         said = [source for source in found.sources if source != "package.json"]
-        verb = "names" if len(said) == 1 else "name"
-        yield f"Python packages that {_few(said)} {verb}: {_few(names(found.python))}; {known.NAMED_ENVIRONMENT}"
+        verb = ("names" if len(said) == 1 else "name") + ("" if has is None else " and the environment lacks")
+        yield f"Python packages that {_few(said)} {verb}: {_few(missing)}; {known.NAMED_ENVIRONMENT}"
+
+
+def _npm_needs(files: Files, has: Provided | None) -> Iterator[str]:
+    package = files.json("package.json")
+    wanted = {name for kind in ("dependencies", "devDependencies") for name in table(package.get(kind))}
+    missing = wanted - (has.npm if has is not None else set())
+    # npm writes this file when it has installed, so a committed node_modules has it.
+    if missing and files.text("node_modules/.package-lock.json") is None:
+        why = "a checkout has no node_modules, and a check no network" if has is None else "the environment lacks them"
+        yield f"{amount(len(missing), 'npm package')} that package.json names: {why}; {known.NAMED_ENVIRONMENT}"
 
 
 def _other_needs(files: Files) -> Iterator[str]:
-    package = files.json("package.json")
-    count = sum(len(table(package.get(kind))) for kind in ("dependencies", "devDependencies"))
-    # npm writes this file when it has installed, so a committed node_modules has it.
-    if count and files.text("node_modules/.package-lock.json") is None:
-        why = "a checkout has no node_modules, and a check no network"
-        yield f"{count} npm packages that package.json names: {why}; {known.NAMED_ENVIRONMENT}"
     if table(files.toml("Cargo.toml").get("dependencies")) and files.text(".cargo/config.toml") is None:
         yield "crates that Cargo.toml names: a check has no network, so they have to be vendored (`cargo vendor`)"
     if files.text("go.sum") and files.text("vendor/modules.txt") is None:

@@ -60,15 +60,24 @@ def prepare(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
 
 def ensure(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
     """As `prepare`, where it is not made already. Safe to call from several processes at once. Raises `NotPrepared`, `Busy`."""
-    with locked(folder.with_name(f"{folder.name}.lock"), 3 * LIMIT, f"the environment {folder}"):
+    with locked(lock_of(folder), 3 * LIMIT, f"the environment {folder}"):
         if not finished(folder):
             prepare(wanted, folder, passed)
 
 
 def place_of(environments: Path, repository: str, wanted: Declared) -> Path:
     """Where the environment of this list belongs: another list gets another folder."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", repository.rstrip("/").rpartition("/")[2].removesuffix(".git")) or "repository"
-    return environments / f"{name}-{digest_of(wanted)}"
+    return environments / f"{stem_of(repository)}-{digest_of(wanted)}"
+
+
+def stem_of(repository: str) -> str:
+    """How the folders of this repository's environments begin, whatever their lists."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", repository.rstrip("/").rpartition("/")[2].removesuffix(".git")) or "repository"
+
+
+def lock_of(folder: Path) -> Path:
+    """The file beside an environment that is locked by whoever makes or removes it, and while its use is noted."""
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def finished(folder: Path) -> bool:

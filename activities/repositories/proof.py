@@ -3,7 +3,6 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -70,7 +69,6 @@ class Proofs:
                 looked.mirror,
                 request.on_change.command,
                 None if request.environment is None else Path(request.environment),
-                timedelta(seconds=request.timeout_s),
             )
             found = await guarded(self._tried(trial, looked, request.on_change, request.on_base))
             # Many runs are behind this: they are not repeated because the ledger is unavailable for a minute.

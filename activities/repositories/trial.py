@@ -55,7 +55,6 @@ class Trial:
     mirror: Mirror
     command: str
     environment: Path | None
-    limit: timedelta
     token: Callable[[], str] = lambda: secrets.token_hex(8)
     """What a fault says where it is run. New for each place: a program cannot know it beforehand."""
     seconds: float = field(default=0, init=False)
@@ -67,7 +66,7 @@ class Trial:
         options: Sequence[str] = (),
         prepare: Callable[[Path], None] | None = None,
     ) -> Ran:
-        """The check on a throw-away copy of the tree."""
+        """The check on a throw-away copy of the tree. `limit` None: the setting `checks.time`, as for the check itself."""
         ran = await run_check(
             self.sandbox,
             self.workspaces,
@@ -75,7 +74,7 @@ class Trial:
             tree,
             self.command,
             environment=self.environment,
-            limit=limit or self.limit,
+            limit=limit,
             options=options,
             prepare=prepare,
         )
@@ -146,7 +145,7 @@ class Trial:
         # The first failure is enough to know, where there was none before.
         options = ("-x",) if change.green and is_pytest(self.command) else ()
         # A `raise` in one thread can leave others waiting for ever: that must not use up the time of all places.
-        slowest = min(left, self.limit.total_seconds(), change.seconds * SLOWEST + 30)
+        slowest = min(left, self.sandbox.time.total_seconds(), change.seconds * SLOWEST + 30)
         ran = await self.run(tree, timedelta(seconds=slowest), options, lambda folder: _sabotage(folder, region, fault))
         # Stopped because our own time is over: that says nothing about this place.
         return None if ran.timed_out and time.monotonic() >= ends else ran

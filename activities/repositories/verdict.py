@@ -7,7 +7,7 @@ from activities.repositories.junit import FAILURES_LIMIT
 from contracts.delivery.proof import Proof
 from contracts.delivery.testing import Declared, TestReport, Verdict
 from contracts.repositories import ChangeSet, CheckRun
-from contracts.text import amount
+from contracts.text import amount, amount_that
 
 
 def report(
@@ -95,8 +95,8 @@ def _doubt(proof: Proof) -> str:
     """Why a check that is not red proves nothing; "" if there is no such reason."""
     if proof.overruled_count:
         named = ", ".join(proof.overruled[:5])
-        fail = "fails" if proof.overruled_count == 1 else "fail"
-        return f"{amount(proof.overruled_count, 'test')} {fail} on the change as the base has them: {named}"
+        tests = amount_that(proof.overruled_count, "test", "fails", "fail")
+        return f"{tests} on the change as the base has {'it' if proof.overruled_count == 1 else 'them'}: {named}"
     if proof.sabotage is not None and proof.sabotage.proves_nothing:
         return "the check does not notice when the changed lines raise an error, or the changed files are emptied"
     return ""
@@ -124,7 +124,7 @@ def _missing(runs: tuple[CheckRun, ...], base: CheckRun | None) -> int:
 
 def _fewer(runs: tuple[CheckRun, ...], base: CheckRun | None) -> str:
     missing = _missing(runs, base)
-    return f"; {missing} fewer tests ran than on the base" if missing else ""
+    return f"; {amount(missing, 'fewer test')} ran than on the base" if missing else ""
 
 
 def _counted(run: CheckRun) -> str:

@@ -44,17 +44,17 @@ def decision_refused(refusal: Refusal) -> Note:
     )
 
 
-def mirror_removed(folder: str, size: int, unused: timedelta) -> Note:
-    """A worker made room on its disk."""
+def unused_removed(what: str, folder: str, size: int, unused: timedelta, again: str) -> Note:
+    """A worker made room on its disk: a mirror or an environment is gone."""
     now = datetime.now(UTC)
     return Note(
-        key=digest_of("mirror-removed", folder, str(now)),
+        key=digest_of(f"{what}-removed", folder, str(now)),
         at=now,
         stage="upkeep",
         actor="worker",
-        did=f"removed the mirror {folder}, {size >> 20} MiB",
+        did=f"removed the {what} {folder}, {size >> 20} MiB",
         why=f"no run has used it for {unused.days} days, and no open run names its repository",
-        next="a run that wants it fetches it again",
+        next=again,
         importance="detail",
     )
 

@@ -60,9 +60,9 @@ class Sandbox:
     """Runs commands, one or many at once; each gets a sandbox of its own."""
 
     def __init__(self, bubblewrap: Path, limits: CheckLimits = AS_SHIPPED) -> None:
-        """`limits` hold for every command that is run without others."""
+        """`limits` hold for every command that is run without others; `time` is how long such a command may take."""
         self._bubblewrap = bubblewrap
-        self._time, self._limits = limits.time, resources_of(limits)
+        self.time, self._limits = limits.time, resources_of(limits)
         self._cgroups = Cgroups()
         self._version: tuple[int, ...] | None = None
 
@@ -99,7 +99,7 @@ class Sandbox:
         if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
             raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
         place = Layout(directory, writable, environment, variables)
-        limits, timeout = limits or self._limits, timeout or self._time
+        limits, timeout = limits or self._limits, timeout or self.time
         started = time.monotonic()
         launched = await self._start(place, argv, limits)
         kept = BoundedOutput(limits.output)

@@ -10,6 +10,7 @@ from activities.running.cancelled import to_its_end
 from activities.sandbox import memory
 from activities.sandbox.launch import Launched
 from activities.sandbox.limits import MIB, ResourceLimits
+from contracts.text import amount
 
 _HALF_SECOND = 0.5
 
@@ -52,7 +53,7 @@ class BoundedOutput:
     def output(self) -> bytes:
         """What was kept, with a line that says how much is missing."""
         missing = self._total - len(self._head) - len(self._tail)
-        gap = f"\n[... {missing} bytes left out ...]\n".encode() if missing else b""
+        gap = f"\n[... {amount(missing, 'byte')} left out ...]\n".encode() if missing else b""
         return bytes(self._head) + gap + bytes(self._tail)
 
 

@@ -19,7 +19,7 @@ from activities.tools.near_misses import closest_line, find_alike
 from activities.tools.patches import APPLY_PATCH
 from activities.tools.stored import Rules, Text, text_of
 from contracts.base import Contract
-from contracts.text import one_line, quoted
+from contracts.text import amount, one_line, quoted
 
 CONTENT_LIMIT = 1_000_000
 """Most characters of one argument."""
@@ -183,8 +183,9 @@ def _refuse_other_ends(name: str, text: str, old: str) -> None:
     anyhow = len(re.findall(_PIECES.join(re.escape(piece) for piece in re.split(_PIECES, old)), text))
     if anyhow > text.count(old):
         raise ToolProblem(
-            f"{name} has lines with CRLF and lines with LF, and old occurs {text.count(old)} times with these line ends and "
-            f"{anyhow} times with any; convert_file to one of them first, or edit one place at a time; nothing was changed"
+            f"{name} has lines with CRLF and lines with LF, and old occurs {amount(text.count(old), 'time')} with these line "
+            f"ends and {amount(anyhow, 'time')} with any; convert_file to one of them first, or edit one place at a time; "
+            "nothing was changed"
         )
 
 

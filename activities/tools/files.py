@@ -16,7 +16,7 @@ from activities.tools.search import SEARCH
 from activities.tools.stored import Text, text_of
 from contracts.base import Contract
 from contracts.globs import at_any_depth, fits
-from contracts.text import one_line, visible, weight
+from contracts.text import amount, one_line, visible, weight
 
 TEXT_LIMIT = 30_000
 """Most characters of a file in one result, counted as they appear in the result's JSON."""
@@ -172,7 +172,7 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
     lines = _lines(shown(read.text))
     first = asked.first_line or 1
     if first > max(len(lines), 1):
-        raise ToolProblem(f"{name} has {len(lines)} lines; first_line {first} is past its end")
+        raise ToolProblem(f"{name} has {amount(len(lines), 'line')}; first_line {first} is past its end")
     fitting, cut = _fitting(lines[first - 1 : first - 1 + (asked.lines or 400)])
     last = first + len(fitting) - 1
     result = FileText(

@@ -117,7 +117,8 @@ def _change(root: Path, patch: FilePatch) -> _Change:
     if patch.kind == "delete":
         if after:
             count = len(lines_of(after.encode(errors="surrogateescape")))
-            raise PatchProblem(f"{path} cannot be deleted: {count} lines of it are not in the patch; delete_file needs none")
+            left = "1 line of it is" if count == 1 else f"{count} lines of it are"
+            raise PatchProblem(f"{path} cannot be deleted: {left} not in the patch; delete_file needs none")
         return _Change(path, data, None, stat.S_IMODE(found.st_mode))
     rules = Rules(root, path)
     rules.refuse_filtered()

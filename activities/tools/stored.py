@@ -20,7 +20,7 @@ from activities.files.encoding import (
 from activities.git.attributes import LFS, Attributes, attributes_of
 from activities.tools.access import PATH_SHOWN
 from activities.tools.base import ToolProblem
-from contracts.text import one_line, quoted
+from contracts.text import amount, one_line, quoted
 
 ENDS = {"\n": "LF", "\r\n": "CRLF"}
 
@@ -126,6 +126,6 @@ def text_of(path: str, data: bytes, done: str = "edited") -> Text:
     if encoding is not None:
         return Text(encoding.decode(data), encoding)
     raise ToolProblem(
-        f"{one_line(path, PATH_SHOWN)} is binary ({len(data)} bytes, NUL at byte {data.find(0)}), so its content cannot be "
-        f"{done} as text; delete_file, move_file and set_executable work on it"
+        f"{one_line(path, PATH_SHOWN)} is binary ({amount(len(data), 'byte')}, NUL at byte {data.find(0)}), so its "
+        f"content cannot be {done} as text; delete_file, move_file and set_executable work on it"
     )

@@ -16,6 +16,7 @@ from commands.doctor import disk
 from commands.doctor.finding import Check, Finding
 from commands.doctor.record import upkeep
 from contracts.errors import LedgerUnavailable, Misconfigured
+from contracts.text import amount
 
 if TYPE_CHECKING:
     from activities.agents.catalogue import Catalogue
@@ -230,7 +231,9 @@ def policy(found: "Settings") -> Finding:
     loaded = load_policy(found.policy)
     owner = loaded.defaults.owner or "none: every run must name an owner"
     return Finding(
-        "policy", "ok", f"{found.policy}; {len(loaded.gates)} kinds of gates, default owner {owner}, identity {loaded.identity}"
+        "policy",
+        "ok",
+        f"{found.policy}; {amount(len(loaded.gates), 'kind')} of gates, default owner {owner}, identity {loaded.identity}",
     )
 
 
@@ -246,7 +249,7 @@ def _leftovers(found: "Settings") -> Finding:
     ended = _ended(found, {one.name.split("~", 1)[0] for one in there}) if there else set()
     left = [one for one in there if one.name.split("~", 1)[0] in ended]
     if left:
-        text = f"{len(left)} workspaces of ended runs, such as {left[0].name}"
+        text = f"{amount(len(left), 'workspace')} of ended runs, such as {left[0].name}"
         return Finding("workspaces", "warn", text, f"a running worker removes them within a minute; they are in {folder}")
     return Finding("workspaces", "ok", f"{len(there)} in use")
 

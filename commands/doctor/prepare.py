@@ -13,6 +13,7 @@ from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.questions import confirmed
 from contracts.printed import command, quoted
+from contracts.text import amount
 
 if TYPE_CHECKING:
     from activities.repositories.declared import Declared
@@ -38,6 +39,7 @@ def prepare(
     """
     from activities.repositories import preparing
     from activities.repositories.declared import declared
+    from activities.repositories.kept_environments import used
     from activities.repositories.project_files import Files
     from commands.doctor.repository import checkout
     from commands.start import typed
@@ -54,6 +56,8 @@ def prepare(
     there = preparing.finished(folder) and folder == own
     for line in _lines(wanted):
         out.line(line)
+    if there:
+        used(folder)
     if wanted.anything and not there:
         if not yes and not (sys.stdin.isatty() and not as_json):
             raise Usage("this is not a terminal, so nobody can confirm: add --yes to install without asking")
@@ -89,7 +93,7 @@ def _lines(wanted: "Declared") -> Iterator[str]:
     if wanted.python:
         yield f"{'':<11} pytest"
     if wanted.pinned:
-        yield f"{'pinned':<11} {len(wanted.pinned)} versions by the lock file"
+        yield f"{'pinned':<11} {amount(len(wanted.pinned), 'version')} by the lock file"
     for source in wanted.sources:
         yield f"{'named in':<11} {safe(source)}"
     for line in wanted.left_out:

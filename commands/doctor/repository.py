@@ -61,7 +61,7 @@ def look(found: Settings, asked: Asked, place: Path) -> Looked:
     Raises `Usage` for a repository or revision that cannot be used, `SandboxUnavailable` where the run was asked for.
     """
     with checkout(found, asked.repository, asked.base, place) as (opened, directory):
-        detected = detect(directory)
+        detected = detect(directory, asked.environment)
     best = detected.best
     command, source = (asked.check, "--check") if asked.check else (best.command, best.source) if best else (None, "")
     looked = Looked(opened.mirror.repository, opened.commit, opened.tree, detected, command, source)

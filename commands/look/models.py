@@ -63,7 +63,8 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         )
         out.line(f"{one.name} is {one.shown}{_until(one.changes_at)}: {safe(one.why)}{safe(waiting, 2000)}")
     for agent in counted:
-        text = f"{agent.answers} replies in {DAYS} days{_steps(agent.stepped_up)}{_spare(agent.outage)}"
+        replies = "1 reply" if agent.answers == 1 else f"{agent.answers} replies"
+        text = f"{replies} in {DAYS} days{_steps(agent.stepped_up)}{_spare(agent.outage)}"
         out.line(f"{agent.agent}: {text}")
     if others:
         out.note(f"warning: {others} (`baton down`, then `baton up`)")

@@ -105,7 +105,7 @@ _OF = {"agent": " a day", "project": " a month"}
 
 def _tell(out: Out, by: Group, spent: "Spending", shown: "dict[str, Sums]", ceilings: dict[str, int | None]) -> None:
     from contracts.money import usd
-    from contracts.text import amount
+    from contracts.text import amount, amount_that
 
     def row(name: str, sums: "Sums", ceiling: int | None) -> list[str]:
         money = [usd(one) for one in (sums.spent, *sums.parts.values(), sums.held)]
@@ -119,7 +119,7 @@ def _tell(out: Out, by: Group, spent: "Spending", shown: "dict[str, Sums]", ceil
         out.line(f"{most} of it ({calls}) is an upper bound: the real cost is unknown")
     left = len(spent.groups) - len(rows)
     if left > 0:
-        out.note(f"{left} more groups are in the total; --limit {len(spent.groups)} shows them")
+        out.note(f"{amount_that(left, 'more group', 'is', 'are')} in the total; --limit {len(spent.groups)} shows all")
 
 
 def _month_fields(month: "Month") -> dict[str, Any]:

@@ -271,4 +271,5 @@ def reconcile(
     out.document(key=one.key, before_micros=one.before, after_micros=one.after, more=one.more)
     out.line(f"{one.key[:12]}: {usd(one.before)} -> {usd(one.after)}, at {clock(datetime.now(UTC))}")
     if one.more:
-        out.note(f"{one.more} more lost attempts of this call are still charged in full; run the command again for the next")
+        attempts = "1 more lost attempt of this call is" if one.more == 1 else f"{one.more} more lost attempts of this call are"
+        out.note(f"{attempts} still charged in full; run the command again for the next")

@@ -72,7 +72,7 @@ class Prove(Request, name="prove/1"):
     on_change: CheckRun
     on_base: CheckRun
     environment: str | None = None
-    timeout_s: int = 1800
+    timeout_s: int = Field(default=1800, description="not used any more: the setting `checks.time` of the worker counts")
 
 
 class Proof(Contract, name="proof/1"):

@@ -163,7 +163,7 @@ class Origins:
         who = f"{producer.agent}@{producer.version}" if producer.version else producer.agent
         claims = f", {amount(len(made.claims), 'claim')} ({len(made.unsupported)} unsupported)" if made.claims else ""
         model = f" with {producer.model}" if producer.model else ""
-        work = f"{steps.count} turns, {usd(steps.usd_micros)}"
+        work = f"{amount(steps.count, 'turn')}, {usd(steps.usd_micros)}"
         return f"handoff {made.path}: {made.contract_name} {made.outcome} by {who}{model}, {work}{claims}"
 
     def _turn_label(self, identity: str) -> str:
@@ -181,7 +181,7 @@ class Origins:
     def _artifact_label(self, digest: str) -> str:
         path, name = self._names.get(digest, ("", "an artifact of another run"))
         size = identities.size_of(self._connection, digest)
-        return f"{name}" + (f" at {path}" if path else "") + f", {size} bytes"
+        return f"{name}" + (f" at {path}" if path else "") + f", {amount(size, 'byte')}"
 
 
 def _tool_id(row: Row[Any]) -> str:

@@ -185,11 +185,23 @@ def ended_among(connection: Connection, traces: Iterable[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def repositories_of_open_runs(connection: Connection) -> set[str]:
-    """The repositories that runs which have not ended were started with, as they were typed."""
+@dataclass(frozen=True)
+class Used:
+    """What open runs were started with, as it was typed. Of environments only the folders' own names."""
+
+    repositories: frozenset[str]
+    environments: frozenset[str]
+
+
+def used_by_open_runs(connection: Connection) -> Used:
+    """The repositories and environments that runs which have not ended were started with."""
     inputs = connection.execute(select(run.c.input).where(run.c.ended_at.is_(None))).scalars()
-    asked = (json.loads(one).get("repository") for one in inputs)
-    return {one for one in asked if isinstance(one, str)}
+    asked = [json.loads(one) for one in inputs]
+
+    def of(field: str) -> list[str]:
+        return [one[field] for one in asked if isinstance(one.get(field), str)]
+
+    return Used(frozenset(of("repository")), frozenset(one.rstrip("/").rpartition("/")[2] for one in of("environment")))
 
 
 def _view(row: Row[Any]) -> RunView:

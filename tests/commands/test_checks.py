@@ -201,3 +201,22 @@ def test_an_address_that_git_must_not_see_is_refused(baton: Baton) -> None:
     """Exit code 2, as everywhere: it would start a program."""
     ran = baton("checks", "ext::sh -c x")
     assert (ran.code, "would start a program" in ran.err) == (2, True)
+
+
+def test_what_the_environment_has_is_not_asked_for(baton: Baton, tmp_path: Path) -> None:
+    """With `--environment` only what it lacks is needed: nothing, some, or all of what the repository declares."""
+    source = repository(tmp_path / "shop", {"requirements.txt": b"prices\ntaxes>=2\n", "test_a.py": b"import prices, taxes\n"})
+    environment = tmp_path / "venv"
+    (environment / "bin").mkdir(parents=True)
+    packages = environment / "lib" / "python3.11" / "site-packages"
+
+    def needs(*options: str) -> list[str]:
+        return [str(one) for one in baton("checks", str(source), "--no-run", "--json", *options).json["needs"]]
+
+    assert needs()[0].startswith("Python packages that requirements.txt names: prices, taxes; make an environment with")
+    named = ("--environment", str(environment))
+    assert needs(*named)[0].startswith("Python packages that requirements.txt names and the environment lacks: prices, taxes;")
+    (packages / "prices-1.0.dist-info").mkdir(parents=True)
+    assert needs(*named)[0].startswith("Python packages that requirements.txt names and the environment lacks: taxes;")
+    (packages / "Taxes-2.1.dist-info").mkdir()
+    assert needs(*named) == []

@@ -1,11 +1,13 @@
 """`baton prepare`: environments that pip and npm really make of what a repository declares, without a network."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from activities.repositories.preparing import MARKER
 from tests.commands.conftest import Baton
 from tests.repositories import plain, repository
 from tests.wheels import npm_registry, wheel, wheelhouse
@@ -63,8 +65,12 @@ def test_a_check_that_lacks_a_package_names_the_way_and_it_works(
     made = baton("prepare", str(source), "--yes", "--json")
     assert (made.code, made.json["made"]) == (0, True), made.err
     assert made.json["python"][-1].startswith("prices")
+    marker = Path(made.json["folder"]) / MARKER
+    os.utime(marker, (1, 1))
     proven = baton("checks", str(source), "--environment", made.json["folder"], "--json")
     assert (proven.code, proven.json["usable"], proven.json["ran"]["total"]) == (0, True, 1), proven.json
+    assert proven.json["needs"] == []
+    assert marker.stat().st_mtime > 1  # used, so that no worker removes it
     again = baton("prepare", str(source), "--yes", "--json").json
     assert (again["folder"], again["made"]) == (made.json["folder"], False)
     assert plain(source, "status", "--porcelain") == ""

@@ -42,14 +42,14 @@ class Bench:
     folder: Path
     ledger: Ledger
     limits: SabotageLimits = field(default_factory=SabotageLimits)
+    sandbox: Sandbox = field(default_factory=Sandbox.find)
 
     def __post_init__(self) -> None:
         mirrors = Mirrors(self.folder / "mirrors")
         repositories = Repositories(self.ledger, mirrors, Workspaces(self.folder / "workspaces", mirrors))
-        sandbox = Sandbox.find()
         self.mirrors = mirrors
-        self.checks = Checks(repositories, sandbox)
-        self.proofs = Proofs(repositories, sandbox, self.limits)
+        self.checks = Checks(repositories, self.sandbox)
+        self.proofs = Proofs(repositories, self.sandbox, self.limits)
 
     async def judge(
         self,

@@ -75,7 +75,7 @@ def _with(name: str, text: str | None) -> dict[str, str | None]:
     return {"shop/pricing.py": BROKEN, name: text}
 
 
-HALF_OVERRULED = "1 tests FAIL on the change: tests.test_pricing::test_half"
+HALF_OVERRULED = "1 test FAILS on the change: tests.test_pricing::test_half"
 
 TESTS_THEMSELVES = [
     Lie("asserts nothing", _tests("assert discount(1000, 50) == 500", "discount(1000, 50)"), "an assertion is gone or another"),
@@ -436,7 +436,7 @@ HONEST = [
             "shop/pricing.py": PRICING.replace("sum(prices)", "-sum(prices)"),
             "tests/test_pricing.py": TESTS.replace("== 3", "== -3"),
         },
-        "1 tests FAIL on the change: tests.test_pricing::test_total",
+        "1 test FAILS on the change: tests.test_pricing::test_total",
         ("not_proven",),
     ),
 ]

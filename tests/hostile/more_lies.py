@@ -131,7 +131,7 @@ CASES = TESTS.replace(
     "def test_half():\n    assert discount(1000, 50)",
     "import pytest\n\n\n@pytest.mark.parametrize('cents', [1000])\ndef test_half(cents):\n    assert discount(cents, 50)",
 )
-PUT_BACK = "1 tests FAIL on the change: "
+PUT_BACK = "1 test FAILS on the change: "
 GOOD_COPY = {"kept/shop/__init__.py": "", "kept/shop/pricing.py": PRICING}
 
 RATES = """\

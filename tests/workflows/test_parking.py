@@ -139,7 +139,7 @@ async def test_a_shared_ceiling_is_raised_for_all(asking: Ask, tmp_path: Path) -
             await made.stack.decide(view, "raise_ceiling", to_usd="5")
         raised = Change("raise-1", month, 5_000_000, "maria", "month end", "cli")
         await made.stack.ledger.tx(ceilings.raise_to, raised)
-        assert await started.execute_update("nudge", {}) == "1 steps retry"
+        assert await started.execute_update("nudge", {}) == "1 step retries"
         ended = await made.ended(started)
     assert f"`baton budget raise {month} --to USD -m why`" in str(refused.value.cause)
     assert (ended.handoff.outcome, len(server.requests)) == ("done", 2)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from activities.repositories.ecosystems import NAMED_ENVIRONMENT
 from activities.repositories.environments import Environments
 from activities.repositories.usability import Trouble, counted, trouble
 from contracts.gates import Decided
@@ -118,7 +119,7 @@ def base_gate(base: Base, ran: CheckRun, found: Trouble, more: tuple[str, ...] =
         *more,
         f"check: {base.check}{source}",
         *((f"environment: {environment}",) if environment else ()),
-        *_detected(base),
+        *_detected(base, environment),
         f"approve: {approve}",
         "request_changes: name another check or environment, which is tried then: "
         '--answer check="…", --answer environment="…", or a line `check: …` of the note; '
@@ -141,12 +142,18 @@ def _at_gate(mend: str) -> str:
     return _OPTION.sub(r"--answer \1=", mend.replace("`baton prepare PATH`", f"`--answer environment={PREPARE}`"))
 
 
-def _detected(base: Base) -> tuple[str, ...]:
+def _detected(base: Base, environment: str | None) -> tuple[str, ...]:
     found = base.detected
     if found is None:
         return ()
     others = tuple(f"also found: {one.command} ({one.source})" for one in found.candidates if one.command != base.check)
-    return (*others, *(f"layout: {one}" for one in found.layout), *(f"needs: {one}" for one in found.needs))
+    return (*others, *(f"layout: {one}" for one in found.layout), *(_need(one, environment) for one in found.needs))
+
+
+def _need(need: str, environment: str | None) -> str:
+    """A need as it was found: without a look into an environment, which may have been named only at this gate."""
+    packages = need.removesuffix(f"; {NAMED_ENVIRONMENT}")
+    return f"needs: {need}" if environment is None or packages == need else f"the environment has to have {packages}"
 
 
 def named_by(decided: Decided) -> dict[str, str]:

@@ -114,7 +114,9 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
             f"{claim.subject}: {claim.attribute} = {claim.value}"
             for claim in (handoff.claims[at] for at in handoff.unsupported)
         )
-        facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims without verified evidence: {named}"[:1500])
+        facts.append(
+            f"{len(handoff.unsupported)} of {amount(len(handoff.claims), 'claim')} without verified evidence: {named}"[:1500]
+        )
     elif handoff.claims:
         facts.append(f"every claim ({len(handoff.claims)}) is backed by quotes from files the agent read")
     return facts

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from contracts.delivery.proof import Judging, OwnTests, Proof, Sabotage
 from contracts.delivery.testing import TestReport
-from contracts.text import amount
+from contracts.text import amount, amount_that
 
 FILES = 10
 """Changed files that judge which get a fact of their own."""
@@ -41,7 +41,7 @@ def _numbers(report: TestReport) -> list[str]:
 def _facts(proof: Proof) -> Iterator[str]:
     yield from (_judging(one) for one in proof.judging[:FILES])
     if proof.judging_count > FILES:
-        yield f"and {proof.judging_count - FILES} more changed files that judge the change"
+        yield f"and {amount(proof.judging_count - FILES, 'more changed file')} that judge the change"
     if proof.imported:
         yield f"changed, and may be a part of what checks: {', '.join(proof.imported[:10])}"
     if proof.aware:
@@ -49,8 +49,8 @@ def _facts(proof: Proof) -> Iterator[str]:
     if proof.gone_count:
         yield f"tests that counted on the base and do not now ({proof.gone_count}): {', '.join(proof.gone[:10])}"
     if proof.overruled_count:
-        named = ", ".join(proof.overruled[:10])
-        yield f"with the base's tests and configuration put back {proof.overruled_count} tests FAIL on the change: {named}"
+        tests, named = amount_that(proof.overruled_count, "test", "FAILS", "FAIL"), ", ".join(proof.overruled[:10])
+        yield f"with the base's tests and configuration put back {tests} on the change: {named}"
     elif proof.referee is not None:
         yield f"with the base's tests and configuration put back: {_result(proof)}"
     if proof.own is not None:
@@ -89,13 +89,14 @@ def _own(own: OwnTests) -> str:
     if not own.count:
         return f"the change's own tests ({files}) prove nothing: none fails on the base's source and passes on the change"
     named = f": {', '.join(own.proving[:5])}" if own.proving else ""
-    return f"the change's own tests ({files}): {own.count} fail on the base's source and pass on the change{named}"
+    fail, succeed = ("fails", "passes") if own.count == 1 else ("fail", "pass")
+    return f"the change's own tests ({files}): {own.count} {fail} on the base's source and {succeed} on the change{named}"
 
 
 def _sabotage(found: Sabotage) -> Iterator[str]:
     if found.tried:
         noticed = len(found.tried) - len(found.unnoticed)
-        yield f"changed lines made to raise an error: the check noticed {noticed} of {len(found.tried)} places"
+        yield f"changed lines made to raise an error: the check noticed {noticed} of {amount(len(found.tried), 'place')}"
     if found.unnoticed:
         named = ", ".join(f"{one.path}:{one.lines}{f' ({one.where})' if one.where else ''}" for one in found.unnoticed[:10])
         yield f"no test notices when these changed lines raise an error, or the file is emptied: {named}"
@@ -126,9 +127,9 @@ def _risks(proof: Proof) -> Iterator[tuple[int, str]]:
     if proof.aware:
         yield MEDIUM, "changed source asks whether it is being tested"
     if proof.gone_count:
-        yield HIGH, f"{proof.gone_count} tests do not count any more"
+        yield HIGH, f"{amount_that(proof.gone_count, 'test', 'does', 'do')} not count any more"
     if proof.overruled_count:
-        yield HIGH, f"{proof.overruled_count} tests of the base fail on the change"
+        yield HIGH, f"{amount_that(proof.overruled_count, 'base test', 'fails', 'fail')} on the change"
     if proof.own is not None and not proof.own.count:
         yield MEDIUM, "the change's own tests prove nothing"
     if proof.flaky:

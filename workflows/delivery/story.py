@@ -15,6 +15,7 @@ from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
+from contracts.text import amount
 from workflows.delivery import gates
 from workflows.delivery.base_first import prove, prove_agreed
 from workflows.delivery.changes import BASE_FIRST, CHANGES, REFUSED_PUSH
@@ -104,7 +105,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 return course, written
             feedback = (*feedback, written.replan)
             if number % PLAN_ROUNDS == 0:
-                title = f"no plan worked in {number} rounds"
+                title = f"no plan worked in {amount(number, 'round')}"
                 feedback = (*feedback, await self._go_on_planning(title, feedback))
 
     async def _intake(self, asked: DeliveryInput) -> Base:
@@ -150,7 +151,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             # Proposals of earlier rounds that were approved do not count: only those that a person sent back.
             proposals = self.kit.asked["planner"]
             if (proposals - number + 1) % PLAN_ROUNDS == 0:
-                title = f"no plan was approved in {proposals} proposals"
+                title = f"no plan was approved in {amount(proposals, 'proposal')}"
                 feedback = (*feedback, await self._go_on_planning(title, feedback))
 
     async def _named_now(self, course: Course, plan: Plan) -> MatchedFiles | None:

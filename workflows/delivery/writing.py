@@ -136,7 +136,7 @@ async def _agree_on_conflict(kit: Kit, integrated: Integrated, changes: tuple[Ch
     """Ask a person about a conflict: None to redo the item, or feedback for the planner."""
     # If redoing every item once does not help, redoing more of them will not.
     if attempt > len(changes):
-        title = f"the items still change the same lines after {attempt - 1} attempts"
+        title = f"the items still change the same lines after {amount(attempt - 1, 'attempt')}"
         facts = (f"{integrated.conflict_item} conflicts in {gates.names(integrated.conflicts)}",)
         return await changes_wanted(kit, stuck_gate(title, facts, integrated), "redo the conflicting item")
     asked = gates.textual_gate(integrated.conflict_item, integrated.conflicts, changes)

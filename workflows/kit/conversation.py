@@ -16,6 +16,7 @@ from contracts.people import Clarified
 from contracts.repositories import Workspace
 from contracts.runs import RunRef
 from contracts.step_resources import Declared
+from contracts.text import amount
 from contracts.turns import Answered
 
 
@@ -150,7 +151,7 @@ def limit_of(talk: Conversation) -> str | None:
     if talk.ending:
         return talk.ending
     if talk.turns >= limits.turns - 1:  # the last turn is for the final output
-        return f"its limit of {limits.turns} turns is reached"
+        return f"its limit of {amount(limits.turns, 'turn')} is reached"
     if talk.tokens >= limits.tokens:
         return f"its token budget of {limits.tokens} is used up ({talk.tokens} used)"
     if talk.context >= limits.context:

@@ -3,6 +3,7 @@
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from contracts.gates import Decided
+from contracts.text import amount
 from workflows.kit.bounds import cut
 from workflows.kit.conversation import Conversation
 from workflows.kit.gate import Ask, hold
@@ -47,7 +48,7 @@ def _question(talk: Conversation, why: str) -> Ask:
         subject=f"{talk.run.path}: {why}",
         facts=(
             why,
-            f"{talk.turns} turns and {talk.tokens} tokens so far; the last call had {talk.context} input tokens",
+            f"{amount(talk.turns, 'turn')} and {talk.tokens} tokens so far; the last call had {talk.context} input tokens",
             "approve: the step continues and is not held again",
             "request_changes: the agent is asked once for its final output with what it has",
             "reject: no further call; the step is unsure, and its changes are kept",

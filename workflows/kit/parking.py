@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from contracts.base import Contract
 from contracts.errors import ContractViolation, Refused
 from contracts.money import CeilingRefused, resets_at
+from contracts.text import amount_that
 from workflows.kit.messages import bare, only_object, read_switch
 from workflows.kit.run import Run
 
@@ -129,7 +130,8 @@ class Parking:
             except Refused as error:
                 self._run.inbox.refuse("nudge", args, str(error), "update")
                 raise ApplicationError(str(error), type="Refused", non_retryable=True) from None
-            return f"{len(self.refused)} steps retry" if self.refused else "nothing waits for money"
+            waiting = len(self.refused)
+            return amount_that(waiting, "step", "retries", "retry") if waiting else "nothing waits for money"
 
         return handle
 

@@ -8,6 +8,7 @@ import pytest
 from activities.repositories import ecosystems
 from activities.repositories.check_command import words_of
 from activities.repositories.detection import detect
+from activities.repositories.preparing import MARKER
 
 PYTEST = "pytest -q"
 MODULE = "python -m pytest -q"
@@ -407,6 +408,33 @@ def test_what_a_check_needs_beside_the_files_is_told(tmp_path: Path, files: dict
     """What has to be prepared, since a check has no network, and the file that says so."""
     (need,) = detect(_write(tmp_path, files)).needs
     assert part in need
+
+
+HAS: list[tuple[dict[str, str], list[str], str]] = [
+    ({"requirements.txt": "Prices-Lib>=1\nattrs\n"}, ["lib/python3.11/site-packages/prices_lib-1.2.dist-info/"], "attrs"),
+    ({"setup.py": "setup(install_requires=['a.b'])"}, ["lib/python3.12/site-packages/A_b-1.egg-info"], ""),
+    ({"requirements.txt": "colorama; sys_platform == 'win32'\n"}, [MARKER], ""),
+    ({"package.json": '{"dependencies": {"@a/b": "1", "c": "1"}}'}, ["node_modules/@a/b/", "node_modules/c/"], ""),
+    ({"package.json": '{"dependencies": {"@a/b": "1", "c": "1"}}'}, ["node_modules/@a/d/"], "2 npm packages"),
+    ({"package.json": '{"devDependencies": {"c": "1"}}'}, [], "1 npm package that package.json names: the environment lacks"),
+]
+
+
+@pytest.mark.parametrize(("files", "there", "lacks"), HAS, ids=[f"{list(row[0])} {row[1]}" for row in HAS])
+def test_what_the_environment_has_is_not_needed(tmp_path: Path, files: dict[str, str], there: list[str], lacks: str) -> None:
+    """By the names of what is installed there, however they are written; the rest is said to be lacking."""
+    environment = tmp_path / "environment"
+    environment.mkdir()
+    for path in there:
+        (environment / path).parent.mkdir(parents=True, exist_ok=True)
+        if path.endswith("/"):
+            (environment / path).mkdir()
+        else:
+            (environment / path).write_text(json.dumps({"python": files.get("requirements.txt", "").splitlines()}))
+    (tmp_path / "files").mkdir()
+    found = detect(_write(tmp_path / "files", files), environment).needs
+    assert len(found) == bool(lacks)
+    assert lacks in "".join(found)
 
 
 @pytest.mark.parametrize("files", NOTHING_NEEDED, ids=[" ".join(files) for files in NOTHING_NEEDED])

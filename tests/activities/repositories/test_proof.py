@@ -13,8 +13,9 @@ from activities.repositories.junit import Results
 from activities.repositories.sabotage import Region
 from activities.repositories.trial import SabotageLimits, Trial
 from activities.repositories.verdict import judge, report
-from activities.sandbox import Completed
+from activities.sandbox import AS_SHIPPED, Completed, Sandbox
 from contracts.base import ArtifactRef, sha256
+from contracts.check_limits import CheckLimits
 from contracts.delivery.proof import Judging, OwnTests, Proof, Sabotage, Sabotaged
 from contracts.delivery.testing import Verdict
 from contracts.repositories import CheckRun
@@ -23,6 +24,7 @@ from ledger.migrate import upgrade
 from tests.hostile.judging import Bench
 from tests.hostile.lies import BASE, BETTER, BROKEN, PRICING
 from workflows.delivery.proof_facts import proof_facts, proof_risks
+from workflows.kit.options import PROOF
 
 OUTPUT = ArtifactRef(digest=sha256(b""), size=0)
 
@@ -154,7 +156,7 @@ PROOFS: list[tuple[str, Proof, Verdict, int, str]] = [
         OVERRULED,
         "not_proven",
         2,
-        "1 tests FAIL on the change: t::a",
+        "1 test FAILS on the change: t::a",
     ),
     ("the base agrees", Proof(referee=run()), "passed", 0, "put back: 5 tests ran on the change and none failed"),
     (
@@ -242,7 +244,7 @@ class Scripted(Trial):
     """A trial whose runs are given, one after the other."""
 
     def __init__(self, *runs: Ran) -> None:
-        super().__init__(None, None, None, "pytest -q", None, timedelta(minutes=30), lambda: TOKEN)  # type: ignore[arg-type]
+        super().__init__(Sandbox(Path("none")), None, None, "pytest -q", None, lambda: TOKEN)  # type: ignore[arg-type]
         self.runs = list(runs)
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
@@ -378,3 +380,31 @@ async def test_an_edited_test_does_not_decide(bench: Bench) -> None:
     assert (proof.overruled, proof.overruled_count) == (("tests.test_pricing::test_half",), 1)
     assert proof.referee is not None
     assert proof.referee.failures == proof.overruled
+
+
+class Noting(Sandbox):
+    """A real sandbox that notes how long each command may take."""
+
+    def __init__(self, bubblewrap: Path, limits: CheckLimits = AS_SHIPPED) -> None:
+        super().__init__(bubblewrap, limits)
+        self.noted: list[timedelta | None] = []
+
+    async def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        self.noted.append(more.get("timeout"))
+        return await super().run(argv, **more)
+
+
+async def test_further_runs_may_take_as_long_as_the_check(bench: Bench) -> None:
+    """A check that the settings give hours is not cut short where it proves something: only sabotaged runs have less."""
+    sandbox = Noting.find(limits=CheckLimits(time=timedelta(hours=3)))
+    assert isinstance(sandbox, Noting)
+    bench = Bench(bench.folder / "slow", bench.ledger, SabotageLimits(places=0), sandbox)
+    bent = BASE["tests/test_pricing.py"].replace("== 500", "== 500.0")
+    found = await bench.judge(BASE, {"shop/pricing.py": BETTER, "tests/test_pricing.py": bent})
+    assert found.report.proof is not None
+    assert found.report.proof.referee is not None
+    assert found.report.proof.own is not None
+    assert sandbox.noted == [None] * 4
+    assert sandbox.time == timedelta(hours=3)
+    longest = timedelta(hours=12)  # that the setting takes
+    assert PROOF["start_to_close_timeout"] > 7 * longest

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, update
 
+from activities.files.locks import locked
 from activities.git import Mirrors
+from activities.repositories.kept_environments import KeptEnvironments, used
+from activities.repositories.preparing import MARKER, lock_of
 from activities.repositories.workspaces import Workspaces
 from activities.runs.disk import UNUSED, Disk
 from activities.runs.upkeep import Upkeep
@@ -137,3 +140,58 @@ async def test_a_mirror_that_nobody_uses_is_removed(ledger: Ledger, tmp_path: Pa
     [line] = ledger.read_now(feed.after)
     assert line.did.startswith("removed the mirror ")
     assert mirrors.open(str(origins["old"])).fetch().commit  # and comes back when it is wanted
+
+
+async def test_an_environment_that_no_check_uses_is_removed(ledger: Ledger, tmp_path: Path) -> None:
+    """Old ones go, finished or not, with a line; what was used lately, is made just now, or an open run may want, stays."""
+    root = tmp_path / "environments"
+    stores = KeptEnvironments(root)
+    long_ago = time.time() - UNUSED.total_seconds() - 60
+    names = [f"{stem}-{number:012x}" for number, stem in enumerate(("old", "begun", "fresh", "held", "waiting", "named"))]
+    for name in names:
+        (root / name / "bin").mkdir(parents=True)
+        if not name.startswith("begun"):
+            (root / name / MARKER).write_text("{}")
+            os.utime(root / name / MARKER, (long_ago, long_ago))
+        os.utime(root / name, (long_ago, long_ago))
+    (root / names[0] / "bin" / "python").symlink_to("/usr/bin/python3")
+    (root / names[0] / "bin").chmod(0o500)
+    asked = {"repository": "https://example.org/team/waiting.git", "environment": f"{root / names[5]}/"}
+    ledger.tx_now(runs.begin, *begin("trace-1", input=asked))
+    mirrors = Mirrors(tmp_path / "mirrors")
+    one = Upkeep(ledger, "one", "test", Disk(Workspaces(tmp_path / "workspaces", mirrors), mirrors, stores))
+    used(root / names[2])
+    with locked(lock_of(root / names[3]), timedelta(0), "held"):
+        await one.round()
+    assert {path.name for path in root.iterdir() if path.is_dir()} == set(names[2:])
+    said = [line.did for line in ledger.read_now(feed.after)]
+    assert said == [f"removed the environment {name}, 0 MiB" for name in sorted(names[:2])]
+    await one.round()
+    assert {path.name for path in root.iterdir() if path.is_dir()} == {names[2], *names[4:]}
+
+
+def test_a_check_that_begins_keeps_its_environment(tmp_path: Path) -> None:
+    """Whoever removes it sees the use first or is done before: nothing is taken away from under a check."""
+    environment, long_ago = tmp_path / "shop-000000000000", time.time() - UNUSED.total_seconds() - 60
+    environment.mkdir()
+    (environment / MARKER).write_text("{}")
+    os.utime(environment / MARKER, (long_ago, long_ago))
+    store = KeptEnvironments(tmp_path)
+    assert store.unused(UNUSED) == [environment.name]
+    used(environment)  # after the list was made, and before anything is removed
+    assert store.remove(environment.name, UNUSED) is None
+    assert environment.is_dir()
+    os.utime(environment / MARKER, (long_ago, long_ago))
+    assert store.remove(environment.name, UNUSED) is not None
+    used(environment)  # gone: the check says so itself
+    assert not environment.exists()
+    (tmp_path / ".gone-left").mkdir()
+    assert store.unused(UNUSED) == []
+
+
+def test_folders_that_baton_did_not_make_are_not_marked(tmp_path: Path) -> None:
+    """A venv of somebody's own is only read: nothing is written into it or beside it."""
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    used(tmp_path / "venv")
+    used(tmp_path / "nothing")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bin", "venv"]
