@@ -146,8 +146,8 @@ class Mirror:
         """The paths that are new in a tree, and those of them that it ignores."""
         return added(self._git, old, new)
 
-    def attributes(self, tree: str, paths: Sequence[str]) -> dict[str, Attributes]:
-        """What the tree's `.gitattributes` say of these paths."""
+    def attributes(self, tree: str, paths: Sequence[str] | None) -> dict[str, Attributes]:
+        """What the tree's `.gitattributes` say of these paths. None: of all files that pass through a filter."""
         return attributes_in(self._git, tree, paths)
 
     def merge_base(self, one: str, other: str) -> str | None:

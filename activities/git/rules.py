@@ -1,5 +1,6 @@
 """What a tree's `.gitignore` and `.gitattributes` files say of its paths. Git is asked, in a folder with only those files."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,13 +35,28 @@ def added(git: Git, old: str, new: str) -> Added:
     return Added(tuple(names), tuple(one for one in found if one in wanted), tuple(one.path for one in files))
 
 
-def attributes_in(git: Git, tree: str, paths: Sequence[str]) -> dict[str, Attributes]:
-    """The attributes that the tree gives to these paths."""
+def attributes_in(git: Git, tree: str, paths: Sequence[str] | None) -> dict[str, Attributes]:
+    """The attributes that the tree gives to these paths. None: to all files that pass through a filter."""
+    if paths is None:
+        return _filtered(git, tree)
     files = _named(_files(git, tree), b".gitattributes") if paths else []
     if not files:
         return dict.fromkeys(paths, PLAIN)
     with _spread(git, files) as (folder, _):
         return attributes_of(folder, paths)
+
+
+def _filtered(git: Git, tree: str) -> dict[str, Attributes]:
+    there = _files(git, tree)
+    files = _named(there, b".gitattributes")
+    if not files:
+        return {}
+    with _spread(git, files) as (folder, _):
+        # Most repositories name none: then no path is looked at.
+        if not any(b"filter" in one.read_bytes() for one in folder.rglob(".gitattributes")):
+            return {}
+        found = attributes_of(folder, [os.fsdecode(one.path) for one in there])
+    return {path: of for path, of in found.items() if of.filter}
 
 
 def _files(git: Git, tree: str) -> list[TreeEntry]:

@@ -193,6 +193,10 @@ HINTS = (
         "the check wants the network, which it does not have: commit the dependencies (vendor them), or name a check that does "
         "without",
     ),
+    (
+        r"(version https://git-lfs\.github\.com/spec/v1)",
+        "the check has read a pointer of Git LFS, whose content is not here: name a check that does without such files",
+    ),
     (r"(?:E   |- |_manager\.)(pytest\.PytestRemovedIn\d+Warning|PluginValidationError)", ANOTHER_PYTEST),
 )
 """What tools print where something is missing, and what to do about it; `{0}` is what was missing."""

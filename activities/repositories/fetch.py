@@ -9,6 +9,7 @@ from activities.git import BranchTaken, Fetched, Mirror, NoRepository, Repositor
 from activities.repositories.detection import detect
 from activities.repositories.pushes import earlier_push
 from activities.repositories.shared import Repositories, guarded, required
+from activities.repositories.storage import kept_elsewhere
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from activities.sandbox import Sandbox
@@ -49,6 +50,7 @@ class Fetch:
         fetched = mirror.fetch(request.base)
         check, source = (request.check or "").strip() or None, "declared"  # a blank command passes and proves nothing
         notes = (*_uncommitted(mirror), *self._branch(request, mirror, fetched), *_unpushable(mirror, request, fetched))
+        notes = (*notes, *kept_elsewhere(mirror, fetched.tree))
         # Before anything is paid for: a tree that no workspace can hold ends the run at once.
         mirror.check(fetched.tree)
         with self._repos.workspaces.scratch(mirror, fetched.tree) as directory:

@@ -66,7 +66,7 @@ class FrozenChange:
         intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
         found = mirror.changes(request.base.tree, tree)
         named = listed(as_contracts(found))
-        forms = (*form_facts(mirror, found, patch), *storage_facts(mirror, tree, found))
+        forms = (*form_facts(mirror, found, patch), *storage_facts(mirror, request.base.tree, tree, found))
         new = mirror.added(request.base.tree, tree)
         there, blocked = self._target(mirror, standing, subject)
         frozen = Frozen(

@@ -1,22 +1,64 @@
 """Changed files that git itself would have stored in another form, by the repository's `.gitattributes`, as facts."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 from activities.git import Mirror
-from activities.git.attributes import LFS, Attributes, is_lfs_pointer
+from activities.git.attributes import LFS, PLAIN, Attributes, is_lfs_pointer
 from activities.git.trees import TreeChange
 from activities.repositories.forms import FILES, LARGEST, TOGETHER, fact, name_of
+from contracts.exact import exact
+from contracts.text import amount_that, one_line
 
 
-def storage_facts(mirror: Mirror, tree: str, changes: Sequence[TreeChange]) -> tuple[str, ...]:
-    """None where every changed file is stored as `git add` would store it. Filters are named by the attributes, and not run."""
+def storage_facts(mirror: Mirror, base: str, tree: str, changes: Sequence[TreeChange]) -> tuple[str, ...]:
+    """None where every changed file is stored as `git add` would store it, and every other one as before.
+
+    Filters are named by the attributes, and not run.
+    """
     files = [one for one in changes if one.after[0] in FILES]
     attributes = mirror.attributes(tree, [one.path for one in files])
     told = [one for one in files if attributes[one.path].filter or attributes[one.path].text]
     ids = dict.fromkeys(identity for one in told for mode, identity in (one.before, one.after) if mode in FILES)
     contents = {identity: data for identity, _, data in mirror.blobs(list(ids), LARGEST, TOGETHER)}
     found = [(one, attributes[one.path], contents.get(one.before[1]), contents[one.after[1]]) for one in told]
-    return (*fact("stored in another form than .gitattributes asks for", _misfits(found)),)
+    known = {identity for one in changes for mode, identity in [one.before] if mode in FILES}
+    return (
+        *fact("stored in another form than .gitattributes asks for", _misfits(found)),
+        *fact("pointers of Git LFS to content that nobody here has seen", _unseen(found, known)),
+        *fact("stored in another way than before, by the new .gitattributes", _elsewhere(mirror, base, tree, changes)),
+    )
+
+
+def kept_elsewhere(mirror: Mirror, tree: str) -> tuple[str, ...]:
+    """What to know beforehand of files whose content is not in the repository itself."""
+    lfs = sorted(path for path, of in mirror.attributes(tree, None).items() if of.filter == LFS)
+    if not lfs:
+        return ()
+    kept = amount_that(len(lfs), "file", "is", "are")
+    return (
+        f"{kept} kept with Git LFS, such as {exact(os.fsencode(lfs[0]))}: agents and checks see pointers in place of the "
+        "content, which is not fetched and cannot be changed",
+    )
+
+
+def _unseen(found: Sequence[tuple[TreeChange, Attributes, bytes | None, bytes | None]], known: set[str]) -> Iterator[str]:
+    """Pointers that the change makes. One that was only moved points to what was there before."""
+    for one, attributes, _, after in found:
+        if attributes.filter == LFS and after is not None and is_lfs_pointer(after) and one.after[1] not in known:
+            yield f"{name_of(one)} ({one_line(after.decode(errors='replace').partition(chr(10))[2].strip(), 200)})"
+
+
+def _elsewhere(mirror: Mirror, base: str, tree: str, changes: Sequence[TreeChange]) -> Iterator[str]:
+    """Files that the change did not touch, and whose filter is another since it changed `.gitattributes`."""
+    touched = {one.path for one in changes}
+    if not any(path.rpartition("/")[2] == ".gitattributes" for path in touched):
+        return
+    before, after = mirror.attributes(base, None), mirror.attributes(tree, None)
+    for path in sorted((before.keys() | after.keys()) - touched):
+        was, now = (found.get(path, PLAIN).filter for found in (before, after))
+        if was != now:
+            yield f"{exact(os.fsencode(path))} (filter {was or 'none'} before, {now or 'none'} now)"
 
 
 def _misfits(found: Sequence[tuple[TreeChange, Attributes, bytes | None, bytes | None]]) -> Iterator[str]:
