@@ -1,4 +1,4 @@
-"""Projects that are not Python, from `baton deliver` to the pushed branch: the check is theirs, and what the gate says is true."""
+"""Projects that are not Python, from `baton deliver` to the pushed branch: their own check, and a gate that tells the truth."""
 
 import json
 import shutil

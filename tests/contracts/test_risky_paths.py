@@ -16,6 +16,21 @@ RISKY: tuple[tuple[RiskKind, str], ...] = (
     ("runs_itself", "makefile GNUmakefile tools/x.mk justfile CMakeLists.txt Rakefile BUILD.bazel"),
     ("runs_itself", "Dockerfile api/Dockerfile.dev docker-compose.override.yml .devcontainer/devcontainer.json infra/main.tf"),
     ("runs_itself", ".vscode/tasks.json .envrc AGENTS.md docs/CLAUDE.md .claude/settings.json .cursor/rules/a.mdc .mcp.json"),
+    (
+        "runs_itself",
+        "binding.gyp turbo.json .lintstagedrc.json .releaserc .pnp.cjs web/.storybook/main.ts deno.jsonc postinstall.js",
+    ),
+    (
+        "runs_itself",
+        "mypy.ini .pylintrc .flake8 hatch.toml WORKSPACE mise.toml renovate.json5 .goreleaser.yaml debian/postinst",
+    ),
+    ("runs_itself", "Podfile Vagrantfile rebar.config project.clj Setup.hs shop.cabal Tiltfile wrangler.toml k8s/deploy.yaml"),
+    ("runs_itself", "serverless.ts charts/web/values.yaml roles/web/tasks/main.yml ansible.cfg .htaccess .bashrc .zshenv"),
+    (
+        "installed",
+        "pnpm-workspace.yaml deno.lock .nvmrc .tool-versions rust-toolchain.toml uv.toml global.json go.work ivy.xml",
+    ),
+    ("secret", "config/database.yml kubeconfig"),
     ("secret", ".env .env.production api/.env deploy/tls.pem server.key id_ed25519 .aws/credentials infra/prod.tfvars .netrc"),
     ("installed", "requirements.txt requirements-dev.txt uv.lock web/package-lock.json Cargo.lock go.sum pnpm-lock.yaml"),
     (
@@ -27,6 +42,7 @@ RISKY: tuple[tuple[RiskKind, str], ...] = (
 ORDINARY = (
     "src/app.py README.md docs/environment.md src/makefile_parser.py tests/test_config.py src/dist.py src/environment.ts "
     "env/readme.txt keys.py github/workflows.md src/vendor.py package.json.md configure.py distance/a.py .env.example "
+    "src/k8s/client.py helm/notes.md pulumi.py src/spec.py docs/profile.md "
     "deploy/.env.sample lib/conftest_helpers.py src/dockerfile_parser.go monkey.keyboard"
 )
 
