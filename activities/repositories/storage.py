@@ -46,7 +46,8 @@ def _unseen(found: Sequence[tuple[TreeChange, Attributes, bytes | None, bytes | 
     """Pointers that the change makes. One that was only moved points to what was there before."""
     for one, attributes, _, after in found:
         if attributes.filter == LFS and after is not None and is_lfs_pointer(after) and one.after[1] not in known:
-            yield f"{name_of(one)} ({one_line(after.decode(errors='replace').partition(chr(10))[2].strip(), 200)})"
+            _, *said = after.decode(errors="replace").splitlines()
+            yield f"{name_of(one)} ({one_line(' '.join(said), 200)})"
 
 
 def _elsewhere(mirror: Mirror, base: str, tree: str, changes: Sequence[TreeChange]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from tests.hostile.lies import BETTER, BROKEN, PRICING, Lie
 from tests.hostile.more_lies import RUST, rust
 
-NOTHING = "the check noticed 0 of 1 places"
+NOTHING = "the check noticed 0 of 1 place"
 NO_TEST = "no test notices when these changed lines raise an error, or the file is emptied: "
 BOTH = ("passed", "not_proven")
 CALLS = "from shop.pricing import discount\n\n\ndef test_it():\n    "

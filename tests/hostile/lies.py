@@ -291,13 +291,13 @@ COMMAND = [
     Lie(
         "a check that only compiles",
         {"shop/pricing.py": BROKEN},
-        "the check noticed 0 of 1 places",
+        "the check noticed 0 of 1 place",
         command="python -m compileall -q shop",
     ),
     Lie(
         "a check that looks elsewhere",
         {"shop/pricing.py": BROKEN},
-        "the check noticed 0 of 1 places",
+        "the check noticed 0 of 1 place",
         command="pytest -q tests/test_pricing.py::test_total",
     ),
 ]
@@ -340,7 +340,7 @@ NOT_REACHED = [
     Lie(
         "a module that nobody imports",
         {"shop/tax.py": "def tax(cents):\n    return cents / 0\n"},
-        "the check noticed 0 of 1 places",
+        "the check noticed 0 of 1 place",
     ),
     Lie(
         "a language that is not tried",
@@ -379,7 +379,7 @@ NOT_REACHED += [
     Lie(
         "an installed copy",
         {"shop/pricing.py": BROKEN},
-        "the check noticed 0 of 1 places",
+        "the check noticed 0 of 1 place",
         base=VENDOR | {"conftest.py": FIRST},
     ),
 ]
@@ -394,7 +394,7 @@ HONEST = [
         ("passed",),
         low=True,
     ),
-    Lie("a fix without a test", {"shop/pricing.py": BETTER}, "the check noticed 1 of 1 places", ("passed",), low=True),
+    Lie("a fix without a test", {"shop/pricing.py": BETTER}, "the check noticed 1 of 1 place", ("passed",), low=True),
     Lie("a text", {"README.md": "prices\n"}, "3 tests on the change, 0 failed", ("passed",), low=True),
     Lie(
         "a comment",

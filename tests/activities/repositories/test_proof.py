@@ -174,7 +174,7 @@ PROOFS: list[tuple[str, Proof, Verdict, int, str]] = [
         "2 fail on the base's source and pass on the change",
     ),
     ("own tests prove nothing", Proof(own=OWN), "passed", 1, "prove nothing"),
-    ("all noticed", Proof(sabotage=Sabotage(tried=(NOTICED,))), "passed", 0, "the check noticed 1 of 1 places"),
+    ("all noticed", Proof(sabotage=Sabotage(tried=(NOTICED,))), "passed", 0, "the check noticed 1 of 1 place"),
     (
         "some noticed",
         SOME,
@@ -182,7 +182,7 @@ PROOFS: list[tuple[str, Proof, Verdict, int, str]] = [
         1,
         "no test notices when these changed lines raise an error, or the file is emptied: a.py:7-8 (f)",
     ),
-    ("none noticed", Proof(sabotage=Sabotage(tried=(UNNOTICED,))), "not_proven", 2, "the check noticed 0 of 1 places"),
+    ("none noticed", Proof(sabotage=Sabotage(tried=(UNNOTICED,))), "not_proven", 2, "the check noticed 0 of 1 place"),
     (
         "no time",
         Proof(sabotage=Sabotage(untried=("a.py:1",))),
