@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from activities.repositories.checks import Checks
 from contracts.delivery.plan import Plan
@@ -12,10 +13,14 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, CheckRun, RunChecks, WorkspaceRef
+from contracts.text import one_line
 from workflows.delivery.changes import BASE_FIRST
 from workflows.kit.ends import Ended
 from workflows.kit.kit import Kit
 from workflows.kit.options import CHECK
+
+REASON = 500
+"""Characters of an agent's reason that a gate shows."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,15 @@ class Course:
     """What the check showed on the base, in a few words."""
     unproven: str = ""
     """Who went on without a check, where it could not run on the base."""
+    doubts: dict[str, str] = field(default_factory=dict)
+    """What agents could not do, or are not sure of, and is in the change all the same: whose step, and what became of it."""
+
+    def doubt(self, who: str, handoff: Handoff[Any]) -> None:
+        """Remember how a step of this round ended where it is not done; the change gate tells it."""
+        said = {"unsure": "is unsure", "could_not": "could not"}.get(handoff.outcome)
+        self.doubts.pop(who, None)
+        if said is not None:
+            self.doubts[who] = f"{said}: {one_line(handoff.reason, REASON)}"
 
     @property
     def start(self) -> WorkspaceRef:

@@ -128,8 +128,12 @@ def change_gate(
     kept_outside: tuple[str, ...],
     skipped: str = "",
     degraded: Mapping[str, str] | None = None,
+    doubts: Mapping[str, str] | None = None,
 ) -> Ask:
-    """Ask to approve exactly this tree before it is pushed. `degraded`: why a fallback did a step, by its path."""
+    """Ask to approve exactly this tree before it is pushed.
+
+    `degraded`: why a fallback did a step, by its path. `doubts`: what agents could not do or are not sure of, by whose step.
+    """
     size = size_of(frozen)
     facts = [
         f"tests: {report.verdict}: {report.why}",
@@ -141,6 +145,7 @@ def change_gate(
     if skipped:
         facts.append(skipped)
     facts += [f"degraded: {path}: {why}" for path, why in (degraded or {}).items()]
+    facts += [f"{who} {said}" for who, said in (doubts or {}).items()]
     if report.fixed:
         facts.append(f"failed before and pass now: {names(report.fixed)}")
     if report.failed_before and report.verdict == "no_new_failures":
@@ -157,6 +162,8 @@ def change_gate(
     risk, reasons = risk_of(frozen, report, kept_outside)
     if degraded:
         risk, reasons = "high", (*reasons, f"a fallback did {names(sorted(degraded))}")
+    if doubts:
+        risk, reasons = "high", (*reasons, f"not done, or not sure: {names(list(doubts))}")
     return Ask(
         kind="change",
         title=f"approve the change: {first_line(frozen.subject.message)}",

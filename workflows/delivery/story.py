@@ -204,7 +204,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             self.kit.enter("change", "a person approves the change")
             skipped = "; ".join(one for one in (self.skipped, course.unproven) if one)
             report, outside = tested.judged.report, written.kept_outside
-            decided = await gate(self.kit, gates.change_gate(frozen, report, outside, skipped, self.kit.degraded))
+            asked = gates.change_gate(frozen, report, outside, skipped, self.kit.degraded, course.doubts)
+            decided = await gate(self.kit, asked)
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 return frozen

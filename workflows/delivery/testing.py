@@ -95,7 +95,8 @@ async def _test(course: Course, written: Written) -> Tested:
     )
     task = await _task(course, written, use)
     step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, resources=(use,))
-    # A tester that could not is no reason to end: the verdict comes from the checks.
+    course.doubt("the tester", step.handoff)
+    # A tester that could not is no reason to end: the verdict comes from the checks, and the change gate tells it.
     notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
     # Whatever else the tester changed is dropped, and named at the gate.
