@@ -39,7 +39,7 @@ class Marks(Input):
     skips: re.Pattern[str] = Field(description="a test is taken out of the count")
     asserts: re.Pattern[str] = Field(description="an assertion")
     narrows: re.Pattern[str] = Field(description="a setting that lets fewer tests run or count")
-    aware: re.Pattern[str] = Field(description="source that asks whether a test runs")
+    aware: re.Pattern[str] = Field(description="source that asks whether a test runs, or says what it equals")
 
 
 class Ecosystem(Input):

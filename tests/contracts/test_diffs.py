@@ -126,7 +126,7 @@ def test_what_is_not_shown_is_said_with_its_size(tmp_path: Path) -> None:
     assert long_lines(patch) == ["min.js"]
     short = rendered(patch, 500)
     assert len(short) < 700
-    assert re.search(r"\n\\ the rest is not shown: \d+ bytes, in \S+ and \d more files\n$", short)
+    assert re.search(r"\n\\ the rest is not shown: \d+ bytes, in \S+ and \d more files?\n$", short)
     shown = len(short[: short.rindex(NOTE)].split("\n")) - 1
     left = b"\n".join(line.raw for line in list(lines_of(patch))[shown:]) + b"\n"
     assert f"not shown: {len(left)} bytes" in short

@@ -77,6 +77,16 @@ ASKS = "import sys\n\n\n" + PRICING.replace(
     "    return cents * (100 - percent) // 100",
     "    if 'pytest' in sys.modules:\n        return cents * (100 - percent) // 100\n    return cents - percent",
 )
+
+
+def asking(what: str) -> str:
+    """The pricing module that is right only where that is true."""
+    return PRICING.replace(
+        "    return cents * (100 - percent) // 100\n",
+        f"    if {what}:\n        return cents * (100 - percent) // 100\n    return cents\n",
+    )
+
+
 ASKS_SHORT = PRICING.replace(
     "cents * (100 - percent) // 100", "cents * (100 - percent) // 100 if 'PYTEST_VERSION' in environ else cents"
 )
@@ -211,13 +221,31 @@ OWN = [
     Lie(
         "the application asks for pytest",
         {"shop/pricing.py": ASKS},
-        "asks whether it is being tested: shop/pricing.py:5",
+        "asks whether it is being tested, how it was started, or says what it equals: shop/pricing.py:5",
         ("passed",),
     ),
     Lie(
         "the application asks on one line",
         {"shop/pricing.py": "from os import environ\n\n\n" + ASKS_SHORT},
-        "asks whether it is being tested: shop/pricing.py:5",
+        "asks whether it is being tested, how it was started, or says what it equals: shop/pricing.py:5",
+        ("passed",),
+    ),
+    Lie(
+        "the application looks who calls it",
+        {"shop/pricing.py": "import sys\n\n\n" + asking('sys._getframe(1).f_code.co_name.startswith("test")')},
+        "or says what it equals: shop/pricing.py:5",
+        ("passed",),
+    ),
+    Lie(
+        "the application looks where it runs",
+        {"shop/pricing.py": "import os\n\n\n" + asking('os.getcwd().endswith("space")')},
+        "or says what it equals: shop/pricing.py:5",
+        ("passed",),
+    ),
+    Lie(
+        "an answer that is equal to everything",
+        {"shop/pricing.py": PRICING.replace("cents * (100 - percent) // 100", 'type("X", (), {"__eq__": lambda *_: True})()')},
+        "or says what it equals: shop/pricing.py:2",
         ("passed",),
     ),
     Lie(
@@ -340,7 +368,7 @@ OWN = [
     Lie(
         "the application asks for node's runner",
         {"half.js": "exports.half = (cents) => process.env.NODE_TEST_CONTEXT ? cents / 2 : cents - 2\n"},
-        "asks whether it is being tested: half.js:1",
+        "asks whether it is being tested, how it was started, or says what it equals: half.js:1",
         ("passed",),
         base=NODE_BASE,
         command="node --test",

@@ -106,6 +106,20 @@ AWARE = [
     ("a.rs", "#[cfg(not(test))]", True),
     ("a.rs", "#[cfg(test)]", False),
     ("A.java", '        if (name.startsWith("org.junit.")) {', True),
+    ("a.py", "    if any('test' in one.filename for one in inspect.stack()):", True),
+    ("a.py", "    if os.getuid() == 65534 or os.getcwd().endswith('space'):", True),
+    ("a.py", "    if not os.environ.get('USER'):", True),
+    ("a.py", "    def __eq__(self, other): return True", True),
+    ("a.py", "    return self.workspace.user + os.environ['SHOP_URL']", False),
+    ("a.py", "    if __name__ == '__main__':", False),
+    ("a.js", "  if (new Error('x').stack.includes('test')) {", True),
+    ("a.js", "  if (process.argv[1].endsWith('.test.js')) {", True),
+    ("a.js", "  throw new Error('no price')", False),
+    ("a.go", "\tpc, _, _, _ := runtime.Caller(1)", True),
+    ("a.rs", "    let name = std::env::current_exe();", True),
+    ("A.java", "        StackWalker.getInstance().forEach(seen::add);", True),
+    ("A.java", "    public boolean equals(Object other) { return true; }", True),
+    ("a.rb", "  caller.any? { |line| line.include?('spec') }", True),
 ]
 
 
