@@ -215,7 +215,7 @@ async def test_files_that_cannot_be_shown_are_refused(root: Path) -> None:
         file.truncate(1 << 40)
     with pytest.raises(ToolProblem, match="larger than"):
         await call(READ_FILE, root, path="huge")
-    with pytest.raises(ToolProblem, match="has 1 lines; first_line 7"):
+    with pytest.raises(ToolProblem, match="has 1 line; first_line 7"):
         await call(READ_FILE, root, path="README.md", first_line=7)
     os.mkfifo(root / "pipe")
     with pytest.raises(ToolProblem, match="device, pipe"):
