@@ -78,7 +78,7 @@ async def test_could_not_is_an_outcome_and_no_failure(asking: Ask) -> None:
 SLOW_LOOK = LOOK | {"delay_ms": 400}
 LIMITS: list[tuple[str, dict[str, Any], list[Turn], str]] = [
     ("turns", {"turns": 3}, [LOOK, LOOK], "its limit of 3 turns is reached"),
-    ("one turn", {"turns": 1}, [], "its limit of 1 turns is reached"),
+    ("one turn", {"turns": 1}, [], "its limit of 1 turn is reached"),
     ("tokens", {"tokens": 10}, [LOOK], "its token budget of 10 is used up ("),
     ("context", {"context": 10}, [LOOK], "its context limit of 10 tokens is reached ("),
     ("wall", {"wall": "PT0.3S"}, [SLOW_LOOK], "its time limit of 0:00:00.300000 is reached ("),
