@@ -111,8 +111,10 @@ def lines_of(patch: bytes) -> Iterator[Line]:
 def _shown(line: Line) -> Iterator[str]:
     if line.kind == "binary":
         was, now = _sizes(line.raw)
-        known = was is not None and now is not None
-        sizes = f"{amount(was, 'byte')} before, {amount(now, 'byte')} after" if known else amount(len(line.raw), "byte")
+        if was is None or now is None:
+            sizes = amount(len(line.raw), "byte")
+        else:
+            sizes = f"{amount(was, 'byte')} before, {amount(now, 'byte')} after"
         yield f"{NOTE}binary, not shown: {sizes}"
     elif len(line.raw) <= LINE or line.kind == "about":
         yield exact(line.raw)

@@ -181,7 +181,7 @@ class Origins:
     def _artifact_label(self, digest: str) -> str:
         path, name = self._names.get(digest, ("", "an artifact of another run"))
         size = identities.size_of(self._connection, digest)
-        return f"{name}" + (f" at {path}" if path else "") + f", {amount(size, 'byte')}"
+        return name + (f" at {path}" if path else "") + ("" if size is None else f", {amount(size, 'byte')}")
 
 
 def _tool_id(row: Row[Any]) -> str:

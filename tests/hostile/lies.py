@@ -390,7 +390,7 @@ HONEST = [
     Lie(
         "a fix with its test",
         {"shop/pricing.py": BETTER, "tests/test_new.py": NEW_TEST},
-        "1 fail on the base's source and pass on the change: tests.test_new::test_rounds",
+        "1 fails on the base's source and passes on the change: tests.test_new::test_rounds",
         ("passed",),
         low=True,
     ),
@@ -426,7 +426,7 @@ HONEST = [
             "shop/tax.py": "def tax(cents):\n    return cents // 5\n",
             "tests/test_tax.py": "from shop.tax import tax\n\n\ndef test_tax():\n    assert tax(10) == 2\n",
         },
-        "1 fail on the base's source and pass on the change: tests.test_tax::test_tax",
+        "1 fails on the base's source and passes on the change: tests.test_tax::test_tax",
         ("passed",),
         low=True,
     ),
