@@ -95,6 +95,9 @@ def counted(run: CheckRun) -> str:
     return f"{amount(run.total, 'test')} ran, {failed or 'none'} failed" + (f"; {_EARLY}" if run.stopped_early else "")
 
 
+_SHELLS = ("sh", "bash", "dash", "zsh", "make", "npm")
+
+
 def _not_run(run: CheckRun) -> tuple[str, str] | None:
     """Why it did not run as it should, and what to do; None where it did."""
     code, program = run.exit_code, _program(run.command)
@@ -109,7 +112,8 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
         inner = "" if missing == program else f"{program} started, but "
         return f"{inner}{missing} was not found (exit code 127)", _install(missing)
     if code == NOT_EXECUTABLE:
-        mend = f"make it executable (`git update-index --chmod=+x`), or have `sh` run {program}"
+        run = "what it runs" if program in _SHELLS else program
+        mend = f"make {run} executable (`git update-index --chmod=+x FILE`), or have `sh` run it"
         return f"{program} cannot be executed (exit code 126)", mend
     if code > SIGNALLED:
         said = f": {run.stopped}" if run.stopped else ""

@@ -148,3 +148,35 @@ async def test_a_partial_clone_without_its_files_is_refused_at_once(start: Start
     assert isinstance(cause, ApplicationError)
     assert cause.type == "InputRefused"
     assert "is a partial clone (git clone --filter) and lacks files" in cause.message
+
+
+async def test_what_lfs_keeps_is_refused_and_what_gets_past_that_is_told(start: Start, tmp_path: Path) -> None:
+    """Every tool refuses; an agent that changes .gitattributes and changes it back has its pointer and raw file named."""
+    origin = origin_of(tmp_path / "sample")
+    rules = FILES[".gitattributes"].decode()
+    edits = call("edit_file", path="assets/big.bin", old="size 12345", new="size 1")
+    writes = call("write_file", path="assets/new.bin", content="raw\n")
+    patch = "--- a/assets/big.bin\n+++ b/assets/big.bin\n@@ -3 +3 @@\n-size 12345\n+size 2\n"
+    refused = calls(edits, writes, call("apply_patch", patch=patch))
+    around = calls(
+        call("write_file", path=".gitattributes", content="*.txt text\n"),
+        edits,
+        writes,
+        call("write_file", path=".gitattributes", content=rules),
+    )
+    planner = says("planner", answer(plan(item("fix", ["shop/pricing.py", "assets", ".gitattributes"]))))
+    async with start(planner, writer("fix", FIX, refused, around), a_tester()) as stack:
+        run = await stack.deliver(origin, branch="lfs")
+        planned = await stack.approve(run, "plan-1")
+        view = await stack.gate(run, "change-1")
+        await stack.decide(view)
+        report = await run.result()
+        said = await stack.said(run)
+    assert report.state == "done", said
+    assert said.count("is kept with Git LFS (filter=lfs in .gitattributes)") == 3
+    assert any(fact.startswith("1 file is kept with Git LFS, such as assets/big.bin: ") for fact in planned.facts)
+    facts = "\n".join(view.facts)
+    assert "assets/new.bin is itself in the repository, and not a pointer of Git LFS" in facts
+    assert f"content that nobody here has seen: assets/big.bin (oid sha256:{'0' * 64} size 1)" in facts
+    assert not view.risk.startswith("low: ")
+    assert stored(origin, "lfs")[b"assets/big.bin"][1] == POINTER.replace(b"12345", b"1")
