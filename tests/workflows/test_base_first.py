@@ -296,3 +296,16 @@ async def test_a_check_named_at_the_plan_gate_is_tried_before_the_writers(start:
         report = await result_of(run)
     assert [one.command for one in report.tests.runs] == ["pytest -q half.py"]
     assert (report.tests.verdict, report.tests.new_failures) == ("not_proven", ())  # no test of half.py reaches the change
+
+
+async def test_with_an_environment_its_packages_are_named_and_no_other_one_is_offered(start: Start, tmp_path: Path) -> None:
+    """What the project declares is what the named folder has to have: whether it does, this gate has not looked."""
+    origin = sample(tmp_path / "sample", {"requirements.txt": "prices\n", "tests/test_more.py": USES})
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    async with start() as stack:
+        run = await stack.deliver(origin, branch="fix", environment=str(tmp_path / "venv"))
+        view = await stuck(stack, run, "the check cannot run on the base")
+        await stack.decide(view, "reject", note="no")
+        await result_of(run)
+    assert "the environment has to have Python packages that requirements.txt names: prices" in view.facts
+    assert not [fact for fact in view.facts if fact.startswith("needs: ")]
