@@ -112,8 +112,8 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
         inner = "" if missing == program else f"{program} started, but "
         return f"{inner}{missing} was not found (exit code 127)", _install(missing)
     if code == NOT_EXECUTABLE:
-        run = "what it runs" if program in _SHELLS else program
-        mend = f"make {run} executable (`git update-index --chmod=+x FILE`), or have `sh` run it"
+        what = "what it runs" if program in _SHELLS else program
+        mend = f"make {what} executable (`git update-index --chmod=+x FILE`), or have `sh` run it"
         return f"{program} cannot be executed (exit code 126)", mend
     if code > SIGNALLED:
         said = f": {run.stopped}" if run.stopped else ""
