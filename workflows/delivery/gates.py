@@ -13,7 +13,7 @@ from contracts.repositories import ChangeSet, MatchedFiles
 from contracts.resources import file_resource
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from contracts.text import amount, one_line
-from workflows.delivery.course import Course
+from workflows.delivery.course import Course, Tested
 from workflows.delivery.name_facts import name_facts, name_risks
 from workflows.delivery.proof_facts import proof_facts, proof_risks
 from workflows.kit.gate import Ask
@@ -117,18 +117,23 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
         facts.append(f"{len(handoff.unsupported)} of {len(handoff.claims)} claims without verified evidence: {named}"[:1500])
     elif handoff.claims:
         facts.append(f"every claim ({len(handoff.claims)}) is backed by quotes from files the agent read")
+    # Whatever a tool has shown of the repository leaves its name here.
+    blind = not any(source.startswith("tool:") for source in handoff.taint)
+    missing = [*(["read no file"] if blind else []), *([] if handoff.claims else ["claims nothing"])]
+    if missing:
+        facts.append(f"the planner {' and '.join(missing)}" + (": nothing shows that it knows the repository" if blind else ""))
     return facts
 
 
 def change_gate(
     frozen: Frozen,
-    report: TestReport,
+    tested: Tested,
     kept_outside: tuple[str, ...],
     skipped: str = "",
     degraded: Mapping[str, str] | None = None,
 ) -> Ask:
     """Ask to approve exactly this tree before it is pushed. `degraded`: why a fallback did a step, by its path."""
-    size = size_of(frozen)
+    report, size = tested.judged.report, size_of(frozen)
     facts = [
         f"tests: {report.verdict}: {report.why}",
         f"{amount(size.files, 'file')}, +{size.added} -{size.removed}: {names([one.path for one in frozen.files], size.files)}",
@@ -136,8 +141,7 @@ def change_gate(
     ]
     facts += [one for one in (frozen.there, frozen.blocked and f"the push will be refused: {frozen.blocked}") if one]
     facts += (*frozen.forms, *name_facts(frozen), *proof_facts(report))
-    if skipped:
-        facts.append(skipped)
+    facts += [one for one in (tested.doubt[:1500], skipped) if one]
     facts += [f"degraded: {path}: {why}" for path, why in (degraded or {}).items()]
     if report.fixed:
         facts.append(f"failed before and pass now: {names(report.fixed)}")
@@ -153,6 +157,9 @@ def change_gate(
         facts.append(f"outside the plan, kept by a person: {names(kept_outside)}")
     # Computed, never asked of a model: the model wrote the change.
     risk, reasons = risk_of(frozen, report, kept_outside)
+    if tested.doubt:
+        risk = "high" if tested.tester == "could_not" or risk == "high" else "medium"
+        reasons = (*reasons, tested.doubt.partition(":")[0])
     if degraded:
         risk, reasons = "high", (*reasons, f"a fallback did {names(sorted(degraded))}")
     return Ask(

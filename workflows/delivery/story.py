@@ -202,8 +202,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             self.frozen = frozen = await self.kit.do(FrozenChange.freeze, request, "git: freeze the change", **WORK)
             self.kit.enter("change", "a person approves the change")
             skipped = "; ".join(one for one in (self.skipped, course.unproven) if one)
-            report, outside = tested.judged.report, written.kept_outside
-            decided = await gate(self.kit, gates.change_gate(frozen, report, outside, skipped, self.kit.degraded))
+            shown = gates.change_gate(frozen, tested, written.kept_outside, skipped, self.kit.degraded)
+            decided = await gate(self.kit, shown)
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 return frozen

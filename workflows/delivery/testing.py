@@ -17,6 +17,7 @@ from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
 from workflows.kit.ask import ask
 from workflows.kit.options import LEDGER, PROOF, WORK
+from workflows.kit.step import CouldNot, Done, Step, Unsure
 from workflows.kit.stuck import changes_wanted, stuck_gate
 
 TESTS = (
@@ -97,6 +98,7 @@ async def _test(course: Course, written: Written) -> Tested:
     step = await ask(kit, path, "tester", task, TestNotes, inputs=written.agreed.sources, resources=(use,))
     # A tester that could not is no reason to end: the verdict comes from the checks.
     notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
+    doubt = _doubt(course, step)
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
     # Whatever else the tester changed is dropped, and named at the gate.
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
@@ -105,7 +107,20 @@ async def _test(course: Course, written: Written) -> Tested:
     judged = await _judge(course, written, ref, added, notes)
     following = "the writer fixes it, or a person decides" if judged.report.verdict == "failed" else "a person reviews it"
     kit.note(f"tests: {judged.report.verdict}", judged.report.why, following)
-    return Tested(ref, judged)
+    return Tested(ref, judged, step.outcome, doubt)
+
+
+def _doubt(course: Course, step: Step[TestNotes]) -> str:
+    """Why the tester's part is not done, which the feed then says, too; "" if it is."""
+    match step.ended:
+        case Done():
+            return ""
+        case CouldNot(reason):
+            did = "the tester could not work"
+        case Unsure(reason):
+            did = "the tester is unsure"
+    course.kit.note(did, reason, "the checks decide without it; the change gate says so", importance="alert")
+    return f"{did}: {reason}"
 
 
 async def _task(course: Course, written: Written, use: Workspace) -> TestTask:
