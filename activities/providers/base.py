@@ -98,7 +98,7 @@ class ProviderError(BatonError):
         return self.billed or self.kind in MAYBE_CHARGED
 
     def for_good(self, times: int) -> "ProviderError":
-        """The same as a refusal: the endpoint has given this answer so many times, and gives it again however long one waits."""
+        """The same as a refusal: the endpoint has answered so `times` times, and will however long one waits."""
         text = (
             f"{self.fact}. It has answered this call the same way {times} times in a row, so it counts as refused. "
             "The next model in the route is asked; see the endpoint's own log for what it cannot read."

@@ -178,7 +178,9 @@ def _embedded(text: str) -> Any:
         value = value[0] if value else None
     # Anything else is what the message is about, such as a schema, and no error.
     is_error = isinstance(value, dict) and (
-        "error" in value or "detail" in value or (isinstance(value.get("message"), str) and {"code", "type", "object"} & set(value))
+        "error" in value
+        or "detail" in value
+        or (isinstance(value.get("message"), str) and {"code", "type", "object"} & set(value))
     )
     return value if is_error else None
 

@@ -29,7 +29,7 @@ CODES: dict[str, ErrorKind] = {
     "invalid_prompt": "filtered",
     "bio_policy": "filtered",
     "misalignment_policy_violation": "filtered",
-    # Groq: console.groq.com, "Error codes". The model's own output was unusable, another one may not be.
+    # Groq: console.groq.com, "Error codes".
     "tool_use_failed": "server",
     "json_validate_failed": "server",
     "output_parse_failed": "server",
@@ -110,12 +110,17 @@ CODES: dict[str, ErrorKind] = {
 }
 """Whole codes and types, in lower case."""
 
+UNUSABLE_OUTPUT = frozenset({"tool_use_failed", "json_validate_failed", "output_parse_failed"})
+"""Codes of a 400 for what the model has written itself: its next try may be better."""
+
 UNKNOWN_STATUS: dict[str, ErrorKind] = {"invalid_request_error": "bad_request", "invalid_argument": "bad_request"}
 """Types that say nothing beside a status: they count where there is none, as in an error under HTTP 200."""
 
 # Account and spend limits, by parts of their codes: OpenAI's are many (`insufficient_quota`, `billing_not_active`,
 # `enforced_spend_limit_reached`), xAI writes `personal-team-blocked:spending-limit`.
-CREDIT_CODE = re.compile(r"insufficient_(?:quota|credit|balance)|billing|spend(?:ing)?[_-]limit|credit_balance|payment_required")
+CREDIT_CODE = re.compile(
+    r"insufficient_(?:quota|credit|balance)|billing|spend(?:ing)?[_-]limit|credit_balance|payment_required"
+)
 
 STATUS: dict[int, ErrorKind] = {
     401: "authentication",

@@ -70,18 +70,21 @@ SAID: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
     (
         "credit",
         words(
-            # Anthropic: "Your credit balance is too low to access the Anthropic API"; "your specified API usage limits".
+            # Anthropic: "Your credit balance is too low to access the Anthropic API", "your specified API usage limits".
             r"credit balance is too low|reached your specified api usage limits",
             # DeepSeek: "Insufficient Balance"; GLM: "余额不足"; SiliconFlow: "your account balance is insufficient".
-            r"insufficient (?:account )?(?:balance|credits?|funds)|balance is (?:insufficient|not enough|too low)|余额不足|欠费",
-            # OpenAI: "Billing hard limit has been reached"; xAI: "used all available credits or reached its monthly spending limit".
+            r"insufficient (?:account )?(?:balance|credits?|funds)|balance is (?:insufficient|not enough|too low)",
+            r"余额不足|欠费",
+            # OpenAI: "Billing hard limit has been reached"; xAI: "has either used all available credits or reached its
+            # monthly spending limit".
             r"billing hard limit|used all available credits|monthly spending limit|spend(?:ing)? limit (?:reached|exceeded)",
-            # OpenRouter: "This request requires more credits, or fewer max_tokens"; Hugging Face: "exceeded your monthly included".
+            # OpenRouter: "This request requires more credits"; Hugging Face: "exceeded your monthly included credits".
             r"requires more credits|out of credits|exceeded your monthly included credits|add (?:more )?credits",
             # LiteLLM's own keys: "Budget has been exceeded! Current cost: 0.02, Max budget: 0.01".
             r"budget has been exceeded|exceeded(?: your)? budget",
-            # Qwen: "please make sure your account is in good standing"; Kimi: "is suspended, please check your plan and billing".
-            r"account is in good standing|suspended due to insufficient|is suspended, please check your plan|overdue[- ]payment",
+            # Qwen: "please make sure your account is in good standing"; Kimi: "is suspended, please check your plan".
+            r"account is in good standing|suspended due to insufficient|is suspended, please check your plan",
+            r"overdue[- ]payment",
             # Bedrock: "Model access is denied due to INVALID_PAYMENT_INSTRUMENT".
             r"invalid_payment_instrument|account is not active, please check your billing",
             # Gemini without a paid plan: no wait makes a limit of zero more.
@@ -150,7 +153,7 @@ PASSING: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
     (
         "overloaded",
         words(
-            # Hugging Face and llama.cpp: "Model x is currently loading", "Loading model"; SiliconFlow: "Model service overloaded".
+            # Hugging Face: "Model x is currently loading"; llama.cpp: "Loading model"; SiliconFlow: "service overloaded".
             r"overload|model\b.{0,80}\bloading|loading model|at (?:full )?capacity|no capacity|capacity (?:is )?exceeded",
             r"server is busy|service (?:is )?(?:temporarily )?unavailable|no healthy upstream|currently unavailable|繁忙|过载",
         ),
@@ -159,7 +162,8 @@ PASSING: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
 """Words for what passes; they count where the status says nothing of it."""
 
 OUTAGE = words(
-    r"^\W*$|internal (?:server )?error|server (?:had|encountered) an|something went wrong|(?:bad|unexpected|unknown) (?:gateway|error)",
-    r"try again|retry|temporar|unavailable|upstream|timed? ?out|timeout|connection|a web page|overload|out of memory|hiccup|maintenance",
+    r"^\W*$|internal (?:server )?error|server (?:had|encountered) an|something went wrong",
+    r"(?:bad|unexpected|unknown) (?:gateway|error)|try again|retry|temporar|unavailable|upstream|timed? ?out|timeout",
+    r"connection|a web page|overload|out of memory|hiccup|maintenance",
 )
 """What every outage says: that it is said again and again shows nothing."""

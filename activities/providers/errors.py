@@ -1,12 +1,13 @@
 """Turns status, headers and body of a failed model call into a readable `ProviderError`, in one place."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.providers.base import ErrorKind, ProviderError
-from activities.providers.error_bodies import Told, read_error, told
+from activities.providers.error_bodies import READ, Told, read_error, title_of, told
 from activities.providers.lacks import advice_on_lack
 from activities.providers.meanings import meaning
 from activities.providers.waits import named_wait
@@ -23,8 +24,8 @@ _SECRET = re.compile(
     r"|(?<=key=)[\w*.…-]{8,}",
     re.IGNORECASE,
 )
-"""What looks like a key: OpenAI's and Anthropic's `sk-`, xAI, Groq, Hugging Face, NVIDIA, Cerebras, Perplexity, Fireworks, Together,
-Replicate, Google, AWS, tokens that are signed, and whatever is partly hidden by stars."""
+"""What looks like a key: OpenAI's and Anthropic's, xAI's, NVIDIA's, Cerebras's, Perplexity's, Groq's, Hugging Face's,
+Fireworks', Replicate's, Together's, Google's, AWS's, signed tokens, and whatever is partly hidden by stars."""
 
 _REPLIES = frozenset({"choices", "content", "output"})
 """Fields of which a reply in any of the formats has one."""
@@ -130,6 +131,19 @@ def error_in_success(endpoint: str, reply: Any, *, secret: str = "", now: dateti
     usage = reply.get("usage") if isinstance(reply, dict) else None
     billed = isinstance(usage, dict) and any(isinstance(count, int) and count > 0 for count in usage.values())
     return _of(found, endpoint, what, numeric, {}, now or datetime.now(UTC), under_200=True, billed=billed)
+
+
+def error_in_place_of_reply(endpoint: str, body: bytes, *, secret: str = "") -> ProviderError | None:
+    """The error in a body that can be no reply by its first character: a list of errors, or a web page. None for any other."""
+    start = body[:64].lstrip()[:1]
+    if start == b"<" and (title := title_of(body[:READ].decode("utf-8", "replace"))):
+        return provider_error("not_json", endpoint, f"the answer is a web page, {said(title, secret)!r}")
+    if start != b"[":
+        return None
+    try:
+        return error_in_success(endpoint, json.loads(body), secret=secret)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _of(

@@ -1,4 +1,7 @@
-"""What an endpoint lacks, by the words with which it refuses a field, and what to set or change then."""
+"""What an endpoint lacks, by the words with which it refuses a field or a message, and which setting helps.
+
+The settings are those of `[providers.NAME.capabilities]`, see docs/models.md.
+"""
 
 import re
 
@@ -21,6 +24,7 @@ _TOO_MUCH_OUTPUT = words(
 
 _LACKS = r"(?:not|n't|no longer) (?:be )?(?:currently )?(?:support\w*|available)|unsupported|unavailable|not? accept"
 _FIELD = rf"{_LACKS}|unrecognized|unknown|unexpected|not permitted|not allowed|extra (?:inputs?|fields)"
+_NEEDS = r"required|missing|must (?:be|have|not be)|should be|not an allowed|cannot be|can't be|expected|invalid|null"
 
 
 def _refused(what: str, how: str = _FIELD) -> re.Pattern[str]:
@@ -33,32 +37,63 @@ _SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (
     # OpenAI's reasoning models: "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead".
     (
         words(r"max_tokens\W{0,3} is not supported.{0,60}max_completion_tokens"),
-        "Set `openai_legacy_max_tokens = false`: this endpoint wants max_completion_tokens",
+        'Set `max_tokens = "max_completion_tokens"` in the capabilities of this endpoint or model',
     ),
     # Mistral, older servers and gateways: "Unrecognized request argument supplied: max_completion_tokens".
-    (
-        _refused("max_completion_tokens"),
-        "Set `openai_legacy_max_tokens = true`: this endpoint knows only max_tokens",
-    ),
+    (_refused("max_completion_tokens"), 'Set `max_tokens = "max_tokens"` in the capabilities of this endpoint or model'),
     # vLLM: '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'.
     (
         words(r"requires? --enable-auto-tool-choice|--tool-call-parser"),
         "Start the server with --enable-auto-tool-choice and --tool-call-parser",
     ),
+    # Gemini: "Function calling with a response mime type: 'application/json' is unsupported"; Groq: "json mode cannot be
+    # combined with tool/function calling".
+    (
+        words(
+            r"function call\w*.{0,60}(?:response mime type|json).{0,60}unsupported",
+            r"(?:json mode|response[_ ]format|json_schema).{0,60}(?:not|can't) be (?:combined|used) with (?:tool|function)",
+        ),
+        'Set `schema_with_tools = "apart"` in the capabilities of this endpoint or model',
+    ),
+    # Mistral: "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9".
+    (
+        words(r"tool call id.{0,80}length of 9|tool_call_id.{0,80}(?:length|must be).{0,20}\b9\b"),
+        'Set `call_ids = "nine"` in the capabilities of this endpoint or model',
+    ),
+    # Mistral and templates: "Unexpected role 'user' after role 'tool'"; "roles must alternate user/assistant".
+    (
+        words(r"unexpected role.{0,20}user.{0,20}after role.{0,20}tool|roles must alternate"),
+        'Set `after_tools = "merged"` (or "assistant") in the capabilities of this endpoint or model',
+    ),
+    # Older TGI, llama-cpp-python and gateways in Python: "messages.2.content: field required"; LM Studio wants a string.
+    (
+        words(
+            rf"messages?\W{{0,2}}\d+\W{{1,3}}(?:\w+\W{{1,3}})?content\b.{{0,60}}(?:{_NEEDS}|none)",
+            rf"(?:assistant message|message content|'?content'? (?:field|must|is)).{{0,60}}(?:{_NEEDS})",
+        ),
+        'Set `call_content = "empty"` in the capabilities of this endpoint or model',
+    ),
+    # Gemini: 'Unknown name "strict"', 'Unknown name "additionalProperties"'; others: "'strict' is not supported".
+    (_refused(r"\bstrict\b|additional_?properties"), "Set `strict = false` in the capabilities of this endpoint or model"),
+    (
+        _refused("parallel_tool_calls"),
+        "Leave `parallel_tool_calls` out of the capabilities of this endpoint or model",
+    ),
     # DeepSeek: "This response_format type is unavailable now"; Groq: "does not support response format `json_schema`".
-    # Gemini: "Function calling with a response mime type: 'application/json' is unsupported".
     (
         _refused(
             r"response[_ ](?:format|mime[_ ]type|schema)|json[_ ]?schema|output_(?:config|format)|text\.format|guided_json"
             r"|structured outputs?"
         ),
-        "The endpoint does not bind this model's answers to a JSON schema (`response_format`) as Baton asks: change the route "
-        "to a model that can",
+        'Set `schema_form = "json_object"` or "none" in the capabilities of this endpoint or model',
     ),
     # Ollama: "does not support tools"; OpenRouter: "No endpoints found that support tool use".
     (
-        _refused(r"\btools?\b|tool[_ ](?:choice|use|calls?)\b|function[_ ]call(?:ing|s)?", rf"{_LACKS}|no endpoints found that support"),
-        "The endpoint does not take tools for this model: change the route to a model that calls tools",
+        _refused(
+            r"\btools?\b|tool[_ ](?:choice|use|calls?)\b|function[_ ]call(?:ing|s)?",
+            rf"{_LACKS}|no endpoints found that support",
+        ),
+        "The endpoint takes no tools for this model: change the route to a model that calls tools",
     ),
     # Fields that only some vendors know: `unsupported_parameter` at OpenAI, `extra_forbidden` at servers in Python.
     (
@@ -68,7 +103,8 @@ _SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (
             r"extra (?:inputs|fields) (?:are )?not permitted|property .{0,60} is (?:not supported|unsupported)",
             r"parameter .{0,60} (?:is not supported|not supported|is unsupported)",
         ),
-        "The endpoint does not take a field that Baton sends, see its words: change the route to a model or endpoint that does",
+        "The endpoint does not take a field of this request, see its words: if none of its capabilities leaves the field out, "
+        "change the route to a model or endpoint that takes it",
     ),
 )
 

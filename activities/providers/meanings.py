@@ -5,7 +5,7 @@ A status alone says too little: one vendor's 400 is another one's 402, 413 or 42
 """
 
 from activities.providers.base import ErrorKind
-from activities.providers.error_codes import CODES, CREDIT_CODE, STATUS, UNKNOWN_STATUS
+from activities.providers.error_codes import CODES, CREDIT_CODE, STATUS, UNKNOWN_STATUS, UNUSABLE_OUTPUT
 from activities.providers.error_words import PASSING, SAID, words
 from activities.providers.lacks import advice_on_lack
 
@@ -38,7 +38,7 @@ def _by_codes(status: int | None, codes: tuple[str, ...], message: str, waits: b
     if any(CREDIT_CODE.search(code) for code in lowered) and (status is None or status < 500):
         return "credit"
     # The innermost code is the last one, and the one that knows.
-    kinds = [kind for code in reversed(lowered) if (kind := CODES.get(code)) is not None and _counts(kind, status)]
+    kinds = [kind for code in reversed(lowered) if (kind := CODES.get(code)) is not None and _counts(code, kind, status)]
     if not kinds:
         return None
     said = _by_words(status, message, waits)
@@ -47,10 +47,10 @@ def _by_codes(status: int | None, codes: tuple[str, ...], message: str, waits: b
     return said if said is not None and surer and kinds[0] not in _SURER else kinds[0]
 
 
-def _counts(kind: ErrorKind, status: int | None) -> bool:
+def _counts(code: str, kind: ErrorKind, status: int | None) -> bool:
     """False for a code that says less than the status beside it."""
     if kind in ("server", "timeout"):
-        return status in _VAGUE
+        return status in (None, 500, 502) or code in UNUSABLE_OUTPUT
     if kind in ("rate_limited", "overloaded"):
         return status in _VAGUE or status in (429, 503, 529)
     if kind in ("permission", "not_found"):

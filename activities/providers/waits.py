@@ -19,8 +19,8 @@ _WHOLE = re.compile(_SPAN, re.IGNORECASE)
 _SAID = re.compile(
     # OpenAI and Groq: "Please try again in 2.5s", "in 6m0s"; Kimi: "please try again after 1 seconds"; Azure: "Please retry
     # after 26 seconds"; Gemini: "Please retry in 34.07s"; GitHub Models: "Please wait 38 seconds before retrying".
-    rf"(?:(?:try|retry|retrying|trying|come back|available)(?: again)? (?:in|after)|(?:please )?wait(?: for)?|resets? in|retry-after:?)"
-    rf"\s*(?:about |approximately |at least )?({_SPAN})",
+    r"(?:(?:try|retry|retrying|trying|come back|available)(?: again)? (?:in|after)|(?:please )?wait(?: for)?|resets? in"
+    rf"|retry-after:?)\s*(?:about |approximately |at least )?({_SPAN})",
     re.IGNORECASE,
 )
 _UNTIL = re.compile(
@@ -53,7 +53,9 @@ def named_wait(
         _first(_span(headers.get(name, ""), now, 0.001) for name in ("retry-after-ms", "x-ms-retry-after-ms")),
         _span(headers.get("retry-after", ""), now),
         _span(within.get("retry-after", ""), now),
-        _first(_span(text, now, 0.001 if name.endswith("_ms") else 1.0) for name, text in within.items() if "retry" in name.lower()),
+        _first(
+            _span(text, now, 0.001 if name.endswith("_ms") else 1.0) for name, text in within.items() if "retry" in name.lower()
+        ),
         _in_words(words, now),
         _reset(headers, now) if limited else None,
         _reset(within, now) if limited else None,

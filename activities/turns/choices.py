@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
+from activities.providers.base import ErrorKind
 from contracts.agents import Choice, When
 from contracts.away import ModelsAway
 from contracts.breakers import Breakers
@@ -18,10 +19,10 @@ from ledger.db import from_us
 PROBING = 5_000_000
 """Microseconds after which a caller looks again while another call has the probe."""
 
-REFUSALS = frozenset({"bad_request", "filtered", "unsupported"})
+REFUSALS: frozenset[ErrorKind] = frozenset({"bad_request", "filtered", "unsupported"})
 """Kinds of errors by which a model or an endpoint refuses a call that another one may take."""
 
-PERSON_NEEDED = frozenset({"authentication", "credit", "permission", "not_found", "drift"}) | REFUSALS
+PERSON_NEEDED: frozenset[str] = frozenset({"authentication", "credit", "permission", "not_found", "drift"}) | REFUSALS
 """Kinds of errors that only a person can fix."""
 
 

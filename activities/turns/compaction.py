@@ -60,7 +60,7 @@ def shortened(chain: Sequence[Row[Any]], results: Results, target: int | None) -
 
 
 def shortest(chain: Sequence[Row[Any]], results: Results, made: Shortened) -> Shortened:
-    """The same with every older result replaced, for a model that has found the prompt too large. Equal to `made`: none is left."""
+    """The same with every older result replaced, for a model that found the prompt too large. Equal to `made`: none is left."""
     older = _long(chain[: max(len(chain) - WHOLE, 0)], results)
     fresh = tuple(row for row in older if (row.turn, row.position) not in made.hidden)
     return Shortened(made.hidden | {(row.turn, row.position) for row in fresh}, (*made.fresh, *fresh)) if fresh else made

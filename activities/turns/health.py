@@ -38,7 +38,7 @@ OVER_CALL = timedelta(seconds=30)
 
 _PROVIDER_WIDE: frozenset[ErrorKind] = frozenset({"authentication", "credit"})
 _AT_ONCE: frozenset[ErrorKind] = frozenset({"authentication", "credit", "permission", "not_found"})
-_OF_THE_CALL: frozenset[ErrorKind] = REFUSALS | {"too_large", "no_script"}
+_OF_THE_CALL: frozenset[ErrorKind] = frozenset({*REFUSALS, "too_large", "no_script"})
 _IN_ORDER: frozenset[ErrorKind] = frozenset({"rate_limited", "overloaded"})
 _LONG = 3
 """After so many openings in a row, a wait that the provider asked for becomes an alert."""
