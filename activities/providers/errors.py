@@ -17,6 +17,9 @@ RETRY_AFTER_LIMIT = timedelta(hours=1)
 
 _SAID_LIMIT = 300
 
+_SEARCHED = 4000
+"""Characters of a message in which its meaning is looked for."""
+
 # With stars and dots: providers repeat a wrong key in part, such as sk-ab***yz.
 _SECRET = re.compile(
     r"\b(?:(?:sk|pk|key|rk|xai|nvapi|csk|pplx)-|(?:gsk|hf|fw|r8|tgp_v1)_)[\w*.…-]{6,}"
@@ -158,16 +161,17 @@ def _of(
     **more: bool,
 ) -> ProviderError:
     """The error for what an endpoint told. A status of None: none is known."""
-    asked = named_wait({}, now, found.waits, found.message)
-    kind = meaning(status, found.codes, found.message, waits=asked is not None)
+    words = found.message[:_SEARCHED]
+    asked = named_wait({}, now, found.waits, words)
+    kind = meaning(status, found.codes, words, waits=asked is not None)
     if under_200 and kind == "timeout":
         kind = "server"  # it has answered, and would say so if it had counted anything
-    wait = named_wait(headers, now, found.waits, found.message, limited=kind == "rate_limited")
-    advice = advice_on_lack(found.message) if kind == "unsupported" else ""
+    wait = named_wait(headers, now, found.waits, words, limited=kind == "rate_limited")
+    advice = advice_on_lack(words) if kind == "unsupported" else ""
     if wait is not None and wait > RETRY_AFTER_LIMIT:
         what += f". It names {now + wait:%Y-%m-%d %H:%M} UTC as the earliest time for another call"
         wait = RETRY_AFTER_LIMIT
-    return provider_error(kind, endpoint, what, retry_after=wait, status=status, advice=advice, words=found.message, **more)
+    return provider_error(kind, endpoint, what, retry_after=wait, status=status, advice=advice, words=words, **more)
 
 
 def _is_error(reply: Any) -> bool:

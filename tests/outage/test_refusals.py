@@ -1,6 +1,7 @@
 """Whole deliveries whose models refuse a call: the next choice answers, else a person decides in the provider's own words."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("said", REFUSED)
+@pytest.mark.parametrize("said", ["a 400", "a 422"])
 async def test_a_refused_planner_is_answered_by_the_next_choice(client: Client, tmp_path: Path, said: str) -> None:
     """The planner's first choice refuses: its second one plans, nobody is asked, and the delivery is done."""
     origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
@@ -54,12 +55,11 @@ async def test_a_refused_planner_is_answered_by_the_next_choice(client: Client, 
 WORDS = {
     "a 400": "the tools of this call are odd",
     "a filter": "content management policy",
-    "a 422": "body.max_completion_tokens: Extra inputs are not permitted",
     "too large": "maximum prompt length is 131072",
 }
 
 
-@pytest.mark.parametrize("said", REFUSED)
+@pytest.mark.parametrize("said", ["a 400", "a filter", "too large"])
 async def test_a_planner_that_all_refuse_asks_a_person(client: Client, tmp_path: Path, said: str) -> None:
     """No choice is left: a gate has the provider's words, approve asks again, and the delivery goes on to its end."""
     origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
@@ -73,10 +73,12 @@ async def test_a_planner_that_all_refuse_asks_a_person(client: Client, tmp_path:
             assert "planner@v1" in view.title
             assert WORDS[said] in " ".join(view.facts)
             await running.decide(view)
-            await running.approve(run, "plan-1")
+            shown = await running.approve(run, "plan-1")
             await running.approve(run, "change-1")
             report = await run.result()
     assert (report.state, report.degraded, len(server.requests)) == ("done", (), 2)
+    # This planner answers at once, without a look and without a claim.
+    assert "the planner read no file and claims nothing: nothing shows that it knows the repository" in shown.facts
 
 
 async def test_a_person_may_give_up_what_all_refuse(client: Client, tmp_path: Path) -> None:
@@ -124,10 +126,9 @@ async def test_a_tester_that_did_not_work_is_seen(client: Client, tmp_path: Path
     assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("kind", ["bad_request", "filtered", "unsupported"])
-async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tmp_path: Path, kind: str) -> None:
+async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tmp_path: Path) -> None:
     """Its second turn is refused: what stands in for it is named at the change gate, at high risk, and in the report."""
-    tester = a_tester(calls(call("list_files")), {"error": kind})
+    tester = a_tester(calls(call("list_files")), {"error": "filtered"})
     script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], tester)
     async with WireServer(script) as server:
         made = agents(tmp_path / "agents", reviewer="openai:one")
@@ -137,17 +138,9 @@ async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tm
             await running.approve(run, "plan-1")
             shown = await running.approve(run, "change-1")
             report = await run.result()
-    assert f"the script plays the error {kind} here" in " ".join(shown.facts)
+    assert "the script plays the error filtered here" in " ".join(shown.facts)
     assert shown.risk.startswith("high: ")
     assert (report.state, len(report.degraded), len(server.requests)) == ("done", 1, 2)
-
-
-async def test_a_plan_made_blindly_says_so(client: Client, tmp_path: Path) -> None:
-    """The planner answers at once, without a look and without a claim: the plan gate says both."""
-    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
-    async with stack(client, tmp_path / "state", script) as running:
-        view = await running.gate(await running.deliver(sample(tmp_path / "sample")), "plan-1")
-    assert "the planner read no file and claims nothing: nothing shows that it knows the repository" in view.facts
 
 
 async def test_a_plan_of_a_planner_that_looked_says_only_what_is_missing(client: Client, tmp_path: Path) -> None:
@@ -162,7 +155,7 @@ async def test_a_plan_of_a_planner_that_looked_says_only_what_is_missing(client:
 
 async def test_a_long_wait_says_until_when(drill: Drilled) -> None:
     """A provider names a day: a person is asked at once, and reads until when the provider takes no call."""
-    async with drill(routes=ALONE) as made:
+    async with drill(routes=ALONE, breakers={"patience": timedelta(minutes=15)}) as made:
         made.one.play(Play({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "86400"}))
         run = await made.asking.start()
         view = await made.asking.stack.gate(run, "stuck-1")

@@ -262,15 +262,19 @@ SAME = {
 
 
 @pytest.mark.parametrize("said", SAME)
-async def test_what_fails_the_same_way_again_and_again_is_refused(unbroken: Routed, later: None, said: str) -> None:
-    """A server that cannot read this call says so for ever: after the fourth time the next choice is asked, then a person."""
+async def test_what_fails_the_same_way_again_and_again_is_for_a_person(unbroken: Routed, later: None, said: str) -> None:
+    """A server that cannot read this call says so for ever: after the fourth time nobody waits for it any more."""
     async with unbroken(LARGE) as route:
         assert await failed_like(route, *SAME[said]) == ["server"] * 3 + ["ModelsAway"]
+
+
+async def test_what_fails_the_same_way_again_and_again_is_for_the_next_choice(unbroken: Routed, later: None) -> None:
+    """The same where there is another one: it answers, within the same attempt."""
     async with unbroken(f'{LARGE}, {{ model = "openai:other", free = true }}') as route:
-        await failed_like(route, *SAME[said][:3])
-        route.server.play(error(SAME[said][3], 500), reply())
+        assert await failed_like(route, *[ODD] * 3) == ["server"] * 3
+        route.server.play(error(ODD, 500), reply())
         await ActivityEnvironment().run(route.models.call_model, route.make(0))
-        assert route.asked()[-2:] == ["large", "other"]
+        assert route.asked() == ["large"] * 4 + ["other"]
 
 
 @pytest.mark.parametrize(
@@ -289,8 +293,10 @@ async def test_an_outage_is_no_refusal(unbroken: Routed, later: None, texts: tup
         assert await failed_like(route, *texts) == ["server"] * len(texts)
 
 
-async def test_a_short_outage_is_no_refusal_whatever_it_says(unbroken: Routed) -> None:
+async def test_a_short_outage_is_no_refusal_whatever_it_says(unbroken: Routed, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same words within seconds may be a deployment that goes wrong for a moment."""
+    began = now_us()
+    monkeypatch.setattr("activities.turns.health.now_us", lambda: began + 1_000_000)
     async with unbroken(LARGE) as route:
         assert await failed_like(route, *[ODD] * 6) == ["server"] * 6
 
