@@ -86,7 +86,8 @@ class Reservations:
         made = compaction.shortened(chain, results, agent.file.limits.context_target)
         if candidate.shorter:
             whole, made = made, compaction.shortest(chain, results, made)
-            if made == whole:
+            # Who cannot read them again would go on without what it knew.
+            if made == whole or "read_artifact" not in agent.file.tools:
                 raise NothingOlder(f"{choice.model} finds the call too large, and nothing of it can be left out")
         compaction.keep(connection, self.ledger.files, request.run, made)
         prompt = model_request(request, choice, agent, task, inputs, chain, results, made)

@@ -1,7 +1,7 @@
 """A call over its route: limits of a choice, limits per minute, failing agents, and what a run is told when nobody is left."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,7 @@ from tests.wire.refusals import anthropic, error, openrouter
 from tests.wire.server import Play, WireServer
 
 GOOD, BAD = json.dumps(answer(summary())["answer"]), json.dumps(could_not("it cannot be done")["answer"])
+TOOLS_OF_HELPER = ("read_file", "read_artifact")
 SETTINGS = Breakers(
     failures=2,
     agent_failures=2,
@@ -97,12 +98,18 @@ def unbroken(sqlite_url: str, tmp_path: Path) -> Routed:
     return routes(sqlite_url, tmp_path, SETTINGS.model_copy(update={"failures": 1000}))
 
 
-def routes(sqlite_url: str, tmp_path: Path, settings: Breakers) -> Routed:
+@pytest.fixture
+def forgetful(sqlite_url: str, tmp_path: Path) -> Routed:
+    """The same with an agent that cannot read what was left out of its prompt."""
+    return routes(sqlite_url, tmp_path, SETTINGS, tools=["read_file"])
+
+
+def routes(sqlite_url: str, tmp_path: Path, settings: Breakers, tools: Sequence[str] = TOOLS_OF_HELPER) -> Routed:
     """Start with the choices of a route, as routes.toml has them."""
 
     @asynccontextmanager
     async def started(choices: str) -> AsyncIterator[Route]:
-        agentfiles.write(tmp_path / "agents")
+        agentfiles.write(tmp_path / "agents", tools=list(tools))
         (tmp_path / "agents" / "routes.toml").write_text(f"[classes]\nworker = [{choices}]\n")
         catalogue, policy = load_catalogue(tmp_path / "agents", TOOLS), load_policy(Path("policy.toml"))
         agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
@@ -222,6 +229,16 @@ async def test_a_call_found_too_large_is_shortened_once(routed: Routed) -> None:
         assert route.ledger.read_now(artifacts.get, route.ledger.files, digest) == b"a" * 3000
         lines = route.ledger.read_now(lambda connection: connection.execute(select(feed.c.did, feed.c.why)).all())
         assert ("replaced 1 older tool results by references", "openai:large found the call too large") in lines
+
+
+async def test_nothing_is_left_out_that_could_not_be_read_again(forgetful: Routed) -> None:
+    """An agent without the tool for it gets no shorter prompt: the next choice is asked with all of it."""
+    async with forgetful(f'{LARGE}, {{ model = "openai:larger", free = true }}') as route:
+        request = answered(route, ["a" * 3000, "b" * 3000, "c" * 3000])
+        route.server.play(error("Prompt exceeds max length", code="1261"), reply())
+        await ActivityEnvironment().run(route.models.call_model, request)
+        assert route.asked() == ["large", "larger"]
+        assert "a" * 3000 in json.dumps(route.server.requests[1].body)
 
 
 async def test_a_call_still_too_large_goes_to_the_next_choice(routed: Routed) -> None:
