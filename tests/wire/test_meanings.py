@@ -1,6 +1,7 @@
 """What an error means follows from what a provider says, whoever it is and under whatever status: through the real clients."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from activities.providers.base import ErrorKind, Provider
 from activities.providers.error_bodies import read_error
 from activities.providers.errors import error_in_success, status_error
 from activities.providers.waits import named_wait
+from contracts.endpoints import Capabilities
 from tests.wire.refusals import MEANINGS, anthropic, error, gemini, litellm, openrouter
 from tests.wire.server import Play, WireServer
 from tests.wire.test_errors import failure
@@ -262,6 +264,17 @@ async def test_what_an_endpoint_lacks_names_what_to_set(server: WireServer, open
     """A field or feature that is not supported leads to the setting that helps."""
     server.play(MEANINGS["unsupported"][vendor])
     assert ADVICE[vendor] in str(await failure(openai))
+
+
+async def test_every_setting_that_is_advised_exists(server: WireServer, openai: Provider) -> None:
+    """What an error tells people to set is a capability with a value that it may have."""
+    named = set()
+    for play in MEANINGS["unsupported"].values():
+        server.play(play)
+        named |= set(re.findall(r'`(\w+) = "?(\w+)"?`', str(await failure(openai))))
+    for name, value in named:
+        assert getattr(Capabilities.model_validate({name: json.loads(value) if value == "false" else value}), name) is not None
+    assert len(named) >= 6
 
 
 ANY = some.recursive(
