@@ -95,22 +95,17 @@ async def test_a_person_may_give_up_what_all_refuse(client: Client, tmp_path: Pa
     assert "messages.0: all wrong" in report.reason
 
 
-IDLE: dict[str, tuple[Turn, str, str, str]] = {
-    "gave up": (
-        could_not("no tool for that"),
-        "the tester could not work: no tool for that",
-        "high",
-        "the tester could not work",
-    ),
-    "is not sure": (unsure("both would do"), "the tester is unsure: both would do", "medium", "the tester is unsure"),
-    "says nothing usable": ({"raw": "hm"}, "the tester could not work: no valid output", "high", "the tester could not work"),
+IDLE: dict[str, tuple[Turn, str, str]] = {
+    "gave up": (could_not("no tool for that"), "the tester could not", "no tool for that"),
+    "is not sure": (unsure("both would do"), "the tester is unsure", "both would do"),
+    "says nothing usable": ({"raw": "hm"}, "the tester could not", "no valid output"),
 }
 
 
 @pytest.mark.parametrize("how", IDLE)
 async def test_a_tester_that_did_not_work_is_seen(client: Client, tmp_path: Path, how: str) -> None:
     """A fact at the change gate, a line on the feed and a higher risk; the checks decide as always."""
-    turn, fact, risk, did = IDLE[how]
+    turn, did, why = IDLE[how]
     # Three times: an unusable reply is asked for twice more.
     script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], {**a_tester(), "turns": [turn] * 3})
     async with stack(client, tmp_path / "state", script) as running:
@@ -119,10 +114,10 @@ async def test_a_tester_that_did_not_work_is_seen(client: Client, tmp_path: Path
         shown = await running.approve(run, "change-1")
         report = await run.result()
         said = await running.said(run)
-    assert [one for one in shown.facts if one.startswith(fact)], shown.facts
-    assert shown.risk.startswith(f"{risk}: ")
-    assert shown.risk.endswith(did)
-    assert f": {did} | " in said
+    assert [one for one in shown.facts if one.startswith(f"{did}: {why}")], shown.facts
+    assert shown.risk.startswith("high: ")
+    assert "not done, or not sure: the tester" in shown.risk
+    assert f": {did} | {why}" in said
     assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
 
 

@@ -9,7 +9,7 @@ from contracts.delivery.plan import Plan
 from contracts.delivery.run import DeliveryInput
 from contracts.delivery.testing import Declared, Judged
 from contracts.gates import Decided
-from contracts.handoff import Handoff, Outcome
+from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, CheckRun, RunChecks, WorkspaceRef
 from workflows.delivery.changes import BASE_FIRST
@@ -115,14 +115,10 @@ class Written:
 
 @dataclass(frozen=True)
 class Tested:
-    """A tree that includes the tester's tests, and the results of the checks.
-
-    `doubt`: why the tester's part is not done, "" if it is; `tester` how its step ended.
-    """
+    """A tree that includes the tester's tests, and the results of the checks. `doubt`: why its part is not done, or ""."""
 
     ref: WorkspaceRef
     judged: Judged
-    tester: Outcome = "done"
     doubt: str = ""
 
     def again(self, written: Written, feedback: Feedback) -> Written:

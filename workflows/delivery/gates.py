@@ -158,8 +158,7 @@ def change_gate(
     # Computed, never asked of a model: the model wrote the change.
     risk, reasons = risk_of(frozen, report, kept_outside)
     if tested.doubt:
-        risk = "high" if tested.tester == "could_not" or risk == "high" else "medium"
-        reasons = (*reasons, tested.doubt.partition(":")[0])
+        risk, reasons = "high", (*reasons, "not done, or not sure: the tester")
     if degraded:
         risk, reasons = "high", (*reasons, f"a fallback did {names(sorted(degraded))}")
     return Ask(

@@ -107,7 +107,7 @@ async def _test(course: Course, written: Written) -> Tested:
     judged = await _judge(course, written, ref, added, notes)
     following = "the writer fixes it, or a person decides" if judged.report.verdict == "failed" else "a person reviews it"
     kit.note(f"tests: {judged.report.verdict}", judged.report.why, following)
-    return Tested(ref, judged, step.outcome, doubt)
+    return Tested(ref, judged, doubt)
 
 
 def _doubt(course: Course, step: Step[TestNotes]) -> str:
@@ -116,7 +116,7 @@ def _doubt(course: Course, step: Step[TestNotes]) -> str:
         case Done():
             return ""
         case CouldNot(reason):
-            did = "the tester could not work"
+            did = "the tester could not"
         case Unsure(reason):
             did = "the tester is unsure"
     course.kit.note(did, reason, "the checks decide without it; the change gate says so", importance="alert")
