@@ -19,6 +19,8 @@ ErrorKind = Literal[
     "not_json",
     "drift",
     "bad_request",
+    "filtered",
+    "unsupported",
     "authentication",
     "credit",
     "permission",
@@ -39,7 +41,10 @@ RECOVERIES: dict[ErrorKind, Recovery] = {
     "cut": "retry",
     "not_json": "retry",
     "drift": "next_choice",
-    "bad_request": "permanent",
+    # About this model or this endpoint, never about the step.
+    "bad_request": "next_choice",
+    "filtered": "next_choice",
+    "unsupported": "next_choice",
     "authentication": "next_choice",
     "credit": "next_choice",
     "permission": "next_choice",
@@ -56,7 +61,8 @@ class ProviderError(BatonError):
     """A model call failed. `kind` says how, `retry_after` how long the provider wants to be left alone (None: it did not say).
 
     `should_retry` is False if the provider said that a retry is useless: then the next choice is due at once. `billed` is
-    True if the provider reported usage with its error.
+    True if the provider reported usage with its error. `fact` is the message without what to do next, `words` what the
+    provider said itself.
     """
 
     def __init__(
@@ -68,6 +74,8 @@ class ProviderError(BatonError):
         status: int | None = None,
         should_retry: bool = True,
         billed: bool = False,
+        fact: str = "",
+        words: str = "",
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -75,6 +83,8 @@ class ProviderError(BatonError):
         self.status = status
         self.should_retry = should_retry
         self.billed = billed
+        self.fact = fact or message
+        self.words = words
 
     @property
     def recovery(self) -> Recovery:
@@ -86,6 +96,14 @@ class ProviderError(BatonError):
     def maybe_charged(self) -> bool:
         """True if the provider may bill this attempt although it failed."""
         return self.billed or self.kind in MAYBE_CHARGED
+
+    def for_good(self, times: int) -> "ProviderError":
+        """The same as a refusal: the endpoint has answered so `times` times, and will however long one waits."""
+        text = (
+            f"{self.fact}. It has answered this call the same way {times} times in a row, so it counts as refused. "
+            "The next model in the route is asked; see the endpoint's own log for what it cannot read."
+        )
+        return ProviderError("bad_request", text, status=self.status, billed=self.billed, words=self.words)
 
 
 class Provider(Protocol):

@@ -1,69 +1,37 @@
 """Turns status, headers and body of a failed model call into a readable `ProviderError`, in one place."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from activities.providers.base import ErrorKind, ProviderError
+from activities.providers.error_bodies import READ, Told, read_error, title_of, told
+from activities.providers.lacks import advice_on_lack
+from activities.providers.meanings import meaning
+from activities.providers.waits import named_wait
 
 RETRY_AFTER_LIMIT = timedelta(hours=1)
 """The longest wait that a provider may ask for: beyond it a retry is cheaper than trusting a broken clock."""
 
 _SAID_LIMIT = 300
 
-_STATUS: dict[int, ErrorKind] = {
-    401: "authentication",
-    402: "credit",
-    403: "permission",
-    404: "not_found",
-    405: "not_found",
-    # A proxy's own: it wants credentials, and the request has reached nobody.
-    407: "connection",
-    408: "timeout",
-    409: "server",
-    410: "not_found",
-    413: "too_large",
-    425: "server",
-    429: "rate_limited",
-    503: "overloaded",
-    504: "timeout",
-    # Anthropic's own status; no standard has it.
-    529: "overloaded",
-}
+_SEARCHED = 4000
+"""Characters of a message in which its meaning is looked for."""
 
-_TYPES: dict[str, ErrorKind] = {
-    "api_error": "server",
-    "server_error": "server",
-    "timeout_error": "timeout",
-    "overloaded_error": "overloaded",
-    "rate_limit_error": "rate_limited",
-    "rate_limit_exceeded": "rate_limited",
-    "invalid_request_error": "bad_request",
-    "authentication_error": "authentication",
-    "billing_error": "credit",
-    "permission_error": "permission",
-    "not_found_error": "not_found",
-    "request_too_large": "too_large",
-    "context_length_exceeded": "too_large",
-    "invalid_prompt": "bad_request",
-    "bio_policy": "bad_request",
-    "misalignment_policy_violation": "bad_request",
-    "data_residency_mismatch": "permission",
-}
-"""Error types of all wire formats, for errors that arrive with HTTP 200."""
-
-_CREDIT = re.compile(r"insufficient_quota|insufficient_credit|billing|spend_limit|credit_balance")
-_CREDIT_SAID = re.compile(r"credit balance is too low", re.IGNORECASE)
-"""An exhausted account at Anthropic is a 400 of type `invalid_request_error`, like a wrong request but for its message."""
-
-_CREDIT_SAID_UNDER = frozenset({None, 400, 402, 403})
-_TOO_LARGE = re.compile(r"context_length_exceeded|request_too_large|body_too_large")
 # With stars and dots: providers repeat a wrong key in part, such as sk-ab***yz.
-_SECRET = re.compile(r"\b(?:sk|pk|key|rk)-[\w*.…-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
+_SECRET = re.compile(
+    r"\b(?:(?:sk|pk|key|rk|xai|nvapi|csk|pplx)-|(?:gsk|hf|fw|r8|tgp_v1)_)[\w*.…-]{6,}"
+    r"|\bBearer\s+\S+|\bAIza[\w*.…-]{6,}|\bA[KS]IA[A-Z0-9*]{8,}|\beyJ[\w-]{6,}\.[\w.-]+|[\w-]{2,}\*{3,}[\w*-]*"
+    r"|(?<=key=)[\w*.…-]{8,}",
+    re.IGNORECASE,
+)
+"""What looks like a key: OpenAI's and Anthropic's, xAI's, NVIDIA's, Cerebras's, Perplexity's, Groq's, Hugging Face's,
+Fireworks', Replicate's, Together's, Google's, AWS's, signed tokens, and whatever is partly hidden by stars."""
+
+_REPLIES = frozenset({"choices", "content", "output"})
+"""Fields of which a reply in any of the formats has one."""
 
 _ADVICE: dict[ErrorKind, str] = {
     "rate_limited": "The endpoint limits requests or tokens per minute. The call is retried later; "
@@ -79,7 +47,12 @@ _ADVICE: dict[ErrorKind, str] = {
     "The call is retried later; if this goes on, check base_url",
     "drift": "This version does not understand the answer and does not use it. The next model in the route is asked; "
     "check the endpoint, or update Baton",
-    "bad_request": "The endpoint rejects this request. Check the model's name and what it supports, then report this",
+    "bad_request": "The endpoint rejects this request, so it is not repeated there. The next model in the route is asked; "
+    "if its words do not say what to change, check the model's name and what it supports",
+    "filtered": "The provider's content filter stopped this call. The next model in the route is asked; "
+    "reword the task, or change the filter where it is yours",
+    "unsupported": "The endpoint does not take a part of this request. The next model in the route is asked; "
+    "change the route to a model that supports it",
     "authentication": "The key is wrong, expired or revoked. Set a valid key for this endpoint; "
     "meanwhile the next model in the route is asked",
     "credit": "The account has no credit or has reached its spend limit. Top it up; "
@@ -88,7 +61,8 @@ _ADVICE: dict[ErrorKind, str] = {
     "meanwhile the next model in the route is asked",
     "not_found": "The endpoint or the model does not exist under this name. Correct base_url or the route; "
     "meanwhile the next model in the route is asked",
-    "too_large": "The request is larger than the model allows. Shorten the task, or use a model with a larger context",
+    "too_large": "The request is larger than the model allows. It is sent once more with older tool results left out, "
+    "then the next model in the route is asked; a shorter task or a model with a larger context helps",
     "no_script": "Add the conversation to the script",
 }
 
@@ -102,10 +76,25 @@ def provider_error(
     status: int | None = None,
     should_retry: bool = True,
     billed: bool = False,
+    advice: str = "",
+    words: str = "",
 ) -> ProviderError:
-    """A `ProviderError` whose text says which endpoint failed, how, and what happens or has to be done next."""
-    text = f"{endpoint}: {what}. {_ADVICE[kind]}."
-    return ProviderError(kind, text, retry_after=retry_after, status=status, should_retry=should_retry, billed=billed)
+    """A `ProviderError` whose text says which endpoint failed, how, and what happens or has to be done next.
+
+    `advice` replaces what is said for the kind; `words` are the provider's own, "" for a failure that it said nothing of.
+    """
+    fact = f"{endpoint}: {what}"
+    text = f"{fact}. {advice or _ADVICE[kind]}."
+    return ProviderError(
+        kind,
+        text,
+        retry_after=retry_after,
+        status=status,
+        should_retry=should_retry,
+        billed=billed,
+        fact=fact,
+        words=words,
+    )
 
 
 def status_error(
@@ -113,54 +102,97 @@ def status_error(
 ) -> ProviderError:
     """The error behind an HTTP status that is not a success.
 
-    `headers` must have lower-case names or ignore case. `secret` is removed from the provider's text. A `retry-after` date
-    counts from `now`, by default the present.
+    `headers` must have lower-case names or ignore case. `secret` is removed from the provider's text. A date until which the
+    provider wants to be left alone counts from `now`, by default the present.
     """
-    message, codes = _error_body(body)
-    request_id = headers.get("request-id") or headers.get("x-request-id")
-    details = "".join(f", {said(part, secret)}" for part in (codes, f"request {request_id}" if request_id else "") if part)
+    found = read_error(body)
     if 300 <= status < 400:
-        message = f"a redirect to {headers.get('location', 'nowhere')}, which is not followed"
-    return provider_error(
-        _kind(status, codes, message),
+        found = Told(f"a redirect to {headers.get('location', 'nowhere')}, which is not followed")
+    request_id = headers.get("request-id") or headers.get("x-request-id")
+    codes = "/".join(code for code in found.codes if code not in (str(status), "error"))
+    details = "".join(f", {said(part, secret)}" for part in (codes, f"request {request_id}" if request_id else "") if part)
+    return _of(
+        found,
         endpoint,
-        f"HTTP {status}{details}: {said(message, secret) or 'no explanation'}",
-        retry_after=retry_after(headers, now or datetime.now(UTC)),
-        status=status,
+        f"HTTP {status}{details}: {said(found.message, secret) or 'no explanation'}",
+        status,
+        headers,
+        now or datetime.now(UTC),
         should_retry=headers.get("x-should-retry", "").strip().lower() != "false",
     )
 
 
-def error_in_success(endpoint: str, reply: Mapping[str, Any], *, secret: str = "") -> ProviderError | None:
-    """The error that a gateway wrapped into HTTP 200, or None. An unknown one is drift."""
-    if not isinstance(reply.get("error"), dict):
+def error_in_success(endpoint: str, reply: Any, *, secret: str = "", now: datetime | None = None) -> ProviderError | None:
+    """The error that came under HTTP 200, or None. It is charged only where it counts tokens."""
+    if not _is_error(reply):
         return None
-    message, codes = _error_body(json.dumps(reply).encode())
+    found = told(reply)
+    codes = [code for code in found.codes if code not in ("error", "failed")]
     # Gateways put the status that they hid into the body as a code, which says more than their error types.
-    numeric = next((int(code) for code in codes.split("/") if re.fullmatch(r"[45][0-9]{2}", code)), None)
-    named: ErrorKind = next((_TYPES[code] for code in codes.split("/") if code in _TYPES), "drift")
-    kind = _kind(numeric, codes, message) if numeric else "credit" if _credit_said(None, message) else named
-    what = f"an error under HTTP 200, {said(codes, secret) or 'no type'}: {said(message, secret) or 'no explanation'}"
-    return provider_error(kind, endpoint, what, status=numeric, billed=reply.get("usage") is not None)
+    numeric = next((int(code) for code in reversed(codes) if re.fullmatch(r"[45][0-9]{2}", code)), None)
+    what = f"an error under HTTP 200, {said('/'.join(codes), secret) or 'no type'}: {said(found.message, secret)}"
+    usage = reply.get("usage") if isinstance(reply, dict) else None
+    billed = isinstance(usage, dict) and any(isinstance(count, int) and count > 0 for count in usage.values())
+    return _of(found, endpoint, what, numeric, {}, now or datetime.now(UTC), under_200=True, billed=billed)
+
+
+def error_in_place_of_reply(endpoint: str, body: bytes, *, secret: str = "") -> ProviderError | None:
+    """The error in a body that can be no reply by its first character: a list of errors, or a web page. None for any other."""
+    start = body[:64].lstrip()[:1]
+    if start == b"<" and (title := title_of(body[:READ].decode("utf-8", "replace"))):
+        return provider_error("not_json", endpoint, f"the answer is a web page, {said(title, secret)!r}")
+    if start != b"[":
+        return None
+    try:
+        return error_in_success(endpoint, json.loads(body), secret=secret)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _of(
+    found: Told,
+    endpoint: str,
+    what: str,
+    status: int | None,
+    headers: Mapping[str, str],
+    now: datetime,
+    *,
+    under_200: bool = False,
+    **more: bool,
+) -> ProviderError:
+    """The error for what an endpoint told. A status of None: none is known."""
+    words = found.message[:_SEARCHED]
+    asked = named_wait({}, now, found.waits, words)
+    kind = meaning(status, found.codes, words, waits=asked is not None)
+    if under_200 and kind == "timeout":
+        kind = "server"  # it has answered, and would say so if it had counted anything
+    wait = named_wait(headers, now, found.waits, words, limited=kind == "rate_limited")
+    advice = advice_on_lack(words) if kind == "unsupported" else ""
+    if wait is not None and wait > RETRY_AFTER_LIMIT:
+        what += f". It names {now + wait:%Y-%m-%d %H:%M} UTC as the earliest time for another call"
+        wait = RETRY_AFTER_LIMIT
+    return provider_error(kind, endpoint, what, retry_after=wait, status=status, advice=advice, words=words, **more)
+
+
+def _is_error(reply: Any) -> bool:
+    """True for an error in the place of a reply, in any form that is known."""
+    if isinstance(reply, list):
+        return bool(reply) and all(isinstance(one, dict) and one.get("error") for one in reply)
+    if not isinstance(reply, dict):
+        return False
+    if reply.get("error") or "error" in (reply.get("object"), reply.get("type")):
+        return True
+    choices = reply.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("error"):
+        return True
+    # Only where nothing else is there: a reply may have a field of such a name, too.
+    return not _REPLIES & set(reply) and any(reply.get(name) for name in ("message", "detail", "msg", "errors", "error_msg"))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """The wait that the provider asks for, between zero and an hour; None if it names none, or nonsense."""
-    # The header holds seconds or a date; `retry-after-ms` is more precise where a provider sends it.
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            continue
-        if not math.isnan(seconds):
-            return timedelta(seconds=min(max(seconds, 0.0), RETRY_AFTER_LIMIT.total_seconds()))
-    try:
-        until = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
-    return min(max(wait, timedelta(0)), RETRY_AFTER_LIMIT)
+    """The wait that the provider's headers ask for, between zero and an hour; None if they name none, or nonsense."""
+    wait = named_wait(headers, now)
+    return None if wait is None else min(wait, RETRY_AFTER_LIMIT)
 
 
 def said(text: str, secret: str = "") -> str:
@@ -171,38 +203,4 @@ def said(text: str, secret: str = "") -> str:
         text = text.replace(secret, "[key]")
     text = " ".join(_SECRET.sub("[key]", text).split())
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
-    return (text if len(text) <= _SAID_LIMIT else text[:_SAID_LIMIT] + "…").rstrip(".")
-
-
-def _credit_said(status: int | None, message: str) -> bool:
-    """True if the message says that the account is empty. A status of None means HTTP 200."""
-    return status in _CREDIT_SAID_UNDER and _CREDIT_SAID.search(message[: 4 * _SAID_LIMIT]) is not None
-
-
-def _kind(status: int, codes: str, message: str) -> ErrorKind:
-    """The kind of error behind a status; some codes and messages say more than the number."""
-    if (status < 500 and _CREDIT.search(codes)) or _credit_said(status, message):
-        return "credit"
-    if status < 500 and _TOO_LARGE.search(codes):
-        return "too_large"
-    if status in _STATUS:
-        return _STATUS[status]
-    if status >= 500:
-        return "overloaded" if "overloaded_error" in codes else "server"
-    return "not_found" if status < 400 else "bad_request"
-
-
-def _error_body(body: bytes) -> tuple[str, str]:
-    """The error body's message, and its type and codes joined by slashes."""
-    text = body[: 64 * 1024].decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text, ""
-    error = value.get("error", value) if isinstance(value, dict) else value
-    if not isinstance(error, dict):
-        return str(error), ""
-    details = error.get("details")
-    codes = [error.get("type"), error.get("code"), details.get("error_code") if isinstance(details, dict) else None]
-    message = error.get("message")
-    return message if isinstance(message, str) else text, "/".join(str(code) for code in codes if isinstance(code, str | int))
+    return (text if len(text) <= _SAID_LIMIT else text[:_SAID_LIMIT] + "…").rstrip(".。")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx2
 
 from activities.providers.base import ErrorKind, ProviderError
-from activities.providers.errors import provider_error, said, status_error
+from activities.providers.errors import error_in_place_of_reply, provider_error, said, status_error
 from contracts.conversation import ModelRequest
 from contracts.endpoints import Auth
 from contracts.errors import Misconfigured
@@ -85,6 +85,8 @@ async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awai
     except Exception as error:  # noqa: BLE001 - whatever an SDK raises, the caller gets the one typed error
         # Not chained: SDK errors would carry requests and replies, and so keys and prompts, into logs and history.
         raise _translated(endpoint, secret, request.timeout, error) from None
+    if (refused := error_in_place_of_reply(endpoint, response.content, secret=secret)) is not None:
+        raise refused
     # A gateway that mixes up replies would otherwise answer, and bill, one step with another one's text.
     echoed = response.headers.get("x-request-key")
     if echoed is not None and echoed != correlation(request)["X-Request-Key"]:

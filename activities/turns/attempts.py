@@ -25,6 +25,9 @@ from ledger.outages import FAILED_COMMIT, told
 CLOSING = timedelta(seconds=10)
 """How long a failed attempt waits for an unavailable ledger, to release what it held."""
 
+FOR_GOOD = 4
+"""After so many failures with the same words the model is taken to refuse the call, see `Health.repeated`."""
+
 
 @dataclass(frozen=True)
 class Attempts:
@@ -51,7 +54,9 @@ class Attempts:
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
             return await self._ask(call, started)
         except ProviderError as error:
-            await self._close(call, candidate, reservation, "lost" if error.maybe_charged else "released", error)
+            times = await self._close(call, candidate, reservation, "lost" if error.maybe_charged else "released", error)
+            if times >= FOR_GOOD:
+                raise error.for_good(times) from None
             raise
         except BaseException:
             # Unexpected errors, too: there may be no later attempt to close it. What was settled stays settled.
@@ -94,10 +99,14 @@ class Attempts:
 
     async def _close(
         self, call: Call, candidate: Candidate, reservation: str, how: str, error: ProviderError | None = None
-    ) -> None:
-        """Release what was held, or charge it, and count the failure. The next attempt charges what still stays held."""
+    ) -> int:
+        """Release what was held, or charge it, and count the failure. The next attempt charges what still stays held.
+
+        Returns how often the model has failed this call with the same words.
+        """
         close = settlement.close
-        await kept(
+        times = await kept(
             lambda: self.ledger.tx(close, self.health, call.request, candidate, reservation, how, error), at_most=CLOSING
         )
         self.health.outdated()
+        return times

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
+from activities.providers.base import ErrorKind
 from contracts.agents import Choice, When
 from contracts.away import ModelsAway
 from contracts.breakers import Breakers
@@ -18,12 +19,19 @@ from ledger.db import from_us
 PROBING = 5_000_000
 """Microseconds after which a caller looks again while another call has the probe."""
 
-PERSON_NEEDED = frozenset({"authentication", "credit", "permission", "not_found", "drift"})
+REFUSALS: frozenset[ErrorKind] = frozenset({"bad_request", "filtered", "unsupported"})
+"""Kinds of errors by which a model or an endpoint refuses a call that another one may take."""
+
+PERSON_NEEDED: frozenset[str] = frozenset({"authentication", "credit", "permission", "not_found", "drift"}) | REFUSALS
 """Kinds of errors that only a person can fix."""
 
 
 class Unfit(BatonError):
     """The call is larger or more expensive than its choice allows; the next choice is asked."""
+
+
+class NothingOlder(Unfit):
+    """The call is too large and has no older tool results that could be left out."""
 
 
 class ProbeTaken(BatonError):
@@ -49,11 +57,15 @@ class Passed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A choice whose turn it is, why it would answer, and the breakers that this call probes for everybody."""
+    """A choice whose turn it is, why it would answer, and the breakers that this call probes for everybody.
+
+    `shorter`: it has found the call too large, and gets it once more with references for all older tool results.
+    """
 
     choice: Choice
     chosen: When
     probes: tuple[str, ...] = ()
+    shorter: bool = False
 
     def after(self, passed: Sequence[Passed], probes: tuple[str, ...]) -> "Candidate":
         """The same after others were passed over: if it answers because they are unavailable, it is chosen for `outage`."""

@@ -59,6 +59,13 @@ def shortened(chain: Sequence[Row[Any]], results: Results, target: int | None) -
     return Shortened(hidden, tuple(_long(chain[fresh:start], results)))
 
 
+def shortest(chain: Sequence[Row[Any]], results: Results, made: Shortened) -> Shortened:
+    """The same with every older result replaced, for a model that found the prompt too large. Equal to `made`: none is left."""
+    older = _long(chain[: max(len(chain) - WHOLE, 0)], results)
+    fresh = tuple(row for row in older if (row.turn, row.position) not in made.hidden)
+    return Shortened(made.hidden | {(row.turn, row.position) for row in fresh}, (*made.fresh, *fresh)) if fresh else made
+
+
 def _long(rows: Sequence[Row[Any]], results: Results) -> list[Row[Any]]:
     return [one for row in rows for one in results.get(row.id, ()) if len(one.body) >= LEAST]
 

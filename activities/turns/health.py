@@ -5,6 +5,7 @@ failures and recoveries.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -14,15 +15,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from activities.providers.base import ErrorKind, ProviderError
+from activities.providers.error_words import OUTAGE
 from activities.turns import lines
-from activities.turns.choices import PERSON_NEEDED, Candidate, ProbeTaken, breakers_of
+from activities.turns.choices import PERSON_NEEDED, REFUSALS, Candidate, ProbeTaken, breakers_of
 from contracts.agents import AgentRef
 from contracts.breakers import Breakers
 from contracts.runs import Importance, Note
 from contracts.turns import CallModel
 from ledger import breakers
 from ledger.breakers import Failure, Opening, Thresholds
-from ledger.db import Ledger, now_us
+from ledger.db import Ledger, now_us, plain
+from ledger.money import spend
 
 FRESH = 1.0
 """Seconds for which a read of the breakers is used."""
@@ -35,10 +38,16 @@ OVER_CALL = timedelta(seconds=30)
 
 _PROVIDER_WIDE: frozenset[ErrorKind] = frozenset({"authentication", "credit"})
 _AT_ONCE: frozenset[ErrorKind] = frozenset({"authentication", "credit", "permission", "not_found"})
-_OF_THE_CALL: frozenset[ErrorKind] = frozenset({"bad_request", "too_large", "no_script"})
+_OF_THE_CALL: frozenset[ErrorKind] = frozenset({*REFUSALS, "too_large", "no_script"})
 _IN_ORDER: frozenset[ErrorKind] = frozenset({"rate_limited", "overloaded"})
 _LONG = 3
 """After so many openings in a row, a wait that the provider asked for becomes an alert."""
+
+LASTING = timedelta(seconds=30)
+"""For how long a model has to fail a call with the same words before that counts as a refusal."""
+
+_PASSING = re.compile(r"request \S+|\b[\w-]*\d[\w-]*\b")
+"""What differs between two failures that say the same: ids, times and other numbers."""
 
 _WEIGHTS: Mapping[ErrorKind, int] = {"timeout": 3}
 """A timeout costs its caller minutes and perhaps money: with the default threshold two in a row open the breaker."""
@@ -127,6 +136,21 @@ class Health:
         # A provider that names a waiting time is working normally; anything else needs attention.
         return _opened(request, opening, failure.reason, "detail" if wait and error.kind in _IN_ORDER else "alert")
 
+    def repeated(self, connection: Connection, request: CallModel, candidate: Candidate, error: ProviderError) -> int:
+        """How often the model has failed this call with these words, this time included; 0 while that may be an outage.
+
+        An outage says what outages say, or is over within `LASTING`, or says different things. A server that cannot read the
+        call says the same for ever, and keeps every other call from its model by opening the breaker.
+        """
+        names = breakers_of(candidate.choice)
+        if error.kind != "server" or not names or OUTAGE.search(error.words):
+            return 0
+        before = breakers.get(connection, names[1])
+        if before is None or _wording(before.reason) != _wording(f"{error.kind}: {error}"):
+            return 0
+        times, since = spend.errors_of(connection, request.key, candidate.choice.model, error.kind)
+        return times if now_us() - since >= LASTING // timedelta(microseconds=1) else 0
+
     def answered(self, connection: Connection, request: CallModel, candidate: Candidate, problem: str | None) -> list[Note]:
         """Record that the model answered, and what is wrong with the agent's part (`problem`). Returns feed lines.
 
@@ -152,6 +176,10 @@ class Health:
     def _limits(self, failures: int) -> Thresholds:
         own = self.settings
         return Thresholds(failures, own.window, own.cooldown, own.longest)
+
+
+def _wording(reason: str) -> str:
+    return _PASSING.sub("#", plain(reason)[: breakers.REASON_LIMIT - 100])
 
 
 def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) -> list[Note]:

@@ -44,7 +44,7 @@ def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, nu
     )
 
 
-def shortened(request: CallModel, actor: str, replaced: int, target: int | None) -> Note:
+def shortened(request: CallModel, actor: str, replaced: int, why: str) -> Note:
     """From now on the prompt shows so many older tool results as references."""
     return Note(
         key=f"shortened:{request.key}",
@@ -52,7 +52,7 @@ def shortened(request: CallModel, actor: str, replaced: int, target: int | None)
         stage=request.run.path,
         actor=actor,
         did=f"replaced {replaced} older tool results by references",
-        why=f"a call's context was above limits.context_target ({target} tokens)",
+        why=why,
         next="read_artifact shows the agent each of them again",
         importance="detail",
     )

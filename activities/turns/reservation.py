@@ -13,7 +13,7 @@ from activities.providers.base import Provider
 from activities.running.commit import commit_riders
 from activities.turns import choices, compaction, reply_cache
 from activities.turns.call import Call, Started
-from activities.turns.choices import Candidate, Unfit
+from activities.turns.choices import Candidate, NothingOlder, Unfit
 from activities.turns.growth import GrowthHeld, StepSize, size_of
 from activities.turns.health import Health
 from activities.turns.partial import partial_of
@@ -84,6 +84,11 @@ class Reservations:
         _refuse_growth(call, size)
         results = turns.results(connection, [row.id for row in chain])
         made = compaction.shortened(chain, results, agent.file.limits.context_target)
+        if candidate.shorter:
+            whole, made = made, compaction.shortest(chain, results, made)
+            # Who cannot read them again would go on without what it knew.
+            if made == whole or "read_artifact" not in agent.file.tools:
+                raise NothingOlder(f"{choice.model} finds the call too large, and nothing of it can be left out")
         compaction.keep(connection, self.ledger.files, request.run, made)
         prompt = model_request(request, choice, agent, task, inputs, chain, results, made)
         read, tainted = read_in_chain(results, request, inputs)

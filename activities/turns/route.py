@@ -1,6 +1,7 @@
 """A call over the choices of its route: which is asked, what a failure means for the next one, and when none is left."""
 
 from collections.abc import Awaitable, Callable, Container, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.providers.base import ProviderError
 from activities.turns import choices, failures
-from activities.turns.choices import Candidate, Passed, ProbeTaken, Standing, Unfit, Why
+from activities.turns.choices import Candidate, NothingOlder, Passed, ProbeTaken, Standing, Unfit, Why
 from activities.turns.health import Health, agent_breaker, caller
 from contracts.away import ModelsAway
 from contracts.turns import CallModel
@@ -43,7 +44,7 @@ async def over_choices(
             passed.append(choices.passed_by(choice, found))
             continue
         try:
-            return await attempt(candidate.after(passed, (*found.probes, *agent)))
+            return await _shortened_once(attempt, candidate.after(passed, (*found.probes, *agent)))
         except (Unfit, RateLimited, ProbeTaken) as error:
             passed.append(_not_asked(error, candidate, health))
         except ProviderError as error:
@@ -51,6 +52,19 @@ async def over_choices(
             passed.append(await _after(error, candidate, request, health))
             activity.logger.warning("%s failed, trying the next choice: %s", choice.model, error)
     raise _nobody(request, passed, health, too_large)
+
+
+async def _shortened_once(attempt: Attempt[T], candidate: Candidate) -> T:
+    """An attempt; if the choice finds the call too large, one more in which older tool results are left out."""
+    try:
+        return await attempt(candidate)
+    except ProviderError as error:
+        if error.kind != "too_large":
+            raise
+        try:
+            return await attempt(replace(candidate, shorter=True))
+        except NothingOlder:
+            raise error from None
 
 
 def _usable(request: CallModel, providers: Container[str]) -> list[Candidate]:
@@ -98,6 +112,11 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
         raise failures.provider_failed(error) from None
     if error.kind == "too_large":
         return Passed(choice.model, "unfit", str(error))
+    # A retry does not help, and perhaps no breaker guards it: it is due again after the cooldown of a breaker.
+    again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
+    if error.kind in choices.REFUSALS:
+        # Whatever the breaker says: waiting for it mends nothing of this call.
+        return Passed(choice.model, "refused", f"{error.kind}: {error}", again)
     found = await _standing(choices.breakers_of(choice), request, health)
     if found.until:
         # Open now, perhaps by this very failure: ask the next choice at once, because a retry could not reach this one.
@@ -105,8 +124,6 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
     if error.recovery == "retry":
         # Its breaker is still closed: Temporal retries the activity, and with it this choice, with a back-off.
         raise failures.provider_failed(error, _in_vain(error, health)) from None
-    # A retry does not help, and perhaps no breaker guards it: it is due again after the cooldown of a breaker.
-    again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
     kind: Why = "refused" if error.kind in choices.PERSON_NEEDED else "outage"
     return Passed(choice.model, kind, f"{error.kind}: {error}", again)
 
@@ -120,7 +137,9 @@ def _in_vain(error: ProviderError, health: Health) -> ModelsAway:
 def _nobody(request: CallModel, passed: list[Passed], health: Health, too_large: ProviderError | None) -> ApplicationError:
     gone = choices.away(passed, health.settings, now_us())
     if gone is None and too_large is not None:
-        return failures.provider_failed(too_large)
+        # No wait makes it smaller. A person can: by a larger context at the server, or by giving the step up.
+        why = "; ".join(f"{one.model}: {one.why}" for one in passed)[:2000]
+        gone = ModelsAway(kind="refused", until=from_us(now_us()), why=why, patience=timedelta())
     if gone is None:
         said = "; ".join(one.why for one in passed)
         return failures.permanent("no_choice", f"no choice of {request.name or 'this agent'} takes the call: {said}")

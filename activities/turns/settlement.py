@@ -62,13 +62,19 @@ def close(
     reservation: str,
     how: str,
     error: ProviderError | None,
-) -> None:
-    """End an attempt's reservation, and count the provider's failure against its model. Safe to call twice."""
+) -> int:
+    """End an attempt's reservation, and count the provider's failure against its model. Safe to call twice.
+
+    Returns how often the model has failed this call with the same words, see `Health.repeated`.
+    """
     # It was closed before, by this attempt or by a later one that gave it up. A failure counts once at most.
     if not spend.close(connection, reservation, how):
-        return
+        return 0
     if error is None:
         health.give_back(connection, request, candidate)
-        return
+        return 0
     spend.note_error(connection, reservation, error.kind)
+    # Before the failure is counted: that replaces the words of the one before it.
+    times = health.repeated(connection, request, candidate, error)
     feed.append(connection, request.run, health.failed(connection, request, candidate, error))
+    return times

@@ -65,8 +65,10 @@ def store_turn(
 
 def _shortened(call: Call, started: Started) -> list[Note]:
     """The feed line about a prompt that was shortened, if it was."""
-    target = call.agent.file.limits.context_target
-    return [lines.shortened(call.request, call.ref.label, started.replaced, target)] if started.replaced else []
+    why = f"a call's context was above limits.context_target ({call.agent.file.limits.context_target} tokens)"
+    if started.candidate.shorter:
+        why = f"{started.choice.model} found the call too large"
+    return [lines.shortened(call.request, call.ref.label, started.replaced, why)] if started.replaced else []
 
 
 def _new(

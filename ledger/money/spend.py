@@ -232,6 +232,15 @@ def note_error(connection: Connection, reservation_id: str, kind: str) -> None:
     _NOTE_ERROR.run(connection, wanted=reservation_id, kind=kind)
 
 
+def errors_of(connection: Connection, call_key: str, model: str, kind: str) -> tuple[int, int]:
+    """How many attempts of a call ended at this model with this kind of error, and when the first of them began (0: none)."""
+    query = select(func.count(reservation.c.id), func.min(reservation.c.at)).where(
+        reservation.c.call_key == call_key, reservation.c.model == model, reservation.c.error == kind
+    )
+    times, since = connection.execute(query).one()
+    return int(times), int(since or 0)
+
+
 def close_left_over(connection: Connection, trace: str) -> None:
     """Mark what killed attempts of an ended run still hold as lost. One that answers after all corrects its own row."""
     query = select(reservation.c.id).where(

@@ -127,5 +127,7 @@ def _body(play: Play, path: str) -> bytes:
     body = write_reply(path, play.body) if isinstance(play.body, ModelReply) else play.body
     if play.error is not None:
         body = write_error(path, play.status, play.error, play.error_type)
+    if isinstance(body, list):
+        return json.dumps(body).encode()
     changed = {key: value for key, value in (body | dict(play.change)).items() if value is not ...}
     return json.dumps(changed).encode()

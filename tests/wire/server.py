@@ -43,6 +43,8 @@ _STATUS: dict[ErrorKind, int] = {
     "overloaded": 529,
     "server": 500,
     "bad_request": 400,
+    "filtered": 400,
+    "unsupported": 400,
     "authentication": 401,
     "credit": 402,
     "permission": 403,
@@ -242,7 +244,12 @@ def _play_of(error: ProviderError) -> Play:
         return Play(b"<html>Sign in</html>", headers={"content-type": "text/html"})
     after = error.retry_after
     headers = {} if after is None else {"retry-after-ms": f"{after.total_seconds() * 1000:g}"}
-    return Play() if error.kind == "drift" else Play(status=_STATUS[error.kind], error=str(error), headers=headers)
+    if error.kind == "drift":
+        return Play()
+    # These two are known by what is said.
+    said = f"Unsupported parameter: {error}" if error.kind == "unsupported" else str(error)
+    kind = "content_filter" if error.kind == "filtered" else None
+    return Play(status=_STATUS[error.kind], error=said, error_type=kind, headers=headers)
 
 
 def _book_price(text: str) -> tuple[str, BookPrice]:

@@ -195,8 +195,8 @@ async def test_what_is_not_understood_is_not_used(
 FAILURES = [
     ("server_error", "retry"),
     ("rate_limit_exceeded", "retry"),
-    ("invalid_prompt", "permanent"),
-    ("new", "next_choice"),
+    ("invalid_prompt", "next_choice"),
+    ("new", "retry"),
 ]
 
 

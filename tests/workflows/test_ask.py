@@ -194,12 +194,13 @@ async def test_an_overloaded_provider_is_asked_again(asking: Ask) -> None:
 
 @pytest.mark.parametrize("kind", ["authentication", "bad_request", "too_large", "credit"])
 async def test_an_error_that_stays_ends_the_step_at_once(asking: Ask, kind: str) -> None:
-    """What asking again cannot mend is not asked again: the step could not, in the provider's words."""
+    """What asking again cannot mend is asked again if a person says so; else the step could not, in the provider's words."""
     async with asking({"error": kind}, DONE) as made:
         run = await made.start()
-        if kind in ("authentication", "credit"):
-            # Nothing can stand in for this agent, so a person is asked whether to try again.
-            await made.stack.decide(await made.stack.gate(run, "stuck"), "reject", note="no")
+        # Nothing can stand in for this agent.
+        view = await made.stack.gate(run, "stuck")
+        assert f"the script plays the error {kind} here" in " ".join(view.facts)
+        await made.stack.decide(view, "reject", note="no")
         ended = await made.ended(run)
     assert (ended.handoff.outcome, ended.turns) == ("could_not", [])
     assert f"the script plays the error {kind} here" in ended.handoff.reason

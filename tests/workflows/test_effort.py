@@ -94,7 +94,7 @@ DOUBTS: list[tuple[str, Turn, str]] = [
     ("unsure", unsure("two ways to read it"), "the router is unsure: two ways to read it"),
     ("not sure enough", answer({"verdict": "trivial", "why": "w"}, confidence=400), "the router is unsure: "),
     ("could not", could_not("no tools"), "the router is could_not: no tools"),
-    ("no model", {"error": "bad_request"}, "the router is could_not: the model call failed"),
+    ("no model", {"error": "bad_request"}, "the router says full: no model was available"),
 ]
 
 

@@ -119,6 +119,11 @@ def support_facts(handoff: Handoff[Plan]) -> list[str]:
         )
     elif handoff.claims:
         facts.append(f"every claim ({len(handoff.claims)}) is backed by quotes from files the agent read")
+    # Whatever a tool has shown of the repository leaves its name here.
+    blind = not any(source.startswith("tool:") for source in handoff.taint)
+    missing = [*(["read no file"] if blind else []), *([] if handoff.claims else ["claims nothing"])]
+    if missing:
+        facts.append(f"the planner {' and '.join(missing)}" + (": nothing shows that it knows the repository" if blind else ""))
     return facts
 
 

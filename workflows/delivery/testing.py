@@ -17,6 +17,7 @@ from workflows.delivery.course import Course, Tested, Written, with_patches
 from workflows.delivery.writing import write_again
 from workflows.kit.ask import ask
 from workflows.kit.options import LEDGER, PROOF, WORK
+from workflows.kit.step import CouldNot, Done, Step, Unsure
 from workflows.kit.stuck import changes_wanted, stuck_gate
 
 TESTS = (
@@ -98,6 +99,7 @@ async def _test(course: Course, written: Written) -> Tested:
     course.doubt("the tester", step.handoff)
     # A tester that could not is no reason to end: the verdict comes from the checks, and the change gate tells it.
     notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
+    _tell_doubt(course, step)
     collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
     # Whatever else the tester changed is dropped, and named at the gate.
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
@@ -107,6 +109,18 @@ async def _test(course: Course, written: Written) -> Tested:
     following = "the writer fixes it, or a person decides" if judged.report.verdict == "failed" else "a person reviews it"
     kit.note(f"tests: {judged.report.verdict}", judged.report.why, following)
     return Tested(ref, judged)
+
+
+def _tell_doubt(course: Course, step: Step[TestNotes]) -> None:
+    """Say in the feed why the tester's part is not done, if it is not."""
+    match step.ended:
+        case Done():
+            return
+        case CouldNot(reason):
+            did = "the tester could not"
+        case Unsure(reason):
+            did = "the tester is unsure"
+    course.kit.note(did, reason, "the checks decide without it; the change gate says so", importance="alert")
 
 
 async def _task(course: Course, written: Written, use: Workspace) -> TestTask:

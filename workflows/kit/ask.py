@@ -24,7 +24,7 @@ from workflows.kit.growth import StepStopped
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.model_call import call_model
-from workflows.kit.model_outage import NOBODY, answered, away_of, note_degraded
+from workflows.kit.model_outage import NOBODY, answered, away_of, note_degraded, why_nobody
 from workflows.kit.options import CHECK, WORK
 from workflows.kit.resources import StepResource, find, given
 from workflows.kit.step import B, Step
@@ -136,7 +136,7 @@ def _not_asked(talk: Conversation, finish: str | None, error: ActivityError) -> 
     gone, reason = away_of(error), cause_of(error)
     talk.breakers = gone.breakers if gone is not None else ()
     if gone is not None and not finish:
-        return made_by_us(talk.run, NOBODY, "could_not", f"no model is available: {gone.why}")
+        return made_by_us(talk.run, NOBODY, "could_not", why_nobody(gone))
     if finish:
         return _own(talk, "unsure", f"{finish}; the model call for its final output failed: {reason}")
     return _own(talk, "could_not", f"the model call failed: {reason}")

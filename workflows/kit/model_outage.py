@@ -50,6 +50,13 @@ def away_of(error: ActivityError) -> ModelsAway | None:
     return None
 
 
+def why_nobody(gone: ModelsAway) -> str:
+    """Why no model is available and, where waiting helps, until when none is asked."""
+    until = f"; asked again at {gone.until:%Y-%m-%d %H:%M:%S} UTC at the earliest"
+    waits = gone.kind != "refused" and gone.until > workflow.now()
+    return f"no model is available: {gone.why}{until if waits else ''}"
+
+
 async def waited(kit: Kit, talk: Conversation, error: ActivityError, woken: int) -> bool:
     """Wait until the call may be repeated, or for a nudge after `woken`. False if it was no outage, or patience is used up."""
     gone = away_of(error)

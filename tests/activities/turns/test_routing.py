@@ -1,9 +1,9 @@
 """A call over its route: limits of a choice, limits per minute, failing agents, and what a run is told when nobody is left."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,18 @@ from contracts.ids import turn_key
 from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.turns import CallModel, Turn
-from ledger import breakers
+from ledger import artifacts, breakers, turns
 from ledger.db import Ledger, from_us, now_us
 from ledger.money import rates
-from ledger.tables import rate, reservation, turn
+from ledger.tables import feed, rate, reservation, turn
 from tests.activities import agentfiles
+from tests.ledger import samples
 from tests.scripts import answer, could_not, summary
+from tests.wire.refusals import anthropic, error, openrouter
 from tests.wire.server import Play, WireServer
 
 GOOD, BAD = json.dumps(answer(summary())["answer"]), json.dumps(could_not("it cannot be done")["answer"])
+TOOLS_OF_HELPER = ("read_file", "read_artifact")
 SETTINGS = Breakers(
     failures=2,
     agent_failures=2,
@@ -86,10 +89,27 @@ Routed = Callable[[str], AbstractAsyncContextManager[Route]]
 @pytest.fixture
 def routed(sqlite_url: str, tmp_path: Path) -> Routed:
     """Start with the choices of a route, as routes.toml has them."""
+    return routes(sqlite_url, tmp_path, SETTINGS)
+
+
+@pytest.fixture
+def unbroken(sqlite_url: str, tmp_path: Path) -> Routed:
+    """The same with breakers that no number of failures opens."""
+    return routes(sqlite_url, tmp_path, SETTINGS.model_copy(update={"failures": 1000}))
+
+
+@pytest.fixture
+def forgetful(sqlite_url: str, tmp_path: Path) -> Routed:
+    """The same with an agent that cannot read what was left out of its prompt."""
+    return routes(sqlite_url, tmp_path, SETTINGS, tools=["read_file"])
+
+
+def routes(sqlite_url: str, tmp_path: Path, settings: Breakers, tools: Sequence[str] = TOOLS_OF_HELPER) -> Routed:
+    """Start with the choices of a route, as routes.toml has them."""
 
     @asynccontextmanager
     async def started(choices: str) -> AsyncIterator[Route]:
-        agentfiles.write(tmp_path / "agents")
+        agentfiles.write(tmp_path / "agents", tools=list(tools))
         (tmp_path / "agents" / "routes.toml").write_text(f"[classes]\nworker = [{choices}]\n")
         catalogue, policy = load_catalogue(tmp_path / "agents", TOOLS), load_policy(Path("policy.toml"))
         agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
@@ -105,7 +125,7 @@ def routed(sqlite_url: str, tmp_path: Path) -> Routed:
         async with WireServer() as server:
             provider = OpenAI("none", server.openai_url)
             admission = Admission(ledger, catalogue, policy, Ceilings(), lambda _: pin.choices)
-            models = Models(ledger, catalogue, {"openai": provider}, Ceilings(), admission, "worker-1", None, SETTINGS)
+            models = Models(ledger, catalogue, {"openai": provider}, Ceilings(), admission, "worker-1", None, settings)
             yield Route(models, make, server, ledger)
             await provider.close()
         ledger.close()
@@ -144,15 +164,158 @@ async def test_a_call_that_a_provider_finds_too_large_goes_to_the_next(routed: R
         assert route.ledger.read_now(breakers.noteworthy) == []
 
 
-async def test_a_call_that_no_provider_takes_says_what_the_last_one_said(routed: Routed) -> None:
-    """Where no other choice is left the step ends for good, by the provider's own words."""
+async def test_a_call_that_no_provider_takes_is_for_a_person(routed: Routed) -> None:
+    """Where no other choice is left no time is waited for: a person is asked, in the provider's own words."""
     async with routed(f"{SMALL}, {LARGE}") as route:
         route.server.play(Play(status=413, error="too long"))
-        with pytest.raises(
-            ApplicationError, match=r"openai:large at .*: HTTP 413.*: too long. The request is larger"
-        ) as caught:
-            await route.call()
-        assert (caught.value.type, caught.value.non_retryable) == ("too_large", True)
+        gone = await route.refused()
+        assert (gone.kind, gone.patience) == ("refused", timedelta())
+        assert "openai:large at " in gone.why
+        assert ": too long. The request is larger" in gone.why
+
+
+REFUSALS = {
+    "OpenRouter": openrouter('{"error":{"message":"the tools of this call are odd"}}'),
+    "FastAPI": Play({"detail": [{"loc": ["body", "seed"], "msg": "value is not an integer"}]}, status=422),
+    "DeepSeek's filter": error("Content Exists Risk"),
+    "Ollama": error("gemma:2b does not support tools"),
+}
+
+
+@pytest.mark.parametrize("said", REFUSALS)
+async def test_a_refused_call_goes_to_the_next_choice(routed: Routed, said: str) -> None:
+    """A 400 or 422 is about this model: the next one answers, no breaker counts it, and nothing is charged."""
+    async with routed(f'{LARGE}, {{ model = "openai:other", free = true }}') as route:
+        route.server.play(REFUSALS[said])
+        await route.call()
+        assert route.asked() == ["large", "other"]
+        assert route.ledger.read_now(breakers.noteworthy) == []
+
+
+@pytest.mark.parametrize("said", REFUSALS)
+async def test_a_call_that_all_refuse_is_for_a_person(routed: Routed, said: str) -> None:
+    """With no choice left the run is told at once, with what the endpoint said, and asks again when a person says so."""
+    async with routed(LARGE) as route:
+        route.server.play(REFUSALS[said])
+        gone = await route.refused()
+        assert (gone.kind, gone.patience, route.asked()) == ("refused", timedelta(), ["large"])
+        await route.call()
+        assert route.asked() == ["large", "large"]
+
+
+def answered(route: Route, bodies: list[str]) -> CallModel:
+    """A call in a conversation whose tools have given these results."""
+    head, request = "", route.make(0)
+    for number, body in enumerate(bodies):
+        made = replace(samples.turn(number, head, trace="trace-1"), path=request.run.path)
+        route.ledger.tx_now(turns.insert, made)
+        route.ledger.tx_now(turns.insert_result, replace(samples.result(made.id, 0, body), artifacts=[]))
+        head = made.id
+    return request.model_copy(update={"head": head, "key": "f" * 64})
+
+
+async def test_a_call_found_too_large_is_shortened_once(routed: Routed) -> None:
+    """The same model gets it again with references for older tool results, whose text is kept; the feed says so."""
+    async with routed(LARGE) as route:
+        request = answered(route, ["a" * 3000, "b" * 3000, "c" * 3000])
+        route.server.play(anthropic("prompt is too long: 9 tokens > 8 maximum"), reply())
+        await ActivityEnvironment().run(route.models.call_model, request)
+        assert route.asked() == ["large", "large"]
+        first, second = (json.dumps(seen.body) for seen in route.server.requests)
+        assert [mark * 3000 in first for mark in "abc"] == [True] * 3
+        assert [mark * 3000 in second for mark in "abc"] == [False, True, True]
+        digest = sha256(("a" * 3000).encode())
+        assert digest in second
+        assert route.ledger.read_now(artifacts.get, route.ledger.files, digest) == b"a" * 3000
+        lines = route.ledger.read_now(lambda connection: connection.execute(select(feed.c.did, feed.c.why)).all())
+        assert ("replaced 1 older tool results by references", "openai:large found the call too large") in lines
+
+
+async def test_nothing_is_left_out_that_could_not_be_read_again(forgetful: Routed) -> None:
+    """An agent without the tool for it gets no shorter prompt: the next choice is asked with all of it."""
+    async with forgetful(f'{LARGE}, {{ model = "openai:larger", free = true }}') as route:
+        request = answered(route, ["a" * 3000, "b" * 3000, "c" * 3000])
+        route.server.play(error("Prompt exceeds max length", code="1261"), reply())
+        await ActivityEnvironment().run(route.models.call_model, request)
+        assert route.asked() == ["large", "larger"]
+        assert "a" * 3000 in json.dumps(route.server.requests[1].body)
+
+
+async def test_a_call_still_too_large_goes_to_the_next_choice(routed: Routed) -> None:
+    """It is shortened once per choice and not again; where nothing is left a person gets the last one's words."""
+    async with routed(f'{LARGE}, {{ model = "openai:larger", free = true }}') as route:
+        request = answered(route, ["a" * 3000, "b" * 3000, "c" * 3000])
+        route.server.play(*[error("Prompt exceeds max length", code="1261") for _ in range(4)])
+        with pytest.raises(ApplicationError, match="Prompt exceeds max length") as caught:
+            await ActivityEnvironment().run(route.models.call_model, request)
+        assert (caught.value.type, route.asked()) == ("ModelsAway", ["large", "large", "larger", "larger"])
+
+
+ODD = "this history has a comma too many near 17"
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures are looked at as if a minute had passed since the first."""
+    monkeypatch.setattr("activities.turns.health.now_us", lambda: now_us() + 60_000_000)
+
+
+async def failed_like(route: Route, *texts: str) -> list[str]:
+    """What kind of error each attempt at one call ends in, the provider saying these."""
+    kinds = []
+    for text in texts:
+        route.server.play(error(text, 500))
+        with pytest.raises(ApplicationError) as caught:
+            await ActivityEnvironment().run(route.models.call_model, route.make(0))
+        kinds.append(str(caught.value.type))
+    return kinds
+
+
+SAME = {
+    "the same": (ODD, ODD, ODD, ODD),
+    "but for numbers": (f"{ODD} (request 3f2a9)", f"{ODD} (request 77b01)", f"{ODD} (request 9)", f"{ODD} (request 12ab)"),
+    "in another language": ("这里多了一个逗号",) * 4,
+}
+
+
+@pytest.mark.parametrize("said", SAME)
+async def test_what_fails_the_same_way_again_and_again_is_for_a_person(unbroken: Routed, later: None, said: str) -> None:
+    """A server that cannot read this call says so for ever: after the fourth time nobody waits for it any more."""
+    async with unbroken(LARGE) as route:
+        assert await failed_like(route, *SAME[said]) == ["server"] * 3 + ["ModelsAway"]
+
+
+async def test_what_fails_the_same_way_again_and_again_is_for_the_next_choice(unbroken: Routed, later: None) -> None:
+    """The same where there is another one: it answers, within the same attempt."""
+    async with unbroken(f'{LARGE}, {{ model = "openai:other", free = true }}') as route:
+        assert await failed_like(route, *[ODD] * 3) == ["server"] * 3
+        route.server.play(error(ODD, 500), reply())
+        await ActivityEnvironment().run(route.models.call_model, route.make(0))
+        assert route.asked() == ["large"] * 4 + ["other"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("Internal Server Error",) * 6,
+        ("The server had an error while processing your request. Sorry about that!",) * 6,
+        ("upstream connect error or disconnect/reset before headers",) * 6,
+        (ODD, "the lamp is off", ODD, "the lamp is off", ODD, "the lamp is off"),
+    ],
+    ids=["plain", "OpenAI", "Envoy", "always another"],
+)
+async def test_an_outage_is_no_refusal(unbroken: Routed, later: None, texts: tuple[str, ...]) -> None:
+    """What every outage says, or what changes, shows nothing of the call: it is tried again, as the breaker allows."""
+    async with unbroken(LARGE) as route:
+        assert await failed_like(route, *texts) == ["server"] * len(texts)
+
+
+async def test_a_short_outage_is_no_refusal_whatever_it_says(unbroken: Routed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words within seconds may be a deployment that goes wrong for a moment."""
+    began = now_us()
+    monkeypatch.setattr("activities.turns.health.now_us", lambda: began + 1_000_000)
+    async with unbroken(LARGE) as route:
+        assert await failed_like(route, *[ODD] * 6) == ["server"] * 6
 
 
 async def test_a_call_that_is_too_large_for_one_waits_for_another(routed: Routed) -> None:

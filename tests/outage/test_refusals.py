@@ -1,0 +1,172 @@
+"""Whole deliveries whose models refuse a call: the next choice answers, else a person decides in the provider's own words."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from tests import scripts
+from tests.outage.conftest import ALONE, QUICK, TWO, Drilled
+from tests.outage.test_delivery import AGENTS, CONVERSATIONS
+from tests.scripts import Turn, a_tester, answer, call, calls, could_not, item, plan, read, says, unsure
+from tests.stack import sample, stack
+from tests.wire.refusals import MEANINGS, anthropic, error, openrouter
+from tests.wire.server import Play, WireServer
+
+
+def agents(folder: Path, **routes: str) -> Path:
+    """The shipped agents, all played by a script but for the classes that are given a route."""
+    shutil.copytree(AGENTS, folder)
+    classes = dict.fromkeys(("thinker", "worker", "reviewer", "router", "fast"), "scripted:test") | routes
+    lines = [
+        f"{name} = [{', '.join(f'{{ model = {model!r}, free = true }}' for model in models.split())}]"
+        for name, models in classes.items()
+    ]
+    (folder / "routes.toml").write_text("\n".join(["[classes]", *lines]) + "\n")
+    return folder
+
+
+REFUSED = {
+    "a 400": openrouter('{"error":{"message":"the tools of this call are odd"}}'),
+    "a filter": MEANINGS["filtered"]["Azure"],
+    "a 422": MEANINGS["unsupported"]["Mistral"],
+    "too large": MEANINGS["too_large"]["xAI"],
+}
+
+
+@pytest.mark.parametrize("said", ["a 400", "a 422"])
+async def test_a_refused_planner_is_answered_by_the_next_choice(client: Client, tmp_path: Path, said: str) -> None:
+    """The planner's first choice refuses: its second one plans, nobody is asked, and the delivery is done."""
+    origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
+    async with WireServer(script) as server:
+        server.play(REFUSED[said])
+        made = agents(tmp_path / "agents", thinker="openai:one scripted:test")
+        known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            run = await running.deliver(origin)
+            await running.approve(run, "plan-1")
+            await running.approve(run, "change-1")
+            report = await run.result()
+    assert (report.state, report.degraded, len(server.requests)) == ("done", (), 1)
+
+
+WORDS = {
+    "a 400": "the tools of this call are odd",
+    "a filter": "content management policy",
+    "too large": "maximum prompt length is 131072",
+}
+
+
+@pytest.mark.parametrize("said", ["a 400", "a filter", "too large"])
+async def test_a_planner_that_all_refuse_asks_a_person(client: Client, tmp_path: Path, said: str) -> None:
+    """No choice is left: a gate has the provider's words, approve asks again, and the delivery goes on to its end."""
+    origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
+    async with WireServer(script) as server:
+        server.play(REFUSED[said])
+        made = agents(tmp_path / "agents", thinker="openai:one")
+        known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            run = await running.deliver(origin)
+            view = await running.gate(run, "stuck-1")
+            assert "planner@v1" in view.title
+            assert WORDS[said] in " ".join(view.facts)
+            await running.decide(view)
+            shown = await running.approve(run, "plan-1")
+            await running.approve(run, "change-1")
+            report = await run.result()
+    assert (report.state, report.degraded, len(server.requests)) == ("done", (), 2)
+    # This planner answers at once, without a look and without a claim.
+    assert "the planner read no file and claims nothing: nothing shows that it knows the repository" in shown.facts
+
+
+async def test_a_person_may_give_up_what_all_refuse(client: Client, tmp_path: Path) -> None:
+    """Reject ends the run as could_not, with what the provider said."""
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
+    async with WireServer(script) as server:
+        server.play(anthropic("messages.0: all wrong"))
+        known = {"agents": agents(tmp_path / "agents", thinker="openai:one"), "openai_base_url": server.openai_url}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            run = await running.deliver(sample(tmp_path / "sample"))
+            await running.decide(await running.gate(run, "stuck-1"), "reject", note="no")
+            report = await run.result()
+    assert report.state == "could_not"
+    assert "messages.0: all wrong" in report.reason
+
+
+IDLE: dict[str, tuple[Turn, str, str]] = {
+    "gave up": (could_not("no tool for that"), "the tester could not", "no tool for that"),
+    "is not sure": (unsure("both would do"), "the tester is unsure", "both would do"),
+    "says nothing usable": ({"raw": "hm"}, "the tester could not", "no valid output"),
+}
+
+
+@pytest.mark.parametrize("how", IDLE)
+async def test_a_tester_that_did_not_work_is_seen(client: Client, tmp_path: Path, how: str) -> None:
+    """A fact at the change gate, a line on the feed and a higher risk; the checks decide as always."""
+    turn, did, why = IDLE[how]
+    # Three times: an unusable reply is asked for twice more.
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], {**a_tester(), "turns": [turn] * 3})
+    async with stack(client, tmp_path / "state", script) as running:
+        run = await running.deliver(sample(tmp_path / "sample"))
+        await running.approve(run, "plan-1")
+        shown = await running.approve(run, "change-1")
+        report = await run.result()
+        said = await running.said(run)
+    assert [one for one in shown.facts if one.startswith(f"{did}: {why}")], shown.facts
+    assert shown.risk.startswith("high: ")
+    assert "not done, or not sure: the tester" in shown.risk
+    assert f": {did} | {why}" in said
+    assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
+
+
+async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tmp_path: Path) -> None:
+    """Its second turn is refused: what stands in for it is named at the change gate, at high risk, and in the report."""
+    tester = a_tester(calls(call("list_files")), {"error": "filtered"})
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], tester)
+    async with WireServer(script) as server:
+        made = agents(tmp_path / "agents", reviewer="openai:one")
+        known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            run = await running.deliver(sample(tmp_path / "sample"))
+            await running.approve(run, "plan-1")
+            shown = await running.approve(run, "change-1")
+            report = await run.result()
+    assert "the script plays the error filtered here" in " ".join(shown.facts)
+    assert shown.risk.startswith("high: ")
+    assert (report.state, len(report.degraded), len(server.requests)) == ("done", 1, 2)
+
+
+async def test_a_plan_of_a_planner_that_looked_says_only_what_is_missing(client: Client, tmp_path: Path) -> None:
+    """It has read a file and claims nothing: that is said, and not that it read none."""
+    planner = says("planner", read("shop/pricing.py"), answer(plan(item("fix", ["shop/pricing.py"]))))
+    script = scripts.save(tmp_path / "script.yaml", planner, *CONVERSATIONS[1:])
+    async with stack(client, tmp_path / "state", script) as running:
+        view = await running.gate(await running.deliver(sample(tmp_path / "sample")), "plan-1")
+    assert "the planner claims nothing" in view.facts
+    assert not [fact for fact in view.facts if "read no file" in fact]
+
+
+async def test_a_long_wait_says_until_when(drill: Drilled) -> None:
+    """A provider names a day: a person is asked at once, and reads until when the provider takes no call."""
+    async with drill(routes=ALONE, breakers={"patience": timedelta(minutes=15)}) as made:
+        made.one.play(Play({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "86400"}))
+        run = await made.asking.start()
+        view = await made.asking.stack.gate(run, "stuck-1")
+        facts = " ".join(view.facts)
+        assert "UTC as the earliest time for another call" in facts
+        assert "asked again at" in facts
+        await made.asking.stack.decide(view, "reject", note="no")
+        await made.asking.ended(run)
+
+
+async def test_one_account_that_is_empty_under_another_number_is_one_alarm(drill: Drilled) -> None:
+    """Kimi's 429: the next choice answers both steps, the account's breaker opens at once, and one alert tells of it."""
+    async with drill() as made:
+        made.one.play(error("Your account org-1 is suspended, please recharge", 429, type="exceeded_current_quota_error"))
+        for _ in range(2):
+            ended = await made.asking.ended(await made.asking.start())
+            assert ended.turns[0].model_asked == TWO
+        assert (await made.attempts(), len(made.one.requests)) == (["credit"], 1)
+        assert await made.alerts() == ["circuit breaker open for provider:openai"]
