@@ -41,15 +41,12 @@ class Anthropic:
         proxy: str | None = None,
         prompt_cache: bool = True,
         setting: EndpointSetting | None = None,
-        bill_as_stated: bool = False,
     ) -> None:
         """Key, address and proxy come from these arguments only, never from the SDK's environment variables.
 
         `setting` is the endpoint's table, without which it can do all that Anthropic can.
-        `bill_as_stated`: what the endpoint says that a call costs is what is charged; otherwise it is compared with the price.
         """
         self.name = name
-        self._bill_as_stated = bill_as_stated
         self._prompt_cache = prompt_cache
         self._access = Access(name, api_key, base_url, "messages", proxy, setting)
         self._client = anthropic.AsyncAnthropic(
@@ -82,7 +79,7 @@ class Anthropic:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
 
         def made_of(raw: dict[str, Any]) -> ModelReply:
-            stated = stated_cost(raw, headers, bill=self._bill_as_stated)
+            stated = stated_cost(raw, headers, bill=self._access.setting.bill_as_stated)
             return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("request-id")})
 
         return final_output.read(read_reply(self._access.of(request), body, secret, anthropic_usage, made_of))

@@ -48,16 +48,13 @@ class OpenAI:
         proxy: str | None = None,
         prompt_cache: bool = False,
         setting: EndpointSetting | None = None,
-        bill_as_stated: bool = False,
     ) -> None:
         """Key, address and proxy come from these arguments only, never from the SDK's environment variables.
 
         `base_url` ends where `/chat/completions` begins, usually in `/v1`. `prompt_cache` is for servers that know OpenAI's
         `prompt_cache_key`; `setting` is the endpoint's table, without which it can do all that OpenAI can.
-        `bill_as_stated`: what the endpoint says that a call costs is what is charged; otherwise it is compared with the price.
         """
         self.name = name
-        self._bill_as_stated = bill_as_stated
         self._prompt_cache = prompt_cache
         self._endpoint = Endpoint(name, api_key, base_url, "chat", proxy, setting)
 
@@ -70,7 +67,7 @@ class OpenAI:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
 
         def made_of(raw: dict[str, Any]) -> ModelReply:
-            stated = stated_cost(raw, headers, bill=self._bill_as_stated)
+            stated = stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
             return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("x-request-id")})
 
         endpoint = self._endpoint.access.of(request)

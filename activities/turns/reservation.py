@@ -113,7 +113,7 @@ class Reservations:
             return None
         answered = choice.model_copy(update={"model": f"{choice.provider}:{reply.model}"})
         try:
-            return prices.tariff(answered, self.routes.prices)
+            return prices.tariff(answered, self.routes.prices, self.vendors)
         except Misconfigured:
             return None
 

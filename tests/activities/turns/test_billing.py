@@ -19,6 +19,7 @@ from activities.runs.admission import Admission
 from activities.turns.billing import renamed
 from activities.turns.models import Models
 from contracts.agents import Choice
+from contracts.endpoints import EndpointSetting
 from contracts.turns import Turn
 from ledger import tables
 from ledger.money import spend
@@ -43,11 +44,12 @@ async def chat(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Paying]:
         yield made
 
 
-async def turn(paying: Paying, choice: Choice, provider: Provider | None = None, key: str = "") -> Turn:
-    """A call by this choice."""
+async def turn(paying: Paying, choice: Choice, provider: Provider | None = None, key: str = "", vendor: str = "") -> Turn:
+    """A call by this choice; `vendor` says whose prices count there."""
     admission = Admission(paying.ledger, paying.catalogue, load_policy(Path("policy.toml")), CEILINGS, lambda _: ())
     providers = {choice.provider: provider or paying.provider}
-    models = Models(paying.ledger, paying.catalogue, providers, CEILINGS, admission, "worker-1")
+    vendors = {choice.provider: vendor} if vendor else None
+    models = Models(paying.ledger, paying.catalogue, providers, CEILINGS, admission, "worker-1", vendors=vendors)
     request = paying.request.model_copy(update={"choices": (choice,)} | ({"key": key} if key else {}))
     return await ActivityEnvironment().run(models.call_model, request)
 
@@ -57,6 +59,8 @@ def money_lines(paying: Paying) -> list[Any]:
     query = select(tables.feed).where(tables.feed.c.stage == "money")
     return paying.ledger.read_now(lambda connection: list(connection.execute(query)))
 
+
+BILLS = EndpointSetting(bill_as_stated=True)
 
 REFUSED: dict[str, list[dict[str, Any]]] = {
     "chat": [completion({"role": "user", "content": "x"}), completion({}, choices=[]), completion({"content": ""}, "error")],
@@ -110,7 +114,7 @@ def stating(vendor: str, usd: float) -> Play:
 @pytest.mark.parametrize("vendor", STATES)
 async def test_a_stated_cost_is_the_bill_where_the_settings_say_so(chat: Paying, vendor: str) -> None:
     """The endpoint's own number is charged, whatever the price list says, and an alert tells of the difference."""
-    provider = OpenAI(KEY, chat.server.openai_url, name="corner", bill_as_stated=True)
+    provider = OpenAI(KEY, chat.server.openai_url, name="corner", setting=BILLS)
     chat.server.play(stating(vendor, 0.0009))
     made = await turn(chat, Choice(model="corner:test"), provider)
     await provider.close()
@@ -122,7 +126,7 @@ async def test_a_stated_cost_is_the_bill_where_the_settings_say_so(chat: Paying,
 @pytest.mark.parametrize("made", [Anthropic, OpenAIResponses])
 async def test_every_format_bills_as_stated(chat: Paying, made: Any) -> None:
     """LiteLLM states the cost of a call in a header of each format that it speaks."""
-    provider = made(KEY, chat.server.url if made is Anthropic else chat.server.openai_url, name="corner", bill_as_stated=True)
+    provider = made(KEY, chat.server.url if made is Anthropic else chat.server.openai_url, name="corner", setting=BILLS)
     chat.server.play(Play(REPLY, headers={"x-litellm-response-cost": "0.0007"}))
     assert (await turn(chat, Choice(model="corner:test"), provider)).usd_micros == 700
     await provider.close()
@@ -143,7 +147,7 @@ async def test_a_stated_cost_is_compared_otherwise(chat: Paying, vendor: str, us
 
 async def test_a_stated_cost_beyond_what_was_held_is_told_and_not_charged(chat: Paying) -> None:
     """No ceiling has room for it: what was held is charged, and the alert names both sums."""
-    provider = OpenAI(KEY, chat.server.openai_url, name="corner", bill_as_stated=True)
+    provider = OpenAI(KEY, chat.server.openai_url, name="corner", setting=BILLS)
     chat.server.play(stating("OpenRouter", 900.0))
     made = await turn(chat, Choice(model="corner:test"), provider)
     await provider.close()
@@ -153,7 +157,7 @@ async def test_a_stated_cost_beyond_what_was_held_is_told_and_not_charged(chat: 
 
 async def test_a_stated_cost_is_the_bill_also_without_a_count(chat: Paying) -> None:
     """What the call has used stays unknown, and the turn flagged; what it has cost is known."""
-    provider = OpenAI(KEY, chat.server.openai_url, name="corner", bill_as_stated=True)
+    provider = OpenAI(KEY, chat.server.openai_url, name="corner", setting=BILLS)
     chat.server.play(Play(REPLY, change={"usage": {"cost": 0.0005}}))
     made = await turn(chat, Choice(model="corner:test"), provider)
     await provider.close()
@@ -174,6 +178,22 @@ async def test_an_alias_is_charged_by_who_answered_and_told_once_a_day(paying: P
     assert len(lines) == len({line.key.rpartition("/")[2] for line in lines})
     assert lines[0].did == f"{vendor}:{asked} answers as {answered}"
     assert (lines[0].importance, f"the price of {answered}" in lines[0].next) == ("overview", True)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "asked", "answered"),
+    [
+        ("openai", "gpt-4o", "gpt-4o-mini"),
+        ("deepseek", "deepseek-reasoner", "deepseek-chat"),
+        ("groq", "llama-3.3-70b-versatile", "llama-3.1-8b-instant"),
+    ],
+)
+async def test_an_alias_at_an_endpoint_has_its_vendors_price(chat: Paying, vendor: str, asked: str, answered: str) -> None:
+    """The endpoint's own name is no vendor: its table says whose prices count, for who answers as for who was asked."""
+    chat.server.play(Play(replace_model(answered)))
+    made = await turn(chat, Choice(model=f"mine:{asked}"), vendor=vendor)
+    assert made.usd_micros == prices.tariff(Choice(model=f"{vendor}:{answered}")).cost(USED)
+    assert f"the price of {answered}" in money_lines(chat)[0].next
 
 
 async def test_an_alias_without_a_price_is_charged_as_asked(paying: Paying) -> None:
