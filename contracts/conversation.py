@@ -50,13 +50,21 @@ class UserMessage(Contract):
 
 
 class AssistantMessage(Contract):
-    """An earlier reply. `native` is the provider's own form of it, echoed only to the provider that made it."""
+    """An earlier reply. `native` is the provider's own form of it, echoed only to the provider and model that made it.
+
+    `model` is the name under which it was asked; the same one may answer under others.
+    """
 
     kind: Literal["assistant"] = "assistant"
     text: str
     calls: tuple[ToolCall, ...] = ()
     provider: str = ""
+    model: str = ""
     native: JsonValue = None
+
+    def is_of(self, provider: str, model: str) -> bool:
+        """Whether this model made it: reasoning is signed, and no other model takes it."""
+        return (self.provider, self.model) == (provider, model)
 
 
 class ToolMessage(Contract):
@@ -102,6 +110,13 @@ class Usage(Contract):
     cache_write_1h: int = Field(default=0, ge=0)
 
 
+class StatedCost(Contract):
+    """What a provider itself says that a call costs. `bill`: it is what is charged; otherwise it is compared."""
+
+    usd_micros: int = Field(ge=0)
+    bill: bool = False
+
+
 class ModelReply(Contract):
     """A model's reply. `usage` is None if the provider sent none or an impossible one: settle at the reservation, flagged."""
 
@@ -112,3 +127,4 @@ class ModelReply(Contract):
     usage: Usage | None
     native: JsonValue = None
     request_id: str | None = None
+    stated: StatedCost | None = Field(default=None, description="what the provider says that it costs", exclude_if=is_none)

@@ -161,6 +161,9 @@ class EndpointSetting(Input):
         default="", pattern=r"^[a-z0-9_-]*$", description="whose prices and capabilities count: a vendor of genai-prices"
     )
     free: bool = Field(default=False, description="its models cost nothing and need no price")
+    bill_as_stated: bool = Field(
+        default=False, description="what it says that a call costs is what is charged; otherwise it is compared with the price"
+    )
     connect_timeout: Span | None = Field(default=None, description="time to connect; 10 s by default")
     first_byte_timeout: Span | None = Field(
         default=None, description="time without a byte of the answer; default: the whole call's time limit"
@@ -183,6 +186,8 @@ class EndpointSetting(Input):
             raise ValueError("name the key once: key_env or key_file")
         if self.free and self.vendor:
             raise ValueError("free and vendor contradict each other: leave one out")
+        if self.free and self.bill_as_stated:
+            raise ValueError("free and bill_as_stated contradict each other: leave one out")
         return self
 
 

@@ -1,43 +1,32 @@
 """Anthropic Messages as a provider."""
 
-import json
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import anthropic
 import httpx2
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from activities.providers import final_output
 from activities.providers.access import Access
 from activities.providers.anthropic_cache import marked
-from activities.providers.errors import provider_error
+from activities.providers.calls import Written, matching, object_of, read_calls, sent_name, text_of, typed
 from activities.providers.keys import Key
 from activities.providers.options import with_options
-from activities.providers.reply_body import Wire, plausible, read_reply, tokens
+from activities.providers.reply_body import Refused, Unclear, first_unclear, plain, read_reply, shown
+from activities.providers.stops import broke_off, stop_of
+from activities.providers.token_counts import anthropic_usage, believed, stated_cost
 from activities.providers.transport import correlation, exchange
 from contracts.conversation import (
     AssistantMessage,
     Message,
     ModelReply,
     ModelRequest,
-    StopReason,
-    ToolCall,
     ToolMessage,
-    Usage,
     UserMessage,
 )
 from contracts.endpoints import EndpointSetting
-
-_STOPS: dict[str, StopReason] = {
-    "end_turn": "end",
-    "stop_sequence": "end",
-    "tool_use": "tools",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "pause_turn": "length",  # unfinished: never to be taken for an answer
-    "refusal": "refusal",
-}
 
 
 class Anthropic:
@@ -84,8 +73,16 @@ class Anthropic:
                 options={"headers": correlation(request), "timeout": access.timeout(request)},
             )
             response = await exchange(endpoint, key, request, call)
-        wire, raw = read_reply(_Reply, endpoint, response.content, key)
-        return final_output.read(_reply(wire, raw, endpoint, response.headers.get("request-id")))
+        return self.reply_in(request, response.content, response.headers, key)
+
+    def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
+        """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
+
+        def made_of(raw: dict[str, Any]) -> ModelReply:
+            stated = stated_cost(raw, headers, bill=self._access.setting.bill_as_stated)
+            return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("request-id")})
+
+        return final_output.read(read_reply(self._access.of(request), body, secret, anthropic_usage, made_of))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         access, known = self._access, self._access.capabilities(request.model)
@@ -93,7 +90,7 @@ class Anthropic:
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_output_tokens,
-            "messages": _messages(request.messages, self.name),
+            "messages": _messages(request, self.name),
         }
         if known.schema_is_sent(tools=bool(request.tools)) and known.schema_form == "json_schema":
             body["output_config"] = {"format": {"type": "json_schema", "schema": dict(request.answer_schema)}}
@@ -111,82 +108,41 @@ class Anthropic:
         await self._client.close()
 
 
-class _Text(Wire):
-    type: Literal["text"]
-    text: str
-
-
-class _ToolUse(Wire):
-    type: Literal["tool_use"]
-    id: str = Field(min_length=1)
-    name: str
-    input: JsonValue
-
-
-class _Thinking(Wire):
-    type: Literal["thinking", "redacted_thinking"]
-
-
-class _Reply(Wire):
-    type: Literal["message"]
-    role: Literal["assistant"]
-    model: str = Field(min_length=1)
-    content: list[Annotated[_Text | _ToolUse | _Thinking, Field(discriminator="type")]]
-    stop_reason: Literal[
-        "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded"
-    ]
-
-
-def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
+def _reply(raw: dict[str, Any], request: ModelRequest) -> ModelReply:
     """The reply in our own form. One that was cut off keeps only its text: half a call must not be run or echoed."""
-    uses = [block for block in wire.content if isinstance(block, _ToolUse)]
-    stop = _STOPS[wire.stop_reason]
-    # Answers go back by these ids: equal ones could not be told apart.
-    if len({use.id for use in uses}) != len(uses):
-        raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
-    if stop == "tools" and not uses:
-        raise provider_error("drift", endpoint, "the reply stops for tools but calls none")
-    if stop == "end" and uses:
-        stop = "tools"
+    content = _content(raw)
+    blocks = [block for block in content if isinstance(block, dict)]
+    written = [Written(use.get("id"), use.get("name"), use.get("input")) for use in blocks if use.get("type") == "tool_use"]
+    text, finish = text_of(content), raw.get("stop_reason")
+    if broke_off(finish) and not text.strip() and not written:
+        raise Refused(f"the reply broke off before it said anything{shown(finish)}", "cut")
+    stop = stop_of(finish, calls=bool(written))
     whole = stop in ("end", "tools")
-    text = "".join(block.text for block in wire.content if isinstance(block, _Text))
+    model = raw.get("model")
     return ModelReply(
         text=text,
-        calls=tuple(_call(use) for use in uses) if whole else (),
+        calls=read_calls(written, request.key) if whole else (),
         stop=stop,
-        model=wire.model,
-        usage=_usage(raw.get("usage"), said=bool(text or uses)),
-        native=raw["content"] if whole else None,
-        request_id=request_id,
+        model=model if isinstance(model, str) and model.strip() else request.model,
+        usage=believed(anthropic_usage(raw), said=bool(text or written)),
+        native=plain(content) if whole and typed(content) else None,
     )
 
 
-def _call(use: _ToolUse) -> ToolCall:
-    problem = None if isinstance(use.input, dict) else "the arguments are not a JSON object"
-    return ToolCall(call_id=use.id, name=use.name, arguments=use.input, problem=problem)
-
-
-def _usage(usage: Any, *, said: bool) -> Usage | None:
-    """Usage in our own form: Anthropic's input count excludes cached tokens, so they are added. None if it is impossible."""
-    try:
-        kept = usage.get("cache_creation") if isinstance(usage, dict) else None
-        # What is kept for an hour costs more than what is kept for five minutes.
-        hour, short = tokens(kept, ["ephemeral_1h_input_tokens"]), tokens(kept, ["ephemeral_5m_input_tokens"])
-        read, write = tokens(usage, ["cache_read_input_tokens"]), tokens(usage, ["cache_creation_input_tokens"])
-        write = max(write, hour + short)  # an endpoint may report the sum, its parts, or both
-        return plausible(
-            Usage(
-                input=tokens(usage, ["input_tokens"], required=True) + read + write,
-                output=tokens(usage, ["output_tokens"], required=True),
-                cache_read=read,
-                cache_write=write,
-                reasoning=tokens(usage.get("output_tokens_details"), ["thinking_tokens"]),
-                cache_write_1h=hour,
-            ),
-            said=said,
-        )
-    except ValueError:
-        return None
+def _content(raw: dict[str, Any]) -> list[Any]:
+    """The blocks, also of a server that sends a text in their place. Unknown ones are no part of the answer."""
+    kind, role, content = raw.get("type"), raw.get("role"), raw.get("content")
+    if kind not in (None, "", "message") or role not in (None, "", "assistant"):
+        raise Refused(f"the reply's type and role are not those of a message{shown([kind, role])}")
+    if "content" not in raw or not isinstance(content, list | str | None):
+        raise Refused(f"the reply's content is no list of blocks{shown(content)}")
+    if isinstance(content, str):
+        return [_text(content)]
+    for block in content or []:
+        text = block.get("text") if isinstance(block, dict) and block.get("type") == "text" else None
+        if isinstance(block, Unclear) or first_unclear(text) is not None or not isinstance(text, str | None):
+            raise Refused(f"the reply's content holds a text that cannot be read{shown(text)}")
+    return content or []
 
 
 def _tools(request: ModelRequest, *, strict: bool) -> list[Any]:
@@ -197,11 +153,11 @@ def _tools(request: ModelRequest, *, strict: bool) -> list[Any]:
     ]
 
 
-def _messages(messages: tuple[Message, ...], provider: str) -> list[Any]:
+def _messages(request: ModelRequest, provider: str) -> list[Any]:
     """The conversation in this wire format, which wants consecutive messages of one role merged into one."""
     rendered: list[dict[str, Any]] = []
-    for message in messages:
-        role, blocks = _blocks(message, provider)
+    for message in request.messages:
+        role, blocks = _blocks(message, provider, request.model)
         if rendered and rendered[-1]["role"] == role:
             rendered[-1]["content"] += blocks
         else:
@@ -209,7 +165,7 @@ def _messages(messages: tuple[Message, ...], provider: str) -> list[Any]:
     return rendered
 
 
-def _blocks(message: Message, provider: str) -> tuple[str, list[Any]]:
+def _blocks(message: Message, provider: str, model: str) -> tuple[str, list[Any]]:
     if isinstance(message, UserMessage):
         return "user", [_text(message.text)]
     if isinstance(message, ToolMessage):
@@ -217,20 +173,28 @@ def _blocks(message: Message, provider: str) -> tuple[str, list[Any]]:
             {"type": "tool_result", "tool_use_id": _id(answer.call_id), "content": answer.text, "is_error": answer.is_error}
             for answer in message.answers
         ]
-    native = message.native if message.provider == provider and isinstance(message.native, list) else []
-    return "assistant", _echoed(native) or _rebuilt(message)
+    own = message.native if message.is_of(provider, model) and isinstance(message.native, list) else []
+    return "assistant", _echoed(message, own) or _rebuilt(message)
 
 
-def _echoed(native: list[JsonValue]) -> list[Any]:
-    """A reply as it came, without what replies may have and requests may not: empty fields and blank texts."""
+def _echoed(message: AssistantMessage, native: list[JsonValue]) -> list[Any]:
+    """A reply as it came, without what replies may have and requests may not: empty fields and blank texts.
+
+    Its calls have ids that can be answered, and objects for arguments. Nothing if they are not among the blocks.
+    """
     blocks = [{key: value for key, value in block.items() if value is not None} for block in native if isinstance(block, dict)]
+    held = matching(message.calls, [block for block in blocks if block.get("type") == "tool_use"])
+    if held is None:
+        return []
+    for call, block in zip(message.calls, held, strict=True):
+        block |= {"id": _id(call.call_id), "name": sent_name(call), "input": object_of(call)}
     return [block for block in blocks if block.get("type") != "text" or str(block.get("text", "")).strip()]
 
 
 def _rebuilt(message: AssistantMessage) -> list[Any]:
-    """An earlier reply that another provider made, or that has no native form."""
+    """An earlier reply that another model made, or that has no native form."""
     uses = [
-        {"type": "tool_use", "id": _id(call.call_id), "name": call.name, "input": _object(call.arguments)}
+        {"type": "tool_use", "id": _id(call.call_id), "name": sent_name(call), "input": object_of(call)}
         for call in message.calls
     ]
     return ([_text(message.text)] if message.text.strip() or not uses else []) + uses
@@ -239,13 +203,6 @@ def _rebuilt(message: AssistantMessage) -> list[Any]:
 def _text(text: str) -> dict[str, str]:
     """A text block. The format refuses empty ones."""
     return {"type": "text", "text": text if text.strip() else "(no text)"}
-
-
-def _object(arguments: JsonValue) -> dict[str, JsonValue]:
-    """Arguments as the object that the format wants, even if another model wrote something unreadable."""
-    if isinstance(arguments, dict):
-        return arguments
-    return {"unreadable": arguments if isinstance(arguments, str) else json.dumps(arguments)}
 
 
 def _id(call_id: str) -> str:

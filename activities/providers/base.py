@@ -1,9 +1,9 @@
 """The interface of a provider, and the one table that says what each kind of error means."""
 
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
-from contracts.conversation import ModelReply, ModelRequest
+from contracts.conversation import ModelReply, ModelRequest, Usage
 from contracts.errors import BatonError
 
 ENDPOINTS = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
@@ -85,6 +85,13 @@ class ProviderError(BatonError):
         self.billed = billed
         self.fact = fact or message
         self.words = words
+        self.usage: Usage | None = None
+        """What the refused reply has used, if it says so: it is charged by that and not in full."""
+
+    def having_used(self, usage: Usage | None) -> Self:
+        """The same error, with what its reply has used; a usage without output is not believed."""
+        self.usage = usage if usage is not None and usage.output else None
+        return self
 
     @property
     def recovery(self) -> Recovery:
@@ -103,7 +110,9 @@ class ProviderError(BatonError):
             f"{self.fact}. It has answered this call the same way {times} times in a row, so it counts as refused. "
             "The next model in the route is asked; see the endpoint's own log for what it cannot read."
         )
-        return ProviderError("bad_request", text, status=self.status, billed=self.billed, words=self.words)
+        return ProviderError("bad_request", text, status=self.status, billed=self.billed, words=self.words).having_used(
+            self.usage
+        )
 
 
 class Provider(Protocol):

@@ -1,40 +1,39 @@
 """OpenAI's Chat Completions as a provider, and every endpoint that speaks the same format."""
 
-from typing import Any, Literal
-
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any
 
 from activities.providers import final_output
+from activities.providers.calls import Written, arguments_text, made_id, matching, read_calls, sent_name, text_of, typed
 from activities.providers.chat_dialect import adapted
-from activities.providers.errors import provider_error
 from activities.providers.keys import Key
 from activities.providers.openai_shared import (
     Endpoint,
     answer_text,
-    arguments_text,
     cache_key,
     function,
     schema_format,
-    usage_of,
 )
-from activities.providers.reply_body import Wire, arguments_of, read_reply
+from activities.providers.reply_body import Refused, first_unclear, plain, read_reply, shown
+from activities.providers.stops import broke_off, stop_of
+from activities.providers.token_counts import believed, openai_usage, stated_cost
 from contracts.conversation import (
     AssistantMessage,
-    Message,
     ModelReply,
     ModelRequest,
-    StopReason,
     ToolCall,
+    ToolMessage,
     UserMessage,
 )
 from contracts.endpoints import EndpointSetting
 
-_STOPS: dict[str, StopReason] = {
-    "stop": "end",
-    "tool_calls": "tools",
-    "length": "length",
-    "content_filter": "refusal",
-}
+_ECHOED = (
+    *("content", "tool_calls", "reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"),
+    *("extra_content", "provider_specific_fields"),
+)
+"""Fields of a message that go back to the model that wrote them: several refuse their own calls without their reasoning."""
+
+_OTHER_ROLES = frozenset({"user", "system", "developer", "tool", "function"})
 
 
 class OpenAI:
@@ -61,10 +60,18 @@ class OpenAI:
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
-        endpoint = self._endpoint.access.of(request)
         response, key = await self._endpoint.post(request, self._body(request))
-        wire, raw = read_reply(_Reply, endpoint, response.content, key)
-        return final_output.read(_reply(wire, raw, endpoint, response.headers.get("x-request-id")))
+        return self.reply_in(request, response.content, response.headers, key)
+
+    def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
+        """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
+
+        def made_of(raw: dict[str, Any]) -> ModelReply:
+            stated = stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
+            return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("x-request-id")})
+
+        endpoint = self._endpoint.access.of(request)
+        return final_output.read(read_reply(endpoint, body, secret, openai_usage, made_of))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         known = self._endpoint.access.capabilities(request.model)
@@ -88,100 +95,127 @@ class OpenAI:
         await self._endpoint.client.close()
 
 
-class _Function(Wire):
-    name: str
-    arguments: str
-
-
-class _Call(Wire):
-    type: Literal["function"] = "function"
-    id: str = Field(min_length=1)
-    function: _Function
-
-
-class _Message(Wire):
-    role: Literal["assistant"] = "assistant"
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-
-
-class _Choice(Wire):
-    finish_reason: Literal["stop", "length", "tool_calls", "content_filter"]
-    message: _Message
-
-
-class _Reply(Wire):
-    model: str = Field(min_length=1)
-    choices: list[_Choice] = Field(min_length=1, max_length=1)
-
-
-def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
+def _reply(raw: dict[str, Any], request: ModelRequest) -> ModelReply:
     """The reply in our own form. One that was cut off keeps only its text: half a call must not be run or echoed."""
-    message = wire.choices[0].message
-    made = message.tool_calls or []
-    stop = "refusal" if message.refusal else _STOPS[wire.choices[0].finish_reason]
-    # Because all fields have defaults, anything that says "assistant" would pass as an empty reply.
-    if not {"content", "tool_calls", "refusal"} & message.model_fields_set:
-        raise provider_error("drift", endpoint, "the reply's message has neither content nor tool_calls")
-    # Answers go back by these ids: equal ones could not be told apart.
-    if len({call.id for call in made}) != len(made):
-        raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
-    if stop == "tools" and not made:
-        raise provider_error("drift", endpoint, "the reply stops for tools but calls none")
-    if stop == "end" and made:  # several compatible servers report `stop` here
-        stop = "tools"
+    choice = _choice(raw)
+    message = _message(choice)
+    written = _written(message)
+    refused = message.get("refusal")
+    text = text_of(refused) or text_of(message.get("content"))
+    said, finish = bool(text or written), choice.get("finish_reason")
+    if broke_off(finish) and not text.strip() and not written:
+        raise Refused(f"the reply broke off before it said anything{shown(finish)}", "cut")
+    stop = "refusal" if text_of(refused) else stop_of(finish, calls=bool(written))
     whole = stop in ("end", "tools")
-    text = message.refusal or message.content or ""
+    model = raw.get("model")
     return ModelReply(
         text=text,
-        calls=tuple(_call(call) for call in made) if whole else (),
+        calls=read_calls(written, request.key) if whole else (),
         stop=stop,
-        model=wire.model,
-        usage=usage_of(raw.get("usage"), "prompt_tokens", "completion_tokens", said=bool(text or made)),
-        native=_native(raw["choices"][0]["message"]) if whole else None,
-        request_id=request_id,
+        model=model if isinstance(model, str) and model.strip() else request.model,
+        usage=believed(openai_usage(raw), said=said),
+        native=_native(message, text, calls=bool(written)) if whole else None,
     )
 
 
-def _call(call: _Call) -> ToolCall:
-    arguments, problem = arguments_of(call.function.arguments)
-    return ToolCall(call_id=call.id, name=call.function.name, arguments=arguments, problem=problem)
+def _choice(raw: dict[str, Any]) -> dict[str, Any]:
+    """The first choice: with several, the others answer the same once more."""
+    choices = raw.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise Refused(f"the reply's choices hold no reply{shown(choices)}")
+    first: dict[str, Any] = choices[0]
+    return first
 
 
-def _native(message: dict[str, Any]) -> dict[str, Any] | None:
-    """What is echoed: text and calls as they came, with any extra fields of the endpoint. None for an empty reply."""
-    kept = {key: message[key] for key in ("content", "tool_calls") if message.get(key)}
-    return {"role": "assistant", **kept} if kept else None
+def _message(choice: dict[str, Any]) -> dict[str, Any]:
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise Refused(f"the reply's choices.0.message is no object{shown(message)}")
+    role = message.get("role")
+    if isinstance(role, str) and role.lower() in _OTHER_ROLES:
+        raise Refused(f"the reply's message is not the model's{shown(role)}")
+    unclear = first_unclear([message.get("content"), message.get("refusal")])
+    if unclear is not None:
+        raise Refused(f"the reply's content cannot be read: {unclear.why}")
+    return message
+
+
+def _written(message: dict[str, Any]) -> list[Written]:
+    """The calls of a message, also one in the older form, or one that stands where the list should be."""
+    made, older = message.get("tool_calls"), message.get("function_call")
+    if isinstance(made, dict):
+        made = [made]
+    if not made and isinstance(older, dict):
+        made = [{"function": older}]
+    if made and not isinstance(made, list):
+        raise Refused(f"the reply's tool_calls are no list{shown(made)}")
+    return [_one_written(one) for one in made or []]
+
+
+def _one_written(call: Any) -> Written:
+    if not isinstance(call, dict):
+        return Written(None, "", None, "it is not a call")
+    called = call.get("function")
+    # Some servers leave the inner object out.
+    called = called if isinstance(called, dict) else call
+    problem = None if call.get("type") in (None, "", "function") else "it is no call of a function"
+    return Written(call.get("id"), called.get("name"), called.get("arguments"), problem)
+
+
+def _native(message: dict[str, Any], text: str, *, calls: bool) -> dict[str, Any] | None:
+    """What is echoed: text, calls and reasoning as they came. None for an empty reply, and for calls in an unusual form."""
+    kept = {key: value for key in _ECHOED if (value := plain(message.get(key)))}
+    if calls and not isinstance(kept.get("tool_calls"), list):
+        return None
+    if "content" in kept and not isinstance(kept["content"], str) and not typed(kept["content"]):
+        kept["content"] = text
+    return {"role": "assistant", **kept} if text.strip() or calls else None
 
 
 def _messages(request: ModelRequest, provider: str) -> list[Any]:
     """The conversation in this wire format, where each answer to a call is a message of its own."""
     rendered: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
-    for message in request.messages:
-        rendered += _rendered(message, provider)
+    ids: dict[str, str] = {}
+    for number, message in enumerate(request.messages):
+        if isinstance(message, UserMessage):
+            rendered.append({"role": "user", "content": message.text})
+        elif isinstance(message, ToolMessage):
+            rendered += [
+                {"role": "tool", "tool_call_id": ids.get(answer.call_id, answer.call_id), "content": answer_text(answer)}
+                for answer in message.answers
+            ]
+        else:
+            own = _echoed(message) if message.is_of(provider, request.model) else None
+            # The ids of one vendor are too long or hold signs that another refuses.
+            ids = {} if own else {call.call_id: made_id(number, call.call_id) for call in message.calls}
+            rendered.append(own or _rebuilt(message, ids))
     return rendered
 
 
-def _rendered(message: Message, provider: str) -> list[dict[str, Any]]:
-    if isinstance(message, UserMessage):
-        return [{"role": "user", "content": message.text}]
-    if isinstance(message, AssistantMessage):
-        if message.provider == provider and isinstance(message.native, dict):
-            return [dict(message.native)]
-        return [_rebuilt(message)]
-    return [{"role": "tool", "tool_call_id": answer.call_id, "content": answer_text(answer)} for answer in message.answers]
+def _echoed(message: AssistantMessage) -> dict[str, Any] | None:
+    """The reply as it came, with calls that can be answered and parsed; None if that is not known."""
+    if not isinstance(message.native, dict):
+        return None
+    native: dict[str, Any] = dict(message.native)
+    if message.calls:
+        made = native.get("tool_calls")
+        held = matching(message.calls, made if isinstance(made, list) else [])
+        if held is None:
+            return None
+        native["tool_calls"] = [_call(call, one, call.call_id) for call, one in zip(message.calls, held, strict=True)]
+    return native
 
 
-def _rebuilt(message: AssistantMessage) -> dict[str, Any]:
-    """An earlier reply that another provider made, or that has no native form."""
-    calls = [
-        {
-            "id": call.call_id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": arguments_text(call)},
-        }
-        for call in message.calls
-    ]
+def _call(call: ToolCall, came: dict[str, Any], call_id: str) -> dict[str, Any]:
+    """A call as it is sent: what `came` with it stays."""
+    called = came.get("function")
+    called = called if isinstance(called, dict) else {}
+    said = {"name": sent_name(call), "arguments": arguments_text(call, called.get("arguments"))}
+    return came | {"id": call_id, "type": "function", "function": called | said}
+
+
+def _rebuilt(message: AssistantMessage, ids: Mapping[str, str]) -> dict[str, Any]:
+    """An earlier reply that another model made, or that has no native form."""
+    calls = [_call(call, {}, ids.get(call.call_id, call.call_id)) for call in message.calls]
     text = message.text if message.text.strip() or calls else "(no text)"
     return {"role": "assistant", "content": text or None} | ({"tool_calls": calls} if calls else {})

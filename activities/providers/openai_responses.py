@@ -1,25 +1,23 @@
 """OpenAI's Responses API as a provider, with nothing stored on OpenAI's side."""
 
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from activities.providers import final_output
-from activities.providers.errors import provider_error
+from activities.providers.calls import Written, arguments_text, matching, read_calls, sent_id, sent_name, text_of, typed
 from activities.providers.keys import Key
 from activities.providers.openai_shared import (
     Endpoint,
     answer_text,
-    arguments_text,
     cache_key,
     function,
     schema_format,
-    usage_of,
 )
-from activities.providers.reply_body import Wire, arguments_of, read_reply
+from activities.providers.reply_body import Refused, first_unclear, plain, read_reply, shown
+from activities.providers.stops import stop_of
+from activities.providers.token_counts import believed, openai_usage, stated_cost
 from contracts.conversation import (
     AssistantMessage,
-    Message,
     ModelReply,
     ModelRequest,
     StopReason,
@@ -27,6 +25,9 @@ from contracts.conversation import (
     UserMessage,
 )
 from contracts.endpoints import EndpointSetting
+
+_MESSAGES = ("message", None, "")
+_UNFINISHED = frozenset({"in_progress", "queued", "cancelled", "failed"})
 
 
 class OpenAIResponses:
@@ -52,10 +53,18 @@ class OpenAIResponses:
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
-        endpoint = self._endpoint.access.of(request)
         response, key = await self._endpoint.post(request, self._body(request))
-        wire, raw = read_reply(_Reply, endpoint, response.content, key)
-        return final_output.read(_reply(wire, raw, endpoint, response.headers.get("x-request-id")))
+        return self.reply_in(request, response.content, response.headers, key)
+
+    def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
+        """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
+
+        def made_of(raw: dict[str, Any]) -> ModelReply:
+            stated = stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
+            return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("x-request-id")})
+
+        endpoint = self._endpoint.access.of(request)
+        return final_output.read(read_reply(endpoint, body, secret, openai_usage, made_of))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         known = self._endpoint.access.capabilities(request.model)
@@ -66,7 +75,7 @@ class OpenAIResponses:
         tools = {"tools": [{"type": "function"} | one for one in made]} | parallel
         body: dict[str, Any] = {
             "model": request.model,
-            "input": _input(request.messages, self.name),
+            "input": _input(request, self.name),
             "max_output_tokens": request.max_output_tokens,
             "store": False,  # conversations are stored in the ledger and nowhere else
         }
@@ -80,131 +89,132 @@ class OpenAIResponses:
         await self._endpoint.client.close()
 
 
-class _Text(Wire):
-    type: Literal["output_text"]
-    text: str
-
-
-class _Refusal(Wire):
-    type: Literal["refusal"]
-    refusal: str
-
-
-class _Message(Wire):
-    type: Literal["message"]
-    role: Literal["assistant"]
-    content: list[Annotated[_Text | _Refusal, Field(discriminator="type")]]
-    phase: Literal["commentary", "final_answer"] | None = None
-
-
-class _Call(Wire):
-    type: Literal["function_call"]
-    call_id: str = Field(min_length=1)
-    name: str
-    arguments: str
-    status: Literal["in_progress", "completed", "incomplete"] | None = None
-
-
-class _Reasoning(Wire):
-    type: Literal["reasoning"]
-
-
-class _Why(Wire):
-    reason: str | None = None
-
-
-class _Reply(Wire):
-    object: Literal["response"]
-    model: str = Field(min_length=1)
-    status: Literal["completed", "incomplete"]
-    incomplete_details: _Why | None = None
-    output: list[Annotated[_Message | _Call | _Reasoning, Field(discriminator="type")]]
-
-
-def _reply(wire: _Reply, raw: dict[str, Any], endpoint: str, request_id: str | None) -> ModelReply:
+def _reply(raw: dict[str, Any], request: ModelRequest) -> ModelReply:
     """The reply in our own form. One that was cut off keeps only its text: half a call must not be run or echoed."""
-    made = [item for item in wire.output if isinstance(item, _Call)]
-    refused, text = _said(wire)
-    # Answers go back by these ids: equal ones could not be told apart.
-    if len({call.call_id for call in made}) != len(made):
-        raise provider_error("drift", endpoint, "two tool calls of the reply have the same id")
-    stop = _stop(wire, refused=refused, calls=bool(made))
+    output = _output(raw)
+    items = [item for item in output if isinstance(item, dict)]
+    written = [_written(item) for item in items if item.get("type") == "function_call"]
+    refused, text = _said(items)
+    stop = "refusal" if refused else _stop(raw, calls=bool(written))
     whole = stop in ("end", "tools")
-    if whole and any(call.status not in (None, "completed") for call in made):
-        raise provider_error("drift", endpoint, "the reply is complete but one of its tool calls is not")
+    model = raw.get("model")
     return ModelReply(
         text=text,
-        calls=tuple(_call(call) for call in made) if whole else (),
+        calls=read_calls(written, request.key) if whole else (),
         stop=stop,
-        model=wire.model,
-        usage=usage_of(raw.get("usage"), "input_tokens", "output_tokens", said=bool(text or made)),
-        native=raw["output"] if whole and raw["output"] else None,
-        request_id=request_id,
+        model=model if isinstance(model, str) and model.strip() else request.model,
+        usage=believed(openai_usage(raw), said=bool(text or written)),
+        native=plain(output) if whole and output and _is_echoable(output) else None,
     )
 
 
-def _stop(wire: _Reply, *, refused: bool, calls: bool) -> StopReason:
-    if refused:
-        return "refusal"
-    if wire.status == "incomplete":
-        # Whatever ended it early: it must never be taken for an answer.
-        filtered = wire.incomplete_details is not None and wire.incomplete_details.reason == "content_filter"
-        return "refusal" if filtered else "length"
-    return "tools" if calls else "end"
+def _output(raw: dict[str, Any]) -> list[Any]:
+    status, output = raw.get("status"), raw.get("output")
+    if isinstance(status, str) and status in _UNFINISHED:
+        raise Refused(f"the reply's status is {status}, and it names no error")
+    if not isinstance(output, list):
+        raise Refused(f"the reply's output is no list{shown(output)}")
+    messages = [item for item in output if isinstance(item, dict) and item.get("type") in _MESSAGES]
+    unclear = first_unclear([message.get("content") for message in messages])
+    if unclear is not None:
+        raise Refused(f"the reply's content cannot be read: {unclear.why}")
+    if any(message.get("role") not in (None, "", "assistant") for message in messages):
+        raise Refused("the reply's output holds a message that is not the model's")
+    return output
 
 
-def _said(wire: _Reply) -> tuple[bool, str]:
+def _is_echoable(output: list[Any]) -> bool:
+    """Whether items say what they are, and messages hold texts: what is stored as it came can be sent as it came."""
+    messages = [item for item in output if isinstance(item, dict) and item.get("type") == "message"]
+    parts = [part for message in messages for part in _parts(message)]
+    whole = all(isinstance(message.get("content"), list) and typed(message["content"]) for message in messages)
+    texts = [part for part in parts if part.get("type") == "output_text" and isinstance(part.get("text"), str)]
+    return typed(output) and whole and len(texts) == len(parts)
+
+
+def _written(item: dict[str, Any]) -> Written:
+    """A call. One that the reply itself calls unfinished is not run."""
+    unfinished = item.get("status") in ("in_progress", "incomplete")
+    problem = "the call is not complete" if unfinished else None
+    return Written(item.get("call_id"), item.get("name"), item.get("arguments"), problem)
+
+
+def _stop(raw: dict[str, Any], *, calls: bool) -> StopReason:
+    if raw.get("status") != "incomplete":
+        return "tools" if calls else "end"
+    # Whatever ended it early: it must never be taken for an answer.
+    why = raw.get("incomplete_details")
+    reason = stop_of(why.get("reason") if isinstance(why, dict) else None, calls=calls)
+    return "refusal" if reason == "refusal" else "length"
+
+
+def _said(items: list[dict[str, Any]]) -> tuple[bool, str]:
     """Whether the model refused, and its text: only the final message, if the model marks its commentary as such."""
-    messages = [item for item in wire.output if isinstance(item, _Message)]
-    final = [message for message in messages if message.phase != "commentary"] or messages
-    refusals = [part.refusal for message in messages for part in message.content if isinstance(part, _Refusal)]
+    messages = [item for item in items if item.get("type") in _MESSAGES]
+    final = [message for message in messages if message.get("phase") != "commentary"] or messages
+    parts = [part for message in messages for part in _parts(message) if part.get("type") == "refusal"]
+    refusals = [part["refusal"] for part in parts if isinstance(part.get("refusal"), str)]
     if refusals:
         return True, "".join(refusals)
-    return False, "".join(part.text for message in final for part in message.content if isinstance(part, _Text))
+    return False, "".join(text_of(message.get("content")) for message in final)
 
 
-def _call(call: _Call) -> ToolCall:
-    arguments, problem = arguments_of(call.arguments)
-    return ToolCall(call_id=call.call_id, name=call.name, arguments=arguments, problem=problem)
+def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content = message.get("content")
+    return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
 
 
-def _input(messages: tuple[Message, ...], provider: str) -> list[Any]:
+def _input(request: ModelRequest, provider: str) -> list[Any]:
     """The conversation as items, where each answer to a call is an item of its own."""
     items: list[Any] = []
-    for message in messages:
+    for message in request.messages:
         if isinstance(message, UserMessage):
             items.append({"role": "user", "content": message.text})
         elif isinstance(message, AssistantMessage):
-            own = message.native if message.provider == provider and isinstance(message.native, list) else []
-            items += _echoed([item for item in own if isinstance(item, dict)]) or _rebuilt(message)
+            own = message.native if message.is_of(provider, request.model) and isinstance(message.native, list) else []
+            items += _echoed(message, [item for item in own if isinstance(item, dict)]) or _rebuilt(message)
         else:
             items += [
-                {"type": "function_call_output", "call_id": answer.call_id, "output": answer_text(answer)}
+                {"type": "function_call_output", "call_id": sent_id(answer.call_id), "output": answer_text(answer)}
                 for answer in message.answers
             ]
     return items
 
 
-def _echoed(native: list[dict[str, Any]]) -> list[Any]:
-    """A reply's items as they came, reasoning included, without empty fields.
+def _echoed(message: AssistantMessage, native: list[dict[str, Any]]) -> list[Any]:
+    """A reply's items as they came, reasoning included, without empty fields; none if its calls are not among them.
 
     Nothing is stored at OpenAI, so reasoning is only useful with its encrypted content. If that is missing, reasoning is left
     out together with the ids of the other items: OpenAI looks an id up with the reasoning that came before it.
     """
+    held = matching(message.calls, [item for item in native if item.get("type") == "function_call"])
+    if held is None:
+        return []
+    calls = iter(message.calls)
     sealed = all(item.get("encrypted_content") for item in native if item.get("type") == "reasoning")
     left_out = {"logprobs"} if sealed else {"logprobs", "id"}
     return [
-        {key: value for key, value in item.items() if value is not None and key not in left_out}
+        {key: value for key, value in _sent(item, calls).items() if value is not None and key not in left_out}
         for item in native
         if sealed or item.get("type") != "reasoning"
     ]
 
 
+def _sent(item: dict[str, Any], calls: Iterator[ToolCall]) -> dict[str, Any]:
+    """An item as it is sent: a call can be answered and parsed."""
+    if item.get("type") != "function_call":
+        return item
+    call = next(calls)
+    return item | _call(call, item.get("arguments"))
+
+
+def _call(call: ToolCall, written: Any = None) -> dict[str, Any]:
+    arguments = arguments_text(call, written)
+    return {"type": "function_call", "call_id": sent_id(call.call_id), "name": sent_name(call), "arguments": arguments}
+
+
 def _rebuilt(message: AssistantMessage) -> list[Any]:
-    """An earlier reply that another provider made, or that has no native form."""
-    calls = [
-        {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": arguments_text(call)}
-        for call in message.calls
-    ]
+    """An earlier reply that another model made, or that has no native form."""
+    calls = [_call(call) for call in message.calls]
     text = message.text if message.text.strip() or calls else "(no text)"
     return ([{"role": "assistant", "content": text}] if text.strip() else []) + calls

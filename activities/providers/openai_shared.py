@@ -1,7 +1,6 @@
 """What both of OpenAI's formats share: the client, the one request, and parts that are the same in both."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +10,8 @@ import openai
 from activities.providers.access import Access
 from activities.providers.keys import Key
 from activities.providers.options import with_options
-from activities.providers.reply_body import plausible, tokens
 from activities.providers.transport import correlation, exchange
-from contracts.conversation import ModelRequest, ToolAnswer, ToolCall, Usage, UserMessage
+from contracts.conversation import ModelRequest, ToolAnswer, UserMessage
 from contracts.endpoints import EndpointSetting, Speaks
 
 
@@ -58,26 +56,6 @@ class Endpoint:
             return await exchange(access.of(request), key, request, call), key
 
 
-def usage_of(usage: Any, given: str, made: str, *, said: bool) -> Usage | None:
-    """Usage in our own form; None if it is impossible. Both formats count cached tokens as input. `given` and `made` are their
-    names for input and output; `said` tells whether the reply has text or calls.
-    """
-    try:
-        details = usage.get(f"{given}_details")
-        return plausible(
-            Usage(
-                input=tokens(usage, [given], required=True),
-                output=tokens(usage, [made], required=True),
-                cache_read=tokens(details, ["cached_tokens"]),
-                cache_write=tokens(details, ["cache_write_tokens"]),
-                reasoning=tokens(usage.get(f"{made}_details"), ["reasoning_tokens"]),
-            ),
-            said=said,
-        )
-    except (AttributeError, ValueError):
-        return None
-
-
 def schema_format(request: ModelRequest, *, strict: bool = True) -> dict[str, Any]:
     """The final output's schema under its name."""
     made = {"name": request.answer_name, "schema": dict(request.answer_schema)}
@@ -97,13 +75,6 @@ def cache_key(request: ModelRequest) -> dict[str, str]:
 def answer_text(answer: ToolAnswer) -> str:
     """The answer's text. The formats have no flag for failures, so the text says so."""
     return f"[this call failed] {answer.text}" if answer.is_error else answer.text
-
-
-def arguments_text(call: ToolCall) -> str:
-    """Arguments as text: the model's own text if they were unreadable."""
-    if call.problem is not None and isinstance(call.arguments, str):
-        return call.arguments
-    return json.dumps(call.arguments, ensure_ascii=False)
 
 
 def function(name: str, description: str, parameters: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:

@@ -1,104 +1,117 @@
-"""The body of a provider's reply, read strictly: JSON, plausible token counts, and nothing that is not understood."""
+"""The body of a provider's reply: found in whatever is around it, and strict only about what is used."""
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
-
+from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.errors import error_in_success, provider_error, said
-from contracts.conversation import Usage
+from activities.providers.event_stream import Unfinished, events_of, is_stream, whole_reply
+from contracts.conversation import ModelReply, Usage
+from contracts.errors import BatonError
 
 DEPTH_LIMIT = 64
 """Most levels of nesting in a reply. No contract has as many, and deeper values break encoders later on."""
 
-# Above it readers of JSON that use doubles no longer see the same number.
-_TOKENS_LIMIT = 2**53
 
-W = TypeVar("W", bound="Wire")
+class Unclear:
+    """Stands in a decoded body for a value that can be read in no way, or in two. It has no use but to be ignored."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def __repr__(self) -> str:
+        return f"<unclear: {self.why}>"
 
 
-class Wire(BaseModel):
-    """A reply as a provider sends it: exact types; fields that we do not use are ignored."""
+class Refused(BatonError):
+    """The reply cannot be used as it is; the text says where it differs from what was expected."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    def __init__(self, why: str, kind: ErrorKind = "drift") -> None:
+        super().__init__(why)
+        self.kind = kind
 
 
 def strict_json(text: str) -> Any:
     """The decoded value. Raises `ValueError` for bad JSON, repeated keys, NaN, lone surrogates and deep nesting."""
-    try:
-        value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
-        _check(value, DEPTH_LIMIT)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    value = loose_json(text)
+    found = first_unclear(value)
+    if found is not None:
+        raise ValueError(found.why)
     return value
 
 
-def read_reply(shape: type[W], endpoint: str, body: bytes, secret: str) -> tuple[W, dict[str, Any]]:
-    """The body in its expected shape, and as plain JSON. Raises `ProviderError`: cut, not_json, drift, or a wrapped error."""
-    reply = _reply_object(endpoint, body, secret)
-    wrapped = error_in_success(endpoint, reply, secret=secret)
-    if wrapped:
-        raise wrapped
-    try:
-        return shape.model_validate(reply), reply
-    except ValidationError as error:
-        raise provider_error("drift", endpoint, _mismatch(error, secret)) from None
+def loose_json(text: str, ends: tuple[str, ...] = ()) -> Any:
+    """The decoded value, with an `Unclear` in place of whatever cannot be read. Raises `ValueError` for bad JSON.
 
-
-def arguments_of(raw: str) -> tuple[JsonValue, str | None]:
-    """A tool call's decoded arguments, or the raw text and why it could not be decoded. Blank text means no arguments."""
-    if not raw.strip():
-        return {}, None
-    try:
-        value = strict_json(raw)
-    except ValueError as error:
-        # The raw text may hold half a surrogate pair, which could not be stored.
-        return raw.encode("utf-8", "replace").decode(), f"the arguments are not JSON: {error}"
-    return value, None if isinstance(value, dict) else "the arguments are not a JSON object"
-
-
-def tokens(usage: Any, names: Iterable[str], *, required: bool = False) -> int:
-    """The sum of some counters. Raises `ValueError` if one is not a plain count, or a required one is missing."""
-    total = 0
-    for name in names:
-        value = usage.get(name) if isinstance(usage, Mapping) else None
-        if value is None and not required:
-            continue
-        # In Python `True` is an int, and would count as one token.
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _TOKENS_LIMIT:
-            raise ValueError(f"{name} is no count of tokens")
-        total += value
-    return total
-
-
-def plausible(usage: Usage, *, said: bool) -> Usage:
-    """Return the usage unchanged; `said` tells whether the reply has text or calls.
-
-    Raises `ValueError` if a part is larger than its whole, or nothing was counted although there was something: every prompt
-    has tokens, and a proxy that counts none would make every call free.
+    After the value may come blanks, and lines that begin with one of `ends`.
     """
-    if usage.input == 0 or (said and usage.output == 0):
-        raise ValueError("the usage counts nothing")
-    if usage.cache_read + usage.cache_write > usage.input or usage.reasoning > usage.output:
-        raise ValueError("a part of the usage is larger than its whole")
-    return usage
+    try:
+        value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(_BLANK)))
+        if any(line.strip(_BLANK) and not line.startswith(ends) for line in text[end:].split("\n")):
+            raise json.JSONDecodeError("Extra data", text, end)
+        return _checked(value, DEPTH_LIMIT)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def first_unclear(value: Any) -> Unclear | None:
+    """The first `Unclear` within a value, or None: then it is plain JSON."""
+    if isinstance(value, Unclear):
+        return value
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for item in inside if (found := first_unclear(item)) is not None), None)
+
+
+def plain(value: Any) -> Any:
+    """The value without what is `Unclear`: it can be stored, shown and sent back."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if not isinstance(item, Unclear)}
+    if isinstance(value, list):
+        return [plain(item) for item in value if not isinstance(item, Unclear)]
+    return None if isinstance(value, Unclear) else value
+
+
+def read_reply(
+    endpoint: str,
+    body: bytes,
+    secret: str,
+    counted: Callable[[Mapping[str, Any]], Usage | None],
+    made_of: Callable[[dict[str, Any]], ModelReply],
+) -> ModelReply:
+    """What `made_of` makes of the body. Raises `ProviderError`, and nothing else, for a body or a form that is not understood.
+
+    Such an error knows what the reply has used, if `counted` can tell: it is charged by that.
+    """
+    reply = _reply_object(endpoint, body, secret)
+    wrapped = error_in_success(endpoint, plain(reply), secret=secret)
+    if wrapped is not None:
+        raise wrapped.having_used(counted(reply)) from None
+    try:
+        return made_of(reply)
+    except Refused as error:
+        raise provider_error(error.kind, endpoint, said(str(error), secret)).having_used(counted(reply)) from None
+
+
+def shown(value: Any) -> str:
+    """A value for an error's text, if it is too short to be content."""
+    text = repr(plain(value)) if not isinstance(value, Unclear) else repr(value)
+    return f" (got {text})" if len(text) <= 60 else ""
 
 
 def _reply_object(endpoint: str, body: bytes, secret: str) -> dict[str, Any]:
     try:
-        text = body.decode("utf-8")
+        # UTF-16 and UTF-32 are told by their marks or zeros, as in every reader of JSON.
+        text = body.decode(json.detect_encoding(body)).lstrip(_BLANK)
     except UnicodeDecodeError:
         raise provider_error("not_json", endpoint, "the reply is not UTF-8 text") from None
     try:
-        value = strict_json(text)
+        value = _decoded(text)
+    except Unfinished as error:
+        raise provider_error("cut", endpoint, f"the reply {error}, after {len(body)} bytes") from None
     except json.JSONDecodeError as error:
-        # A lost connection leaves JSON that stops; what is no JSON from the start was never an answer.
-        start = text.lstrip()[:1]
-        ended_early = start == "{" and (error.pos >= len(text.rstrip()) or "Unterminated" in error.msg)
-        if ended_early:
-            raise provider_error("cut", endpoint, f"the reply ends in the middle, after {len(body)} bytes") from None
-        raise provider_error("not_json", endpoint, f"the reply is not JSON but {said(text, secret)[:80]!r}") from None
+        raise _not_json(endpoint, text, error, len(body), secret) from None
     except ValueError as error:
         raise provider_error("drift", endpoint, f"the reply cannot be trusted: {error}") from None
     if not isinstance(value, dict):
@@ -106,39 +119,64 @@ def _reply_object(endpoint: str, body: bytes, secret: str) -> dict[str, Any]:
     return value
 
 
-def _mismatch(error: ValidationError, secret: str) -> str:
-    """Where the reply first differs from its shape, with the value there if it is too short to be content."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    came = repr(first["input"])
-    shown = f" (got {said(came, secret)})" if len(came) <= 60 else ""
-    return f"the reply's {where}: {said(first['msg'], secret)}{shown}"
+def _decoded(text: str) -> Any:
+    """The one value of a body, also of one that is a stream of events although none was asked for."""
+    while text.startswith(":"):  # comments that keep a connection alive
+        text = text.partition("\n")[2].lstrip(_BLANK)
+    if not is_stream(text):
+        return loose_json(text, (":", "data: [DONE]"))
+    events, ended = events_of(text)
+    return whole_reply([loose_json(one) for one in events], ended=ended)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("an object has the same key twice")
+def _not_json(endpoint: str, text: str, error: json.JSONDecodeError, size: int, secret: str) -> ProviderError:
+    """The error for what is no JSON. A lost connection leaves JSON that stops; what is none from the start is no answer."""
+    read = error.doc
+    ended_early = read.lstrip(_BLANK)[:1] == "{" and (error.pos >= len(read.rstrip()) or "Unterminated" in error.msg)
+    if ended_early:
+        return provider_error("cut", endpoint, f"the reply ends in the middle, after {size} bytes")
+    return provider_error("not_json", endpoint, f"the reply is not JSON but {said(text, secret)[:80]!r}")
+
+
+_BLANK = "\ufeff \t\r\n"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        # Said twice in the same words is said once.
+        same = key not in value or (type(item) is type(value[key]) and repr(item) == repr(value[key]))
+        value[key] = item if same else Unclear("an object has the same key twice")
     return value
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=lambda name: Unclear(f"{name} is not JSON"))
 
 
-def _check(value: Any, room: int) -> None:
-    """Raise `ValueError` for nesting beyond the limit, or a lone surrogate, which no encoder takes later."""
-    if room < 0:
-        raise ValueError("nested too deeply")
+def _checked(value: Any, room: int) -> Any:
+    """The value with an `Unclear` for deep nesting, infinite numbers, and lone surrogates, which no encoder takes."""
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("a text holds half a surrogate pair") from None
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check(key, room)
-            _check(item, room - 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, room - 1)
+        return value if _encodable(value) else Unclear("a text holds half a surrogate pair")
+    if isinstance(value, float) and not math.isfinite(value):
+        return Unclear("a number is too large")
+    if not isinstance(value, dict | list):
+        return value
+    if room <= 0:
+        return Unclear("nested too deeply")
+    if isinstance(value, list):
+        return [_checked(item, room - 1) for item in value]
+    return dict(_checked_item(key, item, room - 1) for key, item in value.items())
+
+
+def _checked_item(key: str, item: Any, room: int) -> tuple[str, Any]:
+    if _encodable(key):
+        return key, _checked(item, room)
+    return key.encode("utf-8", "replace").decode(), Unclear("a key holds half a surrogate pair")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from activities.providers import encodings
 from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.errors import error_in_place_of_reply, provider_error, said, status_error
 from contracts.conversation import ModelRequest
@@ -38,12 +39,15 @@ _HEADERS = frozenset(
 """Headers that are sent. Both SDKs add others from the environment (organisations, projects, whole header lists)."""
 
 
+_OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
 class ReplyTooLarge(httpx2.TransportError):
     """The reply is larger than the limit; reading stopped there. A transport error, so that the SDKs pass it on."""
 
 
 class Encoded(httpx2.TransportError):
-    """The reply is compressed although plain bytes were requested, so its real size is unknown."""
+    """The reply is compressed although plain bytes were requested, and in a way that is not understood."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +117,10 @@ def _translated(endpoint: str, secret: str, timeout: timedelta, error: Exception
 
 def _transport_kind(cause: BaseException) -> ErrorKind:
     """The kind of a transport failure, which decides what is charged: was the request sent, was it answered?"""
-    if isinstance(cause, ReplyTooLarge):
+    # The next reply would be no smaller and no plainer.
+    if isinstance(cause, ReplyTooLarge | Encoded):
         return "drift"
-    if isinstance(cause, Encoded | httpx2.DecodingError):
+    if isinstance(cause, httpx2.DecodingError):
         return "not_json"
     # The request was sent by then, so an answer may have been made, and billed.
     if isinstance(cause, httpx2.ReadError | httpx2.RemoteProtocolError):
@@ -152,17 +157,14 @@ class _Guarded(httpx2.AsyncBaseTransport):
             name, value = ("authorization", f"Bearer {key}") if auth == "bearer" else (auth, key)
             request.headers[name] = value
         request.headers["content-type"] = "application/json"
-        # Plain bytes: a few compressed kilobytes could expand to any size after the limit was checked.
+        # Plain bytes are the cheapest to read. Who compresses all the same is read within the limit.
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        encoding = response.headers.get("content-encoding", "identity")
-        if encoding != "identity":
-            await response.aclose()
-            raise Encoded(f"the reply is compressed ({encoding}) although plain bytes were asked for")
         return httpx2.Response(
             status_code=response.status_code,
-            headers=response.headers,
-            stream=_Limited(response, self._limit),
+            # Without what says how the body came: it is plain from here on, and the client would expand it again.
+            headers=[(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_THE_BODY],
+            stream=_Plain(response, self._limit),
             extensions=response.extensions,
         )
 
@@ -171,21 +173,34 @@ class _Guarded(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class _Limited(httpx2.AsyncByteStream):
-    """A body that raises an error once it exceeds the limit."""
+class _Plain(httpx2.AsyncByteStream):
+    """A body without its compression, that raises an error once it exceeds the limit."""
 
     def __init__(self, response: httpx2.Response, limit: int) -> None:
         self._response = response
         self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body's chunks. Raises `ReplyTooLarge` at the first one beyond the limit."""
-        count = 0
+        """The whole body. Raises `ReplyTooLarge` as soon as it is beyond the limit, `Encoded` if it cannot be read."""
+        body = bytearray()
         async for chunk in self._response.aiter_raw():
-            count += len(chunk)
-            if count > self._limit:
+            body += chunk
+            if len(body) > self._limit:
                 raise ReplyTooLarge(f"the reply is larger than {self._limit} bytes; reading stopped there")
-            yield chunk
+        yield self._decoded(bytes(body))
+
+    def _decoded(self, body: bytes) -> bytes:
+        try:
+            return encodings.decoded(body, self._response.headers.get("content-encoding", ""), self._limit)
+        except encodings.TooLarge as error:
+            raise ReplyTooLarge(str(error)) from None
+        except encodings.CutOff as error:
+            raise httpx2.ReadError(str(error)) from None
+        except encodings.Undecodable as error:
+            if self._response.status_code < 400:
+                raise Encoded(str(error)) from None
+            # The status alone says what has failed, and that nothing is charged.
+            return str(error).encode()
 
     async def aclose(self) -> None:
         """Give the connection back."""

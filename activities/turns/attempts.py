@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from activities.money import prices
 from activities.money.scopes import refusal
 from activities.providers.base import Provider, ProviderError
 from activities.running.failpoints import reach
@@ -47,6 +48,7 @@ class Attempts:
         # Made here: a cancellation can arrive while the reservation commits, and it must be closed all the same.
         reservation = spend.new_id()
         unanswered = "released"
+        started: Started | Turn | None = None
         try:
             started = await self._begin(call, candidate, reservation)
             if isinstance(started, Turn):
@@ -54,7 +56,7 @@ class Attempts:
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
             return await self._ask(call, started)
         except ProviderError as error:
-            times = await self._close(call, candidate, reservation, "lost" if error.maybe_charged else "released", error)
+            times = await self._failed(call, candidate, reservation, error, started)
             if times >= FOR_GOOD:
                 raise error.for_good(times) from None
             raise
@@ -63,17 +65,26 @@ class Attempts:
             await self._close(call, candidate, reservation, unanswered)
             raise
 
+    async def _failed(
+        self, call: Call, candidate: Candidate, reservation: str, error: ProviderError, started: Started | Turn | None
+    ) -> int:
+        """Charge nothing, all that was held, or what the refused reply says it has used; see `_close`."""
+        cost = prices.charge(started.tariff, started.most, error.usage) if isinstance(started, Started) else None
+        how = "lost" if error.maybe_charged or cost is not None else "released"
+        return await self._close(call, candidate, reservation, how, error, cost)
+
     async def _ask(self, call: Call, started: Started) -> Turn:
         reach("model.before_call")
         began = time.monotonic()
         # No retry here: Temporal's retry is a new attempt with a new reservation.
         reply = await self.providers[started.choice.provider].complete(started.prompt)
         latency_ms = int((time.monotonic() - began) * 1000)
+        answered = replace(started, answered_by=self.reservations.answered_by(started, reply))
         reach("model.before_settle")
         # The reply is paid for: wait for an unavailable ledger, or the next attempt would pay again.
         try:
             turn = await kept(
-                lambda: self.ledger.tx(settlement.settle, self.ledger.files, self.health, call, started, reply, latency_ms)
+                lambda: self.ledger.tx(settlement.settle, self.ledger.files, self.health, call, answered, reply, latency_ms)
             )
         except LedgerUnavailable:
             raise
@@ -98,7 +109,13 @@ class Attempts:
         return started
 
     async def _close(
-        self, call: Call, candidate: Candidate, reservation: str, how: str, error: ProviderError | None = None
+        self,
+        call: Call,
+        candidate: Candidate,
+        reservation: str,
+        how: str,
+        error: ProviderError | None = None,
+        cost: int | None = None,
     ) -> int:
         """Release what was held, or charge it, and count the failure. The next attempt charges what still stays held.
 
@@ -106,7 +123,7 @@ class Attempts:
         """
         close = settlement.close
         times = await kept(
-            lambda: self.ledger.tx(close, self.health, call.request, candidate, reservation, how, error), at_most=CLOSING
+            lambda: self.ledger.tx(close, self.health, call.request, candidate, reservation, how, error, cost), at_most=CLOSING
         )
         self.health.outdated()
         return times

@@ -48,6 +48,8 @@ class Started:
     """Number of older tool results that the prompt shows as references for the first time."""
     origin: str = ""
     """The turn that paid for the reply, if it comes from the cache; "" if a model is asked."""
+    answered_by: Tariff | None = None
+    """The tariff of the model that answered, if that is another one than was asked and has a price; set after the call."""
     taken: Taken | None = None
     """What was taken of the rate limit; None if there is none."""
 

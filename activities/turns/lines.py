@@ -5,6 +5,7 @@ from typing import Any
 
 from activities.turns.replies import Judgement
 from contracts.handoff import Handoff
+from contracts.money import usd
 from contracts.runs import Importance, Note, RunRef
 from contracts.text import amount
 from contracts.turns import CallModel, RunTool
@@ -68,6 +69,36 @@ def unusually_large(run: RunRef, actor: str, rule: str, why: str, *, held: bool)
         did="is unusually large" if rule == "context" else "uses unusually many tokens",
         why=why,
         next="a person decides before its next call" if held else "the step goes on",
+        importance="alert",
+    )
+
+
+def answered_as(asked: str, answered: str, priced: str) -> Note:
+    """A model answers under another name than it is asked by. One line per pair of names and day."""
+    now = datetime.now(UTC)
+    return Note(
+        key=f"answered/{asked}/{answered}/{now:%Y-%m-%d}",
+        at=now,
+        stage="money",
+        actor="ledger",
+        did=f"{asked} answers as {answered}",
+        why="the provider names another model than was asked for: an alias, a deployment's name, or a substitute",
+        next=priced,
+        importance="overview",
+    )
+
+
+def cost_differs(model: str, stated: int, counted: int, following: str) -> Note:
+    """The provider says that a call costs something else than its price list. One line per model and day."""
+    now = datetime.now(UTC)
+    return Note(
+        key=f"stated/{model}/{now:%Y-%m-%d}",
+        at=now,
+        stage="money",
+        actor="ledger",
+        did=f"{model} costs something else than was counted",
+        why=f"the provider states {usd(stated)} for a call, and by its tokens and price it is {usd(counted)}",
+        next=following,
         importance="alert",
     )
 

@@ -119,7 +119,7 @@ def messages(
     said: list[Message] = [UserMessage(text=first)]
     for row in chain:
         reply = turns.reply_of(row)
-        said.append(AssistantMessage(text=reply.text, calls=reply.calls, provider=row.provider, native=reply.native))
+        said.append(_said(row, reply))
         if row.problem:
             said.extend(_repair(reply, row.problem))
         elif row.handoff:
@@ -130,6 +130,11 @@ def messages(
     if finish is not None:
         said.append(UserMessage(text=f"This step ends now: {finish}. Answer now, without tools, with what you have."))
     return tuple(said)
+
+
+def _said(row: Row[Any], reply: ModelReply) -> AssistantMessage:
+    model = row.model_asked.partition(":")[2]
+    return AssistantMessage(text=reply.text, calls=reply.calls, provider=row.provider, model=model, native=reply.native)
 
 
 def _repair(reply: ModelReply, problem: str) -> list[Message]:

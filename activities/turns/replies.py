@@ -1,6 +1,7 @@
 """What a model's reply means: tool calls, a final output, or a problem for a repair turn. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from contracts.turns import TurnCall
 KEPT = 256 * 1024
 """Largest reply, in bytes, that stays in its conversation; a larger one is an artifact. No output limit comes near it."""
 
+_BLANK = "\ufeff \t\r\n"
 _NAME_LIMIT, _TEXT_SHOWN = 200, 2000
 
 CALLS_LIMIT = 8
@@ -79,7 +81,7 @@ def _judge_calls(reply: ModelReply, agent: Agent, *, finish: bool) -> Judgement:
 
 def _judge_answer(text: str, agent: Agent) -> Judgement:
     try:
-        answer = agent.answer_type.read_strict(unfenced(text))
+        answer = agent.answer_type.read_strict(unfenced(thoughtless(text)))
     except ContractViolation as error:
         return Judgement(problem=f"the final output does not fit {agent.file.returns}: {'; '.join(error.problems)}")
     size = len(canonical(answer.model_dump(mode="json")))
@@ -88,9 +90,28 @@ def _judge_answer(text: str, agent: Agent) -> Judgement:
     return Judgement(answer=answer)
 
 
+_THOUGHTS = re.compile(
+    r"</(?:think|thinking|thought|thoughts|reasoning|reflection|seed:think)>|\[/THINK\]|◁/think▷|<\|message\|>|<\|end_think\|>"
+)
+"""How thoughts end that come with the answer: where a server does not know its model's signs, they stand in the text."""
+
+
+def thoughtless(text: str) -> str:
+    """The text without the thoughts before it. Their beginning may stand in the prompt, so only their end counts.
+
+    A text that begins with an object is the answer, whatever it holds.
+    """
+    text = text.strip(_BLANK)
+    ends = [] if text.startswith(("{", "```")) else [found.end() for found in _THOUGHTS.finditer(text)]
+    after = [text[end:].strip(_BLANK) for end in ends]
+    # The thoughts may speak of their own signs, and so may the answer: it is what begins like one.
+    answer = next((one for one in after if one.startswith(("{", "```"))), after[-1] if after else text)
+    return answer.removesuffix("<|return|>").removesuffix("<|end|>").strip(_BLANK)
+
+
 def unfenced(text: str) -> str:
     """The text without a Markdown fence around it, which small models tend to add."""
-    text = text.strip()
+    text = text.strip(_BLANK)
     if text.startswith("```") and text.endswith("```") and "\n" in text:
         return text[text.index("\n") + 1 : -3].strip()
     return text

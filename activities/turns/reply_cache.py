@@ -41,7 +41,7 @@ def look_up(connection: Connection, project: str, digest: str) -> KeptReply | No
     row = stored.find(connection, project, digest, now_us()) if digest else None
     if row is None:
         return None
-    reply = ModelReply.model_validate_json(row.reply).model_copy(update={"usage": Usage(), "request_id": None})
+    reply = ModelReply.model_validate_json(row.reply).model_copy(update={"usage": Usage(), "request_id": None, "stated": None})
     return KeptReply(reply, row.turn)
 
 

@@ -8,10 +8,11 @@ from sqlalchemy import Connection, Row
 
 from activities.agents.routes import Routes
 from activities.money import prices
+from activities.money.prices import Tariff
 from activities.money.scopes import parts_of, shared_by
 from activities.providers.base import Provider
 from activities.running.commit import commit_riders
-from activities.turns import choices, compaction, reply_cache
+from activities.turns import billing, choices, compaction, reply_cache
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate, NothingOlder, Unfit
 from activities.turns.growth import GrowthHeld, StepSize, size_of
@@ -23,7 +24,8 @@ from activities.turns.replies import judge
 from activities.turns.storage import store_turn
 from activities.turns.turn_view import turn_of
 from contracts.agents import Choice
-from contracts.conversation import Usage
+from contracts.conversation import ModelReply, Usage
+from contracts.errors import Misconfigured
 from contracts.money import Ceilings
 from contracts.people import stored_answers
 from contracts.turns import CallModel, Turn
@@ -105,6 +107,20 @@ class Reservations:
             cache=reply_cache.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt),
             replaced=len(made.fresh),
         )
+
+    def answered_by(self, started: Started, reply: ModelReply) -> Tariff | None:
+        """The tariff of the model that answered under another name; None for the one that was asked, and without a price."""
+        choice = started.choice
+        # What a person has written about a choice counts for whatever answers there.
+        if choice.free or choice.price is not None or not started.tariff.version.startswith(prices.TABLE):
+            return None
+        if not billing.renamed(choice.model_name, reply.model):
+            return None
+        answered = choice.model_copy(update={"model": f"{choice.provider}:{reply.model}"})
+        try:
+            return prices.tariff(answered, self.routes.prices, self.vendors)
+        except Misconfigured:
+            return None
 
     def _task(self, connection: Connection, request: CallModel) -> bytes:
         files = self.ledger.files

@@ -1,11 +1,12 @@
 """The transactions after a call: charge, judge and store its reply, or release or charge what it held."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from activities.money import prices
 from activities.providers.base import ProviderError
+from activities.turns import billing
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate
 from activities.turns.health import Health
@@ -23,13 +24,17 @@ def settle(
 ) -> Turn:
     """Charge what the reply cost and store it as a turn. Safe to call twice; of several attempts the first one stands."""
     reply, judged = _judged(connection, files, call, reply)
-    cost = prices.charge(started.tariff, started.most, reply.usage)
+    bill = billing.billed(started, reply)
     # Missing or impossible usage: the reservation is charged in full, and the turn is flagged.
-    if cost is None:
+    if not bill.counted:
         reply = reply.model_copy(update={"usage": None})
-    charged = spend.settle(connection, started.reservation, cost)
+    charged = spend.settle(connection, started.reservation, bill.cost)
+    started = replace(started, tariff=bill.tariff)
     # Before the turn is stored, which locks the feed's counter last: from there on all other writers of lines wait.
-    told = _report(connection, health, call.request, started, judged, reply)
+    told = [
+        *_report(connection, health, call.request, started, judged, reply),
+        *billing.notes(started, reply, bill),
+    ]
     return store_turn(connection, files, call, started, reply, judged, charged, latency_ms, told)
 
 
@@ -62,13 +67,15 @@ def close(
     reservation: str,
     how: str,
     error: ProviderError | None,
+    cost: int | None = None,
 ) -> int:
     """End an attempt's reservation, and count the provider's failure against its model. Safe to call twice.
 
-    Returns how often the model has failed this call with the same words, see `Health.repeated`.
+    `cost` is what a lost one is charged; None: all that it held. Returns how often the model has failed this call with the
+    same words, see `Health.repeated`.
     """
     # It was closed before, by this attempt or by a later one that gave it up. A failure counts once at most.
-    if not spend.close(connection, reservation, how):
+    if not spend.close(connection, reservation, how, cost):
         return 0
     if error is None:
         health.give_back(connection, request, candidate)

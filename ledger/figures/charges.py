@@ -171,7 +171,9 @@ def _charge(family: Family, row: Reserved, turn: Replied | None, agent: str, par
 
 
 def _is_known(row: Reserved, turn: Replied | None, *, counts: bool) -> bool:
-    """True if the real cost is known. A dropped reply has no turn that says so; if charged in full, it came without usage."""
+    """True if the real cost is known. A dropped or refused reply has no turn that says so; if charged in full, it came without
+    usage.
+    """
     if row.state == "settled" and counts and turn is not None:
         return not turn.flagged
-    return bool(row.settled == 0 or (row.state == "settled" and row.settled != row.amount))
+    return bool(row.settled == 0 or row.settled != row.amount)

@@ -214,16 +214,21 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
     return int(charged)
 
 
-def close(connection: Connection, reservation_id: str, state: str) -> bool:
-    """End a reservation without a reply: `released` costs nothing, `lost` costs all of it. True if this changed it.
+def close(connection: Connection, reservation_id: str, state: str, cost: int | None = None) -> bool:
+    """End a reservation without a reply: `released` costs nothing, `lost` costs all of it, or `cost`. True if this changed it.
 
-    A lost one can still be released by its own attempt, which knows that nothing was charged. One that ended otherwise, or was
-    never made, stays as it is.
+    A lost one can still be corrected by its own attempt, which knows that nothing was charged, or how much. One that ended
+    otherwise, or was never made, stays as it is.
     """
     row = _ROW.first(connection, wanted=reservation_id)
-    if row is None or not (row.state == "held" or (row.state, state) == ("lost", "released")):
+    if row is None or row.state not in ("held", "lost"):
         return False
-    _close(connection, row, state, row.amount if state == "lost" else 0)
+    charged = 0 if state == "released" else row.amount if cost is None else cost
+    if row.state == "lost" and (state, row.settled) == ("lost", charged):
+        return False
+    if row.state == "lost" and state == "lost" and cost is None:
+        return False
+    _close(connection, row, state, charged)
     return True
 
 

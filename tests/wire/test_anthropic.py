@@ -70,7 +70,7 @@ async def test_calls_come_back_and_are_echoed_as_they_came(server: WireServer, a
     reply = await anthropic.complete(ask())
     assert [call.call_id for call in reply.calls] == ["call_1", "call_2"]
     assert reply.stop == "tools"
-    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="anthropic", native=reply.native)
+    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="anthropic", model="model-1", native=reply.native)
     await anthropic.complete(ask(messages=(UserMessage(text="go"), earlier, ANSWERS, UserMessage(text="now answer"))))
     messages = server.requests[1].body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]
@@ -90,7 +90,7 @@ async def test_another_providers_reply_is_rebuilt(server: WireServer, anthropic:
     )
     foreign = AssistantMessage(text="", calls=calls, provider="openai", native={"role": "assistant", "content": "secret"})
     answers = ToolMessage(answers=tuple(ToolAnswer(call_id=call.call_id, name=call.name, text="x") for call in calls))
-    silent = AssistantMessage(text=" ", provider="anthropic", native=[{"type": "text", "text": " "}])
+    silent = AssistantMessage(text=" ", provider="anthropic", model="model-1", native=[{"type": "text", "text": " "}])
     server.play(REPLY)
     await anthropic.complete(ask(messages=(UserMessage(text="go"), foreign, answers, silent, UserMessage(text="well?"))))
     messages = server.requests[0].body["messages"]
@@ -130,17 +130,10 @@ async def test_each_stop_has_one_meaning(
 
 
 DRIFTS: list[dict[str, Any]] = [
-    {"stop_reason": "bored"},
-    {"stop_reason": None},
-    {"stop_reason": ...},
     {"content": ...},
-    {"content": None},
-    {"content": "text"},
-    {"content": [{"type": "hologram"}]},
+    {"content": 3},
+    {"content": {"type": "text"}},
     {"content": [{"type": "text", "text": 3}]},
-    {"content": [USE | {"id": ""}]},
-    {"content": [USE, USE]},
-    {"content": [TEXT], "stop_reason": "tool_use"},
     {"role": "user"},
     {"type": "ping"},
 ]
@@ -148,7 +141,7 @@ DRIFTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", DRIFTS, ids=str)
 async def test_what_is_not_understood_is_not_used(server: WireServer, anthropic: Anthropic, change: dict[str, Any]) -> None:
-    """An unknown stop, a missing part or a wrong type is drift after one request, and the text names the field."""
+    """What holds no message of the model is drift after one request, and the text names the field."""
     server.play(Play(REPLY, change=change))
     with pytest.raises(ProviderError, match="the reply") as caught:
         await anthropic.complete(ask())
@@ -159,7 +152,8 @@ async def test_arguments_that_are_no_object_are_a_problem_of_the_call(server: Wi
     """A call whose arguments are not an object is kept, marked, for the model to repair."""
     server.play(Play(CALLS, change={"content": [USE | {"input": "{oops"}]}))
     (call,) = (await anthropic.complete(ask())).calls
-    assert (call.arguments, call.problem) == ("{oops", "the arguments are not a JSON object")
+    assert call.arguments == "{oops"
+    assert (call.problem or "").startswith("the arguments are not JSON")
 
 
 KEPT = {"cache_creation": {"ephemeral_1h_input_tokens": 5, "ephemeral_5m_input_tokens": 3}}
@@ -176,7 +170,10 @@ USAGES: list[tuple[Any, Usage | None]] = [
     ({"input_tokens": 1.0, "output_tokens": 1}, None),
     ({"input_tokens": 10**30, "output_tokens": 1}, None),
     ({"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": -1}, None),
-    ({"input_tokens": 1, "output_tokens": 1, "output_tokens_details": {"thinking_tokens": 2}}, None),
+    (
+        {"input_tokens": 1, "output_tokens": 1, "output_tokens_details": {"thinking_tokens": 2}},
+        Usage(input=1, output=3, reasoning=2),
+    ),
     ({"input_tokens": 0, "output_tokens": 0}, None),
     ({"input_tokens": 0, "output_tokens": 2}, None),
     ({"input_tokens": 1, "output_tokens": 0}, None),

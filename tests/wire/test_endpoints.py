@@ -167,6 +167,7 @@ REFUSED = [
     ({"body": {"messages": []}}, "messages: Baton sets this field itself"),
     ({"key_env": "A", "key_file": "b"}, "name the key once"),
     ({"free": True, "vendor": "openai"}, "contradict"),
+    ({"free": True, "bill_as_stated": True}, "contradict"),
     ({"colour": "red"}, "there is no such key"),
     ({"capabilities": {"max_tokens": "limit"}}, "max_tokens"),
 ]

@@ -1,5 +1,6 @@
 """What the OpenAI provider sends, and what it makes of each reply."""
 
+import json
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ async def test_calls_come_back_and_are_echoed_as_they_came(server: WireServer, o
     server.play(Play(CALLS, change=choice("tool_calls", content=None, refusal=None, tool_calls=[hidden], audio=None)), REPLY)
     reply = await openai.complete(ask())
     assert (reply.stop, [call.arguments for call in reply.calls]) == ("tools", [{"title": "a"}])
-    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="openai", native=reply.native)
+    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="openai", model="model-1", native=reply.native)
     answers = ToolMessage(
         answers=(
             ToolAnswer(call_id="call_1", name="read_file", text="one"),
@@ -113,7 +114,8 @@ async def test_another_providers_reply_is_rebuilt(server: WireServer, openai: Op
     await openai.complete(ask(system="", messages=(foreign, other)))
     first, second = server.requests[0].body["messages"]
     assert first["content"] is None
-    assert [call["function"]["arguments"] for call in first["tool_calls"]] == ['{"title": "é"}', "{oops"]
+    sent = [json.loads(call["function"]["arguments"]) for call in first["tool_calls"]]
+    assert sent == [{"title": "é"}, {"unreadable": "{oops"}]
     assert second == {"role": "assistant", "content": "(no text)"}
 
 
@@ -143,24 +145,16 @@ DRIFTS: list[dict[str, Any]] = [
     {"choices": ...},
     {"choices": []},
     {"choices": None},
-    {"choices": choice(content="a")["choices"] * 2},
-    choice("bored", content="x"),
-    choice(None, content="x"),
-    choice("function_call", content="x"),
-    choice("tool_calls", content="x"),
-    choice("stop"),
-    choice("stop", content=["x"]),
+    {"choices": ["x"]},
+    {"choices": [{"finish_reason": "stop", "message": "x"}]},
     choice("stop", content="x", role="user"),
-    choice("tool_calls", tool_calls=[CALL, CALL]),
-    choice("tool_calls", tool_calls=[CALL | {"id": ""}]),
-    choice("tool_calls", tool_calls=[CALL | {"type": "custom"}]),
-    choice("tool_calls", tool_calls=[CALL | {"function": {"name": "read_file", "arguments": {}}}]),
+    choice("tool_calls", tool_calls="read_file"),
 ]
 
 
 @pytest.mark.parametrize("change", DRIFTS, ids=str)
 async def test_what_is_not_understood_is_not_used(server: WireServer, openai: OpenAI, change: dict[str, Any]) -> None:
-    """An unknown finish, a missing part or a wrong type is drift after one request, and the text names the field."""
+    """What holds no message of the model is drift after one request, and the text names the field."""
     server.play(Play(REPLY, change=change))
     with pytest.raises(ProviderError, match="the reply") as caught:
         await openai.complete(ask())
@@ -197,7 +191,10 @@ USAGES: list[tuple[Any, Usage | None]] = [
     ({"prompt_tokens": -1, "completion_tokens": 1}, None),
     ({"prompt_tokens": "1", "completion_tokens": 1}, None),
     ({"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 2}}, None),
-    ({"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 2}}, None),
+    (
+        {"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 2}},
+        Usage(input=1, output=3, reasoning=2),
+    ),
     ({"prompt_tokens": 0, "completion_tokens": 0}, None),
     ({"prompt_tokens": 0, "completion_tokens": 1}, None),
     ({"prompt_tokens": 1, "completion_tokens": 0}, None),

@@ -75,7 +75,7 @@ async def test_reasoning_and_calls_are_echoed_as_they_came(server: WireServer, r
     server.play(Play(CALLS, change=output(SEALED | {"content": None}, said, CALL, CALL | {"call_id": "call_2"})), REPLY)
     reply = await responses.complete(ask())
     assert (reply.stop, reply.text, [call.arguments for call in reply.calls]) == ("tools", "let me look", [{"title": "a"}] * 2)
-    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="openai", native=reply.native)
+    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="openai", model="model-1", native=reply.native)
     answers = ToolMessage(
         answers=(
             ToolAnswer(call_id="call_1", name="read_file", text="one"),
@@ -97,7 +97,7 @@ async def test_reasoning_that_is_not_sealed_is_left_out(server: WireServer, resp
     """Nothing is stored there: reasoning without content cannot be looked up, nor an id that belongs to it."""
     server.play(Play(CALLS, change=output(SEALED | {"encrypted_content": None}, CALL)), REPLY)
     reply = await responses.complete(ask())
-    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="openai", native=reply.native)
+    earlier = AssistantMessage(text=reply.text, calls=reply.calls, provider="openai", model="model-1", native=reply.native)
     await responses.complete(ask(messages=(UserMessage(text="go"), earlier)))
     assert server.requests[1].body["input"][1:] == [{key: value for key, value in CALL.items() if key != "id"}]
 
@@ -115,7 +115,7 @@ async def test_another_providers_reply_is_rebuilt(server: WireServer, responses:
     assert server.requests[0].body["input"] == [
         {"role": "assistant", "content": "hm"},
         {"type": "function_call", "call_id": "1", "name": "read_file", "arguments": '{"title": "é"}'},
-        {"type": "function_call", "call_id": "2", "name": "read_file", "arguments": "{oops"},
+        {"type": "function_call", "call_id": "2", "name": "read_file", "arguments": '{"unreadable": "{oops"}'},
         {"role": "assistant", "content": "(no text)"},
     ]
 
@@ -164,20 +164,10 @@ DRIFTS: list[dict[str, Any]] = [
     {"output": ...},
     {"output": None},
     {"output": "text"},
-    {"object": "thing"},
-    {"status": ...},
-    {"status": "bored"},
     {"status": "queued"},
+    {"status": "cancelled"},
     {"status": "failed"},
-    output({"type": "hologram"}),
-    output(text(3)),
     output(text("x", role="user")),
-    output(text("x", content=[{"type": "output_audio"}])),
-    output(text("x", phase="other")),
-    output(CALL, CALL),
-    output(CALL | {"call_id": ""}),
-    output(CALL | {"arguments": {}}),
-    output(CALL | {"status": "in_progress"}),
 ]
 
 
@@ -185,7 +175,7 @@ DRIFTS: list[dict[str, Any]] = [
 async def test_what_is_not_understood_is_not_used(
     server: WireServer, responses: OpenAIResponses, change: dict[str, Any]
 ) -> None:
-    """An unknown status, a missing part or a wrong type is drift after one request, and the text names the field."""
+    """What holds no finished reply of the model is drift after one request, and the text names the field."""
     server.play(Play(REPLY, change=change))
     with pytest.raises(ProviderError, match="the reply") as caught:
         await responses.complete(ask())
@@ -244,14 +234,14 @@ USAGES: list[tuple[Any, Usage | None]] = [
     (None, None),
     ("12", None),
     ({"input_tokens": 1}, None),
-    ({"prompt_tokens": 1, "completion_tokens": 1}, None),
+    ({"prompt_tokens": 1, "completion_tokens": 1}, Usage(input=1, output=1)),
     (COUNTED | {"input_tokens": -1}, None),
     (COUNTED | {"input_tokens": "9"}, None),
     (COUNTED | {"input_tokens": 9.0}, None),
     (COUNTED | {"output_tokens": True}, None),
     (COUNTED | {"output_tokens": 10**30}, None),
     (COUNTED | {"input_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 5}}, None),
-    (COUNTED | {"output_tokens_details": {"reasoning_tokens": 5}}, None),
+    (COUNTED | {"output_tokens_details": {"reasoning_tokens": 5}}, Usage(input=9, output=9, reasoning=5)),
     ({"input_tokens": 0, "output_tokens": 0}, None),
     (COUNTED | {"input_tokens": 0}, None),
     (COUNTED | {"output_tokens": 0}, None),

@@ -93,7 +93,7 @@ def test_calls_are_answered_in_their_order(ledger: Ledger) -> None:
     results = [replace(result(one.id, 1, "second"), failed=True), result(one.id, 0, "first")]
     assert conversation(ledger, [one], results) == [
         UserMessage(text="the task"),
-        AssistantMessage(text="let me look", calls=one.reply.calls, provider="scripted", native={"n": 0}),
+        AssistantMessage(text="let me look", calls=one.reply.calls, provider="scripted", model="model-1", native={"n": 0}),
         ToolMessage(
             answers=(
                 ToolAnswer(call_id="id-a", name="a", text="first"),

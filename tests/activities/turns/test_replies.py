@@ -143,6 +143,43 @@ def test_what_is_no_fence_stays(text: str) -> None:
     assert unfenced(text) in {text.strip(), ""}
 
 
+THOUGHT = [
+    "<think>I should say {}</think>\n{}",
+    "<think>\n\n</think>\n\n```json\n{}\n```",
+    "the prompt has begun the thoughts, and </think> ends them\n</think>{}",
+    "<thinking>hm</thinking> {}",
+    "[THINK]hm[/THINK]{}",
+    "◁think▷hm◁/think▷{}",
+    "<seed:think>hm</seed:think>{}",
+    "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>{}<|return|>",
+    "\ufeff{}\n",
+]
+
+
+@pytest.mark.parametrize("text", THOUGHT)
+def test_thoughts_before_the_output_are_passed_over(helper: Agent, text: str) -> None:
+    """A server that does not know its model's signs leaves them in the text; what follows is read as strictly as ever."""
+    answer = json.dumps(ANSWER)
+    head, _, tail = text.rpartition("{}")
+    assert judge(reply(head + answer + tail), helper, finish=False).answer is not None
+    assert problem(judge(reply(head + '{"outcome": 1}' + tail), helper, finish=False))
+
+
+def test_an_output_may_speak_of_thoughts(helper: Agent) -> None:
+    """The signs within an output are its text, also where the thoughts before it hold some of their own."""
+    spoken = ANSWER | {"body": {"summary": "</think>{ removed", "how_it_meets": []}}
+    for text in (json.dumps(spoken), f"<think>about </think>, which {{}} I</think>{json.dumps(spoken)}"):
+        answer = judge(reply(text), helper, finish=False).answer
+        assert answer is not None
+        assert answer.body.summary == "</think>{ removed"
+
+
+def test_thoughts_without_an_output_are_a_problem(helper: Agent) -> None:
+    """Nothing is made up of them."""
+    for text in ("<think>hm", "<think>hm</think>", f"<think>{json.dumps(ANSWER)}"):
+        assert problem(judge(reply(text), helper, finish=False))
+
+
 @given(text=st.text(), stop=st.sampled_from(["end", "tools", "length", "refusal"]), finish=st.booleans())
 def test_no_reply_raises(helper: Agent, text: str, stop: StopReason, finish: bool) -> None:
     """Whatever a model says is one of the three."""

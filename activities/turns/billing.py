@@ -1,0 +1,77 @@
+"""What a reply is charged: by its tokens and the price of who answered, or by what the provider says that it costs. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from activities.money import prices
+from activities.money.prices import Tariff
+from activities.turns import lines
+from activities.turns.call import Started
+from contracts.conversation import ModelReply
+from contracts.runs import Note
+from contracts.text import one_line
+
+_DATED = re.compile(r"[-@:_](?:\d{4}|\d{6}|\d{8}|\d{4}-\d\d-\d\d|\d\d-\d\d|\d\d-\d{4}|latest)")
+_ROUNDING = 2
+"""Micro-dollars that two ways of counting one call may differ by: each rounds up."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What is charged. `cost` None: all that was held. `counted`: the tokens are believed; `tariff` is what they cost."""
+
+    cost: int | None
+    counted: bool
+    tariff: Tariff
+    by_tokens: int | None
+    """What the call costs by its tokens and price, whatever is charged; None if the tokens are not believed."""
+
+
+def billed(started: Started, reply: ModelReply) -> Bill:
+    """What this reply is charged: never more than was held for it, because no ceiling has room for more."""
+    held = started.tariff.worst_case(started.most)
+    cost = prices.charge(started.tariff, started.most, reply.usage)
+    counted, tariff, by_tokens = cost is not None, started.tariff, cost
+    if counted and reply.usage is not None and started.answered_by is not None:
+        tariff = started.answered_by
+        by_tokens = tariff.cost(reply.usage)
+        cost = min(by_tokens, held)
+    if reply.stated is not None and reply.stated.bill:
+        cost = min(reply.stated.usd_micros, held)
+    return Bill(cost, counted, tariff, by_tokens)
+
+
+def notes(started: Started, reply: ModelReply, bill: Bill) -> list[Note]:
+    """Feed lines about a model that answers under another name, and about a cost that is not what was counted."""
+    asked, found = started.choice.model, []
+    if asked.startswith("scripted:"):
+        return []
+    if renamed(started.choice.model_name, reply.model):
+        answered = one_line(reply.model, 200)
+        same = "its tokens are charged by the price of the model that was asked"
+        by = f"its tokens are charged by the price of {answered} ({bill.tariff.version})"
+        found.append(lines.answered_as(asked, answered, same if started.answered_by is None else by))
+    stated = reply.stated
+    if stated is None or bill.by_tokens is None or not _differ(stated.usd_micros, bill.by_tokens):
+        return found
+    following = f'correct the price in routes.toml, [prices."{asked}"]'
+    if stated.bill:
+        following = "what the provider states is charged, up to what was held for the call"
+    return [*found, lines.cost_differs(asked, stated.usd_micros, bill.by_tokens, following)]
+
+
+def renamed(asked: str, answered: str) -> bool:
+    """Whether another model answered than was asked for. The same one with a date or its vendor is no other."""
+    one, other = _bare(asked), _bare(answered)
+    shorter, longer = sorted((one, other), key=len)
+    return not (longer.startswith(shorter) and (longer == shorter or _DATED.fullmatch(longer[len(shorter) :])))
+
+
+def _bare(model: str) -> str:
+    """A model's name without the vendors and folders before it."""
+    return model.strip().lower().rpartition("/")[2]
+
+
+def _differ(stated: int, counted: int) -> bool:
+    """Whether the two are more than a fifth apart, of what was counted."""
+    return abs(stated - counted) > max(_ROUNDING, counted // 5)
