@@ -6,7 +6,7 @@ from datetime import timedelta
 from activities.git import Mirrors
 from activities.repositories.workspaces import Workspaces
 from activities.runs import lines
-from ledger import feed
+from ledger import feed, upkeep
 from ledger.db import Ledger
 from ledger.views import runs
 
@@ -41,4 +41,4 @@ class Disk:
         for name in (one for one in old if one not in kept):
             size = await asyncio.to_thread(self._mirrors.remove, name, self._unused)
             if size is not None:
-                await ledger.tx(feed.append, lines.UPKEEP, [lines.mirror_removed(name, size, self._unused)])
+                await ledger.tx(feed.append, upkeep.ITSELF, [lines.mirror_removed(name, size, self._unused)])
