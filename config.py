@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     mirror_mib: int = Field(
         default=4096, gt=0, description="most MiB that the mirror of one repository may take on this machine"
     )
+    keep_days: int = Field(
+        default=0, ge=0, le=36_500, description="days after its end that a run keeps its conversations and files; 0: for ever"
+    )
     push_author: Author = Field(default="Baton <baton@localhost>", description="author of the commits that are pushed")
     push_trailers: bool = Field(default=True, description="whether commits name the run and who approved them, as trailers")
     workflow_sandbox: bool = Field(default=False, description="run workflow code in Temporal's import sandbox (tests do)")

@@ -17,6 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.base import Contract, said_of
 from contracts.errors import INPUT_WAS_REFUSED
+from contracts.inputs import PipelineInput
 
 PAYLOAD_LIMIT = 256 * 1024
 """Most bytes of a payload that we make: a few bodies of 64 KiB each. Temporal takes up to 2 MiB and fails the task above."""
@@ -26,7 +27,10 @@ _PROBLEMS_SHOWN = 8
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Takes the place of an unreadable value where a value of any type is accepted. `reason` is for its sender."""
+    """Takes the place of an unreadable value where a value of any type is accepted, and of a run's own input.
+
+    `reason` is for its sender.
+    """
 
     reason: str
 
@@ -88,8 +92,9 @@ class StrictConverter(CompositePayloadConverter):
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """One value per payload. Raises a non-retryable `ApplicationError` for an unreadable one.
 
-        Where any type is accepted (a signal's or update's argument) it becomes `Unreadable` instead. Nothing else is ever
-        raised: it would fail the workflow task again and again.
+        Where any type is accepted (a signal's or update's argument) it becomes `Unreadable` instead, and so does a run's
+        input: the guard refuses it, and knows whether the start would be repeated. Nothing else is ever raised: it would fail
+        the workflow task again and again.
         """
         hints = [*(type_hints or []), *([None] * len(payloads))]
         return [self._value(payload, hint) for payload, hint in zip(payloads, hints, strict=False)]
@@ -102,7 +107,7 @@ class StrictConverter(CompositePayloadConverter):
         except Exception as error:  # noqa: BLE001 (an unknown encoding, an invalid protocol buffer, …)
             cause = error.__cause__ or error
             reason = f"the payload could not be read: {str(cause)[:300]}"
-        if hint is None or hint is Any:
+        if hint is None or hint is Any or (isinstance(hint, type) and issubclass(hint, PipelineInput)):
             return Unreadable(reason)
         raise _refused(reason) from None
 

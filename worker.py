@@ -163,7 +163,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers)}
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
-    upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us)
+    upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)
     return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own)
 
 

@@ -1,6 +1,6 @@
 """`baton completion`: the script that lets a shell complete commands, options and the ids of runs."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,9 +15,17 @@ Shell = Literal["bash", "zsh", "fish"]
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the app, and let Typer answer the shells that have its script."""
-    from typer._completion_classes import completion_init
+    from typer._click.shell_completion import add_completion_class
+    from typer._completion_classes import ZshComplete, completion_init
+
+    class Zsh(ZshComplete):
+        def format_completion(self, item: Any) -> str:
+            # Typer's answer is in quotes that an apostrophe would end.
+            item.help = (item.help or "").replace("'", "’")
+            return super().format_completion(item)
 
     completion_init()
+    add_completion_class(Zsh, "zsh")
     app.command(rich_help_panel=CARE)(completion)
 
 

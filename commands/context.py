@@ -19,7 +19,7 @@ import contexts
 import places
 from commands.errors import NothingYet, Usage, Watched
 from contracts.errors import BatonError
-from contracts.printed import command
+from contracts.printed import command, quoted
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -40,7 +40,8 @@ def run_ids(incomplete: str) -> list[str]:
             rows = ledger.read_now(recent, COMPLETED)
     except BatonError:
         return []  # there is nowhere to say it: the command itself will, once it is run
-    return [row.run.workflow_id for row in rows if row.run.workflow_id.startswith(incomplete)]
+    # bash puts them onto the command line as they are: an id that a shell reads as more than a word is left out.
+    return [name for row in rows if (name := row.run.workflow_id).startswith(incomplete) and quoted(name) == name]
 
 
 COMPLETED = 500

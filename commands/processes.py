@@ -168,7 +168,8 @@ def lost_its_files(running: Running) -> bool:
     """True if the database that this process works on was removed under it: what it writes is gone when it ends."""
     ends = tuple(f"/{name} (deleted)" for name in (_DATABASE, "ledger.db"))
     try:
-        return any(os.readlink(one.path).endswith(ends) for one in os.scandir(f"/proc/{running.pid}/fd"))
+        with os.scandir(f"/proc/{running.pid}/fd") as files:
+            return any(os.readlink(one.path).endswith(ends) for one in files)
     except OSError:  # it, or one of its files, was closed just now
         return False
 
@@ -196,10 +197,7 @@ def _recorded(state: Path, name: str) -> Running | None:
 
 def _known() -> Iterator[tuple[Path, Running]]:
     """This user's processes that are a server or a worker of some state folder, by their command lines."""
-    for process in os.scandir("/proc"):
-        if not process.name.isdecimal():
-            continue
-        pid = int(process.name)
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):  # not open until the last is asked for
         found = _understood(_arguments(pid), pid)
         born = _born(pid)
         if found is not None and born is not None and _owner(pid) == os.geteuid():

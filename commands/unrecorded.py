@@ -64,12 +64,12 @@ async def find_unrecorded(client: "Client", name: str) -> Unrecorded | None:
         asked=await found.static_summary() or "",
         started_at=info.start_time.ToDatetime(UTC),
         ended_at=ended,
-        why=await _why(handle) if ended else "",
+        why=await why_of(handle) if ended else "",
         described=found.raw_description,
     )
 
 
-async def _why(handle: Any) -> str:
+async def why_of(handle: Any) -> str:
     """How it ended, in the words of the failure; "" where it has none."""
     from temporalio.client import WorkflowFailureError
 
@@ -86,8 +86,7 @@ async def running_unrecorded(client: "Client", ledger: "Ledger", task_queue: str
     from ledger.views.runs import known_among
 
     kinds = ", ".join(f"'{one.workflow}'" for one in PIPELINES)
-    queue = task_queue.replace("'", "\\'")
-    query = f"ExecutionStatus = 'Running' AND TaskQueue = '{queue}' AND WorkflowType IN ({kinds})"
+    query = f"ExecutionStatus = 'Running' AND {on_queue(task_queue)} AND WorkflowType IN ({kinds})"
     there = [one async for one in client.list_workflows(query, limit=1000)]
     known = await ledger.read(known_among, {one.id for one in there})
     shown = 0
@@ -98,6 +97,11 @@ async def running_unrecorded(client: "Client", ledger: "Ledger", task_queue: str
         if (found := await find_unrecorded(client, one.id)) is not None and found.is_running:
             shown += 1
             yield found
+
+
+def on_queue(task_queue: str) -> str:
+    """The condition of Temporal's list filter for this task queue."""
+    return "TaskQueue = '{}'".format(task_queue.replace("'", "\\'"))
 
 
 def how(found: Unrecorded) -> str:

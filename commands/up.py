@@ -124,16 +124,25 @@ async def down(settings: Settings) -> list[str]:
     Finds them as well where the state folder is not there any more.
     """
     state = settings.state.absolute()
-    async with processes.alone(state) if state.is_dir() else contextlib.nullcontext():
+    async with _at_work(state):
         # A worker that stops still reports its last activities, so the server has to outlive it.
         return [name for name in ("worker", "server") if await asyncio.to_thread(processes.stop, state, name)]
 
 
+def _at_work(state: Path) -> contextlib.AbstractAsyncContextManager[None]:
+    """As `processes.alone`; without a lock where the folder is gone, or is not known because its process has just ended."""
+    there = state.is_dir() and state != Path(state.anchor)
+    return processes.alone(state) if there else contextlib.nullcontext()
+
+
 async def down_everywhere() -> list[str]:
     """Stop each server and worker of this installation, whatever state folder it is for. Returns them with their folders."""
-    stopped = []
-    for state, running in processes.everywhere():
-        await asyncio.to_thread(processes.end, running)
-        processes.forget(state, running.name)
-        stopped.append(f"{running.name} of {state}")
+    stopped: list[str] = []
+    # By folder: an `up` that is at work in one is waited for, and what it has started by then is stopped as well.
+    for state in dict.fromkeys(state for state, _ in processes.everywhere()):
+        async with _at_work(state):
+            for running in [one for at, one in processes.everywhere() if at == state]:
+                await asyncio.to_thread(processes.end, running)
+                processes.forget(state, running.name)
+                stopped.append(f"{running.name} of {state}")
     return stopped

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.gates import Intent
-from ledger.db import insert_once, now_us
+from ledger.db import insert_once, now_us, server_us
 from ledger.tables import action
+
+LONGEST_US = 120 * 1_000_000
+"""No lease is taken for so long."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,9 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
     """
     # Locked: a claim that another worker is just making must be seen.
     before = _one(connection, select(action).where(action.c.key == key).with_for_update(), key)
-    now = now_us()
+    now = server_us(connection)
     # `sending` with a lease that has run out: its worker died between the claim and the receipt.
-    free = (action.c.state == "approved") | (action.c.state.in_(["sending", "unknown"]) & (action.c.lease_until < now))
+    free = (action.c.state == "approved") | (action.c.state.in_(["sending", "unknown"]) & _unheld(now))
     query = (
         update(action)
         .where(action.c.key == key, free)
@@ -134,6 +137,11 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
     return before, None if fence is None else Lease(key, int(fence), now + lease_us)
 
 
+def _unheld(now: int) -> ColumnElement[bool]:
+    # A lease that ends too far ahead was taken by a clock that was wrong, and must not count until then.
+    return (action.c.lease_until < now) | (action.c.lease_until > now + LONGEST_US)
+
+
 def again(connection: Connection, before: Row[Any], intent: Intent, *, trace: str, gate: str) -> bool:
     """Approve for this run what another run had done and the target does not have any more. False if the row has changed."""
     same = (action.c.key == before.key, action.c.state == "delivered", action.c.fence == before.fence)
@@ -145,7 +153,7 @@ def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
     """Extend a lease to `lease_us` from now; 0 releases it, so that the next attempt need not wait. False if it was lost."""
     # Fenced: an attempt that has lost its lease must not extend or release the one of its successor.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
-    return connection.execute(query.values(lease_until=now_us() + lease_us if lease_us else 0)).rowcount == 1
+    return connection.execute(query.values(lease_until=server_us(connection) + lease_us if lease_us else 0)).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
@@ -168,7 +176,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
     """Settle an unknown outcome with what a person found out. False if it is settled already, or being sent now."""
     # Never under a live lease: its attempt may be about to learn the outcome itself.
     query = update(action).where(
-        action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), action.c.lease_until < now_us()
+        action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), _unheld(server_us(connection))
     )
     values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now_us()}
     return connection.execute(query.values(**values)).rowcount == 1

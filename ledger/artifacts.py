@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, select, update
 
 from contracts.base import ArtifactRef, sha256
 from contracts.errors import BatonError, NotFound
@@ -20,6 +20,16 @@ IN_ROW = 256 * 1024
 _GET = Statement(select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted")))
 
 
+STALE_US = 12 * 60 * 60 * 1_000_000
+"""Bytes that are stored again after so long count as stored now: retention leaves what is younger than a day."""
+
+_AGAIN = Statement(
+    update(artifact)
+    .where(artifact.c.sha256 == bindparam("wanted"), artifact.c.at < bindparam("before", type_=BigInteger))
+    .values(body=bindparam("bytes", type_=LargeBinary), location=bindparam("file"), at=bindparam("now", type_=BigInteger))
+)
+
+
 class ArtifactDamaged(BatonError):
     """An artifact's bytes do not have its digest. Restore the artifact folder or the database from a backup."""
 
@@ -28,22 +38,20 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
     """Store some bytes and return their digest and size. Storing the same bytes again changes nothing."""
     digest = sha256(data)
     large = len(data) > IN_ROW
+    now, body, file = now_us(), None if large else data, digest if large else ""
+    # The row first: it is locked from here to the commit, so that retention cannot remove the file in between.
+    new = insert_once(
+        connection, artifact, sha256=digest, size=len(data), media_type=media_type, body=body, location=file, at=now
+    )
+    if not new:
+        # One whose bytes were removed has them again.
+        _AGAIN.run(connection, wanted=digest, bytes=body, file=file, now=now, before=now - STALE_US)
     if large:
         try:
-            # The file before its row: a row must never name bytes that are not on disk.
+            # Before the commit: a row that others see must never name bytes that are not on disk.
             _write_file(location(files, digest), data)
         except OSError as error:
             raise folder_unavailable(files, error) from None
-    insert_once(
-        connection,
-        artifact,
-        sha256=digest,
-        size=len(data),
-        media_type=media_type,
-        body=None if large else data,
-        location=digest if large else "",
-        at=now_us(),
-    )
     return ArtifactRef(digest=digest, size=len(data), media_type=media_type)
 
 
@@ -52,6 +60,10 @@ def get(connection: Connection, files: Path, digest: str) -> bytes:
     row = _GET.first(connection, wanted=digest)
     if row is None:
         raise NotFound(f"there is no artifact {digest[:12]}…")
+    if row.body is None and not row.location:
+        raise NotFound(
+            f"the bytes of artifact {digest[:12]}… were removed: the runs that used them ended more than keep_days ago"
+        )
     try:
         data = bytes(row.body) if row.body is not None else location(files, row.location).read_bytes()
     except FileNotFoundError:

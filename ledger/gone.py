@@ -45,12 +45,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Ending:
-    """How Temporal ended a run: `did` in a few words, `why` in those of whoever did it, and the report that the run left."""
+    """How Temporal ended a run: `did` in a few words, `why` in those of whoever did it, and the report that the run left.
+
+    `actor` is who closes it in the record: a person, where Temporal itself was lost.
+    """
 
     state: RunState
     did: str
     why: str = ""
     report: dict[str, Any] | None = None
+    actor: str = "temporal"
 
 
 def open_runs(connection: Connection, limit: int = AT_ONCE) -> list[Known]:
@@ -124,14 +128,23 @@ def close_ended(connection: Connection, trace: str) -> bool:
 
 
 def reopen(connection: Connection, ref: RunRef, line: Note) -> bool:
-    """Open a run again that Temporal has reset after it had ended it. False if that is on record already.
+    """Open a run again that Temporal has reset after it had ended it, or that was closed as lost and is there after all.
 
-    `ref` names the run of the chain that goes on now, `line` is for the feed.
+    False if that is on record already. `ref` names the run of the chain that goes on now, `line` is for the feed.
     """
-    if runs.follow(connection, ref) is None:
+    if runs.follow(connection, ref) is None and not _was_mistaken(connection, ref.trace):
         return False
     opened_again(connection, ref.trace)
     feed.append(connection, ref, [line])
+    return True
+
+
+def _was_mistaken(connection: Connection, trace: str) -> bool:
+    """Open a run that is closed although the last run of its chain is the one that goes on."""
+    row = _ROW.first(connection, of=trace)
+    if row is None or not row.gone or row.state not in FINAL:
+        return False
+    runs.open_again(connection, trace)
     return True
 
 
@@ -174,7 +187,7 @@ def _line(one: Known, end: Ending) -> Note:
         key=f"{one.trace}/gone/{one.run_ids[-1] if one.run_ids else ''}",
         at=datetime.now(UTC),
         stage="end",
-        actor="temporal",
+        actor=end.actor,
         did=f"ended: {end.state}; the run was {end.did}",
         why=end.why or "Temporal ended it, and the run itself could record nothing",
         next="nothing: its gates, reservations and workspaces are closed",

@@ -147,9 +147,14 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
     _FOLLOW.run(connection, of=ref.trace, ids=json.dumps([*known, ref.run_id]), now=now_us())
     if row.state not in FINAL:
         return None
-    _OPEN_AGAIN.run(connection, of=ref.trace)
+    open_again(connection, ref.trace)
     ended: RunState = row.state
     return ended
+
+
+def open_again(connection: Connection, trace: str) -> None:
+    """Make a run that has ended one that works."""
+    _OPEN_AGAIN.run(connection, of=trace)
 
 
 def find_pins(connection: Connection, trace: str) -> Began | None:

@@ -189,7 +189,9 @@ def insert_result(connection: Connection, new: NewResult) -> bool:
 
 
 def reply_of(row: Row[Any]) -> ModelReply:
-    """The reply that a stored turn holds."""
+    """The reply that a stored turn holds. Raises `NotFound` if it was removed, long after its run had ended."""
+    if not row.reply:
+        raise NotFound(f"the conversation with turn {row.id[:12]}… was removed: its run ended more than keep_days ago")
     return ModelReply.model_validate_json(row.reply)
 
 

@@ -5,13 +5,18 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, or_, select, update
 
-from ledger.db import from_us, insert_once, now_us
-from ledger.tables import upkeep
+from contracts.runs import FeedLine, RunRef
+from ledger import feed as lines
+from ledger.db import from_us, insert_once, server_us
+from ledger.tables import feed, upkeep
 
 LEASE = timedelta(seconds=30)
 """A leader that has not renewed its lease for so long is replaced by the next worker that asks."""
 
 _ID = "upkeep"
+
+ITSELF = RunRef(trace=_ID, workflow_id=_ID, project=_ID)
+"""Under this name the feed has what belongs to no run."""
 
 
 class LastRound(NamedTuple):
@@ -24,9 +29,10 @@ class LastRound(NamedTuple):
 
 def lead(connection: Connection, worker: str, lease: timedelta = LEASE) -> bool:
     """Take the lease, or renew it. False while another worker has it. Every act of a leader is safe to do twice."""
-    now = now_us()
-    until = now + lease // timedelta(microseconds=1)
-    free = or_(upkeep.c.worker == worker, upkeep.c.until <= now)
+    now, length = server_us(connection), lease // timedelta(microseconds=1)
+    until = now + length
+    # A lease that ends long after ours would was taken by a clock that was ahead.
+    free = or_(upkeep.c.worker == worker, upkeep.c.until <= now, upkeep.c.until > until + length)
     taken = update(upkeep).where(upkeep.c.id == _ID, free).values(worker=worker, until=until)
     if connection.execute(taken).rowcount == 1:
         return True
@@ -42,10 +48,16 @@ def give_up(connection: Connection, worker: str) -> None:
 def done(connection: Connection, worker: str, problem: str) -> None:
     """Record that the leader has made a round, and what it could not do in it."""
     mine = (upkeep.c.id == _ID, upkeep.c.worker == worker)
-    connection.execute(update(upkeep).where(*mine).values(done_at=now_us(), problem=problem))
+    connection.execute(update(upkeep).where(*mine).values(done_at=server_us(connection), problem=problem))
 
 
 def last_round(connection: Connection) -> LastRound | None:
     """The last round that any worker made; None where there was none yet."""
     row = connection.execute(select(upkeep).where(upkeep.c.id == _ID, upkeep.c.done_at > 0)).first()
     return None if row is None else LastRound(row.worker, from_us(row.done_at), row.problem)
+
+
+def last_act(connection: Connection) -> FeedLine | None:
+    """The newest line that upkeep has put on the feed: what was removed of disks and of old runs. None where there is none."""
+    key = connection.execute(select(feed.c.key).where(feed.c.trace == _ID).order_by(feed.c.seq.desc()).limit(1)).scalar()
+    return None if key is None else lines.find(connection, key)

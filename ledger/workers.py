@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, delete, select, update
 
 from contracts.money import usd
 from contracts.runs import Note, RunRef
@@ -52,8 +52,9 @@ def beat(
 
     `clock_ahead` is by how many microseconds the worker's clock is ahead of Temporal's; None: not measured yet.
     """
-    # By the database's clock, which is one for all workers and commands: their own may differ by more than a heartbeat.
-    now = server_us(connection)
+    # By the database's clock, which is one for all workers and commands: their own may differ by more than a heartbeat. SQLite
+    # has none: there it is the worker's own, as far as that is known to be right.
+    now = server_us(connection) - (clock_ahead or 0 if connection.dialect.name == "sqlite" else 0)
     seen = update(worker).where(worker.c.id == name).values(seen_at=now, clock_ahead=clock_ahead)
     # As a rule its row is there: only the first heartbeat inserts one.
     if connection.execute(seen).rowcount == 0:
@@ -105,17 +106,27 @@ def tell_lost(connection: Connection, ref: RunRef, lost: Sequence[str]) -> None:
 
 def forget(connection: Connection, silent: timedelta = FORGOTTEN) -> list[str]:
     """Remove the rows of workers that have been silent for so long and hold no money. Returns their names."""
-    before = now_us() - silent // timedelta(microseconds=1)
     holds = select(reservation.c.id).where(reservation.c.worker == worker.c.id, reservation.c.state == "held").exists()
-    gone = delete(worker).where(worker.c.seen_at < before, ~holds).returning(worker.c.id)
+    gone = delete(worker).where(~heard_lately(server_us(connection), silent), ~holds).returning(worker.c.id)
     return list(connection.execute(gone).scalars())
+
+
+def heard_lately(now: int, silent: timedelta) -> ColumnElement[bool]:
+    """Workers with a heartbeat within this time, as a condition."""
+    return _near(worker.c.seen_at, now, silent)
+
+
+def _near(column: Column[int], now: int, span: timedelta) -> ColumnElement[bool]:
+    # On either side: an instant of the future was written by a clock that was wrong, and must not count until it has come.
+    width = span // timedelta(microseconds=1)
+    return column.between(now - width, now + width)
 
 
 def _orphans(now: int, silent: timedelta) -> Select[Any]:
     # A young reservation never counts: the first heartbeat of its worker may still be on its way.
-    before = now - silent // timedelta(microseconds=1)
-    alive = select(worker.c.id).where(worker.c.id == reservation.c.worker, worker.c.seen_at >= before).exists()
-    query = select(reservation.c.id).where(reservation.c.state == "held", reservation.c.at < before, ~alive)
+    young = _near(reservation.c.at, now, silent)
+    alive = select(worker.c.id).where(worker.c.id == reservation.c.worker, heard_lately(now, silent)).exists()
+    query = select(reservation.c.id).where(reservation.c.state == "held", ~young, ~alive)
     return query.order_by(reservation.c.at)
 
 

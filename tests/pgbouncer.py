@@ -21,6 +21,9 @@ HOW = "install it (Debian: apt-get install pgbouncer) or put pgbouncer on the PA
 CONNECTIONS = 2
 """Connections to the server that all clients share: few, so that two transactions of a client rarely get the same one."""
 
+EACH_ITS_OWN = 40
+"""The same by session, where each client has one for as long as it is there."""
+
 
 def program() -> Path | None:
     """The program; None where there is none."""
@@ -65,7 +68,7 @@ def _settings(server: Postgres, folder: Path, mode: str) -> str:
         "listen_port": PORT,
         "auth_type": "any",
         "pool_mode": mode,
-        "default_pool_size": CONNECTIONS,
+        "default_pool_size": EACH_ITS_OWN if mode == "session" else CONNECTIONS,
         "max_client_conn": 200,
     }
     body = "\n".join(f"{name} = {value}" for name, value in lines.items())

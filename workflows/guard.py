@@ -17,6 +17,7 @@ from temporalio.worker import (
 from contracts.base import BODY_LIMIT, Contract
 from contracts.inputs import ChildInput, PipelineInput
 from contracts.pipelines import BY_WORKFLOW, PIPELINES
+from converter import Unreadable
 
 KNOWN = tuple(one.workflow for one in PIPELINES)
 """Workflow types that people start."""
@@ -56,6 +57,8 @@ class _Inbound(WorkflowInboundInterceptor):
 def _check_start(args: Sequence[Any]) -> None:
     """Fail the workflow unless it can run with this input."""
     info = workflow.info()
+    if len(args) == 1 and isinstance(args[0], Unreadable):
+        _refuse(args[0].reason)
     if not (len(args) == 1 and isinstance(args[0], Contract)):
         # Null and raw bytes arrive here as well: they are decoded without their contract.
         got = f"{len(args)} inputs" if len(args) != 1 else type(args[0]).__name__

@@ -21,6 +21,19 @@ def run_reset(run: RunRef, ended: RunState) -> Note:
     )
 
 
+def run_found(run: RunRef, ended: RunState) -> Note:
+    """A run that was closed as lost is there and continues."""
+    return Note(
+        key=f"{run.trace}/found/{run.run_id}/{ended}",
+        at=datetime.now(UTC),
+        stage="reset",
+        actor="temporal",
+        did=f"is there after all; the record had it as {ended}",
+        why="it was closed as one that Temporal does not have, and Temporal runs it",
+        next="its gates are open again",
+    )
+
+
 def tried_again(run: RunRef, info: Info, reason: str, now: datetime) -> Note:
     """An activity has failed several times and is tried again."""
     most = info.retry_policy.maximum_attempts if info.retry_policy is not None else 0

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from activities.repositories.workspaces import Workspaces
 from activities.runs import lines
-from ledger import feed
+from ledger import feed, upkeep
 from ledger.db import Ledger
 from ledger.views import runs
 
@@ -63,4 +63,4 @@ class Disk:
             size = await asyncio.to_thread(store.remove, name, self._unused)
             if size is not None:
                 note = lines.unused_removed(store.what, name, size, self._unused, store.again)
-                await ledger.tx(feed.append, lines.UPKEEP, [note])
+                await ledger.tx(feed.append, upkeep.ITSELF, [note])

@@ -83,7 +83,8 @@ async def close_gone(client: Client, ledger: Ledger, runs: Sequence[Known]) -> C
             changed += await ledger.tx(gone.close, one, how.ending)
         elif how.running and one.has_ended:
             ref = RunRef(trace=one.trace, workflow_id=one.workflow_id, project=one.project, run_id=how.running)
-            changed += await ledger.tx(gone.reopen, ref, lines.run_reset(ref, one.state))
+            line = (lines.run_found if how.running in one.run_ids else lines.run_reset)(ref, one.state)
+            changed += await ledger.tx(gone.reopen, ref, line)
     return Compared(changed, {one.trace: how for one, how in zip(runs, found, strict=True)})
 
 
@@ -96,6 +97,18 @@ async def bring_up_to_date(client: Client, ledger: Ledger) -> tuple[int, list[st
     found = await close_gone(client, ledger, asked)
     absent = [one.workflow_id for one in asked if not one.has_ended and found.by_trace[one.trace].is_unknown]
     return found.changed, absent
+
+
+async def close_lost(client: Client, ledger: Ledger, runs: Sequence[Known], by: str, why: str) -> list[str]:
+    """Close those of these open runs that this Temporal namespace does not have and cannot say it ever had, for a person.
+
+    For those of a server whose database is gone for good: nothing else can tell that they will never go on. One that turns out
+    to run after all is opened again, as one that was reset. Returns their workflow ids. Raises `RPCError`. Safe to call twice.
+    """
+    compared = await close_gone(client, ledger, runs)
+    lost = [one for one in runs if not one.has_ended and compared.by_trace[one.trace].is_unknown]
+    end = Ending("cancelled", "lost with its Temporal server", f"by {by}: {why}"[:WORDS], actor=by)
+    return [one.workflow_id for one in lost if await ledger.tx(gone.close, one, end)]
 
 
 async def _suspects(client: Client, ledger: Ledger) -> list[Known]:

@@ -8,11 +8,9 @@ from contracts.gates import Refusal
 from contracts.journal import BeginRun
 from contracts.money import usd
 from contracts.pins import Began
-from contracts.runs import Note, RunRef
+from contracts.runs import Note
 from contracts.text import amount
-
-UPKEEP = RunRef(trace="upkeep", workflow_id="upkeep", project="upkeep")
-"""Under this name the feed has what belongs to no run."""
+from ledger.retention import Trimmed
 
 
 def admitted(request: BeginRun, began: Began) -> Note:
@@ -55,6 +53,22 @@ def unused_removed(what: str, folder: str, size: int, unused: timedelta, again: 
         did=f"removed the {what} {folder}, {size >> 20} MiB",
         why=f"no run has used it for {unused.days} days, and no open run names its repository",
         next=again,
+        importance="detail",
+    )
+
+
+def runs_trimmed(trimmed: Sequence[Trimmed], keep: timedelta) -> Note:
+    """Runs that ended long ago lost their conversations and files."""
+    now, names = datetime.now(UTC), [one.run for one in trimmed]
+    size = sum(one.size for one in trimmed)
+    return Note(
+        key=digest_of("runs-trimmed", *names, str(now)),
+        at=now,
+        stage="upkeep",
+        actor="worker",
+        did=f"removed the conversations and files of {amount(len(names), 'run')}, {size >> 10} KiB: {', '.join(names[:10])}",
+        why=f"they ended more than {amount(keep.days, 'day')} ago, as keep_days says",
+        next="what they did, decided, cost and came from stays on record",
         importance="detail",
     )
 

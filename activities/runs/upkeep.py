@@ -12,9 +12,9 @@ from temporalio.service import RPCError
 from activities.runs import lines
 from activities.runs.disk import Disk
 from activities.runs.gone import bring_up_to_date
-from contracts.errors import BatonError
+from contracts.errors import BatonError, LedgerUnavailable
 from contracts.text import amount
-from ledger import feed, gone, upkeep, workers
+from ledger import feed, gone, retention, upkeep, workers
 from ledger.db import Ledger
 from ledger.workers import BEAT, NOTHING_SAID, SILENT, Serving
 
@@ -38,8 +38,12 @@ class Upkeep:
         lease: timedelta = upkeep.LEASE,
         serving: Serving = NOTHING_SAID,
         clock_ahead: Callable[[], int | None] = _unknown,
+        keep_days: int = 0,
     ) -> None:
-        """`serving` goes onto the worker's row. `clock_ahead` says how its clock compares with Temporal's: see `beat`."""
+        """`serving` goes onto the worker's row. `clock_ahead` says how its clock compares with Temporal's: see `beat`.
+
+        `keep_days` is how many days after its end a run keeps its conversations and files; 0: for ever.
+        """
         self._serving = serving
         self._clock_ahead = clock_ahead
         self._ledger = ledger
@@ -49,6 +53,7 @@ class Upkeep:
         self._every = every
         self._silent = silent
         self._lease = lease
+        self._keep_days = keep_days
 
     async def run(self, client: Client) -> None:
         """Send heartbeats and make rounds every few seconds until cancelled, even if single ones fail.
@@ -90,7 +95,9 @@ class Upkeep:
         closed, problem = await self._gone(client) if client is not None else (0, "")
         for act in (self._orphans, self._left_over, self._forgotten):
             closed += await act()
-        await self._ledger.tx(upkeep.done, self._name, problem)
+        removed, unable = await self._removed()
+        closed += removed
+        await self._ledger.tx(upkeep.done, self._name, "; ".join(one for one in (problem, unable) if one))
         if closed:
             structlog.get_logger().info("closed what was over", count=closed, action="upkeep_closed")
         return closed
@@ -123,6 +130,22 @@ class Upkeep:
                 "the end of this worker is not on record", reason=str(error), action="end_unrecorded"
             )
 
+    async def _removed(self) -> tuple[int, str]:
+        """Conversations and files of runs that ended long ago, and why they could not be removed."""
+        if not self._keep_days:
+            return 0, ""
+        keep, trimmed = timedelta(days=self._keep_days), []
+        try:
+            for trace in await self._ledger.read(retention.old_runs, keep):
+                one = await self._ledger.tx(retention.trim, self._ledger.files, trace, keep)
+                trimmed += [one] if one is not None else []
+        except LedgerUnavailable as error:
+            return len(trimmed), f"old conversations and files could not be removed: {error}"
+        finally:
+            if trimmed:
+                await self._ledger.tx(feed.append, upkeep.ITSELF, [lines.runs_trimmed(trimmed, keep)])
+        return len(trimmed), ""
+
     async def _left_over(self) -> int:
         """Gates that an activity opened after its run had ended."""
         return sum([await self._ledger.tx(gone.close_ended, trace) for trace in await self._ledger.read(gone.left_over)])
@@ -135,5 +158,5 @@ class Upkeep:
 def _forget(connection: Connection) -> int:
     names = workers.forget(connection)
     if names:
-        feed.append(connection, lines.UPKEEP, [lines.workers_forgotten(names)])
+        feed.append(connection, upkeep.ITSELF, [lines.workers_forgotten(names)])
     return len(names)

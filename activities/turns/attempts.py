@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from activities.money import prices
@@ -16,6 +16,7 @@ from activities.turns.choices import Candidate
 from activities.turns.growth import GrowthHeld
 from activities.turns.health import Health
 from activities.turns.reservation import Reservations
+from contracts.conversation import ModelReply
 from contracts.errors import LedgerUnavailable, Misconfigured
 from contracts.turns import Turn
 from ledger.db import Ledger
@@ -30,14 +31,28 @@ FOR_GOOD = 4
 """After so many failures with the same words the model is taken to refuse the call, see `Health.repeated`."""
 
 
+REMEMBERED = 64
+"""Most paid replies that this worker keeps for a later attempt, the newest."""
+
+
+@dataclass(frozen=True)
+class Unstored:
+    """A reply that is paid for, while the ledger does not take it."""
+
+    started: Started
+    reply: ModelReply
+    latency_ms: int
+
+
 @dataclass(frozen=True)
 class Attempts:
-    """Makes attempts for one worker."""
+    """Makes attempts for one worker. `unstored` are paid replies that wait for the ledger, also between attempts, by key."""
 
     ledger: Ledger
     providers: Mapping[str, Provider]
     health: Health
     reservations: Reservations
+    unstored: dict[str, Unstored] = field(default_factory=dict)
 
     async def make(self, call: Call, candidate: Candidate) -> Turn:
         """The turn that the choice answers with, or that was stored before.
@@ -45,6 +60,8 @@ class Attempts:
         Raises `ProviderError`; `Unfit`, `RateLimited` or `ProbeTaken` if the choice was not asked and the next one may be; and
         `ApplicationError` if no choice can help.
         """
+        if (paid := self.unstored.get(call.request.key)) is not None:
+            return await self._store(call, paid)
         # Made here: a cancellation can arrive while the reservation commits, and it must be closed all the same.
         reservation = spend.new_id()
         unanswered = "released"
@@ -81,19 +98,31 @@ class Attempts:
         latency_ms = int((time.monotonic() - began) * 1000)
         answered = replace(started, answered_by=self.reservations.answered_by(started, reply))
         reach("model.before_settle")
-        # The reply is paid for: wait for an unavailable ledger, or the next attempt would pay again.
-        try:
-            turn = await kept(
-                lambda: self.ledger.tx(settlement.settle, self.ledger.files, self.health, call, answered, reply, latency_ms)
-            )
-        except LedgerUnavailable:
-            raise
-        except FAILED_COMMIT as error:
-            # No outage, and not over in all that time: another attempt would pay for a reply that is not stored either.
-            raise failures.not_stored(started.choice.model, told(error)) from None
-        self.health.answered_by(started.candidate)
+        turn = await self._store(call, Unstored(answered, reply, latency_ms))
         reach("model.before_completion")
         return turn
+
+    async def _store(self, call: Call, paid: Unstored) -> Turn:
+        """Settle a reply that is paid for: wait for an unavailable ledger, or the next attempt would pay again."""
+        key, started = call.request.key, paid.started
+        self._remember(key, paid)
+        files, reply, latency_ms = self.ledger.files, paid.reply, paid.latency_ms
+        try:
+            turn = await kept(lambda: self.ledger.tx(settlement.settle, files, self.health, call, started, reply, latency_ms))
+        except LedgerUnavailable:
+            raise  # an outage that is longer than the call's own time: the next attempt on this worker has the reply
+        except FAILED_COMMIT as error:
+            self.unstored.pop(key, None)
+            # No outage, and not over in all that time: another attempt would pay for a reply that is not stored either.
+            raise failures.not_stored(started.choice.model, told(error)) from None
+        self.unstored.pop(key, None)
+        self.health.answered_by(started.candidate)
+        return turn
+
+    def _remember(self, key: str, paid: Unstored) -> None:
+        self.unstored.setdefault(key, paid)
+        while len(self.unstored) > REMEMBERED:
+            self.unstored.pop(next(iter(self.unstored)))
 
     async def _begin(self, call: Call, candidate: Candidate, reservation: str) -> Started | Turn:
         try:

@@ -78,7 +78,8 @@ class Models:
 
     async def _over_choices(self, call: Call) -> Turn:
         async def stored() -> bool:
-            return await self._ledger.read(turns.find, call.request.key) is not None
+            there = call.request.key in self._attempts.unstored
+            return there or await self._ledger.read(turns.find, call.request.key) is not None
 
         def attempt(candidate: Candidate) -> Awaitable[Turn]:
             return self._attempts.make(call, candidate)

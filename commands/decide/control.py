@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from commands.asking import found
-from commands.context import CARE, By, Json, Run, WholeRun, Why, connect, named, open_ledger, settings
-from commands.errors import first_line
+from commands.context import CARE, By, Json, Run, Why, connect, named, open_ledger, reason, run_ids, settings
+from commands.errors import Usage, first_line
 from commands.output import Out, safe
 from commands.unrecorded import Unrecorded, how
 from contracts.printed import command
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ledger.db import Ledger
     from ledger.views.runs import RunView
 
+CancelledRun = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="Run id as shown by `baton runs`, all of it.", autocompletion=run_ids)
+]
 Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the outcome.")]
 What = Literal["pause", "resume", "cancel"]
 
@@ -44,8 +47,28 @@ def resume(run: Run, by: By = None, why: Why = "", timeout: Limit = 10.0, as_jso
     _control(Out(as_json=as_json), run, Asked("resume", named("--by", by), why), timeout)
 
 
-def cancel(run: WholeRun, by: By = None, why: Why = "", timeout: Limit = 20.0, as_json: Json = False) -> None:
-    """Cancel a run: close its gates, remove its workspaces, keep its charges. Cannot be undone: it takes the whole id."""
+def cancel(
+    run: CancelledRun = None,
+    by: By = None,
+    why: Why = "",
+    lost: Annotated[
+        bool,
+        typer.Option("--lost", help="Close the record of RUN, or of every such run, whose Temporal server lost its database."),
+    ] = False,
+    timeout: Limit = 20.0,
+    as_json: Json = False,
+) -> None:
+    """Cancel a run: close its gates, remove its workspaces, keep its charges. Cannot be undone: it takes the whole id.
+
+    With --lost the runs are those of a Temporal server that is gone for good, which nobody else can close.
+    """
+    if lost:
+        from commands.decide.lost import close_lost
+
+        close_lost(Out(as_json=as_json), run, named("--by", by), reason(why))
+        return
+    if run is None:
+        raise Usage("name the run to cancel, by its whole id; `baton runs` lists them")
     _control(Out(as_json=as_json), run, Asked("cancel", named("--by", by), why), timeout)
 
 
@@ -165,8 +188,10 @@ async def _sent(handle: "WorkflowHandle[Any, Any]", asked: Asked, limit: float) 
         return False
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
+            lost = f". If its server's database is gone for good: `{command('cancel', handle.id, options='--lost -m why')}`"
             raise Refused(
                 f"Temporal has no running workflow of that id ({first_line(error)}); there is nothing to {what}"
+                + (lost if what == "cancel" else "")
             ) from None
         raise
     return True

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from config import Settings
     from ledger.db import Ledger
 
+SHOWN = 5
+"""Most causes that one finding names."""
+
 LATE = timedelta(minutes=1)
 """Upkeep makes a round every few seconds: one that is older has been missed."""
 
@@ -35,8 +38,30 @@ async def open_runs(client: "Client", found: "Settings") -> Finding:
     closed = f"; {len(there) - left} that Temporal had ended were closed in the record just now" if left < len(there) else ""
     if absent:
         text = f"{len(absent)} of {amount(left, 'open run')} are not in namespace {client.namespace!r}: {', '.join(absent[:5])}"
-        return Finding("open runs", "warn", text + closed, "use the server and namespace that they were started in")
+        mend = (
+            "use the server and namespace that they were started in; if that server's database is gone for good: "
+            '`baton cancel --lost -m "why"` closes them'
+        )
+        return Finding("open runs", "warn", text + closed, mend)
     return Finding("open runs", "ok", f"{left}, all running in Temporal{closed}")
+
+
+async def refused(client: "Client", found: "Settings") -> Finding:
+    """Starts of the last day that failed before anything of them was recorded. Raises `RPCError`."""
+    ledger = _ledger(found)
+    if ledger is None:
+        return Finding("refused starts", "ok", "none: there is no ledger of this release yet")
+    from commands.refused_starts import refused_starts
+
+    try:
+        there = await refused_starts(client, ledger, found.task_queue)
+    finally:
+        ledger.close()
+    if not there:
+        return Finding("refused starts", "ok", "none in the last day")
+    text = "; ".join(next(one.lines()) for one in there[:SHOWN])
+    more = f"; and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
+    return Finding("refused starts", "warn", text + more, there[0].mend)
 
 
 def upkeep(found: "Settings") -> Finding:
@@ -44,16 +69,17 @@ def upkeep(found: "Settings") -> Finding:
     ledger = _ledger(found)
     if ledger is None:
         return Finding("upkeep", "ok", "nothing to look after: there is no ledger of this release yet")
-    from ledger.upkeep import last_round
+    from ledger.upkeep import last_act, last_round
 
     try:
-        last = ledger.read_now(last_round)
+        last, act = ledger.read_now(last_round), ledger.read_now(last_act)
     finally:
         ledger.close()
     mend = "a running worker does it: `baton up`, or `python worker.py` with the same settings"
     if last is None:
         return Finding("upkeep", "warn", "no worker has looked after this ledger yet", mend)
-    text = f"last round at {clock(last.at)} by {last.worker}"
+    removed = "" if act is None else f"; at {clock(act.at)} it {act.did}"
+    text = f"last round at {clock(last.at)} by {last.worker}{removed}"
     if last.problem:
         return Finding("upkeep", "warn", f"{text}; {last.problem}", "compare the server and namespace with the worker's")
     late = datetime.now(UTC) - last.at

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from commands.context import connect
 from commands.doctor.finding import Check, Finding
-from commands.doctor.record import open_runs
+from commands.doctor.record import open_runs, refused
 from commands.doctor.workers import workers_on
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ async def temporal(found: "Settings") -> list[Finding]:
     except Unreachable as error:
         return [Finding("temporal server", "fail", str(error), "`baton up` starts one on this machine")]
     about_server = [await _asked(check(client), check.__name__) for check in ABOUT_SERVER]
-    record = await _asked(open_runs(client, found), "open runs")
-    return [await _server(client), *about_server, record, *await workers_on(client, found), clock(found)]
+    record = [await _asked(open_runs(client, found), "open runs"), await _asked(refused(client, found), "refused starts")]
+    return [await _server(client), *about_server, *record, *await workers_on(client, found), clock(found)]
 
 
 async def _asked(check: Any, name: str) -> Finding:

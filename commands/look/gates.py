@@ -47,19 +47,21 @@ def gates(project: Project = None, as_json: Json = False) -> None:
     except NothingYet as nothing:
         out.note(str(nothing))
         waiting = []
+    refused = list(at.refused) if project is None else []
     found, held_up, stuck = causes(waiting), at.held_up(rows), at.stuck_of(rows, every=project is None)
     out.document(
         gates=[view.model_dump(mode="json") | {"run": run, "commands": how_to_answer(view, run)} for run, view in waiting],
         causes=[{"names": one.names, "runs": one.runs, "command": solving(one)} for one in found if one.names],
         held_up=[one.fields() for one in held_up],
         stuck=[asdict(one) for one in stuck],
+        refused=[asdict(one) for one in refused],
         **({"workers": workers.as_json(there)} if there else {}),
     )
     if waiting:
         _tell(out, found)
     else:
         out.note("nothing waits for a person")
-    for line in told(held_up, stuck):
+    for line in told(held_up, stuck, refused):
         out.note(line)
     if there and (waiting or held_up):
         workers.tell_if_nobody_works(out, there)

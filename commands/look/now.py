@@ -1,4 +1,4 @@
-"""What only Temporal knows of the runs that a command shows: gone ones, what is under way, unrecorded and stuck ones."""
+"""What only Temporal knows of the runs that a command shows: gone ones, what is under way, unrecorded, stuck, refused ones."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from commands.doctor.stuck import Stuck
+    from commands.refused_starts import RefusedStarts
     from commands.unrecorded import Unrecorded
     from ledger.db import Ledger
     from ledger.gone import Known
@@ -27,6 +28,7 @@ class Now:
     pending: Mapping[str, Sequence[Pending]] = field(default_factory=dict)
     unrecorded: Sequence["Unrecorded"] = ()
     stuck: Sequence["Stuck"] = ()
+    refused: Sequence["RefusedStarts"] = ()
 
     def held_up(self, rows: "Iterable[Listed]") -> "list[HeldUp]":
         """Those of these runs that get nowhere and ask nobody: something fails, or they wait for a model or for room."""
@@ -70,16 +72,18 @@ class HeldUp:
         return named | {"failing": as_json(self.failing)}
 
 
-def told(held_up: "Iterable[HeldUp]", stuck: "Iterable[Stuck]") -> Iterator[str]:
-    """Lines for people about runs that get nowhere."""
+def told(held_up: "Iterable[HeldUp]", stuck: "Iterable[Stuck]", refused: "Iterable[RefusedStarts]" = ()) -> Iterator[str]:
+    """Lines for people about runs that get nowhere, and about starts that came to nothing."""
     for one in held_up:
         yield from one.lines()
     for other in stuck:
         yield from other.lines()
+    for starts in refused:
+        yield from starts.lines()
 
 
 async def now(out: Out, ledger: "Ledger", traces: Iterable[str], *, queue: str = "") -> Now:
-    """Ask Temporal, and bring the ledger up to date. With `queue` also for unrecorded and stuck runs there.
+    """Ask Temporal, and bring the ledger up to date. With `queue` also for unrecorded, stuck and refused runs there.
 
     Where it does not answer the result is empty, and a note on stderr says so.
     """
@@ -94,6 +98,7 @@ async def now(out: Out, ledger: "Ledger", traces: Iterable[str], *, queue: str =
 async def _now(client: "Client", ledger: "Ledger", there: "Sequence[Known]", queue: str) -> Now:
     from activities.runs.gone import close_gone, together
     from commands.doctor.stuck import stuck_runs
+    from commands.refused_starts import refused_starts
     from commands.unrecorded import running_unrecorded
 
     compared = await close_gone(client, ledger, there)
@@ -104,4 +109,5 @@ async def _now(client: "Client", ledger: "Ledger", there: "Sequence[Known]", que
         pending={one.trace: found for (one, _), found in zip(going, under_way, strict=True)},
         unrecorded=[one async for one in running_unrecorded(client, ledger, queue)] if queue else (),
         stuck=await stuck_runs(client) if queue else (),
+        refused=await refused_starts(client, ledger, queue) if queue else (),
     )

@@ -167,4 +167,5 @@ def show_gate(out: Out, found: Subject) -> None:
     lines = [*gate_lines(view, run), f"  {state}" + (f" ({left(view.deadline)} left)" if state == "open" else ""), ""]
     # The commands come last: in a pager that is where the reader ends up.
     subject = [] if tells_all(view, found) else [*subject_lines(found), ""]
-    out.page("\n".join([*lines, *subject, *how_to_answer(view, run)]))
+    commands = how_to_answer(view, run) if state == "open" else ()
+    out.page("\n".join([*lines, *subject, *commands]))

@@ -50,6 +50,7 @@ def runs(
         out.note(str(nothing))
         rows = []
     starting = list(at.unrecorded) if project is None else []
+    refused = list(at.refused) if project is None else []
     stuck, left_out = at.stuck_of(rows, every=project is None), max(every - len(rows), 0)
     who = {"workers": workers.as_json(there)} if there else {}
     out.document(
@@ -57,10 +58,13 @@ def runs(
         left_out=left_out,
         starting=[one.fields() for one in starting],
         stuck=[asdict(one) for one in stuck],
+        refused=[asdict(one) for one in refused],
         **who,
     )
     if not rows and not starting:
         out.note("no runs" + (f" in project {project!r}" if project else ""))
+        for line in told((), (), refused):
+            out.note(line)
         return
     table = [*(_starting(one) for one in starting), *(_as_row(row) for row in rows)]
     columns = ("RUN", "STATE", "STAGE", "SPENT", "CEILING", "GATES", "STARTED (UTC)", "ASKED")
@@ -69,7 +73,7 @@ def runs(
         out.note(f"{left_out} more, older; `{command('runs', options=f'--limit {every}')}` shows them")
     for row in (row for row in rows if not row.newest):
         out.note(f"{row.name} is an earlier run of the workflow id {safe(row.run.workflow_id)}, which another run has taken")
-    for line in told(at.held_up(rows), stuck):
+    for line in told(at.held_up(rows), stuck, refused):
         out.note(line)
     if there and not all(row.run.has_ended for row in rows):
         workers.tell_if_nobody_works(out, there)

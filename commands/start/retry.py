@@ -11,7 +11,7 @@ import typer
 from commands.asking import found
 from commands.context import START, By, Json, WholeRun, Why, connect, named, open_ledger, settings, watching
 from commands.errors import Code, NoWorker, Usage, first_line
-from commands.output import Out, safe
+from commands.output import Out, clock, safe
 from commands.unrecorded import Unrecorded, how
 from contracts.printed import command
 
@@ -101,7 +101,14 @@ class Again:
 
     async def back_to(self, stage: str, limit: float) -> Code:
         """Reset the run to the latest beginning of a stage."""
+        from contracts.errors import Refused
+
         client, run = await connect(self.by, ledger=self.ledger), self.run
+        if run.trimmed_at is not None:
+            raise Refused(
+                f"the conversations of {safe(run.workflow_id)} were removed at {clock(run.trimmed_at)}, and they are needed; "
+                f"`{command('retry', run.workflow_id)}` starts it anew"
+            )
         handle = await _closed(client, run)
         event = _beginning(run, stage, await _stages(handle, run, limit))
         reason = " ".join(f"retried from {stage} by {self.by}: {self.why}".split()).removesuffix(":")

@@ -1,6 +1,6 @@
 """What steps made, and what it was made from."""
 
-from sqlalchemy import Boolean, Column, Index, LargeBinary, Table
+from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, false
 
 from ledger.tables.columns import metadata, number, words
 
@@ -13,7 +13,12 @@ artifact = Table(
     Column("body", LargeBinary),
     words("location"),
     number("at"),
+    Column("kept", Boolean, nullable=False, server_default=false()),
 )
+"""Without `body` and `location` its bytes were removed. `kept`: what is on record for ever names it.
+
+`at` is when it was stored, or stored again half a day or more later.
+"""
 
 seen = Table(
     "seen",
@@ -24,6 +29,7 @@ seen = Table(
     words("name", primary_key=True),
     Column("untrusted", Boolean, nullable=False),
     number("at"),
+    Index("ix_seen_artifact", "artifact"),
 )
 
 handoff = Table(

@@ -29,11 +29,18 @@ run = Table(
     number("started_at"),
     number("updated_at"),
     Column("ended_at", BigInteger),
+    Column("trimmed_at", BigInteger),
     Index("ix_run_state_updated", "state", "updated_at"),
     Index("ix_run_workflow", "workflow_id"),
     # Partial: few runs are open or gone, and both are looked for again and again.
     Index("ix_run_open", "updated_at", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
     Index("ix_run_gone", "updated_at", sqlite_where=text("gone <> ''"), postgresql_where=text("gone <> ''")),
+    Index(
+        "ix_run_whole",
+        "ended_at",
+        sqlite_where=text("ended_at IS NOT NULL AND trimmed_at IS NULL"),
+        postgresql_where=text("ended_at IS NOT NULL AND trimmed_at IS NULL"),
+    ),
     Index("ix_run_ended", "project", "pipeline", "ended_at"),
     # Two starts with one request key meet here: the second finds the first's row.
     Index("uq_run_request", "project", "request_key", unique=True),
@@ -42,6 +49,8 @@ run = Table(
 """`namespace` is the id of the Temporal namespace that runs it, "" while nobody has asked.
 
 `gone` is set where Temporal ended the run without us: it names what was closed then, so that a reset opens it again.
+
+`trimmed_at` is when its conversations and files were removed; NULL while they are there.
 """
 
 counter = Table("counter", metadata, words("name", primary_key=True), number("value"))

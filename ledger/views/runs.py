@@ -30,6 +30,8 @@ NEAR, LOOKED_THROUGH = 3, 500
 class RunView:
     """One run's row. `ended_at` is None until it has ended; `gone` is set where Temporal ended it without us.
 
+    `trimmed_at` is when its conversations and files were removed; None while they are there.
+
     `input` and `result` are JSON that is decoded only when it is read: pausing or cancelling must not fail because of either.
     """
 
@@ -48,6 +50,7 @@ class RunView:
     started_at: datetime
     updated_at: datetime
     ended_at: datetime | None
+    trimmed_at: datetime | None
 
     @cached_property
     def asked(self) -> dict[str, Any]:
@@ -211,6 +214,7 @@ def _view(row: Row[Any]) -> RunView:
         started_at=from_us(row.started_at),
         updated_at=from_us(row.updated_at),
         ended_at=None if row.ended_at is None else from_us(row.ended_at),
+        trimmed_at=None if row.trimmed_at is None else from_us(row.trimmed_at),
     )
 
 

@@ -19,6 +19,8 @@ LISTED = 50
 class WorkerView:
     """One worker. `silent` is the time since its last heartbeat, `stopped` True if it ended as it was asked to.
 
+    Where `silent` is negative that heartbeat is of a clock that was ahead.
+
     `settings` are digests by name, `machine` is what was found at its start; both are empty for a worker of an older release.
     `clock_ahead` is how far its clock is ahead of Temporal's; None: not measured.
     """
@@ -38,7 +40,7 @@ class WorkerView:
     @property
     def works(self) -> bool:
         """True while it sends heartbeats."""
-        return not self.stopped and self.silent <= ANSWERS
+        return not self.stopped and abs(self.silent) <= ANSWERS
 
     @property
     def place(self) -> str:
@@ -62,8 +64,10 @@ class Workers:
         if self.last is None:
             return f"no worker has ever served task queue {self.task_queue!r} with this ledger"
         gone = "stopped" if self.last.stopped else "was heard of last"
-        ago = _ago(self.last.silent)
-        return f"no worker answers on task queue {self.task_queue!r}: {self.last.place} {gone} {ago} ago"
+        when = f"{_ago(self.last.silent)} ago"
+        if self.last.silent < timedelta():
+            when = f"while its clock was {_ago(-self.last.silent)} ahead"
+        return f"no worker answers on task queue {self.task_queue!r}: {self.last.place} {gone} {when}"
 
 
 def workers_of(connection: Connection, task_queue: str) -> Workers:
@@ -88,7 +92,7 @@ def _view(row: Row[Any], now: int) -> WorkerView:
         host=row.host,
         started_at=from_us(row.started_at),
         seen_at=from_us(row.seen_at),
-        silent=timedelta(microseconds=max(0, silent)),
+        silent=timedelta(microseconds=silent),
         stopped=row.stopped_at is not None,
         settings=json.loads(row.settings),
         machine=json.loads(row.machine),

@@ -92,10 +92,10 @@ class Baton:
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=children.PATIENCE
             )
             return Ran(done.returncode, done.stdout, done.stderr)
-        return _at_terminal(command, environment, typed)
+        return at_terminal(command, environment, typed)
 
 
-def _at_terminal(command: list[str], environment: dict[str, str], typed: Dialogue) -> Ran:
+def at_terminal(command: list[str], environment: dict[str, str], typed: Dialogue) -> Ran:
     """Run with a terminal on all three streams; what it prints comes back as `out`."""
     ours, theirs = pty.openpty()
     shown, at = b"", 0

@@ -86,6 +86,33 @@ async def test_closing_a_breaker_wakes_the_runs_that_wait_on_a_timer(baton: Bato
         await run.cancel()
 
 
+async def test_a_run_says_that_its_child_waits_for_a_model(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """A writer's model is overloaded: the run's row says so, and closing the breaker has the writer ask at once."""
+    away = Breakers(failures=1, cooldown=timedelta(hours=1), longest=timedelta(hours=1), patience=timedelta(hours=8))
+    async with served(client, baton, tmp_path, breakers=away) as (running, server):
+        run = await running.deliver(sample(tmp_path / "sample"), check="true")
+        await running.gate(run, "plan-1")
+        server.faults.set("test", "overloaded")
+        await running.approve(run, "plan-1")
+
+        async def waits() -> dict[str, Any] | None:
+            row = (await baton.live("show", run.id, "--json")).json
+            return row if row["waiting_for"] == "a model" else None
+
+        row = await until(waits, "the run says that a child waits for a model")
+        assert (row["state"], row["stage"]) == ("working", "write")
+        assert row["next"].startswith("write/")
+        assert f"{run.id} waits for a model; next: write/" in (await baton.live("gates")).err
+        breakers = (await baton.live("models", "--json")).json["breakers"]
+        server.faults.clear("test")
+        closed = await baton.live("models", "close", *(one["breaker"] for one in breakers), "-m", "it is back", "--json")
+        assert (closed.code, closed.json["woken"]) == (0, [run.id]), closed.err
+        await running.gate(run, "change-1")
+        after = (await baton.live("show", run.id, "--json")).json
+        assert (after["state"], after["waiting_for"]) == ("waiting", "change-1")
+        await run.cancel()
+
+
 async def test_one_shared_ceiling_is_one_entry(baton: Baton, client: Client, tmp_path: Path) -> None:
     """Runs at the month's ceiling: one row, and the command that raises it for all."""
     await well_before_midnight(timedelta(minutes=5))

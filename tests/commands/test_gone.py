@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
@@ -356,6 +356,64 @@ async def test_what_another_namespace_has_is_not_taken_for_deleted(baton: Baton,
         assert "of-another-server" in findings["open runs"]["text"]
         assert "of-another-server" in findings["upkeep"]["text"]
         await handle.terminate(reason="the test is over")
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_the_runs_of_a_lost_server_are_closed_by_one_command(
+    baton: Baton, serve: Serve, origin: Path, *, named: bool
+) -> None:
+    """Two runs of a server whose database is gone: doctor names them and the command, which closes them, and no other run."""
+    async with serve() as running:
+        going, *others = [await begun(running, origin) for _ in range(3)]
+        lost = {f"lost-{secrets.token_hex(4)}": str(one.first_execution_run_id) for one in others}
+
+        def elsewhere(connection: Connection) -> None:
+            for name, trace in lost.items():
+                theirs = update(run).where(run.c.trace == trace)
+                connection.execute(theirs.values(namespace="0193-gone", workflow_id=name))
+
+        running.ledger.tx_now(elsewhere)
+        findings = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
+        assert all(name in findings["open runs"]["text"] for name in lost)
+        assert "`baton cancel --lost" in findings["open runs"]["mend"]
+        first = next(iter(lost))
+        assert f"`baton cancel {first} --lost" in (await baton.live("cancel", first)).err
+        assert (await baton.live("cancel", "--lost")).code == 2, "without a reason"
+        for name, code in ((going.id, 5), (first[:-1], 3)):
+            refused = await baton.live("cancel", name, "--lost", "-m", "the disk burnt")
+            assert refused.code == code, refused.err
+        for names in [[name] for name in lost] if named else [[]]:
+            done = await baton.live("cancel", *names, "--lost", "-m", "the disk burnt", "--by", "maria", "--json")
+            assert (done.code, set(done.json["closed"])) == (0, set(names or lost)), done.err
+        for trace in lost.values():
+            assert running.ledger.read_now(left, trace) == []
+            last = running.ledger.read_now(feed.after, trace=trace)[-1]
+            assert (last.actor, last.did) == ("maria", "ended: cancelled; the run was lost with its Temporal server")
+            assert "the disk burnt" in last.why
+            assert "lost with its Temporal server" in (await baton.live("result", trace)).out
+        rows = {one["run"]: one["state"] for one in (await baton.live("runs", "--json")).json["runs"]}
+        assert rows == {going.id: "waiting"} | dict.fromkeys(lost, "cancelled")
+        again = await baton.live("cancel", "--lost", "-m", "the disk burnt")
+        assert (again.code, "no open run is lost" in again.out) == (0, True)
+
+
+async def test_a_run_that_was_closed_as_lost_and_is_there_is_open_again(baton: Baton, serve: Serve, origin: Path) -> None:
+    """Somebody was mistaken: the next look at it finds that it runs, opens it with its gate, and it takes the decision."""
+    async with serve() as running:
+        handle = await begun(running, origin)
+        trace = str(handle.first_execution_run_id)
+
+        def belongs_to(connection: Connection, namespace: str) -> str:
+            own = str(connection.execute(select(run.c.namespace).where(run.c.trace == trace)).scalar_one())
+            connection.execute(update(run).where(run.c.trace == trace).values(namespace=namespace))
+            return own
+
+        own = running.ledger.tx_now(belongs_to, "0193-gone")
+        assert (await baton.live("cancel", "--lost", "-m", "a mistake")).code == 0
+        running.ledger.tx_now(belongs_to, own)
+        shown = await baton.live("show", handle.id, "--json")
+        assert (shown.json["state"], shown.json["waiting_for"]) == ("waiting", "plan-1")
+        assert (await baton.live("approve", handle.id, "plan-1", "--yes")).code == 0
 
 
 async def test_many_looks_at_once_close_it_once(serve: Serve, origin: Path) -> None:

@@ -186,6 +186,16 @@ def test_result_of_an_unfinished_run_says_what_it_waits_for(baton: Baton, ledger
     assert baton("result", "delivery-trace-1", "--wait-for-gate", "--json").json["gates"] == ["plan-1"]
 
 
+def test_a_gate_that_is_closed_is_shown_without_commands(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """They could only be refused. While it is open they come last."""
+    begin()
+    open_gate(ledger)
+    assert "baton approve delivery-trace-1 plan-1" in baton("show", "delivery-trace-1", "--gate", "plan-1").out
+    assert ledger.tx_now(gates.close, "trace-1", "plan-1", "expired")
+    closed = baton("show", "delivery-trace-1", "--gate", "plan-1")
+    assert ("expired" in closed.out, "baton approve" in closed.out) == (True, False), closed.out
+
+
 def test_gates_lists_what_waits_with_the_commands(baton: Baton, ledger: Ledger, begin: Begin) -> None:
     """The most urgent first, with the time left; JSON has the whole digest and the commands."""
     begin()

@@ -94,6 +94,7 @@ def test_a_day_of_a_state_folder(installation: Installation) -> None:
     _cut_pid_files_lose_nothing(installation)
     _a_removed_folder_is_noticed_by_up(installation)
     _a_removed_folder_is_noticed_by_down(installation)
+    _all_are_stopped_after_an_up_that_is_under_way(installation)
     _clean_stops_what_runs(installation)
 
 
@@ -146,6 +147,16 @@ def _a_removed_folder_is_noticed_by_down(this: Installation) -> None:
     shutil.rmtree(this.state)
     stopped = this("down", "--json")
     assert (stopped.code, stopped.json["stopped"]) == (0, ["worker", "server"]), stopped.err
+    assert this.running == {}
+
+
+def _all_are_stopped_after_an_up_that_is_under_way(this: Installation) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(this.up)
+        children.until(lambda: "server" in this.running, "`up` has started the server, and not yet the worker")
+        stopped = this("down", "--all", "--json")
+        assert starting.result().code == 0, starting.result().err
+    assert stopped.json["stopped"] == [f"{name} of {this.state}" for name in ("worker", "server")], stopped.err
     assert this.running == {}
 
 

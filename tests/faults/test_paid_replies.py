@@ -17,7 +17,7 @@ from tests import scripts
 from tests.activities import agentfiles
 from tests.paid import PRICE
 from tests.scripts import answer, says, summary
-from tests.stack import beside, stack
+from tests.stack import beside, stack, until
 from tests.wire.server import WireServer
 from tests.workflows.asked import Asking
 from tests.workflows.asking import AskOnce
@@ -43,12 +43,16 @@ class Failing:
     """From now on the database ends the transactions of `settle` with this SQLSTATE, so many times (None: always)."""
 
     def __init__(self, ledger: Ledger, code: str, times: int | None) -> None:
-        self.failed = 0
+        self.failed, self._over = 0, False
         self._real, self._code, self._times = ledger.tx_now, code, times
         ledger.tx_now = self._tx_now  # type: ignore[method-assign]
 
+    def end(self) -> None:
+        """The database works again."""
+        self._over = True
+
     def _tx_now(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if function.__qualname__ != "settle" or self.failed == self._times:
+        if function.__qualname__ != "settle" or self._over or self.failed == self._times:
             return self._real(function, *args, **kwargs)
         self.failed += 1
 
@@ -83,6 +87,33 @@ async def test_a_paid_reply_outlives_a_failed_commit(client: Client, tmp_path: P
         failing = Failing(asking.stack.ledger, code, 2)
         ended = await asking.ended(await asking.start())
         assert failing.failed == 2
+        assert (ended.handoff.outcome, len(ended.turns), len(server.requests)) == ("done", 1, 1)
+        assert await asking.stack.ledger.read(states) == ["settled"]
+
+
+@pytest.mark.parametrize("code", ["57P01", "08006"])
+async def test_an_outage_that_outlasts_the_call_pays_nothing_again(
+    client: Client, tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """The attempt that had the reply is over, and a later one on the same worker stores it: one call, settled at its cost."""
+    real = options.model_call
+
+    def soon(pin: AgentPin) -> dict[str, Any]:
+        return real(pin) | {"start_to_close_timeout": shield.MARGIN * 1.2}
+
+    monkeypatch.setattr(model_call, "model_call", soon)
+    async with asked(client, tmp_path, postgres_url) as (asking, server):
+        failing = Failing(asking.stack.ledger, code, None)
+        run = await asking.start()
+
+        async def again() -> bool | None:
+            pending = (await run.describe()).raw_description.pending_activities
+            return True if any(one.attempt > 1 for one in pending) else None
+
+        await until(again, "the attempt that had the reply is over")
+        failing.end()
+        ended = await asking.ended(run)
+        assert failing.failed > 1
         assert (ended.handoff.outcome, len(ended.turns), len(server.requests)) == ("done", 1, 1)
         assert await asking.stack.ledger.read(states) == ["settled"]
 

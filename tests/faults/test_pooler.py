@@ -1,4 +1,4 @@
-"""A ledger behind PgBouncer, where each transaction may get another connection: nothing is lost, paid twice or passed on."""
+"""A ledger behind PgBouncer, where each transaction, or each client, gets a connection of its pool: nothing is lost."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ __all__ = ["baton"]
 RUNS = 4
 
 
-@pytest.fixture(scope="module")
-def pooler(postgres: Postgres) -> Iterator[Postgres]:
-    """PgBouncer in transaction mode."""
-    with pgbouncer.before(postgres) as started:
+@pytest.fixture(scope="module", params=["transaction", "session"])
+def pooler(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """PgBouncer in each mode that works."""
+    with pgbouncer.before(postgres, request.param) as started:
         yield started
 
 
@@ -71,7 +71,7 @@ def _states(connection: Connection) -> list[str]:
 
 
 def test_statements_that_are_said_again_and_again_arrive(pooled_url: str, tmp_path: Path) -> None:
-    """Six clients at once on two connections, each statement more often than it takes a driver to prepare it."""
+    """Six clients at once, by transaction on two connections, each statement often enough for a driver to prepare it."""
     ledgers = [Ledger(pooled_url, tmp_path) for _ in range(6)]
     upgrade(ledgers[0])
     assert (standing(ledgers[0]).state, standing(ledgers[0]).pooled) == ("current", True)

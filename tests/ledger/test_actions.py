@@ -161,6 +161,16 @@ def test_a_lease_that_ran_out_is_taken_over(ledger: Ledger) -> None:
     assert ledger.read_now(actions.get, KEY).attempts == 2
 
 
+def test_a_lease_of_a_wrong_clock_is_taken_over(ledger: Ledger) -> None:
+    """Its worker's clock was two days ahead when it was killed: the push does not wait for two days."""
+    ledger.tx_now(propose, intent())
+    assert claim(ledger, "dead") is not None
+    assert claim(ledger, "living") is None
+    ahead = now_us() + 2 * 86_400 * 1_000_000
+    ledger.tx_now(lambda connection: connection.execute(update(action).values(lease_until=ahead)))
+    assert claim(ledger, "living") is not None
+
+
 def test_an_older_lease_writes_nothing(ledger: Ledger) -> None:
     """A worker that comes back after it was replaced changes nothing, before and after the new one has settled."""
     ledger.tx_now(propose, intent())

@@ -9,12 +9,14 @@ from pathlib import Path
 from sqlalchemy import Connection, select, update
 
 from activities.runs.upkeep import Upkeep
-from ledger import feed, workers
-from ledger.db import Ledger
+from ledger import feed, upkeep, workers
+from ledger.db import Ledger, now_us
 from ledger.money import spend
 from ledger.money.spend import About, Scope
 from ledger.tables import reservation, scope, worker
-from ledger.workers import BEAT, SILENT
+from ledger.tables import upkeep as upkeep_row
+from ledger.views.workers import workers_of
+from ledger.workers import BEAT, SILENT, Serving
 from tests.ledger.racing import until_it_waits
 
 SECOND = 1_000_000
@@ -118,3 +120,29 @@ def test_a_round_of_one_transaction_holds_the_rows_of_many(postgres_url: str, tm
         return sum(workers.close_orphan(connection, identity) for identity in workers.orphans(connection))
 
     assert not charged_first(postgres_url, tmp_path, lambda ledger: ledger.tx_now(all_at_once))
+
+
+async def test_a_killed_worker_whose_clock_was_ahead_is_dead(ledger: Ledger) -> None:
+    """By heartbeat, reservation and lease: it does not look alive until that time has come, and its call is charged."""
+    seconds = 60 * 3600
+    ledger.tx_now(workers.beat, "dead", "test", Serving("queue"))
+    ledger.tx_now(hold, "dead")
+    assert ledger.tx_now(upkeep.lead, "dead")
+    ledger.tx_now(earlier, -seconds)
+    ahead = now_us() + seconds * SECOND
+    ledger.tx_now(lambda connection: connection.execute(update(upkeep_row).values(until=ahead)))
+    there = ledger.read_now(workers_of, "queue")
+    assert there.working == ()
+    assert "dead was heard of last while its clock was 2 d ahead" in there.problem
+    assert await Upkeep(ledger, "living", "test").round() == 2, "the call is charged, and the worker is no longer listed"
+    assert books(ledger) == (40, 0, "lost")
+
+
+def test_a_heartbeat_is_by_temporals_clock_where_the_database_has_none(ledger: Ledger) -> None:
+    """A worker that knows how far its clock is ahead says so with its heartbeat; PostgreSQL has a clock of its own."""
+    ahead = 2 * 86_400 * SECOND
+    if ledger.engine.dialect.name == "sqlite":
+        ledger.tx_now(workers.beat, "ahead", "test", Serving("queue"), ahead)
+        assert not ledger.read_now(workers_of, "queue").working, "by our clock, which is right"
+    ledger.tx_now(workers.beat, "right", "test", Serving("queue"), 5)
+    assert [one.name for one in ledger.read_now(workers_of, "queue").working] == ["right"]

@@ -41,7 +41,7 @@ MUTANTS = (
         name="killed-and-alive",
         promise="A worker that sends no heartbeats does not work.",
         file="ledger/views/workers.py",
-        old="return not self.stopped and self.silent <= ANSWERS",
+        old="return not self.stopped and abs(self.silent) <= ANSWERS",
         new="return not self.stopped",
         tests=(f"{WHO}::test_a_killed_worker_is_missed_by_every_command",),
     ),

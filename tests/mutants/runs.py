@@ -132,8 +132,8 @@ MUTANTS = (
         name="child-asks-unseen",
         promise="What a child asks a person is its run's state.",
         file="workflows/kit/asks.py",
-        old="run.family.takes(said)",
-        new="pass",
+        old='_on(run, "asks", Asks, run.family.takes)',
+        new='_on(run, "asks", Asks, lambda said: None)',
         tests=(f"{ORDER}::test_a_childs_question_is_the_runs",),
     ),
     Mutant(

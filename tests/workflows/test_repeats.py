@@ -51,6 +51,18 @@ async def test_a_cron_schedule_is_refused_for_good(start: Start, tmp_path: Path,
     assert rows == 0
 
 
+@pytest.mark.parametrize("wrong", [{"instruction": 7}, None, "text", {"instruction": "Fix it", "more": "x"}])
+async def test_a_cron_schedule_with_a_wrong_input_is_refused_for_good(start: Start, wrong: object) -> None:
+    """What could not be read failed again at every tick; it ends as the others do."""
+    async with start(PLANNER) as stack:
+        name, queue = f"repeated-{secrets.token_hex(4)}", stack.settings.task_queue
+        run = await stack.client.start_workflow("Delivery", wrong, id=name, task_queue=queue, cron_schedule="@every 1s")
+        with pytest.raises(WorkflowFailureError) as failed:
+            await result_of(run)
+        assert (await stack.client.get_workflow_handle(name).describe()).status == WorkflowExecutionStatus.FAILED
+    assert "Use a Schedule" in str(failed.value.cause)
+
+
 @pytest.mark.parametrize("policy", [RetryPolicy(), RetryPolicy(maximum_attempts=3)])
 async def test_a_retry_policy_is_refused(start: Start, tmp_path: Path, policy: RetryPolicy) -> None:
     """Refused for good: there is one attempt, nothing on record, and the reason says what to leave out."""

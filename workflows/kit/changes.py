@@ -14,7 +14,10 @@ from contracts.pins import Began
 IN_ORDER = "in-order"
 """Changes of a run's state are numbered, and a child's gates, and its end by cancellation, are its root's concern."""
 
-CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits")
+WAITS_TOLD = "children-tell-waits"
+"""A child tells its root that it waits for a model, or for room on a disk."""
+
+CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD)
 """The kit's named changes."""
 
 

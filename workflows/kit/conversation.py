@@ -79,6 +79,8 @@ class Conversation:
     waits: int = 0
     told: bool = False
     """The feed already says that it waits."""
+    shown: bool = False
+    """The run that this is a child of shows that it waits."""
     insists: bool = False
     """A person said that the models are back: wait at least once more."""
     answers: tuple[Clarified, ...] = ()

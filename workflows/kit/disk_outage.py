@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from workflows.kit.asks import tell_wait
 from workflows.kit.run import Run
+from workflows.kit.standing import ROOM, Waits
 
-ROOM = "room on the disk"
 LONGEST = 64
 """Most seconds between two attempts: a day of them stays far below what a history may hold."""
 
@@ -19,12 +20,14 @@ async def wait(run: Run, summary: str, why: str, tries: int) -> None:
         if run.state == "working":
             run.move("working", waiting_for=ROOM, next=following)
         await run.flush()
+        await tell_wait(run, Waits(path=run.ref.path, waiting_for=ROOM))
     run.tell(f"waits for {ROOM}: {summary}", why, following)
     await workflow.sleep(timedelta(seconds=min(2 ** (tries - 1), LONGEST)), summary=f"waits for {ROOM}")
 
 
-def over(run: Run, summary: str) -> None:
+async def over(run: Run, summary: str) -> None:
     """The step was done after all: the next activity commits that the run goes on."""
     run.note(f"there is {ROOM} again: {summary}", "the step was begun again and is done", "the run goes on")
     if run.newest is not None and run.newest.waiting_for == ROOM:
         run.move("working", next="the run goes on")
+    await tell_wait(run, Waits(path=run.ref.path))

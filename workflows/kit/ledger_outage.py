@@ -36,7 +36,7 @@ async def outlasting(run: Run, method: Callable[[Any, Q], Coroutine[Any, Any, R]
                 run.tell(f"waits for the ledger: {summary}", str(error.cause))
         else:
             if full:
-                disk_outage.over(run, summary)
+                await disk_outage.over(run, summary)
             return done
 
 

@@ -43,6 +43,7 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
                 raise
         else:
             talk.answered()
+            await model_outage.over(kit, talk)
             if parked:
                 await goes_on(kit, talk.run.path)
             return turn

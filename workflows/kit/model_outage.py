@@ -14,10 +14,12 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.agents.fallbacks import Fallbacks
 from contracts.away import FallBack, ModelsAway
 from contracts.handoff import Handoff
+from workflows.kit.asks import tell_wait
 from workflows.kit.conversation import Conversation
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER
+from workflows.kit.standing import A_MODEL, Waits
 
 NOBODY = "models"
 """The producer of a handoff for which no model was available."""
@@ -72,20 +74,21 @@ async def waited(kit: Kit, talk: Conversation, error: ActivityError, woken: int)
         talk.insists, ends = False, max(ends, gone.until + LONG)
     if now >= ends or gone.until > ends:
         talk.answered()
+        await over(kit, talk)
         return False
     pause = min(_pause(gone, talk.waits, now), ends - now)
     long = pause > LONG or now - min(talk.away.values()) > LONG
     await _tell(kit, talk, gone, now + pause, long=long)
     heard = kit.knows("nudge-ends-model-waits")
 
-    def over() -> bool:
+    def ended() -> bool:
         return bool(kit.parking.stopped) or (heard and kit.parking.woken > woken)
 
     with contextlib.suppress(TimeoutError):
         summary = f"{talk.pin.label}: {gone.kind}, retries later"[:200]
         # A condition instead of a plain timer: a run that stops at a ceiling must not sit out the wait, nor one that is told
         # by whoever closes a breaker that its models are back.
-        await workflow.wait_condition(over, timeout=pause, timeout_summary=summary)
+        await workflow.wait_condition(ended, timeout=pause, timeout_summary=summary)
     if long:
         kit.move("working", next=f"{talk.pin.label} retries")
     return True
@@ -107,8 +110,18 @@ async def _tell(kit: Kit, talk: Conversation, gone: ModelsAway, then: datetime, 
     if not talk.told:
         talk.told = True
         kit.note(did, gone.why[:1000], following, actor=talk.pin.label)
-    kit.move("working", waiting_for="a model", next=following)
+    kit.move("working", waiting_for=A_MODEL, next=following)
     await kit.flush()
+    if not talk.shown:
+        talk.shown = True
+        await tell_wait(kit, Waits(path=talk.run.path, waiting_for=A_MODEL))
+
+
+async def over(kit: Kit, talk: Conversation) -> None:
+    """The step waits no more: a model has answered, or was given up. Safe to call twice."""
+    if talk.shown:
+        talk.shown = False
+        await tell_wait(kit, Waits(path=talk.run.path))
 
 
 def by_nobody(handoff: Handoff[Any]) -> bool:

@@ -24,7 +24,7 @@ from workflows.kit.cancellation import not_cancelled, send
 from workflows.kit.inbox import Inbox
 from workflows.kit.lines import Lines
 from workflows.kit.options import LOCAL
-from workflows.kit.standing import Family, answered_by, waiting_state
+from workflows.kit.standing import Family, answered_by, tried_again, waiting_state
 
 OF_ACTIONS: tuple[GateKind, ...] = ("action", "draft", "unknown")
 """The kinds of gate that `perform` may open."""
@@ -174,11 +174,14 @@ class Run:
     def move(self, state: RunState, *, waiting_for: str = "", next: str = "") -> None:
         """Queue a change of the run's row. The next activity commits it. Children have no row.
 
-        While a gate is open in the run or a child, a run that works waits at that gate. A paused run stays paused.
+        While a gate is open in the run or a child, a run that works waits at that gate. While a child waits for a model, or for
+        room on a disk, so does the run. A paused run stays paused.
         """
         self.next = next or self.next
         if state == "working" and self.in_order and (view := self.waiting_view()) is not None:
             state, waiting_for, self.next = waiting_state(view), view.gate, answered_by(view)
+        elif state == "working" and not waiting_for and (held := self.family.held_up()) is not None:
+            waiting_for, self.next = held.waiting_for, tried_again(held)
         if self.held.told and state not in FINAL and state != "paused":
             self.held.before = state  # a gate that opens or closes does not end the pause
             if not self.in_order:

@@ -4,12 +4,17 @@ A child has no row and no query of its own. It tells its root which gates it hol
 its whole family.
 """
 
+from typing import Literal
+
 from contracts.base import Contract
 from contracts.gates import GateView
 from contracts.runs import RunState
 
+A_MODEL: Literal["a model"] = "a model"
+ROOM: Literal["room on the disk"] = "room on the disk"
+
 MOST_GATES = 1000
-"""Most open gates of children that the root keeps; more than a run can have children."""
+"""Most open gates, and most waits, of children that the root keeps; more than a run can have children."""
 
 
 class Asks(Contract, name="asks/1"):
@@ -20,12 +25,20 @@ class Asks(Contract, name="asks/1"):
     view: GateView | None = None
 
 
+class Waits(Contract, name="waits/1"):
+    """From a child to its root: one of its steps gets nowhere and asks nobody, or ("") goes on."""
+
+    path: str
+    waiting_for: Literal["", "a model", "room on the disk"] = ""
+
+
 class Family:
-    """The open gates of a run's children, as they told the root. `news` is set until the root's record has them."""
+    """Open gates and waits of a run's children, as they told the root. `news` is set until the root's record has them."""
 
     def __init__(self) -> None:
         self.news = False
         self._gates: dict[str, Asks] = {}
+        self._waits: dict[str, Waits] = {}
 
     def waiting(self) -> tuple[GateView, ...]:
         """The open gates, the one that opened first before the others."""
@@ -34,6 +47,18 @@ class Family:
     def named(self, name: str) -> GateView | None:
         """The open gate with this id or of this kind; None if no child holds one."""
         return next((view for view in self.waiting() if name in (view.gate, view.kind)), None)
+
+    def held_up(self) -> Waits | None:
+        """The step of a child that has waited longest without asking anybody; None if none does."""
+        return next(iter(self._waits.values()), None)
+
+    def hears(self, said: Waits) -> None:
+        """Take over that a child's step waits, or goes on."""
+        if said.waiting_for and (said.path in self._waits or len(self._waits) < MOST_GATES):
+            self.news = self.news or self._waits.get(said.path) != said
+            self._waits[said.path] = said
+        elif not said.waiting_for and self._waits.pop(said.path, None) is not None:
+            self.news = True
 
     def takes(self, said: Asks) -> None:
         """Take over what a child says."""
@@ -44,7 +69,10 @@ class Family:
         self.news = True
 
     def left(self, path: str) -> None:
-        """Forget the gates of a child that has ended."""
+        """Forget the gates and waits of a child that has ended."""
+        for there in [there for there in self._waits if is_below(there, path)]:
+            del self._waits[there]
+            self.news = True
         for name in [name for name, said in self._gates.items() if is_below(said.path, path)]:
             del self._gates[name]
             self.news = True
@@ -58,6 +86,11 @@ def is_below(path: str, child: str) -> bool:
 def waiting_state(view: GateView) -> RunState:
     """The run's state while this gate is open."""
     return "parked" if view.kind == "ceiling" else "waiting"
+
+
+def tried_again(said: Waits) -> str:
+    """What the run's row says comes next while a child's step waits."""
+    return f"{said.path} is tried again by itself"
 
 
 def answered_by(view: GateView) -> str:

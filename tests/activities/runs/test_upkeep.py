@@ -17,11 +17,12 @@ from activities.repositories.workspaces import Workspaces
 from activities.runs.disk import UNUSED, Disk
 from activities.runs.upkeep import Upkeep
 from contracts.runs import RunChange
-from ledger import feed, gates, runs, upkeep, workers
+from ledger import artifacts, feed, gates, runs, turns, upkeep, workers
 from ledger.db import Ledger, now_us
-from ledger.tables import gate, worker
+from ledger.tables import artifact, gate, run, worker
+from ledger.tables import turn as turn_row
 from ledger.workers import FORGOTTEN
-from tests.ledger.samples import begin, opening, ref, view
+from tests.ledger.samples import begin, opening, ref, turn, view
 from tests.stack import sample
 
 NOBODY = timedelta(0)
@@ -103,6 +104,51 @@ async def test_workers_of_days_ago_are_forgotten(ledger: Ledger) -> None:
     left = ledger.read_now(lambda connection: list(connection.execute(select(worker.c.id)).scalars()))
     assert sorted(left) == ["one", "today's"]
     assert [line.did for line in ledger.read_now(feed.after)] == ["removed the records of 1 worker: yesterday's"]
+
+
+async def test_old_runs_lose_their_conversations_where_that_is_set(ledger: Ledger) -> None:
+    """Never without keep_days; with it once a run is that old, with a line that doctor shows, beside a run that goes on."""
+    old = now_us() - timedelta(days=31) // timedelta(microseconds=1)
+    for trace in ("old", "young"):
+        ledger.tx_now(ended, trace)
+        ledger.tx_now(turns.insert, turn(1, trace=trace))
+    ledger.tx_now(runs.begin, *begin("open"))
+    ledger.tx_now(lambda connection: connection.execute(update(run).where(run.c.trace == "old").values(ended_at=old)).rowcount)
+    assert await Upkeep(ledger, "one", "test").round() == 0
+    keeping = Upkeep(ledger, "one", "test", keep_days=30)
+    assert [await keeping.round(), await keeping.round()] == [1, 0]
+    replies = ledger.read_now(lambda connection: dict(connection.execute(select(turn_row.c.trace, turn_row.c.reply)).all()))
+    assert (replies["old"], bool(replies["young"])) == ("", True)
+    act = ledger.read_now(upkeep.last_act)
+    assert act is not None
+    assert act.did.startswith("removed the conversations and files of 1 run")
+    assert act.did.endswith(": delivery-old")
+
+
+async def test_files_that_cannot_be_removed_hold_up_nothing_else(ledger: Ledger, tmp_path: Path) -> None:
+    """The round is made and says what it could not do; once it can, the run is trimmed."""
+    old = now_us() - timedelta(days=31) // timedelta(microseconds=1)
+    ledger.tx_now(ended, "old")
+
+    def large(connection: Connection) -> str:
+        digest = artifacts.put(connection, ledger.files, b"x" * (artifacts.IN_ROW + 1)).digest
+        artifacts.note_seen(connection, "old", "plan", digest, "a file", untrusted=True)
+        connection.execute(update(artifact).values(at=old))
+        connection.execute(update(run).values(ended_at=old))
+        return digest
+
+    file = artifacts.location(ledger.files, ledger.tx_now(large))
+    file.unlink()
+    file.mkdir()  # what a file system answers that refuses, for root as well
+    keeping = Upkeep(ledger, "one", "test", keep_days=30)
+    assert await keeping.round() == 0
+    last = ledger.read_now(upkeep.last_round)
+    assert last is not None
+    assert "old conversations and files could not be removed: the ledger's artifact folder" in last.problem
+    file.rmdir()
+    assert await keeping.round() == 1
+    assert (last := ledger.read_now(upkeep.last_round)) is not None
+    assert last.problem == ""
 
 
 async def test_the_disk_loses_what_only_ended_runs_had(ledger: Ledger, tmp_path: Path) -> None:

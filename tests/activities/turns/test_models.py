@@ -109,10 +109,12 @@ async def test_a_reply_waits_for_a_ledger_that_is_away(
     assert set(ledger.read_now(_money).values()) == {(COST, 0)}
 
 
-async def test_without_waiting_the_same_outage_would_pay_twice(
-    paid: tuple[Models, CallModel, WireServer, Ledger], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("remembered", "asked"), [(1, 1), (0, 2)])
+async def test_the_next_attempt_has_the_reply_of_one_that_gave_up(
+    paid: tuple[Models, CallModel, WireServer, Ledger], monkeypatch: pytest.MonkeyPatch, remembered: int, asked: int
 ) -> None:
-    """The test above can fail: an attempt that gives up at once has the next one ask, and pay for, the model again."""
+    """On the same worker nothing is paid again; a worker that remembers nothing, as another one, asks and pays once more."""
+    monkeypatch.setattr("activities.turns.attempts.REMEMBERED", remembered)
     models, request, server, ledger = paid
     monkeypatch.setattr("activities.turns.attempts.kept", lambda commit, at_most=None: commit())
     server.play(REPLY, REPLY)
@@ -120,9 +122,9 @@ async def test_without_waiting_the_same_outage_would_pay_twice(
     with pytest.raises(LedgerUnavailable):
         await attempt().run(models.call_model, request)
     await attempt().run(models.call_model, request)
-    assert len(server.requests) == 2
+    assert len(server.requests) == asked
     spent, held = ledger.read_now(_money)["run:trace-1"]
-    assert (spent > 2 * COST, held) == (True, 0)
+    assert (spent == COST, spent > 2 * COST, held) == (asked == 1, asked == 2, 0)
 
 
 async def test_a_reply_does_not_wait_longer_than_its_attempt(
