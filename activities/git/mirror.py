@@ -13,6 +13,7 @@ from activities.git.attributes import Attributes
 from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git
 from activities.git.errors import PushRefused, RepositoryUnreachable, RevisionUnknown
+from activities.git.lfs import Store
 from activities.git.quota import room
 from activities.git.remote import Remote
 from activities.git.rules import Added, added, attributes_in
@@ -54,6 +55,7 @@ class Mirror:
         self._address = address
         self._limit = limit
         self._remote = Remote(git, address)
+        self.lfs = Store(git, address, limit)
 
     @property
     def directory(self) -> Path:

@@ -106,7 +106,7 @@ def _set_attributes(directory: Path) -> None:
 def _tidy(directory: Path) -> None:
     """Remove what killed workers left: no temporary file outlives the longest command."""
     oldest = time.time() - 2 * REMOTE.total_seconds()
-    patterns = ("index-*", "stand-in-*", "objects/pack/tmp_*")
+    patterns = ("index-*", "stand-in-*", "objects/pack/tmp_*", "lfs-content/new-*")
     for left in (path for pattern in patterns for path in directory.glob(pattern)):
         with suppress(OSError):
             if left.lstat().st_mtime < oldest:

@@ -31,14 +31,18 @@ def storage_facts(mirror: Mirror, base: str, tree: str, changes: Sequence[TreeCh
 
 
 def kept_elsewhere(mirror: Mirror, tree: str) -> tuple[str, ...]:
-    """What to know beforehand of files whose content is not in the repository itself."""
+    """What to know beforehand of files whose content is not in the repository itself. Fetches it for the checks."""
     lfs = sorted(path for path, of in mirror.attributes(tree, None).items() if of.filter == LFS)
     if not lfs:
         return ()
-    kept = amount_that(len(lfs), "file", "is", "are")
+    kept = f"{amount_that(len(lfs), 'file', 'is', 'are')} kept with Git LFS, such as {exact(os.fsencode(lfs[0]))}"
+    absent = mirror.lfs.bring(tree, again=True).absent
+    if not absent:
+        return (f"{kept}: checks see the content, agents see pointers and cannot change it",)
+    path, why = min(absent.items())
     return (
-        f"{kept} kept with Git LFS, such as {exact(os.fsencode(lfs[0]))}: agents and checks see pointers in place of the "
-        "content, which is not fetched and cannot be changed",
+        f"{kept}: agents see pointers and cannot change the content; checks see pointers as well in place of "
+        f"{len(absent)}, such as {exact(os.fsencode(path))}: {one_line(why, 500)}",
     )
 
 

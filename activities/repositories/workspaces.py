@@ -141,7 +141,10 @@ class Workspaces:
 
     @contextmanager
     def scratch(self, mirror: Mirror, tree: str) -> Iterator[Path]:
-        """A throw-away folder with these files as a checkout has them, outside every workspace. Deleted on leaving."""
+        """A throw-away folder with these files as a checkout has them, outside every workspace. Deleted on leaving.
+
+        What Git LFS keeps is there as far as it is to be had, else its pointer.
+        """
         folder = self._root / "scratch" / token_hex(8)
         # A check can create a setuid program, which runs as this user whoever starts it: nobody else may get in here.
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +152,7 @@ class Workspaces:
         with locked(folder.with_suffix(".lock"), LEASE_WAIT, "a new scratch folder"):
             try:
                 mirror.checkout(tree, folder, converted=True)
+                mirror.lfs.fill(tree, folder)
                 yield folder
             finally:
                 delete_folder(folder)

@@ -53,4 +53,12 @@ MUTANTS = (
         new="mirror.checkout(tree, folder)",
         tests=("tests/activities/repositories/test_workspaces.py::test_a_scratch_folder_is_a_checkout",),
     ),
+    Mutant(
+        name="any-bytes-for-a-pointer",
+        promise="A check sees content of Git LFS only if it is what the pointer stands for.",
+        file="activities/git/lfs.py",
+        old="digest.hexdigest() == wanted.digest",
+        new="True",
+        tests=("tests/activities/git/test_lfs.py::test_other_bytes_are_not_taken_for_the_content",),
+    ),
 )

@@ -7,6 +7,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
+from tests import lfs
 from tests.repositories import CLEAN
 from tests.scripts import a_tester, answer, call, calls, item, plan, says, writer
 from tests.stack import git, sample
@@ -180,3 +181,35 @@ async def test_what_lfs_keeps_is_refused_and_what_gets_past_that_is_told(start: 
     assert f"content that nobody here has seen: assets/big.bin (oid sha256:{'0' * 64} size 1)" in facts
     assert not view.risk.startswith("low: ")
     assert stored(origin, "lfs")[b"assets/big.bin"][1] == POINTER.replace(b"12345", b"1")
+
+
+async def test_a_check_reads_what_lfs_keeps(start: Start, tmp_path: Path) -> None:
+    """The plan gate says so, the check passes because of it, and what is pushed still has the pointer."""
+    origin = sample(tmp_path / "sample")
+    work = tmp_path / "sample" / "work"
+    test = f"def test_it():\n    assert open('assets/big.bin', 'rb').read() == {BINARY!r}\n"
+    pointer = lfs.pointer(BINARY)
+    for name, data in {
+        ".gitattributes": lfs.RULES,
+        "assets/big.bin": pointer,
+        "tests/test_big.py": test.encode(),
+    }.items():
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_bytes(data)
+    git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
+    git(work, "commit", "--quiet", "--message=Files")
+    git(work, "push", "--quiet", str(origin), "main")
+    lfs.keep(origin / "lfs" / "objects", BINARY)
+    planner = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+    async with start(planner, writer("fix", FIX), a_tester()) as stack:
+        run = await stack.deliver(origin, branch="lfs")
+        planned = await stack.approve(run, "plan-1")
+        await stack.approve(run, "change-1")
+        report = await run.result()
+        said = await stack.said(run)
+    assert (report.state, report.tests.verdict) == ("done", "passed"), said
+    assert (
+        "1 file is kept with Git LFS, such as assets/big.bin: checks see the content, agents see pointers and cannot change it"
+        in planned.facts
+    )
+    assert stored(origin, "lfs")[b"assets/big.bin"][1] == pointer
