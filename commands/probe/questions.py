@@ -66,7 +66,7 @@ TWO = f"What are the numbers of alpha and of beta? Only the tool {TOOL.name} kno
 NOTE = "This step ends now. Answer without tools: report that the work is done, the sum as total and each thing as an item."
 RECALL = "Report that the work is done, with a total of 1 and one item that is called as the code word above."
 
-_SYSTEM = "A program tests what you can do. Do exactly what is asked, in as few words as possible."
+SYSTEM = "A program tests what you can do. Do exactly what is asked, in as few words as possible."
 
 
 def request(
@@ -76,7 +76,7 @@ def request(
     messages: Sequence[Message] = (),
     tools: bool = False,
     most: int = OUTPUT,
-    system: str = _SYSTEM,
+    system: str = SYSTEM,
 ) -> ModelRequest:
     """A call with this text, or with these messages."""
     return ModelRequest(
@@ -99,7 +99,7 @@ def request(
 def filler(tokens: int) -> str:
     """A prompt of about so many tokens, with the code word at its beginning, where a server that cuts silently cuts."""
     line = "The quick brown fox jumps over the lazy dog and comes back again. "  # 14 tokens
-    return f"{_SYSTEM}\nThe code word is {CODE_WORD}.\n{line * (tokens // 14)}"
+    return f"{SYSTEM}\nThe code word is {CODE_WORD}.\n{line * (tokens // 14)}"
 
 
 def after_tools(asked: str, reply: ModelReply, provider: str, model: str) -> tuple[Message, ...]:

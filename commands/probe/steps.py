@@ -208,9 +208,10 @@ class Probe:
         else:
             self.lines.append(Line("too long input", False, f"taken, although the route says context = {context}"))
 
-    def _request(self, text: str, *, tools: bool = False, most: int = questions.OUTPUT, system: str = "") -> ModelRequest:
-        more = {"system": system} if system else {}
-        return questions.request(self._asker.choice, text, tools=tools, most=most, **more)
+    def _request(
+        self, text: str, *, tools: bool = False, most: int = questions.OUTPUT, system: str = questions.SYSTEM
+    ) -> ModelRequest:
+        return questions.request(self._asker.choice, text, tools=tools, most=most, system=system)
 
     def _talk(self, messages: Sequence[Message], *, tools: bool = True) -> ModelRequest:
         return questions.request(self._asker.choice, messages=messages, tools=tools)
