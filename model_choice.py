@@ -12,7 +12,7 @@ from activities.providers.keys import Key
 from activities.providers.proxy import VARIABLES, Way, way_to
 from activities.providers.scripted import Scripted
 from contracts.agents import Choice
-from contracts.endpoints import EndpointSetting
+from contracts.endpoints import Capabilities, EndpointSetting
 from contracts.errors import Misconfigured
 
 
@@ -26,6 +26,18 @@ def build_providers(settings: config.Settings) -> dict[str, Provider]:
     if settings.script is not None:
         found["scripted"] = Scripted(settings.script)
     return found
+
+
+def build_provider(settings: config.Settings, name: str, capable: Capabilities) -> Provider:
+    """The provider of an endpoint that has a key or wants none, as if it and each of its models could do just this.
+
+    For a probe; in runs the settings say what an endpoint can do. Raises `Misconfigured` if there is no such endpoint.
+    """
+    setting = endpoints(settings).get(name)
+    key = None if setting is None else key_of(settings, name, setting)
+    if setting is None or key is None:
+        raise Misconfigured(f"there is no endpoint {name!r} with a key")
+    return _provider(settings, name, setting.model_copy(update={"capabilities": capable, "models": {}}), key)
 
 
 def endpoints(settings: config.Settings) -> dict[str, EndpointSetting]:

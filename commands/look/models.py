@@ -9,6 +9,7 @@ import typer
 from commands.context import LOOK, By, Json, named, open_ledger, reason, settings
 from commands.errors import Code
 from commands.output import Out, clock, safe
+from commands.probe.probe import probe
 from contracts.printed import command
 from contracts.text import amount
 
@@ -22,10 +23,11 @@ DAYS = 7
 
 def add_to(app: typer.Typer) -> None:
     """Add this group of commands to the app."""
-    group = typer.Typer(help="Show routes, models and circuit breakers; close a breaker by hand.")
+    group = typer.Typer(help="Show routes, models and circuit breakers; close a breaker by hand; probe an endpoint.")
     app.add_typer(group, name="models", rich_help_panel=LOOK)
     group.callback(invoke_without_command=True)(models)
     group.command("close")(close)
+    group.command("probe")(probe)
 
 
 def models(context: typer.Context, as_json: Json = False) -> None:
