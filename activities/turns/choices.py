@@ -1,7 +1,7 @@
 """Which of a route's choices answers a call. Pure: breakers and the clock come in as arguments.
 
-In this order: the choices for unusable replies or unsure steps, after one, but for the choice that had answered; then the `first` ones; then, if those are
-unavailable, the `outage` ones. Within each group the order is that of routes.toml.
+In this order: after an unusable reply or an unsure step the choices for that, but for the one that is asked first anyway; then
+the `first` ones; then, if those are unavailable, the `outage` ones. Within each group the order is that of routes.toml.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -202,7 +202,7 @@ STEPPING: list[tuple[tuple[str, ...], str, int, int | None]] = [
 def test_the_share_of_steps_that_stepped_up_is_in_table_and_document(
     baton: Baton, ledger: Ledger, chosen: tuple[str, ...], share: str, count: int, per_mille: int | None
 ) -> None:
-    """Of the steps that a model answered, for the agent and for its pipeline, by text and as JSON; of none there is no share."""
+    """Of the steps that a model answered, for the agent and for its pipeline, as text and JSON; of none there is no share."""
     book = Book(ledger)
     book.close(book.reserve(key(book.trace), 5), "lost")
     for number, why in enumerate(chosen):

@@ -56,7 +56,7 @@ ITSELF = '[classes]\nworker = [{ model = "openai:one", free = true, when = ["fir
 
 @pytest.mark.parametrize("how", ["invalid", "unsure"])
 async def test_a_model_alone_is_not_paid_twice_for_one_step(drill: Drilled, how: str) -> None:
-    """With nothing to step up to an unusable reply is repaired as ever, and an unsure step is not repeated by the same model."""
+    """With nothing to step up to an unusable reply is repaired as ever; an unsure step is not repeated by the same model."""
     turns, asked, _ = ENDS[how]
     async with drill(*turns, routes=ITSELF) as made:
         ended = await made.asking.ended(await made.asking.start())

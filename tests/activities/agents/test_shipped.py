@@ -64,7 +64,7 @@ WORKERS: list[tuple[str, Risk, str, str | None]] = [
 @pytest.mark.parametrize("tried", ["invalid", "unsure"])
 @pytest.mark.parametrize(("keys", "risk", "first", "then"), WORKERS, ids=str)
 def test_a_worker_starts_cheap_and_steps_up(keys: str, risk: Risk, first: str, then: str | None, tried: When) -> None:
-    """With either vendor's key alone, or both: the cheapest that is good enough first, and a better one for what it could not."""
+    """With one vendor's key, or both: the cheapest that is good enough first, and a better one for what it could not."""
     choices = reached(keys, "worker", risk)
     starts = ordered(choices, "first")[0].choice
     assert starts.model == first
@@ -80,7 +80,7 @@ def test_a_worker_starts_cheap_and_steps_up(keys: str, risk: Risk, first: str, t
 @pytest.mark.parametrize("name", sorted(CATALOGUE.routes.classes))
 @pytest.mark.parametrize("keys", sorted(KEYS))
 def test_no_class_is_without_a_model(keys: str, name: str, risk: Risk) -> None:
-    """Whichever key there is, no risk is refused for want of a choice, and nothing is stepped up to from itself or downwards."""
+    """Whichever key there is, no risk is refused for want of a choice, and no step up is to itself or downwards."""
     choices = reached(keys, name, risk)
     starts = ordered(choices, "first")[0].choice
     for tried in ("invalid", "unsure"):
@@ -116,7 +116,7 @@ def test_agents_that_read_much_give_old_results_up_for_references() -> None:
 
 
 def test_only_agents_that_may_say_the_same_twice_keep_replies() -> None:
-    """Who sizes a task up or says what a change does; never who writes, plans, tests or judges, where asking again means anew."""
+    """Who sizes a task up or says what a change does; who writes, plans, tests or judges thinks again when asked again."""
     keeping = {agent.file.name for agent in CATALOGUE.agents if agent.file.cache is not None}
     assert keeping == {"router", "diff_analyst"}
     assert all("write" not in agent.file.resources.values() for agent in CATALOGUE.agents if agent.file.name in keeping)

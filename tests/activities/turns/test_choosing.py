@@ -56,7 +56,7 @@ def test_a_choice_is_no_step_up_from_itself(tried: When) -> None:
 
 @pytest.mark.parametrize("tried", ["invalid", "unsure"])
 def test_the_first_of_what_is_reachable_is_no_step_up_either(tried: When) -> None:
-    """Where the key of the cheap choice is missing, the one that is meant for steps up answers first, and is not asked twice."""
+    """Where the key of the cheap choice is missing, the one for steps up answers first, and is not asked twice."""
     spare = SPARE.model_copy(update={"when": ("outage", "invalid", "unsure")})
     assert names(tried, (spare,)) == [("spare", "first")]
     assert names(tried, (spare, STRONG)) == [("strong", tried), ("spare", "first")]
