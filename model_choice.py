@@ -133,8 +133,8 @@ def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tup
         # What is thought counts as output: with nothing left for an answer the endpoint refuses every call.
         if one.thinking_budget is not None and one.thinking_budget >= limit:
             raise Misconfigured(
-                f"routes.toml, {one.model}: thinking_budget is {one.thinking_budget}, and one reply of {agent.file.name} has at "
-                f"most {limit} tokens, thoughts included; set it below that, or give class {agent.file.model_class!r} a "
+                f"routes.toml, {one.model}: thinking_budget is {one.thinking_budget}, and one reply of {agent.file.name} has "
+                f"at most {limit} tokens, thoughts included; set it below that, or give class {agent.file.model_class!r} a "
                 "choice without it"
             )
     return found
