@@ -90,7 +90,8 @@ def _body(found: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 Headers = Annotated[dict[str, SecretStr], AfterValidator(_headers)]
 Body = Annotated[dict[str, JsonValue], AfterValidator(_body)]
-Word = Annotated[str, BeforeValidator(_word)]
+_Effort = Annotated[str, Field(pattern=r"^[a-z]{1,20}$"), BeforeValidator(_word)]
+_Tier = Annotated[str, Field(pattern=r"^[a-z_]{1,20}$"), BeforeValidator(_word)]
 
 
 class Capabilities(Input):
@@ -138,14 +139,14 @@ class CallOptions(Input):
     """What one choice of a route asks for beyond its model. None: the endpoint's default."""
 
     temperature: Decimal | None = Field(default=None, ge=0, le=2, exclude_if=is_none)
-    effort: Word | None = Field(
-        default=None, pattern=r"^[a-z]{1,20}$", exclude_if=is_none, description="how much the model thinks, such as low or high"
+    effort: _Effort | None = Field(
+        default=None, exclude_if=is_none, description="how much the model thinks, such as low or high"
     )
     thinking_budget: int | None = Field(
         default=None, ge=1, exclude_if=is_none, description="tokens that the model may think, in Messages"
     )
     seed: int | None = Field(default=None, exclude_if=is_none, description="in Chat Completions")
-    service_tier: Word | None = Field(default=None, pattern=r"^[a-z_]{1,20}$", exclude_if=is_none)
+    service_tier: _Tier | None = Field(default=None, exclude_if=is_none)
     body: Body = Field(default={}, exclude_if=is_empty, description="further fields of the request's body")
 
     def __hash__(self) -> int:
