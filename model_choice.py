@@ -15,6 +15,12 @@ from contracts.agents import Choice
 from contracts.endpoints import Capabilities, EndpointSetting
 from contracts.errors import Misconfigured
 
+BEST = 9
+"""The highest quality of a choice: good enough for any minimum of routes.toml."""
+
+LEAST_THINKING = 1024
+"""Fewest tokens of a thinking budget that Anthropic's Messages accepts, by its documentation of extended thinking."""
+
 
 def build_providers(settings: config.Settings) -> dict[str, Provider]:
     """The providers this worker can reach: those with an API key, an endpoint that wants none, or a script."""
@@ -131,16 +137,27 @@ def choices(
 
 
 def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tuple[Choice, ...]:
-    """The models routed to an agent, whether or not this worker can reach them."""
+    """The models routed to an agent, whether or not this worker can reach them. Raises `Misconfigured` as `at_endpoint`."""
     named = endpoints(settings)
-    return tuple(at_endpoint(one, named) for one in in_force(settings, catalogue.routes.classes)[agent.file.model_class])
+    found = tuple(at_endpoint(one, named) for one in in_force(settings, catalogue.routes.classes)[agent.file.model_class])
+    limit = agent.file.limits.output_tokens
+    for one in found:
+        # What is thought counts as output: with nothing left for an answer the endpoint refuses every call.
+        if one.thinking_budget is not None and one.thinking_budget >= limit:
+            raise Misconfigured(
+                f"routes.toml, {one.model}: thinking_budget is {one.thinking_budget}, and one reply of {agent.file.name} has "
+                f"at most {limit} tokens, thoughts included; set it below that, or give class {agent.file.model_class!r} a "
+                "choice without it"
+            )
+    return found
 
 
 def in_force(settings: config.Settings, classes: Mapping[str, tuple[Choice, ...]]) -> dict[str, tuple[Choice, ...]]:
     """The choices of each class: those of routes.toml, unless the setting `model` names the only one."""
     if not settings.model:
         return dict(classes)
-    only = (Choice(model=settings.model, free=settings.model_free),)
+    # Who names one model for everything means it for every risk, too.
+    only = (Choice(model=settings.model, free=settings.model_free, quality=BEST),)
     return dict.fromkeys(classes, only)
 
 
@@ -150,6 +167,8 @@ def at_endpoint(choice: Choice, named: Mapping[str, EndpointSetting]) -> Choice:
     if setting is None:
         return choice
     problem = choice.unsupported(setting.speaks) if setting.speaks is not None else ""
+    if setting.vendor == "anthropic" and choice.thinking_budget is not None and choice.thinking_budget < LEAST_THINKING:
+        problem = f"thinking_budget is {choice.thinking_budget}, and Anthropic takes {LEAST_THINKING} or more"
     if problem:
         raise Misconfigured(f"routes.toml, {choice.model}: {problem}")
     return choice.model_copy(update={"free": True}) if setting.free else choice

@@ -1,11 +1,13 @@
 """A table `[providers.NAME]` of baton.toml: an endpoint of models, what it can do, and what a call of it may ask for."""
 
+import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, SecretStr, ValidationInfo, model_validator
 
 from contracts.base import Input, Span, is_empty, is_none
 
@@ -69,14 +71,27 @@ def _headers(found: dict[str, SecretStr]) -> dict[str, SecretStr]:
     return found
 
 
+def _word(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[a-z_]{1,20}", value):
+        such = "low, medium or high" if info.field_name == "effort" else "auto, flex or priority"
+        raise ValueError(f"a word in small letters as the provider names it, such as {such}; left out, the provider decides")
+    return value
+
+
 def _body(found: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if own := sorted(_OWN_FIELDS & found.keys()):
         raise ValueError(f"{', '.join(own)}: Baton sets this field itself; only further fields can be added")
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError:
+        raise ValueError("nan and inf cannot be sent, because JSON has no such numbers; write an ordinary one") from None
     return found
 
 
 Headers = Annotated[dict[str, SecretStr], AfterValidator(_headers)]
 Body = Annotated[dict[str, JsonValue], AfterValidator(_body)]
+_Effort = Annotated[str, Field(pattern=r"^[a-z]{1,20}$"), BeforeValidator(_word)]
+_Tier = Annotated[str, Field(pattern=r"^[a-z_]{1,20}$"), BeforeValidator(_word)]
 
 
 class Capabilities(Input):
@@ -110,23 +125,46 @@ class Capabilities(Input):
     )
 
 
+_FIELDS = {
+    "temperature": ("temperature",),
+    "effort": ("reasoning_effort", "reasoning.effort", "output_config.effort"),
+    "thinking_budget": ("thinking.budget_tokens",),
+    "seed": ("seed",),
+    "service_tier": ("service_tier",),
+}
+"""The fields of a request's body that the formats have for each wish."""
+
+
 class CallOptions(Input):
     """What one choice of a route asks for beyond its model. None: the endpoint's default."""
 
     temperature: Decimal | None = Field(default=None, ge=0, le=2, exclude_if=is_none)
-    effort: str | None = Field(
-        default=None, pattern=r"^[a-z]{1,20}$", exclude_if=is_none, description="how much the model thinks, such as low or high"
+    effort: _Effort | None = Field(
+        default=None, exclude_if=is_none, description="how much the model thinks, such as low or high"
     )
     thinking_budget: int | None = Field(
         default=None, ge=1, exclude_if=is_none, description="tokens that the model may think, in Messages"
     )
     seed: int | None = Field(default=None, exclude_if=is_none, description="in Chat Completions")
-    service_tier: str | None = Field(default=None, pattern=r"^[a-z_]{1,20}$", exclude_if=is_none)
+    service_tier: _Tier | None = Field(default=None, exclude_if=is_none)
     body: Body = Field(default={}, exclude_if=is_empty, description="further fields of the request's body")
 
     def __hash__(self) -> int:
         # Choices are compared in sets; a table has no hash of its own, and equal objects still have the same one.
         return hash(tuple(value for _, value in self if not isinstance(value, dict)))
+
+    def said_twice(self) -> str:
+        """Which wish is also in `body`, where one would silently replace the other; "" if none is."""
+        inside = {f"{name}.{key}" for name, value in self.body.items() if isinstance(value, dict) for key in value}
+        said = self.body.keys() | inside
+        both = [
+            f"{name} and body.{field}"
+            for name, fields in _FIELDS.items()
+            if getattr(self, name) is not None
+            for field in fields
+            if field in said
+        ]
+        return f"{' and '.join(both)} say the same: write one of them" if both else ""
 
     def unsupported(self, speaks: Speaks) -> str:
         """What this format has no field for, with what to do; "" if it has all."""

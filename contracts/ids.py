@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from contracts.base import digest_of
 
+AGAIN = "/again"
+"""Ends the path of a step that another model does once more, after the path of the step that ended unsure."""
+
 
 def turn_key(trace: str, path: str, head: str, agent_digest: str, task_digest: str, inputs: Sequence[str] = ()) -> str:
     """The id of one model turn. `head` is the turn before it, "" at the start of a conversation.

@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined, Template
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from activities.agents.routes import steps_up_to
 from activities.providers.schema import closed_schema
 from activities.tools.base import Tool
 from contracts.agents import AgentFile, AgentPin, Choice, ToolPin
@@ -95,7 +96,7 @@ class Agent:
             minimum_confidence=self.file.minimum_confidence,
             choices=choices,
             fallback=self.file.fallback or "",
-            steps_up=any("unsure" in choice.when for choice in choices),
+            steps_up=bool(steps_up_to(choices, "unsure")),
         )
 
 

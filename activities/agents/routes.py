@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from contracts.agents import MODEL, Choice, DatedPrice, Risk
+from contracts.agents import MODEL, Choice, DatedPrice, Risk, When
 from contracts.base import Input
 from contracts.errors import ContractViolation, Misconfigured
 
@@ -26,9 +26,18 @@ class Routes(Input):
         for name, choices in self.classes.items():
             if not any("first" in choice.when for choice in choices):
                 raise ValueError(f"class {name!r} has no choice that is tried first")
+            for choice in choices:
+                if problem := _problem(choice):
+                    raise ValueError(f"class {name!r}, {choice.model}: {problem}")
         if unknown := sorted(set(self.minimum) - set(self.classes)):
             raise ValueError(f"minimum names {', '.join(unknown)}, which is no class")
         return self
+
+
+def _problem(choice: Choice) -> str:
+    if not choice.when:
+        return "`when` is empty, so it would never be asked; name first, outage, invalid or unsure, or leave `when` out"
+    return choice.said_twice()
 
 
 def load_routes(path: Path) -> Routes:
@@ -41,6 +50,15 @@ def load_routes(path: Path) -> Routes:
         raise Misconfigured(f"{path} is not TOML: {error}") from None
     except ContractViolation as error:
         raise Misconfigured(f"{path}: {'; '.join(error.problems)}") from None
+
+
+def steps_up_to(choices: Sequence[Choice], tried: When) -> tuple[Choice, ...]:
+    """The choices for `tried` ("invalid" or "unsure"), in order, without the one that is asked first anyway.
+
+    The same model again would be no step up: for a reply it is a plain repair, and a whole step would be paid for twice.
+    """
+    starts = next((one for kind in ("first", "outage") for one in choices if kind in one.when), None)
+    return tuple(one for one in choices if tried in one.when and one != starts)
 
 
 def good_enough(choices: Sequence[Choice], minimum: Mapping[Risk, int], risk: Risk, model_class: str) -> tuple[Choice, ...]:

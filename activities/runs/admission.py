@@ -118,10 +118,7 @@ class Admission:
 
     def _allowed(self, agent: Agent, risk: Risk) -> tuple[Choice, ...]:
         choices, name = self._choices(agent), agent.file.model_class
-        routes = self._catalogue.routes
-        if not set(choices) <= set(routes.classes[name]):
-            return choices  # the setting `model` answers for every class
-        return good_enough(choices, routes.minimum.get(name, {}), risk, name)
+        return good_enough(choices, self._catalogue.routes.minimum.get(name, {}), risk, name)
 
     def begin(self, connection: Connection, request: BeginRun, began: Began, namespace: str = "") -> Began:
         """Insert the run's row with its pins and its ceiling. Safe to call twice.

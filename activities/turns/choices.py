@@ -1,7 +1,7 @@
 """Which of a route's choices answers a call. Pure: breakers and the clock come in as arguments.
 
-In this order: the choices for unusable replies or unsure steps, after one; then the `first` ones; then, if those are
-unavailable, the `outage` ones. Within each group the order is that of routes.toml.
+In this order: after an unusable reply or an unsure step the choices for that, but for the one that is asked first anyway; then
+the `first` ones; then, if those are unavailable, the `outage` ones. Within each group the order is that of routes.toml.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
+from activities.agents.routes import steps_up_to
 from activities.providers.base import ErrorKind
 from contracts.agents import Choice, When
 from contracts.away import ModelsAway
@@ -77,7 +78,7 @@ class Candidate:
 def ordered(choices: Iterable[Choice], tried: When) -> list[Candidate]:
     """The choices in the order in which they are asked, each once."""
     choices = list(choices)
-    stepped = [Candidate(one, tried) for one in choices if tried in ("invalid", "unsure") and tried in one.when]
+    stepped = [Candidate(one, tried) for one in steps_up_to(choices, tried)] if tried in ("invalid", "unsure") else []
     known = [one.choice for one in stepped]
     first = [Candidate(one, "first") for one in choices if "first" in one.when and one not in known]
     outage = [Candidate(one, "outage") for one in choices if "outage" in one.when and "first" not in one.when]

@@ -30,7 +30,8 @@ def figures(
     """Show success, errors, retries, latency, tokens and cost per run of agent versions or pipelines.
 
     The period is this UTC month unless --since says otherwise. ESCALATED is the share of an agent's steps that ended unsure or
-    could_not; for a pipeline, the share of runs that needed a person at a stuck, clarify or ceiling gate.
+    could_not; for a pipeline, the share of runs that needed a person at a stuck, clarify or ceiling gate. STEPPED UP is the
+    share of steps in which a better model took over after an unusable reply or an unsure end.
     """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
@@ -70,7 +71,7 @@ def _row(name: str, one: "Quality") -> list[str]:
     shares = [
         _share(one.cached, one.turns),
         _share(one.degraded, sum(one.outcomes.values())),
-        _share(one.stepped_up, one.turns),
+        _share(one.stepped_up, one.steps),
         _share(one.escalated, sum(one.outcomes.values())),
     ]
     done = "-" if one.success is None else f"{one.success / 10:.1f}%"
@@ -86,13 +87,14 @@ def _share(some: int, whole: int) -> str:
 
 
 def _fields(one: "Quality") -> dict[str, Any]:
-    counts = ("turns", "retries", "tools", "runs", "runs_with_person", "cached", "degraded", "stepped_up", "escalated")
+    counts = ("turns", "retries", "tools", "runs", "runs_with_person", "cached", "degraded", "steps", "stepped_up", "escalated")
     return {
         "success_per_mille": one.success,
         "outcomes": dict(one.outcomes),
         "errors": dict(one.errors),
         "chosen": dict(one.chosen),
         **{name: getattr(one, name) for name in (*counts, "tokens_unknown")},
+        "stepped_up_per_mille": one.stepped_up * 1000 // one.steps if one.steps else None,
         "escalated_per_mille": one.escalated * 1000 // steps if (steps := sum(one.outcomes.values())) else None,
         **one.tokens,
         "latency_ms": {f"p{percent}": one.latency.percentile(percent) for percent in (50, 95, 99)},

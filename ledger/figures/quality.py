@@ -1,11 +1,12 @@
 """How agents and pipelines perform: outcomes, errors, time, tokens and money in a period. Only reads."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
+from contracts.ids import AGAIN
 from contracts.runs import FINAL
 from ledger.figures.charges import Charge, Sums, charges_of
 from ledger.figures.families import Family, Replied, by_path, families, label, versions
@@ -21,6 +22,9 @@ BY_PEOPLE = frozenset({"approve", "reject", "request_changes", "answer", "raise_
 GIVEN_UP = frozenset({"unsure", "could_not"})
 """Outcomes of steps after which somebody else has to take over."""
 
+STEPS_UP = frozenset({"invalid", "unsure"})
+"""Why a choice answers that is better than the first."""
+
 ESCALATIONS = frozenset({"stuck", "clarify", "ceiling"})
 """Kinds of gates that open because a run cannot go on by itself, and not because policy asks for a review."""
 
@@ -31,8 +35,9 @@ class Quality:
 
     `outcomes` counts an agent's steps by outcome (`done`, `unsure`, `could_not`; `nothing`: the run ended before they had an
     output; `open`), and a pipeline's runs by state. Latency and tokens are those of turns; a turn without usage counts in
-    `tokens_unknown` and not in `tokens`. A stepped-up turn was answered by a choice meant for unusable replies or unsure
-    steps; one for outages does not count. `escalated` counts an agent's steps that ended in one of `GIVEN_UP`, and a pipeline's
+    `tokens_unknown` and not in `tokens`. `steps` are those that a model answered, each with its repetition as one, and
+    `stepped_up` those of them in which a choice meant for unusable replies or unsure steps answered; one for outages does
+    not count. `escalated` counts an agent's steps that ended in one of `GIVEN_UP`, and a pipeline's
     runs that opened a gate of `ESCALATIONS`. `cost` is micro-dollars per ended run, with retried attempts and with what was
     paid outside the period.
     """
@@ -43,6 +48,8 @@ class Quality:
     cached: int = 0
     chosen: Counter[str] = field(default_factory=Counter)
     degraded: int = 0
+    steps: int = 0
+    stepped_up: int = 0
     escalated: int = 0
     retries: int = 0
     tools: int = 0
@@ -59,11 +66,6 @@ class Quality:
         """Share of ended steps or runs that are done, per mille; None before any has ended."""
         ended = sum(count for name, count in self.outcomes.items() if name in _ENDED)
         return self.outcomes["done"] * 1000 // ended if ended else None
-
-    @property
-    def stepped_up(self) -> int:
-        """Turns that another choice answered after an unusable reply or an unsure step."""
-        return self.chosen["invalid"] + self.chosen["unsure"]
 
 
 _WITHOUT_ERROR = {"settled": "dropped", "released": "not made"}
@@ -87,6 +89,8 @@ def pipelines(connection: Connection, period: Period, project: str | None = None
     for family in _families(connection, period, project):
         name = family.run.pipeline if family.run is not None else ""
         _count_turns(found[name], [row for row in family.turns if period.has(row.at)])
+        for step in _answered(family, period):
+            _count_stepping(found[name], step)
         paid = list(charges_of(family))
         _count_charges(found[name], [charge for charge in paid if period.has(charge.at)])
         if family.run is not None:
@@ -148,6 +152,24 @@ def _count_steps(found: dict[str, Quality], family: Family, period: Period) -> N
             found[name].outcomes[outcome] += 1
             found[name].escalated += outcome in GIVEN_UP
             found[name].degraded += path in made and made[path].degraded
+    for rows in _answered(family, period):
+        _count_stepping(found[label(rows[-1].agent)], rows)
+
+
+def _answered(family: Family, period: Period) -> Iterator[list[Replied]]:
+    """The turns of each step whose last one is in the period; a step that another model repeated is one step."""
+    turns = by_path(family.turns)
+    for path, rows in turns.items():
+        if path.endswith(AGAIN) and path.removesuffix(AGAIN) in turns:
+            continue
+        whole = sorted([*rows, *turns.get(path + AGAIN, ())], key=lambda row: (row.at, row.id))
+        if period.has(whole[-1].at):
+            yield whole
+
+
+def _count_stepping(into: Quality, step: Iterable[Replied]) -> None:
+    into.steps += 1
+    into.stepped_up += any(row.chosen in STEPS_UP for row in step)
 
 
 def _count_turns(into: Quality, rows: Iterable[Replied]) -> None:

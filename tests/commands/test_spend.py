@@ -190,6 +190,32 @@ def test_the_escalated_share_is_in_table_and_document(baton: Baton, ledger: Ledg
         assert figures(baton, of)[name]["escalated"] == 1
 
 
+STEPPING: list[tuple[tuple[str, ...], str, int, int | None]] = [
+    ((), "-", 0, None),
+    (("first", "outage"), "0.0%", 0, 0),
+    (("first", "invalid", "first"), "33.3%", 1, 333),
+    (("invalid", "unsure", "first", "unsure"), "75.0%", 3, 750),
+]
+
+
+@pytest.mark.parametrize(("chosen", "share", "count", "per_mille"), STEPPING, ids=str)
+def test_the_share_of_steps_that_stepped_up_is_in_table_and_document(
+    baton: Baton, ledger: Ledger, chosen: tuple[str, ...], share: str, count: int, per_mille: int | None
+) -> None:
+    """Of the steps that a model answered, for the agent and for its pipeline, as text and JSON; of none there is no share."""
+    book = Book(ledger)
+    book.close(book.reserve(key(book.trace), 5), "lost")
+    for number, why in enumerate(chosen):
+        for turn in range(2):
+            book.call(key(number, turn), 5, 5, path=f"write/{number}", chosen=why)
+    for of, name in (("agents", "planner@v1" if chosen else "planner"), ("pipelines", "Delivery")):
+        ran = baton("figures", of)
+        assert ran.out.splitlines()[0].split()[-3:-1] == ["STEPPED", "UP"]
+        assert lines(ran.out)[name][-2] == share
+        found = figures(baton, of)[name]
+        assert (found["steps"], found["stepped_up"], found["stepped_up_per_mille"]) == (len(chosen), count, per_mille)
+
+
 def test_figures_of_pipelines(baton: Baton, books: list[Book]) -> None:
     """Runs by their state, and what one cost."""
     found = figures(baton, "pipelines")["Delivery"]

@@ -158,6 +158,63 @@ def test_an_answer_during_an_outage_is_no_step_up(ledger: Ledger) -> None:
     assert (pipelines(ledger)["Delivery"].stepped_up, agents(ledger)["planner@v1"].stepped_up) == (2, 2)
 
 
+STEPS: list[tuple[dict[str, list[str]], tuple[int, int]]] = [
+    ({}, (0, 0)),
+    ({"a": ["first", "first"]}, (0, 1)),
+    ({"a": ["first", "invalid", "first", "invalid"]}, (1, 1)),
+    ({"a": ["first"], "a/again": ["unsure", "unsure"]}, (1, 1)),
+    ({"a": ["first"], "a/again": ["first"]}, (0, 1)),
+    ({"a/again": ["first"]}, (0, 1)),
+    (
+        {"plan": ["first"], "write/1": ["invalid"], "write/2": ["outage"], "write/3": ["first"], "write/3/again": ["unsure"]},
+        (2, 4),
+    ),
+]
+
+
+@pytest.mark.parametrize(("paths", "counted"), STEPS, ids=str)
+def test_steps_that_stepped_up_are_counted_once(ledger: Ledger, paths: dict[str, list[str]], counted: tuple[int, int]) -> None:
+    """A step counts once however many of its turns a better choice answered, and together with its own repetition."""
+    book = Book(ledger)
+    book.close(book.reserve(key(book.trace), 50), "released")
+    for path, turns_of_it in paths.items():
+        for number, chosen in enumerate(turns_of_it):
+            book.call(key(path, number), 50, 40, chosen=chosen, path=path)
+    for found in (pipelines(ledger).get("Delivery", Quality()), agents(ledger).get("planner@v1", Quality())):
+        assert (found.stepped_up, found.steps) == counted
+
+
+def test_steps_up_of_a_family_count_for_whoever_did_the_step(ledger: Ledger) -> None:
+    """Of a run with several agents each has its own share; the pipeline has that of all, over all its runs."""
+    for run_number in range(2):
+        book = Book(ledger)
+        book.call(key(book.trace, "p"), 50, 40, path="plan")
+        for step, chosen in enumerate(("first", "invalid")):
+            book.call(key(book.trace, step), 50, 40, path=f"write/{step}", agent="writer@v1", chosen=chosen)
+        if run_number:
+            book.call(key(book.trace, "t"), 50, 40, path="test", agent="tester@v1")
+            book.call(key(book.trace, "tt"), 50, 40, path="test/again", agent="tester@v1", chosen="unsure")
+    found = agents(ledger)
+    assert {name: (one.stepped_up, one.steps) for name, one in found.items()} == {
+        "planner@v1": (0, 2),
+        "tester@v1": (1, 1),
+        "writer@v1": (2, 4),
+    }
+    assert (pipelines(ledger)["Delivery"].stepped_up, pipelines(ledger)["Delivery"].steps) == (3, 7)
+
+
+def test_a_step_up_counts_at_the_time_of_its_step(ledger: Ledger) -> None:
+    """A step whose last turn is in the period counts as a whole; one that ended before it does not count at all."""
+    book = Book(ledger)
+    book.call(key("a"), 50, 40, path="a", chosen="invalid")
+    book.call(key("b"), 50, 40, path="b", chosen="invalid")
+    book.call(key("b", 2), 50, 40, path="b", after=key("b"))
+    for call in (key("a"), key("b")):
+        _put_back(ledger, call)
+    found = ledger.read_now(quality.agents, Period(THEN, EVER.until))["planner@v1"]
+    assert (found.stepped_up, found.steps) == (1, 1)
+
+
 def test_a_step_that_gives_up_is_escalated(ledger: Ledger) -> None:
     """Of an agent's steps those that ended unsure or could_not; what is done, open or cut off is none."""
     book = Book(ledger)

@@ -70,6 +70,14 @@ MUTANTS = (
         tests=(f"{ADMISSION}::test_a_duplicate_leads_to_its_run_although_there_is_no_money",),
     ),
     Mutant(
+        name="stepped-up-to-itself",
+        promise="A model is not paid twice for one unsure step.",
+        file="activities/agents/routes.py",
+        old="if tried in one.when and one != starts",
+        new="if tried in one.when",
+        tests=("tests/activities/turns/test_choosing.py::test_a_choice_is_no_step_up_from_itself",),
+    ),
+    Mutant(
         name="refused-call-fails",
         promise="A call that finds no room waits for a person with all that the run has, and is no failure.",
         file="workflows/kit/ceiling.py",

@@ -1,18 +1,24 @@
 """What an endpoint can do decides what it is sent: schema and tools, limits, contents, notes, ids; and a choice's wishes."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import config
 import model_choice
+from activities.agents.catalogue import load_catalogue
+from activities.agents.routes import load_routes
 from activities.providers.base import Provider, ProviderError
+from activities.tools.registry import TOOLS
 from contracts.agents import Choice
 from contracts.conversation import AssistantMessage, ModelReply, ToolAnswer, ToolCall, ToolMessage, Usage, UserMessage
 from contracts.endpoints import CallOptions
 from contracts.errors import Misconfigured
+from tests.activities import agentfiles
 from tests.wire.samples import REPLY, SCHEMA, ask
 from tests.wire.server import WireServer
 
@@ -199,6 +205,72 @@ async def test_a_choice_asks_for_more_than_a_model(
     choice = Choice.read_typed_by_people({"model": "own:model-1"} | ALL | more)
     body, _ = await send({}, speaks, options=choice.options)
     assert {name: body[name] for name in fields} == fields
+
+
+WRONG = [
+    ('effort = "High"', r"effort: .*a word in small letters as the provider names it, such as low, medium or high"),
+    ('effort = ""', r"effort: .*a word in small letters .*left out, the provider decides"),
+    ('service_tier = "Flex 1"', r"service_tier: .*a word in small letters .*such as auto, flex or priority"),
+    ("temperature = 3", r"temperature: .*less than or equal to 2 \(got 3\)"),
+    ('thinking_budget = "1k"', r"thinking_budget: .*valid integer"),
+    ("seed = 1.5", r"seed: .*valid integer"),
+    ("body = { top_p = nan }", r"body: nan and inf cannot be sent, because JSON has no such numbers"),
+    ("body = { deep = { list = [inf] } }", r"body: nan and inf cannot be sent"),
+    ('body = { model = "x" }', r"body: model: Baton sets this field itself"),
+    (
+        'effort = "low", body = { reasoning_effort = "high" }',
+        r"'worker', own:m: effort and body\.reasoning_effort say the same",
+    ),
+    (
+        "thinking_budget = 2000, body = { thinking = { budget_tokens = 1 } }",
+        r"thinking_budget and body\.thinking\.budget_tokens say",
+    ),
+    ('effort = "low", body = { reasoning = { effort = "high" } }', r"effort and body\.reasoning\.effort say the same"),
+    ("seed = 1, temperature = 1, body = { seed = 2, temperature = 1 }", r"body\.temperature and seed and body\.seed say"),
+    ("when = []", r"'worker', own:m: `when` is empty, so it would never be asked"),
+]
+
+
+@pytest.mark.parametrize(("said", "problem"), WRONG, ids=[said for said, _ in WRONG])
+def test_a_wrong_wish_is_named_with_what_to_write(tmp_path: Path, said: str, problem: str) -> None:
+    """By file, key and, where one key is not enough to find it, class and model; no run is started with it."""
+    path = tmp_path / "routes.toml"
+    path.write_text(f'[classes]\nworker = [{{ model = "own:m", {said} }}, {{ model = "own:n" }}]\n')
+    with pytest.raises(Misconfigured, match=rf"routes\.toml: .*{problem}"):
+        load_routes(path)
+
+
+@pytest.mark.parametrize("budget", [1, 1023])
+def test_a_budget_that_anthropic_refuses_is_refused_first(budget: int) -> None:
+    """By the settings and not by every call; an endpoint of somebody else may take less."""
+    named = model_choice.endpoints(
+        config.load(anthropic_api_key="sk-one", providers={"own": {"speaks": "messages", "base_url": "http://h"}})
+    )
+    with pytest.raises(Misconfigured, match=rf"anthropic:m: thinking_budget is {budget}, and Anthropic takes 1024 or more"):
+        model_choice.at_endpoint(Choice(model="anthropic:m", thinking_budget=budget), named)
+    assert model_choice.at_endpoint(Choice(model="own:m", thinking_budget=budget), named).thinking_budget == budget
+
+
+@pytest.mark.parametrize(("budget", "fits"), [(1999, True), (2000, False), (64_000, False)])
+def test_a_budget_leaves_room_for_the_answer(tmp_path: Path, budget: int, fits: bool) -> None:
+    """One that fills the agent's whole reply would have every call refused: the worker says so before it takes a run."""
+    agentfiles.write(tmp_path, tools=["run_state"], limits={"output_tokens": 2000})
+    (tmp_path / "routes.toml").write_text(f'[classes]\nworker = [{{ model = "own:m", thinking_budget = {budget} }}]\n')
+    catalogue = load_catalogue(tmp_path, TOOLS)
+    settings = config.load(providers={"own": {"speaks": "messages", "base_url": "http://h"}})
+    with contextlib.nullcontext() if fits else pytest.raises(Misconfigured, match=TOO_MUCH):
+        assert model_choice.routed(settings, catalogue, catalogue.newest("helper"))[0].thinking_budget == budget
+
+
+TOO_MUCH = r"own:m: thinking_budget is \d+, and one reply of helper has at most 2000 tokens, thoughts included; set it below"
+
+
+def test_body_may_add_to_what_a_wish_says(tmp_path: Path) -> None:
+    """A table of `body` beside a wish is merged with it, and that is no contradiction."""
+    path = tmp_path / "routes.toml"
+    said = 'effort = "low", body = { reasoning = { summary = "auto" }, thinking = { display = "omitted" } }'
+    path.write_text(f'[classes]\nworker = [{{ model = "own:m", {said} }}]\n')
+    assert load_routes(path).classes["worker"][0].said_twice() == ""
 
 
 async def test_what_a_format_cannot_say_is_refused(send: Send) -> None:

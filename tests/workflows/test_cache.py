@@ -1,12 +1,16 @@
 """The response cache over the real stack: two runs, one paid answer, and a history that replays."""
 
+from pathlib import Path
+
 from temporalio.worker import Replayer
 
 from activities.providers.scripted import Scripted
 from converter import DATA_CONVERTER
-from tests.scripts import answer, call, calls, summary
+from tests.scripts import answer, call, calls, item, plan, read, says, summary
+from tests.stack import sample
+from tests.workflows.asked import turns_of
 from tests.workflows.asking import AskOnce
-from tests.workflows.conftest import Ask
+from tests.workflows.conftest import Ask, Start
 from workflow_runner import workflow_runner
 from workflows.guard import Guard
 
@@ -42,6 +46,26 @@ async def test_what_depends_on_the_run_is_asked_anew(asking: Ask) -> None:
         second = await made.ended(await made.start())
     assert [row.cached for row in second.turns] == [True, False]
     assert second.handoff.outcome == "done"
+
+
+async def test_the_same_task_at_the_same_commit_is_sized_up_once(start: Start, tmp_path: Path) -> None:
+    """The shipped router is asked by the first run and answers the second for nothing; who plans is asked each time."""
+    sizing = says("router", read("shop/pricing.py"), answer({"verdict": "full", "why": "three modules"}))
+    planner = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+    origin = sample(tmp_path / "sample")
+    cached: list[list[tuple[str, bool]]] = []
+    async with start(sizing, planner) as stack:
+        for _ in range(2):
+            run = await stack.deliver(origin, effort="auto")
+            view = await stack.gate(run, "plan-1")
+            rows = await stack.ledger.read(turns_of, view.trace)
+            cached.append([(row.agent.partition("@")[0], bool(row.cached)) for row in rows])
+            await stack.decide(view, "reject", note="enough")
+            assert (await run.result()).state == "could_not"
+    assert cached == [
+        [("router", False), ("router", False), ("planner", False)],
+        [("router", True), ("router", True), ("planner", False)],
+    ]
 
 
 def _asked(provider: object) -> list[str]:

@@ -12,6 +12,7 @@ from contracts.agents import AgentPin, When
 from contracts.base import Contract, sha256
 from contracts.carried import Talk
 from contracts.handoff import Handoff, Producer
+from contracts.ids import AGAIN
 from contracts.people import Clarified
 from contracts.repositories import Workspace
 from contracts.runs import RunRef
@@ -98,7 +99,7 @@ class Conversation:
 
     def once_more(self) -> "Conversation":
         """The same step from the start, for the choice that repeats an unsure step."""
-        run = self.run.model_copy(update={"path": f"{self.run.path}/again"})
+        run = self.run.model_copy(update={"path": self.run.path + AGAIN})
         return replace(self._anew(run), tried="unsure")
 
     def _anew(self, run: RunRef) -> "Conversation":

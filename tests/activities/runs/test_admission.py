@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+import config
+import model_choice
 from activities.agents.catalogue import load_catalogue
 from activities.gates.policy import load_policy
 from activities.runs import admission as admitting
@@ -93,6 +95,28 @@ async def test_an_action_that_policy_does_not_declare_is_not_let_in(sqlite_url: 
         await admitted.pins(begin().model_copy(update={"actions": ("note", "mail.send")}))
     assert refused.value.non_retryable
     ledger.close()
+
+
+async def test_a_free_endpoint_is_no_way_around_what_a_risk_demands(sqlite_url: str, tmp_path: Path) -> None:
+    """What a table of the settings adds to a choice, such as that it is free, does not lift the minimum of its class."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    agentfiles.write(tmp_path / "agents", tools=[])
+    (tmp_path / "agents" / "routes.toml").write_text(
+        '[classes]\nworker = [{ model = "own:cheap", quality = 1 }, { model = "own:good", quality = 2 }]\n'
+        "[minimum]\nworker = { high = 2 }\n"
+    )
+    table = {"own": {"speaks": "chat", "base_url": "http://127.0.0.1:9/v1", "free": True}}
+    settings, catalogue = config.load(providers=table), load_catalogue(tmp_path / "agents", TOOLS)
+    providers = model_choice.build_providers(settings)
+    made = Admission(
+        *(ledger, catalogue, load_policy(Path("policy.toml")), Ceilings()),
+        lambda agent: model_choice.choices(settings, catalogue, providers, agent),
+    )
+    began = await made.pins(begin(risk="high"))
+    await providers["own"].close()
+    ledger.close()
+    assert models(began) == ["good"]
+    assert began.agents["helper"].choices[0].free
 
 
 async def test_a_risk_leaves_only_what_is_good_enough(sqlite_url: str, tmp_path: Path) -> None:

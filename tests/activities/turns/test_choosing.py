@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.agents.routes import good_enough
+from activities.agents.routes import good_enough, steps_up_to
 from activities.turns import choices
 from activities.turns.choices import Candidate, Passed, Standing
 from contracts.agents import Choice, Risk, When
@@ -38,6 +38,28 @@ def test_a_step_up_starts_with_the_choices_for_it(tried: When) -> None:
     """After an unusable reply, or an unsure step, the choice for that is asked first, and the usual ones where it is away."""
     assert names(tried)[0] == ("strong", tried)
     assert names(tried)[1:] == names("first")
+
+
+EAGER = Choice(model="a:eager", when=("first", "outage", "invalid", "unsure"), quality=1)
+"""Says of itself that it may be stepped up to: right behind a cheaper choice, and no help where it is the first."""
+
+
+@pytest.mark.parametrize("tried", ["invalid", "unsure"])
+def test_a_choice_is_no_step_up_from_itself(tried: When) -> None:
+    """The one that is asked first anyway is passed over for the next that is for it; with none it is an ordinary call."""
+    assert names(tried, (CHEAP, EAGER, STRONG))[0] == ("eager", tried)
+    assert names(tried, (EAGER, STRONG)) == [("strong", tried), ("eager", "first")]
+    assert names(tried, (EAGER,)) == [("eager", "first")]
+    assert steps_up_to((EAGER, STRONG), tried) == (STRONG,)
+    assert steps_up_to((EAGER,), tried) == ()
+
+
+@pytest.mark.parametrize("tried", ["invalid", "unsure"])
+def test_the_first_of_what_is_reachable_is_no_step_up_either(tried: When) -> None:
+    """Where the key of the cheap choice is missing, the one for steps up answers first, and is not asked twice."""
+    spare = SPARE.model_copy(update={"when": ("outage", "invalid", "unsure")})
+    assert names(tried, (spare,)) == [("spare", "first")]
+    assert names(tried, (spare, STRONG)) == [("strong", tried), ("spare", "first")]
 
 
 def test_without_a_first_choice_the_spare_ones_are_it() -> None:
