@@ -154,7 +154,7 @@ class EndpointSetting(Input):
     )
     headers: Headers = Field(default={}, description="further headers")
     body: Body = Field(default={}, description="further fields of every request's body")
-    query: dict[str, str] = Field(default={}, description='query parameters, such as { "api-version" = "2024-10-21" }')
+    query: dict[str, SecretStr] = Field(default={}, description='query parameters, such as { "api-version" = "2024-10-21" }')
     proxy: SecretStr = Field(default=SecretStr(""), description="as the setting `proxy`, for this endpoint")
     ca_file: Path | None = Field(default=None, description="PEM file of further certificate authorities for this endpoint")
     vendor: str = Field(

@@ -20,7 +20,9 @@ _MESSAGES = ("message", "Message", "detail", "msg", "error_msg", "error_message"
 _LITELLM = re.compile(r"^(?:litellm\.[\w.]+: *|\w+(?:Error|Exception)(?: *[:-] +))+")
 _LITELLM_CLASS = re.compile(r"\blitellm\.(?:exceptions\.)?(\w+)")
 _LITELLM_TAIL = re.compile(r"\.?\s*(?:Received Model Group=|Available Model Group Fallbacks=|LiteLLM Retried:).*", re.DOTALL)
-_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<title|<body|<h1)", re.IGNORECASE)
+_PAGE = re.compile(
+    r"\s*(?:(?:<\?xml[^>]*>|<!--.*?-->)\s*)*(?:<!doctype html|<html|<head|<title|<body|<h1)", re.IGNORECASE | re.DOTALL
+)
 _WAITS = ("retryDelay", "retry_after", "retry_after_seconds", "retry_after_ms", "retry-after", "retryAfter")
 
 

@@ -7,7 +7,7 @@ from activities.money import prices
 from activities.money.prices import Tariff
 from activities.turns import lines
 from activities.turns.call import Started
-from contracts.conversation import ModelReply
+from contracts.conversation import ModelReply, StatedCost, Usage
 from contracts.runs import Note
 from contracts.text import one_line
 
@@ -29,16 +29,22 @@ class Bill:
 
 def billed(started: Started, reply: ModelReply) -> Bill:
     """What this reply is charged: never more than was held for it, because no ceiling has room for more."""
-    held = started.tariff.worst_case(started.most)
-    cost = prices.charge(started.tariff, started.most, reply.usage)
-    counted, tariff, by_tokens = cost is not None, started.tariff, cost
+    by_tokens, tariff = prices.charge(started.tariff, started.most, reply.usage), started.tariff
+    counted = by_tokens is not None
     if counted and reply.usage is not None and started.answered_by is not None:
         tariff = started.answered_by
         by_tokens = tariff.cost(reply.usage)
-        cost = min(by_tokens, held)
-    if reply.stated is not None and reply.stated.bill:
-        cost = min(reply.stated.usd_micros, held)
-    return Bill(cost, counted, tariff, by_tokens)
+    return Bill(_most_held(started, by_tokens, reply.stated), counted, tariff, by_tokens)
+
+
+def charged(started: Started, usage: Usage | None, stated: StatedCost | None) -> int | None:
+    """What a refused reply is charged that has used and costs this; None if it says neither, or nothing that is believed."""
+    return _most_held(started, prices.charge(started.tariff, started.most, usage), stated)
+
+
+def _most_held(started: Started, by_tokens: int | None, stated: StatedCost | None) -> int | None:
+    cost = stated.usd_micros if stated is not None and stated.bill else by_tokens
+    return None if cost is None else min(cost, started.tariff.worst_case(started.most))
 
 
 def notes(started: Started, reply: ModelReply, bill: Bill) -> list[Note]:
