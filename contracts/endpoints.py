@@ -97,6 +97,9 @@ class Capabilities(Input):
     call_content: Literal["omitted", "empty", "null"] | None = Field(
         default=None, description="content of an assistant message that has tool calls and no text"
     )
+    reasoning_back: bool | None = Field(
+        default=None, description="whether what a model thought goes back to it, in Chat Completions; yes by default"
+    )
     after_tools: Literal["user", "assistant", "merged"] | None = Field(
         default=None,
         description="a note after tool results: a user message, one with a short assistant message before it, "

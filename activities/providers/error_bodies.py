@@ -182,7 +182,7 @@ def _embedded(text: str) -> Any:
     is_error = isinstance(value, dict) and (
         "error" in value
         or "detail" in value
-        or (isinstance(value.get("message"), str) and {"code", "type", "object"} & set(value))
+        or (isinstance(value.get("message"), str) and (len(value) == 1 or {"code", "type", "object"} & set(value)))
     )
     return value if is_error else None
 

@@ -58,6 +58,12 @@ def back(*path: str) -> Rule:
     return rule
 
 
+def forgetful(body: dict[str, Any]) -> str:
+    """Groq, also behind gateways that add it to replies."""
+    sent = [name for one in body["messages"] for name in one if name.startswith(("reasoning", "thinking"))]
+    return f"property '{sent[0]}' is unsupported" if sent else ""
+
+
 def thinks_first(body: dict[str, Any]) -> str:
     """Messages with thinking: the blocks of a turn begin with it, and carry their signature."""
     first = next(one for one in body["messages"] if one["role"] == "assistant")["content"][0]

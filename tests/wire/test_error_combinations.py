@@ -113,6 +113,7 @@ MIXED: dict[str, tuple[Play, str, float | None, bool]] = {
             completion(
                 {},
                 "error",
+                usage=None,
                 choices=[{"error": {"code": 429, "message": "limited", "metadata": {"headers": {"Retry-After": "9"}}}}],
             )
         ),

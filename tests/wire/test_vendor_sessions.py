@@ -12,7 +12,7 @@ import model_choice
 from contracts.conversation import UserMessage
 from tests.wire.samples import REPLY, ask
 from tests.wire.server import Play, WireServer
-from tests.wire.strict import Rule, back, contents, legacy, nine, no_schema, order, paired, reasoned, thinks_first
+from tests.wire.strict import Rule, back, contents, forgetful, legacy, nine, no_schema, order, paired, reasoned, thinks_first
 from tests.wire.told import answers, earlier
 from tests.wire.vendors import ARGUMENTS, TEXT, completion, events, item, message, response, said, use
 
@@ -161,6 +161,11 @@ VENDORS: dict[str, Vendor] = {
         ),
         (paired, no_schema, back("reasoning")),
         {"vendor": "groq"},
+    ),
+    "Groq behind LiteLLM": Vendor(
+        chat(function(id="fc_9f7d"), content="", reasoning_content="hm", thinking_blocks=[THINKING]),
+        (*CARELESS, forgetful),
+        {"capabilities": {"reasoning_back": False}},
     ),
     "xAI": Vendor(
         chat(
