@@ -136,7 +136,8 @@ def models(found: "Settings") -> list[Finding]:
     if found.model:
         provider = found.model.split(":", 1)[0]
         if provider not in have:
-            return [Finding("models", "warn", f"{found.model} is set, but {lacking(found, provider)} here", mend)]
+            text = f"{found.model} is set, but {lacking(found, provider)}"
+            return [Finding("models", "warn", text, "set it for the worker, or correct `model`, see docs/models.md")]
         return [Finding("models", "ok", f"{found.model} serves every class ({have[provider]})")]
     missing = [name for name, models in _routes(found).items() if not any(one.split(":", 1)[0] in have for one in models)]
     if missing:
