@@ -29,22 +29,25 @@ class Bill:
 
 def billed(started: Started, reply: ModelReply) -> Bill:
     """What this reply is charged: never more than was held for it, because no ceiling has room for more."""
-    by_tokens, tariff = prices.charge(started.tariff, started.most, reply.usage), started.tariff
-    counted = by_tokens is not None
+    cost = by_tokens = prices.charge(started.tariff, started.most, reply.usage)
+    counted, tariff = cost is not None, started.tariff
     if counted and reply.usage is not None and started.answered_by is not None:
         tariff = started.answered_by
         by_tokens = tariff.cost(reply.usage)
-    return Bill(_most_held(started, by_tokens, reply.stated), counted, tariff, by_tokens)
+        cost = min(by_tokens, started.tariff.worst_case(started.most))
+    return Bill(_or_stated(cost, started, reply.stated), counted, tariff, by_tokens)
 
 
 def charged(started: Started, usage: Usage | None, stated: StatedCost | None) -> int | None:
     """What a refused reply is charged that has used and costs this; None if it says neither, or nothing that is believed."""
-    return _most_held(started, prices.charge(started.tariff, started.most, usage), stated)
+    return _or_stated(prices.charge(started.tariff, started.most, usage), started, stated)
 
 
-def _most_held(started: Started, by_tokens: int | None, stated: StatedCost | None) -> int | None:
-    cost = stated.usd_micros if stated is not None and stated.bill else by_tokens
-    return None if cost is None else min(cost, started.tariff.worst_case(started.most))
+def _or_stated(cost: int | None, started: Started, stated: StatedCost | None) -> int | None:
+    """What the provider states, where that is the bill, in place of `cost`."""
+    if stated is None or not stated.bill:
+        return cost
+    return min(stated.usd_micros, started.tariff.worst_case(started.most))
 
 
 def notes(started: Started, reply: ModelReply, bill: Bill) -> list[Note]:

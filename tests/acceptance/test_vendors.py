@@ -177,6 +177,9 @@ class VendorServer(WireServer):
         if refused:
             self.refused += refused
             return Play(status=400, error=refused[0])
+        for one in seen.body["messages"] if self.vendor.speaks == "chat" else ():
+            if isinstance(one.get("content"), list):  # the script reads texts
+                one["content"] = "".join(part.get("text", "") for part in one["content"])
         play = await super().play_for(seen)
         if not isinstance(play.body, ModelReply):
             return play
