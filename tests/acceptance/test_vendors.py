@@ -195,7 +195,7 @@ async def test_a_delivery_at_a_vendor(client: Client, tmp_path: Path, name: str)
     async with VendorServer(vendor) as server:
         server.play(vendor.first)
         table = {"speaks": vendor.speaks, "base_url": server.url if vendor.speaks == "messages" else server.openai_url}
-        known = {"model": f"own:{vendor.model}", "providers": {"own": table | vendor.table}}
+        known: dict[str, Any] = {"model": f"own:{vendor.model}", "providers": {"own": table | vendor.table}}
         async with stack(client, tmp_path / "state", **known) as running:
             run = await running.deliver(origin, branch="wire")
             await running.approve(run, "plan")
