@@ -68,9 +68,22 @@ def key_of(settings: config.Settings, name: str, setting: EndpointSetting) -> Ke
     return None if key_source(setting) or setting.base_url == ENDPOINTS.get(name) else key
 
 
+def lacking(settings: config.Settings, provider: str) -> str:
+    """What is not there, for people, where `build_providers` has no provider of this name."""
+    if provider == "scripted":
+        return "no script is set"
+    setting = endpoints(settings).get(provider)
+    if setting is not None and key_source(setting):
+        return f"[providers.{provider}] names {key_source(setting)}, which holds no key"
+    if provider in ENDPOINTS:
+        return f"{provider} has no key"
+    named = ", ".join(sorted(settings.providers))
+    return f"there is no table [providers.{provider}]" + (f", only {named}" if named else "")
+
+
 def _named_key(settings: config.Settings, name: str, setting: EndpointSetting) -> Key:
     if setting.key_env:
-        return Key(settings.environment([setting.key_env]).get(setting.key_env, ""))
+        return Key(settings.environment([setting.key_env]).get(setting.key_env, "").strip())
     if setting.key_file is not None:
         return Key(file=setting.key_file)
     if name == "anthropic":
@@ -128,8 +141,10 @@ def choices(
     wanted = routed(settings, catalogue, agent)
     usable = tuple(choice for choice in wanted if choice.provider in providers)
     if not usable:
+        names = dict.fromkeys(choice.provider for choice in wanted)
         raise Misconfigured(
-            f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in wanted)} cannot be reached. "
+            f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in wanted)} cannot be reached "
+            f"({'; '.join(lacking(settings, name) for name in names)}). "
             "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL and a table [providers.NAME]; "
             "`make demo` needs none"
         )

@@ -112,6 +112,9 @@ class Capabilities(Input):
     call_content: Literal["omitted", "empty", "null"] | None = Field(
         default=None, description="content of an assistant message that has tool calls and no text"
     )
+    reasoning_back: bool | None = Field(
+        default=None, description="whether what a model thought goes back to it, in Chat Completions; yes by default"
+    )
     after_tools: Literal["user", "assistant", "merged"] | None = Field(
         default=None,
         description="a note after tool results: a user message, one with a short assistant message before it, "
@@ -192,7 +195,7 @@ class EndpointSetting(Input):
     )
     headers: Headers = Field(default={}, description="further headers")
     body: Body = Field(default={}, description="further fields of every request's body")
-    query: dict[str, str] = Field(default={}, description='query parameters, such as { "api-version" = "2024-10-21" }')
+    query: dict[str, SecretStr] = Field(default={}, description='query parameters, such as { "api-version" = "2024-10-21" }')
     proxy: SecretStr = Field(default=SecretStr(""), description="as the setting `proxy`, for this endpoint")
     ca_file: Path | None = Field(default=None, description="PEM file of further certificate authorities for this endpoint")
     vendor: str = Field(

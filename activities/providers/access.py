@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import quote, urlencode
@@ -19,6 +20,9 @@ from contracts.errors import Misconfigured
 
 CONNECT = timedelta(seconds=10)
 """How long a connection may take unless `connect_timeout` says otherwise."""
+
+_KEYLIKE = re.compile(r"key|token|secret|auth|cookie|passw|credential|sig", re.IGNORECASE)
+"""Names of headers and query parameters that hold keys."""
 
 
 class Access:
@@ -51,7 +55,7 @@ class Access:
 
     def url(self, model: str) -> str:
         """The address of a call. `{model}` in the base URL is the model's name, as in Azure's classic paths."""
-        query = urlencode(self.setting.query)
+        query = urlencode({name: value.get_secret_value() for name, value in self.setting.query.items()})
         base = self._base.replace("{model}", quote(model, safe=""))
         return f"{base}{PATHS[self.speaks]}{f'?{query}' if query else ''}"
 
@@ -59,12 +63,20 @@ class Access:
         """The endpoint, model and address as errors name them; without the query, which may hold a key."""
         return f"{self.name}:{request.model} at {self.url(request.model).partition('?')[0]}"
 
-    def key(self, request: ModelRequest) -> str:
-        """The key now. Raises `ProviderError` if its file is unreadable: another choice may have a key that is not."""
+    def hidden(self, request: ModelRequest) -> str:
+        """What no error may show, one a line: the key now, and those among the endpoint's headers and query.
+
+        Raises `ProviderError` if the key's file is unreadable, or the key cannot be sent: another choice may have one.
+        """
         try:
-            return self._key.current()
+            key = self._key.current()
         except Misconfigured as error:
             raise provider_error("authentication", self.of(request), str(error)) from None
+        if not (key.isascii() and key.isprintable()):
+            what = "the key holds characters that no header may have; was it copied with something around it?"
+            raise provider_error("authentication", self.of(request), what)
+        own = (self.setting.headers | self.setting.query).items()
+        return "\n".join([key, *(value.get_secret_value() for name, value in own if _KEYLIKE.search(name))])
 
     def capabilities(self, model: str) -> Known:
         """What this model can do here."""
@@ -94,7 +106,11 @@ class Access:
                 await self._slots.acquire()
         except TimeoutError:
             what = f"{self.setting.concurrency} calls at once are allowed by `concurrency`, and none of them ended in time"
-            raise provider_error("rate_limited", self.of(request), what) from None
+            advice = (
+                f"The endpoint was not asked. The call is retried later; if this goes on, raise `concurrency` in "
+                f"[providers.{self.name}] of baton.toml, or run fewer at once"
+            )
+            raise provider_error("rate_limited", self.of(request), what, advice=advice) from None
         try:
             yield
         finally:

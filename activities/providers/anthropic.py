@@ -23,6 +23,7 @@ from contracts.conversation import (
     Message,
     ModelReply,
     ModelRequest,
+    StatedCost,
     ToolMessage,
     UserMessage,
 )
@@ -61,7 +62,7 @@ class Anthropic:
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
         access, request = self._access, self._access.limited(request)
-        endpoint, key = access.of(request), access.key(request)
+        endpoint, key = access.of(request), access.hidden(request)
         body = self._body(request)
         async with access.slot(request):
             # Posted as is: the SDK's `create` walks the whole body, schema included, on every call; that costs more than
@@ -78,11 +79,13 @@ class Anthropic:
     def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
 
-        def made_of(raw: dict[str, Any]) -> ModelReply:
-            stated = stated_cost(raw, headers, bill=self._access.setting.bill_as_stated)
-            return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("request-id")})
+        def stated(raw: Mapping[str, Any]) -> StatedCost | None:
+            return stated_cost(raw, headers, bill=self._access.setting.bill_as_stated)
 
-        return final_output.read(read_reply(self._access.of(request), body, secret, anthropic_usage, made_of))
+        def made_of(raw: dict[str, Any]) -> ModelReply:
+            return _reply(raw, request).model_copy(update={"request_id": headers.get("request-id")})
+
+        return final_output.read(read_reply(self._access.of(request), body, secret, anthropic_usage, stated, made_of))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         access, known = self._access, self._access.capabilities(request.model)

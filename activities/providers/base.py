@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal, Protocol, Self
 
-from contracts.conversation import ModelReply, ModelRequest, Usage
+from contracts.conversation import ModelReply, ModelRequest, StatedCost, Usage
 from contracts.errors import BatonError
 
 ENDPOINTS = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
@@ -54,15 +54,15 @@ RECOVERIES: dict[ErrorKind, Recovery] = {
 }
 
 MAYBE_CHARGED: frozenset[ErrorKind] = frozenset({"timeout", "cut", "not_json", "drift"})
-"""Errors after which the provider may have done the work: the reservation is charged in full."""
+"""Errors after which the provider may have done the work: what they say of it is charged, or else the whole reservation."""
 
 
 class ProviderError(BatonError):
     """A model call failed. `kind` says how, `retry_after` how long the provider wants to be left alone (None: it did not say).
 
     `should_retry` is False if the provider said that a retry is useless: then the next choice is due at once. `billed` is
-    True if the provider reported usage with its error. `fact` is the message without what to do next, `words` what the
-    provider said itself.
+    True if the provider reported usage with its error, False if it surely billed nothing, None where the kind decides. `fact`
+    is the message without what to do next, `words` what the provider said itself.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ProviderError(BatonError):
         retry_after: timedelta | None = None,
         status: int | None = None,
         should_retry: bool = True,
-        billed: bool = False,
+        billed: bool | None = None,
         fact: str = "",
         words: str = "",
     ) -> None:
@@ -87,10 +87,12 @@ class ProviderError(BatonError):
         self.words = words
         self.usage: Usage | None = None
         """What the refused reply has used, if it says so: it is charged by that and not in full."""
+        self.stated: StatedCost | None = None
+        """What the provider says that the refused reply costs."""
 
-    def having_used(self, usage: Usage | None) -> Self:
-        """The same error, with what its reply has used; a usage without output is not believed."""
-        self.usage = usage if usage is not None and usage.output else None
+    def having_used(self, usage: Usage | None, stated: StatedCost | None) -> Self:
+        """The same error, with what its reply has used and costs, as far as that is believed."""
+        self.usage, self.stated = usage, stated
         return self
 
     @property
@@ -102,17 +104,18 @@ class ProviderError(BatonError):
     @property
     def maybe_charged(self) -> bool:
         """True if the provider may bill this attempt although it failed."""
-        return self.billed or self.kind in MAYBE_CHARGED
+        return self.kind in MAYBE_CHARGED if self.billed is None else self.billed
 
     def for_good(self, times: int) -> "ProviderError":
-        """The same as a refusal: the endpoint has answered so `times` times, and will however long one waits."""
+        """The same as a refusal: the endpoint has answered so `times` times, and will however long one waits.
+
+        Without what it has cost, which is settled.
+        """
         text = (
             f"{self.fact}. It has answered this call the same way {times} times in a row, so it counts as refused. "
             "The next model in the route is asked; see the endpoint's own log for what it cannot read."
         )
-        return ProviderError("bad_request", text, status=self.status, billed=self.billed, words=self.words).having_used(
-            self.usage
-        )
+        return ProviderError("bad_request", text, status=self.status, words=self.words)
 
 
 class Provider(Protocol):

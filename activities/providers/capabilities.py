@@ -16,6 +16,7 @@ class Known:
     strict: bool = True
     max_tokens: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     call_content: Literal["omitted", "empty", "null"] | None = None
+    reasoning_back: bool = True
     after_tools: Literal["user", "assistant", "merged"] = "user"
     call_ids: Literal["any", "nine"] = "any"
     parallel_tool_calls: bool | None = None

@@ -20,7 +20,9 @@ _MESSAGES = ("message", "Message", "detail", "msg", "error_msg", "error_message"
 _LITELLM = re.compile(r"^(?:litellm\.[\w.]+: *|\w+(?:Error|Exception)(?: *[:-] +))+")
 _LITELLM_CLASS = re.compile(r"\blitellm\.(?:exceptions\.)?(\w+)")
 _LITELLM_TAIL = re.compile(r"\.?\s*(?:Received Model Group=|Available Model Group Fallbacks=|LiteLLM Retried:).*", re.DOTALL)
-_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<title|<body|<h1)", re.IGNORECASE)
+_PAGE = re.compile(
+    r"\s*(?:(?:<\?xml[^>]*>|<!--.*?-->)\s*)*(?:<!doctype html|<html|<head|<title|<body|<h1)", re.IGNORECASE | re.DOTALL
+)
 _WAITS = ("retryDelay", "retry_after", "retry_after_seconds", "retry_after_ms", "retry-after", "retryAfter")
 
 
@@ -180,7 +182,7 @@ def _embedded(text: str) -> Any:
     is_error = isinstance(value, dict) and (
         "error" in value
         or "detail" in value
-        or (isinstance(value.get("message"), str) and {"code", "type", "object"} & set(value))
+        or (isinstance(value.get("message"), str) and (len(value) == 1 or {"code", "type", "object"} & set(value)))
     )
     return value if is_error else None
 

@@ -48,7 +48,7 @@ _ADVICE: dict[ErrorKind, str] = {
     "drift": "This version does not understand the answer and does not use it. The next model in the route is asked; "
     "check the endpoint, or update Baton",
     "bad_request": "The endpoint rejects this request, so it is not repeated there. The next model in the route is asked; "
-    "if its words do not say what to change, check the model's name and what it supports",
+    "if its words speak of a field, a schema or the order of messages, see the endpoint's capabilities in docs/models.md",
     "filtered": "The provider's content filter stopped this call. The next model in the route is asked; "
     "reword the task, or change the filter where it is yours",
     "unsupported": "The endpoint does not take a part of this request. The next model in the route is asked; "
@@ -75,7 +75,7 @@ def provider_error(
     retry_after: timedelta | None = None,
     status: int | None = None,
     should_retry: bool = True,
-    billed: bool = False,
+    billed: bool | None = None,
     advice: str = "",
     words: str = "",
 ) -> ProviderError:
@@ -137,11 +137,14 @@ def error_in_success(endpoint: str, reply: Any, *, secret: str = "", now: dateti
 
 
 def error_in_place_of_reply(endpoint: str, body: bytes, *, secret: str = "") -> ProviderError | None:
-    """The error in a body that can be no reply by its first character: a list of errors, or a web page. None for any other."""
-    start = body[:64].lstrip()[:1]
-    if start == b"<" and (title := title_of(body[:READ].decode("utf-8", "replace"))):
-        return provider_error("not_json", endpoint, f"the answer is a web page, {said(title, secret)!r}")
-    if start != b"[":
+    """The error in a body that can be no reply by its first character: a list of errors, or a web page. None for any other.
+
+    A page costs nothing: no model has answered.
+    """
+    body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if body.startswith(b"<") and (title := title_of(body[:READ].decode("utf-8", "replace"))):
+        return provider_error("not_json", endpoint, f"the answer is a web page, {said(title, secret)!r}", billed=False)
+    if not body.startswith(b"["):
         return None
     try:
         return error_in_success(endpoint, json.loads(body), secret=secret)
@@ -196,11 +199,15 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def said(text: str, secret: str = "") -> str:
-    """A provider's words, made fit for an error text: one line, no keys, no control characters, at most 300 characters."""
+    """A provider's words, made fit for an error text: one line, no keys, no control characters, at most 300 characters.
+
+    `secret` is what must not be shown, one a line.
+    """
     # Cut first: an error page can be megabytes long, and nothing beyond the cut is shown anyway.
     text = text[: 4 * _SAID_LIMIT]
-    if len(secret) >= 8:  # a shorter one is a local server's placeholder, and replacing it would blank out ordinary words
-        text = text.replace(secret, "[key]")
+    for one in secret.splitlines():
+        if len(one) >= 8:  # a shorter one is a local server's placeholder, and replacing it would blank out ordinary words
+            text = text.replace(one, "[key]")
     text = " ".join(_SECRET.sub("[key]", text).split())
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return (text if len(text) <= _SAID_LIMIT else text[:_SAID_LIMIT] + "…").rstrip(".。")

@@ -3,7 +3,7 @@
 import json
 
 from activities.providers.capabilities import Known
-from contracts.conversation import ModelReply, ModelRequest, ToolSpec
+from contracts.conversation import ModelReply, ModelRequest, ToolCall, ToolSpec
 
 NAME = "final_output"
 """The tool whose arguments are the final output, where `schema_with_tools` is tool."""
@@ -24,13 +24,21 @@ def prepared(request: ModelRequest, known: Known) -> ModelRequest:
 
 
 def read(reply: ModelReply) -> ModelReply:
-    """The reply with a call of that tool as its text. Beside other calls it is left out: their results come first."""
-    final = [call for call in reply.calls if call.name == NAME and call.problem is None]
+    """The reply with a call of that tool as its text. Beside other calls it is left out: their results come first.
+
+    What it cannot be read from, broken arguments or two different outputs, is the text, too: it is judged as an output, and
+    the model is told what is wrong with it. As a call it would be one of a tool that no agent has.
+    """
+    final = [call for call in reply.calls if call.name == NAME]
     if not final:
         return reply
     others = tuple(call for call in reply.calls if call.name != NAME)
     # Without the native form: it holds the call, which nobody answers.
-    if others or len(final) > 1:
-        return reply.model_copy(update={"calls": others, "native": None}) if others else reply
-    text = json.dumps(final[0].arguments, ensure_ascii=False)
-    return reply.model_copy(update={"text": text, "calls": (), "stop": "end", "native": None})
+    if others:
+        return reply.model_copy(update={"calls": others, "native": None})
+    texts = dict.fromkeys(_text(call) for call in final)
+    return reply.model_copy(update={"text": "\n".join(texts), "calls": (), "stop": "end", "native": None})
+
+
+def _text(call: ToolCall) -> str:
+    return call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments, ensure_ascii=False)

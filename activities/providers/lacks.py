@@ -73,6 +73,25 @@ _SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         'Set `call_content = "empty"` in the capabilities of this endpoint or model',
     ),
+    # Groq, also behind gateways: "'messages.2' : property 'reasoning_content' is unsupported".
+    (
+        _refused(
+            r"\breasoning_(?:content|details)\b|\bthinking_blocks\b|(?:property '|messages?\W{1,3}\w+\W{1,3})reasoning\b",
+            r"unsupported|not supported|not permitted|extra (?:inputs?|fields)",
+        ),
+        "Set `reasoning_back = false` in the capabilities of this endpoint or model",
+    ),
+    # Gemini: 'Unknown name "additionalProperties" at 'tools[0].function_declarations[0].parameters''.
+    (
+        words(r"additional_?properties.{0,80}(?:tools\[|function_declarations|parameters)|tools.{0,80}additional_?properties"),
+        "The endpoint takes no tool whose arguments are a closed object, and no setting changes that: change the route to "
+        "another model or endpoint",
+    ),
+    # The same of 'generation_config.response_schema'.
+    (
+        _refused(r"additional_?properties"),
+        'Set `schema_form = "json_object"` or "none" in the capabilities of this endpoint or model',
+    ),
     # Gemini: 'Unknown name "strict"', 'Unknown name "additionalProperties"'; others: "'strict' is not supported".
     (_refused(r"\bstrict\b|additional_?properties"), "Set `strict = false` in the capabilities of this endpoint or model"),
     (

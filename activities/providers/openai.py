@@ -21,16 +21,15 @@ from contracts.conversation import (
     AssistantMessage,
     ModelReply,
     ModelRequest,
+    StatedCost,
     ToolCall,
     ToolMessage,
     UserMessage,
 )
 from contracts.endpoints import EndpointSetting
 
-_ECHOED = (
-    *("content", "tool_calls", "reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"),
-    *("extra_content", "provider_specific_fields"),
-)
+_REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"})
+_ECHOED = ("content", "tool_calls", *sorted(_REASONING), "extra_content", "provider_specific_fields")
 """Fields of a message that go back to the model that wrote them: several refuse their own calls without their reasoning."""
 
 _OTHER_ROLES = frozenset({"user", "system", "developer", "tool", "function"})
@@ -66,12 +65,14 @@ class OpenAI:
     def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
 
+        def stated(raw: Mapping[str, Any]) -> StatedCost | None:
+            return stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
+
         def made_of(raw: dict[str, Any]) -> ModelReply:
-            stated = stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
-            return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("x-request-id")})
+            return _reply(raw, request).model_copy(update={"request_id": headers.get("x-request-id")})
 
         endpoint = self._endpoint.access.of(request)
-        return final_output.read(read_reply(endpoint, body, secret, openai_usage, made_of))
+        return final_output.read(read_reply(endpoint, body, secret, openai_usage, stated, made_of))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         known = self._endpoint.access.capabilities(request.model)
@@ -81,7 +82,7 @@ class OpenAI:
         parallel = {} if known.parallel_tool_calls is None else {"parallel_tool_calls": known.parallel_tool_calls}
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": adapted(_messages(request, self.name), known),
+            "messages": adapted(_messages(request, self.name, reasoning=known.reasoning_back), known),
             known.max_tokens: request.max_output_tokens,
         }
         if known.schema_is_sent(tools=bool(made)):
@@ -172,7 +173,7 @@ def _native(message: dict[str, Any], text: str, *, calls: bool) -> dict[str, Any
     return {"role": "assistant", **kept} if text.strip() or calls else None
 
 
-def _messages(request: ModelRequest, provider: str) -> list[Any]:
+def _messages(request: ModelRequest, provider: str, *, reasoning: bool) -> list[Any]:
     """The conversation in this wire format, where each answer to a call is a message of its own."""
     rendered: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
     ids: dict[str, str] = {}
@@ -185,18 +186,18 @@ def _messages(request: ModelRequest, provider: str) -> list[Any]:
                 for answer in message.answers
             ]
         else:
-            own = _echoed(message) if message.is_of(provider, request.model) else None
+            own = _echoed(message, reasoning=reasoning) if message.is_of(provider, request.model) else None
             # The ids of one vendor are too long or hold signs that another refuses.
             ids = {} if own else {call.call_id: made_id(number, call.call_id) for call in message.calls}
             rendered.append(own or _rebuilt(message, ids))
     return rendered
 
 
-def _echoed(message: AssistantMessage) -> dict[str, Any] | None:
+def _echoed(message: AssistantMessage, *, reasoning: bool) -> dict[str, Any] | None:
     """The reply as it came, with calls that can be answered and parsed; None if that is not known."""
     if not isinstance(message.native, dict):
         return None
-    native: dict[str, Any] = dict(message.native)
+    native: dict[str, Any] = {key: one for key, one in message.native.items() if reasoning or key not in _REASONING}
     if message.calls:
         made = native.get("tool_calls")
         held = matching(message.calls, made if isinstance(made, list) else [])

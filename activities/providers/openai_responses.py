@@ -20,6 +20,7 @@ from contracts.conversation import (
     AssistantMessage,
     ModelReply,
     ModelRequest,
+    StatedCost,
     StopReason,
     ToolCall,
     UserMessage,
@@ -59,12 +60,14 @@ class OpenAIResponses:
     def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
 
+        def stated(raw: Mapping[str, Any]) -> StatedCost | None:
+            return stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
+
         def made_of(raw: dict[str, Any]) -> ModelReply:
-            stated = stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
-            return _reply(raw, request).model_copy(update={"stated": stated, "request_id": headers.get("x-request-id")})
+            return _reply(raw, request).model_copy(update={"request_id": headers.get("x-request-id")})
 
         endpoint = self._endpoint.access.of(request)
-        return final_output.read(read_reply(endpoint, body, secret, openai_usage, made_of))
+        return final_output.read(read_reply(endpoint, body, secret, openai_usage, stated, made_of))
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         known = self._endpoint.access.capabilities(request.model)

@@ -37,8 +37,8 @@ class Endpoint:
         )
 
     async def post(self, request: ModelRequest, body: dict[str, Any]) -> tuple[httpx2.Response, str]:
-        """Ask once: the reply, and the key that was used. Raises `ProviderError` and nothing else."""
-        access, key = self.access, self.access.key(request)
+        """Ask once: the reply, and what no error may show of it. Raises `ProviderError` and nothing else."""
+        access, key = self.access, self.access.hidden(request)
         request = access.limited(request)
         body = with_options(body, request, access.speaks, access.setting, access.of(request))
         headers = correlation(request)

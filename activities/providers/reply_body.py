@@ -8,7 +8,8 @@ from typing import Any
 from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.errors import error_in_success, provider_error, said
 from activities.providers.event_stream import Unfinished, events_of, is_stream, whole_reply
-from contracts.conversation import ModelReply, Usage
+from activities.providers.token_counts import believed
+from contracts.conversation import ModelReply, StatedCost, Usage
 from contracts.errors import BatonError
 
 DEPTH_LIMIT = 64
@@ -78,20 +79,24 @@ def read_reply(
     body: bytes,
     secret: str,
     counted: Callable[[Mapping[str, Any]], Usage | None],
+    stated: Callable[[Mapping[str, Any]], StatedCost | None],
     made_of: Callable[[dict[str, Any]], ModelReply],
 ) -> ModelReply:
-    """What `made_of` makes of the body. Raises `ProviderError`, and nothing else, for a body or a form that is not understood.
+    """What `made_of` makes of the body, with its `stated` cost.
 
-    Such an error knows what the reply has used, if `counted` can tell: it is charged by that.
+    Raises `ProviderError`, and nothing else, for a body or a form that is not understood. Such an error knows what the reply
+    has used and costs, if `counted` and `stated` can tell: it is charged by that.
     """
     reply = _reply_object(endpoint, body, secret)
     wrapped = error_in_success(endpoint, plain(reply), secret=secret)
     if wrapped is not None:
-        raise wrapped.having_used(counted(reply)) from None
+        raise wrapped.having_used(counted(reply), stated(reply)) from None
     try:
-        return made_of(reply)
+        return made_of(reply).model_copy(update={"stated": stated(reply)})
     except Refused as error:
-        raise provider_error(error.kind, endpoint, said(str(error), secret)).having_used(counted(reply)) from None
+        # One that broke off before its first word has no output; of any other it is not known what it said.
+        used = believed(counted(reply), said=error.kind == "drift")
+        raise provider_error(error.kind, endpoint, said(str(error), secret)).having_used(used, stated(reply)) from None
 
 
 def shown(value: Any) -> str:

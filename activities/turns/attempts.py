@@ -5,19 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from activities.money import prices
 from activities.money.scopes import refusal
 from activities.providers.base import Provider, ProviderError
 from activities.running.failpoints import reach
 from activities.running.shield import kept
-from activities.turns import failures, settlement
+from activities.turns import billing, failures, settlement
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate
 from activities.turns.growth import GrowthHeld
 from activities.turns.health import Health
 from activities.turns.reservation import Reservations
 from contracts.conversation import ModelReply
-from contracts.errors import LedgerUnavailable, Misconfigured
+from contracts.errors import LedgerUnavailable, Misconfigured, NotFound
 from contracts.turns import Turn
 from ledger.db import Ledger
 from ledger.money import ceilings, spend
@@ -86,7 +85,7 @@ class Attempts:
         self, call: Call, candidate: Candidate, reservation: str, error: ProviderError, started: Started | Turn | None
     ) -> int:
         """Charge nothing, all that was held, or what the refused reply says it has used; see `_close`."""
-        cost = prices.charge(started.tariff, started.most, error.usage) if isinstance(started, Started) else None
+        cost = billing.charged(started, error.usage, error.stated) if isinstance(started, Started) else None
         how = "lost" if error.maybe_charged or cost is not None else "released"
         return await self._close(call, candidate, reservation, how, error, cost)
 
@@ -111,6 +110,10 @@ class Attempts:
             turn = await kept(lambda: self.ledger.tx(settlement.settle, files, self.health, call, started, reply, latency_ms))
         except LedgerUnavailable:
             raise  # an outage that is longer than the call's own time: the next attempt on this worker has the reply
+        except NotFound:
+            # The ledger is an older one than the call was made by: the next attempt makes it anew.
+            self.unstored.pop(key, None)
+            raise
         except FAILED_COMMIT as error:
             self.unstored.pop(key, None)
             # No outage, and not over in all that time: another attempt would pay for a reply that is not stored either.

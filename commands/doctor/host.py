@@ -129,13 +129,15 @@ async def sandbox(found: "Settings") -> Finding:
 
 def models(found: "Settings") -> list[Finding]:
     """Which models can be called with the keys and endpoints set here. Keys are never shown."""
+    from model_choice import lacking
+
     have = reachable_providers(found)
     mend = "set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL with an endpoint; `baton demo` needs none"
     if found.model:
         provider = found.model.split(":", 1)[0]
         if provider not in have:
-            text = f"{found.model} is set, but provider {provider} has no {_missing(found, provider)} here"
-            return [Finding("models", "warn", text, mend)]
+            text = f"{found.model} is set, but {lacking(found, provider)}"
+            return [Finding("models", "warn", text, "set it for the worker, or correct `model`, see docs/models.md")]
         return [Finding("models", "ok", f"{found.model} serves every class ({have[provider]})")]
     missing = [name for name, models in _routes(found).items() if not any(one.split(":", 1)[0] in have for one in models)]
     if missing:
@@ -161,14 +163,6 @@ def reachable_providers(found: "Settings") -> dict[str, str]:
     if found.script is not None:
         have["scripted"] = f"plays {found.script}; not a real model"
     return have
-
-
-def _missing(found: "Settings", provider: str) -> str:
-    from activities.providers.endpoints import key_source
-    from model_choice import endpoints
-
-    setting = endpoints(found).get(provider)
-    return f"key in {key_source(setting)}" if setting is not None and key_source(setting) else "key or endpoint"
 
 
 def _at(url: str) -> str:

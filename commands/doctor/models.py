@@ -75,7 +75,8 @@ def _question(choice: "Choice") -> ModelRequest:
         messages=(UserMessage(text='Answer with {"ok": true}.'),),
         answer_name="ok_v1",
         answer_schema=_SCHEMA,
-        max_output_tokens=64,
+        # What the choice lets the model think counts as output, and has to be less than all of it.
+        max_output_tokens=64 + (choice.thinking_budget or 0),
         timeout=PATIENCE,
         options=choice.options,
     )

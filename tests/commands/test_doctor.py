@@ -68,6 +68,23 @@ def test_a_model_without_a_price_is_named_with_the_lines_to_add(baton: Baton) ->
     assert examine(baton)["prices"]["text"].startswith("genai-prices ")
 
 
+@pytest.mark.parametrize(
+    ("model", "table", "why"),
+    [
+        ("olama:m", {}, "there is no table [providers.olama], only own"),
+        ("own:m", {"key_env": "NOBODY_SETS_THIS"}, "[providers.own] names the variable NOBODY_SETS_THIS, which holds no key"),
+        ("openai:m", {}, "openai has no key"),
+    ],
+)
+def test_what_a_model_lacks_is_named(baton: Baton, model: str, table: dict[str, str], why: str) -> None:
+    """A typing error in a name is no missing key, and a missing key is that of the endpoint's own table."""
+    own = {"speaks": "chat", "base_url": "http://127.0.0.1:9/v1"} | table
+    baton.set(BATON_MODEL=model, BATON_PROVIDERS=json.dumps({"own": own}))
+    found = examine(baton)["models"]
+    assert (found["level"], found["text"]) == ("warn", f"{model} is set, but {why}")
+    assert "docs/models.md" in found["mend"]
+
+
 async def test_each_endpoint_is_asked_for_a_few_tokens(baton: Baton) -> None:
     """What answered, as which model, and what it cost; one that does not answer is named with its address."""
     async with WireServer() as server:

@@ -225,6 +225,11 @@ MEANINGS: dict[ErrorKind, dict[str, Play]] = {
         "LM Studio": Play({"error": "Invalid 'messages': 'content' field must be a string or an array"}, status=400),
         "Mistral's order": Play({"object": "error", "message": "Unexpected role 'user' after role 'tool'"}, status=400),
         "Mistral's ids": error("Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."),
+        "Groq's reasoning": error(
+            "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : "
+            "property 'reasoning_content' is unsupported)]"
+        ),
+        "Groq's other models": error("messages[2].reasoning: reasoning is not supported with this model"),
         "Gemini's schemas": gemini('Invalid JSON payload received. Unknown name "strict" at tools[0]', 400, "INVALID_ARGUMENT"),
         "TGI": Play(
             {"detail": [{"loc": ["body", "prompt_cache_key"], "msg": "extra fields not permitted", "type": "x"}]}, status=422

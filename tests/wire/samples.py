@@ -16,6 +16,7 @@ MADE: dict[str, Callable[[str, str], Provider]] = {"anthropic": Anthropic, "chat
 """Every provider that speaks HTTP, by the format that it speaks."""
 
 KEY = "sk-wire-0123456789abcdef"
+OWN_KEY = "tok-own-0123456789"
 
 LONG = timedelta(seconds=PATIENCE)
 """The time limit of a call that should not meet it."""

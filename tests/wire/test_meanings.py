@@ -253,6 +253,8 @@ ADVICE = {
     "Mistral's order": 'after_tools = "merged"',
     "Mistral's ids": 'call_ids = "nine"',
     "Gemini's schemas": "strict = false",
+    "Groq's reasoning": "reasoning_back = false",
+    "Groq's other models": "reasoning_back = false",
     "Ollama": "a model that calls tools",
     "Anthropic": "limits.output_tokens",
     "vLLM": "--enable-auto-tool-choice",

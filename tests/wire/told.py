@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from activities.providers.base import Provider
+import pytest
+
+from activities.providers.base import Provider, ProviderError
 from contracts.conversation import AssistantMessage, ModelReply, ToolAnswer, ToolMessage, Usage
 from tests.wire.samples import ask, connect
 from tests.wire.server import Play, WireServer
@@ -57,3 +59,10 @@ def answer_id(body: dict[str, Any]) -> str:
     """The id that the last answer in a request names."""
     last = (body.get("messages") or body["input"])[-1]
     return str(last.get("tool_call_id") or last.get("call_id") or last["content"][0]["tool_use_id"])
+
+
+async def refused(provider: Provider, **changes: Any) -> ProviderError:
+    """The error of a call, which has one."""
+    with pytest.raises(ProviderError) as caught:
+        await provider.complete(ask(**changes))
+    return caught.value

@@ -94,6 +94,44 @@ async def test_a_refused_reply_without_a_count_is_charged_in_full(paying: Paying
     assert (held.state, held.settled) == ("lost", held.amount)
 
 
+NOTHING = {
+    "a login page": Play(b"<!doctype html><title>Sign in</title>", headers={"content-type": "text/html"}),
+    "a list of errors": Play([{"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}]),
+}
+
+
+@pytest.mark.parametrize("what", NOTHING)
+async def test_what_is_no_answer_of_a_model_costs_nothing(paying: Paying, what: str) -> None:
+    """Under HTTP 200 too: nobody has read the prompt."""
+    paying.server.play(NOTHING[what])
+    with pytest.raises(ApplicationError):
+        await paying.call()
+    held = paying.row(tables.reservation)
+    assert (held.state, held.settled) == ("released", 0)
+
+
+async def test_an_error_that_counts_its_prompt_is_charged_by_that(paying: Paying) -> None:
+    """1200 in and nothing out at 1 are charged, and not all that was held for an answer that never came."""
+    usage = {"prompt_tokens": 1200, "completion_tokens": 0, "input_tokens": 1200, "output_tokens": 0}
+    paying.server.play(Play({"error": {"message": "it broke"}, "usage": usage}))
+    with pytest.raises(ApplicationError):
+        await paying.call()
+    held = paying.row(tables.reservation)
+    assert (held.state, held.settled) == ("lost", 1200)
+
+
+@pytest.mark.parametrize(("usd", "charged"), [(0.0009, 900), (0, 0)])
+async def test_a_refused_reply_is_billed_as_stated_where_the_settings_say_so(chat: Paying, usd: float, charged: int) -> None:
+    """As any other reply of that endpoint."""
+    provider = OpenAI(KEY, chat.server.openai_url, name="corner", setting=BILLS)
+    usage = {"prompt_tokens": 1200, "completion_tokens": 90, "cost": usd}
+    chat.server.play(Play(completion({"role": "user", "content": "x"}, usage=usage)))
+    with pytest.raises(ApplicationError):
+        await turn(chat, Choice(model="corner:test"), provider)
+    await provider.close()
+    assert chat.row(tables.reservation).settled == charged
+
+
 STATES: dict[str, tuple[str, Any]] = {
     "OpenRouter": ("usage", lambda usd: {"cost": usd}),
     "DeepInfra": ("usage", lambda usd: {"estimated_cost": usd}),
