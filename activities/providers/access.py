@@ -12,13 +12,16 @@ from activities.providers.base import ENDPOINTS
 from activities.providers.capabilities import FULL, Known, capabilities
 from activities.providers.errors import provider_error
 from activities.providers.keys import Key
-from activities.providers.transport import Identity, http_client
+from activities.providers.transport import Identity, Waits, http_client
 from contracts.conversation import ModelRequest
 from contracts.endpoints import PATHS, EndpointSetting, Speaks
 from contracts.errors import Misconfigured
 
 CONNECT = timedelta(seconds=10)
 """How long a connection may take unless `connect_timeout` says otherwise."""
+
+IDLE = timedelta(minutes=2)
+"""How long a stream may be silent unless `idle_timeout` says otherwise: models that think may send nothing meanwhile."""
 
 
 class Access:
@@ -79,9 +82,16 @@ class Access:
         """The time limits of each step on the wire; `exchange` limits all of them together."""
         whole = request.timeout.total_seconds()
         connect = min(whole, (self.setting.connect_timeout or CONNECT).total_seconds())
-        # Replies are not streamed, so that a long silence is one before the first byte.
+        return httpx2.Timeout(whole, connect=connect, pool=connect, read=self.waits(request).first)
+
+    def waits(self, request: ModelRequest) -> Waits:
+        """How long the endpoint may be silent before the answer, and within one that is streamed."""
+        whole = request.timeout.total_seconds()
         first = min(whole, (self.setting.first_byte_timeout or request.timeout).total_seconds())
-        return httpx2.Timeout(whole, connect=connect, pool=connect, read=first)
+        if not self.capabilities(request.model).stream:
+            # A long silence is one before the first byte, even if a gateway has sent blanks or comments by then.
+            return Waits(first, first)
+        return Waits(first, min(whole, (self.setting.idle_timeout or IDLE).total_seconds()))
 
     @contextlib.asynccontextmanager
     async def slot(self, request: ModelRequest) -> AsyncIterator[None]:
