@@ -54,7 +54,7 @@ def _threes(text: str) -> list[str]:
 def _chat(whole: dict[str, Any]) -> bytes:
     choice = whole["choices"][0]
     message = choice["message"]
-    parts = [chunk({"role": "assistant", "content": "" if message["content"] is None else message["content"][:0]})]
+    parts = [chunk({"role": "assistant", "content": ""})]
     for key in ("reasoning_content", "content"):
         parts += [chunk({key: piece}) for piece in _threes(message.get(key) or "")]
     for index, call in enumerate(message.get("tool_calls", [])):
@@ -89,7 +89,9 @@ def _messages(whole: dict[str, Any]) -> bytes:
 
 def _block(block: dict[str, Any]) -> list[dict[str, Any]]:
     if block["type"] == "tool_use":
-        deltas = [("input_json_delta", "partial_json", one) for one in ["", *_threes(json.dumps(block["input"]))]]
+        # As Anthropic sends it: nothing at all for a call without arguments.
+        given = json.dumps(block["input"]) if block["input"] else ""
+        deltas = [("input_json_delta", "partial_json", one) for one in ["", *_threes(given)]]
         begun = block | {"input": {}}
     elif block["type"] == "thinking":
         deltas = [("thinking_delta", "thinking", one) for one in _threes(block["thinking"])]

@@ -26,7 +26,8 @@ WHOLE = completion({"role": "assistant", "content": FINISHED}, model="test")
 
 async def beats_until(world: Calling, trace: str, wanted: int, go: asyncio.Event) -> list[Any]:
     """The details of a call's heartbeats; `go` is set with the first one that shows so many characters."""
-    environment, seen = ActivityEnvironment(), []
+    environment = ActivityEnvironment()
+    seen: list[Any] = []
 
     def beat(*details: Any) -> None:
         seen.extend(details)
@@ -62,7 +63,8 @@ async def test_a_call_that_is_not_streamed_shows_its_model(sqlite_url: str, tmp_
 async def test_the_stored_turn_is_the_same_as_without(sqlite_template: Path, tmp_path: Path) -> None:
     """Reply, money and what is kept of it."""
     turns, money = [], []
-    for number, table in enumerate([{}, STREAMED]):
+    tables: list[dict[str, Any]] = [{}, STREAMED]
+    for number, table in enumerate(tables):
         folder = tmp_path / str(number)
         folder.mkdir()
         shutil.copy(sqlite_template, folder / "ledger.db")
