@@ -160,7 +160,7 @@ ERRORS: list[tuple[str, dict[str, Any], str]] = [
         "responses",
         {
             "type": "response.failed",
-            "response": response(status="failed", error={"code": "server_error", "message": "busy now"}),
+            "response": response(status="failed", usage=..., error={"code": "server_error", "message": "busy now"}),
         },
         "server",
     ),
