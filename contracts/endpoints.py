@@ -126,6 +126,10 @@ class Capabilities(Input):
     parallel_tool_calls: bool | None = Field(
         default=None, description="whether one reply may call several tools; None: not said to the endpoint"
     )
+    stream: bool | None = Field(default=None, description="whether replies come in pieces while they are written")
+    stream_usage: bool | None = Field(
+        default=None, description="whether a stream is asked for its usage, by `stream_options` of Chat Completions"
+    )
 
 
 _FIELDS = {
@@ -207,7 +211,10 @@ class EndpointSetting(Input):
     )
     connect_timeout: Span | None = Field(default=None, description="time to connect; 10 s by default")
     first_byte_timeout: Span | None = Field(
-        default=None, description="time without a byte of the answer; default: the whole call's time limit"
+        default=None, description="time until the first byte of the answer; default: the whole call's time limit"
+    )
+    idle_timeout: Span | None = Field(
+        default=None, description="time without a further byte of a reply that is streamed; 2 min by default"
     )
     total_timeout: Span | None = Field(default=None, description="time for a whole call, if the agent's limit is longer")
     concurrency: int | None = Field(default=None, ge=1, description="most calls at once from one worker")

@@ -13,7 +13,7 @@ from activities.providers.base import ENDPOINTS
 from activities.providers.capabilities import FULL, Known, capabilities
 from activities.providers.errors import provider_error
 from activities.providers.keys import Key
-from activities.providers.transport import Identity, http_client
+from activities.providers.transport import Identity, Waits, http_client
 from contracts.conversation import ModelRequest
 from contracts.endpoints import PATHS, EndpointSetting, Speaks
 from contracts.errors import Misconfigured
@@ -23,6 +23,9 @@ CONNECT = timedelta(seconds=10)
 
 _KEYLIKE = re.compile(r"key|token|secret|auth|cookie|passw|credential|sig", re.IGNORECASE)
 """Names of headers and query parameters that hold keys."""
+
+IDLE = timedelta(minutes=2)
+"""How long a stream may be silent unless `idle_timeout` says otherwise: models that think may send nothing meanwhile."""
 
 
 class Access:
@@ -91,9 +94,16 @@ class Access:
         """The time limits of each step on the wire; `exchange` limits all of them together."""
         whole = request.timeout.total_seconds()
         connect = min(whole, (self.setting.connect_timeout or CONNECT).total_seconds())
-        # Replies are not streamed, so that a long silence is one before the first byte.
+        return httpx2.Timeout(whole, connect=connect, pool=connect, read=self.waits(request).first)
+
+    def waits(self, request: ModelRequest) -> Waits:
+        """How long the endpoint may be silent before the answer, and within one that is streamed."""
+        whole = request.timeout.total_seconds()
         first = min(whole, (self.setting.first_byte_timeout or request.timeout).total_seconds())
-        return httpx2.Timeout(whole, connect=connect, pool=connect, read=first)
+        if not self.capabilities(request.model).stream:
+            # A long silence is one before the first byte, even if a gateway has sent blanks or comments by then.
+            return Waits(first, first)
+        return Waits(first, min(whole, (self.setting.idle_timeout or IDLE).total_seconds()))
 
     @contextlib.asynccontextmanager
     async def slot(self, request: ModelRequest) -> AsyncIterator[None]:

@@ -73,7 +73,7 @@ class Anthropic:
                 body=body,
                 options={"headers": correlation(request), "timeout": access.timeout(request)},
             )
-            response = await exchange(endpoint, key, request, call)
+            response = await exchange(endpoint, key, request, call, access.waits(request))
         return self.reply_in(request, response.content, response.headers, key)
 
     def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
@@ -94,7 +94,7 @@ class Anthropic:
             "model": request.model,
             "max_tokens": request.max_output_tokens,
             "messages": _messages(request, self.name),
-        }
+        } | ({"stream": True} if known.stream else {})
         if known.schema_is_sent(tools=bool(request.tools)) and known.schema_form == "json_schema":
             body["output_config"] = {"format": {"type": "json_schema", "schema": dict(request.answer_schema)}}
         body |= {"system": request.system} if request.system else {}

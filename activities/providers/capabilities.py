@@ -20,6 +20,8 @@ class Known:
     after_tools: Literal["user", "assistant", "merged"] = "user"
     call_ids: Literal["any", "nine"] = "any"
     parallel_tool_calls: bool | None = None
+    stream: bool = False
+    stream_usage: bool = True
 
     def schema_is_sent(self, *, tools: bool) -> bool:
         """Whether a field of the request carries the schema, or for json_object at least asks for an object."""
@@ -33,7 +35,10 @@ class Known:
 
 
 FULL = Known()
-"""OpenAI, Azure and Anthropic themselves."""
+"""OpenAI, Azure and Anthropic themselves. OpenAI streams some models only to organisations that have proved who they are."""
+
+STREAMED = replace(FULL, stream=True)
+"""Anthropic: its streams always count their tokens, name their errors, and are what it asks for in long calls."""
 
 CAREFUL = Known(schema_with_tools="apart", strict=False, max_tokens="max_tokens", call_content="empty")
 """Everybody else who speaks one of OpenAI's formats. Servers that constrain by grammar call no tool while a schema is set."""
@@ -74,9 +79,9 @@ def capabilities(setting: EndpointSetting, speaks: Speaks, model: str) -> Known:
 
 
 def _base(vendor: str, speaks: Speaks) -> Known:
-    if vendor == "anthropic" if speaks == "messages" else vendor in ("openai", "azure"):
-        return FULL
-    return CAREFUL_MESSAGES if speaks == "messages" else CAREFUL
+    if speaks == "messages":
+        return STREAMED if vendor == "anthropic" else CAREFUL_MESSAGES
+    return FULL if vendor in ("openai", "azure") else CAREFUL
 
 
 def _with(known: Known, said: Capabilities) -> Known:

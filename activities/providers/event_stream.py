@@ -1,7 +1,7 @@
-"""A reply that comes as server-sent events although a whole one was asked for: put together again. Pure."""
+"""A reply that comes as server-sent events, asked for or not: put together again. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contracts.errors import BatonError
@@ -12,6 +12,11 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELDS = ("data:", "event:", "id:", "retry:")
 _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 """Texts of a message that come in pieces."""
+
+_PARTS = ("text", "summary", "thinking", "signature")
+"""Texts of a part in a list that come in pieces, where the parts are numbered."""
+
+_LAST = frozenset({"message_stop", "response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 
 
 class Unfinished(BatonError):
@@ -37,21 +42,56 @@ def events_of(text: str) -> tuple[list[str], bool]:
     return [one for one in said if one.strip() != "[DONE]"], any(one.strip() == "[DONE]" for one in said)
 
 
-def whole_reply(events: Sequence[Any], *, ended: bool) -> Any:
-    """The reply that the events make up, in the form of one that is not streamed.
+def is_last(event: Mapping[str, Any]) -> bool:
+    """Whether nothing comes after this event that counts."""
+    return event.get("type") in _LAST or _has_failed(event)
+
+
+def is_finish(event: Mapping[str, Any]) -> bool:
+    """Whether this event says why the model stopped: the reply is whole, though its usage may still come."""
+    return bool(_first(event).get("finish_reason") or _dict(event.get("delta")).get("stop_reason"))
+
+
+def piece_of(event: Mapping[str, Any]) -> tuple[str, int]:
+    """What an event adds to the answer's text, and how many characters it has with thoughts and calls."""
+    delta = event.get("delta")
+    if isinstance(delta, str):
+        return delta if event.get("type") == "response.output_text.delta" else "", len(delta)
+    delta = _dict(delta) or _dict(_first(event).get("delta"))
+    text = next((one for key in ("content", "text") if isinstance(one := delta.get(key), str)), "")
+    # Gateways send the same thought under several names.
+    thought = max(_length(delta.get(key)) for key in ("reasoning_content", "reasoning", "thinking"))
+    calls = sum(_length(_dict(_dict(call).get("function")).get("arguments")) for call in _list(delta.get("tool_calls")))
+    return text, len(text) + thought + calls + _length(delta.get("partial_json")) + _length(delta.get("refusal"))
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str) else 0
+
+
+def _has_failed(event: Mapping[str, Any]) -> bool:
+    """Whether the event is an error: as its own field, or flat as in Responses and older servers."""
+    return bool(isinstance(event.get("error"), dict | str) and event["error"]) or "error" in (
+        event.get("type"),
+        event.get("object"),
+    )
+
+
+def whole_reply(events: Sequence[Any], decode: Callable[[str], Any], *, ended: bool) -> Any:
+    """The reply that the events make up, in the form of one that is not streamed. `decode` reads JSON within a text.
 
     Raises `Unfinished`, and `ValueError` for events that make up none.
     """
     events = [one for one in events if isinstance(one, dict)]
     # An error in the middle is what counts, as it would be under its own status.
-    failed = next((one for one in events if isinstance(one.get("error"), dict | str) and one["error"]), None)
+    failed = next((one for one in events if _has_failed(one)), None)
     if failed is not None:
         return failed
     kinds = {one["type"] for one in events if isinstance(one.get("type"), str)}
     if any(kind.startswith("response.") for kind in kinds):
         return _response(events)
     if "message_start" in kinds:
-        return _message(events)
+        return _message(events, decode)
     whole = [one for one in events if not _is_chunk(one)]
     if len(whole) == 1 and len(events) == 1:
         return whole[0]
@@ -87,7 +127,8 @@ def _completion(chunks: Sequence[dict[str, Any]], *, ended: bool) -> dict[str, A
     if finish is None and not ended:
         raise Unfinished("is a stream that ends in the middle")
     if calls:
-        message["tool_calls"] = list(calls.values())
+        # The id first, as in a reply that is not streamed.
+        message["tool_calls"] = [({"id": call["id"]} if "id" in call else {}) | call for call in calls.values()]
     return whole | {"object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
 
 
@@ -103,9 +144,27 @@ def _join(message: dict[str, Any], delta: Mapping[str, Any]) -> None:
             continue
         before = message.get(key)
         # Lists grow in every format, texts where they are known to come in pieces.
-        lists = isinstance(value, list) and isinstance(before, list)
-        pieces = key in _JOINED and isinstance(value, str) and isinstance(before, str)
-        message[key] = before + value if lists or pieces else value
+        if isinstance(value, list) and isinstance(before, list):
+            message[key] = _grown(before, value)
+        else:
+            pieces = key in _JOINED and isinstance(value, str) and isinstance(before, str)
+            message[key] = before + value if pieces else value
+
+
+def _grown(before: list[Any], more: list[Any]) -> list[Any]:
+    """Both lists; a numbered part that goes on with the last one is joined to it."""
+    grown = list(before)
+    for part in more:
+        last = _dict(grown[-1]) if grown else {}
+        number = _dict(part).get("index")
+        if number is None or (last.get("index"), last.get("type")) != (number, part.get("type")):
+            grown.append(part)
+            continue
+        said = {key: value for key, value in part.items() if value is not None}
+        grown[-1] = (
+            last | said | {key: str(last.get(key) or "") + said[key] for key in _PARTS if isinstance(said.get(key), str)}
+        )
+    return grown
 
 
 def _add_call(calls: dict[Any, dict[str, Any]], piece: dict[str, Any], position: int) -> None:
@@ -127,7 +186,7 @@ def _add_call(calls: dict[Any, dict[str, Any]], piece: dict[str, Any], position:
             made[key] = value
 
 
-def _message(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _message(events: Sequence[dict[str, Any]], decode: Callable[[str], Any]) -> dict[str, Any]:
     """A message of Anthropic's format of its events."""
     whole: dict[str, Any] = {}
     blocks: dict[Any, dict[str, Any]] = {}
@@ -148,8 +207,16 @@ def _message(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
         raise Unfinished("is a stream that ends in the middle")
     for block in blocks.values():
         if "partial_json" in block:
-            block["input"] = block.pop("partial_json")
+            block["input"] = _input(block.pop("partial_json"), block.get("input"), decode)
     return whole | {"content": list(blocks.values())}
+
+
+def _input(written: str, begun: Any, decode: Callable[[str], Any]) -> Any:
+    """The arguments of a tool use; as text if they are no JSON, which is then the model's fault."""
+    try:
+        return decode(written) if written.strip() else begun
+    except ValueError:
+        return written
 
 
 def _add_delta(block: dict[str, Any], delta: Mapping[str, Any]) -> None:

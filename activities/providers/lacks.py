@@ -93,7 +93,14 @@ _SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (
         'Set `schema_form = "json_object"` or "none" in the capabilities of this endpoint or model',
     ),
     # Gemini: 'Unknown name "strict"', 'Unknown name "additionalProperties"'; others: "'strict' is not supported".
-    (_refused(r"\bstrict\b|additional_?properties"), "Set `strict = false` in the capabilities of this endpoint or model"),
+    (_refused(r"\bstrict\b"), "Set `strict = false` in the capabilities of this endpoint or model"),
+    # Mistral and servers in Python: "stream_options: Extra inputs are not permitted".
+    (_refused("stream_options|include_usage"), "Set `stream_usage = false` in the capabilities of this endpoint or model"),
+    # OpenAI: "Your organization must be verified to stream this model"; vLLM, Bedrock: "streaming is not supported".
+    (
+        words(r"verified to stream", r"['`\"]stream['`\"].{0,60}(?:unsupported|not support)", r"stream(?:ing)? (?:is|are) not"),
+        "Set `stream = false` in the capabilities of this endpoint or model",
+    ),
     (
         _refused("parallel_tool_calls"),
         "Leave `parallel_tool_calls` out of the capabilities of this endpoint or model",

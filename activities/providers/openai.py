@@ -89,6 +89,9 @@ class OpenAI:
             schema = {"json_schema": schema_format(request, strict=known.strict)}
             body["response_format"] = {"type": known.schema_form} | (schema if known.schema_form == "json_schema" else {})
         tools = {"tools": [{"type": "function", "function": one} for one in made]} | parallel
+        if known.stream:
+            # Without being asked most servers count nothing in a stream, and the call would be charged in full.
+            body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if known.stream_usage else {})
         return body | (tools if made else {}) | cache
 
     async def close(self) -> None:

@@ -85,6 +85,7 @@ class OpenAIResponses:
         if known.schema_is_sent(tools=bool(made)):
             schema = schema_format(request, strict=known.strict) if known.schema_form == "json_schema" else {}
             body["text"] = {"format": {"type": known.schema_form} | schema}
+        body |= {"stream": True} if known.stream else {}
         return body | ({"instructions": request.system} if request.system else {}) | (tools if made else {}) | cache
 
     async def close(self) -> None:

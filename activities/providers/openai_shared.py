@@ -53,7 +53,7 @@ class Endpoint:
                     "timeout": access.timeout(request),
                 },
             )
-            return await exchange(access.of(request), key, request, call), key
+            return await exchange(access.of(request), key, request, call, access.waits(request)), key
 
 
 def schema_format(request: ModelRequest, *, strict: bool = True) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _decoded(text: str) -> Any:
     if not is_stream(text):
         return loose_json(text, (":", "data: [DONE]"))
     events, ended = events_of(text)
-    return whole_reply([loose_json(one) for one in events], ended=ended)
+    return whole_reply([loose_json(one) for one in events], loose_json, ended=ended)
 
 
 def _not_json(endpoint: str, text: str, error: json.JSONDecodeError, size: int, secret: str) -> ProviderError:

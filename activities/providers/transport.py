@@ -4,8 +4,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,12 +14,16 @@ import httpx2
 from activities.providers import encodings
 from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.errors import error_in_place_of_reply, provider_error, said, status_error
+from activities.providers.progress import Progress, current
 from contracts.conversation import ModelRequest
 from contracts.endpoints import Auth
 from contracts.errors import Misconfigured
 
 REPLY_LIMIT = 8 * 1024 * 1024
 """Most bytes in a reply. No output limit in use comes near it; more is an endless stream or not a model."""
+
+LINGER = 1.0
+"""Seconds that a stream which has said its last word may take to close; the connection can then be used again."""
 
 _HEADERS = frozenset(
     {
@@ -46,6 +50,10 @@ class ReplyTooLarge(httpx2.TransportError):
     """The reply is larger than the limit; reading stopped there. A transport error, so that the SDKs pass it on."""
 
 
+class Silent(httpx2.ReadTimeout):
+    """The endpoint has sent nothing for too long; the text says for how long, and which setting it was."""
+
+
 class Encoded(httpx2.TransportError):
     """The reply is compressed although plain bytes were requested, and in a way that is not understood."""
 
@@ -57,6 +65,26 @@ class Identity:
     key: Callable[[], str] = field(repr=False)
     auth: Auth
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long an endpoint may send nothing, in seconds: before the first byte of its answer, and between two of them."""
+
+    first: float
+    idle: float
+
+
+@dataclass(frozen=True)
+class _Call:
+    """The call under way in this context."""
+
+    waits: Waits
+    progress: Progress
+
+
+_CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
+"""The SDKs pass nothing of ours to the transport."""
 
 
 def http_client(
@@ -79,16 +107,26 @@ def correlation(request: ModelRequest) -> dict[str, str]:
     }
 
 
-async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awaitable[httpx2.Response]) -> httpx2.Response:
-    """Await the SDK's one call within the request's timeout. Raises `ProviderError` and nothing else."""
+async def exchange(
+    endpoint: str, secret: str, request: ModelRequest, call: Awaitable[httpx2.Response], waits: Waits
+) -> httpx2.Response:
+    """Await the SDK's one call within the request's timeout. Raises `ProviderError` and nothing else.
+
+    What comes meanwhile is counted by the `Progress` of this context.
+    """
+    progress = current()
+    token = _CALL.set(_Call(waits, progress))
     try:
         async with asyncio.timeout(request.timeout.total_seconds()):
             response = await call
     except TimeoutError:
-        raise provider_error("timeout", endpoint, _no_answer(request.timeout)) from None
+        whole = f"no complete answer within {request.timeout.total_seconds():g} s{progress.told()}"
+        raise provider_error("timeout", endpoint, whole) from None
     except Exception as error:  # noqa: BLE001 - whatever an SDK raises, the caller gets the one typed error
         # Not chained: SDK errors would carry requests and replies, and so keys and prompts, into logs and history.
-        raise _translated(endpoint, secret, request.timeout, error) from None
+        raise _translated(endpoint, secret, waits, error) from None
+    finally:
+        _CALL.reset(token)
     if (refused := error_in_place_of_reply(endpoint, response.content, secret=secret)) is not None:
         raise refused
     # A gateway that mixes up replies would otherwise answer, and bill, one step with another one's text.
@@ -98,7 +136,7 @@ async def exchange(endpoint: str, secret: str, request: ModelRequest, call: Awai
     return response
 
 
-def _translated(endpoint: str, secret: str, timeout: timedelta, error: Exception) -> ProviderError:
+def _translated(endpoint: str, secret: str, waits: Waits, error: Exception) -> ProviderError:
     """The `ProviderError` for an error of an SDK or the HTTP client."""
     response = getattr(error, "response", None)
     if isinstance(response, httpx2.Response):
@@ -110,7 +148,7 @@ def _translated(endpoint: str, secret: str, timeout: timedelta, error: Exception
         what = f"the request could not be made: {type(error).__name__}: {said(str(error), secret)}"
         return provider_error("bad_request", endpoint, what)
     if isinstance(cause, httpx2.ReadTimeout | httpx2.WriteTimeout):
-        return provider_error("timeout", endpoint, _no_answer(timeout))
+        return provider_error("timeout", endpoint, str(cause) if isinstance(cause, Silent) else _no_answer(waits))
     text = f"{type(cause).__name__}: {said(str(cause), secret) or 'no explanation'}"
     return provider_error(_transport_kind(cause), endpoint, text)
 
@@ -130,8 +168,8 @@ def _transport_kind(cause: BaseException) -> ErrorKind:
     return "bad_request" if isinstance(cause, httpx2.LocalProtocolError) else "connection"
 
 
-def _no_answer(timeout: timedelta) -> str:
-    return f"no complete answer within {timeout.total_seconds():g} s"
+def _no_answer(waits: Waits) -> str:
+    return f"no byte of an answer within {waits.first:g} s"
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
@@ -159,12 +197,17 @@ class _Guarded(httpx2.AsyncBaseTransport):
         request.headers["content-type"] = "application/json"
         # Plain bytes are the cheapest to read. Who compresses all the same is read within the limit.
         request.headers["accept-encoding"] = "identity"
+        call = _CALL.get()
+        limits = dict(request.extensions.get("timeout", {}))
+        request.extensions["timeout"] = limits
         response = await self._inner.handle_async_request(request)
+        if call is not None:
+            limits["read"] = None  # from here on `_Plain` counts, which knows whether the first byte was there
         return httpx2.Response(
             status_code=response.status_code,
             # Without what says how the body came: it is plain from here on, and the client would expand it again.
             headers=[(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_THE_BODY],
-            stream=_Plain(response, self._limit),
+            stream=_Plain(response, self._limit, call),
             extensions=response.extensions,
         )
 
@@ -176,14 +219,15 @@ class _Guarded(httpx2.AsyncBaseTransport):
 class _Plain(httpx2.AsyncByteStream):
     """A body without its compression, that raises an error once it exceeds the limit."""
 
-    def __init__(self, response: httpx2.Response, limit: int) -> None:
+    def __init__(self, response: httpx2.Response, limit: int, call: _Call | None) -> None:
         self._response = response
         self._limit = limit
+        self._call = call
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The whole body. Raises `ReplyTooLarge` as soon as it is beyond the limit, `Encoded` if it cannot be read."""
         body = bytearray()
-        async for chunk in self._response.aiter_raw():
+        async for chunk in self._response.aiter_raw() if self._call is None else _watched(self._response, self._call):
             body += chunk
             if len(body) > self._limit:
                 raise ReplyTooLarge(f"the reply is larger than {self._limit} bytes; reading stopped there")
@@ -205,6 +249,28 @@ class _Plain(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         """Give the connection back."""
         await self._response.aclose()
+
+
+async def _watched(response: httpx2.Response, call: _Call) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises `Silent`, and whatever the transport raises, unless the streamed reply is whole by then."""
+    pieces, size, waits, progress = response.aiter_raw(), 0, call.waits, call.progress
+    while True:
+        wait = min(waits.idle, LINGER) if progress.ended else waits.idle if size else waits.first
+        try:
+            async with asyncio.timeout(wait):
+                piece = await anext(pieces, None)
+        except (TimeoutError, httpx2.TransportError) as error:
+            if progress.ended or progress.finished:
+                return
+            if not isinstance(error, TimeoutError):
+                raise
+            since = f"nothing for {wait:g} s after {size} bytes of the answer" if size else _no_answer(waits)
+            raise Silent(f"{since}{progress.told()}") from None
+        if piece is None:
+            return
+        size += len(piece)
+        progress.took(piece)
+        yield piece
 
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -15,10 +15,17 @@ T = TypeVar("T")
 EVERY = timedelta(seconds=1)
 
 
+def _nothing() -> Sequence[Any]:
+    return ()
+
+
 @contextlib.asynccontextmanager
-async def beating() -> AsyncIterator[None]:
-    """Send a heartbeat once a second while the block runs. It is also how a cancellation of the activity arrives."""
-    task = asyncio.create_task(_beat())
+async def beating(details: Callable[[], Sequence[Any]] = _nothing) -> AsyncIterator[None]:
+    """Send a heartbeat once a second while the block runs. It is also how a cancellation of the activity arrives.
+
+    Each one carries what `details` says at that time, which Temporal shows for an activity that is under way.
+    """
+    task = asyncio.create_task(_beat(details))
     try:
         yield
     finally:
@@ -42,9 +49,9 @@ async def committed(work: Coroutine[Any, Any, T]) -> T:
         return task.result()
 
 
-async def _beat() -> None:
+async def _beat(details: Callable[[], Sequence[Any]]) -> None:
     # Not at once: the start counts as a heartbeat, and most calls are over within a second.
     while True:
         await asyncio.sleep(EVERY.total_seconds())
         reach("activity.in_heartbeat")
-        activity.heartbeat()
+        activity.heartbeat(*details())

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from activities.money.scopes import refusal
 from activities.providers.base import Provider, ProviderError
+from activities.providers.progress import current
 from activities.running.failpoints import reach
 from activities.running.shield import kept
-from activities.turns import billing, failures, settlement
+from activities.turns import billing, failures, partial, settlement
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate
 from activities.turns.growth import GrowthHeld
@@ -87,10 +88,15 @@ class Attempts:
         """Charge nothing, all that was held, or what the refused reply says it has used; see `_close`."""
         cost = billing.charged(started, error.usage, error.stated) if isinstance(started, Started) else None
         how = "lost" if error.maybe_charged or cost is not None else "released"
-        return await self._close(call, candidate, reservation, how, error, cost)
+        times = await self._close(call, candidate, reservation, how, error, cost)
+        if isinstance(started, Started) and (written := current().text.strip()):
+            keep, files = partial.keep_broken, self.ledger.files
+            await kept(lambda: self.ledger.tx(keep, files, call.request, started.choice.model, written), at_most=CLOSING)
+        return times
 
     async def _ask(self, call: Call, started: Started) -> Turn:
         reach("model.before_call")
+        current().begin(started.choice.model)
         began = time.monotonic()
         # No retry here: Temporal's retry is a new attempt with a new reservation.
         reply = await self.providers[started.choice.provider].complete(started.prompt)

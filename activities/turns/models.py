@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.agents.catalogue import Catalogue
 from activities.providers.base import Provider
+from activities.providers.progress import followed
 from activities.running.clock import started_at
 from activities.running.heartbeat import beating
 from activities.runs.admission import Admission
@@ -59,8 +60,9 @@ class Models:
         Raises `ApplicationError` with one of these types: `CeilingReached` if a ceiling refused the call, which was not made;
         `ModelsAway` if no model is available now; `GrowthHeld`; or a provider error's kind, retryable if a retry can help.
         """
-        async with beating():
-            return await self._over_choices(await self._call(request))
+        with followed() as progress:
+            async with beating(progress.details):
+                return await self._over_choices(await self._call(request))
 
     async def _call(self, request: CallModel) -> Call:
         """Complete the request from the ledger: the agent, the models that may answer, and the turn's key."""

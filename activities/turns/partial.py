@@ -1,4 +1,4 @@
-"""What an agent had said when a limit ended its step without a final output: stored, and readable by all."""
+"""What an agent had said when a limit ended its step or its call: stored, and readable by all."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,12 @@ from ledger import artifacts, turns
 SHOWN = 800
 """Most characters of it that the step's reason shows; the artifact has all."""
 
+MODEL_SHOWN = 200
+
 NAME = "what a step had said when its limit ended it"
+
+BROKEN = "what {model} had written when its call failed"
+"""Name of the text of a reply that was streamed in part."""
 
 
 def keep_partial(
@@ -34,6 +39,13 @@ def keep_partial(
 def partial_of(connection: Connection, files: Path, request: CallModel, row: Row[Any]) -> Partial | None:
     """The same for a turn that was stored before."""
     return keep_partial(connection, files, request, turns.reply_of(row), row.problem)
+
+
+def keep_broken(connection: Connection, files: Path, request: CallModel, model: str, text: str) -> None:
+    """Store the text of a reply that never became whole, for people and for tools; no turn has it. Safe to call twice."""
+    stored = artifacts.put(connection, files, text.encode("utf-8", "replace"))
+    name = BROKEN.format(model=for_model(model, MODEL_SHOWN))
+    artifacts.note_seen(connection, request.run.trace, request.run.path, stored.digest, name, untrusted=True)
 
 
 def _said_before(connection: Connection, head: str) -> str:

@@ -1,5 +1,6 @@
 """Activities of a run that are under way or tried again, with their last error: Temporal alone knows them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,8 @@ class Pending:
     """An activity of a run or of one of its children that has not ended.
 
     `attempt` counts from 1, `most` is the last one that is made (0: no limit). `error` is how the one before ended, ""
-    where none has failed. `next_at` is when the next attempt begins; None while one is under way, since `since`.
+    where none has failed. `next_at` is when the next attempt begins; None while one is under way, since `since`. `model` is
+    the one that a model call asks, "" for other activities, and `tokens` about how many it has written if it streams.
     """
 
     workflow: str
@@ -36,6 +38,8 @@ class Pending:
     error: str
     since: datetime | None
     next_at: datetime | None
+    model: str = ""
+    tokens: int = 0
 
     @property
     def failed(self) -> int:
@@ -50,8 +54,15 @@ class Pending:
             when = "due, and waits for a worker" if overdue else f"next try in {_seconds(self.next_at - now)}"
         else:
             when = f"under way for {_seconds(now - self.since)}" if self.since else "waits for a worker"
+            when += self._written()
         text = f"{safe(self.activity, 100)} of {safe(self.workflow, 1000)}: attempt {self.attempt}{of}, {when}"
         return f"{text}; {amount(self.failed, 'failure')} so far, the last: {safe(self.error, 600)}" if self.error else text
+
+    def _written(self) -> str:
+        if not self.model:
+            return ""
+        asked = safe(self.model, 200)
+        return f", about {amount(self.tokens, 'token')} of {asked} so far" if self.tokens else f", asking {asked}"
 
 
 def _seconds(time: timedelta) -> str:
@@ -78,6 +89,8 @@ def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
     waits = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     # While an attempt waits its turn, the time for which it was scheduled is when it begins.
     at = _instant(info.next_attempt_schedule_time) or _instant(info.scheduled_time)
+    # Of an attempt that is over they say nothing about the next one.
+    model, tokens = ("", 0) if waits else _written(info)
     return Pending(
         workflow=workflow,
         activity=info.activity_type.name,
@@ -86,7 +99,18 @@ def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
         error=_reason(info.last_failure),
         since=None if waits else _instant(info.last_started_time),
         next_at=at if waits and info.attempt > 1 else None,
+        model=model,
+        tokens=tokens,
     )
+
+
+def _written(info: "PendingActivityInfo") -> tuple[str, int]:
+    """The model that a call asks and what it has written, as its last heartbeat says; "" and 0 for what says no such thing."""
+    for payload in info.heartbeat_details.payloads if info.activity_type.name == "call_model" else ():
+        found = json.loads(payload.data) if payload.metadata.get("encoding") == b"json/plain" else None
+        if isinstance(found, dict) and isinstance(found.get("model"), str) and isinstance(found.get("tokens"), int):
+            return found["model"], found["tokens"]
+    return "", 0
 
 
 def _reason(failure: Any) -> str:
@@ -106,5 +130,5 @@ def _instant(stamp: "Timestamp") -> datetime | None:
 
 def as_json(found: Sequence[Pending]) -> list[dict[str, Any]]:
     """As JSON fields."""
-    names = ("workflow", "activity", "attempt", "most", "error", "since", "next_at")
+    names = ("workflow", "activity", "attempt", "most", "error", "since", "next_at", "model", "tokens")
     return [{name: getattr(one, name) for name in names} for one in found]

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from activities.actions.git_push import GitPushAdapter
 from activities.git.errors import RepositoryUnreachable
 from activities.providers.errors import status_error
+from activities.providers.progress import current
 from ledger import gates
 from tests.commands.conftest import Baton, Ran, Serve, asking
 from tests.stack import Stack, git, until
@@ -171,6 +172,40 @@ async def test_children_that_fail_are_seen_at_their_run(baton: Baton, serve: Ser
         assert (one["activity"], one["workflow"].startswith(f"{run}.")) == ("call_model", True)
         assert one["attempt"] > 1
         assert "HTTP 500" in one["error"]
+
+
+async def test_a_turn_is_seen_while_it_is_written(baton: Baton, serve: Serve, origin: Path) -> None:
+    """`show` says which model is asked, and about how much it has written by the last heartbeat."""
+    async with serve() as running:
+        run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
+        go = writing(running)
+        assert (await baton.live("approve", run, "plan-1", "--yes")).code == 0
+        shown = await ran_until(baton, ("show", run, "--json"), lambda found: any(one["tokens"] for one in found["pending"]))
+        [one] = [one for one in shown.json["pending"] if one["tokens"]]
+        text = (await baton.live("show", run)).out
+        assert (await baton.live("cancel", run)).code == 0
+        go.set()
+    assert (one["activity"], one["model"].startswith("scripted:"), one["tokens"]) == ("call_model", True, 3)
+    assert f"about 3 tokens of {one['model']} so far" in " ".join(text.split())
+
+
+def writing(stack: Stack) -> asyncio.Event:
+    """From now on every model begins to write and goes no further until the event is set."""
+    go = asyncio.Event()
+
+    class Writing:
+        name = "scripted"
+
+        async def complete(self, request: object) -> Any:
+            current().took(b'data: {"choices": [{"delta": {"content": "ten letter"}}]}\n\n')
+            await go.wait()
+            raise status_error("scripted", 500, {}, b"the model is down")
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    stack.parts.providers["scripted"] = Writing()
+    return go
 
 
 def failing(stack: Stack) -> None:

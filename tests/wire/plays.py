@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -38,6 +38,8 @@ class Play:
     """Send for ever, until the client goes."""
     abort: bool = False
     """Close at once, without an answer."""
+    pieces: Sequence[bytes | asyncio.Event] = ()
+    """Sent one by one in place of the body; an event is waited for. With `cut` the body never ends."""
 
 
 @dataclass
@@ -92,13 +94,36 @@ async def client_left(reader: asyncio.StreamReader, seconds: float | None) -> bo
         return False
 
 
+async def in_pieces(play: Play, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Send the pieces of what is played. False if the connection is used up."""
+    _write_head(play, seen, writer, {"transfer-encoding": "chunked", "content-type": "text/event-stream"})
+    for piece in play.pieces:
+        if isinstance(piece, bytes):
+            await _send(b"%x\r\n%s\r\n" % (len(piece), piece), seen, writer)
+        elif not await _let_go(piece, reader):
+            raise ConnectionResetError
+    if play.cut:
+        return False
+    await _send(b"0\r\n\r\n", seen, writer)
+    return True
+
+
+async def _let_go(event: asyncio.Event, reader: asyncio.StreamReader) -> bool:
+    """True as soon as the event is set, False if the client goes before."""
+    tasks = [asyncio.create_task(event.wait()), asyncio.create_task(client_left(reader, None))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return event.is_set()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def answer(play: Play, seen: Seen, writer: asyncio.StreamWriter) -> bool:
     """Send what is played. False if the connection is used up."""
     body = _body(play, seen.path)
-    length = {"transfer-encoding": "chunked"} if play.endless else {"content-length": str(len(body))}
-    ids = {"request-id": f"req_{seen.number}", "x-request-id": f"req_{seen.number}", "content-type": "application/json"}
-    head = "".join(f"{name}: {value}\r\n" for name, value in (ids | length | dict(play.headers)).items())
-    writer.write(f"HTTP/1.1 {play.status} Played\r\n{head}\r\n".encode("latin-1"))
+    _write_head(play, seen, writer, {"transfer-encoding": "chunked"} if play.endless else {"content-length": str(len(body))})
     while play.endless:
         await _send(b"%x\r\n%s\r\n" % (len(_PIECE), _PIECE), seen, writer)
     if play.cut:
@@ -111,6 +136,12 @@ async def answer(play: Play, seen: Seen, writer: asyncio.StreamWriter) -> bool:
             await _send(body[index : index + 1], seen, writer)
             await asyncio.sleep(play.pause)
     return play.headers.get("connection") != "close"
+
+
+def _write_head(play: Play, seen: Seen, writer: asyncio.StreamWriter, form: Mapping[str, str]) -> None:
+    ids = {"request-id": f"req_{seen.number}", "x-request-id": f"req_{seen.number}", "content-type": "application/json"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in (ids | dict(form) | dict(play.headers)).items())
+    writer.write(f"HTTP/1.1 {play.status} Played\r\n{head}\r\n".encode("latin-1"))
 
 
 async def _send(data: bytes, seen: Seen, writer: asyncio.StreamWriter) -> None:

@@ -186,6 +186,13 @@ MEANINGS: dict[ErrorKind, dict[str, Play]] = {
         "LiteLLM": litellm("litellm.ContentPolicyViolationError: litellm.BadRequestError: AzureException - blocked"),
     },
     "unsupported": {
+        "OpenAI's streams": error(
+            "Your organization must be verified to stream this model. Please go to the settings and click on Verify.",
+            code="unsupported_value",
+            param="stream",
+        ),
+        "a gateway in Python": error("body.stream_options: Extra inputs are not permitted"),
+        "vLLM's streams": error("Streaming is not supported by this model"),
         "OpenAI": error(
             "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
             code="unsupported_parameter",

@@ -34,7 +34,7 @@ from tests.wire.faults import Faults
 from tests.wire.formats import ENDINGS, PATHS, read_request
 from tests.wire.plays import Play as Play
 from tests.wire.plays import Seen as Seen
-from tests.wire.plays import answer, client_left, read
+from tests.wire.plays import answer, client_left, in_pieces, read
 
 CONTROL = "/control"
 
@@ -175,7 +175,7 @@ class WireServer:
             writer.transport.abort()
             return False
         try:
-            return await answer(play, seen, writer)
+            return await (in_pieces(play, seen, reader, writer) if play.pieces else answer(play, seen, writer))
         except ConnectionError:
             seen.gone.set()
             return False

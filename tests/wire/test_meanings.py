@@ -244,6 +244,9 @@ def test_a_code_that_speaks_of_keys_is_no_key() -> None:
 
 
 ADVICE = {
+    "OpenAI's streams": "stream = false",
+    "a gateway in Python": "stream_usage = false",
+    "vLLM's streams": "stream = false",
     "OpenAI": 'max_tokens = "max_completion_tokens"',
     "Mistral": 'max_tokens = "max_tokens"',
     "DeepSeek": 'schema_form = "json_object"',

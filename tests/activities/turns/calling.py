@@ -61,11 +61,19 @@ class Calling:
 
 
 @contextlib.asynccontextmanager
-async def calling(url: str, folder: Path, server: WireServer, routes: str = PRICED, **agent: Any) -> AsyncIterator[Calling]:
-    """The activity as a worker has it, over this ledger; `agent` changes the agent's file."""
+async def calling(
+    url: str, folder: Path, server: WireServer, routes: str = PRICED, table: dict[str, Any] | None = None, **agent: Any
+) -> AsyncIterator[Calling]:
+    """The activity as a worker has it, over this ledger; `agent` changes the agent's file, `table` is its endpoint's."""
     agentfiles.write(folder / "agents", **agent)
     (folder / "agents" / "routes.toml").write_text(routes)
-    settings = Settings(ledger_url=url, state=folder, agents=folder / "agents", openai_base_url=server.openai_url)
+    values: dict[str, Any] = {
+        "ledger_url": url,
+        "state": folder,
+        "agents": folder / "agents",
+        "openai_base_url": server.openai_url,
+    }
+    settings = Settings(**(values | ({"providers": {"openai": table}} if table else {})))
     ledger = Ledger(settings.database, settings.artifacts)
     parts = worker.build(settings, ledger)
     call_model = next(one for one in parts.activities if one.__name__ == "call_model")

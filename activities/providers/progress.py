@@ -1,0 +1,92 @@
+"""What a model has written so far in the call under way: for the activity's heartbeat, and for what a limit cuts off."""
+
+import codecs
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from activities.providers.event_stream import is_finish, is_last, piece_of
+
+CHARACTERS_PER_TOKEN = 4
+"""About; what is charged is the usage that the reply states."""
+
+
+class Progress:
+    """The call under way in one activity; the next one takes its place. Nothing in it decides what a reply is."""
+
+    def __init__(self) -> None:
+        self.begin("")
+
+    def begin(self, model: str) -> None:
+        """Forget the call before. `model` is shown as the one that is asked."""
+        self.model = model
+        self.characters = 0
+        self.ended = False
+        """Whether the stream has said its last word."""
+        self.finished = False
+        """Whether the reply is whole; its usage may still come."""
+        self._texts: list[str] = []
+        self._line: list[str] = []
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    @property
+    def text(self) -> str:
+        """What it has said so far, without thoughts and calls."""
+        return "".join(self._texts)
+
+    def took(self, data: bytes) -> None:
+        """Count some bytes of the body. Those of a reply that is not streamed count nothing."""
+        *lines, rest = self._decoder.decode(data).split("\n")
+        for line in lines:
+            self._took_line("".join([*self._line, line]).strip())
+            self._line = []
+        self._line.append(rest)
+
+    def _took_line(self, line: str) -> None:
+        if not line.startswith("data:"):
+            return
+        said = line[5:].strip()
+        if said == "[DONE]":
+            self.ended = True
+            return
+        try:
+            event = json.loads(said)
+        except (ValueError, RecursionError):
+            return  # the reply as a whole is judged later
+        if isinstance(event, dict):
+            text, characters = piece_of(event)
+            self._texts.append(text)
+            self.characters += characters
+            self.ended = self.ended or is_last(event)
+            self.finished = self.finished or is_finish(event)
+
+    def details(self) -> tuple[Mapping[str, Any], ...]:
+        """For a heartbeat: which model is asked, and how much it has written; nothing of the content. Empty before a call."""
+        if not self.model:
+            return ()
+        tokens = -(-self.characters // CHARACTERS_PER_TOKEN)
+        return ({"model": self.model, "characters": self.characters, "tokens": tokens},)
+
+    def told(self) -> str:
+        """For an error's text: how much had come by then; "" for nothing."""
+        return f"; {self.characters} characters had been written by then" if self.characters else ""
+
+
+_CURRENT: ContextVar[Progress | None] = ContextVar("progress", default=None)
+
+
+@contextlib.contextmanager
+def followed() -> Iterator[Progress]:
+    """Calls in the block count here."""
+    token = _CURRENT.set(progress := Progress())
+    try:
+        yield progress
+    finally:
+        _CURRENT.reset(token)
+
+
+def current() -> Progress:
+    """The one of this context; a new one that nobody looks at where nobody follows."""
+    return _CURRENT.get() or Progress()
