@@ -12,7 +12,7 @@ from contracts.review import ReviewReport
 from ledger import runs
 from tests import scripts
 from tests.scripts import could_not, says, unsure
-from tests.stack import git, sample, stack, until
+from tests.stack import git, result_of, sample, stack, until
 from tests.wire.server import WireServer
 from tests.workflows.conftest import Start
 from tests.workflows.reviewing import ANALYST, BUGS, HAPPY, HOLES, NEW, OLD, WHOLE, change, finding, findings, review
@@ -193,9 +193,11 @@ async def test_a_review_over_the_wire(client: Client, tmp_path: Path) -> None:
     origin, _ = change(tmp_path / "sample")
     script = scripts.save(tmp_path / "script.yaml", *HAPPY)
     async with WireServer(script=script) as server:
-        settings = {"openai_base_url": server.openai_url, "openai_api_key": SecretStr("test-key"), "openai_api": "chat"}
+        # Listed models have no price at a server of one's own unless it says whose prices count.
+        endpoint = {"openai_base_url": server.openai_url, "providers": {"openai": {"vendor": "openai"}}}
+        settings = {"openai_api_key": SecretStr("test-key"), "openai_api": "chat"} | endpoint
         async with stack(client, tmp_path / "state", model="openai:gpt-6.1-terra", **settings) as running:
-            report = await (await review(running, origin, head="odd")).result()
+            report = await result_of(await review(running, origin, head="odd"))
         prompts = [str(seen.body["messages"]) for seen in server.requests]
     assert (report.state, report.scripted) == ("done", False)
     of_whole(report, line_of(origin, "odd", NEW), line_of(origin, "main", OLD))
