@@ -105,7 +105,7 @@ MUTANTS = (
         name="key-in-an-error",
         promise="No key stands in an error text, whatever the provider says.",
         file="activities/providers/errors.py",
-        old='text = text.replace(secret, "[key]")',
+        old='text = text.replace(one, "[key]")',
         new="pass",
         tests=("tests/wire/test_errors.py::test_a_key_in_what_a_provider_said_is_taken_out",),
     ),
