@@ -12,6 +12,7 @@ from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.text import usd
 from contracts.errors import Misconfigured, NotFound
+from contracts.printed import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,7 @@ def _chosen(found: "Settings", model: str | None) -> "tuple[list[Choice], list[t
         if name in missing:
             skipped.append((name, f"it has no key: {_key_of(setting)}"))
         elif first is None:
-            skipped.append((name, f"no route names a model of it; name one: `baton models probe {name}:MODEL`"))
+            skipped.append((name, f"no route names a model of it; name one: `{command('models', 'probe', f'{name}:MODEL')}`"))
         else:
             chosen.append(first)
     return chosen, skipped

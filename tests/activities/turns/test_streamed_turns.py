@@ -83,7 +83,7 @@ async def test_the_stored_turn_is_the_same_as_without(sqlite_template: Path, tmp
 @pytest.mark.parametrize("how", ["silent", "cut"])
 async def test_what_was_written_before_a_call_failed_is_kept(sqlite_url: str, tmp_path: Path, how: str) -> None:
     """As an artifact of the run that people and tools can read; the call is charged like any whose reply was lost."""
-    table: dict[str, Any] = STREAMED | {"idle_timeout": "PT0.3S"}
+    table: dict[str, Any] = STREAMED | {"idle_timeout": "PT1S"}
     pieces = [started("chat", HALF), *([asyncio.Event()] if how == "silent" else [])]
     async with WireServer() as server, calling(sqlite_url, tmp_path, server, table=table) as world:
         server.play(Play(pieces=pieces), ModelReply(text=FINISHED, stop="end", model="test", usage=Usage(input=9, output=9)))
