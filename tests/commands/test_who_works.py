@@ -212,6 +212,11 @@ async def test_a_worker_with_a_wrong_clock_counts_money_for_temporals_month(
     (tmp_path / "late" / "sitecustomize.py").write_text(SHIFTED)
     before = datetime.now(UTC)
     levels = {"run_usd": 20, "agent_day_usd": 100, "month_usd": 1000}
+
+    async def told() -> dict[str, Any] | None:
+        findings = (await baton.live("doctor", "--json")).json["findings"]
+        return next((one for one in findings if one["name"] == "worker clock"), None)
+
     async with WireServer(script=scripts.save(tmp_path / "wire.yaml", *CONVERSATIONS)) as server:
         with monkeypatch.context() as patch:
             patch.setenv("PYTHONPATH", str(tmp_path / "late"))
@@ -222,7 +227,8 @@ async def test_a_worker_with_a_wrong_clock_counts_money_for_temporals_month(
             await heard(baton, running)
             started = await baton.live(*asking(origin, "--wait-for-gate", "--json"))
             assert (started.code, started.json["gates"]) == (4, ["plan-1"])
-            found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
+            # On a loaded machine a heartbeat can be late, and a worker that is not heard is not judged.
+            found = await until(told, "doctor says how far off its clock is")
         finally:
             starting.__exit__(None, None, None)
     async with opened(baton) as ledger:
@@ -231,8 +237,8 @@ async def test_a_worker_with_a_wrong_clock_counts_money_for_temporals_month(
     assert {one for one in ids if one.startswith("month:")} <= {f"month:{day[:7]}" for day in days}
     assert {one.rpartition(":")[2] for one in ids if one.startswith("agent:planner:")} <= days
     assert any(one.startswith("month:") for one in ids)
-    assert found["worker clock"]["level"] == "warn"
-    assert "s ahead of Temporal's" in found["worker clock"]["text"]
+    assert found["level"] == "warn"
+    assert "s ahead of Temporal's" in found["text"]
     assert "does not say what time it is" not in running.log.read_text(), "its first poll told the time"
 
 
