@@ -261,7 +261,9 @@ def mirrors(found: "Settings") -> Finding:
         size = sum(size_of(one) for one in old) >> 20
         mend = f"a running worker removes them within a minute, but for those of open runs; they are in {folder}: "
         return Finding("mirrors", "warn", f"{text}: {size} MiB", mend + ", ".join(one.name for one in old[:10]))
-    return Finding("mirrors", "ok", f"{amount(len(there), 'repository mirror')}, {sum(size_of(one) for one in there) >> 20} MiB")
+    return Finding(
+        "mirrors", "ok", f"{amount(len(there), 'repository mirror')}, {sum(size_of(one) for one in there) >> 20} MiB"
+    )
 
 
 def _used(mirror: Path) -> float:
