@@ -103,15 +103,12 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     providers = build_providers(settings)
     # The pid alone is not unique: the kernel reuses it.
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    limit = settings.mirror_mib << 20
-    mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), limit)
+    mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), settings.mirror_mib << 20)
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
     limits = settings.ceilings
-    check_levels(
-        limits,
-        (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers),
-    )
+    there = (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
+    check_levels(limits, there)
     admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
     models = Models(
         ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers, vendors(settings)

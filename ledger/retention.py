@@ -112,6 +112,7 @@ def _files(connection: Connection, files: Path, trace: str, before: int) -> int:
         size += int(removed)
         file = artifacts.location(files, digest)
         try:
+            # Before the commit: while the row is locked nobody stores the same bytes. Undone, the next round repeats it.
             file.unlink(missing_ok=True)
         except OSError as error:
             raise folder_unavailable(files, error) from None

@@ -120,7 +120,9 @@ class Access:
                 f"The endpoint was not asked. The call is retried later; if this goes on, raise `concurrency` in "
                 f"[providers.{self.name}] of baton.toml, or run fewer at once"
             )
-            raise provider_error("rate_limited", self.of(request), what, advice=advice) from None
+            error = provider_error("rate_limited", self.of(request), what, advice=advice)
+            error.asked = False
+            raise error from None
         try:
             yield
         finally:

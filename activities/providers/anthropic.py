@@ -14,16 +14,16 @@ from activities.providers.anthropic_cache import marked
 from activities.providers.calls import Written, matching, object_of, read_calls, sent_name, text_of, typed
 from activities.providers.keys import Key
 from activities.providers.options import with_options
-from activities.providers.reply_body import Refused, Unclear, first_unclear, plain, read_reply, shown
+from activities.providers.reading import Format, reply_in
+from activities.providers.reply_body import Refused, Unclear, first_unclear, plain, shown
 from activities.providers.stops import broke_off, stop_of
-from activities.providers.token_counts import anthropic_usage, believed, stated_cost
+from activities.providers.token_counts import anthropic_usage, believed
 from activities.providers.transport import correlation, exchange
 from contracts.conversation import (
     AssistantMessage,
     Message,
     ModelReply,
     ModelRequest,
-    StatedCost,
     ToolMessage,
     UserMessage,
 )
@@ -78,14 +78,7 @@ class Anthropic:
 
     def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
-
-        def stated(raw: Mapping[str, Any]) -> StatedCost | None:
-            return stated_cost(raw, headers, bill=self._access.setting.bill_as_stated)
-
-        def made_of(raw: dict[str, Any]) -> ModelReply:
-            return _reply(raw, request).model_copy(update={"request_id": headers.get("request-id")})
-
-        return final_output.read(read_reply(self._access.of(request), body, secret, anthropic_usage, stated, made_of))
+        return reply_in(_FORMAT, self._access, request, body, headers, secret)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         access, known = self._access, self._access.capabilities(request.model)
@@ -130,6 +123,9 @@ def _reply(raw: dict[str, Any], request: ModelRequest) -> ModelReply:
         usage=believed(anthropic_usage(raw), said=bool(text or written)),
         native=plain(content) if whole and typed(content) else None,
     )
+
+
+_FORMAT = Format(_reply, anthropic_usage, "request-id")
 
 
 def _content(raw: dict[str, Any]) -> list[Any]:

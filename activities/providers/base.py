@@ -85,6 +85,8 @@ class ProviderError(BatonError):
         self.billed = billed
         self.fact = fact or message
         self.words = words
+        self.asked = True
+        """False if the call never left this worker: then it says nothing about the model."""
         self.usage: Usage | None = None
         """What the refused reply has used, if it says so: it is charged by that and not in full."""
         self.stated: StatedCost | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.providers import final_output
+from activities.providers.access import Access
 from activities.providers.calls import Written, arguments_text, made_id, matching, read_calls, sent_name, text_of, typed
 from activities.providers.chat_dialect import adapted
 from activities.providers.keys import Key
@@ -14,14 +15,14 @@ from activities.providers.openai_shared import (
     function,
     schema_format,
 )
-from activities.providers.reply_body import Refused, first_unclear, plain, read_reply, shown
+from activities.providers.reading import Format, reply_in
+from activities.providers.reply_body import Refused, first_unclear, plain, shown
 from activities.providers.stops import broke_off, stop_of
-from activities.providers.token_counts import believed, openai_usage, stated_cost
+from activities.providers.token_counts import believed, openai_usage
 from contracts.conversation import (
     AssistantMessage,
     ModelReply,
     ModelRequest,
-    StatedCost,
     ToolCall,
     ToolMessage,
     UserMessage,
@@ -55,7 +56,7 @@ class OpenAI:
         """
         self.name = name
         self._prompt_cache = prompt_cache
-        self._endpoint = Endpoint(name, api_key, base_url, "chat", proxy, setting)
+        self._endpoint = Endpoint(Access(name, api_key, base_url, "chat", proxy, setting))
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
@@ -64,15 +65,7 @@ class OpenAI:
 
     def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
-
-        def stated(raw: Mapping[str, Any]) -> StatedCost | None:
-            return stated_cost(raw, headers, bill=self._endpoint.access.setting.bill_as_stated)
-
-        def made_of(raw: dict[str, Any]) -> ModelReply:
-            return _reply(raw, request).model_copy(update={"request_id": headers.get("x-request-id")})
-
-        endpoint = self._endpoint.access.of(request)
-        return final_output.read(read_reply(endpoint, body, secret, openai_usage, stated, made_of))
+        return reply_in(_FORMAT, self._endpoint.access, request, body, headers, secret)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         known = self._endpoint.access.capabilities(request.model)
@@ -120,6 +113,9 @@ def _reply(raw: dict[str, Any], request: ModelRequest) -> ModelReply:
         usage=believed(openai_usage(raw), said=said),
         native=_native(message, text, calls=bool(written)) if whole else None,
     )
+
+
+_FORMAT = Format(_reply, openai_usage, "x-request-id")
 
 
 def _choice(raw: dict[str, Any]) -> dict[str, Any]:

@@ -8,32 +8,22 @@ import httpx2
 import openai
 
 from activities.providers.access import Access
-from activities.providers.keys import Key
 from activities.providers.options import with_options
 from activities.providers.transport import correlation, exchange
 from contracts.conversation import ModelRequest, ToolAnswer, UserMessage
-from contracts.endpoints import EndpointSetting, Speaks
 
 
 class Endpoint:
     """One endpoint of OpenAI's, or of a server that speaks the same."""
 
-    def __init__(
-        self,
-        name: str,
-        key: Key | str,
-        base_url: str | None,
-        speaks: Speaks,
-        proxy: str | None,
-        setting: EndpointSetting | None,
-    ) -> None:
-        self.access = Access(name, key, base_url, speaks, proxy, setting)
+    def __init__(self, access: Access) -> None:
+        self.access = access
         self.client = openai.AsyncOpenAI(
             api_key="none",  # the SDK wants one; the transport sends the real one
             base_url="http://unused.invalid",  # each call names its whole address
             # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
             max_retries=0,
-            http_client=self.access.client(),
+            http_client=access.client(),
         )
 
     async def post(self, request: ModelRequest, body: dict[str, Any]) -> tuple[httpx2.Response, str]:

@@ -117,7 +117,7 @@ class Health:
         """Count a call's failure against its model or its whole provider. Returns the feed lines about it."""
         names = breakers_of(candidate.choice)
         # A fault of the call says nothing about its model, so it neither counts nor keeps the probe.
-        if error.kind in _OF_THE_CALL or not names:
+        if error.kind in _OF_THE_CALL or not error.asked or not names:
             self.give_back(connection, request, candidate)
             return []
         provider, model = names

@@ -75,7 +75,7 @@ async def test_too_many_calls_at_once_name_the_setting(server: WireServer, own: 
     error = await refused(provider, timeout=SOON)
     first.cancel()
     await asyncio.wait([first])
-    assert (error.kind, error.maybe_charged, len(server.requests)) == ("rate_limited", False, 1)
+    assert (error.kind, error.asked, error.maybe_charged, len(server.requests)) == ("rate_limited", False, False, 1)
     assert "raise `concurrency` in [providers.own]" in str(error)
     assert "routes.toml" not in str(error)
 

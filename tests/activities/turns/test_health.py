@@ -65,6 +65,18 @@ def told(ledger: Ledger) -> list[tuple[str, str]]:
     return [(row.did, row.importance) for row in ledger.read_now(lambda connection: connection.execute(query).all())]
 
 
+def test_a_call_that_was_not_asked_says_nothing_about_its_model(ledger: Ledger, health: Health) -> None:
+    """It waited for its turn in vain, however often: the model's breaker counts none of it."""
+    for number in range(20):
+        waited = ProviderError("rate_limited", "none of them ended in time")
+        waited.asked = False
+        fail(ledger, health, number, waited)
+    assert ledger.read_now(breakers.get, MODEL) is None
+    assert told(ledger) == []
+    fail(ledger, health, 21, ProviderError("rate_limited", "slow down"))
+    assert ledger.read_now(breakers.get, MODEL) is not None
+
+
 LOUD: list[tuple[ErrorKind, str, str]] = [
     ("rate_limited", MODEL, "detail"),
     ("overloaded", MODEL, "detail"),
