@@ -303,6 +303,25 @@ async def test_a_paused_run_that_is_ended_and_reset_is_paused_again(
         assert (await baton.live("approve", handle.id, "plan-1", "--yes")).code == 0
 
 
+async def test_a_paused_run_that_is_reset_is_paused_before_a_worker_is_back(
+    baton: Baton, serve: Serve, client: Client, origin: Path
+) -> None:
+    """Nobody works, so that the run itself records nothing: the look alone says it. Then it is resumed as ever."""
+    async with serve(runs_stay=True) as running:
+        queue, handle = running.settings.task_queue, await begun(running, origin)
+        assert (await baton.live("pause", handle.id)).code == 0
+        await agreed(running.ledger, handle, "paused")
+    await handle.terminate(reason="the flat is on fire")
+    assert (await baton.live("show", handle.id, "--json")).json["state"] == "cancelled"
+    await reset(client, handle)
+    shown = (await baton.live("show", handle.id, "--json")).json
+    assert (shown["state"], shown["waiting_for"]) == ("paused", "resume")
+    async with serve(task_queue=queue) as running:
+        assert (await baton.live("resume", handle.id)).code == 0
+        await agreed(running.ledger, client.get_workflow_handle(handle.id), "waiting")
+        assert (await baton.live("approve", handle.id, "plan-1", "--yes")).code == 0
+
+
 async def test_two_rows_of_one_workflow_id_are_told_apart(baton: Baton, serve: Serve, origin: Path) -> None:
     """Another run took the id: the old one is closed and listed under its trace, the new one waits under the id."""
     async with serve() as running:

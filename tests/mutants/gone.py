@@ -35,7 +35,7 @@ MUTANTS = (
         file="ledger/gone.py",
         old='if before == "paused":',
         new="if False:",
-        tests=(f"{GONE}::test_a_paused_run_that_is_ended_and_reset_is_paused_again",),
+        tests=(f"{GONE}::test_a_paused_run_that_is_reset_is_paused_before_a_worker_is_back",),
     ),
     Mutant(
         name="trimmed-under-another-run",
