@@ -28,6 +28,7 @@ import places
 from contracts.authors import Author
 from contracts.breakers import Breakers
 from contracts.check_limits import CheckLimits
+from contracts.effects.targets import Target
 from contracts.endpoints import EndpointSetting, base_url_problem, declared
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
@@ -47,7 +48,7 @@ UserPath = Annotated[Path, AfterValidator(places.expanded)]
 OptionalPath = Annotated[UserPath | None, BeforeValidator(lambda value: None if value == "" else value)]
 """The same; an empty text names none, as an empty variable does that takes a setting of a file back."""
 
-_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, EndpointSetting)
+_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, EndpointSetting, Target)
 
 
 def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
@@ -123,6 +124,9 @@ class Settings(BaseSettings):
     )
     databases: Annotated[dict[Name, DatabaseSetting], AfterValidator(_expanded)] = Field(
         default={}, description="databases that steps may ask: tables in baton.toml"
+    )
+    targets: Annotated[dict[Name, Target], AfterValidator(_expanded)] = Field(
+        default={}, description="where actions may act: tables in baton.toml"
     )
     bubblewrap: OptionalPath = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     sabotage_places: int = Field(

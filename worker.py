@@ -21,9 +21,11 @@ import connection
 import logs
 import places
 import setting_digests
+from activities.actions.declared import Targets
 from activities.actions.deliver import Actions
+from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
-from activities.actions.note import NoteAdapter
+from activities.actions.prepare import Preparing
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.gates.gates import Gates
@@ -73,12 +75,13 @@ from ledger.money import ceilings
 from ledger.workers import Serving
 from model_choice import build_providers, choices, routed, vendors, way
 from workflow_runner import workflow_runner
+from workflows.act import Act
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
 from workflows.review import Review
 
-WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, UnknownWorkflow)
+WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, Act, UnknownWorkflow)
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
     limits = settings.ceilings
-    there = (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
-    check_levels(limits, there)
+    reached = (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
+    check_levels(limits, reached)
     admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
     models = Models(
         ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers, vendors(settings)
@@ -120,7 +123,15 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     approver = (lambda key: ledger.read_now(approver_of, key)) if settings.push_trailers else (lambda _: "")
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest), approver)
     freezing = FrozenChange(repositories, settings.push_author, trailers=settings.push_trailers)
-    actions = Actions(ledger, {"git.push": push, "note": NoteAdapter(ledger)}, name)
+    targets = Targets(settings.targets, lambda name: settings.environment([name]).get(name, ""))
+    there = adapters(
+        *(ledger, targets, push, mirrors),
+        lambda: Sandbox.find(settings.bubblewrap, settings.checks),
+        settings.state.absolute() / "commands",
+        settings.push_author,
+    )
+    actions = Actions(ledger, there, name, policy.adapters(there), settings.breakers)
+    preparing = Preparing(ledger, there, policy.adapters(there), policy.undone_by())
     resources = Resources(settings.folders, settings.logs, settings.databases)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
     registered: list[Callable[..., Any]] = [
@@ -152,6 +163,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
             repositories, settings.environments, settings.environment_like(PASSED_ON_TO_INSTALLERS)
         ).prepare_environment,
         Cleanup(repositories).drop_workspaces,
+        preparing.prepare_action,
         actions.perform,
         actions.deliver,
         actions.resolve,

@@ -69,6 +69,12 @@ PIPELINES: tuple[PipelineSpec, ...] = (
         help="Review a change: what is wrong with it, each finding with a quote that was looked up.",
         contracts_in="contracts.review",
     ),
+    PipelineSpec(
+        workflow="Act",
+        command="act",
+        help="Perform one declared action, such as a post, a mail or a statement, as policy says; or take one back.",
+        contracts_in="contracts.act",
+    ),
 )
 
 BY_WORKFLOW: Mapping[str, PipelineSpec] = {one.workflow: one for one in PIPELINES}

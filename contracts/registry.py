@@ -4,6 +4,7 @@ from contracts.actions import GitPush, NoteAction, Receipt
 from contracts.agents import AgentPin
 from contracts.base import Contract
 from contracts.carried import Carried
+from contracts.effects import ARGUMENTS
 from contracts.errors import NewerVersion, NotFound
 from contracts.findings import Analysis, Checked, Findings
 from contracts.gates import Decided, Decision, GateView
@@ -44,7 +45,13 @@ SHARED: tuple[type[Contract], ...] = (
 )
 """Contracts that more than one pipeline uses. Each pipeline lists its own."""
 
-CONTRACTS: tuple[type[Contract], ...] = (*SHARED, *(contract for pipeline in PIPELINES for contract in pipeline.contracts))
+_EFFECTS = tuple(one for one in ARGUMENTS.values() if one not in SHARED)
+
+CONTRACTS: tuple[type[Contract], ...] = (
+    *SHARED,
+    *_EFFECTS,
+    *(contract for pipeline in PIPELINES for contract in pipeline.contracts),
+)
 
 EVERY = (*CONTRACTS, *WIRE)
 """Every contract with a golden schema."""

@@ -98,6 +98,13 @@ def find(connection: Connection, key: str) -> Row[Any] | None:
     return connection.execute(select(action).where(action.c.key == key)).first()
 
 
+def beginning_with(connection: Connection, beginning: str) -> Row[Any] | None:
+    """The one action whose key begins so; None if there is none, or there are several."""
+    query = select(action).where(action.c.key.startswith(beginning.lower(), autoescape=True)).limit(2)
+    found = connection.execute(query).all()
+    return found[0] if len(found) == 1 else None
+
+
 def get(connection: Connection, key: str) -> Row[Any]:
     """One action. Raises `NotFound`."""
     return _one(connection, select(action).where(action.c.key == key), key)
@@ -154,6 +161,12 @@ def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
     # Fenced: an attempt that has lost its lease must not extend or release the one of its successor.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
     return connection.execute(query.values(lease_until=server_us(connection) + lease_us if lease_us else 0)).rowcount == 1
+
+
+def put_back(connection: Connection, lease: Lease) -> bool:
+    """Make it approved again, and the lease free: this attempt, the only one that began, has certainly sent nothing."""
+    query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
+    return connection.execute(query.values(state="approved", lease_until=0, updated_at=now_us())).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:

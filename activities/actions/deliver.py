@@ -3,61 +3,55 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol
+from datetime import timedelta
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Row
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.actions import lines
+from activities.actions import lines, outbox
+from activities.actions.adapter import Adapter, CannotFind, Checks, NotSent, Repeatable
+from activities.actions.health import TargetHealth, breaker_of
+from activities.actions.outbox import BEGUN, LEASE, already, receipt_for, unknown
 from activities.running.cancelled import to_its_end
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating, committed
-from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resolve
+from contracts.actions import Deliver, Receipt, Resolve
 from contracts.base import sha256
-from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
-from contracts.gates import Intent, Perform
-from ledger import actions, artifacts, gates, runs
+from contracts.breakers import Breakers
+from contracts.errors import DiskUnavailable, LedgerUnavailable, Misconfigured, Refused
+from contracts.gates import Perform
+from ledger import actions, artifacts, runs
 from ledger.actions import Lease
-from ledger.db import Ledger, from_us, now_us
-from ledger.views.runs import names_of
+from ledger.db import Ledger, from_us
 
-LEASE = timedelta(seconds=15)
-"""How long an attempt has the action to itself without renewing. It renews while it works, so this is how long others wait
-for one that was killed."""
+NOT_NAMED: Mapping[str, str] = {}
+
 LEASE_US = LEASE // timedelta(microseconds=1)
-
-BEGUN = frozenset({"sending", "unknown"})
-"""States of an action that was begun and not settled: it may have happened."""
-
-
-class Adapter(Protocol):
-    """One kind of target. Both methods are synchronous and run in a thread."""
-
-    @property
-    def permanent(self) -> tuple[type[BatonError], ...]:
-        """Errors after which the same action can never succeed."""
-        ...
-
-    def find(self, arguments: bytes) -> str | None:
-        """Ask the target now; return its id for the effect if it is there already, else None."""
-        ...
-
-    def send(self, arguments: bytes, when: datetime) -> str:
-        """Cause the effect and return the target's id for it. `when` is the intent's time, the same for every attempt."""
-        ...
 
 
 class Actions:
     """The activities `perform`, `deliver` and `resolve`."""
 
-    def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter], worker: str) -> None:
-        """`adapters` by action type; `worker` is the name of a lease's holder."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        adapters: Mapping[str, Adapter],
+        worker: str,
+        types: Mapping[str, str] = NOT_NAMED,
+        breakers: Breakers | None = None,
+    ) -> None:
+        """`adapters` by name; `types` says which one a type of action has, where that is not its own name.
+
+        `worker` is the name of a lease's holder.
+        """
         self._ledger = ledger
         self._adapters = adapters
         self._worker = worker
+        self._types = types
+        self._health = TargetHealth(ledger, breakers or Breakers())
 
     @activity.defn
     async def perform(self, request: Perform) -> Receipt:
@@ -66,10 +60,22 @@ class Actions:
         Called again, also after a reset, it returns the stored receipt. The same event with other arguments is `rejected`, with
         the reason. Raises a non-retryable `ApplicationError` if the tier that the run pinned is not auto.
         """
+        await asyncio.to_thread(self._check, request)
         refused = await committed(self._ledger.tx(self._allow, request))
         if refused is not None:
             return refused
         return await self.deliver(Deliver(run=request.run, key=request.intent.key))
+
+    def _check(self, request: Perform) -> None:
+        """Raise a non-retryable `ApplicationError` for a target, or anything at it, that this worker does not declare."""
+        adapter = self._adapters.get(self._name(request.intent.type))
+        if adapter is None or not hasattr(adapter, "check") or not request.arguments:
+            return
+        try:
+            cast("Checks", adapter).check(request.arguments.encode())
+        except adapter.permanent as error:
+            text = f"{request.intent.summary}: {error}; nothing was done"
+            raise ApplicationError(text, type="NotAllowed", non_retryable=True) from None
 
     def _allow(self, connection: Connection, request: Perform) -> Receipt | None:
         """Approve the intent as policy allows. Returns None, or the receipt of a refusal."""
@@ -116,6 +122,7 @@ class Actions:
         waits for the outcome and stores it: releasing the lease earlier would invite a second sender.
         """
         async with beating():
+            breaker = await self._admitted(request)
             # In a transaction of its own: the next attempt has to see that this one began, even if it dies before sending.
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None and row.state == "delivered" and row.trace != request.run.trace:
@@ -123,12 +130,23 @@ class Actions:
                     return there
                 row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
             if lease is None:
-                receipt = _already(row)
+                receipt = already(row)
                 await commit_alone(self._ledger, request)  # nothing else commits this run's own feed lines
                 return receipt
             async with self._held(lease):
                 # A cancellation waits for the outcome: after a send without a receipt the target would have to be asked.
-                return await to_its_end(self._carry_out(request, row, lease))
+                return await to_its_end(self._carry_out(request, row, lease, breaker))
+
+    async def _admitted(self, request: Deliver) -> str:
+        """The breaker of an action's target, which lets it go; "" where nothing is to be sent. Raises `TargetAway`."""
+        row = await self._ledger.read(actions.get, request.key)
+        if row.state not in ("approved", *BEGUN):
+            return ""
+        arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
+        breaker = breaker_of(self._name(row.type), arguments)
+        if breaker:
+            await self._health.admit(request, breaker, row.summary)
+        return breaker
 
     @contextlib.asynccontextmanager
     async def _held(self, lease: Lease) -> AsyncIterator[None]:
@@ -159,141 +177,99 @@ class Actions:
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         try:
             found = await asyncio.to_thread(adapter.find, arguments)
+        except CannotFind as error:
+            # Not sent once more: a receipt is all that anybody has of it.
+            was = receipt_for(
+                row, "delivered", reference=already(row).reference, problem=f"not asked whether it still is: {error}"
+            )
+            return await self._ledger.tx(outbox.tell_before, request, row, was)
         except adapter.permanent as error:
-            return await self._ledger.tx(_tell_before, request, row, _receipt(row, "failed", problem=str(error)))
+            return await self._ledger.tx(outbox.tell_before, request, row, receipt_for(row, "failed", problem=str(error)))
         if found is not None:
-            return await self._ledger.tx(_tell_before, request, row, _receipt(row, "delivered", reference=found, how="found"))
-        await self._ledger.tx(_anew, request, row)
+            return await self._ledger.tx(
+                outbox.tell_before, request, row, receipt_for(row, "delivered", reference=found, how="found")
+            )
+        await self._ledger.tx(outbox.anew, request, row)
         return None
 
+    def _name(self, action: str) -> str:
+        return self._types.get(action, action)
+
     def _adapter(self, row: Row[Any]) -> Adapter:
-        adapter = self._adapters.get(row.type)
+        name = self._name(row.type)
+        adapter = self._adapters.get(name)
         if adapter is None:
-            raise Misconfigured(f"this worker has no adapter for {row.type}; policy declares it, the worker must register it")
+            means = "" if name == row.type else f" ({name}, as policy.toml says)"
+            raise Misconfigured(
+                f"this worker has no adapter for {row.type}{means}; policy declares it, the worker must register it"
+            )
         return adapter
 
-    async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease) -> Receipt:
+    async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease, breaker: str) -> Receipt:
         adapter = self._adapter(row)
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         try:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
             reach("action.before_receipt")
-            receipt = _receipt(row, "delivered", reference=reference, how=how)
-        # All other errors leave the action `sending`: Temporal retries, and the next attempt asks the target first.
+            receipt = receipt_for(row, "delivered", reference=reference, how=how)
         except adapter.permanent as error:
-            receipt = _receipt(row, "failed", problem=str(error))
-        settled = await self._ledger.tx(_settle, request, lease, receipt)
+            receipt = receipt_for(row, "failed", problem=str(error))
+        # All other errors leave the action `sending`: Temporal retries, and the next attempt asks the target first.
+        except (ApplicationError, LedgerUnavailable, DiskUnavailable):
+            raise  # they say nothing about the target
+        except Exception as error:
+            await self._ledger.tx(self._failed, request, row, lease, breaker, error)
+            raise
+        if breaker:
+            await self._health.answered(request, breaker)
+        settled = await self._ledger.tx(outbox.settle, request, lease, receipt)
         reach("action.before_completion")
         return settled
 
+    def _failed(
+        self, connection: Connection, request: Deliver, row: Row[Any], lease: Lease, breaker: str, error: Exception
+    ) -> None:
+        # Only where no earlier attempt has begun: what that one did is still to be found out.
+        if isinstance(error, NotSent) and row.state not in BEGUN:
+            actions.put_back(connection, lease)
+        if breaker:
+            self._health.failed(connection, request, breaker, f"{type(error).__name__}: {error}")
+
     def _find_or_send(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> tuple[str, Literal["found", "sent"]]:
         """The target's id for the effect, and whether it was there already."""
-        found = self._find(adapter, arguments, row)
+        found, sure = self._find(adapter, arguments, row)
         if found is not None:
             return found, "found"
         reach("action.before_send")
         try:
             # With the time of the intent, not of this attempt: every attempt must cause the same effect, for the next to find.
             return adapter.send(arguments, from_us(row.at)), "sent"
-        except adapter.permanent:
+        except adapter.permanent as error:
+            if not sure:
+                raise unknown(row, f"it was sent again, and refused: {error}") from None
             # An attempt that had lost its lease may have been faster: the target then refuses what it already has.
-            found = self._find(adapter, arguments, row)
+            found, _ = self._find(adapter, arguments, row)
             if found is None:
                 raise
             return found, "found"
 
-    def _find(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> str | None:
-        """Ask the target. If that fails after an earlier attempt began, the outcome is unknown, and the error is retried."""
+    def _find(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> tuple[str | None, bool]:
+        """What the target has, and whether that is sure. Where it cannot be asked, what may have been sent is unknown."""
         try:
-            return adapter.find(arguments)
+            return adapter.find(arguments), True
+        except Repeatable:
+            return None, row.state not in BEGUN
+        except CannotFind as error:
+            if row.state not in BEGUN:
+                return None, True
+            raise unknown(row, str(error), for_good=True) from None
+        # If that fails after an earlier attempt began, the outcome is unknown, and the error is retried.
         except adapter.permanent as error:
             if row.state not in BEGUN:
                 raise
-            raise ApplicationError(
-                f"{row.summary}: an earlier attempt may have done it, and the target cannot be asked: {error}",
-                type="OutcomeUnknown",
-            ) from None
+            raise unknown(row, f"the target cannot be asked: {error}") from None
 
     @activity.defn
     async def resolve(self, request: Resolve) -> Receipt:
         """Settle an unknown outcome with what a person found out. Safe to call twice."""
-        return await committed(self._ledger.tx(_resolve, request))
-
-
-def _already(row: Row[Any]) -> Receipt:
-    if row.state in SETTLED and row.receipt:
-        return Receipt.model_validate_json(row.receipt)
-    if row.state in BEGUN:
-        # Retry just after the lease expires: before that it could only be found held.
-        wait = timedelta(microseconds=max(row.lease_until - now_us(), 0)) + timedelta(seconds=1)
-        raise ApplicationError(
-            f"{row.summary}: another worker is carrying it out", type="Leased", next_retry_delay=min(wait, LEASE)
-        )
-    raise ApplicationError(
-        f"{row.summary}: it is {row.state}, and only approved actions are carried out", type="NotApproved", non_retryable=True
-    )
-
-
-def _receipt(row: Row[Any], state: ActionState, how: How = "", reference: str = "", problem: str = "") -> Receipt:
-    return Receipt(
-        key=row.key,
-        type=row.type,
-        state=state,
-        summary=row.summary,
-        reference=reference,
-        how=how,
-        at=datetime.now(UTC),
-        problem=problem,
-    )
-
-
-def _tell_before(connection: Connection, request: Deliver, row: Row[Any], receipt: Receipt) -> Receipt:
-    """Tell this run what became of an action of another one. The row stays that run's."""
-    if receipt.state == "delivered":
-        names = names_of(connection, [row.trace])
-        receipt = receipt.model_copy(update={"done_by": names.get(row.trace, row.trace)})
-    commit_riders(connection, request, [lines.done_before(receipt, request.run.trace)])
-    return receipt
-
-
-def _anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
-    """Let this run do again what the target has lost. Only with its own approval, or where its policy asks nobody."""
-    trace = request.run.trace
-    approved = gates.approved(connection, trace, row.key)
-    if approved is None:
-        pins = runs.find_pins(connection, trace)
-        if pins is None or (pins.actions or {}).get(row.type) != "auto":
-            raise ApplicationError(
-                f"{row.summary}: another run has done it, the target has it no longer, and this run has no approval for it",
-                type="NotApproved",
-                non_retryable=True,
-            )
-        fields = ("key", "type", "arguments", "arguments_digest", "summary", "order")
-        approved = "", Intent(**{name: getattr(row, name) for name in fields})
-    gate, intent = approved
-    actions.again(connection, row, intent, trace=trace, gate=gate)
-
-
-def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
-    if not actions.settle(connection, lease, receipt):
-        # A newer lease took over meanwhile: what its holder wrote counts.
-        found = _already(actions.get(connection, lease.key))
-        commit_riders(connection, request)
-        return found
-    gate = actions.get(connection, lease.key).gate
-    commit_riders(connection, request, [lines.settled(receipt, lease.fence, gate)])
-    return receipt
-
-
-def _resolve(connection: Connection, request: Resolve) -> Receipt:
-    row = actions.get(connection, request.key)
-    receipt = _receipt(
-        row,
-        "delivered" if request.happened else "failed",
-        how="person",
-        problem="" if request.happened else "a person found nothing",
-    )
-    if not actions.resolve(connection, request.key, receipt):
-        receipt = _already(actions.get(connection, request.key))
-    commit_riders(connection, request)
-    return receipt
+        return await committed(self._ledger.tx(outbox.resolve, request))

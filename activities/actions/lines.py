@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
-from contracts.actions import NoteAction, Receipt
+from contracts.actions import Deliver, NoteAction, Receipt
 from contracts.gates import Intent
 from contracts.runs import Note
 from contracts.text import one_line
+from ledger.breakers import Opening
+from ledger.db import from_us
 
 
 def allowed(intent: Intent, trace: str, policy_digest: str) -> Note:
@@ -82,4 +84,46 @@ def settled(receipt: Receipt, fence: int, gate: str) -> Note:
         why=receipt.problem or how,
         next=receipt.reference and f"receipt {receipt.reference}",
         inputs=(receipt.key,),
+    )
+
+
+def waits(summary: str, breaker: str, opened_at: int, reason: str, request: Deliver) -> Note:
+    """An action waits for its target, which has failed again and again. One line per outage and action."""
+    return Note(
+        key=f"action/{request.key}/waits/{request.run.trace}/{opened_at}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="breaker",
+        did=f"waits: {summary}",
+        why=f"the circuit breaker of {breaker} is open: {reason}",
+        next="it is tried again by itself when the breaker lets it (`baton models`)",
+        importance="alert",
+        inputs=(request.key,),
+    )
+
+
+def opened(opening: Opening, reason: str) -> Note:
+    """A target's breaker opened."""
+    return Note(
+        key=f"breaker/{opening.name}/{opening.opened_at}/{opening.times}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="breaker",
+        did=f"circuit breaker {'still ' if opening.times > 1 else ''}open for {opening.name}",
+        why=one_line(reason, 1000),
+        next=f"no action goes there until {from_us(opening.until):%H:%M:%S} UTC, then one tries it (`baton models`)",
+        importance="alert",
+    )
+
+
+def closed(name: str, opened_at: int) -> Note:
+    """A target's breaker closed."""
+    return Note(
+        key=f"breaker/{name}/{opened_at}/closed",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="breaker",
+        did=f"circuit breaker closed for {name}",
+        why=f"it was open since {from_us(opened_at):%Y-%m-%d %H:%M:%S} UTC",
+        next="actions go there again",
     )

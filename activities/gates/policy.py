@@ -1,6 +1,7 @@
 """policy.toml: who may decide what, and what it takes to perform actions. Read once when the worker starts."""
 
 import tomllib
+from collections.abc import Container
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -66,6 +67,21 @@ class Policy(Input, name="policy/1"):
                 f'policy.toml declares no action {action!r}; add [actions."{action}"] with its tier, or run something else'
             )
         return declared.tier
+
+    def adapters(self, known: Container[str]) -> dict[str, str]:
+        """The adapter of each declared type. Raises `Misconfigured` for one that the worker does not have."""
+        for action, declared in self.actions.items():
+            if declared.adapter not in known:
+                raise Misconfigured(
+                    f'policy.toml: [actions."{action}"] names the adapter {declared.adapter!r}, which there is not; '
+                    "docs/actions.md lists them"
+                )
+        return {action: declared.adapter for action, declared in self.actions.items()}
+
+    def undone_by(self) -> dict[str, str]:
+        """Which type takes back which, where `reversible` says `by TYPE`."""
+        named = {action: declared.reversible.partition("by ") for action, declared in self.actions.items()}
+        return {action: by for action, (before, said, by) in named.items() if said and not before}
 
     def refuses(self, rule: GatePolicy, verb: Verb, by: str, owner: str) -> str | None:
         """Why this person may not decide this, or None. Names and roles count; '*' is anybody; 'owner' is the run's owner."""

@@ -157,6 +157,11 @@ class Mirror:
         found = self._git.run("merge-base", one, other, codes=(0, 1))
         return found.output.decode().strip() or None
 
+    def before(self, commit: str) -> str | None:
+        """The tree of a commit's first parent; None for a commit without one. The commit must be here: `fetch`."""
+        found = self._git.run("rev-parse", "--verify", "--quiet", f"{commit}^1^{{tree}}", codes=(0, 1, 128))
+        return found.output.decode().strip() if found.code == 0 else None
+
     def content(self, tree: str, path: str) -> bytes | None:
         """The content of a file of the tree (or commit); None if it has no such file. Links and submodules are not files."""
         return trees.content(self._git, tree, path)

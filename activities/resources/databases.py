@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.engine import URL, make_url
@@ -60,7 +60,7 @@ class Reader:
                 rows = found.fetchmany(limit + 1)
                 return Rows(tuple(found.keys()), tuple(tuple(map(_value, row)) for row in rows[:limit]), len(rows) > limit)
         except SQLAlchemyError as error:
-            raise QueryRefused(f"the database {self.name} did not answer {query}: {_said(error)}") from None
+            raise QueryRefused(f"the database {self.name} did not answer {query}: {said_by(error)}") from None
 
     def _query(self, name: str) -> QuerySetting:
         found = self.queries.get(name)
@@ -91,6 +91,11 @@ def reader(name: str, setting: DatabaseSetting) -> Reader:
             said = setting.url_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Misconfigured(f"{table}: url_file {setting.url_file} cannot be read: {error}") from None
+    return Reader(name, usable_url(table, said), setting.queries)
+
+
+def usable_url(table: str, said: str) -> URL:
+    """A database URL that somebody wrote in this table. Raises `Misconfigured` for one that cannot be used."""
     try:
         url = make_url(said)
     except ArgumentError:
@@ -98,17 +103,22 @@ def reader(name: str, setting: DatabaseSetting) -> Reader:
         raise Misconfigured(f"{table}: url is not a database URL; write sqlite:///FILE or postgresql+psycopg://…") from None
     if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
         raise Misconfigured(f"{table}: {url.drivername} is not known; write sqlite:///FILE or postgresql+psycopg://…")
-    return Reader(name, url, setting.queries)
+    return url
+
+
+def open_sqlite(url: URL, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
+    """A connection whose statements together may take `SECONDS`."""
+    # The file is never made: a wrong path is an error, not an empty database.
+    connection = sqlite3.connect(f"file:{_quoted(url.database or '')}?mode={mode}", uri=True, check_same_thread=False)
+    # SQLite has no timeout for a statement; a handler that returns 1 interrupts it.
+    ends = time.monotonic() + SECONDS
+    connection.set_progress_handler(lambda: int(time.monotonic() > ends), 10_000)
+    return connection
 
 
 def _sqlite(url: URL) -> Engine:
     def connect() -> sqlite3.Connection:
-        # The file is never made: a wrong path is an error, not an empty database.
-        connection = sqlite3.connect(f"file:{_quoted(url.database or '')}?mode=ro", uri=True, check_same_thread=False)
-        # SQLite has no timeout for a statement; a handler that returns 1 interrupts it.
-        ends = time.monotonic() + SECONDS
-        connection.set_progress_handler(lambda: int(time.monotonic() > ends), 10_000)
-        return connection
+        return open_sqlite(url, "ro")
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
@@ -133,5 +143,6 @@ def _value(value: Any) -> Value:
     return value.hex() if isinstance(value, bytes | memoryview) else str(value)
 
 
-def _said(error: SQLAlchemyError) -> str:
+def said_by(error: SQLAlchemyError) -> str:
+    """What the database said, in one line and without the statement's values."""
     return str(getattr(error, "orig", None) or error).strip().split("\n")[0][:500]

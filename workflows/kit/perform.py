@@ -3,7 +3,7 @@ visible.
 """
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal, TypeVar
 
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -21,23 +21,23 @@ from workflows.kit.tiers import tier_of
 Q = TypeVar("Q", bound=Request)
 
 
-async def perform(kit: Kit, intent: Intent, arguments: str = "") -> Receipt:
+async def perform(kit: Kit, intent: Intent, arguments: str = "", known: Sequence[str] = ()) -> Receipt:
     """Let an action happen as policy says, and return its receipt. Called again, also by another run, it finds the same one.
 
     auto: it is done, and the feed says why nobody was asked. confirm: a gate `action` asks first, unless the gate that was
     approved last has shown exactly these bytes. draft: a gate `draft` waits for a person who does it. `arguments` are the
-    action's bytes as text, "" where an activity or a gate's subject has kept them. An undeclared type raises
-    `ApplicationError`, and nothing is written. An outcome that is not known is asked of the target first; where that cannot
-    be, a person decides at gate `unknown`.
+    action's bytes as text, "" where an activity or a gate's subject has kept them; `known` is what else its gate shows. An
+    undeclared type raises `ApplicationError`, and nothing is written. An outcome that is not known is asked of the target
+    first; where that cannot be, a person decides at gate `unknown`.
     """
     tier = tier_of(kit.pins, intent.type)
     if tier == "draft":
-        return receipt_of(intent, await gate(kit, _asked("draft", intent, arguments)))
+        return receipt_of(intent, await gate(kit, _asked("draft", intent, arguments, known)))
     if not _just_shown(kit, intent):
         if tier == "auto":
             request = Perform(run=kit.ref, intent=intent, arguments=arguments)
             return await _carried_out(kit, intent, Actions.perform, request)
-        decided = await gate(kit, _asked("action", intent, arguments))
+        decided = await gate(kit, _asked("action", intent, arguments, known))
         if decided.verb != "approve":
             return receipt_of(intent, decided)
     return await _carried_out(kit, intent, Actions.deliver, Deliver(run=kit.ref, key=intent.key))
@@ -49,13 +49,13 @@ def _just_shown(kit: Kit, intent: Intent) -> bool:
     return any((one.type, one.key, one.arguments, one.arguments_digest) == wanted for one in kit.shown)
 
 
-def _asked(kind: Literal["action", "draft"], intent: Intent, arguments: str) -> Ask:
+def _asked(kind: Literal["action", "draft"], intent: Intent, arguments: str, known: Sequence[str] = ()) -> Ask:
     titles = {"action": f"may this happen: {intent.summary}?", "draft": f"please do this yourself: {intent.summary}"}
     then = {"action": "policy's tier confirm: nothing is done before", "draft": "policy's tier draft: we send nothing"}
     fields: dict[str, Any] = json.loads(arguments) if arguments else {}
     # All of it, a line each: whoever has to do it themselves needs to know what.
     whole = (f"{name}: {value}" for name, value in fields.items() if not isinstance(value, dict))
-    facts = (f"{intent.type}, arguments {intent.arguments}", then[kind], *whole)
+    facts = (f"{intent.type}, arguments {intent.arguments}", then[kind], *known, *whole)
     return Ask(kind=kind, title=titles[kind], subject=arguments or intent.model_dump_json(), facts=facts, intents=(intent,))
 
 

@@ -59,6 +59,8 @@ class Pipeline(ABC, Generic[I, R]):
     """The kinds of gate it may open, in addition to `ceiling`."""
     actions: ClassVar[tuple[str, ...]] = ()
     """The types of action it may propose. The gates of their tiers need not be in `gates`."""
+    performs: ClassVar[bool] = False
+    """True if its input names the types of action that it may propose: see `acts`."""
     changes: ClassVar[tuple[str, ...]] = ()
     """Named changes of its story: see `changes.py`."""
     first: ClassVar[str] = ""
@@ -68,7 +70,7 @@ class Pipeline(ABC, Generic[I, R]):
 
     def __init__(self) -> None:
         """Takes no arguments: the worker creates it for each run, and again for each replay."""
-        self.kit = Kit(self.gates, self.changes, performs=bool(self.actions))
+        self.kit = Kit(self.gates, self.changes, performs=bool(self.actions) or self.performs)
         workflow.set_query_handler("status", self._status)
 
     @abstractmethod
@@ -84,11 +86,16 @@ class Pipeline(ABC, Generic[I, R]):
         del asked
         return None
 
+    def acts(self, asked: I) -> tuple[str, ...]:
+        """The types of action that this run may propose."""
+        del asked
+        return self.actions
+
     async def conduct(self, asked: I) -> R:
         """Run the pipeline and return its report. Fails only if the system or the input, not the work, was the reason."""
         kit = self.kit
         try:
-            began = await kit.begin(asked, self.agents, self.auto, self.effort(asked), self.actions, self.first)
+            began = await kit.begin(asked, self.agents, self.auto, self.effort(asked), self.acts(asked), self.first)
         except (asyncio.CancelledError, ActivityError) as error:
             if is_cancelled_exception(error):
                 await asyncio.shield(self._end("cancelled", f"cancelled before it was admitted, {by_whom()}"))

@@ -25,7 +25,7 @@ roles = ["reviewer", "operator"]
 who = ["reviewer", "petra"]
 deadline = "PT1H"
 [actions."git.push"]
-adapter = "git"
+adapter = "git.push"
 tier = "confirm"
 reversible = "yes"
 accountable = "owner"

@@ -1,0 +1,113 @@
+"""What the ledger is told of an action, and what it says: receipts, and the transactions around them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from temporalio.exceptions import ApplicationError
+
+from activities.actions import lines
+from activities.running.commit import commit_riders
+from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resolve
+from contracts.gates import Intent
+from ledger import actions, gates, runs
+from ledger.actions import Lease
+from ledger.db import now_us
+from ledger.views.runs import names_of
+
+LEASE = timedelta(seconds=15)
+"""How long an attempt has the action to itself without renewing. It renews while it works, so this is how long others wait
+for one that was killed."""
+
+BEGUN = frozenset({"sending", "unknown"})
+"""States of an action that was begun and not settled: it may have happened."""
+
+
+def already(row: Row[Any]) -> Receipt:
+    """The stored receipt of a settled action. Raises `ApplicationError`: to come back later, or that it is not approved."""
+    if row.state in SETTLED and row.receipt:
+        return Receipt.model_validate_json(row.receipt)
+    if row.state in BEGUN:
+        # Retry just after the lease expires: before that it could only be found held.
+        wait = timedelta(microseconds=max(row.lease_until - now_us(), 0)) + timedelta(seconds=1)
+        raise ApplicationError(
+            f"{row.summary}: another worker is carrying it out", type="Leased", next_retry_delay=min(wait, LEASE)
+        )
+    raise ApplicationError(
+        f"{row.summary}: it is {row.state}, and only approved actions are carried out", type="NotApproved", non_retryable=True
+    )
+
+
+def unknown(row: Row[Any], why: str, *, for_good: bool = False) -> ApplicationError:
+    """The error of an action that may have happened. `for_good`: asking again cannot help, and a person decides now."""
+    return ApplicationError(
+        f"{row.summary}: an earlier attempt may have done it, and {why}", type="OutcomeUnknown", non_retryable=for_good
+    )
+
+
+def receipt_for(row: Row[Any], state: ActionState, how: How = "", reference: str = "", problem: str = "") -> Receipt:
+    """A receipt of this row, of now."""
+    return Receipt(
+        key=row.key,
+        type=row.type,
+        state=state,
+        summary=row.summary,
+        reference=reference,
+        how=how,
+        at=datetime.now(UTC),
+        problem=problem,
+    )
+
+
+def tell_before(connection: Connection, request: Deliver, row: Row[Any], receipt: Receipt) -> Receipt:
+    """Tell this run what became of an action of another one. The row stays that run's."""
+    if receipt.state == "delivered":
+        names = names_of(connection, [row.trace])
+        receipt = receipt.model_copy(update={"done_by": names.get(row.trace, row.trace)})
+    commit_riders(connection, request, [lines.done_before(receipt, request.run.trace)])
+    return receipt
+
+
+def anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
+    """Let this run do again what the target has lost. Only with its own approval, or where its policy asks nobody."""
+    trace = request.run.trace
+    approved = gates.approved(connection, trace, row.key)
+    if approved is None:
+        pins = runs.find_pins(connection, trace)
+        if pins is None or (pins.actions or {}).get(row.type) != "auto":
+            raise ApplicationError(
+                f"{row.summary}: another run has done it, the target has it no longer, and this run has no approval for it",
+                type="NotApproved",
+                non_retryable=True,
+            )
+        fields = ("key", "type", "arguments", "arguments_digest", "summary", "order")
+        approved = "", Intent(**{name: getattr(row, name) for name in fields})
+    gate, intent = approved
+    actions.again(connection, row, intent, trace=trace, gate=gate)
+
+
+def settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
+    """Store an outcome and tell it. The outcome of a newer lease goes before this one."""
+    if not actions.settle(connection, lease, receipt):
+        # A newer lease took over meanwhile: what its holder wrote counts.
+        found = already(actions.get(connection, lease.key))
+        commit_riders(connection, request)
+        return found
+    gate = actions.get(connection, lease.key).gate
+    commit_riders(connection, request, [lines.settled(receipt, lease.fence, gate)])
+    return receipt
+
+
+def resolve(connection: Connection, request: Resolve) -> Receipt:
+    """Settle an unknown outcome with what a person found."""
+    row = actions.get(connection, request.key)
+    receipt = receipt_for(
+        row,
+        "delivered" if request.happened else "failed",
+        how="person",
+        problem="" if request.happened else "a person found nothing",
+    )
+    if not actions.resolve(connection, request.key, receipt):
+        receipt = already(actions.get(connection, request.key))
+    commit_riders(connection, request)
+    return receipt

@@ -1,0 +1,228 @@
+"""One action of every kind with an outside, and what its target has of it. `Outside` is passed on to processes as JSON."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pydantic import TypeAdapter
+from sqlalchemy.engine import make_url
+from temporalio.testing import ActivityEnvironment
+
+from activities.actions.declared import Targets
+from activities.actions.deliver import Actions
+from activities.actions.every import adapters
+from activities.actions.git_push import GitPushAdapter
+from activities.git import Mirrors
+from activities.sandbox import Sandbox
+from contracts.actions import Deliver, Receipt
+from contracts.effects import ARGUMENTS
+from contracts.effects.targets import Target
+from contracts.gates import Arguments, Intent
+from ledger import actions, artifacts
+from ledger.db import Ledger
+from tests.activities.actions.servers import Mail, Web
+from tests.ledger.samples import ref
+from tests.repositories import plain
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+VARIABLES = {"SHOP_KEY": "key-1", "SHOP_SECRET": SECRET}
+
+PAY = {
+    "about": "takes an amount off an account",
+    "sql": "update account set cents = cents - :cents where name = :name",
+    "parameters": {"cents": "integer", "name": "text"},
+    "rows": 1,
+    "undo": "refund",
+}
+REFUND = PAY | {"about": "gives it back", "sql": "update account set cents = cents + :cents where name = :name"}
+del REFUND["undo"]
+COMMANDS = {
+    "deploy": {
+        "about": "adds a line to the book of deploys",
+        "argv": ["python3", "-c", "import urllib.request as u; u.urlopen('{book}/deploys', b'1')"],
+    }
+}
+
+
+def tables(folder: Path, web: str, mail: int, postgres: str) -> dict[str, Any]:
+    """Every target, as baton.toml would have it."""
+    signed = {"kind": "http", "private": True, "key_env": "SHOP_KEY", "secret_env": "SHOP_SECRET"}
+    sql = {"kind": "sql", "statements": {"pay": PAY, "refund": REFUND}}
+    host = web.removeprefix("http://")
+    deploy = COMMANDS["deploy"] | {"argv": [one.replace("{book}", web) for one in COMMANDS["deploy"]["argv"]]}
+    commands = {
+        "deploy": deploy | {"check": "deployed"},
+        "blind": deploy,
+        "deployed": {
+            "about": "says whether it was deployed",
+            "argv": ["python3", "-c", f"import urllib.request as u\nu.urlopen('{web}/taken/deploys')"],
+        },
+    }
+    return {
+        "looked-up": signed | {"url": f"{web}/hook", "lookup": f"{web}/taken/{{key}}"},
+        "once": signed | {"url": f"{web}/once", "repeats": True},
+        "blind": signed | {"url": f"{web}/blind"},
+        "books": sql | {"url": f"sqlite:///{folder}/books.db"},
+        "accounts": sql | {"url": postgres},
+        "notices": {"kind": "folder", "path": str(folder / "notices")},
+        "post": {
+            "kind": "smtp",
+            "host": "127.0.0.1",
+            "port": mail,
+            "tls": "none",
+            "sender": "shop@example.org",
+            "domains": ["example.org"],
+        },
+        "host": {"kind": "github", "api": web, "private": True, "repositories": ["olga/shop"]},
+        "machine": {"kind": "commands", "folder": str(folder / "machine"), "hosts": [host], "commands": commands},
+    }
+
+
+def wanted(origin: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """One action of every kind: its adapter and arguments, by the name of its case."""
+    head = plain(origin, "rev-parse", "main")
+    post = {"event": "refund/7", "body": {"amount": 7}}
+    pay = {"event": "pay/7", "statement": "pay", "values": {"cents": 7, "name": "olga"}}
+    return {
+        "looked-up": ("http.post", post | {"target": "looked-up"}),
+        "once": ("http.post", post | {"target": "once"}),
+        "blind": ("http.post", post | {"target": "blind"}),
+        "sqlite": ("sql.execute", pay | {"target": "books"}),
+        "postgres": ("sql.execute", pay | {"target": "accounts"}),
+        "file": ("file.write", {"target": "notices", "path": "a/today.txt", "text": "closed\n"}),
+        "mail": (
+            "email.send",
+            {"target": "post", "event": "hello/7", "to": ["olga@example.org"], "subject": "Hello", "text": "We are closed.\n"},
+        ),
+        "revert": ("git.revert", {"repository": str(origin), "commit": head, "onto": head, "branch": "back"}),
+        "pull": (
+            "git.open_pull_request",
+            {
+                "target": "host",
+                "repository": "olga/shop",
+                "head": "fix",
+                "base": "main",
+                "title": "Fix it",
+                "body": "It is fixed.",
+            },
+        ),
+        "comment": (
+            "git.comment",
+            {"target": "host", "repository": "olga/shop", "number": 7, "event": "fixed/7", "text": "It is fixed."},
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Where everything is, for another process too."""
+
+    folder: Path
+    ledger: str
+    web: str
+    mail: int
+    postgres: str
+    origin: Path
+
+    def passed_on(self) -> str:
+        """For another process."""
+        return json.dumps({name: str(value) for name, value in vars(self).items()})
+
+    @classmethod
+    def passed(cls, text: str) -> "Outside":
+        """What another process passed on."""
+        said = json.loads(text)
+        paths = {name: Path(said[name]) for name in ("folder", "origin")}
+        return cls(**(said | paths | {"mail": int(said["mail"])}))
+
+    def targets(self) -> Targets:
+        """As a worker has them."""
+        read: dict[str, Target] = TypeAdapter(dict[str, Target]).validate_python(
+            tables(self.folder, self.web, self.mail, self.postgres)
+        )
+        return Targets(read, lambda name: VARIABLES.get(name, ""))
+
+    def open(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.ledger, self.folder / "artifacts")
+
+    def actions(self, ledger: Ledger, broken: Callable[[Any], Any] = lambda found: found) -> Actions:
+        """A worker's activities, with adapters that are all changed by `broken`."""
+        mirrors = Mirrors(self.folder / "mirrors")
+        read = lambda digest: ledger.read_now(artifacts.get, ledger.files, digest)  # noqa: E731
+        found = adapters(
+            ledger,
+            self.targets(),
+            GitPushAdapter(mirrors, read),
+            mirrors,
+            Sandbox.find,
+            self.folder / "commands",
+            "Baton <baton@localhost>",
+        )
+        return Actions(ledger, {name: broken(one) for name, one in found.items()}, "worker-1")
+
+    def prepare(self) -> None:
+        """What is there before anything is done."""
+        (self.folder / "notices").mkdir()
+        (self.folder / "machine").mkdir()
+        with sqlite3.connect(self.folder / "books.db") as books:
+            books.executescript("create table account (name text primary key, cents integer not null check (cents >= 0));")
+            books.execute("insert into account values ('olga', 1000)")
+        books.close()
+        with self._postgres() as accounts:
+            accounts.execute("create table account (name text primary key, cents integer not null check (cents >= 0))")
+            accounts.execute("insert into account values ('olga', 1000)")
+
+    def paid(self) -> dict[str, int]:
+        """How often 7 cents were taken off in each database."""
+        books = sqlite3.connect(self.folder / "books.db")
+        found = {"sqlite": books.execute("select cents from account").fetchone()[0]}
+        books.close()
+        with self._postgres() as accounts:
+            row = accounts.execute("select cents from account").fetchone()
+            found["postgres"] = row[0] if row else 0
+        return {name: (1000 - cents) // 7 for name, cents in found.items()}
+
+    def _postgres(self) -> "psycopg.Connection[Any]":
+        return psycopg.connect(make_url(self.postgres).set(drivername="postgresql").render_as_string(hide_password=False))
+
+    def effects(self, web: Web, mail: Mail) -> Mapping[str, int]:
+        """How often each target was acted on, by the books of the targets themselves."""
+        posts = [one["path"] for one in web.book]
+        branches = plain(self.origin, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+        return {
+            "looked-up": posts.count("/hook"),
+            "once": posts.count("/once"),
+            "blind": posts.count("/blind"),
+            **self.paid(),
+            "file": len(list((self.folder / "notices").rglob("*.txt"))),
+            "mail": len(mail.box),
+            "revert": len(branches) - 1,
+            "pull": len(web.pulls),
+            "comment": len(web.comments),
+        }
+
+
+def approved(ledger: Ledger, adapter: str, arguments: dict[str, Any]) -> Intent:
+    """An approved action in the outbox."""
+    read: Any = ARGUMENTS[adapter].read_typed_by_people(arguments)
+    meant: Arguments = read
+    ledger.tx_now(artifacts.put, ledger.files, meant.stored(), "application/json")
+    intent = Intent.of(adapter, meant, read.summary())
+    ledger.tx_now(actions.propose, intent, trace="trace-1", gate="action-1", state="approved")
+    return intent
+
+
+async def deliver(sender: Actions, intent: Intent, trace: str = "trace-1") -> Receipt:
+    """One attempt."""
+    return await ActivityEnvironment().run(sender.deliver, Deliver(run=ref(trace), key=intent.key))
+
+
+def deliver_now(sender: Actions, intent: Intent) -> Receipt:
+    """The same where no loop runs."""
+    return asyncio.run(deliver(sender, intent))

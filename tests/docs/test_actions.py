@@ -1,0 +1,40 @@
+"""docs/actions.md: every adapter has a block for each file, which loads, and the table names the adapters that there are."""
+
+import tomllib
+from pathlib import Path
+
+import config
+from activities.gates.policy import load_policy
+from contracts.effects import ARGUMENTS
+from contracts.effects.targets import Target
+from tests.docs.claims import tables
+from tests.docs.pages import ROOT, blocks
+
+PAGE = ROOT / "docs" / "actions.md"
+BLOCKS = [tomllib.loads(block.text) for block in blocks(PAGE) if block.language == "toml"]
+
+
+def test_every_block_loads_and_every_adapter_has_one(tmp_path: Path) -> None:
+    """Targets as settings, actions as policy, all together: every kind of target, and every adapter but what pipelines do."""
+    declared = {name: table for block in BLOCKS for name, table in block.get("targets", {}).items()}
+    settings = config.load(targets=declared)
+    kinds = {one.kind for one in settings.targets.values()}
+    assert kinds == {one.model_fields["kind"].annotation.__args__[0] for one in _kinds()}
+    page = "".join(block.text for block in blocks(PAGE) if block.language == "toml" and "[actions." in block.text)
+    file = tmp_path / "policy.toml"
+    file.write_text((ROOT / "policy.toml").read_text() + page)
+    policy = load_policy(file)
+    assert set(policy.adapters(ARGUMENTS).values()) == set(ARGUMENTS)
+    assert set(policy.undone_by().values()) <= set(policy.actions)
+
+
+def test_the_table_has_every_adapter() -> None:
+    """With the kind of target that it takes."""
+    rows = next(table for table in tables(PAGE.read_text()) if table[0][0] == "adapter")[1:]
+    assert {row[0].strip("`") for row in rows} == set(ARGUMENTS)
+    named = {row[2].strip("`") for row in rows} - {"none"}
+    assert named == {one.model_fields["kind"].annotation.__args__[0] for one in _kinds()}
+
+
+def _kinds() -> tuple[type, ...]:
+    return Target.__origin__.__args__  # type: ignore[attr-defined, no-any-return]  # the union's members

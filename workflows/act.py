@@ -1,0 +1,52 @@
+"""Act: one action, from its arguments through the tier that policy has for it to its receipt."""
+
+import json
+from typing import Any
+
+from temporalio import workflow
+
+from activities.actions.prepare import Preparing
+from contracts.act import ActInput, ActReport, PrepareAction
+from contracts.actions import Receipt
+from workflows.kit.ends import Ended
+from workflows.kit.options import LEDGER
+from workflows.kit.perform import perform
+from workflows.kit.pipeline import Pipeline
+
+DONE = ("delivered", "done_by_person")
+
+
+@workflow.defn(name="Act")
+class Act(Pipeline[ActInput, ActReport]):
+    """Perform one action of a type that the input names, or take another one back by it."""
+
+    reports, first, performs = ActReport, "the action is compared with what is declared", True
+    type: str = ""
+    summary: str = ""
+    receipt: Receipt | None = None
+
+    @workflow.run
+    async def run(self, asked: ActInput) -> ActReport:
+        """Return the final report. Fails only if the system or the input, not the target, was the reason."""
+        return await self.conduct(asked)
+
+    def acts(self, asked: ActInput) -> tuple[str, ...]:
+        """The one that was asked for."""
+        return (asked.type,)
+
+    async def story(self, asked: ActInput) -> None:
+        """Check it against the declared targets, then perform it as policy says."""
+        kit, self.type = self.kit, asked.type
+        arguments = "" if asked.undo else json.dumps(asked.fields())
+        request = PrepareAction(run=kit.ref, type=asked.type, arguments=arguments, undo=asked.undo or "")
+        prepared = await kit.do(Preparing.prepare_action, request, f"action: check {asked.type}", **LEDGER)
+        self.summary = prepared.intent.summary
+        kit.note(f"prepared: {self.summary}", "; ".join(prepared.facts), "policy decides what it takes")
+        kit.enter("act", f"{asked.type} as policy says")
+        self.receipt = await perform(kit, prepared.intent, prepared.arguments, prepared.facts)
+        if self.receipt.state not in DONE:
+            raise Ended(f"the action is {self.receipt.state}: {self.receipt.problem or 'no reason was given'}")
+
+    def report(self) -> dict[str, Any]:
+        """What was performed, and its receipt."""
+        return {"type": self.type, "summary": self.summary, "receipt": self.receipt}
