@@ -216,7 +216,10 @@ class Actions:
             receipt = receipt_for(row, "failed", problem=str(error))
         # All other errors leave the action `sending`: Temporal retries, and the next attempt asks the target first.
         except (ApplicationError, LedgerUnavailable, DiskUnavailable):
-            raise  # they say nothing about the target
+            # They say nothing about the target: another action may show whether it is back.
+            with contextlib.suppress(LedgerUnavailable):
+                await self._ledger.tx(self._health.showed_nothing, request, breaker)
+            raise
         except Exception as error:
             await self._ledger.tx(self._failed, request, row, lease, breaker, error)
             raise

@@ -149,7 +149,7 @@ def _handed_over(server: smtplib.SMTP, target: MailTarget, data: bytes) -> None:
         _refused(target, code, answer)
     try:
         # Not by `SMTP.data`, which does not tell what failed before the text from what failed after it.
-        server.send(_LEADING_DOT.sub(b"..", data) + b"\r\n.\r\n")
+        server.send(_LEADING_DOT.sub(b"..", data).removesuffix(b"\r\n") + b"\r\n.\r\n")
         code, answer = server.getreply()
     except (OSError, smtplib.SMTPException) as error:
         raise Unclear(f"{target.host} did not say whether it took the message: {error}") from None

@@ -112,7 +112,12 @@ def _put(folder: Path, path: str, data: bytes, temporary: str, *, new: bool) -> 
             _linked(parent, temporary, name, path)
         else:
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-        os.fsync(parent)
+        # Opened once more: the first may be good for looking up names and nothing else.
+        beside = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            os.fsync(beside)
+        finally:
+            os.close(beside)
 
 
 def _linked(parent: int, temporary: str, name: str, path: str) -> None:

@@ -65,6 +65,10 @@ class TargetHealth:
         if opening is not None and opening.times in (1, LONG):
             feed.append(connection, request.run, [lines.opened(opening, reason)])
 
+    def showed_nothing(self, connection: Connection, request: Deliver, name: str) -> None:
+        """Give back the probe, if this action has it."""
+        breakers.give_back(connection, name, request.key, now_us())
+
     async def answered(self, request: Deliver, name: str) -> None:
         """The target has answered, whatever it said."""
         row = await self._ledger.read(breakers.get, name)

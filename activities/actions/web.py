@@ -130,6 +130,8 @@ def _asked(call: Call, netloc: str, over: socket.socket) -> Answer:
         connection.request(call.method, target, body=call.body or None, headers={"User-Agent": "baton", **call.headers})
         reply = connection.getresponse()
         body = reply.read(REPLY_LIMIT + 1)
+        if len(body) <= REPLY_LIMIT and reply.length:
+            raise http.client.IncompleteRead(body, reply.length)
     except (OSError, http.client.HTTPException) as error:
         raise Unclear(f"{netloc} gave no whole answer: {_said(error)}") from None
     finally:

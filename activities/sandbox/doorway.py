@@ -73,6 +73,7 @@ async def doorway(directory: Path, hosts: Collection[Host]) -> AsyncIterator[lis
     Start the command as `through` says. The folder `.baton` in `directory` is ours.
     """
     refused: list[str] = []
+    serving: set[asyncio.Task[None]] = set()
     folder = directory / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -84,7 +85,14 @@ async def doorway(directory: Path, hosts: Collection[Host]) -> AsyncIterator[lis
         allowed = {one.lower() for one in hosts}
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await _served(reader, writer, allowed, refused)
+            task = asyncio.current_task()
+            assert task is not None, "each connection is served by a task of its own"
+            serving.add(task)
+            try:
+                with contextlib.closing(writer):
+                    await _served(reader, writer, allowed, refused)
+            finally:
+                serving.discard(task)
 
         server = await asyncio.start_unix_server(serve, path=os.fspath(link / "way"))
         (folder / "way").chmod(0o666)
@@ -92,6 +100,9 @@ async def doorway(directory: Path, hosts: Collection[Host]) -> AsyncIterator[lis
         yield refused
     finally:
         server.close()
+        for one in tuple(serving):
+            one.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, allowed: set[str], refused: list[str]) -> None:
@@ -114,11 +125,12 @@ async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, al
     except (OSError, TimeoutError) as error:
         await _answered(writer, "502 Bad Gateway", f"{error}\n")
         return
-    if method == "CONNECT":
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    else:
-        far_writer.write(head)
-    await asyncio.gather(_copied(reader, far_writer), _copied(far_reader, writer))
+    with contextlib.closing(far_writer):
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            far_writer.write(head)
+        await asyncio.gather(_copied(reader, far_writer), _copied(far_reader, writer))
 
 
 def _where(method: str, url: str, head: bytes) -> tuple[str, bytes]:
@@ -148,4 +160,3 @@ async def _answered(writer: asyncio.StreamWriter, status: str, text: str) -> Non
     with contextlib.suppress(OSError):
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text.encode())}\r\nConnection: close\r\n\r\n{text}".encode())
         await writer.drain()
-        writer.close()

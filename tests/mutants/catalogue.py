@@ -1,11 +1,12 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, gone, money, operating, runs
+from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, gone, money, operating, outside, runs
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     *money.MUTANTS,
     *effects.MUTANTS,
+    *outside.MUTANTS,
     *gates.MUTANTS,
     *runs.MUTANTS,
     *agents.MUTANTS,

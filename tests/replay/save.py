@@ -54,7 +54,7 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     policy.write_text(_policy(POLICY.read_text(), scenario.gates))
     async with (
         models_of(place, script, paid=scenario.paid) as models,
-        stack(client, place / "state", task_queue="baton", policy=policy, **models) as running,
+        stack(client, place / "state", task_queue="baton", policy=policy, **models, **scenario.settings(place)) as running,
     ):
         delivery = {"repository": str(origin), "instruction": "Fix it", "branch": "saved"}
         more = {"Delivery": delivery, "Review": {"repository": str(origin)}}.get(scenario.pipeline, {})
@@ -86,8 +86,8 @@ async def models_of(place: Path, script: Path, *, paid: bool) -> AsyncIterator[d
 def _policy(text: str, gates: str) -> str:
     """The policy with some tables of gates in place of its own."""
     for table in [line for line in gates.splitlines() if line.startswith("[")]:
-        head, _, rest = text.partition(table)
-        text = head + rest[rest.index("\n[") + 1 :]
+        head, found, rest = text.partition(table)
+        text = text if not found else head + rest[rest.index("\n[") + 1 :]
     return text + gates
 
 

@@ -32,6 +32,15 @@ escalation = ["owner"]
 expiry = "escalate"
 """
 
+NOTICES = """
+[actions."notice"]
+adapter = "file.write"
+tier = "confirm"
+reversible = "no"
+accountable = "owner"
+"""
+NOTICE = {"type": "notice", "target": "notices", "arguments": {"path": "notice.txt", "text": "closed"}}
+
 Run = WorkflowHandle[Any, Any]
 Script = tuple[dict[str, Any], ...]
 
@@ -48,6 +57,8 @@ class Scenario:
     """The workflow type that is started. A delivery is given a repository and an instruction; any other only `asked`."""
     gates: str = ""
     """Tables that replace those of policy.toml."""
+    settings: Callable[[Path], dict[str, Any]] = lambda _: {}
+    """Further settings of the worker, for the folder that it is played in."""
     paid: bool = False
     """The models cost money, and answer over HTTP."""
 
@@ -72,6 +83,14 @@ async def _request_changes(stack: Stack, run: Run) -> None:
     await stack.approve(run, "plan-2")
     await stack.decide(await stack.gate(run, "change-1"), "request_changes", note="say it in the README")
     await stack.approve(run, "change-2")
+
+
+async def _approve_the_action(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "action-1")
+
+
+def _a_folder(place: Path) -> dict[str, Any]:
+    return {"targets": {"notices": {"kind": "folder", "path": str(place)}}}
 
 
 async def _nobody(stack: Stack, run: Run) -> None:
@@ -280,4 +299,5 @@ SCENARIOS: dict[str, Scenario] = {
     "base-prepared": Scenario((PLANNER, writer("fix", FIX), a_tester()), _ask_for_an_environment, asked={"check": "pyest -q"}),
     "base-without": Scenario((PLANNER,), _go_on_without_a_check, asked={"check": "pyest -q"}),
     "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
+    "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
 }

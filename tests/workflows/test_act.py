@@ -78,7 +78,12 @@ async def test_an_action_is_performed_and_taken_back(client: Client, tmp_path: P
         first, again = await act(running, "1", **notice), await act(running, "2", **notice)
         assert first.receipt is not None
         assert again.receipt is not None
-        assert (first.state, first.receipt.state, first.receipt.how, file.read_text()) == ("done", "delivered", "sent", "open\n")
+        assert (first.state, first.receipt.state, first.receipt.how, file.read_text()) == (
+            "done",
+            "delivered",
+            "sent",
+            "open\n",
+        )
         assert (again.receipt.how, again.receipt.done_by) == ("found", f"act-1-{running.settings.task_queue}")
         for number, (wrong, said) in enumerate(
             (
@@ -119,7 +124,9 @@ async def test_an_answer_that_is_lost_for_good_is_for_a_person(client: Client, t
         text = {"to": ["olga@example.org"], "subject": "Hello", "text": "We are closed."}
         run = await started(running, "letter", type="letter", target="post", arguments={"event": "hello/7", **text})
         view = await running.gate(run, "unknown-1")
-        assert "an earlier attempt may have done it, and a mail server cannot say whether it took a message" in " ".join(view.facts)
+        assert "an earlier attempt may have done it, and a mail server cannot say whether it took a message" in " ".join(
+            view.facts
+        )
         assert len(post.box) == 1
         await running.decide(view, "happened")
         report = await result_of(run)
@@ -134,7 +141,8 @@ async def test_a_target_that_fails_again_and_again_is_left_alone(client: Client,
         text = {"to": ["olga@example.org"], "subject": "Hello", "text": "We are closed."}
         letters = [{"event": f"hello/{number}", **text} for number in range(2)]
         runs = [
-            await started(running, f"{number}", type="letter", target="post", arguments=one) for number, one in enumerate(letters)
+            await started(running, f"{number}", type="letter", target="post", arguments=one)
+            for number, one in enumerate(letters)
         ]
 
         async def waits() -> bool | None:

@@ -131,7 +131,10 @@ def mail(tls: ssl.SSLContext | None = None) -> Iterator[Mail]:
                     self.wfile.write("".join(f"250{'-' if one != lines[-1] else ' '}{one}\r\n" for one in lines).encode())
                 elif verb == "STAR" and found.tls is not None:
                     self._say("220 go on")
-                    self.connection = found.tls.wrap_socket(self.connection, server_side=True)
+                    try:
+                        self.connection = found.tls.wrap_socket(self.connection, server_side=True)
+                    except OSError:
+                        return  # whoever asks does not trust the certificate
                     self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
                 elif verb == "MAIL":
                     sender, recipients = line.partition("<")[2].partition(">")[0], []
@@ -152,6 +155,11 @@ def mail(tls: ssl.SSLContext | None = None) -> Iterator[Mail]:
                     self._say("221 bye" if verb == "QUIT" else "235 you are in" if verb == "AUTH" else "250 yes")
                     if verb == "QUIT":
                         return
+
+        def finish(self) -> None:
+            with contextlib.suppress(OSError):
+                super().finish()
+            self.connection.close()
 
         def _say(self, text: str) -> None:
             self.wfile.write(f"{text}\r\n".encode())
