@@ -2,10 +2,10 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
@@ -20,6 +20,8 @@ from contracts.effects.sql_execute import SqlExecute, Value
 from contracts.effects.targets import Kind, SqlTarget, StatementSetting
 from contracts.errors import BatonError, ContractViolation, Misconfigured, Refused
 from contracts.gates import Arguments
+
+_DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 
 OF_THE_STATEMENT = (IntegrityError, ProgrammingError, DataError)
 """What a database says of a statement or its values: it would say the same the next time."""
@@ -129,13 +131,9 @@ def _value(name: str, value: Value, kind: Kind) -> Any:
     if value is None:
         return None
     if kind == "decimal":
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if isinstance(value, bool) or not number.is_finite():
+        if isinstance(value, bool) or not _DECIMAL.fullmatch(str(value)):
             raise Refused(f'{name} is a decimal, such as "12.50"; got {json.dumps(value)[:80]}')
-        return str(number)
+        return str(value)
     fits = {"text": isinstance(value, str), "boolean": isinstance(value, bool)}
     # True is an integer for Python, and not for whoever declared one.
     if not fits.get(kind, isinstance(value, int) and not isinstance(value, bool)):

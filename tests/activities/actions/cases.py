@@ -41,12 +41,14 @@ PAY = {
 }
 REFUND = PAY | {"about": "gives it back", "sql": "update account set cents = cents + :cents where name = :name"}
 del REFUND["undo"]
-COMMANDS = {
-    "deploy": {
-        "about": "adds a line to the book of deploys",
-        "argv": ["python3", "-c", "import urllib.request as u; u.urlopen('{book}/deploys', b'1')"],
-    }
-}
+POSTS = "import urllib.request as u; u.urlopen('{web}/{{event}}', b'1')"
+LOOKS = """
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen("{web}/posted/{{event}}")
+except urllib.error.HTTPError as error:
+    sys.exit(1 if error.code == 404 else 2)
+"""
 
 
 def tables(folder: Path, web: str, mail: int, postgres: str) -> dict[str, Any]:
@@ -54,14 +56,9 @@ def tables(folder: Path, web: str, mail: int, postgres: str) -> dict[str, Any]:
     signed = {"kind": "http", "private": True, "key_env": "SHOP_KEY", "secret_env": "SHOP_SECRET"}
     sql = {"kind": "sql", "statements": {"pay": PAY, "refund": REFUND}}
     host = web.removeprefix("http://")
-    deploy = COMMANDS["deploy"] | {"argv": [one.replace("{book}", web) for one in COMMANDS["deploy"]["argv"]]}
     commands = {
-        "deploy": deploy | {"check": "deployed"},
-        "blind": deploy,
-        "deployed": {
-            "about": "says whether it was deployed",
-            "argv": ["python3", "-c", f"import urllib.request as u\nu.urlopen('{web}/taken/deploys')"],
-        },
+        "deploy": {"about": "deploys", "argv": ["python3", "-c", POSTS.format(web=web)], "check": "deployed"},
+        "deployed": {"about": "was it deployed?", "argv": ["python3", "-c", LOOKS.format(web=web)]},
     }
     return {
         "looked-up": signed | {"url": f"{web}/hook", "lookup": f"{web}/taken/{{key}}"},
@@ -99,6 +96,7 @@ def wanted(origin: Path) -> dict[str, tuple[str, dict[str, Any]]]:
             "email.send",
             {"target": "post", "event": "hello/7", "to": ["olga@example.org"], "subject": "Hello", "text": "We are closed.\n"},
         ),
+        "deploy": ("command.run", {"target": "machine", "event": "deploys/7", "command": "deploy"}),
         "revert": ("git.revert", {"repository": str(origin), "commit": head, "onto": head, "branch": "back"}),
         "pull": (
             "git.open_pull_request",
@@ -202,6 +200,7 @@ class Outside:
             **self.paid(),
             "file": len(list((self.folder / "notices").rglob("*.txt"))),
             "mail": len(mail.box),
+            "deploy": len([path for path in posts if path.endswith("deploys/7")]),
             "revert": len(branches) - 1,
             "pull": len(web.pulls),
             "comment": len(web.comments),

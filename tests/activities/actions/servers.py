@@ -37,8 +37,11 @@ def web() -> Iterator[Web]:
             path, _, query = self.path.partition("?")
             if path.startswith("/taken/"):
                 key = path.removeprefix("/taken/")
-                there = [one for one in found.book if one["headers"]["idempotency-key"] == f'"{key}"']
+                there = [one for one in found.book if one["headers"].get("idempotency-key") == f'"{key}"']
                 self._say(200 if there else 404, {"id": there[0]["id"]} if there else {})
+            elif path.startswith("/posted/"):
+                posts = [one["path"] for one in found.book]
+                self._say(200 if path.removeprefix("/posted") in posts else 404, {})
             elif path.endswith("/pulls"):
                 self._say(200, found.pulls)
             elif path.endswith("/comments"):
@@ -63,7 +66,7 @@ def web() -> Iterator[Web]:
         def _made(self, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
             number = len(found.book) + 1
             if self.path.startswith("/once"):  # acts once per key
-                same = [one for one in found.book if one["headers"]["idempotency-key"] == headers["idempotency-key"]]
+                same = [one for one in found.book if one["headers"].get("idempotency-key") == headers["idempotency-key"]]
                 if same:
                     return {"id": same[0]["id"]}
             found.book.append({"id": f"evt-{number}", "path": self.path, "headers": headers, "body": body})

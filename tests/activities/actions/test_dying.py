@@ -23,7 +23,7 @@ BLIND = {"blind", "mail"}
 
 @pytest.mark.parametrize("point", [CLAIMED, SENT, SETTLED])
 async def test_what_a_worker_dies_over_happens_at_most_once(world: World, point: str) -> None:
-    """Killed before the effect, after it, or after its receipt: the next worker finds it, does it, or says that it is unknown."""
+    """Killed before the effect, after it, or after its receipt: the next worker finds it, does it, or says so."""
     before = world.outside.effects(world.web, world.mail)
     asked = wanted(world.outside.origin)
     meant = {name: approved(world.ledger, adapter, _own(arguments, point)) for name, (adapter, arguments) in asked.items()}
