@@ -44,6 +44,7 @@ class EmailSendAdapter:
     def compensation(self, arguments: bytes, receipt: Receipt) -> Arguments | None:
         """None: a message that was sent is read."""
         del arguments, receipt
+        return None
 
     def find(self, arguments: bytes) -> str | None:
         """Nobody can be asked."""

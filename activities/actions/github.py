@@ -86,6 +86,7 @@ class OpenPullRequestAdapter:
     def compensation(self, arguments: bytes, receipt: Receipt) -> Arguments | None:
         """None: it is closed by a person, who says why."""
         del arguments, receipt
+        return None
 
     def find(self, arguments: bytes) -> str | None:
         """The address of the open pull request for these branches."""
@@ -124,6 +125,7 @@ class GitCommentAdapter:
     def compensation(self, arguments: bytes, receipt: Receipt) -> Arguments | None:
         """None: those who follow the issue have got it by mail."""
         del arguments, receipt
+        return None
 
     def find(self, arguments: bytes) -> str | None:
         """The address of the comment that has the mark of this action."""

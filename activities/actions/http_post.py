@@ -45,6 +45,7 @@ class HttpPostAdapter:
     def compensation(self, arguments: bytes, receipt: Receipt) -> Arguments | None:
         """None: only the receiver knows what would take it back."""
         del arguments, receipt
+        return None
 
     def find(self, arguments: bytes) -> str | None:
         """Ask the `lookup` for the key: 200 is yes, 404 and 410 are no, and any other answer is none."""

@@ -12,8 +12,10 @@ from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.actions.deliver import LEASE, Actions, Adapter
+from activities.actions.adapter import Adapter, CannotFind, NotSent, Repeatable
+from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
+from activities.actions.outbox import LEASE
 from activities.git import GitProblem, Mirrors, RemoteUnknown
 from contracts.actions import Deliver, GitPush, Receipt, Resolve
 from contracts.base import sha256
@@ -223,6 +225,61 @@ async def test_a_lost_answer_is_asked_for_and_not_sent_again(ledger: Ledger, tar
 async def test_a_sender_that_never_looks_is_noticed(ledger: Ledger, tmp_path: Path) -> None:
     """The proof above can fail: an adapter that does not look first makes the effect more than once."""
     assert len(await effects_over_lost_answers(ledger, Blind(tmp_path / "blind"))) > 1
+
+
+class Mute(Target):
+    """It cannot be asked."""
+
+    cannot: type[CannotFind] = CannotFind
+
+    def find(self, arguments: bytes) -> str | None:
+        raise self.cannot("there is no way to ask")
+
+
+async def test_what_may_have_arrived_where_nobody_can_be_asked_is_for_a_person(ledger: Ledger, tmp_path: Path) -> None:
+    """At once and not after many attempts: nothing is sent again, here or by another run, and a person says it."""
+    mute = Mute(tmp_path / "mute")
+    mute.failing = [Unreachable()]
+    with pytest.raises(Unreachable):
+        await deliver(relay(ledger, mute))
+    with pytest.raises(ApplicationError, match="an earlier attempt may have done it, and there is no way to ask") as unknown:
+        await deliver(relay(ledger, mute))
+    assert (unknown.value.type, unknown.value.non_retryable, mute.effects()) == ("OutcomeUnknown", True, ["a-1"])
+    assert (await resolve(relay(ledger, mute), happened=True)).state == "delivered"
+    other = await ActivityEnvironment().run(relay(ledger, mute).deliver, Deliver(run=ref("trace-2"), key=KEY))
+    assert (other.state, other.done_by, other.problem) == (
+        "delivered",
+        "trace-1",
+        "not asked whether it still is: there is no way to ask",
+    )
+    assert mute.effects() == ["a-1"]
+
+
+async def test_what_certainly_did_not_arrive_is_sent_again(ledger: Ledger, tmp_path: Path) -> None:
+    """Nobody was reached: that is no unknown outcome, also where nobody can be asked."""
+    mute = Mute(tmp_path / "mute")
+    for _ in range(3):
+        mute.refusing = NotSent("nobody is there")
+        with pytest.raises(NotSent):
+            await deliver(relay(ledger, mute))
+        assert row(ledger) == ("approved", 0)
+    mute.refusing = None
+    assert ((await deliver(relay(ledger, mute))).how, mute.effects()) == ("sent", ["a-1"])
+
+
+async def test_what_acts_once_per_key_is_sent_again_and_its_no_proves_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    """The first attempt may have arrived: a refusal of the second is no failure, and one that it takes is a receipt."""
+    once = Mute(tmp_path / "once")
+    once.cannot = Repeatable
+    once.failing = [Unreachable()]
+    with pytest.raises(Unreachable):
+        await deliver(relay(ledger, once))
+    once.refusing = NotWanted("your key is old")
+    with pytest.raises(ApplicationError, match="it was sent again, and refused: your key is old") as unknown:
+        await deliver(relay(ledger, once))
+    assert (unknown.value.non_retryable, row(ledger)) == (False, ("sending", 0))
+    once.refusing = None
+    assert (await deliver(relay(ledger, once))).how == "sent"
 
 
 async def test_an_effect_that_is_there_is_found(ledger: Ledger, target: Target) -> None:
