@@ -23,10 +23,10 @@ def _die(outside: Outside, point: str, key: str, marker: Path) -> None:
 
 def main(outside: Outside, point: str, keys: list[str]) -> None:
     """Have each die; prints the signal that ended it, a line each."""
-    for number, key in enumerate(keys):
+    for key in keys:
         pid = os.fork()
         if pid == 0:
-            _die(outside, point, key, outside.folder / f"marker-{point}-{number}")
+            _die(outside, point, key, outside.folder / f"marker-{key}")
             os._exit(0)
         _, status = os.waitpid(pid, 0)
         print(key, os.WTERMSIG(status), flush=True)
