@@ -49,14 +49,9 @@ def serve(listening):
 listening = socket.create_server(("127.0.0.1", 0))
 threading.Thread(target=serve, args=(listening,), daemon=True).start()
 way = "http://127.0.0.1:%d" % listening.getsockname()[1]
-for name in ("http_proxy", "https_proxy", "all_proxy"):
-    os.environ[name] = os.environ[name.upper()] = way
-try:
-    code = subprocess.call(sys.argv[1:])
-except OSError as error:
-    print(error)
-    code = 127
-sys.stdout.flush()
+names = ("http_proxy", "https_proxy", "all_proxy")
+set_there = ["%s=%s" % (name, way) for one in names for name in (one, one.upper())]
+code = subprocess.call(["env", *set_there, *sys.argv[1:]])
 os._exit(code if code >= 0 else 128 - code)
 """
 
