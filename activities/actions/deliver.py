@@ -60,7 +60,8 @@ class Actions:
         Called again, also after a reset, it returns the stored receipt. The same event with other arguments is `rejected`, with
         the reason. Raises a non-retryable `ApplicationError` if the tier that the run pinned is not auto.
         """
-        await asyncio.to_thread(self._check, request)
+        async with beating():
+            await asyncio.to_thread(self._check, request)
         refused = await committed(self._ledger.tx(self._allow, request))
         if refused is not None:
             return refused

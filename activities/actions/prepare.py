@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from activities.actions.adapter import Adapter, Checks
 from activities.actions.git_revert import of_push
 from activities.running.commit import commit_alone
+from activities.running.heartbeat import beating
 from contracts.act import PrepareAction, Prepared
 from contracts.actions import Receipt
 from contracts.base import Contract
@@ -44,7 +45,8 @@ class Preparing:
         adapter does not take.
         """
         try:
-            prepared = await asyncio.to_thread(self._prepared, request)
+            async with beating():
+                prepared = await asyncio.to_thread(self._prepared, request)
         except LedgerUnavailable:
             raise
         except BatonError as error:
