@@ -1,12 +1,13 @@
 """Waiting for a person: gates, what may be said at them, and what was decided."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, Self
 
 from pydantic import Field
 
-from contracts.actions import ActionState, Approvals, Receipt
+from contracts.actions import ActionState, Approvals, Receipt, target_of
 from contracts.base import Contract, Digest, Input, Line, is_empty, sha256
 from contracts.handoff import Question
 from contracts.money import CeilingRefused, Usd
@@ -208,12 +209,14 @@ class Intent(Contract):
     arguments_digest: Digest
     summary: str
     order: int = 0
+    target: str = Field(default="", exclude_if=is_empty, description="what it acts on, for counting")
 
     @classmethod
     def of(cls, action: str, arguments: Arguments, summary: str) -> Self:
         """The intent to perform an action of a declared type. It does not store the arguments: the caller does."""
-        stored = sha256(arguments.stored())
-        return cls(key=arguments.key(), type=action, arguments=stored, arguments_digest=arguments.identity(), summary=summary)
+        stored, target = arguments.stored(), target_of(json.loads(arguments.stored()))
+        digests = {"arguments": sha256(stored), "arguments_digest": arguments.identity()}
+        return cls(key=arguments.key(), type=action, summary=summary, target=target, **digests)
 
 
 class Perform(Request, name="perform/1"):

@@ -66,11 +66,26 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
         actor=claim.decision.by,
         channel=claim.decision.channel or claim.via,
         authenticated=outcome.authenticated,
-        did=f"tried to {claim.verb} at {view.gate} and was refused" if refused else f"{claim.verb} at {view.gate}",
+        did=_said(view, claim, outcome, refused),
         why=refused or claim.decision.note,
-        next="the run goes on" if outcome.won else "the gate stays open",
+        next="the run goes on" if outcome.won else _goes_on(view, outcome),
         inputs=(view.subject,),
     )
+
+
+def _said(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> str:
+    if refused:
+        return f"tried to {claim.verb} at {view.gate} and was refused"
+    of = f" ({len(outcome.approved_by)} of {view.approvals}: {', '.join(outcome.approved_by)})" if outcome.approved_by else ""
+    return f"{claim.verb} at {view.gate}{of}"
+
+
+def _goes_on(view: GateView, outcome: Decided) -> str:
+    """Why the gate stays open."""
+    if not outcome.counts:
+        return "the gate stays open"
+    shown = view.model_copy(update={"approved_by": outcome.approved_by})
+    return f"the gate stays open: {shown.so_far}; somebody else has to {outcome.verb} as well"
 
 
 def closed(request: AdmitDecision, outcome: Decided) -> Note:
@@ -85,7 +100,7 @@ def closed(request: AdmitDecision, outcome: Decided) -> Note:
         key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
         at=outcome.at,
         stage=view.kind,
-        did=f"closed gate {view.gate}: {outcome.verb}",
+        did=f"closed gate {view.gate}: {outcome.verb}" + (f"; {view.so_far}" if view.approved_by else ""),
         why=whys.get(outcome.verb) or f"{outcome.by} had decided it in time",
         next="the run goes on with that outcome",
     )
