@@ -74,7 +74,9 @@ class ActionTerms(Contract):
     reversible: str = Field(pattern=r"^(yes|no|by \S+)$", description="'yes', 'no', or 'by ACTION'")
     accountable: str = Field(description="who is accountable for it: a role, a person, or the run's owner")
     who: tuple[str, ...] | None = Field(
-        default=None, exclude_if=is_none, description="who may approve it, of those whom the gate lets decide; None: all of them"
+        default=None,
+        exclude_if=is_none,
+        description="who may approve it, of those whom the gate lets decide; None: all of them",
     )
     approvals: Approvals = Field(default=1, exclude_if=lambda count: count == 1)
     requester_may_approve: bool = Field(default=True, exclude_if=bool)

@@ -243,5 +243,3 @@ def _kind(annotation: Any) -> Kind | None:
         return "names" if _kind(get_args(annotation)[0]) == "text" else None
     simple: Mapping[Any, Kind] = {bool: "flag", int: "number", Decimal: "number", str: "text"}
     return simple.get(annotation)
-
-

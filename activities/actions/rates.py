@@ -18,12 +18,12 @@ def over_rate(connection: Connection, request: Perform, pins: Began) -> Receipt 
     if terms is None or terms.rate is None:
         return None
     rate = terms.rate
-    found = action_rates.used(
-        connection, intent.type, rate, project=request.run.project, target=intent.target, key=intent.key
-    )
+    found = action_rates.used(connection, intent.type, rate, project=request.run.project, target=intent.target, key=intent.key)
     if found.room is None:
         return None
-    said = f"{found.count} {intent.type} in the last {_span(rate)}{_of(rate, request)}, policy allows {rate.most} without a person"
+    said = (
+        f"{found.count} {intent.type} in the last {_span(rate)}{_of(rate, request)}, policy allows {rate.most} without a person"
+    )
     at = found.room if rate.over == "wait" else None
     return Receipt(key=intent.key, type=intent.type, state="proposed", summary=intent.summary, at=at, problem=said)
 
@@ -37,6 +37,8 @@ def _span(rate: Rate) -> str:
 
 
 def _of(rate: Rate, request: Perform) -> str:
-    return {"all": "", "project": f" for project {request.run.project}", "target": f" for {request.intent.target or 'no target'}"}[
-        rate.of
-    ]
+    return {
+        "all": "",
+        "project": f" for project {request.run.project}",
+        "target": f" for {request.intent.target or 'no target'}",
+    }[rate.of]

@@ -90,9 +90,7 @@ class Gates:
 
     def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
         refused = None if gates.is_known(connection, request.gate) else UNKNOWN_GATE
-        refused = refused or self._policy.now(connection).refuses(
-            request.policy, claim.verb, claim.decision.by, request.owner
-        )
+        refused = refused or self._policy.now(connection).refuses(request.policy, claim.verb, claim.decision.by, request.owner)
         refused = refused or _too_much(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         # Nobody else can decide meanwhile: `whose` has locked the gate.

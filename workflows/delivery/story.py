@@ -14,8 +14,8 @@ from contracts.delivery.plan import Plan, PlanTask
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.handoff import Handoff
 from contracts.people import Feedback
-from contracts.rules import Facts
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
+from contracts.rules import Facts
 from contracts.text import amount
 from workflows.delivery import gates
 from workflows.delivery.base_first import prove, prove_agreed

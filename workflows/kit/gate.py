@@ -25,6 +25,7 @@ from workflows.kit.standing import answered_by, waiting_state
 from workflows.kit.views import Ask as Ask  # who asks needs no other module
 from workflows.kit.views import view_of
 
+
 def never() -> bool:
     """Never release a gate: it stays open until it is decided or expires."""
     return False

@@ -85,9 +85,7 @@ def _asked(kind: Literal["action", "draft"], intent: Intent, arguments: str, abo
     whole = (f"{name}: {value}" for name, value in fields.items() if not isinstance(value, dict))
     facts = (f"{intent.type}, arguments {intent.arguments}", then[kind], *whole)
     subject, carrying = arguments or intent.model_dump_json(), {intent.key: arguments} if arguments else {}
-    return Ask(
-        kind=kind, title=titles[kind], subject=subject, facts=facts, intents=(intent,), carrying=carrying, about=about
-    )
+    return Ask(kind=kind, title=titles[kind], subject=subject, facts=facts, intents=(intent,), carrying=carrying, about=about)
 
 
 async def _carried_out(

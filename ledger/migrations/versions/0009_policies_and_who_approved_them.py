@@ -41,9 +41,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     still_open = sa.text("state = 'open'")
-    op.create_index(
-        "ix_policy_proposal_open", "policy_proposal", ["at"], sqlite_where=still_open, postgresql_where=still_open
-    )
+    op.create_index("ix_policy_proposal_open", "policy_proposal", ["at"], sqlite_where=still_open, postgresql_where=still_open)
     op.create_table(
         "policy_approval",
         sa.Column("proposal", sa.Text(), nullable=False),
