@@ -154,7 +154,7 @@ def count(connection: Connection, view: GateView, claim: Claimed, *, authenticat
 
 
 def counted(connection: Connection, view: GateView, verb: str) -> dict[str, str]:
-    """Who has said this about the gate's present subject without closing it, in the order in which they did, by `counting_id`."""
+    """Who has said this about the gate's present subject without closing it, in their order, by `counting_id`."""
     query = select(decision.c.id, decision.c.by).where(
         decision.c.trace == view.trace,
         decision.c.gate == view.gate,

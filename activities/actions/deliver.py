@@ -105,7 +105,7 @@ class Actions:
     def _tier_now(self, request: Perform, pins: Began) -> Tier | None:
         """The tier that this action has by the run's pins; None if it declared no such type.
 
-        Judged again here, from the bytes that are about to be used: the workflow's own judgement opens gates and allows nothing.
+        Judged again here, from the bytes that are about to be used: the workflow's own judgement only opens gates.
         """
         intent = request.intent
         terms = pins.terms.get(intent.type)

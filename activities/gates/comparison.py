@@ -80,14 +80,14 @@ def loosened(old: Policy, new: Policy) -> tuple[Change, ...]:
 
 def _changes(old: Policy, new: Policy) -> Iterator[Change]:
     yield from _compared("identity", old.identity, new.identity, orders.IDENTITY)
-    yield from _compared("defaults.owner", old.defaults.owner, new.defaults.owner, _OWNER)
+    yield from _compared("defaults.owner", old.defaults.owner, new.defaults.owner, orders.OWNER)
     yield from _compared("defaults.effort", old.defaults.effort, new.defaults.effort, orders.EFFORT)
-    yield from _compared("owners", old.owners, new.owners, _OWNERS if old.owning() is None else orders.UNORDERED)
-    for name, one, other in _pairs(old.people, new.people):
-        if one is None or other is None:
-            yield _present(f"people.{name}", one, other)
+    yield from _compared("owners", old.owners, new.owners, orders.ADDED if old.owning() is None else orders.UNORDERED)
+    for name, person, now in _pairs(old.people, new.people):
+        if person is None or now is None:
+            yield _present(f"people.{name}", person, now)
         else:
-            yield from _compared(f"people.{name}.roles", one.roles, other.roles, orders.SUBSET)
+            yield from _compared(f"people.{name}.roles", person.roles, now.roles, orders.SUBSET)
     for kind, one, other in _pairs(_gates(old), _gates(new)):
         yield from _parts(f"gates.{kind}", one, other, GATE)
     for (pipeline, kind), mine, theirs in _pairs(_own_gates(old, new), _own_gates(new, old)):
@@ -95,21 +95,15 @@ def _changes(old: Policy, new: Policy) -> Iterator[Change]:
     for name, before, after in _pairs(old.actions, new.actions):
         yield from _parts(f'actions."{name}"', before, after, ACTION)
     for name in sorted(old.agents.keys() | new.agents.keys()):
-        floors = (one.agents.get(name, AgentFloor()).minimum_confidence for one in (old, new))
-        yield from _compared(f"agents.{name}.minimum_confidence", *floors, orders.MOST)
+        yield from _compared(f"agents.{name}.minimum_confidence", _floor(old, name), _floor(new, name), orders.MOST)
     yield from _rules(old, new)
-
-
-_OWNER = Order(lambda old, new: old != new and new != "", lambda old, new: new if new == "" else old)
-_OWNERS = Order(lambda old, new: False, lambda old, new: new)
-"""Where nobody can approve anything, naming somebody who can is no way around an approval."""
 
 
 def _compared(key: str, old: Any, new: Any, order: Order) -> Iterator[Change]:
     if old == new:
         return
     how: Literal["loosened", "tightened", "changed"] = "loosened" if order.looser(old, new) else "tightened"
-    yield Change(key, old, new, "changed" if how == "tightened" and order in (orders.NEUTRAL, _OWNERS) else how)
+    yield Change(key, old, new, "changed" if how == "tightened" and order in (orders.NEUTRAL, orders.ADDED) else how)
 
 
 def _parts(
@@ -135,7 +129,12 @@ def _pairs(old: Mapping[Any, T], new: Mapping[Any, T]) -> Iterator[tuple[Any, T 
 
 def _gates(policy: Policy) -> dict[GateKind, GatePolicy]:
     """The gates, with the one that has a rule although no table is there."""
-    return {"ceiling": UNDECLARED_CEILING} | {kind: policy.gate(kind) for kind in policy.gates}
+    undeclared: dict[GateKind, GatePolicy] = {"ceiling": UNDECLARED_CEILING}
+    return undeclared | {kind: policy.gate(kind) for kind in policy.gates}
+
+
+def _floor(policy: Policy, agent: str) -> int:
+    return policy.agents.get(agent, AgentFloor()).minimum_confidence
 
 
 def _own_gates(policy: Policy, other: Policy) -> dict[tuple[str, GateKind], GatePolicy]:
@@ -166,7 +165,7 @@ def together(old: Policy, new: Policy) -> Policy:
         identity=orders.IDENTITY.both(old.identity, new.identity),
         defaults=new.defaults.model_copy(
             update={
-                "owner": _OWNER.both(old.defaults.owner, new.defaults.owner),
+                "owner": orders.OWNER.both(old.defaults.owner, new.defaults.owner),
                 "effort": orders.EFFORT.both(old.defaults.effort, new.defaults.effort),
             }
         ),

@@ -1,7 +1,7 @@
 """For each kind of value in policy.toml, which of two is looser, and the loosest that is no looser than either. Pure.
 
-Every order has `looser(old, new)` (True if `new` allows anything that `old` does not) and `both(old, new)` (what allows only what
-both allow). Where two values cannot be compared, each is looser than the other, and `both` allows less than either.
+Every order has `looser(old, new)` (True if `new` allows anything that `old` does not) and `both(old, new)` (what allows only
+what both allow). Where two values cannot be compared, each is looser than the other, and `both` allows less than either.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -41,10 +41,26 @@ def least(unlimited: Any = None) -> Order:
 MOST = Order(lambda old, new: new < old, max)
 """Amounts of which more is stricter."""
 
-NEUTRAL = Order(lambda old, new: False, lambda old, new: new)
+
+def _never(old: Any, new: Any) -> bool:
+    del old, new
+    return False
+
+
+def _the_new(old: Any, new: Any) -> Any:
+    del old
+    return new
+
+
+def _the_old(old: Any, new: Any) -> Any:
+    del new
+    return old
+
+
+NEUTRAL = Order(_never, _the_new)
 """Keys that allow nothing and forbid nothing, such as a reminder: the new value counts."""
 
-UNORDERED = Order(lambda old, new: old != new, lambda old, new: old)
+UNORDERED = Order(lambda old, new: old != new, _the_old)
 """Keys of which no value is stricter than another, such as who owns the policy: a change counts once it is approved."""
 
 SUBSET = Order(
@@ -76,18 +92,24 @@ def _clauses_both(old: Clauses, new: Clauses) -> Clauses:
 def smallest(clauses: Iterable[Sequence[str]]) -> Clauses:
     """The lists without those that another one includes already."""
     kept: list[tuple[str, ...]] = []
-    for one in dict.fromkeys(tuple(clause) for clause in clauses):
+    for one in dict.fromkeys(("*",) if "*" in clause else tuple(clause) for clause in clauses):
         if not any(_narrower(there, one) for there in kept):
             kept = [there for there in kept if not _narrower(one, there)] + [one]
     return tuple(kept)
 
+
+ADDED = Order(_never, _the_new)
+"""Owners where there were none: where nobody can approve anything, naming somebody is no way around an approval."""
+
+OWNER = Order(lambda old, new: new not in (old, ""), lambda old, new: new if new == "" else old)
+"""The owner of runs that name nobody; "" is the strictest: such a run does not start."""
 
 CLAUSES = Order(_clauses_looser, _clauses_both)
 
 
 def clauses_of(gate: GatePolicy) -> Clauses:
     """Who may say yes at a gate, as lists that somebody has to be in."""
-    return (gate.who, *gate.also)
+    return smallest((gate.who, *gate.also))
 
 
 def escalation_of(gate: GatePolicy) -> tuple[str, ...]:

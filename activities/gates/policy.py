@@ -196,7 +196,8 @@ class Policy(Input, name="policy/1"):
 
     def _wrong_with(self, action: ActionPolicy) -> Iterator[str]:
         if action.tainted_tier != (action.tier_when_tainted or action.tier):
-            yield f"tier_when_tainted: {action.tier_when_tainted} asks for less than the tier {action.tier}; it may only ask for more"
+            less = f"{action.tier_when_tainted} asks for less than the tier {action.tier}"
+            yield f"tier_when_tainted: {less}; it may only ask for more"
         undone_by = action.reversible.removeprefix("by ")
         if action.reversible.startswith("by ") and undone_by not in self.actions:
             yield f'reversible: no action {undone_by!r} is declared; add [actions."{undone_by}"], or say "no"'
@@ -212,7 +213,7 @@ class Policy(Input, name="policy/1"):
         for rule in self.rules:
             yield from rule.problems()
             if rule.action not in (None, "*", *self.actions):
-                yield f'rule {rule.name!r}: no action {rule.action!r} is declared; add [actions."{rule.action}"], or name another'
+                yield f'rule {rule.name!r}: no action {rule.action!r} is declared; add [actions."{rule.action}"] for it'
             if rule.gate is not None and rule.gate not in self.gates:
                 yield f"rule {rule.name!r}: it opens gate {rule.gate}, and there is no [gates.{rule.gate}]; add that table"
 

@@ -92,8 +92,8 @@ def refuses(policy: Policy, proposal: Proposal, by: str) -> str | None:
 def approve(connection: Connection, name: str, by: str) -> tuple[Proposal, int]:
     """Approve a proposal. Once enough owners have, its policy is in force, for every worker and every run from then on.
 
-    Returns the proposal as it is now, and how many approvals are still missing. Raises `NotFound`, or `Refused` with the reason;
-    a refusal is a feed line as well, which the caller writes (`lines.policy_refused`): this transaction is undone.
+    Returns the proposal as it is now, and how many approvals are still missing. Raises `NotFound`, or `Refused` with the
+    reason; the caller writes a feed line of that (`lines.policy_refused`), as this transaction is undone.
     """
     before, base = _in_force(connection), policies.newest_number(connection)
     proposal = policies.find(connection, name)
@@ -101,8 +101,8 @@ def approve(connection: Connection, name: str, by: str) -> tuple[Proposal, int]:
         raise Refused(f"proposal {proposal.id} is {proposal.state} and takes no approval")
     if proposal.base != base:
         raise Refused(
-            f"proposal {proposal.id} was compared with policy {proposal.base}, and policy {base} is in force now: propose it again, "
-            "so that whoever approves sees what it loosens"
+            f"proposal {proposal.id} was compared with policy {proposal.base}, and policy {base} is in force now: "
+            "propose it again, so that whoever approves sees what it loosens"
         )
     refused = refuses(before, proposal, by)
     if refused is not None:

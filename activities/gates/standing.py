@@ -90,7 +90,7 @@ def _made_of(before: Policy | None, file: Policy) -> tuple[Policy, How, tuple[Ch
 
 
 def effective(connection: Connection, file: Policy) -> Pending:
-    """What counts for somebody with this file, without a worker: the policy in force with what the file tightens. Only reads."""
+    """What counts with this file, without a worker: the policy in force with what the file tightens. It only reads."""
     before = stored(connection)
     made, _, waiting = _made_of(before, file)
     return Pending(made, waiting)

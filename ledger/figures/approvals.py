@@ -24,8 +24,8 @@ class Approvals:
     """Figures of one type of action.
 
     `count` is how many actions came to be. Of the gates that showed one: `unchanged` were approved as they were first shown,
-    `changed` after somebody had sent them back, `sent_back` counts those requests and `rejected` the rejections. `undone` counts
-    the actions that undo this type. `waits` is how long each decision took, in microseconds.
+    `changed` after somebody had sent them back, `sent_back` counts those requests and `rejected` the rejections. `undone`
+    counts the actions that undo this type. `waits` is how long each decision took, in microseconds.
     """
 
     type: str

@@ -18,6 +18,9 @@ FACT_LIMIT, FACTS_LIMIT = 2000, 100
 """Most characters per fact, and most facts per gate; `facts_within` limits their total. The subject has everything."""
 
 
+NOTHING_KNOWN = Facts()
+
+
 @dataclass(frozen=True)
 class Ask:
     """What a person is asked.
@@ -38,7 +41,7 @@ class Ask:
     output: str = ""
     intents: tuple[Intent, ...] = ()
     carrying: Mapping[str, str] = field(default_factory=dict)
-    about: Facts = Facts()
+    about: Facts = NOTHING_KNOWN
     ceiling: CeilingRefused | None = None
     breakers: tuple[str, ...] = ()
 
