@@ -137,7 +137,7 @@ def test_what_cannot_be_meant_is_refused(baton: Baton, files: Path, old: str, ne
 
 
 def test_loosening_counts_once_owners_have_approved_it(baton: Baton, ledger: Ledger, files: Path) -> None:
-    """A file alone changes nothing but a warning; what it tightens counts; owners approve the rest, for every worker at once."""
+    """A file alone changes nothing but a warning; what it tightens counts; owners approve the rest, for all workers."""
     assert ledger.tx_now(Standing(policy(text=text()), "policy.toml").take_up, "worker-1").changes == ()
     loose = text(('tier = "confirm"', 'tier = "auto"'), ("most = 10", "most = 5"), ('deadline = "P1D"', 'deadline = "PT1H"'))
     (files / "policy.toml").write_text(loose)

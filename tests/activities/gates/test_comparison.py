@@ -42,7 +42,7 @@ def test_each_key_has_a_looser_side_and_a_stricter_one(key: str, change: tuple[s
 
 
 def test_rules_are_compared_by_what_they_do() -> None:
-    """Without a rule, with fewer approvals, with more conditions or about less it is looser; another name or reason is nothing."""
+    """Without a rule, with fewer approvals or more conditions it is looser; another name or reason is nothing."""
     before = policy()
     rule = before.rules[0]
     other = {"name": "another", "why": "another reason"}
