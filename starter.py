@@ -27,6 +27,7 @@ COMMANDS = (
     "commands.money.budget",
     "commands.money.review",
     "commands.decide.control",
+    "commands.decide.policy",
     "commands.doctor.doctor",
     "commands.doctor.checks",
     "commands.doctor.prepare",

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -31,6 +31,7 @@ from activities.agents.fallbacks import Fallbacks
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
 from activities.gates.received import Receipts
+from activities.gates.standing import Standing
 from activities.git import Mirrors
 from activities.git.command import PASSED_ON, check_version
 from activities.money.scopes import check_levels, shared_scopes
@@ -66,7 +67,7 @@ from activities.sandbox import Sandbox, SandboxUnavailable, probe
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
 from activities.turns.tool_calls import Tools
-from contracts.errors import BatonError, LedgerUnavailable
+from contracts.errors import BatonError, LedgerUnavailable, Misconfigured
 from ledger import artifacts, identity
 from ledger.db import Ledger
 from ledger.gates import approver_of
@@ -91,18 +92,26 @@ class Parts:
     ledger: Ledger
     providers: dict[str, Provider]
     catalogue: Catalogue
-    policy: Policy
+    standing: Standing
     activities: list[Callable[..., Any]]
     upkeep: Upkeep
     clock: Clock
     machine: dict[str, Any]
     """What is known of this machine: goes onto the worker's row with its first heartbeat."""
     ledger_id: str
+    name: str
+    """This worker's own, as leases and heartbeats have it."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force when somebody last looked."""
+        return self.standing.policy
 
 
 def build(settings: config.Settings, ledger: Ledger) -> Parts:
     """Build every activity with its dependencies. Raises `Misconfigured` for an invalid file."""
-    catalogue, policy = load_catalogue(settings.agents, TOOLS), load_policy(settings.policy)
+    catalogue, policy = load_catalogue(settings.agents, TOOLS), Standing(load_policy(settings.policy), str(settings.policy))
+    check_agents(policy.file, (agent.file.name for agent in catalogue.agents))
     providers = build_providers(settings)
     # The pid alone is not unique: the kernel reuses it.
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -173,7 +182,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)
-    return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own)
+    return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own, name)
 
 
 def arm(settings: config.Settings) -> None:
@@ -226,6 +235,26 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
     )
 
 
+def check_agents(policy: Policy, agents: Iterable[str]) -> None:
+    """Raise `Misconfigured` if the policy names an agent that there is none of: its rule would never fire."""
+    there = set(agents)
+    named = (*policy.agents, *(rule.agent for rule in policy.rules if rule.agent not in (None, "*")))
+    if unknown := sorted({str(name) for name in named} - there):
+        raise Misconfigured(f"policy.toml names the agent {', '.join(unknown)}; there are {', '.join(sorted(there))}")
+
+
+def take_up_policy(parts: Parts) -> None:
+    """Put into force what this worker's policy file tightens, and say what it loosens. Safe to call twice."""
+    pending = parts.ledger.tx_now(parts.standing.take_up, parts.name)
+    if pending.changes:
+        logs.log().warning(
+            "the policy file loosens something that its owners have not approved; the stricter entries stay in force. "
+            "`baton policy propose FILE -m why` asks for it",
+            action="policy_pending",
+            waiting=[str(one) for one in pending.changes],
+        )
+
+
 def take_over_ceilings(settings: config.Settings, parts: Parts, now: datetime) -> None:
     """Apply changed ceiling settings to the current day and month. Safe to call twice."""
     agents = sorted({agent.file.name for agent in parts.catalogue.agents})
@@ -241,6 +270,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
     await asyncio.to_thread(upgrade, ledger)
     parts = build(settings, ledger)
     try:
+        await asyncio.to_thread(take_up_policy, parts)
         await look_at_machine(settings, parts)
         client = await connection.connect()
         await connection.check_namespace(client, ledger, bind=True, replaced=settings.server_replaced)

@@ -24,6 +24,7 @@ from contracts.printed import command, quoted
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from activities.gates.policy import Policy
     from config import Settings
     from ledger.db import Ledger
 
@@ -119,6 +120,14 @@ def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"
         yield ledger
     finally:
         ledger.close()
+
+
+def policy_now(found: "Settings", ledger: "Ledger") -> "Policy":
+    """The policy that counts: the one in force, with what the file here tightens. Raises `Misconfigured`."""
+    from activities.gates.policy import load_policy
+    from activities.gates.standing import effective
+
+    return ledger.read_now(effective, load_policy(found.policy)).policy
 
 
 def sqlite_file(url: str) -> Path | None:

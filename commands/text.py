@@ -60,6 +60,8 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
     """A gate as text: title, computed facts, the agent's own words set apart, questions, subject and deadline."""
     lines = [f"GATE {view.gate} of {run}: {safe(view.title, 400)}"]
     lines += [f"  - {safe(fact, 1500)}" for fact in view.facts]
+    if view.so_far:
+        lines.append(f"  - {safe(view.so_far, 600)}")
     if view.risk:
         lines.append(f"  - risk {safe(view.risk, 600)}")
     if view.narrative:

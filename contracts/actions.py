@@ -1,11 +1,12 @@
 """Effects on the outside world: what was meant, and the proof that it happened."""
 
-from datetime import datetime
-from typing import Literal
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from contracts.base import Contract, Digest, Input, digest_of, is_none
+from contracts.base import Contract, Digest, Span, digest_of, is_none
 from contracts.ids import business_key
 from contracts.runs import Request, RunRef
 
@@ -41,13 +42,73 @@ How = Literal["sent", "found", "person", ""]
 """How an action's outcome is known. sent: the target took it. found: the target already had it. person: somebody said so."""
 
 
-class ActionPolicy(Input):
+TIERS: tuple[Tier, ...] = ("auto", "confirm", "draft")
+"""From the one that asks least to the strictest."""
+
+Approvals = Annotated[int, Field(ge=1, le=9)]
+"""How many different people have to say yes."""
+
+
+class Rate(Contract):
+    """At most so many actions of a type without a person, in any period of this length.
+
+    `of`: counted for each target, for each project, or for `all`. `over`: a person is asked for the next one, or it waits until
+    there is room.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    most: int = Field(ge=1)
+    per: Span
+    of: Literal["target", "project", "all"] = "project"
+    over: Literal["ask", "wait"] = "ask"
+
+
+class ActionTerms(Contract):
+    """What a type of action takes: from policy.toml, pinned when the run starts."""
+
+    tier: Tier
+    tier_when_tainted: Tier | None = Field(
+        default=None, exclude_if=is_none, description="instead of `tier` where outside text flowed in; None: the same"
+    )
+    reversible: str = Field(pattern=r"^(yes|no|by \S+)$", description="'yes', 'no', or 'by ACTION'")
+    accountable: str = Field(description="who is accountable for it: a role, a person, or the run's owner")
+    who: tuple[str, ...] | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="who may approve it, of those whom the gate lets decide; None: all of them",
+    )
+    approvals: Approvals = Field(default=1, exclude_if=lambda count: count == 1)
+    requester_may_approve: bool = Field(default=True, exclude_if=bool)
+    deadline: timedelta | None = Field(
+        default=None, exclude_if=is_none, description="of its own gates, where it is shorter than theirs"
+    )
+    reminder: timedelta | None = Field(default=None, exclude_if=is_none, description="at its own gates; None: theirs")
+    escalation: tuple[str, ...] | None = Field(
+        default=None, exclude_if=is_none, description="at its own gates, ends with `accountable`; None: theirs"
+    )
+    expiry: Literal["reject", "escalate"] | None = Field(default=None, exclude_if=is_none, description="None: its gates'")
+    rate: Rate | None = Field(default=None, exclude_if=is_none, description="None: as many as there are")
+
+    @property
+    def tainted_tier(self) -> Tier:
+        """The tier where outside text flowed in."""
+        return stricter(self.tier, self.tier_when_tainted or self.tier)
+
+
+class ActionPolicy(ActionTerms):
     """One action type's entry in policy.toml. A type without an entry is refused."""
 
+    model_config = ConfigDict(extra="forbid")
+
     adapter: str
-    tier: Tier
-    reversible: str = Field(description="'yes', 'no', or 'by ACTION'")
-    accountable: str = Field(description="role that is accountable for it")
+    deadline: Span | None = Field(default=None, exclude_if=is_none)
+    reminder: Span | None = Field(default=None, exclude_if=is_none)
+
+
+def stricter(*tiers: Tier) -> Tier:
+    """The strictest of these tiers."""
+    return max(tiers, key=TIERS.index)
 
 
 class GitPush(Contract, name="git_push/1"):
@@ -91,6 +152,16 @@ class NoteAction(Contract, name="note_action/1"):
     def identity(self) -> str:
         """Digest of the fields that identify the note; its text is one of them."""
         return digest_of("note", self.run.trace, self.name, self.text)
+
+
+ARGUMENTS: Mapping[str, type[Contract]] = {"git.push": GitPush, "note": NoteAction}
+"""The arguments of each type of action, whose fields rules of policy may name."""
+
+
+def target_of(arguments: Mapping[str, object]) -> str:
+    """What an action acts on, for counting: its `target`, else its repository, recipient or URL; "" if it names none."""
+    named = (arguments.get(name) for name in ("target", "repository", "recipient", "to", "url"))
+    return next((str(one) for one in named if one), "")
 
 
 class Receipt(Contract, name="receipt/1"):

@@ -1,15 +1,17 @@
 """Waiting for a person: gates, what may be said at them, and what was decided."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, Self
 
 from pydantic import Field
 
-from contracts.actions import ActionState, Receipt
+from contracts.actions import ActionState, Approvals, Receipt, target_of
 from contracts.base import Contract, Digest, Input, Line, is_empty, sha256
 from contracts.handoff import Question
 from contracts.money import CeilingRefused, Usd
+from contracts.rules import Facts
 from contracts.runs import Request
 
 GateKind = Literal[
@@ -53,6 +55,12 @@ OFFERED: tuple[Verb, ...] = (
 
 NEEDS_NOTE: frozenset[Verb] = frozenset({"reject", "request_changes"})
 
+SAYS_YES: frozenset[Verb] = frozenset({"approve", "raise_ceiling"})
+"""The verbs that several people may have to say, each of them."""
+
+SAYS_NO: frozenset[Verb] = frozenset({"reject", "request_changes", "declined", "stop"})
+"""The verbs after which nothing happens: one person is enough, and nobody is kept from them by `also`."""
+
 MESSAGE_LIMIT = 64 * 1024
 """Most bytes in one decision. Clients refuse more before sending; the workflow refuses what arrives all the same."""
 
@@ -74,6 +82,10 @@ class Decision(Input, name="decision/1"):
     to_usd: Usd | None = Field(default=None, description="with raise_ceiling: the new ceiling in US dollars")
 
 
+def _is_one(count: object) -> bool:
+    return count == 1
+
+
 class GatePolicy(Contract):
     """The rules for one kind of gate: from policy.toml, pinned when the run starts."""
 
@@ -84,6 +96,12 @@ class GatePolicy(Contract):
     expiry: Literal["reject", "escalate"] = "reject"
     requester_may_approve: bool = True
     most_usd: Usd | None = Field(default=None, description="for `ceiling` gates: the highest ceiling that one run may be given")
+    approvals: Approvals = Field(
+        default=1, exclude_if=_is_one, description="how many different people have to say yes; 2 are four eyes"
+    )
+    also: tuple[tuple[str, ...], ...] = Field(
+        default=(), exclude_if=is_empty, description="who says yes has to be in each of these lists, too"
+    )
 
 
 class GateView(Contract, name="gate_view/1"):
@@ -113,6 +131,16 @@ class GateView(Contract, name="gate_view/1"):
     breakers: tuple[str, ...] = Field(
         default=(), exclude_if=is_empty, description="circuit breakers that keep this run, and perhaps others, from going on"
     )
+    approvals: int = Field(default=1, exclude_if=_is_one, description="how many people have to say yes")
+    approved_by: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="who of them has")
+
+    @property
+    def so_far(self) -> str:
+        """How many of the people who have to say yes have done so, and who; "" where one is enough."""
+        if self.approvals == 1:
+            return ""
+        named = f": {', '.join(self.approved_by)}" if self.approved_by else ""
+        return f"{len(self.approved_by)} of {self.approvals} approvals{named}"
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -181,12 +209,14 @@ class Intent(Contract):
     arguments_digest: Digest
     summary: str
     order: int = 0
+    target: str = Field(default="", exclude_if=is_empty, description="what it acts on, for counting")
 
     @classmethod
     def of(cls, action: str, arguments: Arguments, summary: str) -> Self:
         """The intent to perform an action of a declared type. It does not store the arguments: the caller does."""
-        stored = sha256(arguments.stored())
-        return cls(key=arguments.key(), type=action, arguments=stored, arguments_digest=arguments.identity(), summary=summary)
+        stored, target = arguments.stored(), target_of(json.loads(arguments.stored()))
+        digests = {"arguments": sha256(stored), "arguments_digest": arguments.identity()}
+        return cls(key=arguments.key(), type=action, summary=summary, target=target, **digests)
 
 
 class Perform(Request, name="perform/1"):
@@ -194,6 +224,7 @@ class Perform(Request, name="perform/1"):
 
     intent: Intent
     arguments: str = ""
+    facts: Facts = Facts()
 
 
 class OpenGate(Request, name="open_gate/1"):
@@ -251,6 +282,12 @@ class Decided(Contract, name="decided/1"):
     authenticated: bool = False
     reason: str = ""
     intents: tuple[str, ...] = Field(default=(), description="keys of the actions that this decision approved")
+    approved_by: tuple[str, ...] = Field(
+        default=(), exclude_if=is_empty, description="who has said yes so far, where several people have to"
+    )
+    counts: bool = Field(
+        default=False, exclude_if=is_empty, description="with `won` False: it counts, and others have to say yes as well"
+    )
 
 
 _STATES: dict[str, ActionState] = {

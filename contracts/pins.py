@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
-from contracts.actions import Tier
+from contracts.actions import ActionTerms, Tier
 from contracts.agents import AgentPin
 from contracts.base import Contract, Digest, PerMille
 from contracts.gates import GatePolicy
+from contracts.rules import Rule
 
 
 class Began(Contract, name="began/1", brief=True):
@@ -20,6 +21,10 @@ class Began(Contract, name="began/1", brief=True):
         default=None,
         description="types of action that it may propose; None: it began before tiers were pinned, all are `confirm`",
     )
+    terms: dict[str, ActionTerms] = Field(
+        default={}, description="what each of `actions` takes beyond its tier; empty: it began before they were pinned"
+    )
+    rules: tuple[Rule, ...] = Field(default=(), description="the rules of policy that may fire in this run")
     duplicate_of: str | None = None
     kept_back: PerMille = Field(default=0, description="of the run's ceiling, for what comes after its children")
     changes: tuple[str, ...] = Field(

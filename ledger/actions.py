@@ -78,6 +78,7 @@ def _values(intent: Intent, trace: str, gate: str, state: ActionState, receipt: 
         "gate": gate,
         "order": intent.order,
         "summary": intent.summary,
+        "target": intent.target,
         "arguments": intent.arguments,
         "arguments_digest": intent.arguments_digest,
         "state": state,

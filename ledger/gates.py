@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, select, update
 
+from contracts.base import digest_of
 from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
 from ledger import resets
@@ -101,11 +102,15 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
 
 
 def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool) -> bool:
+    return _insert(connection, view, claim, id=secrets.token_hex(16), outcome="won", authenticated=authenticated)
+
+
+def _insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, outcome: str, authenticated: bool) -> bool:
     said = claim.decision
     return insert_once(
         connection,
         decision,
-        id=secrets.token_hex(16),
+        id=id,
         trace=view.trace,
         gate=view.gate,
         verb=claim.verb,
@@ -113,7 +118,7 @@ def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, au
         note=said.note,
         answers=json.dumps(said.answers or {}),
         subject=view.subject,
-        outcome="won",
+        outcome=outcome,
         reason="",
         via=claim.via,
         channel=said.channel,
@@ -121,6 +126,44 @@ def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, au
         nonce=said.nonce,
         at=to_us(claim.at),
     )
+
+
+COUNTED = "counted"
+"""Outcome of a yes at a gate that takes several: it counts, and did not close the gate."""
+
+
+def counting_id(view: GateView, claim: Claimed) -> str:
+    """The id of such a decision: a retry, or Temporal that applies it again after a reset, finds its row."""
+    return digest_of(COUNTED, view.trace, view.gate, view.subject, claim.verb, claim.decision.by, claim.mark)
+
+
+def count(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool) -> bool:
+    """Record a yes that does not close its gate yet, and show it there. False if its nonce has been used. Safe to call twice.
+
+    The caller has locked the gate and checked that nobody counts twice.
+    """
+    id = counting_id(view, claim)
+    if not _insert(connection, view, claim, id=id, outcome=COUNTED, authenticated=authenticated):
+        mine = update(decision).where(decision.c.id == id).values(outcome=COUNTED, reason="")
+        if connection.execute(mine).rowcount != 1:
+            return False
+    shown = view.model_copy(update={"approved_by": tuple(counted(connection, view, claim.verb).values())})
+    here = (gate.c.trace == view.trace, gate.c.gate == view.gate)
+    connection.execute(update(gate).where(*here).values(view=shown.model_dump_json()))
+    return True
+
+
+def counted(connection: Connection, view: GateView, verb: str) -> dict[str, str]:
+    """Who has said this about the gate's present subject without closing it, in their order, by `counting_id`."""
+    query = select(decision.c.id, decision.c.by).where(
+        decision.c.trace == view.trace,
+        decision.c.gate == view.gate,
+        decision.c.subject == view.subject,
+        decision.c.verb == verb,
+        decision.c.outcome == COUNTED,
+    )
+    rows = connection.execute(query.order_by(decision.c.at, decision.c.id))
+    return {str(row.id): str(row.by) for row in rows}
 
 
 def is_known(connection: Connection, view: GateView) -> bool:

@@ -47,7 +47,9 @@ def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str
     assert row is not None, "a gate that is opened again is there"
     # Read before it is marked: the feed line names whose decision no longer counts.
     counted = connection.execute(select(decision).where(*won)).first()
-    connection.execute(update(decision).where(*won).values(outcome=SUPERSEDED, reason="the run was reset to before it"))
+    # Those that counted without closing it, too: whoever decides in the newer run looks at the gate again.
+    ended = (*won[:2], decision.c.outcome.in_(("won", "counted")))
+    connection.execute(update(decision).where(*ended).values(outcome=SUPERSEDED, reason="the run was reset to before it"))
     # What that decision approved and nobody has begun must not be carried out.
     actions.withdraw(connection, view.trace, "the run was reset to before its approval", gate=view.gate)
     again = {"state": "open", "closed_at": null(), "run_ids": json.dumps([*json.loads(row.run_ids), run_id])}

@@ -254,6 +254,7 @@ async def stack(
         ledgers.migrate(ledger)
         parts = worker.build(loaded, ledger)
         try:
+            worker.take_up_policy(parts)
             leaving = contextlib.nullcontext() if runs_stay else no_run_is_left(client, loaded.task_queue)
             async with contextlib.AsyncExitStack() as beside:
                 if beats:

@@ -43,7 +43,7 @@ class Act(Pipeline[ActInput, ActReport]):
         self.summary = prepared.intent.summary
         kit.note(f"prepared: {self.summary}", "; ".join(prepared.facts), "policy decides what it takes")
         kit.enter("act", f"{asked.type} as policy says")
-        self.receipt = await perform(kit, prepared.intent, prepared.arguments, prepared.facts)
+        self.receipt = await perform(kit, prepared.intent, prepared.arguments, known=prepared.facts)
         if self.receipt.state not in DONE:
             raise Ended(f"the action is {self.receipt.state}: {self.receipt.problem or 'no reason was given'}")
 

@@ -24,6 +24,21 @@ def allowed(intent: Intent, trace: str, policy_digest: str) -> Note:
     )
 
 
+def over_rate(intent: Intent, trace: str, receipt: Receipt) -> Note:
+    """The rate of this type is used up: a person is asked, or it waits."""
+    then = f"it waits until {receipt.at:%Y-%m-%d %H:%M:%S} UTC" if receipt.at is not None else "a person is asked"
+    return Note(
+        key=f"action/{intent.key}/rate/{trace}/{receipt.at.isoformat() if receipt.at else ''}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="policy",
+        did=f"over its rate: {intent.summary}",
+        why=receipt.problem,
+        next=then,
+        inputs=(intent.key,),
+    )
+
+
 def not_allowed(intent: Intent, trace: str, reason: str) -> Note:
     """The outbox has the same event with other arguments."""
     return Note(

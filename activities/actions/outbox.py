@@ -74,6 +74,7 @@ def anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
     approved = gates.approved(connection, trace, row.key)
     if approved is None:
         pins = runs.find_pins(connection, trace)
+        # It was judged just now, before the intent was written: it is `auto` with these facts, or `perform` had refused it.
         if pins is None or (pins.actions or {}).get(row.type) != "auto":
             raise ApplicationError(
                 f"{row.summary}: another run has done it, the target has it no longer, and this run has no approval for it",

@@ -8,7 +8,8 @@ from temporalio import activity
 
 from activities.gates import lines
 from activities.gates.facts import added_facts
-from activities.gates.policy import Policy
+from activities.gates.four_eyes import counted_as, everybody
+from activities.gates.standing import InForce
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
@@ -32,7 +33,8 @@ UNKNOWN_GATE = (
 class Gates:
     """The activities `open_gate` and `admit_decision`."""
 
-    def __init__(self, ledger: Ledger, policy: Policy) -> None:
+    def __init__(self, ledger: Ledger, policy: InForce) -> None:
+        """`policy` says who somebody is and which roles they have, as it is in force when they decide."""
         self._ledger = ledger
         self._policy = policy
 
@@ -88,7 +90,7 @@ class Gates:
 
     def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
         refused = None if gates.is_known(connection, request.gate) else UNKNOWN_GATE
-        refused = refused or self._policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
+        refused = refused or self._policy.now(connection).refuses(request.policy, claim.verb, claim.decision.by, request.owner)
         refused = refused or _too_much(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         # Nobody else can decide meanwhile: `whose` has locked the gate.
@@ -96,9 +98,14 @@ class Gates:
         if refused is None and claim.verb in ("approve", "done") and anew:
             # Before it wins: if the action is not allowed, the gate stays open for another decision.
             refused = _conflict(connection, intents)
-        if refused is None:
+        counts = counted_as(connection, request, claim) if refused is None and anew else None
+        if counts is not None:
+            outcome = counts
+        elif refused is None:
             # It can still lose to an earlier decision, so nothing is approved before this returns.
             outcome = gates.win(connection, request, claim, authenticated=False)
+            if outcome.won and request.policy.approvals > 1:
+                outcome = outcome.model_copy(update={"approved_by": everybody(connection, request.gate, outcome)})
             if outcome.won and outcome.verb == "approve":
                 outcome = outcome.model_copy(update={"intents": tuple(intent.key for intent in intents)})
                 _approve_intents(connection, request, intents if anew else [])
@@ -108,7 +115,7 @@ class Gates:
                 _raise(connection, request, claim, outcome)
         else:
             outcome = gates.decided(claim, request.gate, authenticated=False, refused=refused)
-        refused = outcome.reason or _decided_before(claim, outcome)
+        refused = "" if outcome.counts else outcome.reason or _decided_before(claim, outcome)
         if refused:
             gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, refused))
         own.append(lines.decided(request.gate, claim, outcome, refused))

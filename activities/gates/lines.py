@@ -1,14 +1,17 @@
 """Texts of the feed lines of this room, in one place."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+from activities.gates.comparison import Change
 from contracts.base import digest_of
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView
 from contracts.runs import Note
+from ledger.policies import How, Proposal
 
 
 def opened(view: GateView) -> Note:
@@ -66,11 +69,26 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
         actor=claim.decision.by,
         channel=claim.decision.channel or claim.via,
         authenticated=outcome.authenticated,
-        did=f"tried to {claim.verb} at {view.gate} and was refused" if refused else f"{claim.verb} at {view.gate}",
+        did=_said(view, claim, outcome, refused),
         why=refused or claim.decision.note,
-        next="the run goes on" if outcome.won else "the gate stays open",
+        next="the run goes on" if outcome.won else _goes_on(view, outcome),
         inputs=(view.subject,),
     )
+
+
+def _said(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> str:
+    if refused:
+        return f"tried to {claim.verb} at {view.gate} and was refused"
+    of = f" ({len(outcome.approved_by)} of {view.approvals}: {', '.join(outcome.approved_by)})" if outcome.approved_by else ""
+    return f"{claim.verb} at {view.gate}{of}"
+
+
+def _goes_on(view: GateView, outcome: Decided) -> str:
+    """Why the gate stays open."""
+    if not outcome.counts:
+        return "the gate stays open"
+    shown = view.model_copy(update={"approved_by": outcome.approved_by})
+    return f"the gate stays open: {shown.so_far}; somebody else has to {outcome.verb} as well"
 
 
 def closed(request: AdmitDecision, outcome: Decided) -> Note:
@@ -85,7 +103,73 @@ def closed(request: AdmitDecision, outcome: Decided) -> Note:
         key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
         at=outcome.at,
         stage=view.kind,
-        did=f"closed gate {view.gate}: {outcome.verb}",
+        did=f"closed gate {view.gate}: {outcome.verb}" + (f"; {view.so_far}" if view.approved_by else ""),
         why=whys.get(outcome.verb) or f"{outcome.by} had decided it in time",
         next="the run goes on with that outcome",
+    )
+
+
+def policy_in_force(nth: int, digest: str, how: How, why: str, changes: Sequence[Change], waiting: Sequence[Change]) -> Note:
+    """A policy came into force: what is different, and what its file loosens that nobody has approved."""
+    said = {
+        "found": "took the policy file as it is: it is the first one",
+        "tightened": "the policy is stricter now",
+        "merged": "the policy file loosens something that nobody has approved: the stricter entries stay",
+        "approved": "an approved policy is in force",
+    }
+    different = "; ".join(f"{one.how}: {one}" for one in changes if one.how != "changed") or "nothing else is different"
+    then = (
+        f"waiting for approval: {'; '.join(map(str, waiting))}; `baton policy propose`" if waiting else "it holds for new runs"
+    )
+    return Note(
+        key=f"policy/{nth}",
+        at=datetime.now(UTC),
+        stage="policy",
+        actor="policy",
+        did=f"{said[how]} (policy {nth}, {digest[:12]})",
+        why=f"{different}; from {why}"[:2000],
+        next=then[:2000],
+        importance="alert" if waiting else "overview",
+    )
+
+
+def policy_proposed(proposal: Proposal) -> Note:
+    """Somebody proposed a looser policy."""
+    return Note(
+        key=f"policy/proposal/{proposal.id}",
+        at=proposal.at,
+        stage="policy",
+        actor=proposal.by,
+        did=f"proposed a looser policy ({proposal.id}): {'; '.join(proposal.changes)}"[:2000],
+        why=proposal.why,
+        next=f"its owners approve it with `baton policy approve {proposal.id}`; until then nothing changes",
+        importance="alert",
+    )
+
+
+def policy_approved(proposal: Proposal, by: str, missing: int) -> Note:
+    """One of its owners approved a looser policy."""
+    others = f"{missing} more {'has' if missing == 1 else 'have'} to" if missing else "it is in force"
+    return Note(
+        key=f"policy/proposal/{proposal.id}/by/{by}",
+        at=datetime.now(UTC),
+        stage="policy",
+        actor=by,
+        did=f"approved policy proposal {proposal.id}: {'; '.join(proposal.changes)}"[:2000],
+        why=proposal.why,
+        next=others,
+    )
+
+
+def policy_refused(name: str, by: str, why: str) -> Note:
+    """Somebody tried to approve a looser policy."""
+    at = datetime.now(UTC)
+    return Note(
+        key=f"policy/refused/{digest_of(name, by, why, at.isoformat())[:16]}",
+        at=at,
+        stage="policy",
+        actor=by,
+        did=f"tried to approve policy proposal {name} and was refused",
+        why=why,
+        next="nothing changed",
     )

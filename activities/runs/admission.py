@@ -1,6 +1,6 @@
 """Admission of a run: its row, and the agents, gates and ceiling that it keeps until it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -10,16 +10,19 @@ from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
 from activities.agents.routes import good_enough
-from activities.gates.policy import Policy
+from activities.gates.policy import AgentFloor, Policy
+from activities.gates.standing import InForce
 from activities.money.headroom import problem
 from activities.money.lines import no_room
 from activities.running.clock import started_at
 from contracts.actions import GATES_OF
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
+from contracts.gates import GateKind
 from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
+from contracts.rules import Rule
 from ledger import feed, identity, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
@@ -37,7 +40,7 @@ class Admission:
         self,
         ledger: Ledger,
         catalogue: Catalogue,
-        policy: Policy,
+        policy: InForce,
         ceilings: Ceilings,
         choices: Callable[[Agent], tuple[Choice, ...]],
     ) -> None:
@@ -59,7 +62,7 @@ class Admission:
         if earlier is not None:
             return earlier
         try:
-            fresh = self._pins(request)
+            fresh = self._pins(request, await self._ledger.read(self._policy.now))
         except BatonError as error:
             # A missing model, agent or policy entry needs a person: retries would only hide it from them.
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
@@ -80,8 +83,8 @@ class Admission:
         key = request.request_key
         return key is not None and await self._ledger.read(runs.by_request, request.run.project, key) is not None
 
-    def _pins(self, request: BeginRun) -> Began:
-        owner = request.owner or self._policy.defaults.owner
+    def _pins(self, request: BeginRun, policy: Policy) -> Began:
+        owner = request.owner or policy.defaults.owner
         if not owner:
             raise ApplicationError(
                 "the run has no owner: name the accountable person as `owner` in the input, "
@@ -89,31 +92,35 @@ class Admission:
                 type="NoOwner",
                 non_retryable=True,
             )
-        pins = self._agents(request)
-        actions = {action: self._policy.tier(action) for action in request.actions}
-        # Also those that performing an action may open: a missing table is reported before anything is paid for.
-        kinds = dict.fromkeys((*request.gates, *(kind for tier in actions.values() for kind in GATES_OF[tier])))
+        pins = self._agents(request, policy)
+        terms = {action: policy.terms(action) for action in request.actions}
+        rules = tuple(one for one in policy.rules if _may_fire(one, request.actions, pins))
         default = micros(self._ceilings.run_default(request.run.project) or Decimal())
         return Began(
             owner=owner,
             ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,
-            policy_digest=self._policy.digest,
+            policy_digest=policy.digest,
             agents=pins,
-            gates={kind: self._policy.gate(kind) for kind in kinds},
-            actions=actions,
+            gates={kind: policy.gate(kind, request.pipeline) for kind in _kinds(request, policy, rules)},
+            actions={action: one.tier for action, one in terms.items()},
+            terms=terms,
+            rules=rules,
             kept_back=self._ceilings.kept_back,
             changes=request.changes,
         )
 
-    def _agents(self, request: BeginRun) -> dict[str, AgentPin]:
+    def _agents(self, request: BeginRun, policy: Policy) -> dict[str, AgentPin]:
         """The agents that the run names and all that may stand in for them, each with the models that may answer."""
         pins: dict[str, AgentPin] = {}
-        effort = request.effort or self._policy.defaults.effort
+        effort = request.effort or policy.defaults.effort
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
             for agent in (asked, *chain_of(asked, self._catalogue.newest)):
                 # Once each: one agent may stand in for several others.
-                pins.setdefault(agent.file.name, agent.pin(self._allowed(agent, request.risk)))
+                pin = agent.pin(self._allowed(agent, request.risk))
+                floor = policy.agents.get(agent.file.name, AgentFloor()).minimum_confidence
+                pin = pin.model_copy(update={"minimum_confidence": max(pin.minimum_confidence, floor)})
+                pins.setdefault(agent.file.name, pin)
         return pins
 
     def _allowed(self, agent: Agent, risk: Risk) -> tuple[Choice, ...]:
@@ -152,6 +159,21 @@ class Admission:
             # All at once: whatever is forgotten is simply read again.
             self._known.clear()
         self._known[trace] = began
+
+
+def _may_fire(rule: Rule, actions: Sequence[str], agents: Collection[str]) -> bool:
+    return rule.action in ("*", *actions) if rule.action is not None else rule.agent in ("*", *agents)
+
+
+def _kinds(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[GateKind, None]:
+    """The kinds of gate that the run may open, also those that performing an action, or a rule, may open.
+
+    So a missing table is reported before anything is paid for.
+    """
+    tiers = [tier for action in request.actions for tier in policy.strictest(action)]
+    asks = any((rate := policy.terms(action).rate) is not None and rate.over == "ask" for action in request.actions)
+    of_actions = (kind for tier in (*tiers, *(("confirm",) if asks else ())) for kind in GATES_OF[tier])
+    return dict.fromkeys((*request.gates, *of_actions, *(rule.gate for rule in rules if rule.gate is not None)))
 
 
 def for_history(began: Began) -> Began:

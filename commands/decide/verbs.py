@@ -152,7 +152,9 @@ async def _send(
         if isinstance(refused, decision.RunEnded):
             decision.record_refusal(ledger, view, said.verb, said.by, str(refused), update_id)
         return Code.REFUSED, "refused", str(refused)
-    return Code.DONE, "confirmed", str(answer.get("reason") or "")
+    who = answer.get("approved_by") if answer.get("counts") else None
+    more = f"{len(who)} of {view.approvals}: {', '.join(who)}; somebody else has to {said.verb} as well" if who else ""
+    return Code.DONE, "confirmed", more or str(answer.get("reason") or "")
 
 
 def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason: str) -> None:

@@ -87,7 +87,8 @@ def _row(cause: "Cause") -> list[str]:
     run, view = cause.gates[0].run, cause.gates[0].view
     risk = view.risk.split(":")[0] or "-"
     if len(cause.gates) == 1:
-        return [run, view.gate, left(view.deadline), risk, title(view.title, 70), view.subject[:12]]
+        what = f"[{view.so_far}] {view.title}" if view.approvals > 1 else view.title
+        return [run, view.gate, left(view.deadline), risk, title(what, 70), view.subject[:12]]
     # What is decided differs from gate to gate, so that no digest stands for all of them.
     gates = {one.view.gate for one in cause.gates}
     gate = view.gate if len(gates) == 1 else amount(len(cause.gates), "gate")

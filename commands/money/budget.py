@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.context import DECIDE, By, Json, connect, named, open_ledger, reason, settings
+from commands.context import DECIDE, By, Json, connect, named, open_ledger, policy_now, reason, settings
 from commands.errors import Code, first_line
 from commands.output import Out, clock, moment, safe
 from commands.text import usd
@@ -117,12 +117,11 @@ def raise_(
 
 
 def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "Said", limit: float) -> Code:
-    from activities.gates.policy import load_policy
     from commands.money import ceilings
     from ledger.views.gates import ceiling_gate
 
     run = ledger.read_now(ceilings.find_run, what)
-    ceilings.check_allowed(load_policy(found.policy), said, run.owner, run=True)
+    ceilings.check_allowed(policy_now(found, ledger), said, run.owner, run=True)
     view = ledger.read_now(ceiling_gate, run.trace)
     # A run that waits at its own ceiling takes the decision at its gate. Otherwise there is no gate, only the ledger's row.
     if view is not None and view.ceiling is not None and not view.ceiling.shared:
@@ -133,11 +132,10 @@ def _raise_run(out: Out, found: "Settings", ledger: "Ledger", what: str, said: "
 
 
 def _raise_shared(out: Out, found: "Settings", ledger: "Ledger", scope: str, said: "Said", *, lower: bool) -> Code:
-    from activities.gates.policy import load_policy
     from commands.money import ceilings
     from ledger.views.money import waiting_runs
 
-    policy = load_policy(found.policy)
+    policy = policy_now(found, ledger)
     ceilings.check_allowed(policy, said, policy.defaults.owner, run=False)
     # Raise first, wake afterwards: a run that is woken too early would find no room and wait again.
     before = ledger.tx_now(ceilings.set_shared, found, scope, said, lower=lower)
@@ -258,15 +256,15 @@ def reconcile(
 
     A call that was lost several times is charged once per attempt; each invocation corrects the oldest.
     """
-    from activities.gates.policy import load_policy
     from commands.money.ceilings import Said, check_allowed
     from commands.money.reconciliation import reconciled
 
     out, found = Out(as_json=as_json), settings()
-    said, policy = Said(named("--by", by), reason(why)), load_policy(found.policy)
-    # A correction frees money of the month, so it takes the permission to raise that ceiling.
-    check_allowed(policy, said, policy.defaults.owner, run=False)
+    said = Said(named("--by", by), reason(why))
     with open_ledger(found) as ledger:
+        policy = policy_now(found, ledger)
+        # A correction frees money of the month, so it takes the permission to raise that ceiling.
+        check_allowed(policy, said, policy.defaults.owner, run=False)
         one = ledger.tx_now(reconciled, key, cost, said.by, why)
     out.document(key=one.key, before_micros=one.before, after_micros=one.after, more=one.more)
     out.line(f"{one.key[:12]}: {usd(one.before)} -> {usd(one.after)}, at {clock(datetime.now(UTC))}")

@@ -7,6 +7,7 @@ from ledger.tables.handoffs import artifact, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
 from ledger.tables.models import breaker, cached_reply, rate
 from ledger.tables.money import ceiling_change, reservation, scope, trip
+from ledger.tables.policies import policy_approval, policy_proposal, policy_version
 from ledger.tables.releases import agent_version, compatibility, identity, worker
 from ledger.tables.runs import counter, run
 from ledger.tables.turns import tool_result, turn
@@ -29,6 +30,9 @@ __all__ = [
     "handoff",
     "identity",
     "metadata",
+    "policy_approval",
+    "policy_proposal",
+    "policy_version",
     "rate",
     "reservation",
     "run",

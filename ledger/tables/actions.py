@@ -1,6 +1,6 @@
 """Effects on the outside world."""
 
-from sqlalchemy import Column, Index, Integer, Table
+from sqlalchemy import Column, Index, Integer, Table, text
 
 from ledger.tables.columns import metadata, number, words
 
@@ -24,6 +24,8 @@ action = Table(
     Column("attempts", Integer, nullable=False),
     number("at"),
     number("updated_at"),
+    words("target", server_default=text("''")),
     Index("ix_action_state", "state", "updated_at"),
     Index("ix_action_trace", "trace", "order"),
+    Index("ix_action_type", "type", "updated_at"),
 )

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from activities.gates.policy import Defaults, GateRule, Person, Policy, load_policy
+from activities.gates.policy import AgentFloor, Defaults, GateRule, Owners, Person, Policy, load_policy
 from benchmarks.__main__ import ABOUT
 from commands.errors import Code
 from commands.look.spend import Group
 from config import HOME
-from contracts.actions import ActionPolicy, ActionState, Tier
+from contracts.actions import ActionPolicy, ActionState, Rate, Tier
 from contracts.agents import Effort
 from contracts.check_limits import CheckLimits
 from contracts.delivery.sizing import Need
@@ -23,6 +23,7 @@ from contracts.findings import SEVERITIES
 from contracts.gates import OFFERED, VERBS
 from contracts.growth import Follows
 from contracts.handoff import Outcome
+from contracts.rules import Condition, Rule
 from contracts.runs import Importance, RunState
 from ledger.figures.charges import PARTS
 from search_attributes import SEARCH_ATTRIBUTES
@@ -127,9 +128,15 @@ def _parts(text: str) -> list[str]:
 
 def _policy() -> list[str]:
     """The keys of policy.toml, with the table that each is in."""
-    whole = [name for name in Policy.model_fields if name not in {"digest", "defaults", "people", "gates", "actions"}]
-    inner = (("defaults", Defaults), ("people.NAME", Person), ("gates.KIND", GateRule), ('actions."TYPE"', ActionPolicy))
-    return [*whole, *(f"{table}.{name}" for table, model in inner for name in model.model_fields)]
+    inner = (
+        *(("defaults", Defaults), ("people.NAME", Person), ("owners", Owners), ("gates.KIND", GateRule)),
+        *(('actions."TYPE"', ActionPolicy), ('actions."TYPE".rate', Rate), ("agents.NAME", AgentFloor)),
+        *(("rules", Rule), ("rules.when", Condition)),
+    )
+    tables = {"digest", "pipelines", *(table.partition(".")[0] for table, _ in inner)}
+    whole = [name for name in Policy.model_fields if name not in tables]
+    names = [f"{table}.{field.alias or name}" for table, model in inner for name, field in model.model_fields.items()]
+    return [*whole, "pipelines.NAME.gates.KIND", *names]
 
 
 def _folders(text: str) -> list[str]:

@@ -61,7 +61,10 @@ class Performing:
 
 
 def policy(folder: Path, **changes: str) -> Path:
-    """policy.toml with every tier as given (`tier`), and other changes: what is written there, and what instead."""
+    """policy.toml with every tier as given (`tier`), and other changes: what is written there, and what instead.
+
+    `note` is written into that action's table, and `rules` at the end.
+    """
     text = Path("policy.toml").read_text()
     for before in ('tier = "confirm"', 'tier = "auto"'):
         text = text.replace(before, f'tier = "{changes["tier"]}"')
@@ -71,6 +74,7 @@ def policy(folder: Path, **changes: str) -> Path:
     for kind in changes.keys() & {"draft", "unknown"}:
         head, _, rest = text.partition(f"[gates.{kind}]\n")
         text = f"{head}[gates.{kind}]\n{changes[kind]}\n\n{rest.partition(chr(10) * 2)[2]}"
+    text = text.replace('[actions."note"]', '[actions."note"]\n' + changes.get("note", "")) + changes.get("rules", "")
     path = folder / f"policy-{secrets.token_hex(4)}.toml"
     path.write_text(text)
     return path

@@ -15,10 +15,14 @@ from workflows.kit.pipeline import Pipeline
 
 
 class PerformInput(PipelineInput, name="perform_input/1"):
-    """What is performed: a note, or a push of `tree` where there is a repository. `shown` is shown at a gate before it."""
+    """What is performed: a note, or a push of `tree` where there is a repository. `shown` is shown at a gate before it.
+
+    `texts`: several, one after the other, in place of `text`.
+    """
 
     text: str = "hello"
     shown: str = ""
+    texts: tuple[str, ...] = ()
     repository: Line = ""
     base: Line = ""
     tree: Line = ""
@@ -52,7 +56,8 @@ class Performs(Pipeline[PerformInput, PerformReport]):
         if asked.shown:
             intent, stored = self._meant(asked, asked.shown)
             await gate(self.kit, Ask(kind="change", title="this is shown", subject=stored, intents=(intent,)))
-        self.receipts = (await perform(self.kit, *self._meant(asked, asked.text)),)
+        for text in asked.texts or (asked.text,):
+            self.receipts = (*self.receipts, await perform(self.kit, *self._meant(asked, text)))
 
     def _meant(self, asked: PerformInput, text: str) -> tuple[Intent, str]:
         if not asked.repository:

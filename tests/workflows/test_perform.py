@@ -9,6 +9,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError
 
+from activities.gates import proposing
 from tests.stack import git, sample
 from tests.workflows.performing import Performing, Run, performing
 from tests.workflows.performs import PerformReport
@@ -206,7 +207,10 @@ async def test_a_table_that_no_tier_needs_may_be_missing(client: Client, tmp_pat
 
 
 async def test_a_policy_that_is_loosened_later_does_not_count(client: Client, tmp_path: Path) -> None:
-    """A run that began under confirm asks, also on a worker whose policy says auto."""
+    """A run that began under confirm asks, also on a worker whose file says auto.
+
+    A new run asks as well until an owner of the policy has approved that; then the same worker performs by itself.
+    """
     async with performing(client, tmp_path, tier="confirm") as performed:
         run, queue = await performed.start(shown="another"), performed.queue
         view = await performed.stack.gate(run, "change-1")
@@ -215,4 +219,10 @@ async def test_a_policy_that_is_loosened_later_does_not_count(client: Client, tm
         await performed.stack.decide(await performed.stack.gate(run, "action-1"), "reject", note="no")
         assert await ended(run) == ("done", "rejected")
         assert await performed.notes() == []
+        ledger, file = performed.stack.ledger, performed.stack.parts.standing.file
+        other = await performed.start()
+        await performed.stack.decide(await performed.stack.gate(other, "action-1"), "reject", note="no")
+        assert await ended(other) == ("done", "rejected")
+        made, _ = await ledger.tx(proposing.propose, file, "", "they are all approved", "maria")
+        await ledger.tx(proposing.approve, made.id, "olga")
         assert await ended(await performed.start()) == ("done", "delivered")

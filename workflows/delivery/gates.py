@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from activities.repositories.frozen_change import push_of
 from contracts.delivery.change import Frozen
 from contracts.delivery.plan import Plan
 from contracts.delivery.testing import TestReport
@@ -11,11 +11,13 @@ from contracts.handoff import Handoff, Question
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, MatchedFiles
 from contracts.resources import file_resource
-from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
+from contracts.risk import risk_of
+from contracts.rules import Facts
 from contracts.text import amount, one_line
 from workflows.delivery.course import Course
-from workflows.delivery.name_facts import name_facts, name_risks
-from workflows.delivery.proof_facts import proof_facts, proof_risks
+from workflows.delivery.name_facts import name_facts
+from workflows.delivery.proof_facts import proof_facts
+from workflows.delivery.risks import Size, circumstances_of, size_of
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
 
@@ -134,10 +136,12 @@ def change_gate(
     skipped: str = "",
     degraded: Mapping[str, str] | None = None,
     doubts: Mapping[str, str] | None = None,
+    reversible: str = "yes",
 ) -> Ask:
     """Ask to approve exactly this tree before it is pushed.
 
     `degraded`: why a fallback did a step, by its path. `doubts`: what agents could not do or are not sure of, by whose step.
+    `reversible`: how policy says that a push can be undone.
     """
     size = size_of(frozen)
     facts = [
@@ -163,81 +167,36 @@ def change_gate(
         facts.append(f"left out because the tester may only write tests: {names(report.left_out)}")
     if kept_outside:
         facts.append(f"outside the plan, kept by a person: {names(kept_outside)}")
-    # Computed, never asked of a model: the model wrote the change.
-    risk, reasons = risk_of(frozen, report, kept_outside)
-    if degraded:
-        risk, reasons = "high", (*reasons, f"a fallback did {names(sorted(degraded))}")
-    if doubts:
-        risk, reasons = "high", (*reasons, f"not done, or not sure: {names(list(doubts))}")
+    risk = risk_of(circumstances_of(frozen, report, kept_outside, degraded or {}, doubts or {}, reversible))
     return Ask(
         kind="change",
         title=f"approve the change: {first_line(frozen.subject.message)}",
         subject=frozen.subject.stored().decode(),
         facts=tuple(facts),
         narrative=frozen.subject.message,
-        risk=f"{risk}: {'; '.join(reasons)}",
+        risk=str(risk),
         intents=(frozen.intent,),
+        carrying={frozen.intent.key: push_of(frozen.subject).stored().decode()},
+        about=about(frozen, size).model_copy(update={"risk": risk.level, "degraded": len(degraded or {})}),
     )
+
+
+def about(frozen: Frozen, size: Size) -> Facts:
+    """What rules of policy may go by when this change is pushed."""
+    paths = tuple(one.path for one in frozen.files)
+    return Facts(paths=paths, files=size.files, lines=size.added + size.removed)
 
 
 SHOWN = 20
 """Names shown in one fact; the plan, the diff and the listing have all of them."""
 
 SUBJECT_LIMIT = 48 * 1024
-LARGE_LINES = 400
 
 
 def names(paths: Sequence[str], count: int | None = None) -> str:
     """The first names and how many more there are. `count`: the total, if `paths` is incomplete; None: all are given."""
     left = max(count or 0, len(paths)) - SHOWN
     return ", ".join(paths[:SHOWN]) + (f" and {left} more" if left > 0 else "")
-
-
-@dataclass(frozen=True)
-class Size:
-    """The size of a change over all its files."""
-
-    files: int
-    added: int
-    removed: int
-    binary: int
-    risks: Mapping[RiskKind, tuple[str, ...]]
-
-
-def size_of(frozen: Frozen) -> Size:
-    """Computed from the counts if not every file is listed, else from the files."""
-    counts, files = frozen.counts, frozen.files
-    if counts is not None:
-        return Size(counts.files, counts.added, counts.removed, counts.binary, {one.kind: one.paths for one in counts.risks})
-    return Size(
-        files=len(files),
-        added=sum(one.added or 0 for one in files),
-        removed=sum(one.removed or 0 for one in files),
-        binary=sum(one.added is None for one in files),
-        risks=risks_of(one.path for one in files),
-    )
-
-
-def risk_of(frozen: Frozen, report: TestReport, kept_outside: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Risk (low, medium, high) and its reasons, from facts alone: reversibility, tests, size, files that run automatically."""
-    level, reasons = 0, ["a pushed branch can be deleted", "the change was written by agents that read the repository"]
-    if report.verdict != "passed":
-        level, reasons = 2, [*reasons, f"tests: {report.verdict}"]
-    for doubts, said in (proof_risks(report), name_risks(frozen)):
-        level, reasons = max(level, doubts), [*reasons, *said]
-    size = size_of(frozen)
-    lines = size.added + size.removed
-    if lines > LARGE_LINES or size.binary:
-        level, reasons = max(level, 1), [*reasons, f"{amount(lines, 'line')} changed, or files that are not text"]
-    for kind, paths in size.risks.items():
-        level, reasons = max(level, LEVELS[kind]), [*reasons, f"{WHY[kind]}: {', '.join(paths)}"]
-    if kept_outside:
-        level, reasons = max(level, 1), [*reasons, "files outside the plan were changed"]
-    if frozen.blocked:
-        level, reasons = 2, [*reasons, "the target cannot take the branch as it is now"]
-    if frozen.forms:
-        level, reasons = max(level, 1), [*reasons, "it changes what a diff shows badly: see the facts"]
-    return ("low", "medium", "high")[level], tuple(reasons)
 
 
 def outside_gate(changes: tuple[ChangeSet, ...]) -> Ask:

@@ -15,6 +15,7 @@ from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, MatchedFiles, MatchFiles, PrepareRepository, Workspace, WorkspaceRef
+from contracts.rules import Facts
 from contracts.text import amount
 from workflows.delivery import gates
 from workflows.delivery.base_first import prove, prove_agreed
@@ -31,6 +32,7 @@ from workflows.kit.gate import gate
 from workflows.kit.options import WORK
 from workflows.kit.perform import perform
 from workflows.kit.pipeline import Pipeline
+from workflows.kit.rulings import reversible_of
 from workflows.kit.step import CouldNot, Done, Step, Unsure
 from workflows.kit.stuck import feedback_of, stuck_gate, try_again
 
@@ -59,6 +61,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
         self.approved_by: list[str] = []
         self.summary = ""
         self.skipped = ""
+        self.about = Facts()
 
     @workflow.run
     async def run(self, asked: DeliveryInput) -> DeliveryReport:
@@ -204,7 +207,9 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             self.kit.enter("change", "a person approves the change")
             skipped = "; ".join(one for one in (self.skipped, course.unproven) if one)
             report, outside = tested.judged.report, written.kept_outside
-            asked = gates.change_gate(frozen, report, outside, skipped, self.kit.degraded, course.doubts)
+            reversible = reversible_of(self.kit, (frozen.intent,)) or "yes"
+            asked = gates.change_gate(frozen, report, outside, skipped, self.kit.degraded, course.doubts, reversible)
+            self.about = asked.about
             decided = await gate(self.kit, asked)
             if decided.verb == "approve":
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
@@ -216,7 +221,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
         self.kit.enter("act", "the branch is pushed")
         while True:
             # The approval has recorded this intent, so with tier confirm nobody is asked again.
-            receipt = await perform(self.kit, frozen.intent, push_of(frozen.subject).stored().decode())
+            receipt = await perform(self.kit, frozen.intent, push_of(frozen.subject).stored().decode(), self.about)
             self.receipts = (*self.receipts, receipt)
             if receipt.state in ("delivered", "done_by_person"):
                 return

@@ -27,6 +27,7 @@ from workflows.kit.model_call import call_model
 from workflows.kit.model_outage import NOBODY, answered, away_of, note_degraded, why_nobody
 from workflows.kit.options import CHECK, WORK
 from workflows.kit.resources import StepResource, find, given
+from workflows.kit.reviewed import reviewed
 from workflows.kit.step import B, Step
 
 TASK_LIMIT = 120 * 1024
@@ -69,7 +70,9 @@ async def ask(
         if decided.verb != "answer":
             break
         talk.answers = (*talk.answers, *_answers(handoff.questions, decided))
+    handoff = await reviewed(kit, talk.pin, handoff)
     note_degraded(kit, handoff)
+    kit.grounds.add(agent, handoff)
     return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode(), talk.answers)
 
 

@@ -1,13 +1,21 @@
 """Decisions that hold a gate while they are checked, and the gate that they hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from temporalio import workflow
 
+from contracts.errors import Refused
 from contracts.gates import Claimed, Decided, GateView
 
 Via = Literal["signal", "update"]
+
+EARLY_LIMIT = 20
+"""Most decisions that are kept for gates that are not open yet."""
+
+EARLY_BYTES = 32 * 1024
+"""Their largest total size in bytes: they are part of the input of a continued run."""
 
 
 @dataclass
@@ -33,6 +41,8 @@ class OpenGateState:
     claims: int = 0
     kept: list[Claimed] = field(default_factory=list)
     """Early decisions that get their turn if those before them do not count."""
+    queue: list[Claim] = field(default_factory=list)
+    """Where several people have to say yes: those who did while another one was being checked."""
 
     @property
     def claimed_or_reset(self) -> bool:
@@ -41,12 +51,30 @@ class OpenGateState:
 
     def taken_by(self, said: Claimed) -> Claim:
         """The decision holds the gate from now on, under its number at this gate."""
-        self.claims += 1
-        self.claim = Claim(said.model_copy(update={"nth": self.claims}))
+        self.claim = self._numbered(said)
         return self.claim
+
+    def queued(self, said: Claimed) -> Claim:
+        """The decision holds the gate once those before it have been checked."""
+        claim = self._numbered(said)
+        self.queue.append(claim)
+        return claim
+
+    def _numbered(self, said: Claimed) -> Claim:
+        self.claims += 1
+        return Claim(said.model_copy(update={"nth": self.claims}))
 
 
 def same(one: Claimed, other: Claimed) -> bool:
     """True for one decision that was sent twice: the nonce alone may be anybody's."""
     key = one.decision.nonce, one.verb, one.decision.by
     return one.decision.nonce is not None and key == (other.decision.nonce, other.verb, other.decision.by)
+
+
+def check_early(kept: Sequence[Claimed], claimed: Claimed) -> None:
+    """Raise `Refused` if this decision does not fit beside those that are kept for gates that are not open yet."""
+    gate = claimed.decision.gate
+    if len(kept) >= EARLY_LIMIT:
+        raise Refused(f"gate {gate} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
+    if sum(len(one.stored()) for one in (*kept, claimed)) > EARLY_BYTES:
+        raise Refused(f"gate {gate} is not open yet, and early decisions may have at most {EARLY_BYTES} bytes in total")

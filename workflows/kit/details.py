@@ -26,7 +26,8 @@ def gate_text(view: GateView) -> tuple[str, str, str]:
     """What a person is asked, the facts, and the message that answers it, as the details' did, why and next."""
     more = ', "to_usd": "40"' if view.kind == "ceiling" else ""
     decision = f'{{"gate": "{view.gate}", "by": "you", "subject": "{view.subject}"{more}}}'
-    facts = "".join(f"\n- {fact}" for fact in view.facts)
+    so_far = (view.so_far,) if view.approvals > 1 else ()
+    facts = "".join(f"\n- {fact}" for fact in (*so_far, *view.facts))
     answer = f"send the update {' or '.join(f'`{verb}`' for verb in view.verbs)} with `{decision}`"
     if needing := [f"`{verb}`" for verb in view.verbs if verb in NEEDS_NOTE]:
         answer += f', and for {" and ".join(needing)} with `"note": "why"` in it'

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -10,47 +10,20 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.gates.gates import Gates
-from contracts.base import sha256
-from contracts.gates import VERBS, AdmitDecision, Decided, GateKind, GatePolicy, GateView, Intent, OpenGate
-from contracts.handoff import Question
-from contracts.money import CeilingRefused
+from contracts.gates import AdmitDecision, Decided, GatePolicy, GateView, OpenGate
 from contracts.runs import RunState
-from contracts.text import one_line
 from search_attributes import GATE_DEADLINE
 from workflows.kit.asks import tell_root
-from workflows.kit.bounds import facts_within
 from workflows.kit.claims import OpenGateState
+from workflows.kit.details import gate_text
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import LEDGER
 from workflows.kit.received import came_before
+from workflows.kit.rulings import assessed, policy_at
 from workflows.kit.shown import show_closed, show_open, show_standing
 from workflows.kit.standing import answered_by, waiting_state
-from workflows.kit.tiers import tier_of
-
-FACT_LIMIT, FACTS_LIMIT = 2000, 100
-"""Most characters per fact, and most facts per gate; `facts_within` limits their total. The subject has everything."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a person is asked.
-
-    `subject` is the text that is decided on, byte for byte. `facts` are computed by code; `narrative` is an agent's own words
-    and is shown separately. `intents` are the actions that an approval allows.
-    """
-
-    kind: GateKind
-    title: str
-    subject: str
-    facts: tuple[str, ...] = ()
-    narrative: str = ""
-    risk: str = ""
-    questions: tuple[Question, ...] = ()
-    changes: tuple[Question, ...] = ()
-    output: str = ""
-    intents: tuple[Intent, ...] = ()
-    ceiling: CeilingRefused | None = None
-    breakers: tuple[str, ...] = ()
+from workflows.kit.views import Ask as Ask  # who asks needs no other module
+from workflows.kit.views import view_of
 
 
 def never() -> bool:
@@ -83,15 +56,11 @@ def _decided(kit: Kit, ask: Ask, decided: Decided) -> Decided:
     return decided
 
 
-def _riding(kit: Kit, ask: Ask) -> tuple[Intent, ...]:
-    """The actions that a decision here allows. An action of tier draft is never approved for us to send."""
-    return tuple(one for one in ask.intents if tier_of(kit.pins, one.type) != "draft" or ask.kind == "draft")
-
-
 async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Decided:
     """Like `gate`, but in parallel to the story, not as a step. Closes as `released` once `released()` is true."""
-    policy, riding = kit.pins.gates[ask.kind], _riding(kit, ask)
-    view = _view(kit, ask, policy)
+    policy, riding, whys = policy_at(kit, ask)
+    ask = replace(ask, facts=(*ask.facts, *whys), risk=ask.risk or str(assessed(kit, ask.about, riding)))
+    view = view_of(kit, ask, policy)
     state = kit.inbox.open(view)
     before = kit.state
     _waits_at(kit, view)
@@ -149,44 +118,6 @@ async def _closed(kit: Kit, view: GateView, how: str, before: RunState) -> None:
     await tell_root(kit, view.gate, None)
 
 
-def _view(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
-    name, revision = kit.inbox.next_name(ask.kind)
-    return GateView(
-        gate=name,
-        kind=ask.kind,
-        revision=revision,
-        trace=kit.ref.trace,
-        path=kit.ref.path,
-        workflow_id=kit.ref.workflow_id,
-        project=kit.ref.project,
-        subject=sha256(ask.subject.encode()),
-        # One line each: they contain text from models and repositories, which must not look like further facts.
-        title=one_line(ask.title, 300),
-        facts=facts_within([one_line(fact, FACT_LIMIT) for fact in ask.facts[:FACTS_LIMIT]]),
-        narrative=ask.narrative,
-        questions=ask.questions,
-        changes=ask.changes,
-        output=ask.output,
-        risk=ask.risk,
-        verbs=VERBS[ask.kind],
-        opened_at=workflow.now(),
-        deadline=workflow.now() + policy.deadline,
-        on_expiry=_on_expiry(kit, ask.kind, policy),
-        ceiling=ask.ceiling,
-        breakers=ask.breakers,
-    )
-
-
-def _on_expiry(kit: Kit, kind: GateKind, policy: GatePolicy) -> str:
-    if kind == "ceiling":
-        return "without an answer the run stops and keeps its work"
-    then = "expires and nothing is done" if kind == "draft" else "rejects"
-    if policy.expiry != "escalate" or not policy.escalation:
-        return f"without an answer it {then}"
-    named = [kit.pins.owner if who == "owner" else who for who in policy.escalation]
-    return f"without an answer it asks {', '.join(named)} and then {then}"
-
-
 async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: OpenGate, released: Callable[[], bool]) -> Decided:
     """Wait until a decision wins, the last deadline passes, or the gate is released."""
     view = state.view
@@ -211,7 +142,7 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
                 f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC"
             )
             kit.show(GATE_DEADLINE.value_set(ends))
-            await tell_root(kit, view.gate, view.model_copy(update={"deadline": ends}))
+            await tell_root(kit, view.gate, state.view.model_copy(update={"deadline": ends}))
             await kit.flush()  # now: the next activity may be days away
         elif remind is not None and workflow.now() >= remind:
             remind = None
@@ -227,6 +158,8 @@ async def _open_again(kit: Kit, state: OpenGateState, request: OpenGate) -> None
     if seed == state.seed:
         return
     state.seed = seed
+    # Nobody has said yes yet in this run: what was said before the reset counts where Temporal applies it again.
+    state.view = view.model_copy(update={"approved_by": ()}) if view.approved_by else view
     _waits_at(kit, view)
     await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate} again", **LEDGER)
 
@@ -255,7 +188,17 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
         Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER
     )
     kit.inbox.answer(state, decided)
+    if decided.counts:
+        await _counts(kit, state, decided)
     return decided
+
+
+async def _counts(kit: Kit, state: OpenGateState, decided: Decided) -> None:
+    """Show that somebody has said yes, and that others have to as well."""
+    view = state.view = state.view.model_copy(update={"approved_by": decided.approved_by})
+    if kit.waiting_view() is view:
+        kit.tell(*gate_text(view))
+    await tell_root(kit, view.gate, view)
 
 
 def _closing(

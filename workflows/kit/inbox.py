@@ -13,17 +13,11 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.carried import Ended, Mail
 from contracts.errors import Refused
-from contracts.gates import OFFERED, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
+from contracts.gates import OFFERED, SAYS_YES, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
 from contracts.people import Act
-from workflows.kit.claims import Claim, OpenGateState, Via, same
+from workflows.kit.claims import Claim, OpenGateState, Via, check_early, same
 from workflows.kit.messages import bare, check_decision, read_decision, read_switch
 from workflows.kit.refusals import Refusals
-
-EARLY_LIMIT = 20
-"""Most decisions that are kept for gates that are not open yet."""
-
-EARLY_BYTES = 32 * 1024
-"""Their largest total size in bytes: they are part of the input of a continued run."""
 
 NEVER_OPENED = "the run ended before this gate opened"
 
@@ -104,6 +98,8 @@ class Inbox:
         claim.outcome = outcome
         if outcome.won:
             state.counted = claim.said
+        elif state.queue:
+            state.claim = state.queue.pop(0)
         else:
             self._next_kept(state)
 
@@ -113,6 +109,7 @@ class Inbox:
         closed = f"gate {state.view.gate} is closed: {ended.verb}"
         for kept in state.kept:
             self.refusals.record(kept.verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
+        self._close_queue(state, ended, closed)
         claim = state.claim
         # Temporal deduplicates updates within one run only; the nonce lets a continued run recognise a repeated decision.
         nonce = state.counted.decision.nonce if state.counted is not None else None
@@ -122,6 +119,13 @@ class Inbox:
             late = f"{closed}; this {claim.said.via} came at {claim.said.at:%H:%M:%S} UTC" if claim.is_dated else closed
             claim.outcome = ended.model_copy(update={"won": False, "reason": late})
             self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), late, claim.said.via)
+
+    def _close_queue(self, state: OpenGateState, ended: Decided, closed: str) -> None:
+        """Answer those who said yes while another one was being checked, and are not needed any more."""
+        for claim in state.queue:
+            claim.outcome = ended.model_copy(update={"won": False, "counts": False, "reason": closed})
+            self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
+        state.queue = []
 
     def waiting(self) -> tuple[GateView, ...]:
         """The open gates."""
@@ -170,7 +174,7 @@ class Inbox:
             await workflow.wait_condition(lambda: claim.outcome is not None)
             outcome = claim.outcome
             assert outcome is not None
-            if not outcome.won:
+            if not outcome.won and not outcome.counts:
                 raise ApplicationError(outcome.reason, type="Refused", non_retryable=True)
             return outcome.model_dump(mode="json")
 
@@ -242,6 +246,8 @@ class Inbox:
             self._keep_early(verb, claimed)
             return None
         check_decision(state.view, verb, decision)
+        if state.claim is not None and state.view.approvals > 1 and verb in SAYS_YES and state.claim.said.verb == verb:
+            return state.queued(claimed)
         if state.claim is not None:
             raise Refused(f"{state.claim.said.decision.by} was first: {state.claim.said.verb} is being checked")
         return state.taken_by(claimed)
@@ -280,10 +286,7 @@ class Inbox:
                 raise Refused(NEVER_OPENED)
             if any(same(one, claimed) for one in self._before.early):
                 return  # repeated by its sender after this run took over
-            if len(self._early) >= EARLY_LIMIT:
-                raise Refused(f"gate {name} is not open yet, and {EARLY_LIMIT} early decisions are kept already")
-            if sum(len(one.stored()) for one in (*self._early, claimed)) > EARLY_BYTES:
-                raise Refused(f"gate {name} is not open yet, and early decisions may have at most {EARLY_BYTES} bytes in total")
+            check_early(self._early, claimed)
             self._early.append(claimed)
             return
         hint = "; with the subject's digest it would be kept" if verb == "approve" else ""

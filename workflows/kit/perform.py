@@ -4,43 +4,70 @@ visible.
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.actions.deliver import Actions
 from contracts.actions import Deliver, Receipt, Resolve
 from contracts.gates import Intent, Perform, receipt_of
+from contracts.rules import Facts
 from contracts.runs import Request
 from workflows.kit.ends import cause_of
 from workflows.kit.gate import Ask, gate
-from workflows.kit.kit import Kit
+from workflows.kit.kit import Kit, within
 from workflows.kit.options import DELIVER, LEDGER
-from workflows.kit.tiers import tier_of
+from workflows.kit.rulings import facts_of, ruling_of
 
 Q = TypeVar("Q", bound=Request)
 
+ROOM = timedelta(seconds=1)
+"""A wait for room in a rate ends so much later, as clocks of worker and database may differ a little."""
 
-async def perform(kit: Kit, intent: Intent, arguments: str = "", known: Sequence[str] = ()) -> Receipt:
+
+async def perform(
+    kit: Kit, intent: Intent, arguments: str = "", about: Facts | None = None, known: Sequence[str] = ()
+) -> Receipt:
     """Let an action happen as policy says, and return its receipt. Called again, also by another run, it finds the same one.
 
     auto: it is done, and the feed says why nobody was asked. confirm: a gate `action` asks first, unless the gate that was
     approved last has shown exactly these bytes. draft: a gate `draft` waits for a person who does it. `arguments` are the
-    action's bytes as text, "" where an activity or a gate's subject has kept them; `known` is what else its gate shows. An
+    action's bytes as text, "" where an activity or a gate's subject has kept them; `about` is what rules of policy may go by
+    beside them, `known` is what else its gate shows. Rules, taint and a rate may ask for more than the type's tier. An
     undeclared type raises `ApplicationError`, and nothing is written. An outcome that is not known is asked of the target
     first; where that cannot be, a person decides at gate `unknown`.
     """
-    tier = tier_of(kit.pins, intent.type)
-    if tier == "draft":
-        return receipt_of(intent, await gate(kit, _asked("draft", intent, arguments, known)))
+    about = about or Facts()
+    made = ruling_of(kit, intent, about, arguments)
+    if made.tier == "draft":
+        return receipt_of(intent, await gate(kit, _asked("draft", intent, arguments, about, known)))
     if not _just_shown(kit, intent):
-        if tier == "auto":
-            request = Perform(run=kit.ref, intent=intent, arguments=arguments)
-            return await _carried_out(kit, intent, Actions.perform, request)
-        decided = await gate(kit, _asked("action", intent, arguments, known))
+        over = ""
+        if made.tier == "auto":
+            receipt = await _by_itself(kit, intent, arguments, about)
+            if receipt.state != "proposed":
+                return receipt
+            over = receipt.problem
+        decided = await gate(kit, _asked("action", intent, arguments, about, known, over))
         if decided.verb != "approve":
             return receipt_of(intent, decided)
     return await _carried_out(kit, intent, Actions.deliver, Deliver(run=kit.ref, key=intent.key))
+
+
+async def _by_itself(kit: Kit, intent: Intent, arguments: str, about: Facts) -> Receipt:
+    """The receipt of an action that needs no person; `proposed` where its rate is used up and a person has to be asked."""
+    facts = facts_of(kit, about, intent)
+    while True:
+        request = Perform(run=kit.ref, intent=intent, arguments=arguments, facts=facts)
+        receipt = await _carried_out(kit, intent, Actions.perform, request)
+        if receipt.state != "proposed" or receipt.at is None:
+            return receipt
+        kit.move("working", waiting_for="its rate", next=f"{intent.type} goes on by itself: {receipt.problem}")
+        await kit.flush()
+        await workflow.sleep(within(receipt.at) + ROOM, summary=f"{intent.type}: {receipt.problem}"[:200])
+        kit.move("working", next=intent.summary)
 
 
 def _just_shown(kit: Kit, intent: Intent) -> bool:
@@ -49,14 +76,20 @@ def _just_shown(kit: Kit, intent: Intent) -> bool:
     return any((one.type, one.key, one.arguments, one.arguments_digest) == wanted for one in kit.shown)
 
 
-def _asked(kind: Literal["action", "draft"], intent: Intent, arguments: str, known: Sequence[str] = ()) -> Ask:
+def _asked(
+    kind: Literal["action", "draft"], intent: Intent, arguments: str, about: Facts, known: Sequence[str], over: str = ""
+) -> Ask:
     titles = {"action": f"may this happen: {intent.summary}?", "draft": f"please do this yourself: {intent.summary}"}
-    then = {"action": "policy's tier confirm: nothing is done before", "draft": "policy's tier draft: we send nothing"}
+    then = {
+        "action": f"{over}: nothing is done before" if over else "policy's tier confirm: nothing is done before",
+        "draft": "policy's tier draft: we send nothing",
+    }
     fields: dict[str, Any] = json.loads(arguments) if arguments else {}
     # All of it, a line each: whoever has to do it themselves needs to know what.
     whole = (f"{name}: {value}" for name, value in fields.items() if not isinstance(value, dict))
     facts = (f"{intent.type}, arguments {intent.arguments}", then[kind], *known, *whole)
-    return Ask(kind=kind, title=titles[kind], subject=arguments or intent.model_dump_json(), facts=facts, intents=(intent,))
+    subject, carrying = arguments or intent.model_dump_json(), {intent.key: arguments} if arguments else {}
+    return Ask(kind=kind, title=titles[kind], subject=subject, facts=facts, intents=(intent,), carrying=carrying, about=about)
 
 
 async def _carried_out(

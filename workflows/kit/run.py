@@ -21,6 +21,7 @@ from search_attributes import STAGE
 from workflows.kit import changes, details
 from workflows.kit.bounds import newest_within
 from workflows.kit.cancellation import not_cancelled, send
+from workflows.kit.grounds import Grounds
 from workflows.kit.inbox import Inbox
 from workflows.kit.lines import Lines
 from workflows.kit.options import LOCAL
@@ -52,7 +53,7 @@ class Run:
         """
         self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling")))
         self.known = (*changes.CHANGES, *known)
-        self.inbox = Inbox(tuple(dict.fromkeys((*self.kinds, *(OF_ACTIONS if performs else ())))))
+        self.inbox = Inbox(tuple(dict.fromkeys((*self.kinds, "policy", *(OF_ACTIONS if performs else ())))))
         self._seed = workflow.random_seed()
         self.ref = RunRef(trace="")
         self.began: Began | None = None
@@ -64,6 +65,7 @@ class Run:
         self.parts: tuple[Part, ...] = ()
         self.gives_back: list[str] = []
         self.degraded: dict[str, str] = {}
+        self.grounds = Grounds()
         self.children: dict[str, str] = {}
         self.lines = Lines()
         self.change: RunChange | None = None

@@ -95,4 +95,5 @@ def tried_again(said: Waits) -> str:
 
 def answered_by(view: GateView) -> str:
     """What the run's row says comes next while this gate is open."""
-    return f"{' or '.join(view.verbs)} at {view.gate}; {view.on_expiry}"
+    so_far = f" ({view.so_far})" if view.approvals > 1 else ""
+    return f"{' or '.join(view.verbs)} at {view.gate}{so_far}; {view.on_expiry}"

@@ -1,0 +1,44 @@
+"""The rate that policy allows a type of action without a person."""
+
+from sqlalchemy import Connection
+
+from contracts.actions import Rate, Receipt
+from contracts.gates import Perform
+from contracts.pins import Began
+from contracts.text import amount
+from ledger import action_rates
+
+
+def over_rate(connection: Connection, request: Perform, pins: Began) -> Receipt | None:
+    """The answer where the rate of this type is used up: `proposed`, and `at` says when there is room if it is to wait.
+
+    None: there is room. Nothing is written either way; what is proposed counts once it is in the outbox.
+    """
+    intent, terms = request.intent, pins.terms.get(request.intent.type)
+    if terms is None or terms.rate is None:
+        return None
+    rate = terms.rate
+    found = action_rates.used(connection, intent.type, rate, project=request.run.project, target=intent.target, key=intent.key)
+    if found.room is None:
+        return None
+    said = (
+        f"{found.count} {intent.type} in the last {_span(rate)}{_of(rate, request)}, policy allows {rate.most} without a person"
+    )
+    at = found.room if rate.over == "wait" else None
+    return Receipt(key=intent.key, type=intent.type, state="proposed", summary=intent.summary, at=at, problem=said)
+
+
+def _span(rate: Rate) -> str:
+    seconds = int(rate.per.total_seconds())
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            return amount(seconds // size, name)
+    return amount(seconds, "second")
+
+
+def _of(rate: Rate, request: Perform) -> str:
+    return {
+        "all": "",
+        "project": f" for project {request.run.project}",
+        "target": f" for {request.intent.target or 'no target'}",
+    }[rate.of]

@@ -1,0 +1,44 @@
+"""Gates that take more than one person: who has said yes so far, and that nobody is counted twice."""
+
+from sqlalchemy import Connection
+
+from activities.gates.policy import same_person
+from contracts.gates import SAYS_YES, AdmitDecision, Claimed, Decided, GateView
+from ledger import gates
+
+
+def counted_as(connection: Connection, request: AdmitDecision, claim: Claimed) -> Decided | None:
+    """Count a yes at an open gate that takes several, unless it is the last one that is needed.
+
+    None: this decision closes the gate, or is not one that several people have to send. Else `counts` says that it counts and
+    others have to say yes as well; without it `reason` says why it does not. Called again for the same decision it returns the
+    same. The caller has locked the gate, so that of two people who decide at once both are seen.
+    """
+    view, policy, by = request.gate, request.policy, claim.decision.by
+    if policy.approvals == 1 or claim.verb not in SAYS_YES:
+        return None
+    before = gates.counted(connection, view, claim.verb)
+    if gates.counting_id(view, claim) in before:
+        return _counts(view, claim, tuple(before.values()))
+    if any(same_person(one, by) for one in before.values()):
+        return _refused(view, claim, f"{by!r} has said {claim.verb} here already; it takes {policy.approvals} different people")
+    if len(before) + 1 >= policy.approvals:
+        return None
+    if not gates.count(connection, view, claim, authenticated=False):
+        return _refused(view, claim, "this decision's nonce has been used before")
+    return _counts(view, claim, (*before.values(), by))
+
+
+def everybody(connection: Connection, view: GateView, outcome: Decided) -> tuple[str, ...]:
+    """Who has said yes to what was decided, the one who closed the gate last."""
+    before = gates.counted(connection, view, outcome.verb).values()
+    return (*(one for one in before if one != outcome.by), outcome.by)
+
+
+def _counts(view: GateView, claim: Claimed, who: tuple[str, ...]) -> Decided:
+    outcome = gates.decided(claim, view, authenticated=False)
+    return outcome.model_copy(update={"won": False, "counts": True, "approved_by": who})
+
+
+def _refused(view: GateView, claim: Claimed, why: str) -> Decided:
+    return gates.decided(claim, view, authenticated=False, refused=why)
