@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
-from ledger import resets
+from ledger import lineage, resets, seals
 from ledger.db import from_us, insert_once, now_us, to_us
 from ledger.tables import action, decision, gate
 
@@ -32,6 +32,8 @@ def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
         "opened_at": to_us(view.opened_at),
         "deadline": to_us(view.deadline),
     }
+    lineage.of_subject(connection, view.trace, view.gate, view.subject, request.subject)
+    seals.touch(connection, view.trace, "gate", f"{view.trace}/{view.gate}")
     if resets.whose(connection, view, request.run.run_id) == "newer":
         return resets.reopen(connection, view, request.run.run_id, values)
     fixed = {name: getattr(view, name) for name in ("trace", "gate", "kind", "revision", "path", "workflow_id", "project")}
@@ -101,11 +103,12 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
 
 
 def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool) -> bool:
-    said = claim.decision
+    said, identity = claim.decision, secrets.token_hex(16)
+    seals.touch(connection, view.trace, "decision", identity)
     return insert_once(
         connection,
         decision,
-        id=secrets.token_hex(16),
+        id=identity,
         trace=view.trace,
         gate=view.gate,
         verb=claim.verb,
@@ -174,6 +177,7 @@ def winner(connection: Connection, trace: str, name: str) -> Row[Any] | None:
 
 def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
     """Record something that was sent and not accepted. Safe to call twice."""
+    seals.touch(connection, trace, "decision", refusal.key)
     insert_once(
         connection,
         decision,

@@ -19,7 +19,7 @@ from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resol
 from contracts.base import sha256
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
 from contracts.gates import Intent, Perform
-from ledger import actions, artifacts, gates, runs
+from ledger import actions, artifacts, gates, lineage, runs
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us, now_us
 from ledger.views.runs import names_of
@@ -104,6 +104,7 @@ class Actions:
             )
         kept = artifacts.put(connection, self._ledger.files, data, "application/json")
         artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, intent.type, untrusted=True)
+        lineage.of_arguments(connection, request.run.trace, kept.digest, request.arguments)
 
     @activity.defn
     async def deliver(self, request: Deliver) -> Receipt:
@@ -271,7 +272,8 @@ def _anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
         fields = ("key", "type", "arguments", "arguments_digest", "summary", "order")
         approved = "", Intent(**{name: getattr(row, name) for name in fields})
     gate, intent = approved
-    actions.again(connection, row, intent, trace=trace, gate=gate)
+    if actions.again(connection, row, intent, trace=trace, gate=gate):
+        commit_riders(connection, request, [lines.lost_by_target(row.key, row.summary, row.fence, trace)])
 
 
 def _settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
@@ -295,5 +297,5 @@ def _resolve(connection: Connection, request: Resolve) -> Receipt:
     )
     if not actions.resolve(connection, request.key, receipt):
         receipt = _already(actions.get(connection, request.key))
-    commit_riders(connection, request)
+    commit_riders(connection, request, [lines.resolved(receipt, request)])
     return receipt

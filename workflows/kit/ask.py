@@ -70,6 +70,8 @@ async def ask(
             break
         talk.answers = (*talk.answers, *_answers(handoff.questions, decided))
     note_degraded(kit, handoff)
+    if not (handoff.producer.version or handoff.degraded):
+        kit.keep(handoff)  # an agent's own, and a fallback's, are stored where they are made
     return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode(), talk.answers)
 
 
