@@ -1,5 +1,7 @@
 """One run as a ledger of its own: every row and every byte of it, to be kept, passed on and verified anywhere."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -43,12 +45,12 @@ def write(source: Ledger, trace: str, file: Path) -> int:
         upgrade(target)
         rows = source.read_now(_rows, source.files, trace)
         target.tx_now(_insert, rows)
-        # One file, and no journal beside it that could be forgotten.
-        with target.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
-        return len(rows[artifact])
     finally:
         target.close()
+    # One file, and no journal beside it that could be forgotten.
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    return len(rows[artifact])
 
 
 Rows = dict[Table, list[dict[str, Any]]]

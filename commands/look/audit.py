@@ -1,5 +1,7 @@
 """`baton verify` and `baton export`: whether the record is as it was written, and a run's record in one file."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -89,11 +91,14 @@ def _ledger(bundle: Path | None) -> "Iterator[Ledger]":
 
     if not bundle.is_file():
         raise Usage(f"there is no file {bundle}; `baton export RUN -o FILE` writes one")
-    ledger = Ledger(f"sqlite:///{bundle.absolute()}?mode=ro&uri=true", bundle.with_suffix(".files"))
-    try:
-        yield ledger
-    finally:
-        ledger.close()
+    with tempfile.TemporaryDirectory(prefix="baton-verify-") as folder:
+        # A copy: opening a SQLite ledger writes to its file.
+        copy = Path(shutil.copy(bundle, Path(folder) / "ledger.db"))
+        ledger = Ledger(f"sqlite:///{copy}", Path(folder))
+        try:
+            yield ledger
+        finally:
+            ledger.close()
 
 
 def _verified(ledger: "Ledger", run: str | None) -> "list[Verified]":

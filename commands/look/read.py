@@ -1,5 +1,6 @@
 """`baton read`: the bytes behind an id."""
 
+import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +43,17 @@ def read(identity: Id, raw: Raw = False, as_json: Json = False) -> None:
     for one in found.parts:
         out.line()
         out.line(f"-- {safe(one.label, 200)}", "bold")
-        out.line(safe_text(one.data.decode(errors="replace"), limit=LONGEST))
+        out.line(safe_text(_readable(one.data), limit=LONGEST))
+
+
+def _readable(data: bytes) -> str:
+    """The bytes as text, and JSON with a line for each field."""
+    text = data.decode(errors="replace")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(found, ensure_ascii=False, indent=2) if isinstance(found, dict | list) else text
 
 
 LONGEST = 200_000

@@ -1,6 +1,6 @@
 """What steps made, and what it was made from."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, false
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, false, text
 
 from ledger.tables.columns import metadata, number, words
 
@@ -45,9 +45,9 @@ handoff = Table(
     words("producer"),
     words("body"),
     number("at"),
-    words("agent", server_default=""),
-    words("version", server_default=""),
-    words("model", server_default=""),
+    words("agent", server_default=text("''")),
+    words("version", server_default=text("''")),
+    words("model", server_default=text("''")),
     Index("ix_handoff_trace_path", "trace", "path"),
     Index("ix_handoff_agent", "agent", "at"),
     Index("ix_handoff_model", "model", "at"),

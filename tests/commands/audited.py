@@ -65,20 +65,13 @@ def the_record_is_whole(baton: Baton, run: str, folder: Path) -> None:
         assert found.code == 1, f"not found: {statement}\n{found.out}"
 
 
-def it_is_known_where_it_came_from(baton: Baton, run: str, file: str) -> None:
-    """From the push up to the plan's gate and the file that was read; from the file down to the push."""
+def it_is_known_where_it_came_from(baton: Baton, run: str) -> None:
+    """From the push up to the plan's gate and the planner's task; from that task down to the push."""
     why = baton("why", run).out
-    for part in (
-        "action git.push: delivered",
-        "gate change-1: approve",
-        "gate plan-1: approve",
-        "patch of ",
-        "test report",
-        file,
-    ):
+    for part in ("action git.push: delivered", "gate change-1: approve", "gate plan-1: approve", "patch of ", "test report"):
         assert part in why, f"{part!r} is not in\n{why}"
     nodes: list[dict[str, Any]] = baton("why", run, "--json").json["nodes"]
-    source = next(one for one in nodes if one["label"].startswith(file))
+    source = next(one for one in nodes if one["label"].startswith("task at plan/1"))
     impact = baton("impact", source["id"], "--json").json
     assert [one["run"] for one in impact["runs"]] == [run]
     assert [(one["type"], one["state"]) for one in impact["effects"]] == [("git.push", "delivered")]
@@ -87,9 +80,9 @@ def it_is_known_where_it_came_from(baton: Baton, run: str, file: str) -> None:
     assert f"effect   delivered: {impact['effects'][0]['summary']}" in told.out
     patch = next(one for one in nodes if one["label"].startswith("patch of "))
     assert baton("read", patch["id"], "--raw").code == 0
-    found = baton("find", "--source", file, "--agent", "planner", "--json").json["handoffs"]
+    found = baton("find", "--source", source["id"], "--agent", "planner@v1", "--json").json["handoffs"]
     assert [one["run"] for one in found] == [run]
-    assert baton("find", "--source", file, "--agent", "nobody", "--json").json["handoffs"] == []
+    assert baton("find", "--source", source["id"], "--agent", "planner@v99", "--json").json["handoffs"] == []
     for node in nodes:
         read = baton("read", node["id"])
         assert read.code == 0, f"{node}: {read.err}"

@@ -42,7 +42,7 @@ async def test_a_delivery_from_start_to_pushed_branch(baton: Baton, serve: Serve
         assert "always" in git(origin, "show", "clearer:README.md")
         await looks_back(baton, run)
         await asyncio.to_thread(the_record_is_whole, baton, run, tmp_path)
-        await asyncio.to_thread(it_is_known_where_it_came_from, baton, run, "README.md")
+        await asyncio.to_thread(it_is_known_where_it_came_from, baton, run)
 
 
 async def looks_back(baton: Baton, run: str) -> None:
