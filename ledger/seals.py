@@ -3,7 +3,7 @@
 Whoever writes such a row calls `touch`; the feed lines of the same transaction then carry the seal of the row as it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from sqlalchemy import Connection, RowMapping, select
@@ -55,7 +55,7 @@ def taken(connection: Connection, trace: str) -> list[str]:
     return [seal_of(kind, key, row) for kind, key, row in rows if row is not None]
 
 
-def find(connection: Connection, kind: Kind, key: str) -> Mapping[str, Any] | None:
+def find(connection: Connection, kind: Kind, key: str) -> RowMapping | None:
     """The row with this key; None if there is none."""
     trace, _, name = key.rpartition("/")
     queries: dict[Kind, Callable[[], Any]] = {
@@ -66,12 +66,12 @@ def find(connection: Connection, kind: Kind, key: str) -> Mapping[str, Any] | No
     return connection.execute(queries[kind]()).mappings().first()
 
 
-def seal_of(kind: Kind, key: str, row: Mapping[str, Any]) -> str:
+def seal_of(kind: Kind, key: str, row: RowMapping) -> str:
     """The seal of a row as it is: over what may not change any more, and where it stands."""
     return f"{PREFIX}{kind}:{key}:{sha256(canonical(_content(kind, row)))}"
 
 
-def _content(kind: Kind, row: Mapping[str, Any]) -> list[Any]:
+def _content(kind: Kind, row: RowMapping) -> list[Any]:
     if kind == "gate":
         return [row[name] for name in _GATE]
     if kind == "decision":

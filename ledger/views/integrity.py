@@ -80,10 +80,10 @@ def _sealed_rows(connection: Connection, sealed: dict[tuple[str, str], str], fou
             found.problems.append(f"{kind} {key} is in no feed line: it was added by hand")
         elif sealed[kind, key] != seals.seal_of(kind, key, row):
             found.problems.append(f"{kind} {key} was altered")
-    for kind, key in sealed.keys() - there:
+    for what, key in sealed.keys() - there:
         # An action that another run took over is that run's now.
-        if kind != "action" or seals.find(connection, "action", key) is None:
-            found.problems.append(f"{kind} {key} is missing")
+        if what != "action" or seals.find(connection, "action", key) is None:
+            found.problems.append(f"{what} {key} is missing")
 
 
 def _handoffs(connection: Connection, found: Verified) -> None:
