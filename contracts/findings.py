@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest, Line, PerMille
+from contracts.base import Contract, Digest, Line, PerMille, is_empty
 from contracts.repositories import Compared
 from contracts.runs import Request
 
@@ -56,6 +56,7 @@ class CheckFindings(Request, name="check_findings/1"):
 
     compared: Compared
     findings: tuple[Finding, ...]
+    made_by: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="the handoffs that the findings are from")
 
 
 class Checked(Contract, name="checked/1"):

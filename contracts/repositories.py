@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import ArtifactRef, Contract, Digest, Grown
+from contracts.base import ArtifactRef, Contract, Digest, Grown, is_empty
 from contracts.detection import Detected
 from contracts.risky_paths import RiskKind
 from contracts.runs import Request
@@ -128,6 +128,9 @@ class CollectChanges(Request, name="collect_changes/1"):
     allowed: tuple[str, ...] = Field(description="files, folders and globs that the step may write; `*` alone: any file")
     never: tuple[str, ...] = Field(default=(), description="files, folders and globs it may not, whatever `allowed` says")
     drop_outside: bool = Field(default=False, description="leave files outside `allowed` out of the patch, and name them")
+    made_by: tuple[str, ...] = Field(
+        default=(), exclude_if=is_empty, description="the handoffs of the step that made the change"
+    )
 
 
 class Shown(Contract, name="shown/1"):

@@ -1,11 +1,12 @@
 """A run's identity, its state, and the feed lines that it writes."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from contracts.base import Contract, Digest, is_empty
+from contracts.handoff import Handoff
 
 RunState = Literal["admitted", "working", "waiting", "parked", "paused", "held", "done", "could_not", "cancelled", "failed"]
 """waiting: for a person at a gate. parked: for money. paused: by an operator. held: by provenance."""
@@ -87,6 +88,7 @@ class Request(Contract, brief=True):
     change: RunChange | None = None
     gives_back: tuple[str, ...] = Field(default=(), description="money scopes of children that have ended, to be freed")
     waiting: tuple[str, ...] | None = Field(default=None, description="after a reset: the gates that the root waits at")
+    made: tuple[Handoff[Any], ...] = Field(default=(), exclude_if=is_empty, description="the coordinator's own handoffs")
 
 
 class FeedLine(Contract, name="feed_line/1"):

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.gates import Intent
+from ledger import lineage, seals
 from ledger.db import insert_once, now_us, server_us
 from ledger.tables import action
 
@@ -46,6 +47,8 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     """
     values = _values(intent, trace, gate, state)
     _insert(connection, intent, values)
+    lineage.of_action(connection, trace, intent.key, gate, intent.arguments)
+    seals.touch(connection, trace, "action", intent.key)
     # After the insert, which waits for another transaction that is writing the same key.
     check(connection, intent)
     # Also one that was approved in another run and that nobody has begun: what is executed must be the bytes of this
@@ -64,6 +67,8 @@ def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str,
     """
     values = _values(intent, trace, gate, receipt.state, receipt)
     _insert(connection, intent, values)
+    lineage.of_action(connection, trace, intent.key, gate, intent.arguments)
+    seals.touch(connection, trace, "action", intent.key)
     unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
     # Done is done, for every run that meant it; but a refusal in one run says nothing about the approval in another.
     if receipt.state != "done_by_person":
@@ -152,6 +157,7 @@ def _unheld(now: int) -> ColumnElement[bool]:
 
 def again(connection: Connection, before: Row[Any], intent: Intent, *, trace: str, gate: str) -> bool:
     """Approve for this run what another run had done and the target does not have any more. False if the row has changed."""
+    seals.touch(connection, trace, "action", before.key)
     same = (action.c.key == before.key, action.c.state == "delivered", action.c.fence == before.fence)
     values = _values(intent, trace, gate, "approved") | {"attempts": 0}
     return connection.execute(update(action).where(*same).values(values)).rowcount == 1
@@ -183,7 +189,13 @@ def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
             updated_at=now_us(),
         )
     )
+    _touch(connection, lease.key)
     return done.rowcount == 1
+
+
+def _touch(connection: Connection, *keys: str) -> None:
+    for row in connection.execute(select(action.c.key, action.c.trace).where(action.c.key.in_(keys))):
+        seals.touch(connection, row.trace, "action", row.key)
 
 
 def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
@@ -193,6 +205,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
         action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), _unheld(server_us(connection))
     )
     values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now_us()}
+    _touch(connection, key)
     return connection.execute(query.values(**values)).rowcount == 1
 
 
@@ -201,7 +214,9 @@ def withdraw(connection: Connection, trace: str, reason: str, gate: str | None =
     query = update(action).where(action.c.trace == trace, action.c.state == "approved")
     if gate is not None:
         query = query.where(action.c.gate == gate)
-    connection.execute(query.values(state="expired", reason=reason, updated_at=now_us()))
+    withdrawn = connection.execute(query.values(state="expired", reason=reason, updated_at=now_us()).returning(action.c.key))
+    for key in withdrawn.scalars():
+        seals.touch(connection, trace, "action", key)
 
 
 def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Table, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from ledger import sessions, urls
+from ledger import seals, sessions, urls
 from ledger.outages import explained, folder_unavailable
 from ledger.statement import insert_unless_there, tell_driver
 
@@ -129,6 +129,7 @@ def _engine(url: str) -> Engine:
         # A transaction that reads first and writes later fails under load ("database is locked") whatever the timeout.
         reads = connection.get_execution_options().get("baton_reads", False)
         tell_driver(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
+        seals.begin(connection)
 
     return engine
 
@@ -150,6 +151,7 @@ def _postgresql(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         sessions.begin_transaction(connection, settings)
+        seals.begin(connection)
 
     return engine
 

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select, update
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import FeedLine, Note, RunRef
+from ledger import seals
 from ledger.db import from_us, plain, plain_row, to_us
 from ledger.statement import Statement
 from ledger.tables import feed, feed_head, run
@@ -49,6 +50,7 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         return
     # A run that was not admitted has no row: the end of its chain is found among its lines.
     previous = previous or _END_OF_FEED.scalar(connection, of=ref.trace) or ""
+    fresh[-1] = _sealing(fresh[-1], seals.taken(connection, ref.trace))
     rows = []
     for number, note in enumerate(fresh, last - len(fresh) + 1):
         cost = (tokens, usd_micros) if number == last else (0, 0)
@@ -56,6 +58,10 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         previous = rows[-1]["hash"]
     _INSERT.run_each(connection, rows)
     _MOVE_END.run(connection, of=ref.trace, end=previous)
+
+
+def _sealing(note: Note, found: Sequence[str]) -> Note:
+    return note.model_copy(update={"outputs": (*note.outputs, *found)}) if found else note
 
 
 def after(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 from contracts.base import digest_of
 from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
-from ledger import resets
+from ledger import lineage, resets, seals
 from ledger.db import from_us, insert_once, now_us, to_us
 from ledger.tables import action, decision, gate
 
@@ -33,6 +33,8 @@ def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
         "opened_at": to_us(view.opened_at),
         "deadline": to_us(view.deadline),
     }
+    lineage.of_subject(connection, view.trace, view.gate, view.subject, request.subject)
+    seals.touch(connection, view.trace, "gate", f"{view.trace}/{view.gate}")
     if resets.whose(connection, view, request.run.run_id) == "newer":
         return resets.reopen(connection, view, request.run.run_id, values)
     fixed = {name: getattr(view, name) for name in ("trace", "gate", "kind", "revision", "path", "workflow_id", "project")}
@@ -107,6 +109,7 @@ def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, au
 
 def _insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, outcome: str, authenticated: bool) -> bool:
     said = claim.decision
+    seals.touch(connection, view.trace, "decision", id)
     return insert_once(
         connection,
         decision,
@@ -150,6 +153,7 @@ def count(connection: Connection, view: GateView, claim: Claimed, *, authenticat
     shown = view.model_copy(update={"approved_by": tuple(counted(connection, view, claim.verb).values())})
     here = (gate.c.trace == view.trace, gate.c.gate == view.gate)
     connection.execute(update(gate).where(*here).values(view=shown.model_dump_json()))
+    seals.touch(connection, view.trace, "gate", f"{view.trace}/{view.gate}")
     return True
 
 
@@ -217,6 +221,7 @@ def winner(connection: Connection, trace: str, name: str) -> Row[Any] | None:
 
 def refuse(connection: Connection, trace: str, refusal: Refusal) -> None:
     """Record something that was sent and not accepted. Safe to call twice."""
+    seals.touch(connection, trace, "decision", refusal.key)
     insert_once(
         connection,
         decision,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from contracts.actions import ActionState
 from contracts.gates import GateKind
 from contracts.runs import FINAL, Note, RunChange, RunRef, RunState
-from ledger import actions, feed, gates, runs
+from ledger import actions, feed, gates, runs, seals
 from ledger.db import now_us, plain
 from ledger.money import ceilings, spend
 from ledger.statement import Statement
@@ -164,7 +164,9 @@ def opened_again(connection: Connection, trace: str) -> None:
     connection.execute(update(trip).where(*waits).values(closed_at=None, how="", by=""))
     approved: ActionState = "approved"
     withdrawn = (action.c.key.in_(closed["actions"]), action.c.trace == trace, action.c.state == "expired")
-    connection.execute(update(action).where(*withdrawn).values(state=approved, reason="", updated_at=now_us()))
+    again = update(action).where(*withdrawn).values(state=approved, reason="", updated_at=now_us()).returning(action.c.key)
+    for key in connection.execute(again).scalars():
+        seals.touch(connection, trace, "action", key)
     values: dict[str, Any] = {"gone": ""}
     before, waiting_for, next = closed["row"]
     if before == "paused":

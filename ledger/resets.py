@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, bindparam, null, select, update
 
 from contracts.gates import Claimed, GateView
-from ledger import actions
+from ledger import actions, seals
 from ledger.db import from_us, now_us, plain, to_us
 from ledger.statement import Statement
 from ledger.tables import decision, gate
@@ -54,6 +54,7 @@ def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str
     actions.withdraw(connection, view.trace, "the run was reset to before its approval", gate=view.gate)
     again = {"state": "open", "closed_at": null(), "run_ids": json.dumps([*json.loads(row.run_ids), run_id])}
     connection.execute(update(gate).where(*here).values(**values, **again))
+    seals.touch(connection, view.trace, "gate", f"{view.trace}/{view.gate}")
     return counted
 
 

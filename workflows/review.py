@@ -56,8 +56,9 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
         # Without a synthesis the findings are ranked and deduplicated by code, in `check_findings`.
         found = [whole] if whole else [body for _, body in reviews]
         every = tuple(finding for one in found for finding in one.findings)
+        made_by = (step.handoff.id,) if whole else tuple(one.handoff.id for one, _ in reviews)
         # Without the diff text: the activity reads the artifact, and history stays small.
-        check = CheckFindings(run=kit.ref, compared=now.model_copy(update={"shown": ""}), findings=every)
+        check = CheckFindings(run=kit.ref, compared=now.model_copy(update={"shown": ""}), findings=every, made_by=made_by)
         self.checked = await kit.do(Comparison.check_findings, check, "git: look up what the findings quote", **WORK)
 
     async def _reviews(self, now: Compared, task: ReviewTask, inputs: Sequence[str]) -> list[tuple[Step[Findings], Findings]]:

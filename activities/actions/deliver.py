@@ -27,7 +27,7 @@ from contracts.errors import DiskUnavailable, LedgerUnavailable, Misconfigured, 
 from contracts.gates import Perform
 from contracts.pins import Began
 from contracts.terms import ruling
-from ledger import actions, artifacts, runs
+from ledger import actions, artifacts, lineage, runs
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us
 
@@ -131,6 +131,7 @@ class Actions:
             )
         kept = artifacts.put(connection, self._ledger.files, data, "application/json")
         artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, intent.type, untrusted=True)
+        lineage.of_arguments(connection, request.run.trace, kept.digest, request.arguments)
 
     @activity.defn
     async def deliver(self, request: Deliver) -> Receipt:

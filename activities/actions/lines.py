@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from contracts.actions import Deliver, NoteAction, Receipt
+from contracts.actions import Deliver, NoteAction, Receipt, Resolve
 from contracts.gates import Intent
 from contracts.runs import Note
 from contracts.text import one_line
@@ -82,6 +82,33 @@ def done_before(receipt: Receipt, trace: str) -> Note:
         did=f"{'already there' if receipt.state == 'delivered' else receipt.state}: {receipt.summary}",
         why=receipt.problem or asked,
         next=receipt.reference and f"receipt {receipt.reference}",
+        inputs=(receipt.key,),
+    )
+
+
+def lost_by_target(key: str, summary: str, fence: int, trace: str) -> Note:
+    """Another run has done it, the target has it no longer, and this run does it again on its own approval."""
+    return Note(
+        key=f"action/{key}/lost/{fence}/{trace}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="relay",
+        did=f"to be done again: {summary}",
+        why="an earlier run has done it, and the target does not have it any more",
+        next="it is carried out on this run's approval",
+        inputs=(key,),
+    )
+
+
+def resolved(receipt: Receipt, request: Resolve) -> Note:
+    """A person has said whether an action with an unknown outcome happened."""
+    return Note(
+        key=f"action/{receipt.key}/resolved/{request.happened}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor=request.by,
+        did=f"{receipt.state}: {receipt.summary}",
+        why=f"{request.by} found that it {'happened' if request.happened else 'did not happen'}",
         inputs=(receipt.key,),
     )
 

@@ -84,7 +84,8 @@ def anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
         fields = ("key", "type", "arguments", "arguments_digest", "summary", "order")
         approved = "", Intent(**{name: getattr(row, name) for name in fields})
     gate, intent = approved
-    actions.again(connection, row, intent, trace=trace, gate=gate)
+    if actions.again(connection, row, intent, trace=trace, gate=gate):
+        commit_riders(connection, request, [lines.lost_by_target(row.key, row.summary, row.fence, trace)])
 
 
 def settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
@@ -110,5 +111,5 @@ def resolve(connection: Connection, request: Resolve) -> Receipt:
     )
     if not actions.resolve(connection, request.key, receipt):
         receipt = already(actions.get(connection, request.key))
-    commit_riders(connection, request)
+    commit_riders(connection, request, [lines.resolved(receipt, request)])
     return receipt

@@ -1,9 +1,8 @@
 """policy.toml: who may decide what, and what it takes to perform actions. A worker reads it when it starts."""
 
 import tomllib
-from collections.abc import Container
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self

@@ -1,6 +1,7 @@
 """Checks on a change: run in the sandbox, then compared with the run on the base."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -67,12 +68,13 @@ class Checks:
 
     def _keep_refusal(self, connection: Connection, request: RunChecks, why: str) -> CheckRun:
         said = why.encode()
-        output = self._repos.keep(connection, request.run, said, request.label, "text/plain")
+        tried = request.start.patches
+        output = self._repos.keep(connection, request.run, said, request.label, "text/plain", made_from=tried)
         commit_riders(connection, request)
         return CheckRun(command=request.command, tree="", exit_code=None, output=output, refused=why)
 
     def _keep_run(self, connection: Connection, request: RunChecks, tree: str, ran: Ran) -> CheckRun:
-        run = keep_ran(self._repos, connection, request.run, ran, tree, request.label)
+        run = keep_ran(self._repos, connection, request.run, ran, tree, request.label, request.start.patches)
         commit_riders(connection, request)
         return run
 
@@ -91,14 +93,18 @@ class Checks:
         return await committed(self._repos.ledger.tx(self._keep_report, request, report))
 
     def _keep_report(self, connection: Connection, request: Judge, report: TestReport) -> Judged:
-        kept = self._repos.keep(connection, request.run, report.stored(), "test report", "application/json")
+        runs = [*request.runs, *([request.base] if request.base else [])]
+        outputs = [one.output.digest for one in runs]
+        kept = self._repos.keep(connection, request.run, report.stored(), "test report", "application/json", made_from=outputs)
         commit_riders(connection, request)
         return Judged(report=report, artifact=kept.digest)
 
 
-def keep_ran(repos: Repositories, connection: Connection, run: RunRef, ran: Ran, tree: str, label: str) -> CheckRun:
-    """Keep what a run of a check printed and how each test ended; the run as a contract."""
-    output = repos.keep(connection, run, ran.output, label, "text/plain", untrusted=True)
+def keep_ran(
+    repos: Repositories, connection: Connection, run: RunRef, ran: Ran, tree: str, label: str, patches: Sequence[str] = ()
+) -> CheckRun:
+    """Keep what a run of a check printed and how each test ended; the run as a contract. `patches`: what made its files."""
+    output = repos.keep(connection, run, ran.output, label, "text/plain", untrusted=True, made_from=patches)
     outcomes = None
     if ran.results is not None and ran.results.outcomes:
         told = canonical(ran.results.outcomes)

@@ -108,7 +108,10 @@ class Comparison:
         return Checked(findings=tuple(sorted(proven.values(), key=_rank)), unproven=tuple(unproven))
 
     def _keep_checked(self, connection: Connection, request: CheckFindings, checked: Checked) -> Checked:
-        kept = self._repos.keep(connection, request.run, checked.stored(), "findings", "application/json", untrusted=True)
+        made_from = (*request.made_by, request.compared.patch.digest)
+        kept = self._repos.keep(
+            connection, request.run, checked.stored(), "findings", "application/json", untrusted=True, made_from=made_from
+        )
         commit_riders(connection, request)
         kept_rows = list(_within([*checked.findings, *checked.unproven]))
         findings = tuple(one for one in kept_rows if isinstance(one, Finding))

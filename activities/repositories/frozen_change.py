@@ -105,9 +105,14 @@ class FrozenChange:
         return request.frozen.model_copy(update={"subject": subject, "intent": intent, "there": there, "blocked": blocked})
 
     def _keep_redirected(self, connection: Connection, request: Redirect, frozen: Frozen) -> Frozen:
-        self._repos.keep(connection, request.run, push_of(frozen.subject).stored(), "git.push", "application/json")
+        self._keep_push(connection, request.run, frozen)
         commit_riders(connection, request)
         return frozen
+
+    def _keep_push(self, connection: Connection, run: RunRef, frozen: Frozen) -> None:
+        push = push_of(frozen.subject)
+        made_from = (frozen.subject.patch.digest,)
+        self._repos.keep(connection, run, push.stored(), "git.push", "application/json", made_from=made_from)
 
     def _target(self, mirror: Mirror, standing: Standing | None, subject: ChangeSubject) -> tuple[str, str]:
         """That the target has this already, and why it cannot take it; both "" where the way is free, or it did not answer."""
@@ -122,9 +127,9 @@ class FrozenChange:
         return f"branch {branch} is there already with exactly these files, {by} (commit {head.commit[:12]})", ""
 
     def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes, listing: bytes) -> Frozen:
-        self._repos.keep(connection, request.run, patch, "the change", "text/x-diff")
+        self._repos.keep(connection, request.run, patch, "the change", "text/x-diff", made_from=request.start.patches)
         self._repos.keep_listing(connection, request.run, listing, "files of the change")
-        self._repos.keep(connection, request.run, push_of(frozen.subject).stored(), "git.push", "application/json")
+        self._keep_push(connection, request.run, frozen)
         commit_riders(connection, request)
         return frozen
 

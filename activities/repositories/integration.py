@@ -42,6 +42,10 @@ class Integration:
         return Integrated(tree=tree), mirror.diff(start, tree)
 
     def _keep_integrated(self, connection: Connection, request: Integrate, integrated: Integrated, patch: bytes) -> Integrated:
-        kept = self._repos.keep(connection, request.run, patch, "integrated patch", "text/x-diff") if patch else None
+        parts = [one.patch.digest for one in request.changes if one.patch is not None]
+        made_from = (*request.start.patches, *parts)
+        kept = None
+        if patch:
+            kept = self._repos.keep(connection, request.run, patch, "integrated patch", "text/x-diff", made_from=made_from)
         commit_riders(connection, request)
         return integrated.model_copy(update={"patch": kept})

@@ -16,7 +16,7 @@ from contracts.base import ArtifactRef
 from contracts.errors import BatonError, Misconfigured, Refused
 from contracts.repositories import FileChange, WorkspaceRef
 from contracts.runs import RunRef
-from ledger import artifacts
+from ledger import artifacts, handoffs
 from ledger.db import Ledger
 
 T = TypeVar("T")
@@ -51,11 +51,20 @@ class Repositories:
         return self.ledger.read_now(artifacts.get, self.ledger.files, digest)
 
     def keep(
-        self, connection: Connection, run: RunRef, data: bytes, name: str, media_type: str, *, untrusted: bool = False
+        self,
+        connection: Connection,
+        run: RunRef,
+        data: bytes,
+        name: str,
+        media_type: str,
+        *,
+        untrusted: bool = False,
+        made_from: Sequence[str] = (),
     ) -> ArtifactRef:
-        """Store what a step made, under its name in the run's record. Safe to call twice."""
+        """Store what a step made, under its name in the run's record, with what it made it from. Safe to call twice."""
         kept = artifacts.put(connection, self.ledger.files, data, media_type)
         artifacts.note_seen(connection, run.trace, run.path, kept.digest, name, untrusted=untrusted)
+        handoffs.derive(connection, run.trace, kept.digest, made_from)
         return kept
 
     def keep_listing(self, connection: Connection, run: RunRef, listing: bytes, name: str) -> None:

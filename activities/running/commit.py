@@ -1,12 +1,13 @@
-"""The riders of a request, committed together with an activity's own effect: feed lines and the run row's change."""
+"""The riders of a request, committed together with an activity's own effect: feed lines, the run row's change, handoffs."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from activities.running import lines
+from contracts.base import canonical, sha256
 from contracts.runs import Note, Request
-from ledger import feed, gone, resets, runs
+from ledger import feed, gone, handoffs, resets, runs
 from ledger.db import Ledger
 from ledger.money import spend
 
@@ -32,6 +33,8 @@ def commit_riders(
         # A line and no error: an error would undo what was paid for in the same transaction.
         if refused is not None:
             notes.append(lines.move_refused(request, refused))
+    for one in request.made:
+        handoffs.put(connection, one, sha256(canonical(one.body)), one.stored())
     for slice_id in request.gives_back:
         spend.give_back(connection, slice_id)
     feed.append(connection, request.run, notes, tokens=tokens, usd_micros=usd_micros)
@@ -39,5 +42,5 @@ def commit_riders(
 
 async def commit_alone(ledger: Ledger, request: Request) -> None:
     """Commit the riders of an activity that has nothing else to write. Without riders there is no transaction."""
-    if request.notes or request.change is not None or request.gives_back:
+    if request.notes or request.change is not None or request.gives_back or request.made:
         await ledger.tx(commit_riders, request)

@@ -36,12 +36,14 @@ class Source:
     """Bytes that a tool really read. They become an artifact that evidence may quote.
 
     `untrusted` means that the bytes come from outside (a repository, a command's output): what is made from them is tainted.
+    `origin` is the id of what this run made and the bytes are of; "" where they are nothing of its own.
     """
 
     name: str
     data: bytes
     media_type: str = "text/plain"
     untrusted: bool = True
+    origin: str = ""
 
 
 @dataclass(frozen=True)

@@ -120,14 +120,14 @@ async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutco
     # Only what this run has read or made: otherwise a digest would open any artifact of any run.
     known = {digest for _, _, digest in await ledger.read(artifacts.seen_in, context.trace)}
     if asked.id in known:
-        data = await ledger.read(artifacts.get, ledger.files, asked.id)
+        origin, data = handoffs.made(context.trace, asked.id), await ledger.read(artifacts.get, ledger.files, asked.id)
     elif asked.id in {row.id for row in await ledger.read(handoffs.of_trace, context.trace)}:
-        data = (await ledger.read(handoffs.get, asked.id)).stored()
+        origin, data = asked.id, (await ledger.read(handoffs.get, asked.id)).stored()
     else:
         raise ToolProblem(f"this run has nothing under {asked.id[:80]!r}; list_handoffs shows what there is")
     # Shorter than a result's limit, to leave room for the rest of the JSON.
     text = for_model(data.decode(errors="replace"), RESULT_LIMIT - 1000)
-    return ToolOutcome(ArtifactText(id=asked.id, text=text), (Source(f"artifact {asked.id[:12]}", data),))
+    return ToolOutcome(ArtifactText(id=asked.id, text=text), (Source(f"artifact {asked.id[:12]}", data, origin=origin),))
 
 
 async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:

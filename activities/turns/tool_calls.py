@@ -223,7 +223,8 @@ class Tools:
         # Another attempt was faster: its result stands, and the conversation goes on from that one.
         if not turns.insert_result(connection, new):
             return _done(_row(connection, request))
-        handoffs.link(connection, f"{request.turn}/{request.index}", "used", [one["artifact"] for one in shown])
+        used = [*(one["artifact"] for one in shown), *(source.origin for source in outcome.sources if source.origin)]
+        handoffs.link(connection, f"{request.turn}/{request.index}", "used", used)
         handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
         error, label = str(outcome.body.get("error", "")), _agent(request).label
         line = lines.tool_ran(request, label, name, state, error, failed=outcome.failed, repeated=outcome.repeated)

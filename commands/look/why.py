@@ -68,7 +68,7 @@ class Tree:
 
 
 def _digits(node: "Node") -> str:
-    return f"  {node.id[:12]}" if node.kind in {"handoff", "turn", "artifact", "action"} else ""
+    return f"  {node.id.rpartition('/')[2][:12]}" if node.kind in {"handoff", "turn", "artifact", "action"} else ""
 
 
 def _read(connection: "Connection", identity: str) -> Tree:

@@ -3,7 +3,7 @@
 from ledger.tables.actions import action
 from ledger.tables.columns import metadata
 from ledger.tables.gates import decision, gate
-from ledger.tables.handoffs import artifact, edge, handoff, seen
+from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
 from ledger.tables.models import breaker, cached_reply, rate
 from ledger.tables.money import ceiling_change, reservation, scope, trip
@@ -20,6 +20,7 @@ __all__ = [
     "breaker",
     "cached_reply",
     "ceiling_change",
+    "claim",
     "compatibility",
     "counter",
     "decision",

@@ -1,6 +1,6 @@
 """What steps made, and what it was made from."""
 
-from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, false
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, false, text
 
 from ledger.tables.columns import metadata, number, words
 
@@ -30,6 +30,7 @@ seen = Table(
     Column("untrusted", Boolean, nullable=False),
     number("at"),
     Index("ix_seen_artifact", "artifact"),
+    Index("ix_seen_name", "name"),
 )
 
 handoff = Table(
@@ -44,7 +45,23 @@ handoff = Table(
     words("producer"),
     words("body"),
     number("at"),
+    words("agent", server_default=text("''")),
+    words("version", server_default=text("''")),
+    words("model", server_default=text("''")),
     Index("ix_handoff_trace_path", "trace", "path"),
+    Index("ix_handoff_agent", "agent", "at"),
+    Index("ix_handoff_model", "model", "at"),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    words("handoff", primary_key=True),
+    Column("position", Integer, primary_key=True),
+    words("subject"),
+    words("attribute"),
+    words("value"),
+    Column("supported", Boolean, nullable=False),
 )
 
 edge = Table(

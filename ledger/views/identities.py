@@ -1,13 +1,16 @@
 """What an id or a prefix of one stands for: a handoff, a turn or an artifact; and facts about one id."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, func, select
 
-from ledger.tables import artifact, handoff, seen, turn
+from ledger.tables import action, artifact, handoff, run, seen, turn
 
-Kind = Literal["handoff", "turn", "artifact"]
+Kind = Literal["run", "action", "gate", "handoff", "turn", "tool", "artifact"]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 ALIKE = 10
 """Most ids of one kind that a prefix finds."""
@@ -38,11 +41,21 @@ def ids_like(connection: Connection, beginning: str) -> list[tuple[Kind, str]]:
 
 
 def kind_of(connection: Connection, identity: str) -> Kind | None:
-    """The kind of thing that has exactly this id; None if nothing has it."""
-    for kind, column in _IDS:
+    """The kind of thing that has exactly this id, in the form of an edge's end; None if nothing has it."""
+    if "/" in identity:
+        return form_of(identity)
+    for kind, column in (*_IDS, ("action", action.c.key), ("run", run.c.trace)):
         if connection.execute(select(column).where(column == identity)).first() is not None:
             return kind
     return None
+
+
+def form_of(identity: str) -> Literal["artifact", "tool", "gate"]:
+    """The kind of thing whose id has a slash: TRACE/DIGEST is what a run made, TRACE/NAME its gate, TURN/NUMBER a tool call."""
+    owner, _, rest = identity.rpartition("/")
+    if _DIGEST.fullmatch(rest):
+        return "artifact"
+    return "tool" if rest.isdecimal() and _DIGEST.fullmatch(owner) else "gate"
 
 
 def trace_of(connection: Connection, kind: Kind, identity: str) -> str:
@@ -55,21 +68,14 @@ def trace_of(connection: Connection, kind: Kind, identity: str) -> str:
     return str(connection.execute(queries[kind]).scalar() or "")
 
 
-def body_digests(connection: Connection, trace: str) -> dict[str, str]:
-    """The digest of the body of each handoff of a run family, by the handoff's id."""
-    query = select(handoff.c.id, handoff.c.digest).where(handoff.c.trace == trace)
-    return {row.id: row.digest for row in connection.execute(query)}
-
-
-def small_artifact(connection: Connection, digest: str) -> bytes | None:
-    """The bytes of an artifact that is small enough to be stored in its row; None for others."""
-    body = connection.execute(select(artifact.c.body).where(artifact.c.sha256 == digest)).scalar()
-    return None if body is None else bytes(body)
-
-
 def size_of(connection: Connection, digest: str) -> int | None:
     """The size of an artifact in bytes; None if there is no such artifact."""
     return connection.execute(select(artifact.c.size).where(artifact.c.sha256 == digest)).scalar()
+
+
+def turns_of(connection: Connection, trace: str) -> list[str]:
+    """The ids of all turns of a run family."""
+    return list(connection.execute(select(turn.c.id).where(turn.c.trace == trace)).scalars())
 
 
 def turns_at(connection: Connection, trace: str, path: str) -> Turns:

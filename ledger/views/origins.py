@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from contracts.delivery.change import ChangeSubject
 from contracts.errors import Ambiguous, NotFound
 from contracts.handoff import Handoff
 from contracts.money import usd
@@ -15,7 +14,7 @@ from ledger import actions, artifacts, gates, handoffs, turns
 from ledger.views import identities
 from ledger.views.asked import asked_of
 from ledger.views.effects import effect_named
-from ledger.views.gates import as_contract, gates_named, gates_of, winner
+from ledger.views.gates import gates_named, gates_of, winner
 from ledger.views.runs import SHORTEST, find_run, names_of
 
 Kind = Literal["run", "action", "gate", "handoff", "turn", "tool", "artifact", "unknown"]
@@ -41,17 +40,13 @@ class Origins:
         self._seen = artifacts.seen_in(connection, trace)
         self._names = {digest: (path, name) for path, name, digest in reversed(self._seen)}
         self._handoffs = handoffs.of_trace(connection, trace)
-        self._bodies = identities.body_digests(connection, trace)
 
     def parents(self, node: Node) -> list[Node]:
         """What a thing came from, the most informative first."""
         by_kind: dict[Kind, Callable[[str], list[Node]]] = {
             "run": self._of_run,
-            "action": self._of_action,
-            "gate": self._of_gate,
             "handoff": self._of_handoff,
             "turn": self._of_turn,
-            "artifact": self._of_artifact,
         }
         found = by_kind.get(node.kind, self._of_edges)(node.id)
         return [one for one in dict.fromkeys(found) if one != node]
@@ -61,14 +56,6 @@ class Origins:
         waiting = [Node("gate", f"{trace}/{one.view.gate}") for one in gates_of(self._connection, trace)]
         return done or waiting[-1:] or [Node("handoff", row.id) for row in self._handoffs[-1:]]
 
-    def _of_action(self, key: str) -> list[Node]:
-        row = actions.get(self._connection, key)
-        return [Node("gate", f"{row.trace}/{row.gate}")]
-
-    def _of_gate(self, name: str) -> list[Node]:
-        view, _ = gates.find(self._connection, *_split(name))
-        return [Node("artifact", view.subject)]
-
     def _of_handoff(self, identity: str) -> list[Node]:
         """The handoffs and the task it was made from, then what its agent read on the way."""
         direct = self._of_edges(identity)
@@ -77,37 +64,13 @@ class Origins:
         read: list[Node] = []
         for results in turns.results(self._connection, [row.id for row in chain]).values():
             for row in results:
-                read += [node for node in self._of_edges(_tool_id(row)) if node.kind == "artifact"]
+                read += [node for node in self._of_edges(_tool_id(row)) if node.kind in {"artifact", "handoff"}]
         return [*(node for node in direct if node.kind != "turn"), *read]
 
     def _of_turn(self, identity: str) -> list[Node]:
         row = turns.get(self._connection, identity)
         results = turns.results(self._connection, [row.parent])[row.parent] if row.parent else []
         return [*self._of_edges(identity), *(Node("tool", _tool_id(one)) for one in results)]
-
-    def _of_artifact(self, digest: str) -> list[Node]:
-        """What an artifact of ours was made from: by its content for subjects, by the step that made it for patches."""
-        same = [Node("handoff", row.id) for row in self._handoffs if self._bodies[row.id] == digest]
-        if same:
-            return same
-        # By the name under which the activity that made it recorded it (`artifacts.note_seen`).
-        path, name = self._names.get(digest, ("", ""))
-        if name.startswith("subject of "):
-            return self._of_subject(digest)
-        if name in {"the change", "integrated patch"}:
-            patches = [(at, one) for at, other, one in self._seen if other.startswith("patch of ")]
-            return [Node("artifact", one) for at, one in patches if at or name == "the change"]
-        if name.startswith("patch of "):
-            steps = f"{path}/" if path else "test/"
-            return [Node("handoff", row.id) for row in self._handoffs if row.path.startswith(steps)]
-        if name == "test report":
-            return [Node("artifact", one) for _, other, one in self._seen if other.startswith("checks: ")]
-        return []
-
-    def _of_subject(self, digest: str) -> list[Node]:
-        body = identities.small_artifact(self._connection, digest)
-        change = None if body is None else as_contract(ChangeSubject, body)
-        return [] if change is None else [Node("artifact", change.patch.digest), Node("artifact", change.report)]
 
     def _of_edges(self, identity: str) -> list[Node]:
         if identity not in self._edges:
@@ -118,10 +81,15 @@ class Origins:
                     known.append(parent)
         return [self.node(parent) for parent in self._edges[identity]]
 
+    def starts(self, node: Node) -> list[str]:
+        """The ids from which all that came of a thing is found: of a run, everything that it made; else the thing itself."""
+        if node.kind != "run":
+            return [node.id]
+        made = [*identities.turns_of(self._connection, node.id), *(row.id for row in self._handoffs)]
+        return [*made, *(f"{node.id}/{one.view.gate}" for one in gates_of(self._connection, node.id))]
+
     def node(self, identity: str) -> Node:
         """The thing with this complete id."""
-        if "/" in identity:
-            return Node("tool", identity)
         return Node(identities.kind_of(self._connection, identity) or "unknown", identity)
 
     # How things read
@@ -149,8 +117,8 @@ class Origins:
         return f"action {row.type}: {row.state}; {row.summary}"
 
     def _gate_label(self, name: str) -> str:
-        view, state = gates.find(self._connection, *_split(name))
-        won = winner(self._connection, *_split(name))
+        view, state = gates.find(self._connection, *split(name))
+        won = winner(self._connection, *split(name))
         if won is None:
             return f"gate {view.gate}: {state}; {view.title}"
         identity = "" if won.authenticated else ", not authenticated"
@@ -179,6 +147,7 @@ class Origins:
         return f"tool call {identity[:12]}…" if row is None else f"tool {row.name}{' (failed)' if row.failed else ''}"
 
     def _artifact_label(self, digest: str) -> str:
+        digest = digest.rpartition("/")[2]
         path, name = self._names.get(digest, ("", "an artifact of another run"))
         size = identities.size_of(self._connection, digest)
         return name + (f" at {path}" if path else "") + ("" if size is None else f", {amount(size, 'byte')}")
@@ -188,7 +157,8 @@ def _tool_id(row: Row[Any]) -> str:
     return f"{row.turn}/{row.position}"
 
 
-def _split(name: str) -> tuple[str, str]:
+def split(name: str) -> tuple[str, str]:
+    """Trace and name of a gate's id."""
     trace, _, gate = name.partition("/")
     return trace, gate
 
@@ -204,6 +174,8 @@ def find_start(connection: Connection, name: str) -> tuple[Origins, Node]:
         found = find_run(connection, run)
     except NotFound as error:
         return _by_effect(connection, name) or _by_tool(connection, name) or _by_digest(connection, name, error)
+    if slash and identities.kind_of(connection, f"{found.trace}/{gate}") == "artifact":
+        return Origins(connection, found.trace), Node("artifact", f"{found.trace}/{gate}")
     if slash:
         view, _ = gates.find(connection, found.trace, gate)
         return Origins(connection, found.trace), Node("gate", f"{found.trace}/{view.gate}")
@@ -236,4 +208,7 @@ def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Orig
     if not found:
         raise NotFound(f"no run, gate, effect, handoff, turn or artifact begins with {one_line(name, 80)!r}. {error}")
     kind, identity = found[0]
-    return Origins(connection, identities.trace_of(connection, kind, identity)), Node(kind, identity)
+    trace = identities.trace_of(connection, kind, identity)
+    # What a run made is asked for by its digest, as `baton why` shows it.
+    known_as = handoffs.own(connection, trace, [identity])[0] if kind == "artifact" else identity
+    return Origins(connection, trace), Node(kind, known_as)

@@ -104,12 +104,12 @@ def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunVi
     `whole` accepts no prefixes: for what cannot be taken back.
     """
     try:
-        return _view(runs.find(connection, name))
+        return as_view(runs.find(connection, name))
     except NotFound:
         pass
     found = _runs_like(connection, name) if len(name) >= SHORTEST else []
     if len(found) == 1 and not whole:
-        return _view(runs.find(connection, found[0][0]))
+        return as_view(runs.find(connection, found[0][0]))
     if found:
         names = ", ".join(sorted(label for _, label in found[:LIKE])) + (" and more" if len(found) > LIKE else "")
         if whole:
@@ -151,7 +151,7 @@ def recent(connection: Connection, limit: int = 50, project: str | None = None) 
     )
     if project is not None:
         query = query.where(run.c.project == project)
-    return [Listed(_view(row), _money(row), int(row.open_gates), bool(row.newest)) for row in connection.execute(query)]
+    return [Listed(as_view(row), _money(row), int(row.open_gates), bool(row.newest)) for row in connection.execute(query)]
 
 
 def count(connection: Connection, project: str | None = None) -> int:
@@ -170,6 +170,11 @@ def names_of(connection: Connection, traces: Sequence[str]) -> dict[str, str]:
     """The workflow id of each of these run families."""
     query = select(run.c.trace, run.c.workflow_id).where(run.c.trace.in_(traces))
     return {row.trace: row.workflow_id for row in connection.execute(query)}
+
+
+def traces(connection: Connection) -> list[str]:
+    """The traces of all runs, oldest first."""
+    return list(connection.execute(select(run.c.trace).order_by(run.c.started_at)).scalars())
 
 
 def is_there(connection: Connection, trace: str) -> bool:
@@ -207,7 +212,7 @@ def used_by_open_runs(connection: Connection) -> Used:
     return Used(frozenset(of("repository")), frozenset(one.rstrip("/").rpartition("/")[2] for one in of("environment")))
 
 
-def _view(row: Row[Any]) -> RunView:
+def as_view(row: Row[Any]) -> RunView:
     names = ("trace", "workflow_id", "pipeline", "project", "owner", "state", "stage", "waiting_for", "next", "input", "result")
     return RunView(
         **{name: getattr(row, name) for name in (*names, "gone")},

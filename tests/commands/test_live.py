@@ -14,11 +14,12 @@ from temporalio.exceptions import ApplicationError
 from commands.start.start import NotAdmitted, Started, look
 from ledger import gates
 from ledger.tables import counter
+from tests.commands.audited import it_is_known_where_it_came_from, the_record_is_whole
 from tests.commands.conftest import Baton, Ran, Serve, asking
 from tests.stack import Stack, git, until
 
 
-async def test_a_delivery_from_start_to_pushed_branch(baton: Baton, serve: Serve, origin: Path) -> None:
+async def test_a_delivery_from_start_to_pushed_branch(baton: Baton, serve: Serve, origin: Path, tmp_path: Path) -> None:
     """deliver --wait-for-gate (4), approve, result --wait-for-gate (4), approve, result --wait (0): the branch is there."""
     async with serve():
         started = await baton.live(*asking(origin, "--branch", "clearer", "--wait-for-gate", "--json"))
@@ -40,6 +41,8 @@ async def test_a_delivery_from_start_to_pushed_branch(baton: Baton, serve: Serve
         assert "approved  plan-1 by maria, change-1 by olga" in ended.out
         assert "always" in git(origin, "show", "clearer:README.md")
         await looks_back(baton, run)
+        await asyncio.to_thread(the_record_is_whole, baton, run, tmp_path)
+        await asyncio.to_thread(it_is_known_where_it_came_from, baton, run)
 
 
 async def looks_back(baton: Baton, run: str) -> None:

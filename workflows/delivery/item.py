@@ -6,9 +6,12 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.repositories.changes import Changes
+from contracts.base import canonical, sha256
 from contracts.delivery.writing import WriteItemInput, WriteSummary
 from contracts.handoff import Handoff
+from contracts.ids import handoff_id
 from contracts.repositories import ChangeSet, CollectChanges, Workspace
+from contracts.runs import RunRef
 from contracts.text import amount
 from workflows.delivery.changes import CHANGES
 from workflows.kit.ask import ask
@@ -42,8 +45,9 @@ class WriteItem:
                 raise
             reason = error.reason if isinstance(error, Stopped) else f"the workspace could not be used: {cause_of(error)}"
             self.kit.note(f"gave up on {item.id}", reason)
+            made = self.kit.keep(made_by_us(self.kit.ref, "coordinator", "could_not", reason))
             await self.kit.leave()
-            return made_by_us(self.kit.ref, "coordinator", "could_not", reason)
+            return made
 
     async def _write(self, asked: WriteItemInput) -> Handoff[Any]:
         kit, item = self.kit, asked.task.item
@@ -64,19 +68,34 @@ class WriteItem:
             handoff.reason or _summary(step),
             "the coordinator integrates it with the other items",
         )
+        made = kit.keep(_with_change(kit.ref, handoff, change, asked.agent))
         await kit.leave()
-        body = change.model_dump(mode="json") if change.files else None
-        update: dict[str, Any] = {"body": body, "contract_name": ChangeSet.contract, "inputs": (*handoff.inputs, handoff.id)}
-        # The workspace decides, not what the writer says about it.
-        if handoff.outcome == "done" and body is None:
-            update |= {"outcome": "could_not", "reason": f"the {asked.agent} says it is done but changed no files"}
-        return Handoff[Any].model_validate(handoff.model_dump() | update)
+        return made
 
     async def _collect(self, step: Step[WriteSummary], item: str, files: tuple[str, ...]) -> ChangeSet:
         assert step.workspace is not None
         use, summary = step.workspace, _summary(step)
-        request = CollectChanges(run=self.kit.ref, workspace=use, item=item, summary=summary, allowed=files)
+        request = CollectChanges(
+            run=self.kit.ref, workspace=use, item=item, summary=summary, allowed=files, made_by=(step.handoff.id,)
+        )
         return await self.kit.do(Changes.collect_changes, request, f"workspace: read what {item} changed", **WORK)
+
+
+def _with_change(run: RunRef, said: Handoff[Any], change: ChangeSet, agent: str) -> Handoff[Any]:
+    """A handoff of the item: the writer's outcome with what it really changed as the body."""
+    body = change.model_dump(mode="json") if change.files else None
+    patch = (change.patch.digest,) if change.patch else ()
+    update: dict[str, Any] = {
+        "id": handoff_id(run.trace, run.path, sha256(canonical([body, said.outcome]))),
+        "path": run.path,
+        "body": body,
+        "contract_name": ChangeSet.contract,
+        "inputs": (*said.inputs, said.id, *patch),
+    }
+    # The workspace decides, not what the writer says about it.
+    if said.outcome == "done" and body is None:
+        update |= {"outcome": "could_not", "reason": f"the {agent} says it is done but changed no files"}
+    return Handoff[Any].model_validate(said.model_dump() | update)
 
 
 def _summary(step: Step[WriteSummary]) -> str:

@@ -103,6 +103,6 @@ def _alone(course: Course, handoff: Handoff[Routing]) -> Agreed:
     )
     # Built without validation: a planner's plan must name its files, and this one leaves them open.
     plan = Plan.model_construct(summary=instruction[:4000], items=(item,), risks=(), check=None)
-    made = made_by_us(course.kit.at("route"), "coordinator", "done", "", plan)
+    made = course.kit.keep(made_by_us(course.kit.at("route"), "coordinator", "done", "", plan))
     handed = Handoff[Plan].model_construct(**(dict(made) | {"body": plan}))
     return Agreed(handed, check, declared_by(course.base), agent="solo", given=(handoff.id,))

@@ -100,7 +100,7 @@ async def _test(course: Course, written: Written) -> Tested:
     # A tester that could not is no reason to end: the verdict comes from the checks, and the change gate tells it.
     notes = step.or_else(lambda reason: TestNotes(summary=f"{step.outcome}: {reason}"[:4000], tried=())).summary
     _tell_doubt(course, step)
-    collect = _collect(course, step.workspace or use, "tests", notes, TESTS)
+    collect = _collect(course, step.workspace or use, "tests", notes, TESTS, (step.handoff.id,))
     # Whatever else the tester changed is dropped, and named at the gate.
     collect = collect.model_copy(update={"never": NO_TESTS, "drop_outside": True})
     added = await kit.do(Changes.collect_changes, collect, "workspace: read what the tester added", **WORK)
@@ -135,8 +135,10 @@ async def _task(course: Course, written: Written, use: Workspace) -> TestTask:
     )
 
 
-def _collect(course: Course, use: Workspace, item: str, summary: str, allowed: tuple[str, ...]) -> CollectChanges:
-    return CollectChanges(run=course.kit.ref, workspace=use, item=item, summary=summary, allowed=allowed)
+def _collect(
+    course: Course, use: Workspace, item: str, summary: str, allowed: tuple[str, ...], made_by: tuple[str, ...] = ()
+) -> CollectChanges:
+    return CollectChanges(run=course.kit.ref, workspace=use, item=item, summary=summary, allowed=allowed, made_by=made_by)
 
 
 async def _judge(course: Course, written: Written, ref: WorkspaceRef, added: ChangeSet, notes: str) -> Judged:

@@ -73,6 +73,8 @@ async def ask(
     handoff = await reviewed(kit, talk.pin, handoff)
     note_degraded(kit, handoff)
     kit.grounds.add(agent, handoff)
+    if not (handoff.producer.version or handoff.degraded):
+        kit.keep(handoff)  # an agent's own, and a fallback's, are stored where they are made
     return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode(), talk.answers)
 
 

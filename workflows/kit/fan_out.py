@@ -90,13 +90,13 @@ async def _side_by_side(
         part = Part(group=path, name=child.name, among=len(children), kept_back=kit.pins.kept_back)
         if missing:
             _gives_back(kit, ref, part)
-            return made_by_us(ref, "coordinator", "could_not", f"not started: {', '.join(missing)} is not done")
+            return _missed(kit, ref, f"not started: {', '.join(missing)} is not done")
         async with room:
             try:
                 await kit.unpaused()
             except Stopped as stopped:
                 _gives_back(kit, ref, part)
-                return made_by_us(ref, "coordinator", "could_not", stopped.reason)
+                return _missed(kit, ref, stopped.reason)
             await kit.flush_change()
             return await _child(kit, run, ref, child, before, deadline, f"{summary} {child.name}", part)
 
@@ -112,6 +112,10 @@ async def _side_by_side(
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         raise
     return {name: task.result() for name, task in tasks.items()}
+
+
+def _missed(kit: Kit, ref: RunRef, reason: str) -> Handoff[Any]:
+    return kit.keep(made_by_us(ref, "coordinator", "could_not", reason))
 
 
 async def _child(
@@ -146,7 +150,7 @@ async def _child(
                     raise
                 await _end_former(child_id, wait)
                 if kit.parking.stopped:
-                    return made_by_us(ref, "coordinator", "could_not", kit.parking.stopped)
+                    return _missed(kit, ref, kit.parking.stopped)
             else:
                 break
         # It did not exist yet when its siblings were told to pause or stop.
@@ -159,10 +163,10 @@ async def _child(
         return handoff
     except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
         if not is_cancelled_exception(error):
-            return made_by_us(ref, "coordinator", "could_not", f"the child workflow failed: {error.__cause__ or error}")
+            return _missed(kit, ref, f"the child workflow failed: {error.__cause__ or error}")
         if was_cancelled() or not kit.in_order:
             raise
-        return made_by_us(ref, "coordinator", "could_not", f"the child workflow {child_id} was cancelled, alone, in Temporal")
+        return _missed(kit, ref, f"the child workflow {child_id} was cancelled, alone, in Temporal")
     finally:
         kit.children.pop(child_id, None)
         kit.family.left(ref.path)

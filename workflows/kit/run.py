@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeUpdate
 from activities.runs.journal import Journal
 from contracts.carried import Carried
 from contracts.gates import GateKind, GateView
+from contracts.handoff import Handoff
 from contracts.journal import Record
 from contracts.money import Part
 from contracts.pins import Began
@@ -64,6 +65,7 @@ class Run:
         self.tokens = 0
         self.parts: tuple[Part, ...] = ()
         self.gives_back: list[str] = []
+        self.made: list[Handoff[Any]] = []
         self.degraded: dict[str, str] = {}
         self.grounds = Grounds()
         self.children: dict[str, str] = {}
@@ -232,6 +234,9 @@ class Run:
         if self.gives_back:
             riders["gives_back"] = tuple(self.gives_back)
             self.gives_back.clear()
+        if self.made:
+            riders["made"] = tuple(self.made)
+            self.made.clear()
         if self.was_reset and not self.ref.path:
             # The row still has the final state of the run that was reset.
             gates = tuple(view.gate for view in self.inbox.waiting())
@@ -245,6 +250,13 @@ class Run:
         self.lines.give_back(sent.notes)
         self.change = self.change or change
         self.gives_back[:0] = sent.gives_back
+        self.made[:0] = sent.made
+
+    def keep(self, handoff: Handoff[Any]) -> Handoff[Any]:
+        """Have a handoff of the coordinator's own stored with the next activity, like those that agents make; returns it."""
+        # A continued run's story makes it again, so none is carried over.
+        self.made.append(handoff)
+        return handoff
 
     async def tell_children(self, name: str, said: dict[str, Any] | None = None) -> None:
         """Send a signal to all children; those that have just ended are skipped."""

@@ -49,5 +49,5 @@ async def _ended(kit: Kit, name: str, step: Asked[Any]) -> Step[Any]:
 
 
 def _could_not(kit: Kit, name: str, reason: str) -> Step[Any]:
-    handoff: Handoff[Contract] = made_by_us(kit.at(name), "coordinator", "could_not", reason)
+    handoff: Handoff[Contract] = kit.keep(made_by_us(kit.at(name), "coordinator", "could_not", reason))
     return Step(handoff, None, "null")

@@ -1,0 +1,143 @@
+"""`baton verify` and `baton export`: whether the record is as it was written, and a run's record in one file."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.context import LOOK, Json, Run, open_ledger, run_ids, settings
+from commands.errors import Code, Usage
+from commands.output import Out, safe
+from contracts.printed import command
+from contracts.text import amount
+
+if TYPE_CHECKING:
+    from ledger.db import Connection, Ledger
+    from ledger.views.integrity import Verified
+
+Some = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="The run to look at; none with --all.", autocompletion=run_ids)
+]
+All = Annotated[bool, typer.Option("--all", help="Look at every run, and at the feed as a whole.")]
+Bundle = Annotated[
+    Path | None, typer.Option("--bundle", metavar="FILE", help="Look at this file, written by `baton export`.", dir_okay=False)
+]
+Head = Annotated[
+    str, typer.Option("--head", metavar="HASH", help="The run's last hash as an earlier `verify` printed it; it still has it.")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write; one that is there stays.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command(rich_help_panel=LOOK)(verify)
+    app.command(rich_help_panel=LOOK)(export)
+
+
+def verify(run: Some = None, every: All = False, bundle: Bundle = None, head: Head = "", as_json: Json = False) -> None:
+    """Check that no row of a run's record was altered, removed or moved: feed, decisions, actions, handoffs, artifacts."""
+    if (run is None) != (every or bundle is not None) or (head and every):
+        raise Usage("name one run, or give --all, or --bundle FILE; --head goes with one run")
+    out = Out(as_json=as_json)
+    with _ledger(bundle) as ledger:
+        found, gaps = _verified(ledger, run), ledger.read_now(_gaps) if every else []
+    for one in found:
+        if head and not _has(one, head):
+            one.problems.append(
+                f"the feed has no line with the hash {safe(head, 80)}: it was written anew, or is another run's"
+            )
+    wrong = sum(len(one.problems) for one in found) + len(gaps)
+    out.document(runs=[_fields(one) for one in found], problems=wrong, gaps=gaps)
+    for one in found:
+        _tell(out, one)
+    for gap in gaps:
+        out.line(f"  {safe(gap, 400)}")
+    if not found:
+        out.note("there is no run to look at")
+    raise typer.Exit(Code.FAILED if wrong else Code.DONE)
+
+
+def _tell(out: Out, one: "Verified") -> None:
+    counts = f"{amount(one.lines, 'feed line')}, {amount(one.rows, 'row')}, {amount(one.artifacts, 'artifact')}"
+    said = "as it was written" if not one.problems else amount(len(one.problems), "problem")
+    out.line(f"{safe(one.run)}: {said} ({counts}); last hash {one.head[:16] or 'none'}", "bold" if one.problems else "")
+    for problem in one.problems:
+        out.line(f"  {safe(problem, 400)}")
+
+
+def _fields(one: "Verified") -> dict[str, Any]:
+    return {name: value for name, value in asdict(one).items() if name != "hashes"}
+
+
+def _has(one: "Verified", head: str) -> bool:
+    return len(head) >= SHORTEST_HASH and any(known.startswith(head.lower()) for known in one.hashes)
+
+
+SHORTEST_HASH = 16
+
+
+@contextmanager
+def _ledger(bundle: Path | None) -> "Iterator[Ledger]":
+    if bundle is None:
+        with open_ledger(settings()) as ledger:
+            yield ledger
+        return
+    from ledger.db import Ledger
+
+    if not bundle.is_file():
+        raise Usage(f"there is no file {bundle}; `baton export RUN -o FILE` writes one")
+    with tempfile.TemporaryDirectory(prefix="baton-verify-") as folder:
+        # A copy: opening a SQLite ledger writes to its file.
+        copy = Path(shutil.copy(bundle, Path(folder) / "ledger.db"))
+        ledger = Ledger(f"sqlite:///{copy}", Path(folder))
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+
+def _verified(ledger: "Ledger", run: str | None) -> "list[Verified]":
+    from ledger.views.integrity import verified
+    from ledger.views.runs import find_run, traces
+
+    names = [run] if run is not None else ledger.read_now(traces)
+
+    def look(connection: "Connection", name: str) -> "Verified":
+        return verified(connection, ledger.files, find_run(connection, name))
+
+    # One by one: a single reading of everything would hold its snapshot, and its memory, for as long as it takes.
+    return [ledger.read_now(look, name) for name in names]
+
+
+def _gaps(connection: "Connection") -> list[str]:
+    from ledger.views.integrity import gaps
+
+    return gaps(connection)
+
+
+def export(run: Run, output: Output, as_json: Json = False) -> None:
+    """Write a run's whole record into one file, a SQLite ledger of its own, which `baton verify --bundle` checks anywhere."""
+    if output.exists():
+        raise Usage(f"{output} is there already; name another file")
+    out = Out(as_json=as_json)
+    with open_ledger(settings()) as ledger:
+        from ledger.bundle import write
+        from ledger.views.runs import find_run
+
+        trace = ledger.read_now(find_run, run).trace
+        # Under another name until it is whole: a file with the right name is a whole one.
+        partial = output.with_name(f".{output.name}.partial")
+        partial.unlink(missing_ok=True)
+        try:
+            held = write(ledger, trace, partial)
+            partial.rename(output)
+        finally:
+            partial.unlink(missing_ok=True)
+    out.document(run=run, trace=trace, file=str(output), artifacts=held, bytes=output.stat().st_size)
+    out.line(f"wrote {safe(output, 300)}: {amount(held, 'artifact')}, {output.stat().st_size >> 10} KiB")
+    out.note(f"to check it: `{command('verify', options=f'--bundle {safe(output)}')}`")

@@ -1,0 +1,72 @@
+"""`baton find`: handoffs by what made them, what they claim, and what they came from."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from commands.context import LOOK, Json, Project, open_ledger, settings
+from commands.errors import Usage
+from commands.output import Out, clock
+from commands.periods import Since, Until, period
+
+MOST = 1000
+
+Claim = Annotated[str, typer.Option("--claim", metavar="WORDS", help="A claim has all these words, in any case.")]
+Source = Annotated[
+    str, typer.Option("--source", metavar="NAME|ID", help="It came from what was read under this name, or has this id.")
+]
+Agent = Annotated[str, typer.Option("--agent", metavar="NAME[@VERSION]", help="This agent made it.")]
+Model = Annotated[str, typer.Option("--model", metavar="[PROVIDER:]MODEL", help="This model answered.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="Show at most this many, the newest first.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command(rich_help_panel=LOOK)(find)
+
+
+def find(
+    claim: Claim = "",
+    source: Source = "",
+    agent: Agent = "",
+    model: Model = "",
+    since: Since = None,
+    until: Until = None,
+    project: Project = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """Find handoffs over all runs by claim, source, agent version, model and time; all that is asked for has to fit."""
+    from ledger.views.selection import Selection, select_handoffs
+
+    if not (claim.strip() or source or agent or model or since or until):
+        raise Usage("say what to find: --claim, --source, --agent, --model, --since or --until; `baton find --help` has all")
+    now = datetime.now(UTC)
+    span = None if since is None and until is None else period(since, until, now, back=_EVER)
+    wanted = Selection(
+        claim=claim,
+        source=source,
+        agent=agent,
+        model=model,
+        project=project,
+        since=span.since if span else None,
+        until=span.until if span else None,
+    )
+    out = Out(as_json=as_json)
+    with open_ledger(settings()) as ledger:
+        # One more than is shown tells that there are more.
+        found = ledger.read_now(select_handoffs, wanted, limit + 1)
+    shown = found[:limit]
+    out.document(handoffs=[asdict(one) for one in shown], complete=len(found) <= limit)
+    if not found:
+        out.note("no handoff fits all of this")
+        return
+    rows = [(one.id[:12], one.run, one.path, one.outcome, one.agent, one.model, clock(one.at), one.says) for one in shown]
+    out.table(("ID", "RUN", "PATH", "OUTCOME", "AGENT", "MODEL", "AT", "CLAIM"), rows, words=("CLAIM",))
+    if len(found) > limit:
+        out.note(f"there are more; --limit {min(MOST, limit * 4)} shows more of them")
+
+
+_EVER = timedelta(days=36_500)

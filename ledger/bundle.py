@@ -1,0 +1,99 @@
+"""One run as a ledger of its own: every row and every byte of it, to be kept, passed on and verified anywhere."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, select
+
+from contracts.errors import NotFound
+from ledger import artifacts
+from ledger.db import Ledger, insert_each_once
+from ledger.handoffs import AT_ONCE
+from ledger.migrate import upgrade
+from ledger.tables import (
+    action,
+    artifact,
+    claim,
+    decision,
+    edge,
+    feed,
+    gate,
+    handoff,
+    reservation,
+    run,
+    scope,
+    seen,
+    tool_result,
+    turn,
+)
+
+_OF_THE_RUN: tuple[Table, ...] = (run, feed, gate, decision, action, handoff, seen, turn, reservation)
+"""Tables with the trace of a run in each row."""
+
+
+def write(source: Ledger, trace: str, file: Path) -> int:
+    """Copy one run into a new SQLite ledger in this file, and return how many artifacts it holds.
+
+    Artifacts are in their rows whatever their size, so that the file is all there is. Bytes that retention has removed stay
+    removed. Raises `ArtifactDamaged` if bytes have changed.
+    """
+    target = Ledger(f"sqlite:///{file}", file.with_suffix(".files"))
+    try:
+        upgrade(target)
+        rows = source.read_now(_rows, source.files, trace)
+        target.tx_now(_insert, rows)
+    finally:
+        target.close()
+    # One file, and no journal beside it that could be forgotten.
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    return len(rows[artifact])
+
+
+Rows = dict[Table, list[dict[str, Any]]]
+
+
+def _rows(connection: Connection, files: Path, trace: str) -> Rows:
+    found: Rows = {table: _those(connection, table, table.c.trace, [trace]) for table in _OF_THE_RUN}
+    handoffs, turns = [row["id"] for row in found[handoff]], [row["id"] for row in found[turn]]
+    found[claim] = _those(connection, claim, claim.c.handoff, handoffs)
+    found[tool_result] = _those(connection, tool_result, tool_result.c.turn, turns)
+    found[scope] = _those(connection, scope, scope.c.id, [f"run:{trace}"])
+    calls = [f"{row['turn']}/{row['position']}" for row in found[tool_result]]
+    gates = [f"{trace}/{row['gate']}" for row in found[gate]]
+    digests = sorted({*_digests(found)})
+    made = [f"{trace}/{one}" for one in digests]
+    nodes = [*handoffs, *turns, *calls, *gates, *made, *(row["key"] for row in found[action])]
+    found[edge] = _those(connection, edge, edge.c.child, nodes)
+    found[artifact] = [_whole(connection, files, row) for row in _those(connection, artifact, artifact.c.sha256, digests)]
+    return found
+
+
+def _digests(found: Rows) -> Iterable[str]:
+    yield from (row["artifact"] for row in found[seen])
+    yield from (row["subject"] for row in found[gate])
+    yield from (row["arguments"] for row in found[action])
+    yield from (row["task"] for row in found[turn])
+
+
+def _whole(connection: Connection, files: Path, row: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return row | {"body": artifacts.get(connection, files, row["sha256"]), "location": ""}
+    except NotFound:
+        return row  # retention has removed the bytes
+
+
+def _those(connection: Connection, table: Table, column: Column[Any], values: list[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for at in range(0, len(values), AT_ONCE):
+        query = select(table).where(column.in_(values[at : at + AT_ONCE]))
+        rows += [dict(row) for row in connection.execute(query).mappings()]
+    return rows
+
+
+def _insert(connection: Connection, rows: Rows) -> None:
+    for table, some in rows.items():
+        insert_each_once(connection, table, some)

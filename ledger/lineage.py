@@ -1,0 +1,33 @@
+"""What the subject of a gate and the arguments of an action came from: the handoff with these bytes, and what they name."""
+
+import re
+
+from sqlalchemy import Connection
+
+from ledger import handoffs
+from ledger.handoffs import derive, link, made, own
+
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def of_subject(connection: Connection, trace: str, gate: str, digest: str, subject: str) -> None:
+    """Record where a gate and its subject came from. Safe to call twice."""
+    derive(connection, trace, digest, [*handoffs.with_body(connection, trace, digest), *named(connection, trace, subject)])
+    link(connection, f"{trace}/{gate}", "derived", [made(trace, digest)])
+
+
+def of_action(connection: Connection, trace: str, key: str, gate: str, arguments: str) -> None:
+    """Record where an action came from: the gate that let it happen ("": policy did) and its arguments. Safe to call twice."""
+    link(connection, key, "derived", [*([f"{trace}/{gate}"] if gate else []), *own(connection, trace, [arguments])])
+
+
+def of_arguments(connection: Connection, trace: str, digest: str, arguments: str) -> None:
+    """Record what an action's arguments came from. Safe to call twice."""
+    derive(connection, trace, digest, named(connection, trace, arguments))
+
+
+def named(connection: Connection, trace: str, text: str) -> list[str]:
+    """What a text of ours names by its digest: artifacts that this run made, and handoffs of it."""
+    found = dict.fromkeys(_DIGEST.findall(text))
+    ours = {one for one in own(connection, trace, found) if "/" in one}
+    return sorted(ours | handoffs.among(connection, trace, found))

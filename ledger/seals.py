@@ -1,0 +1,102 @@
+"""Seals: digests of gates, decisions and actions in the feed's hash chain, so that a row altered or removed later is found.
+
+Whoever writes such a row calls `touch`; the feed lines of the same transaction then carry the seal of the row as it is.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from sqlalchemy import Connection, RowMapping, select
+
+from contracts.actions import SETTLED
+from contracts.base import canonical, sha256
+from ledger.tables import action, decision, gate
+
+Kind = Literal["gate", "decision", "action"]
+
+PREFIX = "seal:"
+"""Begins a seal among a feed line's outputs; its kind, the row's key and a digest follow, between colons."""
+
+_TOUCHED = "baton_touched"
+
+_GATE = ("trace", "gate", "kind", "revision", "path", "project", "subject", "policy_digest", "view", "intents", "deadline")
+_DECISION = (
+    "id",
+    "trace",
+    "gate",
+    "verb",
+    "by",
+    "note",
+    "answers",
+    "subject",
+    "via",
+    "channel",
+    "authenticated",
+    "nonce",
+    "at",
+)
+_ACTION = ("key", "type", "trace", "gate", "summary", "arguments", "arguments_digest", "reason", "receipt", "at")
+
+
+def begin(connection: Connection) -> None:
+    """Forget what an earlier transaction on this database connection has touched. Called as each begins."""
+    connection.info[_TOUCHED] = {}
+
+
+def touch(connection: Connection, trace: str, kind: Kind, key: str) -> None:
+    """Have the next feed lines of this run, in this transaction, carry the seal of this row. A gate's key is TRACE/GATE."""
+    connection.info.setdefault(_TOUCHED, {}).setdefault(trace, {})[kind, key] = None
+
+
+def taken(connection: Connection, trace: str) -> list[str]:
+    """The seals of what was touched for this run, which counts as sealed from now on."""
+    touched: dict[str, dict[tuple[Kind, str], None]] = connection.info.get(_TOUCHED) or {}
+    rows = [(kind, key, find(connection, kind, key)) for kind, key in touched.pop(trace, {})]
+    return [seal_of(kind, key, row) for kind, key, row in rows if row is not None]
+
+
+def find(connection: Connection, kind: Kind, key: str) -> RowMapping | None:
+    """The row with this key; None if there is none."""
+    trace, _, name = key.rpartition("/")
+    queries: dict[Kind, Callable[[], Any]] = {
+        "gate": lambda: select(gate).where(gate.c.trace == trace, gate.c.gate == name),
+        "decision": lambda: select(decision).where(decision.c.id == key),
+        "action": lambda: select(action).where(action.c.key == key),
+    }
+    return connection.execute(queries[kind]()).mappings().first()
+
+
+def seal_of(kind: Kind, key: str, row: RowMapping) -> str:
+    """The seal of a row as it is: over what may not change any more, and where it stands."""
+    return f"{PREFIX}{kind}:{key}:{sha256(canonical(_content(kind, row)))}"
+
+
+def _content(kind: Kind, row: RowMapping) -> list[Any]:
+    if kind == "gate":
+        return [row[name] for name in _GATE]
+    if kind == "decision":
+        # A reset takes back that a decision counts, and a replay gives it back; the decision itself stays what it was.
+        refused = row["outcome"] == "refused"
+        return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else ""]
+    # While it is open, workers move it between approved, sending and unknown; how it ended stays.
+    state = row["state"] if row["state"] in SETTLED else "open"
+    return [*(row[name] for name in _ACTION), state]
+
+
+def rows_of(connection: Connection, trace: str) -> Iterator[tuple[Kind, str, RowMapping]]:
+    """Every sealed row of a run: kind, key and row."""
+    for row in connection.execute(select(gate).where(gate.c.trace == trace)).mappings():
+        yield "gate", f"{trace}/{row['gate']}", row
+    for row in connection.execute(select(decision).where(decision.c.trace == trace)).mappings():
+        yield "decision", row["id"], row
+    for row in connection.execute(select(action).where(action.c.trace == trace)).mappings():
+        yield "action", row["key"], row
+
+
+def read(text: str) -> tuple[Kind, str, str] | None:
+    """Kind, key and digest of a seal among a line's outputs; None for another output."""
+    if not text.startswith(PREFIX):
+        return None
+    kind, _, rest = text.removeprefix(PREFIX).partition(":")
+    key, _, digest = rest.rpartition(":")
+    return (kind, key, digest) if kind in ("gate", "decision", "action") else None  # type: ignore[return-value]

@@ -1,0 +1,115 @@
+"""What came from a thing, over all runs: the runs that it touched, its effects, and the gates that show something of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, Select, select
+
+from contracts.actions import Receipt
+from ledger import handoffs
+from ledger.handoffs import AT_ONCE
+from ledger.tables import action, gate, handoff, run, turn
+from ledger.views import identities
+from ledger.views.gates import as_contract
+from ledger.views.runs import RunView, as_view
+
+LIMIT = 200_000
+"""Most things that one answer goes through."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An action that came from it. `reference` is the target's own id, such as a commit; "" while there is none."""
+
+    key: str
+    type: str
+    state: str
+    summary: str
+    run: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An open gate that shows something of it."""
+
+    run: str
+    gate: str
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What came from some things. `things` counts it by kind; `complete` is False where there is more than was looked at."""
+
+    things: Counter[str] = field(default_factory=Counter)
+    runs: tuple[RunView, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    gates: tuple[Shown, ...] = ()
+    complete: bool = True
+
+
+def impact_of(connection: Connection, starts: Sequence[str], limit: int = LIMIT) -> Impact:
+    """What came from these things (ids as edges have them), which count themselves. Only reads."""
+    found = [*dict.fromkeys(starts), *handoffs.downstream(connection, starts, limit)]
+    traces, kinds = _places(connection, found)
+    runs = sorted(_runs(connection, traces), key=lambda one: one.started_at, reverse=True)
+    names = {one.trace: one.workflow_id for one in runs}
+    effects = [_effect(row, names) for row in rows_with(connection, select(action), action.c.key, found)]
+    return Impact(
+        things=Counter(kinds.values()),
+        runs=tuple(runs),
+        effects=tuple(sorted(effects, key=lambda one: (one.run, one.summary))),
+        gates=tuple(_open(connection, found, names)),
+        complete=len(found) < limit,
+    )
+
+
+def _places(connection: Connection, found: Sequence[str]) -> tuple[set[str], dict[str, str]]:
+    """The run families of these things, and the kind of each."""
+    traces, kinds = set[str](), dict[str, str]()
+    for one in found:
+        if "/" in one:
+            owner = one.rpartition("/")[0]
+            kinds[one] = identities.form_of(one)
+            if kinds[one] != "tool":
+                traces.add(owner)
+    # A call of a tool is in the run of its turn.
+    plain = [one.rpartition("/")[0] if kinds.get(one) == "tool" else one for one in found if kinds.get(one) in (None, "tool")]
+    for table, column, kind in (
+        (handoff, handoff.c.id, "handoff"),
+        (turn, turn.c.id, "turn"),
+        (action, action.c.key, "action"),
+    ):
+        for row in rows_with(connection, select(column.label("id"), table.c.trace), column, plain):
+            kinds.setdefault(row.id, kind)
+            traces.add(row.trace)
+    for one in found:
+        kinds.setdefault(one, "artifact")
+    return traces, {one: kinds[one] for one in found}
+
+
+def _runs(connection: Connection, traces: Iterable[str]) -> list[RunView]:
+    return [as_view(row) for row in rows_with(connection, select(run), run.c.trace, sorted(traces))]
+
+
+def _effect(row: Row[Any], names: dict[str, str]) -> Effect:
+    receipt = as_contract(Receipt, row.receipt.encode()) if row.receipt else None
+    reference = receipt.reference if receipt else ""
+    return Effect(row.key, row.type, row.state, row.summary, names.get(row.trace, row.trace), reference)
+
+
+def _open(connection: Connection, found: Iterable[str], names: dict[str, str]) -> Iterator[Shown]:
+    wanted = {one for one in found if "/" in one}
+    for row in connection.execute(select(gate.c.trace, gate.c.gate).where(gate.c.state == "open").order_by(gate.c.deadline)):
+        if f"{row.trace}/{row.gate}" in wanted:
+            yield Shown(names.get(row.trace, row.trace), row.gate)
+
+
+def rows_with(connection: Connection, query: Select[Any], column: Column[Any], ids: Iterable[str]) -> Iterator[Row[Any]]:
+    """The rows of a query in which this column is one of the ids, however many they are."""
+    rest = iter(ids)
+    while some := list(islice(rest, AT_ONCE)):
+        yield from connection.execute(query.where(column.in_(some)))
