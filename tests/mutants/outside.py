@@ -34,7 +34,7 @@ MUTANTS = (
         promise="A statement and its key are committed together.",
         file="activities/actions/sql_execute.py",
         old="rows = _executed(connection, wanted, setting, values)",
-        new="connection.commit()\n            rows = _executed(connection, wanted, setting, values)",
+        new="rows = connection.commit() or _executed(connection, wanted, setting, values)",
         tests=(f"{ACTIONS}/test_statements.py::test_what_the_database_refuses_leaves_nothing",),
     ),
     Mutant(
