@@ -1,6 +1,6 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, gone, money, operating, runs
+from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, gone, money, operating, policy, runs
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -15,4 +15,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *edges.MUTANTS,
     *gone.MUTANTS,
     *operating.MUTANTS,
+    *policy.MUTANTS,
 )
