@@ -122,10 +122,10 @@ class Inbox:
 
     def _close_queue(self, state: OpenGateState, ended: Decided, closed: str) -> None:
         """Answer those who said yes while another one was being checked, and are not needed any more."""
-        for claim in state.queue:
+        while state.queue:
+            claim = state.queue.pop(0)
             claim.outcome = ended.model_copy(update={"won": False, "counts": False, "reason": closed})
             self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
-        state.queue = []
 
     def waiting(self) -> tuple[GateView, ...]:
         """The open gates."""
