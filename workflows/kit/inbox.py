@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.carried import Ended, Mail
 from contracts.errors import Refused
-from contracts.gates import OFFERED, SAYS_YES, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
+from contracts.gates import OFFERED, SEVERAL_SAY, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
 from contracts.people import Act
 from workflows.kit.claims import Claim, OpenGateState, Via, check_early, same
 from workflows.kit.messages import bare, check_decision, read_decision, read_switch
@@ -246,7 +246,7 @@ class Inbox:
             self._keep_early(verb, claimed)
             return None
         check_decision(state.view, verb, decision)
-        if state.claim is not None and state.view.approvals > 1 and verb in SAYS_YES and state.claim.said.verb == verb:
+        if state.claim is not None and state.view.approvals > 1 and verb in SEVERAL_SAY and state.claim.said.verb == verb:
             return state.queued(claimed)
         if state.claim is not None:
             raise Refused(f"{state.claim.said.decision.by} was first: {state.claim.said.verb} is being checked")
