@@ -139,8 +139,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         settings.state.absolute() / "commands",
         settings.push_author,
     )
-    actions = Actions(ledger, there, name, policy.adapters(there), settings.breakers)
-    preparing = Preparing(ledger, there, policy.adapters(there), policy.undone_by())
+    policy.file.check_adapters(there)
+    actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers)
+    preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
     resources = Resources(settings.folders, settings.logs, settings.databases)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
     registered: list[Callable[..., Any]] = [

@@ -56,7 +56,10 @@ OFFERED: tuple[Verb, ...] = (
 NEEDS_NOTE: frozenset[Verb] = frozenset({"reject", "request_changes"})
 
 SAYS_YES: frozenset[Verb] = frozenset({"approve", "raise_ceiling"})
-"""The verbs that several people may have to say, each of them."""
+"""The verbs with which something happens that policy may keep whoever asked for it from saying."""
+
+SEVERAL_SAY: frozenset[Verb] = frozenset({"approve"})
+"""The verbs that several people may have to say. Not `raise_ceiling`: each of them could name another amount."""
 
 SAYS_NO: frozenset[Verb] = frozenset({"reject", "request_changes", "declined", "stop"})
 """The verbs after which nothing happens: one person is enough, and nobody is kept from them by `also`."""

@@ -170,6 +170,18 @@ def counted(connection: Connection, view: GateView, verb: str) -> dict[str, str]
     return {str(row.id): str(row.by) for row in rows}
 
 
+def answers_of(claim: Claimed) -> str:
+    """A decision's answers as its row has them."""
+    return json.dumps(claim.decision.answers or {}, sort_keys=True)
+
+
+def answers_counted(connection: Connection, view: GateView, verb: str) -> list[str]:
+    """What those who count so far have answered, each as `answers_of`."""
+    ids = counted(connection, view, verb)
+    rows = connection.execute(select(decision.c.answers).where(decision.c.id.in_(list(ids)))).scalars()
+    return [json.dumps(json.loads(one), sort_keys=True) for one in rows]
+
+
 def is_known(connection: Connection, view: GateView) -> bool:
     """True if the gate was opened in this ledger. Locks its row until the end of the transaction."""
     return _locked_state(connection, view) is not None

@@ -1,11 +1,20 @@
 """What an adapter is: one kind of target, asked before anything is sent to it; and the errors that say what it knows."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from contracts.actions import Receipt
 from contracts.errors import BatonError
 from contracts.gates import Arguments
+
+Named = Callable[[], Mapping[str, str]]
+"""Something that policy says of each type of action. Asked every time, because the policy in force changes."""
+
+
+def not_named() -> Mapping[str, str]:
+    """Every type has the adapter of its own name."""
+    return {}
 
 
 class NotSent(BatonError):

@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines, outbox
-from activities.actions.adapter import Adapter, CannotFind, Checks, NotSent, Repeatable
+from activities.actions.adapter import Adapter, CannotFind, Checks, Named, NotSent, Repeatable, not_named
 from activities.actions.health import TargetHealth, breaker_of
 from activities.actions.outbox import BEGUN, LEASE, already, receipt_for, unknown
 from activities.actions.rates import over_rate
@@ -31,8 +31,6 @@ from ledger import actions, artifacts, lineage, runs
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us
 
-NOT_NAMED: Mapping[str, str] = {}
-
 LEASE_US = LEASE // timedelta(microseconds=1)
 
 
@@ -44,10 +42,10 @@ class Actions:
         ledger: Ledger,
         adapters: Mapping[str, Adapter],
         worker: str,
-        types: Mapping[str, str] = NOT_NAMED,
+        types: Named = not_named,
         breakers: Breakers | None = None,
     ) -> None:
-        """`adapters` by name; `types` says which one a type of action has, where that is not its own name.
+        """`adapters` by name; `types` says which one a type of action has now, where that is not its own name.
 
         `worker` is the name of a lease's holder.
         """
@@ -215,7 +213,7 @@ class Actions:
         return None
 
     def _name(self, action: str) -> str:
-        return self._types.get(action, action)
+        return self._types().get(action, action)
 
     def _adapter(self, row: Row[Any]) -> Adapter:
         name = self._name(row.type)

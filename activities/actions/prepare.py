@@ -8,7 +8,7 @@ from typing import cast
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.actions.adapter import Adapter, Checks
+from activities.actions.adapter import Adapter, Checks, Named
 from activities.actions.git_revert import of_push
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
@@ -28,10 +28,8 @@ UNCHECKED = frozenset({"git.push", "note"})
 class Preparing:
     """The activity `prepare_action`."""
 
-    def __init__(
-        self, ledger: Ledger, adapters: Mapping[str, Adapter], types: Mapping[str, str], undone_by: Mapping[str, str]
-    ) -> None:
-        """`types` says which adapter each declared type has, `undone_by` which type takes back which."""
+    def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter], types: Named, undone_by: Named) -> None:
+        """`types` says which adapter each declared type has now, `undone_by` which type takes back which."""
         self._ledger = ledger
         self._adapters = adapters
         self._types = types
@@ -55,7 +53,7 @@ class Preparing:
         return prepared
 
     def _prepared(self, request: PrepareAction) -> Prepared:
-        name = self._types.get(request.type)
+        name = self._types().get(request.type)
         if name is None:
             table = f'[actions."{request.type}"]'
             raise Refused(f"policy.toml declares no action {request.type!r}; add {table} with its adapter and tier")
@@ -77,7 +75,7 @@ class Preparing:
         row = self._ledger.read_now(actions.beginning_with, request.undo)
         if row is None:
             raise Refused(f"no action has a key that begins with {request.undo}, or several have; give the whole key")
-        by = self._undone_by.get(row.type)
+        by = self._undone_by().get(row.type)
         if by != request.type:
             says = f"by {by}" if by else "that nothing takes it back"
             raise Refused(f"policy.toml says of {row.type} {says}, and not by {request.type}")
@@ -85,11 +83,11 @@ class Preparing:
             raise Refused(f"{row.summary} is {row.state}; only what was delivered is taken back")
         receipt = Receipt.model_validate_json(row.receipt)
         arguments = self._ledger.read_now(artifacts.get, self._ledger.files, row.arguments)
-        name = self._types.get(row.type, row.type)
+        name = self._types().get(row.type, row.type)
         made = of_push(arguments, receipt) if name == "git.push" else _compensated(self._adapters[name], arguments, receipt)
         if made is None:
             raise Refused(f"nothing is known that takes this back: {row.summary}")
-        if not isinstance(made, ARGUMENTS[self._types[request.type]]):
+        if not isinstance(made, ARGUMENTS[self._types()[request.type]]):
             raise Refused(f"{row.type} is taken back by {cast('Contract', made).contract}, which {request.type} does not take")
         return made
 

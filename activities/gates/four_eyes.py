@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from activities.gates.policy import same_person
-from contracts.gates import SAYS_YES, AdmitDecision, Claimed, Decided, GateView
+from contracts.gates import SEVERAL_SAY, AdmitDecision, Claimed, Decided, GateView
 from ledger import gates
 
 
@@ -15,18 +15,29 @@ def counted_as(connection: Connection, request: AdmitDecision, claim: Claimed) -
     same. The caller has locked the gate, so that of two people who decide at once both are seen.
     """
     view, policy, by = request.gate, request.policy, claim.decision.by
-    if policy.approvals == 1 or claim.verb not in SAYS_YES:
+    if policy.approvals == 1 or claim.verb not in SEVERAL_SAY:
         return None
     before = gates.counted(connection, view, claim.verb)
     if gates.counting_id(view, claim) in before:
         return _counts(view, claim, tuple(before.values()))
     if any(same_person(one, by) for one in before.values()):
         return _refused(view, claim, f"{by!r} has said {claim.verb} here already; it takes {policy.approvals} different people")
+    # The answers go into the run like the rest of what is approved: all of them approve the same.
+    said = gates.answers_of(claim)
+    if other := next((one for one in gates.answers_counted(connection, view, claim.verb) if one != said), None):
+        return _refused(
+            view, claim, f"{before_named(before)} answered {other}; whoever approves as well has to answer the same"
+        )
     if len(before) + 1 >= policy.approvals:
         return None
     if not gates.count(connection, view, claim, authenticated=False):
         return _refused(view, claim, "this decision's nonce has been used before")
     return _counts(view, claim, (*before.values(), by))
+
+
+def before_named(before: dict[str, str]) -> str:
+    """Who has said yes so far."""
+    return ", ".join(before.values())
 
 
 def everybody(connection: Connection, view: GateView, outcome: Decided) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from contracts.actions import ActionPolicy, ActionTerms, Approvals, Tier, stricter
 from contracts.base import Input, PerMille, Span, is_empty, is_none, sha256
 from contracts.errors import ContractViolation, Misconfigured
-from contracts.gates import SAYS_NO, SAYS_YES, VERBS, GateKind, GatePolicy, Verb
+from contracts.gates import SAYS_NO, SAYS_YES, SEVERAL_SAY, VERBS, GateKind, GatePolicy, Verb
 from contracts.money import Usd
 from contracts.pipelines import PIPELINES
 from contracts.rules import Rule
@@ -146,14 +146,17 @@ class Policy(Input, name="policy/1"):
             return self.owners
         return Owners(who=(self.defaults.owner,)) if self.defaults.owner else None
 
-    def adapters(self, known: Container[str]) -> dict[str, str]:
-        """The adapter of each declared type. Raises `Misconfigured` for one that the worker does not have."""
+    def check_adapters(self, known: Container[str]) -> None:
+        """Raise `Misconfigured` for an adapter that the worker does not have."""
         for action, declared in self.actions.items():
             if declared.adapter not in known:
                 raise Misconfigured(
                     f'policy.toml: [actions."{action}"] names the adapter {declared.adapter!r}, which there is not; '
                     "docs/actions.md lists them"
                 )
+
+    def adapters(self) -> dict[str, str]:
+        """The adapter of each declared type."""
         return {action: declared.adapter for action, declared in self.actions.items()}
 
     def undone_by(self) -> dict[str, str]:
@@ -198,7 +201,7 @@ class Policy(Input, name="policy/1"):
         for name, action in self.actions.items():
             yield from (f'actions."{name}".{said}' for said in self._wrong_with(action))
         for kind, gate in self._all_gates():
-            if gate.approvals > 1 and not SAYS_YES & set(VERBS[kind]):
+            if gate.approvals > 1 and not SEVERAL_SAY & set(VERBS[kind]):
                 yield f"gates.{kind}.approvals: it takes {', '.join(VERBS[kind])}, and one person says each of these"
             if not all(gate.also):
                 yield f"gates.{kind}.also: an empty list lets nobody decide; name somebody, or leave it out"

@@ -14,13 +14,13 @@ import contexts
 from commands.context import sqlite_file
 from commands.doctor import disk
 from commands.doctor.finding import Check, Finding
+from commands.doctor.policy import policy
 from commands.doctor.record import upkeep
 from contracts.errors import LedgerUnavailable, Misconfigured
 from contracts.text import amount
 
 if TYPE_CHECKING:
     from activities.agents.catalogue import Catalogue
-    from activities.gates.policy import Policy
     from config import Settings
     from ledger.migrate import Standing
 
@@ -217,41 +217,6 @@ def agents(found: "Settings") -> list[Finding]:
             ),
         ]
     return [*findings, Finding("released agents", "ok", f"{len(lock)} released, all unchanged")]
-
-
-def policy(found: "Settings") -> Finding:
-    """The policy file loads."""
-    from activities.gates.policy import load_policy
-
-    loaded = load_policy(found.policy)
-    if waiting := _unapproved(found, loaded):
-        mend = f"`baton policy propose {found.policy} -m why`, or take it back; until then the stricter entries are in force"
-        return Finding("policy", "warn", f"{found.policy} loosens what its owners have not approved: {waiting}", mend)
-    owner = loaded.defaults.owner or "none: every run must name an owner"
-    return Finding(
-        "policy",
-        "ok",
-        f"{found.policy}; {amount(len(loaded.gates), 'kind')} of gates, default owner {owner}, identity {loaded.identity}",
-    )
-
-
-def _unapproved(found: "Settings", loaded: "Policy") -> str:
-    """What the file loosens, compared with the policy in force; "" for nothing, or where there is no ledger yet."""
-    from activities.gates.standing import effective
-    from ledger.db import Ledger
-    from ledger.migrate import standing
-
-    file = sqlite_file(found.database)
-    if file is not None and not file.exists():
-        return ""
-    kept = Ledger(found.database, found.artifacts)
-    try:
-        # A ledger that is older than this release has no policy yet, and its own line says so.
-        return kept.read_now(effective, loaded).told if standing(kept).state == "current" else ""
-    except LedgerUnavailable:
-        return ""  # said by the ledger's own line
-    finally:
-        kept.close()
 
 
 async def leftovers(found: "Settings") -> Finding:

@@ -26,7 +26,8 @@ def test_every_block_loads_and_every_adapter_has_one(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text((ROOT / "policy.toml").read_text() + page)
     policy = load_policy(file)
-    assert set(policy.adapters(ARGUMENTS).values()) == set(ARGUMENTS)
+    policy.check_adapters(ARGUMENTS)
+    assert set(policy.adapters().values()) == set(ARGUMENTS)
     assert set(policy.undone_by().values()) <= set(policy.actions)
 
 

@@ -1,6 +1,20 @@
 """All changes, by what they are about."""
 
-from tests.mutants import agents, belonging, borders, contents, edges, effects, gates, gone, money, operating, outside, runs
+from tests.mutants import (
+    agents,
+    belonging,
+    borders,
+    contents,
+    edges,
+    effects,
+    gates,
+    gone,
+    money,
+    operating,
+    outside,
+    policy,
+    runs,
+)
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -16,4 +30,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *edges.MUTANTS,
     *gone.MUTANTS,
     *operating.MUTANTS,
+    *policy.MUTANTS,
 )

@@ -58,8 +58,8 @@ MUTANTS = (
         name="pins-ignored",
         promise="What the run pinned in the ledger, and not what its workflow says, lets an action happen without a person.",
         file="activities/actions/deliver.py",
-        old='(pins.actions or {}).get(intent.type) != "auto"',
-        new='(pins.actions or {}).get(intent.type, "auto") != "auto"',
+        old="return (pins.actions or {}).get(intent.type)",
+        new='return (pins.actions or {}).get(intent.type, "auto")',
         tests=(f"{PERFORM}::test_the_pins_in_the_ledger_decide",),
     ),
     Mutant(
@@ -74,8 +74,8 @@ MUTANTS = (
         name="undeclared-action-let-in",
         promise="A run that may propose what policy does not declare is not let in.",
         file="activities/runs/admission.py",
-        old="{action: self._policy.tier(action) for action in request.actions}",
-        new="{action: self._policy.tier(action) for action in request.actions if action in self._policy.actions}",
+        old="{action: policy.terms(action) for action in request.actions}",
+        new="{action: policy.terms(action) for action in request.actions if action in policy.actions}",
         tests=("tests/activities/runs/test_admission.py::test_an_action_that_policy_does_not_declare_is_not_let_in",),
     ),
     Mutant(
@@ -97,9 +97,9 @@ MUTANTS = (
     Mutant(
         name="draft-is-sent",
         promise="What policy leaves to a person is never sent by us, whatever gate has shown it.",
-        file="workflows/kit/gate.py",
-        old='if tier_of(kit.pins, one.type) != "draft" or ask.kind == "draft")',
-        new="if tier_of(kit.pins, one.type))",
+        file="workflows/kit/rulings.py",
+        old='if made.tier == "draft" and ask.kind != "draft":',
+        new="if False:",
         tests=(f"{PERFORMED}::test_draft_is_for_a_person",),
     ),
     Mutant(

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.carried import Ended, Mail
 from contracts.errors import Refused
-from contracts.gates import OFFERED, SAYS_YES, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
+from contracts.gates import OFFERED, SEVERAL_SAY, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
 from contracts.people import Act
 from workflows.kit.claims import Claim, OpenGateState, Via, check_early, same
 from workflows.kit.messages import bare, check_decision, read_decision, read_switch
@@ -122,10 +122,10 @@ class Inbox:
 
     def _close_queue(self, state: OpenGateState, ended: Decided, closed: str) -> None:
         """Answer those who said yes while another one was being checked, and are not needed any more."""
-        for claim in state.queue:
+        while state.queue:
+            claim = state.queue.pop(0)
             claim.outcome = ended.model_copy(update={"won": False, "counts": False, "reason": closed})
             self.refusals.record(claim.said.verb, (claim.said.decision.model_dump(mode="json"),), closed, claim.said.via)
-        state.queue = []
 
     def waiting(self) -> tuple[GateView, ...]:
         """The open gates."""
@@ -246,7 +246,7 @@ class Inbox:
             self._keep_early(verb, claimed)
             return None
         check_decision(state.view, verb, decision)
-        if state.claim is not None and state.view.approvals > 1 and verb in SAYS_YES and state.claim.said.verb == verb:
+        if state.claim is not None and state.view.approvals > 1 and verb in SEVERAL_SAY and state.claim.said.verb == verb:
             return state.queued(claimed)
         if state.claim is not None:
             raise Refused(f"{state.claim.said.decision.by} was first: {state.claim.said.verb} is being checked")
