@@ -222,7 +222,8 @@ async def _ending(handle: WorkflowHandle[Any, Any]) -> Ending | None:
             told = last.workflow_execution_terminated_event_attributes
             return Ending("cancelled", "terminated in Temporal", _by(told.identity, told.reason))
         case "workflow_execution_timed_out_event_attributes":
-            return Ending("failed", "timed out in Temporal", "the time limit that the workflow was started with was over")
+            why = "the time limit that the workflow was started with was over; a reset keeps it, `baton retry` starts without"
+            return Ending("failed", "timed out in Temporal", why)
         case "workflow_execution_canceled_event_attributes":
             return Ending("cancelled", "cancelled in Temporal")
         case "workflow_execution_failed_event_attributes":

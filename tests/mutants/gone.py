@@ -25,8 +25,8 @@ MUTANTS = (
         name="gone-child-still-asks",
         promise="A person is not asked for a child that Temporal has ended.",
         file="activities/runs/gone.py",
-        old="    changed += await _close_gates(client, ledger, await ledger.read(gone.gates_of_children, here, going))\n",
-        new="",
+        old="    changed += await _close_gates(client, ledger, await ledger.read(gone.gates_of_children, here, going))",
+        new="    changed += 0",
         tests=("tests/commands/test_gone_children.py",),
     ),
     Mutant(
