@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from commands.context import connect
-from commands.errors import first_line
+from commands.errors import Usage, first_line
 from commands.output import Out, safe
 from contracts.errors import Misconfigured, NotFound
 
@@ -75,12 +75,14 @@ def found(out: Out, ledger: "Ledger", name: str, *, whole: bool = False) -> "Run
 
 
 def run_named(out: Out, ledger: "Ledger", name: str, *, whole: bool = False, effects: bool = False) -> "RunView | Unrecorded":
-    """The run with this id, also one that only Temporal has yet. `whole` as in `find_run`. Raises `NotFound`.
+    """The run with this id, also one that only Temporal has yet. `whole` as in `find_run`. Raises `NotFound` and `Usage`.
 
     With `effects` also the run that made the commit, tree or branch of this name, or has an action with this key.
     """
     from commands.unrecorded import find_unrecorded
 
+    if not name.strip():
+        raise Usage("RUN is empty: name a run by its id; `baton runs` lists them")
     try:
         return ledger.read_now(_run, name, whole=whole, effects=effects)
     except NotFound:

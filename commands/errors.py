@@ -125,7 +125,7 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None) or "baton"
     what = error.format_message().rstrip(".") or "no command given; they are listed above"
-    return f"{what}. See `{path} --help`"
+    return f"{what}{'' if what.endswith('?') else '.'} See `{path} --help`"
 
 
 def _from_libraries(error: BaseException) -> tuple[Code, str] | None:

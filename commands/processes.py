@@ -19,6 +19,7 @@ import places
 from activities.files.atomic import write_durably
 from contracts.base import Contract
 from contracts.errors import BatonError, ContractViolation, Misconfigured
+from contracts.text import one_line
 
 # Longer than the ten seconds that a worker gives its running activities.
 STOP_SECONDS = 20
@@ -26,6 +27,9 @@ STATE_OPTION = "--state"
 """The argument by which a worker of `up` and `demo` is known; the worker takes its settings from elsewhere."""
 
 _DATABASE = "temporal.db"
+_LINE = 1200
+"""Characters of a log's line that an error shows."""
+
 _LOCK_SECONDS = 180
 """How long one `up` or `down` waits for another: longer than it takes to start both processes at their slowest."""
 
@@ -164,21 +168,24 @@ def runs(running: Running) -> bool:
     return _born(running.pid) == running.born
 
 
-def lost_its_files(running: Running) -> bool:
-    """True if the database that this process works on was removed under it: what it writes is gone when it ends."""
-    ends = tuple(f"/{name} (deleted)" for name in (_DATABASE, "ledger.db"))
+def lost_its_files(running: Running, state: Path) -> bool:
+    """True if the database that this process works on was removed, or moved out of the state folder, under it."""
+    ends, there = tuple(f"/{name} (deleted)" for name in (_DATABASE, "ledger.db")), os.path.realpath(state / _DATABASE)
     try:
         with os.scandir(f"/proc/{running.pid}/fd") as files:
-            return any(os.readlink(one.path).endswith(ends) for one in files)
+            open_now = [os.readlink(one.path) for one in files]
     except OSError:  # it, or one of its files, was closed just now
         return False
+    # A ledger may be elsewhere, because a setting says so; the server's database is in the state folder.
+    return any(one.endswith(ends) or (one.endswith(f"/{_DATABASE}") and one != there) for one in open_now)
 
 
 def log_end(state: Path, name: str) -> str:
     """The last lines of a process's log, and the log's path."""
     file = state / "logs" / f"{name}.log"
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()[-8:] if file.exists() else []
-    return f"its log is {file}; it ends with:\n" + "\n".join(lines)
+    # Cut: a line of the worker's log may hold a whole traceback.
+    return f"its log is {file}; it ends with:\n" + "\n".join(one_line(line, _LINE) for line in lines)
 
 
 def _file(state: Path, name: str) -> Path:

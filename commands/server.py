@@ -128,12 +128,13 @@ async def ready(client_address: str, running: Running, state: Path, limit: float
                 return client
 
 
-async def polled(client: Client, queue: str, running: Running, state: Path, limit: float = 60) -> None:
-    """Wait until this worker polls the queue. Raises `BatonError` with the end of its log after `limit` seconds."""
+async def polled(client: Client, queue: str, running: Running, state: Path, otherwise: str = "", limit: float = 60) -> None:
+    """Wait until this worker polls the queue. Raises `BatonError` after `limit` seconds, with `otherwise` and its log's end."""
     # Pollers, not the process: a worker that is up but cannot reach the server would never take a task. And by its pid: the
     # server lists one that was killed for minutes.
     own = f"{running.pid}@{socket.gethostname()}"
-    async with _Patience(running, state, limit):
+    async with _Patience(running, state, limit) as patience:
+        patience.reason = otherwise
         while not any(one.identity.rpartition("/")[2] == own for one in await connection.pollers(client, queue)):
             _still_there(running, state)
             await asyncio.sleep(0.1)

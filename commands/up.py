@@ -45,11 +45,15 @@ async def up(settings: Settings, port: int | None = None, ui_port: int | None = 
             ports = _kept(running, port, ui_port)
             processes.record(running, state)
         client = await server.ready(ports.address, running, state)
-        worker = processes.find(state, "worker")
+        worker, hangs = processes.find(state, "worker"), ""
         if worker is None:
             worker = server.start_worker(state, worker_variables(settings, state, ports))
+        else:
+            hangs = (
+                f"process {worker.pid} ran before and asks for no work: it hangs, or was stopped. `baton down`, then `baton up`"
+            )
         processes.record(worker, state)
-        await server.polled(client, settings.task_queue, worker, state)
+        await server.polled(client, settings.task_queue, worker, state, hangs)
     return Up(ports, notes)
 
 
@@ -86,16 +90,16 @@ def _kept(running: Running, port: int | None, ui_port: int | None) -> Ports:
 
 
 async def _stop_what_lost_its_files(state: Path) -> tuple[str, ...]:
-    """Stop server and worker if the state folder was removed while they ran: what they still wrote would be lost."""
+    """Stop server and worker if the state folder was removed or moved while they ran: nobody would find what they write."""
     found = {name: running for name in ("worker", "server") if (running := processes.find(state, name)) is not None}
-    lost = {name for name, running in found.items() if processes.lost_its_files(running)}
+    lost = {name for name, running in found.items() if processes.lost_its_files(running, state)}
     stopped = ["worker", "server"] if "server" in lost else ["worker"] if lost else []
     for name in stopped:
         await asyncio.to_thread(processes.stop, state, name)
     if not stopped:
         return ()
     names = " and ".join(name for name in stopped if name in found)
-    return (f"the files of {state} were removed while the {names} ran; stopped, and started again on new files",)
+    return (f"the files of {state} were removed or moved while the {names} ran; stopped, and started again on new files",)
 
 
 def worker_variables(settings: Settings, state: Path, ports: Ports) -> dict[str, str]:

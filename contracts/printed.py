@@ -18,5 +18,10 @@ def command(verb: str, *names: str, options: str = "") -> str:
 
 
 def quoted(name: str) -> str:
-    """One name as a shell takes it back, on one line, with invisible characters shown."""
-    return shlex.quote(visible(name).replace("\n", "\\n"))
+    """One name as a shell takes it back, as it is `shown`."""
+    return shlex.quote(shown(name))
+
+
+def shown(name: str) -> str:
+    """A name on one line, with invisible characters as escapes. Commands take a run's id back in this form as well."""
+    return visible(name).replace("\n", "\\n")

@@ -12,7 +12,7 @@ from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
 from ledger import lineage, resets, seals
 from ledger.db import from_us, insert_once, now_us, to_us
-from ledger.tables import action, decision, gate
+from ledger.tables import action, decision, gate, run
 
 _UNDECIDED = ("expired", "cancelled", "released")
 """States of a gate that closed without a person."""
@@ -290,12 +290,18 @@ def find(connection: Connection, trace: str, name: str) -> tuple[GateView, str]:
     )
     row = connection.execute(query).first()
     if row is None:
-        names = ", ".join(view.gate for view in open_gates(connection, trace=trace)) or "none is open"
-        raise NotFound(
-            f"this run has no gate {name!r}; open gates: {names}. If Temporal shows that gate, this ledger does not know it: "
-            "it was restored from an older backup"
-        )
+        raise NotFound(f"this run has no gate {name!r}; {_there(connection, trace)}")
     return GateView.model_validate_json(row.view), str(row.state)
+
+
+def _there(connection: Connection, trace: str) -> str:
+    """The gates that a run has, for somebody who named one that it does not have."""
+    rows = connection.execute(select(gate.c.gate, gate.c.state).where(gate.c.trace == trace).order_by(gate.c.opened_at)).all()
+    names = ", ".join(f"{row.gate} ({row.state})" for row in rows)
+    told = f"it has {names}" if names else "it has opened none"
+    if connection.execute(select(run.c.ended_at).where(run.c.trace == trace)).scalar() is not None:
+        return f"{told}, and it has ended"
+    return f"{told}. If Temporal shows that gate, this ledger does not know it: it was restored from an older backup"
 
 
 def decisions(connection: Connection, trace: str) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from contracts.actions import ActionState
-from contracts.gates import GateKind
+from contracts.gates import GateKind, GateView
 from contracts.runs import FINAL, Note, RunChange, RunRef, RunState
 from ledger import actions, feed, gates, runs, seals
-from ledger.db import now_us, plain
+from ledger.db import now_us, plain, to_us
 from ledger.money import ceilings, spend
 from ledger.statement import Statement
 from ledger.tables import action, gate, run, trip, turn
@@ -102,6 +102,34 @@ def close(connection: Connection, one: Known, end: Ending) -> bool:
     values = {"gone": json.dumps(closed), "result": plain(report)}
     connection.execute(update(run).where(run.c.trace == one.trace).values(**values))
     feed.append(connection, ref, [_line(one, end)])
+    return True
+
+
+def gates_of_children(connection: Connection, namespace: str, traces: Collection[str] | None = None) -> list[GateView]:
+    """Open gates of children of open runs that this Temporal namespace has; with `traces` only of these runs."""
+    theirs = (run.c.ended_at.is_(None), run.c.namespace == namespace, gate.c.workflow_id != run.c.workflow_id)
+    query = select(gate.c.view).join(run, run.c.trace == gate.c.trace).where(gate.c.state == "open", *theirs)
+    if traces is not None:
+        query = query.where(run.c.trace.in_(list(traces)))
+    return [GateView.model_validate_json(view) for view in connection.execute(query.limit(AT_ONCE)).scalars()]
+
+
+def close_gate(connection: Connection, view: GateView, end: Ending) -> bool:
+    """Close the gate of a child that Temporal has ended while its run goes on. False if it was closed meanwhile."""
+    if not gates.close(connection, view.trace, view.gate, "cancelled"):
+        return False
+    line = Note(
+        key=f"{view.trace}/gone/{view.gate}/{to_us(view.opened_at)}",
+        at=datetime.now(UTC),
+        stage=view.kind,
+        actor=end.actor,
+        did=f"closed gate {view.gate}: its child workflow was {end.did}",
+        why=end.why,
+        next="the run goes on without that child's answer",
+    )
+    feed.append(
+        connection, RunRef(trace=view.trace, path=view.path, workflow_id=view.workflow_id, project=view.project), [line]
+    )
     return True
 
 

@@ -26,6 +26,9 @@ LOCAL = timedelta(minutes=2)
 REMOTE = timedelta(minutes=10)
 """Timeout of a fetch or push."""
 
+ASKING = timedelta(minutes=1)
+"""Timeout of asking a repository for its branches, with which every use of one begins. A host that is silent is known by it."""
+
 OUTPUT_LIMIT = 256 * 1024 * 1024
 """Most bytes of a command's output, and of any file it writes unless the caller names another limit."""
 
@@ -128,7 +131,7 @@ class Git:
         environment |= {"GIT_WORK_TREE": str(work_tree)} if work_tree else {}
         # Only for remote commands: a local one has no use for keys and agents.
         environment |= {name: value for name, value in self.operator.items() if transport and name in PASSED_ON}
-        limit = REMOTE if transport else LOCAL
+        limit = (ASKING if arguments[0] == "ls-remote" else REMOTE) if transport else LOCAL
         answer = _run(command, environment, work_tree or self.directory, feed, limit, largest or OUTPUT_LIMIT)
         if answer.code not in codes:
             raise GitProblem(f"git {arguments[0]} failed with code {answer.code}: {answer.said or 'it gave no reason'}")

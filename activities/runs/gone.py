@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.running import lines
+from contracts.gates import GateView
 from contracts.pipelines import PIPELINES
 from contracts.runs import FINAL, RunRef
 from ledger import gone
@@ -29,6 +30,8 @@ TOGETHER = 16
 
 WORDS = 1000
 """Characters of a reason that Temporal gives."""
+
+_DELETED = Ending("cancelled", "deleted in Temporal", "somebody deleted the workflow there")
 
 _OPEN = {WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING, WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED}
 
@@ -67,6 +70,8 @@ async def namespace_id(client: Client) -> str:
 async def close_gone(client: Client, ledger: Ledger, runs: Sequence[Known]) -> Compared:
     """Ask Temporal about these runs; close those that it ended, open those again that it has reset.
 
+    Of those that go on, gates of children that it ended are closed: no code of ours ran for these either.
+
     Raises `RPCError` if Temporal does not answer. Safe to call twice, and in several processes at once.
     """
     if not runs:
@@ -85,6 +90,8 @@ async def close_gone(client: Client, ledger: Ledger, runs: Sequence[Known]) -> C
             ref = RunRef(trace=one.trace, workflow_id=one.workflow_id, project=one.project, run_id=how.running)
             line = (lines.run_found if how.running in one.run_ids else lines.run_reset)(ref, one.state)
             changed += await ledger.tx(gone.reopen, ref, line)
+    going = [one.trace for one, how in zip(runs, found, strict=True) if how.running]
+    changed += await _close_gates(client, ledger, await ledger.read(gone.gates_of_children, here, going))
     return Compared(changed, {one.trace: how for one, how in zip(runs, found, strict=True)})
 
 
@@ -93,10 +100,32 @@ async def bring_up_to_date(client: Client, ledger: Ledger) -> tuple[int, list[st
 
     Returns how many changed, and the workflow ids of open runs that this namespace does not have.
     """
-    asked = await _suspects(client, ledger)
+    running = await _running(client)
+    asked = await _suspects(ledger, running)
     found = await close_gone(client, ledger, asked)
     absent = [one.workflow_id for one in asked if not one.has_ended and found.by_trace[one.trace].is_unknown]
-    return found.changed, absent
+    names = {name for name, _ in running}
+    views = await ledger.read(gone.gates_of_children, await namespace_id(client))
+    closed = await _close_gates(client, ledger, [view for view in views if view.workflow_id not in names])
+    return found.changed + closed, absent
+
+
+async def _close_gates(client: Client, ledger: Ledger, views: Sequence[GateView]) -> int:
+    """Close those of these gates whose workflow Temporal does not run any more. Returns how many that were."""
+    endings = await together(views, lambda view: _child_ending(client, view.workflow_id))
+    pairs = [(view, end) for view, end in zip(views, endings, strict=True) if end is not None]
+    return sum([await ledger.tx(gone.close_gate, view, end) for view, end in pairs])
+
+
+async def _child_ending(client: Client, workflow_id: str) -> Ending | None:
+    """How a child of a run that goes on has ended; None while it runs. Its id is its own: no other run takes it."""
+    there = await describe(client, workflow_id)
+    if there is None:
+        return _DELETED
+    newest = there.workflow_execution_info
+    if newest.status in _OPEN:
+        return None
+    return await _ending(client.get_workflow_handle(workflow_id, run_id=newest.execution.run_id))
 
 
 async def close_lost(client: Client, ledger: Ledger, runs: Sequence[Known], by: str, why: str) -> list[str]:
@@ -111,12 +140,16 @@ async def close_lost(client: Client, ledger: Ledger, runs: Sequence[Known], by: 
     return [one.workflow_id for one in lost if await ledger.tx(gone.close, one, end)]
 
 
-async def _suspects(client: Client, ledger: Ledger) -> list[Known]:
+async def _running(client: Client) -> set[tuple[str, str]]:
+    """Ids of the runs, and of their children that ask a person, that Temporal lists as running: some moments old."""
+    kinds = ", ".join(f"'{one.workflow}'" for one in PIPELINES)
+    query = f"ExecutionStatus = 'Running' AND (WorkflowType IN ({kinds}) OR NeedsHuman = true)"
+    return {(one.id, one.run_id) async for one in client.list_workflows(query, page_size=1000)}
+
+
+async def _suspects(ledger: Ledger, running: set[tuple[str, str]]) -> list[Known]:
     """Runs whose record differs from Temporal's list of running workflows. It is some moments old, so each has to be asked."""
     there = await ledger.read(gone.open_runs)
-    kinds = ", ".join(f"'{one.workflow}'" for one in PIPELINES)
-    query = f"ExecutionStatus = 'Running' AND WorkflowType IN ({kinds})"
-    running = {(one.id, one.run_id) async for one in client.list_workflows(query, page_size=1000)}
     names = {name for name, _ in running}
     reset = await ledger.read(gone.ended_named, names) if names else []
     return [*(one for one in there if not _as_known(one, running)), *reset]
@@ -133,8 +166,7 @@ async def in_temporal(client: Client, run: Known, here: str) -> InTemporal:
     there = await describe(client, run.workflow_id)
     if there is None:
         # Only the namespace that had it can say that it is gone.
-        deleted = Ending("cancelled", "deleted in Temporal", "somebody deleted the workflow there")
-        return InTemporal(ending=deleted if run.namespace else None)
+        return InTemporal(ending=_DELETED if run.namespace else None)
     newest = there.workflow_execution_info
     run_id = newest.execution.run_id
     if newest.first_run_id == run.trace or run_id in (run.trace, *run.run_ids):
@@ -190,7 +222,8 @@ async def _ending(handle: WorkflowHandle[Any, Any]) -> Ending | None:
             told = last.workflow_execution_terminated_event_attributes
             return Ending("cancelled", "terminated in Temporal", _by(told.identity, told.reason))
         case "workflow_execution_timed_out_event_attributes":
-            return Ending("failed", "timed out in Temporal", "the time limit that the workflow was started with was over")
+            why = "the time limit that the workflow was started with was over; a reset keeps it, `baton retry` starts without"
+            return Ending("failed", "timed out in Temporal", why)
         case "workflow_execution_canceled_event_attributes":
             return Ending("cancelled", "cancelled in Temporal")
         case "workflow_execution_failed_event_attributes":

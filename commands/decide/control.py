@@ -103,9 +103,12 @@ def _control(out: Out, name: str, asked: Asked, limit: float) -> None:
             raise Refused(f"{run.workflow_id} is {run.state} and has ended{run.how_it_ended}; there is nothing to {what}")
         state = asyncio.run(_send(out, ledger, run, asked, limit, at_hand.task_queue))
     found_as, done = run.workflow_id, asked.reached(state)
-    out.document(run=found_as, asked=what, by=asked.by, why=asked.why, state=state, confirmed=done)
+    # Whoever reads the record later looks there for this name and reason, and only a change is in it.
+    changed = not asked.reached(run.state)
+    out.document(run=found_as, asked=what, by=asked.by, why=asked.why, state=state, confirmed=done, changed=changed)
     if done:
-        out.line(f"{safe(found_as)} is {state}")
+        before = "" if changed else ", as it was before: nothing was changed, and nothing is on record"
+        out.line(f"{safe(found_as)} is {state}{before}")
         out.note(f"  next    {command(_NEXT[what], found_as)}")
         return
     out.line(f"{what} was sent to {safe(found_as)}, which is still {state}")

@@ -231,11 +231,15 @@ def stop(
 
 def _stop_all(out: Out, ledger: "Ledger", views: "Sequence[Any]", scope: str, said: "Said", limit: float) -> Code:
     from commands.money.ceilings import stop_all
+    from contracts.errors import NotFound
+
+    if not views:
+        raise NotFound(f"no run waits at {scope}, so none was stopped; `baton budget show` says which ceilings runs wait at")
 
     async def stopped() -> dict[str, str]:
         return await stop_all(await connect(said.by, ledger=ledger), views, said, limit)
 
-    outcomes = asyncio.run(stopped()) if views else {}
+    outcomes = asyncio.run(stopped())
     out.document(ceiling=scope, runs=outcomes)
     out.line(f"{scope}: {sum(one == 'confirmed' for one in outcomes.values())} of {len(outcomes)} waiting runs stopped")
     _wait_no_more(out, ledger, {view.workflow_id: view.trace for view in views if outcomes[view.workflow_id] == "over"})

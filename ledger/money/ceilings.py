@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 
 from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
-from contracts.money import CeilingRefused, resets_at, usd
+from contracts.money import CeilingRefused, level_of, resets_at, usd
 from ledger.db import insert_once, now_us
 from ledger.figures.forecast import carried_on
 from ledger.money.spend import Scope
@@ -63,9 +63,9 @@ def raise_to(connection: Connection, wanted: Change) -> int:
     # A repeat of a change that was applied must not be refused because the ceiling is that high by now.
     there = connection.execute(select(ceiling_change.c.id).where(ceiling_change.c.id == wanted.id)).scalar()
     if there is None and before is not None and wanted.to <= before:
-        raise Refused(
-            f"{wanted.scope}: the ceiling is {usd(before)}, and {usd(wanted.to)} is not above that; name a higher one"
-        )
+        # A run's scope is its trace, which nobody has typed.
+        whose = "the run" if level_of(wanted.scope) == "run" else wanted.scope
+        raise Refused(f"{whose}: the ceiling is {usd(before)}, and {usd(wanted.to)} is not above that; name a higher one")
     return change(connection, wanted)
 
 

@@ -206,7 +206,7 @@ def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Orig
         listed = ", ".join(f"{identity[:16]} ({kind})" for kind, identity in found[:8])
         raise Ambiguous(f"several ids begin with {name!r}: {listed}. Type more of it")
     if not found:
-        raise NotFound(f"no run, gate, effect, handoff, turn or artifact begins with {one_line(name, 80)!r}. {error}")
+        raise NotFound(f"no run, gate, effect, handoff, turn or artifact begins with {one_line(name, 80)!r}: {error}")
     kind, identity = found[0]
     trace = identities.trace_of(connection, kind, identity)
     # What a run made is asked for by its digest, as `baton why` shows it.

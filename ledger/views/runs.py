@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from contracts.errors import NotFound
+from contracts.printed import shown
 from contracts.runs import FINAL, RunState
 from ledger import runs
 from ledger.db import from_us
@@ -107,20 +108,25 @@ def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunVi
         return as_view(runs.find(connection, name))
     except NotFound:
         pass
+    newest = connection.execute(select(run.c.workflow_id).order_by(run.c.started_at.desc()).limit(LOOKED_THROUGH)).scalars()
+    labels = {workflow_id: shown(workflow_id) for workflow_id in newest}
+    # Copied from a list or a printed command, where characters that nobody sees are escapes.
+    copied = [workflow_id for workflow_id, label in labels.items() if label == name]
+    if len(copied) == 1:
+        return _view(runs.find(connection, copied[0]))
     found = _runs_like(connection, name) if len(name) >= SHORTEST else []
     if len(found) == 1 and not whole:
         return as_view(runs.find(connection, found[0][0]))
     if found:
-        names = ", ".join(sorted(label for _, label in found[:LIKE])) + (" and more" if len(found) > LIKE else "")
+        names = ", ".join(sorted(shown(label) for _, label in found[:LIKE])) + (" and more" if len(found) > LIKE else "")
         if whole:
             raise NotFound(
                 f"there is no run {name!r}, only what begins so: {names}. Type the whole id: this cannot be taken back"
             )
         raise NotFound(f"several runs begin with {name!r}: {names}. Type more of it")
-    newest = select(run.c.workflow_id).order_by(run.c.started_at.desc()).limit(LOOKED_THROUGH)
-    near = get_close_matches(name, list(connection.execute(newest).scalars()), n=NEAR, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise NotFound(f"there is no run {name!r} in the ledger{hint}. `baton runs` lists what there is")
+    near = get_close_matches(name, list(labels.values()), n=NEAR, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}? " if near else ". "
+    raise NotFound(f"there is no run {name!r} in the ledger{hint}`baton runs` lists what there is")
 
 
 def _runs_like(connection: Connection, name: str) -> list[tuple[str, str]]:

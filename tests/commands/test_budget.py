@@ -196,6 +196,7 @@ WRONG = [
     (("raise", "agent:planner:2026-02-31", "--to", "5000", "-m", "x"), 2, "is not a day; write one such as 2026-11-21"),
     (("stop", "month:0000-01", "-m", "x"), 2, "0000-01 is not a month"),
     (("raise", "month"), 2, "--to"),
+    (("stop", "month", "-m", "x"), 3, "so none was stopped"),
     (("stop", "delivery-trace-1", "-m", "x"), 3, "does not wait at a ceiling"),
     (("reconcile", "abcdef", "--cost", "-1", "-m", "x"), 2, "is not an amount in US dollars"),
     (("reconcile", "abcdef", "--cost", "1", "-m", "x"), 3, "is charged as lost"),

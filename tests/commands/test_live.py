@@ -173,12 +173,16 @@ async def test_a_refused_decision_is_exit_5_with_the_workflows_reason(baton: Bat
 
 
 async def test_pause_resume_cancel(baton: Baton, serve: Serve, origin: Path) -> None:
-    """Each waits for its outcome and says the state; a run that has ended takes none of them (exit 5)."""
+    """Each waits for its outcome and says the state, and whether it changed it; an ended run takes none of them (exit 5)."""
     async with serve():
         run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
-        assert (await baton.live("pause", run, "--json")).json["state"] == "paused"
-        resumed = (await baton.live("resume", run, "--json")).json
-        assert (resumed["state"], resumed["confirmed"]) == ("waiting", True)
+        for command, by, state in (("pause", "ann", "paused"), ("resume", "carl", "waiting")):
+            first = (await baton.live(command, run, "--by", by, "--json")).json
+            assert (first["state"], first["confirmed"], first["changed"]) == (state, True, True)
+            again = await baton.live(command, run, "--by", "bob", "-m", "why not")
+            assert (again.code, f"{run} is {state}, as it was before" in again.out) == (0, True), again.out + again.err
+        said = (await baton.live("feed", run)).out
+        assert [who in said for who in ("ann: paused the run", "carl: resumed the run", "bob")] == [True, True, False]
         cancelled = await baton.live("cancel", run, "--json")
         assert (cancelled.code, cancelled.json["state"]) == (0, "cancelled")
         for command in ("pause", "resume", "cancel"):

@@ -12,7 +12,7 @@ from tests.commands.conftest import Baton, Serve
 from tests.commands.test_shell import PROGRAM
 from tests.stack import Stack
 
-IDS = ["fix $(touch PWNED) x", "--json", "it's; touch PWNED", "-rf"]
+IDS = ["fix $(touch PWNED) x", "--json", "it's; touch PWNED", "-rf", "two\nlines\u202e"]
 
 
 def pasted(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
-from commands import processes
+from commands import processes, server
 from commands.processes import Running
 from commands.server import ROOT
+from contracts.errors import BatonError
 from tests import children
 from tests.commands.conftest import Ran
 from tests.commands.test_surroundings import ran
@@ -137,7 +139,7 @@ def _a_removed_folder_is_noticed_by_up(this: Installation) -> None:
     shutil.rmtree(this.state)
     again = this.up()
     assert again.code == 0, again.err
-    assert "were removed while the worker and server ran" in again.json["notes"][0]
+    assert "were removed or moved while the worker and server ran" in again.json["notes"][0]
     assert {one.pid for one in before.values()}.isdisjoint(one.pid for one in this.running.values())
     assert set(this.running) == {"server", "worker"}
     assert {"ledger.db", "temporal.db"} <= {path.name for path in this.state.iterdir()}
@@ -170,3 +172,32 @@ def _clean_stops_what_runs(this: Installation) -> None:
     children.until(lambda: not this.running, "server and worker ended")
     assert not (this.folder / ".venv").exists()
     assert (this.state / "ledger.db").exists(), "the record of what ran is not in the clone, and stays"
+
+
+async def test_a_worker_that_hangs_is_said_to(client: Client, tmp_path: Path) -> None:
+    """It runs and asks for no work: the reason comes first, then the end of its log, of which no line fills the screen."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "worker.log").write_text("started\n" + "x" * 50_000 + "\n")
+    hung = Running(name="worker", pid=os.getpid(), born=str(processes._born(os.getpid())), port=0, ui_port=0)
+    with pytest.raises(BatonError) as told:
+        await server.polled(client, "nobody-asks-here", hung, tmp_path, "it hangs: `baton down`, then `baton up`", limit=0.5)
+    first, *lines = str(told.value).splitlines()
+    assert "did not become ready (it hangs: `baton down`, then `baton up`)" in first
+    assert lines[0] == "started"
+    assert max(len(line) for line in lines) < 2000
+
+
+def test_files_that_were_moved_are_lost_as_removed_ones_are(tmp_path: Path) -> None:
+    """A process that has the server's database open, under the folder's name, a link to it, another name, and removed."""
+    state, link = tmp_path / "state", tmp_path / "link"
+    state.mkdir()
+    link.symlink_to(state)
+    this = Running(name="server", pid=os.getpid(), born=str(processes._born(os.getpid())), port=0, ui_port=0)
+    with (state / "temporal.db").open("w"):
+        assert not processes.lost_its_files(this, state)
+        assert not processes.lost_its_files(this, link)
+        state.rename(tmp_path / "moved")
+        assert processes.lost_its_files(this, state)
+        shutil.rmtree(tmp_path / "moved")
+        assert processes.lost_its_files(this, state)
+    assert not processes.lost_its_files(this, state)

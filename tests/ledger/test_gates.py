@@ -163,14 +163,14 @@ def test_a_decision_never_counts_for_another_subject(ledger: Ledger) -> None:
 
 
 def test_a_gate_is_found_by_id_and_by_kind(ledger: Ledger) -> None:
-    """A bare kind means the open one, else the newest; a wrong name is answered with the open gates."""
+    """A bare kind means the open one, else the newest; a wrong name is answered with the gates there are."""
     ledger.tx_now(gates.close, "trace-1", "plan-1", "request_changes")
     later = view("plan-2", revision=2, opened_at=NOW + timedelta(hours=1))
     ledger.tx_now(gates.open_gate, opening(later))
     assert ledger.read_now(gates.find, "trace-1", "plan") == (later, "open")
     ledger.tx_now(gates.close, "trace-1", "plan-2", "approve")
     assert ledger.read_now(gates.find, "trace-1", "plan") == (later, "approve")
-    with pytest.raises(NotFound, match="no gate 'change'; open gates: none is open"):
+    with pytest.raises(NotFound, match="no gate 'change'; it has plan-1 \\(request_changes\\), plan-2 \\(approve\\)\\. If"):
         ledger.read_now(gates.find, "trace-1", "change")
 
 

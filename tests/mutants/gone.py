@@ -22,6 +22,14 @@ MUTANTS = (
         tests=(f"{GONE}::test_the_first_look_closes_it_and_every_command_says_so",),
     ),
     Mutant(
+        name="gone-child-still-asks",
+        promise="A person is not asked for a child that Temporal has ended.",
+        file="activities/runs/gone.py",
+        old="    changed += await _close_gates(client, ledger, await ledger.read(gone.gates_of_children, here, going))",
+        new="    changed += 0",
+        tests=("tests/commands/test_gone_children.py",),
+    ),
+    Mutant(
         name="elsewhere-is-deleted",
         promise="A run of another Temporal namespace is not taken for one that was ended or deleted.",
         file="activities/runs/gone.py",

@@ -92,8 +92,8 @@ MUTANTS = (
         name="names-unquoted",
         promise="A workflow id in a printed command is one word for a shell.",
         file="contracts/printed.py",
-        old='return shlex.quote(visible(name).replace("\\n", "\\\\n"))',
-        new='return visible(name).replace("\\n", "\\\\n")',
+        old="return shlex.quote(shown(name))",
+        new="return shown(name)",
         tests=("tests/test_printed.py::test_a_printed_command_names_the_run_and_nothing_else",),
     ),
     Mutant(

@@ -284,7 +284,7 @@ def test_unreachable_repositories_are_told(mirrors: Mirrors, tmp_path: Path, mon
         mirrors.open("https://me:secret@127.0.0.1:1/team/x.git").fetch()
     assert "127.0.0.1:1/team/x.git" in str(told.value)
     assert "secret" not in str(told.value) + str(mirrors.open("https://me:secret@127.0.0.1:1/team/x.git").directory)
-    monkeypatch.setattr(command, "REMOTE", timedelta(seconds=1))
+    monkeypatch.setattr(command, "ASKING", timedelta(seconds=1))
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(RepositoryUnreachable, match="within 1 s"):
         mirrors.open(f"git://127.0.0.1:{silent.getsockname()[1]}/x").fetch()
 
