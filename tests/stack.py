@@ -19,6 +19,7 @@ from temporalio.worker import Interceptor, Worker
 
 import config
 import worker
+import worker_parts
 from activities.providers.base import Provider
 from activities.running.tracing import Tracing
 from commands import server
@@ -78,7 +79,7 @@ class Stack:
     client: Client
     settings: config.Settings
     ledger: Ledger
-    parts: worker.Parts
+    parts: worker_parts.Parts
 
     async def deliver(self, repository: Path | str, queue: str = "", **more: Any) -> WorkflowHandle[Any, DeliveryReport]:
         """Start a delivery as `temporal workflow start` would: by type name and plain JSON. `queue`: another worker's."""
@@ -212,7 +213,7 @@ async def _terminate_all(client: Client, query: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def beating(parts: worker.Parts) -> AsyncIterator[None]:
+async def beating(parts: worker_parts.Parts) -> AsyncIterator[None]:
     """A worker's heartbeats, from before it takes a task until it ends. Rounds of upkeep are made by the tests of them."""
 
     async def again() -> None:
@@ -252,7 +253,7 @@ async def stack(
     ledger = Ledger(loaded.database, loaded.artifacts)
     try:
         ledgers.migrate(ledger)
-        parts = worker.build(loaded, ledger)
+        parts = worker_parts.build(loaded, ledger)
         try:
             worker.take_up_policy(parts)
             leaving = contextlib.nullcontext() if runs_stay else no_run_is_left(client, loaded.task_queue)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import config
-import worker
+import worker_parts
 from contracts.errors import Misconfigured
 from contracts.money import Ceilings, Levels
 from ledger.db import Ledger
@@ -97,7 +97,7 @@ def test_a_paid_model_needs_every_level(level: str, tmp_path: Path) -> None:
     settings = config.load(ceilings=ceilings, openai_api_key="none")
     upgrade(ledger)
     with pytest.raises(Misconfigured, match=rf"costs money and {level} is not set.*\[ceilings\] of baton\.toml"):
-        worker.build(settings, ledger)
+        worker_parts.build(settings, ledger)
     free = config.load(ceilings=ceilings, openai_base_url="http://127.0.0.1:1/v1", model="openai:local", model_free=True)
-    assert worker.build(free, ledger).policy.digest
+    assert worker_parts.build(free, ledger).policy.digest
     ledger.close()

@@ -85,6 +85,7 @@ def test_only_config_reads_the_environment() -> None:
         "model_choice.py",
         "places.py",
         "worker.py",
+        "worker_parts.py",
         "starter.py",
     ):
         if "os.environ" in (ROOT / name).read_text():

@@ -113,7 +113,7 @@ def find_run(connection: Connection, name: str, *, whole: bool = False) -> RunVi
     # Copied from a list or a printed command, where characters that nobody sees are escapes.
     copied = [workflow_id for workflow_id, label in labels.items() if label == name]
     if len(copied) == 1:
-        return _view(runs.find(connection, copied[0]))
+        return as_view(runs.find(connection, copied[0]))
     found = _runs_like(connection, name) if len(name) >= SHORTEST else []
     if len(found) == 1 and not whole:
         return as_view(runs.find(connection, found[0][0]))

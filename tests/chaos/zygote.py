@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 import config
 import worker
+import worker_parts
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from tests.chaos import mutants
@@ -57,7 +58,7 @@ def _warm_up() -> None:
     with TemporaryDirectory() as folder:
         ledger = Ledger(f"sqlite:///{folder}/ledger.db", Path(folder))
         upgrade(ledger)
-        worker.build(config.Settings(state=Path(folder), openai_api_key=SecretStr("none"), model="openai:none"), ledger)
+        worker_parts.build(config.Settings(state=Path(folder), openai_api_key=SecretStr("none"), model="openai:none"), ledger)
         ledger.close()
     gc.collect()
     gc.freeze()

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 import config
-import worker
+import worker_parts
 from contracts.base import Contract, Digest
 from contracts.carried import Round
 from contracts.delivery.run import DeliveryInput
@@ -41,7 +41,7 @@ def test_what_crosses_to_activities_and_children_is_kept(tmp_path: Path) -> None
     upgrade(ledger)
     handled = [
         *(one.run for one in (Delivery, WriteItem, Review)),
-        *worker.build(config.Settings(state=tmp_path), ledger).activities,
+        *worker_parts.build(config.Settings(state=tmp_path), ledger).activities,
     ]
     ledger.close()
     types = {kind for one in handled for kind in get_type_hints(one).values() if isinstance(kind, type)}

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 from temporalio.testing import ActivityEnvironment
 
-import worker
+import worker_parts
 from activities.agents.agent import Agent
 from config import Settings
 from contracts.agents import Choice
@@ -75,7 +75,7 @@ async def calling(
     }
     settings = Settings(**(values | ({"providers": {"openai": table}} if table else {})))
     ledger = Ledger(settings.database, settings.artifacts)
-    parts = worker.build(settings, ledger)
+    parts = worker_parts.build(settings, ledger)
     call_model = next(one for one in parts.activities if one.__name__ == "call_model")
     helper = parts.catalogue.newest("helper")
     try:

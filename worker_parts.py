@@ -1,0 +1,175 @@
+"""What a worker is made of: every activity with what it needs, wired by hand."""
+
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import config
+import setting_digests
+from activities.actions.declared import Targets
+from activities.actions.deliver import Actions
+from activities.actions.every import adapters
+from activities.actions.git_push import GitPushAdapter
+from activities.actions.prepare import Preparing
+from activities.agents.catalogue import Catalogue, load_catalogue
+from activities.agents.fallbacks import Fallbacks
+from activities.gates.gates import Gates
+from activities.gates.policy import Policy, load_policy
+from activities.gates.received import Receipts
+from activities.gates.standing import Standing
+from activities.git import Mirrors
+from activities.git.command import PASSED_ON
+from activities.money.scopes import check_levels
+from activities.providers.base import Provider
+from activities.repositories.changes import Changes
+from activities.repositories.checks import Checks
+from activities.repositories.cleanup import Cleanup
+from activities.repositories.comparison import Comparison
+from activities.repositories.environments import Environments
+from activities.repositories.fetch import Fetch
+from activities.repositories.frozen_change import FrozenChange
+from activities.repositories.integration import Integration
+from activities.repositories.kept_environments import KeptEnvironments
+from activities.repositories.preparing import PASSED_ON as PASSED_ON_TO_INSTALLERS
+from activities.repositories.proof import Proofs
+from activities.repositories.shared import Repositories
+from activities.repositories.trial import SabotageLimits
+from activities.repositories.workspaces import Workspaces
+from activities.resources import Resources
+from activities.running.clock import Clock
+from activities.runs.admission import Admission
+from activities.runs.disk import Disk
+from activities.runs.journal import Journal
+from activities.runs.results import Results
+from activities.runs.upkeep import Upkeep
+from activities.sandbox import Sandbox, SandboxUnavailable
+from activities.tools.registry import TOOLS
+from activities.turns.models import Models
+from activities.turns.tool_calls import Tools
+from contracts.errors import Misconfigured
+from ledger import artifacts, identity
+from ledger.db import Ledger
+from ledger.gates import approver_of
+from ledger.workers import Serving
+from model_choice import build_providers, choices, routed, vendors
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a worker."""
+
+    ledger: Ledger
+    providers: dict[str, Provider]
+    catalogue: Catalogue
+    standing: Standing
+    activities: list[Callable[..., Any]]
+    upkeep: Upkeep
+    clock: Clock
+    machine: dict[str, Any]
+    """What is known of this machine: goes onto the worker's row with its first heartbeat."""
+    ledger_id: str
+    name: str
+    """This worker's own, as leases and heartbeats have it."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force when somebody last looked."""
+        return self.standing.policy
+
+
+def build(settings: config.Settings, ledger: Ledger) -> Parts:
+    """Build every activity with its dependencies. Raises `Misconfigured` for an invalid file."""
+    catalogue, policy = load_catalogue(settings.agents, TOOLS), Standing(load_policy(settings.policy), str(settings.policy))
+    check_agents(policy.file, (agent.file.name for agent in catalogue.agents))
+    providers = build_providers(settings)
+    # The pid alone is not unique: the kernel reuses it.
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), settings.mirror_mib << 20)
+    workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
+    sandbox = find_sandbox(settings)
+    limits = settings.ceilings
+    reached = (one for agent in catalogue.agents for one in routed(settings, catalogue, agent) if one.provider in providers)
+    check_levels(limits, reached)
+    admission = Admission(ledger, catalogue, policy, limits, lambda agent: choices(settings, catalogue, providers, agent))
+    models = Models(
+        ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers, vendors(settings)
+    )
+    journal = Journal(ledger, admission)
+    gates, results, fallbacks = Gates(ledger, policy), Results(ledger), Fallbacks(ledger)
+    repositories = Repositories(ledger, mirrors, workspaces)
+    changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
+    approver = (lambda key: ledger.read_now(approver_of, key)) if settings.push_trailers else (lambda _: "")
+    push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest), approver)
+    freezing = FrozenChange(repositories, settings.push_author, trailers=settings.push_trailers)
+    targets = Targets(settings.targets, lambda name: settings.environment([name]).get(name, ""))
+    there = adapters(
+        *(ledger, targets, push, mirrors),
+        lambda: Sandbox.find(settings.bubblewrap, settings.checks),
+        settings.state.absolute() / "commands",
+        settings.push_author,
+    )
+    policy.file.check_adapters(there)
+    actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers)
+    preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
+    resources = Resources(settings.folders, settings.logs, settings.databases)
+    tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
+    registered: list[Callable[..., Any]] = [
+        models.call_model,
+        tools.run_tool,
+        resources.find_resources,
+        journal.begin_run,
+        journal.record,
+        journal.finish_run,
+        results.keep_results,
+        results.recall_result,
+        fallbacks.fall_back,
+        gates.open_gate,
+        Receipts(ledger).find_received,
+        gates.admit_decision,
+        Fetch(repositories, sandbox).prepare_repository,
+        changes.collect_changes,
+        changes.describe_change,
+        changes.match_files,
+        comparison.compare_revisions,
+        comparison.check_findings,
+        Integration(repositories).integrate,
+        checks.run_checks,
+        checks.judge_checks,
+        freezing.freeze,
+        freezing.redirect,
+        Proofs(repositories, sandbox, SabotageLimits.of(settings.sabotage_places, settings.sabotage_seconds)).prove,
+        Environments(
+            repositories, settings.environments, settings.environment_like(PASSED_ON_TO_INSTALLERS)
+        ).prepare_environment,
+        Cleanup(repositories).drop_workspaces,
+        preparing.prepare_action,
+        actions.perform,
+        actions.deliver,
+        actions.resolve,
+    ]
+    clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
+    own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers)}
+    serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
+    disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
+    upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)
+    return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own, name)
+
+
+def find_sandbox(settings: config.Settings) -> Sandbox | None:
+    """The sandbox; None if there is none: `look_at_machine` says so, and checks are refused."""
+    with contextlib.suppress(SandboxUnavailable):
+        return Sandbox.find(settings.bubblewrap, settings.checks)
+    return None
+
+
+def check_agents(policy: Policy, agents: Iterable[str]) -> None:
+    """Raise `Misconfigured` if the policy names an agent that there is none of: its rule would never fire."""
+    there = set(agents)
+    named = (*policy.agents, *(rule.agent for rule in policy.rules if rule.agent not in (None, "*")))
+    if unknown := sorted({str(name) for name in named} - there):
+        raise Misconfigured(f"policy.toml names the agent {', '.join(unknown)}; there are {', '.join(sorted(there))}")
