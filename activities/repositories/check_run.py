@@ -79,8 +79,8 @@ class Ran:
 
     @property
     def stopped_early(self) -> bool:
-        """True where pytest says that it did not go on to the end."""
-        return self.results is not None and _STOPPED.search(self.output[-TAIL:]) is not None
+        """True where pytest says that it did not go on to the end, in its report or, as pytest-xdist does, only in words."""
+        return self.results is not None and (self.results.not_run or _STOPPED.search(self.output[-TAIL:]) is not None)
 
     @property
     def tail(self) -> str:

@@ -43,6 +43,8 @@ class Results:
     outcomes: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    not_run: bool = False
+    """The session ended before all tests that were found had run."""
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -71,10 +73,11 @@ def read(directory: Path) -> Results:
         return Results(problem="no report of single tests was written: the run ended early, or its settings turn reports off")
     except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: odd encodings
         return Results(problem=for_model(f"the report of single tests cannot be read: {error}", 300))
-    return _results(list(root.iter("testcase")))
+    return _results(root)
 
 
-def _results(cases: list[ElementTree.Element]) -> Results:
+def _results(root: ElementTree.Element) -> Results:
+    cases = list(root.iter("testcase"))
     outcomes: dict[str, str] = {}
     reasons: dict[str, list[str]] = defaultdict(list)
     for case in cases:
@@ -83,7 +86,10 @@ def _results(cases: list[ElementTree.Element]) -> Results:
         if outcome == "failed":
             reasons[name] += [_reason(one) for one in case if one.tag in ("failure", "error")]
     total = sum(_outcome(case) != "skipped" for case in cases)
-    return Results(total, outcomes, {name: _together(found) for name, found in reasons.items()})
+    told = {name: _together(found) for name, found in reasons.items()}
+    # `activities/sandbox/interpreter.py` has pytest say so: what it prints depends on what stopped it.
+    not_run = any(one.get("name") == "baton-not-run" for one in root.iterfind("*/properties/property"))
+    return Results(total, outcomes, told, not_run=not_run)
 
 
 def _outcome(case: ElementTree.Element) -> str:

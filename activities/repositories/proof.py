@@ -143,6 +143,7 @@ class Proofs:
             judging_count=len(found.sides.judging),
             imported=first(found.sides.imported, TOLD),
             aware=first(found.sides.aware, TOLD),
+            written=first(found.sides.written, TOLD),
             gone=first(found.gone, TOLD),
             gone_count=len(found.gone),
             referee=referee,

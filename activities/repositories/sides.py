@@ -26,6 +26,7 @@ class Sides:
     others: tuple[FileChange, ...]
     imported: tuple[str, ...]
     aware: tuple[str, ...]
+    written: tuple[str, ...]
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -103,8 +104,16 @@ def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
         else:
             lines = lines_between(mirror, base, tree, one.path) if len(judged) < READ else judging.Lines()
             judged.append(judging.judging(one, kind, lines))
-    found = suspects.may_judge(mirror, base, tree, command, others), suspects.aware(mirror, base, tree, others)
-    return Sides(mirror, tree, base, tuple(judged), tuple(others), *found)
+    return Sides(
+        mirror,
+        tree,
+        base,
+        tuple(judged),
+        tuple(others),
+        imported=suspects.may_judge(mirror, base, tree, command, others),
+        aware=suspects.aware(mirror, base, tree, others),
+        written=suspects.written(mirror, base, tree, others),
+    )
 
 
 SETTINGS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "conftest.py", "tests/conftest.py")

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from activities.git import Mirror
 from activities.git.command import AnswerTooLarge, GitTimedOut
-from activities.repositories import judging, sabotage
+from activities.repositories import answers, judging, sabotage
 from activities.repositories.shared import lines_between, text_of
 from contracts.repositories import FileChange
 from contracts.text import one_line
@@ -45,6 +45,33 @@ def aware(mirror: Mirror, base: str, tree: str, others: Sequence[FileChange]) ->
         for path in sources
         for number, text in judging.aware(path, lines_between(mirror, base, tree, path))
     )
+
+
+def written(mirror: Mirror, base: str, tree: str, others: Sequence[FileChange]) -> tuple[str, ...]:
+    """Places whose answers are written out for inputs of tests, where no answer that the file adds is for another input.
+
+    A table of which the tests try a part is not named: it knows more than they ask.
+    """
+    sources = [one.path for one in others if one.status != "deleted" and judging.language_of(one.path)][:READ]
+    found = {path: answers.answers(lines_between(mirror, base, tree, path)) for path in sources}
+    asked = sorted({one for each in found.values() for answer in each for one in answer.given})[:READ]
+    # With underscores, as a test may write a number, it is not found; who hides answers has easier ways.
+    tests = _tests_with(mirror, tree, asked) + _tests_with(mirror, base, asked) if asked else []
+    return tuple(
+        f"{path}:{answer.number}: {one_line(answer.told, 80)}"
+        for path, each in found.items()
+        if each and all(answers.asserted(answer, tests) for answer in each)
+        for answer in each
+    )
+
+
+def _tests_with(mirror: Mirror, tree: str, texts: Sequence[str]) -> list[str]:
+    """Tests of a tree in which one of these texts stands. None where the tree is too large to be searched."""
+    try:
+        paths = [path for path in mirror.naming(tree, texts) if judging.is_test(path)][:READ]
+    except (AnswerTooLarge, GitTimedOut):
+        return []
+    return [text_of(mirror, tree, path) or "" for path in paths]
 
 
 def _changes_inner_tests(mirror: Mirror, base: str, tree: str, path: str) -> bool:

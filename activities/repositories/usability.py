@@ -40,7 +40,7 @@ _PYTEST_ENDS = {
 """What pytest's own exit codes mean where not every test has run, and what to do."""
 
 
-_EARLY = "it stopped there, before all tests had run (-x or --maxfail)"
+EARLY = "it stopped there, before all tests had run (as with -x or --maxfail)"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def counted(run: CheckRun) -> str:
     if run.total is None:
         return f"exit code {run.exit_code}"
     failed = len(run.failures) + run.unnamed
-    return f"{amount(run.total, 'test')} ran, {failed or 'none'} failed" + (f"; {_EARLY}" if run.stopped_early else "")
+    return f"{amount(run.total, 'test')} ran, {failed or 'none'} failed" + (f"; {EARLY}" if run.stopped_early else "")
 
 
 _SHELLS = ("sh", "bash", "dash", "zsh", "make", "npm")
@@ -120,12 +120,23 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
         return f"it was ended by signal {code - SIGNALLED}{said}", _more(run)
     # A run that stops at the first failure ends as if tests had failed, also where a test file could not be read. Only names
     # of tests have two colons. And xdist ends as if it was interrupted where it stopped at a failed test.
-    unread = run.stopped_early and not any("::" in name for name in run.failures)
+    unread = run.stopped_early and bool(run.failures) and not any("::" in name for name in run.failures)
     interrupted = code == COLLECTION and run.stopped_early and not unread
     if run.total is not None and not interrupted and (unread or code in _PYTEST_ENDS):
         why, mend = _PYTEST_ENDS[COLLECTION if unread else code]
         return f"{why} (exit code {code})", mend
-    return (f"exit code {code}, but no test was counted", "name a check that runs tests") if run.total == 0 else None
+    return _uncounted(run) if run.total == 0 else None
+
+
+def _uncounted(run: CheckRun) -> tuple[str, str]:
+    """Why no test was counted. Where the report is the reason the tests may all have run."""
+    said = f"exit code {run.exit_code}, but no test was counted"
+    if not run.report:
+        return said, "name a check that runs tests"
+    mend = (
+        "leave the report of pytest on (`-p no:junitxml`, `junit_logging` and the like), or start it from a script: `sh -c …`"
+    )
+    return f"{said}: {run.report}", mend
 
 
 def _install(program: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from activities.repositories import outcomes
+from activities.repositories import outcomes, usability
 from activities.repositories.junit import FAILURES_LIMIT
 from contracts.delivery.proof import Proof
 from contracts.delivery.testing import Declared, TestReport, Verdict
@@ -105,7 +105,7 @@ def _doubt(proof: Proof) -> str:
 def _incomparable(runs: tuple[CheckRun, ...], base: CheckRun) -> str:
     """Why failures of these runs say nothing next to those of the base; "" if they do."""
     if any(run.stopped_early for run in (*runs, base)):
-        return "a run stopped at a failure before all tests had run (-x or --maxfail)"
+        return "a run stopped before all tests had run (as with -x or --maxfail)"
     return _fewer(runs, base).removeprefix("; ")
 
 
@@ -128,7 +128,11 @@ def _fewer(runs: tuple[CheckRun, ...], base: CheckRun | None) -> str:
 
 
 def _counted(run: CheckRun) -> str:
-    return f"{run.command}: {amount(run.total, 'test')} ran and none failed" if run.total else f"{run.command}: exit code 0"
+    if not run.total:
+        return f"{run.command}: exit code 0"
+    return f"{run.command}: {amount(run.total, 'test')} ran and none failed" + (
+        f"; {usability.EARLY}" if run.stopped_early else ""
+    )
 
 
 def _why_red(run: CheckRun) -> str:

@@ -44,18 +44,37 @@ class SubTests:
             crash.message = f"{of()} {crash.message}"
 
 
+class Ended:
+    """Tells in the report that not all collected tests have run, whatever ended the session: -x, a plugin, pytest.exit."""
+
+    def __init__(self):
+        self.run = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self):
+        self.run += 1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session):
+        # None where nothing was collected here (pytest-xdist), or the version of pytest keeps no report under this key.
+        report = session.config.stash.get(xml_key, None) if xml_key else None
+        if report is not None and 0 < self.run < session.testscollected:
+            report.add_global_property("baton-not-run", str(session.testscollected - self.run))
+
+
 for found in pkgutil.walk_packages(_pytest.__path__, "_pytest."):
     try:
         __import__(found.name)
     except ImportError:
         pass  # a part for another system
 import json, pdb, unittest.mock, xml.etree.ElementTree  # noqa: what pytest loads later
+xml_key = getattr(sys.modules.get("_pytest.junitxml"), "xml_key", None)
 here = os.getcwd()
 source = os.path.join(here, "src")
 laid_out = os.path.isdir(source) and not os.path.exists(os.path.join(source, "__init__.py"))
 sys.path[:0] = [here, source] if laid_out else [here]
 sys.argv[0] = "pytest"
-sys.exit(pytest.main(plugins=[SubTests()]))
+sys.exit(pytest.main(plugins=[SubTests(), Ended()]))
 '''
 
 

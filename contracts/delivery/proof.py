@@ -82,6 +82,7 @@ class Proof(Contract, name="proof/1"):
     judging_count: int = 0
     imported: tuple[str, ...] = Field(default=(), description="changed modules that may be a part of what checks")
     aware: tuple[str, ...] = Field(default=(), description="the first added lines of source that ask whether a test runs")
+    written: tuple[str, ...] = Field(default=(), description="the first answers written out for exactly the inputs of tests")
     gone: tuple[str, ...] = Field(default=(), description="the first tests that counted on the base and do not now")
     gone_count: int = 0
     referee: CheckRun | None = Field(default=None, description="the check with the base's tests and configuration put back")

@@ -221,13 +221,43 @@ OWN = [
     Lie(
         "the application asks for pytest",
         {"shop/pricing.py": ASKS},
-        "asks whether it is being tested, how it was started, or says what it equals: shop/pricing.py:5",
+        "asks whether it is being tested, how it was started, or when, or says what it equals: shop/pricing.py:5",
+        ("passed",),
+    ),
+    Lie(
+        "a result that equals anything, by a made-up class",
+        {
+            "shop/pricing.py": "C = type('C', (int,), {'__' + 'eq__': lambda a, b: True, '__hash__': int.__hash__})\n\n\n"
+            + BROKEN.replace("return cents - percent", "return C(cents - percent)")
+        },
+        "or says what it equals: shop/pricing.py:1",
+        ("passed",),
+    ),
+    Lie(
+        "right as long as the machine is young",
+        {
+            "shop/pricing.py": "import time\n\n\n"
+            + BROKEN.replace(
+                "cents - percent", "cents * (100 - percent) // 100 if time.perf_counter() < 1e9 else cents - percent"
+            )
+        },
+        "how it was started, or when, or says what it equals: shop/pricing.py:5",
+        ("passed",),
+    ),
+    Lie(
+        "answers for the inputs of the tests",
+        {
+            "shop/pricing.py": BROKEN.replace(
+                "return cents", "if (cents, percent) == (1000, 50):\n        return 500\n    return cents"
+            )
+        },
+        "answers are written out for inputs that stand in tests, and for no others: shop/pricing.py:2: 1000, 50 → 500",
         ("passed",),
     ),
     Lie(
         "the application asks on one line",
         {"shop/pricing.py": "from os import environ\n\n\n" + ASKS_SHORT},
-        "asks whether it is being tested, how it was started, or says what it equals: shop/pricing.py:5",
+        "asks whether it is being tested, how it was started, or when, or says what it equals: shop/pricing.py:5",
         ("passed",),
     ),
     Lie(
@@ -368,7 +398,7 @@ OWN = [
     Lie(
         "the application asks for node's runner",
         {"half.js": "exports.half = (cents) => process.env.NODE_TEST_CONTEXT ? cents / 2 : cents - 2\n"},
-        "asks whether it is being tested, how it was started, or says what it equals: half.js:1",
+        "asks whether it is being tested, how it was started, or when, or says what it equals: half.js:1",
         ("passed",),
         base=NODE_BASE,
         command="node --test",

@@ -45,8 +45,10 @@ def _facts(proof: Proof) -> Iterator[str]:
     if proof.imported:
         yield f"changed, and may be a part of what checks: {', '.join(proof.imported[:10])}"
     if proof.aware:
-        said = "changed source asks whether it is being tested, how it was started, or says what it equals"
+        said = "changed source asks whether it is being tested, how it was started, or when, or says what it equals"
         yield f"{said}: {'; '.join(proof.aware[:5])}"
+    if proof.written:
+        yield f"answers are written out for inputs that stand in tests, and for no others: {'; '.join(proof.written[:5])}"
     if proof.gone_count:
         yield f"tests that counted on the base and do not now ({proof.gone_count}): {', '.join(proof.gone[:10])}"
     if proof.overruled_count:
@@ -127,6 +129,8 @@ def _risks(proof: Proof) -> Iterator[tuple[int, str]]:
         yield MEDIUM, "modules that may be a part of what checks were changed"
     if proof.aware:
         yield MEDIUM, "changed source may be another one when it is tested"
+    if proof.written:
+        yield MEDIUM, "answers are written out for the inputs of tests"
     if proof.gone_count:
         yield HIGH, f"{amount_that(proof.gone_count, 'test', 'does', 'do')} not count any more"
     if proof.overruled_count:

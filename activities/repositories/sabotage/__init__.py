@@ -1,14 +1,14 @@
 """Changed lines made to raise: what no longer works must be noticed by a check that is worth its green. Pure.
 
-Python is read by its own parser. JavaScript, TypeScript, Rust, Java and Go are read by brackets and statement ends, in Python
-alone: a strange file never meets a parser written in C outside the sandbox. Such a reading can be wrong, so a check that fails
-counts only where the fault was run, or where the same copy with a fault that is not live passes.
+Python is read by its own parser. JavaScript, TypeScript, Rust, Java and Go are read by brackets and statement ends, and shell
+scripts by lines, all in Python alone: a strange file never meets a parser written in C outside the sandbox. Such a reading can
+be wrong, so a check that fails counts only where the fault was run, or where the same copy with one that is not live passes.
 """
 
 from pathlib import PurePosixPath
 
 from activities.repositories.judging import Lines
-from activities.repositories.sabotage import braces, python
+from activities.repositories.sabotage import braces, python, shell
 from activities.repositories.sabotage.dialects import dialect_of
 from activities.repositories.sabotage.region import RAISED, Fault, Region, changed_lines, unreadable
 from contracts.risky_paths import kinds_of
@@ -29,7 +29,7 @@ __all__ = ["RAISED", "Fault", "Region", "inner_tests", "is_data", "regions", "sa
 
 def supports(path: str) -> bool:
     """Whether the changed lines of a source file can be made to raise at all, by its language."""
-    return PurePosixPath(path).suffix == ".py" or dialect_of(path) is not None
+    return PurePosixPath(path).suffix in (".py", *shell.ENDS) or dialect_of(path) is not None
 
 
 def is_data(path: str) -> bool:
@@ -47,7 +47,9 @@ def regions(path: str, text: str, lines: Lines) -> tuple[Region, ...]:
         changed = changed_lines(lines)
         return (Region(path, tuple(changed), EMPTIED),) if changed else ()
     dialect = dialect_of(path)
-    return python.regions(path, text, lines) if dialect is None else braces.regions(path, text, lines, dialect)
+    if dialect is not None:
+        return braces.regions(path, text, lines, dialect)
+    return shell.regions(path, text, lines) if path.endswith(shell.ENDS) else python.regions(path, text, lines)
 
 
 def inner_tests(path: str, text: str) -> set[int]:
@@ -61,4 +63,8 @@ def sabotaged(text: str, region: Region, fault: Fault) -> str:
     if is_data(region.path):
         return "" if fault.live else text
     dialect = dialect_of(region.path)
-    return python.sabotaged(text, region, fault) if dialect is None else braces.sabotaged(text, region, fault, dialect)
+    if dialect is not None:
+        return braces.sabotaged(text, region, fault, dialect)
+    if region.path.endswith(shell.ENDS):
+        return shell.sabotaged(text, region, fault)
+    return python.sabotaged(text, region, fault)

@@ -445,14 +445,38 @@ async def test_a_report_is_found_where_a_test_changes_the_folder(place: Place) -
     assert green(ran)
 
 
-async def test_an_early_stop_is_known(place: Place) -> None:
-    """`-x` in the settings ends the run at the first failure: the run says that not all ran."""
-    source = repository(
-        place.folder / "source", {"test_a.py": FAILS + b"def test_other(): pass\n", "pytest.ini": b"[pytest]\naddopts = -x\n"}
-    )
+EARLY = {
+    "-x": ({"pytest.ini": b"[pytest]\naddopts = -x\n"}, 1),
+    "its own words are far up": (
+        {
+            "pytest.ini": b"[pytest]\naddopts = -x\n",
+            "conftest.py": b"def pytest_unconfigure():\n    print('noise ' * 3000)\n",
+        },
+        1,
+    ),
+    "a conftest": ({"conftest.py": b"def pytest_runtest_teardown(item):\n    item.session.shouldfail = 'enough'\n"}, 1),
+    "a stop that looks like failed tests": (
+        {"conftest.py": b"import pytest\ndef pytest_runtest_logfinish():\n    pytest.exit('enough', returncode=1)\n"},
+        1,
+    ),
+    "a stop that looks green": (
+        {
+            "conftest.py": b"import pytest\ndef pytest_runtest_logfinish():\n    pytest.exit('enough', returncode=0)\n",
+            "test_a.py": b"def test_a(): pass\ndef test_other(): pass\n",
+        },
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", EARLY)
+async def test_an_early_stop_is_known(place: Place, how: str) -> None:
+    """Whatever ends the run before all tests have run, and whatever it prints: the run says so."""
+    files, code = EARLY[how]
+    source = repository(place.folder / "source", {"test_a.py": FAILS + b"def test_other(): pass\n"} | files)
     mirror = Mirrors(place.folder / "mirrors").open(str(source))
     ran = await place.check("pytest -q", mirror, mirror.fetch(None).tree)
-    assert (ran.exit_code, ran.total, ran.stopped_early) == (1, 1, True)
+    assert (ran.exit_code, ran.total, ran.stopped_early) == (code, 1, True)
 
 
 SUB_TESTS = {

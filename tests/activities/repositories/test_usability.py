@@ -21,6 +21,7 @@ FINE = [
     run(code=1, total=1, failures=("t::a",), stopped_early=True),
     run(code=1, total=3, failures=("t::a", "t::b", "t::c"), stopped_early=True),
     run(code=2, total=2, failures=("t::a", "t::b"), stopped_early=True),
+    run(code=0, total=2, stopped_early=True),
     run("make test"),
     run("npm test --silent"),
 ]
@@ -58,6 +59,7 @@ CANNOT = [
     (run("make test", 139), "ended by signal 11", "memory_mib"),
     (run(code=0, total=0), "no test was counted", "a check that runs tests"),
     (run(code=1, total=0), "no test was counted", "a check that runs tests"),
+    (run(code=0, total=0, report="no report was written"), "no test was counted: no report was written", "`sh -c …`"),
 ]
 
 
@@ -121,5 +123,5 @@ def test_a_run_is_counted_in_a_few_words() -> None:
     assert counted(run(total=4, code=1, failures=("t::a",), seconds=2)) == "4 tests ran, 1 failed"
     assert counted(run(total=1)) == "1 test ran, none failed"
     early = run(total=1, code=1, failures=("t::a",), stopped_early=True)
-    assert counted(early) == "1 test ran, 1 failed; it stopped there, before all tests had run (-x or --maxfail)"
+    assert counted(early) == "1 test ran, 1 failed; it stopped there, before all tests had run (as with -x or --maxfail)"
     assert counted(run("make test", 2, seconds=7)) == "exit code 2"
