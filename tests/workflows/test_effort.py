@@ -217,7 +217,7 @@ async def test_failed_checks_go_back_to_the_one_agent(start: Start, tmp_path: Pa
     mend = edit("shop/pricing.py", "    return 0\n", "    return (cents * (100 - percent) + 50) // 100\n")
     first = says("solo", wrong, answer(summary()), text='"id": "change"')
     again = says("solo", mend, answer(summary()), text='"id": "rework-1"')
-    async with start(router("simple"), first, again, a_tester()) as stack:
+    async with start(router("simple"), first, again, a_tester(), check=None) as stack:
         run = await stack.deliver(origin, effort="auto")
         await stack.approve(run, "change-1")
         report = await run.result()
