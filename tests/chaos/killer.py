@@ -12,7 +12,6 @@ from contracts.errors import LedgerUnavailable
 from ledger.tables import reservation
 from tests.chaos.budget import Budget
 from tests.chaos.fleet import Worker
-from tests.depth import count
 
 POINTS = ("model.before_call", "model.before_settle", "model.before_completion", "")
 STRIKE_SECONDS = 2.5
@@ -59,7 +58,7 @@ class Killer:
         """As a supervisor would: a worker that is gone is replaced at once."""
         for _ in range(self.size - len(self.budget.fleet.alive)):
             point = self._random.choice(POINTS) if self.armed else ""
-            await self.budget.fleet.start(variant=self.variant, point=point, hits=self._random.randint(1, count(8, soak=25)))
+            await self.budget.fleet.start(variant=self.variant, point=point, hits=self._random.randint(1, 25))
 
     async def disarm(self) -> None:
         """Kill those that would still kill themselves, and start others."""
