@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test mutants lint lint-compose types format lock clean bench bench-smoke chaos
+.PHONY: help setup demo test soak mutants lint lint-compose types format lock clean bench bench-smoke chaos
 help:            ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -39,6 +39,9 @@ demo: $(VENV)/.run ## a delivery on a sample repository, no key needed; ARGS="--
 
 test: $(VENV)/.dev lint types ## everything: lint, types, imports, tests; LANE=core runs one lane, ARGS="tests/wire -x" what pytest is told
 	@$(BIN)/python -m tests.lanes $(if $(LANE),--lane $(LANE)) $(ARGS)
+
+soak: $(VENV)/.dev ## the same tests in depth, for hours: all cases of each kind, many kills, new examples; LANE and ARGS as for test
+	@$(BIN)/python -m tests.lanes --soak $(if $(LANE),--lane $(LANE)) $(ARGS)
 
 mutants: $(VENV)/.dev ## break each promise by a change of one line, in a copy: its tests have to notice; NAME=no-owner ARGS="--jobs 4"
 	@$(BIN)/python -m tests.mutants $(NAME) $(ARGS)

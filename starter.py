@@ -1,9 +1,10 @@
 """The `baton` command: thin over Temporal and the ledger. The commands themselves are in `commands/`."""
 
+import functools
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -58,6 +59,12 @@ def assemble() -> typer.Typer:
     return app
 
 
+@functools.cache
+def _command() -> Callable[..., object]:
+    """What runs a command line. Typer takes longer to make it than most commands take: once is enough for many lines."""
+    return typer.main.get_command(assemble())
+
+
 _CODES = (
     "Exit codes: 0 done, 1 failed, 2 usage, configuration or refused input, 3 not found, 4 waits for a person, 5 refused, "
     "6 Temporal or ledger unreachable, 7 no worker, 8 budget exhausted, 9 not ended yet, 130 interrupted, 141 closed pipe."
@@ -90,8 +97,8 @@ def call(arguments: Sequence[str]) -> int:
     try:
         check_utf8(arguments)
         # Standalone, Click would print errors itself and exit with codes of its own.
-        code = assemble()(list(arguments), prog_name="baton", standalone_mode=False)
-        return int(code or 0)
+        code = _command()(list(arguments), prog_name="baton", standalone_mode=False)
+        return code if isinstance(code, int) else Code.DONE
     except SystemExit as ending:
         # Typer leaves so with 0 once it has answered a shell that completes, and with 1 when the reader of a pipe closed it.
         return Code.PIPE if ending.code else Code.DONE

@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck
 
-from tests import children, homes, ledgers
+from tests import children, depth, homes, ledgers
 from tests import postgres as server
 from tests.demo import demo
 from tests.homes import the_users_own_state_is_left_alone
@@ -21,15 +22,18 @@ from tests.postgres import Postgres
 __all__ = ["demo", "no_task_outlives_its_test", "pytest_runtest_makereport", "the_users_own_state_is_left_alone"]
 
 children.ignore_for_ourselves_only()
+# What is started here by the hundred is compiled once, also where the environment says that nothing compiled is kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ.setdefault("GOGC", "400")  # Temporal servers of tests are short-lived: keeping garbage is cheaper
 homes.move_out()
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, tests end what they have started, as after Ctrl-C
 
-# Neither how fast the machine is nor, in CI, chance decides what an example shows. A fixture is made once for all examples.
+# Neither the machine's speed nor, outside `make soak`, chance decides what an example shows. A fixture is made once for all.
 CALM = {"deadline": None, "suppress_health_check": (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)}
-hypothesis.settings.register_profile("by hand", **CALM)
-hypothesis.settings.register_profile("ci", derandomize=True, print_blob=True, **CALM)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "by hand")
+hypothesis.settings.register_profile("suite", derandomize=True, max_examples=40, **CALM)
+hypothesis.settings.register_profile("soak", print_blob=True, max_examples=1000, **CALM)
+hypothesis.settings.load_profile("soak" if depth.SOAK else "suite")
 
 
 def pytest_collection_finish() -> None:
@@ -40,7 +44,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make chaos` sets these; here, because pytest knows options only from this file when all tests are run."""
-    parser.addoption("--kills", type=int, default=50, help="kills that have to land in tests/chaos/test_storm.py")
+    kills = depth.count(16, soak=500)
+    parser.addoption("--kills", type=int, default=kills, help="kills that have to land in tests/chaos/test_storm.py")
     parser.addoption("--seed", type=int, default=1, help="what the faults of tests/chaos/test_storm.py are chosen by")
     parser.addoption(
         "--ledger", choices=("sqlite", "postgres"), default="sqlite", help="the ledger of tests/chaos/test_storm.py"

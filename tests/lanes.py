@@ -1,6 +1,7 @@
 """The suite as lanes: pytest processes side by side, that share nothing. `python -m tests.lanes` runs the suite.
 
 `--lane core` runs one lane; any other argument is pytest's, and goes to one pytest: `python -m tests.lanes tests/wire -x`.
+`--soak` runs the same tests in depth: see `tests/depth.py`.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from tests import children
+from tests import children, depth
 
 ROOT = Path(__file__).parent.parent
 
@@ -177,7 +178,10 @@ def main(given: Sequence[str] | None = None) -> int:
     """All lanes; or one lane, or what else pytest is asked for, in place of this process."""
     parser = argparse.ArgumentParser(prog="tests.lanes", description=__doc__)
     parser.add_argument("--lane", choices=sorted(LANES))
+    parser.add_argument("--soak", action="store_true")
     asked, more = parser.parse_known_args(given)
+    if asked.soak:
+        os.environ[depth.VARIABLE] = "soak"
     children.ignore_for_ourselves_only()
     if asked.lane is not None or more:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *LANES.get(asked.lane, ()), *more])

@@ -80,10 +80,12 @@ class Stack:
     settings: config.Settings
     ledger: Ledger
     parts: worker_parts.Parts
+    check: str | None = None
+    """What deliveries that name no check are asked to run; None: what the repository has."""
 
     async def deliver(self, repository: Path | str, queue: str = "", **more: Any) -> WorkflowHandle[Any, DeliveryReport]:
         """Start a delivery as `temporal workflow start` would: by type name and plain JSON. `queue`: another worker's."""
-        asked = {"repository": str(repository), "instruction": "Fix it", "owner": "olga"} | more
+        asked = {"repository": str(repository), "instruction": "Fix it", "owner": "olga", "check": self.check} | more
         return await self.client.start_workflow(
             "Delivery",
             asked,
@@ -237,6 +239,7 @@ async def stack(
     state: Path,
     script: Path | None = None,
     *,
+    check: str | None = None,
     runs_stay: bool = False,
     beats: bool = False,
     **settings: Any,
@@ -244,7 +247,7 @@ async def stack(
     """A worker on a fresh task queue. Workflow code runs in Temporal's import sandbox, as the house wants it in tests.
 
     What still runs at the end is terminated, unless `runs_stay`: then it should wait for somebody, and not for the worker.
-    `beats`: it sends heartbeats, by which commands see that it works.
+    `check`: of deliveries that name none, as in `Stack`. `beats`: it sends heartbeats, by which commands see that it works.
     """
     if script is not None:
         settings = {"model": "scripted:test", "script": script} | settings
@@ -262,7 +265,7 @@ async def stack(
                     await beside.enter_async_context(beating(parts))
                 await beside.enter_async_context(worker.make_worker(client, loaded, parts))
                 await beside.enter_async_context(leaving)
-                yield Stack(client, loaded, ledger, parts)
+                yield Stack(client, loaded, ledger, parts, check)
         finally:
             for provider in parts.providers.values():
                 await provider.close()
@@ -295,6 +298,13 @@ async def beside(
     )
     async with serving, contextlib.nullcontext() if runs_stay else no_run_is_left(stack.client, queue):
         yield queue
+
+
+QUICK = "python -c 'from shop.pricing import discounted, total; discounted(999, 50), total([(1, 1)])'"
+"""A check of the sample that takes a twentieth of the time of its tests, for runs that are not about checks.
+
+It passes on the base, and notices where a line of the source raises an error.
+"""
 
 
 def sample(folder: Path, files: dict[str, str] | None = None) -> Path:

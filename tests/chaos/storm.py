@@ -13,7 +13,7 @@ from tests.chaos.scenario import Scenario
 from tests.stack import PATIENCE
 
 WIDTH = 24
-"""Deliveries at the same time. Most of them wait for a time-out that a killed worker has caused."""
+"""Deliveries at the same time, and fewer in a short storm. Most wait for a time-out that a killed worker has caused."""
 WORKERS = 3
 
 
@@ -54,7 +54,7 @@ async def storm(scenario: Scenario, kills: int, seed: int) -> Weather:
 
     started = time.monotonic()
     async with asyncio.TaskGroup() as lanes:
-        for _ in range(WIDTH):
+        for _ in range(min(WIDTH, max(8, kills // 2))):
             lanes.create_task(lane())
         await faults.storm(kills)
         over.set()

@@ -14,13 +14,14 @@ from tests.agreement import agreed, closed, left, said
 from tests.chaos.agreement import STEPS, Course
 from tests.chaos.scenario import scenario
 from tests.chaos.world import World
+from tests.depth import soak
 from tests.stack import until
 
-SEEDS = (38, 14, 25, 41, 42, 57)
+SEEDS = (338, 394, *soak(38, 14, 25, 41, 42, 57, *range(12)))
 
 
 async def test_after_everything_all_agree(outside: World) -> None:
-    """Four runs, each with workers of its own, and at least one of every kind of step between them."""
+    """Some runs, each with workers of its own, and at least one of every kind of step between them."""
 
     async def one(seed: int) -> list[str]:
         async with scenario(outside, f"agree-{seed}", person=False) as deliveries:

@@ -25,7 +25,7 @@ def ledger_url(request: pytest.FixtureRequest) -> str:
 async def test_nothing_is_lost_or_doubled_while_everything_is_killed(
     outside: World, ledger_url: str, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At least fifty processes die in the middle of work: each run is done, pushed once, and paid for."""
+    """Processes die in the middle of work, at every point: each run is done, pushed once, and paid for."""
     kills, seed = pytestconfig.getoption("kills"), pytestconfig.getoption("seed")
     async with scenario(outside, "storm", ledger_url=ledger_url) as deliveries:
         weather = await storm(deliveries, kills, seed)
@@ -35,7 +35,7 @@ async def test_nothing_is_lost_or_doubled_while_everything_is_killed(
     with capsys.disabled():
         print(f"\nstorm (seed {seed}): {done} deliveries, {weather}")
     assert problems == []
-    assert weather.faults.kills.total() >= kills >= 50
+    assert weather.faults.kills.total() >= kills > len(POINTS)
     assert all(weather.faults.kills[point] for point in POINTS)
     assert weather.faults.surprises == []
     assert drained == [0] * len(drained)

@@ -16,6 +16,7 @@ from contracts.errors import Misconfigured
 from converter import DATA_CONVERTER
 from tests import processes
 from tests.commands.conftest import Baton, asking
+from tests.depth import soak
 
 STATE = SearchAttributeKey.for_int("State")
 OWNER = SearchAttributeKey.for_text("Owner")
@@ -36,9 +37,9 @@ async def a_server(*theirs: SearchAttributeKey[object]) -> WorkflowEnvironment:
     ("theirs", "says"),
     [
         ((STATE, OWNER), ("State is Int and must be Keyword", "Owner is Text and must be Keyword")),
-        ((NEEDS,), ("NeedsHuman is Keyword and must be Bool",)),
+        *soak(((NEEDS,), ("NeedsHuman is Keyword and must be Bool",))),
     ],
-    ids=["two-types", "a-bool"],
+    ids=["two-types", *soak("a-bool")],
 )
 async def test_wrong_types_are_named_by_worker_doctor_and_start(
     baton: Baton, origin: Path, tmp_path: Path, theirs: Sequence[SearchAttributeKey[object]], says: Sequence[str]

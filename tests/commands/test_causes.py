@@ -13,6 +13,7 @@ from contracts.breakers import Breakers
 from tests import scripts
 from tests.commands.conftest import CONVERSATIONS, Baton
 from tests.dates import well_before_midnight
+from tests.depth import soak
 from tests.paid import copied
 from tests.stack import Stack, sample, stack, until
 from tests.wire.server import WireServer
@@ -31,7 +32,7 @@ async def served(client: Client, baton: Baton, folder: Path, **more: Any) -> Asy
             yield running, server
 
 
-@pytest.mark.parametrize("fault", ["authentication", "permission"])
+@pytest.mark.parametrize("fault", ["authentication", *soak("permission")])
 async def test_one_refused_key_in_five_runs_is_one_entry(baton: Baton, client: Client, tmp_path: Path, fault: Any) -> None:
     """In `gates`, `models` and `doctor`, each with all five; one `models close` has all of them go on, in one's own name."""
     async with served(client, baton, tmp_path) as (running, server):

@@ -16,6 +16,7 @@ from contracts.handoff import Question
 from ledger import artifacts, gates
 from ledger.db import Ledger
 from tests.commands.conftest import Baton, Begin
+from tests.depth import soak
 from tests.ledger import samples
 
 RUN = "delivery-trace-1"
@@ -224,7 +225,7 @@ def test_what_was_answered_on_the_command_line_is_not_asked_for(baton: Baton, le
     assert (ran.code, "leave it out" in ran.out) == (1, False)
 
 
-@pytest.mark.parametrize("early", ["y\n", "y\ny\ny\n", "maybe\ny\n"])
+@pytest.mark.parametrize("early", ["y\ny\ny\n", *soak("y\n", "maybe\ny\n")])
 def test_what_was_typed_before_the_question_is_no_answer(baton: Baton, waiting: GateView, early: str) -> None:
     """Lines that were typed while the command started are dropped: only what is typed below the question decides."""
     ran = baton.process("approve", RUN, typed=[("", early), ("[y/N]", "n\n")])

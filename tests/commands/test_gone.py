@@ -22,6 +22,7 @@ from ledger import feed, gates, gone, upkeep
 from ledger.tables import run
 from tests.agreement import agreed, left
 from tests.commands.conftest import Baton, Serve, asking
+from tests.depth import soak
 from tests.stack import Stack, until
 
 Run = WorkflowHandle[Any, Any]
@@ -282,7 +283,7 @@ async def pause_again(client: Client, handle: Run) -> None:
     await until(taken, f"{handle.id} took the second pause")
 
 
-@pytest.mark.parametrize("by_upkeep", [False, True])
+@pytest.mark.parametrize("by_upkeep", [True, *soak(False)])
 async def test_a_paused_run_that_is_ended_and_reset_is_paused_again(
     baton: Baton, serve: Serve, origin: Path, *, by_upkeep: bool
 ) -> None:

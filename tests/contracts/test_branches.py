@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.branches import LIMIT, refusal, words_of
+from tests.depth import count
 
 ODD = ("/", ".", "..", ".lock", "@", "@{", "-", "~", "^", ":", "?", "*", "[", "\\", " ", "\t", "\u202e", "\x7f")
 PARTS = st.sampled_from(["a", "B", "é", "refs/", "heads/", "HEAD", "0" * 40, *ODD])
@@ -26,7 +27,7 @@ def suggested(name: str) -> str:
     return found[1]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=count(60, soak=3000))
 @given(st.one_of(st.lists(PARTS, max_size=6).map("".join), st.text(max_size=8)))
 def test_what_git_refuses_is_refused_and_a_name_that_it_takes_is_proposed(name: str) -> None:
     """Against git's own check: never is a name let through that git refuses, and no proposal would be refused in turn."""

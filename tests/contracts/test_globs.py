@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.globs import fits, meet, shape
 from contracts.resources import file_resource, matches, overlaps, resource
+from tests.depth import count
 
 FITS = [
     ("shop/*", ("shop/pricing.py", "shop/.hidden"), ("shop", "shop/a/b.py", "shops/a.py", "a/shop/b")),
@@ -175,14 +176,14 @@ path_globs = st.lists(st.sampled_from(["a", "b", "ab", "*", "a*", "*a", "*b", "*
 )
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=count(200, soak=15000))
 @given(name_globs, name_globs)
 def test_name_globs_meet_exactly_where_a_name_fits_both(one: str, other: str) -> None:
     """Against every name there is up to the length that could matter."""
     assert meet(one, other) is bool(fitting_names(one) & fitting_names(other))
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=count(200, soak=15000))
 @given(path_globs, path_globs)
 @example("**", "a")
 @example("a/**", "a")
@@ -212,7 +213,7 @@ def globs_and_paths(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(glob), tuple(path or ["a"])
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=count(200, soak=15000))
 @given(globs_and_paths())
 def test_a_glob_fits_exactly_what_the_rules_say(case: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
     """Against the slow reading, on paths that it fits or nearly fits."""

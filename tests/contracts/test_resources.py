@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from contracts import resources
 from contracts.resources import Kind, Resource, file_resource, is_git_folder, matched, matches, overlaps, resource, shared
+from tests.depth import count
 
 SPELLINGS = [
     ("x", "file", "x"),
@@ -249,7 +250,7 @@ def read(texts: list[str]) -> list[Resource]:
     return [made for text in texts if isinstance(made := made_of(None, text), Resource)]
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=count(80, soak=4000))
 @given(st.lists(FILES, max_size=6), st.lists(FILES, max_size=6))
 @example(["a"], ["A/b"])
 @example(["a/b"], ["A"])
@@ -260,7 +261,7 @@ def test_shared_finds_what_comparing_all_pairs_finds(ones: list[str], others: li
     assert set(shared(first, second)) == {one if one == other else f"{one} and {other}" for one, other in pairs}
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=count(80, soak=4000))
 @given(FILES, FILES)
 def test_what_matches_a_file_overlaps_it_and_case_never_matters_there(glob: str, path: str) -> None:
     """Being held against what was written is never laxer than being kept apart from others."""
@@ -271,7 +272,7 @@ def test_what_matches_a_file_overlaps_it_and_case_never_matters_there(glob: str,
         assert overlaps(both[0], both[1]) is overlaps(both[1], file_resource(both[0].name.upper()))
 
 
-@settings(max_examples=1000, deadline=None, derandomize=True)
+@settings(max_examples=count(150, soak=10000))
 @given(st.text(max_size=12) | st.text("./*?~a \\{},:", max_size=12), st.sampled_from(get_args(Kind)))
 def test_any_text_is_named_in_one_way_or_refused_in_one_sentence(text: str, kind: Kind) -> None:
     """Never another error, and what came out goes in again unchanged, in composed letters."""

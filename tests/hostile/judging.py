@@ -43,6 +43,7 @@ class Bench:
     ledger: Ledger
     limits: SabotageLimits = field(default_factory=SabotageLimits)
     sandbox: Sandbox = field(default_factory=Sandbox.find)
+    bases: "dict[object, asyncio.Task[CheckRun]]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         mirrors = Mirrors(self.folder / "mirrors")
@@ -61,7 +62,8 @@ class Bench:
     ) -> Judgement:
         """Commit the base and the change, and judge the one by the other."""
         start, origin = await asyncio.to_thread(self._committed, base, change)
-        on_change, on_base = [await self._run(side, command, environment) for side in (start, origin)]
+        on_change = await self._run(start, command, environment)
+        on_base = await self._on_base(base, origin, command, environment)
         prove = Prove(run=ref(), start=start, origin=origin, on_change=on_change, on_base=on_base, environment=environment)
         proof = await ActivityEnvironment().run(self.proofs.prove, prove)
         judge = Judge(run=ref(), runs=(on_change,), base=on_base, added=None, proof=proof, declared=declared)
@@ -69,6 +71,13 @@ class Bench:
         level, reasons = proof_risks(report)
         level = level if report.verdict == "passed" else 2
         return Judgement(report, "\n".join((report.why, *proof_facts(report), *reasons)), LEVELS[level])
+
+    async def _on_base(self, base: Mapping[str, str], origin: WorkspaceRef, command: str, environment: str | None) -> CheckRun:
+        """The check on the base: run once for all changes of equal files, whose base has the same tree everywhere."""
+        same = (tuple(sorted(base.items())), command, environment)
+        if same not in self.bases:
+            self.bases[same] = asyncio.create_task(self._run(origin, command, environment))
+        return await self.bases[same]
 
     async def _run(self, tree: WorkspaceRef, command: str, environment: str | None) -> CheckRun:
         asked = RunChecks(run=ref(), start=tree, command=command, environment=environment)

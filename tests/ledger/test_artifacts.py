@@ -15,6 +15,7 @@ from ledger import artifacts
 from ledger.artifacts import IN_ROW, ArtifactDamaged
 from ledger.db import Ledger
 from ledger.tables import artifact
+from tests.depth import count
 from tests.ledger.racing import at_once
 
 SMALL = b"a\x00b\xff h\xc3\xb6her"
@@ -65,7 +66,7 @@ def test_equal_bytes_are_kept_once(ledger: Ledger) -> None:
     assert len(files(ledger)) == 1
 
 
-@settings(max_examples=20)
+@settings(max_examples=count(10, soak=200))
 @given(data=st.binary(max_size=200))
 def test_any_bytes_survive(ledger: Ledger, data: bytes) -> None:
     """There are no bytes that a database or a driver changes."""

@@ -14,6 +14,7 @@ from ledger.figures import charges as figures
 from ledger.figures.charges import PARTS, By, Charge, Sums
 from ledger.figures.period import Period, day_of, month_of
 from ledger.tables import reservation, scope
+from tests.depth import count
 from tests.ledger.books import MONTH, Book, key
 
 EVER = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -84,7 +85,7 @@ def play(ledger: Ledger, calls: list[tuple[str, int, list[str]]], outcomes: dict
         book.end(state)
 
 
-@settings(max_examples=20)
+@settings(max_examples=count(10, soak=200))
 @given(played=st.lists(RUN, min_size=1, max_size=3))
 def test_the_parts_add_up_to_what_the_ceilings_count(ledger: Ledger, played: list[Any]) -> None:
     """However calls, steps and runs end: useful, retried, repaired and thrown away are together what was spent, to the

@@ -11,6 +11,7 @@ from contracts.errors import NotFound
 from ledger import turns
 from ledger.db import Ledger
 from ledger.turns import NewTurn
+from tests.depth import count
 from tests.ledger.racing import at_once
 from tests.ledger.samples import USAGE, result, turn
 
@@ -101,7 +102,7 @@ def test_other_branches_stay_out(ledger: Ledger) -> None:
     assert chain(ledger, right[-1].id) == [one.id for one in start + right]
 
 
-@settings(max_examples=15)
+@settings(max_examples=count(8, soak=150))
 @given(parents=st.lists(st.integers(0, 30), min_size=1, max_size=12))
 def test_any_tree_of_branches_gives_the_way_from_its_root(ledger: Ledger, parents: list[int]) -> None:
     """For every shape of branching, a chain is exactly the way from the first turn to the head."""

@@ -16,11 +16,12 @@ from activities.providers.base import RECOVERIES, ProviderError
 from activities.providers.encodings import decoded
 from activities.turns.replies import thoughtless, unfenced
 from contracts.conversation import AssistantMessage, ModelReply, ToolAnswer, ToolMessage, UserMessage
+from tests.depth import count
 from tests.wire.samples import KEY, ask
 from tests.wire.told import calls_sent
 from tests.wire.vendors import TEXT, call, calling, chunk, completion, events, item, message, response, said, use
 
-EXAMPLES = 1700
+EXAMPLES = count(200, soak=20_000)
 """Of each of the three formats."""
 
 SEEDS = st.integers(0, 2**64)

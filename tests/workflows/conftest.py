@@ -12,7 +12,7 @@ from temporalio.client import Client
 from tests import scripts
 from tests.activities import agentfiles
 from tests.scripts import Turn, says
-from tests.stack import Stack, beside, dev_server, stack
+from tests.stack import QUICK, Stack, beside, dev_server, stack
 from tests.workflows.asked import Asking
 from tests.workflows.asking import AskOnce
 
@@ -29,11 +29,13 @@ Start = Callable[..., AbstractAsyncContextManager[Stack]]
 
 @pytest.fixture
 def start(client: Client, tmp_path: Path) -> Start:
-    """Start a worker whose model plays the given conversations."""
+    """Start a worker whose model plays the given conversations. `check=None`: deliveries run the repository's own tests."""
 
-    def started(*conversations: dict[str, Any], **settings: Any) -> AbstractAsyncContextManager[Stack]:
+    def started(
+        *conversations: dict[str, Any], check: str | None = QUICK, **settings: Any
+    ) -> AbstractAsyncContextManager[Stack]:
         script = scripts.save(tmp_path / "script.yaml", *conversations)
-        return stack(client, tmp_path / "state", script, **settings)
+        return stack(client, tmp_path / "state", script, check=check, **settings)
 
     return started
 

@@ -66,10 +66,28 @@ def counting(stack: Stack) -> Counting:
     return found
 
 
-async def points(run: Run) -> list[int]:
+@dataclass(frozen=True)
+class Point:
+    """An event that a run can be reset to, and what the run did next: activities by name, else kinds of events."""
+
+    event: int
+    next: tuple[str, ...]
+
+
+async def points(run: Run) -> list[Point]:
     """Every event that a run can be reset to: the completed workflow tasks of its first run."""
-    history = await run.fetch_history()
-    return [one.event_id for one in history.events if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+    found: dict[int, set[str]] = {}
+    task = 0
+    for one in (await run.fetch_history()).events:
+        if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            task = one.event_id
+            found[task] = set()
+        elif one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+            task = 0
+        elif task:
+            name = one.activity_task_scheduled_event_attributes.activity_type.name
+            found[task].add(name or EventType.Name(one.event_type))
+    return [Point(event, tuple(sorted(did))) for event, did in found.items()]
 
 
 async def point_before(run: Run, activity: str, nth: int = 1) -> int:

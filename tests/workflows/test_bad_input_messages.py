@@ -13,6 +13,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from contracts.gates import GateView
 from contracts.runs import FeedLine
 from tests import scripts
+from tests.depth import soak
 from tests.scripts import a_tester, answer, item, plan, says, unsure
 from tests.stack import PATIENCE, Stack, sample, stack, until
 from tests.workflows.sending import Cli, Said, Sdk, failed_tasks, raw, refusal, state_of
@@ -128,8 +129,10 @@ async def a_child(running: Stack, origin: Path) -> Waiting:
 Place = Callable[[Stack, Path], Awaitable[Waiting]]
 
 
-@pytest.mark.parametrize("channel", [Sdk, Cli])
-@pytest.mark.parametrize("place", [a_delivery, a_child], ids=["Delivery", "WriteItem"])
+WAYS = ((a_delivery, Sdk), (a_child, Cli), *soak((a_delivery, Cli), (a_child, Sdk)))
+
+
+@pytest.mark.parametrize(("place", "channel"), WAYS, ids=lambda one: one.__name__)
 async def test_bad_messages_are_refused_and_recorded(running: Stack, origin: Path, place: Place, channel: Any) -> None:
     """Every wrong signal and update, at both workflows: told to the sender where it waits, and in the feed in any case."""
     at = await place(running, origin)

@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from contracts.gates import GateView
+from tests.depth import soak
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, git, result_of, sample
 from tests.wheels import wheel, wheelhouse
@@ -36,8 +37,9 @@ async def stuck(stack: Stack, run: Run, title: str) -> GateView:
     return view
 
 
-UNUSABLE: list[tuple[dict[str, str], dict[str, Any], str, str, str]] = [
-    ({}, {"check": "pyest -q"}, "cannot run", "pyest -q: pyest was not found (exit code 127)", "correct the command"),
+Unusable = tuple[dict[str, str], dict[str, Any], str, str, str]
+
+SAME: tuple[Unusable, ...] = (
     ({}, {"check": "./README.md"}, "cannot run", "./README.md cannot be executed (exit code 126)", "chmod=+x"),
     (
         {},
@@ -46,7 +48,6 @@ UNUSABLE: list[tuple[dict[str, str], dict[str, Any], str, str, str]] = [
         "sh started, but nothere was not found (exit code 127)",
         "the program nothere is not",
     ),
-    ({}, {"check": "pytest --frobnicate"}, "cannot run", "a usage error) (exit code 4)", "pytest does not know --frobnicate"),
     (
         {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--mypy'\n"},
         {},
@@ -62,6 +63,19 @@ UNUSABLE: list[tuple[dict[str, str], dict[str, Any], str, str, str]] = [
         "collection errors) (exit code 2)",
         "the Python package notthere is not in the environment",
     ),
+    (
+        {"shop/pricing.py": "def discounted(a, b): 1\ndef total(a): 2\n"},
+        {},
+        "nothing passes",
+        "all 4 tests fail",
+        "mend the base",
+    ),
+)
+"""More of the kinds below; what each is taken for is `tests/activities/repositories/test_usability.py`'s."""
+
+UNUSABLE: tuple[Unusable, ...] = (
+    ({}, {"check": "pyest -q"}, "cannot run", "pyest -q: pyest was not found (exit code 127)", "correct the command"),
+    ({}, {"check": "pytest --frobnicate"}, "cannot run", "a usage error) (exit code 4)", "pytest does not know --frobnicate"),
     ({"Makefile": "test:\n\tkill -9 $$PPID\n"}, {"check": "make test"}, "cannot run", "ended by signal 9", "memory_mib"),
     (
         {},
@@ -71,15 +85,9 @@ UNUSABLE: list[tuple[dict[str, str], dict[str, Any], str, str, str]] = [
         "name the same check",
     ),
     ({}, {"check": "pytest -q -k half"}, "nothing passes", "the only test fails", "mend the base first"),
-    (
-        {"shop/pricing.py": "def discounted(a, b): 1\ndef total(a): 2\n"},
-        {},
-        "nothing passes",
-        "all 4 tests fail",
-        "mend the base",
-    ),
     ({"Makefile": "test:\n\tfalse\n"}, {"check": "make test"}, "nothing passes", "exit code 2", "mend the base first"),
-]
+    *soak(*SAME),
+)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +98,7 @@ async def test_a_check_that_proves_nothing_opens_a_gate_before_money(
 ) -> None:
     """The gate says what happened, what mends it, the command and the layout; rejected, the run ends and nobody was paid."""
     origin = sample(tmp_path / "sample", files)
-    async with start() as stack:
+    async with start(check=None) as stack:
         run = await stack.deliver(origin, **asked)
         view = await stuck(stack, run, f"{'the check cannot run' if 'cannot' in title else title} on the base")
         assert why in view.facts[0]
@@ -109,7 +117,7 @@ async def test_a_check_that_proves_nothing_opens_a_gate_before_money(
 async def test_a_base_with_some_red_tests_goes_on_and_is_run_once(start: Start, tmp_path: Path) -> None:
     """The sample's base has one red test: no gate, the plan gate says what it showed, and the verdict uses that same run."""
     origin = sample(tmp_path / "sample")
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix")
         view = await stack.approve(run, "plan-1")
         assert any(fact.startswith("check: pytest -q; on the base: 4 tests ran, 1 failed") for fact in view.facts)
@@ -125,7 +133,7 @@ async def test_a_base_with_some_red_tests_goes_on_and_is_run_once(start: Start, 
 async def test_approved_it_goes_on_without_a_check_and_says_so(start: Start, tmp_path: Path) -> None:
     """Nothing is called passed: the plan gate does not ask for a check again, and the change gate says who went on."""
     origin = sample(tmp_path / "sample", {"tests/test_more.py": "import notthere\n"})
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix")
         await stack.decide(await stuck(stack, run, "the check cannot run on the base"))
         plan_view = await stack.approve(run, "plan-1")
@@ -142,7 +150,7 @@ async def test_approved_it_goes_on_without_a_check_and_says_so(start: Start, tmp
 async def test_approved_a_red_check_stays_and_can_become_green(start: Start, tmp_path: Path) -> None:
     """Where all that failed ran, the change may mend it: the check is kept, and proves it."""
     origin = sample(tmp_path / "sample")
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix", check="pytest -q -k half")
         await stack.decide(await stuck(stack, run, "nothing passes on the base"))
         view = await stack.approve(run, "plan-1")
@@ -157,7 +165,7 @@ NAMING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"check": "pyest"}, {"note": "a typing error", "answers": {"check": "pytest -q"}}, "pytest -q"),
     ({"check": "pytest -q shop"}, {"note": "check: pytest -q tests\nthere they are"}, "pytest -q tests"),
     ({"environment": "/no/such"}, {"note": "x", "answers": {"environment": sys.prefix, "check": " "}}, "pytest -q"),
-    ({"environment": "/no/such"}, {"note": f"Environment: {sys.prefix}"}, "pytest -q"),
+    *soak(({"environment": "/no/such"}, {"note": f"Environment: {sys.prefix}"}, "pytest -q")),
 ]
 
 
@@ -167,7 +175,7 @@ async def test_another_check_or_environment_is_tried(
 ) -> None:
     """What a person names runs on the base at once, and proves the change in the end."""
     origin = sample(tmp_path / "sample")
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix", **asked)
         view = await stuck(stack, run, "the check cannot run on the base")
         await stack.decide(view, "request_changes", **named)
@@ -197,7 +205,7 @@ PREPARE = {"environment": "prepare"}
 async def test_an_environment_is_made_at_the_gate_and_proves_the_change(start: Start, tmp_path: Path) -> None:
     """`prepare` lists what is declared; the same answer to that list installs it; all further runs find the package."""
     origin = sample(tmp_path / "sample", {"requirements.txt": "prices\n", "tests/test_more.py": USES})
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix")
         view = await stuck(stack, run, "the check cannot run on the base")
         assert "`--answer environment=prepare`" in view.facts[1]
@@ -221,7 +229,7 @@ async def test_an_environment_is_made_at_the_gate_and_proves_the_change(start: S
 async def test_an_environment_that_cannot_be_made_asks_again(start: Start, tmp_path: Path) -> None:
     """pip's own words stand at the next gate with the list, which can be tried again; nothing declared is said."""
     origin = sample(tmp_path / "sample", {"requirements.txt": "prices\nnot-there-at-all\n", "tests/test_more.py": USES})
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix")
         await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="environment: prepare")
         await stack.decide(await stack.gate(run, "stuck-2"), "request_changes", note="environment: prepare")
@@ -231,7 +239,7 @@ async def test_an_environment_that_cannot_be_made_asks_again(start: Start, tmp_p
         await stack.decide(again, "reject", note="no")
         assert (await result_of(run)).state == "could_not"
     bare = sample(tmp_path / "bare", {"tests/test_more.py": USES})
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(bare, branch="fix")
         await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="environment: prepare")
         assert any(fact.startswith("nothing to install") for fact in (await stack.gate(run, "stuck-2")).facts)
@@ -240,7 +248,7 @@ async def test_an_environment_that_cannot_be_made_asks_again(start: Start, tmp_p
 async def test_a_check_that_is_no_better_asks_again(start: Start, tmp_path: Path) -> None:
     """A second one that cannot run opens the next gate; 'none' goes on without; a note that names nothing is said so."""
     origin = sample(tmp_path / "sample")
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, check="pyest")
         await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="try the other one")
         again = await stack.gate(run, "stuck-2")
@@ -260,7 +268,7 @@ async def test_a_check_that_is_no_better_asks_again(start: Start, tmp_path: Path
 async def test_without_a_sandbox_a_person_is_asked(start: Start, tmp_path: Path) -> None:
     """A worker that cannot run any check says so at the gate, and what to do; nothing is paid."""
     origin = sample(tmp_path / "sample")
-    async with start(*WHOLE, bubblewrap=Path("/no/such/bwrap")) as stack:
+    async with start(*WHOLE, check=None, bubblewrap=Path("/no/such/bwrap")) as stack:
         run = await stack.deliver(origin)
         view = await stuck(stack, run, "the check cannot run on the base")
         assert view.facts[0].startswith("pytest -q: this worker has no sandbox")
@@ -270,7 +278,7 @@ async def test_without_a_sandbox_a_person_is_asked(start: Start, tmp_path: Path)
         assert (await result_of(run)).state == "could_not"
 
 
-@pytest.mark.parametrize("check", ["pyest -q", "pytest -q -k half", "pytest -q nowhere"])
+@pytest.mark.parametrize("check", ["pyest -q", *soak("pytest -q -k half", "pytest -q nowhere")])
 async def test_a_check_named_at_the_plan_gate_is_tried_before_the_writers(start: Start, tmp_path: Path, check: str) -> None:
     """Where no file names one the plan gate asks, and what is answered runs on the base before anything is written."""
     origin = sample(tmp_path / "sample")
@@ -280,7 +288,7 @@ async def test_a_check_named_at_the_plan_gate_is_tried_before_the_writers(start:
     git(work, "add", "--all")
     git(work, "commit", "--quiet", "--message=No tests that say so")
     git(work, "push", "--quiet", str(origin), "main")
-    async with start(*WHOLE) as stack:
+    async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin)
         view = await stack.gate(run, "plan-1")
         assert "check: none known; this gate asks for one" in view.facts
@@ -302,7 +310,7 @@ async def test_with_an_environment_its_packages_are_named_and_no_other_one_is_of
     """What the project declares is what the named folder has to have: whether it does, this gate has not looked."""
     origin = sample(tmp_path / "sample", {"requirements.txt": "prices\n", "tests/test_more.py": USES})
     (tmp_path / "venv" / "bin").mkdir(parents=True)
-    async with start() as stack:
+    async with start(check=None) as stack:
         run = await stack.deliver(origin, branch="fix", environment=str(tmp_path / "venv"))
         view = await stuck(stack, run, "the check cannot run on the base")
         await stack.decide(view, "reject", note="no")

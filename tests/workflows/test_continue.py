@@ -15,7 +15,7 @@ from ledger import runs
 from ledger.tables import decision, feed, reservation, turn
 from tests import scripts
 from tests.scripts import a_tester, answer, could_not, edit, item, plan, read, says, writer
-from tests.stack import Stack, dev_server, git, sample, stack
+from tests.stack import QUICK, Stack, dev_server, git, sample, stack
 from tests.workflows.test_context import past
 
 SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=70"
@@ -43,7 +43,7 @@ def start(short_lived: Client, tmp_path: Path) -> Short:
 
     def started(*conversations: dict[str, Any], **settings: Any) -> AbstractAsyncContextManager[Stack]:
         script = scripts.save(tmp_path / "script.yaml", *conversations)
-        return stack(short_lived, tmp_path / "state", script, **settings)
+        return stack(short_lived, tmp_path / "state", script, check=QUICK, **settings)
 
     return started
 

@@ -14,6 +14,7 @@ from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.repositories import Base, PrepareRepository
 from converter import DATA_CONVERTER
 from ledger import runs
+from tests.depth import soak
 from tests.scripts import Turn, a_tester, answer, could_not, edit, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, git, sample
 from tests.workflows.asked import turns_of
@@ -56,11 +57,11 @@ async def agents_of(stack: Stack, trace: str) -> set[str]:
     return {row.agent.partition("@")[0] for row in await stack.ledger.read(turns_of, trace)}
 
 
-@pytest.mark.parametrize("verdict", ["trivial", "simple"])
+@pytest.mark.parametrize("verdict", ["trivial", *soak("simple")])
 async def test_a_small_task_is_made_by_one_agent(start: Start, tmp_path: Path, verdict: str) -> None:
     """No plan is made or asked about; one agent changes, the same checks run, and the same gate approves what is pushed."""
     origin = sample(tmp_path / "sample")
-    async with start(router(verdict), SOLO, a_tester()) as stack:
+    async with start(router(verdict), SOLO, a_tester(), check=None) as stack:
         run = await stack.deliver(origin, branch="quick", effort="auto")
         change = await stack.approve(run, "change-1")
         report = await run.result()
@@ -217,7 +218,7 @@ async def test_failed_checks_go_back_to_the_one_agent(start: Start, tmp_path: Pa
     mend = edit("shop/pricing.py", "    return 0\n", "    return (cents * (100 - percent) + 50) // 100\n")
     first = says("solo", wrong, answer(summary()), text='"id": "change"')
     again = says("solo", mend, answer(summary()), text='"id": "rework-1"')
-    async with start(router("simple"), first, again, a_tester()) as stack:
+    async with start(router("simple"), first, again, a_tester(), check=None) as stack:
         run = await stack.deliver(origin, effort="auto")
         await stack.approve(run, "change-1")
         report = await run.result()

@@ -153,7 +153,7 @@ async def test_a_check_that_was_red_before_is_told_apart(start: Start, tmp_path:
     """Failures of the base are named as such: the verdict is no_new_failures, never passed."""
     broken = {"tests/test_other.py": "def test_other():\n    assert False, 'red for years'\n"}
     origin = sample(tmp_path / "sample", broken)
-    async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
+    async with start(PLANNER, writer("fix", FIX), a_tester(), check=None) as stack:
         run = await stack.deliver(origin)
         await stack.approve(run, "plan")
         view = await stack.gate(run, "change")
@@ -176,7 +176,7 @@ async def test_failed_tests_go_back_to_the_writer_until_they_pass(start: Start, 
         answer(summary("mended")),
         text="Your item is `rework-1`",
     )
-    async with start(mend, PLANNER, wrong, a_tester()) as stack:
+    async with start(mend, PLANNER, wrong, a_tester(), check=None) as stack:
         run = await stack.deliver(origin)
         await stack.approve(run, "plan")
         await stack.approve(run, "change")
@@ -191,7 +191,7 @@ async def test_a_lying_tester_does_not_decide(start: Start, tmp_path: Path) -> N
     """The tester says that all is well; the run of the check says otherwise, and a person is asked after N rounds."""
     origin = sample(tmp_path / "sample")
     wrong = writer("fix", edit("shop/pricing.py", OLD, "    return cents + 1\n"))
-    async with start(PLANNER, wrong, a_tester()) as stack:
+    async with start(PLANNER, wrong, a_tester(), check=None) as stack:
         run = await stack.deliver(origin, rework=0)
         await stack.approve(run, "plan")
         view = await stack.gate(run, "stuck")
@@ -215,7 +215,7 @@ async def test_the_testers_own_tests_count_and_its_other_writes_do_not(start: St
             call("write_file", path=".github/tests/run.yml", content="on: push\n"),
         )
     )
-    async with start(PLANNER, writer("fix", FIX), tests) as stack:
+    async with start(PLANNER, writer("fix", FIX), tests, check=None) as stack:
         run = await stack.deliver(origin, branch="b")
         await stack.approve(run, "plan")
         view = await stack.approve(run, "change")
@@ -241,7 +241,7 @@ async def test_without_a_check_the_plan_gate_asks_and_nothing_is_called_passed(s
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message=notes")
     planner = says("planner", answer(plan(item("note", ["notes.txt"]))))
-    async with start(planner, writer("note", write("notes.txt", "hello world\n")), a_tester()) as stack:
+    async with start(planner, writer("note", write("notes.txt", "hello world\n")), a_tester(), check=None) as stack:
         run = await stack.deliver(folder, branch="notes")
         view = await stack.gate(run, "plan")
         with pytest.raises(WorkflowUpdateFailedError) as refused:

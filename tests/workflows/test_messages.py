@@ -19,6 +19,7 @@ from contracts.errors import Refused
 from contracts.gates import OFFERED, VERBS, Decision, GateView, Verb
 from contracts.handoff import Question
 from converter import PAYLOAD_LIMIT, StrictConverter, Unreadable, fits
+from tests.depth import count
 from workflows.kit.memory import Entry, in_batches
 from workflows.kit.messages import check_decision, read_decision, read_switch, text_of
 
@@ -75,7 +76,7 @@ def refusal_of(what: Callable[[], object]) -> str | None:
     return None
 
 
-@settings(max_examples=100)
+@settings(max_examples=count(30, soak=1000))
 @given(st.lists(ANY | NEAR, max_size=3).map(tuple), st.sampled_from(OFFERED))
 def test_any_arguments_are_a_decision_or_refused(args: tuple[Any, ...], verb: Verb) -> None:
     """Any count of any values: read as one decision that the gate takes, or refused with a short text."""
@@ -87,7 +88,7 @@ def test_any_arguments_are_a_decision_or_refused(args: tuple[Any, ...], verb: Ve
         assert 0 < len(refused) < 5000
 
 
-@settings(max_examples=100)
+@settings(max_examples=count(30, soak=1000))
 @given(st.lists(ANY, max_size=3).map(tuple))
 def test_any_arguments_switch_or_are_refused(args: tuple[Any, ...]) -> None:
     """Pause and resume take nothing, or one object; what is kept of a refused message is short text."""
@@ -97,7 +98,7 @@ def test_any_arguments_switch_or_are_refused(args: tuple[Any, ...]) -> None:
     assert len(text_of(args, "gate")) <= 200
 
 
-@settings(max_examples=100)
+@settings(max_examples=count(30, soak=1000))
 @given(st.lists(PAYLOADS, max_size=3))
 def test_any_payload_is_a_value_where_any_is_taken(payloads: list[Payload]) -> None:
     """A handler is always called: with the value, or with what says why there is none."""
@@ -106,7 +107,7 @@ def test_any_payload_is_a_value_where_any_is_taken(payloads: list[Payload]) -> N
     assert all(0 < len(value.reason) < 6000 for value in values if isinstance(value, Unreadable))
 
 
-@settings(max_examples=100)
+@settings(max_examples=count(30, soak=1000))
 @given(PAYLOADS, st.sampled_from([DeliveryInput, WriteItemInput, Decision]))
 def test_any_payload_is_the_contract_or_a_permanent_failure(payload: Payload, wanted: type[Contract]) -> None:
     """Where a contract is expected nothing is raised that a task could stumble over. A run's own input the guard refuses."""
@@ -130,7 +131,7 @@ def test_a_payload_that_is_too_large_is_never_made() -> None:
     assert not fits("x" * PAYLOAD_LIMIT)
 
 
-@settings(max_examples=50)
+@settings(max_examples=count(20, soak=500))
 @given(st.lists(st.integers(0, 300), max_size=20), st.integers(1, 200))
 def test_results_go_to_the_store_in_requests_that_fit(sizes: list[int], limit: int) -> None:
     """Every result once, in order, and never more together than fits, unless one alone is larger."""

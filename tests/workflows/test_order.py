@@ -26,7 +26,7 @@ SAY = edit("README.md", "# ", "# The ")
 
 async def test_an_approved_gate_shows_at_once(start: Start, tmp_path: Path) -> None:
     """While the writers' models think, no activity of the root ends: the row says all the same that nobody has to decide."""
-    async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
+    async with start(PLANNER, writer("fix", FIX), a_tester(), check=None) as stack:
         thinking = held(stack, "writer")
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await stack.approve(run, "plan")
@@ -41,7 +41,7 @@ async def test_an_approved_gate_shows_at_once(start: Start, tmp_path: Path) -> N
 
 async def test_a_call_that_is_under_way_shows_its_stage(start: Start, tmp_path: Path) -> None:
     """What a long activity carries is committed before its work and not after it: the row says `plan` while it is planned."""
-    async with start(PLANNER) as stack:
+    async with start(PLANNER, check=None) as stack:
         thinking = held(stack, "planner")
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
@@ -54,7 +54,7 @@ async def test_a_call_that_is_under_way_shows_its_stage(start: Start, tmp_path: 
 
 async def test_a_paused_run_is_paused_everywhere(start: Start, tmp_path: Path) -> None:
     """Paused while its model thinks, and at a gate that opens meanwhile; resumed, it waits at that gate."""
-    async with start(PLANNER) as stack:
+    async with start(PLANNER, check=None) as stack:
         thinking = held(stack, "planner")
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
@@ -77,7 +77,9 @@ async def test_a_paused_run_is_paused_everywhere(start: Start, tmp_path: Path) -
 
 async def test_a_childs_question_is_the_runs(start: Start, tmp_path: Path) -> None:
     """The root says that it waits, for what, and how to answer; a decision that is sent to the root is told where to go."""
-    async with start(PLANNER, writer("fix", unsure("both are possible", WHICH), FIX, answer(summary())), a_tester()) as stack:
+    async with start(
+        PLANNER, writer("fix", unsure("both are possible", WHICH), FIX, answer(summary())), a_tester(), check=None
+    ) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await stack.approve(run, "plan")
         view = await stack.gate(run, "clarify")
@@ -106,7 +108,7 @@ async def test_two_children_ask_and_one_is_answered(start: Start, tmp_path: Path
     """The run needs a person until the last of them is answered, and names one that is really open."""
     ask = unsure("both are possible", WHICH)
     script = (TWO, writer("fix", ask, FIX), writer("say", ask, SAY))
-    async with start(*script) as stack:
+    async with start(*script, check=None) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await stack.approve(run, "plan")
         first = await stack.gate(run, "write.1.fix.clarify-1")
@@ -146,7 +148,7 @@ async def test_a_childs_ceiling_is_the_runs(client: Client, tmp_path: Path) -> N
 
 async def test_a_child_that_is_cancelled_alone_could_not(start: Start, tmp_path: Path) -> None:
     """Cancelled in Temporal, as by its Web UI: the item is not done, a person is asked, and the run goes on with the other."""
-    async with start(TWO, writer("fix", FIX), writer("say", unsure("which?", WHICH)), a_tester()) as stack:
+    async with start(TWO, writer("fix", FIX), writer("say", unsure("which?", WHICH)), a_tester(), check=None) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await stack.approve(run, "plan")
         asked = await stack.gate(run, "write.1.say.clarify-1")
@@ -163,7 +165,7 @@ async def test_a_child_that_is_cancelled_alone_could_not(start: Start, tmp_path:
 
 async def test_a_cancelled_run_is_still_cancelled(start: Start, tmp_path: Path) -> None:
     """Whoever cancels a run whose child asks gets no further gate."""
-    async with start(PLANNER, writer("fix", unsure("which?", WHICH))) as stack:
+    async with start(PLANNER, writer("fix", unsure("which?", WHICH)), check=None) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await stack.approve(run, "plan")
         await stack.gate(run, "clarify")

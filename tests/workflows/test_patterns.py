@@ -13,7 +13,7 @@ async def test_a_star_is_no_leave_for_files_below_other_folders(start: Start, tm
     origin = sample(tmp_path / "sample", {"shape.py": "X = 1\n"})
     planner = says("planner", answer(plan(item("fix", ["sh*"]))))
     wrote = writer("fix", write("shop/new/evil.txt", "x\n"), write("shape.py", "X = 2\n"), write("deploy/shape.yml", "x\n"))
-    async with start(planner, wrote) as stack:
+    async with start(planner, wrote, check=None) as stack:
         run = await stack.deliver(origin)
         view = await stack.approve(run, "plan")
         assert "sh* matches 1 file now: shape.py" in view.facts
@@ -32,7 +32,7 @@ async def test_a_plan_that_means_every_file_is_repaired(start: Start, tmp_path: 
         answer(plan(item("fix", ["shop/*"]), item("other", ["./shop/pricing.py"]))),
         answer(plan(item("fix", ["shop/"]), item("other", ["README.md"]))),
     )
-    async with start(planner) as stack:
+    async with start(planner, check=None) as stack:
         run = await stack.deliver(origin)
         view = await stack.gate(run, "plan")
         assert "shop/ matches 2 files now: shop/__init__.py, shop/pricing.py" in view.facts
@@ -46,7 +46,9 @@ async def test_a_plan_that_means_every_file_is_repaired(start: Start, tmp_path: 
 async def test_a_pattern_without_a_file_says_so(start: Start, tmp_path: Path) -> None:
     """New files may be meant; that there is none now is a fact all the same."""
     origin = sample(tmp_path / "sample")
-    async with start(says("planner", calls(call("list_files")), answer(plan(item("fix", ["docs/**/*.md"]))))) as stack:
+    async with start(
+        says("planner", calls(call("list_files")), answer(plan(item("fix", ["docs/**/*.md"])))), check=None
+    ) as stack:
         run = await stack.deliver(origin)
         view = await stack.gate(run, "plan")
         assert "docs/**/*.md matches no files now" in view.facts
@@ -66,7 +68,7 @@ async def test_a_kept_file_may_be_called_what_no_plan_may_say(start: Start, tmp_
         text="Your item is `rework-1`",
     )
     planner = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
-    async with start(mend, planner, writer("fix", wrong, write("{a,b}.txt", "one\n")), a_tester()) as stack:
+    async with start(mend, planner, writer("fix", wrong, write("{a,b}.txt", "one\n")), a_tester(), check=None) as stack:
         run = await stack.deliver(origin, branch="kept")
         await stack.approve(run, "plan")
         outside = await stack.approve(run, "conflict")

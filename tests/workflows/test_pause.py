@@ -51,7 +51,7 @@ async def _resumed(stack: Stack, run: WorkflowHandle[Any, Any]) -> None:
 
 async def test_a_pause_reaches_children_that_work(start: Start, tmp_path: Path) -> None:
     """A writer whose model was asked takes the answer, and does nothing with it before the run is resumed."""
-    async with start(*SCRIPT) as stack:
+    async with start(*SCRIPT, check=None) as stack:
         writers = held(stack, "writer")
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await stack.approve(run, "plan")
@@ -64,7 +64,7 @@ async def test_a_pause_reaches_children_that_work(start: Start, tmp_path: Path) 
 
 async def test_a_model_that_answers_in_a_pause_does_not_end_it(start: Start, tmp_path: Path) -> None:
     """The call was sent with what the row said before the pause. Whoever looks still sees a paused run, and nothing goes on."""
-    async with start(says("planner", read("README.md"), *PLANNER["turns"])) as stack:
+    async with start(says("planner", read("README.md"), *PLANNER["turns"]), check=None) as stack:
         planner = held(stack, "planner")
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await asyncio.wait_for(planner.asked.wait(), PATIENCE)
@@ -79,7 +79,7 @@ async def test_a_model_that_answers_in_a_pause_does_not_end_it(start: Start, tmp
 
 async def test_a_paused_agent_asks_no_model(start: Start, tmp_path: Path) -> None:
     """A reply that has to be repaired comes in a pause: the model is asked for the repair when the run is resumed."""
-    async with start(says("planner", answer({"summary": "no items"}), *PLANNER["turns"])) as stack:
+    async with start(says("planner", answer({"summary": "no items"}), *PLANNER["turns"]), check=None) as stack:
         planner = held(stack, "planner")
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await asyncio.wait_for(planner.asked.wait(), PATIENCE)
@@ -137,7 +137,7 @@ async def test_a_pause_reaches_a_child_that_is_just_starting(start: Start, tmp_p
     """It was not there yet when the run told its children; it is told as soon as it is."""
     slow = SlowStarts()
     async with (
-        start(*SCRIPT) as stack,
+        start(*SCRIPT, check=None) as stack,
         beside(stack, "slow", Delivery, WriteItem, sandboxed=False, interceptors=[slow]) as queue,
     ):
         writers = held(stack, "writer")

@@ -40,7 +40,7 @@ async def _rows(stack: Stack) -> int:
 @pytest.mark.parametrize("pipeline", ["Delivery", "Review", "Delivry"])
 async def test_a_cron_schedule_is_refused_for_good(start: Start, tmp_path: Path, pipeline: str) -> None:
     """The workflow fails with what to use instead when its first run is due; no other follows, and none is on record."""
-    async with start(PLANNER) as stack:
+    async with start(PLANNER, check=None) as stack:
         run = await _started(stack, tmp_path, pipeline, cron_schedule="@every 1s")
         with pytest.raises(WorkflowFailureError) as failed:
             await result_of(run)
@@ -54,7 +54,7 @@ async def test_a_cron_schedule_is_refused_for_good(start: Start, tmp_path: Path,
 @pytest.mark.parametrize("wrong", [{"instruction": 7}, None, "text", {"instruction": "Fix it", "more": "x"}])
 async def test_a_cron_schedule_with_a_wrong_input_is_refused_for_good(start: Start, wrong: object) -> None:
     """What could not be read failed again at every tick; it ends as the others do."""
-    async with start(PLANNER) as stack:
+    async with start(PLANNER, check=None) as stack:
         name, queue = f"repeated-{secrets.token_hex(4)}", stack.settings.task_queue
         run = await stack.client.start_workflow("Delivery", wrong, id=name, task_queue=queue, cron_schedule="@every 1s")
         with pytest.raises(WorkflowFailureError) as failed:
@@ -66,7 +66,7 @@ async def test_a_cron_schedule_with_a_wrong_input_is_refused_for_good(start: Sta
 @pytest.mark.parametrize("policy", [RetryPolicy(), RetryPolicy(maximum_attempts=3)])
 async def test_a_retry_policy_is_refused(start: Start, tmp_path: Path, policy: RetryPolicy) -> None:
     """Refused for good: there is one attempt, nothing on record, and the reason says what to leave out."""
-    async with start(PLANNER) as stack:
+    async with start(PLANNER, check=None) as stack:
         run = await _started(stack, tmp_path, retry_policy=policy)
         reason = await _first_failure(stack, run)
         described = await run.describe()
@@ -78,7 +78,7 @@ async def test_a_retry_policy_is_refused(start: Start, tmp_path: Path, policy: R
 
 async def test_a_policy_that_retries_nothing_is_no_retry_policy(start: Start, tmp_path: Path) -> None:
     """A client that asks for one attempt gets a run."""
-    async with start(PLANNER) as stack:
+    async with start(PLANNER, check=None) as stack:
         run = await _started(stack, tmp_path, retry_policy=RetryPolicy(maximum_attempts=1))
         await stack.decide(await stack.gate(run, "plan"), "reject", note="seen enough")
         assert (await run.result())["state"] == "could_not"

@@ -42,7 +42,7 @@ def of_whole(report: ReviewReport, line: int, removed: int) -> None:
 async def test_two_revisions_are_reviewed(start: Start, tmp_path: Path) -> None:
     """The whole way without a sandbox: compared from where the branch left main, handoffs given on, quotes looked up."""
     origin, _ = change(tmp_path / "sample")
-    async with start(*HAPPY, bubblewrap="/nowhere/bwrap") as running:
+    async with start(*HAPPY, bubblewrap="/nowhere/bwrap", check=None) as running:
         run = await review(running, origin, base="main", head="odd")
         report = await run.result()
         row = await running.ledger.read(runs.find, run.id)
@@ -61,7 +61,7 @@ async def test_two_revisions_are_reviewed(start: Start, tmp_path: Path) -> None:
 async def test_a_patch_is_reviewed(start: Start, tmp_path: Path) -> None:
     """The same change as a patch on main: there is no head, and agents and quotes see the files with the patch in them."""
     origin, patch = change(tmp_path / "sample")
-    async with start(*HAPPY) as running:
+    async with start(*HAPPY, check=None) as running:
         report = await (await review(running, origin, patch=patch)).result()
     assert (report.state, report.head, report.base) == ("done", "", git(origin, "rev-parse", "main"))
     of_whole(report, line_of(origin, "odd", NEW), line_of(origin, "main", OLD))
@@ -72,7 +72,7 @@ async def test_one_reviewer_that_fails_leaves_the_other(start: Start, tmp_path: 
     """The findings of the other are reported, and the report says who is missing and why."""
     origin, _ = change(tmp_path / "sample")
     whole = says("synthesiser", findings(finding("A price runs as code.", severity="critical")))
-    async with start(ANALYST, says("bug_reviewer", turn), HOLES, whole) as running:
+    async with start(ANALYST, says("bug_reviewer", turn), HOLES, whole, check=None) as running:
         report = await (await review(running, origin, head="odd")).result()
     assert (report.state, report.reviewed_by) == ("done", ("security_reviewer",))
     assert [one.what for one in report.checked.findings] == ["A price runs as code."]
@@ -86,7 +86,7 @@ async def test_without_analyst_and_synthesiser_the_findings_are_merged_by_code(s
     origin, _ = change(tmp_path / "sample")
     others = (says("diff_analyst", could_not("no idea")), says("synthesiser", could_not("no idea either")))
     twice = says("bug_reviewer", findings(finding("Half a cent."), finding("Half a cent."), finding("Made up.", quote="a / 0")))
-    async with start(*others, twice, HOLES) as running:
+    async with start(*others, twice, HOLES, check=None) as running:
         report = await (await review(running, origin, head="odd")).result()
     assert report.state == "done"
     rows = [(one.severity, one.what) for one in report.checked.findings]
@@ -102,7 +102,7 @@ NOBODY = [says(name, could_not("the files are not readable")) for name in ("bug_
 async def test_without_any_reviewer_a_person_decides(start: Start, tmp_path: Path) -> None:
     """Both could not: a stuck gate with both reasons. Rejected, the run ends with them, and nothing was synthesised."""
     origin, _ = change(tmp_path / "sample")
-    async with start(ANALYST, *NOBODY) as running:
+    async with start(ANALYST, *NOBODY, check=None) as running:
         run = await review(running, origin, head="odd")
         view = await running.gate(run, "stuck-1")
         await running.decide(view, "reject", note="leave it")
@@ -119,7 +119,7 @@ async def test_a_person_lets_the_reviewers_try_again(start: Start, tmp_path: Pat
     """The note reaches both reviewers in their second step, and the report no longer calls them missing."""
     origin, _ = change(tmp_path / "sample")
     again = [one | {"text": "look at eval alone"} for one in (BUGS, HOLES)]
-    async with start(*again, ANALYST, *NOBODY, WHOLE) as running:
+    async with start(*again, ANALYST, *NOBODY, WHOLE, check=None) as running:
         run = await review(running, origin, head="odd")
         await running.decide(await running.gate(run, "stuck-1"), "request_changes", note="look at eval alone")
         report = await run.result()
@@ -143,7 +143,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 async def test_what_cannot_be_compared_is_refused_input(start: Start, tmp_path: Path) -> None:
     """A revision that is not there, nothing to review, a patch that does not fit: refused with the reason, nobody is asked."""
     origin, _ = change(tmp_path / "sample")
-    async with start(ANALYST) as running:
+    async with start(ANALYST, check=None) as running:
         for asked, said in REFUSED:
             with pytest.raises(WorkflowFailureError) as caught:
                 await (await review(running, origin, **asked)).result()
@@ -160,7 +160,7 @@ async def test_revisions_without_a_common_history_are_compared_as_they_are(start
     git(work, "add", "--all")
     git(work, "commit", "--quiet", "--message=Alone")
     git(work, "push", "--quiet", str(origin), "alone")
-    async with start(*HAPPY) as running:
+    async with start(*HAPPY, check=None) as running:
         report = await (await review(running, origin, head="alone")).result()
     assert (report.state, report.base) == ("done", git(origin, "rev-parse", "main"))
     assert "share no history" in report.note
@@ -170,7 +170,7 @@ async def test_a_cancelled_review_ends_as_cancelled(start: Start, tmp_path: Path
     """Cancelled while both reviewers are asked: the run is cancelled in Temporal and in the ledger, and nothing follows."""
     origin, _ = change(tmp_path / "sample")
     slow = [one | {"delay_ms": 600_000} for one in (BUGS, HOLES)]
-    async with start(ANALYST, *slow, WHOLE) as running:
+    async with start(ANALYST, *slow, WHOLE, check=None) as running:
         run = await review(running, origin, head="odd")
 
         async def both_asked() -> bool | None:

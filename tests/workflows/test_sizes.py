@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import Client
 
 from tests import scripts
+from tests.depth import soak
 from tests.scripts import answer, item, plan, says
 from tests.stack import Stack, sample, stack, until
 from tests.workflows.sending import Cli, Sdk, failed_tasks, refusal, state_of
@@ -47,7 +48,7 @@ async def test_a_large_start_fails_with_a_reason(running: Stack, channel: Any, s
         assert f"larger than max {WIRE_LIMIT}" in told.text
 
 
-@pytest.mark.parametrize("channel", [Sdk, Cli])
+@pytest.mark.parametrize("channel", [Cli, *soak(Sdk)])
 async def test_large_messages_are_refused_and_the_gate_stays_open(running: Stack, origin: Path, channel: Any) -> None:
     """Signals and updates of every size: told where somebody waits, recorded where they arrived, and a decision still wins."""
     run, sender = await running.deliver(origin), channel(running.client)

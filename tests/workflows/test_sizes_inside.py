@@ -137,7 +137,7 @@ async def test_large_files_and_loud_checks_stay_out_of_history(start: Start, tmp
     looks = calls(*(call("read_file", path=f"data/{name}.txt", lines=5000) for name in SIZES))
     planner = says("planner", looks, calls(call("search", query="needle")), answer(plan(item("fix", ["README.md"]))))
     change = edit("README.md", "Prices are whole cents.\n", "Prices are whole cents, always.\n")
-    async with start(planner, writer("fix", change, calls(call("run_checks"))), a_tester()) as stack:
+    async with start(planner, writer("fix", change, calls(call("run_checks"))), a_tester(), check=None) as stack:
         run = await stack.deliver(origin, check=LOUD)
         await stack.approve(run, "plan")
         view = await stack.gate(run, "change")
@@ -158,7 +158,7 @@ async def test_a_plan_as_large_as_plans_may_be_fits(start: Start, tmp_path: Path
     ]
     whole = plan(*items, risks=["r" * 300] * 20, summary="s" * 4000)
     assert 60_000 < len(json.dumps(whole)) < BODY_LIMIT
-    async with start(says("planner", answer(whole))) as stack:
+    async with start(says("planner", answer(whole)), check=None) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), instruction="\u4e2d" * 20_000)
         view = await stack.gate(run, "plan")
         status = await run.query("status")
@@ -192,7 +192,7 @@ async def test_a_change_of_two_thousand_files_is_named_in_part(
     made = [f"generated/{number // 100:02}/a_file_with_a_name_{number:04}.py" for number in range(1999)] + ["Makefile"]
     patches = [calls(call("apply_patch", patch=creating(made[at : at + 1000]))) for at in (0, 1000)]
     planner = says("planner", answer(plan(item("fix", ["README.md"]))))
-    async with start(planner, writer("fix", *patches), a_tester()) as stack:
+    async with start(planner, writer("fix", *patches), a_tester(), check=None) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await stack.approve(run, "plan")
         outside = await stack.gate(run, "conflict", SLOW)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from activities.files import beneath, paths
 from activities.files.paths import PathRefused
+from tests.depth import count
 
 SECRET = b"outside"
 
@@ -153,7 +154,7 @@ _PIECE = st.sampled_from(
 _NAME = st.lists(_PIECE | st.text(max_size=8), max_size=6).map("/".join) | st.text(max_size=40)
 
 
-@settings(max_examples=800)
+@settings(max_examples=count(150, soak=8000))
 @given(name=_NAME, flags=st.sampled_from([os.O_RDONLY, os.O_RDWR, os.O_PATH]))
 @example(name="src/up/../secret", flags=os.O_RDONLY)
 def test_any_name_stays_inside(root: Path, way: str, name: str, flags: int) -> None:

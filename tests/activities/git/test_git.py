@@ -26,6 +26,7 @@ from activities.git import (
     TreeRefused,
     command,
 )
+from tests.depth import count
 from tests.repositories import change, plain, repository
 
 WHEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -137,7 +138,7 @@ _FILES = st.dictionaries(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=count(8, soak=150))
 @given(one=_FILES, two=_FILES)
 def test_a_patch_carries_every_change(mirror: Mirror, tmp_path: Path, one: dict[str, bytes], two: dict[str, bytes]) -> None:
     """For any two folders the patch from one to the other gives exactly the other, and names the changed files."""

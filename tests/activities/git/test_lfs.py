@@ -11,6 +11,7 @@ from activities.git import lfs as product
 from activities.repositories.storage import kept_elsewhere
 from activities.repositories.workspaces import Workspaces
 from tests import lfs
+from tests.depth import soak
 from tests.lfs import RULES, keep, pointer
 from tests.repositories import change, plain, repository
 from tests.wire.proxy import certificate
@@ -208,7 +209,7 @@ def test_a_servers_content_is_there_for_checks(served: tuple[Path, tuple[Path, s
     assert in_checkout(mirror, tree, tmp_path) == CONTENT
 
 
-@pytest.mark.parametrize("given", [None, b"", CONTENT[:-1] + b"!", CONTENT[:-1], CONTENT + b"!" * (4 << 20)])
+@pytest.mark.parametrize("given", [None, CONTENT[:-1] + b"!", *soak(b"", CONTENT[:-1], CONTENT + b"!" * (4 << 20))])
 def test_what_a_server_does_not_give_stays_a_pointer(
     served: tuple[Path, tuple[Path, ssl.SSLContext]], tmp_path: Path, given: bytes | None
 ) -> None:

@@ -11,6 +11,7 @@ from activities.repositories.verdict import report
 from contracts.base import BODY_LIMIT, ArtifactRef, canonical, sha256
 from contracts.repositories import ChangeSet, CheckRun, FileChange
 from contracts.risky_paths import kinds_of
+from tests.depth import count
 
 COUNT = st.none() | st.integers(0, 10_000)
 CHANGES = st.builds(
@@ -22,7 +23,7 @@ CHANGES = st.builds(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=count(30, soak=1000))
 @given(st.lists(CHANGES, max_size=150), st.lists(st.text(max_size=40), max_size=150))
 def test_what_is_not_named_is_counted_and_listed(files: list[FileChange], outside: list[str]) -> None:
     """The first files in order, within the limits; where some are missing, counts and listing are of all."""

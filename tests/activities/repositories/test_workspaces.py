@@ -18,6 +18,7 @@ from contracts.base import sha256
 from contracts.errors import NotFound, Refused
 from contracts.repositories import WorkspaceRef
 from tests import children
+from tests.depth import count
 from tests.repositories import change, plain, repository
 
 NAME = "01990000-trace/write/item-1"
@@ -309,7 +310,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=count(12, soak=400))
 @given(EDITS)
 def test_what_is_remembered_of_files_never_changes_what_is_stored(edits: list[tuple[str, str]]) -> None:
     """After any edits, deletions and changes of mode the patch is that of a machine which reads every file anew."""

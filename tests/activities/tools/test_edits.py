@@ -16,6 +16,7 @@ from activities.tools.edits import EDIT_FILE, EDIT_TOOLS, WRITE_FILE
 from activities.tools.patches import APPLY_PATCH
 from tests.activities.tools.tooling import POEM, call, poem_tree, problem, tree
 from tests.children import PATIENCE
+from tests.depth import count
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ TEXTS = st.text(alphabet=st.sampled_from("ab \t\n\\é🙂\u202e"), max_size=40)
 
 
 @given(TEXTS, TEXTS.filter(bool), TEXTS.filter(bool), TEXTS)
-@settings(max_examples=60)
+@settings(max_examples=count(20, soak=600))
 def test_an_edit_and_its_reverse_give_the_file_back(before: str, old: str, new: str, after: str) -> None:
     """Where both texts are unambiguous, replacing there and back again changes nothing."""
     assume(old != new)

@@ -18,6 +18,7 @@ from activities.tools.patches import APPLY_PATCH
 from activities.tools.search import SEARCH
 from tests.activities.tools.test_patches import diff
 from tests.activities.tools.tooling import call, problem
+from tests.depth import count
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
 
@@ -234,7 +235,7 @@ FORMS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 
 
 @given(NAMES, st.lists(WORDS, min_size=1, max_size=6), ENDS, st.booleans(), FORMS, st.data())
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=count(20, soak=800))
 def test_only_the_edited_line_changes(
     name: str, lines: list[str], end: str, ended: bool, form: str, data: st.DataObject
 ) -> None:
@@ -268,7 +269,7 @@ def ascii_only(lines: list[str]) -> bool:
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=count(20, soak=800))
 def test_any_bytes_around_an_edit_stay(before: bytes, after: bytes) -> None:
     """Whatever a file holds, it is refused and unchanged, or exactly the marked part of it is replaced."""
     content = before + b"<here>" + after

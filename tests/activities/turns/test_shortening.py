@@ -24,6 +24,7 @@ from contracts.runs import RunRef
 from ledger import turns
 from ledger.db import Ledger
 from tests.activities import agentfiles
+from tests.depth import count
 from tests.ledger.samples import result, turn
 
 TARGET = 1000
@@ -100,7 +101,7 @@ def test_a_provider_that_counts_nothing_is_estimated(ledger: Ledger, length: int
     assert at(rows, length).hidden
 
 
-@settings(max_examples=60)
+@settings(max_examples=count(20, soak=600))
 @given(
     contexts=some.lists(some.integers(0, 3 * TARGET), min_size=1, max_size=14),
     sizes=some.lists(some.sampled_from((10, LEAST, 2000, 9000)), min_size=14, max_size=14),
