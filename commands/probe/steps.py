@@ -8,8 +8,8 @@ from activities.providers.capabilities import Known
 from commands.probe import questions
 from commands.probe.asking import REFUSALS, Asker, TooDear
 from commands.probe.ways import Tried, contents, keys, notes, schemas
+from contracts.base_urls import Speaks
 from contracts.conversation import Message, ModelReply, ModelRequest, UserMessage
-from contracts.endpoints import Speaks
 
 LONG_INPUT = 5000
 """Tokens of the long input: some local servers keep 2048 or 4096 unless told otherwise, and cut the rest silently."""

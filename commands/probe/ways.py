@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from activities.providers.capabilities import Known
-from contracts.endpoints import Speaks
+from contracts.base_urls import Speaks
 
 Key = Literal["max_completion_tokens", "max_tokens"]
 Content = Literal["omitted", "empty", "null"]
