@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,6 +14,9 @@ from contracts.base_urls import Speaks, base_url_problem
 
 Auth = Literal["bearer", "x-api-key", "api-key", "none"]
 """The header that carries the key: `Authorization: Bearer`, `x-api-key`, Azure's `api-key`, or none."""
+
+QUEUE_MOST = timedelta(minutes=10)
+"""The longest that `queue_timeout` may be: so much longer than its own limits a call's activity may take."""
 
 Platform = Literal["bedrock", "vertex"]
 """A cloud that serves Claude: AWS Bedrock and Google Vertex AI, through the clients that Anthropic has for them."""
@@ -201,6 +205,9 @@ class EndpointSetting(Input):
     )
     total_timeout: Span | None = Field(default=None, description="time for a whole call, if the agent's limit is longer")
     concurrency: int | None = Field(default=None, ge=1, description="most calls at once from one worker")
+    queue_timeout: Span | None = Field(
+        default=None, le=QUEUE_MOST, description="time that a call may wait for its turn by `concurrency`; 5 min by default"
+    )
     prompt_cache: bool | None = Field(
         default=None, description="whether prompt caches are asked for; default: where the vendor is known to have one"
     )

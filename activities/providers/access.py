@@ -16,11 +16,15 @@ from activities.providers.endpoints import key_source
 from activities.providers.errors import provider_error
 from activities.providers.identity import Identity
 from activities.providers.keys import Key
+from activities.providers.progress import current
 from activities.providers.transport import Waits, http_client
 from contracts.base_urls import Speaks
 from contracts.conversation import ModelRequest
 from contracts.endpoints import PATHS, EndpointSetting
 from contracts.errors import Misconfigured
+
+QUEUE = timedelta(minutes=5)
+"""How long a call may wait for its turn unless `queue_timeout` says otherwise."""
 
 CONNECT = timedelta(seconds=10)
 """How long a connection may take unless `connect_timeout` says otherwise."""
@@ -127,18 +131,26 @@ class Access:
 
     @contextlib.asynccontextmanager
     async def slot(self, request: ModelRequest) -> AsyncIterator[None]:
-        """One of the calls that may be under way at once. Raises `ProviderError` if none became free in the call's time."""
+        """One of the calls that may be under way at once. Raises `ProviderError` if none became free within `queue_timeout`.
+
+        The wait is no part of the call's own time limit, and is shown by the `Progress` of this context.
+        """
         if self._slots is None:
             yield
             return
+        longest = self.setting.queue_timeout or QUEUE
         try:
-            async with asyncio.timeout(request.timeout.total_seconds()):
-                await self._slots.acquire()
+            with current().waiting(f"its turn at {self.name} (concurrency = {self.setting.concurrency})"):
+                async with asyncio.timeout(longest.total_seconds()):
+                    await self._slots.acquire()
         except TimeoutError:
-            what = f"{self.setting.concurrency} calls at once are allowed by `concurrency`, and none of them ended in time"
+            what = (
+                f"{self.setting.concurrency} calls at once are allowed by `concurrency`, and none of them ended within "
+                f"{longest.total_seconds():g} s, the `queue_timeout`"
+            )
             advice = (
-                f"The endpoint was not asked. The call is retried later; if this goes on, raise `concurrency` in "
-                f"[providers.{self.name}] of baton.toml, or run fewer at once"
+                "The endpoint was not asked. The call is retried later; if it goes on, raise `concurrency` or `queue_timeout` "
+                f"in [providers.{self.name}] of baton.toml, or run fewer at once"
             )
             error = provider_error("rate_limited", self.of(request), what, advice=advice)
             error.asked = False

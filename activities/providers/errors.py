@@ -96,6 +96,7 @@ def provider_error(
         billed=billed,
         fact=fact,
         words=words,
+        advice=advice,
     )
 
 

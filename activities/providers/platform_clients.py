@@ -117,4 +117,4 @@ def _without_credentials(access: Access, request: httpx2.Request, error: Excepti
         else "Set GOOGLE_APPLICATION_CREDENTIALS for the worker, give its machine a service account, or run `gcloud auth "
         "application-default login`"
     )
-    return provider_error("authentication", where, what, advice=f"{how}; meanwhile the next model in the route is asked")
+    return provider_error("authentication", where, what, advice=how)
