@@ -58,7 +58,7 @@ async def _asked(found: "Settings", name: str, choice: "Choice | None", provider
     try:
         reply = await provider.complete(_question(choice))
     except ProviderError as error:
-        return Finding(what, "warn", f"no answer: {error.fact}", f"{_mend(error, name)}. `baton doctor --offline` asks nobody")
+        return Finding(what, "warn", f"no answer: {error.fact}", f"{mend(error, name)}. `baton doctor --offline` asks nobody")
     seconds = time.monotonic() - began
     cost = "cost unknown: it counts no tokens" if reply.usage is None else f"{price.cost(reply.usage)} micro-dollars"
     return Finding(what, "ok", f"{choice.model} answered in {seconds:.1f} s as {reply.model}, {cost}")
@@ -78,7 +78,7 @@ _MENDS: dict[str, str] = {
 }
 
 
-def _mend(error: "ProviderError", name: str) -> str:
+def mend(error: "ProviderError", name: str) -> str:
     """What to do now: doctor asks once and repeats nothing, and runs meet the same."""
     if error.advice:
         return error.advice
