@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test soak mutants lint lint-compose types format lock clean bench bench-smoke chaos
+.PHONY: help setup bedrock vertex demo test soak mutants lint lint-compose types format lock clean bench bench-smoke chaos
 help:            ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 # The stamps say for which lock the environment was made; a changed lock makes it again.
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -33,6 +33,9 @@ $(VENV)/.package: tests/acceptance/requirements.txt tests/docs/requirements.txt 
 	@touch $@
 
 setup: $(VENV)/.run ## environment for running
+
+bedrock vertex: $(VENV)/.run ## add what Claude on AWS Bedrock or Google Vertex AI needs
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-$@.lock
 
 demo: $(VENV)/.run ## a delivery on a sample repository, no key needed; ARGS="--approve-as NAME" approves as NAME
 	@$(BIN)/baton demo $(ARGS)

@@ -26,10 +26,11 @@ from pydantic_settings import (
 import contexts
 import places
 from contracts.authors import Author
+from contracts.base_urls import base_url_problem
 from contracts.breakers import Breakers
 from contracts.check_limits import CheckLimits
 from contracts.effects.targets import Target
-from contracts.endpoints import EndpointSetting, base_url_problem, declared
+from contracts.endpoints import EndpointSetting, declared
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.money import Ceilings

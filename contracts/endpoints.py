@@ -2,25 +2,27 @@
 
 import json
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, SecretStr, ValidationInfo, model_validator
 
 from contracts.base import Input, Span, is_empty, is_none
-
-Speaks = Literal["chat", "responses", "messages"]
-"""The wire format: OpenAI's Chat Completions, OpenAI's Responses, Anthropic's Messages."""
+from contracts.base_urls import Speaks, base_url_problem
 
 Auth = Literal["bearer", "x-api-key", "api-key", "none"]
 """The header that carries the key: `Authorization: Bearer`, `x-api-key`, Azure's `api-key`, or none."""
 
+QUEUE_MOST = timedelta(minutes=10)
+"""The longest that `queue_timeout` may be: so much longer than its own limits a call's activity may take."""
+
+Platform = Literal["bedrock", "vertex"]
+"""A cloud that serves Claude: AWS Bedrock and Google Vertex AI, through the clients that Anthropic has for them."""
+
 PATHS: dict[Speaks, str] = {"chat": "/chat/completions", "responses": "/responses", "messages": "/v1/messages"}
 """What is added to a base URL, by format."""
-
-_SUFFIXES = ("/chat/completions", "/completions", "/responses", "/v1/messages", "/messages")
 
 _OWN_HEADERS = frozenset(
     {"authorization", "x-api-key", "api-key", "host", "connection", "accept-encoding", "content-type", "content-length"}
@@ -31,32 +33,6 @@ _OWN_FIELDS = frozenset(
     {"model", "messages", "input", "instructions", "system", "tools", "response_format", "stream", "n", "store"}
     | {"max_tokens", "max_completion_tokens", "max_output_tokens"}
 )
-
-
-def base_url_problem(url: str, speaks: Speaks | None = None) -> str:
-    """What is wrong with a base URL, with the right form; "" if nothing is. `speaks` None means one of OpenAI's formats."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        return "is not an http or https URL; write it like https://HOST/v1"
-    if parts.username or parts.password:
-        return "contains credentials; name the key with key_env or key_file"
-    if parts.query or parts.fragment:
-        return 'has a query or a fragment, behind which no path can be added; write query = { "api-version" = "…" } instead'
-    path = parts.path.rstrip("/")
-    suffixes = (*_SUFFIXES, "/v1") if speaks == "messages" else _SUFFIXES
-    suffix = next((one for one in suffixes if path.endswith(one)), "")
-    if not suffix:
-        return ""
-    path = path.removesuffix(suffix)
-    # What is left of `/v1/chat/completions` is no base of Messages either.
-    path = path.removesuffix("/v1") if speaks == "messages" else path
-    path = path + "/v1" if speaks != "messages" and suffix == "/v1/messages" else path
-    right = f"{parts.scheme}://{parts.netloc}{path}"
-    return f"ends with {suffix}, which Baton adds itself; write {right}"
 
 
 def _headers(found: dict[str, SecretStr]) -> dict[str, SecretStr]:
@@ -192,6 +168,17 @@ class EndpointSetting(Input):
         default="",
         description="address before /chat/completions, /responses or /v1/messages; {model} in it becomes the model's name",
     )
+    platform: Platform | None = Field(
+        default=None,
+        description="bedrock (AWS) or vertex (Google): Claude there, with the credentials that the cloud's own tools use",
+    )
+    region: str = Field(
+        default="",
+        pattern=r"^[a-z0-9-]*$",
+        description="the platform's region, such as us-east-1; in vertex also global, us, eu",
+    )
+    project: str = Field(default="", pattern=r"^[a-z0-9:.-]*$", description="the Google Cloud project, in vertex")
+    profile: str = Field(default="", description="the AWS profile, in bedrock; default: as AWS's own tools choose it")
     key_env: str = Field(default="", pattern=r"^[A-Za-z0-9_]*$", description="environment variable that holds the key")
     key_file: Path | None = Field(default=None, description="file that holds the key; read again whenever it changes")
     auth: Auth | None = Field(
@@ -218,6 +205,9 @@ class EndpointSetting(Input):
     )
     total_timeout: Span | None = Field(default=None, description="time for a whole call, if the agent's limit is longer")
     concurrency: int | None = Field(default=None, ge=1, description="most calls at once from one worker")
+    queue_timeout: Span | None = Field(
+        default=None, le=QUEUE_MOST, description="time that a call may wait for its turn by `concurrency`; 5 min by default"
+    )
     prompt_cache: bool | None = Field(
         default=None, description="whether prompt caches are asked for; default: where the vendor is known to have one"
     )
@@ -228,8 +218,12 @@ class EndpointSetting(Input):
 
     @model_validator(mode="after")
     def _sane(self) -> Self:
-        if self.base_url and (problem := base_url_problem(self.base_url, self.speaks)):
+        # What stands before a platform's path may end with a version of its own.
+        speaks = None if self.platform else self.speaks
+        if self.base_url and (problem := base_url_problem(self.base_url, speaks)):
             raise ValueError(f"base_url {problem}")
+        if problem := _platform_problem(self):
+            raise ValueError(problem)
         if self.key_env and self.key_file:
             raise ValueError("name the key once: key_env or key_file")
         if self.free and self.vendor:
@@ -239,12 +233,43 @@ class EndpointSetting(Input):
         return self
 
 
+_ON_PLATFORMS: dict[str, tuple[str, ...]] = {"bedrock": ("profile",), "vertex": ("project",)}
+"""What only one platform has."""
+
+
+def _platform_problem(table: EndpointSetting) -> str:
+    """What is wrong with what a table says of its platform; "" if nothing is."""
+    own = _ON_PLATFORMS[table.platform] if table.platform else ()
+    said = [name for name in ("region", "project", "profile") if getattr(table, name)]
+    if table.platform is None:
+        return f'{said[0]} is for a platform: say platform = "bedrock" or "vertex", or leave it out' if said else ""
+    named = f'platform = "{table.platform}"'
+    if table.speaks not in (None, "messages"):
+        return f'{named} speaks messages: write speaks = "messages"'
+    if not table.region:
+        such = "us-east-1" if table.platform == "bedrock" else "global or us-east5"
+        return f"{named} needs a region, such as {such}"
+    if table.platform == "vertex" and not table.project:
+        return f"{named} needs a project: the id of the Google Cloud project that is billed"
+    foreign = [name for name in said if name not in ("region", *own)]
+    if foreign:
+        return f"{named} has no {foreign[0]}: leave it out"
+    if table.profile and (table.key_env or table.key_file):
+        return "profile and a key contradict each other: with a key of Bedrock nothing is signed; leave one out"
+    if table.auth or table.query:
+        return f"{named}: its own client says who asks, and where; leave {'auth' if table.auth else 'query'} out"
+    return ""
+
+
 def declared(found: dict[str, EndpointSetting]) -> dict[str, EndpointSetting]:
     """The same tables. Raises `ValueError` for one that lacks what only the shipped names have by themselves."""
     for name, one in found.items():
         if name == "scripted":
             raise ValueError("scripted is the name of Baton's own player of scripts; choose another")
-        if name not in ("anthropic", "openai") and not (one.speaks and one.base_url):
+        shipped = name in ("anthropic", "openai")
+        if shipped and one.platform:
+            raise ValueError(f"{name} is reached directly; give an endpoint on a platform a name of its own, such as bedrock")
+        if not (shipped or one.platform or (one.speaks and one.base_url)):
             raise ValueError(f"{name}: say speaks (chat, responses or messages) and base_url")
     if found.get("anthropic", EndpointSetting()).speaks in ("chat", "responses"):
         raise ValueError("anthropic speaks messages; give an endpoint that speaks another format a name of its own")

@@ -9,14 +9,22 @@ from urllib.parse import quote, urlencode
 
 import httpx2
 
+from activities.providers import platforms
 from activities.providers.base import ENDPOINTS
 from activities.providers.capabilities import FULL, Known, capabilities
+from activities.providers.endpoints import key_source
 from activities.providers.errors import provider_error
+from activities.providers.identity import Identity
 from activities.providers.keys import Key
-from activities.providers.transport import Identity, Waits, http_client
+from activities.providers.progress import current
+from activities.providers.transport import Waits, http_client
+from contracts.base_urls import Speaks
 from contracts.conversation import ModelRequest
-from contracts.endpoints import PATHS, EndpointSetting, Speaks
+from contracts.endpoints import PATHS, EndpointSetting
 from contracts.errors import Misconfigured
+
+QUEUE = timedelta(minutes=5)
+"""How long a call may wait for its turn unless `queue_timeout` says otherwise."""
 
 CONNECT = timedelta(seconds=10)
 """How long a connection may take unless `connect_timeout` says otherwise."""
@@ -52,15 +60,31 @@ class Access:
 
     def client(self) -> httpx2.AsyncClient:
         """The HTTP client for an SDK: it sends the key as the endpoint wants it, and the endpoint's own headers."""
+        return http_client(self.identity, self._proxy, ca_file=self.setting.ca_file)
+
+    @property
+    def identity(self) -> Identity:
+        """What the endpoint is told of who asks. Without a key a platform's client has headers of its own for that."""
         own = {name.lower(): value.get_secret_value() for name, value in self.setting.headers.items()}
-        identity = Identity(self._key.current, self.setting.auth or "bearer", own)
-        return http_client(identity, self._proxy, ca_file=self.setting.ca_file)
+        signed = self.setting.platform is not None and not self.has_key
+        return Identity(self._key.current, self.setting.auth or "bearer", own, signed=signed)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the table names a key."""
+        return bool(key_source(self.setting))
 
     def url(self, model: str) -> str:
         """The address of a call. `{model}` in the base URL is the model's name, as in Azure's classic paths."""
+        if self.setting.platform is not None:
+            return self._base + platforms.path(self.setting, model, stream=self.capabilities(model).stream)
         query = urlencode({name: value.get_secret_value() for name, value in self.setting.query.items()})
         base = self._base.replace("{model}", quote(model, safe=""))
         return f"{base}{PATHS[self.speaks]}{f'?{query}' if query else ''}"
+
+    def target(self, model: str) -> str:
+        """What an SDK is told to post to: the whole address, or the path that a platform's client turns into its own."""
+        return self.url(model) if self.setting.platform is None else PATHS[self.speaks]
 
     def of(self, request: ModelRequest) -> str:
         """The endpoint, model and address as errors name them; without the query, which may hold a key."""
@@ -107,18 +131,26 @@ class Access:
 
     @contextlib.asynccontextmanager
     async def slot(self, request: ModelRequest) -> AsyncIterator[None]:
-        """One of the calls that may be under way at once. Raises `ProviderError` if none became free in the call's time."""
+        """One of the calls that may be under way at once. Raises `ProviderError` if none became free within `queue_timeout`.
+
+        The wait is no part of the call's own time limit, and is shown by the `Progress` of this context.
+        """
         if self._slots is None:
             yield
             return
+        longest = self.setting.queue_timeout or QUEUE
         try:
-            async with asyncio.timeout(request.timeout.total_seconds()):
-                await self._slots.acquire()
+            with current().waiting(f"its turn at {self.name} (concurrency = {self.setting.concurrency})"):
+                async with asyncio.timeout(longest.total_seconds()):
+                    await self._slots.acquire()
         except TimeoutError:
-            what = f"{self.setting.concurrency} calls at once are allowed by `concurrency`, and none of them ended in time"
+            what = (
+                f"{self.setting.concurrency} calls at once are allowed by `concurrency`, and none of them ended within "
+                f"{longest.total_seconds():g} s, the `queue_timeout`"
+            )
             advice = (
-                f"The endpoint was not asked. The call is retried later; if this goes on, raise `concurrency` in "
-                f"[providers.{self.name}] of baton.toml, or run fewer at once"
+                "The endpoint was not asked. The call is retried later; if it goes on, raise `concurrency` or `queue_timeout` "
+                f"in [providers.{self.name}] of baton.toml, or run fewer at once"
             )
             error = provider_error("rate_limited", self.of(request), what, advice=advice)
             error.asked = False

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import anthropic
 import httpx2
 from pydantic import JsonValue
 
@@ -14,6 +14,7 @@ from activities.providers.anthropic_cache import marked
 from activities.providers.calls import Written, matching, object_of, read_calls, sent_name, text_of, typed
 from activities.providers.keys import Key
 from activities.providers.options import with_options
+from activities.providers.platform_clients import client_for
 from activities.providers.reading import Format, reply_in
 from activities.providers.reply_body import Refused, Unclear, first_unclear, plain, shown
 from activities.providers.stops import broke_off, stop_of
@@ -31,7 +32,7 @@ from contracts.endpoints import EndpointSetting
 
 
 class Anthropic:
-    """One endpoint that speaks Anthropic's Messages API. Safe for concurrent calls; one per process is enough."""
+    """One endpoint that speaks Anthropic's Messages, or a platform's. Safe for concurrent calls; one per process is enough."""
 
     def __init__(
         self,
@@ -45,19 +46,14 @@ class Anthropic:
     ) -> None:
         """Key, address and proxy come from these arguments only, never from the SDK's environment variables.
 
+        A platform's credentials are what that cloud's own tools would find. Raises `Misconfigured` if its packages are missing.
+
         `setting` is the endpoint's table, without which it can do all that Anthropic can.
         """
         self.name = name
         self._prompt_cache = prompt_cache
         self._access = Access(name, api_key, base_url, "messages", proxy, setting)
-        self._client = anthropic.AsyncAnthropic(
-            api_key="none",  # the SDK wants one; the transport sends the real one
-            base_url="http://unused.invalid",  # each call names its whole address
-            # Temporal retries: a second loop here would multiply the attempts, and hide what they cost.
-            max_retries=0,
-            open_telemetry=False,
-            http_client=self._access.client(),
-        )
+        self._client = client_for(self._access)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises `ProviderError`, and nothing else, if there is no reply."""
@@ -68,7 +64,7 @@ class Anthropic:
             # Posted as is: the SDK's `create` walks the whole body, schema included, on every call; that costs more than
             # sending.
             call = self._client.post(
-                access.url(request.model),
+                access.target(request.model),
                 cast_to=httpx2.Response,
                 body=body,
                 options={"headers": correlation(request), "timeout": access.timeout(request)},
@@ -78,7 +74,8 @@ class Anthropic:
 
     def reply_in(self, request: ModelRequest, body: bytes, headers: Mapping[str, str], secret: str = "") -> ModelReply:
         """The reply that an answer to this request holds. Raises `ProviderError`, and nothing else, if it holds none."""
-        return reply_in(_FORMAT, self._access, request, body, headers, secret)
+        form = _ON_BEDROCK if self._access.setting.platform == "bedrock" else _FORMAT
+        return reply_in(form, self._access, request, body, headers, secret)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         access, known = self._access, self._access.capabilities(request.model)
@@ -126,6 +123,7 @@ def _reply(raw: dict[str, Any], request: ModelRequest) -> ModelReply:
 
 
 _FORMAT = Format(_reply, anthropic_usage, "request-id")
+_ON_BEDROCK = replace(_FORMAT, request_id="x-amzn-requestid")
 
 
 def _content(raw: dict[str, Any]) -> list[Any]:

@@ -62,7 +62,8 @@ class ProviderError(BatonError):
 
     `should_retry` is False if the provider said that a retry is useless: then the next choice is due at once. `billed` is
     True if the provider reported usage with its error, False if it surely billed nothing, None where the kind decides. `fact`
-    is the message without what to do next, `words` what the provider said itself.
+    is the message without what to do next, `words` what the provider said itself, `advice` what to do where that is more than
+    the kind says.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ProviderError(BatonError):
         billed: bool | None = None,
         fact: str = "",
         words: str = "",
+        advice: str = "",
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -85,6 +87,7 @@ class ProviderError(BatonError):
         self.billed = billed
         self.fact = fact or message
         self.words = words
+        self.advice = advice
         self.asked = True
         """False if the call never left this worker: then it says nothing about the model."""
         self.usage: Usage | None = None

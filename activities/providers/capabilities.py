@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from contracts.endpoints import Capabilities, EndpointSetting, Speaks
+from contracts.base_urls import Speaks
+from contracts.endpoints import Capabilities, EndpointSetting
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ CAREFUL = Known(schema_with_tools="apart", strict=False, max_tokens="max_tokens"
 CAREFUL_MESSAGES = replace(CAREFUL, schema_form="none")
 """Others who speak Messages: hardly any of them knows Anthropic's field for a schema."""
 
+PLATFORM = replace(CAREFUL_MESSAGES, stream=True)
+"""Claude on Bedrock and Vertex: it streams as at Anthropic, and new fields come there later."""
+
 _MISTRAL = {"call_ids": "nine", "after_tools": "merged"}
 
 TABLE: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -67,7 +71,7 @@ TABLE: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 def capabilities(setting: EndpointSetting, speaks: Speaks, model: str) -> Known:
     """What this model can do at this endpoint: the table's rows, then the endpoint's settings, then those of the model."""
-    found = _base(setting.vendor, speaks)
+    found = PLATFORM if setting.platform else _base(setting.vendor, speaks)
     for vendor, glob, differs in TABLE:
         if vendor == setting.vendor and speaks != "messages" and fnmatchcase(model, glob):
             found = replace(found, **differs)

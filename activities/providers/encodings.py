@@ -7,6 +7,11 @@ from contracts.errors import BatonError
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 """How zlib is told which format it gets."""
 
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+_PLAIN = frozenset({"", "identity", "none", "binary", "utf-8", "utf8", "utf-16"})
+"""What servers write where nothing is compressed."""
+
 
 class TooLarge(BatonError):
     """The expanded body is larger than the limit; expanding stopped there."""
@@ -39,9 +44,15 @@ def _layer(body: bytes, name: str, limit: int) -> bytes:
     if name == "deflate" and not _is_text(body):
         zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
         return _expanded(body, _ZLIB if zlib_header else _RAW, limit)
-    if name in ("br", "zstd", "compress", "gzip", "deflate", "dcb", "dcz") and body and not _is_text(body):
-        raise Undecodable(f"the reply is compressed ({name}) although plain bytes were asked for, and cannot be read")
-    return body
+    if body.startswith(_ZSTD):
+        name = "zstd"
+    if name in _PLAIN or not body or _is_text(body):
+        return body
+    # Nothing that Baton installs reads Brotli or zstd, and nobody is asked for them.
+    raise Undecodable(
+        f"the reply is compressed ({name}) although plain bytes were asked for, and cannot be read: switch {name} off at the "
+        "server or the proxy before it, or have it compress with gzip"
+    )
 
 
 def _is_text(body: bytes) -> bool:

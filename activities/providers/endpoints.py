@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from activities.providers import platforms
 from activities.providers.base import ENDPOINTS
-from contracts.endpoints import EndpointSetting, Speaks
+from contracts.base_urls import Speaks
+from contracts.endpoints import EndpointSetting
 from contracts.errors import Misconfigured
 
 
@@ -29,7 +31,8 @@ def resolved(tables: Mapping[str, EndpointSetting], short: Mapping[str, ShortFor
         table = tables.get(name)
         if table is not None or one.has_key or one.base_url:
             found[name] = _shipped(name, table or EndpointSetting(), one)
-    return found | {name: one for name, one in tables.items() if name not in short}
+    own = {name: platforms.completed(one) for name, one in tables.items() if name not in short}
+    return found | own
 
 
 def _shipped(name: str, table: EndpointSetting, short: ShortForm) -> EndpointSetting:
@@ -57,10 +60,16 @@ def caches(name: str, setting: EndpointSetting) -> bool:
     """Whether an endpoint is asked to cache prompts unless its table says otherwise: where the format surely has the field."""
     if setting.prompt_cache is not None:
         return setting.prompt_cache
-    return setting.speaks == "responses" or setting.vendor in ("openai", "azure", "anthropic") or name == "anthropic"
+    # Both platforms serve Claude, which has the field wherever it is.
+    return (
+        setting.speaks == "responses"
+        or setting.platform is not None
+        or setting.vendor in ("openai", "azure", "anthropic")
+        or name == "anthropic"
+    )
 
 
 def key_source(setting: EndpointSetting) -> str:
-    """Where an endpoint's own key comes from, for people; "" if its table names none."""
+    """Where an endpoint's own key comes from, for people; "" if its table names none, as with a platform's credentials."""
     file: Path | None = setting.key_file
     return f"the variable {setting.key_env}" if setting.key_env else f"the file {file}" if file else ""

@@ -44,10 +44,22 @@ CODES: dict[str, ErrorKind] = {
     "api_key_expired": "authentication",
     "api_key_service_blocked": "permission",
     "resource_exhausted": "rate_limited",
-    # Bedrock's exceptions, as gateways pass them on: docs.aws.amazon.com, "Troubleshooting API error codes".
+    # Bedrock's exceptions, its own and as gateways pass them on: docs.aws.amazon.com, "Troubleshooting API error codes" and
+    # "InvokeModelWithResponseStream"; AWS's "Common errors" for what every service says of a signature.
     "throttlingexception": "rate_limited",
+    "servicequotaexceededexception": "rate_limited",
     "expiredtokenexception": "authentication",
     "unrecognizedclientexception": "authentication",
+    "invalidsignatureexception": "authentication",
+    "incompletesignatureexception": "authentication",
+    "missingauthenticationtokenexception": "authentication",
+    "invalidclienttokenid": "authentication",
+    "resourcenotfoundexception": "not_found",
+    "internalserverexception": "server",
+    "modelerrorexception": "server",
+    "modelstreamerrorexception": "server",
+    "modeltimeoutexception": "timeout",
+    "serviceunavailableexception": "overloaded",
     "accessdeniedexception": "permission",
     "modelnotreadyexception": "overloaded",
     # DeepSeek, Kimi, Mistral, xAI, Cerebras: their "Error codes" pages.
@@ -134,6 +146,8 @@ STATUS: dict[int, ErrorKind] = {
     409: "server",
     410: "not_found",
     413: "too_large",
+    # Bedrock's: the model itself failed.
+    424: "server",
     425: "server",
     429: "rate_limited",
     # Groq's: the capacity for the chosen tier is used up.

@@ -103,6 +103,9 @@ SAID: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
             r"invalid proxy server token|^invalid authentication|authentication error,|authentication (?:fails|failed)",
             # Bedrock: "The security token included in the request is invalid".
             r"security token included in the request is (?:invalid|expired)|security token .{0,40}expired",
+            # AWS: "The request signature we calculated does not match the signature you provided", "Signature expired: … is now
+            # earlier than" where the machine's clock is wrong; Google: "Request had invalid authentication credentials".
+            r"request signature we calculated does not match|signature expired: |had invalid authentication credentials",
             r"^(?:not authenticated|unauthorized|unauthenticated)\W*$",
             r"身份验证|(?:token|令牌).{0,10}(?:非法|过期)",
         ),
@@ -114,6 +117,10 @@ SAID: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
             r"user location is not supported|territory not supported|not available in your (?:region|country)",
             # Bedrock: "You don't have access to the model with the specified model ID".
             r"(?:don't|do not) have access to (?:the |this )?model|must be verified to use the model",
+            # Vertex: "Vertex AI API has not been used in project p before or it is disabled"; "Permission '…' denied on".
+            r"api has not been used in project|permission '[\w./]+' denied on",
+            # Bedrock: "Model use case details have not been submitted for this account", "is not authorized to perform".
+            r"use case details have not been submitted|is not authorized to perform",
             # LiteLLM: "key not allowed to access model"; Qwen: "Access to model denied".
             r"not allowed to access model|access to (?:the )?model (?:is )?denied|no permission to (?:use|access)",
         ),
@@ -123,6 +130,9 @@ SAID: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
         words(
             # OpenAI, vLLM: "The model `x` does not exist"; DeepSeek: "Model Not Exist"; Qwen: "Model not exist.".
             r"model\b.{0,80}(?:does not exist|not exist|not found|was not found)|模型不存在",
+            # Bedrock, where a model has inference profiles only: "Invocation of model ID x with on-demand throughput isn't
+            # supported"; Vertex: "Publisher Model x is not servable in region y".
+            r"on-demand throughput isn.t supported|not servable in region",
             # OpenRouter: "x is not a valid model ID"; Bedrock: "The provided model identifier is invalid".
             r"not a valid model|model identifier is invalid|(?:invalid|unknown|no such) model\b|not found the model",
             # Mistral: "Invalid model: x"; LiteLLM: "Invalid model name passed in model=x"; Groq: "has been decommissioned".

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,12 +24,13 @@ _SEARCHED = 4000
 # With stars and dots: providers repeat a wrong key in part, such as sk-ab***yz.
 _SECRET = re.compile(
     r"\b(?:(?:sk|pk|key|rk|xai|nvapi|csk|pplx)-|(?:gsk|hf|fw|r8|tgp_v1)_)[\w*.…-]{6,}"
+    r"|\bABSK[\w+/=-]{8,}|\bya29\.[\w*.…-]{6,}|(?<=security-token:)\S+"
     r"|\bBearer\s+\S+|\bAIza[\w*.…-]{6,}|\bA[KS]IA[A-Z0-9*]{8,}|\beyJ[\w-]{6,}\.[\w.-]+|[\w-]{2,}\*{3,}[\w*-]*"
     r"|(?<=key=)[\w*.…-]{8,}",
     re.IGNORECASE,
 )
 """What looks like a key: OpenAI's and Anthropic's, xAI's, NVIDIA's, Cerebras's, Perplexity's, Groq's, Hugging Face's,
-Fireworks', Replicate's, Together's, Google's, AWS's, signed tokens, and whatever is partly hidden by stars."""
+Fireworks', Replicate's, Together's, Google's, AWS's keys and tokens, signed tokens, and whatever is partly hidden by stars."""
 
 _REPLIES = frozenset({"choices", "content", "output"})
 """Fields of which a reply in any of the formats has one."""
@@ -94,6 +96,7 @@ def provider_error(
         billed=billed,
         fact=fact,
         words=words,
+        advice=advice,
     )
 
 
@@ -108,7 +111,9 @@ def status_error(
     found = read_error(body)
     if 300 <= status < 400:
         found = Told(f"a redirect to {headers.get('location', 'nowhere')}, which is not followed")
-    request_id = headers.get("request-id") or headers.get("x-request-id")
+    request_id = headers.get("request-id") or headers.get("x-request-id") or headers.get("x-amzn-requestid")
+    if named := headers.get("x-amzn-errortype", "").partition(":")[0]:  # AWS says it there alone, with an address behind it
+        found = replace(found, codes=(*found.codes, named))
     codes = "/".join(code for code in found.codes if code not in (str(status), "error"))
     details = "".join(f", {said(part, secret)}" for part in (codes, f"request {request_id}" if request_id else "") if part)
     return _of(

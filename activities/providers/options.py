@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.providers.errors import provider_error
+from contracts.base_urls import Speaks
 from contracts.conversation import ModelRequest
-from contracts.endpoints import CallOptions, EndpointSetting, Speaks
+from contracts.endpoints import CallOptions, EndpointSetting
 
 
 def with_options(

@@ -3,11 +3,13 @@
 import codecs
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from activities.providers.event_stream import is_finish, is_last, piece_of
+from activities.providers.stream_usage import StreamUsage
 
 CHARACTERS_PER_TOKEN = 4
 """About; what is charged is the usage that the reply states."""
@@ -27,6 +29,11 @@ class Progress:
         """Whether the stream has said its last word."""
         self.finished = False
         """Whether the reply is whole; its usage may still come."""
+        self.waits_for = ""
+        """What the call waits for before it is made; "" once it is."""
+        self.waited = 0.0
+        """Seconds of such waits."""
+        self.stream_usage = StreamUsage()
         self._texts: list[str] = []
         self._line: list[str] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -35,6 +42,16 @@ class Progress:
     def text(self) -> str:
         """What it has said so far, without thoughts and calls."""
         return "".join(self._texts)
+
+    @contextlib.contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """The block is a wait before the call: nothing has been sent, and nothing can cost anything."""
+        self.waits_for, began = what, time.monotonic()
+        try:
+            yield
+            self.waits_for = ""  # not where the wait is ended: then the call was never made
+        finally:
+            self.waited += time.monotonic() - began
 
     def took(self, data: bytes) -> None:
         """Count some bytes of the body. Those of a reply that is not streamed count nothing."""
@@ -56,6 +73,7 @@ class Progress:
         except (ValueError, RecursionError):
             return  # the reply as a whole is judged later
         if isinstance(event, dict):
+            self.stream_usage.took(event)
             text, characters = piece_of(event)
             self._texts.append(text)
             self.characters += characters
@@ -67,7 +85,8 @@ class Progress:
         if not self.model:
             return ()
         tokens = -(-self.characters // CHARACTERS_PER_TOKEN)
-        return ({"model": self.model, "characters": self.characters, "tokens": tokens},)
+        waits = {"waits_for": self.waits_for} if self.waits_for else {}
+        return ({"model": self.model, "characters": self.characters, "tokens": tokens} | waits,)
 
     def told(self) -> str:
         """For an error's text: how much had come by then; "" for nothing."""

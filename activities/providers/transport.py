@@ -3,20 +3,20 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx2
 
-from activities.providers import encodings
+from activities.providers import aws_events, encodings
 from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.errors import error_in_place_of_reply, provider_error, said, status_error
+from activities.providers.identity import Identity, addressed
 from activities.providers.progress import Progress, current
 from contracts.conversation import ModelRequest
-from contracts.endpoints import Auth
 from contracts.errors import Misconfigured
 
 REPLY_LIMIT = 8 * 1024 * 1024
@@ -24,24 +24,6 @@ REPLY_LIMIT = 8 * 1024 * 1024
 
 LINGER = 1.0
 """Seconds that a stream which has said its last word may take to close; the connection can then be used again."""
-
-_HEADERS = frozenset(
-    {
-        "accept",
-        "anthropic-version",
-        "connection",
-        "content-length",
-        "host",
-        "transfer-encoding",
-        "user-agent",
-        "x-baton-agent",
-        "x-baton-occurrence",
-        "x-client-request-id",
-        "x-request-key",
-    }
-)
-"""Headers that are sent. Both SDKs add others from the environment (organisations, projects, whole header lists)."""
-
 
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
@@ -56,15 +38,6 @@ class Silent(httpx2.ReadTimeout):
 
 class Encoded(httpx2.TransportError):
     """The reply is compressed although plain bytes were requested, and in a way that is not understood."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What an endpoint is told of who asks: the key, read for each request, the header for it, and the endpoint's headers."""
-
-    key: Callable[[], str] = field(repr=False)
-    auth: Auth
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -138,6 +111,8 @@ async def exchange(
 
 def _translated(endpoint: str, secret: str, waits: Waits, error: Exception) -> ProviderError:
     """The `ProviderError` for an error of an SDK or the HTTP client."""
+    if isinstance(error, ProviderError):
+        return error
     response = getattr(error, "response", None)
     if isinstance(response, httpx2.Response):
         return status_error(endpoint, response.status_code, response.headers, response.content, secret=secret)
@@ -184,19 +159,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request with our headers only, and return the reply with a size limit."""
-        for name in set(request.headers):
-            if name not in _HEADERS and not name.startswith("x-stainless-"):
-                del request.headers[name]
-        request.headers["host"] = request.url.netloc.decode("ascii")
-        request.headers.update(self._identity.headers)
-        # Set here and not by the SDKs: theirs may come from the environment, under several header names.
-        key, auth = self._identity.key(), self._identity.auth
-        if key and auth != "none":
-            name, value = ("authorization", f"Bearer {key}") if auth == "bearer" else (auth, key)
-            request.headers[name] = value
-        request.headers["content-type"] = "application/json"
-        # Plain bytes are the cheapest to read. Who compresses all the same is read within the limit.
-        request.headers["accept-encoding"] = "identity"
+        addressed(request, self._identity)
         call = _CALL.get()
         limits = dict(request.extensions.get("timeout", {}))
         request.extensions["timeout"] = limits
@@ -227,7 +190,10 @@ class _Plain(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The whole body. Raises `ReplyTooLarge` as soon as it is beyond the limit, `Encoded` if it cannot be read."""
         body = bytearray()
-        async for chunk in self._response.aiter_raw() if self._call is None else _watched(self._response, self._call):
+        pieces: AsyncIterator[bytes] = self._response.aiter_raw()
+        if self._response.headers.get("content-type", "").startswith(aws_events.CONTENT_TYPE):
+            pieces = aws_events.as_text(pieces, self._limit)
+        async for chunk in pieces if self._call is None else _watched(pieces, self._call):
             body += chunk
             if len(body) > self._limit:
                 raise ReplyTooLarge(f"the reply is larger than {self._limit} bytes; reading stopped there")
@@ -251,9 +217,9 @@ class _Plain(httpx2.AsyncByteStream):
         await self._response.aclose()
 
 
-async def _watched(response: httpx2.Response, call: _Call) -> AsyncIterator[bytes]:
+async def _watched(pieces: AsyncIterator[bytes], call: _Call) -> AsyncIterator[bytes]:
     """The body as it comes. Raises `Silent`, and whatever the transport raises, unless the streamed reply is whole by then."""
-    pieces, size, waits, progress = response.aiter_raw(), 0, call.waits, call.progress
+    size, waits, progress = 0, call.waits, call.progress
     while True:
         wait = min(waits.idle, LINGER) if progress.ended else waits.idle if size else waits.first
         try:

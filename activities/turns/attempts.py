@@ -66,12 +66,13 @@ class Attempts:
         reservation = spend.new_id()
         unanswered = "released"
         started: Started | Turn | None = None
+        got: list[Unstored] = []
         try:
             started = await self._begin(call, candidate, reservation)
             if isinstance(started, Turn):
                 return started
             unanswered = "lost"  # the provider may do the work from here on, whether or not anybody reads it
-            return await self._ask(call, started)
+            return await self._ask(call, started, got)
         except ProviderError as error:
             times = await self._failed(call, candidate, reservation, error, started)
             if times >= FOR_GOOD:
@@ -79,7 +80,9 @@ class Attempts:
             raise
         except BaseException:
             # Unexpected errors, too: there may be no later attempt to close it. What was settled stays settled.
-            await self._close(call, candidate, reservation, unanswered)
+            how = "released" if current().waits_for else unanswered
+            cost = _known(started, got) if how == "lost" else None
+            await self._close(call, candidate, reservation, how, cost=cost)
             raise
 
     async def _failed(
@@ -87,6 +90,8 @@ class Attempts:
     ) -> int:
         """Charge nothing, all that was held, or what the refused reply says it has used; see `_close`."""
         cost = billing.charged(started, error.usage, error.stated) if isinstance(started, Started) else None
+        if cost is None and error.maybe_charged:
+            cost = _known(started, [])
         how = "lost" if error.maybe_charged or cost is not None else "released"
         times = await self._close(call, candidate, reservation, how, error, cost)
         if isinstance(started, Started) and (written := current().text.strip()):
@@ -94,16 +99,18 @@ class Attempts:
             await kept(lambda: self.ledger.tx(keep, files, call.request, started.choice.model, written), at_most=CLOSING)
         return times
 
-    async def _ask(self, call: Call, started: Started) -> Turn:
+    async def _ask(self, call: Call, started: Started, got: list[Unstored]) -> Turn:
+        """The turn; what was paid for it is in `got` as soon as it is there, whatever happens to it."""
         reach("model.before_call")
         current().begin(started.choice.model)
         began = time.monotonic()
         # No retry here: Temporal's retry is a new attempt with a new reservation.
         reply = await self.providers[started.choice.provider].complete(started.prompt)
-        latency_ms = int((time.monotonic() - began) * 1000)
+        latency_ms = int((time.monotonic() - began - current().waited) * 1000)
         answered = replace(started, answered_by=self.reservations.answered_by(started, reply))
         reach("model.before_settle")
-        turn = await self._store(call, Unstored(answered, reply, latency_ms))
+        got.append(Unstored(answered, reply, latency_ms))
+        turn = await self._store(call, got[0])
         reach("model.before_completion")
         return turn
 
@@ -165,3 +172,13 @@ class Attempts:
         )
         self.health.outdated()
         return times
+
+
+def _known(started: Started | Turn | None, got: list[Unstored]) -> int | None:
+    """What a call that ended without a turn is charged: its reply's cost, or the most by what had been counted; None: all."""
+    if got:
+        return billing.billed(got[0].started, got[0].reply).cost
+    if not isinstance(started, Started):
+        return None
+    counted = current().stream_usage
+    return billing.at_most(started, counted.usage, whole=counted.whole)

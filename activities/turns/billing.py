@@ -12,6 +12,10 @@ from contracts.runs import Note
 from contracts.text import one_line
 
 _DATED = re.compile(r"[-@:_](?:\d{4}|\d{6}|\d{8}|\d{4}-\d\d-\d\d|\d\d-\d\d|\d\d-\d{4}|latest)")
+FEWEST = 8
+"""A call's estimate is hardly ever so many times its real tokens: it counts half a token for a letter and one for any other
+byte. A count below that is not believed."""
+
 _ROUNDING = 2
 """Micro-dollars that two ways of counting one call may differ by: each rounds up."""
 
@@ -41,6 +45,22 @@ def billed(started: Started, reply: ModelReply) -> Bill:
 def charged(started: Started, usage: Usage | None, stated: StatedCost | None) -> int | None:
     """What a refused reply is charged that has used and costs this; None if it says neither, or nothing that is believed."""
     return _or_stated(prices.charge(started.tariff, started.most, usage), started, stated)
+
+
+def at_most(started: Started, usage: Usage | None, *, whole: bool) -> int | None:
+    """The most that a call can have cost whose reply was lost, by what had been counted until then; None: all that was held.
+
+    Unless `whole`, the model may have written more than has come: its output counts as the most that was allowed.
+    """
+    # Fewer tokens than any text has per byte are no count, but what a gateway writes where it has none.
+    if usage is None or usage.input * FEWEST < started.most.input - prices.HIDDEN_TOKENS:
+        return None
+    if whole:
+        return prices.charge(started.tariff, started.most, usage)
+    output = max(usage.output, started.most.output)
+    ways = [usage.model_copy(update={"output": output, "reasoning": reasoning}) for reasoning in (0, output)]
+    costs = [prices.charge(started.tariff, started.most, one) for one in ways]
+    return None if None in costs else max(one for one in costs if one is not None)
 
 
 def _or_stated(cost: int | None, started: Started, stated: StatedCost | None) -> int | None:

@@ -35,10 +35,20 @@ EVIDENCE = 6
 
 @dataclass(frozen=True)
 class Shortened:
-    """Which tool results a prompt shows as references, and which of them for the first time."""
+    """Which tool results a prompt shows as references, and which of them for the first time.
+
+    `refused`: because the model finds more too large. Then some of the fresh ones may be `known` from the call before.
+    """
 
     hidden: frozenset[tuple[str, int]] = frozenset()
     fresh: tuple[Row[Any], ...] = ()
+    refused: bool = False
+    known: frozenset[tuple[str, int]] = frozenset()
+
+    @property
+    def told(self) -> int:
+        """How many results are news for the feed."""
+        return sum((row.turn, row.position) not in self.known for row in self.fresh)
 
 
 def shortened(chain: Sequence[Row[Any]], results: Results, target: int | None) -> Shortened:

@@ -1,6 +1,6 @@
 """The transaction before a call: find a stored answer, else read the prompt and reserve money for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,18 +85,13 @@ class Reservations:
         size = size_of(chain)
         _refuse_growth(call, size)
         results = turns.results(connection, [row.id for row in chain])
-        made = compaction.shortened(chain, results, agent.file.limits.context_target)
-        if candidate.shorter:
-            whole, made = made, compaction.shortest(chain, results, made)
-            # Who cannot read them again would go on without what it knew.
-            if made == whole or "read_artifact" not in agent.file.tools:
-                raise NothingOlder(f"{choice.model} finds the call too large, and nothing of it can be left out")
+        made = _shortened(connection, call, candidate, chain, results)
         compaction.keep(connection, self.ledger.files, request.run, made)
         prompt = model_request(request, choice, agent, task, inputs, chain, results, made)
         read, tainted = read_in_chain(results, request, inputs)
         return Started(
             prompt=prompt,
-            candidate=candidate,
+            candidate=replace(candidate, shorter=made.refused),
             provider=self.providers[choice.provider].name,
             tariff=prices.tariff(choice, self.routes.prices, self.vendors),
             most=Usage(input=prices.estimate(prompt.model_dump_json().encode()), output=prompt.max_output_tokens),
@@ -105,7 +100,7 @@ class Reservations:
             taint=tainted,
             size=size,
             cache=reply_cache.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt),
-            replaced=len(made.fresh),
+            replaced=made.told,
         )
 
     def answered_by(self, started: Started, reply: ModelReply) -> Tariff | None:
@@ -169,6 +164,30 @@ class Reservations:
         run = call.request.run
         shared = shared_by(self.ceilings, project=run.project, agent=call.ref.name, now=call.at)
         return [*parts_of(self.ceilings, run, call.request.parts), *shared]
+
+
+def _shortened(
+    connection: Connection, call: Call, candidate: Candidate, chain: Sequence[Row[Any]], results: compaction.Results
+) -> compaction.Shortened:
+    """What the prompt leaves out: as little as the agent's target wants, or as much as can be where the choice wants less.
+
+    A choice that found an earlier call of this step too large gets the later ones short at once; the ledger has it, so that all
+    workers know it. Raises `NothingOlder` for a call that cannot be sent any shorter than it was.
+    """
+    agent, model = call.agent.file, candidate.choice.model
+    made = compaction.shortened(chain, results, agent.limits.context_target)
+    # Who cannot read them again would go on without what it knew.
+    least = compaction.shortest(chain, results, made) if "read_artifact" in agent.tools else made
+    refused = 0
+    if least != made:
+        refused = spend.errors_among(connection, [call.request.key, *(row.id for row in chain)], model, "too_large")
+    # The refusal that made this a second try is one of them; with an older one the first try was as short as this.
+    if candidate.shorter and (least == made or refused > 1):
+        raise NothingOlder(f"{model} finds the call too large, and nothing of it can be left out")
+    if not candidate.shorter and not refused:
+        return made
+    known = frozenset() if candidate.shorter else compaction.shortest(chain[:-1], results, made).hidden
+    return replace(least, refused=True, known=known)
 
 
 def _refuse_growth(call: Call, size: StepSize) -> None:

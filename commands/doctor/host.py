@@ -153,6 +153,7 @@ def models(found: "Settings") -> list[Finding]:
 def reachable_providers(found: "Settings") -> dict[str, str]:
     """What is known of each provider that can be asked from here, by its name. Keys are never shown."""
     from activities.providers.base import ENDPOINTS
+    from activities.providers.platforms import CREDENTIALS
     from model_choice import endpoints, key_of
 
     have: dict[str, str] = {}
@@ -160,7 +161,8 @@ def reachable_providers(found: "Settings") -> dict[str, str]:
         key = key_of(found, name, setting)
         if key is not None:
             url = "" if setting.base_url == ENDPOINTS.get(name) else setting.base_url
-            have[name] = f"{'a key is set' if key.current() else 'no key'}{_at(url)}{_way(found, name)}"
+            without = "no key" if setting.platform is None else f"{CREDENTIALS[setting.platform]}, looked for with each call"
+            have[name] = f"{'a key is set' if key.current() else without}{_at(url)}{_way(found, name)}"
     if found.script is not None:
         have["scripted"] = f"plays {found.script}; not a real model"
     return have

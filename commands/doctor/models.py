@@ -12,7 +12,7 @@ from contracts.conversation import ModelRequest, UserMessage
 from contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from activities.providers.base import Provider
+    from activities.providers.base import Provider, ProviderError
     from config import Settings
     from contracts.agents import Choice
 
@@ -58,10 +58,33 @@ async def _asked(found: "Settings", name: str, choice: "Choice | None", provider
     try:
         reply = await provider.complete(_question(choice))
     except ProviderError as error:
-        return Finding(what, "warn", f"no answer: {error}", "`baton doctor --offline` leaves this call out")
+        return Finding(what, "warn", f"no answer: {error.fact}", f"{mend(error, name)}. `baton doctor --offline` asks nobody")
     seconds = time.monotonic() - began
     cost = "cost unknown: it counts no tokens" if reply.usage is None else f"{price.cost(reply.usage)} micro-dollars"
     return Finding(what, "ok", f"{choice.model} answered in {seconds:.1f} s as {reply.model}, {cost}")
+
+
+_PASSING = frozenset({"rate_limited", "overloaded", "server", "cut"})
+_ADDRESS = "check base_url, the proxy and the network"
+
+_MENDS: dict[str, str] = {
+    "connection": f"see whether its server runs; {_ADDRESS}",
+    "timeout": "see whether its server is busy or still loads the model, then run `baton doctor` again",
+    "not_json": f"something else answers there, perhaps a proxy or a login page: {_ADDRESS}",
+    "not_found": "correct base_url, or the model's name in routes.toml",
+    "authentication": "set a valid key for this endpoint, then restart the worker",
+    "credit": "top the account up, or raise its spend limit",
+    "permission": "grant the key access to this model, or change the route",
+}
+
+
+def mend(error: "ProviderError", name: str) -> str:
+    """What to do now: doctor asks once and repeats nothing, and runs meet the same."""
+    if error.advice:
+        return error.advice
+    if error.kind in _PASSING:
+        return "this may pass: run `baton doctor` again in a minute; runs repeat such a call by themselves"
+    return _MENDS.get(error.kind, f"`baton models probe {name}:MODEL` finds out what this endpoint takes")
 
 
 def _question(choice: "Choice") -> ModelRequest:

@@ -29,6 +29,7 @@ class Pending:
     `attempt` counts from 1, `most` is the last one that is made (0: no limit). `error` is how the one before ended, ""
     where none has failed. `next_at` is when the next attempt begins; None while one is under way, since `since`. `model` is
     the one that a model call asks, "" for other activities, and `tokens` about how many it has written if it streams.
+    `waits_for` is what such a call waits for before it is made, "" once it is.
     """
 
     workflow: str
@@ -40,6 +41,7 @@ class Pending:
     next_at: datetime | None
     model: str = ""
     tokens: int = 0
+    waits_for: str = ""
 
     @property
     def failed(self) -> int:
@@ -62,6 +64,8 @@ class Pending:
         if not self.model:
             return ""
         asked = safe(self.model, 200)
+        if self.waits_for:
+            return f", waits for {safe(self.waits_for, 200)}"
         return f", about {amount(self.tokens, 'token')} of {asked} so far" if self.tokens else f", asking {asked}"
 
 
@@ -90,7 +94,7 @@ def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
     # While an attempt waits its turn, the time for which it was scheduled is when it begins.
     at = _instant(info.next_attempt_schedule_time) or _instant(info.scheduled_time)
     # Of an attempt that is over they say nothing about the next one.
-    model, tokens = ("", 0) if waits else _written(info)
+    model, tokens, waits_for = ("", 0, "") if waits else _written(info)
     return Pending(
         workflow=workflow,
         activity=info.activity_type.name,
@@ -101,16 +105,17 @@ def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
         next_at=at if waits and info.attempt > 1 else None,
         model=model,
         tokens=tokens,
+        waits_for=waits_for,
     )
 
 
-def _written(info: "PendingActivityInfo") -> tuple[str, int]:
-    """The model that a call asks and what it has written, as its last heartbeat says; "" and 0 for what says no such thing."""
+def _written(info: "PendingActivityInfo") -> tuple[str, int, str]:
+    """The model that a call asks, what it has written and what it waits for, as its last heartbeat says; else "" and 0."""
     for payload in info.heartbeat_details.payloads if info.activity_type.name == "call_model" else ():
         found = json.loads(payload.data) if payload.metadata.get("encoding") == b"json/plain" else None
         if isinstance(found, dict) and isinstance(found.get("model"), str) and isinstance(found.get("tokens"), int):
-            return found["model"], found["tokens"]
-    return "", 0
+            return found["model"], found["tokens"], str(found.get("waits_for", ""))
+    return "", 0, ""
 
 
 def _reason(failure: Any) -> str:

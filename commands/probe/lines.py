@@ -3,6 +3,7 @@
 import glob
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from activities.providers.capabilities import Known
@@ -41,6 +42,21 @@ def table(choice: Choice, setting: EndpointSetting, before: Known, found: Known,
     header = f"providers.{_key(choice.provider)}." + ("capabilities" if alone else f"models.{_key(pattern)}")
     changes = tuple(name for name, value in values.items() if value != getattr(before, name))
     return Table(header, values, bool(kept), changes)
+
+
+def pricing(choice: Choice) -> list[str]:
+    """The ways to say what a model costs, as they stand in the files; the dots are for a person to fill in."""
+    return [
+        f"# in [providers.{_key(choice.provider)}] of baton.toml, where a vendor of the price list sells it:",
+        'vendor = "…"',
+        "# or there, where it costs nothing:",
+        "free = true",
+        "# or in agents/routes.toml, in micro-dollars per million tokens:",
+        f"[prices.{json.dumps(choice.model, ensure_ascii=False)}]",
+        f"date = {datetime.now(UTC):%Y-%m-%d}",
+        "input = …",
+        "output = …",
+    ]
 
 
 def _key(text: str) -> str:

@@ -61,6 +61,7 @@ def probe(model: Model = None, most: Most = 0.1, as_json: Json = False) -> None:
     prices, sold_by = agent_files(found).routes.prices, vendors(found)
     chosen, skipped = _chosen(found, model)
     priced: list[tuple[Choice, Tariff]] = []
+    unpriced: list[Choice] = []
     for choice in chosen:
         try:
             priced.append((choice, tariff(choice, prices, sold_by)))
@@ -68,6 +69,7 @@ def probe(model: Model = None, most: Most = 0.1, as_json: Json = False) -> None:
             if model is not None:
                 raise
             skipped.append((choice.provider, str(error)))
+            unpriced.append(choice)
     purse = Purse(int(Decimal(str(most)) * 1_000_000))
     asked = ", ".join(choice.model for choice, _ in priced)
     if asked:
@@ -76,6 +78,8 @@ def probe(model: Model = None, most: Most = 0.1, as_json: Json = False) -> None:
     probed = asyncio.run(_all(out, found, priced, purse))
     for name, why in skipped:
         out.line(f"{safe(name)} is not asked: {safe(why, 1000)}")
+    for choice in unpriced:
+        _tell_unpriced(out, choice)
     unasked = [{"endpoint": name, "why": why} for name, why in skipped]
     out.document(probes=[_as_json(one) for one in probed], not_asked=unasked, usd_micros=purse.spent)
     useful = bool(probed) and all(one.usable for one in probed) and not skipped
@@ -207,6 +211,17 @@ def _tell(out: Out, one: Probed) -> None:
     else:
         out.note(f"this is what is in force already, so that baton.toml needs no change. {_where(one.table)}")
     for line in one.table.text.splitlines():
+        out.line(line)
+
+
+def _tell_unpriced(out: Out, choice: "Choice") -> None:
+    """The row of a model whose price nobody has said, and the lines of settings that say it."""
+    from commands.probe.lines import pricing
+
+    out.line(f"{safe(choice.model)}: 0 calls")
+    out.table(("WHAT", "WORKS", "HOW"), [["price", "-", "unknown: what a call would cost, too"]], words=("HOW",))
+    out.note("one of these says it; the numbers are those of your contract or of the vendor's page:")
+    for line in pricing(choice):
         out.line(line)
 
 

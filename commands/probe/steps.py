@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from activities.providers.base import ProviderError
 from activities.providers.capabilities import Known
+from activities.providers.progress import followed
 from commands.probe import questions
 from commands.probe.asking import REFUSALS, Asker, TooDear
-from commands.probe.ways import Tried, contents, keys, notes, schemas
+from commands.probe.ways import Tried, contents, keys, notes, schemas, streams
+from contracts.base_urls import Speaks
 from contracts.conversation import Message, ModelReply, ModelRequest, UserMessage
-from contracts.endpoints import Speaks
 
 LONG_INPUT = 5000
 """Tokens of the long input: some local servers keep 2048 or 4096 unless told otherwise, and cut the rest silently."""
@@ -63,6 +64,7 @@ class Probe:
             if reply is not None:
                 await self._results(asked, reply)
         self._usage()
+        await self._stream()
         await self._long()
         await self._too_long()
 
@@ -178,6 +180,26 @@ class Probe:
         if any(reply.stated is not None for reply in replies):
             text += "; it states a cost of its own, see bill_as_stated"
         self.lines.append(Line("usage", len(counted) == len(replies), text))
+
+    async def _stream(self) -> None:
+        """A call in a stream, for a model that calls: some servers call no tool there, or count nothing."""
+        calls = self.usable
+        request = self._request(questions.ONE if calls else questions.PLAIN, tools=calls)
+        with followed() as progress:
+
+            def judge(reply: ModelReply) -> str:
+                came, counted = progress.characters > 0, reply.usage is not None
+                progress.begin("")
+                if not came:
+                    return "it answers in one piece all the same"
+                if complaint := questions.uncalled(reply, "alpha") if calls else questions.silent(reply):
+                    return complaint
+                return "" if counted else "no tokens are counted, so that each call is charged the most that it could cost"
+
+            found, _ = await self._first("streaming", streams(self.known, self._speaks), request, judge)
+        if found is not None:
+            how = "in force" if self._before.stream else "stream = true switches it on"
+            self.lines[-1] = replace(self.lines[-1], text=_joined([self.lines[-1].text, how]))
 
     async def _long(self) -> None:
         """A long input, and the same again, for which a prompt cache has to show."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from activities.providers.capabilities import Known
-from contracts.endpoints import Speaks
+from contracts.base_urls import Speaks
 
 Key = Literal["max_completion_tokens", "max_tokens"]
 Content = Literal["omitted", "empty", "null"]
@@ -60,3 +60,11 @@ def notes(known: Known, speaks: Speaks) -> list[Tried]:
         return [Tried("", known)]
     others = [Tried(one, replace(known, after_tools=one)) for one in _NOTES if one != known.after_tools]
     return [Tried(known.after_tools, known), *others]
+
+
+def streams(known: Known, speaks: Speaks) -> list[Tried]:
+    """A reply in pieces; Chat Completions also without the field that asks for its usage."""
+    asked = Tried("", replace(known, stream=True))
+    if speaks != "chat" or not known.stream_usage:
+        return [asked]
+    return [asked, Tried("stream_usage = false", replace(known, stream=True, stream_usage=False))]

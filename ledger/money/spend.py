@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -244,6 +244,14 @@ def errors_of(connection: Connection, call_key: str, model: str, kind: str) -> t
     )
     times, since = connection.execute(query).one()
     return int(times), int(since or 0)
+
+
+def errors_among(connection: Connection, call_keys: Collection[str], model: str, kind: str) -> int:
+    """How many attempts of these calls ended at this model with this kind of error."""
+    query = select(func.count(reservation.c.id)).where(
+        reservation.c.call_key.in_(call_keys), reservation.c.model == model, reservation.c.error == kind
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def close_left_over(connection: Connection, trace: str) -> None:

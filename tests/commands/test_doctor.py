@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from activities.providers.base import RECOVERIES, ErrorKind
+from activities.providers.errors import provider_error
 from activities.sandbox import Sandbox, limits
+from commands.doctor.models import mend
 from contracts.conversation import ModelReply, Usage
 from contracts.runs import RunChange
 from ledger import runs
@@ -101,6 +104,16 @@ async def test_each_endpoint_is_asked_for_a_few_tokens(baton: Baton) -> None:
     found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
     assert found["endpoint own"]["level"] == "warn"
     assert f"no answer: own:local at {server.openai_url}/chat/completions: ConnectError" in found["endpoint own"]["text"]
+
+
+@pytest.mark.parametrize("kind", RECOVERIES)
+def test_what_to_do_about_an_endpoint_is_for_doctors_reader(kind: ErrorKind) -> None:
+    """Doctor repeats no call and asks no next model: nothing that only a run does is promised, and something is to be done."""
+    error = provider_error(kind, "own:local at http://h/v1", "HTTP 500: no")
+    said = f"{error.fact} {mend(error, 'own')}"
+    assert "retried later" not in said
+    assert "next model" not in said
+    assert len(mend(error, "own")) > 20
 
 
 def test_a_key_is_found_and_not_shown(baton: Baton) -> None:

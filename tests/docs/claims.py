@@ -144,7 +144,8 @@ def _folders(text: str) -> list[str]:
     return sorted({name.rstrip("/").partition("/")[0] for name in named})
 
 
-LEFT_OUT = {"requirements.lock", "requirements-dev.lock", "pyproject.toml", "Makefile", "Dockerfile", "docs"}
+LOCKS = {f"requirements{which}.lock" for which in ("", "-dev", "-bedrock", "-vertex")}
+LEFT_OUT = {*LOCKS, "pyproject.toml", "Makefile", "Dockerfile", "docs"}
 """In the top folder, and of no use to somebody who finds their way: what tools want there, and the pages themselves."""
 
 

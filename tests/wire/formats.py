@@ -23,7 +23,9 @@ COMPLETIONS = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 PATHS = (MESSAGES, COMPLETIONS, RESPONSES)
 
-ENDINGS = {"/chat/completions": COMPLETIONS, "/responses": RESPONSES, MESSAGES: MESSAGES}
+ENDINGS = {"/chat/completions": COMPLETIONS, "/responses": RESPONSES, MESSAGES: MESSAGES} | dict.fromkeys(
+    ("/invoke", "/invoke-with-response-stream", ":rawPredict", ":streamRawPredict"), MESSAGES
+)
 """The formats by the end of a path: endpoints have them below paths of their own."""
 
 _ANTHROPIC_STOPS = {"end": "end_turn", "tools": "tool_use", "length": "max_tokens", "refusal": "refusal"}

@@ -54,6 +54,8 @@ class Seen:
     """Which request of this server it is, from 1."""
     asked: str = ""
     """The path as it came in, with its query."""
+    raw: bytes = b""
+    """The body as it came in."""
     sent: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the client closed the connection before it had the whole answer."""
@@ -83,7 +85,7 @@ async def read(reader: asyncio.StreamReader) -> Seen | None:
         body = json.loads(raw)
     except ValueError:
         body = None
-    return Seen(method, path.partition("?")[0], headers, body, asked=path)
+    return Seen(method, path.partition("?")[0], headers, body, asked=path, raw=raw)
 
 
 async def client_left(reader: asyncio.StreamReader, seconds: float | None) -> bool:

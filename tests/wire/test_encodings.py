@@ -74,3 +74,32 @@ async def test_what_cannot_be_expanded_has_its_kind(
     with pytest.raises(ProviderError) as caught:
         await provider.complete(ask())
     assert caught.value.kind == kind
+
+
+ZSTD = b"\x28\xb5\x2f\xfd\x24\x02\x11\x00\x00{}\x7d\xee\x0b\x4b"
+BROTLI = b"\x0b\x00\x80{}\x03\xff\xc1"
+NAMED = [
+    ("cloudflare: br", "br", BROTLI),
+    ("caddy: zstd", "zstd", ZSTD),
+    ("envoy: BR", "BR", BROTLI),
+    ("zstd in gzip", "zstd, gzip", gzip.compress(ZSTD)),
+    ("zstd, and not named", "", ZSTD),
+    ("one that nobody knows", "snappy", b"\xff\x06\x00\x00sNaPpY"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "body"), [case[1:] for case in NAMED], ids=[case[0] for case in NAMED])
+async def test_what_is_not_read_is_never_asked_for_and_refused_by_name(
+    server: WireServer, provider: Provider, encoding: str, body: bytes
+) -> None:
+    """With what to do about it. A refusal in it has the kind of its status, and costs nothing."""
+    headers = {"content-encoding": encoding} if encoding else {}
+    server.play(Play(body, headers=headers), Play(body, status=401, headers=headers))
+    name = "zstd" if body == ZSTD or "zstd" in encoding else encoding.lower()
+    kinds = []
+    for _ in range(2):
+        with pytest.raises(ProviderError, match=rf"compressed \({name}\).*switch {name} off") as caught:
+            await provider.complete(ask())
+        kinds.append((caught.value.kind, caught.value.maybe_charged))
+    assert kinds == [("drift", True), ("authentication", False)]
+    assert {seen.headers["accept-encoding"] for seen in server.requests} == {"identity"}

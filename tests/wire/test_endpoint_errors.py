@@ -10,7 +10,9 @@ import pytest
 
 import config
 from activities.providers.base import Provider
+from activities.providers.progress import followed
 from contracts.conversation import ModelReply, ToolCall, Usage
+from contracts.errors import Misconfigured
 from tests.wire.samples import OWN_KEY, REPLY, SOON, ask
 from tests.wire.server import Play, WireServer
 from tests.wire.told import refused
@@ -68,16 +70,39 @@ async def test_a_key_that_cannot_be_sent_is_said(server: WireServer, own: Make, 
 
 async def test_too_many_calls_at_once_name_the_setting(server: WireServer, own: Make) -> None:
     """No limit of the endpoint was met, and no rate limit in routes.toml helps: the advice is the setting that did it."""
-    provider = own(concurrency=1)
+    provider = own(concurrency=1, queue_timeout="PT0.2S")
     server.play(Play(silent=True))
     first = asyncio.create_task(provider.complete(ask(key="first")))
     await server.request(0)
-    error = await refused(provider, timeout=SOON)
+    with followed() as progress:
+        progress.begin("own:model-1")
+        error = await refused(provider)
     first.cancel()
     await asyncio.wait([first])
     assert (error.kind, error.asked, error.maybe_charged, len(server.requests)) == ("rate_limited", False, False, 1)
-    assert "raise `concurrency` in [providers.own]" in str(error)
+    assert "none of them ended within 0.2 s, the `queue_timeout`" in str(error)
+    assert "raise `concurrency` or `queue_timeout` in [providers.own]" in str(error)
     assert "routes.toml" not in str(error)
+    assert progress.details()[0]["waits_for"] == "its turn at own (concurrency = 1)"
+
+
+async def test_the_wait_for_a_turn_is_no_part_of_the_call(server: WireServer, own: Make) -> None:
+    """A call that waits longer than it may take itself is made all the same, in its own time; the wait is told apart."""
+    provider = own(concurrency=1)
+    server.play(Play(REPLY, delay=SOON.total_seconds() * 1.5), REPLY)
+    first = asyncio.create_task(provider.complete(ask(key="first")))
+    await server.request(0)
+    with followed() as progress:
+        assert (await provider.complete(ask(key="second", timeout=SOON))).text == REPLY.text
+    assert (await first).text == REPLY.text
+    assert progress.waited >= SOON.total_seconds()
+    assert progress.waits_for == ""
+
+
+def test_a_wait_beyond_what_an_activity_may_take_is_refused(own: Make) -> None:
+    """The activity would be ended before the wait is."""
+    with pytest.raises(Misconfigured, match="queue_timeout"):
+        own(concurrency=1, queue_timeout="PT11M")
 
 
 FINAL = ToolCall(call_id="call_9", name="final_output", arguments={"title": "höher"})

@@ -1,6 +1,8 @@
 """docs/models.md: each block that can be copied is loaded and plays a turn, and its table says what the code does."""
 
 import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,12 +11,14 @@ import pytest
 import config
 import model_choice
 from activities.money.prices import tariff
+from activities.providers import platforms
 from activities.providers.capabilities import TABLE, Known, capabilities
 from contracts.agents import Choice
 from contracts.conversation import AssistantMessage, ToolAnswer, ToolMessage, UserMessage
 from contracts.endpoints import PATHS, EndpointSetting
 from contracts.errors import Misconfigured
 from tests.docs.pages import ROOT, Block, blocks
+from tests.wire.clouds import ACCESS, SECRET, TokenServer
 from tests.wire.samples import CALLS, REPLY, ask
 from tests.wire.server import WireServer
 
@@ -31,19 +35,31 @@ def told(block: Block) -> str:
     return str(tomllib.loads(block.text)["model"])
 
 
+@pytest.fixture(scope="module")
+async def tokens() -> AsyncIterator[TokenServer]:
+    async with TokenServer() as running:
+        yield running
+
+
 @pytest.mark.parametrize("block", COPIED, ids=told)
 async def test_a_copied_block_plays_a_turn_with_tools(
-    server: WireServer, monkeypatch: pytest.MonkeyPatch, block: Block
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tokens: TokenServer, block: Block
 ) -> None:
     """Calls, their results and the final output go over the wire at the block's own path; only the host is another."""
     server.anywhere = True
     server.play(CALLS, REPLY)
     values: dict[str, Any] = tomllib.loads(block.text)
     ((name, table),) = values["providers"].items()
-    address = urlsplit(table["base_url"])
+    whole = model_choice.endpoints(config.load(**values))[name]
+    address = urlsplit(whole.base_url)
     table["base_url"] = f"{server.url}{address.path}"
     if variable := table.get("key_env"):
         monkeypatch.setenv(variable, "key-of-the-block")
+    if whole.platform == "bedrock":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    if whole.platform == "vertex":
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tokens.account(tmp_path / "key.json")))
     settings = config.load(**values)
     provider, choice = model_choice.build_providers(settings)[name], Choice(model=values["model"])
     first = await provider.complete(ask(model=choice.model_name))
@@ -53,7 +69,9 @@ async def test_a_copied_block_plays_a_turn_with_tools(
     last = await provider.complete(ask(model=choice.model_name, messages=talk, tools=()))
     await provider.close()
     assert (len(first.calls), last.text, len(server.requests)) == (2, REPLY.text, 2)
-    path = address.path.replace("{model}", choice.model_name) + PATHS[table["speaks"]]
+    path = address.path.replace("{model}", choice.model_name) + PATHS[whole.speaks or "chat"]
+    if whole.platform is not None:
+        path = address.path + platforms.path(whole, choice.model_name, stream=True)
     assert {seen.asked.partition("?")[0] for seen in server.requests} == {path}
     assert all(seen.headers.get("user-agent") for seen in server.requests)
 
@@ -73,7 +91,9 @@ def test_a_copied_block_has_a_price_or_is_free(block: Block) -> None:
 def test_every_server_that_people_ask_for_is_there() -> None:
     """A block each, two for Azure."""
     names = [told(one).partition(":")[0] for one in COPIED]
-    wanted = "azure azure openrouter ollama llamacpp vllm lmstudio litellm deepseek kimi glm gemini mistral groq xai"
+    wanted = (
+        "azure azure openrouter ollama llamacpp vllm lmstudio litellm deepseek kimi glm gemini mistral groq xai bedrock vertex"
+    )
     assert set(names) == set(wanted.split())
     assert names.count("azure") == 2
 

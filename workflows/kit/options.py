@@ -7,6 +7,7 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from contracts.agents import AgentPin
+from contracts.endpoints import QUEUE_MOST
 
 HEARTBEAT = timedelta(seconds=5)
 
@@ -70,9 +71,12 @@ CHOICES_IN_ONE_ATTEMPT = 3
 
 
 def model_call(pin: AgentPin) -> dict[str, Any]:
-    """For one model turn: limited by the agent's own timeout. A cancelled call still settles its reservation."""
+    """For one model turn: limited by the agent's own timeout, and by how long a call may wait for its turn before that.
+
+    A cancelled call still settles its reservation.
+    """
     return {
-        "start_to_close_timeout": pin.limits.call * CHOICES_IN_ONE_ATTEMPT + timedelta(seconds=30),
+        "start_to_close_timeout": pin.limits.call * CHOICES_IN_ONE_ATTEMPT + QUEUE_MOST + timedelta(seconds=30),
         "heartbeat_timeout": HEARTBEAT,
         "retry_policy": RetryPolicy(
             initial_interval=timedelta(seconds=1),

@@ -62,9 +62,18 @@ class Calling:
 
 @contextlib.asynccontextmanager
 async def calling(
-    url: str, folder: Path, server: WireServer, routes: str = PRICED, table: dict[str, Any] | None = None, **agent: Any
+    url: str,
+    folder: Path,
+    server: WireServer,
+    routes: str = PRICED,
+    table: dict[str, Any] | None = None,
+    own: dict[str, Any] | None = None,
+    **agent: Any,
 ) -> AsyncIterator[Calling]:
-    """The activity as a worker has it, over this ledger; `agent` changes the agent's file, `table` is its endpoint's."""
+    """The activity as a worker has it, over this ledger; `agent` changes the agent's file, `table` is its endpoint's.
+
+    `own` is the table of another endpoint, which routes call `own`.
+    """
     agentfiles.write(folder / "agents", **agent)
     (folder / "agents" / "routes.toml").write_text(routes)
     values: dict[str, Any] = {
@@ -73,7 +82,8 @@ async def calling(
         "agents": folder / "agents",
         "openai_base_url": server.openai_url,
     }
-    settings = Settings(**(values | ({"providers": {"openai": table}} if table else {})))
+    tables = {name: one for name, one in (("openai", table), ("own", own)) if one}
+    settings = Settings(**(values | ({"providers": tables} if tables else {})))
     ledger = Ledger(settings.database, settings.artifacts)
     parts = worker_parts.build(settings, ledger)
     call_model = next(one for one in parts.activities if one.__name__ == "call_model")

@@ -231,6 +231,28 @@ async def test_a_call_found_too_large_is_shortened_once(routed: Routed) -> None:
         assert ("replaced 1 older tool results by references", "openai:large found the call too large") in lines
 
 
+TOO_LARGE = ["prompt is too long: 9 tokens > 8 maximum", "Prompt exceeds max length", "Range of input length should be [1, 9]"]
+
+
+@pytest.mark.parametrize("said", TOO_LARGE)
+async def test_later_turns_of_the_step_are_short_at_once(routed: Routed, said: str) -> None:
+    """Where one was found too large: also on a worker that has not seen it, only at that model. The feed has what is new."""
+    async with routed(f'{LARGE}, {{ model = "openai:larger", free = true }}') as route:
+        request = answered(route, [mark * 3000 for mark in "abcd"])
+        later = request.model_copy(update={"head": request.key, "key": "e" * 64})
+        other = later.model_copy(update={"key": "d" * 64, "choices": later.choices[1:]})
+        again = later.model_copy(update={"key": "c" * 64})
+        route.server.play(error(said), reply(), reply(), reply(), error(said), reply())
+        for one in (request, later, other, again):
+            await ActivityEnvironment().run(route.models.call_model, one)
+        assert route.asked() == ["large", "large", "large", "larger", "large", "larger"]
+        bodies = [json.dumps(seen.body) for seen in route.server.requests]
+        shown = ["".join(mark for mark in "abcd" if mark * 3000 in body) for body in bodies]
+        assert shown == ["abcd", "cd", "d", "abcd", "d", "abcd"]
+        lines = route.ledger.read_now(lambda connection: connection.execute(select(feed.c.did)).scalars().all())
+        assert sorted(line.split()[1] for line in lines if line.startswith("replaced")) == ["1", "2"]
+
+
 async def test_nothing_is_left_out_that_could_not_be_read_again(forgetful: Routed) -> None:
     """An agent without the tool for it gets no shorter prompt: the next choice is asked with all of it."""
     async with forgetful(f'{LARGE}, {{ model = "openai:larger", free = true }}') as route:
