@@ -57,7 +57,8 @@ def caches(name: str, setting: EndpointSetting) -> bool:
     """Whether an endpoint is asked to cache prompts unless its table says otherwise: where the format surely has the field."""
     if setting.prompt_cache is not None:
         return setting.prompt_cache
-    return setting.speaks == "responses" or setting.vendor in ("openai", "azure", "anthropic") or name == "anthropic"
+    # Not by the format alone: LiteLLM refuses OpenAI's field in Responses whose model is another vendor's.
+    return setting.vendor in ("openai", "azure", "anthropic") or name == "anthropic"
 
 
 def key_source(setting: EndpointSetting) -> str:
