@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup bedrock vertex demo test soak mutants lint lint-compose types format lock clean bench bench-smoke chaos
+.PHONY: help setup bedrock vertex demo test soak mutants lint lint-compose types format lock clean bench bench-smoke chaos interop
 help:            ## what there is
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -67,6 +67,19 @@ format: $(VENV)/.dev ## write the code in the house's style
 
 chaos: $(VENV)/.dev ## kill workers and server for as long as it takes; KILLS=500 SEED=7 LEDGER=postgres
 	$(BIN)/python -m pytest tests/chaos/test_storm.py --kills $(or $(KILLS),500) --seed $${SEED:-$$(date +%s)} --ledger $(or $(LEDGER),sqlite)
+
+# LiteLLM, llama.cpp and aimock, in environments of their own: none of their packages is ever beside Baton's.
+$(VENV)/interop/.made: tests/interop/requirements.lock tests/interop/package-lock.json $(VENV)/.dev
+	@command -v npm >/dev/null || { echo "npm is missing: tests/interop needs Node 20 or newer"; exit 2; }
+	@echo "Setting up $(VENV)/interop from tests/interop (once; a minute or two)"
+	@$(PYTHON) -m venv $(VENV)/interop
+	@$(VENV)/interop/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/interop/requirements.lock
+	@cp tests/interop/package.json tests/interop/package-lock.json $(VENV)/interop
+	@npm ci --prefix $(VENV)/interop --no-audit --no-fund --loglevel=error
+	@touch $@
+
+interop: $(VENV)/interop/.made ## deliveries through LiteLLM, a real llama.cpp server and aimock; ARGS="-x -k llama"
+	@$(BIN)/python -m tests.lanes --lane interop $(ARGS)
 
 clean: ## stop what runs, remove environment and caches; the state of runs is not in here, and stays
 	@test ! -x $(BIN)/baton || $(BIN)/baton down --all || echo "what runs could not be stopped, see above; ending it is left to you"

@@ -46,13 +46,17 @@ COMMANDS = ("tests/commands",)
 BENCHMARKS = ("tests/benchmarks/test_smoke.py",)
 """Whether each benchmark still runs: for who changes one, `make bench-smoke`."""
 
+INTEROP = ("tests/interop",)
+"""Servers that others wrote, which `make interop` installs: for who changes how Baton speaks to models."""
+
 LANES: Mapping[str, Sequence[str]] = {
-    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *COMMANDS, *CHAOS, *PROOF, *BENCHMARKS))),
+    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *COMMANDS, *CHAOS, *PROOF, *BENCHMARKS, *INTEROP))),
     "commands": (*COMMANDS, *(f"--ignore={path}" for path in PROOF)),
     "workflows": WORKFLOWS,
     "chaos": CHAOS,
     "proof": PROOF,
     "benchmarks": BENCHMARKS,
+    "interop": INTEROP,
 }
 """What pytest is told in each lane. `core` is everything that is in no other, so that no test can be in two or in none."""
 

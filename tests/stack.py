@@ -45,7 +45,7 @@ T = TypeVar("T")
 async def dev_server(*more: str) -> AsyncIterator[WorkflowEnvironment]:
     """A dev server with the settings that `baton up` gives it, and `more` of the form KEY=JSON."""
     extra = [part for value in (*server.DYNAMIC_CONFIG, *more) for part in ("--dynamic-config-value", value)]
-    async with await WorkflowEnvironment.start_local(
+    async with await _started(
         dev_server_existing_path=str(server.temporal_program()),
         dev_server_extra_args=extra,
         dev_server_log_level="error",
@@ -53,6 +53,17 @@ async def dev_server(*more: str) -> AsyncIterator[WorkflowEnvironment]:
         data_converter=DATA_CONVERTER,
     ) as environment:
         yield environment
+
+
+async def _started(**how: Any) -> WorkflowEnvironment:
+    """A dev server, tried again while the machine is too busy: the SDK waits for it for five seconds and no longer."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await WorkflowEnvironment.start_local(**how)
+        except RuntimeError as error:
+            if "did not start within" not in str(error) or time.monotonic() > ends:
+                raise
 
 
 async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: float = PATIENCE) -> T:

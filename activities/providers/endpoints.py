@@ -60,13 +60,9 @@ def caches(name: str, setting: EndpointSetting) -> bool:
     """Whether an endpoint is asked to cache prompts unless its table says otherwise: where the format surely has the field."""
     if setting.prompt_cache is not None:
         return setting.prompt_cache
-    # Both platforms serve Claude, which has the field wherever it is.
-    return (
-        setting.speaks == "responses"
-        or setting.platform is not None
-        or setting.vendor in ("openai", "azure", "anthropic")
-        or name == "anthropic"
-    )
+    # Not by the format alone: LiteLLM refuses OpenAI's field in Responses whose model is another vendor's. Both platforms serve
+    # Claude, which has the field wherever it is.
+    return setting.platform is not None or setting.vendor in ("openai", "azure", "anthropic") or name == "anthropic"
 
 
 def key_source(setting: EndpointSetting) -> str:

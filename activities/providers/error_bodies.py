@@ -19,7 +19,9 @@ _CODES = ("type", "code", "status", "error_code", "error_type", "reason")
 _MESSAGES = ("message", "Message", "detail", "msg", "error_msg", "error_message", "errorMessage", "error_description", "title")
 _LITELLM = re.compile(r"^(?:litellm\.[\w.]+: *|\w+(?:Error|Exception)(?: *[:-] +))+")
 _LITELLM_CLASS = re.compile(r"\blitellm\.(?:exceptions\.)?(\w+)")
-_LITELLM_TAIL = re.compile(r"\.?\s*(?:Received Model Group=|Available Model Group Fallbacks=|LiteLLM Retried:).*", re.DOTALL)
+_LITELLM_TAIL = re.compile(
+    r"\.?\s*(?:Received Model Group=|Available Model Group Fallbacks=|LiteLLM Retried:|LiteLLM: model group ).*", re.DOTALL
+)
 _PAGE = re.compile(
     r"\s*(?:(?:<\?xml[^>]*>|<!--.*?-->)\s*)*(?:<!doctype html|<html|<head|<title|<body|<h1)", re.IGNORECASE | re.DOTALL
 )
@@ -168,7 +170,7 @@ def _place(where: Any) -> str:
 
 def _embedded(text: str) -> Any:
     """The error object written within a text, as JSON or as Python prints it; None if there is none."""
-    start = re.search(r"\[?\s*\{", text[:_TEXT])
+    start = re.search(r"(?:\[\s*)?\{", text[:_TEXT])
     if start is None:
         return None
     rest = text[start.start() : start.start() + READ]

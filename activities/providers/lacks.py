@@ -121,10 +121,12 @@ _SETTINGS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         "The endpoint takes no tools for this model: change the route to a model that calls tools",
     ),
+    # LiteLLM: "anthropic does not support parameters: ['prompt_cache_key']"; servers in Python: "extra fields not permitted".
+    (_refused("prompt_cache_key"), "Set `prompt_cache = false` in the table of this endpoint"),
     # Fields that only some vendors know: `unsupported_parameter` at OpenAI, `extra_forbidden` at servers in Python.
     (
         words(
-            r"prompt_cache_key.{0,60}(?:not|unknown|unrecognized|extra)",
+            r"(?:not|n't) support (?:the )?(?:following )?param(?:eter)?s?\b",
             r"(?:unrecognized|unknown|unsupported|unexpected) (?:request )?(?:argument|parameter|field|value|keyword|key)",
             r"extra (?:inputs|fields) (?:are )?not permitted|property .{0,60} is (?:not supported|unsupported)",
             r"parameter .{0,60} (?:is not supported|not supported|is unsupported)",

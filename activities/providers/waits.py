@@ -37,6 +37,9 @@ _RESETS = (
     "x-ratelimit-{}-reset",
 )
 _BUCKETS = ("requests", "tokens", "input-tokens", "output-tokens", "requests-day", "tokens-minute", "limit-requests")
+_PASSED_ON = "llm_provider-"
+"""What LiteLLM writes before the names of its upstream's headers."""
+
 _PLAIN_RESETS = ("x-ratelimit-reset-after", "x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
 
 
@@ -48,7 +51,7 @@ def named_wait(
     In this order: `retry-after` and its kin, the error's own fields, its words and, if the call was `limited` (a 429), when its
     limits reset, which other replies state, too.
     """
-    within = dict(fields)
+    headers, within = _with_upstream(headers), dict(fields)
     found = (
         _first(_span(headers.get(name, ""), now, 0.001) for name in ("retry-after-ms", "x-ms-retry-after-ms")),
         _span(headers.get("retry-after", ""), now),
@@ -61,6 +64,12 @@ def named_wait(
         _reset(within, now) if limited else None,
     )
     return _first(found)
+
+
+def _with_upstream(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers, and below them those that a gateway passes on under another name."""
+    passed = {name.lower().removeprefix(_PASSED_ON): value for name, value in headers.items() if _PASSED_ON in name.lower()}
+    return passed | {name.lower(): value for name, value in headers.items()} if passed else headers
 
 
 def _first(found: Iterable[timedelta | None]) -> timedelta | None:

@@ -241,6 +241,13 @@ MEANINGS: dict[ErrorKind, dict[str, Play]] = {
         "TGI": Play(
             {"detail": [{"loc": ["body", "prompt_cache_key"], "msg": "extra fields not permitted", "type": "x"}]}, status=422
         ),
+        "LiteLLM's vendors": litellm(
+            "litellm.UnsupportedParamsError: anthropic does not support parameters: ['prompt_cache_key'], for model=claude. To "
+            "drop these, set `litellm.drop_params=True` or for proxy: `litellm_settings: drop_params: true`"
+        ),
+        "LiteLLM's other fields": litellm(
+            "litellm.UnsupportedParamsError: x does not support parameters: ['seed'], for model=y."
+        ),
     },
     "not_found": {
         "DeepSeek": error("Model Not Exist", type="invalid_request_error"),

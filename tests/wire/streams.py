@@ -71,6 +71,8 @@ def _responses(whole: dict[str, Any]) -> bytes:
     for index, item in enumerate(whole["output"]):
         kind = "function_call_arguments" if item["type"] == "function_call" else "output_text"
         given = item["arguments"] if "arguments" in item else item["content"][0]["text"]
+        begun = item | ({"arguments": ""} if "arguments" in item else {"content": []})
+        parts.append({"type": "response.output_item.added", "output_index": index, "item": begun | {"status": "in_progress"}})
         parts += [{"type": f"response.{kind}.delta", "output_index": index, "delta": one} for one in _threes(given)]
         parts.append({"type": "response.output_item.done", "output_index": index, "item": item})
     return events(*parts, {"type": "response.completed", "response": whole}, named=True, end="")

@@ -1,5 +1,7 @@
 """Which format the worker speaks to whom."""
 
+from typing import Any
+
 import pytest
 
 import config
@@ -13,12 +15,14 @@ FORMATS = [
     (OWN | {"openai_api": "chat"}, "OpenAI", True),
     (OWN | OTHER, "OpenAI", False),
     (OTHER, "OpenAI", False),
-    (OTHER | {"openai_api": "responses"}, "OpenAIResponses", True),
+    (OTHER | {"openai_api": "responses"}, "OpenAIResponses", False),
+    (OTHER | {"openai_api": "responses", "providers": {"openai": {"vendor": "openai"}}}, "OpenAIResponses", True),
+    (OTHER | {"openai_api": "responses", "providers": {"openai": {"prompt_cache": True}}}, "OpenAIResponses", True),
 ]
 
 
 @pytest.mark.parametrize(("values", "made", "cached"), FORMATS)
-def test_openai_itself_speaks_responses_and_others_chat_completions(values: dict[str, str], made: str, cached: bool) -> None:
+def test_openai_itself_speaks_responses_and_others_chat_completions(values: dict[str, Any], made: str, cached: bool) -> None:
     """Unless a setting says otherwise; and only who surely knows the field is told which cache to use."""
     provider = model_choice.build_providers(config.load(**values))["openai"]
     assert (type(provider).__name__, vars(provider)["_prompt_cache"]) == (made, cached)

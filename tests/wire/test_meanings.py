@@ -13,7 +13,7 @@ from activities.providers.base import ErrorKind, Provider
 from activities.providers.error_bodies import read_error
 from activities.providers.errors import error_in_success, status_error
 from activities.providers.waits import named_wait
-from contracts.endpoints import Capabilities
+from contracts.endpoints import Capabilities, EndpointSetting
 from tests.wire.refusals import MEANINGS, anthropic, error, gemini, litellm, openrouter
 from tests.wire.server import Play, WireServer
 from tests.wire.test_errors import failure
@@ -71,6 +71,11 @@ WAITS: list[tuple[dict[str, str], Any, float | None]] = [
     ),
     ({"x-ratelimit-reset": str((EPOCH + 12) * 1000)}, {}, 12),
     ({"ratelimit-reset": "33"}, {}, 33),
+    # LiteLLM's names for the headers of its upstream.
+    ({"llm_provider-retry-after": "7"}, {}, 7),
+    ({"LLM_Provider-Retry-After-Ms": "2500", "llm_provider-retry-after": "9"}, {}, 2.5),
+    ({"llm_provider-anthropic-ratelimit-requests-reset": "2026-11-20T12:00:17Z"}, {}, 17),
+    ({"retry-after": "3", "llm_provider-retry-after": "50"}, {}, 3),
     ({}, {"error": {"message": "Please try again in 2.5s. Visit the page of limits", "code": "rate_limit_exceeded"}}, 2.5),
     ({}, {"error": {"message": "Rate limit reached. Please try again in 10m3s."}}, 603),
     ({}, {"error": {"message": "max RPM: 3, please try again after 1 seconds"}}, 1),
@@ -151,6 +156,21 @@ INNERMOST: dict[str, tuple[Play, str]] = {
         "the field 'x' is odd",
     ),
     "LiteLLM, plain": (litellm("litellm.BadRequestError: OpenAIException - no such thing"), "no such thing"),
+    "LiteLLM 1.108, JSON": (
+        error(
+            'litellm.APIError: APIError: OpenAIException - {"error": {"type": "x", "message": "the lamp is on", "code": null}}'
+            "\n\nLiteLLM: model group 'small' failed with the error above. No fallback was attempted.",
+        ),
+        "the lamp is on",
+    ),
+    "LiteLLM 1.108, plain": (
+        error("litellm.NotFoundError: no lamp\n\nLiteLLM: model group 'small' failed with the error above. No fallback."),
+        "no lamp",
+    ),
+    "JSON within a sentence": (
+        error('Error code: 400 - [ {"error": {"message": "the door is open", "param": null}}]'),
+        "the door is open",
+    ),
     "Gemini": (gemini("the schema has a loop", 400, "INVALID_ARGUMENT"), "the schema has a loop"),
     "vLLM": (Play({"object": "error", "message": "a tool has no name", "code": 400}, status=400), "a tool has no name"),
     "FastAPI": (
@@ -180,7 +200,7 @@ async def test_the_innermost_message_is_shown(server: WireServer, provider: Prov
     assert f": {words}. " in text or words in text
     assert not [
         odd
-        for odd in ("litellm.", "Exception -", "<html", "<title", '{"', "secret content", "Provider returned")
+        for odd in ("litellm.", "Exception -", "<html", "<title", '{"', "model group", "secret content", "Provider returned")
         if odd in text
     ]
 
@@ -259,6 +279,9 @@ ADVICE = {
     "Groq's reasoning": "reasoning_back = false",
     "Groq's other models": "reasoning_back = false",
     "Ollama": "a model that calls tools",
+    "TGI": "prompt_cache = false",
+    "LiteLLM's vendors": "prompt_cache = false",
+    "LiteLLM's other fields": "a field of this request",
     "Anthropic": "limits.output_tokens",
     "vLLM": "--enable-auto-tool-choice",
 }
@@ -272,13 +295,14 @@ async def test_what_an_endpoint_lacks_names_what_to_set(server: WireServer, open
 
 
 async def test_every_setting_that_is_advised_exists(server: WireServer, openai: Provider) -> None:
-    """What an error tells people to set is a capability with a value that it may have."""
+    """What an error tells people to set is a setting of an endpoint, or a capability, with a value that it may have."""
     named = set()
     for play in MEANINGS["unsupported"].values():
         server.play(play)
         named |= set(re.findall(r'`(\w+) = "?(\w+)"?`', str(await failure(openai))))
     for name, value in named:
-        assert getattr(Capabilities.model_validate({name: json.loads(value) if value == "false" else value}), name) is not None
+        holder = EndpointSetting if name in EndpointSetting.model_fields else Capabilities
+        assert getattr(holder.model_validate({name: json.loads(value) if value == "false" else value}), name) is not None
     assert len(named) >= 6
 
 

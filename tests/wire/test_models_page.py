@@ -18,6 +18,7 @@ from contracts.conversation import AssistantMessage, ToolAnswer, ToolMessage, Us
 from contracts.endpoints import PATHS, EndpointSetting
 from contracts.errors import Misconfigured
 from tests.docs.pages import ROOT, Block, blocks
+from tests.wire import outcomes
 from tests.wire.clouds import ACCESS, SECRET, TokenServer
 from tests.wire.samples import CALLS, REPLY, ask
 from tests.wire.server import WireServer
@@ -101,6 +102,16 @@ def test_every_server_that_people_ask_for_is_there() -> None:
 def test_the_page_says_what_endpoints_are_taken_for() -> None:
     """The table of capabilities is the one in the code."""
     assert table() in PAGE.read_text()
+
+
+async def test_the_page_says_what_was_seen() -> None:
+    """The table of outcomes is what the blocks come to when they are played: nothing fails, and no error is mistaken."""
+    seen = await outcomes.table()
+    assert seen == outcomes.written(), "run `python -m tests.wire.outcomes --write`"
+    assert seen.count("\n") == len(outcomes.played()) + 2 > 15
+    assert not [
+        line for line in seen.splitlines() if "| no |" in line or (f"| {len(outcomes.FAULTS)} of" not in line and "`" in line)
+    ]
 
 
 def table() -> str:
