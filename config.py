@@ -8,10 +8,10 @@ default here. The connection to Temporal is not here: it comes from the context 
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -45,6 +45,12 @@ FILES = (HOME / "baton.toml", Path("baton.toml"))
 
 UserPath = Annotated[Path, AfterValidator(places.expanded)]
 """A path as people write it: a leading `~` is their home, wherever the text comes from."""
+
+
+def _unless_empty(otherwise: Callable[[], Path]) -> BeforeValidator:
+    """An empty text sets nothing, as an empty variable does; taken as a path it would be the working folder."""
+    return BeforeValidator(lambda value: otherwise() if value == "" else value)
+
 
 OptionalPath = Annotated[UserPath | None, BeforeValidator(lambda value: None if value == "" else value)]
 """The same; an empty text names none, as an empty variable does that takes a setting of a file back."""
@@ -80,14 +86,18 @@ class Settings(BaseSettings):
         env_prefix="BATON_", env_nested_delimiter="__", env_nested_max_split=1, toml_file=FILES, extra="forbid", frozen=True
     )
 
-    state: UserPath = Field(
+    state: Annotated[UserPath, AfterValidator(places.whole), _unless_empty(places.default_state)] = Field(
         default_factory=places.default_state, description="folder for everything that is kept on this machine"
     )
     ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite file ledger.db in `state`")
     ledger_url_file: OptionalPath = Field(default=None, description="file that holds the ledger's URL, for secrets")
     task_queue: str = Field(default="baton", description="Temporal task queue that workers serve and starters use")
-    agents: UserPath = Field(default=HOME / "agents", description="folder of agent files, routes.toml and released.lock")
-    policy: UserPath = Field(default=HOME / "policy.toml", description="the policy file")
+    agents: Annotated[UserPath, _unless_empty(lambda: HOME / "agents")] = Field(
+        default=HOME / "agents", description="folder of agent files, routes.toml and released.lock"
+    )
+    policy: Annotated[UserPath, _unless_empty(lambda: HOME / "policy.toml")] = Field(
+        default=HOME / "policy.toml", description="the policy file"
+    )
     model: str = Field(default="", description="provider:model that answers for every class, instead of routes.toml")
     model_free: bool = Field(default=False, description="the model in `model` costs nothing and needs no price")
     script: OptionalPath = Field(default=None, description="script that the `scripted` provider plays")
@@ -178,10 +188,10 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The ledger's SQLAlchemy URL. Raises `Misconfigured` if its secret file cannot be read."""
+        """The ledger's SQLAlchemy URL. Raises `Misconfigured` if its secret file, or a home in it, cannot be read."""
         if self.ledger_url_file is not None:
-            return _secret_file(self.ledger_url_file)
-        return self.ledger_url or sqlite_url(self.state.absolute() / "ledger.db")
+            return whole_url(_secret_file(self.ledger_url_file))
+        return whole_url(self.ledger_url) if self.ledger_url else sqlite_url(self.state.absolute() / "ledger.db")
 
     @property
     def artifacts(self) -> Path:
@@ -219,6 +229,21 @@ class Settings(BaseSettings):
 def sqlite_url(file: Path) -> str:
     """The URL of a SQLite file. Any path: what means something in a URL (`?`, `#`, `%`) is written as an escape."""
     return f"sqlite:///{quote(os.fspath(file), safe='/:@')}"
+
+
+def whole_url(url: str) -> str:
+    """The same URL of a ledger; of a SQLite file with its path from the root, and a leading `~` replaced.
+
+    Raises `Misconfigured` where that home is not known. What is no URL is given back: who opens it says what is wrong.
+    """
+    kind, found, rest = url.strip().partition(":///")
+    path, mark, options = rest.partition("?")
+    if not found or kind not in ("sqlite", "sqlite+pysqlite") or not path or path.startswith(("/", ":", "file:")):
+        return url
+    try:
+        return sqlite_url(places.whole(Path(unquote(path)))) + mark + options
+    except ValueError as error:
+        raise Misconfigured(f"ledger_url: {error}") from None
 
 
 def load(**flags: Any) -> Settings:

@@ -59,6 +59,9 @@ def profile() -> dict[str, Any]:
     except (RuntimeError, ValueError) as error:
         raise Misconfigured(f"Temporal's settings cannot be read: {error}") from None
     found.setdefault("target_host", DEFAULT_ADDRESS)
+    if not contexts.ADDRESS.fullmatch(where := found["target_host"]):
+        wanted = f"HOST:PORT is wanted, such as {DEFAULT_ADDRESS}: correct TEMPORAL_ADDRESS, temporal.toml or the context"
+        raise Misconfigured(f"the address of Temporal is {where!r}, and {wanted}")
     return found
 
 
@@ -128,7 +131,7 @@ async def check_search_attributes(client: Client) -> None:
     except RPCError as error:
         raise Misconfigured(
             f"the search attributes {', '.join(missing)} are missing in namespace {namespace!r} and could not be added "
-            f"({first_line(error)}). Add them: temporal operator search-attribute create {_flags(missing)}"
+            f"({first_line(error)}). Add them: {creating(missing, namespace)}"
         ) from None
 
 
@@ -153,13 +156,9 @@ class WrongTypes:
     def mend(self) -> str:
         """What to do. Removing one is for the operator to decide, because others may use it."""
         names = " ".join(f"--name {name}" for name in self.there)
-        right = _flags({name: _WANTED[name] for name in self.there})
-        here = f"--namespace {shlex.quote(self.namespace)}"
-        return (
-            "Give Baton a namespace of its own (TEMPORAL_NAMESPACE), or, if nothing else uses them: "
-            f"temporal operator search-attribute remove {here} --yes {names}; then "
-            f"temporal operator search-attribute create {here} {right}"
-        )
+        remove = f"temporal operator search-attribute remove --namespace {shlex.quote(self.namespace)} --yes {names}"
+        right = creating({name: _WANTED[name] for name in self.there}, self.namespace)
+        return f"Give Baton a namespace of its own (TEMPORAL_NAMESPACE), or, if nothing else uses them: {remove}; then {right}"
 
 
 async def compared_attributes(client: Client) -> tuple[dict[str, IndexedValueType.ValueType], WrongTypes]:
@@ -177,6 +176,11 @@ async def compared_attributes(client: Client) -> tuple[dict[str, IndexedValueTyp
     missing = {name: kind for name, kind in _WANTED.items() if name not in have}
     wrong = {name: have[name] for name, kind in _WANTED.items() if name in have and have[name] != kind}
     return missing, WrongTypes(wrong, client.namespace)
+
+
+def creating(missing: Mapping[str, int], namespace: str) -> str:
+    """The command that adds these search attributes to a namespace."""
+    return f"temporal operator search-attribute create --namespace {shlex.quote(namespace)} {_flags(missing)}"
 
 
 def _flags(kinds: Mapping[str, int]) -> str:

@@ -21,6 +21,9 @@ DEFAULT = "default"
 
 VARIABLE = "BATON_CONTEXT"
 
+ADDRESS = re.compile(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
+"""The form of a Temporal server's address: HOST:PORT."""
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 How = Literal["flag", "environment", "use"]

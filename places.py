@@ -2,9 +2,12 @@
 
 import os
 import pwd
+import re
 from pathlib import Path
 
 from contracts.errors import Misconfigured
+
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
 
 
 def state_home() -> Path:
@@ -23,12 +26,31 @@ def default_state() -> Path:
 
 
 def expanded(path: Path) -> Path:
-    """The path with a leading `~` or `~user` replaced, as a shell does. Raises `ValueError` where that home is not known."""
+    """The path with a leading `~` or `~user` replaced, as a shell does.
+
+    Raises `ValueError` where that home is not known, and for a path that begins with a shell's variable.
+    """
+    if path.parts and _VARIABLE.fullmatch(path.parts[0]):
+        # Unit files and env files are read by no shell, and a folder of that name below the working folder is never meant.
+        raise ValueError(
+            f"{path} begins with {path.parts[0]}, which only a shell replaces; write the whole path, or begin with ~"
+        )
     try:
         return path.expanduser()
     except RuntimeError:
         who = "this user" if path.parts[0] == "~" else path.parts[0][1:]
         raise ValueError(f"{path} begins with ~, and the home folder of {who} is not known; write the whole path") from None
+
+
+def whole(path: Path) -> Path:
+    """The path `expanded`, and from the root. Raises `ValueError` as well where the working folder was removed."""
+    path = expanded(path)
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path} is relative, and the working folder was removed; go to one that is there, or write the whole path"
+        ) from None
 
 
 def usable(folder: Path, *, make: bool = True) -> Path:

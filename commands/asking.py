@@ -83,13 +83,19 @@ def run_named(out: Out, ledger: "Ledger", name: str, *, whole: bool = False, eff
 
     if not name.strip():
         raise Usage("RUN is empty: name a run by its id; `baton runs` lists them")
+    recorded, unknown = None, None
     try:
-        return ledger.read_now(_run, name, whole=whole, effects=effects)
-    except NotFound:
+        recorded = ledger.read_now(_run, name, whole=whole, effects=effects)
+    except NotFound as error:
+        unknown = error
+    # One that is exactly so named goes before one whose id only begins so.
+    if recorded is None or (recorded.workflow_id != name and recorded.workflow_id.startswith(name)):
         started = asyncio.run(asked(out, ledger, lambda client: find_unrecorded(client, name), None))
-        if started is None:
-            raise
-        return started
+        if started is not None:
+            return started
+    if recorded is None:
+        raise unknown or NotFound(name)
+    return recorded
 
 
 def _run(connection: "Connection", name: str, *, whole: bool, effects: bool) -> "RunView":

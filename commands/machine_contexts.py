@@ -1,6 +1,5 @@
 """`baton context`: named contexts, each a state folder and the addresses that a user works with."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -128,9 +127,11 @@ def add(
     if ledger_url and ledger_url_file:
         raise Usage("--ledger-url and --ledger-url-file name two ledgers; give one of them")
     if ledger_url:
+        from config import whole_url
         from ledger import urls
 
         urls.read(ledger_url)  # raises `Misconfigured` with the forms that are taken
+        ledger_url = whole_url(ledger_url)
     address = _address(temporal) if temporal or profile else LOCAL
     one = Context(
         state=_path("--state", state) if state else str(contexts.default_state(name)),
@@ -168,14 +169,14 @@ def remove(name: Name, as_json: Json = False) -> None:
 
 
 def _address(typed: str) -> str:
-    if typed and not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", typed):
+    if typed and not contexts.ADDRESS.fullmatch(typed):
         raise Usage(f"--temporal {typed!r} is not HOST:PORT, such as 127.0.0.1:7233")
     return typed
 
 
 def _path(flag: str, typed: str) -> str:
     try:
-        return str(places.expanded(Path(typed)).absolute())
+        return str(places.whole(Path(typed)))
     except ValueError as error:
         raise Usage(f"{flag}: {error}") from None
 

@@ -114,7 +114,9 @@ def start(name: str, command: list[str], state: Path, variables: Mapping[str, st
 
 def _inherited() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
-    kept.pop("PYTHONSAFEPATH", None)  # with it a script does not find the modules beside it
+    # With the first a script does not find the modules beside it; the other two would put strange ones before our packages.
+    for name in ("PYTHONSAFEPATH", "PYTHONPATH", "PYTHONHOME"):
+        kept.pop(name, None)
     # Logs, agent files and what git says are UTF-8, whatever the terminal of the caller can show.
     return kept | {"TEMPORAL_CONFIG_FILE": os.devnull, "PYTHONUTF8": "1"}
 

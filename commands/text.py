@@ -138,7 +138,7 @@ def tell_report(out: Out, report: Mapping[str, Any]) -> None:
     spec = BY_WORKFLOW.get(report.get("pipeline", ""))
     ended = (spec.report if spec else Report).model_validate(report)
     stamp = "  [scripted model: no real model was used]" if ended.scripted else ""
-    out.line(f"{ended.run}: {ended.state}{stamp}", "bold green" if ended.state == "done" else "bold red")
+    out.line(f"{safe(ended.run, 1000)}: {ended.state}{stamp}", "bold green" if ended.state == "done" else "bold red")
     reading = ended.reading()
     for name, text in (("why", ended.reason), *reading.lines, ("cost", ended.cost)):
         if text:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import first_line
-from commands.output import safe
+from commands.output import clock, safe
 
 if TYPE_CHECKING:
+    from temporalio.api.workflow.v1 import WorkflowExecutionInfo
     from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
     from temporalio.client import Client
 
@@ -30,6 +31,8 @@ class Unrecorded:
     started_at: datetime
     ended_at: datetime | None
     why: str = ""
+    begins_at: datetime | None = None
+    """When Temporal gives it its first task, where it was started to begin later; None once that is over."""
     described: "DescribeWorkflowExecutionResponse | None" = None
 
     @property
@@ -39,7 +42,7 @@ class Unrecorded:
 
     def fields(self) -> dict[str, Any]:
         """As JSON fields; `recorded` tells it from a run that is in the ledger."""
-        names = ("run", "trace", "pipeline", "state", "asked", "started_at", "ended_at", "why")
+        names = ("run", "trace", "pipeline", "state", "asked", "started_at", "ended_at", "why", "begins_at")
         return {**{name: getattr(self, name) for name in names}, "recorded": False}
 
 
@@ -47,13 +50,13 @@ async def find_unrecorded(client: "Client", name: str) -> Unrecorded | None:
     """The run of ours with exactly this workflow id; None if Temporal has none. Raises `RPCError`."""
     from temporalio.client import WorkflowExecutionStatus
 
-    from activities.runs.gone import described
+    from activities.runs.gone import describe
     from contracts.pipelines import BY_WORKFLOW
 
-    found = await described(client, name)
-    if found is None or found.workflow_type not in BY_WORKFLOW:
+    found = await describe(client, name)
+    if found is None or found.workflow_execution_info.type.name not in BY_WORKFLOW:
         return None
-    info = found.raw_description.workflow_execution_info
+    info, summary = found.workflow_execution_info, found.execution_config.user_metadata.summary
     handle = client.get_workflow_handle(name, run_id=info.execution.run_id)
     ended = info.close_time.ToDatetime(UTC) if info.HasField("close_time") else None
     return Unrecorded(
@@ -61,12 +64,19 @@ async def find_unrecorded(client: "Client", name: str) -> Unrecorded | None:
         trace=info.first_run_id or info.execution.run_id,
         pipeline=info.type.name,
         state=WorkflowExecutionStatus(info.status).name.lower() if ended else "starting",
-        asked=await found.static_summary() or "",
+        asked=(await client.data_converter.decode([summary], [str]))[0] if summary.metadata else "",
         started_at=info.start_time.ToDatetime(UTC),
         ended_at=ended,
         why=await why_of(handle) if ended else "",
-        described=found.raw_description,
+        begins_at=_later(info) if not ended else None,
+        described=found,
     )
+
+
+def _later(info: "WorkflowExecutionInfo") -> datetime | None:
+    """The instant to which its first task was put off, by a delay or a cron schedule; None if that has come."""
+    begins = info.execution_time.ToDatetime(UTC)
+    return begins if begins > max(datetime.now(UTC), info.start_time.ToDatetime(UTC)) else None
 
 
 async def why_of(handle: Any) -> str:
@@ -107,6 +117,8 @@ def on_queue(task_queue: str) -> str:
 def how(found: Unrecorded) -> str:
     """One line on where it stands."""
     name = safe(found.run, 1000)
+    if found.begins_at is not None:
+        return f"{name} is not on record yet: it was started to begin later, at {clock(found.begins_at)}"
     if found.is_running:
         return f"{name} is not on record yet: Temporal has started it, and no step of it is recorded"
     why = f": {safe(found.why)}" if found.why else ""

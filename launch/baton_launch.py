@@ -1,9 +1,11 @@
 """What `baton` in an environment's `bin` starts. Alone in its folder: only this module is exposed to the environment's Python.
 
 Baton's own modules have common names (`config`, `tests`, …). On the environment's import path they would be found by whatever
-else runs with this Python, and a `PYTHONPATH` would hide them from Baton. Here they come first, and for Baton alone.
+else runs with this Python, and a `PYTHONPATH` would hide them from Baton. Here they come first, and for Baton alone. What a
+`PYTHONPATH` names comes last: it must not hide the packages that Baton was installed with either.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +16,9 @@ ROOT = HERE.parent if HERE.name == "launch" else HERE
 
 def main() -> None:
     """Entry point of `baton`."""
-    sys.path.insert(0, str(ROOT))
+    named = {os.path.abspath(one) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one}
+    ours = [one for one in sys.path if os.path.abspath(one) not in named]
+    sys.path[:] = [str(ROOT), *ours, *(one for one in sys.path if one not in ours)]
     import starter
 
     starter.main()

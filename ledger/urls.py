@@ -73,6 +73,10 @@ def _check_options(url: URL) -> None:
 def _unlike(text: str) -> str:
     if not text:
         return "it is empty"
+    if text[0] in "\"'" and text[-1] == text[0]:
+        return "it is in quotation marks, which only a shell takes away; leave them out"
+    if text.startswith("jdbc:"):
+        return "it is a URL of JDBC; leave jdbc: out, and put user and password before the host"
     if _WORDS.match(text):
         return "it is in libpq's form of words, and a URL is wanted"
     if text.startswith(("/", "./", "../", "~")):

@@ -9,9 +9,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeWorkflowExecutionResponse
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle, WorkflowHistoryEventFilterType
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+)
+from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.running import lines
@@ -170,7 +175,7 @@ async def in_temporal(client: Client, run: Known, here: str) -> InTemporal:
     newest = there.workflow_execution_info
     run_id = newest.execution.run_id
     if newest.first_run_id == run.trace or run_id in (run.trace, *run.run_ids):
-        if newest.status in _OPEN:
+        if goes_on(there):
             return InTemporal(running=run_id, described=there)
         return InTemporal(ending=await _ending(client.get_workflow_handle(run.workflow_id, run_id=run_id)), described=there)
     if not newest.first_run_id:
@@ -184,26 +189,30 @@ async def _replaced(client: Client, run: Known, by: str) -> InTemporal:
     there = await describe(client, run.workflow_id, last)
     if there is None and not run.namespace:
         return InTemporal()
-    ended = there is not None and there.workflow_execution_info.status not in _OPEN
+    ended = there is not None and not goes_on(there)
     ending = await _ending(client.get_workflow_handle(run.workflow_id, run_id=last)) if ended else None
     why = f"run {by} was started under the same workflow id"
     return InTemporal(ending=ending or Ending("cancelled", "ended in Temporal", why))
 
 
 async def describe(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
-    """What Temporal says of a workflow, or of the newest run of it; None if it has none of that id."""
-    found = await described(client, workflow_id, run_id)
-    return None if found is None else found.raw_description
+    """What Temporal says of a workflow, or of the newest run of it; None if it has none of that id.
 
-
-async def described(client: Client, workflow_id: str, run_id: str = "") -> WorkflowExecutionDescription | None:
-    """The same as the SDK gives it, which can read the summary."""
+    Also of one that is paused there, which the SDK's own `describe` raises for: it does not know that status.
+    """
+    which = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
+    request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=which)
     try:
-        return await client.get_workflow_handle(workflow_id, run_id=run_id or None).describe()
+        return await client.workflow_service.describe_workflow_execution(request, retry=True)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return None
+
+
+def goes_on(described: DescribeWorkflowExecutionResponse) -> bool:
+    """True if the workflow has not ended, whether it is paused or not."""
+    return described.workflow_execution_info.status in _OPEN
 
 
 async def _ending(handle: WorkflowHandle[Any, Any]) -> Ending | None:

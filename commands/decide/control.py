@@ -100,7 +100,9 @@ def _control(out: Out, name: str, asked: Asked, limit: float) -> None:
             _control_unrecorded(out, ledger, run, asked, limit, at_hand.task_queue)
             return
         if run.has_ended:
-            raise Refused(f"{run.workflow_id} is {run.state} and has ended{run.how_it_ended}; there is nothing to {what}")
+            raise Refused(
+                f"{safe(run.workflow_id, 1000)} is {run.state} and has ended{run.how_it_ended}; there is nothing to {what}"
+            )
         state = asyncio.run(_send(out, ledger, run, asked, limit, at_hand.task_queue))
     found_as, done = run.workflow_id, asked.reached(state)
     # Whoever reads the record later looks there for this name and reason, and only a change is in it.

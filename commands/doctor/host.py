@@ -16,6 +16,7 @@ from commands.doctor import disk
 from commands.doctor.finding import Check, Finding
 from commands.doctor.policy import policy
 from commands.doctor.record import upkeep
+from commands.errors import first_line
 from contracts.errors import LedgerUnavailable, Misconfigured
 from contracts.text import amount
 
@@ -55,13 +56,17 @@ def settings() -> "tuple[Settings, Finding]":
 def git(_: "Settings") -> Finding:
     """The git version."""
     mend = f"install git {GIT[0]}.{GIT[1]} or newer"
+    # Without this user's configuration, as workers call it: a broken one stops git, and is no old git.
+    plain = {**os.environ, "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     try:
-        said = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
+        done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False, timeout=10, env=plain)
     except OSError:
         return Finding("git", "fail", "git is not installed", mend)
-    version = re.search(r"(\d+)\.(\d+)(\.\d+)*", said)
-    if version is None or (int(version[1]), int(version[2])) < GIT:
-        return Finding("git", "fail", f"{said.strip() or 'no version'} is too old", mend)
+    version = re.search(r"(\d+)\.(\d+)(\.\d+)*", done.stdout)
+    if version is None:
+        return Finding("git", "fail", f"it names no version: {first_line(done.stderr or done.stdout)}", mend)
+    if (int(version[1]), int(version[2])) < GIT:
+        return Finding("git", "fail", f"{done.stdout.strip()} is too old", mend)
     return Finding("git", "ok", version[0])
 
 

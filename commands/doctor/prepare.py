@@ -52,7 +52,7 @@ def prepare(
     ):
         wanted = declared(Files(directory))
     own = preparing.place_of(found.environments, named, wanted)
-    folder = into.expanduser().absolute() if into else own
+    folder = typed.path("--into", str(into)) if into else own
     there = preparing.finished(folder) and folder == own
     for line in _lines(wanted):
         out.line(line)

@@ -1,7 +1,7 @@
 """Runs that are stuck because a workflow task keeps failing: which, why, and the command that fixes each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from commands.output import safe
@@ -22,7 +22,7 @@ _PROBLEMS = "TemporalReportedProblems"
 
 @dataclass(frozen=True)
 class Stuck:
-    """One workflow that makes no progress. `command` is for the Temporal CLI, with the same connection settings as ours."""
+    """One workflow that makes no progress. A `command` for the Temporal CLI takes the same connection settings as ours."""
 
     workflow: str
     run_id: str
@@ -51,8 +51,23 @@ async def stuck_runs(client: "Client") -> list[Stuck]:
         reported = one.search_attributes.get(_PROBLEMS, ())
         # Temporal writes `cause=WorkflowTaskFailedCauseNonDeterministicError`: the name follows the last `Cause`.
         cause = next((str(text).rpartition("Cause")[2] for text in reported if str(text).startswith("cause=")), "unknown")
-        found.append(_examined(one.id, one.run_id, cause, await _tail(client, one.id, one.run_id)))
+        examined = _examined(one.id, one.run_id, cause, await _tail(client, one.id, one.run_id))
+        found.append(await _of_attributes(client, examined) if cause == "BadSearchAttributes" else examined)
     return found
+
+
+async def _of_attributes(client: "Client", stuck: Stuck) -> Stuck:
+    """The same with what mends the server's search attributes: nothing is wrong with the run, and a reset changes nothing."""
+    from connection import compared_attributes, creating
+
+    missing, wrong = await compared_attributes(client)
+    if missing:
+        mend = f"the server has lost search attributes ({', '.join(missing)}): add them again, and the run goes on by itself"
+        return replace(stuck, mend=mend, command=creating(missing, client.namespace))
+    if wrong:
+        mend = f"search attributes of the server have other types ({wrong.text}); then the run goes on by itself. {wrong.mend}"
+        return replace(stuck, mend=mend, command="baton doctor")
+    return replace(stuck, mend="the search attributes are right again: the run goes on by itself", command="baton doctor")
 
 
 async def _tail(client: "Client", workflow: str, run_id: str) -> "list[HistoryEvent]":

@@ -95,7 +95,7 @@ async def _namespace(client: "Client") -> Finding:
 
 
 async def _search_attributes(client: "Client") -> Finding:
-    from connection import compared_attributes, kind_name
+    from connection import compared_attributes, creating
     from search_attributes import SEARCH_ATTRIBUTES
 
     missing, wrong = await compared_attributes(client)
@@ -103,11 +103,8 @@ async def _search_attributes(client: "Client") -> Finding:
         text = f"of another type: {wrong.text}; workers do not start"
         return Finding("search attributes", "fail", text, wrong.mend)
     if missing:
-        names = " ".join(f"--name {name} --type {kind_name(kind)}" for name, kind in missing.items())
-        text = f"missing: {', '.join(missing)}"
-        mend = (
-            f"a worker adds them at startup if it is allowed to; otherwise: temporal operator search-attribute create {names}"
-        )
+        text = f"missing: {', '.join(missing)}; a run that sets one stands still until it is there"
+        mend = f"a worker adds them at startup if it is allowed to; otherwise: {creating(missing, client.namespace)}"
         return Finding("search attributes", "warn", text, mend)
     return Finding("search attributes", "ok", f"all {len(SEARCH_ATTRIBUTES)} are registered, with the right types")
 

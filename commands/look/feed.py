@@ -105,6 +105,7 @@ class Reader:
                 # Read the state before the lines: if the run had ended by then, this read has all of its lines.
                 ended = self._has_ended()
                 lines = self._next()
+                self._names = self._names_of(lines)
                 with quiet() if lines else nullcontext():
                     kept += [self._tell(line) for line in lines]
                 if not follow or (ended and not lines):
@@ -149,11 +150,12 @@ class Reader:
             tell_line(self._out, line, of="" if self._trace is not None else self._run_of(line))
         return fields
 
-    def _run_of(self, line: "FeedLine") -> str:
-        """The id of the run that a line belongs to, as other commands take it; a child's lines belong to its run."""
+    def _names_of(self, lines: "list[FeedLine]") -> dict[str, str]:
+        """What names the runs of these lines. Read each time: a later run may have taken a workflow id since."""
         from ledger.views.runs import names_of
 
-        if line.trace not in self._names:
-            found = self._ledger.read_now(names_of, [line.trace])
-            self._names[line.trace] = found.get(line.trace, line.run or line.trace)
-        return self._names[line.trace]
+        return {} if self._trace is not None else self._ledger.read_now(names_of, list({line.trace for line in lines}))
+
+    def _run_of(self, line: "FeedLine") -> str:
+        """The name of the run that a line belongs to, as other commands take it; a child's lines belong to its run."""
+        return self._names.get(line.trace, line.run or line.trace)

@@ -31,10 +31,10 @@ class Now:
     refused: Sequence["RefusedStarts"] = ()
 
     def held_up(self, rows: "Iterable[Listed]") -> "list[HeldUp]":
-        """Those of these runs that get nowhere and ask nobody: something fails, or they wait for a model or for room."""
+        """Those of these runs that get nowhere and ask nobody: what fails or is paused, or a wait for a model or for room."""
         found = []
         for row in (row for row in rows if not row.run.has_ended):
-            failing = [one for one in self.pending.get(row.run.trace, ()) if one.failed]
+            failing = [one for one in self.pending.get(row.run.trace, ()) if one.gets_nowhere]
             # At a gate a person is asked, and a paused run was stopped by one.
             waits = row.run.waiting_for if row.run.state == "working" else ""
             if failing or waits:
@@ -50,7 +50,10 @@ class Now:
 
 @dataclass(frozen=True)
 class HeldUp:
-    """A run that gets nowhere and asks nobody. `waiting_for` is "" where it does not wait; `failing` is what is tried again."""
+    """A run that gets nowhere and asks nobody. `waiting_for` is "" where it does not wait.
+
+    `failing` is what is tried again, or is paused in Temporal.
+    """
 
     run: str
     trace: str

@@ -34,7 +34,7 @@ def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending
     """Print the run. `under_way` is what Temporal is doing for it now."""
     run, name = view.run, view.run.workflow_id
     asked = asked_of(run.pipeline, run.asked)
-    out.line(f"{name}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
+    out.line(f"{safe(name, 1000)}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
     started = f" by {safe(run.asked['by'], 80)}" if run.asked.get("by") else ""
     money = f"{usd(view.money.spent)} of {usd(view.money.ceiling)} spent, {usd(view.money.held)} held"
     facts = (
@@ -48,7 +48,7 @@ def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending
         ("waits for", safe(run.waiting_for)),
         ("next", safe(run.next)),
         ("money", f"{money}; {amount(view.totals['calls'], 'model call')}, {amount(view.totals['tokens'], 'token')}"),
-        ("web", f"{found.ui_url}  (workflow {name})"),
+        ("web", f"{found.ui_url}  (workflow {safe(name, 1000)})"),
     )
     for label, text in facts:
         if text:

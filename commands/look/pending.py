@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from commands.output import safe
+from contracts.printed import quoted
 from contracts.text import amount
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ CHILDREN = 50
 
 @dataclass(frozen=True)
 class Pending:
-    """An activity of a run or of one of its children that has not ended.
+    """An activity of a run or of one of its children that has not ended; `activity` "": the workflow itself, which is paused.
 
     `attempt` counts from 1, `most` is the last one that is made (0: no limit). `error` is how the one before ended, ""
     where none has failed. `next_at` is when the next attempt begins; None while one is under way, since `since`. `model` is
     the one that a model call asks, "" for other activities, and `tokens` about how many it has written if it streams.
-    `waits_for` is what such a call waits for before it is made, "" once it is.
+    `waits_for` is what such a call waits for before it is made, "" once it is. `paused`
+    is who has it stopped in Temporal and why, "" where nobody has: no attempt is made until somebody goes on with it.
     """
 
     workflow: str
@@ -42,16 +44,27 @@ class Pending:
     model: str = ""
     tokens: int = 0
     waits_for: str = ""
+    paused: str = ""
+    activity_id: str = ""
 
     @property
     def failed(self) -> int:
         """How many attempts have failed."""
         return self.attempt - 1
 
+    @property
+    def gets_nowhere(self) -> bool:
+        """True if it has failed, or is stopped."""
+        return self.failed > 0 or bool(self.paused)
+
     def line(self, now: datetime) -> str:
         """One line for people: what is done, which attempt it is, and when it goes on."""
+        if not self.activity:
+            return f"{safe(self.workflow, 1000)} is {self._paused('workflow')}"
         of = f" of {self.most}" if self.most else ""
-        if self.next_at is not None:
+        if self.paused:
+            when = self._paused("activity", f" --activity-id {quoted(self.activity_id)}")
+        elif self.next_at is not None:
             overdue = now - self.next_at > GRACE
             when = "due, and waits for a worker" if overdue else f"next try in {_seconds(self.next_at - now)}"
         else:
@@ -59,6 +72,10 @@ class Pending:
             when += self._written()
         text = f"{safe(self.activity, 100)} of {safe(self.workflow, 1000)}: attempt {self.attempt}{of}, {when}"
         return f"{text}; {amount(self.failed, 'failure')} so far, the last: {safe(self.error, 600)}" if self.error else text
+
+    def _paused(self, what: str, which: str = "") -> str:
+        unpause = f"temporal {what} unpause --workflow-id {quoted(self.workflow)}{which}"
+        return f"paused in Temporal {safe(self.paused, 300)}; `{unpause}` lets it go on"
 
     def _written(self) -> str:
         if not self.model:
@@ -81,16 +98,32 @@ async def pending(client: "Client", workflow_id: str, described: "DescribeWorkfl
         return []
     children = list(described.pending_children)[:CHILDREN]
     theirs = await together(children, lambda child: describe(client, child.workflow_id, child.run_id))
-    found = [_of(workflow_id, one) for one in described.pending_activities]
+    found = _all_of(workflow_id, described)
     for child, answer in zip(children, theirs, strict=True):
-        found += [_of(child.workflow_id, one) for one in (answer.pending_activities if answer else ())]
+        found += _all_of(child.workflow_id, answer) if answer else []
     return sorted(found, key=lambda one: -one.failed)
+
+
+def _all_of(workflow: str, described: "DescribeWorkflowExecutionResponse") -> list[Pending]:
+    """A workflow's activities, and the workflow itself where it is paused."""
+    from temporalio.api.enums.v1 import WorkflowExecutionStatus
+
+    found = [_of(workflow, one) for one in described.pending_activities]
+    if described.workflow_execution_info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED:
+        told = described.workflow_extended_info.pause_info
+        found.append(Pending(workflow, "", 1, 0, "", None, None, paused=_by(told.identity, told.reason)))
+    return found
+
+
+def _by(who: str, why: str) -> str:
+    return f"by {who or 'somebody'}: {why or 'no reason was given'}"
 
 
 def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
     from temporalio.api.enums.v1 import PendingActivityState
 
-    waits = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    stopped = info.paused or info.state == PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
+    waits = stopped or info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     # While an attempt waits its turn, the time for which it was scheduled is when it begins.
     at = _instant(info.next_attempt_schedule_time) or _instant(info.scheduled_time)
     # Of an attempt that is over they say nothing about the next one.
@@ -102,11 +135,20 @@ def _of(workflow: str, info: "PendingActivityInfo") -> Pending:
         most=info.maximum_attempts,
         error=_reason(info.last_failure),
         since=None if waits else _instant(info.last_started_time),
-        next_at=at if waits and info.attempt > 1 else None,
+        next_at=at if waits and info.attempt > 1 and not stopped else None,
         model=model,
         tokens=tokens,
         waits_for=waits_for,
+        paused=_who_paused(info) if stopped else "",
+        activity_id=info.activity_id,
     )
+
+
+def _who_paused(info: "PendingActivityInfo") -> str:
+    """By whom, or by which rule, and why."""
+    told = info.pause_info.rule if info.pause_info.HasField("rule") else info.pause_info.manual
+    rule = f"rule {info.pause_info.rule.rule_id} of " if info.pause_info.HasField("rule") else ""
+    return _by(f"{rule}{told.identity or 'somebody'}", told.reason)
 
 
 def _written(info: "PendingActivityInfo") -> tuple[str, int, str]:
@@ -135,5 +177,5 @@ def _instant(stamp: "Timestamp") -> datetime | None:
 
 def as_json(found: Sequence[Pending]) -> list[dict[str, Any]]:
     """As JSON fields."""
-    names = ("workflow", "activity", "attempt", "most", "error", "since", "next_at", "model", "tokens")
+    names = ("workflow", "activity", "attempt", "most", "error", "since", "next_at", "model", "tokens", "paused")
     return [{name: getattr(one, name) for name in names} for one in found]

@@ -177,13 +177,13 @@ def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
         if report:
             tell_report(out, report)
         else:
-            out.line(f"{name}: {run.state}; it left no report")
+            out.line(f"{safe(name, 1000)}: {run.state}; it left no report")
         return code_of(run.state, report.get("reason", ""))
     from ledger.gates import open_gates
 
     waiting = ledger.read_now(open_gates, trace=run.trace)
     out.document(run=name, trace=run.trace, state=run.state, report=None, gates=[view.gate for view in waiting])
-    out.line(f"{name} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
+    out.line(f"{safe(name, 1000)} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
     for view in waiting:
         out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
     out.note(f"`{command('result', name, options='--wait')}` waits until it ends")

@@ -25,7 +25,7 @@ def show(out: Out, ledger: "Ledger", found: "Settings", one: Unrecorded) -> None
     nothing: tuple[list[Pending], str, str] = ([], "default", "")
     work = asked(out, ledger, lambda client: _under_way(client, ledger, found, one), nothing)
     under_way, namespace, problem = asyncio.run(work)
-    waits = f"a worker: {problem}" if problem and one.is_running else ""
+    waits = f"a worker: {problem}" if problem and one.is_running and one.begins_at is None else ""
     out.document(**one.fields(), waits_for=waits, pending=as_json(under_way))
     out.line(f"{safe(one.run, 1000)}: {one.state}", "bold")
     facts = (

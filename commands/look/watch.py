@@ -78,7 +78,7 @@ class Follower:
             now = self.ledger.read_now(look, self.trace, self.seq)
             self._tell(now)
             return self._ended(now)
-        self.out.note(f"{self.run} was {self.closed_as} in Temporal, but this ledger has no record of it")
+        self.out.note(f"{safe(self.run, 1000)} was {self.closed_as} in Temporal, but this ledger has no record of it")
         report = await self.handle.result() if self.handle is not None and self.closed_as == "completed" else None
         if not isinstance(report, dict) or "state" not in report:
             return Code.FAILED, {"state": self.closed_as, "report": None}
@@ -90,18 +90,19 @@ class Follower:
         if report:
             tell_report(self.out, report)
         else:
-            self.out.line(f"{self.run}: {safe(now.state)}")
+            self.out.line(f"{safe(self.run, 1000)}: {safe(now.state)}")
         return code_of(now.state, report.get("reason", "")), {"state": now.state, "report": report or None}
 
 
 async def closed_as(handle: "WorkflowHandle[Any, Any] | None") -> str:
     """How Temporal closed the run; "" while it runs or if Temporal cannot be asked."""
+    from temporalio.client import WorkflowExecutionStatus
     from temporalio.service import RPCError
 
     if handle is None:
         return ""
     try:
         status = (await handle.describe()).status
-    except RPCError:
+    except (RPCError, ValueError):  # the second is how the SDK answers for a paused workflow, whose status it does not know
         return ""
-    return "" if status is None or status.name in {"RUNNING", "PAUSED"} else status.name.lower()
+    return "" if status is None or status is WorkflowExecutionStatus.RUNNING else status.name.lower()

@@ -162,23 +162,19 @@ def same_input(earlier: "RunView", by: str) -> "tuple[PipelineSpec, PipelineInpu
 
 async def _closed(client: "Client", run: "RunView") -> "WorkflowHandle[Any, Any]":
     """The latest run of the chain, which has ended. Raises `Refused` or `NotFound`."""
-    from temporalio.client import WorkflowExecutionStatus
-    from temporalio.service import RPCError, RPCStatusCode
-
+    from activities.runs.gone import describe, goes_on
     from contracts.errors import NotFound, Refused
 
     again = f"`{command('retry', run.workflow_id)}` starts it anew"
-    try:
-        there = await client.get_workflow_handle(run.workflow_id).describe()
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        raise NotFound(f"Temporal no longer has the history of {safe(run.workflow_id)}; {again}") from None
-    if there.raw_description.workflow_execution_info.first_run_id not in ("", run.trace):
+    there = await describe(client, run.workflow_id)
+    if there is None:
+        raise NotFound(f"Temporal no longer has the history of {safe(run.workflow_id)}; {again}")
+    newest = there.workflow_execution_info
+    if newest.first_run_id not in ("", run.trace):
         raise Refused(f"the id {safe(run.workflow_id)} was used for another run since; {again}")
-    if there.status == WorkflowExecutionStatus.RUNNING:
+    if goes_on(there):
         raise Refused(f"{safe(run.workflow_id)} still runs in Temporal; `{command('show', run.workflow_id)}` shows it")
-    return client.get_workflow_handle(run.workflow_id, run_id=there.run_id)
+    return client.get_workflow_handle(run.workflow_id, run_id=newest.execution.run_id)
 
 
 async def _stages(handle: "WorkflowHandle[Any, Any]", run: "RunView", limit: float) -> dict[str, int]:

@@ -178,15 +178,15 @@ async def look(client: "Client", ledger: "Ledger", started: Started, task_queue:
 
     Raises `NotAdmitted` with the reason if the run was refused.
     """
-    from temporalio.client import WorkflowExecutionStatus
-
+    from activities.runs.gone import describe, goes_on
     from ledger.views.runs import is_there
 
     handle = client.get_workflow_handle(started.run, run_id=started.run_id)
     ends = time.monotonic() + (ADMITTED_WITHIN if workers_of(ledger, task_queue).working else NOBODY_THERE)
     while time.monotonic() < ends:
         # Check Temporal before the ledger: a run whose first activity refuses its input is in the ledger, too.
-        if (await handle.describe()).status != WorkflowExecutionStatus.RUNNING:
+        described = await describe(client, started.run, started.run_id)
+        if described is None or not goes_on(described):
             if (refusal := await refusal_of(handle)) is not None:
                 raise NotAdmitted(f"{started.run} was refused: {refusal.removeprefix(INPUT_WAS_REFUSED)}")
             return ledger.read_now(is_there, started.run_id)

@@ -32,19 +32,19 @@ def repository(flag: str, typed: str) -> str:
     # A URL, or git's host:path unless a local file of that name exists: only the worker can tell whether it is there.
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", typed) or (":" in typed.split("/", 1)[0] and not Path(typed).exists()):
         return _address(flag, typed)
-    path = _absolute(flag, typed)
+    found = path(flag, typed)
     try:
-        if not path.exists():
-            raise Usage(f"{flag}: there is no folder {path}. Give the path of a local git repository, or a URL")
+        if not found.exists():
+            raise Usage(f"{flag}: there is no folder {found}. Give the path of a local git repository, or a URL")
         # `.git` may be a file (a worktree); a bare repository has HEAD and objects instead.
-        is_one = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
-        if path.is_dir():
-            os.scandir(path).close()  # raises where its names may not be read
+        is_one = (found / ".git").exists() or ((found / "HEAD").is_file() and (found / "objects").is_dir())
+        if found.is_dir():
+            os.scandir(found).close()  # raises where its names may not be read
     except OSError as error:
-        raise Usage(f"{flag}: {path} cannot be read: {places.unable(error)}") from None
+        raise Usage(f"{flag}: {found} cannot be read: {places.unable(error)}") from None
     if not is_one:
-        raise Usage(f"{flag}: {path} is not a git repository. Give its top folder, or run `git init` and commit")
-    return str(path)
+        raise Usage(f"{flag}: {found} is not a git repository. Give its top folder, or run `git init` and commit")
+    return str(found)
 
 
 def _address(flag: str, typed: str) -> str:
@@ -57,29 +57,30 @@ def _address(flag: str, typed: str) -> str:
     return typed
 
 
-def _absolute(flag: str, typed: str) -> Path:
+def path(flag: str, typed: str) -> Path:
+    """The absolute path that was typed, whether it is there or not. Raises `Usage`."""
     # A shell leaves ~ as it is within a word, as in --repository=~/shop.
     try:
-        return places.expanded(Path(typed)).absolute()
+        return places.whole(Path(typed))
     except ValueError as error:
         raise Usage(f"{flag}: {error}") from None
 
 
 def folder(flag: str, typed: str) -> str:
     """The absolute path of a folder that is there. Raises `Usage`."""
-    path = _absolute(flag, typed)
-    if not path.is_dir():
-        raise Usage(f"{flag}: there is no folder {path}. Give the path of a folder on this machine")
-    return str(path)
+    found = path(flag, typed)
+    if not found.is_dir():
+        raise Usage(f"{flag}: there is no folder {found}. Give the path of a folder on this machine")
+    return str(found)
 
 
 def _file(flag: str, typed: str) -> str:
-    path = _absolute(flag, typed)
-    if path.is_dir():
-        raise Usage(f"{flag}: {path} is a folder. Give the path of a file")
-    if not path.is_file():
-        raise Usage(f"{flag}: there is no file {path}. Give the path of a file on this machine")
-    return str(path)
+    found = path(flag, typed)
+    if found.is_dir():
+        raise Usage(f"{flag}: {found} is a folder. Give the path of a file")
+    if not found.is_file():
+        raise Usage(f"{flag}: there is no file {found}. Give the path of a file on this machine")
+    return str(found)
 
 
 def content(flag: str, typed: str, most: int) -> str:

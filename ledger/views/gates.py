@@ -71,7 +71,7 @@ def gates_named(connection: Connection, name: str) -> list[tuple[str, str]]:
 
 
 def waiting(connection: Connection, project: str | None = None) -> list[tuple[str, GateView]]:
-    """Each open gate with the workflow id of its run, earliest deadline first."""
+    """Each open gate with what names its run, earliest deadline first."""
     views = gates.open_gates(connection, project)
     names = names_of(connection, [view.trace for view in views])
     return [(names.get(view.trace, view.workflow_id), view) for view in views]

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from contracts.errors import NotFound
 from contracts.printed import shown
@@ -142,14 +142,12 @@ def recent(connection: Connection, limit: int = 50, project: str | None = None) 
     open_gates = (
         select(func.count()).select_from(gate).where(gate.c.trace == run.c.trace, gate.c.state == "open").scalar_subquery()
     )
-    other = run.alias()
-    later = select(other.c.trace).where(other.c.workflow_id == run.c.workflow_id, other.c.started_at > run.c.started_at)
     # An outer join: a run without a call has no scope yet.
     query = (
         select(
             *(run, scope.c.spent, scope.c.held, scope.c.ceiling),
             open_gates.label("open_gates"),
-            (~later.exists()).label("newest"),
+            (~_later().exists()).label("newest"),
         )
         .outerjoin(scope, scope.c.id == "run:" + run.c.trace)
         .order_by(run.c.started_at.desc())
@@ -173,9 +171,15 @@ def money_of(connection: Connection, trace: str) -> Money:
 
 
 def names_of(connection: Connection, traces: Sequence[str]) -> dict[str, str]:
-    """The workflow id of each of these run families."""
-    query = select(run.c.trace, run.c.workflow_id).where(run.c.trace.in_(traces))
-    return {row.trace: row.workflow_id for row in connection.execute(query)}
+    """What names each of these run families in every command: see `Listed.name`."""
+    query = select(run.c.trace, run.c.workflow_id, (~_later().exists()).label("newest")).where(run.c.trace.in_(traces))
+    return {row.trace: row.workflow_id if row.newest else row.trace for row in connection.execute(query)}
+
+
+def _later() -> Select[tuple[str]]:
+    """Runs that have taken the workflow id of a run later."""
+    other = run.alias()
+    return select(other.c.trace).where(other.c.workflow_id == run.c.workflow_id, other.c.started_at > run.c.started_at)
 
 
 def traces(connection: Connection) -> list[str]:

@@ -148,7 +148,7 @@ def ledger(baton: Baton, sqlite_template: Path) -> Iterator[Ledger]:
 @pytest.fixture(scope="session")
 async def client() -> AsyncIterator[Client]:
     """A client of the session's dev server."""
-    async with dev_server() as environment:
+    async with dev_server("frontend.WorkflowPauseEnabled=true") as environment:
         yield environment.client
 
 

@@ -52,6 +52,14 @@ def test_wrong_settings_are_a_finding_and_the_others_still_run(baton: Baton) -> 
     assert found["git"]["level"] == "ok"
 
 
+def test_a_users_broken_git_settings_are_no_old_git(baton: Baton) -> None:
+    """Workers call git without them, and so does doctor."""
+    (baton.folder / "gitconfig").write_text("[broken\n")
+    baton.set(GIT_CONFIG_GLOBAL=baton.folder / "gitconfig")
+    found = examine(baton)["git"]
+    assert found["level"] == "ok", found
+
+
 def test_a_secret_file_that_is_missing_is_named(baton: Baton) -> None:
     """The key's file cannot be read: said with its path."""
     baton.set(BATON_ANTHROPIC_API_KEY_FILE="/no/such/key")

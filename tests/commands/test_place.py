@@ -11,6 +11,7 @@ import typer.main
 
 import places
 import starter
+from config import load
 from tests.commands.conftest import Baton, Begin
 from tests.stack import git
 
@@ -71,7 +72,6 @@ def test_a_home_is_meant_wherever_a_path_begins_with_one(baton: Baton, home: Pat
     ran = baton("runs")
     assert (ran.code, f"the secret file {meant}/url" in ran.err) == (2, True), ran.err
     Path("baton.toml").write_text(f'[folders.handbook]\npath = "{written}"\n')
-    from config import load
 
     assert str(load().folders["handbook"].path) == meant
 
@@ -84,6 +84,53 @@ def test_a_home_that_is_not_known_is_said(baton: Baton, home: Path) -> None:
     baton.set(BATON_STATE=home)
     ran = baton("deliver", "-r", "~nobody-of-this-name/shop", "-i", "Fix it")
     assert (ran.code, "--repository: ~nobody-of-this-name/shop begins with ~" in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.parametrize("written", ["$HOME/baton", "${HOME}/baton", "$XDG_STATE_HOME"])
+def test_a_variable_that_no_shell_has_replaced_is_refused(baton: Baton, home: Path, written: str) -> None:
+    """In a unit file or an env file it stays as it is: it is no folder below the working folder. In a path it is a name."""
+    shop, said = str(home), "which only a shell replaces; write the whole path, or begin with ~"
+    for setting in ("BATON_STATE", "BATON_POLICY", "BATON_LEDGER_URL"):
+        ran = baton.process("runs", **{"BATON_STATE": shop, setting: f"sqlite:///{written}" if "URL" in setting else written})
+        assert (ran.code, said in ran.err) == (2, True), ran.err
+    for typed in (("deliver", "-r", written, "-i", "Fix it"), ("context", "add", "new", "--state", written)):
+        ran = baton(*typed)
+        assert (ran.code, said in ran.err) == (2, True), ran.err
+    baton.set(BATON_STATE=home / "$HOME")
+    assert in_force(baton)["state"] == str(home / "$HOME")
+
+
+def test_an_empty_variable_sets_nothing(baton: Baton, home: Path) -> None:
+    """`BATON_STATE=` is no state in whatever folder the command is called in."""
+    baton.set(BATON_STATE="", BATON_AGENTS="", BATON_POLICY="")
+    assert in_force(baton)["state"] == str(home / ".local" / "state" / "baton")
+    assert baton("agents", "list").code == 0
+    assert load().policy.is_file()
+
+
+@pytest.mark.parametrize(("written", "meant"), [("~/own.db", "home/own.db"), ("own.db?timeout=5", "here/own.db?timeout=5")])
+def test_the_file_of_a_ledger_is_whole(baton: Baton, home: Path, tmp_path: Path, written: str, meant: str) -> None:
+    """A home is replaced, and a relative one is told whole; a context keeps it as it was meant where it was added."""
+    baton.set(BATON_LEDGER_URL=f"sqlite:///{written}")
+    assert load().database == f"sqlite:///{tmp_path / meant}"
+    assert f"no ledger at {tmp_path / meant.partition('?')[0]}" in baton("runs").err
+    added = baton("context", "add", "own", "--ledger-url", f"sqlite:///{written}", "--json")
+    assert added.json["ledger"] == f"sqlite:///{tmp_path / meant}"
+
+
+def test_a_working_folder_that_was_removed_is_said(baton: Baton, home: Path, tmp_path: Path) -> None:
+    """What is relative to it is refused with what to do, and nothing else is any trouble."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    for relative in (("deliver", "-r", ".", "-i", "Fix it"), ("context", "add", "new", "--state", "state")):
+        ran = baton(*relative)
+        assert (ran.code, "is relative, and the working folder was removed" in ran.err) == (2, True), ran.err
+    assert baton("runs").code == 0
+    baton.set(BATON_STATE="state")
+    ran = baton("runs")
+    assert (ran.code, "state is relative, and the working folder was removed" in ran.err) == (2, True), ran.err
 
 
 def test_a_user_without_a_home_is_told_what_to_set(baton: Baton, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +366,6 @@ def test_up_starts_no_server_beside_a_remote_one(baton: Baton, home: Path) -> No
 
 def test_odd_paths_are_one_ledger(baton: Baton, begin: Begin, tmp_path: Path) -> None:
     """What means something in a URL is a part of the name in a path: each folder has its own ledger, and only that."""
-    from config import load
     from ledger.db import Ledger
     from ledger.migrate import upgrade
 

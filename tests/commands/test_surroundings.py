@@ -170,13 +170,19 @@ MODULES = ("config", "connection", "contexts", "logs", "places", "worker", "star
 PACKAGES = ("commands", "agents", "workflows", "tests")
 
 
-@pytest.mark.parametrize("kind", ["modules", "packages"])
+INSTALLED = ("typing_extensions", "yaml", "pydantic", "sqlalchemy", "structlog", "typer", "rich", "temporalio")
+
+
+@pytest.mark.parametrize("kind", ["modules", "packages", "installed"])
 def test_a_pythonpath_hides_nothing_of_ours(baton: Baton, tmp_path: Path, kind: str) -> None:
-    """Modules and packages of the same names in a PYTHONPATH are not what `baton` loads, nor is what lies in the folder."""
+    """Neither modules and packages of the same names in a PYTHONPATH are what `baton` loads, nor those in the folder.
+
+    Nor older versions of what it was installed with, as a distribution's tools put them there.
+    """
     for folder in (tmp_path / "theirs", baton.folder):
         folder.mkdir(exist_ok=True)
-        for name in (*MODULES, *PACKAGES):
-            if kind == "modules":
+        for name in INSTALLED if kind == "installed" else (*MODULES, *PACKAGES):
+            if kind != "packages":
                 (folder / f"{name}.py").write_text("raise SystemExit('somebody else was asked')\n")
             else:
                 (folder / name).mkdir()

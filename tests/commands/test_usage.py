@@ -152,6 +152,14 @@ def test_a_broken_temporal_profile_is_a_configuration_error(baton: Baton, reposi
     assert "Temporal's settings cannot be read" in ran.err
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "http://127.0.0.1:7233", "temporal.example.org", "host:port"])
+def test_an_address_in_another_form_is_refused(baton: Baton, repository: Path, address: str) -> None:
+    """Without a port, or with a scheme: exit 2 and the form that is wanted, not "nothing listens there"."""
+    baton.set(TEMPORAL_ADDRESS=address)
+    ran = baton("deliver", "-r", str(repository), "-i", "Fix it")
+    assert (ran.code, f"the address of Temporal is {address!r}, and HOST:PORT is wanted" in ran.err) == (2, True), ran.err
+
+
 def test_an_unknown_variable_is_refused_by_name(baton: Baton) -> None:
     """BATON_STATTE is a misspelling, not a setting."""
     baton.set(BATON_STATTE="x")
