@@ -154,10 +154,6 @@ class NoteAction(Contract, name="note_action/1"):
         return digest_of("note", self.run.trace, self.name, self.text)
 
 
-ARGUMENTS: Mapping[str, type[Contract]] = {"git.push": GitPush, "note": NoteAction}
-"""The arguments of each type of action, whose fields rules of policy may name."""
-
-
 def target_of(arguments: Mapping[str, object]) -> str:
     """What an action acts on, for counting: its `target`, else its repository, recipient or URL; "" if it names none."""
     named = (arguments.get(name) for name in ("target", "repository", "recipient", "to", "url"))

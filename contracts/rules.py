@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from contracts.actions import ARGUMENTS, Approvals, Tier
+from contracts.actions import Approvals, Tier
 from contracts.agents import Risk
 from contracts.base import Contract, Input, Line, PerMille, is_empty, is_none
+from contracts.effects import ARGUMENTS
 from contracts.globs import fits
 from contracts.handoff import Outcome
 from contracts.risk import LEVELS
@@ -93,8 +94,11 @@ class Rule(Input):
             raise ValueError("only a rule with `agent` opens a gate; one with `action` raises its tier")
         return gate
 
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong with it as a whole: what it is about, what it does, and fields that cannot exist."""
+    def problems(self, adapter: str = "") -> tuple[str, ...]:
+        """What is wrong with it as a whole: what it is about, what it does, and fields that cannot exist.
+
+        `adapter` is the one of the action that it is about, whose arguments it may name; "" for one about every action.
+        """
         if (self.action is None) == (self.agent is None):
             return (f"rule {self.name!r}: say what it is about: `action` or `agent`, one of the two",)
         effects = (self.tier, self.approvals, self.who, self.requester_may_approve)
@@ -104,7 +108,7 @@ class Rule(Input):
             return (f'rule {self.name!r}: it does nothing; add gate = "policy"',)
         if self.action is not None and all(one is None for one in effects):
             return (f"rule {self.name!r}: it does nothing; add tier, approvals, who or requester_may_approve = false",)
-        return tuple(f"rule {self.name!r}: {said}" for one in self.when if (said := _wrong_with(one, self.action)))
+        return tuple(f"rule {self.name!r}: {said}" for one in self.when if (said := _wrong_with(one, self.action, adapter)))
 
 
 class Facts(Contract):
@@ -186,9 +190,9 @@ def _number(value: object) -> Decimal | None:
     return found if found.is_finite() else None
 
 
-def _wrong_with(one: Condition, action: str | None) -> str:
+def _wrong_with(one: Condition, action: str | None, adapter: str) -> str:
     """Why this condition can never be asked; "" if it can."""
-    kind, why = _kind_of(one.field, action)
+    kind, why = _kind_of(one.field, action, adapter)
     if kind is None:
         return why
     if one.is_ not in COMPARISONS[kind]:
@@ -206,13 +210,13 @@ def _wrong_with(one: Condition, action: str | None) -> str:
     return ""
 
 
-def _kind_of(field: str, action: str | None) -> tuple[Kind | None, str]:
+def _kind_of(field: str, action: str | None, adapter: str) -> tuple[Kind | None, str]:
     """What kind of field this is; else None, and which fields there are."""
     known = OF_HANDOFFS if action is None else OF_ACTIONS
     head, dot, name = field.partition(".")
     if not dot and head in known:
         return known[head], ""
-    arguments = _fields_of(action)
+    arguments = _fields_of(adapter)
     if head == "arguments" and name in arguments:
         return arguments[name], ""
     if head == "arguments" and action == "*":
@@ -222,9 +226,9 @@ def _kind_of(field: str, action: str | None) -> tuple[Kind | None, str]:
     return None, f"there is no field {field!r} of {of}; there are {', '.join(there)}"
 
 
-def _fields_of(action: str | None) -> dict[str, Kind]:
+def _fields_of(adapter: str) -> dict[str, Kind]:
     """The arguments of an action that a rule can compare."""
-    contract = ARGUMENTS.get(action or "")
+    contract = ARGUMENTS.get(adapter)
     if contract is None:
         return {}
     found = {name: _kind(field.annotation) for name, field in contract.model_fields.items()}

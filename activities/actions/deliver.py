@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Literal, cast
@@ -13,20 +12,18 @@ from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines, outbox
 from activities.actions.adapter import Adapter, CannotFind, Checks, Named, NotSent, Repeatable, not_named
+from activities.actions.allowed import over_rate, tier_now
 from activities.actions.health import TargetHealth, breaker_of
 from activities.actions.outbox import BEGUN, LEASE, already, receipt_for, unknown
-from activities.actions.rates import over_rate
 from activities.running.cancelled import to_its_end
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import beating, committed
-from contracts.actions import Deliver, Receipt, Resolve, Tier
+from contracts.actions import Deliver, Receipt, Resolve
 from contracts.base import sha256
 from contracts.breakers import Breakers
 from contracts.errors import DiskUnavailable, LedgerUnavailable, Misconfigured, Refused
 from contracts.gates import Perform
-from contracts.pins import Began
-from contracts.terms import ruling
 from ledger import actions, artifacts, lineage, runs
 from ledger.actions import Lease
 from ledger.db import Ledger, from_us
@@ -85,7 +82,7 @@ class Actions:
         intent, trace = request.intent, request.run.trace
         # From the ledger, not from the workflow or today's file: a policy that was loosened since does not apply to this run.
         pins = runs.find_pins(connection, trace)
-        if pins is None or self._tier_now(request, pins) != "auto":
+        if pins is None or tier_now(request, pins) != "auto":
             raise ApplicationError(
                 f"{intent.summary}: this run's policy does not allow {intent.type} without a person; nothing was done",
                 type="NotAllowed",
@@ -106,18 +103,6 @@ class Actions:
             return Receipt(key=intent.key, type=intent.type, state="rejected", summary=intent.summary, problem=str(error))
         commit_riders(connection, request, [lines.allowed(intent, trace, pins.policy_digest)])
         return None
-
-    def _tier_now(self, request: Perform, pins: Began) -> Tier | None:
-        """The tier that this action has by the run's pins; None if it declared no such type.
-
-        Judged again here, from the bytes that are about to be used: the workflow's own judgement only opens gates.
-        """
-        intent = request.intent
-        terms = pins.terms.get(intent.type)
-        if terms is None:
-            return (pins.actions or {}).get(intent.type)
-        known = json.loads(request.arguments) if request.arguments else None
-        return ruling(intent.type, terms, pins.rules, request.facts, known).tier
 
     def _keep(self, connection: Connection, request: Perform) -> None:
         intent, data = request.intent, request.arguments.encode()

@@ -229,7 +229,8 @@ class Policy(Input, name="policy/1"):
         for name in dict.fromkeys(one for one in names if names.count(one) > 1):
             yield f"rules: {name!r} is there twice; every rule has a name of its own"
         for rule in self.rules:
-            yield from rule.problems()
+            about = self.actions.get(rule.action or "")
+            yield from rule.problems(about.adapter if about is not None else "")
             if rule.action not in (None, "*", *self.actions):
                 yield f'rule {rule.name!r}: no action {rule.action!r} is declared; add [actions."{rule.action}"] for it'
             if rule.gate is not None and rule.gate not in self.gates:

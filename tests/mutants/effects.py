@@ -57,9 +57,9 @@ MUTANTS = (
     Mutant(
         name="pins-ignored",
         promise="What the run pinned in the ledger, and not what its workflow says, lets an action happen without a person.",
-        file="activities/actions/deliver.py",
-        old="return (pins.actions or {}).get(intent.type)",
-        new='return (pins.actions or {}).get(intent.type, "auto")',
+        file="activities/actions/allowed.py",
+        old="return (pins.actions or {}).get(request.intent.type)",
+        new='return (pins.actions or {}).get(request.intent.type, "auto")',
         tests=(f"{PERFORM}::test_the_pins_in_the_ledger_decide",),
     ),
     Mutant(

@@ -41,7 +41,7 @@ MUTANTS = (
     Mutant(
         name="rate-ignored",
         promise="What is over its rate asks or waits, and is never just done.",
-        file="activities/actions/rates.py",
+        file="activities/actions/allowed.py",
         old="    if found.room is None:",
         new="    if True:",
         tests=(f"{RUNS}::test_what_is_over_its_rate_asks",),

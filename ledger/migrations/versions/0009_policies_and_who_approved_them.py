@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("nth"),
+        sa.PrimaryKeyConstraint("nth", name=op.f("pk_policy_version")),
     )
     op.create_table(
         "policy_proposal",
@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_proposal")),
     )
     still_open = sa.text("state = 'open'")
     op.create_index("ix_policy_proposal_open", "policy_proposal", ["at"], sqlite_where=still_open, postgresql_where=still_open)
@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.Column("proposal", sa.Text(), nullable=False),
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("proposal", "by"),
+        sa.PrimaryKeyConstraint("proposal", "by", name=op.f("pk_policy_approval")),
     )
 
 

@@ -1,12 +1,27 @@
-"""The rate that policy allows a type of action without a person."""
+"""What policy allows without a person: the tier that an action has by what its run pinned, and the rate of its type."""
+
+import json
 
 from sqlalchemy import Connection
 
-from contracts.actions import Rate, Receipt
+from contracts.actions import Rate, Receipt, Tier
 from contracts.gates import Perform
 from contracts.pins import Began
+from contracts.terms import ruling
 from contracts.text import amount
 from ledger import action_rates
+
+
+def tier_now(request: Perform, pins: Began) -> Tier | None:
+    """The tier that this action has by the run's pins; None if it declared no such type.
+
+    Judged again here, from the bytes that are about to be used: the workflow's own judgement only opens gates.
+    """
+    terms = pins.terms.get(request.intent.type)
+    if terms is None:
+        return (pins.actions or {}).get(request.intent.type)
+    known = json.loads(request.arguments) if request.arguments else None
+    return ruling(request.intent.type, terms, pins.rules, request.facts, known).tier
 
 
 def over_rate(connection: Connection, request: Perform, pins: Began) -> Receipt | None:
