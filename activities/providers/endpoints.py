@@ -60,9 +60,10 @@ def caches(name: str, setting: EndpointSetting) -> bool:
     """Whether an endpoint is asked to cache prompts unless its table says otherwise: where the format surely has the field."""
     if setting.prompt_cache is not None:
         return setting.prompt_cache
-    # Not by the format alone: LiteLLM refuses OpenAI's field in Responses whose model is another vendor's. Both platforms serve
-    # Claude, which has the field wherever it is.
-    return setting.platform is not None or setting.vendor in ("openai", "azure", "anthropic") or name == "anthropic"
+    # By format and vendor: a gateway refuses OpenAI's field in Chat Completions and Responses over Claude.
+    if setting.speaks == "messages":
+        return setting.platform is not None or setting.vendor == "anthropic" or name == "anthropic"
+    return setting.vendor in ("openai", "azure")
 
 
 def key_source(setting: EndpointSetting) -> str:

@@ -159,7 +159,7 @@ async def test_doctor_and_probe_through_litellm(
         found = await baton.live("doctor", "--json")
         probe = await baton.live("models", "probe", "--json")
     endpoint = next(one for one in found.json["findings"] if one["name"] == "endpoint own")
-    assert (endpoint["level"], "answered in" in endpoint["text"]) == ("ok", True)
+    assert (endpoint["level"], "answered in" in endpoint["text"]) == ("ok", True), endpoint["text"]
     checks = {one["what"]: one["works"] for one in probe.json["probes"][0]["checks"]}
     assert probe.code == 0
     needed = ("text", "tool", "two calls at once", "tool results", "usage", "long input")
