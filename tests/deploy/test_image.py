@@ -75,7 +75,11 @@ def test_the_builder_sees_only_what_is_copied() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     listed = [line for line in lines if line and not line.startswith("#")]
     assert listed[0] == "*"
-    assert sorted(line.removeprefix("!") for line in listed if line.startswith("!")) == sorted(source for source, _ in copied())
+    seen = {line.removeprefix("!") for line in listed if line.startswith("!")}
+    # The locks of the extras are for a line of an installation's own: docs/models.md.
+    extras = {"requirements-bedrock.lock", "requirements-vertex.lock"}
+    assert seen - extras == {source for source, _ in copied()}
+    assert extras <= seen
 
 
 def test_its_name_has_the_version() -> None:

@@ -53,14 +53,14 @@ who = ["lead"]
 deadline = "P1D"
 
 [actions."git.push"]
-adapter = "git"
+adapter = "git.push"
 tier = "confirm"
 reversible = "yes"
 accountable = "owner"
 rate = { most = 10, per = "P1D" }
 
 [actions.note]
-adapter = "ledger"
+adapter = "note"
 tier = "auto"
 reversible = "by git.push"
 accountable = "lead"

@@ -20,7 +20,7 @@ LOOSER = [
     ('actions."git.push".tier', ('tier = "confirm"', 'tier = "auto"')),
     ('actions."git.push".rate', ("most = 10", "most = 11")),
     ('actions."git.push".rate', ('per = "P1D"', 'per = "PT1H"')),
-    ('actions."git.push".adapter', ('adapter = "git"', 'adapter = "ledger"')),
+    ('actions."git.push".adapter', ('adapter = "git.push"', 'adapter = "git.revert"')),
     ('actions."git.push".reversible', ('reversible = "yes"', 'reversible = "yes"\ntier_when_tainted = "draft"')),
     ('actions."note".reversible', ('reversible = "by git.push"', 'reversible = "yes"')),
 ]
