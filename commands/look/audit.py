@@ -66,6 +66,8 @@ def _tell(out: Out, one: "Verified") -> None:
     counts = f"{amount(one.lines, 'feed line')}, {amount(one.rows, 'row')}, {amount(one.artifacts, 'artifact')}"
     said = "as it was written" if not one.problems else amount(len(one.problems), "problem")
     out.line(f"{safe(one.run)}: {said} ({counts}); last hash {one.head[:16] or 'none'}", "bold" if one.problems else "")
+    if one.unsealed:
+        out.line(f"  {amount(one.unsealed, 'row')} from before rows were sealed: whether they were altered cannot be told")
     for problem in one.problems:
         out.line(f"  {safe(problem, 400)}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gates, growth, ledger, money, packages, parked, pipeline, proof, recovery, report
+from benchmarks import gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery, report
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
 GATES = gates.Sizes(runs=3)
@@ -94,6 +94,14 @@ async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
     assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ledger.ORDER}
     assert all(one["p95"] > 0 for rounds in results["rounds"].values() for one in rounds)
     assert "model call over the driver's" in said[-2]
+
+
+async def test_provenance_is_asked_on_many_runs() -> None:
+    """Every question finds what it asks for among the generated runs, and each has its milliseconds."""
+    said: list[str] = []
+    results = await provenance.run(provenance.Sizes(runs=60, asked=2), said.append)
+    assert len(results["milliseconds"]) == 5
+    assert all(one["p95"] > 0 for one in results["milliseconds"].values())
 
 
 async def test_packages_are_asked_for_their_checks(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_an_unknown_gate_names_the_open_ones(baton: Baton, waiting: GateView) ->
     """A misspelt gate: exit 3."""
     ran = baton("approve", RUN, "plan-2", "--yes")
     assert ran.code == 3
-    assert "open gates: plan-1" in ran.err
+    assert "it has plan-1 (open)" in ran.err
 
 
 def test_a_closed_gate_says_who_closed_it(baton: Baton, ledger: Ledger, waiting: GateView) -> None:

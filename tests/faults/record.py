@@ -82,5 +82,7 @@ def sound(connection: Connection) -> None:
         assert line["previous_hash"] == ends.get(line["trace"], "")
         assert line["hash"] == feed.chained(line)
         ends[line["trace"]] = line["hash"]
+    traces = {row.trace for row in connection.execute(select(run_table.c.trace))}
     for trace, end in ends.items():
-        assert runs.find(connection, trace).feed_hash == end
+        # Lines about no run, such as those about the policy, have no row that knows the last of them.
+        assert trace not in traces or runs.find(connection, trace).feed_hash == end

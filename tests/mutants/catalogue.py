@@ -13,6 +13,7 @@ from tests.mutants import (
     operating,
     outside,
     policy,
+    record,
     runs,
 )
 from tests.mutants.mutant import Mutant
@@ -31,4 +32,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *gone.MUTANTS,
     *operating.MUTANTS,
     *policy.MUTANTS,
+    *record.MUTANTS,
 )

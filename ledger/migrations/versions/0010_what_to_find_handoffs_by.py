@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from ledger.migrations import no_way_back
+from ledger.migrations import earlier_edges, no_way_back
 
 revision = "0010"
 down_revision = "0009"
@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("handoff", "position", name=op.f("pk_claim")),
     )
     op.create_index("ix_seen_name", "seen", ["name"])
+    earlier_edges.add(op.get_bind())
 
 
 def downgrade() -> None:

@@ -38,7 +38,7 @@ async def prepare(ledger: Ledger, tmp_path: Path, undo: str, action: str = "take
     """The action that takes it back."""
     adapter = GitRevertAdapter(Mirrors(tmp_path / "mirrors"))
     types = {"git.push": "git.push", "take-back": "git.revert", "other": "git.revert"}
-    preparing = Preparing(ledger, {"git.revert": adapter}, types, {"git.push": "take-back"})
+    preparing = Preparing(ledger, {"git.revert": adapter}, lambda: types, lambda: {"git.push": "take-back"})
     request = PrepareAction(run=ref("trace-2"), type=action, undo=undo)
     return await ActivityEnvironment().run(preparing.prepare_action, request)
 

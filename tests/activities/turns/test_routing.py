@@ -371,8 +371,9 @@ async def test_a_limit_per_minute_is_a_durable_wait(routed: Routed, monkeypatch:
     limited = '{ model = "openai:one", free = true, requests_per_minute = 1 }'
     spare = '{ model = "openai:spare", free = true, when = ["outage"] }'
     async with routed(f"{limited}, {spare}") as route:
-        minute = now_us() // rates.WINDOW * rates.WINDOW
-        monkeypatch.setattr(reserving, "now_us", lambda: minute + 1)  # both calls fall into one minute
+        # Both calls fall into one minute, and one that is not over before the second: the next.
+        minute = (now_us() // rates.WINDOW + 1) * rates.WINDOW
+        monkeypatch.setattr(reserving, "now_us", lambda: minute + 1)
         await route.call(1)
         gone = await route.refused(2)
         assert (gone.kind, gone.patience, route.asked()) == ("rate", SETTINGS.rate_patience, ["one"])

@@ -28,7 +28,7 @@ async def attempt(models: Models, paying: Paying) -> Turn:
 
 
 async def unstored(paying: Paying, monkeypatch: pytest.MonkeyPatch) -> Models:
-    """A worker whose attempt has a reply, while the ledger takes everything but that: the money counts as lost."""
+    """A worker whose attempt has a reply, while the ledger takes everything but that: what it cost counts as lost."""
     models, real = paying.models(), paying.ledger.tx
 
     async def away(function: Callable[..., Any], *args: Any) -> Any:
@@ -42,7 +42,7 @@ async def unstored(paying: Paying, monkeypatch: pytest.MonkeyPatch) -> Models:
         with pytest.raises(LedgerUnavailable):
             await attempt(models, paying)
     held = paying.row(tables.reservation)
-    assert (held.state, held.settled) == ("lost", held.amount)
+    assert (held.state, held.settled) == ("lost", COST)
     return models
 
 

@@ -1,0 +1,123 @@
+"""What came from a thing over all runs, and handoffs found by what made them."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from contracts.base import canonical, sha256
+from contracts.handoff import Claim, Handoff, Producer
+from contracts.ids import handoff_id
+from ledger import actions, artifacts, gates, handoffs, turns
+from ledger.db import Ledger
+from ledger.views.contents import Contents
+from ledger.views.impact import impact_of
+from ledger.views.origins import Node
+from ledger.views.selection import Selection, select_handoffs
+from tests.ledger import samples
+from tests.ledger.contents import begin
+
+SOURCE = b"prices are in cents"
+REPORT = b"3 passed"
+"""Made by both runs, byte for byte."""
+
+
+def _run(connection: Connection, ledger: Ledger, trace: str, value: str) -> str:
+    """A run that reads the source, hands off a claim, makes a report, and pushes what its gate showed; the handoff's id."""
+    read = artifacts.put(connection, ledger.files, SOURCE).digest
+    artifacts.note_seen(connection, trace, "plan", read, "shop/pricing.py", untrusted=True)
+    first = samples.turn(1, trace=trace)
+    last = samples.turn(2, parent=first.id, trace=trace)
+    for one in (first, last):
+        turns.insert(connection, one)
+    turns.insert_result(connection, samples.result(first.id, 0))
+    handoffs.link(connection, f"{first.id}/0", "used", [read])
+    handoffs.link(connection, f"{first.id}/0", "derived", [first.id])
+    handoffs.link(connection, last.id, "used", [first.id])
+    claims = (Claim(subject="prices", attribute="unit", value=value), Claim(subject="shop", attribute="100%", value="all"))
+    body = {"summary": value}
+    made = Handoff[Any](
+        id=handoff_id(trace, "plan", sha256(canonical(body))),
+        contract_name="plan/2",
+        outcome="done",
+        body=body,
+        producer=Producer(agent="planner", version="v2", model="openai:small"),
+        claims=claims,
+        unsupported=(1,),
+        trace=trace,
+        path="plan",
+    )
+    handoffs.put(connection, made, sha256(canonical(body)), canonical(made.model_dump(mode="json")))
+    handoffs.link(connection, made.id, "generated", [last.id])
+    report = artifacts.put(connection, ledger.files, REPORT).digest
+    handoffs.derive(connection, trace, report, [made.id])
+    intent = samples.intent(trace, arguments=trace)
+    view = samples.view(trace=trace, workflow_id=f"delivery-{trace}", subject=sha256(f"{made.id} {report}".encode()))
+    gates.open_gate(connection, samples.opening(view, intent).model_copy(update={"subject": f"{made.id} {report}"}))
+    actions.propose(connection, intent, trace=trace, gate="plan-1", state="approved")
+    return made.id
+
+
+@pytest.fixture
+def both(ledger: Ledger) -> dict[str, str]:
+    """Two runs; the id of each one's handoff."""
+    for trace in ("trace-1", "trace-2"):
+        begin(ledger, trace)
+    return {trace: ledger.tx_now(_run, ledger, trace, f"cents {trace}") for trace in ("trace-1", "trace-2")}
+
+
+def test_a_source_leads_to_all_that_came_of_it_in_every_run(ledger: Ledger, both: dict[str, str]) -> None:
+    """By way of the tool that read it and the turn after that: handoffs, reports, gates and actions of both runs."""
+    del both
+    found = ledger.read_now(impact_of, [sha256(SOURCE)])
+    assert {one.trace for one in found.runs} == {"trace-1", "trace-2"}
+    assert {one.summary for one in found.effects} == {"push trace-1", "push trace-2"}
+    assert {(one.run, one.gate) for one in found.gates} == {("delivery-trace-1", "plan-1"), ("delivery-trace-2", "plan-1")}
+    # The source itself; and of each run a call, a turn after it, a handoff, report and subject, a gate and an action.
+    assert found.things == {"artifact": 5, "tool": 2, "turn": 2, "handoff": 2, "gate": 2, "action": 2}
+    assert found.complete
+    assert not ledger.read_now(impact_of, [sha256(SOURCE)], 2).complete
+
+
+def test_equal_bytes_of_two_runs_are_two_things(ledger: Ledger, both: dict[str, str]) -> None:
+    """Both made the same report: what came of the one run's handoff is in that run alone."""
+    found = ledger.read_now(impact_of, [both["trace-1"]])
+    assert [one.trace for one in found.runs] == ["trace-1"]
+    assert [one.summary for one in found.effects] == ["push trace-1"]
+
+
+def test_handoffs_are_found_by_what_is_known_of_them(ledger: Ledger, both: dict[str, str]) -> None:
+    """Each question alone and all together; words of a claim in any case and order, signs of LIKE as they are."""
+    mine = both["trace-1"]
+
+    def found(**wanted: Any) -> set[str]:
+        return {one.id for one in ledger.read_now(select_handoffs, Selection(**wanted), 10)}
+
+    assert found(claim="CENTS unit trace-1") == {mine}
+    assert found(claim="100%") == set(both.values())
+    assert found(claim="100_") == set()
+    assert found(agent="planner@v2") == found(agent="planner") == set(both.values())
+    assert found(agent="planner@v1") == found(agent="plan") == set()
+    assert found(model="small") == found(model="openai:small") == set(both.values())
+    assert found(model="mall") == found(model="azure:small") == set()
+    assert found(source="shop/pricing.py") == found(source=sha256(SOURCE)) == set(both.values())
+    assert found(source="pricing.py") == set()
+    assert found(project="other") == set()
+    assert found(until=samples.NOW) == set()
+    assert found(since=samples.NOW, claim="trace-1", agent="planner@v2", model="small", source="shop/pricing.py") == {mine}
+    [told] = ledger.read_now(select_handoffs, Selection(claim="all", source="shop/pricing.py", agent="planner@v2"), 1)
+    assert told.says == "shop: 100% = all (unsupported)"
+
+
+def test_what_stands_behind_an_id_is_read_to_the_bytes(ledger: Ledger, both: dict[str, str]) -> None:
+    """An artifact by its digest and by its run; a tool's call with its arguments."""
+    del both
+
+    def parts(kind: Any, identity: str) -> list[tuple[str, bytes]]:
+        content = ledger.read_now(lambda connection: Contents(connection, ledger.files).of(Node(kind, identity)))
+        return [(one.label, one.data) for one in content.parts]
+
+    report = sha256(REPORT)
+    assert parts("artifact", report) == parts("artifact", f"trace-1/{report}") == [("artifact", REPORT)]
+    first = samples.turn(1, trace="trace-1")
+    assert parts("tool", f"{first.id}/0") == [("result of read_file", b"{}"), ("arguments", b'{\n "path": "a"\n}')]

@@ -1,0 +1,57 @@
+"""The record: where things came from, what came of them, and that nobody has changed it."""
+
+from tests.mutants.mutant import Mutant
+
+WHOLE = ("tests/commands/test_live.py::test_a_delivery_from_start_to_pushed_branch",)
+IMPACT = "tests/ledger/test_impact.py"
+
+MUTANTS = (
+    Mutant(
+        name="missing-line-unseen",
+        promise="A feed line that was removed or moved is found.",
+        file="ledger/views/integrity.py",
+        old='if row["previous_hash"] != previous:',
+        new="if False:",
+        tests=WHOLE,
+    ),
+    Mutant(
+        name="note-not-sealed",
+        promise="What a person wrote with a decision cannot be changed without being found.",
+        file="ledger/seals.py",
+        old='"verb", "by", "note", "answers"',
+        new='"verb", "by", "answers"',
+        tests=WHOLE,
+    ),
+    Mutant(
+        name="end-of-action-not-sealed",
+        promise="How an action ended cannot be changed without being found.",
+        file="ledger/seals.py",
+        old='state = row["state"] if row["state"] in SETTLED else "open"',
+        new='state = "open"',
+        tests=WHOLE,
+    ),
+    Mutant(
+        name="equal-bytes-are-one",
+        promise="What came of one run's report is not what came of another's with the same bytes.",
+        file="ledger/handoffs.py",
+        old='return f"{trace}/{digest}"',
+        new="return digest",
+        tests=(f"{IMPACT}::test_equal_bytes_of_two_runs_are_two_things",),
+    ),
+    Mutant(
+        name="decision-leads-nowhere",
+        promise="What ran because a person let it go on leads back to their decision.",
+        file="ledger/handoffs.py",
+        old='decided = [f"{new.trace}/{let_on}"] if let_on else []',
+        new="decided: list[str] = []",
+        tests=WHOLE,
+    ),
+    Mutant(
+        name="tool-leads-nowhere",
+        promise="What a tool read leads to the turn that saw its result.",
+        file="ledger/handoffs.py",
+        old="rows += [(row.child, callers[row.parent]) for row in below]",
+        new="rows += []",
+        tests=(f"{IMPACT}::test_a_source_leads_to_all_that_came_of_it_in_every_run",),
+    ),
+)
