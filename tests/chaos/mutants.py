@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 import worker
+import worker_parts
 from activities.actions.git_push import GitPushAdapter
 from activities.providers import openai
 from activities.runs.upkeep import Upkeep
@@ -97,7 +98,7 @@ def _perform() -> None:
 
 def _perform_carelessly() -> None:
     _perform()
-    vars(worker).update(GitPushAdapter=Careless)
+    vars(worker_parts).update(GitPushAdapter=Careless)
 
 
 def _take_changes_as_they_come() -> None:
@@ -117,7 +118,7 @@ async def _nothing_gone(*_: object) -> tuple[int, str]:
 
 VARIANTS: dict[str, Callable[[], object]] = {
     "shipped": lambda: None,
-    "careless": lambda: vars(worker).update(GitPushAdapter=Careless),
+    "careless": lambda: vars(worker_parts).update(GitPushAdapter=Careless),
     "keyless": lambda: vars(openai).update(OpenAI=Keyless),
     "forgetful": _forget,
     "asks": _ask,

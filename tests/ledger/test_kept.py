@@ -44,7 +44,7 @@ def test_there_is_a_ledger_of_the_first_schema() -> None:
 
 
 def test_a_kept_ledger_migrates_and_keeps_its_rows(kept: Ledger) -> None:
-    """It is of an older schema, becomes this release's, and no table has lost or won a row but that of edges, which has more."""
+    """It is of an older schema, becomes this release's, and no table has lost or won a row but edges, which it gets more of."""
     before = kept.read_now(counts)
     assert standing(kept).state == "older"
     upgrade(kept)
