@@ -69,8 +69,8 @@ PROJECTS = [
     ),
     Project(
         *("make", SHELL, "price.sh", LESS_SHELL, "make test", "Makefile target test", "passed"),
-        ("not proven by sabotage, because lines of this language cannot be made to raise an error: price.sh",),
-        *("medium", "make"),
+        ("changed lines made to raise an error: the check noticed 1 of 1 place",),
+        *("low", "make"),
     ),
 ]
 
