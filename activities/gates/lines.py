@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from activities.gates.comparison import Change
 from contracts.base import digest_of
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView
+from contracts.printed import command
 from contracts.runs import Note
 from ledger.policies import How, Proposal
 
@@ -142,7 +143,7 @@ def policy_proposed(proposal: Proposal) -> Note:
         actor=proposal.by,
         did=f"proposed a looser policy ({proposal.id}): {'; '.join(proposal.changes)}"[:2000],
         why=proposal.why,
-        next=f"its owners approve it with `baton policy approve {proposal.id}`; until then nothing changes",
+        next=f"its owners approve it with `{command('policy approve', proposal.id)}`; until then nothing changes",
         importance="alert",
     )
 

@@ -9,6 +9,7 @@ from commands.context import DECIDE, By, Json, can_ask, named, open_ledger, reas
 from commands.errors import Code, NothingYet, Usage
 from commands.output import Out, clock, safe
 from commands.questions import confirmed
+from contracts.printed import command
 
 if TYPE_CHECKING:
     from activities.gates.comparison import Change
@@ -94,7 +95,7 @@ def _tell_waiting(out: Out, found: "Settings", pending: "tuple[Change, ...]", op
     for change in pending:
         out.note(f"not in force, because nobody has approved it: {safe(change)}")
     if pending:
-        out.note(f'  next    baton policy propose {found.policy} -m "why"')
+        out.note(f"  next    {command('policy propose', str(found.policy), options='-m why')}")
     for one in open_ones:
         state = (
             "outdated, propose it again"
@@ -142,7 +143,7 @@ def diff(file: File, as_json: Json = False) -> None:
     for one in sorted(changes, key=lambda one: one.how):
         out.line(f"{one.how:<9}  {safe(one, 400)}")
     if any(one.how == "loosened" for one in changes):
-        out.note(f'what is loosened counts once it is approved: baton policy propose {file} -m "why"')
+        out.note(f"what is loosened counts once it is approved: {command('policy propose', str(file), options='-m why')}")
 
 
 def try_(
@@ -199,7 +200,7 @@ def propose(
     out.document(**_fields(made), new=new)
     _tell(out, made)
     out.line(f"{'proposed' if new else 'proposed already'}: {made.id}; nothing is different until it is approved")
-    out.note(f"  next    baton policy approve {made.id}")
+    out.note(f"  next    {command('policy approve', made.id)}")
 
 
 def approve(

@@ -10,6 +10,7 @@ from commands.doctor.host import agent_files
 from commands.doctor.prices import routed_choices
 from contracts.conversation import ModelRequest, UserMessage
 from contracts.errors import Misconfigured
+from contracts.printed import quoted
 
 if TYPE_CHECKING:
     from activities.providers.base import Provider, ProviderError
@@ -84,7 +85,7 @@ def mend(error: "ProviderError", name: str) -> str:
         return error.advice
     if error.kind in _PASSING:
         return "this may pass: run `baton doctor` again in a minute; runs repeat such a call by themselves"
-    return _MENDS.get(error.kind, f"`baton models probe {name}:MODEL` finds out what this endpoint takes")
+    return _MENDS.get(error.kind, f"`baton models probe {quoted(name)}:MODEL` finds out what this endpoint takes")
 
 
 def _question(choice: "Choice") -> ModelRequest:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from commands.context import sqlite_file
 from commands.doctor.finding import Finding
 from contracts.errors import LedgerUnavailable
+from contracts.printed import command
 from contracts.text import amount
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def policy(found: "Settings") -> Finding:
 
     loaded = load_policy(found.policy)
     if waiting := _unapproved(found, loaded):
-        mend = f"`baton policy propose {found.policy} -m why`, or take it back; until then the stricter entries are in force"
+        asking = command("policy propose", str(found.policy), options="-m why")
+        mend = f"`{asking}`, or take it back; until then the stricter entries are in force"
         return Finding("policy", "warn", f"{found.policy} loosens what its owners have not approved: {waiting}", mend)
     owner = loaded.defaults.owner or "none: every run must name an owner"
     return Finding(

@@ -57,8 +57,9 @@ async def test_what_is_paused_in_temporal_is_told_with_who_why_and_the_way_on(
         text = (await baton.live("runs")).err
         assert f"paused in Temporal by maria: {WHY}" in text
         assert "waits for a worker" not in text
-        planner.go.set()
+        # Before the call ends: Temporal goes on with no activity that is over.
         await temporal(client, *printed(text, "temporal activity unpause"))
+        planner.go.set()
         await running.gate(started, "plan-1")
 
         await temporal(client, "workflow", "pause", "--workflow-id", started.id, "--reason", WHY)

@@ -57,7 +57,8 @@ def test_no_width_breaks_a_cell(rows: list[list[str]], width: int) -> None:
     lines = laid_out(COLUMNS, rows, ("ASKED",), width)
     for row in rows:
         for cell in row[:3]:
-            assert any(cell in line for line in lines)
+            # A dash stands for nothing, and is left out where there is little room.
+            assert cell == "-" or any(cell in line for line in lines)
 
 
 @given(st.text("ab c日本", max_size=60), st.integers(4, 30))

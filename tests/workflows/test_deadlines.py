@@ -96,6 +96,17 @@ async def _in_time(client: Client, folder: Path, more: str = "") -> tuple[Away, 
     raise AssertionError(f"no signal came within {DEADLINES[-1]} s")
 
 
+async def _over(client: Client, folder: Path, more: str = "") -> Away:
+    """A gate whose deadline came while no worker was there."""
+    for seconds in DEADLINES:
+        away = await _away(client, folder / f"{seconds:g}", seconds, more)
+        if not away.is_over:
+            await away.over()
+            return away
+        await away.run.terminate("the machine was too slow")
+    raise AssertionError(f"the worker was not gone within {DEADLINES[-1]} s")
+
+
 async def _won(running: Stack, away: Away) -> list[tuple[str, str, datetime, str]]:
     found = await running.ledger.read(decisions_of, away.view.trace)
     return [(one.verb, one.outcome, one.at, one.reason) for one in found]
@@ -116,8 +127,7 @@ async def test_a_signal_in_time_counts_and_keeps_its_instant(client: Client, tmp
 @pytest.mark.parametrize("twice", [False, True])
 async def test_a_signal_after_the_deadline_does_not_count(client: Client, tmp_path: Path, twice: bool) -> None:
     """The gate expires as if nobody had said anything; what came too late is on record as refused, with when it came."""
-    away = await _away(client, tmp_path / "late", DEADLINES[0])
-    await away.over()
+    away = await _over(client, tmp_path)
     came = await away.signal()
     if twice:
         await away.signal()
@@ -132,8 +142,7 @@ async def test_a_signal_after_the_deadline_does_not_count(client: Client, tmp_pa
 
 async def test_an_update_after_the_deadline_does_not_count(client: Client, tmp_path: Path) -> None:
     """Its sender is told that the gate has closed."""
-    away = await _away(client, tmp_path / "late", DEADLINES[0])
-    await away.over()
+    away = await _over(client, tmp_path)
     decision = {"gate": away.view.gate, "by": "maria", "subject": away.view.subject, "note": "n"}
     sent = asyncio.create_task(away.run.execute_update("reject", decision))
     async with away.back() as running:
