@@ -157,8 +157,7 @@ async def test_an_update_after_the_deadline_does_not_count(client: Client, tmp_p
 
 async def test_after_the_first_deadline_the_next_in_line_is_asked_first(client: Client, tmp_path: Path) -> None:
     """A late decision at a gate that escalates meets the escalated gate: there is another deadline, before which it came."""
-    away = await _away(client, tmp_path / "late", DEADLINES[0], 'escalation = ["olga"]\nexpiry = "escalate"')
-    await away.over()
+    away = await _over(client, tmp_path, 'escalation = ["olga"]\nexpiry = "escalate"')
     await away.signal()
     async with away.back() as running:
         report = await result_of(away.run)
