@@ -43,6 +43,8 @@ def verify(run: Some = None, every: All = False, bundle: Bundle = None, head: He
     """Check that no row of a run's record was altered, removed or moved: feed, decisions, actions, handoffs, artifacts."""
     if (run is None) != (every or bundle is not None) or (head and every):
         raise Usage("name one run, or give --all, or --bundle FILE; --head goes with one run")
+    if head and len(head) < SHORTEST_HASH:
+        raise Usage(f"--head {head[:20]} is too short to be one hash: give its first {SHORTEST_HASH} characters, or all 64")
     out = Out(as_json=as_json)
     with _ledger(bundle) as ledger:
         found, gaps = _verified(ledger, run), ledger.read_now(_gaps) if every else []
@@ -77,7 +79,7 @@ def _fields(one: "Verified") -> dict[str, Any]:
 
 
 def _has(one: "Verified", head: str) -> bool:
-    return len(head) >= SHORTEST_HASH and any(known.startswith(head.lower()) for known in one.hashes)
+    return any(known.startswith(head.lower()) for known in one.hashes)
 
 
 SHORTEST_HASH = 16

@@ -51,6 +51,8 @@ def the_record_is_whole(baton: Baton, run: str, folder: Path) -> None:
     assert looked["artifacts"] > 5
     assert baton("verify", run, "--head", looked["head"][:20]).code == 0
     assert baton("verify", run, "--head", "0" * 64).code == 1
+    short = baton("verify", run, "--head", looked["head"][:15])
+    assert (short.code, "too short" in short.err) == (2, True)
     everything = baton("verify", "--all")
     assert everything.code == 0, everything.out
     bundle = folder / "run.baton"
