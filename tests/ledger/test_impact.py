@@ -84,6 +84,8 @@ def test_equal_bytes_of_two_runs_are_two_things(ledger: Ledger, both: dict[str, 
     found = ledger.read_now(impact_of, [both["trace-1"]])
     assert [one.trace for one in found.runs] == ["trace-1"]
     assert [one.summary for one in found.effects] == ["push trace-1"]
+    below = ledger.read_now(handoffs.downstream, [both["trace-1"]], 100)
+    assert [one for one in below if one.endswith(sha256(REPORT))] == [f"trace-1/{sha256(REPORT)}"]
 
 
 def test_handoffs_are_found_by_what_is_known_of_them(ledger: Ledger, both: dict[str, str]) -> None:
