@@ -230,7 +230,7 @@ class Actions:
             raise
         if breaker:
             await self._health.answered(request, breaker)
-        settled = await self._ledger.tx(outbox.settle, request, lease, receipt)
+        settled = await self._ledger.tx(outbox.settle_action, request, lease, receipt)
         reach("action.before_completion")
         return settled
 

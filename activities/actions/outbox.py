@@ -88,7 +88,7 @@ def anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
         commit_riders(connection, request, [lines.lost_by_target(row.key, row.summary, row.fence, trace)])
 
 
-def settle(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
+def settle_action(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
     """Store an outcome and tell it. The outcome of a newer lease goes before this one."""
     if not actions.settle(connection, lease, receipt):
         # A newer lease took over meanwhile: what its holder wrote counts.

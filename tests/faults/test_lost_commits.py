@@ -45,7 +45,7 @@ COMMITTED = {
         "Checks._keep_report",
         "FrozenChange._keep_frozen",
     ),
-    *("Gates._open", "Gates._admit", "claim", "_settle"),
+    *("Gates._open", "Gates._admit", "claim", "settle_action"),
 }
 """All that such a delivery commits, by the names of the functions."""
 
