@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.reports import RunStatus
 from contracts.runs import FINAL
@@ -62,7 +63,14 @@ async def agreed(ledger: Ledger, handle: WorkflowHandle[Any, Any], state: str = 
     last: list[Said] = []
 
     async def look() -> Said | None:
-        last[:] = [await said(ledger, handle)]
+        try:
+            last[:] = [await said(ledger, handle)]
+        except RPCError as error:
+            # A worker that was killed with the query, or is not ready yet: the next one answers, or the limit says so. The
+            # server's time limit and the client's own have a code each.
+            if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                raise
+            return None
         return last[0] if last[0].agree and state in ("", last[0].row[0]) else None
 
     try:
