@@ -68,7 +68,10 @@ def _plain(path: str, body: dict[str, Any]) -> dict[str, Any]:
         return body | {"messages": [one | {"content": list(_blocks(one["content"]))} for one in body["messages"]]}
     if path == COMPLETIONS:
         return body | {"messages": [one | {"content": _text(one.get("content"))} for one in body["messages"]]}
-    return body
+    # Responses: what a person says, and what a tool gives back, may be in parts.
+    parts = ("content", "output")
+    texts = [one | {name: _text(one[name]) for name in parts if name in one} for one in body.get("input", ())]
+    return body | {"input": texts} if texts else body
 
 
 def _blocks(content: Any) -> Iterator[dict[str, Any]]:
