@@ -54,7 +54,10 @@ def own(url: str, speaks: str, **more: Any) -> dict[str, Any]:
 async def test_a_delivery_through_litellm(
     client: Client, tmp_path: Path, gateway: str, upstream: Upstream, speaks: str, model: str
 ) -> None:
-    """The change is pushed, and each turn is charged what the gateway says that it cost, to the last micro-dollar."""
+    """The change is pushed, and each turn is charged what the gateway says that it cost: never less than the upstream's price.
+
+    Nor more than a micro-dollar above it: the gateway counts in floats, and what is stated is rounded up.
+    """
     origin, before = sample(tmp_path / "sample"), len(upstream.requests)
     written = len(read_book(upstream.book_file))
     whole = own(gateway, speaks, vendor="openai" if model == GPT else "anthropic", bill_as_stated=True)
@@ -68,7 +71,9 @@ async def test_a_delivery_through_litellm(
     billed = by_key(read_book(upstream.book_file)[written:])
     assert (report.state, git(origin, "rev-parse", "wire^{tree}")) == ("done", report.tree)
     assert len(upstream.requests) - before == len(rows) > 10
-    assert {row.id: [row.usd_micros] for row in rows} == {row.id: billed[row.id] for row in rows}
+    above = [row.usd_micros - one for row in rows for one in billed[row.id]]
+    assert len(above) == len(rows)
+    assert set(above) <= {0, 1}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
