@@ -1,6 +1,7 @@
 """Bytes by their SHA-256: small ones in a row, large ones in a file."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,14 @@ _AGAIN = Statement(
     .where(artifact.c.sha256 == bindparam("wanted"), artifact.c.at < bindparam("before", type_=BigInteger))
     .values(body=bindparam("bytes", type_=LargeBinary), location=bindparam("file"), at=bindparam("now", type_=BigInteger))
 )
+
+
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def digests_in(*texts: str) -> set[str]:
+    """Everything in these texts that has the form of a digest."""
+    return {one for text in texts for one in _DIGEST.findall(text)}
 
 
 class ArtifactDamaged(BatonError):

@@ -10,13 +10,13 @@ from sqlalchemy import Column, Connection, Table, select
 
 from contracts.errors import NotFound
 from ledger import artifacts
-from ledger.db import Ledger, insert_each_once
-from ledger.handoffs import AT_ONCE
+from ledger.db import Ledger, insert_each_once, rows_with
 from ledger.migrate import upgrade
 from ledger.tables import (
     action,
     artifact,
     claim,
+    counter,
     decision,
     edge,
     feed,
@@ -62,6 +62,7 @@ def _rows(connection: Connection, files: Path, trace: str) -> Rows:
     found[claim] = _those(connection, claim, claim.c.handoff, handoffs)
     found[tool_result] = _those(connection, tool_result, tool_result.c.turn, turns)
     found[scope] = _those(connection, scope, scope.c.id, [f"run:{trace}"])
+    found[counter] = _those(connection, counter, counter.c.name, ["sealed_since"])
     calls = [f"{row['turn']}/{row['position']}" for row in found[tool_result]]
     gates = [f"{trace}/{row['gate']}" for row in found[gate]]
     digests = sorted({*_digests(found)})
@@ -87,11 +88,7 @@ def _whole(connection: Connection, files: Path, row: dict[str, Any]) -> dict[str
 
 
 def _those(connection: Connection, table: Table, column: Column[Any], values: list[str]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for at in range(0, len(values), AT_ONCE):
-        query = select(table).where(column.in_(values[at : at + AT_ONCE]))
-        rows += [dict(row) for row in connection.execute(query).mappings()]
-    return rows
+    return [dict(row._mapping) for row in rows_with(connection, select(table), column, values)]
 
 
 def _insert(connection: Connection, rows: Rows) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from sqlalchemy import Column, Engine, Row, Select, Table, create_engine, event
 from sqlalchemy import Connection as Connection  # re-exported for modules that write no SQL
-from sqlalchemy import Engine, Table, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
@@ -35,6 +36,9 @@ NOTICE_QUICKLY: dict[str, int | str] = {
 
 SESSION = {"idle_in_transaction_session_timeout": "60s", "tcp_keepalives_idle": "30"}
 """PostgreSQL session settings: a worker that freezes or loses its power inside a transaction does not block the others."""
+
+AT_ONCE = 500
+"""Ids in one statement; SQLite takes some thousand parameters."""
 
 DEADLOCKS = 5
 """How often a transaction that PostgreSQL aborted to resolve a deadlock is retried at once."""
@@ -185,6 +189,13 @@ def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key exists. True if this call inserted it."""
     kept = plain_row(values)
     return insert_unless_there(connection.dialect.name, table, tuple(kept)).run(connection, **kept) == 1
+
+
+def rows_with(connection: Connection, query: Select[Any], column: Column[Any], ids: Iterable[str]) -> Iterator[Row[Any]]:
+    """The rows of a query in which this column is one of the ids, however many they are."""
+    rest = iter(ids)
+    while some := list(islice(rest, AT_ONCE)):
+        yield from connection.execute(query.where(column.in_(some)))
 
 
 def plain(value: T) -> T:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, literal, or_, select
 
 from contracts.errors import NotFound
 from contracts.handoff import Handoff
-from ledger.db import insert_each_once, insert_once, now_us
+from ledger.db import insert_each_once, insert_once, now_us, rows_with
 from ledger.statement import Statement
 from ledger.tables import claim, edge, gate, handoff
 
@@ -36,10 +36,7 @@ _LET_ON = Statement(
 
 _CLAIMED = {"subject", "attribute", "value"}
 
-AT_ONCE = 500
-"""Ids in one statement; SQLite takes some thousand parameters."""
-
-_BELOW = select(edge.c.child, edge.c.parent).where(edge.c.parent.in_(bindparam("of", expanding=True))).order_by(edge.c.child)
+_BELOW = select(edge.c.child, edge.c.parent).order_by(edge.c.child)
 _BELOW_TURNS = _BELOW.where(edge.c.relation.in_(["used", "generated"]))
 _TOOL_CALL = re.compile(r"[0-9a-f]{64}/\d+")
 
@@ -155,12 +152,7 @@ def downstream(connection: Connection, starts: Iterable[str], limit: int) -> dic
 def _children(connection: Connection, parents: Sequence[str]) -> list[tuple[str, str]]:
     # A tool's result is read by the turn after the one that called it, and that one names its predecessor alone.
     callers = {one.rpartition("/")[0]: one for one in parents if _TOOL_CALL.fullmatch(one)}
-    rows: list[tuple[str, str]] = []
-    for at in range(0, len(parents), AT_ONCE):
-        some = parents[at : at + AT_ONCE]
-        rows += [(row.child, row.parent) for row in connection.execute(_BELOW, {"of": list(some)})]
-    for at in range(0, len(callers), AT_ONCE):
-        some = list(callers)[at : at + AT_ONCE]
-        below = connection.execute(_BELOW_TURNS, {"of": some})
-        rows += [(row.child, callers[row.parent]) for row in below]
+    rows = [(row.child, row.parent) for row in rows_with(connection, _BELOW, edge.c.parent, parents)]
+    below = rows_with(connection, _BELOW_TURNS, edge.c.parent, callers)
+    rows += [(row.child, callers[row.parent]) for row in below]
     return rows

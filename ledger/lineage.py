@@ -1,13 +1,9 @@
 """What the subject of a gate and the arguments of an action came from: the handoff with these bytes, and what they name."""
 
-import re
-
 from sqlalchemy import Connection
 
-from ledger import handoffs
+from ledger import artifacts, handoffs
 from ledger.handoffs import derive, link, made, own
-
-_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def of_subject(connection: Connection, trace: str, gate: str, digest: str, subject: str) -> None:
@@ -28,6 +24,6 @@ def of_arguments(connection: Connection, trace: str, digest: str, arguments: str
 
 def named(connection: Connection, trace: str, text: str) -> list[str]:
     """What a text of ours names by its digest: artifacts that this run made, and handoffs of it."""
-    found = dict.fromkeys(_DIGEST.findall(text))
+    found = sorted(artifacts.digests_in(text))
     ours = {one for one in own(connection, trace, found) if "/" in one}
     return sorted(ours | handoffs.among(connection, trace, found))

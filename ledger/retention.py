@@ -3,7 +3,6 @@
 Everything that tells what happened, what it cost, who decided and what came from where stays, with the bytes that it names.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +18,6 @@ from ledger.tables import action, artifact, gate, handoff, run, seen, tool_resul
 
 AT_ONCE = 20
 """Most runs that one round trims, each in a transaction of its own."""
-
-_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 _RUN = Statement(
     select(run.c.workflow_id, run.c.project, run.c.result, run.c.ended_at, run.c.trimmed_at)
@@ -77,15 +74,11 @@ def _named(connection: Connection, trace: str, result: str) -> set[str]:
     """Digests that gates, actions, handoffs or the report of a run name, and those that these subjects and arguments name."""
     gates = connection.execute(select(gate.c.subject, gate.c.view, gate.c.intents).where(gate.c.trace == trace)).all()
     acts = connection.execute(select(action.c.arguments, action.c.receipt).where(action.c.trace == trace)).all()
-    direct = _digests(result, *(text for row in (*gates, *acts) for text in row))
+    direct = artifacts.digests_in(result, *(text for row in (*gates, *acts) for text in row))
     small = select(artifact.c.body).where(artifact.c.sha256.in_(direct), artifact.c.media_type == "application/json")
     bodies = connection.execute(small).scalars() if direct else ()
     own = connection.execute(select(handoff.c.digest).where(handoff.c.trace == trace)).scalars()
-    return direct | _digests(*(bytes(body).decode() for body in bodies if body is not None)) | set(own)
-
-
-def _digests(*texts: str) -> set[str]:
-    return {one for text in texts for one in _DIGEST.findall(text)}
+    return direct | artifacts.digests_in(*(bytes(body).decode() for body in bodies if body is not None)) | set(own)
 
 
 def _conversations(connection: Connection, trace: str) -> int:

@@ -47,7 +47,10 @@ def verify(run: Some = None, every: All = False, bundle: Bundle = None, head: He
         raise Usage(f"--head {head[:20]} is too short to be one hash: give its first {SHORTEST_HASH} characters, or all 64")
     out = Out(as_json=as_json)
     with _ledger(bundle) as ledger:
-        found, gaps = _verified(ledger, run), ledger.read_now(_gaps) if every else []
+        found, gaps = _verified(ledger, run), list[str]()
+        if every:
+            others, gaps = ledger.read_now(_whole_feed)
+            found += others
     for one in found:
         if head and not _has(one, head):
             one.problems.append(
@@ -118,10 +121,10 @@ def _verified(ledger: "Ledger", run: str | None) -> "list[Verified]":
     return [ledger.read_now(look, name) for name in names]
 
 
-def _gaps(connection: "Connection") -> list[str]:
-    from ledger.views.integrity import gaps
+def _whole_feed(connection: "Connection") -> "tuple[list[Verified], list[str]]":
+    from ledger.views.integrity import about_no_run, gaps
 
-    return gaps(connection)
+    return about_no_run(connection), gaps(connection)
 
 
 def export(run: Run, output: Output, as_json: Json = False) -> None:

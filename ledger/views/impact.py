@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, select
+from sqlalchemy import Connection, Row, select
 
 from contracts.actions import Receipt
 from ledger import handoffs
-from ledger.handoffs import AT_ONCE
+from ledger.db import rows_with
 from ledger.tables import action, gate, handoff, run, turn
 from ledger.views import identities
 from ledger.views.gates import as_contract
@@ -106,10 +105,3 @@ def _open(connection: Connection, found: Iterable[str], names: dict[str, str]) -
     for row in connection.execute(select(gate.c.trace, gate.c.gate).where(gate.c.state == "open").order_by(gate.c.deadline)):
         if f"{row.trace}/{row.gate}" in wanted:
             yield Shown(names.get(row.trace, row.trace), row.gate)
-
-
-def rows_with(connection: Connection, query: Select[Any], column: Column[Any], ids: Iterable[str]) -> Iterator[Row[Any]]:
-    """The rows of a query in which this column is one of the ids, however many they are."""
-    rest = iter(ids)
-    while some := list(islice(rest, AT_ONCE)):
-        yield from connection.execute(query.where(column.in_(some)))

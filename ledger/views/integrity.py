@@ -1,6 +1,7 @@
 """Whether a run's record is as it was written: its feed, decisions, gates, actions, handoffs and artifacts."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from contracts.text import amount
 from ledger import artifacts, seals
 from ledger.artifacts import ArtifactDamaged
 from ledger.feed import chained
-from ledger.tables import action, artifact, decision, feed, feed_head, gate, handoff, run, seen
+from ledger.tables import action, artifact, counter, decision, feed, feed_head, gate, handoff, run, seen
 from ledger.views.runs import RunView
 
 
@@ -45,6 +46,15 @@ def verified(connection: Connection, files: Path, view: RunView) -> Verified:
     return found
 
 
+def about_no_run(connection: Connection) -> list[Verified]:
+    """The feed lines that are about no run, such as those about the policy and ceilings, chain by chain. Only reads."""
+    others = select(feed.c.trace).distinct().where(feed.c.trace.not_in(select(run.c.trace))).order_by(feed.c.trace)
+    found = [Verified(trace, trace) for trace in connection.execute(others).scalars().all()]
+    for one in found:
+        deque(_chain(connection, one), maxlen=0)
+    return found
+
+
 def gaps(connection: Connection) -> list[str]:
     """What is missing of the feed as a whole: its numbers have no gaps, whatever runs the lines are of."""
     last = connection.execute(select(feed_head.c.seq)).scalar() or 0
@@ -69,18 +79,19 @@ def _chain(connection: Connection, found: Verified) -> Iterator[tuple[tuple[str,
             if (seal := seals.read(one)) is not None:
                 yield (seal[0], seal[1]), one
     end = connection.execute(select(run.c.feed_hash).where(run.c.trace == found.trace)).scalar()
-    if (end or "") != previous:
+    # Lines about no run, such as those about the policy, have no row that knows the last of them.
+    if end is not None and end != previous:
         found.problems.append("the feed does not end with the line that was written last: the end of it is missing")
     found.head = previous
 
 
 def _sealed_rows(connection: Connection, sealed: dict[tuple[str, str], str], found: Verified) -> None:
-    there = set()
+    there, since = set(), _sealed_since(connection, found.trace)
     for kind, key, row in seals.rows_of(connection, found.trace):
         there.add((kind, key))
         found.rows += 1
         if (kind, key) not in sealed:
-            if _is_older(connection, row["opened_at" if kind == "gate" else "at"]):
+            if row["opened_at" if kind == "gate" else "at"] < since:
                 found.unsealed += 1
             else:
                 found.problems.append(f"{kind} {key} is in no feed line: it was added by hand")
@@ -92,10 +103,11 @@ def _sealed_rows(connection: Connection, sealed: dict[tuple[str, str], str], fou
             found.problems.append(f"{what} {key} is missing")
 
 
-def _is_older(connection: Connection, at: int) -> bool:
-    """True for a row of before the first seal in this ledger."""
-    first = connection.execute(select(func.min(feed.c.at)).where(feed.c.outputs.contains(f'"{seals.PREFIX}'))).scalar()
-    return first is None or at < first
+def _sealed_since(connection: Connection, trace: str) -> int:
+    """When rows of this run began to be sealed: 0 unless it began under a release that did not seal them."""
+    since = connection.execute(select(counter.c.value).where(counter.c.name == "sealed_since")).scalar() or 0
+    began = connection.execute(select(run.c.started_at).where(run.c.trace == trace)).scalar() or 0
+    return int(since) if began < since else 0
 
 
 def _decided(connection: Connection, found: Verified) -> None:
@@ -136,8 +148,7 @@ def _artifacts(connection: Connection, files: Path, found: Verified, *, trimmed:
 
 
 def _is_removed(connection: Connection, digest: str) -> bool:
-    row = connection.execute(select(artifact.c.kept, artifact.c.size).where(artifact.c.sha256 == digest)).first()
-    return row is not None and not row.kept
+    return connection.execute(select(artifact.c.kept).where(artifact.c.sha256 == digest)).scalar() is False
 
 
 def _named(connection: Connection, trace: str) -> set[str]:

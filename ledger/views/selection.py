@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, true
 
 from ledger import handoffs
-from ledger.db import from_us, to_us
+from ledger.db import from_us, rows_with, to_us
 from ledger.tables import claim, handoff, run, seen
-from ledger.views.impact import LIMIT, rows_with
+from ledger.views.impact import LIMIT
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ ALTERED = (
     "(id, trace, gate, verb, by, note, answers, subject, outcome, reason, via, channel, authenticated, at) "
     "SELECT 'more', trace, 'change-9', verb, 'mallory', note, answers, subject, 'won', '', via, channel, authenticated, at "
     "FROM decision LIMIT 1",
+    "UPDATE decision SET id = 'older', at = 1 WHERE gate = 'plan-1'",
     "UPDATE gate SET state = 'open' WHERE gate = 'plan-1'",
     "UPDATE gate SET subject = policy_digest WHERE gate = 'change-1'",
     "UPDATE gate SET view = replace(view, 'change-1', 'change-2')",

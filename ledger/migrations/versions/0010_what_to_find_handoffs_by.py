@@ -1,5 +1,7 @@
 """Handoffs are found by the agent version and the model that made them, and by what they claim"""
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -28,6 +30,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_seen_name", "seen", ["name"])
     earlier_edges.add(op.get_bind())
+    # What is older has no seals; whoever has no runs yet has nothing older.
+    since = sa.text("INSERT INTO counter (name, value) SELECT 'sealed_since', :now WHERE EXISTS (SELECT 1 FROM run)")
+    op.get_bind().execute(since, {"now": time.time_ns() // 1000})
 
 
 def downgrade() -> None:
