@@ -119,8 +119,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         await connection.check_search_attributes(client)
         # Before it takes a task: commands go by the heartbeats.
         await parts.upkeep.beat()
-        upkeep = asyncio.create_task(parts.upkeep.run(client))
-        async with make_worker(client, settings, parts):
+        async with parts.upkeep.beside(client), make_worker(client, settings, parts):
             await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
             # Again: of two that started together neither has seen the other poll before.
             await connection.check_task_queue(client, settings.task_queue, ledger)
@@ -136,9 +135,6 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
                 if how:
                     logs.log().info(f"models of {name} are reached {how}", action="way_to_models", provider=name)
             await stop.wait()
-        upkeep.cancel()
-        # Waited for: it lets go of its lease, so that the next worker need not wait for it.
-        await asyncio.gather(upkeep, return_exceptions=True)
         await parts.upkeep.end()
     finally:
         for provider in parts.providers.values():

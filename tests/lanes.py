@@ -92,10 +92,13 @@ class Lane:
 
     @property
     def summary(self) -> str:
-        """Pytest's closing line, or how it ended without one."""
-        last = self.said.strip().rpartition("\n")[2].strip("= ")
+        """Pytest's closing line, or how it ended without one. The interpreter may say more while it ends."""
+        lines = (line.strip("= ") for line in reversed(self.said.splitlines()))
         code = self.process.returncode
-        return last if re.search(r" in \d", last) else f"1 error: ended with exit code {code} and without a summary"
+        found = next((line for line in lines if re.match(r"(?:\d+ [a-z]+|no tests ran).* in \d+\.\d+s\b", line)), "")
+        if not found or (code and not re.search(r"failed|error|no tests", found)):
+            return f"1 error: ended with exit code {code} and without a summary"
+        return found
 
 
 def run(lanes: Mapping[str, Sequence[str]], say: Say, pause: float = SIGN_OF_LIFE) -> int:

@@ -73,6 +73,18 @@ def test_a_lane_that_dies_is_a_failure(tmp_path: Path) -> None:
     assert any("dies" in line and "ended with exit code 3 and without a summary" in line for line in said)
 
 
+def test_what_the_interpreter_says_at_its_end_hides_no_summary(tmp_path: Path) -> None:
+    """A warning after the closing line; what a test prints that looks like one counts for nothing once its pytest has died."""
+    late = "import atexit, os\natexit.register(os.write, 2, b'Exception ignored in: a socket\\n')\n"
+    printed = "import os\ndef test_dies():\n    os.write(1, b'\\n2 passed in 0.02s\\n')\n    os._exit(3)\n"
+    said: list[str] = []
+    assert lanes.run(written(tmp_path, late=late + "def test_fails():\n    assert 1 == 2\n", printed=printed), said.append) == 3
+    text = "\n".join(said)
+    assert "Exception ignored in: a socket" in text
+    assert re.search(r"^late +0:\d\d  1 failed in ", text, re.MULTILINE)
+    assert re.search(r"^printed +0:\d\d  1 error: ended with exit code 3 and without a summary", text, re.MULTILINE)
+
+
 def test_a_lane_that_is_asked_to_stop_cleans_up(tmp_path: Path) -> None:
     """SIGTERM to the runner ends each pytest as Ctrl-C would: with its fixtures."""
     wait = "import pathlib, pytest, time\nhere = pathlib.Path(__file__).parent\n@pytest.fixture\ndef thing():\n    yield\n"

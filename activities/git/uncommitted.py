@@ -39,10 +39,11 @@ def look(git: Git, own: Path, common: Path, folder: Path, theirs: Mapping[str, s
     index = git.directory / "index"
     # No link: it could lead to any file of this machine.
     if (own / "index").is_file() and not (own / "index").is_symlink():
-        # A copy, with what it knows of sizes and times: only files that were touched are read.
-        shutil.copyfile(own / "index", index)
+        # A copy, with what it knows of sizes and times: only files that were touched are read. With its own time, too: git
+        # reads a file that changed in the second in which the index was written, where size and time show nothing.
+        shutil.copy2(own / "index", index)
         for shared in own.glob("sharedindex.*"):
-            shutil.copyfile(shared, git.directory / shared.name)
+            shutil.copy2(shared, git.directory / shared.name)
     exclude = common / "info" / "exclude"
     if exclude.is_file() and not exclude.is_symlink():
         (git.directory / "info").mkdir()

@@ -134,7 +134,7 @@ def test_a_subject_is_read_as_what_it_is(ledger: Ledger) -> None:
     assert [(one.plan, one.patch) for one in read] == [(PLAN, None), (None, b"+ one line"), (None, None)]
     assert {(one.run, one.gate.state) for one in read} == {("delivery-trace-1", "open")}
     assert read[2].data == samples.SUBJECT.encode()
-    with pytest.raises(NotFound, match="it has action-1"):
+    with pytest.raises(NotFound, match="action-1 \\(open\\)"):
         ledger.read_now(gate_views.subject_of, ledger.files, "delivery", "stuck")
 
 

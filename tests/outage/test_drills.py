@@ -178,7 +178,7 @@ async def test_patience_ends_with_a_person(drill: Drilled) -> None:
         run = await made.asking.start()
         view = await made.asking.stack.gate(run, "stuck-1")
         assert "no model is available" in view.title
-        assert "a scripted server" in " ".join(view.facts)
+        assert "Internal server error" in " ".join(view.facts)
         made.one.faults.clear()
         await made.asking.stack.decide(view)
         ended = await made.asking.ended(run)

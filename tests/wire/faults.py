@@ -40,6 +40,9 @@ _STATUSES = {
     "not_found": 404,
 }
 
+_WORDS: dict[Kind, str] = {"server": "Internal server error, a scripted one"}
+"""What an outage says. Other words, said by a server again and again, count as its refusal of that one call."""
+
 _SPOILS = ("half", "slow", "usage")
 """These need the right answer first; the others need none."""
 
@@ -74,7 +77,7 @@ class Fault:
             return Play(b"<html>Sign in</html>", headers={"content-type": "text/html"})
         wait = self.retry_after_s if self.retry_after_s is not None else self.left_s
         headers = {} if self.kind != "rate_limited" or wait is None else {"retry-after-ms": f"{wait * 1000:.0f}"}
-        return Play(status=_STATUSES[self.kind], error=f"a scripted {self.kind}", headers=headers)
+        return Play(status=_STATUSES[self.kind], error=_WORDS.get(self.kind, f"a scripted {self.kind}"), headers=headers)
 
     def spoil(self, right: Play) -> Play:
         """The right answer with what is wrong about it; an error stays the error that it is."""

@@ -1,6 +1,8 @@
 """What the target has before anything is paid for: taken, checked-out and colliding names, uncommitted work."""
 
+import itertools
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,19 @@ def test_looking_for_uncommitted_work_starts_nothing_of_the_repositorys(tmp_path
     assert not (tmp_path / "ran").exists()
     plain(origin, "status")
     assert (tmp_path / "ran").exists()
+
+
+def test_a_file_of_the_same_size_in_the_same_second_is_seen(tmp_path: Path) -> None:
+    """Changed in the second in which the index was written, and looked at in a later one: by size and time it is the same."""
+    for number in itertools.count():
+        origin = repository(tmp_path / f"origin-{number}", {"a": b"1\n"})
+        (origin / "a").write_bytes(b"2\n")
+        if int((origin / "a").stat().st_ctime) == int((origin / ".git/index").stat().st_mtime):
+            break
+    changed = (origin / "a").stat().st_ctime
+    while time.time() < int(changed) + 1:
+        time.sleep(0.01)
+    assert str(mirror_of(tmp_path, origin).uncommitted()) == "1 changed file"
 
 
 def test_a_worktree_has_uncommitted_work_of_its_own(tmp_path: Path) -> None:

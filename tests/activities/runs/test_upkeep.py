@@ -1,5 +1,6 @@
 """One worker at a time looks after the ledger, and each clears its own disk."""
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, update
+from temporalio.client import Client
 
 from activities.files.locks import locked
 from activities.git import Mirrors
@@ -23,7 +25,7 @@ from ledger.tables import artifact, gate, run, worker
 from ledger.tables import turn as turn_row
 from ledger.workers import FORGOTTEN
 from tests.ledger.samples import begin, opening, ref, turn, view
-from tests.stack import sample
+from tests.stack import sample, until
 
 NOBODY = timedelta(0)
 """A lease that has run out as soon as it is given."""
@@ -63,6 +65,25 @@ async def test_of_two_workers_one_leads(ledger: Ledger) -> None:
     await second.round()
     await first.round()
     assert leader(ledger) == "second"
+
+
+async def test_a_worker_that_fails_lets_go_before_its_ledger_is_closed(ledger: Ledger) -> None:
+    """Whatever ended the work, the lease is free at once, and nothing of upkeep is left that would use the ledger."""
+    client = await Client.connect("localhost:1", lazy=True)  # never asked: there is no open run
+
+    async def leads() -> bool | None:
+        last = await ledger.read(upkeep.last_round)
+        return True if last is not None and last.worker == "fails" else None
+
+    async def work() -> None:
+        async with Upkeep(ledger, "fails", "test", every=timedelta(milliseconds=10)).beside(client):
+            await until(leads, "a round was made")
+            raise ValueError("what the work said")
+
+    with pytest.raises(ValueError, match="what the work said"):
+        await work()
+    assert ledger.tx_now(upkeep.lead, "next")
+    assert [task for task in asyncio.all_tasks() if "Upkeep" in repr(task.get_coro())] == []
 
 
 async def test_a_leader_that_is_gone_is_replaced(ledger: Ledger) -> None:
