@@ -10,7 +10,8 @@ from activities.agents.agent import Agent
 from contracts.base import BODY_LIMIT, canonical
 from contracts.conversation import ModelReply
 from contracts.errors import ContractViolation
-from contracts.handoff import Answer, Claim
+from contracts.evidence import bears
+from contracts.handoff import Answer, Claim, EvidenceRef
 from contracts.text import for_model
 from contracts.turns import TurnCall
 
@@ -118,13 +119,17 @@ def unfenced(text: str) -> str:
 
 
 def unsupported(claims: tuple[Claim, ...], read: Mapping[str, bytes]) -> tuple[int, ...]:
-    """Positions of claims without a verbatim quote from something that was really read. Only line ends are normalised."""
+    """Positions of claims without a verbatim quote, from something that was really read, that bears on them.
+
+    Only line ends are normalised. See `contracts/evidence.py` for which quotes bear on a claim.
+    """
     texts = {digest: normalised(data) for digest, data in read.items()}
-    return tuple(
-        index
-        for index, claim in enumerate(claims)
-        if not any(normalised(one.quote.encode()) in texts.get(one.artifact, b"") for one in claim.evidence)
-    )
+
+    def supports(claim: Claim, one: EvidenceRef) -> bool:
+        text = texts.get(one.artifact, b"")
+        return normalised(one.quote.encode()) in text and bears(one.quote, claim, text.decode(errors="replace"))
+
+    return tuple(index for index, claim in enumerate(claims) if not any(supports(claim, one) for one in claim.evidence))
 
 
 def normalised(data: bytes) -> bytes:

@@ -111,5 +111,7 @@ def _handoff(
 ) -> Handoff[Any]:
     read = {}
     if answer.claims:
-        read = {one: artifacts.get(connection, files, one) for one in started.read}
+        # Not the task: what somebody asked for shows nothing about the world, and it may be an agent's own words.
+        sources = [one for one in started.read if one != call.request.task_digest]
+        read = {one: artifacts.get(connection, files, one) for one in sources}
     return handoff_of(call.request, call.agent, started, reply, answer, unsupported(answer.claims, read))

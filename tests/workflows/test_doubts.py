@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.scripts import a_tester, answer, could_not, edit, item, notes, plan, says, summary, unsure, writer
+from tests.scripts import a_tester, answer, could_not, edit, item, notes, plan, read, says, summary, unsure, write, writer
 from tests.stack import result_of, sample
 from tests.workflows.conftest import Start
 from tests.workflows.test_delivery import FIX
@@ -84,3 +84,44 @@ async def test_what_was_done_in_the_end_is_no_doubt(start: Start, tmp_path: Path
     assert first.risk.startswith("high: ")
     assert not second.risk.startswith("high: ")
     assert not [one for one in second.facts if one.startswith("the tester")]
+
+
+MADE_UP = {"subject": "README.md", "attribute": "currency", "value": "prices are euros", "evidence": []}
+BESIDE = MADE_UP | {"evidence": [{"artifact": "@artifact:read_file:1", "quote": "def discounted(cents"}]}
+
+
+@pytest.mark.parametrize("claim", [MADE_UP, BESIDE], ids=["no evidence", "a quote about something else"])
+async def test_what_a_writer_claims_without_evidence_stands_at_the_change_gate(
+    start: Start, tmp_path: Path, claim: dict[str, Any]
+) -> None:
+    """Named with the writer that says so, and a reason for the risk; the plan gate of before knows nothing of it."""
+    said = says("writer", read("shop/pricing.py"), README, answer(summary(), claims=[claim]), text=ABOUT_SAY)
+    async with start(PLANNER, FIXES, said, a_tester()) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        plan_view = await stack.approve(run, "plan-1")
+        view = await stack.gate(run, "change-1")
+        await stack.decide(view)
+        assert (await result_of(run)).state == "done"
+    told = "writer of say: 1 of 1 claim without verified evidence: README.md: currency = prices are euros"
+    assert told in view.facts
+    assert "1 claim without checked evidence" in view.risk
+    assert not any("writer of" in fact for fact in plan_view.facts)
+
+
+async def test_claims_of_work_that_was_done_anew_are_forgotten(start: Start, tmp_path: Path) -> None:
+    """A new plan: what was claimed about the change of the first one stands at no gate any more."""
+    first = says("writer", README, answer(summary(), claims=[MADE_UP]), text=ABOUT_SAY, occurrence=1)
+    again = says("writer", README, answer(summary()), text=ABOUT_SAY, occurrence=2)
+    outside = says("writer", FIX, write("extra.py", "x = 1\n"), answer(summary()), text="Your item is `fix`", occurrence=1)
+    planners = (says("planner", answer(PLAN), occurrence=1), says("planner", answer(PLAN), occurrence=2))
+    fixes = says("writer", FIX, answer(summary()), text="Your item is `fix`", occurrence=2)
+    async with start(*planners, first, outside, again, fixes, a_tester()) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample"))
+        await stack.approve(run, "plan-1")
+        conflict = await stack.gate(run, "conflict-1")
+        await stack.decide(conflict, "request_changes", note="nobody asked for extra.py")
+        await stack.approve(run, "plan-2")
+        view = await stack.gate(run, "change-1")
+        await stack.decide(view)
+        assert (await result_of(run)).state == "done"
+    assert not any("without verified evidence" in fact for fact in view.facts), view.facts

@@ -89,7 +89,7 @@ async def test_a_confident_claim_without_evidence_is_marked(start: Start, tmp_pa
         {
             "subject": "shop/pricing.py",
             "attribute": "rounding",
-            "value": "cuts off",
+            "value": "cut off by int()",
             "evidence": [{"artifact": "@artifact:1", "quote": "return int(cents"}],
         },
     ]
@@ -101,7 +101,7 @@ async def test_a_confident_claim_without_evidence_is_marked(start: Start, tmp_pa
         view = await stack.gate(run, "plan")
         await stack.decide(view, "reject", note="the claim is wrong")
         await run.result()
-    assert "1 of 2 claims without verified evidence: shop/pricing.py: rounding = uses Decimal" in view.facts
+    assert "planner: 1 of 2 claims without verified evidence: shop/pricing.py: rounding = uses Decimal" in view.facts
 
 
 async def test_writes_outside_the_plan_go_to_a_person(start: Start, tmp_path: Path) -> None:

@@ -9,5 +9,8 @@ BASE_FIRST = "base-first"
 PROOF = "proof"
 """After the runs on change and base the check is run further, to see what it proves."""
 
-CHANGES: tuple[str, ...] = (REFUSED_PUSH, BASE_FIRST, PROOF)
+WRITERS_CLAIMS = "writers-claims"
+"""What the writers claim, how sure they are and what they have read counts for risk and for rules, as the planner's does."""
+
+CHANGES: tuple[str, ...] = (REFUSED_PUSH, BASE_FIRST, PROOF, WRITERS_CLAIMS)
 """See `workflows/kit/changes.py`."""

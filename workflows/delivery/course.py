@@ -14,7 +14,7 @@ from contracts.handoff import Handoff
 from contracts.people import Feedback
 from contracts.repositories import Base, ChangeSet, CheckRun, RunChecks, WorkspaceRef
 from contracts.text import one_line
-from workflows.delivery.changes import BASE_FIRST
+from workflows.delivery.changes import BASE_FIRST, WRITERS_CLAIMS
 from workflows.kit.ends import Ended
 from workflows.kit.kit import Kit
 from workflows.kit.options import CHECK
@@ -46,6 +46,17 @@ class Course:
         self.doubts.pop(who, None)
         if said is not None:
             self.doubts[who] = f"{said}: {one_line(handoff.reason, REASON)}"
+
+    def begin_anew(self) -> None:
+        """Forget what was doubtful about the work on an earlier plan."""
+        self.doubts.clear()
+        self.kit.grounds.forget_children()
+
+    def written_by(self, agent: str, item: str, handoff: Handoff[Any]) -> None:
+        """Remember what the writer of an item made: how it ended, what it claims, and what it has read."""
+        self.doubt(f"the writer of {item}", handoff)
+        if self.kit.knows(WRITERS_CLAIMS):
+            self.kit.grounds.add_child(f"{agent} of {item}", handoff)
 
     @property
     def start(self) -> WorkspaceRef:

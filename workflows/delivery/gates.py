@@ -111,15 +111,8 @@ def _unshown(plan: Plan) -> list[str]:
 def support_facts(handoff: Handoff[Plan]) -> list[str]:
     """Facts about the agent's stated confidence and the evidence for its claims."""
     facts = [f"confidence {handoff.confidence} of 1000"]
-    if handoff.unsupported:
-        named = "; ".join(
-            f"{claim.subject}: {claim.attribute} = {claim.value}"
-            for claim in (handoff.claims[at] for at in handoff.unsupported)
-        )
-        facts.append(
-            f"{len(handoff.unsupported)} of {amount(len(handoff.claims), 'claim')} without verified evidence: {named}"[:1500]
-        )
-    elif handoff.claims:
+    # Claims without evidence are told at every gate: see `Grounds.doubts`.
+    if handoff.claims and not handoff.unsupported:
         facts.append(f"every claim ({len(handoff.claims)}) is backed by quotes from files the agent read")
     # Whatever a tool has shown of the repository leaves its name here.
     blind = not any(source.startswith("tool:") for source in handoff.taint)
@@ -137,11 +130,12 @@ def change_gate(
     degraded: Mapping[str, str] | None = None,
     doubts: Mapping[str, str] | None = None,
     reversible: str = "yes",
+    unsupported: int = 0,
 ) -> Ask:
     """Ask to approve exactly this tree before it is pushed.
 
     `degraded`: why a fallback did a step, by its path. `doubts`: what agents could not do or are not sure of, by whose step.
-    `reversible`: how policy says that a push can be undone.
+    `reversible`: how policy says that a push can be undone. `unsupported`: claims without evidence of all who worked on it.
     """
     size = size_of(frozen)
     facts = [
@@ -167,7 +161,7 @@ def change_gate(
         facts.append(f"left out because the tester may only write tests: {names(report.left_out)}")
     if kept_outside:
         facts.append(f"outside the plan, kept by a person: {names(kept_outside)}")
-    risk = risk_of(circumstances_of(frozen, report, kept_outside, degraded or {}, doubts or {}, reversible))
+    risk = risk_of(circumstances_of(frozen, report, kept_outside, degraded or {}, doubts or {}, reversible, unsupported))
     return Ask(
         kind="change",
         title=f"approve the change: {first_line(frozen.subject.message)}",

@@ -43,10 +43,11 @@ def circumstances_of(
     degraded: Mapping[str, str],
     doubts: Mapping[str, str],
     reversible: str = "yes",
+    unsupported: int = 0,
 ) -> Circumstances:
     """What the risk of pushing this change is computed from. Facts alone: the model wrote the change.
 
-    `degraded` and `doubts` as at the change gate; `reversible` as policy has it for a push.
+    `degraded` and `doubts` as at the change gate; `reversible` as policy has it for a push; `unsupported` claims of the agents.
     """
     size = size_of(frozen)
     return Circumstances(
@@ -56,6 +57,7 @@ def circumstances_of(
         source="the change was written by agents that read the repository",
         lines=size.added + size.removed,
         binary=size.binary,
+        unsupported=unsupported,
         degraded=tuple(degraded),
         unsure=tuple(doubts),
         signs=(*_shown(frozen, report), *_touched(frozen, size, kept_outside)),

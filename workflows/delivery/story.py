@@ -19,7 +19,7 @@ from contracts.rules import Facts
 from contracts.text import amount
 from workflows.delivery import gates
 from workflows.delivery.base_first import prove, prove_agreed
-from workflows.delivery.changes import BASE_FIRST, CHANGES, REFUSED_PUSH
+from workflows.delivery.changes import BASE_FIRST, CHANGES, REFUSED_PUSH, WRITERS_CLAIMS
 from workflows.delivery.course import Agreed, Course, Written, end_unless_changes
 from workflows.delivery.declared import check_of
 from workflows.delivery.redirects import redirect_of, refused_push_gate
@@ -208,7 +208,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             skipped = "; ".join(one for one in (self.skipped, course.unproven) if one)
             report, outside = tested.judged.report, written.kept_outside
             reversible = reversible_of(self.kit, (frozen.intent,)) or "yes"
-            asked = gates.change_gate(frozen, report, outside, skipped, self.kit.degraded, course.doubts, reversible)
+            claims = self.kit.grounds.unsupported if self.kit.knows(WRITERS_CLAIMS) else 0
+            asked = gates.change_gate(frozen, report, outside, skipped, self.kit.degraded, course.doubts, reversible, claims)
             self.about = asked.about
             decided = await gate(self.kit, asked)
             if decided.verb == "approve":

@@ -41,14 +41,14 @@ async def write_and_integrate(course: Course, agreed: Agreed, number: int) -> Wr
     if agreed.check is not None:
         course.run_base(agreed.check)  # in parallel with the writers; the verdict awaits it
     written = Written(agreed, course.start)
-    course.doubts.clear()  # of an earlier plan
+    course.begin_anew()
     course.doubt("the planner", agreed.handoff)
     handoffs = await _write(course, agreed, number)
     replan = await _route_unfinished(kit, handoffs)
     if replan is not None:
         return replace(written, replan=replan)
     for name, handoff in handoffs.items():
-        course.doubt(f"the writer of {name}", handoff)
+        course.written_by(agreed.agent, name, handoff)
     changes = tuple(change for one in handoffs.values() if (change := one.read_as(ChangeSet)) is not None)
     if not changes:
         said = await try_again(kit, stuck_gate("the writers changed nothing", _ends(handoffs)), "plan again")
@@ -174,7 +174,7 @@ async def write_again(
         change = handoff.read_as(ChangeSet)
         wanted = await _agree_on_again(course.kit, item.id, handoff, change, said)
         if wanted is None:
-            course.doubt(f"the writer of {item.id}", handoff)
+            course.written_by(agreed.agent, item.id, handoff)
             return change
         said = (*said, wanted)
 

@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.gates.gates import Gates
-from contracts.gates import AdmitDecision, Decided, GatePolicy, GateView, OpenGate
+from contracts.gates import VERBS, AdmitDecision, Decided, GatePolicy, GateView, OpenGate
 from contracts.runs import RunState
 from search_attributes import GATE_DEADLINE
 from workflows.kit.asks import tell_root
@@ -59,7 +59,9 @@ def _decided(kit: Kit, ask: Ask, decided: Decided) -> Decided:
 async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Decided:
     """Like `gate`, but in parallel to the story, not as a step. Closes as `released` once `released()` is true."""
     policy, riding, whys = policy_at(kit, ask)
-    ask = replace(ask, facts=(*ask.facts, *whys), risk=ask.risk or str(assessed(kit, ask.about, riding)))
+    # Whoever lets something go on sees what it rests on. Nobody does at gates about money or questions.
+    doubts = kit.grounds.doubts if {"approve", "done"} & set(VERBS[ask.kind]) else ()
+    ask = replace(ask, facts=(*ask.facts, *doubts, *whys), risk=ask.risk or str(assessed(kit, ask.about, riding)))
     view = view_of(kit, ask, policy)
     state = kit.inbox.open(view)
     before = kit.state

@@ -27,6 +27,7 @@ from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.turns import CallModel
 from ledger import breakers
+from ledger import handoffs
 from ledger.db import Ledger
 from ledger.money import spend
 from ledger.tables import reservation, scope, turn
@@ -74,6 +75,20 @@ async def test_a_stored_turn_is_not_paid_twice(paid: tuple[Models, CallModel, Wi
     assert (first.usd_micros, len(server.requests)) == (COST, 1)
     assert again == first
     assert set(ledger.read_now(_money).values()) == {(COST, 0)}
+
+
+async def test_the_task_is_no_evidence(paid: tuple[Models, CallModel, WireServer, Ledger]) -> None:
+    """What somebody asked for shows nothing about the world, however well it is quoted."""
+    models, request, server, ledger = paid
+    assert request.task is not None
+    evidence = [{"artifact": request.task_digest, "quote": request.task[:40]}]
+    claims = [{"subject": request.task[:40], "attribute": "is", "value": "so", "evidence": evidence}]
+    said = json.dumps(answer(summary(), claims=claims)["answer"])
+    server.play(REPLY.model_copy(update={"text": said}))
+    await ActivityEnvironment().run(models.call_model, request)
+    (stored,) = ledger.read_now(handoffs.of_trace, request.run.trace)
+    made = ledger.read_now(handoffs.get, stored.id)
+    assert (len(made.claims), made.unsupported) == (1, (0,))
 
 
 async def test_two_attempts_at_once_leave_one_turn(paid: tuple[Models, CallModel, WireServer, Ledger]) -> None:

@@ -190,25 +190,26 @@ def test_no_reply_raises(helper: Agent, text: str, stop: StopReason, finish: boo
 def claim(*evidence: tuple[str, str]) -> Claim:
     """A claim with quotes from artifacts."""
     refs = tuple(EvidenceRef(artifact=artifact, quote=quote) for artifact, quote in evidence)
-    return Claim(subject="a.py", attribute="says", value="x", evidence=refs)
+    return Claim(subject="def f() of binary", attribute="says", value="return old mac ends, nothing", evidence=refs)
 
 
-READ = {"one": b"def f():\r\n    return 'h\xc3\xb6her'\r\n", "two": b"old\rmac\rends", "bytes": b"\xff\xfe\x00binary"}
+READ = {"one": b"def f():\r\n    return 'h\xc3\xb6her'\r\n", "two": b"old\rmac\rends", "bytes": b"\xff\xfe\x00binary of old"}
 
 SUPPORT: list[tuple[str, Claim, bool]] = [
     ("verbatim", claim(("one", "return 'höher'")), True),
     ("over a line end that was written otherwise", claim(("one", "def f():\n    return")), True),
     ("quoted with the file's own line ends", claim(("one", "def f():\r\n    return")), True),
     ("over another kind of line end", claim(("two", "old\nmac\nends")), True),
-    ("in bytes that are no text", claim(("bytes", "binary")), True),
-    ("one good quote is enough", claim(("one", "nothing"), ("one", "def f()")), True),
+    ("in bytes that are no text", claim(("bytes", "binary of old")), True),
+    ("one good quote is enough", claim(("one", "nothing at all"), ("one", "def f():\n    return")), True),
     ("without evidence", claim(), False),
     ("another word", claim(("one", "return 'hoher'")), False),
     ("other blanks", claim(("one", "def f():\n  return")), False),
-    ("other case", claim(("one", "DEF f()")), False),
-    ("from an artifact that was not read", claim(("three", "def f()")), False),
-    ("from another artifact than said", claim(("two", "def f()")), False),
-    ("put together from two places", claim(("one", "def return")), False),
+    ("other case", claim(("one", "DEF f():\n    return")), False),
+    ("from an artifact that was not read", claim(("three", "return 'höher'")), False),
+    ("from another artifact than said", claim(("two", "return 'höher'")), False),
+    ("put together from two places", claim(("one", "def return 'höher'")), False),
+    ("too short", claim(("one", "return")), False),
 ]
 
 
@@ -228,10 +229,14 @@ def test_positions_of_unsupported_claims_are_given() -> None:
 
 @given(st.text(min_size=1, max_size=50), st.text(), st.text())
 def test_every_piece_of_an_artifact_supports_and_nothing_else(quote: str, before: str, after: str) -> None:
-    """A quote is supported exactly where it is a piece of the artifact, line ends aside."""
+    """A quote that bears on the claim supports it exactly where it is a piece of the artifact, line ends aside."""
+    quote = f"return old {quote}"
     data = (before + quote + after).encode()
     supported = normalised(quote.encode()) in normalised(data)
-    assert unsupported((claim(("a", quote)),), {"a": data}) == (() if supported else (0,))
+    assert supported
+    assert unsupported((claim(("a", quote)),), {"a": data}) == (
+        (0,) if len(quote.strip()) < 12 and quote.strip() != data.decode().strip() else ()
+    )
     assert unsupported((claim(("a", quote)),), {"a": b""}) == (0,)
 
 
