@@ -26,8 +26,7 @@ from contracts.ids import turn_key
 from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.turns import CallModel
-from ledger import breakers
-from ledger import handoffs
+from ledger import breakers, handoffs
 from ledger.db import Ledger
 from ledger.money import spend
 from ledger.tables import reservation, scope, turn
