@@ -110,18 +110,21 @@ async def test_what_a_writer_claims_without_evidence_stands_at_the_change_gate(
 
 async def test_claims_of_work_that_was_done_anew_are_forgotten(start: Start, tmp_path: Path) -> None:
     """A new plan: what was claimed about the change of the first one stands at no gate any more."""
-    first = says("writer", README, answer(summary(), claims=[MADE_UP]), text=ABOUT_SAY, occurrence=1)
-    again = says("writer", README, answer(summary()), text=ABOUT_SAY, occurrence=2)
-    outside = says("writer", FIX, write("extra.py", "x = 1\n"), answer(summary()), text="Your item is `fix`", occurrence=1)
-    planners = (says("planner", answer(PLAN), occurrence=1), says("planner", answer(PLAN), occurrence=2))
-    fixes = says("writer", FIX, answer(summary()), text="Your item is `fix`", occurrence=2)
-    async with start(*planners, first, outside, again, fixes, a_tester()) as stack:
+    other = plan(item("mend", ["shop/pricing.py"]), item("tell", ["README.md"]))
+    planners = (says("planner", answer(PLAN), occurrence=1), says("planner", answer(other), occurrence=2))
+    first = says("writer", README, answer(summary(), claims=[MADE_UP]), text=ABOUT_SAY)
+    outside = says("writer", FIX, write("extra.py", "x = 1\n"), answer(summary()), text="Your item is `fix`")
+    async with start(*planners, first, outside, writer("mend", FIX), writer("tell", README), a_tester()) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"))
         await stack.approve(run, "plan-1")
-        conflict = await stack.gate(run, "conflict-1")
+        conflict = await stack.next_gate(run)
+        assert conflict.kind == "conflict", conflict
         await stack.decide(conflict, "request_changes", note="nobody asked for extra.py")
-        await stack.approve(run, "plan-2")
-        view = await stack.gate(run, "change-1")
+        again = await stack.next_gate(run)
+        assert again.gate == "plan-2", again
+        await stack.decide(again)
+        view = await stack.next_gate(run)
+        assert view.gate == "change-1", view
         await stack.decide(view)
         assert (await result_of(run)).state == "done"
     assert not any("without verified evidence" in fact for fact in view.facts), view.facts
