@@ -66,12 +66,12 @@ async def _started(**how: Any) -> WorkflowEnvironment:
                 raise
 
 
-async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: float = PATIENCE) -> T:
-    """The first value that is not None, or an error that says what did not happen."""
+async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: float = PATIENCE, every: float = 0.05) -> T:
+    """The first value that is not None, or an error that says what did not happen. `every`: seconds between two looks."""
     ends = time.monotonic() + limit
     while (value := await condition()) is None:
         assert time.monotonic() < ends, f"within {limit} s it did not happen that {what}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(every)
     return value
 
 
