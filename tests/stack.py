@@ -40,6 +40,9 @@ from workflows.guard import Guard
 
 T = TypeVar("T")
 
+SELDOM = 1.0
+"""Seconds between two questions to Temporal while the ledger is looked at."""
+
 
 @contextlib.asynccontextmanager
 async def dev_server(*more: str) -> AsyncIterator[WorkflowEnvironment]:
@@ -66,12 +69,12 @@ async def _started(**how: Any) -> WorkflowEnvironment:
                 raise
 
 
-async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: float = PATIENCE) -> T:
-    """The first value that is not None, or an error that says what did not happen."""
+async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: float = PATIENCE, every: float = 0.1) -> T:
+    """The first value that is not None, or an error that says what did not happen. `every`: seconds between two looks."""
     ends = time.monotonic() + limit
     while (value := await condition()) is None:
         assert time.monotonic() < ends, f"within {limit} s it did not happen that {what}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(every)
     return value
 
 
@@ -108,24 +111,29 @@ class Stack:
     async def gate(self, run: WorkflowHandle[Any, Any], name: str, limit: float = PATIENCE) -> GateView:
         """The open gate of this id, or of this kind, of a run or its children; waits until it opens."""
 
-        async def look() -> GateView | None:
-            await self._fail_if_ended(run, f"gate {name}")
-            for view in await self.ledger.read(gates.open_gates):
-                if view.workflow_id.startswith(run.id) and name in {view.gate, view.kind}:
-                    return view
-            return None
-
-        return await until(look, f"gate {name} of {run.id} opened", limit)
+        return await self._opened(run, lambda view: name in {view.gate, view.kind}, f"gate {name}", limit)
 
     async def next_gate(self, run: WorkflowHandle[Any, Any]) -> GateView:
         """The gate of a run or its children that is open, whichever it is; waits until one is. A wrong one is seen at once."""
+        return await self._opened(run, lambda _: True, "any gate", PATIENCE)
+
+    async def _opened(
+        self, run: WorkflowHandle[Any, Any], wanted: Callable[[GateView], bool], what: str, limit: float
+    ) -> GateView:
+        """The ledger is read at every look; Temporal, which costs much more, is asked now and then whether the run ended."""
+        asked = time.monotonic()
 
         async def look() -> GateView | None:
-            await self._fail_if_ended(run, "a gate")
-            views = await self.ledger.read(gates.open_gates)
-            return next((view for view in views if view.workflow_id.startswith(run.id)), None)
+            nonlocal asked
+            for view in await self.ledger.read(gates.open_gates):
+                if view.workflow_id.startswith(run.id) and wanted(view):
+                    return view
+            if time.monotonic() - asked >= SELDOM:
+                await self._fail_if_ended(run, what)
+                asked = time.monotonic()
+            return None
 
-        return await until(look, f"any gate of {run.id} opened")
+        return await until(look, f"{what} of {run.id} opened", limit)
 
     async def _fail_if_ended(self, run: WorkflowHandle[Any, Any], waited_for: str) -> None:
         status = (await run.describe()).status

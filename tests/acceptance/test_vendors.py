@@ -14,7 +14,7 @@ from temporalio.client import Client
 from commands.demo.demo import SAMPLE
 from contracts.conversation import ModelReply
 from ledger.tables import reservation, turn
-from tests.stack import git, sample, stack
+from tests.stack import QUICK, git, sample, stack
 from tests.wire.formats import write_reply
 from tests.wire.plays import Play, Seen
 from tests.wire.server import WireServer
@@ -196,7 +196,7 @@ async def test_a_delivery_at_a_vendor(client: Client, tmp_path: Path, name: str)
         server.play(vendor.first)
         table = {"speaks": vendor.speaks, "base_url": server.url if vendor.speaks == "messages" else server.openai_url}
         known: dict[str, Any] = {"model": f"own:{vendor.model}", "providers": {"own": table | vendor.table}}
-        async with stack(client, tmp_path / "state", **known) as running:
+        async with stack(client, tmp_path / "state", check=QUICK, **known) as running:
             run = await running.deliver(origin, branch="wire")
             await running.approve(run, "plan")
             await running.approve(run, "change")

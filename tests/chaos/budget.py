@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ TURNS = 2
 """Of every run."""
 THINKING_MS = 150
 PATIENCE = 900.0
+LOOK = 0.2
+"""Seconds between two looks for what is waited for: each costs database, worker and test some of their time."""
 AT_ONCE = 25
 
 
@@ -97,7 +99,7 @@ class Budget:
             return states if condition(states) else None
 
         try:
-            return await until(look, what, PATIENCE)
+            return await until(look, what, PATIENCE, LOOK)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.ledger.read_now(_states)}") from None
 
@@ -106,16 +108,34 @@ class Budget:
         count = select(func.count()).select_from(tables.turn)
         return await self.ledger.read(lambda connection: int(connection.execute(count).scalar_one()))
 
+    async def left(self) -> int:
+        """Runs that have not ended; all, while the database is away."""
+        try:
+            return len(self.runs) - (await self.ledger.read(_states)).get("done", 0)
+        except LedgerUnavailable:
+            return len(self.runs)
+
+    async def reserved(self) -> int:
+        """Calls that money was ever reserved for, those that were lost included."""
+        count = select(func.count()).select_from(tables.reservation)
+        return await self.ledger.read(lambda connection: int(connection.execute(count).scalar_one()))
+
     async def answered(self, wanted: int) -> None:
         """Wait until so many calls are answered."""
+        await self._counted(self.calls, wanted, "answered")
 
+    async def asked(self, wanted: int) -> None:
+        """Wait until so many calls are under way, or were."""
+        await self._counted(self.reserved, wanted, "asked")
+
+    async def _counted(self, count: Callable[[], Awaitable[int]], wanted: int, what: str) -> None:
         async def look() -> bool | None:
             try:
-                return True if await self.calls() >= wanted else None
+                return True if await count() >= wanted else None
             except LedgerUnavailable:
                 return None
 
-        await until(look, f"{wanted} calls are answered", PATIENCE)
+        await until(look, f"{wanted} calls are {what}", PATIENCE, LOOK)
 
     async def raise_month(self, to_usd: str) -> str:
         """`baton budget raise month`, as a person types it; what it says."""

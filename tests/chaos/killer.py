@@ -1,35 +1,37 @@
-"""Kills workers at random, and counts those that held money when they died."""
+"""Kills workers while they hold money, by a count of calls and not by a clock, and counts the kills."""
 
 import asyncio
 import random
 import signal
-import time
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from contracts.errors import LedgerUnavailable
 from ledger.tables import reservation
-from tests.chaos.budget import Budget
-from tests.chaos.fleet import Worker
+from tests.chaos.budget import LOOK, PATIENCE, Budget
+from tests.stack import until
 
 POINTS = ("model.before_call", "model.before_settle", "model.before_completion", "")
-STRIKE_SECONDS = 2.5
+PAUSE = 0.1
 
 
 @dataclass
 class Killer:
-    """Keeps so many workers running; every second one is armed. All choices come from one seed."""
+    """Keeps so many workers running, most of them armed, and strikes whenever `every` more calls were asked.
+
+    A worker that is armed dies in one of its first `hits` calls. All choices come from one seed.
+    """
 
     budget: Budget
     seed: int
     size: int
     variant: str
+    hits: int
+    every: int
     armed: bool = True
-    struck: int = 0
-    """Kills from the outside, …"""
     with_money: int = 0
-    """… those of them that hit a worker with calls under way."""
+    """Kills from the outside, each of a worker with calls under way."""
     _random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,24 +43,34 @@ class Killer:
         return sum(worker.killed and worker.acted for worker in self.budget.fleet.workers)
 
     def __str__(self) -> str:
-        return (
-            f"{self.acted} workers killed in a call and {self.struck} from outside, {self.with_money} of these with money held"
-        )
+        return f"{self.acted} workers killed in a call and {self.with_money} from outside with money held"
 
     async def run(self) -> None:
         """Replace who is gone, and strike, until cancelled."""
-        last = time.monotonic()
+        due = self.every
         while True:
             await self.reinforce()
-            await asyncio.sleep(0.05)
-            if time.monotonic() - last > STRIKE_SECONDS and await self._strike():
-                last = time.monotonic()
+            await asyncio.sleep(PAUSE)
+            try:
+                if await self.budget.reserved() >= due and await self._strike():
+                    due = await self.budget.reserved() + self.every
+            except LedgerUnavailable:
+                continue
+
+    async def landed(self, wanted: int) -> None:
+        """Wait for so many kills, or until no run is left that one could meet."""
+
+        async def look() -> bool | None:
+            enough = self.with_money + self.acted >= wanted
+            return enough or (await self.budget.left() == 0) or None
+
+        await until(look, f"{wanted} kills met workers with calls under way", PATIENCE, LOOK)
 
     async def reinforce(self) -> None:
         """As a supervisor would: a worker that is gone is replaced at once."""
         for _ in range(self.size - len(self.budget.fleet.alive)):
             point = self._random.choice(POINTS) if self.armed else ""
-            await self.budget.fleet.start(variant=self.variant, point=point, hits=self._random.randint(1, 25))
+            await self.budget.fleet.start(variant=self.variant, point=point, hits=self._random.randint(1, self.hits))
 
     async def disarm(self) -> None:
         """Kill those that would still kill themselves, and start others."""
@@ -70,22 +82,18 @@ class Killer:
         await self.reinforce()
 
     async def _strike(self) -> bool:
-        ready = [worker for worker in self.budget.fleet.alive if worker.ready]
-        if not ready:
+        holders = await self.budget.ledger.read(_holders)
+        victims = [worker for worker in self.budget.fleet.alive if any(f":{worker.pid}:" in one for one in holders)]
+        if not victims:
             return False
-        victim = self._random.choice(ready)
-        try:
-            held = await self.budget.ledger.read(_held_by, victim)
-        except LedgerUnavailable:
-            held = 0
+        victim = self._random.choice(victims)
         if not victim.signal(signal.SIGKILL):
             return False
         await asyncio.shield(victim.ended)  # it is the fleet's: cancelled with us, nobody would hear of any end again
-        self.struck += 1
-        self.with_money += held > 0
+        self.with_money += not victim.acted  # else its failpoint was quicker
         return True
 
 
-def _held_by(connection: Connection, worker: Worker) -> int:
-    query = select(func.count()).where(reservation.c.state == "held", reservation.c.worker.contains(f":{worker.pid}:"))
-    return int(connection.execute(query).scalar_one())
+def _holders(connection: Connection) -> list[str]:
+    """The workers that hold money now, or died with it."""
+    return list(connection.execute(select(reservation.c.worker).where(reservation.c.state == "held").distinct()).scalars())

@@ -88,7 +88,7 @@ def _ask_forgivingly() -> None:
     """A call that was lost with its worker is taken to have cost nothing."""
     _ask()
     shipped = spend.close
-    vars(spend)["close"] = lambda connection, reservation, _: shipped(connection, reservation, "released")
+    vars(spend)["close"] = lambda connection, reservation, *_: shipped(connection, reservation, "released")
 
 
 def _perform() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import depth
 from tests.chaos.budget import Budget, budget
 from tests.chaos.killer import Killer
 from tests.chaos.money import audit
@@ -20,9 +21,16 @@ from tests.dates import well_before_midnight
 from tests.faults.databases import Mortal, mortal
 from tests.postgres import Postgres
 
-RUNS, SMALL = 200, "0.8"
-FEW, SMALLER = 20, "0.06"
+RUNS = depth.count(24, soak=200)
+SMALL = f"{RUNS * 0.005:g}"
+"""What the month has for all runs, in dollars: more than a call of each, and less than the two that each makes."""
+FEW = depth.count(8, soak=20)
+"""Runs of each kind of worker, …"""
+SMALLER = f"{FEW * 0.003:g}"
+"""… and what the month has for them: less than a call of each."""
 WORKERS = 3
+KILLS = 5
+"""Of workers with calls under way, at least."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ async def spend_all(shared: Budget, killer: Killer, database: Mortal) -> Told:
     times.append(time.monotonic())
     killing = asyncio.create_task(killer.run())
     await shared.tell()
-    await shared.answered(RUNS // 4)
+    await shared.asked(RUNS // 4)
     await asyncio.to_thread(database.end, "killed")
     await asyncio.sleep(0.5)
     await asyncio.to_thread(database.start)
@@ -60,6 +68,7 @@ async def spend_all(shared: Budget, killer: Killer, database: Mortal) -> Told:
     times.append(time.monotonic())
     nudged = await shared.raise_month("20")
     await shared.answered(calls + parked // 4)
+    await killer.landed(KILLS)
     await stopped(killing)
     await killer.disarm()
     await shared.end()
@@ -77,7 +86,7 @@ async def test_a_shared_budget_survives_kills(
     await well_before_midnight(timedelta(minutes=20))  # of the month's last day, too
     url, seed = database.server.url(database.name), pytestconfig.getoption("seed")
     async with budget(outside, "budget", url, runs=RUNS, month_usd=SMALL) as shared:
-        killer = Killer(shared, seed, WORKERS, "asks")
+        killer = Killer(shared, seed, WORKERS, "asks", hits=depth.count(6, soak=25), every=RUNS // 3)
         told = await spend_all(shared, killer, database)
     with capsys.disabled():
         print(f"\nbudget (seed {seed}): {told.parked} of {RUNS} runs parked with {told.fullest:.1%} of it used, {killer}; ")
@@ -86,7 +95,7 @@ async def test_a_shared_budget_survives_kills(
     assert told.parked >= RUNS // 4
     assert told.fullest > 0.9
     assert f"{told.parked} of {told.parked} waiting runs woken" in told.nudged
-    assert killer.with_money + killer.acted >= 5
+    assert killer.with_money + killer.acted >= KILLS
     assert shared.sampler.samples > 100
 
 
@@ -95,9 +104,8 @@ async def spend_with(outside: World, variant: str, url: str) -> list[str]:
     async with budget(outside, variant, url, runs=FEW, month_usd=SMALLER) as shared:
         dying = await shared.fleet.start(variant=variant, point="model.before_settle", hits=2)
         await shared.admit()
-        for _ in range(2):
-            await shared.fleet.start(variant=variant)
-        await shared.tell()
+        await shared.tell()  # before there is another worker: what is asked first is asked by this one
+        await shared.fleet.start(variant=variant)
         await dying.ended
         await shared.parked_or_done()
         await shared.raise_month("20")

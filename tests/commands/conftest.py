@@ -7,7 +7,6 @@ import pty
 import select
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ import pytest
 from temporalio.client import Client
 
 import starter
-from commands.server import ROOT
 from ledger.db import Ledger
-from tests import children, scripts
+from tests import children, forks, scripts
 from tests.ledger import samples
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, dev_server, sample, stack
@@ -81,11 +79,11 @@ class Baton:
         return await asyncio.to_thread(self, *arguments)
 
     def process(self, *arguments: str, typed: Dialogue | None = None, **variables: str) -> Ran:
-        """One command line in a process of its own. With `typed` it sits at a terminal where somebody types that.
+        """One command line in a process of its own, a fork. With `typed` it sits at a terminal where somebody types that.
 
         Each of `typed` is what has to stand on the screen, after what stood there for the one before, and what is typed then.
         """
-        command = [sys.executable, str(ROOT / "starter.py"), *arguments]
+        command = [*forks.program(), *arguments]
         environment = {**os.environ, **variables}
         if typed is None:
             done = subprocess.run(

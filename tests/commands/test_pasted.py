@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import children
+from tests import children, forks
 from tests.commands.conftest import Baton, Serve
-from tests.commands.test_shell import PROGRAM
 from tests.stack import Stack
 
 IDS = ["fix $(touch PWNED) x", "--json", "it's; touch PWNED", "-rf", "two\nlines\u202e"]
@@ -17,10 +16,7 @@ IDS = ["fix $(touch PWNED) x", "--json", "it's; touch PWNED", "-rf", "two\nlines
 
 def pasted(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """What a shell makes of it, with `baton` on its PATH."""
-    program = folder / "bin" / "baton"
-    program.parent.mkdir(exist_ok=True)
-    program.write_text(f'#!/bin/sh\nexec {PROGRAM[0]} {PROGRAM[1]} "$@"\n')
-    program.chmod(0o755)
+    program = forks.script(folder / "bin" / "baton")
     variables = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
     streams = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": children.PATIENCE}
     return subprocess.run(["bash", "--norc", "-c", command], cwd=folder, env=variables, check=False, **streams)

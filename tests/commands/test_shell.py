@@ -12,7 +12,7 @@ import starter
 from commands.errors import Code
 from commands.server import ROOT
 from ledger.db import Ledger
-from tests import children
+from tests import children, forks
 from tests.commands.conftest import Baton, Begin
 
 PROGRAM = [sys.executable, str(ROOT / "starter.py")]
@@ -71,10 +71,7 @@ def test_bash_completes_commands_options_and_runs(
     for number in (1, 2):
         begin(f"t-{number}", run=samples.ref(f"t-{number}", workflow_id=f"ship-{number}"))
     script = baton("completion", "bash").out
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "baton").write_text(f'#!/bin/sh\nexec {PROGRAM[0]} {PROGRAM[1]} "$@"\n')
-    (folder / "baton").chmod(0o755)
+    folder = forks.script(tmp_path / "bin" / "baton").parent
     text = COMPLETE.format(script=script, words=" ".join(("baton", *words)), at=len(words))
     variables = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
     done = subprocess.run(
@@ -122,7 +119,12 @@ def test_a_reader_that_stops_is_no_failure(baton: Baton, ledger: Ledger, begin: 
     os.close(reading)
     with os.fdopen(writing, "wb") as closed:
         done = subprocess.run(
-            [*PROGRAM, *arguments], stdout=closed, stderr=subprocess.PIPE, timeout=children.PATIENCE, check=False, text=True
+            [*forks.program(), *arguments],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            timeout=children.PATIENCE,
+            check=False,
+            text=True,
         )
     assert (done.returncode, done.stderr) == (Code.PIPE, "")
 
@@ -154,7 +156,7 @@ def test_a_closed_stream_is_nobody_who_reads(baton: Baton, begin: Begin, redirec
 def test_an_argument_that_is_not_utf8_is_named(baton: Baton, begin: Begin, arguments: list[bytes], code: int) -> None:
     """No such name can be, and no such text can be kept: one sentence, with the bytes written out."""
     begin()
-    done = subprocess.run([*PROGRAM, *arguments], capture_output=True, timeout=children.PATIENCE, check=False)
+    done = subprocess.run([*forks.program(), *arguments], capture_output=True, timeout=children.PATIENCE, check=False)
     said = done.stderr.decode()
     assert (done.returncode, "UTF-8" in said, "unexpected" in said) == (code, True, False), said
     assert "\\x" in said

@@ -3,13 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from commands.server import ROOT
-from tests import children
+from tests import children, forks
 from tests.commands.conftest import Baton, Begin, at_terminal
 from tests.ledger import samples
 
@@ -57,10 +55,7 @@ def variables(baton: Baton, begin: Begin, tmp_path: Path) -> dict[str, str]:
     """An environment with `baton` on the PATH, and runs whose ids are words, and others."""
     for number, name in enumerate(("ship-two", "weekly-2026-11-30T06:00:00Z", *ODD)):
         begin(f"t-{number}", run=samples.ref(f"t-{number}", workflow_id=name))
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "baton").write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "starter.py"} "$@"\n')
-    (folder / "baton").chmod(0o755)
+    folder = forks.script(tmp_path / "bin" / "baton").parent
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(tmp_path), "PS1": "ready> "}
 
 

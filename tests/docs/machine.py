@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from commands.demo.repository import make_sample
-from tests import scripts
+from tests import forks, scripts
 from tests.children import PATIENCE
 from tests.docs.pages import Block
 from tests.ports import reserved
@@ -26,6 +26,9 @@ SUBSTITUTIONS = (
     (r"^(.*\S) +# exit code (\d+)$", r"\1 && exit 1 || test $? -eq \2"),  # the page promises this one
 )
 """How a block's lines are run where they cannot be run as they stand."""
+
+REAL = ("up", "down", "demo")
+"""Commands that are the installed program here, too: they start and end processes. The others are forks of one."""
 
 KEPT = """touch {file}
 . {file}
@@ -108,7 +111,7 @@ def set_up(folder: Path) -> Machine:
     wheels = wheelhouse(folder / "wheels")
     machine.variables = {
         "HOME": str(folder / "home"),
-        "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{forks.script(folder / 'bin' / 'baton', REAL).parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
         "TEMPORAL_ADDRESS": f"127.0.0.1:{machine.port}",
         "BATON_MODEL": "scripted:pages",

@@ -27,7 +27,7 @@ from tests.faults.record import once, record, sound
 from tests.ledger.releases import newer_release
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
-from tests.stack import PATIENCE, git, held, sample, stack, until
+from tests.stack import PATIENCE, QUICK, git, held, sample, stack, until
 from workflows.kit import options
 
 TWICE = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=2)
@@ -77,7 +77,7 @@ async def test_a_delivery_outlives_its_database(
     monkeypatch.setitem(options.LEDGER, "retry_policy", TWICE)
     origin = sample(tmp_path / "sample")
     script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX), a_tester())
-    async with stack(client, tmp_path / "state", script, ledger_url=database.url) as running:
+    async with stack(client, tmp_path / "state", script, check=QUICK, ledger_url=database.url) as running:
         run = await running.deliver(origin, branch="after")
         writing = held(running, "writer")
         await running.approve(run, "plan")

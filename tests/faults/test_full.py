@@ -14,7 +14,7 @@ from tests.faults.record import once, record, sound
 from tests.processes import Worker, file_size_limit
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
-from tests.stack import Stack, git, sample, until
+from tests.stack import QUICK, Stack, git, sample, until
 
 ROOM = 64 * 1024
 """Bytes that a file may have on the full disk: less than the ledger's own has from the start."""
@@ -28,7 +28,7 @@ async def test_a_delivery_outlives_a_full_disk(client: Client, tmp_path: Path, s
         state=tmp_path / "state", task_queue=f"full-{tmp_path.name}", model="scripted:x", script=script, ledger_url=sqlite_url
     )
     ledger = Ledger(sqlite_url, settings.artifacts)
-    stack = Stack(client, settings, ledger, None)  # type: ignore[arg-type]  # its parts are in the other process
+    stack = Stack(client, settings, ledger, None, QUICK)  # type: ignore[arg-type]  # its parts are in the other process
     with Worker(client, settings, tmp_path / "worker.log") as worker, contextlib.closing(ledger):
         run = await stack.deliver(origin, branch="full")
         view = await stack.gate(run, "plan")

@@ -19,7 +19,7 @@ from tests.faults.record import once, record, sound
 from tests.processes import SmallDisk, Worker
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
-from tests.stack import Stack, git, sample, until
+from tests.stack import QUICK, Stack, git, sample, until
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ async def small(client: Client, tmp_path: Path, sqlite_url: str) -> AsyncIterato
     )
     ledger = Ledger(sqlite_url, settings.artifacts)
     with Worker(client, settings, tmp_path / "worker.log", disk.within) as worker, contextlib.closing(ledger):
-        yield Small(Stack(client, settings, ledger, None), worker, disk)  # type: ignore[arg-type]  # its parts are there
+        yield Small(Stack(client, settings, ledger, None, QUICK), worker, disk)  # type: ignore[arg-type]  # its parts are there
 
 
 async def test_a_run_outlives_a_full_disk_after_its_plan(small: Small, tmp_path: Path) -> None:

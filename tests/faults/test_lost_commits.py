@@ -20,6 +20,7 @@ from tests import scripts
 from tests.faults.lost import Decide, Fault, LostCommits, at_random, every_other
 from tests.faults.record import Record, record, sound
 from tests.replay.scenarios import SCENARIOS
+from tests.stack import QUICK as QUICK_CHECK
 from tests.stack import git, sample, stack
 from workflows.kit import model_call, options
 
@@ -75,7 +76,7 @@ async def delivered(
     script = scripts.save(folder / "script.yaml", *scenario.script)
     with pytest.MonkeyPatch.context() as patch:
         quick(patch)
-        async with stack(client, folder / "state", script, ledger_url=url) as running:
+        async with stack(client, folder / "state", script, check=QUICK_CHECK, ledger_url=url) as running:
             faults = None if decide is None else LostCommits(running.ledger, decide)
             run = await running.deliver(origin, branch="once", **scenario.asked)
             await scenario.people(running, run)

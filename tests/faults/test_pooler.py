@@ -14,18 +14,18 @@ from ledger import runs
 from ledger.db import BUSY_SECONDS, Ledger
 from ledger.migrate import standing, upgrade
 from ledger.tables import reservation
-from tests import paid, pgbouncer, scripts
+from tests import depth, paid, pgbouncer, scripts
 from tests.commands.conftest import Baton, baton
 from tests.faults.record import once, record, sound
 from tests.postgres import Postgres
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
-from tests.stack import git, sample, stack
+from tests.stack import QUICK, git, sample, stack
 from tests.wire.server import WireServer
 
 __all__ = ["baton"]
 
-RUNS = 4
+RUNS = depth.count(2, soak=4)
 
 
 @pytest.fixture(scope="module", params=["transaction", "session"])
@@ -48,7 +48,7 @@ async def test_deliveries_at_once_pay_each_call_once(client: Client, tmp_path: P
     script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX), a_tester())
     async with WireServer(script) as server:
         known = {"agents": paid.copied(tmp_path / "agents"), "openai_base_url": server.openai_url}
-        async with stack(client, tmp_path / "state", ledger_url=pooled_url, **known) as running:
+        async with stack(client, tmp_path / "state", check=QUICK, ledger_url=pooled_url, **known) as running:
 
             async def delivered(number: int) -> None:
                 origin = sample(tmp_path / f"sample-{number}")

@@ -8,6 +8,7 @@ from temporalio.client import Client
 from tests import scripts
 from tests.outage.conftest import QUICK
 from tests.scripts import a_tester, answer, could_not, edit, item, plan, says, unsure, writer
+from tests.stack import QUICK as QUICK_CHECK
 from tests.stack import sample, stack
 from tests.wire.server import WireServer
 
@@ -34,7 +35,7 @@ async def test_a_delivery_without_its_tester_is_degraded(client: Client, tmp_pat
     async with WireServer(script) as server:
         server.faults.set("one", "credit")
         known = {"agents": agents(tmp_path / "agents", "reviewer"), "openai_base_url": server.openai_url, "breakers": QUICK}
-        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(origin)
             await running.approve(run, "plan-1")
             shown = await running.approve(run, "change-1")
@@ -53,7 +54,7 @@ async def test_what_a_tester_was_answered_reaches_its_fallback(client: Client, t
     script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], asks)
     async with WireServer(script) as server:
         known = {"agents": agents(tmp_path / "agents", "reviewer"), "openai_base_url": server.openai_url, "breakers": QUICK}
-        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(sample(tmp_path / "sample"))
             await running.approve(run, "plan-1")
             view = await running.gate(run, "clarify-1")
@@ -69,7 +70,7 @@ async def test_a_tester_that_could_not_leaves_its_answers_in_the_notes(client: C
     """What the story puts in place of the tester's notes says what people had answered it."""
     asks = says("tester", unsure("both would do", {"id": "which", "text": "Which way?"}), could_not("no tool for that"))
     script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], asks)
-    async with stack(client, tmp_path / "state", script) as running:
+    async with stack(client, tmp_path / "state", script, check=QUICK_CHECK) as running:
         run = await running.deliver(sample(tmp_path / "sample"))
         await running.approve(run, "plan-1")
         await running.decide(await running.gate(run, "clarify-1"), "answer", answers={"which": "up"})
@@ -84,7 +85,7 @@ async def test_a_writer_without_a_model_asks_a_person(client: Client, tmp_path: 
     async with WireServer(script) as server:
         server.faults.set("one", "authentication")
         known = {"agents": agents(tmp_path / "agents", "worker"), "openai_base_url": server.openai_url, "breakers": QUICK}
-        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(origin)
             await running.approve(run, "plan-1")
             view = await running.gate(run, "stuck")

@@ -11,6 +11,7 @@ from tests import scripts
 from tests.outage.conftest import ALONE, QUICK, TWO, Drilled
 from tests.outage.test_delivery import AGENTS, CONVERSATIONS
 from tests.scripts import Turn, a_tester, answer, call, calls, could_not, item, plan, read, says, unsure
+from tests.stack import QUICK as QUICK_CHECK
 from tests.stack import sample, stack
 from tests.wire.refusals import MEANINGS, anthropic, error, openrouter
 from tests.wire.server import Play, WireServer
@@ -44,7 +45,7 @@ async def test_a_refused_planner_is_answered_by_the_next_choice(client: Client, 
         server.play(REFUSED[said])
         made = agents(tmp_path / "agents", thinker="openai:one scripted:test")
         known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
-        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(origin)
             await running.approve(run, "plan-1")
             await running.approve(run, "change-1")
@@ -67,7 +68,7 @@ async def test_a_planner_that_all_refuse_asks_a_person(client: Client, tmp_path:
         server.play(REFUSED[said])
         made = agents(tmp_path / "agents", thinker="openai:one")
         known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
-        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(origin)
             view = await running.gate(run, "stuck-1")
             assert "planner@v1" in view.title
@@ -87,7 +88,7 @@ async def test_a_person_may_give_up_what_all_refuse(client: Client, tmp_path: Pa
     async with WireServer(script) as server:
         server.play(anthropic("messages.0: all wrong"))
         known = {"agents": agents(tmp_path / "agents", thinker="openai:one"), "openai_base_url": server.openai_url}
-        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(sample(tmp_path / "sample"))
             await running.decide(await running.gate(run, "stuck-1"), "reject", note="no")
             report = await run.result()
@@ -108,7 +109,7 @@ async def test_a_tester_that_did_not_work_is_seen(client: Client, tmp_path: Path
     turn, did, why = IDLE[how]
     # Three times: an unusable reply is asked for twice more.
     script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], {**a_tester(), "turns": [turn] * 3})
-    async with stack(client, tmp_path / "state", script) as running:
+    async with stack(client, tmp_path / "state", script, check=QUICK_CHECK) as running:
         run = await running.deliver(sample(tmp_path / "sample"))
         await running.approve(run, "plan-1")
         shown = await running.approve(run, "change-1")
@@ -128,7 +129,7 @@ async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tm
     async with WireServer(script) as server:
         made = agents(tmp_path / "agents", reviewer="openai:one")
         known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
-        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(sample(tmp_path / "sample"))
             await running.approve(run, "plan-1")
             shown = await running.approve(run, "change-1")
@@ -142,7 +143,7 @@ async def test_a_plan_of_a_planner_that_looked_says_only_what_is_missing(client:
     """It has read a file and claims nothing: that is said, and not that it read none."""
     planner = says("planner", read("shop/pricing.py"), answer(plan(item("fix", ["shop/pricing.py"]))))
     script = scripts.save(tmp_path / "script.yaml", planner, *CONVERSATIONS[1:])
-    async with stack(client, tmp_path / "state", script) as running:
+    async with stack(client, tmp_path / "state", script, check=QUICK_CHECK) as running:
         view = await running.gate(await running.deliver(sample(tmp_path / "sample")), "plan-1")
     assert "the planner claims nothing" in view.facts
     assert not [fact for fact in view.facts if "read no file" in fact]

@@ -1,0 +1,200 @@
+"""A process that has imported the commands, and forks one in milliseconds: importing costs a second of a core each time.
+
+`program()` is what to start instead of `baton`: the same code with the arguments, folder, environment and streams that it is
+started with. The fork runs `starter.main()`; no thread, event loop or connection exists here that it would inherit. It is
+not for tests of what comes before: the installed program, encodings that Python chooses at its start, limits, signals.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests import children
+
+ROOT = Path(__file__).parent.parent
+PR_SET_PDEATHSIG = 1
+WARM = ("alembic.command", "genai_prices", "sqlalchemy.dialects.sqlite", "temporalio.client", "temporalio.worker")
+"""What commands load late beside their own modules."""
+
+
+@functools.cache
+def program() -> tuple[str, ...]:
+    """How to start the client; the first call starts the warm process, which ends with this one."""
+    folder = Path(tempfile.mkdtemp(prefix="baton-forks-"))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
+    command = (sys.executable, "-m", "tests.forks", str(folder / "socket"))
+    how = {"cwd": folder, "env": clean | {"PYTHONPATH": str(ROOT)}, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    running = contextlib.ExitStack()
+    warm = running.enter_context(children.started(*command, **how))
+    atexit.register(_end, warm, running, folder, os.getpid())
+    assert warm.stdout is not None
+    assert warm.stdout.readline() == b"ready\n", "the warm process has not started"
+    return (sys.executable, "-I", "-S", str(ROOT / "tests" / "forked.py"), str(folder / "socket"))
+
+
+def script(place: Path, real: Sequence[str] = ()) -> Path:
+    """Make `place` a program that shells start as `baton`. `real`: commands that are left to the installed one."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    installed = "".join(f'{name}) exec {Path(sys.prefix) / "bin" / "baton"} "$@" ;;\n' for name in real)
+    place.write_text(f'#!/bin/sh\ncase "$1" in\n{installed}*) exec {" ".join(program())} "$@" ;;\nesac\n')
+    place.chmod(0o755)
+    return place
+
+
+def _end(warm: "subprocess.Popen[bytes]", running: contextlib.ExitStack, folder: Path, of: int) -> None:
+    if os.getpid() == of:  # a fork that ends runs this as well
+        warm.communicate()
+        running.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Warm:
+    """The warm process: a fork for each connection. Who is gone without having waited has its fork killed."""
+
+    def __init__(self, listening: socket.socket, woken: int) -> None:
+        self._listening, self._woken = listening, woken
+        self._running: dict[int, socket.socket] = {}
+        self._ready = selectors.DefaultSelector()
+        for source in (0, listening, woken):
+            self._ready.register(source, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Until the input ends; then all forks are killed."""
+        while True:
+            for key, _ in self._ready.select():
+                if key.fd == 0:
+                    self._kill(*self._running)
+                    return
+                if key.fileobj is self._listening:
+                    self._accept()
+                elif key.fd == self._woken:
+                    os.read(self._woken, 4096)
+                    self._reap()
+                elif key.data in self._running:
+                    self._ready.unregister(key.fileobj)
+                    self._kill(key.data)
+
+    def _accept(self) -> None:
+        connection, _ = self._listening.accept()
+        head, streams, _, _ = socket.recv_fds(connection, 4, 3)
+        if not head:
+            connection.close()
+            return
+        with connection.makefile("rb") as sent:
+            asked = json.loads(sent.read(int.from_bytes(head, "big")))
+        pid = os.fork()
+        if pid == 0:
+            _become_command(asked, streams)
+        for stream in streams:
+            os.close(stream)
+        self._running[pid] = connection
+        self._ready.register(connection, selectors.EVENT_READ, pid)
+        _tell(connection, pid)
+
+    def _reap(self) -> None:
+        while self._running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            connection = self._running.pop(pid)
+            if connection in self._ready.get_map():
+                self._ready.unregister(connection)
+            _tell(connection, status)
+            connection.close()
+
+    def _kill(self, *pids: int) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+def _tell(connection: socket.socket, number: int) -> None:
+    try:
+        connection.sendall(b"%d\n" % number)
+    except BrokenPipeError:  # nobody waits any more: its fork is killed
+        return
+
+
+def _become_command(asked: dict[str, Any], streams: list[int]) -> None:
+    """In the fork: the streams, signals, environment and folder of whoever asked, and then what `baton` does."""
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _take_streams(dict(zip(asked["streams"], streams, strict=True)))
+        os.environ.clear()
+        os.environ.update(asked["variables"])
+        time.tzset()
+        tempfile.tempdir = None
+        os.chdir(asked["folder"])
+        sys.argv = ["baton", *asked["arguments"]]
+        importlib.import_module("starter").main()
+    except BaseException:  # noqa: BLE001 (what `baton` itself does not catch)
+        traceback.print_exc()
+    finally:
+        os._exit(70)
+
+
+def _take_streams(given: dict[int, int]) -> None:
+    """As Python makes them at its start; one that is missing was closed."""
+    for number in (0, 1, 2):
+        if number in given:
+            os.dup2(given[number], number)
+        else:
+            os.close(number)
+    os.closerange(3, 256)
+    shown = 1 in given and os.isatty(1)
+    sys.stdin = open(0, encoding="utf-8", closefd=False) if 0 in given else None  # noqa: SIM115 (stays open)
+    sys.stdout = open(1, "w", encoding="utf-8", buffering=1 if shown else -1, closefd=False) if 1 in given else None  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, errors="backslashreplace", closefd=False) if 2 in given else None  # noqa: SIM115
+
+
+def _warm_up() -> None:
+    """Import all that commands import, and assemble the command line, once for all of them."""
+    import commands
+    import starter
+
+    for name in (*WARM, *(module.name for module in pkgutil.walk_packages(commands.__path__, "commands."))):
+        importlib.import_module(name)
+    starter._command()
+    assert len(os.listdir("/proc/self/task")) == 1, "a fork would miss the threads that are here"
+    gc.collect()
+    gc.freeze()
+
+
+def main() -> None:
+    """Serve at the socket that is named, until the input ends."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C is for the tests, which end this
+    _warm_up()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(sys.argv[1])
+        listening.listen()
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        Warm(listening, woken).serve()
+
+
+if __name__ == "__main__":
+    main()
