@@ -44,15 +44,15 @@ def _built(events: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             said, before = event.get("delta" if step == "delta" else whole), texts.setdefault(at, {}).get(part, (kind, ""))[1]
             if isinstance(said, str):
                 texts[at][part] = (kind, before + said if step == "delta" else said)
-    for at, parts in texts.items():
-        yield from _item(begun.get(at, {}), list(parts.values()))
+    for at in dict.fromkeys([*begun, *texts]):
+        yield from _item(begun.get(at, {}), list(texts.get(at, {}).values()))
 
 
 def _item(begun: dict[str, Any], parts: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    """An item of its parts. A call of which only the arguments are known is none."""
+    """An item of its parts. A call of which only the arguments are known is none, and one without them is as it began."""
     if begun.get("type") == "function_call":
         said = "".join(text for kind, text in parts if kind == "function_call")
-        yield {key: value for key, value in begun.items() if key != "status"} | {"arguments": said}
+        yield {key: value for key, value in begun.items() if key != "status"} | {"arguments": said} if said else begun
     elif content := [{"type": kind, _HOLDERS[kind]: text} for kind, text in parts if kind in _HOLDERS]:
         yield {"type": "message", "role": "assistant", "content": content}
 

@@ -180,6 +180,13 @@ async def test_two_calls_stay_two(server: WireServer, name: str, body: bytes) ->
     await provider.close()
 
 
+async def test_a_call_of_which_no_arguments_came_is_not_run(server: WireServer) -> None:
+    """It began, and the whole is said to be complete: the model is told that its call is not."""
+    begun = {"type": "response.output_item.added", "output_index": 0, "item": item("a", "", status="in_progress")}
+    (one,) = (await asked("responses", events(begun, {"type": "response.completed", "response": response()}), server)).calls
+    assert (one.name, one.problem) == ("read_file", "the call is not complete")
+
+
 async def test_one_call_in_the_older_form_is_put_together(server: WireServer) -> None:
     """As `function_call`, and as one call in place of the list."""
     older = [{"name": "read_file", "arguments": ""}, {"arguments": A[:5]}, {"arguments": A[5:]}]
