@@ -116,18 +116,18 @@ class Access:
 
     def timeout(self, request: ModelRequest) -> httpx2.Timeout:
         """The time limits of each step on the wire; `exchange` limits all of them together."""
-        whole = request.timeout.total_seconds()
-        connect = min(whole, (self.setting.connect_timeout or CONNECT).total_seconds())
-        return httpx2.Timeout(whole, connect=connect, pool=connect, read=self.waits(request).first)
+        whole, waits = request.timeout.total_seconds(), self.waits(request)
+        return httpx2.Timeout(whole, connect=waits.connect, pool=waits.connect, read=waits.first)
 
     def waits(self, request: ModelRequest) -> Waits:
-        """How long the endpoint may be silent before the answer, and within one that is streamed."""
+        """How long the endpoint may take to be reached, be silent before the answer, and within one that is streamed."""
         whole = request.timeout.total_seconds()
+        connect = min(whole, (self.setting.connect_timeout or CONNECT).total_seconds())
         first = min(whole, (self.setting.first_byte_timeout or request.timeout).total_seconds())
         if not self.capabilities(request.model).stream:
             # A long silence is one before the first byte, even if a gateway has sent blanks or comments by then.
-            return Waits(first, first)
-        return Waits(first, min(whole, (self.setting.idle_timeout or IDLE).total_seconds()))
+            return Waits(connect, first, first)
+        return Waits(connect, first, min(whole, (self.setting.idle_timeout or IDLE).total_seconds()))
 
     @contextlib.asynccontextmanager
     async def slot(self, request: ModelRequest) -> AsyncIterator[None]:

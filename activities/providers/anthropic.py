@@ -1,6 +1,5 @@
 """Anthropic Messages as a provider."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from pydantic import JsonValue
 from activities.providers import final_output
 from activities.providers.access import Access
 from activities.providers.anthropic_cache import marked
-from activities.providers.calls import Written, matching, object_of, read_calls, sent_name, text_of, typed
+from activities.providers.calls import Written, matching, object_of, read_calls, sent_id, sent_name, text_of, typed
 from activities.providers.keys import Key
 from activities.providers.options import with_options
 from activities.providers.platform_clients import client_for
@@ -167,7 +166,7 @@ def _blocks(message: Message, provider: str, model: str) -> tuple[str, list[Any]
         return "user", [_text(message.text)]
     if isinstance(message, ToolMessage):
         return "user", [
-            {"type": "tool_result", "tool_use_id": _id(answer.call_id), "content": answer.text, "is_error": answer.is_error}
+            {"type": "tool_result", "tool_use_id": sent_id(answer.call_id), "content": answer.text, "is_error": answer.is_error}
             for answer in message.answers
         ]
     own = message.native if message.is_of(provider, model) and isinstance(message.native, list) else []
@@ -184,14 +183,14 @@ def _echoed(message: AssistantMessage, native: list[JsonValue]) -> list[Any]:
     if held is None:
         return []
     for call, block in zip(message.calls, held, strict=True):
-        block |= {"id": _id(call.call_id), "name": sent_name(call), "input": object_of(call)}
+        block |= {"id": sent_id(call.call_id), "name": sent_name(call), "input": object_of(call)}
     return [block for block in blocks if block.get("type") != "text" or str(block.get("text", "")).strip()]
 
 
 def _rebuilt(message: AssistantMessage) -> list[Any]:
     """An earlier reply that another model made, or that has no native form."""
     uses = [
-        {"type": "tool_use", "id": _id(call.call_id), "name": sent_name(call), "input": object_of(call)}
+        {"type": "tool_use", "id": sent_id(call.call_id), "name": sent_name(call), "input": object_of(call)}
         for call in message.calls
     ]
     return ([_text(message.text)] if message.text.strip() or not uses else []) + uses
@@ -200,8 +199,3 @@ def _rebuilt(message: AssistantMessage) -> list[Any]:
 def _text(text: str) -> dict[str, str]:
     """A text block. The format refuses empty ones."""
     return {"type": "text", "text": text if text.strip() else "(no text)"}
-
-
-def _id(call_id: str) -> str:
-    """A call id in the characters that the format allows; Anthropic's own ids stay as they are."""
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", call_id)

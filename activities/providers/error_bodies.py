@@ -25,7 +25,10 @@ _LITELLM_TAIL = re.compile(
 _PAGE = re.compile(
     r"\s*(?:(?:<\?xml[^>]*>|<!--.*?-->)\s*)*(?:<!doctype html|<html|<head|<title|<body|<h1)", re.IGNORECASE | re.DOTALL
 )
-_WAITS = ("retryDelay", "retry_after", "retry_after_seconds", "retry_after_ms", "retry-after", "retryAfter")
+_WAITS = (
+    *("retryDelay", "retry_after", "retry_after_seconds", "retry_after_ms", "retry-after", "retryAfter"),
+    *("resets_in_seconds", "resets_at", "reset_at"),
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,8 @@ class _Search:
                 self.codes.append(str(code))
         for name in _WAITS:
             wait = value.get(name)
+            # A duration of Google's, where it is not written as a text.
+            wait = wait.get("seconds") if isinstance(wait, dict) else wait
             if isinstance(wait, str | int | float) and not isinstance(wait, bool):
                 self.waits.append((name, str(wait)))
         # OpenRouter passes on the headers of whoever refused.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from activities.providers.event_stream import is_finish, is_last, piece_of
+from activities.providers.event_stream import data_of, is_end, is_finish, is_last, piece_of
 from activities.providers.stream_usage import StreamUsage
 
 CHARACTERS_PER_TOKEN = 4
@@ -62,11 +62,9 @@ class Progress:
         self._line.append(rest)
 
     def _took_line(self, line: str) -> None:
-        if not line.startswith("data:"):
-            return
-        said = line[5:].strip()
-        if said == "[DONE]":
-            self.ended = True
+        said = data_of(line)
+        if said is None or is_end(said):
+            self.ended = self.ended or is_end(said)
             return
         try:
             event = json.loads(said)

@@ -128,10 +128,36 @@ def _decoded(text: str) -> Any:
     """The one value of a body, also of one that is a stream of events although none was asked for."""
     while text.startswith(":"):  # comments that keep a connection alive
         text = text.partition("\n")[2].lstrip(_BLANK)
-    if not is_stream(text):
+    if is_stream(text):
+        events, ended = events_of(text)
+        return whole_reply([value for one in events for value in _values(one)], loose_json, ended=ended)
+    try:
         return loose_json(text, (":", "data: [DONE]"))
-    events, ended = events_of(text)
-    return whole_reply([loose_json(one) for one in events], loose_json, ended=ended)
+    except json.JSONDecodeError:
+        # Some gateways stream a value a line, without the word before it.
+        values = _values(text)
+        if not all(isinstance(value, dict) for value in values):
+            raise
+        return whole_reply(values, loose_json, ended=False)
+
+
+def _values(text: str) -> list[Any]:
+    """The one value in a text, or that of each line: not all servers put a blank line between events."""
+    try:
+        return [loose_json(text)]
+    except json.JSONDecodeError:
+        lines = [line for line in text.split("\n") if line.strip()]
+        if not (values := _each(lines[:-1])):
+            raise
+    return [*values, loose_json(lines[-1])]  # where it is the last line that breaks off, it says so
+
+
+def _each(lines: list[str]) -> list[Any]:
+    """The values of lines; none if one of them is no JSON by itself."""
+    try:
+        return [loose_json(line) for line in lines]
+    except json.JSONDecodeError:
+        return []
 
 
 def _not_json(endpoint: str, text: str, error: json.JSONDecodeError, size: int, secret: str) -> ProviderError:

@@ -1,5 +1,6 @@
 """Why a model stopped, from what providers call it and from what is there."""
 
+import re
 from typing import Any
 
 from contracts.conversation import StopReason
@@ -42,4 +43,8 @@ def broke_off(said: Any) -> bool:
 
 
 def _word(said: Any) -> str:
-    return said.strip().lower().removeprefix("finish_reason_").replace("-", "_") if isinstance(said, str) else ""
+    if not isinstance(said, str):
+        return ""
+    # Gemini's endpoint adds its own word, as in "content_filter: PROHIBITED_CONTENT".
+    first = said.partition(":")[0].strip().lower()
+    return re.sub(r"[-\s]+", "_", first).removeprefix("finish_reason_")

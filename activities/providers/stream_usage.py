@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from activities.providers.streamed_messages import counted_in
 from activities.providers.token_counts import anthropic_usage, openai_usage
 from contracts.conversation import Usage
 
@@ -33,7 +34,7 @@ class StreamUsage:
 
     def _of_anthropic(self, counted: Any, *, whole: bool) -> None:
         if isinstance(counted, dict):
-            self._raw |= {key: value for key, value in counted.items() if value is not None}
+            self._raw |= counted_in(counted)
             self._keep(anthropic_usage({"usage": self._raw}), whole=whole)
 
     def _keep(self, usage: Usage | None, *, whole: bool) -> None:

@@ -42,8 +42,9 @@ class Encoded(httpx2.TransportError):
 
 @dataclass(frozen=True)
 class Waits:
-    """How long an endpoint may send nothing, in seconds: before the first byte of its answer, and between two of them."""
+    """How long an endpoint may take, in seconds: for a connection, to the first byte of its answer, and between two of them."""
 
+    connect: float
     first: float
     idle: float
 
@@ -125,6 +126,8 @@ def _translated(endpoint: str, secret: str, waits: Waits, error: Exception) -> P
     if isinstance(cause, httpx2.ReadTimeout | httpx2.WriteTimeout):
         return provider_error("timeout", endpoint, str(cause) if isinstance(cause, Silent) else _no_answer(waits))
     text = f"{type(cause).__name__}: {said(str(cause), secret) or 'no explanation'}"
+    if isinstance(cause, httpx2.ConnectTimeout):
+        text = f"no connection within {waits.connect:g} s"
     return provider_error(_transport_kind(cause), endpoint, text)
 
 

@@ -30,17 +30,24 @@ _UNTIL = re.compile(
     re.IGNORECASE,
 )
 
-_RESETS = (
-    # Anthropic's, with an ISO date; OpenAI's, Groq's and Azure's, with a span; others' with seconds or an epoch.
-    "anthropic-ratelimit-{}-reset",
-    "x-ratelimit-reset-{}",
-    "x-ratelimit-{}-reset",
-)
-_BUCKETS = ("requests", "tokens", "input-tokens", "output-tokens", "requests-day", "tokens-minute", "limit-requests")
+_RESET = re.compile(r"limit.*reset|reset.*limit|^resets?_(?:at|in_seconds)$", re.IGNORECASE)
+"""Names of headers and fields that say when a limit resets.
+
+Anthropic's (`anthropic-ratelimit-tokens-reset`) have an ISO date; those of OpenAI, Groq and Azure (`x-ratelimit-reset-tokens`)
+a span; Mistral's (`ratelimitbysize-reset`) and others' seconds or an epoch.
+"""
+
+_STANDARD = re.compile(r"\b(?:r|remaining)=(\d+)\s*[;,]\s*(?:t|reset)=(\d+)", re.IGNORECASE)
+"""An item of the header `RateLimit` in the drafts of the IETF, as Hugging Face sends it: `"api";r=0;t=30`."""
+
 _PASSED_ON = "llm_provider-"
 """What LiteLLM writes before the names of its upstream's headers."""
 
-_PLAIN_RESETS = ("x-ratelimit-reset-after", "x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
+_PLAIN_RESETS = (
+    *("x-ratelimit-reset-after", "x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"),
+    *("x-ratelimit-timeremaining", "anthropic-ratelimit-unified-reset"),
+)
+"""Those of the limit that was met, whichever it is."""
 
 
 def named_wait(
@@ -54,8 +61,8 @@ def named_wait(
     headers, within = _with_upstream(headers), dict(fields)
     found = (
         _first(_span(headers.get(name, ""), now, 0.001) for name in ("retry-after-ms", "x-ms-retry-after-ms")),
-        _span(headers.get("retry-after", ""), now),
-        _span(within.get("retry-after", ""), now),
+        _one_of(headers.get("retry-after", ""), now),
+        _one_of(within.get("retry-after", ""), now),
         _first(
             _span(text, now, 0.001 if name.endswith("_ms") else 1.0) for name, text in within.items() if "retry" in name.lower()
         ),
@@ -79,13 +86,12 @@ def _first(found: Iterable[timedelta | None]) -> timedelta | None:
 def _reset(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """When the limit that was reached resets: the latest of those with nothing left, else the first of all."""
     stated: list[tuple[bool, timedelta]] = []
-    for form in _RESETS:
-        for bucket in _BUCKETS:
-            reset = form.format(bucket)
-            wait = _span(headers.get(reset, ""), now)
-            if wait is not None:
-                left = headers.get(reset.replace("reset", "remaining"), "").strip()
-                stated.append((left in ("0", "0.0"), wait))
+    for name, text in headers.items():
+        wait = _span(text, now, 0.001 if name.endswith(("-ms", "_ms")) else 1.0) if _RESET.search(name) else None
+        if wait is not None:
+            left = headers.get(name.replace("reset", "remaining"), "").strip()
+            stated.append((left in ("0", "0.0"), wait))
+    stated += [(not left.strip("0"), _bounded(float(wait))) for left, wait in _STANDARD.findall(headers.get("ratelimit", ""))]
     empty = [wait for used_up, wait in stated if used_up]
     if empty:
         return max(empty)
@@ -99,6 +105,11 @@ def _in_words(words: str, now: datetime) -> timedelta | None:
         return _span(said[1], now)
     until = _UNTIL.search(words[:4000])
     return None if until is None else _date(until[1].replace(" at ", " "), now)
+
+
+def _one_of(text: str, now: datetime) -> timedelta | None:
+    """The wait in a header that came twice on its way, which makes it a list; dates have a comma, too."""
+    return _first(_span(one, now) for one in (text, *text.split(",")))
 
 
 def _span(text: str, now: datetime, unit: float = 1.0) -> timedelta | None:

@@ -15,14 +15,18 @@ from activities.providers.base import RECOVERIES, ErrorKind
 from activities.providers.errors import provider_error
 from activities.sandbox import Sandbox, limits
 from commands.doctor.models import mend
+from contracts.base_urls import Speaks
 from contracts.conversation import ModelReply, Usage
+from contracts.endpoints import PATHS
 from contracts.runs import RunChange
 from ledger import runs
 from ledger.db import Ledger
 from tests.commands.conftest import Baton, Begin
 from tests.ledger import samples
 from tests.ledger.releases import newer_release
-from tests.wire.server import WireServer
+from tests.wire.refusals import MEANINGS
+from tests.wire.server import Play, WireServer
+from tests.wire.streams import SPEAKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,22 +100,54 @@ def test_what_a_model_lacks_is_named(baton: Baton, model: str, table: dict[str, 
     assert "docs/models.md" in found["mend"]
 
 
-async def test_each_endpoint_is_asked_for_a_few_tokens(baton: Baton) -> None:
+ASKED = {"chat": "max_tokens", "messages": "max_tokens", "responses": "max_output_tokens"}
+"""The name of the output's limit, by format."""
+
+
+@pytest.mark.parametrize("speaks", ASKED)
+async def test_each_endpoint_is_asked_for_a_few_tokens(baton: Baton, speaks: Speaks) -> None:
     """What answered, as which model, and what it cost; one that does not answer is named with its address."""
     async with WireServer() as server:
         server.play(ModelReply(text='{"ok": true}', stop="end", model="local-1", usage=Usage(input=9, output=5)))
-        table = {"speaks": "chat", "base_url": server.openai_url, "free": True}
+        base = server.url + SPEAKS[speaks]
+        table = {"speaks": speaks, "base_url": base, "free": True}
         baton.set(BATON_MODEL="own:local", BATON_PROVIDERS=json.dumps({"own": table}))
         found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
         assert "own:local answered in" in found["endpoint own"]["text"]
         assert found["endpoint own"]["text"].endswith("s as local-1, 0 micro-dollars")
         (seen,) = server.requests
-        assert seen.body["max_tokens"] == 64
+        assert seen.body[ASKED[speaks]] == 64
         assert (await baton.live("doctor", "--json", "--offline")).json["findings"]
         assert len(server.requests) == 1
     found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
     assert found["endpoint own"]["level"] == "warn"
-    assert f"no answer: own:local at {server.openai_url}/chat/completions: ConnectError" in found["endpoint own"]["text"]
+    assert f"no answer: own:local at {base}{PATHS[speaks]}: ConnectError" in found["endpoint own"]["text"]
+
+
+UNWELL: list[tuple[Speaks, Play, str, str]] = [
+    ("chat", MEANINGS["authentication"]["Gemini"], "API key not valid", "set a valid key for this endpoint"),
+    ("chat", MEANINGS["credit"]["Kimi"], "please recharge", "top the account up"),
+    ("chat", Play(b"<html><title>Sign in</title></html>", headers={"content-type": "text/html"}), "Sign in", "login page"),
+    ("messages", Play(status=404, error="model: local", error_type="not_found_error"), "model: local", "correct base_url"),
+    ("messages", MEANINGS["authentication"]["LiteLLM"], "Invalid proxy server token", "set a valid key for this endpoint"),
+    ("responses", Play({"error": "model is loading"}), "model is loading", "run `baton doctor` again"),
+    ("responses", Play(status=429, error="slow down"), "slow down", "run `baton doctor` again"),
+]
+
+
+@pytest.mark.parametrize(("speaks", "play", "words", "advice"), UNWELL)
+async def test_an_endpoint_that_cannot_answer_says_why_and_what_to_do(
+    baton: Baton, speaks: Speaks, play: Play, words: str, advice: str
+) -> None:
+    """An address and a key are not taken for an answer: one call, and what the endpoint of this vendor says to it."""
+    async with WireServer() as server:
+        server.play(play)
+        table = {"speaks": speaks, "base_url": server.url + SPEAKS[speaks], "free": True}
+        baton.set(BATON_MODEL="own:local", BATON_PROVIDERS=json.dumps({"own": table}))
+        found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}["endpoint own"]
+    assert (found["level"], len(server.requests)) == ("warn", 1)
+    assert words in found["text"]
+    assert advice in found["mend"]
 
 
 @pytest.mark.parametrize("kind", RECOVERIES)

@@ -3,18 +3,21 @@
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
 
+from contracts.conversation import ModelReply, ToolCall, Usage
 from tests import scripts
 from tests.outage.conftest import ALONE, QUICK, TWO, Drilled
 from tests.outage.test_delivery import AGENTS, CONVERSATIONS
-from tests.scripts import Turn, a_tester, answer, call, calls, could_not, item, plan, read, says, unsure
+from tests.scripts import Turn, a_tester, answer, could_not, item, plan, read, says, unsure
 from tests.stack import QUICK as QUICK_CHECK
 from tests.stack import sample, stack
 from tests.wire.refusals import MEANINGS, anthropic, error, openrouter
 from tests.wire.server import Play, WireServer
+from tests.wire.streams import SPEAKS
 
 
 def agents(folder: Path, **routes: str) -> Path:
@@ -122,21 +125,64 @@ async def test_a_tester_that_did_not_work_is_seen(client: Client, tmp_path: Path
     assert (report.state, report.tests.verdict) == ("done", "passed")  # type: ignore[union-attr]
 
 
-async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tmp_path: Path) -> None:
-    """Its second turn is refused: what stands in for it is named at the change gate, at high risk, and in the report."""
-    tester = a_tester(calls(call("list_files")), {"error": "filtered"})
-    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2], tester)
-    async with WireServer(script) as server:
-        made = agents(tmp_path / "agents", reviewer="openai:one")
-        known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
+LOOK = ModelReply(
+    text="",
+    calls=(ToolCall(call_id="call_1", name="list_files", arguments={}),),
+    stop="tools",
+    model="one",
+    usage=Usage(input=100, output=10),
+)
+
+MIDDLE = {
+    "Azure's filter": ("chat", MEANINGS["filtered"]["Azure"], "content management policy"),
+    "Anthropic's context": ("messages", MEANINGS["too_large"]["Anthropic"], "prompt is too long: 212415 tokens"),
+    "OpenAI's filter": ("responses", MEANINGS["filtered"]["OpenAI"], "your prompt was flagged"),
+    "vLLM's context": ("chat", MEANINGS["too_large"]["vLLM"], "longer than the maximum model length"),
+}
+
+
+def at(server: WireServer, speaks: str) -> dict[str, Any]:
+    """The setting for an endpoint `own` of that format."""
+    return {"own": {"speaks": speaks, "base_url": server.url + SPEAKS[speaks], "free": True}}
+
+
+@pytest.mark.parametrize("vendor", MIDDLE)
+async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tmp_path: Path, vendor: str) -> None:
+    """Its second turn is refused: what stands in for it is told at the change gate, at high risk, in feed and report."""
+    speaks, refusal, words = MIDDLE[vendor]
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2])
+    async with WireServer() as server:
+        server.play(LOOK, refusal)
+        made = agents(tmp_path / "agents", reviewer="own:one")
+        known = {"agents": made, "providers": at(server, speaks), "breakers": QUICK}
         async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(sample(tmp_path / "sample"))
             await running.approve(run, "plan-1")
             shown = await running.approve(run, "change-1")
             report = await run.result()
-    assert "the script plays the error filtered here" in " ".join(shown.facts)
+            said = await running.said(run)
+    assert [fact for fact in shown.facts if fact.startswith("degraded: test/1: ") and words in fact], shown.facts
     assert shown.risk.startswith("high: ")
+    assert "a fallback did test/1" in shown.risk
+    assert "checks_alone stands in for tester@v1" in said
     assert (report.state, len(report.degraded), len(server.requests)) == ("done", 1, 2)
+    assert words in report.degraded[0]
+
+
+@pytest.mark.parametrize("speaks", SPEAKS)
+async def test_a_planner_that_saw_nothing_is_seen_whoever_it_is(client: Client, tmp_path: Path, speaks: str) -> None:
+    """Its first reply is a plan, as of a server that a schema makes deaf to tools, and names a file that nobody has read."""
+    blind = says("planner", answer(plan(item("fix", ["shop/prices.py"]))))
+    script = scripts.save(tmp_path / "script.yaml", blind, *CONVERSATIONS[1:])
+    async with WireServer(script) as server:
+        made = agents(tmp_path / "agents", thinker="own:one")
+        known = {"agents": made, "providers": at(server, speaks), "breakers": QUICK}
+        async with stack(client, tmp_path / "state", model="", script=script, **known) as running:
+            view = await running.gate(await running.deliver(sample(tmp_path / "sample")), "plan-1")
+    assert "the planner read no file and claims nothing: nothing shows that it knows the repository" in view.facts
+    assert "shop/prices.py" in " ".join(view.facts)
+    assert server.requests[0].body["tools"], "it could have looked"
+    assert "response_format" not in server.requests[0].body
 
 
 async def test_a_plan_of_a_planner_that_looked_says_only_what_is_missing(client: Client, tmp_path: Path) -> None:

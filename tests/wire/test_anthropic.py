@@ -94,11 +94,13 @@ async def test_another_providers_reply_is_rebuilt(server: WireServer, anthropic:
     server.play(REPLY)
     await anthropic.complete(ask(messages=(UserMessage(text="go"), foreign, answers, silent, UserMessage(text="well?"))))
     messages = server.requests[0].body["messages"]
+    made = messages[1]["content"][0]["id"]
+    assert made.isalnum()
     assert messages[1]["content"] == [
-        {"type": "tool_use", "id": "fn_1", "name": "read_file", "input": {"title": "a"}},
+        {"type": "tool_use", "id": made, "name": "read_file", "input": {"title": "a"}},
         {"type": "tool_use", "id": "call_2", "name": "read_file", "input": {"unreadable": "{oops"}},
     ]
-    assert [block["tool_use_id"] for block in messages[2]["content"]] == ["fn_1", "call_2"]
+    assert [block["tool_use_id"] for block in messages[2]["content"]] == [made, "call_2"]
     assert messages[3]["content"] == [{"type": "text", "text": "(no text)"}]
 
 

@@ -99,3 +99,23 @@ async def test_ids_of_one_vendor_do_not_reach_another(server: WireServer, openai
         assert call_sent(sent)[0] == answer_id(sent)
         assert len(answer_id(sent)) == 9
         assert answer_id(sent).isalnum()
+
+
+ALIKE = ("a.b", "a:b", "a_b", "x" * 300)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("anthropic", message([use(one) for one in ALIKE], "tool_use")), ("responses", response(*(item(one) for one in ALIKE)))],
+)
+async def test_ids_that_are_alike_stay_apart(server: WireServer, name: str, body: Any) -> None:
+    """They differ by signs that are not sent back: each call still has an id of its own, and its answer has the same."""
+    provider = connect(server, name)
+    server.play(Play(body), REPLY)
+    reply = await provider.complete(ask())
+    await provider.complete(ask(messages=(UserMessage(text="go"), earlier(reply, provider), answers(reply))))
+    sent = server.requests[-1].body
+    ids = [call_id for call_id, _, _ in calls_sent(sent)]
+    assert (len(set(ids)), "a_b" in ids, max(len(one) for one in ids) <= 64) == (4, True, True)
+    assert answer_id(sent) == ids[0 if name == "anthropic" else -1]
+    await provider.close()

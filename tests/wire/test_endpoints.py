@@ -1,7 +1,9 @@
 """What a table `[providers.NAME]` does to a call: address, key, headers, body, query, time limits, how many at once."""
 
 import asyncio
+import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,23 @@ async def test_a_silent_endpoint_is_left_at_the_first_byte_limit(server: WireSer
         await make(total_timeout="PT1S").complete(ask())
     assert {silent.value.kind, dripping.value.kind} == {"timeout"}
     assert "within 1 s" in str(dripping.value)
+
+
+@pytest.mark.parametrize("speaks", SPEAKS)
+async def test_a_host_that_takes_no_connection_is_left_at_the_connect_limit(make: Make, speaks: str) -> None:
+    """Its queue is full, so that it answers nothing at all: known to have cost nothing, and the limit is named."""
+    with contextlib.ExitStack() as held:
+        full, *others = (held.enter_context(socket.socket()) for _ in range(5))
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for one in others:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}{SPEAKS[speaks]}"
+        with pytest.raises(ProviderError) as caught:
+            await make(speaks, base_url=url, connect_timeout="PT0.5S").complete(ask())
+    assert (caught.value.kind, caught.value.maybe_charged) == ("connection", False)
+    assert "no connection within 0.5 s" in str(caught.value)
 
 
 async def test_no_more_calls_at_once_than_allowed(server: WireServer, make: Make) -> None:

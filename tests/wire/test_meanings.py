@@ -71,6 +71,32 @@ WAITS: list[tuple[dict[str, str], Any, float | None]] = [
     ),
     ({"x-ratelimit-reset": str((EPOCH + 12) * 1000)}, {}, 12),
     ({"ratelimit-reset": "33"}, {}, 33),
+    # A proxy on the way has added it once more; a date has a comma, too.
+    ({"retry-after": "60, 60"}, {}, 60),
+    ({"retry-after": "Fri, 20 Nov 2026 12:00:30 GMT"}, {}, 30),
+    ({"retry-after": "Friday, 20-Nov-26 12:00:30 GMT"}, {}, 30),
+    ({"retry-after": "Fri, 20 Nov 2026 11:00:00 GMT"}, {}, 0),
+    # Hugging Face, by the drafts of the IETF; the older of them.
+    ({"ratelimit": '"api";r=9;t=300, "burst";r=0;t=7'}, {}, 7),
+    ({"ratelimit": "limit=100, remaining=0, reset=30"}, {}, 30),
+    ({"ratelimitbysize-reset": "47", "ratelimitbysize-remaining": "0"}, {}, 47),
+    ({"anthropic-ratelimit-unified-reset": str(EPOCH + 90), "anthropic-ratelimit-unified-5h-reset": str(EPOCH + 9)}, {}, 90),
+    (
+        {
+            "x-ratelimit-reset-tokens": "2s",
+            "x-ratelimit-remaining-tokens": "9",
+            "x-ratelimit-reset-project-tokens": "6s",
+            "x-ratelimit-remaining-project-tokens": "0",
+        },
+        {},
+        6,
+    ),
+    ({"x-ratelimit-timeremaining": "38"}, {}, 38),
+    ({"x-ratelimit-reset-ms": "1500"}, {}, 1.5),
+    ({"x-ratelimit-limit": "100", "ratelimit-policy": "100;w=60"}, {}, None),
+    ({}, {"error": {"type": "usage_limit_reached", "message": "no more", "resets_at": EPOCH + 120}}, 120),
+    ({}, {"error": {"message": "slow", "resets_in_seconds": 77}}, 77),
+    ({}, [{"error": {"code": 429, "details": [{"retryDelay": {"seconds": 34, "nanos": 0}}]}}], 34),
     # LiteLLM's names for the headers of its upstream.
     ({"llm_provider-retry-after": "7"}, {}, 7),
     ({"LLM_Provider-Retry-After-Ms": "2500", "llm_provider-retry-after": "9"}, {}, 2.5),

@@ -18,6 +18,7 @@ from activities.turns.replies import thoughtless, unfenced
 from contracts.conversation import AssistantMessage, ModelReply, ToolAnswer, ToolMessage, UserMessage
 from tests.depth import count
 from tests.wire.samples import KEY, ask
+from tests.wire.streams import streamed
 from tests.wire.told import calls_sent
 from tests.wire.vendors import TEXT, call, calling, chunk, completion, events, item, message, response, said, use
 
@@ -120,6 +121,48 @@ def spoilt(name: str, seed: int) -> bytes:
     return body
 
 
+def events_in(body: bytes) -> list[Any]:
+    """The events of a stream."""
+    return [json.loads(line[6:]) for line in body.decode().split("\n") if line.startswith("data: {")]
+
+
+STREAMED: dict[str, list[list[Any]]] = {
+    "chat": [events_in(streamed("chat", one)) for one in (RIGHT["chat"][0], RIGHT["chat"][2], RIGHT["chat"][3])],
+    "anthropic": [events_in(streamed("messages", one)) for one in RIGHT["anthropic"]],
+    "responses": [
+        events_in(streamed("responses", one)) for one in (RIGHT["responses"][0], response(said("so"), item(), item("call_2")))
+    ],
+}
+
+
+def spoilt_stream(name: str, seed: int) -> bytes:
+    """The events of a right reply with up to three changes; some are left out, come twice or come out of order."""
+    chance = random.Random(seed)
+    reply: Any = chance.choice(STREAMED[name])
+    for _ in range(chance.randrange(4)):
+        at = chance.randrange(len(reply))
+        path = (at, *chance.choice([(), *places(reply[at])]))
+        change = chance.choice([*CHANGES, *JUNK])
+        reply = changed(reply, path, change if callable(change) else partial(_set, new=change)) or reply
+    if chance.randrange(4) == 0:
+        one = chance.randrange(len(reply))
+        reply = [*reply[:one], *reversed(reply[one : one + 2]), *reply[one + 2 :]]
+    body = chance.choice(ENDS)(events(*reply, end=""))
+    note(repr(body))
+    return body
+
+
+ENDS: list[Callable[[bytes], bytes]] = [
+    *[lambda body: body + b"data: [DONE]\n\n"] * 3,
+    lambda body: body,
+    lambda body: body[: len(body) * 2 // 3],
+    lambda body: body.replace(b"\n\n", b"\n"),
+    lambda body: body.replace(b"data: ", b""),
+    lambda body: body.replace(b'"index": 1', b'"index": 0').replace(b'"output_index": 1', b'"output_index": 0'),
+    lambda body: body.replace(b'"index": ', b'"number": '),
+]
+
+
 def _chunked(body: bytes) -> bytes:
     """The same as events: whole, or with its first message as a piece."""
     reply = json.loads(body)
@@ -207,6 +250,14 @@ def test_any_message_lets_the_run_go_on(seed: int) -> None:
 def test_any_response_lets_the_run_go_on(seed: int) -> None:
     """The same in OpenAI's newer format."""
     goes_on("responses", spoilt("responses", seed))
+
+
+@settings(max_examples=EXAMPLES, database=None)
+@given(SEEDS)
+@pytest.mark.parametrize("name", MADE)
+def test_any_stream_lets_the_run_go_on(name: str, seed: int) -> None:
+    """The same of what is streamed, in each format: events are spoilt, lost, doubled, and numbered as it comes."""
+    goes_on(name, spoilt_stream(name, seed))
 
 
 @pytest.mark.parametrize("name", MADE)
