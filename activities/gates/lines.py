@@ -162,6 +162,20 @@ def policy_approved(proposal: Proposal, by: str, missing: int) -> Note:
     )
 
 
+def key_revoked(key: str, whose: str, by: str, why: str) -> Note:
+    """A key does not count any more."""
+    return Note(
+        key=f"policy/key/{key}/revoked",
+        at=datetime.now(UTC),
+        stage="policy",
+        actor=by,
+        did=f"revoked key {key}" + (f" of {whose}" if whose else ""),
+        why=why,
+        next="what it signs from now on is refused, and nothing is executed on it; that cannot be taken back",
+        importance="alert",
+    )
+
+
 def policy_refused(name: str, by: str, why: str) -> Note:
     """Somebody tried to approve a looser policy."""
     at = datetime.now(UTC)
