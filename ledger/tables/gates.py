@@ -43,8 +43,8 @@ decision = Table(
     words("channel"),
     Column("authenticated", Boolean, nullable=False),
     Column("nonce", Text),
-    words("signature", server_default=""),
-    words("statement", server_default=""),
+    words("signature", server_default=text("''")),
+    words("statement", server_default=text("''")),
     number("at"),
     Index("ix_decision_gate", "trace", "gate"),
     # One winner per gate, whoever else is being checked at the same moment.
