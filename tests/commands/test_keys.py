@@ -9,21 +9,26 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import update
+from temporalio.testing import ActivityEnvironment
 
 from activities.gates.signatures import NOT_SIGNED
 from activities.gates.standing import Standing
 from commands.errors import Code
-from contracts.gates import Decision
+from contracts.actions import Deliver, Receipt
+from contracts.gates import Decision, Intent
 from contracts.keys import key_id, signer_id
+from contracts.runs import RunRef
 from contracts.signing import SignedDecision
-from ledger import feed
+from ledger import actions, feed
 from ledger.db import Ledger
 from ledger.signatures import holds
 from ledger.tables import decision, feed_head, revoked_key
+from ledger.views.runs import find_run
 from tests import keys
 from tests.commands.conftest import Baton, Begin, Serve, asking
 from tests.commands.test_decide import RUN, SUBJECT, open_gate
 from tests.keys import key_of
+from tests.stack import Stack
 
 
 @pytest.fixture
@@ -167,6 +172,19 @@ def test_signed_without_any_key_is_refused(baton: Baton, home: Path) -> None:
     assert "or nobody can decide; `baton keys new` makes one" in baton("policy", "check", "policy.toml").err
 
 
+async def by_hand(running: Stack, run: str) -> Receipt:
+    """What the worker makes of an action that somebody wrote into its outbox beside the one that was approved."""
+    trace = running.ledger.read_now(find_run, run).trace
+    approved = next(row for row in running.ledger.read_now(actions.of_trace, trace) if row.gate)
+    fields = {name: getattr(approved, name) for name in ("type", "arguments", "arguments_digest")}
+    forged = Intent(key="e" * 64, summary="push it once more", **fields)
+    running.ledger.tx_now(actions.propose, forged, trace=trace, gate="change-1", state="approved")
+    deliver = next(one for one in running.parts.activities if one.__name__ == "deliver")
+    request = Deliver(run=RunRef(trace=trace, workflow_id=run), key=forged.key)
+    receipt: Receipt = await ActivityEnvironment().run(deliver, request)
+    return receipt
+
+
 async def test_a_delivery_is_signed_from_plan_to_push(baton: Baton, serve: Serve, home: Path, origin: Path) -> None:
     """Two gates: a claim and a forged decision are refused; signed, by the command and by another client, it is pushed.
 
@@ -202,6 +220,10 @@ async def test_a_delivery_is_signed_from_plan_to_push(baton: Baton, serve: Serve
             *(("refused", False), ("won", True)),
         ]
         assert signer_id(said["signature"]) == key_id(key_of("otto").public)
+        receipt = await by_hand(running, run)
+        assert (receipt.state, "what would be executed is not what was signed" in receipt.problem) == ("rejected", True), (
+            receipt
+        )
         assert (await baton.live("verify", run)).code == 0
         change = update(decision).where(decision.c.gate == "change-1", decision.c.outcome == "won").values(verb="reject")
         running.ledger.tx_now(lambda connection: connection.execute(change))
