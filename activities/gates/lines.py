@@ -69,7 +69,8 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
         stage=view.kind,
         actor=claim.decision.by,
         channel=claim.decision.channel or claim.via,
-        authenticated=outcome.authenticated,
+        # Of a refused one the outcome may be somebody else's decision, which stands.
+        authenticated=outcome.authenticated and not refused,
         did=_said(view, claim, outcome, refused),
         why=refused or claim.decision.note,
         next="the run goes on" if outcome.won else _goes_on(view, outcome),

@@ -71,7 +71,7 @@ def gaps(connection: Connection) -> list[str]:
     return [f"the feed has {amount(int(count), 'line')}, the last is number {highest or 0}, and {last} were written"]
 
 
-def _chain(connection: Connection, found: Verified) -> Iterator[tuple[tuple[str, str], str]]:
+def _chain(connection: Connection, found: Verified) -> Iterator[tuple[tuple[seals.Kind, str], str]]:
     """Walk the hash chain of the run's feed; yields its seals by kind and key, later ones after earlier ones."""
     previous = ""
     for row in connection.execute(select(feed).where(feed.c.trace == found.trace).order_by(feed.c.seq)).mappings():
@@ -92,7 +92,7 @@ def _chain(connection: Connection, found: Verified) -> Iterator[tuple[tuple[str,
     found.head = previous
 
 
-def _sealed_rows(connection: Connection, sealed: dict[tuple[str, str], str], found: Verified) -> None:
+def _sealed_rows(connection: Connection, sealed: dict[tuple[seals.Kind, str], str], found: Verified) -> None:
     there, since = set(), _sealed_since(connection, found.trace)
     for kind, key, row in seals.rows_of(connection, found.trace):
         there.add((kind, key))
