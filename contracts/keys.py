@@ -1,6 +1,7 @@
 """How public keys and signatures are written: `ed25519:PUBLIC` and `ed25519:PUBLIC:SIGNATURE`. Pure."""
 
 import base64
+import binascii
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -21,7 +22,10 @@ def written(raw: bytes) -> str:
 def _raw(text: str, size: int) -> bytes:
     if not text.isascii():
         raise ValueError("only letters, digits, - and _ stand in a key or a signature")
-    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raw = b""
     # The decoder skips what is no base64 and ignores spare bits: the same bytes could be written in many ways.
     if len(raw) != size or written(raw) != text:
         raise ValueError(f"it has to be {size} bytes in base64 for URLs, without padding")

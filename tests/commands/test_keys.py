@@ -19,7 +19,7 @@ from contracts.gates import Decision, Intent
 from contracts.keys import key_id, signer_id
 from contracts.runs import RunRef
 from contracts.signing import SignedDecision
-from ledger import actions, feed
+from ledger import actions, feed, gates
 from ledger.db import Ledger
 from ledger.signatures import holds
 from ledger.tables import decision, revoked_key
@@ -28,7 +28,7 @@ from tests import keys
 from tests.commands.conftest import Baton, Begin, Serve, asking
 from tests.commands.test_decide import RUN, SUBJECT, open_gate
 from tests.keys import key_of
-from tests.stack import Stack
+from tests.stack import Stack, until
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def home(baton: Baton, tmp_path: Path) -> Path:
     """The folder of a person's own settings, and a policy file where `baton` runs."""
     baton.set(XDG_CONFIG_HOME=tmp_path / "config")
     (baton.folder / "policy.toml").write_text(keys.TEXT)
+    baton.set(BATON_POLICY=baton.folder / "policy.toml")
     return tmp_path / "config" / "baton" / "keys"
 
 
@@ -171,6 +172,12 @@ def test_signed_without_any_key_is_refused(baton: Baton, home: Path) -> None:
     assert "or nobody can decide; `baton keys new` makes one" in baton("policy", "check", "policy.toml").err
 
 
+async def refusals(running: Stack, run: str, count: int) -> bool:
+    """Whether so many decisions of this run were refused by now."""
+    there = await running.ledger.read(gates.decisions, running.ledger.read_now(find_run, run).trace)
+    return sum(one["outcome"] == "refused" for one in there) == count
+
+
 async def by_hand(running: Stack, run: str) -> Receipt:
     """What the worker makes of an action that somebody wrote into its outbox beside the one that was approved."""
     trace = running.ledger.read_now(find_run, run).trace
@@ -205,6 +212,7 @@ async def test_a_delivery_is_signed_from_plan_to_push(baton: Baton, serve: Serve
         )
         handle, said = running.client.get_workflow_handle(run), json.loads(printed.out)
         await handle.signal("approve", {**said, "note": "as you like"})
+        await until(lambda: refusals(running, run, 3), "the altered one was refused")
         outcome = await handle.execute_update("approve", said)
         assert (outcome["won"], outcome["authenticated"], outcome["by"]) == (True, True, "otto")
         ended = await baton.live("result", run, "--wait", "--json")
