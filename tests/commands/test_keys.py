@@ -172,10 +172,11 @@ def test_signed_without_any_key_is_refused(baton: Baton, home: Path) -> None:
     assert "or nobody can decide; `baton keys new` makes one" in baton("policy", "check", "policy.toml").err
 
 
-async def refusals(running: Stack, run: str, count: int) -> bool:
-    """Whether so many decisions of this run were refused by now."""
+async def refusals(running: Stack, run: str, count: int) -> int | None:
+    """How many decisions of this run were refused, once there are so many; until then None."""
     there = await running.ledger.read(gates.decisions, running.ledger.read_now(find_run, run).trace)
-    return sum(one["outcome"] == "refused" for one in there) == count
+    found = sum(one["outcome"] == "refused" for one in there)
+    return found if found >= count else None
 
 
 async def by_hand(running: Stack, run: str) -> Receipt:
