@@ -1,8 +1,6 @@
 """Signatures under decisions: whether one holds, and whether a stored decision is still what was signed."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -29,7 +27,7 @@ def holds(statement: SignedDecision, signature: str) -> bool:
     return True
 
 
-def statement_of(row: Mapping[str, Any]) -> SignedDecision | None:
+def statement_of(row: RowMapping) -> SignedDecision | None:
     """What the person behind a stored decision has signed; None if this row is not what was signed, or is not signed."""
     try:
         found = SignedDecision.read(row["statement"])
