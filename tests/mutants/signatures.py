@@ -77,7 +77,7 @@ MUTANTS = (
         file="ledger/signatures.py",
         old='return found if same and holds(found, row["signature"]) else None',
         new="return found if same else None",
-        tests=(ALTERED,),
+        tests=(f"{EXECUTOR}::test_a_statement_that_nobody_signed_is_not_executed",),
     ),
     Mutant(
         name="row-beside-its-statement",

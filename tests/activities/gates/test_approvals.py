@@ -163,6 +163,14 @@ async def test_what_was_altered_is_not_executed(desk: Desk, how: str) -> None:
     assert "nothing was sent: " in receipt.problem
 
 
+async def test_a_statement_that_nobody_signed_is_not_executed(desk: Desk) -> None:
+    """Action and statement are changed together, so that they agree: only the signature does not."""
+    await desk.decide(approval())
+    for statement in ALTERED["other actions"].split("; "):
+        desk.write(statement)
+    await refused(desk, "it is not what was signed")
+
+
 @pytest.mark.parametrize("key", ["mallory", "maria", "otto"])
 async def test_an_approval_that_was_written_by_hand_is_not_executed(desk: Desk, key: str) -> None:
     """Somebody adds a whole decision in olga's name, well signed with a key that is not hers."""
