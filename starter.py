@@ -33,6 +33,7 @@ COMMANDS = (
     "commands.money.review",
     "commands.decide.control",
     "commands.decide.policy",
+    "commands.decide.keys",
     "commands.doctor.doctor",
     "commands.doctor.checks",
     "commands.doctor.prepare",

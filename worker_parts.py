@@ -18,6 +18,7 @@ from activities.actions.git_push import GitPushAdapter
 from activities.actions.prepare import Preparing
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
+from activities.gates.approvals import Approvals
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
 from activities.gates.received import Receipts
@@ -114,7 +115,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         settings.push_author,
     )
     policy.file.check_adapters(there)
-    actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers)
+    actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers, Approvals(policy).doubt)
     preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
     resources = Resources(settings.folders, settings.logs, settings.databases)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)

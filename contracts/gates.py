@@ -8,8 +8,9 @@ from typing import Literal, Protocol, Self
 from pydantic import Field
 
 from contracts.actions import ActionState, Approvals, Receipt, target_of
-from contracts.base import Contract, Digest, Input, Line, is_empty, sha256
+from contracts.base import Contract, Digest, Input, Line, is_empty, is_none, sha256
 from contracts.handoff import Question
+from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
 from contracts.rules import Facts
 from contracts.runs import Request
@@ -83,6 +84,9 @@ class Decision(Input, name="decision/1"):
         default=None, max_length=100, description="idempotency key: sent several times, the decision counts once"
     )
     to_usd: Usd | None = Field(default=None, description="with raise_ceiling: the new ceiling in US dollars")
+    signature: Signature | None = Field(
+        default=None, exclude_if=is_none, description="over all of this at this gate, by a key of who decides; needs a nonce"
+    )
 
 
 def _is_one(count: object) -> bool:

@@ -15,6 +15,7 @@ from contracts.pipelines import PIPELINES
 from contracts.reports import RunStatus
 from contracts.repositories import Base, ChangeSet, CheckRun, Integrated, WorkspaceRef
 from contracts.runs import FeedLine
+from contracts.signing import SignedDecision
 from contracts.turns import ToolDone, Turn
 from contracts.wire import WIRE
 
@@ -39,6 +40,7 @@ SHARED: tuple[type[Contract], ...] = (
     Receipt,
     RunContext,
     RunStatus,
+    SignedDecision,
     ToolDone,
     Turn,
     WorkspaceRef,

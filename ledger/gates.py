@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 from contracts.base import digest_of
 from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, OpenGate, Refusal
+from contracts.signing import SignedDecision
 from ledger import lineage, resets, seals
 from ledger.db import from_us, insert_once, now_us, to_us
 from ledger.tables import action, decision, gate, run
@@ -109,6 +110,7 @@ def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, au
 
 def _insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, outcome: str, authenticated: bool) -> bool:
     said = claim.decision
+    statement = SignedDecision.of(view, intents(connection, view.trace, view.gate), claim.verb, said)
     seals.touch(connection, view.trace, "decision", id)
     return insert_once(
         connection,
@@ -127,6 +129,8 @@ def _insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, 
         channel=said.channel,
         authenticated=authenticated,
         nonce=said.nonce,
+        signature=said.signature or "",
+        statement=statement.stored().decode() if said.signature else "",
         at=to_us(claim.at),
     )
 

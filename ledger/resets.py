@@ -84,6 +84,8 @@ def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str
         "by": plain(said.by),
         "note": plain(said.note),
         "answers": plain(json.dumps(said.answers or {})),
+        # A decision that is signed now is not the one that was not, or that another key has signed.
+        "signature": said.signature or "",
     }
     # Compared by what was said, not by time or id: Temporal applies it again at another time.
     query = select(decision.c.id, decision.c.at).where(*(decision.c[name] == value for name, value in same.items()))

@@ -1,4 +1,5 @@
-"""Seals: digests of gates, decisions and actions in the feed's hash chain, so that a row altered or removed later is found.
+"""Seals: digests of gates, decisions, actions and revoked keys in the feed's hash chain, so that a row altered or removed later
+is found.
 
 Whoever writes such a row calls `touch`; the feed lines of the same transaction then carry the seal of the row as it is.
 """
@@ -10,9 +11,9 @@ from sqlalchemy import Connection, RowMapping, select
 
 from contracts.actions import SETTLED
 from contracts.base import canonical, sha256
-from ledger.tables import action, decision, gate
+from ledger.tables import action, decision, gate, revoked_key
 
-Kind = Literal["gate", "decision", "action"]
+Kind = Literal["gate", "decision", "action", "key"]
 
 PREFIX = "seal:"
 """Begins a seal among a feed line's outputs; its kind, the row's key and a digest follow, between colons."""
@@ -35,6 +36,9 @@ _DECISION = (
     "nonce",
     "at",
 )
+_SIGNED = ("signature", "statement")
+"""Sealed where they are there: decisions from before signatures keep their seals."""
+
 _ACTION = ("key", "type", "trace", "gate", "summary", "arguments", "arguments_digest", "reason", "receipt", "at")
 
 
@@ -62,6 +66,7 @@ def find(connection: Connection, kind: Kind, key: str) -> RowMapping | None:
         "gate": lambda: select(gate).where(gate.c.trace == trace, gate.c.gate == name),
         "decision": lambda: select(decision).where(decision.c.id == key),
         "action": lambda: select(action).where(action.c.key == key),
+        "key": lambda: select(revoked_key).where(revoked_key.c.key == key),
     }
     return connection.execute(queries[kind]()).mappings().first()
 
@@ -77,14 +82,17 @@ def _content(kind: Kind, row: RowMapping) -> list[Any]:
     if kind == "decision":
         # A reset takes back that a decision counts, and a replay gives it back; the decision itself stays what it was.
         refused = row["outcome"] == "refused"
-        return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else ""]
+        signed = [row[name] for name in _SIGNED] if any(row[name] for name in _SIGNED) else []
+        return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else "", *signed]
+    if kind == "key":
+        return [row[name] for name in ("key", "by", "why", "at")]
     # While it is open, workers move it between approved, sending and unknown; how it ended stays.
     state = row["state"] if row["state"] in SETTLED else "open"
     return [*(row[name] for name in _ACTION), state]
 
 
 def rows_of(connection: Connection, trace: str) -> Iterator[tuple[Kind, str, RowMapping]]:
-    """Every sealed row of a run: kind, key and row."""
+    """Every sealed row of a run: kind, key and row. Revoked keys belong to no run."""
     for row in connection.execute(select(gate).where(gate.c.trace == trace)).mappings():
         yield "gate", f"{trace}/{row['gate']}", row
     for row in connection.execute(select(decision).where(decision.c.trace == trace)).mappings():
@@ -99,4 +107,4 @@ def read(text: str) -> tuple[Kind, str, str] | None:
         return None
     kind, _, rest = text.removeprefix(PREFIX).partition(":")
     key, _, digest = rest.rpartition(":")
-    return (kind, key, digest) if kind in ("gate", "decision", "action") else None  # type: ignore[return-value]
+    return (kind, key, digest) if kind in ("gate", "decision", "action", "key") else None  # type: ignore[return-value]

@@ -14,7 +14,7 @@ from activities.actions import lines, outbox
 from activities.actions.adapter import Adapter, CannotFind, Checks, Named, NotSent, Repeatable, not_named
 from activities.actions.allowed import over_rate, tier_now
 from activities.actions.health import TargetHealth, breaker_of
-from activities.actions.outbox import BEGUN, LEASE, already, receipt_for, unknown
+from activities.actions.outbox import BEGUN, LEASE, Doubt, already, not_doubted, receipt_for, unknown
 from activities.running.cancelled import to_its_end
 from activities.running.commit import commit_alone, commit_riders
 from activities.running.failpoints import reach
@@ -41,15 +41,17 @@ class Actions:
         worker: str,
         types: Named = not_named,
         breakers: Breakers | None = None,
+        doubt: Doubt = not_doubted,
     ) -> None:
         """`adapters` by name; `types` says which one a type of action has now, where that is not its own name.
 
-        `worker` is the name of a lease's holder.
+        `worker` is the name of a lease's holder. `doubt` is asked right before anything is sent.
         """
         self._ledger = ledger
         self._adapters = adapters
         self._worker = worker
         self._types = types
+        self._doubt = doubt
         self._health = TargetHealth(ledger, breakers or Breakers())
 
     @activity.defn
@@ -213,6 +215,9 @@ class Actions:
     async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease, breaker: str) -> Receipt:
         adapter = self._adapter(row)
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
+        if doubt := await self._ledger.read(self._doubt, row, sha256(arguments)):
+            await self._ledger.tx(self._health.showed_nothing, request, breaker)
+            return await self._ledger.tx(outbox.doubted, request, row, lease, doubt)
         try:
             reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
             reach("action.before_receipt")

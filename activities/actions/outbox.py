@@ -1,5 +1,6 @@
 """What the ledger is told of an action, and what it says: receipts, and the transactions around them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,16 @@ for one that was killed."""
 
 BEGUN = frozenset({"sending", "unknown"})
 """States of an action that was begun and not settled: it may have happened."""
+
+
+Doubt = Callable[[Connection, Row[Any], str], str]
+"""Why an action, whose arguments are executed with this digest, is not what was approved; "" if it is. It only reads."""
+
+
+def not_doubted(connection: Connection, row: Row[Any], executed: str) -> str:
+    """The row is taken as it is: for those who check no signatures."""
+    del connection, row, executed
+    return ""
 
 
 def already(row: Row[Any]) -> Receipt:
@@ -98,6 +109,13 @@ def settle_action(connection: Connection, request: Deliver, lease: Lease, receip
     gate = actions.get(connection, lease.key).gate
     commit_riders(connection, request, [lines.settled(receipt, lease.fence, gate)])
     return receipt
+
+
+def doubted(connection: Connection, request: Deliver, row: Row[Any], lease: Lease, doubt: str) -> Receipt:
+    """Settle as rejected what nobody has approved as it is. Raises that it is unknown where an earlier attempt had begun."""
+    if row.state in BEGUN:
+        raise unknown(row, f"it is not sent again: {doubt}", for_good=True)
+    return settle_action(connection, request, lease, receipt_for(row, "rejected", problem=f"nothing was sent: {doubt}"))
 
 
 def resolve(connection: Connection, request: Resolve) -> Receipt:

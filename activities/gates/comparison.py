@@ -88,6 +88,7 @@ def _changes(old: Policy, new: Policy) -> Iterator[Change]:
             yield _present(f"people.{name}", person, now)
         else:
             yield from _compared(f"people.{name}.roles", person.roles, now.roles, orders.SUBSET)
+            yield from _compared(f"people.{name}.keys", person.keys, now.keys, orders.SUBSET)
     for kind, one, other in _pairs(_gates(old), _gates(new)):
         yield from _parts(f"gates.{kind}", one, other, GATE)
     for (pipeline, kind), mine, theirs in _pairs(_own_gates(old, new), _own_gates(new, old)):
@@ -170,7 +171,10 @@ def together(old: Policy, new: Policy) -> Policy:
             }
         ),
         people={
-            name: Person(roles=orders.SUBSET.both(one.roles, new.people[name].roles))
+            name: Person(
+                roles=orders.SUBSET.both(one.roles, new.people[name].roles),
+                keys=orders.SUBSET.both(one.keys, new.people[name].keys),
+            )
             for name, one in old.people.items()
             if name in new.people
         },

@@ -7,19 +7,20 @@ from contracts.gates import SEVERAL_SAY, AdmitDecision, Claimed, Decided, GateVi
 from ledger import gates
 
 
-def counted_as(connection: Connection, request: AdmitDecision, claim: Claimed) -> Decided | None:
+def counted_as(connection: Connection, request: AdmitDecision, claim: Claimed, *, signed: bool = False) -> Decided | None:
     """Count a yes at an open gate that takes several, unless it is the last one that is needed.
 
     None: this decision closes the gate, or is not one that several people have to send. Else `counts` says that it counts and
     others have to say yes as well; without it `reason` says why it does not. Called again for the same decision it returns the
-    same. The caller has locked the gate, so that of two people who decide at once both are seen.
+    same. `signed`: its signature was checked. The caller has locked the gate, so that of two people who decide at once both are
+    seen.
     """
     view, policy, by = request.gate, request.policy, claim.decision.by
     if policy.approvals == 1 or claim.verb not in SEVERAL_SAY:
         return None
     before = gates.counted(connection, view, claim.verb)
     if gates.counting_id(view, claim) in before:
-        return _counts(view, claim, tuple(before.values()))
+        return _counts(view, claim, tuple(before.values()), signed=signed)
     if any(same_person(one, by) for one in before.values()):
         return _refused(view, claim, f"{by!r} has said {claim.verb} here already; it takes {policy.approvals} different people")
     # The answers go into the run like the rest of what is approved: all of them approve the same.
@@ -30,9 +31,9 @@ def counted_as(connection: Connection, request: AdmitDecision, claim: Claimed) -
         )
     if len(before) + 1 >= policy.approvals:
         return None
-    if not gates.count(connection, view, claim, authenticated=False):
+    if not gates.count(connection, view, claim, authenticated=signed):
         return _refused(view, claim, "this decision's nonce has been used before")
-    return _counts(view, claim, (*before.values(), by))
+    return _counts(view, claim, (*before.values(), by), signed=signed)
 
 
 def before_named(before: dict[str, str]) -> str:
@@ -46,8 +47,8 @@ def everybody(connection: Connection, view: GateView, outcome: Decided) -> tuple
     return (*(one for one in before if one != outcome.by), outcome.by)
 
 
-def _counts(view: GateView, claim: Claimed, who: tuple[str, ...]) -> Decided:
-    outcome = gates.decided(claim, view, authenticated=False)
+def _counts(view: GateView, claim: Claimed, who: tuple[str, ...], *, signed: bool) -> Decided:
+    outcome = gates.decided(claim, view, authenticated=signed)
     return outcome.model_copy(update={"won": False, "counts": True, "approved_by": who})
 
 

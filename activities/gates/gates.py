@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 from temporalio import activity
 
-from activities.gates import lines
+from activities.gates import lines, signatures
 from activities.gates.facts import added_facts
 from activities.gates.four_eyes import counted_as, everybody
 from activities.gates.standing import InForce
@@ -90,20 +90,23 @@ class Gates:
 
     def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
         refused = None if gates.is_known(connection, request.gate) else UNKNOWN_GATE
-        refused = refused or self._policy.now(connection).refuses(request.policy, claim.verb, claim.decision.by, request.owner)
+        policy = self._policy.now(connection)
+        refused = refused or policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
         refused = refused or _too_much(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
+        refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim)
+        signed = refused is None and claim.decision.signature is not None
         # Nobody else can decide meanwhile: `whose` has locked the gate.
         anew = gates.winner(connection, request.gate.trace, request.gate.gate) is None
         if refused is None and claim.verb in ("approve", "done") and anew:
             # Before it wins: if the action is not allowed, the gate stays open for another decision.
             refused = _conflict(connection, intents)
-        counts = counted_as(connection, request, claim) if refused is None and anew else None
+        counts = counted_as(connection, request, claim, signed=signed) if refused is None and anew else None
         if counts is not None:
             outcome = counts
         elif refused is None:
             # It can still lose to an earlier decision, so nothing is approved before this returns.
-            outcome = gates.win(connection, request, claim, authenticated=False)
+            outcome = gates.win(connection, request, claim, authenticated=signed)
             if outcome.won and request.policy.approvals > 1:
                 outcome = outcome.model_copy(update={"approved_by": everybody(connection, request.gate, outcome)})
             if outcome.won and outcome.verb == "approve":

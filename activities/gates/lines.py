@@ -69,7 +69,8 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
         stage=view.kind,
         actor=claim.decision.by,
         channel=claim.decision.channel or claim.via,
-        authenticated=outcome.authenticated,
+        # Of a refused one the outcome may be somebody else's decision, which stands.
+        authenticated=outcome.authenticated and not refused,
         did=_said(view, claim, outcome, refused),
         why=refused or claim.decision.note,
         next="the run goes on" if outcome.won else _goes_on(view, outcome),
@@ -159,6 +160,20 @@ def policy_approved(proposal: Proposal, by: str, missing: int) -> Note:
         did=f"approved policy proposal {proposal.id}: {'; '.join(proposal.changes)}"[:2000],
         why=proposal.why,
         next=others,
+    )
+
+
+def key_revoked(key: str, whose: str, by: str, why: str) -> Note:
+    """A key does not count any more."""
+    return Note(
+        key=f"policy/key/{key}/revoked",
+        at=datetime.now(UTC),
+        stage="policy",
+        actor=by,
+        did=f"revoked key {key}" + (f" of {whose}" if whose else ""),
+        why=why,
+        next="what it signs from now on is refused, and nothing is executed on it; that cannot be taken back",
+        importance="alert",
     )
 
 

@@ -14,19 +14,21 @@ from contracts.actions import ActionPolicy, ActionTerms, Approvals, Tier, strict
 from contracts.base import Input, PerMille, Span, is_empty, is_none, sha256
 from contracts.errors import ContractViolation, Misconfigured
 from contracts.gates import SAYS_NO, SAYS_YES, SEVERAL_SAY, VERBS, GateKind, GatePolicy, Verb
+from contracts.keys import PublicKey
 from contracts.money import Usd
 from contracts.pipelines import PIPELINES
 from contracts.rules import Rule
 from contracts.terms import ACCOUNTABLE
 
-Identity = Literal["any", "known"]
-"""From the one that asks least. Signed decisions are a third, after `known`: see `Policy.refuses`."""
+Identity = Literal["any", "known", "signed"]
+"""From the one that asks least. What a signature has to be, `signatures` says."""
 
 
 class Person(Input):
-    """Somebody who may decide, with roles."""
+    """Somebody who may decide, with roles, and the public keys that their decisions are signed with."""
 
     roles: tuple[str, ...] = ()
+    keys: tuple[PublicKey, ...] = Field(default=(), exclude_if=is_empty)
 
 
 class Defaults(Input):
@@ -166,12 +168,11 @@ class Policy(Input, name="policy/1"):
 
     def refuses(self, rule: GatePolicy, verb: Verb, by: str, owner: str) -> str | None:
         """Why this person may not decide this, or None. Names and roles count; '*' is anybody; 'owner' is the run's owner."""
-        # Where a decision's signature is checked one day, with an identity of its own: `by` is a claim, and everything below
-        # goes by it.
+        # By the name alone: `signatures` shows before that whose name it is, where identity asks for that.
         if by.startswith("agent:"):
             return "agents never decide at a gate"
-        if self.identity == "known" and by not in self.people:
-            return f"{by!r} is not one of the people in policy.toml, and identity is 'known'"
+        if self.identity != "any" and by not in self.people:
+            return f"{by!r} is not one of the people in policy.toml, and identity is {self.identity!r}"
         if verb in SAYS_YES and not rule.requester_may_approve and same_person(by, owner):
             return f"{by!r} asked for this run and may not approve it"
         if not self._is_in(rule.who, by, owner):
@@ -181,9 +182,13 @@ class Policy(Input, name="policy/1"):
                 return f"{by!r} may not decide this; it takes {', '.join(more)}"
         return None
 
+    def keys_of(self, by: str) -> tuple[PublicKey, ...]:
+        """The public keys of somebody; none for a stranger."""
+        return self.people[by].keys if by in self.people else ()
+
     def _is_in(self, who: Iterable[str], by: str, owner: str) -> bool:
         # With identity `any` nobody proves who they are, so a name brings no role with it; and a role is no name.
-        roles = set(self.people[by].roles) if self.identity == "known" else set()
+        roles = set(self.people[by].roles) if self.identity != "any" else set()
         is_role = by == "owner" or any(by in person.roles for person in self.people.values())
         allowed = set(who)
         return bool(
@@ -206,6 +211,7 @@ class Policy(Input, name="policy/1"):
             if not all(gate.also):
                 yield f"gates.{kind}.also: an empty list lets nobody decide; name somebody, or leave it out"
         yield from self._wrong_rules()
+        yield from self._wrong_keys()
 
     def _all_gates(self) -> Iterator[tuple[GateKind, GatePolicy]]:
         for kind in self.gates:
@@ -223,6 +229,15 @@ class Policy(Input, name="policy/1"):
             yield f'escalation: it ends with whoever is accountable; write "{ACCOUNTABLE}" as the last one'
         if action.expiry == "escalate" and action.escalation == ():
             yield "expiry: it escalates to nobody; name somebody in escalation, or say reject"
+
+    def _wrong_keys(self) -> Iterator[str]:
+        everybody = [(key, name) for name, person in self.people.items() for key in person.keys]
+        for key in dict.fromkeys(key for key, _ in everybody):
+            whose = [name for one, name in everybody if one == key]
+            if len(whose) > 1:
+                yield f"people: {', '.join(whose)} have the same key; make one for each of them: `baton keys new`"
+        if self.identity == "signed" and not everybody:
+            yield "identity: with 'signed' somebody needs a key, or nobody can decide; `baton keys new` makes one"
 
     def _wrong_rules(self) -> Iterator[str]:
         names = [rule.name for rule in self.rules]

@@ -2,6 +2,8 @@
 
 What a file tightens counts as soon as a worker starts with it. What it loosens counts once the owners of the policy have
 approved it (`proposing`); until then every worker goes by the stricter of the two, entry by entry.
+
+Keys are the exception, see `anchored`: they also have to be in the file of the worker that checks a signature.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Protocol
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from activities.gates import lines
+from activities.gates import lines, orders
 from activities.gates.comparison import Change, compare, together
 from activities.gates.policy import Policy
 from contracts.base import canonical
@@ -40,6 +42,18 @@ class Pending:
         return "; ".join(str(one) for one in self.changes)
 
 
+def anchored(policy: Policy, file: Policy) -> Policy:
+    """The policy without the keys that this machine's own file does not have, and with an identity no laxer than the file's.
+
+    Whoever can write to the ledger can write a policy into it, and must not be able to name keys with it.
+    """
+    people = {
+        name: one.model_copy(update={"keys": orders.SUBSET.both(one.keys, file.keys_of(name))}) if one.keys else one
+        for name, one in policy.people.items()
+    }
+    return policy.model_copy(update={"identity": orders.IDENTITY.both(policy.identity, file.identity), "people": people})
+
+
 class Standing:
     """The policy in force, for one worker: read from the ledger again whenever a newer version is there."""
 
@@ -59,7 +73,7 @@ class Standing:
         """The policy in force; the file's while the ledger has none. Raises `Misconfigured` for one of a newer release."""
         newest = policies.newest_number(connection)
         if newest != self._nth:
-            self._policy, self._nth = stored(connection) or self.file, newest
+            self._policy, self._nth = anchored(stored(connection) or self.file, self.file), newest
         return self._policy
 
     def take_up(self, connection: Connection, worker: str) -> Pending:
@@ -71,12 +85,12 @@ class Standing:
             nth, before = policies.newest_number(connection), stored(connection)
             made, how, waiting = _made_of(before, self.file)
             if before is not None and not compare(before, made):
-                self._policy, self._nth = before, nth
+                self._policy, self._nth = anchored(before, self.file), nth
                 return Pending(before, waiting)
             why = f"{self._where}, read by {worker}"
             if policies.add(connection, nth + 1, made.digest, body_of(made), how, why, worker):
                 break
-        self._policy, self._nth = made, nth + 1
+        self._policy, self._nth = anchored(made, self.file), nth + 1
         changes = compare(before, made) if before is not None else ()
         policies.tell(connection, lines.policy_in_force(nth + 1, made.digest, how, why, changes, waiting))
         return Pending(made, waiting)

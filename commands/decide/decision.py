@@ -12,7 +12,7 @@ from commands.output import safe
 from commands.text import how_to_answer
 from contracts.base import digest_of
 from contracts.errors import ContractViolation, NotFound, Refused
-from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb
+from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Intent, Refusal, Verb
 from contracts.printed import command
 from ledger import gates
 from ledger.db import Connection
@@ -48,10 +48,11 @@ class Unconfirmed(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """A gate and the run it belongs to. `refused_before` counts the attempts of this person that were refused."""
+    """A gate, the run it belongs to and what rides on it. `refused_before` counts this person's attempts that were refused."""
 
     run: str
     view: GateView
+    intents: tuple[Intent, ...]
     refused_before: int
 
 
@@ -63,7 +64,8 @@ def find_target(connection: Connection, run: str, gate: str | None, verb: Verb, 
     if verb not in view.verbs:
         commands = "; ".join(how_to_answer(view, found.workflow_id))
         raise Refused(f"gate {view.gate} takes {', '.join(view.verbs)}, not {verb}. Try: {commands}")
-    return Target(found.workflow_id, view, refused_before(connection, found.trace, view.gate, by, verb))
+    riding = tuple(gates.intents(connection, found.trace, view.gate))
+    return Target(found.workflow_id, view, riding, refused_before(connection, found.trace, view.gate, by, verb))
 
 
 def _only_open(connection: Connection, run: RunView) -> GateView:

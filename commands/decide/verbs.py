@@ -1,9 +1,11 @@
 """The commands that decide at a gate: `baton approve`, `reject`, `request-changes`, …"""
 
 import asyncio
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,13 +14,15 @@ from commands.asking import found
 from commands.context import DECIDE, By, Json, WholeRun, Why, can_ask, connect, named, open_ledger, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
+from commands.own_key import Sign, own_key
 from commands.questions import confirmed, told, told_if_any
 from commands.text import COMMAND_OF, gate_lines, subject_lines, tells_all
 from commands.unrecorded import Unrecorded, how
-from contracts.printed import command, quoted
+from contracts.printed import command, quoted, shown
 
 if TYPE_CHECKING:
     from commands.decide.decision import Target
+    from commands.decide.signing import PrivateKey
     from contracts.gates import GateView, Verb
     from contracts.handoff import Question
     from ledger.db import Ledger
@@ -34,6 +38,10 @@ Subject = Annotated[
 ]
 Answers = Annotated[list[str] | None, typer.Option("--answer", metavar="ID=TEXT", help="Answer one of the gate's questions.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="With --sign: the private key; default: your own.")]
+Print = Annotated[
+    bool, typer.Option("--print", help="With --sign: print what is signed as one JSON object for any client, and send nothing.")
+]
 Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the workflow's answer.")]
 
 
@@ -57,7 +65,7 @@ _VERBS: "dict[Verb, str]" = {
 
 @dataclass(frozen=True)
 class Said:
-    """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds."""
+    """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds. `key` None: not signed."""
 
     verb: "Verb"
     by: str
@@ -67,6 +75,8 @@ class Said:
     yes: bool
     ask: bool
     limit: float
+    key: "PrivateKey | None"
+    prints: bool
 
 
 def _command(verb: "Verb") -> Callable[..., None]:
@@ -80,10 +90,18 @@ def _command(verb: "Verb") -> Callable[..., None]:
         subject: Subject = None,
         answer: Answers = None,
         yes: Yes = False,
+        sign: Sign = False,
+        key: Key = None,
+        prints: Print = False,
         timeout: Limit = 10.0,
         as_json: Json = False,
     ) -> None:
-        said = Said(verb, named("--by", by), note, subject, _answers(answer or []), yes, can_ask() and not yes, timeout)
+        who = named("--by", by)
+        if not sign and (prints or key is not None):
+            raise Usage(f"{'--print' if prints else '--key'} goes with --sign: add it, or leave both out")
+        signing = own_key(who, sign=sign, file=key)
+        ask = can_ask() and not yes
+        said = Said(verb, who, note, subject, _answers(answer or []), yes, ask, timeout, signing, prints)
         with open_ledger(settings()) as ledger:
             code = _decide(Out(as_json=as_json), ledger, run, gate, said)
         raise typer.Exit(int(code))
@@ -117,11 +135,25 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     if said.ask and not confirmed(f"{COMMAND_OF[said.verb]} {view.gate} of {target.run} as {safe(said.by)}?"):
         out.note("nothing was sent")
         return Code.FAILED
+    if said.key is not None:
+        values = said.key.signed(view, target.intents, said.verb, values)
     fields = {"run": target.run, "gate": view.gate, "verb": said.verb, "by": said.by, "subject": view.subject}
+    if said.prints:
+        out.document(**fields, outcome="signed", workflow_id=view.workflow_id, decision=values)
+        _print(out, view, said, values)
+        return Code.DONE
     code, outcome, reason = asyncio.run(_send(out, ledger, view, said, update_id, values))
     out.document(**fields, update_id=update_id, outcome=outcome, reason=reason)
     _tell(out, target.run, said, view, outcome, reason)
     return code
+
+
+def _print(out: Out, view: "GateView", said: Said, values: dict[str, object]) -> None:
+    """Print a signed decision, and how it is sent without Baton."""
+    out.line(json.dumps(values))
+    out.note(f"signed, not sent: it counts until {view.gate} closes, from whoever sends it, once. Any client can, such as")
+    where = f"-w {quoted(view.workflow_id)} --name {shown(said.verb)}"
+    out.note(f"  temporal workflow update execute {where} --input-file FILE-WITH-THAT-LINE")
 
 
 def _subject(ledger: "Ledger", target: "Target", said: Said) -> list[str]:

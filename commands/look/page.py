@@ -99,9 +99,8 @@ def _before_resets(name: str, decisions: list[Decision]) -> list[str]:
 
 
 def _how_decided(verb: str, one: Decision) -> str:
-    identity = "" if one.authenticated else ", not authenticated"
     note = f": {safe(one.note)}" if one.note else ""
-    return f"{verb} by {safe(one.by)} ({safe(one.channel or one.via)}{identity}){note}"
+    return f"{verb} by {safe(one.by)} ({safe(one.channel or one.via)}{one.identity}){note}"
 
 
 def _handoff_line(one: HandoffView) -> str:

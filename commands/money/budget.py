@@ -9,6 +9,7 @@ import typer
 from commands.context import DECIDE, By, Json, connect, named, open_ledger, policy_now, reason, settings
 from commands.errors import Code, first_line
 from commands.output import Out, clock, moment, safe
+from commands.own_key import Sign, own_key
 from commands.text import usd
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def raise_(
     to: Annotated[str, typer.Option("--to", metavar="USD", help="The new ceiling (not the increase).")],
     why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")],
     by: By = None,
+    sign: Sign = False,
     lower: Annotated[bool, typer.Option("--lower", help="Allow lowering a shared ceiling.")] = False,
     timeout: Limit = 10.0,
     as_json: Json = False,
@@ -106,7 +108,8 @@ def raise_(
     from commands.money.ceilings import Said, amount, shared_scope
 
     out, found = Out(as_json=as_json), settings()
-    said = Said(named("--by", by), reason(why), amount(to))
+    who = named("--by", by)
+    said = Said(who, reason(why), amount(to), own_key(who, sign=sign))
     scope = shared_scope(what, datetime.now(UTC))
     with open_ledger(found) as ledger:
         if scope is None:
@@ -208,6 +211,7 @@ def stop(
     what: What,
     why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")],
     by: By = None,
+    sign: Sign = False,
     timeout: Limit = 10.0,
     as_json: Json = False,
 ) -> None:
@@ -216,7 +220,8 @@ def stop(
     from contracts.errors import NotFound
     from ledger.views.gates import ceiling_gate, gates_at
 
-    out, said = Out(as_json=as_json), Said(named("--by", by), reason(why))
+    out, who = Out(as_json=as_json), named("--by", by)
+    said = Said(who, reason(why), key=own_key(who, sign=sign))
     scope = shared_scope(what, datetime.now(UTC))
     with open_ledger(settings()) as ledger:
         if scope is not None:

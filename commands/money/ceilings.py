@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from commands.errors import Usage, first_line
 from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
-from contracts.gates import GateView
+from contracts.gates import GateView, Verb
 from contracts.money import level_of, micros, resets_at, usd
 from contracts.runs import Note, RunRef
 from ledger import feed
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from activities.gates.policy import Policy
+    from commands.decide.signing import PrivateKey
     from config import Settings
 
 AT_ONCE = 50
@@ -36,11 +37,12 @@ _SHARED = re.compile(r"(?:project:[^:]+:)?(?:month(?::\d{4}-\d{2})?|agent:[^:]+(
 
 @dataclass(frozen=True)
 class Said:
-    """What was typed: the new ceiling in US dollars (None: stop), who, and why."""
+    """What was typed: the new ceiling in US dollars (None: stop), who, and why. `key` None: it is not signed."""
 
     by: str
     why: str
     to: Decimal | None = None
+    key: "PrivateKey | None" = None
 
 
 def shared_scope(what: str, now: datetime) -> str | None:
@@ -202,12 +204,14 @@ async def stop_all(client: "Client", views: Sequence[GateView], said: Said, limi
     return dict(zip([view.workflow_id for view in views], await asyncio.gather(*map(one, views)), strict=True))
 
 
-def sent_as(view: GateView, verb: str, said: Said) -> tuple[str, dict[str, Any]]:
+def sent_as(view: GateView, verb: Verb, said: Said) -> tuple[str, dict[str, Any]]:
     """The update's id and JSON object. The id is derived from the decision, so sending it again counts once."""
     name = digest_of("cli", view.trace, view.gate, verb, said.by, view.subject, said.why, str(said.to))
     values = {"gate": view.gate, "by": said.by, "note": said.why, "subject": view.subject, "channel": "cli", "nonce": name}
     # The amount as text: a JSON number may be read as a float and lose digits.
-    return f"cli-{name[:40]}", values | ({} if said.to is None else {"to_usd": str(said.to)})
+    values |= {} if said.to is None else {"to_usd": str(said.to)}
+    # No action rides on a gate at which a run waits for money.
+    return f"cli-{name[:40]}", values if said.key is None else said.key.signed(view, (), verb, values)
 
 
 def amount(text: str) -> Decimal:

@@ -2,7 +2,7 @@
 
 from ledger.tables.actions import action
 from ledger.tables.columns import metadata
-from ledger.tables.gates import decision, gate
+from ledger.tables.gates import decision, gate, revoked_key
 from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
 from ledger.tables.models import breaker, cached_reply, rate
@@ -36,6 +36,7 @@ __all__ = [
     "policy_version",
     "rate",
     "reservation",
+    "revoked_key",
     "run",
     "scope",
     "seen",

@@ -1,4 +1,4 @@
-"""Gates, and what people decided there."""
+"""Gates, what people decided there, and which of their keys do not count any more."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, text
 
@@ -43,6 +43,8 @@ decision = Table(
     words("channel"),
     Column("authenticated", Boolean, nullable=False),
     Column("nonce", Text),
+    words("signature", server_default=text("''")),
+    words("statement", server_default=text("''")),
     number("at"),
     Index("ix_decision_gate", "trace", "gate"),
     # One winner per gate, whoever else is being checked at the same moment.
@@ -57,3 +59,7 @@ decision = Table(
     # A decision that was sent several times counts once; NULL, without a nonce, is never equal to NULL.
     Index("uq_decision_nonce", "nonce", unique=True),
 )
+"""`signature` and `statement`: what was signed, and with which key; both "" for a decision that was not signed."""
+
+revoked_key = Table("revoked_key", metadata, words("key", primary_key=True), words("by"), words("why"), number("at"))
+"""`key` is the id of a public key."""

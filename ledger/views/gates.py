@@ -13,6 +13,7 @@ from contracts.delivery.change import ChangeSubject
 from contracts.delivery.plan import Plan
 from contracts.errors import ContractViolation
 from contracts.gates import GateView
+from contracts.keys import signer_id
 from ledger import artifacts, gates
 from ledger.db import from_us
 from ledger.money import ceilings
@@ -44,7 +45,14 @@ class Decision:
     via: str
     channel: str
     authenticated: bool
+    key: str
+    """Id of the key that signed it; "" for one that was not signed."""
     at: datetime
+
+    @property
+    def identity(self) -> str:
+        """How it is known who decided, for people."""
+        return f", signed with key {self.key}" if self.key else "" if self.authenticated else ", not authenticated"
 
 
 @dataclass(frozen=True)
@@ -144,4 +152,11 @@ def as_contract(contract: type[C], data: bytes) -> C | None:
 def _decision(row: Row[Any]) -> Decision:
     names = ("gate", "verb", "by", "note", "subject", "outcome", "reason", "via", "channel")
     fields = {name: getattr(row, name) for name in names}
-    return Decision(**fields, authenticated=bool(row.authenticated), at=from_us(row.at))
+    return Decision(**fields, authenticated=bool(row.authenticated), key=_key(row.signature), at=from_us(row.at))
+
+
+def _key(signature: str) -> str:
+    try:
+        return signer_id(signature)
+    except ValueError:
+        return "that cannot be read"  # altered in the database; `verified` says so

@@ -1,7 +1,9 @@
-"""Whether a run's record is as it was written: its feed, decisions, gates, actions, handoffs and artifacts."""
+"""Whether a run's record is as it was written: its feed, decisions, gates, actions, handoffs and artifacts.
+
+And whether each signature in it is one of what it stands under.
+"""
 
 import json
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from contracts.text import amount
 from ledger import artifacts, seals
 from ledger.artifacts import ArtifactDamaged
 from ledger.feed import chained
+from ledger.signatures import statement_of
 from ledger.tables import action, artifact, counter, decision, feed, feed_head, gate, handoff, run, seen
 from ledger.views.runs import RunView
 
@@ -41,6 +44,7 @@ def verified(connection: Connection, files: Path, view: RunView) -> Verified:
     sealed = dict(_chain(connection, found))
     _sealed_rows(connection, sealed, found)
     _decided(connection, found)
+    _signatures(connection, found)
     _handoffs(connection, found)
     _artifacts(connection, files, found, trimmed=view.trimmed_at is not None)
     return found
@@ -51,7 +55,10 @@ def about_no_run(connection: Connection) -> list[Verified]:
     others = select(feed.c.trace).distinct().where(feed.c.trace.not_in(select(run.c.trace))).order_by(feed.c.trace)
     found = [Verified(trace, trace) for trace in connection.execute(others).scalars().all()]
     for one in found:
-        deque(_chain(connection, one), maxlen=0)
+        for (kind, key), seal in dict(_chain(connection, one)).items():
+            row = seals.find(connection, kind, key)
+            if row is None or seals.seal_of(kind, key, row) != seal:
+                one.problems.append(f"{'revoked key' if kind == 'key' else kind} {key} is missing, or was altered")
     return found
 
 
@@ -64,7 +71,7 @@ def gaps(connection: Connection) -> list[str]:
     return [f"the feed has {amount(int(count), 'line')}, the last is number {highest or 0}, and {last} were written"]
 
 
-def _chain(connection: Connection, found: Verified) -> Iterator[tuple[tuple[str, str], str]]:
+def _chain(connection: Connection, found: Verified) -> Iterator[tuple[tuple[seals.Kind, str], str]]:
     """Walk the hash chain of the run's feed; yields its seals by kind and key, later ones after earlier ones."""
     previous = ""
     for row in connection.execute(select(feed).where(feed.c.trace == found.trace).order_by(feed.c.seq)).mappings():
@@ -85,7 +92,7 @@ def _chain(connection: Connection, found: Verified) -> Iterator[tuple[tuple[str,
     found.head = previous
 
 
-def _sealed_rows(connection: Connection, sealed: dict[tuple[str, str], str], found: Verified) -> None:
+def _sealed_rows(connection: Connection, sealed: dict[tuple[seals.Kind, str], str], found: Verified) -> None:
     there, since = set(), _sealed_since(connection, found.trace)
     for kind, key, row in seals.rows_of(connection, found.trace):
         there.add((kind, key))
@@ -120,6 +127,14 @@ def _decided(connection: Connection, found: Verified) -> None:
             found.problems.append(
                 f"gate {row.gate} is {row.state}, and the decision on record is {verbs.get(row.gate, 'none')}"
             )
+
+
+def _signatures(connection: Connection, found: Verified) -> None:
+    """A decision that is signed says what was signed: that needs no seal, and no policy."""
+    signed = (decision.c.signature != "") | (decision.c.statement != "")
+    for row in connection.execute(select(decision).where(decision.c.trace == found.trace, signed)).mappings():
+        if statement_of(row) is None:
+            found.problems.append(f"the signature of decision {row['id']} at {row['gate']} is not of what it says")
 
 
 def _handoffs(connection: Connection, found: Verified) -> None:

@@ -121,8 +121,7 @@ class Origins:
         won = winner(self._connection, *split(name))
         if won is None:
             return f"gate {view.gate}: {state}; {view.title}"
-        identity = "" if won.authenticated else ", not authenticated"
-        return f"gate {view.gate}: {won.verb} by {won.by} ({won.channel or won.via}{identity}) {won.note}".rstrip()
+        return f"gate {view.gate}: {won.verb} by {won.by} ({won.channel or won.via}{won.identity}) {won.note}".rstrip()
 
     def _handoff_label(self, identity: str) -> str:
         made: Handoff[Any] = handoffs.get(self._connection, identity)

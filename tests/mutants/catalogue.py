@@ -15,6 +15,7 @@ from tests.mutants import (
     policy,
     record,
     runs,
+    signatures,
 )
 from tests.mutants.mutant import Mutant
 
@@ -33,4 +34,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *operating.MUTANTS,
     *policy.MUTANTS,
     *record.MUTANTS,
+    *signatures.MUTANTS,
 )

@@ -75,7 +75,7 @@ MUTANTS = (
         name="a-name-brings-a-role",
         promise="Where any name is taken a name brings no role with it.",
         file="activities/gates/policy.py",
-        old='if self.identity == "known" else set()',
+        old='if self.identity != "any" else set()',
         new="if by in self.people else set()",
         tests=(f"{POLICY}::test_who_may_approve",),
     ),

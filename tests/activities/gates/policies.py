@@ -125,6 +125,8 @@ ACTIONS = some.builds(
     expiry=_maybe(some.sampled_from(["reject", "escalate"])),
     rate=_maybe(RATES),
 )
+KEYS = [f"ed25519:{letter * 42}A" for letter in "ab"]
+
 _CONDITION = some.sampled_from(
     [{"field": "confidence", "is": "below", "value": 700}, {"field": "paths", "is": "matches", "value": "deploy/**"}]
 )
@@ -140,11 +142,15 @@ RULES = some.builds(
 )
 POLICIES = some.builds(
     Policy,
-    identity=some.sampled_from(["any", "known"]),
+    identity=some.sampled_from(["any", "known", "signed"]),
     defaults=some.builds(Defaults, owner=some.sampled_from(["", "olga"]), effort=some.sampled_from(["full", "auto"])),
     people=some.dictionaries(
         some.sampled_from(["olga", "otto"]),
-        some.builds(Person, roles=some.lists(some.sampled_from(["lead", "x"]), unique=True).map(tuple)),
+        some.builds(
+            Person,
+            roles=some.lists(some.sampled_from(["lead", "x"]), unique=True).map(tuple),
+            keys=some.lists(some.sampled_from(KEYS), unique=True).map(tuple),
+        ),
     ),
     owners=_maybe(some.builds(Owners, who=WHO, approvals=some.integers(1, 2))),
     gates=some.dictionaries(some.sampled_from(["plan", "change", "ceiling"]), GATES),

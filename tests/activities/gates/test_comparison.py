@@ -5,10 +5,11 @@ from hypothesis import given, settings
 
 from activities.gates.comparison import UNORDERED, compare, loosened, together
 from activities.gates.policy import Policy
-from tests.activities.gates.policies import POLICIES, policy
+from tests.activities.gates.policies import KEYS, POLICIES, policy
 
 LOOSER = [
     ("identity", ('identity = "known"', 'identity = "any"')),
+    ("people.maria.keys", ("[people.maria]", f'[people.maria]\nkeys = ["{KEYS[0]}"]')),
     ("people.maria.roles", ('["developer"]', '["developer", "lead"]')),
     ("people.petra", ("[people.maria]", '[people.petra]\nroles = ["lead"]\n[people.maria]')),
     ("owners", ('who = ["owner-role"]', 'who = ["owner-role", "maria"]')),

@@ -1,0 +1,91 @@
+"""What the executor asks right before an effect: whether people who may have signed exactly this.
+
+By then the ledger has had the decision for a while, and whoever can write to the ledger could have changed it.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, RowMapping
+
+from activities.gates.policy import Policy, same_person
+from activities.gates.signatures import wrong_key
+from activities.gates.standing import InForce
+from contracts.errors import Misconfigured, NotFound
+from contracts.signing import SignedDecision, action_of
+from ledger import runs
+from ledger.signatures import approvals, statement_of
+
+
+class Approvals:
+    """Checks approvals again, by the policy in force."""
+
+    def __init__(self, policy: InForce) -> None:
+        self._policy = policy
+
+    def doubt(self, connection: Connection, row: Row[Any], executed: str) -> str:
+        """Why this action, whose arguments are executed with this digest, is not what people signed; "" if it is.
+
+        Signatures are asked for where identity is `signed`; a signature that is there has to hold whatever identity is. It only
+        reads, and calling it again is safe.
+        """
+        policy = self._policy.now(connection)
+        strict = policy.identity == "signed"
+        if not row.gate:
+            return _unasked(policy, row.type) if strict else ""
+        said = approvals(connection, row.trace, row.gate)
+        if strict and not any(one["outcome"] == "won" for one in said):
+            return f"no approval at {row.gate} is on record, and identity is 'signed'"
+        signed = list[SignedDecision]()
+        for one in said:
+            if not strict and not one["signature"] and not one["statement"]:
+                continue
+            found = self._signed(connection, policy, one)
+            if isinstance(found, str):
+                return f"the approval at {row.gate} by {one['by']}: {found}"
+            signed.append(found)
+        return _compared(signed, action_of(row.type, row.key, executed), strict=strict)
+
+    def _signed(self, connection: Connection, policy: Policy, one: RowMapping) -> SignedDecision | str:
+        """What this person has signed, or why it does not count."""
+        if not one["signature"]:
+            return "it is not signed, and identity is 'signed'; approve it again, with a signature"
+        statement = statement_of(one)
+        if statement is None or (statement.kind, statement.revision) != (one["kind"], one["revision"]):
+            return "it is not what was signed: it was changed in the ledger, or never was a signature of it"
+        if (wrong := wrong_key(connection, policy, statement.by, one["signature"])) is not None:
+            return wrong
+        return _not_allowed(connection, policy, statement) or statement
+
+
+def _unasked(policy: Policy, type: str) -> str:
+    """Why an action that no gate has shown may not happen, or ""."""
+    declared = policy.actions.get(type)
+    if declared is not None and declared.tier == "auto":
+        return ""
+    return f"nobody has approved it, and policy lets no {type} happen by itself"
+
+
+def _not_allowed(connection: Connection, policy: Policy, statement: SignedDecision) -> str | None:
+    """Why this person may not decide at such a gate by the policy in force, or None."""
+    try:
+        run = runs.find(connection, statement.trace)
+        rule = policy.gate(statement.kind, run.pipeline)
+    except (NotFound, Misconfigured) as error:
+        return str(error)
+    # Whether it had escalated is in the workflow alone: those who are asked next count as asked.
+    rule = rule.model_copy(update={"who": (*rule.who, *rule.escalation)})
+    return policy.refuses(rule, statement.verb, statement.by, str(run.owner))
+
+
+def _compared(signed: list[SignedDecision], executed: str, *, strict: bool) -> str:
+    """Why what was signed is not what is executed, or is signed by too few; "" if it is."""
+    if any(executed not in one.actions for one in signed):
+        return "what would be executed is not what was signed: type, key or arguments differ"
+    people = list[str]()
+    for one in signed:
+        if not any(same_person(one.by, other) for other in people):
+            people.append(one.by)
+    most = max((one.approvals for one in signed), default=1)
+    if strict and len(people) < most:
+        return f"{len(people)} of {most} people have signed it"
+    return ""

@@ -1,0 +1,130 @@
+"""Signed decisions: nobody decides in another name, and what nobody has signed is not executed."""
+
+from tests.mutants.mutant import Mutant
+
+GATE, EXECUTOR = "tests/activities/gates/test_signatures.py", "tests/activities/gates/test_approvals.py"
+COMMANDS = "tests/commands/test_keys.py"
+FORGED, ALTERED = f"{GATE}::test_what_is_forged_is_refused_and_recorded", f"{EXECUTOR}::test_what_was_altered_is_not_executed"
+
+MUTANTS = (
+    Mutant(
+        name="claims-count",
+        promise="Where decisions have to be signed a claim decides nothing.",
+        file="activities/gates/signatures.py",
+        old='return NOT_SIGNED if policy.identity == "signed" else None',
+        new="return None",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="any-key-will-do",
+        promise="A decision is signed with a key of the person that it names.",
+        file="activities/gates/signatures.py",
+        old="    if public not in policy.keys_of(by):",
+        new="    if False:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="revoked-key-signs",
+        promise="A key that was revoked signs nothing any more.",
+        file="activities/gates/signatures.py",
+        old="    if gone is not None:",
+        new="    if False:",
+        tests=(FORGED, f"{EXECUTOR}::test_a_key_that_was_revoked_meanwhile_moves_nothing"),
+    ),
+    Mutant(
+        name="any-signature-holds",
+        promise="A signature is over exactly what is decided.",
+        file="activities/gates/signatures.py",
+        old="    if holds(SignedDecision.of(view, intents, claim.verb, said), said.signature):",
+        new="    if True:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="signed-for-any-run",
+        promise="A signed decision cannot be replayed in another run.",
+        file="contracts/signing.py",
+        old="            trace=view.trace,",
+        new='            trace="",',
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="signed-for-any-action",
+        promise="A signed approval lets happen what rode on its gate, and nothing else.",
+        file="contracts/signing.py",
+        old="            actions=tuple(sorted(action_of(one.type, one.key, one.arguments) for one in intents)),",
+        new="            actions=(),",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="one-signature-in-many-spellings",
+        promise="A key and a signature are written in one way.",
+        file="contracts/keys.py",
+        old="    if len(raw) != size or written(raw) != text:",
+        new="    if len(raw) != size:",
+        tests=(f"{GATE}::test_a_signature_is_written_in_one_way",),
+    ),
+    Mutant(
+        name="executor-believes-the-ledger",
+        promise="Workers check signatures again right before an effect.",
+        file="worker_parts.py",
+        old="Approvals(policy).doubt",
+        new='lambda *_: ""',
+        tests=(f"{COMMANDS}::test_a_delivery_is_signed_from_plan_to_push",),
+    ),
+    Mutant(
+        name="statement-without-signature",
+        promise="What a stored decision says to be signed was signed.",
+        file="ledger/signatures.py",
+        old='return found if same and holds(found, row["signature"]) else None',
+        new="return found if same else None",
+        tests=(f"{EXECUTOR}::test_a_statement_that_nobody_signed_is_not_executed",),
+    ),
+    Mutant(
+        name="row-beside-its-statement",
+        promise="A stored decision says what was signed, and not something else beside it.",
+        file="ledger/signatures.py",
+        old="same = all(plain(getattr(found, name)) == row[name] for name in names)",
+        new="same = True",
+        tests=(ALTERED,),
+    ),
+    Mutant(
+        name="other-bytes-executed",
+        promise="What is executed are the bytes that were signed.",
+        file="activities/gates/approvals.py",
+        old="    if any(executed not in one.actions for one in signed):",
+        new="    if False:",
+        tests=(ALTERED, f"{EXECUTOR}::test_an_action_that_nobody_approved_is_not_executed"),
+    ),
+    Mutant(
+        name="one-signature-is-two",
+        promise="Where two people have to approve two have signed what is executed.",
+        file="activities/gates/approvals.py",
+        old="    if strict and len(people) < most:",
+        new="    if False:",
+        tests=(f"{EXECUTOR}::test_two_people_have_to_have_signed",),
+    ),
+    Mutant(
+        name="alone-without-being-auto",
+        promise="An action that no gate has shown happens only where policy lets its type happen alone.",
+        file="activities/gates/approvals.py",
+        old='    if declared is not None and declared.tier == "auto":',
+        new="    if True:",
+        tests=(ALTERED, f"{EXECUTOR}::test_an_action_that_nobody_approved_is_not_executed"),
+    ),
+    Mutant(
+        name="ledger-names-keys",
+        promise="A policy that somebody wrote into the ledger registers no key.",
+        file="activities/gates/standing.py",
+        old='one.model_copy(update={"keys": orders.SUBSET.both(one.keys, file.keys_of(name))}) if one.keys else one',
+        new="one",
+        tests=(f"{EXECUTOR}::test_a_policy_that_was_written_into_the_ledger_names_no_keys",),
+    ),
+    Mutant(
+        name="keys-for-everybody",
+        promise="A private key is for its owner alone.",
+        file="commands/decide/signing.py",
+        old="os.open(name, flags, 0o600)",
+        new="os.open(name, flags, 0o644)",
+        tests=(f"{COMMANDS}::test_a_key_is_for_its_owner_alone_and_is_never_overwritten",),
+    ),
+)
