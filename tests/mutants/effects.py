@@ -18,7 +18,7 @@ MUTANTS = (
         name="lease-ignored",
         promise="An action has one sender at a time.",
         file="ledger/actions.py",
-        old='(action.c.state.in_(["sending", "unknown"]) & _unheld(now))',
+        old='(action.c.state.in_(["sending", "unknown"]) & unheld(now))',
         new='action.c.state.in_(["sending", "unknown"])',
         tests=(f"{ACTIONS}::test_an_action_has_one_sender_at_a_time",),
     ),
