@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.context import START, Json, named, open_ledger, settings
-from commands.output import Out
+from commands.errors import Usage
+from commands.output import Out, safe
 from contracts.printed import quoted
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ Port = Annotated[
 ]
 UiPort = Annotated[
     int | None, typer.Option("--ui-port", min=1, max=65_535, help="Port of its Web UI, on loopback; default: --port + 1000.")
+]
+AsRole = Annotated[
+    str | None,
+    typer.Option("--role", help="What the worker does: all, runs (no actions) or actions (nothing else); default: all."),
 ]
 Everywhere = Annotated[
     bool, typer.Option("--all", help="Stop what this installation runs for every state folder, demos as well.")
@@ -32,11 +37,11 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=START)(demo)
 
 
-def up(port: Port = None, ui_port: UiPort = None, as_json: Json = False) -> None:
+def up(port: Port = None, ui_port: UiPort = None, role: AsRole = None, as_json: Json = False) -> None:
     """Start the Temporal dev server and a worker in the background. Safe to call twice: what runs is left running."""
     from commands import up as machine
 
-    out, found = Out(as_json=as_json), settings()
+    out, found = Out(as_json=as_json), with_role(settings(), role)
     with out.waiting("starting the server and a worker"):
         started = asyncio.run(machine.up(found, port, ui_port))
     ports, notes = started.ports, [*started.notes, *_elsewhere(found, started.ports), *_other_settings(found)]
@@ -48,6 +53,17 @@ def up(port: Port = None, ui_port: UiPort = None, as_json: Json = False) -> None
     out.note(
         'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks the setup, `baton down` stops it)'
     )
+
+
+def with_role(found: "Settings", role: str | None) -> "Settings":
+    """The same settings with this role; None: as they are. Raises `Usage` for a word that is no role."""
+    from typing import get_args
+
+    from contracts.relay import Role
+
+    if role is not None and role not in get_args(Role):
+        raise Usage(f"--role {safe(role)} is no role of a worker; there are {', '.join(get_args(Role))}")
+    return found if role is None else found.model_copy(update={"role": role})
 
 
 def _other_settings(found: "Settings") -> list[str]:
