@@ -44,7 +44,10 @@ def up(port: Port = None, ui_port: UiPort = None, role: AsRole = None, as_json: 
     out, found = Out(as_json=as_json), with_role(settings(), role)
     with out.waiting("starting the server and a worker"):
         started = asyncio.run(machine.up(found, port, ui_port))
-    ports, notes = started.ports, [*started.notes, *_elsewhere(found, started.ports), *_other_settings(found)]
+    ports, notes = (
+        started.ports,
+        [*started.notes, *_elsewhere(found, started.ports), *_other_settings(found), *_other_role(found)],
+    )
     out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), notes=notes)
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
@@ -73,6 +76,21 @@ def _other_settings(found: "Settings") -> list[str]:
     with open_ledger(found) as ledger:
         others = other_settings(found, ledger, workers_of(ledger, found.task_queue))
     return [f"warning: {others} (`baton down`, then `baton up`)"] if others else []
+
+
+def _other_role(found: "Settings") -> list[str]:
+    """That the worker of this folder was running already, with another role."""
+    from commands import processes
+    from commands.workers import workers_of
+
+    running = processes.find(found.state.absolute(), "worker")
+    with open_ledger(found) as ledger:
+        there = workers_of(ledger, found.task_queue)
+    known = {one.place.rpartition(":")[2]: one.role for one in (*there.working, *there.relays)}
+    role = known.get(str(running.pid), found.role) if running is not None else found.role
+    if role in (found.role, ""):
+        return []
+    return [f"warning: the worker runs already, with role {role} (`baton down`, then `baton up --role {found.role}`)"]
 
 
 def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:

@@ -27,10 +27,10 @@ class Up:
 
 
 async def up(settings: Settings, port: int | None = None, ui_port: int | None = None) -> Up:
-    """Start the Temporal dev server (with a database file) and one worker, unless they run already.
+    """Start the Temporal dev server (with a database file) and one worker with the settings' role, unless they run already.
 
     Safe to call twice, and by several at once. What works on files that were removed under it is stopped first. None for a
-    port: the context's, else Temporal's usual one. The worker has the role of the settings. Raises `Misconfigured` for a port that is busy or is not the one of the
+    port: the context's, else Temporal's usual one. Raises `Misconfigured` for a port that is busy or is not the one of the
     server that runs, and `BatonError` with the end of the log if a process does not come up.
     """
     wanted = _wanted(port, ui_port)

@@ -111,8 +111,8 @@ def _not_at_a_gate(connection: Connection, row: Row[Any]) -> None:
     if view is not None:
         run = view.workflow_id
         raise Refused(
-            f"{_it(row)} is asked about at gate {view.gate} of {run}: say it there, with `{command('happened', run, view.gate)}` "
-            f"or `{command('did-not-happen', run, view.gate)}`"
+            f"{_it(row)} is asked about at gate {view.gate} of {run}: say it there, with `{command('happened', run, view.gate)}`"
+            f" or `{command('did-not-happen', run, view.gate)}`"
         )
 
 

@@ -137,9 +137,7 @@ def _nobody_relays(ledger: "Ledger") -> str:
 
     if workers_of(ledger, settings().task_queue).relays:
         return ""
-    return (
-        "no worker carries out actions now; start one with role all or actions (`baton up`, `python worker.py --role actions`)"
-    )
+    return "no worker carries out actions now; start one with role all or actions: `baton up`, or `python worker.py --role …`"
 
 
 def abandon(key: Key, why: Why, by: By = None, as_json: Json = False) -> None:

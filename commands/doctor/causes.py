@@ -61,9 +61,7 @@ def actions(found: "Settings") -> list[Finding]:
             text = f"{amount(count, 'action')} {'is' if count == 1 else 'are'} {state}"
             findings.append(Finding("actions", "warn", text, f"`{command('actions list')}`, then {mend}"))
     if there["left"] and not relays:
-        text = (
-            f"{amount(there['left'], 'action')} {'is' if there['left'] == 1 else 'are'} left to the relay, and no worker relays"
-        )
+        text = f"{amount(there['left'], 'action')} left to the relay, and no worker carries out any"
         mend = "start a worker with role all or actions: `baton up`, or `python worker.py --role actions`"
         findings.append(Finding("actions", "warn", text, mend))
     return findings or [Finding("actions", "ok", "none is dead or unknown, and none waits for a worker")]
