@@ -44,10 +44,8 @@ def up(port: Port = None, ui_port: UiPort = None, role: AsRole = None, as_json: 
     out, found = Out(as_json=as_json), with_role(settings(), role)
     with out.waiting("starting the server and a worker"):
         started = asyncio.run(machine.up(found, port, ui_port))
-    ports, notes = (
-        started.ports,
-        [*started.notes, *_elsewhere(found, started.ports), *_other_settings(found), *_other_role(found)],
-    )
+    ports, others = started.ports, (*_other_settings(found), *_other_role(found))
+    notes = [*started.notes, *_elsewhere(found, ports), *others]
     out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), notes=notes)
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")

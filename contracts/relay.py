@@ -35,4 +35,4 @@ class Relaying(Input):
 
     def wait(self, tries: int) -> timedelta:
         """How long to wait after so many failed attempts, from 1 on."""
-        return min(self.first * 2 ** min(tries - 1, 40), self.longest)
+        return min(self.first * (1 << min(tries - 1, 40)), self.longest)

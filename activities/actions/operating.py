@@ -110,10 +110,8 @@ def _not_at_a_gate(connection: Connection, row: Row[Any]) -> None:
     view = next(asking, None)
     if view is not None:
         run = view.workflow_id
-        raise Refused(
-            f"{_it(row)} is asked about at gate {view.gate} of {run}: say it there, with `{command('happened', run, view.gate)}`"
-            f" or `{command('did-not-happen', run, view.gate)}`"
-        )
+        yes, no = command("happened", run, view.gate), command("did-not-happen", run, view.gate)
+        raise Refused(f"{_it(row)} is asked about at gate {view.gate} of {run}: say it there, with `{yes}` or `{no}`")
 
 
 def _tell(connection: Connection, row: Row[Any], did: str, why: str, next: str, by: str) -> None:
