@@ -1,6 +1,7 @@
 """Two relays in processes of their own, one of which dies: `python -m tests.activities.actions.relaying URL FOLDER KIND POINT`.
 
-Forked and not started: what takes seconds is loading, which is done once for both. Their target is a book, a file in which each effect is a line that is on the disk before it is answered.
+Forked and not started: what takes seconds is loading, which is done once for both. Their target is a book, a file in which each
+effect is a line that is on the disk before it is answered.
 """
 
 import asyncio
