@@ -85,7 +85,7 @@ def anew(connection: Connection, request: Deliver, row: Row[Any], *, asked: bool
                 type="NotApproved",
                 non_retryable=True,
             )
-        fields = ("key", "type", "arguments", "arguments_digest", "summary", "order")
+        fields = ("key", "type", "arguments", "arguments_digest", "summary", "order", "target")
         approved = "", Intent(**{name: getattr(row, name) for name in fields})
     gate, intent = approved
     if actions.again(connection, row, intent, trace=trace, gate=gate, state="approved" if asked else "sending"):

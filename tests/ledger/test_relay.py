@@ -9,7 +9,7 @@ from sqlalchemy import Connection, update
 from contracts.actions import ActionState, Receipt, Relayed
 from contracts.relay import Relaying
 from contracts.runs import RunChange
-from ledger import actions, relay, runs, upkeep
+from ledger import actions, gone, relay, runs, upkeep
 from ledger.db import Ledger, now_us
 from ledger.tables import action, counter
 from tests.ledger.racing import overlapped
@@ -200,3 +200,14 @@ def test_what_is_settled_is_not_handed_over(ledger: Ledger, state: ActionState) 
     key = intent("event").key
     ledger.tx_now(actions.propose, intent("event"), trace="trace-1", gate="", state=state)
     assert not ledger.tx_now(relay.hand_over, key, "handed")
+
+
+@pytest.mark.parametrize(("withdraws", "left"), [(False, "approved"), (True, "expired")])
+def test_how_a_run_ended_says_whether_its_approvals_count(ledger: Ledger, withdraws: bool, left: ActionState) -> None:
+    """Terminated, it leaves them to the relay; cancelled, it takes them back, and says so on the row."""
+    ledger.tx_now(admitted)
+    key = meant(ledger, "event", how="")
+    one = ledger.read_now(gone.open_runs)[0]
+    end = gone.Ending("cancelled", "ended in Temporal", withdraws=withdraws)
+    assert ledger.tx_now(gone.close, one, end)
+    assert (row(ledger, key).state, ledger.read_now(relay.left_behind)) == (left, [] if withdraws else [key])

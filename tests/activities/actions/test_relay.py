@@ -28,7 +28,7 @@ from ledger.db import Ledger, now_us
 from ledger.tables import action, run
 from ledger.tables import upkeep as leases
 from ledger.views.actions import counts, named, outgoing
-from tests.activities.actions.relaying import Blind, Book, handed, relay_of
+from tests.activities.actions.relaying import Book, handed, relay_of
 from tests.children import PATIENCE
 from tests.ledger.samples import begin, ref
 from tests.stack import until
@@ -399,12 +399,28 @@ async def test_a_run_that_does_not_wait_gets_what_there_is(ledger: Ledger, book:
     assert book.effects() == ["a"]
 
 
-async def test_what_another_run_has_done_is_looked_for_and_not_sent_blindly(ledger: Ledger, book: Book) -> None:
-    """A run that leaves it to the relay has its target asked first, as one that carries it out itself."""
+async def test_what_another_run_has_done_is_never_sent_blindly(ledger: Ledger, tmp_path: Path, book: Book) -> None:
+    """A run that leaves it to the relay has its target asked first; where that cannot be asked, a person is."""
+    key = handed(ledger, "a", "post")
+    await rounds(ledger, book)
+    asked, began = begin()
+    ledger.tx_now(runs.begin, asked, began.model_copy(update={"actions": {"book": "auto"}}))
+    ledger.tx_now(lambda one: one.execute(update(action).values(trace="trace-0")))
+    later = Deliver(run=ref(), key=key, hand_over=True)
+    assert (await ActivityEnvironment().run(Actions(ledger, {}, "worker-1").deliver, later)).state == "sending"
+    await rounds(ledger, Lost(tmp_path / "book", answers=False))
+    assert (state(ledger, key), book.effects()) == ("unknown", ["a"])
+    ledger.tx_now(operating.retry, key, "maria", "it has a list now")
+    await rounds(ledger, book)
+    receipt = Receipt.model_validate_json(ledger.read_now(actions.get, key).receipt)
+    assert (receipt.state, receipt.how, book.effects()) == ("delivered", "found", ["a"])
+
+
+async def test_without_an_approval_of_its_own_a_run_hands_over_nothing_that_was_done(ledger: Ledger, book: Book) -> None:
+    """Another run has done it, and this one was not allowed to: nobody asks the target, and nothing changes."""
     key = handed(ledger, "a", "bank")
     await rounds(ledger, book)
     ledger.tx_now(lambda one: one.execute(update(action).values(trace="trace-0")))
     with pytest.raises(ApplicationError, match="this run has no approval for it"):
         await ActivityEnvironment().run(Actions(ledger, {}, "w").deliver, Deliver(run=ref(), key=key, hand_over=True))
-    assert book.effects() == ["a"]
-    assert issubclass(Blind, Book)
+    assert (book.effects(), state(ledger, key)) == (["a"], "delivered")
