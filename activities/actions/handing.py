@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from activities.actions import outbox
 from activities.actions.outbox import already, unknown
-from contracts.actions import SETTLED, Deliver, Receipt
-from ledger import actions
+from contracts.actions import Deliver, Receipt
+from ledger import actions, relay
 from ledger.db import Ledger
 
 LOOK = timedelta(seconds=0.5)
@@ -26,7 +26,7 @@ class Handing:
         Raises `NotApproved`, an `ApplicationError`, where it may not happen.
         """
         row = await self._ledger.tx(outbox.hand_over, request, "handed")
-        if row.state in ("approved", "sending", "unknown"):
+        if row.state in (*relay.OPEN, "unknown"):
             return outbox.receipt_for(row, row.state, problem=row.problem)
         return already(row)
 
@@ -37,11 +37,12 @@ class Handing:
         `NotApproved` where it may not happen any more.
         """
         row = await self._ledger.tx(outbox.hand_over, request, "waited")
-        while row.state not in SETTLED:
-            if row.state == "unknown":
-                raise unknown(row, row.problem, for_good=True)
+        while row.state in relay.OPEN:
             await asyncio.sleep(self._look.total_seconds())
             row = await self._ledger.read(actions.get, request.key)
-            if row.state == "approved" and not row.relay:  # another run has taken it over since
+            # Another worker was sending it and died, or another run has taken it over.
+            if row.state in relay.OPEN and not row.relay:
                 row = await self._ledger.tx(outbox.hand_over, request, "waited")
+        if row.state == "unknown":
+            raise unknown(row, row.problem, for_good=True)
         return already(row)

@@ -78,10 +78,14 @@ class Sender:
             return await to_its_end(self._carry_out(request, row, lease, breaker))
 
     async def _admitted(self, request: Deliver) -> str:
-        """The breaker of an action's target, which lets it go; "" where nothing is to be sent. Raises `TargetAway`."""
+        """The breaker of an action's target, which lets it go; "" where nothing is to be sent.
+
+        Raises `TargetAway`, and `Misconfigured` where this worker has no adapter for it.
+        """
         row = await self._ledger.read(actions.get, request.key)
         if row.state not in ("approved", *BEGUN):
             return ""
+        self._adapter(row)  # before it is claimed: where there is none, certainly nothing has begun
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         breaker = breaker_of(self._name(row.type), arguments)
         if breaker:

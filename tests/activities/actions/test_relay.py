@@ -18,6 +18,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.actions import operating
 from activities.actions.adapter import CannotFind, NotSent
 from activities.actions.deliver import Actions
+from activities.actions.relay import Relay
 from contracts.actions import Deliver, Receipt
 from contracts.breakers import Breakers
 from contracts.errors import Ambiguous, NotFound, Refused
@@ -321,7 +322,7 @@ async def test_an_open_breaker_is_waited_for_and_counts_as_no_attempt(ledger: Le
     quick = Breakers(failures=1, cooldown=timedelta(hours=1), longest=timedelta(hours=1))
     away = Away(tmp_path / "book", times=9)
     sender = Actions(ledger, {"book": away}, "relay-1", breakers=quick).sender
-    own = type(relay_of(ledger, away, "relay-1", LONG))(ledger, sender, "relay-1", TWICE, lease=LONG)
+    own = Relay(ledger, sender, "relay-1", TWICE, lease=LONG)
     await own.round()
     await own.settle()
     ledger.tx_now(lambda one: one.execute(update(action).values(due_at=0)))
@@ -424,3 +425,14 @@ async def test_without_an_approval_of_its_own_a_run_hands_over_nothing_that_was_
     with pytest.raises(ApplicationError, match="this run has no approval for it"):
         await ActivityEnvironment().run(Actions(ledger, {}, "w").deliver, Deliver(run=ref(), key=key, hand_over=True))
     assert (book.effects(), state(ledger, key)) == (["a"], "delivered")
+
+
+async def test_what_no_adapter_carries_out_is_dead_and_not_unknown(ledger: Ledger) -> None:
+    """A relay without the adapter begins nothing, and says what is missing."""
+    key = handed(ledger, "a", "bank")
+    own = Relay(ledger, Actions(ledger, {}, "relay-1").sender, "relay-1", Relaying(attempts=1), lease=LONG)
+    await own.round()
+    await own.settle()
+    row = ledger.read_now(actions.get, key)
+    assert (row.state, row.attempts) == ("dead", 0)
+    assert "this worker has no adapter for book" in row.reason
