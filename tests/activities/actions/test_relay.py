@@ -148,25 +148,38 @@ class Held(Book):
 
 
 async def test_a_slow_target_does_not_hold_up_others(ledger: Ledger, tmp_path: Path, book: Book) -> None:
-    """While one target answers slowly, others are served, and a relay that ends waits for what it is sending."""
+    """While one target answers slowly, another relay serves the others, and nothing overtakes what is being sent."""
     slow = Held(tmp_path / "book")
     handed(ledger, "a", "bank")
-    own = relay_of(ledger, slow, "relay-1", LONG)
-    running = asyncio.create_task(own.run())
-    await asyncio.to_thread(slow.asked.wait, PATIENCE)
-    handed(ledger, "b", "shop")
-    handed(ledger, "c", "bank")
-    ledger.tx_now(lambda one: one.execute(update(leases).values(until=0)))  # another worker leads from now on
-    other = relay_of(ledger, book, "relay-2", LONG)
-    await other.round()
-    await other.settle()
-    assert book.effects() == ["b"]
-    running.cancel()
-    slow.go.set()
-    await asyncio.wait([running])
-    assert book.effects() == ["b", "a"]
+    own, other = relay_of(ledger, slow, "relay-1", LONG), relay_of(ledger, book, "relay-2", LONG)
+    try:
+        await own.round()
+        await asyncio.to_thread(slow.asked.wait, PATIENCE)
+        handed(ledger, "b", "shop")
+        handed(ledger, "c", "bank")
+        ledger.tx_now(upkeep.give_up, "relay-1", relay.PART)
+        await other.round()
+        await other.settle()
+        assert book.effects() == ["b"]
+    finally:
+        slow.go.set()
+        await own.settle()
     await rounds(ledger, book, name="relay-2")
     assert book.effects() == ["b", "a", "c"]
+
+
+async def test_a_relay_that_ends_lets_go(ledger: Ledger, book: Book) -> None:
+    """It makes rounds by itself, and once it is stopped the next one need not wait for its lease."""
+    handed(ledger, "a", "bank")
+    running = asyncio.create_task(relay_of(ledger, book, "relay-1", LONG).run())
+
+    async def done() -> bool | None:
+        return True if book.effects() else None
+
+    await until(done, "the action was carried out")
+    running.cancel()
+    await asyncio.wait([running])
+    assert ledger.tx_now(upkeep.lead, "relay-2", LONG, relay.PART)
 
 
 class Away(Book):
