@@ -168,7 +168,7 @@ MUTANTS = (
         file="activities/actions/deliver.py",
         old="if not self._sends:",
         new="if False:",
-        tests=("tests/activities/actions/test_relay.py::test_its_run_is_asked_where_the_relay_cannot_know",),
+        tests=("tests/activities/actions/test_relay.py::test_a_worker_that_sends_nothing_waits_for_the_relay",),
     ),
     Mutant(
         name="relayed-blindly",
