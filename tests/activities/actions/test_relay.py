@@ -138,11 +138,11 @@ class Held(Book):
 
     def __init__(self, file: Path) -> None:
         super().__init__(file)
-        self.asked, self.go = threading.Event(), threading.Event()
+        self.reached, self.go = threading.Event(), threading.Event()
 
     def send(self, arguments: bytes, when: datetime) -> str:
         """The effect, later."""
-        self.asked.set()
+        self.reached.set()
         assert self.go.wait(PATIENCE)
         return super().send(arguments, when)
 
@@ -154,7 +154,7 @@ async def test_a_slow_target_does_not_hold_up_others(ledger: Ledger, tmp_path: P
     own, other = relay_of(ledger, slow, "relay-1", LONG), relay_of(ledger, book, "relay-2", LONG)
     try:
         await own.round()
-        await asyncio.to_thread(slow.asked.wait, PATIENCE)
+        await asyncio.to_thread(slow.reached.wait, PATIENCE)
         handed(ledger, "b", "shop")
         handed(ledger, "c", "bank")
         ledger.tx_now(upkeep.give_up, "relay-1", relay.PART)
