@@ -115,7 +115,7 @@ MUTANTS = (
         name="unknown-taken-for-done",
         promise="Where nobody knows whether an effect happened a person says it.",
         file="workflows/kit/perform.py",
-        old='if receipt.state != "unknown":',
+        old='if receipt.state != "unknown" or request.hand_over:',
         new="if receipt:",
         tests=("tests/workflows/test_unknown.py::test_a_person_says_what_nobody_knows",),
     ),
