@@ -34,6 +34,7 @@ from contracts.endpoints import EndpointSetting, declared
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.money import Ceilings
+from contracts.relay import Relaying, Role
 from contracts.step_resources import DatabaseSetting, FolderSetting, LogsSetting, Name
 
 HOME = Path(__file__).parent
@@ -127,6 +128,10 @@ class Settings(BaseSettings):
     growth: Growth = Field(default=Growth(), description="when a step is unusually large: a table in baton.toml")
     checks: CheckLimits = Field(default=CheckLimits(), description="what one run of a check may use: a table in baton.toml")
     breakers: Breakers = Field(default=Breakers(), description="circuit breakers of models: a table in baton.toml")
+    role: Role = Field(
+        default="all", description="what a worker does; runs: all but actions; actions: only what is left to the relay"
+    )
+    relay: Relaying = Field(default=Relaying(), description="how often the relay tries an action: a table in baton.toml")
     folders: Annotated[dict[Name, FolderSetting], AfterValidator(_expanded)] = Field(
         default={}, description="folders that steps may read: tables in baton.toml"
     )

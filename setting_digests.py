@@ -19,8 +19,18 @@ EDITED = ("agents", "policy")
 BY_CONTENT = (*EDITED, "script")
 
 _OF_EACH_MACHINE = {
-    *("state", "ledger_url", "ledger_url_file", "task_queue", "bubblewrap", "workflow_sandbox", "log_format", "log_level"),
-    *("failpoint", "ui_url", "server_replaced"),
+    *(
+        "state",
+        "role",
+        "ledger_url",
+        "ledger_url_file",
+        "task_queue",
+        "bubblewrap",
+        "workflow_sandbox",
+        "log_format",
+        "log_level",
+    ),
+    *("failpoint", "ui_url", "server_replaced", "role"),
 }
 
 

@@ -32,6 +32,7 @@ COMMANDS = (
     "commands.money.budget",
     "commands.money.review",
     "commands.decide.control",
+    "commands.decide.actions",
     "commands.decide.policy",
     "commands.decide.keys",
     "commands.doctor.doctor",

@@ -1,12 +1,15 @@
 """The worker: connect, register explicit lists, run until stopped."""
 
+import argparse
 import asyncio
 import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from typing import get_args
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -20,12 +23,14 @@ from activities.money.scopes import shared_scopes
 from activities.running import failpoints
 from activities.running.ahead import Ahead
 from activities.running.belonging import Belonging
+from activities.running.beside import beside
 from activities.running.clock import Timed
 from activities.running.outages import Outages
 from activities.running.retries import Retries
 from activities.running.tracing import Tracing
 from activities.sandbox import Sandbox, probe
 from contracts.errors import BatonError, LedgerUnavailable
+from contracts.relay import Role
 from ledger.db import Ledger
 from ledger.migrate import upgrade
 from ledger.money import ceilings
@@ -119,22 +124,13 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         await connection.check_search_attributes(client)
         # Before it takes a task: commands go by the heartbeats.
         await parts.upkeep.beat()
-        async with parts.upkeep.beside(client), make_worker(client, settings, parts):
-            await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
-            # Again: of two that started together neither has seen the other poll before.
-            await connection.check_task_queue(client, settings.task_queue, ledger)
-            await parts.upkeep.beat()  # with what the clock is, so that doctor need not wait for the next one
-            await asyncio.to_thread(take_over_ceilings, settings, parts, parts.clock.now())
-            logs.log().info(
-                "the worker is ready",
-                action="worker_ready",
-                task_queue=settings.task_queue,
-                models=sorted(parts.providers) or "none: every run is refused until an API key is set",
-            )
-            for name, how in ((name, way(settings, name).shown) for name in sorted(parts.providers)):
-                if how:
-                    logs.log().info(f"models of {name} are reached {how}", action="way_to_models", provider=name)
-            await stop.wait()
+        relaying = [parts.relay.run()] if parts.relay is not None else []
+        async with beside(parts.upkeep.run(client), *relaying):
+            if settings.role == "actions":
+                logs.log().info("the worker is ready", action="worker_ready", role=settings.role)
+                await stop.wait()
+            else:
+                await _take_tasks(client, settings, parts, stop)
         await parts.upkeep.end()
     finally:
         for provider in parts.providers.values():
@@ -142,13 +138,34 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         ledger.close()
 
 
-async def _main() -> int:
+async def _take_tasks(client: Client, settings: config.Settings, parts: Parts, stop: asyncio.Event) -> None:
+    """Serve the task queue until `stop` is set."""
+    async with make_worker(client, settings, parts):
+        await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
+        # Again: of two that started together neither has seen the other poll before.
+        await connection.check_task_queue(client, settings.task_queue, parts.ledger)
+        await parts.upkeep.beat()  # with what the clock is, so that doctor need not wait for the next one
+        await asyncio.to_thread(take_over_ceilings, settings, parts, parts.clock.now())
+        logs.log().info(
+            "the worker is ready",
+            action="worker_ready",
+            role=settings.role,
+            task_queue=settings.task_queue,
+            models=sorted(parts.providers) or "none: every run is refused until an API key is set",
+        )
+        for name, how in ((name, way(settings, name).shown) for name in sorted(parts.providers)):
+            if how:
+                logs.log().info(f"models of {name} are reached {how}", action="way_to_models", provider=name)
+        await stop.wait()
+
+
+async def _main(role: str | None) -> int:
     stop = asyncio.Event()
     # Containers are stopped with SIGTERM, whose default ends the process in the middle of its activities.
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     try:
-        settings = config.load()
+        settings = config.load(role=role)
         logs.configure(settings.log_format, settings.log_level)
         arm(settings)
         await serve(settings, stop)
@@ -163,12 +180,21 @@ async def _main() -> int:
     return 0
 
 
-def main() -> None:
-    """Entry point of `python worker.py`. Arguments only say whose it is: see `commands/processes.py`."""
-    code = 130
+def _role(arguments: Sequence[str]) -> str | None:
+    """The role that is asked for; None: the settings say it. Exits with code 2 for what is no argument of a worker."""
+    parser = argparse.ArgumentParser("worker.py", description="A Baton worker.", allow_abbrev=False)
+    parser.add_argument("--role", choices=get_args(Role), help="what it does; default: the setting `role`, else all")
+    parser.add_argument("--state", help="whose worker it is; it takes its settings from elsewhere: see commands/processes.py")
+    said: str | None = parser.parse_args(arguments).role
+    return said
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Entry point of `python worker.py`, with its command line's arguments."""
+    role, code = _role(arguments), 130
     # Ctrl-C may come before `_main` has set its handlers.
     with contextlib.suppress(KeyboardInterrupt):
-        code = asyncio.run(_main())
+        code = asyncio.run(_main(role))
     sys.stdout.flush()
     sys.stderr.flush()
     # The SDK's threads can abort the interpreter while it shuts down (temporalio/sdk-python issue 300).
@@ -176,4 +202,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -16,6 +16,7 @@ from activities.actions.deliver import Actions
 from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.prepare import Preparing
+from activities.actions.relay import Relay
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.gates.approvals import Approvals
@@ -70,6 +71,8 @@ class Parts:
     standing: Standing
     activities: list[Callable[..., Any]]
     upkeep: Upkeep
+    relay: Relay | None
+    """None where this worker's role is `runs`."""
     clock: Clock
     machine: dict[str, Any]
     """What is known of this machine: goes onto the worker's row with its first heartbeat."""
@@ -115,7 +118,10 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         settings.push_author,
     )
     policy.file.check_adapters(there)
-    actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers, Approvals(policy).doubt)
+    sends = settings.role != "runs"
+    doubt = Approvals(policy).doubt
+    actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers, doubt, sends=sends)
+    relay = Relay(ledger, actions.sender, name, settings.relay) if sends else None
     preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
     resources = Resources(settings.folders, settings.logs, settings.databases)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
@@ -154,11 +160,11 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         actions.resolve,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
-    own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers)}
+    own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers), "role": settings.role}
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)
-    return Parts(ledger, providers, catalogue, policy, registered, upkeep, clock, machine, own, name)
+    return Parts(ledger, providers, catalogue, policy, registered, upkeep, relay, clock, machine, own, name)
 
 
 def find_sandbox(settings: config.Settings) -> Sandbox | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.context import START, Json, named, open_ledger, settings
-from commands.output import Out
+from commands.errors import Usage
+from commands.output import Out, safe
 from contracts.printed import quoted
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ Port = Annotated[
 ]
 UiPort = Annotated[
     int | None, typer.Option("--ui-port", min=1, max=65_535, help="Port of its Web UI, on loopback; default: --port + 1000.")
+]
+AsRole = Annotated[
+    str | None,
+    typer.Option("--role", help="What the worker does: all, runs (no actions) or actions (nothing else); default: all."),
 ]
 Everywhere = Annotated[
     bool, typer.Option("--all", help="Stop what this installation runs for every state folder, demos as well.")
@@ -32,14 +37,15 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=START)(demo)
 
 
-def up(port: Port = None, ui_port: UiPort = None, as_json: Json = False) -> None:
+def up(port: Port = None, ui_port: UiPort = None, role: AsRole = None, as_json: Json = False) -> None:
     """Start the Temporal dev server and a worker in the background. Safe to call twice: what runs is left running."""
     from commands import up as machine
 
-    out, found = Out(as_json=as_json), settings()
+    out, found = Out(as_json=as_json), with_role(settings(), role)
     with out.waiting("starting the server and a worker"):
         started = asyncio.run(machine.up(found, port, ui_port))
-    ports, notes = started.ports, [*started.notes, *_elsewhere(found, started.ports), *_other_settings(found)]
+    ports, others = started.ports, (*_other_settings(found), *_other_role(found))
+    notes = [*started.notes, *_elsewhere(found, ports), *others]
     out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), notes=notes)
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
@@ -50,6 +56,17 @@ def up(port: Port = None, ui_port: UiPort = None, as_json: Json = False) -> None
     )
 
 
+def with_role(found: "Settings", role: str | None) -> "Settings":
+    """The same settings with this role; None: as they are. Raises `Usage` for a word that is no role."""
+    from typing import get_args
+
+    from contracts.relay import Role
+
+    if role is not None and role not in get_args(Role):
+        raise Usage(f"--role {safe(role)} is no role of a worker; there are {', '.join(get_args(Role))}")
+    return found if role is None else found.model_copy(update={"role": role})
+
+
 def _other_settings(found: "Settings") -> list[str]:
     """What is set here and not for the worker that was running already; nothing for one that was just started."""
     from commands.workers import other_settings, workers_of
@@ -57,6 +74,21 @@ def _other_settings(found: "Settings") -> list[str]:
     with open_ledger(found) as ledger:
         others = other_settings(found, ledger, workers_of(ledger, found.task_queue))
     return [f"warning: {others} (`baton down`, then `baton up`)"] if others else []
+
+
+def _other_role(found: "Settings") -> list[str]:
+    """That the worker of this folder was running already, with another role."""
+    from commands import processes
+    from commands.workers import workers_of
+
+    running = processes.find(found.state.absolute(), "worker")
+    with open_ledger(found) as ledger:
+        there = workers_of(ledger, found.task_queue)
+    known = {one.place.rpartition(":")[2]: one.role for one in (*there.working, *there.relays)}
+    role = known.get(str(running.pid), found.role) if running is not None else found.role
+    if role in (found.role, ""):
+        return []
+    return [f"warning: the worker runs already, with role {role} (`baton down`, then `baton up --role {found.role}`)"]
 
 
 def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:

@@ -235,7 +235,8 @@ def _understood(arguments: list[str], pid: int) -> tuple[str, Path, int, int] | 
     if arguments[1:3] == ["server", "start-dev"] and database.name == _DATABASE:
         ports = [int(text) if text.isdecimal() else 0 for text in (after.get("--port", ""), after.get("--ui-port", ""))]
         return "server", database.parent if database.is_absolute() else _works_in(pid), ports[0], ports[1]
-    if len(arguments) == 4 and Path(arguments[1]).name == "worker.py" and arguments[2] == STATE_OPTION:
+    # Its role may follow.
+    if len(arguments) in (4, 6) and Path(arguments[1]).name == "worker.py" and arguments[2] == STATE_OPTION:
         return "worker", Path(arguments[3]), 0, 0
     return None
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.namespace.v1 import NamespaceConfig
@@ -19,9 +20,13 @@ from temporalio.service import RPCError
 import connection
 import places
 from commands import processes
+from commands.context import open_ledger
 from commands.processes import Running, log_end
 from contracts.errors import BatonError, Misconfigured
 from search_attributes import SEARCH_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from config import Settings
 
 ROOT = Path(__file__).parent.parent
 RETENTION = timedelta(hours=720)
@@ -138,6 +143,20 @@ async def polled(client: Client, queue: str, running: Running, state: Path, othe
         while not any(one.identity.rpartition("/")[2] == own for one in await connection.pollers(client, queue)):
             _still_there(running, state)
             await asyncio.sleep(0.1)
+
+
+async def beats(settings: "Settings", running: Running, state: Path, limit: float = 60) -> None:
+    """Wait until this worker, which polls no queue, sends heartbeats. Raises `BatonError` after `limit` seconds."""
+    from commands.workers import workers_of
+
+    async with _Patience(running, state, limit) as patience:
+        patience.reason = "it sends no heartbeat as a worker with role actions; `baton down` ends one with another role"
+        with open_ledger(settings, create=True) as ledger:
+            while not any(
+                one.place == f"{socket.gethostname()}:{running.pid}" for one in workers_of(ledger, settings.task_queue).relays
+            ):
+                _still_there(running, state)
+                await asyncio.sleep(0.1)
 
 
 class _Patience:

@@ -146,6 +146,9 @@ def tell_report(out: Out, report: Mapping[str, Any]) -> None:
     for table in reading.tables:
         for name, text in table:
             out.line(f"  {name:<9} {safe(text, 2000)}")
+    for one in ended.handed_over:
+        out.line(f"  {'relay':<9} {one.state}: {safe(one.summary)}{safe(one.problem and f' ({one.problem})', 1000)}")
+        out.line(f"  {'':<9} {safe(one.reference) or command('actions show', one.key[:12])}")
 
 
 def code_of(state: str, reason: str = "") -> Code:

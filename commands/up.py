@@ -27,7 +27,7 @@ class Up:
 
 
 async def up(settings: Settings, port: int | None = None, ui_port: int | None = None) -> Up:
-    """Start the Temporal dev server (with a database file) and one worker, unless they run already.
+    """Start the Temporal dev server (with a database file) and one worker with the settings' role, unless they run already.
 
     Safe to call twice, and by several at once. What works on files that were removed under it is stopped first. None for a
     port: the context's, else Temporal's usual one. Raises `Misconfigured` for a port that is busy or is not the one of the
@@ -53,7 +53,10 @@ async def up(settings: Settings, port: int | None = None, ui_port: int | None = 
                 f"process {worker.pid} ran before and asks for no work: it hangs, or was stopped. `baton down`, then `baton up`"
             )
         processes.record(worker, state)
-        await server.polled(client, settings.task_queue, worker, state, hangs)
+        if settings.role == "actions":
+            await server.beats(settings, worker, state)
+        else:
+            await server.polled(client, settings.task_queue, worker, state, hangs)
     return Up(ports, notes)
 
 
@@ -109,6 +112,7 @@ def worker_variables(settings: Settings, state: Path, ports: Ports) -> dict[str,
         "BATON_STATE": str(state),
         "BATON_UI_URL": ports.ui_url,
         "BATON_LOG_FORMAT": "json",
+        "BATON_ROLE": settings.role,
     }
     if state != settings.state.absolute():  # the demo's: nothing of it goes into the user's own ledger
         return variables | _ledger(sqlite_url(state / "ledger.db"), None)

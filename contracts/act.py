@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from contracts.actions import Receipt
-from contracts.base import Contract, Line
+from contracts.base import Contract, Line, is_empty
 from contracts.effects.base import JsonText
 from contracts.gates import Intent
 from contracts.ids import slug
@@ -30,6 +30,10 @@ class ActInput(PipelineInput, name="act_input/1"):
     )
     undo: Line | None = Field(
         default=None, min_length=8, max_length=64, description="key of a delivered action that this one takes back"
+    )
+
+    hand_over: bool = Field(
+        default=False, exclude_if=is_empty, description="true: leave it to the relay once it may happen, and do not wait for it"
     )
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from contracts.base import Contract, Digest, Span, digest_of, is_none
+from contracts.base import Contract, Digest, Span, digest_of, is_empty, is_none
 from contracts.ids import business_key
 from contracts.runs import Request, RunRef
 
@@ -41,6 +41,9 @@ SETTLED: frozenset[ActionState] = frozenset(
 How = Literal["sent", "found", "person", ""]
 """How an action's outcome is known. sent: the target took it. found: the target already had it. person: somebody said so."""
 
+
+Relayed = Literal["", "waited", "handed", "swept"]
+"""Who carries an action out. Empty: its run. Else the relay: its run waits for that, has gone on, or is over."""
 
 TIERS: tuple[Tier, ...] = ("auto", "confirm", "draft")
 """From the one that asks least to the strictest."""
@@ -178,6 +181,7 @@ class Deliver(Request, name="deliver/1"):
     """Ask to carry out one approved intent."""
 
     key: Digest
+    hand_over: bool = Field(default=False, exclude_if=is_empty, description="leave it to the relay and do not wait for it")
 
 
 class Resolve(Request, name="resolve/1"):

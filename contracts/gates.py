@@ -232,6 +232,7 @@ class Perform(Request, name="perform/1"):
     intent: Intent
     arguments: str = ""
     facts: Facts = Facts()
+    hand_over: bool = Field(default=False, exclude_if=is_empty, description="leave it to the relay and do not wait for it")
 
 
 class OpenGate(Request, name="open_gate/1"):

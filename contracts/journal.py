@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import Field
 
+from contracts.actions import Receipt
 from contracts.agents import Effort, Risk
-from contracts.base import Contract
+from contracts.base import Contract, is_empty
 from contracts.gates import GateKind, Refusal
 from contracts.runs import Request
 
@@ -47,3 +48,6 @@ class Totals(Contract, name="totals/1", brief=True):
     calls: int
     tokens: int
     usd_micros: int
+    handed_over: tuple[Receipt, ...] = Field(
+        default=(), exclude_if=is_empty, description="what the run left to the relay, as far as it is by now"
+    )

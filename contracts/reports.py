@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from contracts.base import Contract
+from contracts.actions import Receipt
+from contracts.base import Contract, is_empty
 from contracts.gates import GateView
 from contracts.money import usd
 from contracts.runs import RunState
@@ -50,6 +51,11 @@ class Report(Contract):
     tokens: int = 0
     scripted: bool = Field(default=False, description="no real model took part")
     degraded: tuple[str, ...] = Field(default=(), description="steps that a fallback did, because no model was available")
+    handed_over: tuple[Receipt, ...] = Field(
+        default=(),
+        exclude_if=is_empty,
+        description="actions that were left to the relay: as they were at the end, and in the ledger as they are now",
+    )
 
     def reading(self) -> Reading:
         """The pipeline's own part, shown between the reason and the cost."""

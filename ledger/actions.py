@@ -35,6 +35,9 @@ def check(connection: Connection, intent: Intent) -> None:
         )
 
 
+ITS_RUNS_OWN = {"relay": "", "handed_at": 0, "due_at": 0, "tries": 0, "problem": ""}
+"""Values of an action that its run carries out itself, and the relay does not."""
+
 GIVEN_UP = ("rejected", "expired", "failed", "dead", "declined")
 """States in which nothing happened and nothing will: another run may ask for the same event again."""
 
@@ -90,6 +93,7 @@ def _values(intent: Intent, trace: str, gate: str, state: ActionState, receipt: 
         "reason": receipt.problem if receipt else "",
         "receipt": receipt.model_dump_json() if receipt else "",
         "updated_at": now_us(),
+        **ITS_RUNS_OWN,
     }
 
 
@@ -132,7 +136,7 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
     before = _one(connection, select(action).where(action.c.key == key).with_for_update(), key)
     now = server_us(connection)
     # `sending` with a lease that has run out: its worker died between the claim and the receipt.
-    free = (action.c.state == "approved") | (action.c.state.in_(["sending", "unknown"]) & _unheld(now))
+    free = (action.c.state == "approved") | (action.c.state.in_(["sending", "unknown"]) & unheld(now))
     query = (
         update(action)
         .where(action.c.key == key, free)
@@ -150,16 +154,22 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
     return before, None if fence is None else Lease(key, int(fence), now + lease_us)
 
 
-def _unheld(now: int) -> ColumnElement[bool]:
+def unheld(now: int) -> ColumnElement[bool]:
+    """Actions whose lease has run out, as a condition."""
     # A lease that ends too far ahead was taken by a clock that was wrong, and must not count until then.
     return (action.c.lease_until < now) | (action.c.lease_until > now + LONGEST_US)
 
 
-def again(connection: Connection, before: Row[Any], intent: Intent, *, trace: str, gate: str) -> bool:
-    """Approve for this run what another run had done and the target does not have any more. False if the row has changed."""
+def again(
+    connection: Connection, before: Row[Any], intent: Intent, *, trace: str, gate: str, state: ActionState = "approved"
+) -> bool:
+    """Approve for this run what another run had done and the target does not have any more. False if the row has changed.
+
+    With the state `sending` the target is asked first whether it has it, as after an attempt that nobody knows the end of.
+    """
     seals.touch(connection, trace, "action", before.key)
     same = (action.c.key == before.key, action.c.state == "delivered", action.c.fence == before.fence)
-    values = _values(intent, trace, gate, "approved") | {"attempts": 0}
+    values = _values(intent, trace, gate, state) | {"attempts": 0}
     return connection.execute(update(action).where(*same).values(values)).rowcount == 1
 
 
@@ -202,7 +212,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
     """Settle an unknown outcome with what a person found out. False if it is settled already, or being sent now."""
     # Never under a live lease: its attempt may be about to learn the outcome itself.
     query = update(action).where(
-        action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), _unheld(server_us(connection))
+        action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), unheld(server_us(connection))
     )
     values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now_us()}
     _touch(connection, key)

@@ -47,7 +47,9 @@ class Known:
 class Ending:
     """How Temporal ended a run: `did` in a few words, `why` in those of whoever did it, and the report that the run left.
 
-    `actor` is who closes it in the record: a person, where Temporal itself was lost.
+    `actor` is who closes it in the record: a person, where Temporal itself was lost. `withdraws`: somebody wanted the run not
+    to go on, or it ended by itself and this ledger does not know what it did; then what it was allowed and nobody has begun is
+    not done any more. Otherwise the relay does it.
     """
 
     state: RunState
@@ -55,6 +57,7 @@ class Ending:
     why: str = ""
     report: dict[str, Any] | None = None
     actor: str = "temporal"
+    withdraws: bool = False
 
 
 def open_runs(connection: Connection, limit: int = AT_ONCE) -> list[Known]:
@@ -82,7 +85,7 @@ def seen_in(connection: Connection, traces: Collection[str], namespace: str) -> 
 
 
 def close(connection: Connection, one: Known, end: Ending) -> bool:
-    """Close a run with its gates, reservations, waits and approvals, and remember them for `opened_again`.
+    """Close a run with its gates, reservations and waits, and remember them for `opened_again`.
 
     False if it has ended, or gone on as another run of its chain, meanwhile. Safe to call twice.
     """
@@ -95,7 +98,8 @@ def close(connection: Connection, one: Known, end: Ending) -> bool:
         "actions": _names(connection, select(action.c.key).where(action.c.trace == one.trace, action.c.state == "approved")),
     }
     close_left_over(connection, one.trace)
-    actions.withdraw(connection, one.trace, f"the run was {end.did} before it began")
+    if end.withdraws:
+        actions.withdraw(connection, one.trace, f"the run was {end.did} before it began")
     ref = RunRef(trace=one.trace, workflow_id=one.workflow_id, project=one.project)
     runs.change(connection, ref, RunChange(state=end.state, next="nothing: the run has ended"))
     report = json.dumps(_report(connection, row, end), ensure_ascii=False)

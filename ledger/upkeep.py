@@ -27,21 +27,24 @@ class LastRound(NamedTuple):
     problem: str
 
 
-def lead(connection: Connection, worker: str, lease: timedelta = LEASE) -> bool:
-    """Take the lease, or renew it. False while another worker has it. Every act of a leader is safe to do twice."""
+def lead(connection: Connection, worker: str, lease: timedelta = LEASE, part: str = _ID) -> bool:
+    """Take the lease, or renew it. False while another worker has it. Every act of a leader is safe to do twice.
+
+    `part` is what is led: each has a lease of its own.
+    """
     now, length = server_us(connection), lease // timedelta(microseconds=1)
     until = now + length
     # A lease that ends long after ours would was taken by a clock that was ahead.
     free = or_(upkeep.c.worker == worker, upkeep.c.until <= now, upkeep.c.until > until + length)
-    taken = update(upkeep).where(upkeep.c.id == _ID, free).values(worker=worker, until=until)
+    taken = update(upkeep).where(upkeep.c.id == part, free).values(worker=worker, until=until)
     if connection.execute(taken).rowcount == 1:
         return True
-    return insert_once(connection, upkeep, id=_ID, worker=worker, until=until)
+    return insert_once(connection, upkeep, id=part, worker=worker, until=until)
 
 
-def give_up(connection: Connection, worker: str) -> None:
+def give_up(connection: Connection, worker: str, part: str = _ID) -> None:
     """End this worker's lease, so that the next one need not wait for it. Does nothing where another has it."""
-    mine = (upkeep.c.id == _ID, upkeep.c.worker == worker)
+    mine = (upkeep.c.id == part, upkeep.c.worker == worker)
     connection.execute(update(upkeep).where(*mine).values(until=0))
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,10 @@ class Worker:
     settings: config.Settings
     log: Path
     within: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    """Of `worker.py`."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Further ones of its environment."""
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _started: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
@@ -54,9 +58,9 @@ class Worker:
     def start(self) -> None:
         """Start it; nothing waits until it is ready."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
-        variables = kept | self._variables()
+        variables = kept | self._variables() | dict(self.variables)
         with self.log.open("ab") as log:
-            command = [*self.within, sys.executable, str(ROOT / "worker.py")]
+            command = [*self.within, sys.executable, str(ROOT / "worker.py"), *self.arguments]
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self._process = self._started.enter_context(children.started(*command, env=variables, **streams))
 

@@ -15,6 +15,9 @@ from workflows.kit.pipeline import Pipeline
 
 DONE = ("delivered", "done_by_person")
 
+LEFT = ("approved", "sending", "unknown")
+"""States of an action that the relay has, and this run does not wait for."""
+
 
 @workflow.defn(name="Act")
 class Act(Pipeline[ActInput, ActReport]):
@@ -43,8 +46,9 @@ class Act(Pipeline[ActInput, ActReport]):
         self.summary = prepared.intent.summary
         kit.note(f"prepared: {self.summary}", "; ".join(prepared.facts), "policy decides what it takes")
         kit.enter("act", f"{asked.type} as policy says")
-        self.receipt = await perform(kit, prepared.intent, prepared.arguments, known=prepared.facts)
-        if self.receipt.state not in DONE:
+        wait = not asked.hand_over
+        self.receipt = await perform(kit, prepared.intent, prepared.arguments, known=prepared.facts, wait=wait)
+        if self.receipt.state not in (DONE if wait else (*DONE, *LEFT)):
             raise Ended(f"the action is {self.receipt.state}: {self.receipt.problem or 'no reason was given'}")
 
     def report(self) -> dict[str, Any]:

@@ -33,8 +33,9 @@ class FileWriteAdapter:
 
     def check(self, arguments: bytes) -> tuple[str, ...]:
         """The whole path, and what becomes of a file that is there."""
-        wanted, folder = self._wanted(arguments)
-        path = validate(wanted.path)
+        # Not whether the folder is there: the worker that writes may be on another machine.
+        wanted = FileWrite.read(arguments)
+        folder, path = self._targets.get(wanted.target, FolderTarget).path, validate(wanted.path)
         if wanted.artifact is not None:
             self._read(wanted.artifact)
         instead = f"in place of {wanted.replaces}" if wanted.replaces else "where no file is yet"

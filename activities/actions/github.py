@@ -35,7 +35,7 @@ class _Host:
                 f"the target {name} writes to {', '.join(self.target.repositories)}, and not to {repository}; "
                 "an operator adds it to its `repositories`"
             )
-        self._key = targets.secret(name, self.target.key_env, self.target.key_file)
+        self._targets, self._name = targets, name
         self.repository = repository
 
     def get(self, path: str, **query: str | int) -> Any:
@@ -54,7 +54,9 @@ class _Host:
 
     def _call(self, method: str, path: str, body: bytes) -> Answer:
         headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-        headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        # Only here: what is declared is checked on workers that have no keys, too.
+        key = self._targets.secret(self._name, self.target.key_env, self.target.key_file)
+        headers |= {"Authorization": f"Bearer {key}"} if key else {}
         headers |= {"Content-Type": "application/json"} if body else {}
         url, seconds = f"{self.target.api}/repos/{self.repository}{path}", self.target.timeout.total_seconds()
         return request(Call(method, url, headers, body, private=self.target.private, seconds=seconds))

@@ -1,11 +1,14 @@
 """Texts of the feed lines of this room, in one place."""
 
 from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from contracts.actions import Deliver, NoteAction, Receipt, Resolve
 from contracts.gates import Intent
-from contracts.runs import Note
-from contracts.text import one_line
+from contracts.runs import Importance, Note
+from contracts.text import amount, one_line
 from ledger.breakers import Opening
 from ledger.db import from_us
 
@@ -97,6 +100,86 @@ def lost_by_target(key: str, summary: str, fence: int, trace: str) -> Note:
         why="an earlier run has done it, and the target does not have it any more",
         next="it is carried out on this run's approval",
         inputs=(key,),
+    )
+
+
+def to_be_asked(key: str, summary: str, fence: int, trace: str) -> Note:
+    """Another run has done it, and this run has left it to the relay, which asks the target whether it is there."""
+    return _of_relay(
+        f"action/{key}/asked/{fence}/{trace}",
+        f"to be found or done again: {summary}",
+        "an earlier run has done it, and nobody has asked the target yet whether it is still there",
+        "the relay asks it, and carries out what is not there on this run's approval",
+        key,
+    )
+
+
+def handed_over(row: Row[Any], trace: str) -> Note:
+    """A run has left an action to the relay."""
+    waits = "its run waits for the receipt" if row.relay == "waited" else "its run goes on without waiting"
+    return _of_relay(
+        f"action/{row.key}/handed/{trace}/{row.handed_at}",
+        f"handed over: {row.summary}",
+        waits,
+        "the relay carries it out",
+        row.key,
+    )
+
+
+def swept(row: Row[Any]) -> Note:
+    """The relay takes over what a run has left behind."""
+    return _of_relay(
+        f"action/{row.key}/swept/{row.handed_at}",
+        f"taken over: {row.summary}",
+        "it may happen, and its run is over",
+        "the relay carries it out" if row.state == "approved" else "the relay asks the target whether it has happened",
+        row.key,
+    )
+
+
+def given_up(row: Row[Any], state: str) -> Note:
+    """The relay does not try an action any more: nothing has happened, or a person has to find out."""
+    again = f"`baton actions retry {row.key[:12]}`"
+    then = {
+        "dead": f"nothing was done; {again} has it tried again, `baton actions abandon` closes it",
+        "unknown": f"a person finds out whether it happened: `baton actions settle {row.key[:12]}`; or {again} asks the target",
+    }
+    return _of_relay(
+        f"action/{row.key}/given-up/{row.handed_at}/{row.tries}",
+        f"{state}: {row.summary}",
+        f"after {amount(row.tries, 'attempt')}: {one_line(row.problem, 1000)}",
+        then[state],
+        row.key,
+        importance="alert",
+    )
+
+
+def by_operator(row: Row[Any], did: str, why: str, next: str, by: str) -> Note:
+    """An operator has said what becomes of an action."""
+    return Note(
+        key=f"action/{row.key}/operator/{row.updated_at}/{did.partition(':')[0]}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor=by,
+        did=did,
+        why=one_line(why, 1000),
+        next=next,
+        importance="alert",
+        inputs=(row.key,),
+    )
+
+
+def _of_relay(key: str, did: str, why: str, next: str, action: str, importance: Importance = "overview") -> Note:
+    return Note(
+        key=key,
+        at=datetime.now(UTC),
+        stage="act",
+        actor="relay",
+        did=did,
+        why=why,
+        next=next,
+        importance=importance,
+        inputs=(action,),
     )
 
 

@@ -9,9 +9,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines
 from activities.running.commit import commit_riders
-from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Resolve
+from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Relayed, Resolve
 from contracts.gates import Intent
-from ledger import actions, gates, runs
+from contracts.relay import Relaying
+from ledger import actions, feed, gates, relay, runs
 from ledger.actions import Lease
 from ledger.db import now_us
 from ledger.views.runs import names_of
@@ -79,8 +80,11 @@ def tell_before(connection: Connection, request: Deliver, row: Row[Any], receipt
     return receipt
 
 
-def anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
-    """Let this run do again what the target has lost. Only with its own approval, or where its policy asks nobody."""
+def anew(connection: Connection, request: Deliver, row: Row[Any], *, asked: bool = True) -> None:
+    """Let this run do again what the target has lost. Only with its own approval, or where its policy asks nobody.
+
+    With `asked` False nobody has asked the target yet: whoever carries it out does that before anything is sent.
+    """
     trace = request.run.trace
     approved = gates.approved(connection, trace, row.key)
     if approved is None:
@@ -92,11 +96,12 @@ def anew(connection: Connection, request: Deliver, row: Row[Any]) -> None:
                 type="NotApproved",
                 non_retryable=True,
             )
-        fields = ("key", "type", "arguments", "arguments_digest", "summary", "order")
+        fields = ("key", "type", "arguments", "arguments_digest", "summary", "order", "target")
         approved = "", Intent(**{name: getattr(row, name) for name in fields})
     gate, intent = approved
-    if actions.again(connection, row, intent, trace=trace, gate=gate):
-        commit_riders(connection, request, [lines.lost_by_target(row.key, row.summary, row.fence, trace)])
+    if actions.again(connection, row, intent, trace=trace, gate=gate, state="approved" if asked else "sending"):
+        line = lines.lost_by_target if asked else lines.to_be_asked
+        commit_riders(connection, request, [line(row.key, row.summary, row.fence, trace)])
 
 
 def settle_action(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
@@ -106,8 +111,10 @@ def settle_action(connection: Connection, request: Deliver, lease: Lease, receip
         found = already(actions.get(connection, lease.key))
         commit_riders(connection, request)
         return found
-    gate = actions.get(connection, lease.key).gate
-    commit_riders(connection, request, [lines.settled(receipt, lease.fence, gate)])
+    row = actions.get(connection, lease.key)
+    if row.relay:
+        relay.tell_report(connection, row.trace)
+    commit_riders(connection, request, [lines.settled(receipt, lease.fence, row.gate)])
     return receipt
 
 
@@ -131,3 +138,40 @@ def resolve(connection: Connection, request: Resolve) -> Receipt:
         receipt = already(actions.get(connection, request.key))
     commit_riders(connection, request, [lines.resolved(receipt, request)])
     return receipt
+
+
+def hand_over(connection: Connection, request: Deliver, how: Relayed) -> Row[Any]:
+    """Leave an action to the relay, with a line on the feed, and commit the request's riders. Safe to call twice.
+
+    What another run has done is left to it as well: the target is asked whether it is there.
+    """
+    row = actions.get(connection, request.key)
+    if row.state == "delivered" and row.trace != request.run.trace:
+        anew(connection, request, row, asked=False)
+    ours = relay.hand_over(connection, request.key, how)
+    row = actions.get(connection, request.key)
+    commit_riders(connection, request, [lines.handed_over(row, request.run.trace)] if ours else ())
+    return row
+
+
+def sweep(connection: Connection, key: str) -> bool:
+    """Leave to the relay what a run has left behind, and tell its feed. False if it is not left behind any more."""
+    row = relay.sweep(connection, key)
+    if row is None:
+        return False
+    relay.tell_report(connection, row.trace)
+    feed.append(connection, relay.run_of(connection, row.trace), [lines.swept(row)])
+    return True
+
+
+def fell_short(connection: Connection, key: str, problem: str, limits: Relaying, *, for_good: bool) -> None:
+    """Record a failed attempt of the relay. `for_good`: no further one can show whether it has happened."""
+    attempt = relay.unclear(connection, key, problem) if for_good else relay.failed(connection, key, problem, limits)
+    if attempt is None or attempt.state in relay.OPEN:
+        return
+    row = actions.get(connection, key)
+    if attempt.state == "dead":
+        relay.end(connection, row, receipt_for(row, "dead", problem=f"given up after {row.tries} attempts: {problem}"))
+    relay.tell_report(connection, row.trace)
+    line = lines.given_up(row, attempt.state)
+    feed.append(connection, relay.run_of(connection, row.trace), [line])

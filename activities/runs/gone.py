@@ -141,7 +141,7 @@ async def close_lost(client: Client, ledger: Ledger, runs: Sequence[Known], by: 
     """
     compared = await close_gone(client, ledger, runs)
     lost = [one for one in runs if not one.has_ended and compared.by_trace[one.trace].is_unknown]
-    end = Ending("cancelled", "lost with its Temporal server", f"by {by}: {why}"[:WORDS], actor=by)
+    end = Ending("cancelled", "lost with its Temporal server", f"by {by}: {why}"[:WORDS], actor=by, withdraws=True)
     return [one.workflow_id for one in lost if await ledger.tx(gone.close, one, end)]
 
 
@@ -234,10 +234,11 @@ async def _ending(handle: WorkflowHandle[Any, Any]) -> Ending | None:
             why = "the time limit that the workflow was started with was over; a reset keeps it, `baton retry` starts without"
             return Ending("failed", "timed out in Temporal", why)
         case "workflow_execution_canceled_event_attributes":
-            return Ending("cancelled", "cancelled in Temporal")
+            return Ending("cancelled", "cancelled in Temporal", withdraws=True)
         case "workflow_execution_failed_event_attributes":
             failure = last.workflow_execution_failed_event_attributes.failure
-            return Ending("failed", "failed in Temporal", (failure.message or "no reason is given")[:WORDS])
+            why = (failure.message or "no reason is given")[:WORDS]
+            return Ending("failed", "failed in Temporal", why, withdraws=True)
         case "workflow_execution_completed_event_attributes":
             payloads = last.workflow_execution_completed_event_attributes.result.payloads
             return _completed(payloads[0].data if payloads else b"")
@@ -252,8 +253,8 @@ def _completed(data: bytes) -> Ending:
     except ValueError:
         report = None
     if isinstance(report, dict) and report.get("state") in FINAL:
-        return Ending(report["state"], "completed in Temporal", why, report)
-    return Ending("failed", "completed in Temporal", "it left no report that this release can read")
+        return Ending(report["state"], "completed in Temporal", why, report, withdraws=True)
+    return Ending("failed", "completed in Temporal", "it left no report that this release can read", withdraws=True)
 
 
 def _by(identity: str, reason: str) -> str:

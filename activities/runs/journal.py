@@ -14,7 +14,7 @@ from activities.runs.admission import Admission, for_history
 from activities.runs.gone import namespace_id
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.pins import Began
-from ledger import actions, gates, runs
+from ledger import actions, gates, relay, runs
 from ledger.db import Ledger, now_us
 from ledger.money import ceilings, spend
 from ledger.tables import run as run_table
@@ -81,12 +81,13 @@ def _finish(connection: Connection, request: Finish) -> Totals:
     gates.close_left_over(connection, request.run.trace)
     ceilings.close_left_over(connection, request.run.trace)
     used = runs.totals(connection, request.run.trace)
-    totals = Totals(calls=used["calls"], tokens=used["tokens"], usd_micros=used["usd_micros"])
-    # The workflow knows only its own calls; the ledger also has those of its children.
-    report = json.loads(request.report) | {"usd_micros": totals.usd_micros, "tokens": totals.tokens}
-    values = {"result": json.dumps(report, ensure_ascii=False), "updated_at": now_us()}
     if request.change is not None and request.change.state == "cancelled":
         actions.withdraw(connection, request.run.trace, "the run was cancelled before it began")
+    left = relay.outcomes(connection, request.run.trace)
+    totals = Totals(calls=used["calls"], tokens=used["tokens"], usd_micros=used["usd_micros"], handed_over=left)
+    # The workflow knows only its own calls; the ledger also has those of its children, and what the relay has done.
+    known = totals.model_dump(mode="json", include={"usd_micros", "tokens", "handed_over"})
+    values = {"result": json.dumps(json.loads(request.report) | known, ensure_ascii=False), "updated_at": now_us()}
     _record(connection, request)
     # After the riders: if a reset has reopened the run, they clear the result of its earlier end.
     connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))

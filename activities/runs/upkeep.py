@@ -1,8 +1,7 @@
 """What workers do beside their tasks: each sends heartbeats and clears its own disk, and one of them looks after the ledger."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
@@ -55,17 +54,6 @@ class Upkeep:
         self._silent = silent
         self._lease = lease
         self._keep_days = keep_days
-
-    @contextlib.asynccontextmanager
-    async def beside(self, client: Client) -> AsyncIterator[None]:
-        """Heartbeats and rounds beside what is inside, until that has ended or failed. The ledger can be closed after it."""
-        upkeep = asyncio.create_task(self.run(client))
-        try:
-            yield
-        finally:
-            upkeep.cancel()
-            # Waited for: it lets go of its lease, so that the next worker need not wait for it.
-            await asyncio.gather(upkeep, return_exceptions=True)
 
     async def run(self, client: Client) -> None:
         """Send heartbeats and make rounds every few seconds until cancelled, even if single ones fail.

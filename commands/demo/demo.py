@@ -119,7 +119,7 @@ async def _stop(this: Demo, *, keep: bool) -> None:
 async def _start(this: Demo) -> Client:
     running = server.start("server", server.server_command(this.state, this.ports), this.state, {}, this.ports)
     client = await server.ready(this.ports.address, running, this.state)
-    variables = worker_variables(this.settings, this.state, this.ports)
+    variables = worker_variables(this.settings.model_copy(update={"role": "all"}), this.state, this.ports)
     if this.scripted and not this.settings.model.startswith("scripted:"):
         # As the only model it stands before every key that the worker inherits.
         variables |= {"BATON_MODEL": "scripted:sample", "BATON_SCRIPT": str(SAMPLE / "script.yaml")}

@@ -43,4 +43,28 @@ def _causes(connection: "Connection") -> list[Finding]:
     return findings
 
 
-CHECKS: tuple[Check, ...] = (causes,)
+def actions(found: "Settings") -> list[Finding]:
+    """Actions that wait for a person, that were given up, or that no worker carries out."""
+    from commands.context import open_ledger
+
+    try:
+        with open_ledger(found) as ledger:
+            from commands.workers import workers_of
+            from ledger.views.actions import counts
+
+            there, relays = ledger.read_now(counts), workers_of(ledger, found.task_queue).relays
+    except BatonError:
+        return []  # the check of the ledger says why
+    findings = []
+    for state, mend in (("dead", "retry or abandon"), ("unknown", "settle or retry")):
+        if count := there.get(state, 0):
+            text = f"{amount(count, 'action')} {'is' if count == 1 else 'are'} {state}"
+            findings.append(Finding("actions", "warn", text, f"`{command('actions list')}`, then {mend}"))
+    if there["left"] and not relays:
+        text = f"{amount(there['left'], 'action')} left to the relay, and no worker carries out any"
+        mend = "start a worker with role all or actions: `baton up`, or `python worker.py --role actions`"
+        findings.append(Finding("actions", "warn", text, mend))
+    return findings or [Finding("actions", "ok", "none is dead or unknown, and none waits for a worker")]
+
+
+CHECKS: tuple[Check, ...] = (causes, actions)

@@ -14,6 +14,8 @@ import connection
 from commands.doctor.host import ledger
 from connection import pollers
 from contracts.errors import BatonError
+from ledger.db import Ledger
+from ledger.views.workers import workers_of
 
 
 async def problem() -> str:
@@ -22,12 +24,24 @@ async def problem() -> str:
     found = ledger(settings)
     if found.level == "fail":
         return f"ledger: {found.text}"
-    there = await pollers(await connection.connect(), settings.task_queue)
     here = f"@{socket.gethostname()}"
+    if settings.role == "actions":
+        return _relays(settings, here[1:])
+    there = await pollers(await connection.connect(), settings.task_queue)
     if any(one.identity.endswith(here) for one in there):
         return ""
     others = ", ".join(one.identity for one in there) or "none"
     return f"no worker of {here[1:]} polls {settings.task_queue!r}; polling are: {others}"
+
+
+def _relays(settings: config.Settings, host: str) -> str:
+    """Why no worker of this container carries out actions; it polls no queue, so its heartbeats say it."""
+    opened = Ledger(settings.database, settings.artifacts)
+    try:
+        relays = opened.read_now(workers_of, settings.task_queue).relays
+    finally:
+        opened.close()
+    return "" if any(one.host == host for one in relays) else f"no worker of {host} with role actions sends heartbeats"
 
 
 def main() -> int:

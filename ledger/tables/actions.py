@@ -25,7 +25,15 @@ action = Table(
     number("at"),
     number("updated_at"),
     words("target", server_default=text("''")),
+    words("relay", server_default=text("''")),
+    number("handed_at", 0),
+    number("due_at", 0),
+    number("tries", 0),
+    words("problem", server_default=text("''")),
     Index("ix_action_state", "state", "updated_at"),
     Index("ix_action_trace", "trace", "order"),
     Index("ix_action_type", "type", "updated_at"),
 )
+"""`relay` says who carries it out ("": its run), since `handed_at`. The relay tries it from `due_at` on; `tries` have failed
+since then, the last one with `problem`, which is told here and not in `reason`: that is sealed.
+"""

@@ -4,7 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from contracts.runs import FeedLine
 from ledger.db import to_us
+from ledger.feed import find
 from ledger.tables import feed
 
 
@@ -24,6 +26,14 @@ def seq_before(
         newest = list(connection.execute(query.order_by(feed.c.seq.desc()).limit(last)).scalars())
         return int(newest[-1]) - 1 if newest else 0
     return 0
+
+
+def about(connection: Connection, action: str, limit: int = 100) -> list[FeedLine]:
+    """The lines about an action, of whatever run, oldest first."""
+    # By the lines' keys, which begin with the action's and have an index.
+    query = select(feed.c.key).where(feed.c.key >= f"action/{action}", feed.c.key < f"action/{action}~")
+    keys = connection.execute(query.order_by(feed.c.seq).limit(limit)).scalars().all()
+    return [line for line in (find(connection, key) for key in keys) if line is not None]
 
 
 def head(connection: Connection) -> int:

@@ -43,6 +43,11 @@ class WorkerView:
         return not self.stopped and abs(self.silent) <= ANSWERS
 
     @property
+    def role(self) -> str:
+        """What it does: `all`, `runs` or `actions`; "" for a worker of a release without roles, which has no relay."""
+        return str(self.machine.get("role", ""))
+
+    @property
     def place(self) -> str:
         """Its host and process id."""
         return ":".join(self.name.split(":")[:2])
@@ -50,11 +55,15 @@ class WorkerView:
 
 @dataclass(frozen=True)
 class Workers:
-    """The workers of one task queue: those that work, and the one of the others that was heard of last."""
+    """The workers of one task queue: those that take its tasks, and the one of the others that was heard of last.
+
+    `relays` are those that carry out what is left to the relay, which may be the same.
+    """
 
     task_queue: str
     working: tuple[WorkerView, ...]
     last: WorkerView | None
+    relays: tuple[WorkerView, ...] = ()
 
     @property
     def problem(self) -> str:
@@ -77,8 +86,10 @@ def workers_of(connection: Connection, task_queue: str) -> Workers:
     mine = select(worker).where(worker.c.task_queue.in_((task_queue, "")))
     rows = connection.execute(mine.order_by(worker.c.seen_at.desc()).limit(LISTED))
     found = [_view(row, now) for row in rows]
-    working = tuple(one for one in found if one.works)
-    return Workers(task_queue, working, next((one for one in found if not one.works), None))
+    relays = tuple(one for one in found if one.works and one.role in ("all", "actions"))
+    serving = [one for one in found if one.role != "actions"]
+    working = tuple(one for one in serving if one.works)
+    return Workers(task_queue, working, next((one for one in serving if not one.works), None), relays)
 
 
 def _view(row: Row[Any], now: int) -> WorkerView:

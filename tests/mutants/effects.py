@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 ACTIONS, DELIVER = "tests/ledger/test_actions.py", "tests/activities/actions/test_deliver.py"
+RELAY = "tests/ledger/test_relay.py"
 PERFORM, PERFORMED = "tests/activities/actions/test_perform.py", "tests/workflows/test_perform.py"
 
 MUTANTS = (
@@ -18,7 +19,7 @@ MUTANTS = (
         name="lease-ignored",
         promise="An action has one sender at a time.",
         file="ledger/actions.py",
-        old='(action.c.state.in_(["sending", "unknown"]) & _unheld(now))',
+        old='(action.c.state.in_(["sending", "unknown"]) & unheld(now))',
         new='action.c.state.in_(["sending", "unknown"])',
         tests=(f"{ACTIONS}::test_an_action_has_one_sender_at_a_time",),
     ),
@@ -114,8 +115,75 @@ MUTANTS = (
         name="unknown-taken-for-done",
         promise="Where nobody knows whether an effect happened a person says it.",
         file="workflows/kit/perform.py",
-        old='if receipt.state != "unknown":',
+        old='if receipt.state != "unknown" or request.hand_over:',
         new="if receipt:",
         tests=("tests/workflows/test_unknown.py::test_a_person_says_what_nobody_knows",),
+    ),
+    Mutant(
+        name="relay-overtakes",
+        promise="Of one target the relay sends what was handed over first, and nothing overtakes it.",
+        file="ledger/relay.py",
+        old='or_(action.c.target == "", ~blocked.exists())',
+        new='or_(action.c.target == "", action.c.key != "")',
+        tests=(
+            f"{RELAY}::test_a_target_gets_its_actions_in_order",
+            f"{RELAY}::test_nothing_overtakes_what_is_being_sent_or_waits",
+        ),
+    ),
+    Mutant(
+        name="unknown-called-dead",
+        promise="What may have happened is never called dead.",
+        file="ledger/relay.py",
+        old='= "dead" if row.state == "approved" else "unknown"',
+        new='= "dead"',
+        tests=(f"{RELAY}::test_what_may_have_happened_is_never_dead",),
+    ),
+    Mutant(
+        name="swept-under-its-run",
+        promise="An action of a run that goes on is that run's own.",
+        file="ledger/relay.py",
+        old="run.c.trace == action.c.trace, run.c.ended_at.is_not(None)",
+        new="run.c.trace == action.c.trace",
+        tests=(f"{RELAY}::test_a_run_that_goes_on_leaves_nothing_behind",),
+    ),
+    Mutant(
+        name="old-approvals-sent",
+        promise="An upgrade sends nothing that was approved before there was a relay.",
+        file="ledger/relay.py",
+        old="action.c.updated_at >= since,",
+        new="action.c.updated_at >= 0,",
+        tests=(f"{RELAY}::test_what_was_approved_before_there_was_a_relay_is_not_swept",),
+    ),
+    Mutant(
+        name="relay-never-gives-up",
+        promise="After so many attempts an action is a dead letter.",
+        file="ledger/relay.py",
+        old="if tries < limits.attempts:",
+        new="if tries < limits.attempts + 1:",
+        tests=(f"{RELAY}::test_attempts_are_further_and_further_apart_and_end",),
+    ),
+    Mutant(
+        name="runs-worker-sends",
+        promise="A worker with the role runs sends nothing.",
+        file="activities/actions/deliver.py",
+        old="if not self._sends:",
+        new="if False:",
+        tests=("tests/activities/actions/test_relay.py::test_a_worker_that_sends_nothing_waits_for_the_relay",),
+    ),
+    Mutant(
+        name="relayed-blindly",
+        promise="What another run has done is asked of the target before it is sent again.",
+        file="activities/actions/outbox.py",
+        old='state="approved" if asked else "sending"',
+        new='state="approved"',
+        tests=("tests/activities/actions/test_relay.py::test_what_another_run_has_done_is_never_sent_blindly",),
+    ),
+    Mutant(
+        name="cancelled-in-temporal-still-acts",
+        promise="What a run was allowed that somebody cancelled is not done any more.",
+        file="ledger/gone.py",
+        old="    if end.withdraws:",
+        new="    if False:",
+        tests=(f"{RELAY}::test_how_a_run_ended_says_whether_its_approvals_count",),
     ),
 )

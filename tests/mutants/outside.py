@@ -56,7 +56,7 @@ MUTANTS = (
     Mutant(
         name="unknown-sent-again",
         promise="What may have arrived where nobody can be asked is not sent again.",
-        file="activities/actions/deliver.py",
+        file="activities/actions/sending.py",
         old="raise unknown(row, str(error), for_good=True) from None",
         new="return None, True",
         tests=(f"{ACTIONS}/test_dying.py::test_what_a_worker_dies_over_happens_at_most_once",),

@@ -81,11 +81,13 @@ def policy(folder: Path, **changes: str) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def performing(client: Client, folder: Path, queue: str = "", **changes: str) -> AsyncIterator[Performing]:
+async def performing(
+    client: Client, folder: Path, queue: str = "", role: str = "all", **changes: str
+) -> AsyncIterator[Performing]:
     """Start a worker with this policy; in the same folder and with the same queue it takes over from one before."""
     queue = queue or f"perform-{secrets.token_hex(4)}"
     async with (
-        stack(client, folder / "state", policy=policy(folder, **changes)) as running,
+        stack(client, folder / "state", policy=policy(folder, **changes), role=role) as running,
         Worker(
             client,
             task_queue=queue,

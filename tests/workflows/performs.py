@@ -17,12 +17,13 @@ from workflows.kit.pipeline import Pipeline
 class PerformInput(PipelineInput, name="perform_input/1"):
     """What is performed: a note, or a push of `tree` where there is a repository. `shown` is shown at a gate before it.
 
-    `texts`: several, one after the other, in place of `text`.
+    `texts`: several, one after the other, in place of `text`. `wait` False: they are left to the relay.
     """
 
     text: str = "hello"
     shown: str = ""
     texts: tuple[str, ...] = ()
+    wait: bool = True
     repository: Line = ""
     base: Line = ""
     tree: Line = ""
@@ -57,7 +58,7 @@ class Performs(Pipeline[PerformInput, PerformReport]):
             intent, stored = self._meant(asked, asked.shown)
             await gate(self.kit, Ask(kind="change", title="this is shown", subject=stored, intents=(intent,)))
         for text in asked.texts or (asked.text,):
-            self.receipts = (*self.receipts, await perform(self.kit, *self._meant(asked, text)))
+            self.receipts = (*self.receipts, await perform(self.kit, *self._meant(asked, text), wait=asked.wait))
 
     def _meant(self, asked: PerformInput, text: str) -> tuple[Intent, str]:
         if not asked.repository:

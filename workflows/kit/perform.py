@@ -14,21 +14,26 @@ from activities.actions.deliver import Actions
 from contracts.actions import Deliver, Receipt, Resolve
 from contracts.gates import Intent, Perform, receipt_of
 from contracts.rules import Facts
-from contracts.runs import Request
 from workflows.kit.ends import cause_of
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit, within
 from workflows.kit.options import DELIVER, LEDGER
 from workflows.kit.rulings import facts_of, ruling_of
 
-Q = TypeVar("Q", bound=Request)
+Q = TypeVar("Q", Perform, Deliver)
 
 ROOM = timedelta(seconds=1)
 """A wait for room in a rate ends so much later, as clocks of worker and database may differ a little."""
 
 
 async def perform(
-    kit: Kit, intent: Intent, arguments: str = "", about: Facts | None = None, known: Sequence[str] = ()
+    kit: Kit,
+    intent: Intent,
+    arguments: str = "",
+    about: Facts | None = None,
+    known: Sequence[str] = (),
+    *,
+    wait: bool = True,
 ) -> Receipt:
     """Let an action happen as policy says, and return its receipt. Called again, also by another run, it finds the same one.
 
@@ -38,6 +43,9 @@ async def perform(
     beside them, `known` is what else its gate shows. Rules, taint and a rate may ask for more than the type's tier. An
     undeclared type raises `ApplicationError`, and nothing is written. An outcome that is not known is asked of the target
     first; where that cannot be, a person decides at gate `unknown`.
+
+    With `wait` False an action that may happen is left to the relay, and the run goes on: the receipt says how it is by then,
+    as a rule `approved`. The feed tells what came of it, and so does `handed_over` of the report.
     """
     about = about or Facts()
     made = ruling_of(kit, intent, about, arguments)
@@ -46,21 +54,21 @@ async def perform(
     if not _just_shown(kit, intent):
         over = ""
         if made.tier == "auto":
-            receipt = await _by_itself(kit, intent, arguments, about)
+            receipt = await _by_itself(kit, intent, arguments, about, wait=wait)
             if receipt.state != "proposed":
                 return receipt
             over = receipt.problem
         decided = await gate(kit, _asked("action", intent, arguments, about, known, over))
         if decided.verb != "approve":
             return receipt_of(intent, decided)
-    return await _carried_out(kit, intent, Actions.deliver, Deliver(run=kit.ref, key=intent.key))
+    return await _carried_out(kit, intent, Actions.deliver, Deliver(run=kit.ref, key=intent.key, hand_over=not wait))
 
 
-async def _by_itself(kit: Kit, intent: Intent, arguments: str, about: Facts) -> Receipt:
+async def _by_itself(kit: Kit, intent: Intent, arguments: str, about: Facts, *, wait: bool) -> Receipt:
     """The receipt of an action that needs no person; `proposed` where its rate is used up and a person has to be asked."""
     facts = facts_of(kit, about, intent)
     while True:
-        request = Perform(run=kit.ref, intent=intent, arguments=arguments, facts=facts)
+        request = Perform(run=kit.ref, intent=intent, arguments=arguments, facts=facts, hand_over=not wait)
         receipt = await _carried_out(kit, intent, Actions.perform, request)
         if receipt.state != "proposed" or receipt.at is None:
             return receipt
@@ -103,7 +111,8 @@ async def _carried_out(
         if is_cancelled_exception(error) or (isinstance(cause, ApplicationError) and cause.type == "NotAllowed"):
             raise
         receipt = Receipt(key=intent.key, type=intent.type, state="unknown", summary=intent.summary, problem=cause_of(error))
-    if receipt.state != "unknown":
+    # What was left to the relay is settled there, by `baton actions settle`: the run has gone on.
+    if receipt.state != "unknown" or request.hand_over:
         return receipt
     return await _resolved(kit, intent, receipt)
 

@@ -136,9 +136,10 @@ class Pipeline(ABC, Generic[I, R]):
         if self.workspaces:
             await self._drop_workspaces()
         report = self._report(state, reason)
-        # Only the ledger knows what the children cost.
+        # Only the ledger knows what the children cost, and what the relay has done by now.
         totals = await kit.finish(state, report.model_dump_json())
-        return report.model_copy(update={"usd_micros": totals.usd_micros, "tokens": totals.tokens})
+        known = {"usd_micros": totals.usd_micros, "tokens": totals.tokens, "handed_over": totals.handed_over}
+        return report.model_copy(update=known)
 
     async def _drop_workspaces(self) -> None:
         drop = DropWorkspaces(run=self.kit.ref)

@@ -16,6 +16,7 @@ from activities.git import Mirrors
 from activities.repositories.kept_environments import KeptEnvironments, used
 from activities.repositories.preparing import MARKER, lock_of
 from activities.repositories.workspaces import Workspaces
+from activities.running.beside import beside
 from activities.runs.disk import UNUSED, Disk
 from activities.runs.upkeep import Upkeep
 from contracts.runs import RunChange
@@ -77,7 +78,7 @@ async def test_a_worker_that_fails_lets_go_before_its_ledger_is_closed(ledger: L
         return True if held == "fails" else None
 
     async def work() -> None:
-        async with Upkeep(ledger, "fails", "test", every=timedelta(milliseconds=10)).beside(nobody):
+        async with beside(Upkeep(ledger, "fails", "test", every=timedelta(milliseconds=10)).run(nobody)):
             await until(leads, "it leads")
             raise ValueError("what the work said")
 
