@@ -26,7 +26,7 @@ from pydantic_settings import (
 import contexts
 import places
 from contracts.authors import Author
-from contracts.base_urls import base_url_problem
+from contracts.base_urls import Speaks, base_url_problem
 from contracts.breakers import Breakers
 from contracts.check_limits import CheckLimits
 from contracts.effects.targets import Target
@@ -67,14 +67,8 @@ def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
     }
 
 
-def _base_url(url: str) -> str:
-    if url and (problem := base_url_problem(url)):
-        raise ValueError(problem)
-    return url
-
-
-def _messages_url(url: str) -> str:
-    if url and (problem := base_url_problem(url, "messages")):
+def _base_url(url: str, speaks: Speaks | None = None) -> str:
+    if url and (problem := base_url_problem(url, speaks)):
         raise ValueError(problem)
     return url
 
@@ -105,12 +99,12 @@ class Settings(BaseSettings):
     # SecretStr, because settings may be printed in a log or a traceback, where a key must not be readable.
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="also read from ANTHROPIC_API_KEY")
     anthropic_api_key_file: OptionalPath = Field(default=None, description="file that holds the key")
-    anthropic_base_url: Annotated[str, AfterValidator(_messages_url)] = Field(
+    anthropic_base_url: Annotated[str, AfterValidator(lambda url: _base_url(url, "messages"))] = Field(
         default="", description="another endpoint that speaks Anthropic's Messages: short for [providers.anthropic] base_url"
     )
     openai_api_key: SecretStr = Field(default=SecretStr(""), description="also read from OPENAI_API_KEY")
     openai_api_key_file: OptionalPath = Field(default=None, description="file that holds the key")
-    openai_base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+    openai_base_url: Annotated[str, AfterValidator(lambda url: _base_url(url))] = Field(
         default="", description="another endpoint that speaks one of OpenAI's formats: short for [providers.openai] base_url"
     )
     openai_api: Literal["auto", "responses", "chat"] = Field(

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 from contracts.actions import Receipt
 from contracts.base import Contract, Line, is_empty
 from contracts.effects.base import JsonText
-from contracts.gates import Intent
 from contracts.ids import slug
 from contracts.inputs import PipelineInput, Typed
+from contracts.intents import Intent
 from contracts.reports import Reading, Report
 from contracts.runs import Request
 from contracts.step_resources import NAME

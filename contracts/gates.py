@@ -1,18 +1,17 @@
 """Waiting for a person: gates, what may be said at them, and what was decided."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, Self
+from typing import Literal
 
 from pydantic import Field
 
-from contracts.actions import ActionState, Approvals, Receipt, target_of
-from contracts.base import Contract, Digest, Input, Line, is_empty, is_none, sha256
+from contracts.actions import ActionState, Approvals, Receipt
+from contracts.base import Contract, Digest, Input, Line, is_empty, is_none
 from contracts.handoff import Question
+from contracts.intents import Intent
 from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
-from contracts.rules import Facts
 from contracts.runs import Request
 
 GateKind = Literal[
@@ -189,50 +188,6 @@ class Refusal(Contract):
     by: str
     reason: str
     via: str
-
-
-class Arguments(Protocol):
-    """Arguments of an action: a contract that knows which event in the world it stands for."""
-
-    def key(self) -> str:
-        """The business key: equal in all runs that mean the same event."""
-        ...
-
-    def identity(self) -> str:
-        """Digest of the fields that identify the action."""
-        ...
-
-    def stored(self) -> bytes:
-        """The bytes that are kept and executed."""
-        ...
-
-
-class Intent(Contract):
-    """An action that takes effect when the gate it rides on is approved."""
-
-    key: Digest
-    type: str
-    arguments: Digest = Field(description="artifact with the canonical arguments")
-    arguments_digest: Digest
-    summary: str
-    order: int = 0
-    target: str = Field(default="", exclude_if=is_empty, description="what it acts on, for counting")
-
-    @classmethod
-    def of(cls, action: str, arguments: Arguments, summary: str) -> Self:
-        """The intent to perform an action of a declared type. It does not store the arguments: the caller does."""
-        stored, target = arguments.stored(), target_of(json.loads(arguments.stored()))
-        digests = {"arguments": sha256(stored), "arguments_digest": arguments.identity()}
-        return cls(key=arguments.key(), type=action, summary=summary, target=target, **digests)
-
-
-class Perform(Request, name="perform/1"):
-    """Ask for an action that policy allows without a person. `arguments` are its bytes; "" if they are stored already."""
-
-    intent: Intent
-    arguments: str = ""
-    facts: Facts = Facts()
-    hand_over: bool = Field(default=False, exclude_if=is_empty, description="leave it to the relay and do not wait for it")
 
 
 class OpenGate(Request, name="open_gate/1"):

@@ -6,7 +6,8 @@ from typing import Self
 from pydantic import Field
 
 from contracts.base import Contract, Digest
-from contracts.gates import Decision, GateKind, GateView, Intent, Verb
+from contracts.gates import Decision, GateKind, GateView, Verb
+from contracts.intents import Intent
 from contracts.money import micros
 
 _ABOUT = b"baton signed_decision/1\n"

@@ -5,7 +5,8 @@ from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
 from contracts.findings import CheckFindings
-from contracts.gates import AdmitDecision, FindReceived, Opened, OpenGate, Perform, Received
+from contracts.gates import AdmitDecision, FindReceived, Opened, OpenGate, Received
+from contracts.intents import Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.repositories import (
     CollectChanges,

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
-from contracts.gates import Intent
+from contracts.intents import Intent
 from ledger import lineage, seals
 from ledger.db import insert_once, now_us, server_us
 from ledger.tables import action

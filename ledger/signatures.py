@@ -8,8 +8,8 @@ from contracts.errors import ContractViolation
 from contracts.gates import Claimed, GateView
 from contracts.keys import raw_key, raw_signature
 from contracts.signing import SignedDecision
+from ledger.counting import COUNTED
 from ledger.db import plain
-from ledger.gates import COUNTED
 from ledger.tables import decision, gate
 
 

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from activities.gates.policy import Policy, read_policy
 from commands.decide.signing import PrivateKey
-from contracts.gates import Claimed, GateView, Intent
+from contracts.gates import Claimed, GateView
+from contracts.intents import Intent
 from contracts.signing import SignedDecision
 
 

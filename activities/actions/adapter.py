@@ -6,7 +6,7 @@ from typing import Protocol
 
 from contracts.actions import Receipt
 from contracts.errors import BatonError
-from contracts.gates import Arguments
+from contracts.intents import Arguments
 
 Named = Callable[[], Mapping[str, str]]
 """Something that policy says of each type of action. Asked every time, because the policy in force changes."""

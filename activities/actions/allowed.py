@@ -5,7 +5,7 @@ import json
 from sqlalchemy import Connection
 
 from contracts.actions import Rate, Receipt, Tier
-from contracts.gates import Perform
+from contracts.intents import Perform
 from contracts.pins import Began
 from contracts.terms import ruling
 from contracts.text import amount

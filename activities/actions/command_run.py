@@ -16,7 +16,7 @@ from contracts.actions import Receipt
 from contracts.effects.command_run import CommandRun
 from contracts.effects.targets import CommandSetting, CommandTarget
 from contracts.errors import BatonError, ContractViolation, Misconfigured, Refused
-from contracts.gates import Arguments
+from contracts.intents import Arguments
 from contracts.text import one_line
 
 

@@ -20,7 +20,7 @@ from contracts.actions import Deliver, Receipt, Resolve
 from contracts.base import sha256
 from contracts.breakers import Breakers
 from contracts.errors import Refused
-from contracts.gates import Perform
+from contracts.intents import Perform
 from ledger import actions, artifacts, lineage, runs
 from ledger.db import Ledger
 

@@ -19,7 +19,7 @@ from contracts.actions import Receipt
 from contracts.effects.email_send import EmailSend
 from contracts.effects.targets import MailTarget
 from contracts.errors import BatonError, ContractViolation, Misconfigured, Refused
-from contracts.gates import Arguments
+from contracts.intents import Arguments
 from contracts.text import one_line
 
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)

@@ -15,7 +15,7 @@ from contracts.base import sha256
 from contracts.effects.file_write import FileWrite
 from contracts.effects.targets import FolderTarget
 from contracts.errors import BatonError, ContractViolation, Misconfigured, NotFound, Refused
-from contracts.gates import Arguments
+from contracts.intents import Arguments
 
 LARGEST = 64 * 1024 * 1024
 """Most bytes of a file that is there, when it is compared."""

@@ -7,8 +7,8 @@ from contracts.actions import GitPush, Receipt
 from contracts.authors import DEFAULT, author_of
 from contracts.effects.git_revert import GitRevert
 from contracts.errors import BatonError, ContractViolation, Misconfigured, Refused
-from contracts.gates import Arguments
 from contracts.ids import slug
+from contracts.intents import Arguments
 
 
 class GitRevertAdapter:

@@ -17,7 +17,7 @@ from contracts.actions import Receipt
 from contracts.effects.github import GitComment, OpenPullRequest
 from contracts.effects.targets import GitHubTarget
 from contracts.errors import BatonError, ContractViolation, Misconfigured, Refused
-from contracts.gates import Arguments
+from contracts.intents import Arguments
 
 PAGE, PAGES = 100, 30
 """How many comments are asked for at once, and how often: one that is further back is not found."""

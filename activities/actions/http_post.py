@@ -20,7 +20,7 @@ from contracts.actions import Receipt
 from contracts.effects.http_post import HttpPost
 from contracts.effects.targets import HttpTarget
 from contracts.errors import BatonError, ContractViolation, Misconfigured, Refused
-from contracts.gates import Arguments
+from contracts.intents import Arguments
 from contracts.text import one_line
 
 AGAIN = frozenset({408, 409, 423, 425, 429})

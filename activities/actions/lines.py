@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from contracts.actions import Deliver, NoteAction, Receipt, Resolve
-from contracts.gates import Intent
+from contracts.intents import Intent
 from contracts.runs import Importance, Note
 from contracts.text import amount, one_line
 from ledger.breakers import Opening

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from activities.actions import lines
 from activities.running.commit import commit_riders
 from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Relayed, Resolve
-from contracts.gates import Intent
+from contracts.intents import Intent
 from contracts.relay import Relaying
 from ledger import actions, feed, gates, relay, runs
 from ledger.actions import Lease

@@ -17,7 +17,7 @@ from contracts.actions import Receipt
 from contracts.base import Contract
 from contracts.effects import ARGUMENTS
 from contracts.errors import BatonError, LedgerUnavailable, Refused
-from contracts.gates import Arguments, Intent
+from contracts.intents import Arguments, Intent
 from ledger import actions, artifacts
 from ledger.db import Ledger
 

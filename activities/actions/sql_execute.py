@@ -19,7 +19,7 @@ from contracts.actions import Receipt
 from contracts.effects.sql_execute import SqlExecute, Value
 from contracts.effects.targets import Kind, SqlTarget, StatementSetting
 from contracts.errors import BatonError, ContractViolation, Misconfigured, Refused
-from contracts.gates import Arguments
+from contracts.intents import Arguments
 
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 

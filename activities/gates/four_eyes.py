@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from activities.gates.policy import same_person
 from contracts.gates import SEVERAL_SAY, AdmitDecision, Claimed, Decided, GateView
-from ledger import gates
+from ledger import counting, gates
 
 
 def counted_as(connection: Connection, request: AdmitDecision, claim: Claimed, *, signed: bool = False) -> Decided | None:
@@ -18,20 +18,20 @@ def counted_as(connection: Connection, request: AdmitDecision, claim: Claimed, *
     view, policy, by = request.gate, request.policy, claim.decision.by
     if policy.approvals == 1 or claim.verb not in SEVERAL_SAY:
         return None
-    before = gates.counted(connection, view, claim.verb)
-    if gates.counting_id(view, claim) in before:
+    before = counting.counted(connection, view, claim.verb)
+    if counting.counting_id(view, claim) in before:
         return _counts(view, claim, tuple(before.values()), signed=signed)
     if any(same_person(one, by) for one in before.values()):
         return _refused(view, claim, f"{by!r} has said {claim.verb} here already; it takes {policy.approvals} different people")
     # The answers go into the run like the rest of what is approved: all of them approve the same.
-    said = gates.answers_of(claim)
-    if other := next((one for one in gates.answers_counted(connection, view, claim.verb) if one != said), None):
+    said = counting.answers_of(claim)
+    if other := next((one for one in counting.answers_counted(connection, view, claim.verb) if one != said), None):
         return _refused(
             view, claim, f"{before_named(before)} answered {other}; whoever approves as well has to answer the same"
         )
     if len(before) + 1 >= policy.approvals:
         return None
-    if not gates.count(connection, view, claim, authenticated=signed):
+    if not counting.count(connection, view, claim, authenticated=signed):
         return _refused(view, claim, "this decision's nonce has been used before")
     return _counts(view, claim, (*before.values(), by), signed=signed)
 
@@ -43,7 +43,7 @@ def before_named(before: dict[str, str]) -> str:
 
 def everybody(connection: Connection, view: GateView, outcome: Decided) -> tuple[str, ...]:
     """Who has said yes to what was decided, the one who closed the gate last."""
-    before = gates.counted(connection, view, outcome.verb).values()
+    before = counting.counted(connection, view, outcome.verb).values()
     return (*(one for one in before if one != outcome.by), outcome.by)
 
 

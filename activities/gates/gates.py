@@ -15,7 +15,8 @@ from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
 from contracts.base import digest_of
 from contracts.errors import Refused
-from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Intent, Opened, OpenGate, Refusal, receipt_of
+from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Opened, OpenGate, Refusal, receipt_of
+from contracts.intents import Intent
 from contracts.money import micros
 from contracts.runs import Note
 from ledger import actions, artifacts, gates, resets

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from activities.gates.policy import Policy
-from contracts.gates import Claimed, GateView, Intent
+from contracts.gates import Claimed, GateView
+from contracts.intents import Intent
 from contracts.keys import key_id, raw_signature
 from contracts.signing import SignedDecision
 from ledger import keys

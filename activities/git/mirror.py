@@ -222,12 +222,10 @@ class Mirror:
         if self._address.path is not None:
             return ""  # a push to a folder of this machine asks nobody for leave
         try:
-            with self._locked():
+            with suppress(RepositoryUnreachable), self._locked():
                 self._remote.admitted(commit, name)
         except PushRefused as refused:
             return str(refused)
-        except RepositoryUnreachable:
-            return ""
         return ""
 
     def _named(self, revision: str | None) -> tuple[str, str]:
@@ -235,9 +233,7 @@ class Mirror:
         if revision is None or revision == "HEAD":
             listed = self._remote.listed("HEAD")
             if "HEAD" not in listed:
-                raise RevisionUnknown(
-                    f"{self._address.shown} has no main branch; is it empty? Commit something, or name a branch"
-                )
+                raise RevisionUnknown(f"{self._address.shown} has no main branch; is it empty? Commit to it, or name a branch")
             return listed.get("", "HEAD"), listed["HEAD"]
         references.check_revision(self._git, revision)
         wanted = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
@@ -276,8 +272,7 @@ class Mirror:
 
     def _has(self, commit: str) -> bool:
         """True if the commit is here with everything it needs: only completely fetched commits have a ref."""
-        known = self._git.run("for-each-ref", "--format=%(objectname)", f"{_KEPT}/{commit}", f"refs/baton/fetched/{commit}")
-        if known.output:
+        if self._git.run("for-each-ref", f"{_KEPT}/{commit}", f"refs/baton/fetched/{commit}").output:
             return True
         reached = self._git.run("for-each-ref", "--count=1", f"--contains={commit}", "refs/baton", codes=(0, 128, 129))
         return reached.code == 0 and bool(reached.output)
@@ -288,8 +283,8 @@ class Mirror:
         except RepositoryUnreachable:
             if not source.is_partial(self._address, self._git):
                 raise
-            try:
-                self._fetch_from(specifications, "--depth=1")  # without the history, whose files it leaves to its own remote
+            try:  # without the history, whose files it leaves to its own remote
+                self._fetch_from(specifications, "--depth=1")
             except RepositoryUnreachable:
                 raise source.lacks_files(self._address) from None
 

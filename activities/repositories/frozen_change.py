@@ -21,7 +21,7 @@ from contracts.authors import DEFAULT
 from contracts.base import ArtifactRef, sha256
 from contracts.branches import words_of
 from contracts.delivery.change import ChangeSubject, Freeze, Frozen, Redirect
-from contracts.gates import Intent
+from contracts.intents import Intent
 from contracts.runs import RunRef
 from contracts.text import visible
 

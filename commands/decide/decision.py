@@ -12,7 +12,8 @@ from commands.output import safe
 from commands.text import how_to_answer
 from contracts.base import digest_of
 from contracts.errors import ContractViolation, NotFound, Refused
-from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Intent, Refusal, Verb
+from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb
+from contracts.intents import Intent
 from contracts.printed import command
 from ledger import gates
 from ledger.db import Connection

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import places
 from contracts.errors import Misconfigured, Refused
-from contracts.gates import Decision, GateView, Intent, Verb
+from contracts.gates import Decision, GateView, Verb
+from contracts.intents import Intent
 from contracts.keys import ALGORITHM, written
 from contracts.signing import SignedDecision
 

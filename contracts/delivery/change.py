@@ -4,7 +4,7 @@ from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest, is_none
 from contracts.delivery.testing import Judged, Verdict
-from contracts.gates import Intent
+from contracts.intents import Intent
 from contracts.repositories import Base, ChangeCounts, FileChange, WorkspaceRef
 from contracts.runs import Request
 

@@ -16,7 +16,8 @@ from activities.gates.signatures import NOT_SIGNED
 from activities.gates.standing import Standing
 from commands.errors import Code
 from contracts.actions import Deliver, Receipt
-from contracts.gates import Decision, Intent
+from contracts.gates import Decision
+from contracts.intents import Intent
 from contracts.keys import key_id, signer_id
 from contracts.runs import RunRef
 from contracts.signing import SignedDecision

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, update
 
 from contracts.actions import SETTLED, ActionState, Receipt
 from contracts.errors import NotFound, Refused
-from contracts.gates import Intent
+from contracts.intents import Intent
 from ledger import actions
 from ledger.actions import Lease
 from ledger.db import Ledger, now_us

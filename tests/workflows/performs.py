@@ -6,8 +6,8 @@ from temporalio import workflow
 
 from contracts.actions import GitPush, NoteAction, Receipt
 from contracts.base import Line
-from contracts.gates import Intent
 from contracts.inputs import PipelineInput
+from contracts.intents import Intent
 from contracts.reports import Report
 from workflows.kit.gate import Ask, gate
 from workflows.kit.perform import perform

@@ -6,8 +6,9 @@ from typing import Literal
 
 from temporalio import workflow
 
+from contracts.carried import Ended
 from contracts.errors import Refused
-from contracts.gates import Claimed, Decided, GateView
+from contracts.gates import Claimed, Decided, Decision, GateView, Verb
 
 Via = Literal["signal", "update"]
 
@@ -69,6 +70,14 @@ def same(one: Claimed, other: Claimed) -> bool:
     """True for one decision that was sent twice: the nonce alone may be anybody's."""
     key = one.decision.nonce, one.verb, one.decision.by
     return one.decision.nonce is not None and key == (other.decision.nonce, other.verb, other.decision.by)
+
+
+def sent_before(ended: Ended | None, verb: Verb, said: Decision) -> Claim | None:
+    """A claim that repeats the decision which closed a gate in the previous run; None if this is not that decision."""
+    if ended is None or said.nonce is None or (said.nonce, verb, said.by) != (ended.nonce, ended.verb, ended.by):
+        return None
+    again = Decided(gate=said.gate, won=True, verb=verb, by=said.by, note=said.note, subject=ended.subject, at=ended.at)
+    return Claim(Claimed(verb=verb, decision=said, at=ended.at, via="update"), again)
 
 
 def check_early(kept: Sequence[Claimed], claimed: Claimed) -> None:

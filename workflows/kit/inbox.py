@@ -13,9 +13,9 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.carried import Ended, Mail
 from contracts.errors import Refused
-from contracts.gates import OFFERED, SEVERAL_SAY, Claimed, Decided, Decision, GateKind, GateView, Refusal, Verb
+from contracts.gates import OFFERED, SEVERAL_SAY, Claimed, Decided, GateKind, GateView, Refusal, Verb
 from contracts.people import Act
-from workflows.kit.claims import Claim, OpenGateState, Via, check_early, same
+from workflows.kit.claims import Claim, OpenGateState, Via, check_early, same, sent_before
 from workflows.kit.messages import bare, check_decision, read_decision, read_switch
 from workflows.kit.refusals import Refusals
 
@@ -221,14 +221,12 @@ class Inbox:
         if not self._ready:
             self._held.append(lambda: self._on_unknown_signal(name, args))
             return
-        self.refusals.record(
-            name, (), f"there is no signal {name!r}; there are {', '.join(OFFERED)}, pause and resume", "signal"
-        )
+        self.refusals.record(name, (), _no_such("signal", name), "signal")
 
     async def _on_unknown_update(self, name: str, args: Sequence[RawValue]) -> None:
         del args  # Temporal requires both parameters
         await self._until_ready()
-        text = f"there is no update {name!r}; there are {', '.join(OFFERED)}, pause and resume"
+        text = _no_such("update", name)
         self.refusals.record(name, (), text, "update")
         raise ApplicationError(text, type="Refused", non_retryable=True)
 
@@ -238,7 +236,7 @@ class Inbox:
         Contains no await: two decisions cannot interleave between the check and the claim.
         """
         decision = read_decision(args)
-        if (again := self._sent_before(verb, decision)) is not None:
+        if (again := sent_before(self._before.ended.get(decision.gate), verb, decision)) is not None:
             return again
         state = self._state_of(decision.gate)
         claimed = Claimed(verb=verb, decision=decision, at=workflow.now(), via=via)
@@ -251,14 +249,6 @@ class Inbox:
         if state.claim is not None:
             raise Refused(f"{state.claim.said.decision.by} was first: {state.claim.said.verb} is being checked")
         return state.taken_by(claimed)
-
-    def _sent_before(self, verb: Verb, said: Decision) -> Claim | None:
-        """A claim that repeats the decision which closed a gate in the previous run; None if this is not that decision."""
-        ended = self._before.ended.get(said.gate)
-        if ended is None or said.nonce is None or (said.nonce, verb, said.by) != (ended.nonce, ended.verb, ended.by):
-            return None
-        again = Decided(gate=said.gate, won=True, verb=verb, by=said.by, note=said.note, subject=ended.subject, at=ended.at)
-        return Claim(Claimed(verb=verb, decision=said, at=ended.at, via="update"), again)
 
     def _state_of(self, name: str) -> OpenGateState | None:
         """The open gate of this name; None if it may open later. Raises `Refused` for a closed or unknown gate."""
@@ -284,8 +274,8 @@ class Inbox:
         if verb == "reject" or (verb == "approve" and claimed.decision.subject is not None):
             if self._over:
                 raise Refused(NEVER_OPENED)
-            if any(same(one, claimed) for one in self._before.early):
-                return  # repeated by its sender after this run took over
+            if any(same(one, claimed) for one in self._before.early):  # repeated by its sender after this run took over
+                return
             check_early(self._early, claimed)
             self._early.append(claimed)
             return
@@ -301,3 +291,7 @@ class Inbox:
                 state.taken_by(claimed)
             except Refused as error:
                 self.refusals.record(claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
+
+
+def _no_such(what: str, name: str) -> str:
+    return f"there is no {what} {name!r}; there are {', '.join(OFFERED)}, pause and resume"

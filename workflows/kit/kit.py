@@ -15,8 +15,9 @@ from temporalio.exceptions import is_cancelled_exception
 from activities.runs.journal import Journal
 from contracts.agents import Effort
 from contracts.base import Contract
-from contracts.gates import GateKind, Intent
+from contracts.gates import GateKind
 from contracts.inputs import ChildInput, PipelineInput
+from contracts.intents import Intent
 from contracts.journal import BeginRun, Finish, Totals
 from contracts.money import micros, slice_of
 from contracts.pins import Began

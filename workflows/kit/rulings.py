@@ -6,7 +6,8 @@ from typing import Any
 
 from temporalio import workflow
 
-from contracts.gates import GatePolicy, Intent
+from contracts.gates import GatePolicy
+from contracts.intents import Intent
 from contracts.risk import LEVELS, Assessed, risk_of
 from contracts.rules import Facts
 from contracts.terms import Ruling, at_gate, own_gate, ruling

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from temporalio import workflow
 
 from contracts.base import sha256
-from contracts.gates import VERBS, GateKind, GatePolicy, GateView, Intent
+from contracts.gates import VERBS, GateKind, GatePolicy, GateView
 from contracts.handoff import Question
+from contracts.intents import Intent
 from contracts.money import CeilingRefused
 from contracts.rules import Facts
 from contracts.text import one_line

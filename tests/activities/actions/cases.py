@@ -22,7 +22,7 @@ from activities.sandbox import Sandbox
 from contracts.actions import Deliver, Receipt
 from contracts.effects import ARGUMENTS
 from contracts.effects.targets import Target
-from contracts.gates import Arguments, Intent
+from contracts.intents import Arguments, Intent
 from ledger import actions, artifacts
 from ledger.db import Ledger
 from tests.activities.actions.servers import Mail, Web

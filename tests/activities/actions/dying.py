@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from activities.running import failpoints
-from contracts.gates import Intent
+from contracts.intents import Intent
 from ledger import actions
 from tests.activities.actions.cases import Outside, deliver_now
 

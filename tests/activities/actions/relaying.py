@@ -19,7 +19,7 @@ from activities.actions.sending import Sender
 from activities.running import failpoints
 from contracts.base import digest_of, sha256
 from contracts.errors import BatonError
-from contracts.gates import Intent
+from contracts.intents import Intent
 from contracts.relay import Relaying
 from ledger import actions, artifacts, relay
 from ledger.db import Ledger, now_us

@@ -20,7 +20,7 @@ from activities.git import GitProblem, Mirrors, RemoteUnknown
 from contracts.actions import Deliver, GitPush, Receipt, Resolve
 from contracts.base import sha256
 from contracts.errors import BatonError, Misconfigured
-from contracts.gates import Intent
+from contracts.intents import Intent
 from ledger import actions, artifacts, feed, gates
 from ledger.db import Ledger, now_us
 from ledger.tables import action

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 
-from contracts.gates import Intent
+from contracts.intents import Intent
 from ledger import actions
 from ledger.db import now_us
 from ledger.tables import action

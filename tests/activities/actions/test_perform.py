@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.actions.deliver import Actions
 from activities.actions.note import NoteAdapter
 from contracts.actions import NoteAction, Receipt, Tier
-from contracts.gates import Intent, Perform
+from contracts.intents import Intent, Perform
 from ledger import actions, artifacts, feed, runs
 from ledger.db import Ledger
 from tests.ledger.samples import begin, ref

@@ -14,7 +14,7 @@ from activities.git import Mirrors
 from contracts.act import PrepareAction, Prepared
 from contracts.actions import GitPush, Receipt
 from contracts.effects.git_revert import GitRevert
-from contracts.gates import Intent
+from contracts.intents import Intent
 from ledger import actions, artifacts
 from ledger.db import Ledger
 from tests.ledger.samples import ref

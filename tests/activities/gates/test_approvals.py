@@ -18,7 +18,8 @@ from activities.gates.policy import Policy
 from activities.gates.standing import Standing, body_of
 from contracts.actions import Deliver, Receipt
 from contracts.base import sha256
-from contracts.gates import Claimed, Decision, GateView, Intent
+from contracts.gates import Claimed, Decision, GateView
+from contracts.intents import Intent
 from contracts.keys import key_id
 from contracts.signing import SignedDecision
 from ledger import actions, artifacts, feed, keys, policies, runs

@@ -14,7 +14,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy
 from activities.gates.signatures import NOT_SIGNED
-from contracts.gates import VERBS, Claimed, Decided, Decision, GateKind, GatePolicy, GateView, Intent, Verb
+from contracts.gates import VERBS, Claimed, Decided, Decision, GateKind, GatePolicy, GateView, Verb
+from contracts.intents import Intent
 from contracts.keys import key_id, raw_signature, written
 from contracts.signing import SignedDecision
 from ledger import actions, feed, gates, keys, runs

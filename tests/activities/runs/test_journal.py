@@ -7,7 +7,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.runs.journal import Journal
-from contracts.gates import Intent
+from contracts.intents import Intent
 from contracts.journal import Finish, Totals
 from contracts.runs import RunChange, RunState
 from ledger import actions, gates, runs
