@@ -124,7 +124,8 @@ class Actions:
         If it has not, it is done again, on this run's approval.
         If the outcome of an earlier attempt is unknown, the target is asked before anything is sent, and the outcome stays
         unknown until the target answers: only then can the action be settled as failed. If cancelled while sending, it first
-        waits for the outcome and stores it: releasing the lease earlier would invite a second sender.
+        waits for the outcome and stores it: releasing the lease earlier would invite a second sender. Raises a non-retryable
+        `ApplicationError` for an action that the ledger does not have.
         """
         async with beating():
             breaker = await self._admitted(request)
@@ -144,7 +145,9 @@ class Actions:
 
     async def _admitted(self, request: Deliver) -> str:
         """The breaker of an action's target, which lets it go; "" where nothing is to be sent. Raises `TargetAway`."""
-        row = await self._ledger.read(actions.get, request.key)
+        row = await self._ledger.read(actions.find, request.key)
+        if row is None:
+            raise outbox.not_recorded(request)
         if row.state not in ("approved", *BEGUN):
             return ""
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
