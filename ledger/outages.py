@@ -40,7 +40,7 @@ _OPTIONS = (
     "SET search_path = …)"
 )
 _STARTING = "wait until it is there; if that lasts, its own log says why"
-_ENCODING = "make one that can hold every text (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0), and name it in `ledger_url`"
+_ENCODING = "name a database in `ledger_url` that can hold every text (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)"
 _WHERE = "create it (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0), or correct its name in `ledger_url`"
 
 _SQLITE = {
