@@ -20,6 +20,7 @@ from tests.depth import soak
 from tests.paid import PRICE, copied
 from tests.stack import Stack, result_of, sample, stack, until
 from tests.wire.server import WireServer
+from tests.workflows.test_act import acting, started
 from tests.workflows.reviewing import HAPPY, change, review
 
 
@@ -202,6 +203,34 @@ async def test_a_run_says_that_its_child_waits_for_a_model(baton: Baton, client:
         after = (await baton.live("show", run.id, "--json")).json
         assert (after["state"], after["waiting_for"]) == ("waiting", "change-1")
         await run.cancel()
+
+
+async def test_closing_a_targets_breaker_has_its_actions_tried_now(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """A mail server that was away: its letters would be tried again in an hour, and are when its breaker is closed."""
+    breakers = {"failures": 2, "cooldown": "PT1H", "longest": "PT1H"}
+    async with acting(client, tmp_path, breakers=breakers) as (running, _, post):
+        baton.use(running)
+        post.refuses = {"MAIL": "451 later"}
+        text = {"to": ["olga@example.org"], "subject": "Hello", "text": "We are closed."}
+        letters = [{"event": f"hello/{number}", **text} for number in range(2)]
+        runs = [
+            await started(running, f"{number}", type="letter", target="post", arguments=one)
+            for number, one in enumerate(letters)
+        ]
+        name = "target:email.send:post"
+
+        async def both_wait() -> bool | None:
+            there = [(await run.describe()).raw_description.pending_activities for run in runs]
+            said = [[one.last_failure.message for one in pending] for pending in there]
+            return all(any(f"breaker of {name} is open" in one for one in messages) for messages in said) or None
+
+        await until(both_wait, "both letters wait for the target")
+        assert [one["breaker"] for one in (await baton.live("models", "--json")).json["breakers"]] == [name]
+        post.refuses = {}
+        closed = await baton.live("models", "close", name, "-m", "it is back", "--json")
+        assert (closed.code, set(closed.json["woken"])) == (0, {run.id for run in runs}), closed.err
+        assert [(await result_of(run)).receipt.state for run in runs] == ["delivered"] * 2
+        assert len(post.box) == 2
 
 
 async def test_one_shared_ceiling_is_one_entry(baton: Baton, client: Client, tmp_path: Path) -> None:
