@@ -220,9 +220,8 @@ async def test_closing_a_targets_breaker_has_its_actions_tried_now(baton: Baton,
         name = "target:email.send:post"
 
         async def both_wait() -> bool | None:
-            there = [(await run.describe()).raw_description.pending_activities for run in runs]
-            said = [[one.last_failure.message for one in pending] for pending in there]
-            return all(any(f"breaker of {name} is open" in one for one in messages) for messages in said) or None
+            told = [[line.did for line in await running.feed(run)] for run in runs]
+            return all(any(did.startswith("waits: mail") for did in lines) for lines in told) or None
 
         await until(both_wait, "both letters wait for the target")
         assert [one["breaker"] for one in (await baton.live("models", "--json")).json["breakers"]] == [name]
