@@ -259,11 +259,9 @@ async def strangers(client: Client, task_queue: str, ledger: Ledger) -> str:
     if not others:
         return ""
     last = max(others, key=lambda one: one.polled_at)
-    which = (
-        f"ledger {last.ledger}, and this ledger is {own}"
-        if last.ledger != own
-        else f"a copy of this ledger, {own}: its heartbeats are not here"
-    )
+    which = f"ledger {last.ledger}, and this ledger is {own}"
+    if last.ledger == own:
+        which = f"a copy of this ledger, {own}: its heartbeats are not here"
     return (
         f"task queue {task_queue!r} of {place(client)} is served by {last.identity.partition('/')[2]} with {which}: a run "
         "would be recorded in either. Use the same `ledger_url` (or `state`), another `task_queue`, or another server "

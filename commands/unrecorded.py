@@ -129,8 +129,8 @@ def how(found: Unrecorded) -> str:
         return f"{name} is not on record yet: it was started to begin later, at {clock(found.begins_at)}"
     if found.is_running and found.gate:
         return (
-            f"{name} is not in this ledger, and Temporal has it at {safe(found.gate)}: an older backup was restored. Restore the "
-            "newest one, or cancel the run and start it again"
+            f"{name} is not in this ledger, and Temporal has it at {safe(found.gate)}: an older backup was restored. Restore "
+            "the newest one, or cancel the run and start it again"
         )
     if found.is_running:
         return f"{name} is not on record yet: Temporal has started it, and no step of it is recorded"
