@@ -20,8 +20,8 @@ from tests.depth import soak
 from tests.paid import PRICE, copied
 from tests.stack import Stack, result_of, sample, stack, until
 from tests.wire.server import WireServer
-from tests.workflows.test_act import acting, started
 from tests.workflows.reviewing import HAPPY, change, review
+from tests.workflows.test_act import acting, started
 
 
 @asynccontextmanager

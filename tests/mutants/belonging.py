@@ -36,9 +36,7 @@ MUTANTS = (
         file="activities/actions/deliver.py",
         old="row = await self._ledger.read(actions.find, request.key)",
         new="row = await self._ledger.read(actions.get, request.key)",
-        tests=(
-            f"{BELONGING}::test_an_approved_action_that_a_restored_ledger_does_not_have_is_not_tried_for_an_hour",
-        ),
+        tests=(f"{BELONGING}::test_an_approved_action_that_a_restored_ledger_does_not_have_is_not_tried_for_an_hour",),
     ),
     Mutant(
         name="anybodys-server",
