@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 import contexts
 from contracts.errors import BatonError, Misconfigured
 from converter import DATA_CONVERTER
-from ledger import identity
+from ledger import identity, workers
 from ledger.db import Ledger
 from search_attributes import SEARCH_ATTRIBUTES
 
@@ -210,6 +210,12 @@ class Poller:
         said = re.match(r"ledger-([0-9a-f]+)/", self.identity)
         return said[1] if said else ""
 
+    @property
+    def place(self) -> str:
+        """Its host and process id, as its heartbeats name it."""
+        pid, _, host = self.identity.partition("/")[2].partition("@")
+        return f"{host}:{pid}"
+
 
 async def first_poll(client: Client, task_queue: str, ledger_id: str) -> datetime | None:
     """Wait until the worker of this process polls the queue; returns when, by Temporal's clock. None if it cannot be told."""
@@ -243,28 +249,31 @@ async def _listed(client: Client, task_queue: str) -> list[Poller]:
     return [Poller(one.identity, one.last_access_time.ToDatetime(UTC)) for one in there]
 
 
-async def strangers(client: Client, task_queue: str, ledger_id: str) -> list[Poller]:
-    """The pollers of this queue that have another ledger than this one."""
-    return [one for one in await pollers(client, task_queue) if one.ledger not in ("", ledger_id)]
+async def strangers(client: Client, task_queue: str, ledger: Ledger) -> str:
+    """What is wrong where workers with another ledger serve this queue, or with a copy of this one, and what to do; else ""."""
+    there = [one for one in await pollers(client, task_queue) if one.ledger]
+    own = (await ledger.read(identity.find)).ledger
+    # Read after the pollers: a worker sends its first heartbeat before it polls.
+    heard = await ledger.read(workers.places)
+    others = [one for one in there if one.ledger != own or one.place not in heard]
+    if not others:
+        return ""
+    last = max(others, key=lambda one: one.polled_at)
+    which = f"ledger {last.ledger}, and this ledger is {own}"
+    if last.ledger == own:
+        which = f"a copy of this ledger, {own}: its heartbeats are not here"
+    return (
+        f"task queue {task_queue!r} of {place(client)} is served by {last.identity.partition('/')[2]} with {which}: a run "
+        "would be recorded in either. Use the same `ledger_url` (or `state`), another `task_queue`, or another server "
+        f"(TEMPORAL_ADDRESS). If that worker has stopped for good, this is over by {last.polled_at + POLL:%H:%M:%S} UTC"
+    )
 
 
 async def check_task_queue(client: Client, task_queue: str, ledger: Ledger) -> None:
-    """Raise `Misconfigured` if a worker with another ledger serves this queue: runs would fall to either by chance."""
-    own = (await ledger.read(identity.find)).ledger
-    others = await strangers(client, task_queue, own)
-    if others:
-        raise Misconfigured(other_ledger(client, task_queue, own, others))
-
-
-def other_ledger(client: Client, task_queue: str, own: str, others: Sequence[Poller]) -> str:
-    """What is wrong where workers with other ledgers serve a queue, and what to do."""
-    last = max(others, key=lambda one: one.polled_at)
-    return (
-        f"task queue {task_queue!r} of {place(client)} is served by {last.identity.partition('/')[2]} with ledger "
-        f"{last.ledger}, and this ledger is {own}: a run would be recorded in either. Use the same `ledger_url` "
-        "(or `state`), another `task_queue`, or another server (TEMPORAL_ADDRESS). If that worker has stopped for good, this "
-        f"is over by {last.polled_at + POLL:%H:%M:%S} UTC"
-    )
+    """Raise `Misconfigured` if a worker with another ledger, or a copy, serves this queue: runs would fall to either."""
+    problem = await strangers(client, task_queue, ledger)
+    if problem:
+        raise Misconfigured(problem)
 
 
 def place(client: Client) -> str:

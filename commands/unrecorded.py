@@ -1,5 +1,6 @@
 """Runs that Temporal has and the ledger not yet: just started, without a worker, or failing before their first record."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +40,13 @@ class Unrecorded:
     def is_running(self) -> bool:
         """True while Temporal runs it."""
         return self.ended_at is None
+
+    @property
+    def gate(self) -> str:
+        """The gate at which Temporal shows it: one that has come so far was on record once. "" for none."""
+        there = self.described.workflow_execution_info.search_attributes.indexed_fields if self.described else {}
+        said = json.loads(there["Gate"].data) if "Gate" in there else ""
+        return said.removesuffix(":waiting") if isinstance(said, str) and said.endswith(":waiting") else ""
 
     def fields(self) -> dict[str, Any]:
         """As JSON fields; `recorded` tells it from a run that is in the ledger."""
@@ -119,6 +127,11 @@ def how(found: Unrecorded) -> str:
     name = safe(found.run, 1000)
     if found.begins_at is not None:
         return f"{name} is not on record yet: it was started to begin later, at {clock(found.begins_at)}"
+    if found.is_running and found.gate:
+        return (
+            f"{name} is not in this ledger, and Temporal has it at {safe(found.gate)}: an older backup was restored. Restore "
+            "the newest one, or cancel the run and start it again"
+        )
     if found.is_running:
         return f"{name} is not on record yet: Temporal has started it, and no step of it is recorded"
     why = f": {safe(found.why)}" if found.why else ""

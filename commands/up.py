@@ -95,13 +95,12 @@ def _kept(running: Running, port: int | None, ui_port: int | None) -> Ports:
 async def _stop_what_lost_its_files(state: Path) -> tuple[str, ...]:
     """Stop server and worker if the state folder was removed or moved while they ran: nobody would find what they write."""
     found = {name: running for name in ("worker", "server") if (running := processes.find(state, name)) is not None}
-    lost = {name for name, running in found.items() if processes.lost_its_files(running, state)}
-    stopped = ["worker", "server"] if "server" in lost else ["worker"] if lost else []
-    for name in stopped:
-        await asyncio.to_thread(processes.stop, state, name)
-    if not stopped:
+    if not any(processes.lost_its_files(running, state) for running in found.values()):
         return ()
-    names = " and ".join(name for name in stopped if name in found)
+    # Both, if only the ledger was removed, too: the server would list the worker of the old ledger, and refuse one with a new.
+    for name in found:
+        await asyncio.to_thread(processes.stop, state, name)
+    names = " and ".join(found)
     return (f"the files of {state} were removed or moved while the {names} ran; stopped, and started again on new files",)
 
 

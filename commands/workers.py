@@ -32,8 +32,7 @@ async def nobody(client: "Client", ledger: "Ledger", task_queue: str) -> str:
 
     If a heartbeat is overdue, it waits until that has come, or is missed: a few seconds at most.
     """
-    from connection import other_ledger, strangers
-    from ledger import identity
+    from connection import strangers
     from ledger.workers import BEAT
 
     while working := workers_of(ledger, task_queue).working:
@@ -41,10 +40,9 @@ async def nobody(client: "Client", ledger: "Ledger", task_queue: str) -> str:
             return ""
         await asyncio.sleep(0.2)
     problem = workers_of(ledger, task_queue).problem
-    own = ledger.read_now(identity.find).ledger
-    others = await strangers(client, task_queue, own)
+    others = await strangers(client, task_queue, ledger)
     if others:
-        return f"{problem}; {other_ledger(client, task_queue, own, others)}"
+        return f"{problem}; {others}"
     return f"{problem}. Start one: `baton up`, or `python worker.py` with the same settings"
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from contracts.actions import Rate
 from ledger.actions import GIVEN_UP
-from ledger.db import from_us, insert_once, now_us
+from ledger.db import from_us, insert_once, server_us
 from ledger.tables import action, counter, run
 
 
@@ -32,7 +32,7 @@ def used(connection: Connection, type: str, rate: Rate, *, project: str, target:
         action.c.type == type,
         action.c.key != key,
         action.c.state.not_in((*GIVEN_UP, "proposed", "done_by_person")),
-        action.c.updated_at > now_us() - per_us,
+        action.c.updated_at > server_us(connection) - per_us,
     )
     if rate.of == "target":
         query = query.where(action.c.target == target)

@@ -9,7 +9,7 @@ from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.intents import Intent
 from ledger import lineage, seals
-from ledger.db import insert_once, now_us, server_us
+from ledger.db import insert_once, server_us
 from ledger.tables import action
 
 LONGEST_US = 120 * 1_000_000
@@ -48,7 +48,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     The same event with other arguments raises `Refused`, naming the run that holds the key. An intent that was rejected in an
     earlier run, or failed for good, is taken over by this run.
     """
-    values = _values(intent, trace, gate, state)
+    values = _values(connection, intent, trace, gate, state)
     _insert(connection, intent, values)
     lineage.of_action(connection, trace, intent.key, gate, intent.arguments)
     seals.touch(connection, trace, "action", intent.key)
@@ -68,7 +68,7 @@ def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str,
     An action that is being sent or was sent stays as it is. So does one that was approved in another run, unless a person has
     done exactly that action.
     """
-    values = _values(intent, trace, gate, receipt.state, receipt)
+    values = _values(connection, intent, trace, gate, receipt.state, receipt)
     _insert(connection, intent, values)
     lineage.of_action(connection, trace, intent.key, gate, intent.arguments)
     seals.touch(connection, trace, "action", intent.key)
@@ -80,7 +80,9 @@ def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str,
     connection.execute(again.values(values))
 
 
-def _values(intent: Intent, trace: str, gate: str, state: ActionState, receipt: Receipt | None = None) -> dict[str, Any]:
+def _values(
+    connection: Connection, intent: Intent, trace: str, gate: str, state: ActionState, receipt: Receipt | None = None
+) -> dict[str, Any]:
     return {
         "trace": trace,
         "gate": gate,
@@ -92,7 +94,8 @@ def _values(intent: Intent, trace: str, gate: str, state: ActionState, receipt: 
         "state": state,
         "reason": receipt.problem if receipt else "",
         "receipt": receipt.model_dump_json() if receipt else "",
-        "updated_at": now_us(),
+        # By the database's clock, which is one for all workers: rates count by it.
+        "updated_at": server_us(connection),
         **ITS_RUNS_OWN,
     }
 
@@ -169,7 +172,7 @@ def again(
     """
     seals.touch(connection, trace, "action", before.key)
     same = (action.c.key == before.key, action.c.state == "delivered", action.c.fence == before.fence)
-    values = _values(intent, trace, gate, state) | {"attempts": 0}
+    values = _values(connection, intent, trace, gate, state) | {"attempts": 0}
     return connection.execute(update(action).where(*same).values(values)).rowcount == 1
 
 
@@ -183,7 +186,7 @@ def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
 def put_back(connection: Connection, lease: Lease) -> bool:
     """Make it approved again, and the lease free: this attempt, the only one that began, has certainly sent nothing."""
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
-    return connection.execute(query.values(state="approved", lease_until=0, updated_at=now_us())).rowcount == 1
+    return connection.execute(query.values(state="approved", lease_until=0, updated_at=server_us(connection))).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
@@ -196,7 +199,7 @@ def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
             receipt=receipt.model_dump_json(),
             reason=receipt.problem,
             lease_until=0,
-            updated_at=now_us(),
+            updated_at=server_us(connection),
         )
     )
     _touch(connection, lease.key)
@@ -211,10 +214,9 @@ def _touch(connection: Connection, *keys: str) -> None:
 def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
     """Settle an unknown outcome with what a person found out. False if it is settled already, or being sent now."""
     # Never under a live lease: its attempt may be about to learn the outcome itself.
-    query = update(action).where(
-        action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), unheld(server_us(connection))
-    )
-    values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now_us()}
+    now = server_us(connection)
+    query = update(action).where(action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), unheld(now))
+    values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now}
     _touch(connection, key)
     return connection.execute(query.values(**values)).rowcount == 1
 
@@ -224,7 +226,8 @@ def withdraw(connection: Connection, trace: str, reason: str, gate: str | None =
     query = update(action).where(action.c.trace == trace, action.c.state == "approved")
     if gate is not None:
         query = query.where(action.c.gate == gate)
-    withdrawn = connection.execute(query.values(state="expired", reason=reason, updated_at=now_us()).returning(action.c.key))
+    now = server_us(connection)
+    withdrawn = connection.execute(query.values(state="expired", reason=reason, updated_at=now).returning(action.c.key))
     for key in withdrawn.scalars():
         seals.touch(connection, trace, "action", key)
 

@@ -12,7 +12,7 @@ from contracts.actions import ActionState
 from contracts.gates import GateKind, GateView
 from contracts.runs import FINAL, Note, RunChange, RunRef, RunState
 from ledger import actions, feed, gates, runs, seals
-from ledger.db import now_us, plain, to_us
+from ledger.db import plain, server_us, to_us
 from ledger.money import ceilings, spend
 from ledger.statement import Statement
 from ledger.tables import action, gate, run, trip, turn
@@ -196,7 +196,12 @@ def opened_again(connection: Connection, trace: str) -> None:
     connection.execute(update(trip).where(*waits).values(closed_at=None, how="", by=""))
     approved: ActionState = "approved"
     withdrawn = (action.c.key.in_(closed["actions"]), action.c.trace == trace, action.c.state == "expired")
-    again = update(action).where(*withdrawn).values(state=approved, reason="", updated_at=now_us()).returning(action.c.key)
+    again = (
+        update(action)
+        .where(*withdrawn)
+        .values(state=approved, reason="", updated_at=server_us(connection))
+        .returning(action.c.key)
+    )
     for key in connection.execute(again).scalars():
         seals.touch(connection, trace, "action", key)
     values: dict[str, Any] = {"gone": ""}

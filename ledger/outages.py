@@ -25,13 +25,22 @@ _DISK = "check the disk: is it full, over its quota, or failing?"
 _REACH = "start the database, or correct `ledger_url`"
 _CONFLICT = "too many transactions conflict at once"
 _CONNECTIONS = (
-    "free connections (pg_stat_activity lists them), or raise max_connections or the role's CONNECTION LIMIT; a worker "
+    "free connections (pg_stat_activity lists them), or raise max_connections, a CONNECTION LIMIT or the pooler's; a worker "
     "takes up to 13, a pooler such as PgBouncer makes do with fewer"
 )
 _RIGHTS = "GRANT this role what it lacks, or name the tables' owner in `ledger_url`"
 _POOLER = "a pooler mixes up the statements of its clients: its pool_mode has to be transaction or session"
 _SLOW = "raise this role's statement_timeout (ALTER ROLE … SET statement_timeout), and see what makes the database slow"
 _WHO = "correct user and password in `ledger_url`"
+_LET_IN = "let this role in: GRANT CONNECT ON DATABASE … TO …, as the database's owner, and ALTER ROLE … LOGIN"
+_HBA = "let this user in from this machine (the server's pg_hba.conf), or correct `ledger_url`"
+_SWITCHED_OFF = "let it take connections again (ALTER DATABASE … ALLOW_CONNECTIONS true, or the pooler's own console)"
+_OPTIONS = (
+    "a pooler takes no `options` from its clients: leave them out of `ledger_url`, and set them for the role (ALTER ROLE … "
+    "SET search_path = …)"
+)
+_STARTING = "wait until it is there; if that lasts, its own log says why"
+_ENCODING = "name a database in `ledger_url` that can hold every text (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)"
 _WHERE = "create it (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0), or correct its name in `ledger_url`"
 
 _SQLITE = {
@@ -66,13 +75,22 @@ _POSTGRESQL = {
 """What is waited for, and what mends it, by SQLSTATE or its class; PostgreSQL's manual lists them in its appendix A."""
 
 _SAID = (
-    (r"too many connections|too many clients|remaining connection slots|no more connections allowed", _CONNECTIONS),
+    (
+        r"too many connections|too many clients|remaining connection slots|no more connections allowed|query_wait_timeout",
+        _CONNECTIONS,
+    ),
+    (r"permission denied for database|is not permitted to log in", _LET_IN),
+    (r"not currently accepting connections|does not allow connections", _SWITCHED_OFF),
+    (r"unsupported startup parameter", _OPTIONS),
     (r"authentication failed|no password supplied|role .* does not exist|no such user", _WHO),
     (r"database .* does not exist|no such database", _WHERE),
+    (r"conversion between \S+ and \S+ is not supported", _ENCODING),
     (r"statement pooling mode", _POOLER),
-    (r"no pg_hba.conf entry", "let this user in from this machine (the server's pg_hba.conf), or correct `ledger_url`"),
+    (r"no pg_hba.conf entry|pg_hba.conf rejects", _HBA),
     (r"failed to resolve host|could not translate host name", "correct the host in `ledger_url`"),
     (r"invalid \w+ value|invalid port|certificate|does not support SSL", "correct what `ledger_url` says of the connection"),
+    # Last: a pooler says it around the server's own words.
+    (r"the database system is |pgbouncer is shutting down|pgbouncer cannot connect|server_login_retry", _STARTING),
 )
 """The same for refused connections, which come without an SQLSTATE, by the server's or pooler's words."""
 

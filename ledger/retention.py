@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from contracts.runs import Note, RunRef
 from ledger import artifacts, feed
-from ledger.db import from_us, now_us
+from ledger.db import from_us, now_us, server_us
 from ledger.outages import folder_unavailable
 from ledger.statement import Statement
 from ledger.tables import action, artifact, gate, handoff, run, seen, tool_result, turn
@@ -44,7 +44,7 @@ class Trimmed:
 
 def old_runs(connection: Connection, keep: timedelta, limit: int = AT_ONCE) -> list[str]:
     """Traces of runs that ended longer ago than `keep` and still have everything, oldest first."""
-    before = now_us() - keep // timedelta(microseconds=1)
+    before = server_us(connection) - keep // timedelta(microseconds=1)
     whole = (run.c.ended_at.is_not(None), run.c.trimmed_at.is_(None), run.c.ended_at < before)
     return list(connection.execute(select(run.c.trace).where(*whole).order_by(run.c.ended_at).limit(limit)).scalars())
 
@@ -54,7 +54,8 @@ def trim(connection: Connection, files: Path, trace: str, keep: timedelta) -> Tr
 
     None if it is not old any more, because it was reset, or was trimmed meanwhile. Safe to call twice, and beside running runs.
     """
-    now = now_us()
+    # By the database's clock: a worker whose own is ahead would remove what others still need.
+    now = server_us(connection)
     before = now - keep // timedelta(microseconds=1)
     # Locked: a reset that opens the run again waits, and then finds that its conversation is gone.
     row = _RUN.first(connection, of=trace)

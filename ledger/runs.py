@@ -12,7 +12,7 @@ from contracts.errors import NotFound
 from contracts.journal import BeginRun
 from contracts.pins import Began
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
-from ledger.db import insert_once, now_us, plain
+from ledger.db import insert_once, now_us, plain, server_us
 from ledger.statement import Statement
 from ledger.tables import counter, run, scope, turn
 
@@ -171,7 +171,7 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
     """
     now = now_us()
     values = {f"to_{name}": plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
-    values |= {"now": now, "ended": now if wanted.state in FINAL else None}
+    values |= {"now": now, "ended": server_us(connection) if wanted.state in FINAL else None}
     values |= {"number": wanted.nth or None, "at_most": wanted.nth or _NOT_NUMBERED}
     values["ends_with"] = f'%"{ref.run_id}"]' if ref.run_id else "%"
     if wanted.state in FINAL:

@@ -25,6 +25,9 @@ SILENT = timedelta(seconds=30)
 """A worker without a heartbeat for so long is dead, or too slow to hold money any longer."""
 
 
+REMEMBERED = timedelta(minutes=15)
+"""A worker that was heard of within this time is known to this ledger, even if an outage has kept its heartbeats away since."""
+
 FORGOTTEN = timedelta(days=1)
 """A worker that has been silent for so long is removed from the list."""
 
@@ -66,6 +69,12 @@ def beat(
 def stopped(connection: Connection, name: str) -> None:
     """Record that a worker has ended as it was asked to: it counts as gone at once. Safe to call twice."""
     connection.execute(update(worker).where(worker.c.id == name).values(stopped_at=server_us(connection)))
+
+
+def places(connection: Connection) -> set[str]:
+    """Host and process id of every worker that this ledger has heard of lately, whether it still works or not."""
+    names = connection.execute(select(worker.c.id).where(heard_lately(server_us(connection), REMEMBERED))).scalars()
+    return {":".join(name.split(":")[:2]) for name in names}
 
 
 def orphans(connection: Connection, silent: timedelta = SILENT) -> list[str]:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,15 +40,18 @@ def missing() -> NoReturn:
 
 
 @contextlib.contextmanager
-def before(server: Postgres, mode: str = "transaction") -> Iterator[Postgres]:
-    """The same server as seen through a PgBouncer in this pool mode; stopped by its own process id at the end."""
+def before(server: Postgres, mode: str = "transaction", **settings: object) -> Iterator[Postgres]:
+    """The same server as seen through a PgBouncer in this pool mode; stopped by its own process id at the end.
+
+    `settings` are further lines of its pgbouncer.ini, or others in place of ours.
+    """
     found = program()
     if found is None:
         missing()
     folder = Path(tempfile.mkdtemp(prefix="baton-pgb-"))
     user = server_user()
     try:
-        (folder / "pgbouncer.ini").write_text(_settings(server, folder, mode))
+        (folder / "pgbouncer.ini").write_text(_settings(server, folder, mode, settings))
         if user is not None:  # it refuses to run as root
             for path in (folder, folder / "pgbouncer.ini"):
                 os.chown(path, user.pw_uid, user.pw_gid)
@@ -62,7 +65,7 @@ def before(server: Postgres, mode: str = "transaction") -> Iterator[Postgres]:
         shutil.rmtree(folder)
 
 
-def _settings(server: Postgres, folder: Path, mode: str) -> str:
+def _settings(server: Postgres, folder: Path, mode: str, more: Mapping[str, object]) -> str:
     lines = {
         "unix_socket_dir": folder,
         "listen_port": PORT,
@@ -70,6 +73,7 @@ def _settings(server: Postgres, folder: Path, mode: str) -> str:
         "pool_mode": mode,
         "default_pool_size": EACH_ITS_OWN if mode == "session" else CONNECTIONS,
         "max_client_conn": 200,
+        **more,
     }
     body = "\n".join(f"{name} = {value}" for name, value in lines.items())
     return f"[databases]\n* = host={server.socket} port={PORT} user=baton\n\n[pgbouncer]\n{body}\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from temporalio.client import Client
 
@@ -102,6 +102,12 @@ def file_size_limit(pid: int, limit: int) -> Iterator[None]:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
+Unwritable = Literal["full", "no files", "read-only"]
+
+FILES = 100_000
+"""Files and folders that fit onto the small disk."""
+
+
 @dataclass(frozen=True)
 class SmallDisk:
     """A file system of its own in this folder, for a worker that is started `within` it; it ends with the worker.
@@ -116,28 +122,49 @@ class SmallDisk:
     def within(self) -> tuple[str, ...]:
         """What to start the worker with."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        mount = 'mount -t tmpfs -o "size=$1m" small "$2" && shift 2 && exec "$@"'
-        return ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh", str(self.mib), str(self.folder))
+        mount = 'mount -t tmpfs -o "size=$1m,nr_inodes=$3" small "$2" && shift 3 && exec "$@"'
+        return (
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            mount,
+            "sh",
+            str(self.mib),
+            str(self.folder),
+            str(FILES),
+        )
 
     @contextlib.contextmanager
-    def full(self, worker: Worker) -> Iterator[None]:
-        """Not a byte is left on it while the block runs; then there is as much room as before."""
+    def full(self, worker: Worker, how: Unwritable = "full") -> Iterator[None]:
+        """Nothing can be written on it while the block runs; then it is as before.
+
+        `full`: not a byte is left. `no files`: there are bytes, and no file can be made. `read-only`: as after an error.
+        """
         seen = Path(f"/proc/{worker.pid}/root{self.folder}")
+        assert (there := os.statvfs(seen)).f_blocks * there.f_frsize <= self.mib << 20, "this is not the small disk"
 
         def filled() -> bool:
             disk = os.statvfs(seen)
-            assert disk.f_blocks * disk.f_frsize <= self.mib << 20, "this is not the small disk"
             used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize >> 10
-            return self._resize(worker, f"{used}k") and os.statvfs(seen).f_bavail == 0  # what is larger meanwhile is refused
+            options = {"full": f"size={used}k", "no files": f"nr_inodes={disk.f_files - disk.f_ffree}", "read-only": "ro"}
+            # What is larger meanwhile is refused; so is read-only while a file is open to be written.
+            return self._remount(worker, options[how]) and _is_unwritable(os.statvfs(seen), how)
 
-        children.until(filled, "the disk was full")
+        children.until(filled, f"the disk was {how}")
         yield
-        assert self._resize(worker, f"{self.mib}m")
+        assert self._remount(worker, f"rw,size={self.mib}m,nr_inodes={FILES}")
 
-    def _resize(self, worker: Worker, size: str) -> bool:
+    def _remount(self, worker: Worker, options: str) -> bool:
         inside = ("nsenter", f"--target={worker.pid}", "--user", "--preserve-credentials", "--mount")
-        done = subprocess.run([*inside, "mount", "-o", f"remount,size={size}", self.folder], capture_output=True, check=False)
+        done = subprocess.run([*inside, "mount", "-o", f"remount,{options}", self.folder], capture_output=True, check=False)
         return done.returncode == 0
+
+
+def _is_unwritable(disk: os.statvfs_result, how: Unwritable) -> bool:
+    return {"full": disk.f_bavail == 0, "no files": disk.f_favail == 0, "read-only": bool(disk.f_flag & os.ST_RDONLY)}[how]
 
 
 def _written(value: Any) -> str:

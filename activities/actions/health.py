@@ -14,7 +14,7 @@ from contracts.actions import Deliver
 from contracts.breakers import Breakers
 from ledger import breakers, feed
 from ledger.breakers import Failure, Thresholds
-from ledger.db import Ledger, now_us
+from ledger.db import Ledger, server_us
 
 PROBE = timedelta(minutes=15)
 """How long an action may take that shows whether its target is back, before another one may show it."""
@@ -39,8 +39,8 @@ class TargetHealth:
         row = await self._ledger.read(breakers.get, name)
         if row is None or row.state == "closed":
             return
-        if until := await self._ledger.tx(self._wait, request, name, summary):
-            wait = timedelta(microseconds=max(until - now_us(), 0)) + timedelta(seconds=1)
+        if left := await self._ledger.tx(self._wait, request, name, summary):
+            wait = timedelta(microseconds=left) + timedelta(seconds=1)
             raise ApplicationError(
                 f"{summary}: waits, because the circuit breaker of {name} is open: {row.reason}",
                 type="TargetAway",
@@ -48,26 +48,27 @@ class TargetHealth:
             )
 
     def _wait(self, connection: Connection, request: Deliver, name: str, summary: str) -> int:
-        """0 if the action may go, else until when it waits; the feed says so once per outage and run."""
-        now, row = now_us(), breakers.get(connection, name)
+        """0 if the action may go, else for how many microseconds it waits; the feed says so once per outage and run."""
+        # By the database's clock, which is one for all workers.
+        now, row = server_us(connection), breakers.get(connection, name)
         if row is None or row.state == "closed":
             return 0
         if breakers.take_probe(connection, name, request.key, now, now + PROBE // timedelta(microseconds=1)):
             return 0
         until = int(row.until if row.state == "open" else min(row.probe_until, now + 5_000_000))
         feed.append(connection, request.run, [lines.waits(summary, name, row.opened_at, row.reason, request)])
-        return max(until, now + 1)
+        return max(until - now, 1)
 
     def failed(self, connection: Connection, request: Deliver, name: str, reason: str) -> None:
         """Count an attempt that failed."""
         probe = request.key
-        opening = breakers.failed(connection, name, Failure(reason, probe=probe), self._limits, now_us())
+        opening = breakers.failed(connection, name, Failure(reason, probe=probe), self._limits, server_us(connection))
         if opening is not None and opening.times in (1, LONG):
             feed.append(connection, request.run, [lines.opened(opening, reason)])
 
     def showed_nothing(self, connection: Connection, request: Deliver, name: str) -> None:
         """Give back the probe, if this action has it."""
-        breakers.give_back(connection, name, request.key, now_us())
+        breakers.give_back(connection, name, request.key, server_us(connection))
 
     async def answered(self, request: Deliver, name: str) -> None:
         """The target has answered, whatever it said."""
@@ -76,7 +77,7 @@ class TargetHealth:
             await self._ledger.tx(self._closed, request, name, row.state, row.opened_at)
 
     def _closed(self, connection: Connection, request: Deliver, name: str, state: str, opened_at: int) -> None:
-        if breakers.succeeded(connection, name, request.key, now_us()) and state != "closed":
+        if breakers.succeeded(connection, name, request.key, server_us(connection)) and state != "closed":
             feed.append(connection, request.run, [lines.closed(name, opened_at)])
 
 

@@ -57,6 +57,17 @@ def unknown(row: Row[Any], why: str, *, for_good: bool = False) -> ApplicationEr
     )
 
 
+def not_recorded(request: Deliver) -> ApplicationError:
+    """The error of an action that this ledger does not have. Trying again does not bring it back."""
+    return ApplicationError(
+        f"this ledger has no action {request.key[:12]}…: it was restored from an older backup, where nobody has approved it. "
+        "Nothing was sent now; whether it was before, only its target can tell. Restore the newest backup and reset the run "
+        "to this step, or reset it to before its approval (`temporal workflow reset`)",
+        type="NotAllowed",
+        non_retryable=True,
+    )
+
+
 def receipt_for(row: Row[Any], state: ActionState, how: How = "", reference: str = "", problem: str = "") -> Receipt:
     """A receipt of this row, of now."""
     return Receipt(

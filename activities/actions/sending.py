@@ -62,8 +62,8 @@ class Sender:
         If the outcome of an earlier attempt is unknown, the target is asked before anything is sent, and the outcome stays
         unknown until the target answers: only then can the action be settled as failed. If cancelled while sending, it first
         waits for the outcome and stores it: releasing the lease earlier would invite a second sender.
-        Raises `ApplicationError` where it is not settled: `Leased`, `TargetAway`, `OutcomeUnknown` or `NotApproved`; and what
-        the adapter raises.
+        Raises `ApplicationError` where it is not settled: `Leased`, `TargetAway`, `OutcomeUnknown` or `NotApproved`; a
+        non-retryable `NotAllowed` for an action that the ledger does not have; and what the adapter raises.
         """
         breaker = await self._admitted(request)
         # In a transaction of its own: the next attempt has to see that this one began, even if it dies before sending.
@@ -85,7 +85,9 @@ class Sender:
 
         Raises `TargetAway`, and `Misconfigured` where this worker has no adapter for it.
         """
-        row = await self._ledger.read(actions.get, request.key)
+        row = await self._ledger.read(actions.find, request.key)
+        if row is None:
+            raise outbox.not_recorded(request)
         if row.state not in ("approved", *BEGUN):
             return ""
         self._adapter(row)  # before it is claimed: where there is none, certainly nothing has begun

@@ -13,6 +13,7 @@ from decimal import ROUND_CEILING, Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from activities.running.clock import started_at
 from contracts.agents import Choice, DatedPrice, Price
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured
@@ -150,7 +151,7 @@ def _from_table(choice: Choice, vendor: str) -> Tariff:
         _, model = get_snapshot().find_provider_model(choice.model_name, None, vendor, None)
     except LookupError:
         raise _unpriced(choice, vendor) from None
-    price = model.get_prices(datetime.now(UTC))  # some depend on the day or the hour
+    price = model.get_prices(started_at())  # some depend on the day or the hour
     # The list gives the same object until a price changes; only then is the tariff made anew.
     listed = _listed.get((vendor, choice.model_name))
     if listed is None or listed[0] is not price:

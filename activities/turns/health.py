@@ -1,5 +1,8 @@
 """What calls learn about models, providers and agents, kept for all workers in the ledger's circuit breakers.
 
+They go by the database's clock, which is one for all workers: by its own, a worker that is two days ahead would find every
+breaker's time over, and what it opened would stay open for the others for two days.
+
 An ordinary successful call costs the ledger nothing: a worker reads breakers at most once a second, and writes them only on
 failures and recoveries.
 """
@@ -24,7 +27,7 @@ from contracts.runs import Importance, Note
 from contracts.turns import CallModel
 from ledger import breakers
 from ledger.breakers import Failure, Opening, Thresholds
-from ledger.db import Ledger, now_us, plain
+from ledger.db import Ledger, now_us, plain, server_us
 from ledger.money import spend
 
 FRESH = 1.0
@@ -76,6 +79,7 @@ class Health:
         self.settings = settings
         self._rows: Mapping[str, Any] = {}
         self._read_at = -FRESH
+        self._ahead = 0
         self._reading = asyncio.Lock()
         self._wrote = False
 
@@ -86,9 +90,14 @@ class Health:
             async with self._reading:
                 if time.monotonic() - self._read_at >= FRESH:
                     began = time.monotonic()
-                    self._rows = {row.name: row for row in await self._ledger.read(breakers.noteworthy)}
+                    rows, self._ahead = await self._ledger.read(_noteworthy)
+                    self._rows = {row.name: row for row in rows}
                     self._read_at = began
         return self._rows
+
+    def now(self) -> int:
+        """This instant by the clock of the breakers, in UTC microseconds, as far as it was heard when they were read last."""
+        return now_us() - self._ahead
 
     def outdated(self) -> None:
         """Forget what was read: this worker has just written a breaker."""
@@ -102,7 +111,7 @@ class Health:
 
     def take_probes(self, connection: Connection, request: CallModel, names: Iterable[str], takes: timedelta) -> None:
         """Take the probes of these breakers. Raises `ProbeTaken` if another call has one; the transaction must then end."""
-        now = now_us()
+        now = server_us(connection)
         for name in names:
             until = now + (takes + OVER_CALL) // timedelta(microseconds=1)
             if not breakers.take_probe(connection, name, caller(request), now, until):
@@ -111,7 +120,7 @@ class Health:
     def give_back(self, connection: Connection, request: CallModel, candidate: Candidate) -> None:
         """Give back the probes of a call that showed nothing about its model: the next caller may probe."""
         for name in candidate.probes:
-            breakers.give_back(connection, name, caller(request), now_us())
+            breakers.give_back(connection, name, caller(request), server_us(connection))
 
     def failed(self, connection: Connection, request: CallModel, candidate: Candidate, error: ProviderError) -> list[Note]:
         """Count a call's failure against its model or its whole provider. Returns the feed lines about it."""
@@ -131,7 +140,7 @@ class Health:
             probe=caller(request) if name in candidate.probes else "",
         )
         # Only the breaker that is to blame. If the call had both probes, the other one is given back.
-        opening = breakers.failed(connection, name, failure, self._limits(self.settings.failures), now_us())
+        opening = breakers.failed(connection, name, failure, self._limits(self.settings.failures), server_us(connection))
         self.give_back(connection, request, replace(candidate, probes=tuple(one for one in candidate.probes if one != name)))
         # A provider that names a waiting time is working normally; anything else needs attention.
         return _opened(request, opening, failure.reason, "detail" if wait and error.kind in _IN_ORDER else "alert")
@@ -170,12 +179,17 @@ class Health:
         # What was read is stale from here on, but nothing is committed yet: `answered_by` acts on this after the commit.
         self._wrote = True
         failure = Failure(reason=problem, probe=caller(request))
-        opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), now_us())
+        opening = breakers.failed(connection, agent, failure, self._limits(self.settings.agent_failures), server_us(connection))
         return told + _opened(request, opening, problem, "alert")
 
     def _limits(self, failures: int) -> Thresholds:
         own = self.settings
         return Thresholds(failures, own.window, own.cooldown, own.longest)
+
+
+def _noteworthy(connection: Connection) -> tuple[list[Any], int]:
+    """The breakers, and by how many microseconds this machine's clock is ahead of theirs."""
+    return list(breakers.noteworthy(connection)), now_us() - server_us(connection)
 
 
 def _wording(reason: str) -> str:
@@ -185,9 +199,9 @@ def _wording(reason: str) -> str:
 def _succeeded(connection: Connection, request: CallModel, name: str, row: Any) -> list[Note]:
     """The feed line that a breaker closed; none if its failures had not opened it, or another call has its probe."""
     if name.startswith("agent:"):  # decided by a step's last reply, which may come long after the probe has timed out
-        closed = breakers.proven(connection, name, now_us())
+        closed = breakers.proven(connection, name, server_us(connection))
     else:
-        closed = breakers.succeeded(connection, name, caller(request), now_us())
+        closed = breakers.succeeded(connection, name, caller(request), server_us(connection))
     if not closed or row.state == "closed":
         return []
     return [lines.breaker_closed(request.run, name, row.opened_at, row.reason)]

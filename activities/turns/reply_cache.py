@@ -10,7 +10,7 @@ from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import ModelReply, ModelRequest, Usage
 from ledger import reply_cache as stored
-from ledger.db import now_us
+from ledger.db import server_us
 from ledger.reply_cache import NewReply
 
 _APART = {"key", "occurrence", "turn", "timeout"}
@@ -38,7 +38,7 @@ def cache_digest(lifetime: timedelta | None, project: str, agent_digest: str, ch
 
 def look_up(connection: Connection, project: str, digest: str) -> KeptReply | None:
     """The reply to reuse, with zero usage. None if there is none, or it has expired."""
-    row = stored.find(connection, project, digest, now_us()) if digest else None
+    row = stored.find(connection, project, digest, server_us(connection)) if digest else None
     if row is None:
         return None
     reply = ModelReply.model_validate_json(row.reply).model_copy(update={"usage": Usage(), "request_id": None, "stated": None})
@@ -50,7 +50,7 @@ def keep(connection: Connection, call: Call, started: Started, reply: ModelReply
     agent, lifetime = call.agent, call.agent.file.cache
     if lifetime is None:
         return
-    now = now_us()
+    now = server_us(connection)
     stored.drop_expired(connection, now)
     new = NewReply(
         digest=started.cache,

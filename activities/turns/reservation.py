@@ -30,7 +30,7 @@ from contracts.money import Ceilings
 from contracts.people import stored_answers
 from contracts.turns import CallModel, Turn
 from ledger import artifacts, handoffs, turns, workers
-from ledger.db import Ledger, now_us
+from ledger.db import Ledger, server_us
 from ledger.money import rates, spend
 from ledger.money.rates import Rate, Taken
 from ledger.money.slices import Slice
@@ -208,4 +208,4 @@ def _within_rates(connection: Connection, choice: Choice, most: Usage) -> Taken 
     if choice.requests_per_minute is None and choice.tokens_per_minute is None:
         return None
     limit = Rate(choice.requests_per_minute, choice.tokens_per_minute)
-    return rates.take(connection, f"model:{choice.model}", limit, most.input + most.output, now_us())
+    return rates.take(connection, f"model:{choice.model}", limit, most.input + most.output, server_us(connection))

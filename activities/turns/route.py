@@ -14,7 +14,7 @@ from activities.turns.choices import Candidate, NothingOlder, Passed, ProbeTaken
 from activities.turns.health import Health, agent_breaker, caller
 from contracts.away import ModelsAway
 from contracts.turns import CallModel
-from ledger.db import from_us, now_us
+from ledger.db import from_us
 from ledger.money.rates import RateLimited
 
 T = TypeVar("T")
@@ -77,7 +77,8 @@ def _usable(request: CallModel, providers: Container[str]) -> list[Candidate]:
 
 async def _standing(names: Iterable[str], request: CallModel, health: Health) -> Standing:
     """The state of these breakers for this call, now."""
-    return choices.standing(names, await health.known(), caller(request), now_us())
+    known = await health.known()  # before the clock is asked: it is heard with them
+    return choices.standing(names, known, caller(request), health.now())
 
 
 async def _agents_probe(request: CallModel, health: Health, stored: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
@@ -102,7 +103,7 @@ def _not_asked(error: Unfit | RateLimited | ProbeTaken, candidate: Candidate, he
     if isinstance(error, RateLimited):
         return Passed(model, "rate", str(error), error.until)
     health.outdated()  # another call has the probe, which our last read did not show yet
-    return Passed(model, "outage", str(error), now_us() + choices.PROBING)
+    return Passed(model, "outage", str(error), health.now() + choices.PROBING)
 
 
 async def _after(error: ProviderError, candidate: Candidate, request: CallModel, health: Health) -> Passed:
@@ -113,7 +114,7 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
     if error.kind == "too_large":
         return Passed(choice.model, "unfit", str(error))
     # A retry does not help, and perhaps no breaker guards it: it is due again after the cooldown of a breaker.
-    again = now_us() + health.settings.cooldown // timedelta(microseconds=1)
+    again = health.now() + health.settings.cooldown // timedelta(microseconds=1)
     if error.kind in choices.REFUSALS:
         # Whatever the breaker says: waiting for it mends nothing of this call.
         return Passed(choice.model, "refused", f"{error.kind}: {error}", again)
@@ -130,16 +131,16 @@ async def _after(error: ProviderError, candidate: Candidate, request: CallModel,
 
 def _in_vain(error: ProviderError, health: Health) -> ModelsAway:
     """What the last attempt tells the run: the model does not answer although its breaker is closed."""
-    again = from_us(now_us()) + health.settings.cooldown
+    again = from_us(health.now()) + health.settings.cooldown
     return ModelsAway(kind="outage", until=again, why=str(error), patience=health.settings.patience)
 
 
 def _nobody(request: CallModel, passed: list[Passed], health: Health, too_large: ProviderError | None) -> ApplicationError:
-    gone = choices.away(passed, health.settings, now_us())
+    gone = choices.away(passed, health.settings, health.now())
     if gone is None and too_large is not None:
         # No wait makes it smaller. A person can: by a larger context at the server, or by giving the step up.
         why = "; ".join(f"{one.model}: {one.why}" for one in passed)[:2000]
-        gone = ModelsAway(kind="refused", until=from_us(now_us()), why=why, patience=timedelta())
+        gone = ModelsAway(kind="refused", until=from_us(health.now()), why=why, patience=timedelta())
     if gone is None:
         said = "; ".join(one.why for one in passed)
         return failures.permanent("no_choice", f"no choice of {request.name or 'this agent'} takes the call: {said}")

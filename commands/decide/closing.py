@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from commands.context import connect
 from commands.errors import first_line
 from contracts.errors import Refused
-from ledger.views.causes import Waiting, asking_again, kept_by
+from ledger.views.causes import Waiting, asking_again, carrying_out, kept_by
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 50
 """Runs that are told at the same time."""
+
+TARGET = "target:"
+"""What the name of a breaker begins with that is an action's target, and no model, provider or agent."""
 
 
 @dataclass
@@ -30,19 +33,30 @@ class Closed:
     warning: str = ""
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What breakers of these names keep waiting: gates, runs on a timer, and runs that may have an action on a timer."""
+
+    names: Sequence[str]
+    gates: Sequence[Waiting]
+    runs: Sequence[str]
+    acting: Sequence[str]
+
+
 def close_all(ledger: "Ledger", names: Sequence[str], by: str, why: str, limit: float) -> Closed:
-    """Close breakers, have the gates that wait for them ask again, and wake the runs that wait on a timer.
+    """Close breakers, have the gates that wait for them ask again, and wake the runs and actions that wait on a timer.
 
     Raises `NotFound` for a name without a breaker, and `Refused` if all are closed and nothing waits for them. A run that
     cannot be told asks again by itself, or at its gate.
     """
     there = ledger.read_now(_waiting, names)
+    acting = ledger.read_now(carrying_out) if any(name.startswith(TARGET) for name in names) else []
     found = Closed(ledger.tx_now(_close, names, by, why))
-    if not found.names and not there:
+    if not found.names and not there and not acting:
         raise Refused(f"{', '.join(names)}: closed already, calls are made, and no run waits at a gate for it")
-    runs = ledger.read_now(asking_again)
-    if there or runs:
-        asyncio.run(_tell(ledger, there, runs, found, by, why, limit))
+    kept = _Kept(names, there, ledger.read_now(asking_again), acting)
+    if kept.gates or kept.runs or kept.acting:
+        asyncio.run(_tell(ledger, kept, found, by, why, limit))
     return found
 
 
@@ -63,9 +77,9 @@ def _waiting(connection: "Connection", names: Sequence[str]) -> list[Waiting]:
     return list(several.values())
 
 
-async def _tell(
-    ledger: "Ledger", gates: Sequence[Waiting], runs: Sequence[str], found: Closed, by: str, why: str, limit: float
-) -> None:
+async def _tell(ledger: "Ledger", kept: _Kept, found: Closed, by: str, why: str, limit: float) -> None:
+    from temporalio.service import RPCError
+
     from activities.turns.health import FRESH
     from commands.money.ceilings import nudge
     from connection import Unreachable
@@ -77,9 +91,35 @@ async def _tell(
         return
     # Workers read the breakers again only then: a run that is told sooner finds them open still, and waits as long again.
     await asyncio.sleep(FRESH)
-    found.gates = dict(await _answered(ledger, client, gates, by, why, limit))
-    nudged = await nudge(client, runs)
-    found.woken = [name for name in runs if name not in nudged.over]
+    found.gates = dict(await _answered(ledger, client, kept.gates, by, why, limit))
+    nudged = await nudge(client, kept.runs)
+    found.woken = [name for name in kept.runs if name not in nudged.over]
+    try:
+        found.woken += await _tried_now(client, kept)
+    except RPCError as error:
+        found.warning = f"{first_line(error)}; the actions are tried again by themselves"
+
+
+async def _tried_now(client: "Client", kept: _Kept) -> list[str]:
+    """Have the actions that wait for these targets tried now, and not when Temporal would. The runs that had such."""
+    from temporalio.api.workflowservice.v1 import ResetActivityRequest
+
+    from activities.runs.gone import describe, together
+    from commands.look.pending import pending
+
+    said = [f"breaker of {name} is open" for name in kept.names]
+
+    async def one(run: str) -> bool:
+        there = await pending(client, run, await describe(client, run))
+        waiting = [act for act in there if act.next_at is not None and any(words in act.error for words in said)]
+        for act in waiting:
+            # Its attempts count anew, which does no harm: each of them asks the target first.
+            request = ResetActivityRequest(namespace=client.namespace, identity=client.identity, id=act.activity_id)
+            request.execution.workflow_id, request.keep_paused = act.workflow, True
+            await client.workflow_service.reset_activity(request)
+        return bool(waiting)
+
+    return [run for run, tried in zip(kept.acting, await together(kept.acting, one), strict=True) if tried]
 
 
 async def _answered(

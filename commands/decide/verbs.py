@@ -115,6 +115,8 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     from contracts.errors import Refused
 
     if isinstance(there := found(out, ledger, run, whole=True), Unrecorded):
+        if there.gate:
+            raise Refused(how(there))
         raise Refused(f"{how(there)}; it has no gate yet. `{command('show', there.run)}` says what it waits for")
     try:
         target = ledger.read_now(decision.find_target, run, gate, said.verb, said.by)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from contracts.gates import GateView
 from contracts.runs import FINAL
-from ledger.tables import run
+from ledger.tables import action, run
 from ledger.views.gates import waiting
 
 FOR_A_MODEL = "a model"
@@ -46,6 +46,13 @@ def causes(gates: Iterable[tuple[str, GateView]]) -> list[Cause]:
 def kept_by(connection: Connection, breaker: str) -> list[Waiting]:
     """The open gates at which runs wait because this breaker is open, most urgent first."""
     return [Waiting(name, view) for name, view in waiting(connection) if breaker in view.breakers]
+
+
+def carrying_out(connection: Connection) -> list[str]:
+    """The workflow ids of the open runs with an action that may happen and has not been settled."""
+    unsettled = select(action.c.trace).where(action.c.state.in_(("approved", "sending", "unknown")))
+    query = select(run.c.workflow_id).where(run.c.trace.in_(unsettled), run.c.state.not_in(sorted(FINAL)))
+    return list(connection.execute(query.order_by(run.c.started_at)).scalars())
 
 
 def asking_again(connection: Connection) -> list[str]:

@@ -21,6 +21,8 @@ from tests.depth import soak
 STATE = SearchAttributeKey.for_int("State")
 OWNER = SearchAttributeKey.for_text("Owner")
 NEEDS = SearchAttributeKey.for_keyword("NeedsHuman")
+COST = SearchAttributeKey.for_int("CostUsd")
+PROJECT = SearchAttributeKey.for_keyword_list("Project")
 
 
 async def a_server(*theirs: SearchAttributeKey[object]) -> WorkflowEnvironment:
@@ -37,9 +39,12 @@ async def a_server(*theirs: SearchAttributeKey[object]) -> WorkflowEnvironment:
     ("theirs", "says"),
     [
         ((STATE, OWNER), ("State is Int and must be Keyword", "Owner is Text and must be Keyword")),
-        *soak(((NEEDS,), ("NeedsHuman is Keyword and must be Bool",))),
+        *soak(
+            ((NEEDS,), ("NeedsHuman is Keyword and must be Bool",)),
+            ((COST, PROJECT), ("CostUsd is Int and must be Float", "Project is KeywordList and must be Keyword")),
+        ),
     ],
-    ids=["two-types", *soak("a-bool")],
+    ids=["two-types", *soak("a-bool", "a-number-and-a-list")],
 )
 async def test_wrong_types_are_named_by_worker_doctor_and_start(
     baton: Baton, origin: Path, tmp_path: Path, theirs: Sequence[SearchAttributeKey[object]], says: Sequence[str]

@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowUpdateFailedError
 
 import config
+from activities.actions.git_push import GitPushAdapter
+from activities.git.errors import RepositoryUnreachable
 from connection import check_namespace, connect
-from ledger import gates, identity
+from ledger import actions, gates, identity, runs
 from ledger.db import Connection, Ledger
 from ledger.migrate import upgrade
 from ledger.tables import decision, gate, run
 from tests import processes, scripts
 from tests.commands.conftest import CONVERSATIONS, Baton, Serve, asking
 from tests.ledger.conftest import empty_url, kind
-from tests.stack import Stack, dev_server, stack, until
+from tests.stack import Stack, dev_server, git, result_of, stack, until
 
 __all__ = ["empty_url", "kind"]
 
@@ -62,6 +64,30 @@ async def test_a_second_worker_with_the_same_ledger_starts(baton: Baton, serve: 
 
             await until(ready, "the second worker is ready")
             assert len((await baton.live("runs", "--json")).json["workers"]["working"]) == 2
+
+
+async def test_a_copy_of_a_ledger_is_another_one(baton: Baton, client: Client, tmp_path: Path) -> None:
+    """A copied state folder has the same id. Its worker is a stranger to the original: doctor and a worker's start say so."""
+    script, queue = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS), f"copied-{tmp_path.name}"
+    async with stack(client, baton.state, script, task_queue=queue, beats=True) as running:
+        baton.use(running)
+        (tmp_path / "copy").mkdir()
+        with sqlite3.connect(baton.state / "ledger.db") as live, sqlite3.connect(tmp_path / "copy" / "ledger.db") as copy:
+            live.backup(copy)
+        other = config.Settings(state=tmp_path / "copy", task_queue=queue)
+        with processes.Worker(client, other, tmp_path / "copy.log") as second:
+
+            async def ready() -> bool | None:
+                return True if b"worker_ready" in second.log.read_bytes() else None
+
+            await until(ready, "the worker with the copy, which was made just now, is ready")
+            wanted = f"with a copy of this ledger, {running.parts.ledger_id}: its heartbeats are not here"
+            found = [one for one in (await baton.live("doctor", "--json")).json["findings"] if one["name"] == "task queue"]
+            assert [(one["level"], wanted in one["text"]) for one in found] == [("fail", True)]
+            third = config.Settings(state=baton.state, task_queue=queue)
+            with processes.Worker(client, third, tmp_path / "third.log") as late:
+                assert await asyncio.to_thread(late.ended) == 2
+            assert wanted in (tmp_path / "third.log").read_text()
 
 
 async def test_doctor_names_a_queue_that_two_ledgers_share(baton: Baton, serve: Serve, tmp_path: Path) -> None:
@@ -119,9 +145,7 @@ async def test_a_gate_that_a_restored_ledger_does_not_have_takes_no_decision(
             live.backup(copy)
         await first.approve(started, "plan-1")
         await first.gate(started, "change-1")
-    for one in baton.state.glob("ledger.db*"):
-        one.unlink()
-    shutil.copy(tmp_path / "backup.db", baton.state / "ledger.db")
+    put_back(baton, tmp_path / "backup.db")
     async with stack(client, baton.state, script, task_queue=queue, beats=True) as restored:
         baton.use(restored)
         decision_of = {"gate": "change-1", "by": "maria"}
@@ -143,6 +167,77 @@ async def test_a_gate_that_a_restored_ledger_does_not_have_takes_no_decision(
         assert command.code == 3
         assert "this ledger does not know it: it was restored from an older backup" in command.err
         assert (await started.query("status"))["waiting_for"]["gate"] == "change-1"
+
+
+def put_back(baton: Baton, backup: Path) -> None:
+    """In place of the ledger there is this copy of it."""
+    for one in baton.state.glob("ledger.db*"):
+        one.unlink()
+    shutil.copy(backup, baton.state / "ledger.db")
+
+
+async def test_a_run_that_a_restored_ledger_does_not_have_takes_no_decision(
+    baton: Baton, client: Client, tmp_path: Path, origin: Path
+) -> None:
+    """The backup is from before the run: nothing is won by any way, the run is listed all the same, and can be cancelled."""
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
+    async with stack(client, baton.state, script, runs_stay=True) as first:
+        queue = first.settings.task_queue
+        with sqlite3.connect(baton.state / "ledger.db") as live, sqlite3.connect(tmp_path / "backup.db") as copy:
+            live.backup(copy)
+        started = await at_the_plan(first, origin)
+    put_back(baton, tmp_path / "backup.db")
+    async with stack(client, baton.state, script, task_queue=queue, beats=True) as restored:
+        baton.use(restored)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await started.execute_update("approve", {"gate": "plan-1", "by": "maria"})
+        assert "this ledger does not know the gate; was it restored" in str(refused.value.cause)
+        command = await baton.live("approve", started.id, "plan-1", "--yes")
+        assert (command.code, f"{started.id} is not in this ledger, and Temporal has it at plan-1" in command.err) == (5, True)
+        assert restored.ledger.read_now(rows)["run"] == 0
+        assert started.id in (await baton.live("runs")).out
+        cancelled = await baton.live("cancel", started.id)
+        assert cancelled.code == 0, cancelled.err
+
+        async def over() -> bool | None:
+            return True if (await started.describe()).status == WorkflowExecutionStatus.CANCELED else None
+
+        await until(over, "the run was cancelled")
+
+
+async def test_an_approved_action_that_a_restored_ledger_does_not_have_is_not_tried_for_an_hour(
+    baton: Baton, client: Client, tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approved while the target was away, then the ledger of before the approval is put back: the run ends, and says why."""
+
+    def away(*_: object) -> None:
+        raise RepositoryUnreachable("the target is away")
+
+    script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
+    with monkeypatch.context() as patch:  # until its worker is gone
+        async with stack(client, baton.state, script, runs_stay=True) as first:
+            queue, started = first.settings.task_queue, await at_the_plan(first, origin)
+            await first.approve(started, "plan-1")
+            await first.gate(started, "change-1")
+            with sqlite3.connect(baton.state / "ledger.db") as live, sqlite3.connect(tmp_path / "backup.db") as copy:
+                live.backup(copy)
+            patch.setattr(GitPushAdapter, "find", away)
+            await first.approve(started, "change-1")
+
+            async def tried() -> bool | None:
+                (row,) = await first.ledger.read(actions.of_trace, started.first_execution_run_id)
+                return True if row.attempts > 1 else None
+
+            await until(tried, "the push was tried in vain")
+    put_back(baton, tmp_path / "backup.db")
+    async with stack(client, baton.state, script, task_queue=queue, beats=True) as restored:
+        with pytest.raises(WorkflowFailureError):
+            await result_of(started)
+        row = await restored.ledger.read(runs.find, started.id)
+        said = await restored.said(started)
+    assert row.state == "failed"
+    assert "it was restored from an older backup" in said
+    assert git(origin, "branch", "--format=%(refname:short)") == "main"
 
 
 async def test_a_ledger_and_a_server_of_two_installations_are_told_apart(

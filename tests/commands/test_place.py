@@ -369,7 +369,22 @@ def test_odd_paths_are_one_ledger(baton: Baton, begin: Begin, tmp_path: Path) ->
     from ledger.db import Ledger
     from ledger.migrate import upgrade
 
-    names = ["q?a", "q?b", "C#", "per%20cent", "per cent", "100%", "q?mode=memory", "ü é'\"", "@:x", "%3F"]
+    names = [
+        "q?a",
+        "q?b",
+        "C#",
+        "per%20cent",
+        "per cent",
+        "100%",
+        "q?mode=memory",
+        "ü é'\"",
+        "@:x",
+        "%3F",
+        "a;b=c&d",
+        "a\nb",
+        "back\\slash",
+        "file:x",
+    ]
     for name in names:
         folder = tmp_path / "odd" / name
         found = load(state=folder)

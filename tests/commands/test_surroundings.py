@@ -212,8 +212,8 @@ def test_nothing_of_ours_is_found_by_a_repositorys_python(tmp_path: Path) -> Non
 
 
 def test_an_install_path_may_hold_what_means_something_elsewhere(baton: Baton, tmp_path: Path) -> None:
-    """A clone into `100% dir` or `a#b ?c %(here)s`: ledgers are made and read there."""
-    for name in ("100% dir", "a#b ?c %(here)s"):
+    """A clone into `100% dir`, `a#b ?c %(here)s` and others: ledgers are made and read there, and a worker starts."""
+    for name in ("100% dir", "a#b ?c %(here)s", "{0} %s ${HOME}", "%%(x)s;'\"ü"):
         clone = tmp_path / name
         shutil.copytree(
             ROOT, clone, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "docs", "examples", "deploy")
@@ -228,3 +228,5 @@ def test_an_install_path_may_hold_what_means_something_elsewhere(baton: Baton, t
         done = ran([sys.executable, str(clone / "starter.py"), "runs"], env=variables)
         assert (done.code, "no runs" in done.err) == (0, True), done.err
         assert (state / "ledger.db").exists()
+        working = ran([sys.executable, str(clone / "worker.py")], env=variables)
+        assert (working.code, "Temporal at" in working.err) == (6, True), working.err

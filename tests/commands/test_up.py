@@ -94,6 +94,7 @@ def test_a_day_of_a_state_folder(installation: Installation) -> None:
     _two_at_once(installation)
     _other_ports_are_refused(installation)
     _cut_pid_files_lose_nothing(installation)
+    _a_removed_ledger_is_noticed_by_up(installation)
     _a_removed_folder_is_noticed_by_up(installation)
     _a_removed_folder_is_noticed_by_down(installation)
     _all_are_stopped_after_an_up_that_is_under_way(installation)
@@ -130,8 +131,22 @@ def _cut_pid_files_lose_nothing(this: Installation) -> None:
     (this.state / "run" / "worker.json").write_bytes(b"")
     assert this.up().code == 0
     assert this.running == before
+    shutil.rmtree(this.state / "run")
+    assert this.up().code == 0
+    assert this.running == before
     for name in ("server", "worker"):
         assert json.loads((this.state / "run" / f"{name}.json").read_text())["pid"] == before[name].pid
+
+
+def _a_removed_ledger_is_noticed_by_up(this: Installation) -> None:
+    before = this.running
+    for file in this.state.glob("ledger.db*"):
+        file.unlink()
+    again = this.up()
+    assert again.code == 0, again.err
+    assert "were removed or moved while the worker and server ran" in again.json["notes"][0]
+    assert before["worker"].pid != this.running["worker"].pid, "it would go on writing into a file that nobody reads"
+    assert this("runs").code == 0
 
 
 def _a_removed_folder_is_noticed_by_up(this: Installation) -> None:

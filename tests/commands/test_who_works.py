@@ -1,7 +1,9 @@
 """Who works is what the ledger hears: a killed worker is missed, the others say with what they were started, and where."""
 
 import asyncio
+import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -107,6 +109,38 @@ async def test_a_killed_worker_is_missed_by_every_command(
         assert (cancelled.code, place[0] in cancelled.err) == (7, True)
         found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
         assert (found["workers"]["level"], place[0] in found["workers"]["text"]) == ("fail", True)
+
+
+async def test_a_frozen_worker_is_missed_and_counts_again_when_it_thaws(
+    baton: Baton, client: Client, origin: Path, tmp_path: Path
+) -> None:
+    """Its machine is suspended: it is missed as a dead one is, with all its connections; thawed, it does its work."""
+    with process(baton, client, tmp_path) as running:
+        await heard(baton, running)
+        run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
+
+        async def problem() -> str:
+            return str((await baton.live("runs", "--json")).json["workers"]["problem"])
+
+        os.kill(running.pid, signal.SIGSTOP)
+        try:
+
+            async def missed() -> str | None:
+                return await problem() or None
+
+            assert f":{running.pid} was heard of last" in await until(missed, "the frozen worker is missed")
+            cancelled = await baton.live("cancel", run, "--timeout", "0.5")
+            assert (cancelled.code, f":{running.pid}" in cancelled.err) == (7, True), cancelled.err
+            assert (await baton.live(*asking(origin, "--wait"))).code == 7
+        finally:
+            os.kill(running.pid, signal.SIGCONT)
+
+        async def there() -> bool | None:
+            return True if not await problem() else None
+
+        await until(there, "it is heard again")
+        ended = await baton.live("result", run, "--wait", "--json")
+        assert ended.json["report"]["state"] == "cancelled", "what was sent meanwhile takes effect"
 
 
 async def test_a_worker_that_was_stopped_counts_as_gone_at_once(baton: Baton, client: Client, tmp_path: Path) -> None:

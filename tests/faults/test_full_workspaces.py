@@ -15,8 +15,9 @@ from contracts.runs import FINAL
 from ledger import runs
 from ledger.db import Ledger
 from tests import scripts
+from tests.depth import soak
 from tests.faults.record import once, record, sound
-from tests.processes import SmallDisk, Worker
+from tests.processes import SmallDisk, Unwritable, Worker
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
 from tests.stack import QUICK, Stack, git, sample, until
@@ -59,12 +60,13 @@ async def small(client: Client, tmp_path: Path, sqlite_url: str) -> AsyncIterato
         yield Small(Stack(client, settings, ledger, None, QUICK), worker, disk)  # type: ignore[arg-type]  # its parts are there
 
 
-async def test_a_run_outlives_a_full_disk_after_its_plan(small: Small, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["full", "no files", *soak("read-only")])
+async def test_a_run_outlives_a_full_disk_after_its_plan(small: Small, tmp_path: Path, how: Unwritable) -> None:
     """Full while a person approves the plan: nothing is refused, begun twice or lost, and one commit is pushed in the end."""
     origin, stack = sample(tmp_path / "sample"), small.stack
     run = await stack.deliver(origin, branch="small")
     view = await stack.gate(run, "plan")
-    with small.disk.full(small.worker):
+    with small.disk.full(small.worker, how):
         await stack.decide(view)
         why = await small.waits(run)
         assert "cannot be written" in why
@@ -75,6 +77,23 @@ async def test_a_run_outlives_a_full_disk_after_its_plan(small: Small, tmp_path:
     left = await stack.ledger.read(record, run.id)
     assert once(left), left
     assert any(line[3].startswith("there is room on the disk again") for line in left.lines)
+    await stack.ledger.read(sound)
+
+
+async def test_an_approved_push_outlives_a_full_disk(small: Small, tmp_path: Path) -> None:
+    """Full while a person approves the change: the approval counts, the push is tried until there is room, and is one."""
+    origin, stack = sample(tmp_path / "sample"), small.stack
+    run = await stack.deliver(origin, branch="small")
+    await stack.approve(run, "plan")
+    view = await stack.gate(run, "change")
+    with small.disk.full(small.worker):
+        await stack.decide(view)
+        assert "cannot be written" in await small.waits(run)
+        assert "small" not in git(origin, "branch", "--format=%(refname:short)").split()
+    assert (await run.result()).state == "done"
+    assert git(origin, "rev-list", "--count", "main..small") == "1"
+    left = await stack.ledger.read(record, run.id)
+    assert once(left), left
     await stack.ledger.read(sound)
 
 

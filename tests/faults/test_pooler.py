@@ -1,10 +1,14 @@
 """A ledger behind PgBouncer, where each transaction, or each client, gets a connection of its pool: nothing is lost."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, select, text
 from temporalio.client import Client
@@ -17,10 +21,10 @@ from ledger.tables import reservation
 from tests import depth, paid, pgbouncer, scripts
 from tests.commands.conftest import Baton, baton
 from tests.faults.record import once, record, sound
-from tests.postgres import Postgres
+from tests.postgres import PORT, Postgres
 from tests.replay.scenarios import FIX, PLANNER
 from tests.scripts import a_tester, writer
-from tests.stack import QUICK, git, sample, stack
+from tests.stack import PATIENCE, QUICK, git, held, result_of, sample, stack, until
 from tests.wire.server import WireServer
 
 __all__ = ["baton"]
@@ -70,6 +74,46 @@ def _states(connection: Connection) -> list[str]:
     return list(connection.execute(select(reservation.c.state)).scalars())
 
 
+async def test_a_pooler_that_dies_costs_no_second_call(
+    client: Client, tmp_path: Path, postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is killed while a model answers, and another one takes its place: the reply waits, is stored once, and paid once."""
+    name, place = postgres.create(), tmp_path / "pooler"
+    script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX), a_tester())
+    async with WireServer(script) as server, AsyncExitStack() as poolers:
+
+        def another() -> Postgres:
+            pooler = poolers.enter_context(pgbouncer.before(postgres))
+            place.unlink(missing_ok=True)
+            place.symlink_to(pooler.socket)
+            return pooler
+
+        first = another()
+        known = {"agents": paid.copied(tmp_path / "agents"), "openai_base_url": server.openai_url}
+        url = Postgres(place, first.pid).url(name)
+        async with stack(client, tmp_path / "state", ledger_url=url, **known) as running:
+            origin = sample(tmp_path / "sample")
+            run = await running.deliver(origin, branch="pooled")
+            writing = held(running, "writer", "openai")
+            await running.approve(run, "plan")
+            await asyncio.wait_for(writing.asked.wait(), PATIENCE)
+            os.kill(first.pid, signal.SIGKILL)
+
+            async def waits() -> bool | None:
+                return True if "the result of this attempt waits for the ledger" in caplog.text else None
+
+            writing.go.set()
+            await until(waits, "the reply waited for the ledger")
+            another()
+            await running.approve(run, "change")
+            assert (await result_of(run)).state == "done"
+            await running.ledger.read(sound)
+            states = await running.ledger.read(_states)
+    assert set(states) == {"settled"}
+    assert len(states) == len(server.requests)
+    postgres.drop(name)
+
+
 def test_statements_that_are_said_again_and_again_arrive(pooled_url: str, tmp_path: Path) -> None:
     """Six clients at once, by transaction on two connections, each statement often enough for a driver to prepare it."""
     ledgers = [Ledger(pooled_url, tmp_path) for _ in range(6)]
@@ -113,6 +157,39 @@ def test_a_pool_by_statement_is_refused_by_name(postgres: Postgres, tmp_path: Pa
             upgrade(ledger)
         ledger.close()
     postgres.drop(name)
+
+
+def test_a_pooler_that_lets_nobody_in_is_told_by_its_own_reasons(postgres: Postgres, tmp_path: Path) -> None:
+    """Its clients, its connections, a database that is off, options it does not take: each with its mend, none "start it"."""
+    name = postgres.create()
+    with pgbouncer.before(postgres, max_client_conn=1, default_pool_size=1, query_wait_timeout=1) as pooler:
+        url = pooler.url(name)
+        told = [_refused(f"{url}&options=-csearch_path%3Dbaton", tmp_path)]
+        with psycopg.connect(host=pooler.socket, port=PORT, user="baton", dbname=name):
+            told.append(_refused(url, tmp_path))
+    with pgbouncer.before(postgres, max_client_conn=10, default_pool_size=1, query_wait_timeout=1) as pooler:
+        url = pooler.url(name)
+        with psycopg.connect(host=pooler.socket, port=PORT, user="baton", dbname=name) as busy:
+            busy.execute("SELECT 1")  # in a transaction, which keeps the only connection
+            told.append(_refused(url, tmp_path))
+        told.append(_refused(pooler.url("nowhere"), tmp_path))
+    postgres._run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    with pgbouncer.before(postgres) as pooler:
+        told.append(_refused(pooler.url(name), tmp_path))
+    wanted = ("takes no `options`", "free connections", "free connections", "create it (CREATE DATABASE", "ALLOW_CONNECTIONS")
+    for said, mend in zip(told, wanted, strict=True):
+        assert mend in said
+        assert "start the database" not in said
+    postgres._run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    postgres.drop(name)
+
+
+def _refused(url: str, folder: Path) -> str:
+    ledger = Ledger(url, folder)
+    with pytest.raises(LedgerUnavailable) as refused:
+        standing(ledger)
+    ledger.close()
+    return str(refused.value)
 
 
 def test_doctor_says_that_there_is_a_pooler(baton: Baton, pooled_url: str, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Databases of PostgreSQL that cannot be a ledger yet: refused before anything is written, with what to do."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from contracts.errors import Misconfigured
+from contracts.errors import LedgerUnavailable, Misconfigured
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
+from tests import pgbouncer
 from tests.ledger.releases import to_revision
 from tests.postgres import Postgres
 
@@ -16,15 +18,29 @@ ODD = 'we"ird-role'
 """A name that has to be quoted, in the statement that is printed, too."""
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "WIN1252"])
-def test_an_encoding_that_lacks_characters_is_refused(postgres: Postgres, tmp_path: Path, encoding: str) -> None:
-    """Looked at or migrated: the encoding is named, with how a database that can hold every text is made."""
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "WIN1252", "EUC_JP", "KOI8R"])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_an_encoding_that_lacks_characters_is_refused(postgres: Postgres, tmp_path: Path, encoding: str, pooled: bool) -> None:
+    """Looked at or migrated, also through a pooler: the encoding is named, with how one that can hold every text is made."""
     name = f"in_{encoding.lower()}"
     postgres._run(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with pgbouncer.before(postgres) if pooled else contextlib.nullcontext(postgres) as server:
+        ledger = Ledger(server.url(name), tmp_path)
+        for look in (standing, upgrade):
+            with pytest.raises(Misconfigured, match=f"{name} has the encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0"):
+                look(ledger)
+        ledger.close()
+    postgres.drop(name)
+
+
+def test_an_encoding_that_no_text_of_ours_is_turned_into_is_named(postgres: Postgres, tmp_path: Path) -> None:
+    """The server refuses the connection by itself: with the same advice, and not as a server that is away."""
+    name = "in_mule"
+    postgres._run(f"CREATE DATABASE {name} ENCODING 'MULE_INTERNAL' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     ledger = Ledger(postgres.url(name), tmp_path)
-    for look in (standing, upgrade):
-        with pytest.raises(Misconfigured, match=f"{name} has the encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0"):
-            look(ledger)
+    with pytest.raises((LedgerUnavailable, Misconfigured), match="ENCODING 'UTF8' TEMPLATE template0") as refused:
+        standing(ledger)
+    assert "start the database" not in str(refused.value)
     ledger.close()
     postgres.drop(name)
 

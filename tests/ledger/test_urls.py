@@ -95,3 +95,27 @@ def test_a_refused_connection_says_what_mends_it(
     assert "start the database" not in str(refused.value)
     ledger.close()
     run("DROP ROLE unwelcome")
+
+
+SHUT = {
+    "REVOKE CONNECT ON DATABASE {name} FROM PUBLIC; CREATE ROLE {role} LOGIN": "GRANT CONNECT ON DATABASE",
+    "CREATE ROLE {role} NOLOGIN": "ALTER ROLE … LOGIN",
+    "CREATE ROLE {role} LOGIN; ALTER DATABASE {name} ALLOW_CONNECTIONS false": "ALLOW_CONNECTIONS true",
+    "CREATE ROLE {role} LOGIN; ALTER DATABASE {name} CONNECTION LIMIT 0": "free connections",
+}
+
+
+@pytest.mark.parametrize("made", SHUT)
+def test_a_door_that_is_shut_is_named(postgres: Postgres, tmp_path: Path, made: str) -> None:
+    """A right, a switch or a limit of the role or of the database: each has its mend, and nothing says that it is away."""
+    name = postgres.create()
+    postgres._run(made.format(name=name, role="outside"))
+    ledger = Ledger(postgres.url(name).replace("baton@", "outside@"), tmp_path)
+    with pytest.raises(LedgerUnavailable) as refused:
+        standing(ledger)
+    ledger.close()
+    assert SHUT[made] in str(refused.value)
+    assert "start the database" not in str(refused.value)
+    postgres._run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    postgres.drop(name)
+    postgres._run("DROP ROLE outside")

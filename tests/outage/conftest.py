@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import ColumnElement, Connection, select
 from temporalio.client import Client
 
-from activities.turns import health, route
-from ledger.db import now_us
+from activities.turns import health
+from ledger.db import now_us, server_us
 from ledger.tables import feed, reservation
 from tests import scripts
 from tests.activities import agentfiles
@@ -85,8 +85,9 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
         nonlocal ahead
         ahead += by
 
-    for module in (health, route):
-        monkeypatch.setattr(module, "now_us", lambda: now_us() + ahead // timedelta(microseconds=1))
+    # The worker's and the database's move together, as they do where both are right.
+    monkeypatch.setattr(health, "now_us", lambda: now_us() + ahead // timedelta(microseconds=1))
+    monkeypatch.setattr(health, "server_us", lambda connection: server_us(connection) + ahead // timedelta(microseconds=1))
     return moved
 
 

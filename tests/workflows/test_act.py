@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
+from config import HOME
 from contracts.act import ActReport
 from ledger.tables import action
 from tests.activities.actions.servers import Mail, Web, mail, web
@@ -46,7 +47,7 @@ async def acting(client: Client, folder: Path, **more: Any) -> AsyncIterator[tup
     """A worker whose settings declare a folder, a receiver and a mail server."""
     (folder / "notices").mkdir()
     policy = folder / "policy.toml"
-    policy.write_text(Path("policy.toml").read_text() + POLICY)
+    policy.write_text((HOME / "policy.toml").read_text() + POLICY)
     with web() as site, mail() as post:
         server = {"kind": "smtp", "host": "127.0.0.1", "port": post.port, "tls": "none"}
         targets = {

@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from sqlalchemy import Connection, func, select
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
 from ledger import runs
+from ledger.tables import turn
 from tests import scripts
-from tests.agreement import agreed, said
+from tests.agreement import agreed, left, said
 from tests.replay.save import models_of
 from tests.replay.scenarios import row_is, without_room
 from tests.scripts import a_tester, answer, edit, item, plan, says, summary, unsure, writer
 from tests.stack import PATIENCE, held, result_of, sample, stack, until
 from tests.workflows.conftest import Start
+from tests.workflows.reviewing import ANALYST, HOLES, WHOLE, change, finding, findings, review
 
 OLD = "    return int(cents * (100 - percent) / 100)\n"
 FIX = edit("shop/pricing.py", OLD, "    return (cents * (100 - percent) + 50) // 100\n")
@@ -161,6 +164,74 @@ async def test_a_child_that_is_cancelled_alone_could_not(start: Start, tmp_path:
     assert waits.row == ("waiting", "stuck-1")
     assert any("say is could_not" in fact and "was cancelled, alone, in Temporal" in fact for fact in stuck.facts)
     assert report.state == "done"
+
+
+async def test_children_that_are_cancelled_while_they_work_could_not(start: Start, tmp_path: Path) -> None:
+    """Both, while one's model thinks and the run is paused: no money stays held, and once it goes on a person is asked once."""
+    async with start(TWO, writer("fix", FIX), writer("say", unsure("which?", WHICH)), a_tester(), check=None) as stack:
+        thinking = held(stack, "writer")
+        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
+        await stack.approve(run, "plan")
+        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
+        children = [f"{run.id}.write.1.{name}" for name in ("fix", "say")]
+
+        async def both_run() -> bool | None:
+            there = [one.id async for one in stack.client.list_workflows(f"WorkflowId STARTS_WITH '{run.id}.'")]
+            return True if set(there) >= set(children) else None
+
+        await until(both_run, "both children run")
+        await run.execute_update("pause", {})
+        await agreed(stack.ledger, run, "paused")
+        for child in children:
+            await stack.client.get_workflow_handle(child).cancel()
+        thinking.go.set()
+        for child in children:
+            with pytest.raises(WorkflowFailureError):
+                await asyncio.wait_for(stack.client.get_workflow_handle(child).result(), PATIENCE)
+        await agreed(stack.ledger, run, "paused")
+        await run.execute_update("resume", {})
+        stuck = await stack.gate(run, "stuck")
+        await agreed(stack.ledger, run, "waiting")
+        row = await stack.ledger.read(runs.find, run.id)
+        await stack.decide(stuck, "reject", note="not today")
+        assert (await result_of(run)).state == "could_not"
+        assert await stack.ledger.read(left, row.trace) == []
+    said = " ".join(stuck.facts)
+    assert all(f"{child} was cancelled, alone, in Temporal" in said for child in children), stuck.facts
+
+
+async def test_an_agent_that_thinks_long_does_not_hide_a_question(start: Start, tmp_path: Path) -> None:
+    """Two agents side by side: one asks, and the other's call, which began before, ends after: the run still waits.
+
+    It is paused by a plain signal in between, and the second call's end does not have it work again.
+    """
+    ask = unsure("both are possible", WHICH)
+    bugs = says("bug_reviewer", ask, findings(finding("Half a cent is cut off.")))
+    async with start(ANALYST, bugs, HOLES, WHOLE, check=None) as stack:
+        thinking = held(stack, "security_reviewer")
+        run = await review(stack, change(tmp_path / "sample")[0], head="odd")
+        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
+        view = await stack.gate(run, "clarify")
+        assert (await agreed(stack.ledger, run, "waiting")).row == ("waiting", view.gate)
+        await run.signal("pause", {})
+        await agreed(stack.ledger, run, "paused")
+        thinking.go.set()
+
+        async def answered() -> bool | None:
+            return True if await stack.ledger.read(_turns, "security_reviewer") else None
+
+        await until(answered, "the other one's answer is on record")
+        await agreed(stack.ledger, run, "paused")
+        await run.signal("resume", {})
+        assert (await agreed(stack.ledger, run, "waiting")).row == ("waiting", view.gate)
+        await stack.decide(view, "answer", answers={"which": "up"})
+        assert (await result_of(run)).state == "done"
+        await agreed(stack.ledger, run, "done")
+
+
+def _turns(connection: Connection, agent: str) -> int:
+    query = select(func.count()).select_from(turn).where(turn.c.agent.startswith(agent))
+    return int(connection.execute(query).scalar_one())
 
 
 async def test_a_cancelled_run_is_still_cancelled(start: Start, tmp_path: Path) -> None:

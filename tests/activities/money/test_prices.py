@@ -1,6 +1,6 @@
 """Prices: integer micro-dollars, rounded up, never guessed and never zero by accident."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING
 from pathlib import Path
 
@@ -224,3 +224,11 @@ def test_every_shipped_model_has_a_price() -> None:
     for model, made in models.items():
         assert made.cost(Usage(input=1_000_000)) > 0, model
         assert made.cost(Usage(output=1_000_000)) > 0, model
+
+
+@pytest.mark.parametrize(("hour", "micros"), [(2, 300_000), (5, 150_000), (7, 300_000), (23, 150_000)])
+def test_a_price_of_the_hour_is_by_temporals_clock(monkeypatch: pytest.MonkeyPatch, hour: int, micros: int) -> None:
+    """By when Temporal handed out the call: a worker whose clock is half a day off would charge half, or twice as much."""
+    monkeypatch.setattr(prices, "started_at", lambda: datetime(2026, 11, 20, hour, 30, tzinfo=UTC))
+    peak = tariff(Choice(model="cheap:deepseek-flash"), vendors={"cheap": "deepseek"})
+    assert peak.cost(Usage(input=1_000_000, output=0)) == micros

@@ -373,7 +373,7 @@ async def test_a_limit_per_minute_is_a_durable_wait(routed: Routed, monkeypatch:
     async with routed(f"{limited}, {spare}") as route:
         # Both calls fall into one minute, and one that is not over before the second: the next.
         minute = (now_us() // rates.WINDOW + 1) * rates.WINDOW
-        monkeypatch.setattr(reserving, "now_us", lambda: minute + 1)
+        monkeypatch.setattr(reserving, "server_us", lambda connection: minute + 1)
         await route.call(1)
         gone = await route.refused(2)
         assert (gone.kind, gone.patience, route.asked()) == ("rate", SETTINGS.rate_patience, ["one"])
