@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from activities.files import paths
-from activities.files.encoding import UTF8, UTF8_MARKED, Encoding, is_known, with_line_ends
+from activities.files.declared_encoding import is_known
+from activities.files.encoding import UTF8, UTF8_MARKED, Encoding, with_line_ends
 from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, problems_named
 from activities.tools.base import WRITES, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.stored import ENDS, Rules, Text, text_of
@@ -54,7 +55,7 @@ def _convert(root: Path, asked: ConvertFile) -> ToolOutcome:
                 "to have CRLF on checkout, set eol=crlf for it there"
             )
         data = paths.read_file(root, name, FILE_LIMIT)
-        before = _read(name, data, asked)
+        before = _read(name, data, asked, rules)
         text = with_line_ends(before.text, _ENDS[asked.line_ends]) if asked.line_ends else before.text
         after = Text(text, _ENCODINGS[asked.encoding] if asked.encoding else before.encoding)
         made = rules.stored(after.text, after)
@@ -70,16 +71,16 @@ def _convert(root: Path, asked: ConvertFile) -> ToolOutcome:
     return ToolOutcome(result)
 
 
-def _read(name: str, data: bytes, asked: ConvertFile) -> Text:
+def _read(name: str, data: bytes, asked: ConvertFile, rules: Rules) -> Text:
     """The file as text. Raises `ToolProblem` if its encoding is not known, or is not the one that was named."""
     shown = one_line(name, PATH_SHOWN)
     if asked.written_in is None:
-        found = text_of(name, data)
-        if asked.encoding is None or not found.encoding.guessed:
+        found = text_of(name, data, declared=rules.attributes.declared)
+        if asked.encoding is None or not (found.encoding.guessed or found.encoding.unknown):
             return found
+        guess = f" ({found.encoding.name} is a guess)" if found.encoding.guessed else ""
         raise ToolProblem(
-            f"{shown} does not say which encoding it is in ({found.encoding.name} is a guess), and a wrong one would garble "
-            "it; set written_in"
+            f"{shown} does not say which encoding it is in{guess}, and a wrong one would garble it; set written_in"
         )
     if not is_known(asked.written_in):
         raise ToolProblem(f"written_in {quoted(asked.written_in, 60)} is no known encoding of text; name one such as cp1252")

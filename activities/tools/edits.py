@@ -76,7 +76,7 @@ def _write(root: Path, asked: WriteFile) -> ToolOutcome:
         rules = Rules(root, name)
         rules.refuse_filtered()
         data = None if found is None else _content(root, name)
-        before = None if data is None else text_of(name, data)
+        before = None if data is None else text_of(name, data, declared=rules.attributes.declared)
         made = rules.stored(with_line_ends(asked.content, "\r\n") if before and before.end == "\r\n" else asked.content, before)
         if found is not None:
             outcome = "unchanged" if data == made.data else "overwritten"
@@ -114,9 +114,11 @@ def _edit(root: Path, asked: EditFile) -> ToolOutcome:
         data = paths.read_file(root, name, FILE_LIMIT)
         rules = Rules(root, name)
         rules.refuse_filtered()
-        before = text_of(name, data)
+        before = text_of(name, data, declared=rules.attributes.declared)
         old = _as_it_stands(before, asked.old)
         count = _count(one_line(name, PATH_SHOWN), before.text, old, asked)
+        if before.encoding.unknown:
+            _refuse_halves(one_line(name, PATH_SHOWN), before.text, old)
         # Computed before it is made: replacing a letter by a page everywhere could take all memory.
         size = len(data) + count * (len(asked.new.encode()) - len(old.encode(errors="surrogateescape")))
         if size > FILE_LIMIT:
@@ -185,6 +187,16 @@ def _refuse_other_ends(name: str, text: str, old: str) -> None:
         raise ToolProblem(
             f"{name} has lines with CRLF and lines with LF, and old occurs {amount(text.count(old), 'time')} with these line "
             f"ends and {amount(anyhow, 'time')} with any; convert_file to one of them first, or edit one place at a time; "
+            "nothing was changed"
+        )
+
+
+def _refuse_halves(name: str, text: str, old: str) -> None:
+    """Raise `ToolProblem` if the text may begin in the middle of a character, of which we do not know how many bytes it has."""
+    if re.search(rf"[\udc80-\udcff](?=[0-9@-~]){re.escape(old)}", text):
+        raise ToolProblem(
+            f"{name}: its encoding is unknown, and old begins right after a byte that is no ASCII, perhaps in the middle of a "
+            "character; begin old with more of what stands before or after it, or convert_file the file with written_in first; "
             "nothing was changed"
         )
 

@@ -13,7 +13,7 @@ from activities.git.attributes import is_lfs_pointer
 from activities.tools.access import FILE_LIMIT, PATH_SHOWN, Tree, git_part, problems_named
 from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.search import SEARCH
-from activities.tools.stored import Text, text_of
+from activities.tools.stored import Text, read_text
 from contracts.base import Contract
 from contracts.globs import at_any_depth, fits
 from contracts.text import amount, one_line, visible, weight
@@ -168,7 +168,7 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
             raise FileNotFoundError
         data = paths.read_file(tree.root, asked.path, FILE_LIMIT)
     name = one_line(paths.validate(asked.path), PATH_SHOWN)
-    read = text_of(name, data, "read")
+    read = read_text(tree.root, paths.validate(asked.path), data, "read")
     lines = _lines(shown(read.text))
     first = asked.first_line or 1
     if first > max(len(lines), 1):
@@ -184,8 +184,12 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
         next_line=last + 1 if last < len(lines) else None,
         note=_note(data, read, "".join(lines[first - 1 : last]), cut),
     )
-    # All of the file, although few lines are shown: evidence may quote any of it. As UTF-8, in which it is quoted.
-    return ToolOutcome(result, (Source(name, data if read.encoding == UTF8 else read.text.encode()),))
+    # All of the file, although few lines are shown: evidence may quote any of it. As UTF-8, in which it is quoted, if it is text.
+    return ToolOutcome(result, (Source(name, _as_quoted(data, read)),))
+
+
+def _as_quoted(data: bytes, read: Text) -> bytes:
+    return data if read.encoding == UTF8 or read.encoding.unknown else read.text.encode()
 
 
 def _lines(text: str) -> list[str]:
@@ -226,7 +230,12 @@ def _note(data: bytes, read: Text, text: str, cut: str) -> str:
         remarks.append("the last line has no line end")
     if visible(text) != text:
         remarks.append("invisible characters are shown as \\uXXXX")
-    if read.encoding != UTF8:
+    if read.encoding.unknown:
+        remarks.append(
+            "the encoding is unknown: neither the file nor .gitattributes name it; bytes that are no ASCII are shown as \ufffd, "
+            "edits keep them, and only ASCII can be written"
+        )
+    elif read.encoding != UTF8:
         guess = ", a guess: nothing in the file names it" if read.encoding.guessed else ""
         remarks.append(f"the encoding is {read.encoding.name}{guess}; edits keep it")
     elif "\ufffd" in shown(read.text) and "\ufffd" not in read.text:

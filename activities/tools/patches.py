@@ -18,7 +18,7 @@ from activities.tools.diffs import parse
 from activities.tools.hunks import FilePatch, PatchProblem, apply_hunks, lines_of
 from activities.tools.stored import Rules, Text, text_of
 from contracts.base import Contract
-from contracts.text import one_line
+from contracts.text import one_line, quoted
 
 PATCH_LIMIT = 1_000_000
 """Most characters of a patch."""
@@ -112,7 +112,8 @@ def _change(root: Path, patch: FilePatch) -> _Change:
     if found is None:
         raise FileNotFoundError
     data = paths.read_file(root, path, FILE_LIMIT)
-    before = text_of(path, data)
+    rules = Rules(root, path)
+    before = text_of(path, data, declared=rules.attributes.declared)
     after = _applied(patch, before)
     if patch.kind == "delete":
         if after:
@@ -120,7 +121,6 @@ def _change(root: Path, patch: FilePatch) -> _Change:
             left = "1 line of it is" if count == 1 else f"{count} lines of it are"
             raise PatchProblem(f"{path} cannot be deleted: {left} not in the patch; delete_file needs none")
         return _Change(path, data, None, stat.S_IMODE(found.st_mode))
-    rules = Rules(root, path)
     rules.refuse_filtered()
     made = rules.stored(after, before)
     return _Change(path, data, made.data, stat.S_IMODE(found.st_mode), made.note)
@@ -141,10 +141,17 @@ def _created(root: Path, path: str, patch: FilePatch, found: os.stat_result | No
 def _applied(patch: FilePatch, before: Text) -> str:
     """The text with the patch applied. Where the file has CRLF and the patch has none, its lines are taken to end in CRLF."""
     lines = [line for hunk in patch.hunks for line in (*hunk.old, *hunk.new)]
+    if before.encoding.unknown and (odd := next((line for line in lines if not line.isascii()), None)) is not None:
+        raise PatchProblem(
+            f"{patch.path}: its encoding is unknown, so a patch can hold no line with other characters than ASCII, such as "
+            f"{quoted(odd.decode(errors='replace').strip(), 80)}; edit_file changes what stands beside them, and convert_file "
+            "with written_in says what it is"
+        )
     text = before.text
     if before.end == "\r\n" and not any(line.endswith(b"\r\n") for line in lines):
         text = with_line_ends(text, "\n")
-    made = apply_hunks(patch, text.encode(errors="surrogateescape")).decode(errors="surrogateescape")
+    codec = before.encoding.codec if before.encoding.unknown else "utf-8"
+    made = apply_hunks(patch, text.encode(codec, "surrogateescape")).decode(codec, "surrogateescape")
     return made if text is before.text else with_line_ends(made, before.end)
 
 

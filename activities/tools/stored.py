@@ -8,15 +8,8 @@ import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.files.encoding import (
-    UTF8,
-    DoesNotFit,
-    Encoding,
-    encoding_of,
-    is_known,
-    line_end_of,
-    with_line_ends,
-)
+from activities.files.declared_encoding import is_known, looks_utf16
+from activities.files.encoding import UTF8, DoesNotFit, Encoding, encoding_of, line_end_of, with_line_ends
 from activities.git.attributes import LFS, Attributes, attributes_of
 from activities.tools.access import PATH_SHOWN
 from activities.tools.base import ToolProblem
@@ -89,6 +82,8 @@ class Rules:
         try:
             data = encoding.encode(text.removeprefix("\ufeff") if encoding.mark else text)
         except DoesNotFit as error:
+            if encoding.unknown:
+                raise ToolProblem(self._unknown(error)) from None
             raise ToolProblem(self._misfit(error, encoding.name + (" (a guess)" if encoding.guessed else ""))) from None
         self._refuse_unwritable(text)
         return Stored(data, "; ".join(notes))
@@ -96,7 +91,9 @@ class Rules:
     def _kept(self, before: Text) -> list[str]:
         """What stays as it was and is not what everybody expects."""
         notes = [f"line ends stay {ENDS[before.end]}"] if before.end == "\r\n" else []
-        if before.encoding != UTF8:
+        if before.encoding.unknown:
+            notes.append("the encoding is unknown, so only ASCII was written, and all other bytes stayed")
+        elif before.encoding != UTF8:
             guess = ", a guess: nothing in the file names its encoding" if before.encoding.guessed else ""
             notes.append(f"the encoding stays {before.encoding.name}{guess}")
         return notes
@@ -112,6 +109,14 @@ class Rules:
         except DoesNotFit as error:
             raise ToolProblem(self._misfit(error, f"{wanted}, its working-tree-encoding in .gitattributes")) from None
 
+    def _unknown(self, error: DoesNotFit) -> str:
+        name = one_line(self._path, PATH_SHOWN)
+        return (
+            f"{name}: its encoding is unknown: neither the file nor .gitattributes ({name} encoding=…) say which one its bytes "
+            f"are in, so only ASCII can be written, and {quoted(error.character, 20)} (U+{ord(error.character):04X}, line "
+            f"{error.line} of the new text) is none; convert_file with written_in says what it is; nothing was changed"
+        )
+
     def _misfit(self, error: DoesNotFit, encoding: str) -> str:
         name = one_line(self._path, PATH_SHOWN)
         return (
@@ -120,12 +125,29 @@ class Rules:
         )
 
 
-def text_of(path: str, data: bytes, done: str = "edited") -> Text:
-    """A file as text. Raises `ToolProblem` for a binary one, which cannot be `done` as text."""
-    encoding = encoding_of(data)
+def text_of(path: str, data: bytes, done: str = "edited", declared: str = "") -> Text:
+    """A file as text. Raises `ToolProblem` for a binary one, which cannot be `done` as text.
+
+    `declared` is the encoding that `.gitattributes` name for it; "" for none.
+    """
+    encoding = encoding_of(data, declared)
     if encoding is not None:
         return Text(encoding.decode(data), encoding)
+    name, wide = one_line(path, PATH_SHOWN), looks_utf16(data)
+    if wide:
+        raise ToolProblem(
+            f"{name} looks like UTF-16 without a byte order mark, but nothing says so, so its content cannot be {done} as text: "
+            f"`{name} encoding={wide.upper().replace('16-', '16')}` in .gitattributes would; delete_file, move_file and set_executable work on it"
+        )
     raise ToolProblem(
-        f"{one_line(path, PATH_SHOWN)} is binary ({amount(len(data), 'byte')}, NUL at byte {data.find(0)}), so its "
+        f"{name} is binary ({amount(len(data), 'byte')}, NUL at byte {data.find(0)}), so its "
         f"content cannot be {done} as text; delete_file, move_file and set_executable work on it"
     )
+
+
+def read_text(root: Path, path: str, data: bytes, done: str = "edited") -> Text:
+    """As `text_of`, with what `.gitattributes` in the folder say. They are asked only where the bytes do not tell."""
+    known = encoding_of(data)
+    if known is not None and not (known.guessed or known.unknown):
+        return Text(known.decode(data), known)
+    return text_of(path, data, done, attributes_of(root, (path,))[path].declared)
