@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import pairwise
 
 _QUOTED = re.compile(r"""(?<!\S)\#[^\n]*|\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _REDIRECTED = re.compile(r"&>>?|\d*[<>]+[&|]?")
@@ -87,7 +88,7 @@ def _in_turn(parts: list[str]) -> str:
     each = [" ".join(part for part in command if part) for command in commands]
     each = [one for one in each if one and not one.startswith("#")]
     # What is followed by a look at `$?` is not lost.
-    alone = [one for one, after in zip(each, each[1:], strict=False) if "$?" not in after]
+    alone = [one for one, after in pairwise(each) if "$?" not in after]
     lost = [one for one in alone if not _PREPARES.match(one) and not _CONTROL.match(one)]
     if lost:
         return f"only the last command's exit code counts, and not that of {_shown(lost[0])}"

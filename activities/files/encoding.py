@@ -16,6 +16,7 @@ _MARKS = (
 
 _LONE = re.compile("[\ud800-\udfff]")
 _ENDS = re.compile(r"\r?\n")
+_XML_UTF16 = re.compile(r"""<\?xml[^>]*encoding\s*=\s*["']utf-16""", re.IGNORECASE)
 
 
 class DoesNotFit(ValueError):
@@ -65,8 +66,9 @@ UNKNOWN = Encoding("ascii", "an unknown encoding", unknown=True)
 def encoding_of(data: bytes, attribute: str = "") -> Encoding | None:
     """The encoding of a file; None if it is binary. What is said of it counts before what its bytes look like.
 
-    `attribute` is what `.gitattributes` say (`encoding=…`), "" for nothing; valid UTF-8 is that all the same. Where neither they nor the file name an encoding
-    that its bytes are in, and they are no UTF-8, it is `UNKNOWN`, or a guess if they look like Western European text.
+    `attribute` is what `.gitattributes` say (`encoding=…`), "" for nothing; valid UTF-8 is that all the same. Where neither
+    they nor the file name an encoding that its bytes are in, and they are no UTF-8, it is `UNKNOWN`, or a guess if they look
+    like Western European text.
     """
     for mark, codec, name in _MARKS:
         wide = codec != UTF8.codec
@@ -126,7 +128,8 @@ def _two_bytes(text: str, data: bytes) -> Encoding | None:
 def _wide_xml(data: bytes) -> Encoding | None:
     """UTF-16 without a mark, where an XML declaration makes it certain (https://www.w3.org/TR/xml/#sec-guessing)."""
     codec = looks_utf16(data)
-    if codec and (text := data.decode(codec)).startswith("<?xml") and re.match(r"""[^>]*encoding\s*=\s*["']utf-16""", text, re.I):
+    text = data.decode(codec) if codec else ""
+    if _XML_UTF16.match(text):
         return Encoding(codec, "UTF-16 without a byte order mark")
     return None
 

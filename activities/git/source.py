@@ -58,7 +58,7 @@ def parse(repository: str) -> Address:
 
 @dataclass(frozen=True)
 class Reached:
-    """Where one remote command goes: `url`; for a local repository a stand-in, which `own` names by the repository's own path."""
+    """Where one remote command goes. For a local repository `url` is a stand-in, and `own` the repository's own path."""
 
     url: str
     own: str = ""

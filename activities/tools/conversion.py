@@ -2,7 +2,6 @@
 
 import asyncio
 import codecs
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -41,34 +40,36 @@ class FileConverted(Contract):
 
 
 async def _convert_file(context: ToolContext, asked: ConvertFile) -> ToolOutcome:
-    return await asyncio.to_thread(_convert, context.root(), asked)
+    return await asyncio.to_thread(_convert, context, asked)
 
 
-def _convert(root: Path, asked: ConvertFile) -> ToolOutcome:
+def _convert(context: ToolContext, asked: ConvertFile) -> ToolOutcome:
+    root = context.root()
     with CHANGING, problems_named(Tree(root), asked.path):
         name = paths.validate(asked.path)
-        rules = Rules(root, name)
+        rules = Rules(root, name, context.lfs)
         rules.refuse_filtered()
         if asked.line_ends == "crlf" and rules.attributes.text:
             raise ToolProblem(
                 f"git stores {one_line(name, PATH_SHOWN)} with LF whatever it has on disk (.gitattributes); "
                 "to have CRLF on checkout, set eol=crlf for it there"
             )
-        data = paths.read_file(root, name, FILE_LIMIT)
+        data = rules.content(paths.read_file(root, name, FILE_LIMIT))
         before = _read(name, data, asked, rules)
         text = with_line_ends(before.text, _ENDS[asked.line_ends]) if asked.line_ends else before.text
         after = Text(text, _ENCODINGS[asked.encoding] if asked.encoding else before.encoding)
         made = rules.stored(after.text, after)
         if made.data == data:
             raise ToolProblem(f"{one_line(name, PATH_SHOWN)} is {_said(after)} already; nothing to change")
-        paths.write_file(root, name, made.data)
+        put = rules.put(made)
+        paths.write_file(root, name, put.data)
     result = FileConverted(
         path=one_line(name, PATH_SHOWN),
         line_ends=ENDS.get(after.end, "mixed or none"),
         encoding=after.encoding.name,
         size=len(made.data),
     )
-    return ToolOutcome(result)
+    return ToolOutcome(result, put.sources)
 
 
 def _read(name: str, data: bytes, asked: ConvertFile, rules: Rules) -> Text:

@@ -73,6 +73,6 @@ def test_an_ordinary_command_hides_nothing(command: str) -> None:
         ("a >| b", False),
     ],
 )
-def test_a_pipe_is_told_from_what_looks_like_one(command: str, piped: bool) -> None:  # noqa: FBT001 (a case)
+def test_a_pipe_is_told_from_what_looks_like_one(command: str, piped: bool) -> None:
     """Quoted, escaped, doubled, or a redirection, it is none."""
     assert has_pipe(command) is piped

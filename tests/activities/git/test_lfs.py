@@ -17,6 +17,7 @@ from tests.repositories import change, plain, repository
 from tests.wire.proxy import certificate
 
 CONTENT = b"\x00\xffreal\r\n" * 1000
+WRITES = ": checks see the content; what agents write there is uploaded with the push"
 EXACT = "* -text !filter"
 
 
@@ -71,7 +72,7 @@ def test_what_a_person_committed_with_git_lfs_is_there_for_checks(mirrors: Mirro
             assert (folder / "caf\u00e9 \\.bin").read_bytes() == b"odd name\n"
             assert (folder / "empty.bin").read_bytes() == b""
             assert (folder / "b.txt").read_bytes() == b"x\n"
-        assert kept_elsewhere(mirror, tree)[0].endswith(": checks see the content, agents see pointers and cannot change it")
+        assert kept_elsewhere(mirror, tree)[0].endswith(WRITES)
         mirror.checkout(tree, tmp_path / "as-stored")
         assert mirror.snapshot(tmp_path / "as-stored", tree) == tree
 
@@ -104,7 +105,7 @@ def test_other_bytes_are_not_taken_for_the_content(
     mirror = mirrors.open(str(origin))
     tree = mirror.fetch().tree
     (note,) = kept_elsewhere(mirror, tree)
-    assert "checks see pointers as well in place of 1, such as deep/a.bin: " in note
+    assert "checks and agents see pointers in place of 1, such as deep/a.bin: " in note
     assert said in note
     assert in_checkout(mirror, tree, tmp_path) == pointer(CONTENT)
     # Mended where it comes from, it is used.
@@ -201,7 +202,7 @@ def test_a_servers_content_is_there_for_checks(served: tuple[Path, tuple[Path, s
         mirror = at(server, tmp_path)
         tree = mirror.fetch().tree
         assert mirror.content(tree, ".lfsconfig") == hostile.encode()
-        assert kept_elsewhere(mirror, tree)[0].endswith(": checks see the content, agents see pointers and cannot change it")
+        assert kept_elsewhere(mirror, tree)[0].endswith(WRITES)
         assert in_checkout(mirror, tree, tmp_path) == CONTENT
         assert set(server.batches()) == {f"POST /{bare.name}/info/lfs/objects/batch"}
         assert not [one for one in server.asked if "hostile" in one]
@@ -245,7 +246,7 @@ def test_a_password_in_the_address_is_used_and_not_told(
         assert f"{server.url} did not give it: " in note
         assert lfs.PASSWORD not in note
         server.objects[lfs.digest(CONTENT)] = CONTENT
-        assert kept_elsewhere(mirror, tree)[0].endswith("cannot change it")
+        assert kept_elsewhere(mirror, tree)[0].endswith("is uploaded with the push")
 
 
 def test_without_git_lfs_a_servers_content_is_not_fetched_and_it_says_why(

@@ -86,7 +86,9 @@ async def test_what_a_file_says_of_itself_is_obeyed(root: Path, head: str, text:
     assert (root / "f").read_bytes() == f"{head}{text}{text}".encode(codec)
 
 
-@pytest.mark.parametrize(("head", "text", "codec"), [one for one in DECLARED if "msgid" not in one[0] and "gb2312" not in one[0]])
+@pytest.mark.parametrize(
+    ("head", "text", "codec"), [one for one in DECLARED if "msgid" not in one[0] and "gb2312" not in one[0]]
+)
 async def test_the_first_text_beyond_ascii_is_written_as_declared(root: Path, head: str, text: str, codec: str) -> None:
     """An ASCII file that says what it is does not get UTF-8."""
     (root / "f").write_bytes(f"{head}end\n".encode())
@@ -134,7 +136,7 @@ async def test_utf16_without_a_mark(root: Path) -> None:
         (root / "a.txt").write_bytes("hello\nworld\n".encode(codec))
         name = codec.upper().replace("16-", "16")
         said = await problem(EDIT_FILE, root, path="a.txt", old="hello", new="hi")
-        assert f"looks like UTF-16 without a byte order mark, but nothing says so" in said
+        assert "looks like UTF-16 without a byte order mark, but nothing says so" in said
         assert f"`a.txt encoding={name}` in .gitattributes would" in said
         (root / ".gitattributes").write_text(f"*.txt encoding={name}\n")
         await call(EDIT_FILE, root, path="a.txt", old="hello", new="\u65e5")
