@@ -89,8 +89,9 @@ def looks_utf16(data: bytes) -> str:
 
 
 def _decodes(data: bytes, codec: str) -> bool:
+    """Whether it is text in this encoding, without characters that text hardly ever has."""
     try:
-        return data.decode(codec).encode(codec) == data
+        return all(character.isprintable() or character in "\t\r\n\f" for character in data.decode(codec))
     except UnicodeError:
         return False
 

@@ -155,7 +155,7 @@ async def test_a_partial_clone_without_its_files_is_refused_at_once(start: Start
 async def test_what_lfs_keeps_is_refused_and_what_gets_past_that_is_told(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where git-lfs is not installed every tool refuses; an agent that changes .gitattributes and changes it back has its pointer and raw file named."""
+    """Where git-lfs is not installed every tool refuses, and the way around by .gitattributes is told with its files."""
     monkeypatch.setattr(Store, "closed", lambda _: "git-lfs is not installed on the worker")
     origin = origin_of(tmp_path / "sample")
     rules = FILES[".gitattributes"].decode()
@@ -221,7 +221,7 @@ async def test_a_check_reads_what_lfs_keeps(start: Start, tmp_path: Path) -> Non
 
 
 async def test_what_an_agent_writes_for_lfs_arrives_with_the_push(start: Start, tmp_path: Path) -> None:
-    """The check reads it, the gate shows it, the tree has the pointer, and a person's git-lfs finds the content at the target."""
+    """The check reads it, the gate shows it, the tree has the pointer, and git-lfs finds the content at the target."""
     lfs.program()
     origin, work = sample(tmp_path / "sample"), tmp_path / "sample" / "work"
     old, new = b"name,cents\ntea,320\n", b"name,cents\ntea,330\n"

@@ -98,7 +98,7 @@ async def test_content_that_is_not_here_can_be_replaced_and_not_edited(bench: Be
     """The refusal says why it is not here, and what is possible."""
     (bench.root / "lost.bin").write_bytes(pointer(b"lost"))
     with pytest.raises(
-        ToolProblem, match=r"its content is not here: it is not among the LFS objects of .*write_file can replace"
+        ToolProblem, match=r"its content is not here: it is not among the LFS objects of .*write_file can"
     ):
         await bench.outcome(EDIT_FILE, path="lost.bin", old="a", new="b")
     read = await bench.outcome(READ_FILE, path="lost.bin")
@@ -126,7 +126,7 @@ async def test_without_git_lfs_it_is_refused_with_the_reason(tmp_path: Path, mon
         (APPLY_PATCH, {"patch": diff("a.bin", b"one\ntwo\n", b"one\n2\n")}),
         (CONVERT_FILE, {"path": "a.bin", "line_ends": "lf"}),
     ):
-        with pytest.raises(ToolProblem, match="is kept with Git LFS .* and git-lfs is not installed on the worker, so"):
+        with pytest.raises(ToolProblem, match=r"is kept with Git LFS .* and git-lfs is not installed on the worker, so"):
             await bench.outcome(tool, **arguments)
     assert bench.stored() == pointer(OLD)
     assert not (bench.root / "new.bin").exists()
