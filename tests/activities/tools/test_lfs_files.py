@@ -97,9 +97,7 @@ async def test_what_is_not_changed_stays(bench: Bench) -> None:
 async def test_content_that_is_not_here_can_be_replaced_and_not_edited(bench: Bench) -> None:
     """The refusal says why it is not here, and what is possible."""
     (bench.root / "lost.bin").write_bytes(pointer(b"lost"))
-    with pytest.raises(
-        ToolProblem, match=r"its content is not here: it is not among the LFS objects of .*write_file can"
-    ):
+    with pytest.raises(ToolProblem, match=r"its content is not here: it is not among the LFS objects of .*write_file can"):
         await bench.outcome(EDIT_FILE, path="lost.bin", old="a", new="b")
     read = await bench.outcome(READ_FILE, path="lost.bin")
     assert "a pointer of Git LFS: the content that it stands for is not here" in repr(read.result)
