@@ -235,6 +235,12 @@ HINTS = (
         "without",
     ),
     (
+        r"(can't start new thread|Cannot fork|fork: Resource temporarily unavailable|uv_thread_create|pthread_create failed"
+        r"|BlockingIOError: \[Errno 11\])",
+        "the check started more processes and threads than it may ({0}): raise `processes` in the table [checks] of baton.toml, "
+        "or have it run fewer side by side",
+    ),
+    (
         r"(version https://git-lfs\.github\.com/spec/v1)",
         "the check has read a pointer of Git LFS, whose content is not here: name a check that does without such files",
     ),
