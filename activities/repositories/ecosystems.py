@@ -237,7 +237,7 @@ HINTS = (
     (
         r"(can't start new thread|Cannot fork|fork: Resource temporarily unavailable|uv_thread_create|pthread_create failed"
         r"|BlockingIOError: \[Errno 11\])",
-        "the check started more processes and threads than it may ({0}): raise `processes` in the table [checks] of baton.toml, "
+        "the check started more processes or threads than it may ({0}): raise `processes` in the table [checks] of baton.toml, "
         "or have it run fewer side by side",
     ),
     (

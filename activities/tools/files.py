@@ -201,7 +201,8 @@ def _pointed_to(tree: Tree, path: str, pointer: bytes, lfs: Content | None) -> t
         data = rules.content(pointer)
     except ToolProblem as error:
         return pointer, f"{absent} ({error})"
-    return (pointer, absent) if data == pointer else (data, "kept with Git LFS: this is its content")
+    closed = f", which cannot be written: {why}" if (why := rules.closed()) else ""
+    return (pointer, absent) if data == pointer else (data, f"kept with Git LFS: this is its content{closed}")
 
 
 def _as_quoted(data: bytes, read: Text) -> bytes:

@@ -116,6 +116,8 @@ def _change(root: Path, patch: FilePatch, lfs: Content | None) -> _Change:
         raise FileNotFoundError
     data = paths.read_file(root, path, FILE_LIMIT)
     rules = Rules(root, path, lfs)
+    if patch.kind != "delete":
+        rules.refuse_filtered()
     before = text_of(path, rules.content(data), declared=rules.attributes.declared)
     after = _applied(patch, before)
     if patch.kind == "delete":
@@ -124,7 +126,6 @@ def _change(root: Path, patch: FilePatch, lfs: Content | None) -> _Change:
             left = "1 line of it is" if count == 1 else f"{count} lines of it are"
             raise PatchProblem(f"{path} cannot be deleted: {left} not in the patch; delete_file needs none")
         return _Change(path, data, None, stat.S_IMODE(found.st_mode))
-    rules.refuse_filtered()
     put = rules.put(rules.stored(after, before))
     return _Change(path, data, put.data, stat.S_IMODE(found.st_mode), put.note, put.sources)
 

@@ -67,7 +67,7 @@ class Rules:
         """Raise `ToolProblem` if git stores something else in the file's place."""
         name, driver = one_line(self._path, PATH_SHOWN), self._of.filter
         if driver == LFS:
-            closed = "this step makes none" if self._lfs is None else self._lfs.closed()
+            closed = self.closed()
             if not closed:
                 return
             raise ToolProblem(
@@ -80,6 +80,10 @@ class Rules:
                 f"{name} passes through the filter {quoted(driver, 80)} (.gitattributes), which is not run here: git stores "
                 "something else than what is written, so the content cannot be written; a person has to change it"
             )
+
+    def closed(self) -> str:
+        """Why nothing is written that Git LFS keeps; "" where it is."""
+        return "this step makes none" if self._lfs is None else self._lfs.closed()
 
     def content(self, data: bytes) -> bytes:
         """What the file says: its bytes, or the content that they point to. Raises `ToolProblem` where that cannot be had."""

@@ -127,4 +127,6 @@ async def test_without_git_lfs_it_is_refused_with_the_reason(tmp_path: Path, mon
         with pytest.raises(ToolProblem, match=r"is kept with Git LFS .* and git-lfs is not installed on the worker, so"):
             await bench.outcome(tool, **arguments)
     assert bench.stored() == pointer(OLD)
+    read = await bench.outcome(READ_FILE, path="a.bin")
+    assert "this is its content, which cannot be written: git-lfs is not installed on the worker" in repr(read.result)
     assert not (bench.root / "new.bin").exists()
