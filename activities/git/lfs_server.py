@@ -69,7 +69,7 @@ def upload(git: Git, address: Address, files: Mapping[str, Path]) -> str:
 def _program(address: Address) -> str:
     program = shutil.which("git-lfs")
     if program is None:
-        raise NoServer("git-lfs is not installed on the worker; install it there to have the content fetched")
+        raise NoServer("git-lfs is not installed on the worker; install it there to have the content fetched and uploaded")
     if address.transport not in ("https", "ssh"):
         raise NoServer("a git:// address has no LFS server; give the repository's https or ssh address")
     return program
