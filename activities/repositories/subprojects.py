@@ -13,7 +13,6 @@ MOST = 5
 
 _PLAIN = re.compile(r"[\w][\w.-]*\Z", re.ASCII)
 _IMPORT_PATH = re.compile(r"^\s*pythonpath\s*=", re.MULTILINE)
-_CONFIGURED = re.compile(r"^\[(?:tool\.pytest[\w.]*|tool:pytest|pytest)\]", re.MULTILINE)
 _MANIFESTS = frozenset({*known.PYTHON_MANIFESTS, *known.MAKEFILES, *known.INSIDE, "package.json"})
 
 
@@ -31,14 +30,12 @@ def _python(folder: str, below: Files) -> Iterator[tuple[str, str]]:
     if manifest is None or not below.tests:
         return
     named = (*known.PYTEST_FILES, *known.PYTHON_MANIFESTS, "tox.ini")
-    texts = {name: text for name in named if (text := below.text(name)) is not None}
     command = f"{known.PYTEST} {folder}"
-    if not any(_IMPORT_PATH.search(text) for text in texts.values()):
-        own = any(name in known.PYTEST_FILES or _CONFIGURED.search(text) for name, text in texts.items())
-        # pytest counts this path from the file that configures it, and without one from where it is started.
-        place = "src" if layout.in_src(below) else ""
-        top = place or "." if own else f"{folder}/{place}".rstrip("/")
-        command = f"{command} -o pythonpath={top}"
+    if not any(_IMPORT_PATH.search(below.text(name) or "") for name in named):
+        place = "src" if layout.in_src(below) else "."
+        # Versions of pytest count this path from the manifest or from where they are started: the other one is not there.
+        top = folder if place == "." else f"{folder}/{place}"
+        command = f"{command} -o 'pythonpath={place} {top}'"
     yield command, f"{manifest[0]} and {below.tests[0]}"
 
 

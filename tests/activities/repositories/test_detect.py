@@ -75,12 +75,12 @@ USUAL: list[Row] = [
     ),
     (
         {"backend/pyproject.toml": "", "backend/app/core.py": "", "backend/tests/test_core.py": ""},
-        "pytest -q backend -o pythonpath=backend",
+        "pytest -q backend -o 'pythonpath=. backend'",
         "pyproject.toml and tests/test_core.py in backend/",
     ),
     (
         {"api/pyproject.toml": "[tool.pytest.ini_options]\n", "api/src/app/core.py": "", "api/tests/test_core.py": ""},
-        "pytest -q api -o pythonpath=src",
+        "pytest -q api -o 'pythonpath=src api/src'",
         "pyproject.toml and tests/test_core.py in api/",
     ),
     (
