@@ -26,6 +26,7 @@ from activities.gates.received import Receipts
 from activities.gates.standing import Standing
 from activities.git import Mirrors
 from activities.git.command import PASSED_ON
+from activities.git.lfs_pointers import KEPT
 from activities.money.scopes import check_levels
 from activities.providers.base import Provider
 from activities.repositories.changes import Changes
@@ -93,7 +94,12 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     providers = build_providers(settings)
     # The pid alone is not unique: the kernel reuses it.
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    mirrors = Mirrors(settings.state.absolute() / "mirrors", settings.environment(PASSED_ON), settings.mirror_mib << 20)
+    mirrors = Mirrors(
+        settings.state.absolute() / "mirrors",
+        settings.environment(PASSED_ON),
+        settings.mirror_mib << 20,
+        lambda digest: ledger.read_now(artifacts.find_named, ledger.files, digest, KEPT),
+    )
     workspaces = Workspaces(settings.state.absolute() / "workspaces", mirrors)
     sandbox = find_sandbox(settings)
     limits = settings.ceilings

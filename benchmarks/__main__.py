@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery
+from benchmarks import edits, gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
 
 ABOUT = {
+    "edits": "one edit in a repository of 200 files and in one of 30,000: seconds; about 1 minute",
     "growth": "stored bytes of a tool loop of 5, 20 and 80 turns (with --long also 300 and 1,000); about 1 minute",
     "gates": "2,000 runs that wait for a person on one worker: memory per run, time until all have ended; about 5 minutes",
     "ledger": "reserve and settle at a fixed rate on both databases: latency; about 2 minutes",
@@ -59,6 +60,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.name == "growth":
         sizes = growth.Sizes(rounds=asked.rounds or growth.Sizes.rounds)
         return await growth.run(sizes.long() if asked.long else sizes, _say, next(iter(asked.trial), None))
+    if asked.name == "edits":
+        return await edits.run(edits.Sizes(), _say)
     if asked.name == "packages":
         chosen = [one for one in packages.listed() if asked.only is None or one.name in asked.only]
         return await packages.run(_say, chosen)

@@ -205,9 +205,9 @@ class CheckRun(Grown, name="check_run/1"):
 
     @property
     def green(self) -> bool:
-        """True if the command exited with 0 and, where it counts tests, ran at least one and none failed."""
+        """True if the command exited with 0, nothing of it was stopped and, where it counts tests, some ran and none failed."""
         # A runner that found no tests proves nothing, and some of them end with 0.
-        return self.exit_code == 0 and not self.timed_out and self.total != 0 and not self.failures
+        return self.exit_code == 0 and not self.timed_out and not self.stopped and self.total != 0 and not self.failures
 
 
 class CompareRevisions(Request, name="compare_revisions/1"):

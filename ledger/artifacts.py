@@ -92,6 +92,15 @@ def note_seen(connection: Connection, trace: str, path: str, digest: str, name: 
     insert_once(connection, seen, trace=trace, path=path, artifact=digest, name=name, untrusted=untrusted, at=now_us())
 
 
+def find_named(connection: Connection, files: Path, digest: str, beginning: str) -> bytes | None:
+    """The bytes with this digest, if a step has noted them under a name with this beginning; None if none has.
+
+    Raises what `get` raises.
+    """
+    noted = select(seen.c.name).where(seen.c.artifact == digest, seen.c.name.startswith(beginning, autoescape=True)).limit(1)
+    return get(connection, files, digest) if connection.execute(noted).first() is not None else None
+
+
 def seen_in(connection: Connection, trace: str) -> list[tuple[str, str, str]]:
     """(path, name, digest) of every artifact that a run family has read or made, oldest first."""
     rows = connection.execute(

@@ -133,9 +133,27 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not self._admitted():
             return
-        assert asked["operation"] == "download"
-        found = [self._object(one["oid"], one["size"]) for one in asked["objects"]]
+        what = {"download": self._object, "upload": self._wanted}[asked["operation"]]
+        found = [what(one["oid"], one["size"]) for one in asked["objects"]]
         self._send(200, json.dumps({"transfer": "basic", "objects": found}).encode(), "application/vnd.git-lfs+json")
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self._admitted():
+            return
+        oid = self.path.rpartition("/")[2]
+        assert digest(data) == oid
+        self._state.objects[oid] = data
+        self._send(200, b"", "text/plain")
+
+    def _wanted(self, oid: str, size: int) -> dict[str, object]:
+        if self._state.refused:
+            return {"oid": oid, "size": size, "error": {"code": 403, "message": "No room for you"}}
+        if oid in self._state.objects:
+            return {"oid": oid, "size": size}
+        place = f"{self._state.url}/objects-of-lfs/{oid}"
+        given = {"Authorization": self.headers["Authorization"]}
+        return {"oid": oid, "size": size, "authenticated": True, "actions": {"upload": {"href": place, "header": given}}}
 
     def _object(self, oid: str, size: int) -> dict[str, object]:
         if self._state.refused or oid not in self._state.objects:

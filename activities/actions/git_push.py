@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from activities.git import PERMANENT, GitProblem, Mirror, Mirrors, PatchUnusable, TreeRefused
+from activities.git import PERMANENT, GitProblem, Mirror, Mirrors, PatchUnusable, PushRefused, TreeRefused
 from contracts.actions import GitPush
 from contracts.authors import DEFAULT, author_of
 from contracts.errors import BatonError, Misconfigured, Refused
@@ -35,8 +35,8 @@ class GitPushAdapter:
     def send(self, arguments: bytes, when: datetime) -> str:
         """Push and return the commit id. The same arguments and time give the same commit.
 
-        A tree that is not on this machine is rebuilt. Raises `TreeRefused` if that gives another tree, and `PushRefused` if the
-        branch exists with something else or the remote refuses.
+        A tree that is not on this machine is rebuilt. What Git LFS keeps of it is uploaded first. Raises `TreeRefused` if the
+        rebuilt tree is another one, and `PushRefused` if the branch exists with something else or the remote refuses.
         """
         push = GitPush.read(arguments)
         mirror = self._mirrors.open(push.repository)
@@ -47,6 +47,11 @@ class GitPushAdapter:
         by = self._approver(push.key())
         message = f"{push.message.rstrip()}\nApproved-by: {one_line(by, 200)}\n" if by else push.message
         commit = mirror.commit(push.tree, push.base, message, author=name, email=address, when=when)
+        try:
+            mirror.lfs.upload(base.tree, push.tree)
+        except PushRefused:
+            mirror.remote_head(push.branch)  # where it does not answer at all, that was no refusal
+            raise
         # The branch must not exist: whatever somebody else has pushed under that name stays.
         mirror.push(commit, push.branch, expected=None)
         return commit

@@ -4,6 +4,8 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from activities.files.declared_encoding import codecs_of, declared, is_wide, looks_utf16, looks_western
+
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),  # before UTF-16, whose mark is how this one begins
     (codecs.BOM_UTF32_BE, "utf-32-be", "UTF-32"),
@@ -12,12 +14,9 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8", "UTF-8 with a byte order mark"),
 )
 
-_DECLARED = re.compile(rb"""(?:coding[:=]|encoding=|charset=)[ \t]*["']?([A-Za-z0-9._:-]{1,40})""")
-"""Python, Ruby, Emacs and Vim (`coding: latin-1`), XML (`encoding="…"`), HTML and CSS (`charset="…"`)."""
-
-_LOOKED_AT = 1024
 _LONE = re.compile("[\ud800-\udfff]")
 _ENDS = re.compile(r"\r?\n")
+_XML_UTF16 = re.compile(r"""<\?xml[^>]*encoding\s*=\s*["']utf-16""", re.IGNORECASE)
 
 
 class DoesNotFit(ValueError):
@@ -33,13 +32,15 @@ class DoesNotFit(ValueError):
 class Encoding:
     """An encoding that turns a file into text and back without changing a byte.
 
-    `name` is for people. `guessed`: nothing in the file says so; every byte has a character all the same.
+    `name` is for people. `guessed`: nothing in the file says so; every byte has a character all the same. `unknown`: only its
+    ASCII is text; each other byte becomes a lone surrogate, which turns into that byte again, and no other text can be written.
     """
 
     codec: str = "utf-8"
     name: str = "UTF-8"
     mark: bytes = b""
     guessed: bool = False
+    unknown: bool = False
 
     def decode(self, data: bytes) -> str:
         """The file as text, without its byte order mark. In damaged UTF-8 an invalid byte becomes a lone surrogate."""
@@ -54,29 +55,40 @@ class Encoding:
 
     @property
     def _errors(self) -> str:
-        return "surrogateescape" if self.codec == "utf-8" else "strict"
+        return "surrogateescape" if self.codec == "utf-8" or self.unknown else "strict"
 
 
 UTF8 = Encoding()
 UTF8_MARKED = Encoding("utf-8", "UTF-8 with a byte order mark", codecs.BOM_UTF8)
+UNKNOWN = Encoding("ascii", "an unknown encoding", unknown=True)
 
 
-def encoding_of(data: bytes) -> Encoding | None:
-    """The encoding of a file; None if it is binary. What it says of itself counts before what its bytes look like."""
+def encoding_of(data: bytes, attribute: str = "") -> Encoding | None:
+    """The encoding of a file; None if it is binary. What is said of it counts before what its bytes look like.
+
+    `attribute` is what `.gitattributes` say (`encoding=…`), "" for nothing; valid UTF-8 is that all the same. Where neither
+    they nor the file name an encoding that its bytes are in, and they are no UTF-8, it is `UNKNOWN`, or a guess if they look
+    like Western European text.
+    """
     for mark, codec, name in _MARKS:
         wide = codec != UTF8.codec
         if data.startswith(mark) and (wide or b"\0" not in data) and _is_kept(found := Encoding(codec, name, mark), data):
             return found
+    said = _named((attribute,), data) if attribute else None
     if b"\0" in data:
-        return None
+        return said or _wide_xml(data)
     if data.isascii():
-        return UTF8
+        # Text to come is written as the file says, although all there is so far would be the same in UTF-8.
+        return said or _named(declared(data, strictly=True), data) or UTF8
     text = data.decode(errors="surrogateescape")
     invalid = len(_LONE.findall(text))
+    if not invalid:
+        return _two_bytes(text, data) or UTF8
     # Some bytes are wrong in what is UTF-8 otherwise; other encodings hardly ever look like it.
-    if not invalid or sum(character >= "\x80" for character in text) >= 2 * invalid:
-        return UTF8
-    return _declared(data) or _guessed(data)
+    if sum(character >= "\x80" for character in text) >= 2 * invalid:
+        return said or UTF8
+    names = (*((attribute,) if attribute else ()), *declared(data))
+    return _named(names, data) or (UNKNOWN if names or not looks_western(data) else _guessed(data))
 
 
 def shown(text: str) -> str:
@@ -95,23 +107,30 @@ def with_line_ends(text: str, end: str) -> str:
     return _ENDS.sub(end, text)
 
 
-def is_known(codec: str) -> bool:
-    """Whether text can be written in an encoding of this name."""
-    try:
-        found = codecs.lookup(codec)
-        return "a".encode(found.name).endswith((b"a", b"a\0", b"a\0\0\0"))
-    except (LookupError, UnicodeError, ValueError):  # also for those that make no bytes, or are no text
-        return False
-
-
-def _declared(data: bytes) -> Encoding | None:
-    """The encoding that the file names at its beginning, if its bytes are that."""
-    for named in _DECLARED.findall(data[:_LOOKED_AT]):
-        said = named.decode()
-        if is_known(said):
-            encoding = Encoding(codecs.lookup(said).name, said)
-            if encoding.codec != "utf-8" and _is_kept(encoding, data):
+def _named(names: tuple[str, ...], data: bytes) -> Encoding | None:
+    """The first of these encodings that the bytes are in; None where they are in none of them."""
+    for name in names:
+        for codec in codecs_of(name):
+            encoding = UTF8 if codec == UTF8.codec else Encoding(codec, name)
+            if _is_kept(encoding, data):
                 return encoding
+    return None
+
+
+def _two_bytes(text: str, data: bytes) -> Encoding | None:
+    """What the file says it is, where its few characters are valid UTF-8 by chance; None where UTF-8 is the better reading."""
+    if max(text) >= "\u0800":
+        return None
+    found = _named(declared(data, strictly=True), data)
+    return found if found is not None and is_wide(found.codec) else None
+
+
+def _wide_xml(data: bytes) -> Encoding | None:
+    """UTF-16 without a mark, where an XML declaration makes it certain (https://www.w3.org/TR/xml/#sec-guessing)."""
+    codec = looks_utf16(data)
+    text = data.decode(codec) if codec else ""
+    if _XML_UTF16.match(text):
+        return Encoding(codec, "UTF-16 without a byte order mark")
     return None
 
 
@@ -124,6 +143,7 @@ def _guessed(data: bytes) -> Encoding:
 
 
 def _is_kept(encoding: Encoding, data: bytes) -> bool:
+    """Whether the bytes are in this encoding, and it makes the same bytes of their text. UTF-8 may have wrong ones."""
     try:
         return encoding.encode(encoding.decode(data)) == data
     except (UnicodeError, DoesNotFit):

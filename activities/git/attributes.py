@@ -11,7 +11,7 @@ from pathlib import Path
 
 from activities.git.command import Git
 
-_NAMES = ("text", "eol", "filter", "working-tree-encoding")
+_NAMES = ("text", "eol", "filter", "working-tree-encoding", "encoding")
 _NONE = frozenset({"", "unspecified", "unset", "set"})
 """Git's words for attributes without a value of their own."""
 
@@ -22,11 +22,14 @@ _POINTER_LIMIT = 1024
 
 @dataclass(frozen=True)
 class Attributes:
-    """Of one file. `text`: line ends are stored as LF. `filter` and `encoding` (in the working tree) are "" for none."""
+    """Of one file. `text`: line ends are stored as LF. `filter`, `encoding` (in the working tree) and `declared` (as which it
+    is to be read, of files that git stores as they are) are "" for none.
+    """
 
     text: bool = False
     filter: str = ""
     encoding: str = ""
+    declared: str = ""
 
 
 PLAIN = Attributes()
@@ -79,11 +82,13 @@ def _stand_in(folder: Path) -> None:
 
 
 def _read(values: dict[str, str]) -> Attributes:
-    text, eol, driver, encoding = (values.get(name, "") for name in _NAMES)
+    text, eol, driver, encoding, declared = (values.get(name, "") for name in _NAMES)
     return Attributes(
         text=text in ("set", "auto", "input") or (text == "unspecified" and eol in ("lf", "crlf")),
         filter="" if driver in _NONE else driver,
         encoding="" if encoding in _NONE else encoding,
+        # Git stores a file with a working-tree-encoding as UTF-8.
+        declared="" if declared in _NONE or encoding not in _NONE else declared,
     )
 
 

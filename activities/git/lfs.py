@@ -1,7 +1,7 @@
 """Content that Git LFS keeps outside a repository: found by the digests of its pointers, verified, and put into checkouts."""
 
 import os
-import re
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,35 +10,27 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO
 
+from activities.files.atomic import write_durably
 from activities.files.beneath import open_at
-from activities.files.paths import PathRefused, open_beneath
+from activities.files.paths import PathRefused, make_parents, write_file
 from activities.git.attributes import LFS, is_lfs_pointer
 from activities.git.blobs import blobs
 from activities.git.command import Git, readable
-from activities.git.errors import GitProblem, RepositoryUnreachable
-from activities.git.lfs_server import NoServer, download
+from activities.git.errors import GitProblem, PushRefused, RepositoryUnreachable
+from activities.git.lfs_pointers import FORM, ODD, WRITTEN, Made, NotHere, Pointer, copied, nothing_made, opened
+from activities.git.lfs_server import NoServer, download, upload
 from activities.git.listing import entries
 from activities.git.place import find
 from activities.git.quota import size_of
 from activities.git.rules import attributes_in
 from activities.git.source import Address
+from activities.running.disk import refuse
 
 LIMIT = 1024**3
 """Most bytes of such content in one checkout. Files that come after it, in the order of their paths, stay pointers."""
 
-_FORM = re.compile(rb"[^\n]+\noid sha256:([0-9a-f]{64})\nsize (0|[1-9][0-9]{0,15})\n")
 _POINTER_LIMIT = 1024
-_CHUNK = 1024 * 1024
 _TOLD = 300
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """What stands in a repository in place of a file. `blob` is git's id of the pointer itself."""
-
-    digest: str
-    size: int
-    blob: str
 
 
 @dataclass(frozen=True)
@@ -52,16 +44,17 @@ class Content:
 class Store:
     """The content of one mirror's pointers, kept beside its objects and counted with them.
 
-    It comes from the repository itself: from its own folder on this machine, or, by git-lfs, from the server that belongs to
-    its address. What a repository's files and configuration say about servers and programs is not read. Safe to use from
-    several processes at once.
+    It was written by a run, or comes from the repository itself: from its own folder on this machine, or, by git-lfs, from the
+    server that belongs to its address. What a repository's files and configuration say about servers and programs is not read.
+    Safe to use from several processes at once.
     """
 
-    def __init__(self, git: Git, address: Address, limit: int) -> None:
-        """`limit` is the largest size of the mirror in bytes, this content included."""
+    def __init__(self, git: Git, address: Address, limit: int, made: Made = nothing_made) -> None:
+        """`limit` is the largest size of the mirror in bytes, this content included; `made` has what runs have written."""
         self._git = git
         self._address = address
         self._limit = limit
+        self._made = made
         self._folder = git.directory / "lfs-content"
 
     def bring(self, tree: str, *, again: bool = False) -> Content:
@@ -85,12 +78,100 @@ class Store:
                 with self._file(pointer).open("rb") as kept:
                     descriptor = open_at(top, path, os.O_WRONLY | os.O_TRUNC, 0)
                     with os.fdopen(descriptor, "wb") as file:
-                        sound = _copied(kept, file, pointer)
+                        sound = copied(kept, file, pointer)
                 if not sound:
                     self._file(pointer).unlink(missing_ok=True)
                     raise GitProblem(f"the kept content of {path!r} was damaged on this disk; the next attempt fetches it anew")
         finally:
             os.close(top)
+
+    def closed(self) -> str:
+        """Why nothing can be written that the repository keeps in this way; "" where it can."""
+        if shutil.which("git-lfs") is None:
+            return "git-lfs is not installed on the worker"
+        if self._address.transport == "git":
+            return "a git:// address has no LFS server"
+        return ""
+
+    def read(self, pointer: bytes, largest: int) -> bytes:
+        """The content that a pointer in a workspace stands for, fetched if need be. Raises `NotHere`, also for more bytes."""
+        form = FORM.fullmatch(pointer)
+        if form is None:
+            raise NotHere(ODD)
+        one = Pointer(form[1].decode(), int(form[2]), self._git.line("hash-object", "--stdin", feed=pointer))
+        if one.size > largest:
+            raise NotHere(f"it has {one.size} bytes, and at most {largest} are read")
+        why = self._missing([one], again=False) if not self._file(one).exists() else {}
+        if why:
+            raise NotHere(why[one.digest])
+        return self.kept(one)
+
+    def kept(self, one: Pointer) -> bytes:
+        """The content that is here. Raises `NotHere` if this disk has damaged it."""
+        data = self._file(one).read_bytes()
+        if sha256(data).hexdigest() != one.digest:
+            self._file(one).unlink(missing_ok=True)
+            raise NotHere("the kept content was damaged on this disk; it is fetched anew the next time")
+        return data
+
+    def write(self, data: bytes) -> bytes:
+        """Keep new content, and return the pointer that git stores in its place. Safe to call twice."""
+        if not data:
+            return b""  # as git-lfs does it
+        digest = sha256(data).hexdigest()
+        self._put(Pointer(digest, len(data), ""), data)
+        return b"version https://git-lfs.github.com/spec/v1\noid sha256:%b\nsize %d\n" % (digest.encode(), len(data))
+
+    def written(self, base: str, tree: str) -> dict[str, Pointer]:
+        """By path the pointers that a tree has and its base has not, and whose content is here. `upload` brings that along."""
+        new, _ = self._pointers(tree)
+        old = {one.digest for one in self._pointers(base)[0].values()} if new else set[str]()
+        fresh = {path: one for path, one in new.items() if one.digest not in old and one.size <= WRITTEN}
+        return {path: one for path, one in fresh.items() if self._file(one).exists() or self._make(one)}
+
+    def upload(self, base: str, tree: str) -> None:
+        """Give the repository the content that `written` names. Nothing is pushed. Safe to call twice.
+
+        Raises `PushRefused` with the words of git-lfs, or of whoever else did not take it.
+        """
+        files = {one.digest: self._file(one) for one in self.written(base, tree).values()}
+        if not files:
+            return
+        try:
+            if self._address.path is not None:
+                said = self._handed_over(files, find(self._address.path, self._git).common)
+            else:
+                said = upload(self._git, self._address, files)
+        except NoServer as error:
+            said = str(error)
+        if said:
+            raise PushRefused(f"{self._address.shown} did not take the content of Git LFS: {said[-_TOLD:]}")
+
+    def _handed_over(self, files: Mapping[str, Path], common: Path) -> str:
+        """Put the content among the objects of a repository on this machine, as git-lfs does; why not, "" if it is there."""
+        for digest, file in files.items():
+            name = f"lfs/objects/{digest[:2]}/{digest[2:4]}/{digest}"
+            try:
+                make_parents(common, name)
+                write_file(common, name, file.read_bytes(), 0o444)
+            except PathRefused as error:
+                return f"{common}: {error}"
+            except OSError as error:
+                refuse(error)
+                return f"{common / name} cannot be written: {error.strerror}"
+        return ""
+
+    def _make(self, one: Pointer) -> bool:
+        """Bring here what a run has written on another machine; False if none has."""
+        data = self._made(one.digest)
+        if data is None or sha256(data).hexdigest() != one.digest or len(data) != one.size:
+            return False
+        self._put(one, data)
+        return True
+
+    def _put(self, one: Pointer, data: bytes) -> None:
+        self._folder.mkdir(exist_ok=True)
+        write_durably(self._file(one), data)
 
     def _pointers(self, tree: str) -> tuple[dict[str, Pointer], dict[str, str]]:
         """The pointers by path, in order; and files whose pointer is of a form that is not read."""
@@ -106,15 +187,18 @@ class Store:
             data = read[blob]
             if data is None or not is_lfs_pointer(data):
                 continue  # the content itself is in the repository
-            form = _FORM.fullmatch(data)
+            form = FORM.fullmatch(data)
             if form is None:
-                odd[path] = "its pointer has more or other lines than oid (sha256) and size, which are all that is understood"
+                odd[path] = ODD
             else:
                 found[path] = Pointer(form[1].decode(), int(form[2]), blob)
         return found, odd
 
     def _missing(self, wanted: Sequence[Pointer], *, again: bool) -> dict[str, str]:
         """Fetch, and return why by digest for what is still not here."""
+        wanted = [one for one in wanted if not self._make(one)]
+        if not wanted:
+            return {}
         if sum(one.size for one in wanted) > self._limit - size_of(self._git.directory):
             why = (
                 f"it would make the copy of the repository larger than {self._limit >> 20} MiB; raise `mirror_mib` "
@@ -171,7 +255,7 @@ class Store:
         """Keep the content that a folder of LFS objects has; False if it has other bytes, None if it has none."""
         # From above the folder, which must be no link itself.
         path = f"{objects.parent.name}/{objects.name}/{one.digest[:2]}/{one.digest[2:4]}/{one.digest}"
-        file = _opened(objects.parent.parent, path)
+        file = opened(objects.parent.parent, path)
         if file is None:
             return None
         with file:
@@ -182,7 +266,7 @@ class Store:
         temporary = self._folder / f"new-{token_hex(8)}"
         try:
             with temporary.open("xb") as made:
-                sound = _copied(file, made, one)
+                sound = copied(file, made, one)
             if sound:
                 temporary.replace(self._file(one))
         finally:
@@ -205,26 +289,3 @@ def _bounded(found: Mapping[str, Pointer], absent: dict[str, str]) -> tuple[dict
         else:
             absent = absent | {path: f"it has {one.size} bytes, and all such content of a checkout may have {LIMIT >> 20} MiB"}
     return fitting, absent
-
-
-def _opened(top: Path, path: str) -> IO[bytes] | None:
-    """A plain file beneath the folder; None where there is none, or only one that links lead to."""
-    try:
-        descriptor = open_beneath(top, path, os.O_RDONLY)
-    except (OSError, PathRefused):
-        return None
-    try:
-        return os.fdopen(descriptor, "rb")
-    except OSError:  # a folder
-        os.close(descriptor)
-        return None
-
-
-def _copied(source: IO[bytes], target: IO[bytes], wanted: Pointer) -> bool:
-    """Copy no more than the pointer's size; True if the bytes are those that it stands for."""
-    digest, left = sha256(), wanted.size
-    while left and (data := source.read(min(_CHUNK, left))):
-        digest.update(data)
-        target.write(data)
-        left -= len(data)
-    return not left and not source.read(1) and digest.hexdigest() == wanted.digest

@@ -14,6 +14,7 @@ from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git
 from activities.git.errors import PushRefused, RepositoryUnreachable, RevisionUnknown
 from activities.git.lfs import Store
+from activities.git.lfs_pointers import Made, nothing_made
 from activities.git.quota import room
 from activities.git.remote import Remote
 from activities.git.rules import Added, added, attributes_in
@@ -49,13 +50,13 @@ class RemoteHead:
 class Mirror:
     """One repository's mirror. Every method may be called from several threads and processes at once."""
 
-    def __init__(self, git: Git, address: source.Address, limit: int) -> None:
-        """`limit` is the largest size of the mirror in bytes, which no fetch may exceed."""
+    def __init__(self, git: Git, address: source.Address, limit: int, made: Made = nothing_made) -> None:
+        """`limit` is the largest size of the mirror in bytes, which no fetch may exceed; `made` as in `lfs.Store`."""
         self._git = git
         self._address = address
         self._limit = limit
         self._remote = Remote(git, address)
-        self.lfs = Store(git, address, limit)
+        self.lfs = Store(git, address, limit, made)
 
     @property
     def directory(self) -> Path:

@@ -13,6 +13,7 @@ from activities.files.locks import Busy, locked
 from activities.git import source
 from activities.git.command import REMOTE, Git, check_version
 from activities.git.errors import NoRepository
+from activities.git.lfs_pointers import Made, nothing_made
 from activities.git.mirror import LOCK_WAIT, Mirror
 from activities.git.quota import size_of
 
@@ -29,11 +30,14 @@ class Mirrors:
     what = "mirror"
     again = "a run that wants it fetches it again"
 
-    def __init__(self, root: Path, operator: Mapping[str, str] | None = None, limit: int = LIMIT) -> None:
-        """`limit` is the largest size of one mirror in bytes."""
+    def __init__(
+        self, root: Path, operator: Mapping[str, str] | None = None, limit: int = LIMIT, made: Made = nothing_made
+    ) -> None:
+        """`limit` is the largest size of one mirror in bytes; `made` has the content of Git LFS that runs have written."""
         self._root = root
         self._operator = dict(operator or {})
         self._limit = limit
+        self._made = made
 
     def open(self, repository: str) -> Mirror:
         """The mirror of a path or URL; a new one is made empty. The same repository gives the same mirror.
@@ -50,7 +54,7 @@ class Mirrors:
         (git.directory / "ready").touch()  # `baton doctor` lists mirrors that have not been used for long
         _set_attributes(git.directory)
         _tidy(git.directory)
-        return Mirror(git, address, self._limit)
+        return Mirror(git, address, self._limit, self._made)
 
     def _make(self, git: Git, address: source.Address) -> None:
         if (git.directory / "ready").exists():

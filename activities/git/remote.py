@@ -39,12 +39,12 @@ class Remote:
 
     def read(self, *arguments: str, largest: int = 0) -> bytes:
         """Run a command that reads from the remote. Raises `RepositoryUnreachable` with the remote's words."""
-        with source.reachable(self._address, self._git) as url:
-            command = [url if argument == "{url}" else argument for argument in arguments]
+        with source.reachable(self._address, self._git) as there:
+            command = [there.url if argument == "{url}" else argument for argument in arguments]
             try:
                 return self._git.run(*command, transport=self._address.transport, largest=largest).output
             except GitProblem as error:
-                words = self.clean(str(error))
+                words = self._clean(there, str(error))
                 raise RepositoryUnreachable(
                     f"{self._address.shown} could not be read: {words}. Check the address and this machine's access to it"[
                         :1500
@@ -60,7 +60,7 @@ class Remote:
             done = self._pushed(commit, name, lease)
         except GitTimedOut as error:
             raise RemoteUnknown(f"{self._address.shown} did not answer the push in time ({error})") from None
-        self.judge(done.code, done.output.decode(errors="replace"), self.clean(done.said), name)
+        self.judge(done.code, done.output.decode(errors="replace"), done.said, name)
 
     def admitted(self, commit: str, name: str) -> None:
         """Prepare a push and make none: what fails here has certainly changed nothing.
@@ -75,19 +75,21 @@ class Remote:
         if _answer(done.output.decode(errors="replace"), name) is not None:
             return
         self.listed(name)
-        words = self.clean(done.said) or f"git ended with code {done.code} and said nothing"
+        words = done.said or f"git ended with code {done.code} and said nothing"
         raise PushRefused(f"{self._address.shown} can be read, but takes no push from this machine: {words}"[:1500])
 
     def _pushed(self, commit: str, name: str, option: str) -> Output:
         branch = name.removeprefix(_HEADS)
         quiet = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
-        with source.reachable(self._address, self._git, branch=branch) as url:
-            return self._git.run(
-                *("push", *quiet, option, "--", url, f"{commit}:{name}"),
+        with source.reachable(self._address, self._git, branch=branch) as there:
+            done = self._git.run(
+                *("push", *quiet, option, "--", there.url, f"{commit}:{name}"),
                 transport=self._address.transport,
                 codes=range(256),
                 largest=MAX_BYTES,
             )
+            report = self._clean(there, done.output.decode(errors="surrogateescape"))
+            return Output(done.code, report.encode(errors="surrogateescape"), self._clean(there, done.said))
 
     def judge(self, code: int, report: str, said: str, name: str) -> None:
         """Read git's report on the one branch: accepted, refused, or not mentioned."""
@@ -98,9 +100,9 @@ class Remote:
             raise PushRefused(f"{self._address.shown} did not take {name}: {answer[2]}. {said}"[:1500])
         raise RemoteUnknown(f"{self._address.shown} gave no answer about {name}: {said or 'the connection ended'}"[:1500])
 
-    def clean(self, words: str) -> str:
-        """Git's words without what must not be shown of the address."""
-        return words.replace(self._address.url, self._address.shown)
+    def _clean(self, there: source.Reached, words: str) -> str:
+        """Git's words without what must not be shown of the address, and with paths that the user has."""
+        return there.told(words).replace(self._address.url, self._address.shown)
 
 
 def _answer(report: str, name: str) -> list[str] | None:

@@ -56,16 +56,32 @@ def parse(repository: str) -> Address:
     return _local(Path(repository))
 
 
+@dataclass(frozen=True)
+class Reached:
+    """Where one remote command goes. For a local repository `url` is a stand-in, and `own` the repository's own path."""
+
+    url: str
+    own: str = ""
+
+    def told(self, words: str) -> str:
+        """Git's words with the repository's own path in place of the stand-in's, which is gone when anybody reads them."""
+        if not self.own:
+            return words
+        for standing in dict.fromkeys((os.path.realpath(self.url), self.url)):
+            words = words.replace(f"{standing}/./", f"{self.own}/").replace(standing, self.own)
+        return words
+
+
 @contextmanager
-def reachable(address: Address, git: Git, *, branch: str | None = None) -> Iterator[str]:
-    """The URL for one remote command. For a local repository it is that of a stand-in with only its objects and refs.
+def reachable(address: Address, git: Git, *, branch: str | None = None) -> Iterator[Reached]:
+    """Where one remote command goes. For a local repository that is a stand-in with only its objects and refs.
 
     Git would run a local repository's hooks and obey its configuration, which its owner (or an agent) can write and which
     cannot be overridden name by name. The stand-in links its objects and refs and has our own configuration. A `branch` that
     is about to be changed must not be checked out there (`PushRefused`). Raises what `place.find` raises.
     """
     if address.path is None:
-        yield address.url
+        yield Reached(address.url)
         return
     place = find(address.path, git)
     if branch is not None:
@@ -73,7 +89,7 @@ def reachable(address: Address, git: Git, *, branch: str | None = None) -> Itera
         _refuse_checked_out(place, branch)
     with tempfile.TemporaryDirectory(prefix="stand-in-", dir=git.directory) as folder:
         _stand_in(Path(folder), place, settings(place.common / "config", git))
-        yield folder
+        yield Reached(folder, str(place.common))
 
 
 def object_format(address: Address, git: Git) -> str:

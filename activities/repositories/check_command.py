@@ -6,7 +6,17 @@ import shlex
 from activities.repositories import junit
 from activities.sandbox.interpreter import RUNNER
 from activities.sandbox.layout import WORKSPACE
+from contracts.check_shapes import has_pipe
 from contracts.errors import Misconfigured
+
+PIPES = """\
+if (set -o pipefail) 2>/dev/null; then set -o pipefail; eval "$1"; exit; fi
+if command -v bash >/dev/null; then exec bash --posix -o pipefail -c "$1"; fi
+echo 'a pipe hides that its first part fails, and no shell here can tell (set -o pipefail): install bash below /usr, or' >&2
+echo 'name the check without the pipe' >&2
+exit 126
+"""
+"""Runs a command so that a pipe fails if any part of it does: by the system's own shell if that can do it, else by bash."""
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _SHELL = set("|&;<>()$`\\\"'*?[]#~=%!{}\n")
@@ -20,6 +30,7 @@ def is_pytest(command: str) -> bool:
 def argv_of(command: str, *more: str) -> list[str]:
     """The command as it is run: split where it is plain words, by the sandbox's own shell where it is more.
 
+    A pipe is run so that every part of it counts (`pytest | tee log` fails where pytest does).
     pytest is started by `RUNNER`, and writes its report to an absolute path. `more` are further options for it, left out
     where the command is another one.
     """
@@ -27,7 +38,7 @@ def argv_of(command: str, *more: str) -> list[str]:
         raise Misconfigured("the check is empty; name a command such as 'pytest -q'")
     words = words_of(command)
     if not words:
-        return ["/bin/sh", "-c", command]
+        return ["/bin/sh", "-c", PIPES, "sh", command] if has_pipe(command) else ["/bin/sh", "-c", command]
     started = _pytest_words(words)
     if not started:
         return words

@@ -10,6 +10,7 @@ from activities.repositories import ecosystems as known
 from activities.repositories import layout, pytest_options, tasks
 from activities.repositories.project_files import Files, table
 from activities.repositories.provided import provided
+from activities.repositories.subprojects import inside
 from contracts.detection import Candidate, Detected, Standing
 
 _ORDER: tuple[Standing, ...] = ("declared", "convention", "presence")
@@ -34,7 +35,10 @@ def detect(directory: Path, environment: Path | None = None) -> Detected:
     """
     files = Files(directory)
     has = provided(environment) if environment is not None else None
-    found = sorted((*_declared(files), *_usual(files), *_present(files)), key=_place)
+    found = [*_declared(files), *_usual(files), *_present(files)]
+    if all(one.standing == "presence" for one in found):
+        found += inside(files)
+    found.sort(key=_place)
     best: dict[str, Candidate] = {}
     for one in found:
         best.setdefault(one.command, one)
@@ -78,7 +82,8 @@ def _usual(files: Files) -> Iterator[Candidate]:
     if not files.tests and manifest is not None and (odd := _odd_names(files)):
         yield _pytest(files, f"{manifest[0]} and {odd[0]}, which has test cases of unittest", "convention")
     for row in known.MANIFESTS:
-        if files.text(row.name) is not None and (not row.wrapper or files.text(row.wrapper) is not None):
+        text = files.text(row.name)
+        if text is not None and re.search(row.holds, text) and (not row.wrapper or files.text(row.wrapper) is not None):
             source = f"{row.name} and {row.wrapper}" if row.wrapper else row.name
             yield Candidate(command=row.command, source=source, standing="convention")
     yield from _node(files)

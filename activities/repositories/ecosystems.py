@@ -25,6 +25,15 @@ SOURCES = {
     "just": "https://just.systems/man/en/",
     "gradle": "https://docs.gradle.org/current/userguide/gradle_wrapper.html",
     "maven": "https://maven.apache.org/wrapper/",
+    "deno": "https://docs.deno.com/runtime/reference/cli/task/",
+    "task": "https://taskfile.dev/usage/",
+    "rake": "https://ruby.github.io/rake/Rake/TestTask.html",
+    "composer": "https://getcomposer.org/doc/articles/scripts.md",
+    "prove": "https://perldoc.perl.org/prove",
+    "mix": "https://hexdocs.pm/mix/Mix.Tasks.Test.html",
+    "dotnet": "https://learn.microsoft.com/dotnet/core/tools/dotnet-test",
+    "swift": "https://docs.swift.org/swiftpm/documentation/packagemanagerdocs/swifttest/",
+    "cmake": "https://cmake.org/cmake/help/latest/manual/ctest.1.html",
     "shell": "https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_08_02",
 }
 """Where each convention is documented."""
@@ -86,12 +95,16 @@ NODE_LOCKS = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """A file whose tool has one way to run a project's tests. With `wrapper`: that program of the project runs it."""
+    """A file whose tool has one way to run a project's tests. With `wrapper`: that program of the project runs it.
+
+    `holds` is a pattern that the file has to match, "" for any; without it there are no tests to run.
+    """
 
     name: str
     command: str
     ecosystem: str
     wrapper: str = ""
+    holds: str = ""
 
 
 MANIFESTS = (
@@ -104,8 +117,28 @@ MANIFESTS = (
     *(Manifest(name, "gradle test --offline", "Gradle") for name in ("build.gradle", "build.gradle.kts")),
     Manifest("pom.xml", "sh ./mvnw --batch-mode --offline test", "Maven", "mvnw"),
     Manifest("pom.xml", "mvn --batch-mode --offline test", "Maven"),
+    *(Manifest(name, "deno task test", "Deno", holds=r"\"test\"\s*:") for name in ("deno.json", "deno.jsonc")),
+    *(Manifest(name, "deno test", "Deno") for name in ("deno.json", "deno.jsonc")),
+    *(
+        Manifest(name, "task test", "Task", holds=r"(?m)^ +test:")
+        for name in ("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml")
+    ),
+    Manifest("Rakefile", "rake test", "Ruby (Rake)", holds=r"TestTask|\btask\b[ (]+(?::test\b|test:|\"test\")"),
+    Manifest("composer.json", "composer test", "PHP (Composer)", holds=r"\"scripts\"\s*:\s*\{[^}]*\"test\"\s*:"),
+    *(Manifest(name, "prove -l", "Perl") for name in ("Makefile.PL", "Build.PL", "cpanfile")),
+    Manifest("mix.exs", "mix test", "Elixir"),
+    Manifest("Package.swift", "swift test", "Swift", holds=r"\.testTarget\("),
+    Manifest(
+        "CMakeLists.txt",
+        "cmake -S . -B /tmp/build && cmake --build /tmp/build && ctest --test-dir /tmp/build --output-on-failure",
+        "CMake",
+        holds=r"(?i)\benable_testing\s*\(|include\s*\(\s*CTest\s*\)",
+    ),
 )
 """The wrapper before the installed program. Offline, because a check has no network: it then says at once what is missing."""
+
+INSIDE = {"Cargo.toml": "cargo test --manifest-path {}/Cargo.toml", "go.mod": "go -C {} test ./..."}
+"""How a project in a folder is tested from the top, by its manifest; npm, make and pytest have options for it."""
 
 PYTHON_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg")
 
@@ -141,6 +174,14 @@ PROGRAMS = {
     "mvn": "Maven (Debian: maven)",
     "java": "a JDK (Debian: default-jdk)",
     "just": "just (Debian: just)",
+    "rake": "Ruby and Rake (Debian: rake)",
+    "composer": "Composer (Debian: composer)",
+    "prove": "Perl (Debian: perl)",
+    "mix": "Elixir (Debian: elixir)",
+    "swift": "Swift",
+    "deno": "Deno",
+    "task": "Task",
+    "cmake": "CMake and a compiler (Debian: cmake, build-essential)",
     "make": "make (Debian: make)",
     "node": "Node (Debian: nodejs)",
     "npm": "npm (Debian: npm)",
@@ -192,6 +233,12 @@ HINTS = (
         r"|offline mode|--offline was specified|failed to download|unable to update registry|No cached version)",
         "the check wants the network, which it does not have: commit the dependencies (vendor them), or name a check that does "
         "without",
+    ),
+    (
+        r"(can't start new thread|Cannot fork|fork: Resource temporarily unavailable|uv_thread_create|pthread_create failed"
+        r"|BlockingIOError: \[Errno 11\])",
+        "the check started more processes or threads than it may ({0}): raise `processes` in the table [checks] of baton.toml, "
+        "or have it run fewer side by side",
     ),
     (
         r"(version https://git-lfs\.github\.com/spec/v1)",

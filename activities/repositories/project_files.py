@@ -20,6 +20,10 @@ class Files:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
+    def below(self, folder: str) -> "Files":
+        """The files of a folder, which `paths` has shown to be one."""
+        return Files(self._directory / folder)
+
     @cached_property
     def paths(self) -> frozenset[str]:
         """All of them."""

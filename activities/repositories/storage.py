@@ -1,14 +1,18 @@
 """Changed files that git itself would have stored in another form, by the repository's `.gitattributes`, as facts."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from activities.git import Mirror
 from activities.git.attributes import LFS, PLAIN, Attributes, is_lfs_pointer
+from activities.git.lfs_pointers import Pointer
 from activities.git.trees import TreeChange
 from activities.repositories.forms import FILES, LARGEST, TOGETHER, fact, name_of
 from contracts.exact import exact
-from contracts.text import amount_that, one_line
+from contracts.text import amount, amount_that, one_line, quoted
+
+_BEGINNING = 300
+"""Bytes of content that stand at the gate."""
 
 
 def storage_facts(mirror: Mirror, base: str, tree: str, changes: Sequence[TreeChange]) -> tuple[str, ...]:
@@ -22,10 +26,12 @@ def storage_facts(mirror: Mirror, base: str, tree: str, changes: Sequence[TreeCh
     ids = dict.fromkeys(identity for one in told for mode, identity in (one.before, one.after) if mode in FILES)
     contents = {identity: data for identity, _, data in mirror.blobs(list(ids), LARGEST, TOGETHER)}
     found = [(one, attributes[one.path], contents.get(one.before[1]), contents[one.after[1]]) for one in told]
+    written = mirror.lfs.written(base, tree) if any(attributes[one.path].filter == LFS for one in told) else {}
     known = {identity for one in changes for mode, identity in [one.before] if mode in FILES}
     return (
         *fact("stored in another form than .gitattributes asks for", _misfits(found)),
-        *fact("pointers of Git LFS to content that nobody here has seen", _unseen(found, known)),
+        *fact("kept with Git LFS, not in the diff, and uploaded with the push", _uploaded(mirror, written)),
+        *fact("pointers of Git LFS to content that nobody here has seen", _unseen(found, known, written)),
         *fact("stored in another way than before, by the new .gitattributes", _elsewhere(mirror, base, tree, changes)),
     )
 
@@ -37,19 +43,35 @@ def kept_elsewhere(mirror: Mirror, tree: str) -> tuple[str, ...]:
         return ()
     kept = f"{amount_that(len(lfs), 'file', 'is', 'are')} kept with Git LFS, such as {exact(os.fsencode(lfs[0]))}"
     absent = mirror.lfs.bring(tree, again=True).absent
+    closed = mirror.lfs.closed()
+    agents = f"agents cannot change it, because {closed}" if closed else "what agents write there is uploaded with the push"
     if not absent:
-        return (f"{kept}: checks see the content, agents see pointers and cannot change it",)
+        return (f"{kept}: checks see the content; {agents}",)
     path, why = min(absent.items())
     return (
-        f"{kept}: agents see pointers and cannot change the content; checks see pointers as well in place of "
+        f"{kept}: {agents}; checks and agents see pointers in place of "
         f"{len(absent)}, such as {exact(os.fsencode(path))}: {one_line(why, 500)}",
     )
 
 
-def _unseen(found: Sequence[tuple[TreeChange, Attributes, bytes | None, bytes | None]], known: set[str]) -> Iterator[str]:
+def _uploaded(mirror: Mirror, written: Mapping[str, Pointer]) -> Iterator[str]:
+    """What a run has written there. The diff has the pointers alone, so the beginning of the content is told."""
+    for path, pointer in sorted(written.items()):
+        data = mirror.lfs.kept(pointer)
+        begins = quoted(data[:_BEGINNING].decode(errors="replace"), 2 * _BEGINNING)
+        text = "" if b"\0" in data else f", which begins: {begins}"
+        yield (
+            f"{exact(os.fsencode(path))} ({amount(pointer.size, 'byte')}{text}; `baton read {pointer.digest[:12]}` shows all)"
+        )
+
+
+def _unseen(
+    found: Sequence[tuple[TreeChange, Attributes, bytes | None, bytes | None]], known: set[str], written: Mapping[str, Pointer]
+) -> Iterator[str]:
     """Pointers that the change makes. One that was only moved points to what was there before."""
     for one, attributes, _, after in found:
-        if attributes.filter == LFS and after is not None and is_lfs_pointer(after) and one.after[1] not in known:
+        fresh = one.after[1] not in known and one.path not in written
+        if fresh and attributes.filter == LFS and after is not None and is_lfs_pointer(after):
             _, *said = after.decode(errors="replace").splitlines()
             yield f"{name_of(one)} ({one_line(' '.join(said), 200)})"
 
@@ -70,7 +92,7 @@ def _misfits(found: Sequence[tuple[TreeChange, Attributes, bytes | None, bytes |
     for one, attributes, before, after in found:
         name = name_of(one)
         if attributes.filter == LFS:
-            if after is None or not is_lfs_pointer(after):
+            if after != b"" and (after is None or not is_lfs_pointer(after)):
                 yield f"{name} is itself in the repository, and not a pointer of Git LFS"
         elif attributes.filter:
             yield f"{name} did not pass through the filter {attributes.filter}"

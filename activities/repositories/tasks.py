@@ -19,14 +19,22 @@ class Task:
     text: str
 
 
+_INCLUDES = re.compile(r"^-?include[ \t]+([^$*\n#]+)$", re.MULTILINE)
+"""Files that a makefile reads as a part of itself, where their names are written out."""
+
+
 def make(files: Files) -> Iterator[Task]:
     """The makefile's target that tests, of the makefile that make itself would read."""
-    name, text = files.first(known.MAKEFILES) or ("", "")
+    first = files.first(known.MAKEFILES)
+    if first is None:
+        return
+    included = [(name, files.text(name) or "") for line in _INCLUDES.findall(first[1]) for name in line.split()]
     for target in known.TARGETS:
-        recipe = _recipe(text, target)
-        if recipe is not None:
-            yield Task(f"make {target}", f"{name} target {target}", recipe)
-            return
+        for name, text in (first, *included):
+            recipe = _recipe(text, target)
+            if recipe is not None:
+                yield Task(f"make {target}", f"{name} target {target}", recipe)
+                return
 
 
 def _recipe(text: str, target: str) -> str | None:

@@ -115,6 +115,8 @@ def _not_run(run: CheckRun) -> tuple[str, str] | None:
         what = "what it runs" if program in _SHELLS else program
         mend = f"make {what} executable (`git update-index --chmod=+x FILE`), or have `sh` run it"
         return f"{program} cannot be executed (exit code 126)", mend
+    if code == 0 and run.stopped:
+        return f"it ended with 0, but not all of it ran: {run.stopped}", _more(run)
     if code > SIGNALLED:
         said = f": {run.stopped}" if run.stopped else ""
         return f"it was ended by signal {code - SIGNALLED}{said}", _more(run)

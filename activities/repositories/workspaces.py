@@ -17,6 +17,7 @@ from pydantic import Field
 from activities.files.atomic import write_durably
 from activities.files.locks import Busy, locked
 from activities.git import Mirror, Mirrors
+from activities.git.lfs import Store
 from activities.git.trees import Kept, delete_folder
 from contracts.base import Contract, sha256
 from contracts.errors import BatonError, ContractViolation, NotFound, Refused
@@ -78,6 +79,10 @@ class Workspaces:
             if not (sound and directory.is_dir()):
                 self._build(name, ref, state, read)
             return directory
+
+    def lfs(self, repository: str) -> Store:
+        """The content of a repository that Git LFS keeps outside of it."""
+        return self._mirrors.open(repository).lfs
 
     def marker(self, name: str) -> Marker | None:
         """What is recorded about the workspace; None if it is not here or its marker cannot be read."""

@@ -10,6 +10,7 @@ from contracts.errors import BatonError, ContractViolation
 from contracts.step_resources import Access, Database, Declared, Folder, Logs, ResourceKind
 
 if TYPE_CHECKING:
+    from activities.git.lfs import Store
     from activities.repositories.check_run import Ran
     from activities.resources import Resources
     from activities.sandbox import Sandbox
@@ -22,6 +23,9 @@ D = TypeVar("D", Database, Folder, Logs)
 
 RunCheck = Callable[[], Awaitable["Ran"]]
 """Runs the declared check. Raises `ToolProblem` if it cannot be run."""
+
+Content = Callable[[], "Store"]
+"""Opens the content of a workspace's repository that Git LFS keeps outside of it."""
 
 RESULT_LIMIT = 32 * 1024
 """Most characters of a tool result that a model sees. Tools cut earlier and say so; this is the last line of defence."""
@@ -59,7 +63,8 @@ class ToolContext:
     """What a tool may touch in this call: one workspace, what the step declares, this run's part of the ledger, the sandbox.
 
     `workspace` is None for a step that has none. `given` are the databases, folders and logs of the step, `resources` knows
-    where they are. `check` runs the step's declared check on the workspace as it is now; None where none was declared.
+    where they are. `lfs` opens the content that Git LFS keeps outside the workspace; None: pointers stay pointers. `check`
+    runs the step's declared check on the workspace as it is now; None where none was declared.
     """
 
     trace: str
@@ -69,6 +74,7 @@ class ToolContext:
     ledger: "Ledger | None" = None
     sandbox: "Sandbox | None" = None
     check: "RunCheck | None" = None
+    lfs: "Content | None" = None
     given: Declared = field(default_factory=Declared)
     resources: "Resources | None" = None
 

@@ -65,58 +65,68 @@ class FileEdited(Contract):
 
 
 async def _write_file(context: ToolContext, asked: WriteFile) -> ToolOutcome:
-    return await asyncio.to_thread(_write, context.root(), asked)
+    return await asyncio.to_thread(_write, context, asked)
 
 
-def _write(root: Path, asked: WriteFile) -> ToolOutcome:
+def _write(context: ToolContext, asked: WriteFile) -> ToolOutcome:
+    root = context.root()
     outcome: Literal["created", "overwritten", "unchanged"] = "created"
     with CHANGING, problems_named(Tree(root), asked.path):
         name = paths.validate(asked.path)
         found = existing(root, name)
-        rules = Rules(root, name)
+        rules = Rules(root, name, context.lfs)
         rules.refuse_filtered()
-        data = None if found is None else _content(root, name)
-        before = None if data is None else text_of(name, data)
+        data = None if found is None else _content(root, name, rules)
+        before = None if data is None else text_of(name, data, declared=rules.attributes.declared)
         made = rules.stored(with_line_ends(asked.content, "\r\n") if before and before.end == "\r\n" else asked.content, before)
         if found is not None:
             outcome = "unchanged" if data == made.data else "overwritten"
+        put = rules.put(made)
         if outcome != "unchanged":
             paths.make_parents(root, name)
-            paths.write_file(root, name, made.data)
+            paths.write_file(root, name, put.data)
     return ToolOutcome(
         FileWritten(
             path=one_line(name, PATH_SHOWN),
             outcome=outcome,
             size=len(made.data),
-            previous_size=None if found is None else found.st_size,
-            note=made.note,
-        )
+            previous_size=None if found is None else found.st_size if data is None else len(data),
+            note=put.note,
+        ),
+        put.sources,
     )
 
 
-def _content(root: Path, name: str) -> bytes | None:
+def _content(root: Path, name: str, rules: Rules) -> bytes | None:
     """The file that is replaced; None if it cannot be read, and its form cannot be kept."""
     try:
-        return paths.read_file(root, name, FILE_LIMIT)
+        data = paths.read_file(root, name, FILE_LIMIT)
     except PathRefused:  # too large, or with a second name (hard link), which is never read
+        return None
+    try:
+        return rules.content(data)
+    except ToolProblem:  # it is kept elsewhere, and cannot be had; it is not needed either
         return None
 
 
 async def _edit_file(context: ToolContext, asked: EditFile) -> ToolOutcome:
-    return await asyncio.to_thread(_edit, context.root(), asked)
+    return await asyncio.to_thread(_edit, context, asked)
 
 
-def _edit(root: Path, asked: EditFile) -> ToolOutcome:
+def _edit(context: ToolContext, asked: EditFile) -> ToolOutcome:
+    root = context.root()
     if asked.old == asked.new:
         raise ToolProblem("old and new are the same text; nothing to change")
     with CHANGING, problems_named(Tree(root), asked.path):
         name = paths.validate(asked.path)
-        data = paths.read_file(root, name, FILE_LIMIT)
-        rules = Rules(root, name)
+        rules = Rules(root, name, context.lfs)
         rules.refuse_filtered()
-        before = text_of(name, data)
+        data = rules.content(paths.read_file(root, name, FILE_LIMIT))
+        before = text_of(name, data, declared=rules.attributes.declared)
         old = _as_it_stands(before, asked.old)
         count = _count(one_line(name, PATH_SHOWN), before.text, old, asked)
+        if before.encoding.unknown:
+            _refuse_halves(one_line(name, PATH_SHOWN), before.text, old)
         # Computed before it is made: replacing a letter by a page everywhere could take all memory.
         size = len(data) + count * (len(asked.new.encode()) - len(old.encode(errors="surrogateescape")))
         if size > FILE_LIMIT:
@@ -125,10 +135,12 @@ def _edit(root: Path, asked: EditFile) -> ToolOutcome:
         made = rules.stored(before.text.replace(old, new), before)
         if made.data == data:
             raise ToolProblem("old and new differ in line ends only, and an edit keeps those; convert_file changes them")
-        paths.write_file(root, name, made.data)
+        put = rules.put(made)
+        paths.write_file(root, name, put.data)
     lines = tuple(islice(_places(before.text, old, new), _PLACES_SHOWN))
     return ToolOutcome(
-        FileEdited(path=one_line(name, PATH_SHOWN), replaced=count, lines=lines, size=len(made.data), note=made.note)
+        FileEdited(path=one_line(name, PATH_SHOWN), replaced=count, lines=lines, size=len(made.data), note=put.note),
+        put.sources,
     )
 
 
@@ -185,6 +197,16 @@ def _refuse_other_ends(name: str, text: str, old: str) -> None:
         raise ToolProblem(
             f"{name} has lines with CRLF and lines with LF, and old occurs {amount(text.count(old), 'time')} with these line "
             f"ends and {amount(anyhow, 'time')} with any; convert_file to one of them first, or edit one place at a time; "
+            "nothing was changed"
+        )
+
+
+def _refuse_halves(name: str, text: str, old: str) -> None:
+    """Raise `ToolProblem` if the text may begin in the middle of a character, of which we do not know how many bytes it has."""
+    if re.search(rf"[\udc80-\udcff](?=[0-9@-~]){re.escape(old)}", text):
+        raise ToolProblem(
+            f"{name}: its encoding is unknown, and old begins right after a byte that is no ASCII, perhaps in the middle of a "
+            "character; begin old with more of what stands before or after it, or convert_file the file with written_in first; "
             "nothing was changed"
         )
 

@@ -11,9 +11,9 @@ from activities.files import paths
 from activities.files.encoding import UTF8, shown
 from activities.git.attributes import is_lfs_pointer
 from activities.tools.access import FILE_LIMIT, PATH_SHOWN, Tree, git_part, problems_named
-from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.base import READS, Content, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.search import SEARCH
-from activities.tools.stored import Text, text_of
+from activities.tools.stored import Rules, Text, read_text
 from contracts.base import Contract
 from contracts.globs import at_any_depth, fits
 from contracts.text import amount, one_line, visible, weight
@@ -157,18 +157,21 @@ def _bounded(entries: list[FileEntry]) -> tuple[FileEntry, ...]:
 
 
 async def _read_file(context: ToolContext, asked: ReadFile) -> ToolOutcome:
-    return await asyncio.to_thread(lines_of, Tree(context.root()), asked)
+    return await asyncio.to_thread(lines_of, Tree(context.root()), asked, context.lfs)
 
 
-def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
-    """Lines of one file. Raises `ToolProblem`."""
+def lines_of(tree: Tree, asked: ReadFile, lfs: Content | None = None) -> ToolOutcome:
+    """Lines of one file; with `lfs` of the content that a pointer stands for, where that is here. Raises `ToolProblem`."""
     with problems_named(tree, asked.path):
         if not tree.holds(paths.validate(asked.path)):
             # As if it were not there: what lies beside the declared files is not told.
             raise FileNotFoundError
         data = paths.read_file(tree.root, asked.path, FILE_LIMIT)
     name = one_line(paths.validate(asked.path), PATH_SHOWN)
-    read = text_of(name, data, "read")
+    why = ""
+    if is_lfs_pointer(data):
+        data, why = _pointed_to(tree, paths.validate(asked.path), data, lfs)
+    read = read_text(tree.root, paths.validate(asked.path), data, "read")
     lines = _lines(shown(read.text))
     first = asked.first_line or 1
     if first > max(len(lines), 1):
@@ -182,10 +185,28 @@ def lines_of(tree: Tree, asked: ReadFile) -> ToolOutcome:
         last_line=last,
         total_lines=len(lines),
         next_line=last + 1 if last < len(lines) else None,
-        note=_note(data, read, "".join(lines[first - 1 : last]), cut),
+        note="; ".join(one for one in (why, _note(data, read, "".join(lines[first - 1 : last]), cut)) if one),
     )
-    # All of the file, although few lines are shown: evidence may quote any of it. As UTF-8, in which it is quoted.
-    return ToolOutcome(result, (Source(name, data if read.encoding == UTF8 else read.text.encode()),))
+    # All of the file, although few lines are shown: evidence may quote any of it. Text as UTF-8, in which it is quoted.
+    return ToolOutcome(result, (Source(name, _as_quoted(data, read)),))
+
+
+def _pointed_to(tree: Tree, path: str, pointer: bytes, lfs: Content | None) -> tuple[bytes, str]:
+    """What a pointer of Git LFS stands for, and that it does; the pointer itself where that cannot be had."""
+    absent = "a pointer of Git LFS: the content that it stands for is not here"
+    if lfs is None:
+        return pointer, absent
+    rules = Rules(tree.root, path, lfs)
+    try:
+        data = rules.content(pointer)
+    except ToolProblem as error:
+        return pointer, f"{absent} ({error})"
+    closed = f", which cannot be written: {why}" if (why := rules.closed()) else ""
+    return (pointer, absent) if data == pointer else (data, f"kept with Git LFS: this is its content{closed}")
+
+
+def _as_quoted(data: bytes, read: Text) -> bytes:
+    return data if read.encoding == UTF8 or read.encoding.unknown else read.text.encode()
 
 
 def _lines(text: str) -> list[str]:
@@ -214,8 +235,6 @@ def _fitting(lines: list[str]) -> tuple[list[str], str]:
 def _note(data: bytes, read: Text, text: str, cut: str) -> str:
     """What the shown text does not reveal about the bytes."""
     remarks = [cut] if cut else []
-    if is_lfs_pointer(data):
-        remarks.append("a pointer of Git LFS: the content that it stands for is not here")
     if "\r\n" in read.text:
         remarks.append(
             "line ends are \\r\\n (CRLF), which edits keep: write \\n" if read.end else "line ends are mixed: \\r\\n and \\n"
@@ -226,7 +245,12 @@ def _note(data: bytes, read: Text, text: str, cut: str) -> str:
         remarks.append("the last line has no line end")
     if visible(text) != text:
         remarks.append("invisible characters are shown as \\uXXXX")
-    if read.encoding != UTF8:
+    if read.encoding.unknown:
+        remarks.append(
+            "the encoding is unknown: neither the file nor .gitattributes name it; bytes that are no ASCII are shown as "
+            "\ufffd, edits keep them, and only ASCII can be written"
+        )
+    elif read.encoding != UTF8:
         guess = ", a guess: nothing in the file names it" if read.encoding.guessed else ""
         remarks.append(f"the encoding is {read.encoding.name}{guess}; edits keep it")
     elif "\ufffd" in shown(read.text) and "\ufffd" not in read.text:

@@ -13,12 +13,12 @@ from activities.files import paths
 from activities.files.encoding import with_line_ends
 from activities.files.paths import PathRefused
 from activities.tools.access import CHANGING, FILE_LIMIT, PATH_SHOWN, Tree, equal, existing, problems_named
-from activities.tools.base import WRITES, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.base import WRITES, Content, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.diffs import parse
 from activities.tools.hunks import FilePatch, PatchProblem, apply_hunks, lines_of
 from activities.tools.stored import Rules, Text, text_of
 from contracts.base import Contract
-from contracts.text import one_line
+from contracts.text import one_line, quoted
 
 PATCH_LIMIT = 1_000_000
 """Most characters of a patch."""
@@ -64,13 +64,15 @@ class _Change:
     after: bytes | None
     mode: int | None
     note: str = ""
+    sources: tuple[Source, ...] = ()
 
 
 async def _apply_patch(context: ToolContext, asked: ApplyPatch) -> ToolOutcome:
-    return await asyncio.to_thread(_patch, context.root(), asked.patch)
+    return await asyncio.to_thread(_patch, context, asked.patch)
 
 
-def _patch(root: Path, text: str) -> ToolOutcome:
+def _patch(context: ToolContext, text: str) -> ToolOutcome:
+    root = context.root()
     try:
         files = parse(text)
     except PatchProblem as error:
@@ -79,20 +81,21 @@ def _patch(root: Path, text: str) -> ToolOutcome:
         raise ToolProblem(f"the patch changes {len(files)} files; at most {PATCHED_FILES} at a time; nothing was changed")
     with CHANGING:
         # All in memory first: a hunk that does not apply is found before any file is touched.
-        changes = _changes(root, files)
+        changes = _changes(context, files)
         _write_all(root, changes)
     patched = tuple(_patched(one, change.note) for one, change in zip(files, changes, strict=True))
-    return ToolOutcome(PatchApplied(files=patched))
+    return ToolOutcome(PatchApplied(files=patched), tuple(source for change in changes for source in change.sources))
 
 
-def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
+def _changes(context: ToolContext, files: tuple[FilePatch, ...]) -> list[_Change]:
     """Every file's change, made in memory. Raises `ToolProblem` with everything that does not apply, in all files."""
+    root = context.root()
     changes: list[_Change] = []
     problems: list[str] = []
     for one in files:
         try:
             with problems_named(Tree(root), one.path):
-                changes.append(_change(root, one))
+                changes.append(_change(root, one, context.lfs))
             # A second patch of one file would start from its content on disk, and undo the first.
             if changes[-1].path in {earlier.path for earlier in changes[:-1]}:
                 raise PatchProblem(f"{one.path} is named twice; put all its hunks under one '---' and '+++'")
@@ -104,15 +107,18 @@ def _changes(root: Path, files: tuple[FilePatch, ...]) -> list[_Change]:
     return changes
 
 
-def _change(root: Path, patch: FilePatch) -> _Change:
+def _change(root: Path, patch: FilePatch, lfs: Content | None) -> _Change:
     path = paths.validate(patch.path)
     found = existing(root, path)
     if patch.kind == "create":
-        return _created(root, path, patch, found)
+        return _created(root, path, patch, found, lfs)
     if found is None:
         raise FileNotFoundError
     data = paths.read_file(root, path, FILE_LIMIT)
-    before = text_of(path, data)
+    rules = Rules(root, path, lfs)
+    if patch.kind != "delete":
+        rules.refuse_filtered()
+    before = text_of(path, rules.content(data), declared=rules.attributes.declared)
     after = _applied(patch, before)
     if patch.kind == "delete":
         if after:
@@ -120,31 +126,36 @@ def _change(root: Path, patch: FilePatch) -> _Change:
             left = "1 line of it is" if count == 1 else f"{count} lines of it are"
             raise PatchProblem(f"{path} cannot be deleted: {left} not in the patch; delete_file needs none")
         return _Change(path, data, None, stat.S_IMODE(found.st_mode))
-    rules = Rules(root, path)
-    rules.refuse_filtered()
-    made = rules.stored(after, before)
-    return _Change(path, data, made.data, stat.S_IMODE(found.st_mode), made.note)
+    put = rules.put(rules.stored(after, before))
+    return _Change(path, data, put.data, stat.S_IMODE(found.st_mode), put.note, put.sources)
 
 
-def _created(root: Path, path: str, patch: FilePatch, found: os.stat_result | None) -> _Change:
-    rules = Rules(root, path)
+def _created(root: Path, path: str, patch: FilePatch, found: os.stat_result | None, lfs: Content | None) -> _Change:
+    rules = Rules(root, path, lfs)
     rules.refuse_filtered()
-    made = rules.stored(apply_hunks(patch, b"").decode(errors="surrogateescape"), None)
+    made = rules.put(rules.stored(apply_hunks(patch, b"").decode(errors="surrogateescape"), None))
     if found is not None:
         same = found.st_size == len(made.data) and equal(root, path, made.data)
         same = same and bool(found.st_mode & stat.S_IXUSR) == patch.executable
         what = "already applied: it exists with this content" if same else "it already exists with other content or mode"
         raise PatchProblem(f"{path} cannot be created: {what}")
-    return _Change(path, None, made.data, 0o755 if patch.executable else None, made.note)
+    return _Change(path, None, made.data, 0o755 if patch.executable else None, made.note, made.sources)
 
 
 def _applied(patch: FilePatch, before: Text) -> str:
     """The text with the patch applied. Where the file has CRLF and the patch has none, its lines are taken to end in CRLF."""
     lines = [line for hunk in patch.hunks for line in (*hunk.old, *hunk.new)]
+    if before.encoding.unknown and (odd := next((line for line in lines if not line.isascii()), None)) is not None:
+        raise PatchProblem(
+            f"{patch.path}: its encoding is unknown, so a patch can hold no line with other characters than ASCII, such as "
+            f"{quoted(odd.decode(errors='replace').strip(), 80)}; edit_file changes what stands beside them, and convert_file "
+            "with written_in says what it is"
+        )
     text = before.text
     if before.end == "\r\n" and not any(line.endswith(b"\r\n") for line in lines):
         text = with_line_ends(text, "\n")
-    made = apply_hunks(patch, text.encode(errors="surrogateescape")).decode(errors="surrogateescape")
+    codec = before.encoding.codec if before.encoding.unknown else "utf-8"
+    made = apply_hunks(patch, text.encode(codec, "surrogateescape")).decode(codec, "surrogateescape")
     return made if text is before.text else with_line_ends(made, before.end)
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from pydantic import Field
 
 from activities.files import paths
-from activities.files.encoding import encoding_of, shown
+from activities.files.encoding import shown
 from activities.files.paths import Entry, PathRefused
 from activities.tools.access import PATH_SHOWN, Tree, git_part, problems_named
 from activities.tools.base import READS, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from activities.tools.matcher import STEP_SECONDS, Found, Matcher, PatternRefused, PatternTooSlow
+from activities.tools.stored import read_text
 from contracts.base import Contract
 from contracts.text import one_line, weight
 
@@ -170,8 +171,10 @@ def _text(root: Path, entry: Entry) -> str | _Skipped:
         return _Skipped(one_line(error.why, LINE_SHOWN))
     except OSError as error:
         return _Skipped(error.strerror or "cannot be read")
-    encoding = encoding_of(data)
-    return _Skipped("binary") if encoding is None else shown(encoding.decode(data))
+    try:
+        return shown(read_text(root, entry.path, data, "searched").text)
+    except ToolProblem:
+        return _Skipped("binary")
 
 
 def _add(hunt: _Hunt, name: str, text: str, found: Found) -> None:

@@ -1,25 +1,19 @@
 """How a file's new text is stored: in the file's own encoding and line ends, and as the repository's `.gitattributes` say.
 
-A workspace holds files as git stores them. So a text that git would convert when it is added is converted here, and a file
-that git stores as something else, such as a pointer of Git LFS, is not written at all.
+A workspace holds files as git stores them. So a text that git would convert when it is added is converted here, a file that
+Git LFS keeps becomes a pointer, with its content beside the mirror, and what passes through another filter is not written.
 """
 
 import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.files.encoding import (
-    UTF8,
-    DoesNotFit,
-    Encoding,
-    encoding_of,
-    is_known,
-    line_end_of,
-    with_line_ends,
-)
-from activities.git.attributes import LFS, Attributes, attributes_of
+from activities.files.declared_encoding import is_known, looks_utf16
+from activities.files.encoding import UTF8, DoesNotFit, Encoding, encoding_of, line_end_of, with_line_ends
+from activities.git.attributes import LFS, Attributes, attributes_of, is_lfs_pointer
+from activities.git.lfs_pointers import KEPT, WRITTEN, NotHere
 from activities.tools.access import PATH_SHOWN
-from activities.tools.base import ToolProblem
+from activities.tools.base import Content, Source, ToolProblem
 from contracts.text import amount, one_line, quoted
 
 ENDS = {"\n": "LF", "\r\n": "CRLF"}
@@ -46,12 +40,23 @@ class Stored:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Put:
+    """The bytes of the file in the workspace, what there is to say about them, and content that is kept outside of it."""
+
+    data: bytes
+    note: str = ""
+    sources: tuple[Source, ...] = ()
+
+
 class Rules:
     """What `.gitattributes` say of one path. Asked once for each edit: the edit before may have changed them."""
 
-    def __init__(self, root: Path, path: str) -> None:
+    def __init__(self, root: Path, path: str, lfs: Content | None = None) -> None:
+        """`lfs` opens what Git LFS keeps; None: nothing that it keeps is written."""
         self._path = path
         self._of = attributes_of(root, (path,))[path]
+        self._lfs = lfs() if lfs is not None and self._of.filter == LFS else None
 
     @property
     def attributes(self) -> Attributes:
@@ -62,9 +67,12 @@ class Rules:
         """Raise `ToolProblem` if git stores something else in the file's place."""
         name, driver = one_line(self._path, PATH_SHOWN), self._of.filter
         if driver == LFS:
+            closed = self.closed()
+            if not closed:
+                return
             raise ToolProblem(
-                f"{name} is kept with Git LFS (filter=lfs in .gitattributes): git stores a pointer to its content, which is "
-                "not made here, so the content cannot be written; a person has to change it. delete_file and set_executable "
+                f"{name} is kept with Git LFS (filter=lfs in .gitattributes): git stores a pointer to its content, and "
+                f"{closed}, so the content cannot be written; a person has to change it. delete_file and set_executable "
                 "work on it, and move_file to another path that is kept with Git LFS"
             )
         if driver:
@@ -72,6 +80,30 @@ class Rules:
                 f"{name} passes through the filter {quoted(driver, 80)} (.gitattributes), which is not run here: git stores "
                 "something else than what is written, so the content cannot be written; a person has to change it"
             )
+
+    def closed(self) -> str:
+        """Why nothing is written that Git LFS keeps; "" where it is."""
+        return "this step makes none" if self._lfs is None else self._lfs.closed()
+
+    def content(self, data: bytes) -> bytes:
+        """What the file says: its bytes, or the content that they point to. Raises `ToolProblem` where that cannot be had."""
+        if self._lfs is None or not is_lfs_pointer(data):
+            return data
+        try:
+            return self._lfs.read(data, WRITTEN)
+        except NotHere as error:
+            raise ToolProblem(
+                f"{one_line(self._path, PATH_SHOWN)} is kept with Git LFS, and its content is not here: "
+                f"{one_line(str(error), 500)}; write_file can replace all of it"
+            ) from None
+
+    def put(self, made: Stored) -> Put:
+        """What is written into the workspace for these bytes, and what is kept of them elsewhere."""
+        if self._lfs is None:
+            return Put(made.data, made.note)
+        note = "kept with Git LFS: git stores a pointer, and the content is uploaded with the push"
+        source = Source(f"{KEPT}{one_line(self._path, PATH_SHOWN)}", made.data, "application/octet-stream")
+        return Put(self._lfs.write(made.data), "; ".join(one for one in (made.note, note) if one), (source,))
 
     def stored(self, text: str, before: Text | None) -> Stored:
         """The bytes of a new text. `before` is the file as it was; None if there was none.
@@ -89,6 +121,8 @@ class Rules:
         try:
             data = encoding.encode(text.removeprefix("\ufeff") if encoding.mark else text)
         except DoesNotFit as error:
+            if encoding.unknown:
+                raise ToolProblem(self._unknown(error)) from None
             raise ToolProblem(self._misfit(error, encoding.name + (" (a guess)" if encoding.guessed else ""))) from None
         self._refuse_unwritable(text)
         return Stored(data, "; ".join(notes))
@@ -96,7 +130,9 @@ class Rules:
     def _kept(self, before: Text) -> list[str]:
         """What stays as it was and is not what everybody expects."""
         notes = [f"line ends stay {ENDS[before.end]}"] if before.end == "\r\n" else []
-        if before.encoding != UTF8:
+        if before.encoding.unknown:
+            notes.append("the encoding is unknown, so only ASCII was written, and all other bytes stayed")
+        elif before.encoding != UTF8:
             guess = ", a guess: nothing in the file names its encoding" if before.encoding.guessed else ""
             notes.append(f"the encoding stays {before.encoding.name}{guess}")
         return notes
@@ -112,6 +148,14 @@ class Rules:
         except DoesNotFit as error:
             raise ToolProblem(self._misfit(error, f"{wanted}, its working-tree-encoding in .gitattributes")) from None
 
+    def _unknown(self, error: DoesNotFit) -> str:
+        name = one_line(self._path, PATH_SHOWN)
+        return (
+            f"{name}: its encoding is unknown: neither the file nor .gitattributes ({name} encoding=…) say which one its bytes "
+            f"are in, so only ASCII can be written, and {quoted(error.character, 20)} (U+{ord(error.character):04X}, line "
+            f"{error.line} of the new text) is none; convert_file with written_in says what it is; nothing was changed"
+        )
+
     def _misfit(self, error: DoesNotFit, encoding: str) -> str:
         name = one_line(self._path, PATH_SHOWN)
         return (
@@ -120,12 +164,30 @@ class Rules:
         )
 
 
-def text_of(path: str, data: bytes, done: str = "edited") -> Text:
-    """A file as text. Raises `ToolProblem` for a binary one, which cannot be `done` as text."""
-    encoding = encoding_of(data)
+def text_of(path: str, data: bytes, done: str = "edited", declared: str = "") -> Text:
+    """A file as text. Raises `ToolProblem` for a binary one, which cannot be `done` as text.
+
+    `declared` is the encoding that `.gitattributes` name for it; "" for none.
+    """
+    encoding = encoding_of(data, declared)
     if encoding is not None:
         return Text(encoding.decode(data), encoding)
+    name, wide = one_line(path, PATH_SHOWN), looks_utf16(data)
+    if wide:
+        raise ToolProblem(
+            f"{name} looks like UTF-16 without a byte order mark, but nothing says so, so its content cannot be {done} as "
+            f"text: `{name} encoding={wide.upper().replace('16-', '16')}` in .gitattributes would; delete_file, move_file and "
+            "set_executable work on it"
+        )
     raise ToolProblem(
-        f"{one_line(path, PATH_SHOWN)} is binary ({amount(len(data), 'byte')}, NUL at byte {data.find(0)}), so its "
+        f"{name} is binary ({amount(len(data), 'byte')}, NUL at byte {data.find(0)}), so its "
         f"content cannot be {done} as text; delete_file, move_file and set_executable work on it"
     )
+
+
+def read_text(root: Path, path: str, data: bytes, done: str = "edited") -> Text:
+    """As `text_of`, with what `.gitattributes` in the folder say. They are asked only where the bytes do not tell."""
+    known = encoding_of(data)
+    if known is not None and not (known.guessed or known.unknown):
+        return Text(known.decode(data), known)
+    return text_of(path, data, done, attributes_of(root, (path,))[path].declared)

@@ -176,6 +176,7 @@ class Tools:
             ledger=self._ledger,
             sandbox=self._sandbox,
             check=functools.partial(self._check, use) if use is not None and use.check else None,
+            lfs=None if use is None or directory is None else functools.partial(self._workspaces.lfs, use.ref.repository),
             given=request.resources,
             resources=self._resources,
         )

@@ -10,6 +10,7 @@ import typer
 from commands.context import CARE, Json, settings
 from commands.errors import Usage
 from commands.output import Out, box, safe
+from contracts.check_shapes import hides
 
 if TYPE_CHECKING:
     from commands.doctor.repository import Looked
@@ -65,6 +66,8 @@ def _lines(looked: "Looked") -> Iterator[str]:
     else:
         yield row("check", looked.command)
         yield row("found in", looked.source)
+        for said in hides(looked.command):
+            yield row("", f"it can hide failures: {said}")
     for one in looked.detected.candidates:
         if one.command != looked.command:
             yield row("other", f"{one.command} ({one.source})")
@@ -103,6 +106,7 @@ def _fields(looked: "Looked") -> dict[str, Any]:
         "commit": looked.commit,
         "check": looked.command,
         "source": looked.source,
+        "hides": list(hides(looked.command or "")),
         **looked.detected.model_dump(mode="json"),
         "ran": ran.model_dump(mode="json", exclude={"output", "tree"}) if ran else None,
         "not_run": looked.unproven,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.context import CARE, Json, settings
+from commands.context import CARE, Json, can_ask, settings
 from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.questions import confirmed
@@ -59,8 +59,10 @@ def prepare(
     if there:
         used(folder)
     if wanted.anything and not there:
-        if not yes and not (sys.stdin.isatty() and not as_json):
+        if not yes and (as_json or not can_ask()):
             raise Usage("this is not a terminal, so nobody can confirm: add --yes to install without asking")
+        for line in _lines(wanted) if not yes and not sys.stdout.isatty() else ():
+            out.note(line)  # the list went somewhere else, and the question is about it
         if not yes and not confirmed(f"Install these into {safe(str(folder))}?"):
             raise typer.Exit(int(Code.REFUSED))
         with out.waiting("installing"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery, report
+from benchmarks import edits, gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery, report
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
 GATES = gates.Sizes(runs=3)
@@ -102,6 +102,14 @@ async def test_provenance_is_asked_on_many_runs() -> None:
     results = await provenance.run(provenance.Sizes(runs=60, asked=2), said.append)
     assert len(results["milliseconds"]) == 5
     assert all(one["p95"] > 0 for one in results["milliseconds"].values())
+
+
+async def test_edits_are_made_in_two_sizes() -> None:
+    """Every edit is made in both repositories, and each has its seconds."""
+    said: list[str] = []
+    results = await edits.run(edits.Sizes(small=5, large=120, edits=2), said.append)
+    assert [len(one) for one in results["edits"]] == [2, 2]
+    assert "over the small one" in said[-1]
 
 
 async def test_packages_are_asked_for_their_checks(tmp_path: Path) -> None:

@@ -69,6 +69,25 @@ CANNOT: list[tuple[dict[str, bytes], str, str]] = [
 ]
 
 
+BELOW = [
+    {"backend/pyproject.toml": b"[project]\nname = 'app'\n"},
+    {"backend/pyproject.toml": b"[tool.pytest.ini_options]\naddopts = '-ra'\n"},
+    {"backend/setup.cfg": b"[metadata]\nname = app\n"},
+]
+
+
+@pytest.mark.parametrize("manifest", BELOW, ids=["manifest", "settings", "setup"])
+@pytest.mark.parametrize("place", ["backend/app", "backend/src/app"])
+def test_a_project_one_folder_down_is_proven(baton: Baton, tmp_path: Path, manifest: dict[str, bytes], place: str) -> None:
+    """Its tests find its own package, whatever configures them there and wherever the package lies."""
+    uses = b"from app.core import VALUE\n\ndef test_it(): assert VALUE == 7\n"
+    source = repository(
+        tmp_path / "shop", manifest | {f"{place}/core.py": b"VALUE = 7\n", "backend/tests/test_core.py": uses, "README": b""}
+    )
+    ran = baton("checks", str(source), "--json")
+    assert (ran.code, ran.json["usable"], ran.json["ran"]["total"]) == (0, True, 1), ran.json
+
+
 @pytest.mark.parametrize(("files", "problem", "mend"), CANNOT, ids=[f"{next(iter(row[0]))} {row[1]}" for row in CANNOT])
 def test_what_cannot_prove_anything_says_what_to_do(
     baton: Baton, tmp_path: Path, files: dict[str, bytes], problem: str, mend: str

@@ -2,13 +2,17 @@
 
 import json
 import os
+import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from activities.repositories.preparing import MARKER
-from tests.commands.conftest import Baton
+from tests.children import PATIENCE
+from tests.commands.conftest import ROOT, Baton
 from tests.repositories import plain, repository
 from tests.wheels import npm_registry, wheel, wheelhouse
 
@@ -105,6 +109,21 @@ def test_the_list_is_shown_before_anything_is_installed(baton: Baton, tmp_path: 
     assert asked.code == 5
     for part in ("prices", "left out", "other @ https://example.org/o.whl"):
         assert part in asked.out
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_question_that_nobody_can_see_is_not_asked(baton: Baton, tmp_path: Path, offline: Path) -> None:
+    """Somebody may type while what is asked goes into a file: `--yes` is wanted, and nothing is installed."""
+    source = repository(tmp_path / "shop", {"requirements.txt": b"prices\n", "test_a.py": USES})
+    command = [sys.executable, str(ROOT / "starter.py"), "prepare", str(source), "--into", str(tmp_path / "made")]
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"y\n")
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=PATIENCE)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (done.returncode, "add --yes" in done.stderr) == (2, True)
     assert not (tmp_path / "made").exists()
 
 

@@ -7,6 +7,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
+from activities.git.lfs import Store
 from tests import lfs
 from tests.repositories import CLEAN
 from tests.scripts import a_tester, answer, call, calls, item, plan, says, writer
@@ -73,7 +74,7 @@ async def test_files_of_every_kind_arrive_as_they_were_approved(start: Start, tm
     refused = calls(
         call("write_file", path="link", content="through it\n"),
         call("edit_file", path="away", old="elsewhere", new="here"),
-        call("write_file", path="assets/big.bin", content="raw\n"),
+        call("edit_file", path="assets/big.bin", old="12345", new="1"),
         call("edit_file", path="latin.txt", old="café", new="5 €"),
     )
     binary = calls(
@@ -151,8 +152,11 @@ async def test_a_partial_clone_without_its_files_is_refused_at_once(start: Start
     assert "is a partial clone (git clone --filter) and lacks files" in cause.message
 
 
-async def test_what_lfs_keeps_is_refused_and_what_gets_past_that_is_told(start: Start, tmp_path: Path) -> None:
-    """Every tool refuses; an agent that changes .gitattributes and changes it back has its pointer and raw file named."""
+async def test_what_lfs_keeps_is_refused_and_what_gets_past_that_is_told(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where git-lfs is not installed every tool refuses, and the way around by .gitattributes is told with its files."""
+    monkeypatch.setattr(Store, "closed", lambda _: "git-lfs is not installed on the worker")
     origin = origin_of(tmp_path / "sample")
     rules = FILES[".gitattributes"].decode()
     edits = call("edit_file", path="assets/big.bin", old="size 12345", new="size 1")
@@ -185,6 +189,7 @@ async def test_what_lfs_keeps_is_refused_and_what_gets_past_that_is_told(start: 
 
 async def test_a_check_reads_what_lfs_keeps(start: Start, tmp_path: Path) -> None:
     """The plan gate says so, the check passes because of it, and what is pushed still has the pointer."""
+    lfs.program()
     origin = sample(tmp_path / "sample")
     work = tmp_path / "sample" / "work"
     test = f"def test_it():\n    assert open('assets/big.bin', 'rb').read() == {BINARY!r}\n"
@@ -209,7 +214,41 @@ async def test_a_check_reads_what_lfs_keeps(start: Start, tmp_path: Path) -> Non
         said = await stack.said(run)
     assert (report.state, report.tests.verdict) == ("done", "passed"), said
     assert (
-        "1 file is kept with Git LFS, such as assets/big.bin: checks see the content, agents see pointers and cannot change it"
-        in planned.facts
+        "1 file is kept with Git LFS, such as assets/big.bin: checks see the content; what agents write there is uploaded with "
+        "the push" in planned.facts
     )
     assert stored(origin, "lfs")[b"assets/big.bin"][1] == pointer
+
+
+async def test_what_an_agent_writes_for_lfs_arrives_with_the_push(start: Start, tmp_path: Path) -> None:
+    """The check reads it, the gate shows it, the tree has the pointer, and git-lfs finds the content at the target."""
+    lfs.program()
+    origin, work = sample(tmp_path / "sample"), tmp_path / "sample" / "work"
+    old, new = b"name,cents\ntea,320\n", b"name,cents\ntea,330\n"
+    test = f"def test_it():\n    assert open('prices.csv', 'rb').read() in ({old!r}, {new!r})\n"
+    rules = b"*.csv filter=lfs diff=lfs merge=lfs -text\n"
+    for name, data in {".gitattributes": rules, "prices.csv": lfs.pointer(old), "tests/test_prices.py": test.encode()}.items():
+        (work / name).write_bytes(data)
+    git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
+    git(work, "commit", "--quiet", "--message=Files")
+    git(work, "push", "--quiet", str(origin), "main")
+    lfs.keep(origin / "lfs" / "objects", old)
+    edits = calls(call("edit_file", path="prices.csv", old="tea,320", new="tea,330"))
+    planner = says("planner", answer(plan(item("fix", ["shop/pricing.py", "prices.csv"]))))
+    async with start(planner, writer("fix", FIX, edits), a_tester(), check=None) as stack:
+        run = await stack.deliver(origin, branch="lfs")
+        await stack.approve(run, "plan-1")
+        view = await stack.gate(run, "change-1")
+        await stack.decide(view)
+        report = await run.result()
+        said = await stack.said(run)
+    assert (report.state, report.tests.verdict) == ("done", "passed"), said
+    (fact,) = (one for one in view.facts if one.startswith("kept with Git LFS, not in the diff, and uploaded with the push"))
+    assert "prices.csv (19 bytes" in fact
+    assert "tea,330" in fact
+    assert not any("nobody here has seen" in one for one in view.facts)
+    assert stored(origin, "lfs")[b"prices.csv"][1] == lfs.pointer(new)
+    oid = lfs.digest(new)
+    there = origin / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+    assert there.exists(), "the branch is there without its content"
+    assert there.read_bytes() == new

@@ -16,7 +16,7 @@ from contracts.rules import Facts
 from contracts.text import amount, one_line
 from workflows.delivery.course import Course
 from workflows.delivery.name_facts import name_facts
-from workflows.delivery.proof_facts import proof_facts
+from workflows.delivery.proof_facts import proof_facts, shape_fact
 from workflows.delivery.risks import Size, circumstances_of, size_of
 from workflows.kit.gate import Ask
 from workflows.kit.step import Step
@@ -64,7 +64,8 @@ def _check_facts(course: Course, command: str | None) -> list[str]:
     if course.unproven:
         return [f"check: none; {course.unproven}"]
     if command:
-        return [f"check: {command}" + (f"; on the base: {course.shown}" if course.shown and course.base.check else "")]
+        shown = f"; on the base: {course.shown}" if course.shown and course.base.check else ""
+        return [f"check: {command}{shown}", *(one for one in (shape_fact(command),) if one)]
     layout = course.base.detected.layout if course.base.detected else ()
     return ["check: none known; this gate asks for one", *(f"layout: {one}" for one in layout)]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from contracts.check_shapes import hides
 from contracts.delivery.proof import Judging, OwnTests, Proof, Sabotage
 from contracts.delivery.testing import TestReport
 from contracts.text import amount, amount_that
@@ -15,6 +16,7 @@ LOW, MEDIUM, HIGH = range(3)
 def proof_facts(report: TestReport) -> list[str]:
     """Facts on what the checks prove; none in a run that did not ask."""
     facts = ["the check was declared by the planner, an agent: no person named it"] if report.declared == "planner" else []
+    facts += [shape_fact(one) for one in _shaped(report)]
     facts += _numbers(report)
     return [*facts, *_facts(report.proof)] if report.proof is not None else facts
 
@@ -22,9 +24,21 @@ def proof_facts(report: TestReport) -> list[str]:
 def proof_risks(report: TestReport) -> tuple[int, tuple[str, ...]]:
     """How high the risk is at least (0 low, 1 medium, 2 high), and the reasons."""
     found = [(MEDIUM, "an agent declared the check")] if report.declared == "planner" else []
+    found += [(MEDIUM, "the check's command can hide failures") for _ in _shaped(report)[:1]]
     if report.proof is not None:
         found += _risks(report.proof)
     return max((level for level, _ in found), default=LOW), tuple(reason for _, reason in found)
+
+
+def shape_fact(command: str) -> str:
+    """What the command's shape hides; "" for nothing."""
+    hidden = hides(command)
+    return f"{command}: this check can hide failures: {'; '.join(hidden)}" if hidden else ""
+
+
+def _shaped(report: TestReport) -> list[str]:
+    """The commands whose shape hides something."""
+    return [one for one in dict.fromkeys(run.command for run in report.runs) if hides(one)]
 
 
 def _numbers(report: TestReport) -> list[str]:

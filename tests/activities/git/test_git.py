@@ -443,3 +443,34 @@ def test_a_file_that_cannot_be_converted_is_checked_out_as_it_is(mirrors: Mirror
     start = (mirror := mirrors.open(str(source))).fetch()
     mirror.checkout(start.tree, tmp_path / "folder", converted=True)
     assert [(tmp_path / "folder" / name).read_bytes() for name in ("a.odd", "b.rc")] == ["5 €\n".encode()] * 2
+
+
+@pytest.mark.parametrize("lock", ["refs/heads/work.lock", "refs/heads/deep/work.lock"])
+def test_a_stale_lock_is_told_by_the_users_own_path(mirror: Mirror, tmp_path: Path, lock: str) -> None:
+    """Whoever has to remove it finds it there; the stand-in that git was given is gone by then."""
+    start = mirror.fetch()
+    commit = mirror.commit(start.tree, start.commit, "x", author="A", email="a@b", when=WHEN)
+    stale = tmp_path / "source" / ".git" / lock
+    stale.parent.mkdir(exist_ok=True)
+    stale.touch()
+    branch = lock.removeprefix("refs/heads/").removesuffix(".lock")
+    with pytest.raises(PushRefused) as told:
+        mirror.push(commit, branch, expected=None)
+    assert str(stale) in str(told.value)
+    assert "stand-in" not in str(told.value)
+    stale.unlink()
+    mirror.push(commit, branch, expected=None)
+
+
+def test_damage_of_a_repository_is_told_by_its_own_path(mirrors: Mirrors, tmp_path: Path) -> None:
+    """What a fetch meets there as well, also in a worktree, whose objects lie elsewhere."""
+    source = repository(tmp_path / "source")
+    plain(source, "worktree", "add", "--quiet", "-b", "side", str(tmp_path / "side"))
+    for name in list((source / ".git" / "objects").glob("??/*")):
+        name.chmod(0o600)
+        name.write_bytes(b"damaged")
+    for place in (source, tmp_path / "side"):
+        with pytest.raises(RepositoryUnreachable) as told:
+            mirrors.open(str(place)).fetch()
+        assert "is corrupt" in str(told.value)
+        assert "stand-in" not in str(told.value)

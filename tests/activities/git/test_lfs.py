@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.git import GitProblem, Mirror, Mirrors
+from activities.git import GitProblem, Mirror, Mirrors, PushRefused
 from activities.git import lfs as product
 from activities.repositories.storage import kept_elsewhere
 from activities.repositories.workspaces import Workspaces
@@ -17,6 +17,7 @@ from tests.repositories import change, plain, repository
 from tests.wire.proxy import certificate
 
 CONTENT = b"\x00\xffreal\r\n" * 1000
+WRITES = ": checks see the content; what agents write there is uploaded with the push"
 EXACT = "* -text !filter"
 
 
@@ -71,7 +72,7 @@ def test_what_a_person_committed_with_git_lfs_is_there_for_checks(mirrors: Mirro
             assert (folder / "caf\u00e9 \\.bin").read_bytes() == b"odd name\n"
             assert (folder / "empty.bin").read_bytes() == b""
             assert (folder / "b.txt").read_bytes() == b"x\n"
-        assert kept_elsewhere(mirror, tree)[0].endswith(": checks see the content, agents see pointers and cannot change it")
+        assert kept_elsewhere(mirror, tree)[0].endswith(WRITES)
         mirror.checkout(tree, tmp_path / "as-stored")
         assert mirror.snapshot(tmp_path / "as-stored", tree) == tree
 
@@ -104,7 +105,7 @@ def test_other_bytes_are_not_taken_for_the_content(
     mirror = mirrors.open(str(origin))
     tree = mirror.fetch().tree
     (note,) = kept_elsewhere(mirror, tree)
-    assert "checks see pointers as well in place of 1, such as deep/a.bin: " in note
+    assert "checks and agents see pointers in place of 1, such as deep/a.bin: " in note
     assert said in note
     assert in_checkout(mirror, tree, tmp_path) == pointer(CONTENT)
     # Mended where it comes from, it is used.
@@ -201,7 +202,7 @@ def test_a_servers_content_is_there_for_checks(served: tuple[Path, tuple[Path, s
         mirror = at(server, tmp_path)
         tree = mirror.fetch().tree
         assert mirror.content(tree, ".lfsconfig") == hostile.encode()
-        assert kept_elsewhere(mirror, tree)[0].endswith(": checks see the content, agents see pointers and cannot change it")
+        assert kept_elsewhere(mirror, tree)[0].endswith(WRITES)
         assert in_checkout(mirror, tree, tmp_path) == CONTENT
         assert set(server.batches()) == {f"POST /{bare.name}/info/lfs/objects/batch"}
         assert not [one for one in server.asked if "hostile" in one]
@@ -245,7 +246,7 @@ def test_a_password_in_the_address_is_used_and_not_told(
         assert f"{server.url} did not give it: " in note
         assert lfs.PASSWORD not in note
         server.objects[lfs.digest(CONTENT)] = CONTENT
-        assert kept_elsewhere(mirror, tree)[0].endswith("cannot change it")
+        assert kept_elsewhere(mirror, tree)[0].endswith("is uploaded with the push")
 
 
 def test_without_git_lfs_a_servers_content_is_not_fetched_and_it_says_why(
@@ -267,3 +268,77 @@ def test_without_git_lfs_a_servers_content_is_not_fetched_and_it_says_why(
     keep(origin / ".git" / "lfs" / "objects", CONTENT)
     local = Mirrors(tmp_path / "mirrors").open(str(origin))
     assert in_checkout(local, local.fetch().tree, tmp_path) == CONTENT
+
+
+NEW = b"written by an agent\n"
+
+
+def with_pointers(mirror: Mirror, base: str, folder: Path, *contents: bytes) -> str:
+    """The base with new files that Git LFS keeps, written here."""
+    mirror.checkout(base, folder)
+    for number, data in enumerate(contents):
+        (folder / f"new-{number}.bin").write_bytes(mirror.lfs.write(data))
+    return mirror.snapshot(folder, base)
+
+
+def test_what_a_run_wrote_is_given_to_a_repository_on_this_machine(mirrors: Mirrors, origin: Path, tmp_path: Path) -> None:
+    """Into its own LFS objects, where a person's git-lfs finds it; what was there before is left alone. Twice is once."""
+    lfs.program()
+    mirror = mirrors.open(str(origin))
+    base = mirror.fetch().tree
+    tree = with_pointers(mirror, base, tmp_path / "made", NEW, b"")
+    assert list(mirror.lfs.written(base, tree)) == ["new-0.bin"]
+    for _ in range(2):
+        mirror.lfs.upload(base, tree)
+    store = origin / ".git" / "lfs" / "objects"
+    assert [one.read_bytes() for one in store.rglob("*") if one.is_file()] == [NEW]
+    assert (store / lfs.digest(NEW)[:2] / lfs.digest(NEW)[2:4] / lfs.digest(NEW)).exists()
+    assert in_checkout(mirror, tree, tmp_path, "new-0.bin") == NEW
+
+
+def test_a_store_that_is_a_link_is_not_written_through(mirrors: Mirrors, origin: Path, tmp_path: Path) -> None:
+    """Whoever can write to a repository's folder could have us write elsewhere with it."""
+    (tmp_path / "elsewhere").mkdir()
+    (origin / ".git" / "lfs").symlink_to(tmp_path / "elsewhere")
+    mirror = mirrors.open(str(origin))
+    base = mirror.fetch().tree
+    with pytest.raises(PushRefused, match="did not take the content of Git LFS"):
+        mirror.lfs.upload(base, with_pointers(mirror, base, tmp_path / "made", NEW))
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_what_a_run_wrote_is_uploaded_to_the_addresss_server(
+    served: tuple[Path, tuple[Path, ssl.SSLContext]], tmp_path: Path
+) -> None:
+    """By git-lfs, before anything is pushed; a server that refuses is told in its words; content that is there is not sent."""
+    bare, made = served
+    with lfs.serving(bare, made) as server:
+        mirror = at(server, tmp_path)
+        base = mirror.fetch().tree
+        tree = with_pointers(mirror, base, tmp_path / "made", NEW, b"another\n")
+        server.refused = True
+        with pytest.raises(PushRefused, match=r"did not take the content of Git LFS: .*No room for you"):
+            mirror.lfs.upload(base, tree)
+        assert server.objects == {}
+        server.refused = False
+        mirror.lfs.upload(base, tree)
+        assert server.objects == {lfs.digest(one): one for one in (NEW, b"another\n")}
+        puts = [one for one in server.asked if one.startswith("PUT")]
+        mirror.lfs.upload(base, tree)
+        assert [one for one in server.asked if one.startswith("PUT")] == puts
+        assert set(server.batches()) == {f"POST /{bare.name}/info/lfs/objects/batch"}
+
+
+def test_another_machine_finds_what_a_run_wrote(origin: Path, tmp_path: Path) -> None:
+    """By the digest in the pointer, from where runs keep it, and only whole: checks see it, and the push brings it along."""
+    lfs.program()
+    first = Mirrors(tmp_path / "first").open(str(origin))
+    base = first.fetch()
+    tree = with_pointers(first, base.tree, tmp_path / "made", NEW)
+    patch = first.diff(base.tree, tree)
+    for kept, there in (({}, False), ({lfs.digest(NEW): NEW[:-1]}, False), ({lfs.digest(NEW): NEW}, True)):
+        second = Mirrors(tmp_path / f"second-{len(kept)}-{there}", made=kept.get).open(str(origin))
+        second.fetch()
+        assert second.apply(base.tree, patch).tree == tree
+        assert (in_checkout(second, tree, tmp_path, "new-0.bin") == NEW) is there
+        assert list(second.lfs.written(base.tree, tree)) == (["new-0.bin"] if there else [])

@@ -12,7 +12,7 @@ import pytest
 
 from activities.git import Mirror, Mirrors
 from activities.repositories import junit
-from activities.repositories.check_command import argv_of, is_pytest
+from activities.repositories.check_command import PIPES, argv_of, is_pytest
 from activities.repositories.check_run import Ran, run_check
 from activities.repositories.junit import FAILURES_LIMIT
 from activities.repositories.workspaces import Workspaces
@@ -60,7 +60,6 @@ FOR_A_SHELL = [
     "pytest -q; true",
     "pytest -q || true",
     "pytest -q && echo ok",
-    "pytest -q | tail",
     "pytest $ARGS",
     "pytest `cat args`",
     "pytest tests/*.py",
@@ -98,6 +97,13 @@ def test_what_needs_a_shell_gets_one_and_is_not_taken_for_pytest(command: str) -
     """Shell syntax goes to a shell whole; its report would not be known to be of all that ran."""
     assert not is_pytest(command)
     assert argv_of(command) == [*SHELL, command]
+
+
+@pytest.mark.parametrize("command", ["pytest -q | tail", "pytest 2>&1 | tee log; cat log"])
+def test_a_pipe_is_run_so_that_every_part_counts(command: str) -> None:
+    """The shell gets the command whole."""
+    assert not is_pytest(command)
+    assert argv_of(command) == [*SHELL, PIPES, "sh", command]
 
 
 @pytest.mark.parametrize("command", ["", "  ", "\n"])
@@ -513,3 +519,22 @@ async def test_failed_sub_tests_are_told_apart(place: Place, form: str, bad: str
     assert set(before) == set(after) == set(again)
     assert before == again
     assert before != after
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("pytest -q | tee log", 1),
+        ("pytest -q 2>&1 | cat | tail -1", 1),
+        ("cd . && pytest -q | cat", 1),
+        ("pytest -q --deselect test_a.py::test_bad | tee log", 0),
+        ("echo 'a|b' | grep -q 'a|b'", 0),
+        ("exit 3 | cat", 3),
+    ],
+)
+async def test_a_failure_before_a_pipe_is_a_failure(place: Place, command: str, code: int) -> None:
+    """The exit code is that of the part that failed, not of what its output went into; the text reaches the shell unchanged."""
+    mirror, commit = place.commit(test_a_py="def test_good(): pass\ndef test_bad(): assert 1 == 2\n")
+    ran = await place.check(command, mirror, commit)
+    assert ran.exit_code == code, ran.tail
+    assert green(ran) is (code == 0)

@@ -227,6 +227,15 @@ def test_a_check_of_the_planners_is_named() -> None:
     assert proof_risks(report((run(),), run(), None, "", declared="person")) == (0, ())
 
 
+def test_a_check_whose_shape_hides_failures_is_named() -> None:
+    """What its command hides is said at the gate, and the risk is not low; a pipe hides nothing."""
+    made = report((run(command="pytest -q || true"),), run(), None, "")
+    said = "pytest -q || true: this check can hide failures: after || another command decides how it ends: true"
+    assert said in proof_facts(made)
+    assert proof_risks(made) == (1, ("the check's command can hide failures",))
+    assert proof_risks(report((run(command="pytest -q | tee log"),), run(), None, "")) == (0, ())
+
+
 def test_a_failure_that_is_flaky_on_the_base_too_is_no_new_one() -> None:
     """Only where the base showed it as well; a test that got flaky by the change is a failure."""
     red = run(("t::a",), ("1",))

@@ -55,6 +55,7 @@ CANNOT = [
     (run(code=None, stopped="it filled the disk"), "before it ended: it filled the disk", "baton doctor"),
     (run(code=None, stopped="its processes used 9 MiB of memory"), "used 9 MiB of memory", "raise `memory_mib`"),
     (run("make test", 137, stopped="more memory than 9 MiB"), "signal 9: more memory than 9 MiB", "raise `memory_mib`"),
+    (run("make test", 0, stopped="more memory than 9 MiB"), "with 0, but not all of it ran: more memory", "raise `memory_mib`"),
     (run("go test ./...", 137), "ended by signal 9", "memory_mib"),
     (run("make test", 139), "ended by signal 11", "memory_mib"),
     (run(code=0, total=0), "no test was counted", "a check that runs tests"),
@@ -125,3 +126,20 @@ def test_a_run_is_counted_in_a_few_words() -> None:
     early = run(total=1, code=1, failures=("t::a",), stopped_early=True)
     assert counted(early) == "1 test ran, 1 failed; it stopped there, before all tests had run (as with -x or --maxfail)"
     assert counted(run("make test", 2, seconds=7)) == "exit code 2"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    ["/bin/sh: 0: Cannot fork\n", "RuntimeError: can't start new thread\n", "bash: fork: Resource temporarily unavailable\n"],
+)
+def test_a_check_that_may_start_no_more_processes_says_what_to_raise(tail: str) -> None:
+    """It ends with a code of its own, so its words are what tells."""
+    found = trouble(run("make test", 2, tail=tail))
+    assert found is not None
+    assert "raise `processes` in the table [checks]" in found.mend
+
+
+def test_what_was_ended_in_part_is_not_green() -> None:
+    """A check may ignore that the kernel has killed a part of it, and end with 0."""
+    assert run("make test").green
+    assert not run("make test", stopped="the kernel ended a process of it").green

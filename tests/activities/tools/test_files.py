@@ -209,7 +209,7 @@ async def test_files_that_cannot_be_shown_are_refused(root: Path) -> None:
     with pytest.raises(ToolProblem, match=r"image.png is binary \(7 bytes, NUL at byte 4\)"):
         await call(READ_FILE, root, path="image.png")
     (root / "wide.txt").write_text("hello", encoding="utf-16-le")
-    with pytest.raises(ToolProblem, match=r"cannot be read as text; delete_file, move_file and set_executable work on it"):
+    with pytest.raises(ToolProblem, match=r"cannot be read as text: `wide.txt encoding=UTF-16LE` in"):
         await call(READ_FILE, root, path="wide.txt")
     with open(root / "huge", "wb") as file:
         file.truncate(1 << 40)
