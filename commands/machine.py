@@ -88,7 +88,7 @@ def _other_role(found: "Settings") -> list[str]:
     role = known.get(str(running.pid), found.role) if running is not None else found.role
     if role in (found.role, ""):
         return []
-    return [f"warning: the worker runs already, with role {role} (`baton down`, then `baton up --role {found.role}`)"]
+    return [f"warning: the worker runs already, with role {role} (`baton down`, then `baton up --role {quoted(found.role)}`)"]
 
 
 def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:

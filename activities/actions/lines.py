@@ -7,6 +7,7 @@ from sqlalchemy import Row
 
 from contracts.actions import Deliver, NoteAction, Receipt, Resolve
 from contracts.intents import Intent
+from contracts.printed import command
 from contracts.runs import Importance, Note
 from contracts.text import amount, one_line
 from ledger.breakers import Opening
@@ -139,10 +140,11 @@ def swept(row: Row[Any]) -> Note:
 
 def given_up(row: Row[Any], state: str) -> Note:
     """The relay does not try an action any more: nothing has happened, or a person has to find out."""
-    again = f"`baton actions retry {row.key[:12]}`"
+    key = row.key[:12]
+    again = f"`{command('actions retry', key)}`"
     then = {
         "dead": f"nothing was done; {again} has it tried again, `baton actions abandon` closes it",
-        "unknown": f"a person finds out whether it happened: `baton actions settle {row.key[:12]}`; or {again} asks the target",
+        "unknown": f"a person finds out whether it happened: `{command('actions settle', key)}`; or {again} asks the target",
     }
     return _of_relay(
         f"action/{row.key}/given-up/{row.handed_at}/{row.tries}",

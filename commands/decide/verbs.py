@@ -18,7 +18,7 @@ from commands.own_key import Sign, own_key
 from commands.questions import confirmed, told, told_if_any
 from commands.text import COMMAND_OF, gate_lines, subject_lines, tells_all
 from commands.unrecorded import Unrecorded, how
-from contracts.printed import command, quoted, shown
+from contracts.printed import command, quoted
 
 if TYPE_CHECKING:
     from commands.decide.decision import Target
@@ -154,8 +154,8 @@ def _print(out: Out, view: "GateView", said: Said, values: dict[str, object]) ->
     """Print a signed decision, and how it is sent without Baton."""
     out.line(json.dumps(values))
     out.note(f"signed, not sent: it counts until {view.gate} closes, from whoever sends it, once. Any client can, such as")
-    where = f"-w {quoted(view.workflow_id)} --name {shown(said.verb)}"
-    out.note(f"  temporal workflow update execute {where} --input-file FILE-WITH-THAT-LINE")
+    send = f"temporal workflow update execute -w {quoted(view.workflow_id)} --name {quoted(said.verb)}"
+    out.note(f"  {send} --input-file FILE-WITH-THAT-LINE")
 
 
 def _subject(ledger: "Ledger", target: "Target", said: Said) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
 
-from activities.actions import deliver
+from activities.actions import sending
 from activities.gates import lines
 from activities.money import prices
 from activities.running import shield
@@ -62,7 +62,7 @@ def quick(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(model_call, "model_call", once)
     patch.setattr(shield, "AGAIN", 0.02)
-    patch.setattr(deliver, "LEASE_US", 300_000)
+    patch.setattr(sending, "LEASE_US", 300_000)
     for what in ("cost", "worst_case"):
         patch.setattr(prices.Tariff, what, lambda self, usage: PRICE)
 
