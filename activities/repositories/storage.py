@@ -60,9 +60,8 @@ def _uploaded(mirror: Mirror, written: Mapping[str, Pointer]) -> Iterator[str]:
         data = mirror.lfs.kept(pointer)
         begins = quoted(data[:_BEGINNING].decode(errors="replace"), 2 * _BEGINNING)
         text = "" if b"\0" in data else f", which begins: {begins}"
-        yield (
-            f"{exact(os.fsencode(path))} ({amount(pointer.size, 'byte')}{text}; `baton read {pointer.digest[:12]}` shows all)"
-        )
+        whole = command("read", pointer.digest[:12])
+        yield f"{exact(os.fsencode(path))} ({amount(pointer.size, 'byte')}{text}; `{whole}` shows all)"
 
 
 def _unseen(

@@ -33,7 +33,7 @@ MUTANTS = (
     Mutant(
         name="action-that-is-not-there",
         promise="What a restored ledger does not have is not tried for an hour.",
-        file="activities/actions/deliver.py",
+        file="activities/actions/sending.py",
         old="row = await self._ledger.read(actions.find, request.key)",
         new="row = await self._ledger.read(actions.get, request.key)",
         tests=(f"{BELONGING}::test_an_approved_action_that_a_restored_ledger_does_not_have_is_not_tried_for_an_hour",),

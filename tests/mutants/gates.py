@@ -106,7 +106,7 @@ MUTANTS = (
     Mutant(
         name="any-nonce-is-mine",
         promise="A decision that was sent again is known by its nonce, its verb and its sender together.",
-        file="workflows/kit/inbox.py",
+        file="workflows/kit/claims.py",
         old="(said.nonce, verb, said.by) != (ended.nonce, ended.verb, ended.by)",
         new="said.nonce != ended.nonce",
         tests=("tests/workflows/test_chain.py::test_a_nonce_makes_two_peoples_decisions_not_one",),
