@@ -9,6 +9,7 @@ from activities.git.lfs_pointers import Pointer
 from activities.git.trees import TreeChange
 from activities.repositories.forms import FILES, LARGEST, TOGETHER, fact, name_of
 from contracts.exact import exact
+from contracts.printed import command
 from contracts.text import amount, amount_that, one_line, quoted
 
 _BEGINNING = 300
