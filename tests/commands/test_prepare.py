@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from activities.repositories.preparing import MARKER
+from commands.server import ROOT
 from tests.children import PATIENCE
-from tests.commands.conftest import ROOT, Baton
+from tests.commands.conftest import Baton
 from tests.repositories import plain, repository
 from tests.wheels import npm_registry, wheel, wheelhouse
 

@@ -27,8 +27,8 @@ class Web:
 
 
 @contextlib.contextmanager
-def web() -> Iterator[Web]:
-    """Run the server."""
+def web(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
+    """Run the server; with `tls` it speaks nothing else."""
     found = Web()
 
     class Handler(BaseHTTPRequestHandler):
@@ -95,6 +95,10 @@ def web() -> Iterator[Web]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         found.address = f"http://127.0.0.1:{server.server_port}"
+        if tls is not None:
+            found.address = f"https://localhost:{server.server_port}"
+            # Each connection shakes hands in its own thread: one that ends in the middle must not stop the others.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         with _serving(server):
             yield found
 

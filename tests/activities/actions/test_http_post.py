@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from contracts.errors import Misconfigured, Refused
 from tests.activities.actions.cases import SECRET
 from tests.activities.actions.servers import Web
 from tests.activities.actions.servers import web as serving
+from tests.wire.proxy import certificate
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 POST = HttpPost.read_typed_by_people({"target": "shop", "event": "refund/7", "body": {"amount": 7}})
@@ -96,6 +98,37 @@ def test_a_lost_answer_and_a_lost_connection_are_told_apart(site: Web) -> None:
         held.bind(("127.0.0.1", 0))
         with pytest.raises(NotSent):
             adapter(f"http://127.0.0.1:{held.getsockname()[1]}/hook").send(POST.stored(), NOW)
+
+
+def test_a_receiver_behind_tls_is_known_by_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is trusted and is for this name; the signature arrives as it does without TLS."""
+    trusted, tls = certificate(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with serving(tls) as site:
+        found = adapter(f"{site.address}/hook", {"SECRET": SECRET}, secret_env="SECRET", lookup=f"{site.address}/taken/{{key}}")
+        assert found.find(POST.stored()) is None
+        assert found.send(POST.stored(), NOW) == "evt-1"
+        assert found.find(POST.stored()) == "evt-1"
+    assert site.book[0]["headers"]["webhook-id"] == POST.key()
+
+
+def test_a_receiver_that_is_not_who_it_says_gets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody trusts its certificate; it is for another name; it speaks no TLS: nothing was sent, so it can be tried again."""
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for folder in (mine, other):
+        folder.mkdir()
+    trusted, _ = certificate(mine, "localhost")
+    elsewhere, wrong = certificate(other, "elsewhere.test")
+    with serving(wrong) as site:
+        for known in (trusted, elsewhere):
+            monkeypatch.setenv("SSL_CERT_FILE", str(known))
+            with pytest.raises(NotSent, match=r"localhost has no usable TLS: .*certificate"):
+                adapter(f"{site.address}/hook").send(POST.stored(), NOW)
+        assert (site.seen, site.book) == ([], [])
+    with serving() as plain:
+        with pytest.raises(NotSent, match=r"127\.0\.0\.1 has no usable TLS"):
+            adapter(f"{plain.address.replace('http:', 'https:')}/hook").send(POST.stored(), NOW)
+        assert plain.book == []
 
 
 def test_a_receiver_that_never_ends_is_left() -> None:
