@@ -169,9 +169,10 @@ def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None
     A change that is older than what the row has, or of a run that a reset has replaced, is left out without a word. A forbidden
     move changes nothing and raises nothing: what was paid for in the same transaction must be kept.
     """
-    now = now_us()
+    # When a run has ended is by the database's clock, as retention is.
+    now = server_us(connection) if wanted.state in FINAL else now_us()
     values = {f"to_{name}": plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
-    values |= {"now": now, "ended": server_us(connection) if wanted.state in FINAL else None}
+    values |= {"now": now, "ended": now if wanted.state in FINAL else None}
     values |= {"number": wanted.nth or None, "at_most": wanted.nth or _NOT_NUMBERED}
     values["ends_with"] = f'%"{ref.run_id}"]' if ref.run_id else "%"
     if wanted.state in FINAL:
