@@ -234,7 +234,9 @@ class Mirror:
         if revision is None or revision == "HEAD":
             listed = self._remote.listed("HEAD")
             if "HEAD" not in listed:
-                raise RevisionUnknown(f"{self._address.shown} has no main branch; is it empty? Commit to it, or name a branch")
+                raise RevisionUnknown(
+                    f"{self._address.shown} has no main branch; is it empty? Commit something or name a branch"
+                )
             return listed.get("", "HEAD"), listed["HEAD"]
         references.check_revision(self._git, revision)
         wanted = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]

@@ -76,7 +76,7 @@ async def test_what_a_run_cannot_start_from_is_refused(baton: Baton, serve: Serv
         for where, base, why in (
             (origin, "no-such-branch", "has no branch or tag"),
             (origin, "0" * 40, "has no commit"),
-            (empty, None, "is it empty? Commit to it"),
+            (empty, None, "is it empty? Commit something"),
             (empty, "main", "has no branch or tag"),
             *((origin, git(origin, "rev-parse", f"main{what}"), "names no commit") for what in ("^{tree}", ":README.md")),
             (origin, "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "names no commit"),
