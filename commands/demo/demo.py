@@ -162,6 +162,8 @@ async def _follow(
     seen = set[str]()
     # A task, so that the end of the run is noticed while the feed is polled.
     result = asyncio.create_task(handle.result())
+    # Read in any case: after an interruption its server goes away under it, and asyncio would print an error that nobody reads.
+    result.add_done_callback(lambda task: task.cancelled() or task.exception())
     while not result.done():
         seq = await _print_feed(this, ledger, seq)
         view = await _open_gate(ledger, handle.id)

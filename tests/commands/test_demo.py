@@ -1,5 +1,6 @@
 """The demo as a new user meets it: from nothing to a pushed fix, at a terminal and without one, and Ctrl-C."""
 
+import contextlib
 import os
 import pty
 import select
@@ -47,6 +48,12 @@ class Screen:
                 except OSError:  # the other end closed: nothing more will come
                     assert wanted in self.text[self._seen :], f"{wanted!r} never appeared on:\n{self.text}"
         self._seen = self.text.index(wanted, self._seen) + len(wanted)
+
+    def read_to_the_end(self) -> None:
+        """Take in what it prints until it has closed the terminal."""
+        with contextlib.suppress(OSError):  # nothing more will come
+            while more := os.read(self._terminal, 65536):
+                self.text += more.decode(errors="replace")
 
     def type(self, text: str) -> None:
         """Type a line."""
@@ -188,6 +195,7 @@ def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number:
         screen.process.send_signal(signal.SIGINT)
         screen.until("Stopped what the demo started")
         code = screen.process.wait(PATIENCE)
+        screen.read_to_the_end()
     assert code == 130
     assert "Traceback" not in screen.text
     assert _left_running(tmp_path) == []
