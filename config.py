@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     )
     openai_api_key: SecretStr = Field(default=SecretStr(""), description="also read from OPENAI_API_KEY")
     openai_api_key_file: OptionalPath = Field(default=None, description="file that holds the key")
-    openai_base_url: Annotated[str, AfterValidator(lambda url: _base_url(url))] = Field(
+    openai_base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         default="", description="another endpoint that speaks one of OpenAI's formats: short for [providers.openai] base_url"
     )
     openai_api: Literal["auto", "responses", "chat"] = Field(

@@ -15,7 +15,7 @@ from contracts.relay import Relaying
 from contracts.runs import RunRef
 from ledger import seals
 from ledger.actions import ITS_RUNS_OWN, unheld
-from ledger.db import now_us, plain, server_us
+from ledger.db import plain, server_us
 from ledger.tables import action, counter, run
 
 PART = "relay"
@@ -40,7 +40,7 @@ def hand_over(connection: Connection, key: str, how: Relayed) -> bool:
     """Leave an action that may happen, and that nobody is sending, to the relay. False if it is there already, or settled."""
     now = server_us(connection)
     ours = (action.c.key == key, action.c.relay == "", _free(now))
-    values = ITS_RUNS_OWN | {"relay": how, "handed_at": now, "updated_at": now_us()}
+    values = ITS_RUNS_OWN | {"relay": how, "handed_at": now, "updated_at": now}
     return connection.execute(update(action).where(*ours).values(values)).rowcount == 1
 
 
@@ -64,7 +64,7 @@ def left_behind(connection: Connection) -> list[str]:
 def sweep(connection: Connection, key: str) -> Row[Any] | None:
     """Leave one of them to the relay. None if it is nobody's to sweep any more: its run was reset, or another was faster."""
     now = server_us(connection)
-    values = ITS_RUNS_OWN | {"relay": "swept", "handed_at": now, "updated_at": now_us()}
+    values = ITS_RUNS_OWN | {"relay": "swept", "handed_at": now, "updated_at": now}
     query = update(action).where(action.c.key == key, _left(connection)).values(values).returning(action)
     return connection.execute(query).first()
 
@@ -138,7 +138,7 @@ def _free_one(connection: Connection, key: str) -> Row[Any] | None:
 
 
 def _change(connection: Connection, key: str, **values: Any) -> None:
-    connection.execute(update(action).where(action.c.key == key).values(updated_at=now_us(), **values))
+    connection.execute(update(action).where(action.c.key == key).values(updated_at=server_us(connection), **values))
 
 
 def end(connection: Connection, row: Row[Any], receipt: Receipt) -> None:

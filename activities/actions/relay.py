@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.actions import outbox
 from activities.actions.sending import Sender
+from activities.running.beside import again
 from contracts.actions import Deliver
 from contracts.errors import BatonError, DiskUnavailable, LedgerUnavailable
 from contracts.relay import Relaying
@@ -52,16 +53,8 @@ class Relay:
 
     async def run(self) -> None:
         """Make rounds until cancelled, even if single ones fail. Then what is being sent has `grace` to end."""
-        log = structlog.get_logger()
         try:
-            while True:
-                try:
-                    await self.round()
-                except BatonError as error:
-                    log.warning("the relay could not look for actions", reason=str(error), action="relay_failed")
-                except Exception:
-                    log.exception("the relay could not look for actions", action="relay_failed")
-                await asyncio.sleep(self._every.total_seconds())
+            await again(self.round, self._every, unable="the relay could not look for actions", action="relay_failed")
         finally:
             await self.settle(self._grace)
             await self._ledger.tx(upkeep.give_up, self._worker, relay.PART)

@@ -2,8 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any
+
+import structlog
+
+from contracts.errors import BatonError
 
 
 @contextlib.asynccontextmanager
@@ -19,3 +24,16 @@ async def beside(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def again(part: Callable[[], Awaitable[object]], every: timedelta, *, unable: str, action: str) -> None:
+    """Do this every so often until cancelled, even if it fails now and then: the log says that it was `unable` to, and why."""
+    log = structlog.get_logger()
+    while True:
+        try:
+            await part()
+        except BatonError as error:
+            log.warning(unable, reason=str(error), action=action)
+        except Exception:
+            log.exception(unable, action=action)
+        await asyncio.sleep(every.total_seconds())

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.running.beside import again
 from activities.runs import lines
 from activities.runs.disk import Disk
 from activities.runs.gone import bring_up_to_date
@@ -67,15 +68,7 @@ class Upkeep:
             await self._ledger.tx(upkeep.give_up, self._name)
 
     async def _again(self, part: Callable[[], Awaitable[object]]) -> None:
-        log = structlog.get_logger()
-        while True:
-            try:
-                await part()
-            except BatonError as error:
-                log.warning("the ledger could not be looked after", reason=str(error), action="upkeep_failed")
-            except Exception:
-                log.exception("the ledger could not be looked after", action="upkeep_failed")
-            await asyncio.sleep(self._every.total_seconds())
+        await again(part, self._every, unable="the ledger could not be looked after", action="upkeep_failed")
 
     async def beat(self) -> None:
         """Send one heartbeat."""

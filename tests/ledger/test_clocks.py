@@ -14,9 +14,10 @@ from activities.turns.health import Health, caller
 from contracts.actions import Rate, Receipt
 from contracts.agents import AgentRef, Choice
 from contracts.breakers import Breakers
+from contracts.relay import Relaying
 from contracts.runs import RunChange, RunRef
 from contracts.turns import CallModel
-from ledger import action_rates, actions, breakers, retention, runs
+from ledger import action_rates, actions, breakers, relay, retention, runs
 from ledger.db import Ledger, now_us, server_us, time
 from ledger.tables import run
 from tests.ledger.samples import begin, intent, ref
@@ -64,6 +65,28 @@ def delivered(ledger: Ledger) -> None:
 def used(ledger: Ledger) -> action_rates.Used:
     """What another worker finds used up of one push a day."""
     return ledger.tx_now(action_rates.used, "git.push", A_DAY, project="default", target="", key="another")
+
+
+@pytest.mark.parametrize("how", ["handed", "swept", "failed"])
+@pytest.mark.parametrize("by", [AHEAD, BEHIND])
+def test_what_is_left_to_the_relay_counts_for_its_day(ledger: Ledger, off: Off, by: timedelta, how: str) -> None:
+    """Whichever worker hands it over, sweeps it or fails with it: a rate finds it where the database's clock has it."""
+    ledger.tx_now(runs.begin, *begin())
+    ledger.tx_now(actions.propose, intent(), trace=ref().trace, gate="", state="approved")
+    if how == "swept":
+        assert ledger.tx_now(runs.change, ref(), RunChange(state="done")) is None
+    off(by)
+    if how == "swept":
+        assert ledger.read_now(relay.left_behind) == [intent().key]
+        assert ledger.tx_now(relay.sweep, intent().key) is not None
+    else:
+        assert ledger.tx_now(relay.hand_over, intent().key, "handed")
+    if how == "failed":
+        assert ledger.tx_now(relay.failed, intent().key, "it is away", Relaying()) is not None
+    off(timedelta(0))
+    assert used(ledger).count == 1
+    changed_at = ledger.read_now(lambda connection: actions.get(connection, intent().key).updated_at)
+    assert abs(changed_at - now_us()) < timedelta(days=1) // timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize("by", [AHEAD, BEHIND, timedelta(days=2)])
