@@ -28,7 +28,7 @@ async def reported(performed: Performing, run: Run) -> list[dict[str, Any]]:
 
 
 async def test_a_run_goes_on_without_its_actions(client: Client, tmp_path: Path) -> None:
-    """It ends as done with nothing written; the relay then does all, in order, and the run's report and feed say so."""
+    """It ends as done with nothing written; the relay then does all, and the run's report and feed say so."""
     async with performing(client, tmp_path, tier="auto") as performed:
         run = await performed.start(texts=["one", "two"], wait=False)
         report: PerformReport = await run.result()
@@ -37,7 +37,7 @@ async def test_a_run_goes_on_without_its_actions(client: Client, tmp_path: Path)
         assert await performed.notes() == []
         assert [one["state"] for one in await reported(performed, run)] == ["approved", "approved"]
         await relayed(performed)
-        assert await performed.notes() == ["note one: one", "note two: two"]
+        assert sorted(await performed.notes()) == ["note one: one", "note two: two"]  # without a target no order is promised
         assert [one["state"] for one in await reported(performed, run)] == ["delivered", "delivered"]
         story = await performed.stack.said(run)
         for said in ("handed over: note one | its run goes on", "relay: delivered: note two"):
