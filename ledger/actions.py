@@ -15,6 +15,10 @@ from ledger.tables import action
 LONGEST_US = 120 * 1_000_000
 """No lease is taken for so long."""
 
+MOST_BEGUN = 5
+"""So many attempts in a row may begin and tell nobody how they went. A worker that is stopped at the wrong moment is one of
+them; an action that ends its worker makes them all."""
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -96,6 +100,7 @@ def _values(
         "receipt": receipt.model_dump_json() if receipt else "",
         # By the database's clock, which is one for all workers: rates count by it.
         "updated_at": server_us(connection),
+        "begun": 0,
         **ITS_RUNS_OWN,
     }
 
@@ -131,15 +136,16 @@ def _one(connection: Connection, query: Select[Any], key: str) -> Row[Any]:
 
 
 def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[Row[Any], Lease | None]:
-    """Take the lease of an approved action. No lease if it is settled, or while another attempt's lease runs.
+    """Take the lease of an approved action. No lease if it is settled, worn out, or while another attempt's lease runs.
 
-    The row is as it was *before* the claim: `sending` there means that the outcome of an earlier attempt is unknown.
+    The row is as it was *before* the claim: `sending` there means that the outcome of an earlier attempt is unknown. The
+    attempt is counted now: it may end this process before it can tell anything.
     """
     # Locked: a claim that another worker is just making must be seen.
     before = _one(connection, select(action).where(action.c.key == key).with_for_update(), key)
     now = server_us(connection)
     # `sending` with a lease that has run out: its worker died between the claim and the receipt.
-    free = (action.c.state == "approved") | (action.c.state.in_(["sending", "unknown"]) & unheld(now))
+    free = (action.c.state == "approved") | (_left_in_the_middle(now) & (action.c.begun < MOST_BEGUN))
     query = (
         update(action)
         .where(action.c.key == key, free)
@@ -149,12 +155,23 @@ def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[
             lease_until=now + lease_us,
             fence=action.c.fence + 1,
             attempts=action.c.attempts + 1,
+            begun=action.c.begun + 1,
             updated_at=now,
         )
         .returning(action.c.fence)
     )
     fence = connection.execute(query).scalar()
     return before, None if fence is None else Lease(key, int(fence), now + lease_us)
+
+
+def is_worn_out(connection: Connection, key: str) -> bool:
+    """True if so many attempts in a row told nobody how they went that no further one may begin; a person has to look."""
+    worn = _left_in_the_middle(server_us(connection)) & (action.c.begun >= MOST_BEGUN)
+    return connection.execute(select(action.c.key).where(action.c.key == key, worn)).first() is not None
+
+
+def _left_in_the_middle(now: int) -> ColumnElement[bool]:
+    return action.c.state.in_(["sending", "unknown"]) & unheld(now)
 
 
 def unheld(now: int) -> ColumnElement[bool]:
@@ -177,16 +194,20 @@ def again(
 
 
 def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
-    """Extend a lease to `lease_us` from now; 0 releases it, so that the next attempt need not wait. False if it was lost."""
+    """Extend a lease to `lease_us` from now; 0 releases it, so that the next attempt need not wait. False if it was lost.
+
+    Whoever releases it lives to tell how the attempt went.
+    """
     # Fenced: an attempt that has lost its lease must not extend or release the one of its successor.
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
-    return connection.execute(query.values(lease_until=server_us(connection) + lease_us if lease_us else 0)).rowcount == 1
+    values = {"lease_until": server_us(connection) + lease_us} if lease_us else {"lease_until": 0, "begun": 0}
+    return connection.execute(query.values(values)).rowcount == 1
 
 
 def put_back(connection: Connection, lease: Lease) -> bool:
     """Make it approved again, and the lease free: this attempt, the only one that began, has certainly sent nothing."""
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
-    return connection.execute(query.values(state="approved", lease_until=0, updated_at=server_us(connection))).rowcount == 1
+    return connection.execute(query.values(state="approved", lease_until=0, begun=0, updated_at=server_us(connection))).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
@@ -199,6 +220,7 @@ def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
             receipt=receipt.model_dump_json(),
             reason=receipt.problem,
             lease_until=0,
+            begun=0,
             updated_at=server_us(connection),
         )
     )

@@ -122,7 +122,8 @@ def unclear(connection: Connection, key: str, problem: str) -> Attempt | None:
     row = _free_one(connection, key)
     if row is None:
         return None
-    _change(connection, key, state="unknown", tries=row.tries + 1, problem=problem)
+    # Those that nobody heard of again were attempts as well.
+    _change(connection, key, state="unknown", tries=row.tries + max(row.begun, 1), problem=problem)
     return Attempt(row, "unknown")
 
 
@@ -155,7 +156,7 @@ def begin_again(connection: Connection, row: Row[Any]) -> None:
     """
     values = ITS_RUNS_OWN | {"relay": row.relay or "swept", "handed_at": server_us(connection)}
     state = "sending" if row.state in ("sending", "unknown") else "approved"
-    _change(connection, row.key, **values, state=state, receipt="", reason="", lease_until=0)
+    _change(connection, row.key, **values, state=state, receipt="", reason="", lease_until=0, begun=0)
     seals.touch(connection, row.trace, "action", row.key)
 
 

@@ -12,6 +12,7 @@ from activities.running.commit import commit_riders
 from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Relayed, Resolve
 from contracts.intents import Intent
 from contracts.relay import Relaying
+from contracts.text import amount
 from ledger import actions, feed, gates, relay, runs
 from ledger.actions import Lease
 from ledger.db import now_us
@@ -54,6 +55,14 @@ def unknown(row: Row[Any], why: str, *, for_good: bool = False) -> ApplicationEr
     """The error of an action that may have happened. `for_good`: asking again cannot help, and a person decides now."""
     return ApplicationError(
         f"{row.summary}: an earlier attempt may have done it, and {why}", type="OutcomeUnknown", non_retryable=for_good
+    )
+
+
+def worn_out(row: Row[Any]) -> str:
+    """Why an action is not tried any more whose attempts are never heard of again."""
+    return (
+        f"the last {amount(row.begun, 'attempt')} ended without a word: the worker died, each time in the middle of it "
+        f"(the last one was {row.lease_owner}; its log, or the machine's, says of what). It is not tried again by itself"
     )
 
 

@@ -24,6 +24,10 @@ EVERY = timedelta(seconds=1)
 GRACE = timedelta(seconds=10)
 """How long a relay that ends waits for what it is sending. The next one asks the target about what is left."""
 
+SUSPECT = 2
+"""After so many attempts in a row that nobody heard of again an action is tried alone: if it ends this worker each time, it is
+not to take others with it, which would be counted as well."""
+
 OTHERS = frozenset({"Leased", "NotApproved"})
 """Errors that say that somebody else has the action, or has settled it."""
 
@@ -50,6 +54,7 @@ class Relay:
         self._lease = lease
         self._grace = grace
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._alone = False
 
     async def run(self) -> None:
         """Make rounds until cancelled, even if single ones fail. Then what is being sent has `grace` to end."""
@@ -73,15 +78,25 @@ class Relay:
             await self._ledger.tx(outbox.sweep, key)
         begun = 0
         for row in await self._ledger.read(relay.due):
-            if row.key not in self._under_way and len(self._under_way) < self._limits.together:
-                self._begin(row)
-                begun += 1
+            if row.key in self._under_way:
+                continue
+            if not self._has_room(row):
+                break  # also what comes after a suspect waits, or that would never be alone
+            self._begin(row)
+            begun += 1
         return begun
 
     async def settle(self, limit: timedelta | None = None) -> None:
         """Wait until nothing is being sent, or for so long; None: however long it takes."""
         if self._under_way:
             await asyncio.wait(self._under_way.values(), timeout=None if limit is None else limit.total_seconds())
+
+    def _has_room(self, row: Row[Any]) -> bool:
+        suspect = row.begun >= SUSPECT
+        room = len(self._under_way) < (1 if suspect or self._alone else self._limits.together)
+        if room:
+            self._alone = suspect
+        return room
 
     def _begin(self, row: Row[Any]) -> None:
         task = asyncio.create_task(self._carry_out(row), name=f"relay {row.key}")

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.actions import outbox
 from activities.actions.adapter import Adapter, CannotFind, Named, NotSent, Repeatable, not_named
 from activities.actions.health import TargetHealth, breaker_of
-from activities.actions.outbox import BEGUN, LEASE, Doubt, already, not_doubted, receipt_for, unknown
+from activities.actions.outbox import BEGUN, LEASE, Doubt, already, not_doubted, receipt_for, unknown, worn_out
 from activities.running.cancelled import to_its_end
 from activities.running.commit import commit_alone
 from activities.running.failpoints import reach
@@ -60,7 +60,8 @@ class Sender:
         If another run has done it before, the target is asked whether it still has it: a receipt says what was, not what is.
         If it has not, it is done again, on this run's approval.
         If the outcome of an earlier attempt is unknown, the target is asked before anything is sent, and the outcome stays
-        unknown until the target answers: only then can the action be settled as failed. If cancelled while sending, it first
+        unknown until the target answers: only then can the action be settled as failed. After `MOST_BEGUN` attempts of which
+        nobody heard again it stays unknown for good: each may have ended its worker, and so would the next. If cancelled while sending, it first
         waits for the outcome and stores it: releasing the lease earlier would invite a second sender.
         Raises `ApplicationError` where it is not settled: `Leased`, `TargetAway`, `OutcomeUnknown` or `NotApproved`; a
         non-retryable `NotAllowed` for an action that the ledger does not have; and what the adapter raises.
@@ -73,6 +74,9 @@ class Sender:
                 return there
             row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
         if lease is None:
+            if row.state in BEGUN and await self._ledger.read(actions.is_worn_out, request.key):
+                await self._ledger.tx(self._health.showed_nothing, request, breaker)
+                raise unknown(row, worn_out(row), for_good=True)
             receipt = already(row)
             await commit_alone(self._ledger, request)  # nothing else commits this run's own feed lines
             return receipt

@@ -186,4 +186,28 @@ MUTANTS = (
         new="    if False:",
         tests=(f"{RELAY}::test_how_a_run_ended_says_whether_its_approvals_count",),
     ),
+    Mutant(
+        name="deaths-not-counted",
+        promise="An action that ends its worker each time is given up.",
+        file="ledger/actions.py",
+        old="begun=action.c.begun + 1,",
+        new="begun=action.c.begun,",
+        tests=("tests/activities/actions/test_poison.py::test_a_run_asks_a_person_about_what_ends_its_workers",),
+    ),
+    Mutant(
+        name="suspects-take-others-along",
+        promise="What ended a worker twice is tried alone.",
+        file="activities/actions/relay.py",
+        old="suspect = row.begun >= SUSPECT",
+        new="suspect = False",
+        tests=("tests/activities/actions/test_poison.py::test_relays_give_up_what_ends_them_each_time",),
+    ),
+    Mutant(
+        name="every-stop-counts",
+        promise="Only attempts in a row of which nobody heard again wear an action out.",
+        file="ledger/actions.py",
+        old='{"lease_until": 0, "begun": 0}',
+        new='{"lease_until": 0}',
+        tests=("tests/activities/actions/test_poison.py::test_an_attempt_that_tells_how_it_went_ends_the_count",),
+    ),
 )
