@@ -111,4 +111,12 @@ MUTANTS = (
         new="said.nonce != ended.nonce",
         tests=("tests/workflows/test_chain.py::test_a_nonce_makes_two_peoples_decisions_not_one",),
     ),
+    Mutant(
+        name="cancelled-takes-back",
+        promise="Who decided before a cancellation is told that the decision counted.",
+        file="workflows/kit/gate.py",
+        old="(decided.verb, decided.by) == (state.claim.said.verb, state.claim.said.decision.by)",
+        new="False",
+        tests=("tests/workflows/test_cancel.py::test_a_decision_that_counts_is_not_refused_by_a_cancellation",),
+    ),
 )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 
+from activities.gates.policy import Policy
+from activities.gates.standing import Standing
 from activities.providers.base import ProviderError
 from contracts.conversation import ModelReply, ModelRequest
 from ledger import gates, runs
 from ledger.tables import reservation
+from ledger.views.gates import decisions_of
 from tests.scripts import answer, call, calls, item, plan, read, says, summary, unsure, write
 from tests.stack import PATIENCE, Stack, git, sample, until
 from tests.workflows.conftest import Ask, Start
@@ -136,3 +140,38 @@ async def _no_command() -> bool | None:
 
 async def _no_workspace(folder: Path) -> bool | None:
     return None if list((folder / "state" / "workspaces" / "files").glob("*/*")) else True
+
+
+async def test_a_decision_that_counts_is_not_refused_by_a_cancellation(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled while the decision is being checked: it is on record as won, so its sender is told that it won."""
+    checks, go = threading.Event(), threading.Event()
+    shipped = Standing.now
+
+    def slowly(policy: Standing, connection: Connection) -> Policy:
+        checks.set()
+        assert go.wait(PATIENCE)
+        return shipped(policy, connection)
+
+    async with start(says("planner", answer(PLAN))) as stack:
+        run = await stack.deliver(sample(tmp_path / "sample", FILES))
+        view = await stack.gate(run, "plan")
+        monkeypatch.setattr(Standing, "now", slowly)
+        decision = {"gate": view.gate, "by": "maria", "subject": view.subject, "note": "go"}
+        answered = asyncio.create_task(run.execute_update("approve", decision))
+        try:
+            assert await asyncio.to_thread(checks.wait, PATIENCE)
+            await run.cancel()
+            await until(lambda: _activity_cancel_requested(run), "the run has heard of it")
+        finally:
+            go.set()
+        told = await asyncio.wait_for(answered, PATIENCE)
+        with pytest.raises(WorkflowFailureError) as ended:
+            await asyncio.wait_for(run.result(), PATIENCE)
+        decided = await stack.ledger.read(decisions_of, view.trace)
+        row = await stack.ledger.read(runs.find, run.id)
+    assert (told["won"], told["verb"], told["by"]) == (True, "approve", "maria")
+    assert [(one.verb, one.by, one.outcome) for one in decided] == [("approve", "maria", "won")]
+    assert isinstance(ended.value.cause, CancelledError)
+    assert row.state == "cancelled"

@@ -222,7 +222,7 @@ def _abandoned(kit: Kit, state: OpenGateState, why: str) -> None:
 
 
 async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None:
-    """Close the gate of a cancelled run; a waiting sender is told."""
+    """Close the gate of a cancelled run; a waiting sender is told what is on record, also that the decision was in time."""
     request = _closing(kit, state, policy, "cancelled")
     try:
         decided = await workflow.execute_activity_method(
@@ -231,8 +231,9 @@ async def _cancelled(kit: Kit, state: OpenGateState, policy: GatePolicy) -> None
     except ActivityError as error:
         workflow.logger.warning("gate %s could not be closed: %s", state.view.gate, error)
         decided = Decided(gate=state.view.gate, won=False, verb="cancelled", at=workflow.now(), reason="the run was cancelled")
-    if state.claim is not None:
-        state.claim.outcome = decided.model_copy(update={"won": False, "reason": "the run was cancelled"})
+    # Recorded before the cancellation arrived, while it was being checked: nobody is told that it did not count.
+    if state.claim is not None and (decided.verb, decided.by) == (state.claim.said.verb, state.claim.said.decision.by):
+        kit.inbox.answer(state, decided)
     kit.inbox.close(state, decided)
     show_closed(kit, state.view.gate, "cancelled", "cancelled")
     await workflow.wait_condition(workflow.all_handlers_finished)
