@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines
 from activities.running.commit import commit_riders
+from activities.running.failpoints import reach
 from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Relayed, Resolve
 from contracts.intents import Intent
 from contracts.relay import Relaying
@@ -135,6 +136,7 @@ def settle_action(connection: Connection, request: Deliver, lease: Lease, receip
     if row.relay:
         relay.tell_report(connection, row.trace)
     commit_riders(connection, request, [lines.settled(receipt, lease.fence, row.gate)])
+    reach("action.in_receipt")
     return receipt
 
 

@@ -196,6 +196,7 @@ class Sender:
 
     def _find_or_send(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> tuple[str, Literal["found", "sent"]]:
         """The target's id for the effect, and whether it was there already."""
+        reach("action.in_lease")
         found, sure = self._find(adapter, arguments, row)
         if found is not None:
             return found, "found"

@@ -28,8 +28,10 @@ Point = Literal[
     "tool.before_result",  # the workspace is changed, no result is stored
     "tool.before_completion",  # the result is committed, Temporal does not know
     "gate.before_completion",  # the decision is committed, whoever sent it has no answer yet
+    "action.in_lease",  # the lease is committed, the target has not been asked
     "action.before_send",  # the target was asked and has nothing; the lease is held
     "action.before_receipt",  # the target has it, the ledger does not know
+    "action.in_receipt",  # the receipt is written, and not committed
     "action.before_completion",  # the receipt is committed, Temporal does not know
     "journal.before_completion",  # lines are committed by a local activity, inside an open workflow task
     "activity.in_heartbeat",  # an activity is about to send a heartbeat

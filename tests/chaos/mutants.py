@@ -21,7 +21,9 @@ from ledger import runs, turns
 from ledger.money import spend
 from ledger.tables import scope
 from tests.chaos.asks import AskWhenTold
+from tests.chaos.deadlines import Rounds
 from tests.workflows.performs import Performs
+from workflows.kit import gate
 
 
 class Careless(GitPushAdapter):
@@ -96,6 +98,21 @@ def _perform() -> None:
     vars(worker)["WORKFLOWS"] = (*worker.WORKFLOWS, Performs)
 
 
+def _race() -> None:
+    """The shipped worker, which also serves runs that open one gate after the other."""
+    vars(worker)["WORKFLOWS"] = (*worker.WORKFLOWS, Rounds)
+
+
+async def _in_time(*_: object) -> bool:
+    """What is seen together with the deadline came before it, for all that anybody knows."""
+    return True
+
+
+def _race_late() -> None:
+    _race()
+    vars(gate)["came_before"] = _in_time
+
+
 def _perform_carelessly() -> None:
     _perform()
     vars(worker_parts).update(GitPushAdapter=Careless)
@@ -125,6 +142,8 @@ VARIANTS: dict[str, Callable[[], object]] = {
     "greedy": _ask_greedily,
     "forgiving": _ask_forgivingly,
     "performs": _perform,
+    "races": _race,
+    "races-late": _race_late,
     "unordered": _take_changes_as_they_come,
     "unasked": lambda: setattr(Upkeep, "_gone", _nothing_gone),
     "performs-careless": _perform_carelessly,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -26,8 +27,20 @@ from workflows.kit.options import LEDGER
 
 T = TypeVar("T")
 
+POLICY = Path(__file__).parents[2] / "policy.toml"
+
 SPREAD = 0.06
 """Seconds around the aim in which the senders of one race send."""
+
+
+def hurried(folder: Path, deadline: float) -> Path:
+    """policy.toml with seconds for the gate."""
+    head, table, rest = POLICY.read_text().partition("[gates.stuck]\n")
+    assert table
+    path = folder / "policy.toml"
+    after = rest[rest.index("\n[") + 1 :]
+    path.write_text(f'{head}{table}who = ["*"]\ndeadline = "PT{deadline:g}S"\n\n{after}')
+    return path
 
 
 @workflow.defn(name="Races")
@@ -43,10 +56,13 @@ class Races:
     async def run(self, asked: DeliveryInput) -> list[Decided]:
         """As many gates as `rework` says. It ends when all senders have sent, so that none of them meets a closed run."""
         await self.kit.begin(asked, ())
-        ended = [await gate(self.kit, Ask(kind="stuck", title="who is first?", subject=str(at))) for at in range(asked.rework)]
+        ended = [await self._gate(at) for at in range(asked.rework)]
         await workflow.wait_condition(lambda: self.over)
         await self.kit.finish("done", "{}")
         return ended
+
+    async def _gate(self, at: int) -> Decided:
+        return await gate(self.kit, Ask(kind="stuck", title="who is first?", subject=str(at)))
 
     def _over(self, *_: Any) -> None:
         self.over = True
@@ -180,18 +196,18 @@ class Track:
         await asyncio.sleep((race.view.deadline - datetime.now(UTC)).total_seconds() + at)
         said = {"gate": race.view.gate, "by": sender.by, "subject": race.view.subject, "note": "now"}
         if sender.via == "signal":
-            await _insist(lambda: run.signal(sender.verb, said))
+            await insist(lambda: run.signal(sender.verb, said))
             race.told[sender] = "sent"
             return
         try:
             # One id: sent again, it is the same update.
-            answer: dict[str, Any] = await _insist(lambda: run.execute_update(sender.verb, said, id=sender.by))
+            answer: dict[str, Any] = await insist(lambda: run.execute_update(sender.verb, said, id=sender.by))
             race.told[sender] = "won" if answer["won"] else f"not counted: {answer}"
         except WorkflowUpdateFailedError as refused:
             race.told[sender] = f"refused: {refused.cause}"
 
 
-async def _insist(send: Callable[[], Awaitable[T]]) -> T:
+async def insist(send: Callable[[], Awaitable[T]]) -> T:
     """Send until there is an answer: a server without time to think aborts updates, and says so."""
     ends = time.monotonic() + PATIENCE
     while True:

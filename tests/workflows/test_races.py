@@ -9,9 +9,7 @@ from tests import scripts
 from tests.depth import count
 from tests.scripts import could_not, says
 from tests.stack import beside, stack
-from tests.workflows.racing import NaiveRaces, Race, Races, Track, outcomes, wrong
-
-POLICY = Path(__file__).parents[2] / "policy.toml"
+from tests.workflows.racing import NaiveRaces, Race, Races, Track, hurried, outcomes, wrong
 
 MANY = count(8, soak=30)
 """Runs side by side, and more than so many of their gates end one way and the other."""
@@ -20,20 +18,10 @@ DEADLINES = (2.5, 5.0, 10.0, 20.0, 40.0)
 """Seconds that gates are open: more where the machine needs longer to see one and to send."""
 
 
-def _hurried(folder: Path, deadline: float) -> Path:
-    """policy.toml with seconds for the gate."""
-    head, table, rest = POLICY.read_text().partition("[gates.stuck]\n")
-    assert table
-    path = folder / "policy.toml"
-    after = rest[rest.index("\n[") + 1 :]
-    path.write_text(f'{head}{table}who = ["*"]\ndeadline = "PT{deadline:g}S"\n\n{after}')
-    return path
-
-
 async def _raced(client: Client, folder: Path, workflow: type, runs: int, each: int, deadline: float) -> list[Race]:
     folder.mkdir()
     script = scripts.save(folder / "script.yaml", says("planner", could_not("nobody asks")))
-    async with stack(client, folder / "state", script, policy=_hurried(folder, deadline)) as running:
+    async with stack(client, folder / "state", script, policy=hurried(folder, deadline)) as running:
         track = Track(running, deadline)
         async with beside(running, "races", workflow, sandboxed=False) as queue:
             await track.run(queue, runs, each)

@@ -23,7 +23,7 @@ from contracts.actions import Deliver, Receipt
 from contracts.effects import ARGUMENTS
 from contracts.effects.targets import Target
 from contracts.intents import Arguments, Intent
-from ledger import actions, artifacts
+from ledger import actions, artifacts, feed
 from ledger.db import Ledger
 from tests.activities.actions.servers import Mail, Web
 from tests.ledger.samples import ref
@@ -82,7 +82,7 @@ def tables(folder: Path, web: str, mail: int, postgres: str) -> dict[str, Any]:
 
 def wanted(origin: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """One action of every kind: its adapter and arguments, by the name of its case."""
-    head = plain(origin, "rev-parse", "main")
+    head, tree = plain(origin, "rev-parse", "main", "main^{tree}").split()
     post = {"event": "refund/7", "body": {"amount": 7}}
     pay = {"event": "pay/7", "statement": "pay", "values": {"cents": 7, "name": "olga"}}
     return {
@@ -97,6 +97,11 @@ def wanted(origin: Path) -> dict[str, tuple[str, dict[str, Any]]]:
             {"target": "post", "event": "hello/7", "to": ["olga@example.org"], "subject": "Hello", "text": "We are closed.\n"},
         ),
         "deploy": ("command.run", {"target": "machine", "event": "deploys/7", "command": "deploy"}),
+        "push": (
+            "git.push",
+            {"repository": str(origin), "base": head, "tree": tree, "branch": "pushed", "message": "Fix it\n"},
+        ),
+        "note": ("note", {"run": ref().model_dump(mode="json"), "name": "noted", "text": "It is closed."}),
         "revert": ("git.revert", {"repository": str(origin), "commit": head, "onto": head, "branch": "back"}),
         "pull": (
             "git.open_pull_request",
@@ -189,22 +194,29 @@ class Outside:
     def _postgres(self) -> "psycopg.Connection[Any]":
         return psycopg.connect(make_url(self.postgres).set(drivername="postgresql").render_as_string(hide_password=False))
 
-    def effects(self, web: Web, mail: Mail) -> Mapping[str, int]:
-        """How often each target was acted on, by the books of the targets themselves."""
-        posts = [one["path"] for one in web.book]
-        branches = plain(self.origin, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+    def effects(self, web: Web, mail: Mail, ledger: Ledger) -> Mapping[str, int]:
+        """How often each target was acted on, by the books of the targets themselves, which are on the disk."""
+        made = self._commits()
         return {
-            "looked-up": posts.count("/hook"),
-            "once": posts.count("/once"),
-            "blind": posts.count("/blind"),
+            "looked-up": web.kept.count("/hook"),
+            "once": web.kept.count("/once"),
+            "blind": web.kept.count("/blind"),
             **self.paid(),
             "file": len(list((self.folder / "notices").rglob("*.txt"))),
-            "mail": len(mail.box),
-            "deploy": len([path for path in posts if path.endswith("deploys/7")]),
-            "revert": len(branches) - 1,
-            "pull": len(web.pulls),
-            "comment": len(web.comments),
+            "mail": len(mail.kept),
+            "deploy": len([path for path in web.kept if path.endswith("deploys/7")]),
+            "push": made.count("pushed"),
+            "note": len([line for line in ledger.read_now(feed.after, limit=10_000) if line.did.startswith("note ")]),
+            "revert": made.count("back"),
+            "pull": len([path for path in web.kept if path.endswith("/pulls")]),
+            "comment": len([path for path in web.kept if path.endswith("/comments")]),
         }
+
+    def _commits(self) -> list[str]:
+        """For each commit that the origin has beside main, the last part of the name of its branch."""
+        names = plain(self.origin, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+        counts = {name: int(plain(self.origin, "rev-list", "--count", f"main..{name}")) for name in names}
+        return [name.rpartition("/")[2] for name, count in counts.items() for _ in range(count)]
 
 
 def approved(ledger: Ledger, adapter: str, arguments: dict[str, Any]) -> Intent:
@@ -212,7 +224,7 @@ def approved(ledger: Ledger, adapter: str, arguments: dict[str, Any]) -> Intent:
     read: Any = ARGUMENTS[adapter].read_typed_by_people(arguments)
     meant: Arguments = read
     ledger.tx_now(artifacts.put, ledger.files, meant.stored(), "application/json")
-    intent = Intent.of(adapter, meant, read.summary())
+    intent = Intent.of(adapter, meant, read.summary() if hasattr(read, "summary") else f"{adapter} {meant.key()[:8]}")
     ledger.tx_now(actions.propose, intent, trace="trace-1", gate="action-1", state="approved")
     return intent
 

@@ -1,6 +1,6 @@
 """Every kind of target, on loopback, with a ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -22,6 +22,10 @@ class World:
     mail: Mail
     ledger: Ledger
 
+    def effects(self) -> Mapping[str, int]:
+        """How often each target was acted on, by its own book."""
+        return self.outside.effects(self.web, self.mail, self.ledger)
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[World]:
@@ -29,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
     folder = tmp_path_factory.mktemp("outside")
     origin = repository(folder / "origin", {"README.md": b"hello\n"})
     change(origin, {"README.md": b"hello\nworld\n"})
-    with web() as site, mail() as post:
+    with web(book=folder / "web.book") as site, mail(book=folder / "mail.book") as post:
         url = f"sqlite:///{folder}/ledger.db"
         outside = Outside(folder, url, site.address, post.port, postgres.url(postgres.create()), origin)
         outside.prepare()

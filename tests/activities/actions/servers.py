@@ -1,18 +1,43 @@
-"""Servers that actions act at, on loopback: HTTP with a host's REST interface, and SMTP. Each keeps a book."""
+"""Servers that actions act at, on loopback: HTTP with a host's REST interface, and SMTP. Each keeps a book.
+
+With a file for it each effect is a line there, on the disk before anybody has an answer.
+"""
 
 import contextlib
 import json
+import os
 import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
 @dataclass
-class Web:
+class Kept:
+    """A book on the disk; without a `file` nothing is kept there."""
+
+    file: Path | None = None
+
+    def keep(self, what: str) -> None:
+        """Add an effect, a line that is on the disk when this returns."""
+        if self.file is not None:
+            with self.file.open("a") as book:
+                book.write(f"{what}\n")
+                book.flush()
+                os.fsync(book.fileno())
+
+    @property
+    def kept(self) -> list[str]:
+        """All effects, oldest first."""
+        return self.file.read_text().splitlines() if self.file is not None and self.file.exists() else []
+
+
+@dataclass
+class Web(Kept):
     """An HTTP server. `book` has the requests that it acted on, in order; `seen` all of them."""
 
     address: str = ""
@@ -27,9 +52,9 @@ class Web:
 
 
 @contextlib.contextmanager
-def web(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
+def web(tls: ssl.SSLContext | None = None, book: Path | None = None) -> Iterator[Web]:
     """Run the server; with `tls` it speaks nothing else."""
-    found = Web()
+    found = Web(book)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -70,6 +95,7 @@ def web(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
                 if same:
                     return {"id": same[0]["id"]}
             found.book.append({"id": f"evt-{number}", "path": self.path, "headers": headers, "body": body})
+            found.keep(self.path)
             made: dict[str, Any] = {"id": f"evt-{number}"}
             if self.path.endswith("/pulls"):
                 asked = json.loads(body)
@@ -104,7 +130,7 @@ def web(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
 
 
 @dataclass
-class Mail:
+class Mail(Kept):
     """An SMTP server. `box` has what it took: sender, recipients and text."""
 
     port: int = 0
@@ -118,9 +144,9 @@ class Mail:
 
 
 @contextlib.contextmanager
-def mail(tls: ssl.SSLContext | None = None) -> Iterator[Mail]:
+def mail(tls: ssl.SSLContext | None = None, book: Path | None = None) -> Iterator[Mail]:
     """Run the server; with `tls` it offers STARTTLS and a log-in."""
-    found = Mail(tls=tls)
+    found = Mail(book, tls=tls)
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -155,6 +181,7 @@ def mail(tls: ssl.SSLContext | None = None) -> Iterator[Mail]:
                     while (more := self.rfile.readline()) != b".\r\n":
                         text += more
                     found.box.append((sender, tuple(recipients), text))
+                    found.keep(" ".join(recipients))
                     if found.loses:
                         return
                     self._say("250 taken")

@@ -1,7 +1,10 @@
 """A worker that is killed in the middle of an action of any kind: by the target's own book it happened at most once."""
 
+import json
 import sys
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -15,37 +18,53 @@ from tests.activities.actions.cases import approved, deliver, wanted
 from tests.activities.actions.conftest import World
 from tests.children import finished
 
-CLAIMED, SENT, SETTLED = "action.before_send", "action.before_receipt", "action.before_completion"
+LEASED, ASKED, SENT, WRITTEN, SETTLED = (
+    "action.in_lease",
+    "action.before_send",
+    "action.before_receipt",
+    "action.in_receipt",
+    "action.before_completion",
+)
+POINTS = {LEASED: (0, "sent"), ASKED: (0, "sent"), SENT: (1, "found"), WRITTEN: (1, "found"), SETTLED: (1, "sent")}
+"""Where a worker dies; how often it has happened by then, and how the next one knows the outcome."""
 
 BLIND = {"blind", "mail"}
 """Targets that cannot be asked: what may have been sent stays unknown until a person has found out."""
 
+landed: list[tuple[str, str]] = []
+"""Every kill that hit a worker at its point, with the case that it was in the middle of."""
 
-@pytest.mark.parametrize("point", [CLAIMED, SENT, SETTLED])
+
+@pytest.mark.parametrize("point", POINTS)
 async def test_what_a_worker_dies_over_happens_at_most_once(world: World, point: str) -> None:
-    """Killed before the effect, after it, or after its receipt: the next worker finds it, does it, or says so."""
-    before = world.outside.effects(world.web, world.mail)
+    """Killed with the lease, before the effect, after it, in the receipt or after it: the next one finds it, does it, or asks."""
+    before = world.effects()
     asked = wanted(world.outside.origin)
     meant = {name: approved(world.ledger, adapter, _own(arguments, point)) for name, (adapter, arguments) in asked.items()}
     await _killed(world, point, meant)
-    there = _since(before, world.outside.effects(world.web, world.mail))
-    assert there == dict.fromkeys(meant, 0 if point == CLAIMED else 1)
+    by_then, known = POINTS[point]
+    assert _since(before, world.effects()) == dict.fromkeys(meant, by_then)
     _lose_leases(world)
     outcomes = {name: await _again(world, one) for name, one in meant.items()}
-    after = _since(before, world.outside.effects(world.web, world.mail))
-    known = {CLAIMED: "sent", SENT: "found", SETTLED: "sent"}[point]
+    after = _since(before, world.effects())
     expected = dict.fromkeys(meant, known)
     if point != SETTLED:
         expected |= dict.fromkeys(BLIND, "unknown")
-    if point == SENT:
+    if known == "found":
         expected["once"] = "sent"  # again, under the same key: the receiver acts once
     assert outcomes == expected
-    assert after == {name: 0 if name in BLIND and point == CLAIMED else 1 for name in meant}
+    assert after == {name: by_then if name in BLIND else 1 for name in meant}
+
+
+def test_many_kills_hit() -> None:
+    """All that is said above is about workers that died in the middle of it: every adapter, at every point."""
+    assert len(set(landed)) == len(landed) >= 50
+    assert {point for point, _ in landed} == set(POINTS)
 
 
 def _own(arguments: dict[str, object], point: str) -> dict[str, object]:
     """The same as another event: one for each place where a worker dies."""
-    named = {"event", "branch", "path", "head"} & arguments.keys()
+    named = {"event", "branch", "path", "head", "name"} & arguments.keys()
     return arguments | {name: f"{point.replace('.', '-')}/{arguments[name]}" for name in named}
 
 
@@ -53,6 +72,10 @@ async def _killed(world: World, point: str, meant: Mapping[str, Intent]) -> None
     program = (sys.executable, "-m", "tests.activities.actions.dying", world.outside.passed_on(), point)
     code, out, err = await finished(*program, *(one.key for one in meant.values()))
     assert (code, out.split("\n")[:-1]) == (0, [f"{one.key} 9" for one in meant.values()]), err
+    for name, one in meant.items():
+        # Written by the failpoint itself, right before it sent the signal: nothing else has killed this one.
+        assert (world.outside.folder / f"marker-{one.key}").exists()
+        landed.append((point, name))
 
 
 def _since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
@@ -75,7 +98,7 @@ async def _again(world: World, intent: Intent) -> str:
 
 
 class Blind:
-    """The mutant: an adapter that never looks before it sends, and sends as an event of its own each time."""
+    """The mutant: an adapter that never looks before it sends."""
 
     def __init__(self, inner: object) -> None:
         self._inner = inner
@@ -87,16 +110,47 @@ class Blind:
         return None
 
 
-async def test_an_adapter_that_never_looks_is_seen_to_act_twice(world: World) -> None:
-    """What is counted above can be wrong: without a look at the target a second post, mail and comment arrive."""
-    before = world.outside.effects(world.web, world.mail)
-    asked = {
-        name: one for name, one in wanted(world.outside.origin).items() if name in ("looked-up", "blind", "mail", "comment")
+class Keyless:
+    """The mutant: it looks for an event of its own, and sends that, so the target cannot tell that it is the same."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.permanent = inner.permanent
+
+    def find(self, arguments: bytes) -> str | None:
+        """Look for another event."""
+        found: str | None = self._inner.find(_another(arguments))
+        return found
+
+    def send(self, arguments: bytes, when: datetime) -> str:
+        """Make another event."""
+        sent: str = self._inner.send(_another(arguments), when)
+        return sent
+
+
+def _another(arguments: bytes) -> bytes:
+    said = json.loads(arguments)
+    return json.dumps(said | {"event": f"again/{said['event']}"}).encode()
+
+
+MUTANTS = {
+    Blind: ("looked-up", "blind", "mail", "comment"),
+    Keyless: ("looked-up", "once", "comment", "deploy", "sqlite", "postgres"),
+}
+"""Broken adapters, and the targets that then act twice. The others recognise what they are told again by itself."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+async def test_a_broken_adapter_is_seen_to_act_twice(world: World, mutant: type[Blind] | type[Keyless]) -> None:
+    """What is counted above can be wrong: without a look at the target, or without a key, it happens again."""
+    before = world.effects()
+    asked = wanted(world.outside.origin)
+    meant = {
+        name: approved(world.ledger, asked[name][0], _own(asked[name][1], mutant.__name__.lower())) for name in MUTANTS[mutant]
     }
-    meant = {name: approved(world.ledger, adapter, _own(arguments, "mutant")) for name, (adapter, arguments) in asked.items()}
     await _killed(world, SENT, meant)
     _lose_leases(world)
     for one in meant.values():
-        await deliver(world.outside.actions(world.ledger, Blind), one)
-    after = _since(before, world.outside.effects(world.web, world.mail))
+        await deliver(world.outside.actions(world.ledger, mutant), one)
+    after = _since(before, world.effects())
     assert {name: after[name] for name in meant} == dict.fromkeys(meant, 2)
