@@ -143,6 +143,7 @@ def resolve(connection: Connection, request: Resolve) -> Receipt:
         row,
         "delivered" if request.happened else "failed",
         how="person",
+        reference=request.reference if request.happened else "",
         problem="" if request.happened else "a person found nothing",
     )
     if not actions.resolve(connection, request.key, receipt):

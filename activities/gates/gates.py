@@ -193,6 +193,7 @@ def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
 def _decided_before(claim: Claimed, outcome: Decided) -> str:
     """Why this claim did not decide the gate although the gate is decided; "" if it did."""
     said = claim.decision
-    if (outcome.verb, outcome.by, outcome.note, outcome.answers) == (claim.verb, said.by, said.note, said.answers or {}):
+    same = (outcome.verb, outcome.by, outcome.note, outcome.answers, outcome.reference)
+    if same == (claim.verb, said.by, said.note, said.answers or {}, said.reference):
         return ""
     return f"{outcome.verb} by {outcome.by} was recorded earlier and stands"

@@ -62,7 +62,9 @@ def counts_again(request: AdmitDecision, claim: Claimed, outcome: Decided) -> No
 def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> Note:
     """A person sent a decision; `refused` says why it did not count, "" that it did."""
     said = claim.decision
-    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}))[:16]
+    # Left out where there is none: a retry finds the line that an earlier release has written.
+    referred = (said.reference,) if said.reference else ()
+    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}), *referred)[:16]
     return Note(
         key=f"{view.trace}/gate/{view.gate}/{claim.mark}/{content}/{not refused}",
         at=claim.at,
@@ -82,7 +84,8 @@ def _said(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> str
     if refused:
         return f"tried to {claim.verb} at {view.gate} and was refused"
     of = f" ({len(outcome.approved_by)} of {view.approvals}: {', '.join(outcome.approved_by)})" if outcome.approved_by else ""
-    return f"{claim.verb} at {view.gate}{of}"
+    referred = f" (reference {outcome.reference})" if outcome.reference else ""
+    return f"{claim.verb} at {view.gate}{of}{referred}"
 
 
 def _goes_on(view: GateView, outcome: Decided) -> str:
