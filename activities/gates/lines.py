@@ -11,7 +11,7 @@ from activities.gates.comparison import Change
 from contracts.base import digest_of
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView
 from contracts.printed import command
-from contracts.runs import Note
+from contracts.runs import WHEN_WRITTEN, Note
 from ledger.policies import How, Proposal
 
 
@@ -34,7 +34,7 @@ def opened_again(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
     before = f"; {counted.verb} by {counted.by} no longer counts, unless it is applied again" if counted else ""
     return Note(
         key=f"{view.trace}/gate/{view.gate}/again/{run_id}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=view.kind,
         did=f"opened gate {view.gate} again: {view.title}",
         why=f"the run was reset, and run {run_id} replaces it{before}",
@@ -128,7 +128,7 @@ def policy_in_force(nth: int, digest: str, how: How, why: str, changes: Sequence
     )
     return Note(
         key=f"policy/{nth}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="policy",
         actor="policy",
         did=f"{said[how]} (policy {nth}, {digest[:12]})",
@@ -157,7 +157,7 @@ def policy_approved(proposal: Proposal, by: str, missing: int) -> Note:
     others = f"{missing} more {'has' if missing == 1 else 'have'} to" if missing else "it is in force"
     return Note(
         key=f"policy/proposal/{proposal.id}/by/{by}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="policy",
         actor=by,
         did=f"approved policy proposal {proposal.id}: {'; '.join(proposal.changes)}"[:2000],
@@ -170,7 +170,7 @@ def key_revoked(key: str, whose: str, by: str, why: str) -> Note:
     """A key does not count any more."""
     return Note(
         key=f"policy/key/{key}/revoked",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="policy",
         actor=by,
         did=f"revoked key {key}" + (f" of {whose}" if whose else ""),
@@ -185,7 +185,7 @@ def policy_refused(name: str, by: str, why: str) -> Note:
     at = datetime.now(UTC)
     return Note(
         key=f"policy/refused/{digest_of(name, by, why, at.isoformat())[:16]}",
-        at=at,
+        at=WHEN_WRITTEN,
         stage="policy",
         actor=by,
         did=f"tried to approve policy proposal {name} and was refused",
