@@ -127,6 +127,8 @@ def _needs(view: "GateView", verb: str) -> str:
         return " ".join(['-m "why"', *(f"[--answer {quoted(question.id + '=…')}]" for question in named)])
     if verb in {"approve", "answer"}:
         return " ".join(f"--answer {quoted(question.id + '=…')}" for question in view.questions)
+    if verb == "done":
+        return "[--reference ID]"
     return ""
 
 

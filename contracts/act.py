@@ -96,7 +96,13 @@ class ActReport(Report, name="act_report/1"):
         lines = (("action", self.summary and f"{self.type}: {self.summary}"),)
         if known is None:
             return Reading(lines)
-        said = (("outcome", known.state), ("problem", known.problem), ("receipt", known.reference), ("key", known.key))
+        said = (
+            ("outcome", known.state),
+            ("problem", known.problem),
+            ("note", known.note),
+            ("receipt", known.reference),
+            ("key", known.key),
+        )
         return Reading((*lines, *said))
 
 

@@ -174,7 +174,14 @@ class Receipt(Contract, name="receipt/1"):
     how: How = Field(default="", description="sent, found (the target already had it) or person")
     at: datetime | None = None
     problem: str = ""
+    note: str = Field(default="", exclude_if=is_empty, description="what the person who did it said of it")
     done_by: str = Field(default="", description="found: the run that had done it before; empty: not known, or this one")
+
+    @property
+    def by_hand(self) -> str:
+        """What the person who did it said, with the reference, in brackets; "" where nobody said anything."""
+        said = (self.note, self.reference and f"reference {self.reference}") if self.state == "done_by_person" else ()
+        return f"({'; '.join(one for one in said if one)})" if any(said) else ""
 
 
 class Deliver(Request, name="deliver/1"):
@@ -190,3 +197,4 @@ class Resolve(Request, name="resolve/1"):
     key: Digest
     happened: bool
     by: str
+    reference: str = Field(default="", exclude_if=is_empty, description="the target's own id for it, where a person knows it")

@@ -61,11 +61,17 @@ SAYS_YES: frozenset[Verb] = frozenset({"approve", "raise_ceiling"})
 SEVERAL_SAY: frozenset[Verb] = frozenset({"approve"})
 """The verbs that several people may have to say. Not `raise_ceiling`: each of them could name another amount."""
 
+TAKES_REFERENCE: frozenset[Verb] = frozenset({"done", "happened"})
+"""The verbs that may name what was done by the target's own id for it."""
+
 SAYS_NO: frozenset[Verb] = frozenset({"reject", "request_changes", "declined", "stop"})
 """The verbs after which nothing happens: one person is enough, and nobody is kept from them by `also`."""
 
 MESSAGE_LIMIT = 64 * 1024
 """Most bytes in one decision. Clients refuse more before sending; the workflow refuses what arrives all the same."""
+
+REFERENCE_LIMIT = 1000
+"""Most characters of a reference."""
 
 
 class Decision(Input, name="decision/1"):
@@ -83,6 +89,12 @@ class Decision(Input, name="decision/1"):
         default=None, max_length=100, description="idempotency key: sent several times, the decision counts once"
     )
     to_usd: Usd | None = Field(default=None, description="with raise_ceiling: the new ceiling in US dollars")
+    reference: Line = Field(
+        default="",
+        max_length=REFERENCE_LIMIT,
+        exclude_if=is_empty,
+        description="with done and happened: the target's own id for it, such as of a commit, a ticket or a message",
+    )
     signature: Signature | None = Field(
         default=None, exclude_if=is_none, description="over all of this at this gate, by a key of who decides; needs a nonce"
     )
@@ -240,6 +252,7 @@ class Decided(Contract, name="decided/1"):
     by: str = ""
     note: str = ""
     answers: dict[str, str] = Field(default_factory=dict)
+    reference: str = Field(default="", exclude_if=is_empty, description="the target's own id for what a person did or found")
     subject: str = ""
     at: datetime
     authenticated: bool = False
@@ -266,13 +279,15 @@ def receipt_of(intent: Intent, decided: Decided) -> Receipt:
     state = _STATES.get(decided.verb, "expired")
     why = f"{decided.verb} at {decided.gate}" + (f" by {decided.by}" if decided.by else "")
     said = f"{why}: {decided.note}" if decided.note else why
+    done = state == "done_by_person"
     return Receipt(
         key=intent.key,
         type=intent.type,
         state=state,
         summary=intent.summary,
-        reference=decided.note[:1000] if state == "done_by_person" else "",
+        reference=decided.reference if done else "",
         how="person" if decided.by else "",
         at=decided.at,
-        problem="" if state == "done_by_person" else said,
+        problem="" if done else said,
+        note=decided.note if done else "",
     )

@@ -1,6 +1,6 @@
 """A run's identity, its state, and the feed lines that it writes."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import Field
@@ -50,8 +50,15 @@ class RunRef(Contract):
     ledger: str = Field(default="", exclude_if=is_empty)
 
 
+WHEN_WRITTEN = datetime.max.replace(tzinfo=UTC)
+"""Instant of a line that is dated as it is written, by the database's clock: that of a worker or a command may be off."""
+
+
 class Note(Contract):
-    """A feed line to write: what was done, why, and what comes next. Committed once per key."""
+    """A feed line to write: what was done, why, and what comes next. Committed once per key.
+
+    `at` is when it happened by Temporal's clock, or `WHEN_WRITTEN`; never what the clock of a worker or a command says.
+    """
 
     key: str = Field(description="built from the path, so that a story that runs again does not repeat its lines")
     at: datetime

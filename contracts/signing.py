@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest
+from contracts.base import Contract, Digest, is_empty
 from contracts.gates import Decision, GateKind, GateView, Verb
 from contracts.intents import Intent
 from contracts.money import micros
@@ -27,6 +27,7 @@ class SignedDecision(Contract, name="signed_decision/1"):
     note: str
     answers: dict[str, str]
     to_usd_micros: int | None
+    reference: str = Field(default="", exclude_if=is_empty, description="left out where there is none")
     nonce: str
     approvals: int = Field(description="how many people had to say yes")
     actions: tuple[str, ...] = Field(description="what an approval lets happen, each as `action_of` writes it")
@@ -45,6 +46,7 @@ class SignedDecision(Contract, name="signed_decision/1"):
             note=said.note,
             answers=said.answers or {},
             to_usd_micros=None if said.to_usd is None else micros(said.to_usd),
+            reference=said.reference,
             nonce=said.nonce or "",
             approvals=view.approvals,
             actions=tuple(sorted(action_of(one.type, one.key, one.arguments) for one in intents)),

@@ -221,6 +221,11 @@ def server_us(connection: Connection) -> int:
     return int(connection.exec_driver_sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").scalar_one())
 
 
+def instant(connection: Connection) -> datetime:
+    """This instant by the database's clock, as `server_us`, for people and contracts."""
+    return from_us(server_us(connection))
+
+
 def to_us(instant: datetime) -> int:
     """An aware instant in UTC microseconds."""
     # In integers: `timestamp()` is a float, which loses microseconds.

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, select, update
 
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
-from contracts.runs import FeedLine, Note, RunRef
+from contracts.runs import WHEN_WRITTEN, FeedLine, Note, RunRef
 from ledger import seals
-from ledger.db import from_us, plain, plain_row, to_us
+from ledger.db import from_us, instant, plain, plain_row, to_us
 from ledger.statement import Statement
 from ledger.tables import feed, feed_head, run
 
@@ -20,6 +21,8 @@ CHAINED = (
 )
 """The columns that the hash chain covers. A line's number is covered by its place in the chain; its tracing ids are derived."""
 
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _END_OF_RUN = Statement(select(run.c.feed_hash).where(run.c.trace == bindparam("of")).with_for_update())
 _END_OF_FEED = Statement(select(feed.c.hash).where(feed.c.trace == bindparam("of")).order_by(feed.c.seq.desc()).limit(1))
@@ -50,6 +53,7 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         return
     # A run that was not admitted has no row: the end of its chain is found among its lines.
     previous = previous or _END_OF_FEED.scalar(connection, of=ref.trace) or ""
+    fresh = _dated(connection, fresh)
     fresh[-1] = _sealing(fresh[-1], seals.taken(connection, ref.trace))
     rows = []
     for number, note in enumerate(fresh, last - len(fresh) + 1):
@@ -58,6 +62,14 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         previous = rows[-1]["hash"]
     _INSERT.run_each(connection, rows)
     _MOVE_END.run(connection, of=ref.trace, end=previous)
+
+
+def _dated(connection: Connection, notes: list[Note]) -> list[Note]:
+    """The notes with the instant of those that are dated as they are written; never before what they are written after."""
+    if all(note.at != WHEN_WRITTEN for note in notes):
+        return notes
+    now = max(instant(connection), *(note.at for note in notes if note.at != WHEN_WRITTEN), _LONG_AGO)
+    return [note if note.at != WHEN_WRITTEN else note.model_copy(update={"at": now}) for note in notes]
 
 
 def _sealing(note: Note, found: Sequence[str]) -> Note:

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from contracts.actions import ActionState
 from contracts.gates import GateKind, GateView
-from contracts.runs import FINAL, Note, RunChange, RunRef, RunState
+from contracts.runs import FINAL, WHEN_WRITTEN, Note, RunChange, RunRef, RunState
 from ledger import actions, feed, gates, runs, seals
 from ledger.db import plain, server_us, to_us
 from ledger.money import ceilings, spend
@@ -124,7 +123,7 @@ def close_gate(connection: Connection, view: GateView, end: Ending) -> bool:
         return False
     line = Note(
         key=f"{view.trace}/gone/{view.gate}/{to_us(view.opened_at)}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=view.kind,
         actor=end.actor,
         did=f"closed gate {view.gate}: its child workflow was {end.did}",
@@ -224,7 +223,7 @@ def _names(connection: Connection, query: Any) -> list[str]:
 def _line(one: Known, end: Ending) -> Note:
     return Note(
         key=f"{one.trace}/gone/{one.run_ids[-1] if one.run_ids else ''}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="end",
         actor=end.actor,
         did=f"ended: {end.state}; the run was {end.did}",

@@ -84,6 +84,7 @@ def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str
         "by": plain(said.by),
         "note": plain(said.note),
         "answers": plain(json.dumps(said.answers or {})),
+        "reference": plain(said.reference),
         # A decision that is signed now is not the one that was not, or that another key has signed.
         "signature": said.signature or "",
     }

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import artifacts, feed
-from ledger.db import from_us, now_us, server_us
+from ledger.db import from_us, server_us
 from ledger.outages import folder_unavailable
 from ledger.statement import Statement
 from ledger.tables import action, artifact, gate, handoff, run, seen, tool_result, turn
@@ -122,7 +122,7 @@ def _seen(connection: Connection, trace: str) -> set[str]:
 def _line(trace: str, ended_at: int, size: int, keep: timedelta) -> Note:
     return Note(
         key=f"{trace}/trimmed/{ended_at}",
-        at=from_us(now_us()),
+        at=WHEN_WRITTEN,
         stage="upkeep",
         actor="worker",
         did=f"removed the conversations and files of this run, {size >> 10} KiB",

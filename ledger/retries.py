@@ -1,11 +1,10 @@
 """That a person had a run done again: recorded in the feed of the run that was retried, where `baton show` finds it."""
 
 import json
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import feed
 from ledger.tables import feed as line
 
@@ -19,7 +18,7 @@ def record(connection: Connection, earlier: RunRef, did: str, by: str, why: str,
     """
     note = Note(
         key=f"{_KEY}{earlier.trace}/{again}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="retry",
         actor=by,
         channel="cli",

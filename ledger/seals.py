@@ -83,7 +83,9 @@ def _content(kind: Kind, row: RowMapping) -> list[Any]:
         # A reset takes back that a decision counts, and a replay gives it back; the decision itself stays what it was.
         refused = row["outcome"] == "refused"
         signed = [row[name] for name in _SIGNED] if any(row[name] for name in _SIGNED) else []
-        return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else "", *signed]
+        # Sealed where it is there, like signatures. Named, so that it is never taken for the first of these.
+        referred = [f"reference {row['reference']}"] if row["reference"] else []
+        return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else "", *signed, *referred]
     if kind == "key":
         return [row[name] for name in ("key", "by", "why", "at")]
     # While it is open, workers move it between approved, sending and unknown; how it ended stays.

@@ -33,7 +33,7 @@ def statement_of(row: RowMapping) -> SignedDecision | None:
         found = SignedDecision.read(row["statement"])
     except ContractViolation:
         return None
-    names = ("trace", "gate", "subject", "verb", "by", "note", "nonce")
+    names = ("trace", "gate", "subject", "verb", "by", "note", "reference", "nonce")
     same = all(plain(getattr(found, name)) == row[name] for name in names)
     same = same and plain(json.dumps(found.answers, sort_keys=True)) == plain(
         json.dumps(json.loads(row["answers"]), sort_keys=True)

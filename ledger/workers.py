@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Select, delete, select, update
 
 from contracts.money import usd
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import feed
-from ledger.db import from_us, insert_once, now_us, server_us
+from ledger.db import from_us, insert_once, server_us
 from ledger.money import spend
 from ledger.tables import reservation, run, worker
 
@@ -143,7 +143,7 @@ def _line(row: object, silence: str) -> Note:
     identity, agent, model, amount, at = (getattr(row, name) for name in ("id", "agent", "model", "amount", "at"))
     return Note(
         key=f"orphan/{identity}",
-        at=from_us(now_us()),
+        at=WHEN_WRITTEN,
         stage="money",
         actor="ledger",
         did=f"charged {usd(amount)} for a call of {agent or 'an agent'} that was lost with its worker",

@@ -1,6 +1,6 @@
 """Texts of the feed lines of this room, in one place."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from contracts.actions import Deliver, NoteAction, Receipt, Resolve
 from contracts.intents import Intent
 from contracts.printed import command
-from contracts.runs import Importance, Note
+from contracts.runs import WHEN_WRITTEN, Importance, Note
 from contracts.text import amount, one_line
 from ledger.breakers import Opening
 from ledger.db import from_us
@@ -18,7 +18,7 @@ def allowed(intent: Intent, trace: str, policy_digest: str) -> Note:
     """No person was asked, because policy allows the action."""
     return Note(
         key=f"action/{intent.key}/allowed/{trace}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="policy",
         did=f"allowed: {intent.summary}",
@@ -33,7 +33,7 @@ def over_rate(intent: Intent, trace: str, receipt: Receipt) -> Note:
     then = f"it waits until {receipt.at:%Y-%m-%d %H:%M:%S} UTC" if receipt.at is not None else "a person is asked"
     return Note(
         key=f"action/{intent.key}/rate/{trace}/{receipt.at.isoformat() if receipt.at else ''}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="policy",
         did=f"over its rate: {intent.summary}",
@@ -47,7 +47,7 @@ def not_allowed(intent: Intent, trace: str, reason: str) -> Note:
     """The outbox has the same event with other arguments."""
     return Note(
         key=f"action/{intent.key}/refused/{trace}/{intent.arguments_digest}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="policy",
         did=f"refused: {intent.summary}",
@@ -80,7 +80,7 @@ def done_before(receipt: Receipt, trace: str) -> Note:
     asked = f"it was there already, by run {receipt.done_by}; the target was asked, and nothing was sent"
     return Note(
         key=f"action/{receipt.key}/before/{trace}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="relay",
         did=f"{'already there' if receipt.state == 'delivered' else receipt.state}: {receipt.summary}",
@@ -94,7 +94,7 @@ def lost_by_target(key: str, summary: str, fence: int, trace: str) -> Note:
     """Another run has done it, the target has it no longer, and this run does it again on its own approval."""
     return Note(
         key=f"action/{key}/lost/{fence}/{trace}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="relay",
         did=f"to be done again: {summary}",
@@ -160,7 +160,7 @@ def by_operator(row: Row[Any], did: str, why: str, next: str, by: str) -> Note:
     """An operator has said what becomes of an action."""
     return Note(
         key=f"action/{row.key}/operator/{row.updated_at}/{did.partition(':')[0]}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor=by,
         did=did,
@@ -174,7 +174,7 @@ def by_operator(row: Row[Any], did: str, why: str, next: str, by: str) -> Note:
 def _of_relay(key: str, did: str, why: str, next: str, action: str, importance: Importance = "overview") -> Note:
     return Note(
         key=key,
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="relay",
         did=did,
@@ -189,7 +189,7 @@ def resolved(receipt: Receipt, request: Resolve) -> Note:
     """A person has said whether an action with an unknown outcome happened."""
     return Note(
         key=f"action/{receipt.key}/resolved/{request.happened}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor=request.by,
         did=f"{receipt.state}: {receipt.summary}",
@@ -204,7 +204,7 @@ def settled(receipt: Receipt, fence: int, gate: str) -> Note:
     how = "it was there already" if receipt.how == "found" else let
     return Note(
         key=f"action/{receipt.key}/{fence}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="relay",
         did=f"{receipt.state}: {receipt.summary}",
@@ -218,7 +218,7 @@ def waits(summary: str, breaker: str, opened_at: int, reason: str, request: Deli
     """An action waits for its target, which has failed again and again. One line per outage and action."""
     return Note(
         key=f"action/{request.key}/waits/{request.run.trace}/{opened_at}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="breaker",
         did=f"waits: {summary}",
@@ -233,7 +233,7 @@ def opened(opening: Opening, reason: str) -> Note:
     """A target's breaker opened."""
     return Note(
         key=f"breaker/{opening.name}/{opening.opened_at}/{opening.times}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="breaker",
         did=f"circuit breaker {'still ' if opening.times > 1 else ''}open for {opening.name}",
@@ -247,7 +247,7 @@ def closed(name: str, opened_at: int) -> Note:
     """A target's breaker closed."""
     return Note(
         key=f"breaker/{name}/{opened_at}/closed",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="breaker",
         did=f"circuit breaker closed for {name}",

@@ -1,13 +1,12 @@
 """What operators do with actions of the outbox: have one tried again, give one up, say how one ended. Each is on the feed."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from activities.actions import lines
-from activities.actions.outbox import BEGUN, receipt_for
-from contracts.actions import Receipt
+from activities.actions.outbox import BEGUN, dated, receipt_for
+from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.printed import command
 from ledger import feed, gates, relay
@@ -49,7 +48,7 @@ def abandon(connection: Connection, name: str, by: str, why: str) -> Receipt:
         )
     if row.state not in ("approved", "dead"):
         raise Refused(f"{_it(row)} is {row.state}: there is nothing to give up{_because(row)}")
-    receipt = receipt_for(row, "declined", how="person", problem=f"abandoned by {by}: {why}")
+    receipt = dated(connection, receipt_for(row, "declined", how="person", problem=f"abandoned by {by}: {why}"))
     relay.end(connection, row, receipt)
     _tell(connection, row, f"declined: {row.summary}", receipt.problem, "nothing was done, and nothing will be", by)
     return receipt
@@ -67,16 +66,9 @@ def settle(connection: Connection, name: str, by: str, why: str, *, happened: bo
         hint = "; `baton actions abandon` gives it up" if row.state in ("approved", "dead") else ""
         raise Refused(f"{_it(row)} is {row.state}: whether it happened is known{hint}{_because(row)}")
     found = f"{by} found that it {'happened' if happened else 'did not happen'}: {why}"
-    receipt = Receipt(
-        key=row.key,
-        type=row.type,
-        state="delivered" if happened else "failed",
-        summary=row.summary,
-        reference=reference,
-        how="person",
-        at=datetime.now(UTC),
-        problem="" if happened else found,
-    )
+    state: ActionState = "delivered" if happened else "failed"
+    made = receipt_for(row, state, how="person", reference=reference, problem="" if happened else found)
+    receipt = dated(connection, made)
     relay.end(connection, row, receipt)
     _tell(connection, row, f"{receipt.state}: {row.summary}", found, reference and f"receipt {reference}", by)
     return receipt

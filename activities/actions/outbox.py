@@ -1,7 +1,7 @@
 """What the ledger is told of an action, and what it says: receipts, and the transactions around them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -16,7 +16,7 @@ from contracts.relay import Relaying
 from contracts.text import amount
 from ledger import actions, feed, gates, relay, runs
 from ledger.actions import Lease
-from ledger.db import now_us
+from ledger.db import instant, now_us
 from ledger.views.runs import names_of
 
 LEASE = timedelta(seconds=15)
@@ -79,7 +79,7 @@ def not_recorded(request: Deliver) -> ApplicationError:
 
 
 def receipt_for(row: Row[Any], state: ActionState, how: How = "", reference: str = "", problem: str = "") -> Receipt:
-    """A receipt of this row, of now."""
+    """A receipt of this row. It is not dated: `dated` does that in the transaction that stores or tells it."""
     return Receipt(
         key=row.key,
         type=row.type,
@@ -87,13 +87,18 @@ def receipt_for(row: Row[Any], state: ActionState, how: How = "", reference: str
         summary=row.summary,
         reference=reference,
         how=how,
-        at=datetime.now(UTC),
         problem=problem,
     )
 
 
+def dated(connection: Connection, receipt: Receipt) -> Receipt:
+    """The receipt as of now, by the database's clock: that of the worker may be off."""
+    return receipt.model_copy(update={"at": instant(connection)})
+
+
 def tell_before(connection: Connection, request: Deliver, row: Row[Any], receipt: Receipt) -> Receipt:
     """Tell this run what became of an action of another one. The row stays that run's."""
+    receipt = dated(connection, receipt)
     if receipt.state == "delivered":
         names = names_of(connection, [row.trace])
         receipt = receipt.model_copy(update={"done_by": names.get(row.trace, row.trace)})
@@ -127,6 +132,7 @@ def anew(connection: Connection, request: Deliver, row: Row[Any], *, asked: bool
 
 def settle_action(connection: Connection, request: Deliver, lease: Lease, receipt: Receipt) -> Receipt:
     """Store an outcome and tell it. The outcome of a newer lease goes before this one."""
+    receipt = dated(connection, receipt)
     if not actions.settle(connection, lease, receipt):
         # A newer lease took over meanwhile: what its holder wrote counts.
         found = already(actions.get(connection, lease.key))
@@ -154,8 +160,10 @@ def resolve(connection: Connection, request: Resolve) -> Receipt:
         row,
         "delivered" if request.happened else "failed",
         how="person",
+        reference=request.reference if request.happened else "",
         problem="" if request.happened else "a person found nothing",
     )
+    receipt = dated(connection, receipt)
     if not actions.resolve(connection, request.key, receipt):
         receipt = already(actions.get(connection, request.key))
     commit_riders(connection, request, [lines.resolved(receipt, request)])
@@ -193,7 +201,8 @@ def fell_short(connection: Connection, key: str, problem: str, limits: Relaying,
         return
     row = actions.get(connection, key)
     if attempt.state == "dead":
-        relay.end(connection, row, receipt_for(row, "dead", problem=f"given up after {row.tries} attempts: {problem}"))
+        given_up = receipt_for(row, "dead", problem=f"given up after {row.tries} attempts: {problem}")
+        relay.end(connection, row, dated(connection, given_up))
     relay.tell_report(connection, row.trace)
     line = lines.given_up(row, attempt.state)
     feed.append(connection, relay.run_of(connection, row.trace), [line])

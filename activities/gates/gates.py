@@ -1,7 +1,7 @@
 """Gates on the activity side: opening them, and checking a decision before it counts."""
 
 import contextlib
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -20,7 +20,7 @@ from contracts.intents import Intent
 from contracts.money import micros
 from contracts.runs import Note
 from ledger import actions, artifacts, gates, resets
-from ledger.db import Ledger
+from ledger.db import Ledger, instant
 from ledger.money import ceilings
 from ledger.money.ceilings import Change
 
@@ -76,12 +76,12 @@ class Gates:
         # Locks the gate's row until the commit: a decision and the deadline must not both close it.
         standing = resets.whose(connection, request.gate, request.run.run_id)
         if standing == "older":
-            return _superseded(request)
+            return _superseded(request, instant(connection))
         if standing == "newer":
             counted = resets.reopen(connection, request.gate, request.run.run_id, {})
             own.append(lines.opened_again(request.gate, request.run.run_id, counted))
         if claim is None:
-            outcome = gates.expire(connection, request.gate, request.closes, datetime.now(UTC))
+            outcome = gates.expire(connection, request.gate, request.closes, instant(connection))
             ceilings.trip_closed(connection, request.gate.trace, request.gate.gate, outcome.verb, outcome.by)
             if not outcome.by:  # otherwise a decision was recorded in time, and has already settled the actions
                 _end_intents(connection, request.gate, outcome)
@@ -178,10 +178,10 @@ def _end_intents(connection: Connection, view: GateView, outcome: Decided) -> No
         actions.end(connection, intent, receipt_of(intent, outcome), trace=view.trace, gate=view.gate)
 
 
-def _superseded(request: AdmitDecision) -> Decided:
+def _superseded(request: AdmitDecision, at: datetime) -> Decided:
     """The answer to a run that another one has replaced. Nobody waits for it."""
     reason = "the run was reset, and its newer run decides here now"
-    return Decided(gate=request.gate.gate, won=False, verb="cancelled", at=datetime.now(UTC), reason=reason)
+    return Decided(gate=request.gate.gate, won=False, verb="cancelled", at=at, reason=reason)
 
 
 def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
@@ -193,6 +193,7 @@ def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
 def _decided_before(claim: Claimed, outcome: Decided) -> str:
     """Why this claim did not decide the gate although the gate is decided; "" if it did."""
     said = claim.decision
-    if (outcome.verb, outcome.by, outcome.note, outcome.answers) == (claim.verb, said.by, said.note, said.answers or {}):
+    same = (outcome.verb, outcome.by, outcome.note, outcome.answers, outcome.reference)
+    if same == (claim.verb, said.by, said.note, said.answers or {}, said.reference):
         return ""
     return f"{outcome.verb} by {outcome.by} was recorded earlier and stands"

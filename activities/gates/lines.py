@@ -11,7 +11,7 @@ from activities.gates.comparison import Change
 from contracts.base import digest_of
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView
 from contracts.printed import command
-from contracts.runs import Note
+from contracts.runs import WHEN_WRITTEN, Note
 from ledger.policies import How, Proposal
 
 
@@ -34,7 +34,7 @@ def opened_again(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
     before = f"; {counted.verb} by {counted.by} no longer counts, unless it is applied again" if counted else ""
     return Note(
         key=f"{view.trace}/gate/{view.gate}/again/{run_id}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=view.kind,
         did=f"opened gate {view.gate} again: {view.title}",
         why=f"the run was reset, and run {run_id} replaces it{before}",
@@ -62,7 +62,9 @@ def counts_again(request: AdmitDecision, claim: Claimed, outcome: Decided) -> No
 def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> Note:
     """A person sent a decision; `refused` says why it did not count, "" that it did."""
     said = claim.decision
-    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}))[:16]
+    # Left out where there is none: a retry finds the line that an earlier release has written.
+    referred = (said.reference,) if said.reference else ()
+    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}), *referred)[:16]
     return Note(
         key=f"{view.trace}/gate/{view.gate}/{claim.mark}/{content}/{not refused}",
         at=claim.at,
@@ -82,7 +84,8 @@ def _said(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> str
     if refused:
         return f"tried to {claim.verb} at {view.gate} and was refused"
     of = f" ({len(outcome.approved_by)} of {view.approvals}: {', '.join(outcome.approved_by)})" if outcome.approved_by else ""
-    return f"{claim.verb} at {view.gate}{of}"
+    referred = f" (reference {outcome.reference})" if outcome.reference else ""
+    return f"{claim.verb} at {view.gate}{of}{referred}"
 
 
 def _goes_on(view: GateView, outcome: Decided) -> str:
@@ -125,7 +128,7 @@ def policy_in_force(nth: int, digest: str, how: How, why: str, changes: Sequence
     )
     return Note(
         key=f"policy/{nth}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="policy",
         actor="policy",
         did=f"{said[how]} (policy {nth}, {digest[:12]})",
@@ -154,7 +157,7 @@ def policy_approved(proposal: Proposal, by: str, missing: int) -> Note:
     others = f"{missing} more {'has' if missing == 1 else 'have'} to" if missing else "it is in force"
     return Note(
         key=f"policy/proposal/{proposal.id}/by/{by}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="policy",
         actor=by,
         did=f"approved policy proposal {proposal.id}: {'; '.join(proposal.changes)}"[:2000],
@@ -167,7 +170,7 @@ def key_revoked(key: str, whose: str, by: str, why: str) -> Note:
     """A key does not count any more."""
     return Note(
         key=f"policy/key/{key}/revoked",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="policy",
         actor=by,
         did=f"revoked key {key}" + (f" of {whose}" if whose else ""),
@@ -182,7 +185,7 @@ def policy_refused(name: str, by: str, why: str) -> Note:
     at = datetime.now(UTC)
     return Note(
         key=f"policy/refused/{digest_of(name, by, why, at.isoformat())[:16]}",
-        at=at,
+        at=WHEN_WRITTEN,
         stage="policy",
         actor=by,
         did=f"tried to approve policy proposal {name} and was refused",

@@ -33,8 +33,8 @@ def refuses(connection: Connection, policy: Policy, view: GateView, intents: Seq
     if holds(SignedDecision.of(view, intents, claim.verb, said), said.signature):
         return None
     return (
-        "the signature is not of this decision: run, gate, revision, subject, verb, name, note, answers, amount, nonce and "
-        "actions have to be those that were signed. Look at the gate, and sign again"
+        "the signature is not of this decision: run, gate, revision, subject, verb, name, note, answers, amount, reference, "
+        "nonce and actions have to be those that were signed. Look at the gate, and sign again"
     )
 
 

@@ -1,6 +1,5 @@
 """A line on the run's feed where an activity goes on failing: until it ends, nothing else of it is recorded."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
@@ -32,7 +31,7 @@ class Retries(Around):
             info = activity.info()
             request = input.args[0] if input.args else None
             if isinstance(request, Request) and _is_worth_telling(info, error):
-                line = lines.tried_again(request.run, info, str(error), datetime.now(UTC))
+                line = lines.tried_again(request.run, info, str(error))
                 try:
                     await self._ledger.tx(feed.append, request.run, [line])
                 except BatonError as away:

@@ -8,7 +8,7 @@ from contracts.gates import Refusal
 from contracts.journal import BeginRun
 from contracts.money import usd
 from contracts.pins import Began
-from contracts.runs import Note
+from contracts.runs import WHEN_WRITTEN, Note
 from contracts.text import amount
 from ledger.retention import Trimmed
 
@@ -19,7 +19,7 @@ def admitted(request: BeginRun, began: Began) -> Note:
     starter = request.input.get("by")
     return Note(
         key=f"{request.run.trace}/begin",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="intake",
         did=f"admitted the run for {began.owner}" + (f", started by {starter}" if starter else ""),
         why=f"agents {who}; ceiling {usd(began.ceiling_micros)}",
@@ -47,7 +47,7 @@ def unused_removed(what: str, folder: str, size: int, unused: timedelta, again: 
     now = datetime.now(UTC)
     return Note(
         key=digest_of(f"{what}-removed", folder, str(now)),
-        at=now,
+        at=WHEN_WRITTEN,
         stage="upkeep",
         actor="worker",
         did=f"removed the {what} {folder}, {size >> 20} MiB",
@@ -63,7 +63,7 @@ def runs_trimmed(trimmed: Sequence[Trimmed], keep: timedelta) -> Note:
     size = sum(one.size for one in trimmed)
     return Note(
         key=digest_of("runs-trimmed", *names, str(now)),
-        at=now,
+        at=WHEN_WRITTEN,
         stage="upkeep",
         actor="worker",
         did=f"removed the conversations and files of {amount(len(names), 'run')}, {size >> 10} KiB: {', '.join(names[:10])}",
@@ -75,10 +75,9 @@ def runs_trimmed(trimmed: Sequence[Trimmed], keep: timedelta) -> Note:
 
 def workers_forgotten(names: Sequence[str]) -> Note:
     """Workers that will not come back are no longer listed."""
-    now = datetime.now(UTC)
     return Note(
         key=digest_of("workers-forgotten", *sorted(names)),
-        at=now,
+        at=WHEN_WRITTEN,
         stage="upkeep",
         actor="worker",
         did=f"removed the records of {amount(len(names), 'worker')}: {', '.join(sorted(names)[:10])}",

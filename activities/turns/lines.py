@@ -6,7 +6,7 @@ from typing import Any
 from activities.turns.replies import Judgement
 from contracts.handoff import Handoff
 from contracts.money import usd
-from contracts.runs import Importance, Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Importance, Note, RunRef
 from contracts.text import amount
 from contracts.turns import CallModel, RunTool
 from ledger.breakers import Opening
@@ -33,7 +33,7 @@ def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, nu
         why = f"{why}; from the cache at no cost: turn {origin[:12]} paid for an identical call"
     return Note(
         key=f"turn:{request.key}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=request.run.path,
         actor=request.agent.label if request.agent is not None else request.name,
         did=did,
@@ -49,7 +49,7 @@ def shortened(request: CallModel, actor: str, replaced: int, why: str) -> Note:
     """From now on the prompt shows so many older tool results as references."""
     return Note(
         key=f"shortened:{request.key}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=request.run.path,
         actor=actor,
         did=f"replaced {replaced} older tool results by references",
@@ -63,7 +63,7 @@ def unusually_large(run: RunRef, actor: str, rule: str, why: str, *, held: bool)
     """A step has become unusually large by this rule, `context` or `tokens`. One line per step and rule."""
     return Note(
         key=f"growth:{run.trace}/{run.path}/{rule}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=run.path,
         actor=actor,
         did="is unusually large" if rule == "context" else "uses unusually many tokens",
@@ -78,7 +78,7 @@ def answered_as(asked: str, answered: str, priced: str) -> Note:
     now = datetime.now(UTC)
     return Note(
         key=f"answered/{asked}/{answered}/{now:%Y-%m-%d}",
-        at=now,
+        at=WHEN_WRITTEN,
         stage="money",
         actor="ledger",
         did=f"{asked} answers as {answered}",
@@ -93,7 +93,7 @@ def cost_differs(model: str, stated: int, counted: int, following: str) -> Note:
     now = datetime.now(UTC)
     return Note(
         key=f"stated/{model}/{now:%Y-%m-%d}",
-        at=now,
+        at=WHEN_WRITTEN,
         stage="money",
         actor="ledger",
         did=f"{model} costs something else than was counted",
@@ -131,7 +131,7 @@ def breaker_closed(run: RunRef, name: str, opened_at: int, reason: str) -> Note:
 def _breaker(run: RunRef, key: str, did: str, why: str, following: str, importance: Importance) -> Note:
     return Note(
         key=key,
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=run.path,
         actor="breaker",
         did=did,
@@ -146,7 +146,7 @@ def tool_ran(request: RunTool, actor: str, name: str, state: str | None, error: 
     done = "was refused" if failed else "was done already" if repeated else "ran"
     return Note(
         key=f"tool:{request.turn}/{request.index}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage=request.run.path,
         actor=actor,
         did=f"{name} {done}",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ledger.db import Ledger
 
-FLAGS = {"by": "--by", "note": "-m", "answers": "--answer", "subject": "--subject", "gate": "GATE"}
+FLAGS = {"by": "--by", "note": "-m", "answers": "--answer", "subject": "--subject", "gate": "GATE", "reference": "--reference"}
 SHORTEST_SUBJECT = 8
 """Shortest prefix of a subject's digest that is accepted."""
 
@@ -111,7 +111,7 @@ def check_subject(view: GateView, typed: str) -> None:
 
 
 def compose(
-    view: GateView, verb: Verb, by: str, note: str, answers: Mapping[str, str], attempt: int
+    view: GateView, verb: Verb, by: str, note: str, answers: Mapping[str, str], attempt: int, reference: str = ""
 ) -> tuple[str, dict[str, Any]]:
     """Build the update's id and its JSON object. Raises `Usage` naming the flag that is wrong or missing.
 
@@ -120,10 +120,12 @@ def compose(
     """
     _check_complete(view, verb, note, answers)
     # Answers are sorted: in another order on the command line they are the same decision.
-    parts = (view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt))
+    parts = [view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt)]
+    parts += [reference] if reference else []
     said = digest_of("cli", *parts)
     values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
     values |= {"channel": "cli", "nonce": said} | ({"answers": dict(answers)} if answers else {})
+    values |= {"reference": reference} if reference else {}
     # The workflow checks the same contract, but only here can the error name the flag.
     try:
         Decision.read_typed_by_people(values)

@@ -1,6 +1,7 @@
 """The commands that decide at a gate: `baton approve`, `reject`, `request-changes`, …"""
 
 import asyncio
+import inspect
 import json
 import secrets
 from collections.abc import Callable
@@ -37,6 +38,10 @@ Subject = Annotated[
     str | None, typer.Option("--subject", metavar="SHA", help="Digest of what you looked at; must match the gate's.")
 ]
 Answers = Annotated[list[str] | None, typer.Option("--answer", metavar="ID=TEXT", help="Answer one of the gate's questions.")]
+Reference = Annotated[
+    str | None,
+    typer.Option("--reference", metavar="ID", help="The target's own id for it, such as of a commit, a ticket or a message."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="With --sign: the private key; default: your own.")]
 Print = Annotated[
@@ -58,20 +63,24 @@ _VERBS: "dict[Verb, str]" = {
     "answer": "Answer the questions that a gate asks.",
     "happened": "Confirm that an action of unknown outcome happened.",
     "did_not_happen": "Confirm that an action of unknown outcome did not happen.",
-    "done": "Confirm that you did what a `draft` gate asks for; -m may say where.",
+    "done": "Confirm that you did what a `draft` gate asks for; -m may say how, --reference where.",
     "declined": "Decline to do what a `draft` gate asks for.",
 }
 
 
 @dataclass(frozen=True)
 class Said:
-    """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds. `key` None: not signed."""
+    """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds.
+
+    `reference` None: none was given. `key` None: not signed.
+    """
 
     verb: "Verb"
     by: str
     note: str
     subject: str | None
     answers: dict[str, str]
+    reference: str | None
     yes: bool
     ask: bool
     limit: float
@@ -80,7 +89,8 @@ class Said:
 
 
 def _command(verb: "Verb") -> Callable[..., None]:
-    """The command for one verb; commands differ only in the verb."""
+    """The command for one verb; commands differ only in the verb, and in whether there may be a reference."""
+    from contracts.gates import TAKES_REFERENCE
 
     def command(
         run: WholeRun,
@@ -89,6 +99,7 @@ def _command(verb: "Verb") -> Callable[..., None]:
         note: Why = "",
         subject: Subject = None,
         answer: Answers = None,
+        reference: Reference = None,
         yes: Yes = False,
         sign: Sign = False,
         key: Key = None,
@@ -101,12 +112,22 @@ def _command(verb: "Verb") -> Callable[..., None]:
             raise Usage(f"{'--print' if prints else '--key'} goes with --sign: add it, or leave both out")
         signing = own_key(who, sign=sign, file=key)
         ask = can_ask() and not yes
-        said = Said(verb, who, note, subject, _answers(answer or []), yes, ask, timeout, signing, prints)
+        said = Said(verb, who, note, subject, _answers(answer or []), _given(reference), yes, ask, timeout, signing, prints)
         with open_ledger(settings()) as ledger:
             code = _decide(Out(as_json=as_json), ledger, run, gate, said)
         raise typer.Exit(int(code))
 
+    if verb not in TAKES_REFERENCE:
+        whole = inspect.signature(command)
+        without = [one for name, one in whole.parameters.items() if name != "reference"]
+        command.__signature__ = whole.replace(parameters=without)  # type: ignore[attr-defined]  # Typer reads it there
     return command
+
+
+def _given(reference: str | None) -> str | None:
+    if reference is not None and not reference.strip():
+        raise Usage("--reference is empty: give the target's own id for it, or leave the option out where there is none")
+    return reference and reference.strip()
 
 
 def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) -> Code:
@@ -133,7 +154,8 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     for line in [*(_subject(ledger, target, said) if said.ask else []), *gate_lines(view, target.run)]:
         out.note(line)
     note, answers = _ask(view, said) if said.ask else (said.note, said.answers)
-    update_id, values = decision.compose(view, said.verb, said.by, note, answers, target.refused_before)
+    reference = _referred(said) if said.ask else said.reference or ""
+    update_id, values = decision.compose(view, said.verb, said.by, note, answers, target.refused_before, reference)
     if said.ask and not confirmed(f"{COMMAND_OF[said.verb]} {view.gate} of {target.run} as {safe(said.by)}?"):
         out.note("nothing was sent")
         return Code.FAILED
@@ -235,6 +257,13 @@ def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
         named = ((question.id, told_if_any(_asking(question))) for question in view.changes)
         answers = {name: text for name, text in named if text}
     return note, answers
+
+
+def _referred(said: Said) -> str:
+    """The reference, after prompting for it where one is usual. Of what somebody only found there often is none."""
+    if said.verb != "done" or said.reference is not None:
+        return said.reference or ""
+    return told_if_any("reference, such as the id of a commit, a ticket or a message")
 
 
 def _asking(question: "Question") -> str:

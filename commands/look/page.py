@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from commands.look.pending import Pending
 from commands.output import Out, clock, left, safe
 from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, tells_all, usd
+from contracts.actions import Receipt
 from contracts.printed import command, quoted
 from contracts.text import amount
 from ledger import resets
@@ -100,7 +101,7 @@ def _before_resets(name: str, decisions: list[Decision]) -> list[str]:
 
 def _how_decided(verb: str, one: Decision) -> str:
     note = f": {safe(one.note)}" if one.note else ""
-    return f"{verb} by {safe(one.by)} ({safe(one.channel or one.via)}{one.identity}){note}"
+    return f"{verb} by {safe(one.by)} ({safe(one.channel or one.via)}{one.identity}){safe(one.referred, 1100)}{note}"
 
 
 def _handoff_line(one: HandoffView) -> str:
@@ -110,7 +111,9 @@ def _handoff_line(one: HandoffView) -> str:
 
 
 def _action_line(one: ActionView) -> str:
-    return f"{one.type:<12} {one.state:<10} {safe(one.summary)}" + (f": {safe(one.reason)}" if one.reason else "")
+    done = Receipt.model_validate(one.receipt).by_hand if one.receipt else ""
+    line = f"{one.type:<12} {one.state:<10} {safe(one.summary)}" + (f": {safe(one.reason)}" if one.reason else "")
+    return f"{line} {safe(done, 2000)}".rstrip()
 
 
 def _section(out: Out, name: str, lines: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from activities.money import prices
@@ -12,7 +12,7 @@ from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured, NotFound, Refused
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import breakers, feed
 from ledger.db import Connection, now_us
 from ledger.views.models import BreakerView, Minute, noteworthy, this_minute
@@ -141,7 +141,7 @@ def close_now(connection: Connection, name: str, by: str, why: str) -> None:
         raise Refused(f"{name} is closed already: calls are made")
     line = Note(
         key=digest_of("breaker-closed", name, str(row.opened_at), str(now_us())),
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="models",
         actor=by,
         channel="cli",

@@ -13,7 +13,7 @@ from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
 from contracts.gates import GateView, Verb
 from contracts.money import level_of, micros, resets_at, usd
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import feed
 from ledger.db import Connection
 from ledger.money import ceilings as kept
@@ -125,7 +125,7 @@ def set_run(connection: Connection, run: RunView, said: Said) -> int:
 def _note(connection: Connection, ref: RunRef, change: Change, before: int) -> None:
     line = Note(
         key=f"budget/{change.id}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="money",
         actor=change.by,
         channel="cli",

@@ -2,12 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from commands.errors import Usage
 from contracts.money import micros, usd
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import feed
 from ledger.db import Connection
 from ledger.money import spend
@@ -33,7 +32,7 @@ def reconciled(connection: Connection, key: str, cost: str, by: str, why: str) -
     now = spend.settle(connection, oldest.id, wanted)
     note = Note(
         key=f"reconciled/{oldest.id}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="money",
         actor=by,
         channel="cli",

@@ -108,5 +108,5 @@ class DeliveryReport(Report, name="delivery_report/1"):
         if counts is not None:
             more = counts.files - len(self.files)
             files.append(("and", f"{more} more of {counts.files} files; all are named in artifact {counts.listing[:12]}"))
-        pushed = tuple((one.type, f"{one.state}: {one.summary} {one.problem}".rstrip()) for one in self.receipts)
+        pushed = tuple((one.type, f"{one.state}: {one.summary} {one.problem or one.by_hand}".rstrip()) for one in self.receipts)
         return Reading(lines, (tuple(files), pushed))

@@ -5,6 +5,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -25,7 +26,8 @@ class Approvals:
 
     `count` is how many actions came to be. Of the gates that showed one: `unchanged` were approved as they were first shown,
     `changed` after somebody had sent them back, `sent_back` counts those requests and `rejected` the rejections. `undone`
-    counts the actions that undo this type. `waits` is how long each decision took, in microseconds.
+    counts the actions that undo this type. Of those that a person was to do, `by_hand` were done, `referred` of them with a
+    reference, and `declined` were not. `waits` is how long each decision took, in microseconds.
     """
 
     type: str
@@ -36,6 +38,9 @@ class Approvals:
     sent_back: int = 0
     rejected: int = 0
     undone: int = 0
+    by_hand: int = 0
+    referred: int = 0
+    declined: int = 0
     waits: list[int] = field(default_factory=list)
 
     @property
@@ -49,6 +54,8 @@ class Approvals:
         decided = (
             f"approved {self.unchanged} unchanged and {self.changed} changed, {self.rejected} rejected, {self.undone} undone"
         )
+        if self.by_hand or self.declined:
+            decided += f"; people did {self.by_hand} themselves ({self.referred} with a reference) and declined {self.declined}"
         time = "nobody decided"
         if self.waits and self.quick is not None:
             took = statistics.median(self.waits) / 1_000_000
@@ -69,7 +76,16 @@ def approvals_of(
         one.undone = made[undone_by] if (undone_by := (undoes or {}).get(name)) else 0
     # One row for each decision: a gate that was sent back and its successor are two, with the kind in common.
     query = (
-        select(gate.c.trace, gate.c.kind, gate.c.path, gate.c.intents, gate.c.opened_at, decision.c.verb, decision.c.at)
+        select(
+            gate.c.trace,
+            gate.c.kind,
+            gate.c.path,
+            gate.c.intents,
+            gate.c.opened_at,
+            decision.c.verb,
+            decision.c.reference,
+            decision.c.at,
+        )
         .join(decision, (decision.c.trace == gate.c.trace) & (decision.c.gate == gate.c.gate))
         .where(decision.c.outcome == "won", decision.c.at >= since, gate.c.intents != "[]")
         .order_by(decision.c.at)
@@ -78,18 +94,23 @@ def approvals_of(
     for row in connection.execute(query):
         which = (row.trace, row.path, row.kind)
         for name in {one["type"] for one in json.loads(row.intents)} & found.keys():
-            _count(found[name], row.verb, row.at - row.opened_at, was_sent_back=which in back)
+            _count(found[name], row, was_sent_back=which in back)
         if row.verb == "request_changes":
             back.add(which)
     return list(found.values())
 
 
-def _count(into: Approvals, verb: str, wait: int, *, was_sent_back: bool) -> None:
-    into.waits.append(max(wait, 0))
-    if verb in ("approve", "done"):
+def _count(into: Approvals, row: Any, *, was_sent_back: bool) -> None:
+    into.waits.append(max(row.at - row.opened_at, 0))
+    if row.verb == "approve":
         into.changed += was_sent_back
         into.unchanged += not was_sent_back
-    elif verb == "request_changes":
+    elif row.verb == "done":
+        into.by_hand += 1
+        into.referred += bool(row.reference)
+    elif row.verb == "declined":
+        into.declined += 1
+    elif row.verb == "request_changes":
         into.sent_back += 1
     else:
         into.rejected += 1

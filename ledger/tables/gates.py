@@ -36,6 +36,7 @@ decision = Table(
     words("by"),
     words("note"),
     words("answers"),
+    words("reference", server_default=text("''")),
     words("subject"),
     words("outcome"),
     words("reason"),
@@ -59,7 +60,10 @@ decision = Table(
     # A decision that was sent several times counts once; NULL, without a nonce, is never equal to NULL.
     Index("uq_decision_nonce", "nonce", unique=True),
 )
-"""`signature` and `statement`: what was signed, and with which key; both "" for a decision that was not signed."""
+"""`signature` and `statement`: what was signed, and with which key; both "" for a decision that was not signed.
+
+`reference` is the target's own id for what a person did or found; "" where there is none.
+"""
 
 revoked_key = Table("revoked_key", metadata, words("key", primary_key=True), words("by"), words("why"), number("at"))
 """`key` is the id of a public key."""

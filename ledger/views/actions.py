@@ -46,6 +46,8 @@ class Outgoing:
     at: datetime
     updated_at: datetime
     reference: str
+    note: str
+    """What the person who did it said of it; "" for all others."""
     waits: bool
     """True while its next attempt is still to come."""
 
@@ -133,5 +135,6 @@ def _view(row: Row[Any], now: int) -> Outgoing:
         at=from_us(row.at),
         updated_at=from_us(row.updated_at),
         reference=receipt.reference if receipt else "",
+        note=receipt.note if receipt else "",
         waits=row.due_at > now,
     )

@@ -67,7 +67,7 @@ class Contents:
         subject = Part(f"subject of {view.gate} ({state})", self._bytes(view.subject))
         if won is None:
             return [subject]
-        said = {"note": won.note, "answers": json.loads(won.answers)}
+        said = {"note": won.note, "answers": json.loads(won.answers)} | ({"reference": won.reference} if won.reference else {})
         return [subject, Part(f"decision: {won.verb} by {won.by}", _json(said))]
 
     def _action(self, key: str) -> list[Part]:

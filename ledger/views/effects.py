@@ -41,7 +41,7 @@ def effect_named(connection: Connection, name: str) -> Effect | None:
 
 
 def effects_named(connection: Connection, name: str) -> list[Effect]:
-    """Actions with this key, commit or tree, or a beginning of one, or with exactly this branch; the newest first."""
+    """Actions with this key, commit, tree, reference or a beginning of one, or with exactly this branch; the newest first."""
     query = (
         select(action.c.key, action.c.trace, action.c.receipt, artifact.c.body)
         .outerjoin(artifact, artifact.c.sha256 == action.c.arguments)
@@ -52,10 +52,12 @@ def effects_named(connection: Connection, name: str) -> list[Effect]:
     for row in connection.execute(query):
         push = as_contract(GitPush, bytes(row.body)) if row.body is not None else None
         receipt = as_contract(Receipt, row.receipt.encode()) if row.receipt else None
-        ids = {"action": row.key, "tree": push.tree if push else "", "commit": receipt.reference if receipt else ""}
-        what = next((what for what, identity in ids.items() if identity.startswith(name.lower())), "")
+        reference = receipt.reference if receipt else ""
+        named = "commit" if push is not None and receipt is not None and receipt.how != "person" else "reference"
+        ids = {"action": row.key, "tree": push.tree if push else "", named: reference}
+        what = next((what for what, identity in ids.items() if identity.lower().startswith(name.lower())), "")
         if push is not None and name.removeprefix("refs/heads/") == push.branch:
             found.append(Effect(row.key, row.trace, "branch", exact=True))
         elif what:
-            found.append(Effect(row.key, row.trace, what, exact=ids[what] == name.lower()))
+            found.append(Effect(row.key, row.trace, what, exact=ids[what].lower() == name.lower()))
     return found

@@ -39,6 +39,7 @@ class Decision:
     verb: str
     by: str
     note: str
+    reference: str
     subject: str
     outcome: str
     reason: str
@@ -48,6 +49,11 @@ class Decision:
     key: str
     """Id of the key that signed it; "" for one that was not signed."""
     at: datetime
+
+    @property
+    def referred(self) -> str:
+        """The reference for people; "" where there is none."""
+        return f", reference {self.reference}" if self.reference else ""
 
     @property
     def identity(self) -> str:
@@ -150,7 +156,7 @@ def as_contract(contract: type[C], data: bytes) -> C | None:
 
 
 def _decision(row: Row[Any]) -> Decision:
-    names = ("gate", "verb", "by", "note", "subject", "outcome", "reason", "via", "channel")
+    names = ("gate", "verb", "by", "note", "reference", "subject", "outcome", "reason", "via", "channel")
     fields = {name: getattr(row, name) for name in names}
     return Decision(**fields, authenticated=bool(row.authenticated), key=_key(row.signature), at=from_us(row.at))
 

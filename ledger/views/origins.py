@@ -121,7 +121,8 @@ class Origins:
         won = winner(self._connection, *split(name))
         if won is None:
             return f"gate {view.gate}: {state}; {view.title}"
-        return f"gate {view.gate}: {won.verb} by {won.by} ({won.channel or won.via}{won.identity}) {won.note}".rstrip()
+        who = f"{won.by} ({won.channel or won.via}{won.identity})"
+        return f"gate {view.gate}: {won.verb} by {who}{won.referred} {won.note}".rstrip()
 
     def _handoff_label(self, identity: str) -> str:
         made: Handoff[Any] = handoffs.get(self._connection, identity)

@@ -1,5 +1,6 @@
 """What waits for a time to pass goes by the database's clock: a worker whose own is days off changes nothing for the others."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,20 +8,23 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select
 
+from activities.actions import lines as wording
+from activities.actions import outbox
 from activities.providers.base import ProviderError
 from activities.turns import choices
 from activities.turns.choices import Candidate, Standing
 from activities.turns.health import Health, caller
-from contracts.actions import Rate, Receipt
+from config import HOME
+from contracts.actions import Deliver, Rate, Receipt
 from contracts.agents import AgentRef, Choice
 from contracts.breakers import Breakers
 from contracts.relay import Relaying
-from contracts.runs import RunChange, RunRef
+from contracts.runs import WHEN_WRITTEN, FeedLine, RunChange, RunRef
 from contracts.turns import CallModel
-from ledger import action_rates, actions, breakers, relay, retention, runs
-from ledger.db import Ledger, now_us, server_us, time
+from ledger import action_rates, actions, breakers, feed, relay, retention, runs
+from ledger.db import Ledger, instant, now_us, server_us, time
 from ledger.tables import run
-from tests.ledger.samples import begin, intent, ref
+from tests.ledger.samples import begin, intent, note, ref
 
 MODEL = "model:openai:one"
 CANDIDATE = Candidate(Choice(model="openai:one"), "first")
@@ -156,3 +160,72 @@ async def test_a_breaker_is_open_for_as_long_for_all(ledger: Ledger, off: Off, b
         assert abs(health.now() - ledger.read_now(server_us)) < 60 * 1_000_000
         off(timedelta())
         assert ledger.tx_now(breakers.close_by_hand, MODEL, now_us())
+
+
+HOUR = timedelta(hours=1)
+
+
+def told(ledger: Ledger) -> list[FeedLine]:
+    """The feed, in the order of its numbers."""
+    return ledger.read_now(feed.after, limit=100)
+
+
+def acted(ledger: Ledger, name: str) -> Receipt:
+    """An action is carried out from approval to receipt, as a worker does, with its line on the feed."""
+    wanted = intent(name)
+    ledger.tx_now(actions.propose, wanted, trace=ref().trace, gate="", state="approved")
+    row, lease = ledger.tx_now(actions.claim, wanted.key, "worker", 60_000_000)
+    assert lease is not None
+    made = outbox.receipt_for(row, "delivered", reference=name, how="sent")
+    return ledger.tx_now(outbox.settle_action, Deliver(run=ref(), key=wanted.key), lease, made)
+
+
+@pytest.mark.parametrize("by", [HOUR, -HOUR, AHEAD])
+def test_times_on_the_feed_follow_its_order(ledger: Ledger, off: Off, by: timedelta) -> None:
+    """Workers whose clocks differ write in turns: no line is dated before one with a lower number; receipts as their lines."""
+    ledger.tx_now(runs.begin, *begin())
+    receipts = []
+    for number in range(4):
+        off(by if number % 2 else timedelta())
+        receipts.append(acted(ledger, f"push {number}"))
+    off(timedelta())
+    lines = told(ledger)
+    ats = [line.at for line in lines]
+    assert len(lines) == 4
+    assert ats == sorted(ats)
+    assert all(before.at <= line.at for before, line in zip(receipts, lines, strict=True) if before.at is not None)
+    dated = [receipt.at for receipt in receipts if receipt.at is not None]
+    assert len(dated) == 4
+    assert dated == sorted(dated)
+    assert all(abs(at - ledger.read_now(instant)) < HOUR / 2 for at in (*ats, *dated))
+
+
+def test_a_line_that_is_written_again_keeps_its_instant(ledger: Ledger, off: Off) -> None:
+    """A retry by a worker with another clock finds line and receipt as they were first written."""
+    ledger.tx_now(runs.begin, *begin())
+    first = acted(ledger, "push")
+    before = told(ledger)
+    off(HOUR)
+    row, lease = ledger.tx_now(actions.claim, first.key, "another", 60_000_000)
+    assert lease is None
+    assert outbox.already(row) == first
+    ledger.tx_now(feed.append, ref(), [wording.settled(first, row.fence, "")])
+    assert told(ledger) == before
+
+
+def test_what_follows_is_never_dated_before_it(ledger: Ledger) -> None:
+    """A line of the run that Temporal's clock dates ahead of the database's: what is written with it is no earlier."""
+    ledger.tx_now(runs.begin, *begin())
+    ahead = ledger.read_now(instant) + HOUR
+    told_by_run, written = note("run", at=ahead), note("activity", at=WHEN_WRITTEN)
+    ledger.tx_now(feed.append, ref(), [told_by_run, written])
+    assert [line.at for line in told(ledger)] == [ahead, ahead]
+
+
+def test_nobody_dates_a_line_or_a_receipt_by_the_machines_clock() -> None:
+    """Wherever lines and receipts are made: what is dated as it is written leaves that to the ledger."""
+    made_here = [path for name in ("activities", "ledger", "commands") for path in (HOME / name).rglob("*.py")]
+    wrong = re.compile(r"\b(Note|Receipt|receipt_for)\((?:[^()]|\([^()]*\))*?\bat=(datetime\.now|from_us\(now_us)")
+    assert len(made_here) > 200
+    assert [path.name for path in made_here if wrong.search(path.read_text())] == []
+    assert wrong.search('return Note(\n  key=f"a/{b}",\n  at=datetime.now(UTC),\n)')

@@ -7,6 +7,14 @@ CLOCKS = "tests/ledger/test_clocks.py"
 
 MUTANTS = (
     Mutant(
+        name="feed-by-the-workers-clock",
+        promise="Lines of the feed and receipts are dated by the database's clock.",
+        file="ledger/db.py",
+        old="    return from_us(server_us(connection))",
+        new="    return from_us(now_us())",
+        tests=(f"{CLOCKS}::test_times_on_the_feed_follow_its_order",),
+    ),
+    Mutant(
         name="another-ledgers-run",
         promise="A worker leaves alone what another ledger has the record of.",
         file="activities/running/belonging.py",

@@ -48,6 +48,14 @@ MUTANTS = (
         tests=(FORGED,),
     ),
     Mutant(
+        name="signed-with-any-reference",
+        promise="The reference of what a person did is signed with the rest of the decision.",
+        file="contracts/signing.py",
+        old="            reference=said.reference,",
+        new='            reference="",',
+        tests=(FORGED,),
+    ),
+    Mutant(
         name="signed-for-any-action",
         promise="A signed approval lets happen what rode on its gate, and nothing else.",
         file="contracts/signing.py",

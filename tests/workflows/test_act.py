@@ -129,9 +129,10 @@ async def test_an_answer_that_is_lost_for_good_is_for_a_person(client: Client, t
             view.facts
         )
         assert len(post.box) == 1
-        await running.decide(view, "happened")
+        await running.decide(view, "happened", reference="<1@post>")
         report = await result_of(run)
         assert (report.state, report.receipt.state, report.receipt.how, len(post.box)) == ("done", "delivered", "person", 1)
+        assert report.receipt.reference == "<1@post>"
 
 
 async def test_a_target_that_fails_again_and_again_is_left_alone(client: Client, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ async def test_draft_shows_everything_and_leaves_the_push_to_a_person(
         view = await stack.gate(run, "draft-1")
         subject = await stack.ledger.read(subject_of, stack.ledger.files, run.id, "draft-1")
         before = git(origin, "for-each-ref", "--format=%(refname:short)")
-        await stack.decide(view, verb, note="see ticket 12")
+        await stack.decide(view, verb, note="see ticket 12", **({"reference": "c0ffee12"} if verb == "done" else {}))
         report = await run.result()
         (receipt,) = report.receipts
         row = await stack.ledger.read(actions.get, receipt.key)
@@ -84,5 +84,8 @@ async def test_draft_shows_everything_and_leaves_the_push_to_a_person(
     assert (view.verbs, opened) == (("done", "declined"), ["plan-1", "change-1", "draft-1"])
     assert before == git(origin, "for-each-ref", "--format=%(refname:short)") == "main"
     assert (report.state, receipt.state, receipt.how, report.commit) == (ended, state, "person", "")
-    assert "see ticket 12" in (receipt.reference or receipt.problem)
+    assert "see ticket 12" in (receipt.note or receipt.problem)
+    assert receipt.reference == ("c0ffee12" if verb == "done" else "")
+    told = dict(report.reading().tables[1])["git.push"]
+    assert told.endswith("(see ticket 12; reference c0ffee12)" if verb == "done" else "by maria: see ticket 12"), told
     assert (row.gate, row.state, row.attempts) == ("draft-1", state, 0)

@@ -152,7 +152,7 @@ async def test_draft_is_for_a_person(client: Client, tmp_path: Path, case: Case,
         report = await run.result()
         receipt = report.receipts[0]
         assert (receipt.state, receipt.how) == (state, "person")
-        assert "see the log" in (receipt.reference or receipt.problem)
+        assert "see the log" in (receipt.note or receipt.problem)
         assert await performed.receipt_of(receipt.key) == receipt
         assert (await case.effects(performed), await performed.outbox()) == (0, [("draft-1", state, 0)])
 

@@ -76,7 +76,16 @@ def sent_before(ended: Ended | None, verb: Verb, said: Decision) -> Claim | None
     """A claim that repeats the decision which closed a gate in the previous run; None if this is not that decision."""
     if ended is None or said.nonce is None or (said.nonce, verb, said.by) != (ended.nonce, ended.verb, ended.by):
         return None
-    again = Decided(gate=said.gate, won=True, verb=verb, by=said.by, note=said.note, subject=ended.subject, at=ended.at)
+    again = Decided(
+        gate=said.gate,
+        won=True,
+        verb=verb,
+        by=said.by,
+        note=said.note,
+        reference=said.reference,
+        subject=ended.subject,
+        at=ended.at,
+    )
     return Claim(Claimed(verb=verb, decision=said, at=ended.at, via="update"), again)
 
 

@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from contracts.gates import NEEDS_NOTE, GateView
+from contracts.gates import NEEDS_NOTE, TAKES_REFERENCE, GateView
 from contracts.money import usd
 
 LIMIT = 4000
@@ -31,4 +31,6 @@ def gate_text(view: GateView) -> tuple[str, str, str]:
     answer = f"send the update {' or '.join(f'`{verb}`' for verb in view.verbs)} with `{decision}`"
     if needing := [f"`{verb}`" for verb in view.verbs if verb in NEEDS_NOTE]:
         answer += f', and for {" and ".join(needing)} with `"note": "why"` in it'
+    if referring := [f"`{verb}`" for verb in view.verbs if verb in TAKES_REFERENCE]:
+        answer += f', and with {" and ".join(referring)}, where there is one, `"reference": "the target\'s own id"`'
     return f"waits for a person at {view.gate}: {view.title}", facts, f"{answer}; {view.on_expiry}"

@@ -130,5 +130,7 @@ async def _resolved(kit: Kit, intent: Intent, receipt: Receipt) -> Receipt:
     )
     if decided.verb == "expired":
         return receipt
-    resolve = Resolve(run=kit.ref, key=intent.key, happened=decided.verb == "happened", by=decided.by)
+    resolve = Resolve(
+        run=kit.ref, key=intent.key, happened=decided.verb == "happened", by=decided.by, reference=decided.reference
+    )
     return await kit.do(Actions.resolve, resolve, f"action: settle {intent.type} by {decided.by}", **LEDGER)

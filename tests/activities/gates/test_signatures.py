@@ -64,6 +64,8 @@ SAID: tuple[tuple[GateKind, Verb, dict[str, Any]], ...] = (
     ("clarify", "answer", {"answers": {"check": "pytest -q"}}),
     ("unknown", "happened", {}),
     ("unknown", "did_not_happen", {"note": "not there"}),
+    ("unknown", "happened", {"reference": "msg-7"}),
+    ("draft", "done", {"note": "merged", "reference": "PR 12"}),
     ("ceiling", "raise_ceiling", {"to_usd": "40"}),
 )
 CASES = [Case(kind, verb, by, more) for kind, verb, more in SAID for by in ("olga", "otto")]
@@ -139,6 +141,7 @@ FORGERIES: dict[str, Forged] = {
     "another answer": _altered(answers={"branch": "release", "author": "olga", "check": "true"}),
     "one more answer": _altered(answers={"branch": "main", "author": "olga", "check": "pytest -q", "more": "x"}),
     "another amount": _altered(to_usd=Decimal("400")),
+    "another reference": _altered(reference="PR 13"),
     "another nonce": _altered(nonce="another"),
     "no nonce": lambda case, nth: signed(case.claim(nth, nonce=None), case.view, *case.intents),
     "an empty nonce": lambda case, nth: signed(case.claim(nth, nonce=""), case.view, *case.intents),
@@ -224,7 +227,8 @@ async def test_what_was_signed_is_kept_with_its_signature(ledger: Ledger, case: 
     assert (again.won, again.by) == (True, case.by)
     (row,) = of(ledger, "won")
     assert (row.signature, bool(row.authenticated)) == (said.decision.signature, True)
-    assert SignedDecision.read(row.statement).verb == case.verb
+    statement = SignedDecision.read(row.statement)
+    assert (statement.verb, statement.reference, row.reference) == (case.verb, *[case.more.get("reference", "")] * 2)
     assert ledger.read_now(feed.after)[1].authenticated
 
 
