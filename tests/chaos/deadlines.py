@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from sqlalchemy import select
 from temporalio import workflow
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from contracts.delivery.run import DeliveryInput
 from contracts.gates import Decided, GateView
 from ledger import gates
+from ledger.tables import gate
 from tests.chaos.fleet import Worker
 from tests.chaos.scenario import Scenario, scenario
 from tests.chaos.world import World
@@ -111,8 +113,10 @@ async def raced(world: World, name: str, fault: str, runs: int, each: int, deadl
 
 
 async def _opened(made: Scenario, handles: Sequence[WorkflowHandle[Any, Any]], name: str) -> list[GateView] | None:
-    views = [view for view in await made.ledger.read(gates.open_gates) if view.gate == name]
-    return views if len(views) == len(handles) else None
+    """The gates of this name, once each run has opened one. Where the machine is slow the first may have expired by then."""
+    query = select(gate.c.view).where(gate.c.gate == name).order_by(gate.c.workflow_id)
+    views = await made.ledger.read(lambda connection: list(connection.execute(query).scalars()))
+    return [GateView.model_validate_json(view) for view in views] if len(views) == len(handles) else None
 
 
 async def _closed(made: Scenario) -> bool | None:
