@@ -137,7 +137,8 @@ async def _over_the_deadline(made: Scenario, worker: Worker, variant: str, fault
         worker = await made.fleet.start(variant=variant)
     else:
         worker.signal(signal.SIGCONT)
-    await asyncio.gather(*sending)
+    for one in sending:
+        await one
     for race in races:
         race.gone, race.back = gone, back
     return worker
