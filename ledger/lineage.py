@@ -23,7 +23,7 @@ def of_arguments(connection: Connection, trace: str, digest: str, arguments: str
 
 
 def of_undo(connection: Connection, trace: str, arguments: str, undone: str) -> None:
-    """Record that the action with these arguments (their digest) takes back the one with the key `undone`. Safe to call twice."""
+    """Record that the action with these arguments (their digest) takes back the one with this key. Safe to call twice."""
     link(connection, made(trace, arguments), "undoes", [undone])
 
 

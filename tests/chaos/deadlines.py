@@ -85,7 +85,9 @@ class Away(Race):
         return found
 
 
-async def raced(world: World, name: str, fault: str, runs: int, each: int, deadline: float, variant: str = "races") -> list[Away]:
+async def raced(
+    world: World, name: str, fault: str, runs: int, each: int, deadline: float, variant: str = "races"
+) -> list[Away]:
     """So many runs side by side have so many races each; over every deadline their only worker is killed or stopped."""
     async with scenario(world, name, person=False) as made:
         made.fleet.variables["BATON_POLICY"] = str(hurried(made.folder, deadline))

@@ -98,7 +98,8 @@ async def test_a_base_that_is_gone_lets_nothing_be_pushed(world: World, name: st
 async def _nothing_happens(world: World, name: str, how: str, change: Callable[[], Any], *, effects: bool = True) -> None:
     adapter, arguments = wanted(world.outside.origin)[name]
     named = {"event", "branch", "path", "head"} & arguments.keys()
-    meant = approved(world.ledger, adapter, arguments | {field: f"{how.replace(' ', '-')}/{arguments[field]}" for field in named})
+    own = {field: f"{how.replace(' ', '-')}/{arguments[field]}" for field in named}
+    meant = approved(world.ledger, adapter, arguments | own)
     before = world.effects()
     change()
     assert await _outcome(world.outside, world, meant) != "delivered"
