@@ -166,6 +166,9 @@ def _from_temporal(error: BaseException) -> tuple[Code, str] | None:
     if status in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}:
         return Code.UNREACHABLE, f"Temporal does not answer: {reason}. Run `baton doctor` to check the connection"
     # Without its first letter, which is a capital at the beginning of the server's sentence.
+    if status == "FAILED_PRECONDITION" and "Workflow Task in failed state" in reason:
+        text = "Temporal takes nothing for this run now, and nothing was sent: its last task timed out or failed"
+        return Code.NO_WORKER, f"{text}, as its worker was stopped or is broken. Look with `baton doctor`, and try again"
     if status == "NOT_FOUND" and "amespace" in reason:
         text = f"Temporal says: {reason} Set the namespace in temporal.toml or TEMPORAL_NAMESPACE, or create it"
         return Code.USAGE, text

@@ -207,7 +207,8 @@ def hold(connection: Connection, lease: Lease, lease_us: int) -> bool:
 def put_back(connection: Connection, lease: Lease) -> bool:
     """Make it approved again, and the lease free: this attempt, the only one that began, has certainly sent nothing."""
     query = update(action).where(action.c.key == lease.key, action.c.fence == lease.fence, action.c.state == "sending")
-    return connection.execute(query.values(state="approved", lease_until=0, begun=0, updated_at=server_us(connection))).rowcount == 1
+    values = {"state": "approved", "lease_until": 0, "begun": 0, "updated_at": server_us(connection)}
+    return connection.execute(query.values(values)).rowcount == 1
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:

@@ -22,6 +22,11 @@ def of_arguments(connection: Connection, trace: str, digest: str, arguments: str
     derive(connection, trace, digest, named(connection, trace, arguments))
 
 
+def of_undo(connection: Connection, trace: str, arguments: str, undone: str) -> None:
+    """Record that the action with these arguments (their digest) takes back the one with this key. Safe to call twice."""
+    link(connection, made(trace, arguments), "undoes", [undone])
+
+
 def named(connection: Connection, trace: str, text: str) -> list[str]:
     """What a text of ours names by its digest: artifacts that this run made, and handoffs of it."""
     found = sorted(artifacts.digests_in(text))

@@ -28,6 +28,8 @@ CHAOS = ("tests/chaos", "tests/faults", "tests/outage")
 
 PROOF = (
     "tests/acceptance",
+    "tests/activities/actions/test_dying.py",
+    "tests/activities/actions/test_lost_answers.py",
     "tests/commands/test_demo.py",
     "tests/commands/test_up.py",
     "tests/docs/test_commands.py",
@@ -35,7 +37,9 @@ PROOF = (
     "tests/hostile",
     "tests/wire/test_proxy.py",
 )
-"""What people run and see, from end to end: the commands in the pages, the demo, published packages, hostile repositories."""
+"""What people run and see, from end to end: the commands in the pages, the demo, published packages, hostile repositories; and
+workers that die in the middle of every kind of action, by the targets' own books.
+"""
 
 WORKFLOWS = ("tests/workflows",)
 """The stories, each on a real Temporal server."""

@@ -18,7 +18,7 @@ from contracts.base import Contract
 from contracts.effects import ARGUMENTS
 from contracts.errors import BatonError, LedgerUnavailable, Refused
 from contracts.intents import Arguments, Intent
-from ledger import actions, artifacts
+from ledger import actions, artifacts, lineage
 from ledger.db import Ledger
 
 UNCHECKED = frozenset({"git.push", "note"})
@@ -37,22 +37,25 @@ class Preparing:
 
     @activity.defn
     async def prepare_action(self, request: PrepareAction) -> Prepared:
-        """Read and check an action's arguments; nothing is written for it, and the target is not asked.
+        """Read and check an action's arguments; the target is not asked. Of one that takes another back only that is recorded.
 
         Fails as a refused input for a type, target or anything at the target that is not declared, and for arguments that its
         adapter does not take.
         """
         try:
             async with beating():
-                prepared = await asyncio.to_thread(self._prepared, request)
+                prepared, undone = await asyncio.to_thread(self._prepared, request)
         except LedgerUnavailable:
             raise
         except BatonError as error:
             raise ApplicationError(str(error), type="InputRefused", non_retryable=True) from None
+        if undone:
+            await self._ledger.tx(lineage.of_undo, request.run.trace, prepared.intent.arguments, undone)
         await commit_alone(self._ledger, request)
         return prepared
 
-    def _prepared(self, request: PrepareAction) -> Prepared:
+    def _prepared(self, request: PrepareAction) -> tuple[Prepared, str]:
+        """The action, and the key of the one that it takes back; "" where it takes none back."""
         name = self._types().get(request.type)
         if name is None:
             table = f'[actions."{request.type}"]'
@@ -60,9 +63,10 @@ class Preparing:
         if name in UNCHECKED:
             raise Refused(f"{request.type} is performed by the pipelines that prepare it")
         if request.undo:
-            return self._described(request.type, name, self._compensation(request))
+            made, undone = self._compensation(request)
+            return self._described(request.type, name, made), undone
         found = ARGUMENTS[name].read_typed_by_people(json.loads(request.arguments))
-        return self._described(request.type, name, cast("Arguments", found))
+        return self._described(request.type, name, cast("Arguments", found)), ""
 
     def _described(self, action: str, name: str, arguments: Arguments) -> Prepared:
         stored = arguments.stored()
@@ -70,8 +74,8 @@ class Preparing:
         summary = cast("str", getattr(arguments, "summary")())  # noqa: B009 (each contract of ARGUMENTS but two has one)
         return Prepared(intent=Intent.of(action, arguments, summary), arguments=stored.decode(), facts=facts)
 
-    def _compensation(self, request: PrepareAction) -> Arguments:
-        """The arguments of the action that takes a delivered one back. Raises `Refused`."""
+    def _compensation(self, request: PrepareAction) -> tuple[Arguments, str]:
+        """The arguments of the action that takes a delivered one back, and the key of that one. Raises `Refused`."""
         row = self._ledger.read_now(actions.beginning_with, request.undo)
         if row is None:
             raise Refused(f"no action has a key that begins with {request.undo}, or several have; give the whole key")
@@ -89,7 +93,7 @@ class Preparing:
             raise Refused(f"nothing is known that takes this back: {row.summary}")
         if not isinstance(made, ARGUMENTS[self._types()[request.type]]):
             raise Refused(f"{row.type} is taken back by {cast('Contract', made).contract}, which {request.type} does not take")
-        return made
+        return made, str(row.key)
 
 
 def _compensated(adapter: Adapter, arguments: bytes, receipt: Receipt) -> Arguments | None:

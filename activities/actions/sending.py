@@ -61,8 +61,9 @@ class Sender:
         If it has not, it is done again, on this run's approval.
         If the outcome of an earlier attempt is unknown, the target is asked before anything is sent, and the outcome stays
         unknown until the target answers: only then can the action be settled as failed. After `MOST_BEGUN` attempts of which
-        nobody heard again it stays unknown for good: each may have ended its worker, and so would the next. If cancelled while sending, it first
-        waits for the outcome and stores it: releasing the lease earlier would invite a second sender.
+        nobody heard again it stays unknown for good: each may have ended its worker, and so would the next.
+        If cancelled while sending, it first waits for the outcome and stores it: releasing the lease earlier would invite a
+        second sender.
         Raises `ApplicationError` where it is not settled: `Leased`, `TargetAway`, `OutcomeUnknown` or `NotApproved`; a
         non-retryable `NotAllowed` for an action that the ledger does not have; and what the adapter raises.
         """

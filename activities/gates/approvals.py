@@ -1,6 +1,7 @@
-"""What the executor asks right before an effect: whether people who may have signed exactly this.
+"""What the executor asks right before an effect: whether a gate has shown exactly this, and people who may have signed it.
 
-By then the ledger has had the decision for a while, and whoever can write to the ledger could have changed it.
+By then the ledger has had the decision for a while. What one hand has changed in it does not fit together any more; against
+whoever changes all of it only signatures help.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from activities.gates.signatures import wrong_key
 from activities.gates.standing import InForce
 from contracts.errors import Misconfigured, NotFound
 from contracts.signing import SignedDecision, action_of
-from ledger import runs
+from ledger import gates, runs
 from ledger.signatures import approvals, statement_of
 
 
@@ -23,15 +24,16 @@ class Approvals:
         self._policy = policy
 
     def doubt(self, connection: Connection, row: Row[Any], executed: str) -> str:
-        """Why this action, whose arguments are executed with this digest, is not what people signed; "" if it is.
+        """Why this action, whose arguments are executed with this digest, is not what people approved; "" if it is.
 
-        Signatures are asked for where identity is `signed`; a signature that is there has to hold whatever identity is. It only
-        reads, and calling it again is safe.
+        It has to be what its gate has shown, and somebody has to have approved that, whatever identity is; so does a signature
+        that is there have to hold. Signatures are asked for where identity is `signed`. It only reads, and calling it again is
+        safe.
         """
         policy = self._policy.now(connection)
         strict = policy.identity == "signed"
         if not row.gate:
-            return _unasked(policy, row.type) if strict else ""
+            return _unasked(policy, row.type) if strict else _not_by_itself(connection, row)
         said = approvals(connection, row.trace, row.gate)
         if strict and not any(one["outcome"] == "won" for one in said):
             return f"no approval at {row.gate} is on record, and identity is 'signed'"
@@ -43,7 +45,8 @@ class Approvals:
             if isinstance(found, str):
                 return f"the approval at {row.gate} by {one['by']}: {found}"
             signed.append(found)
-        return _compared(signed, action_of(row.type, row.key, executed), strict=strict)
+        doubt = _compared(signed, action_of(row.type, row.key, executed), strict=strict)
+        return doubt or _not_as_shown(connection, row, executed, approved=any(one["outcome"] == "won" for one in said))
 
     def _signed(self, connection: Connection, policy: Policy, one: RowMapping) -> SignedDecision | str:
         """What this person has signed, or why it does not count."""
@@ -63,6 +66,26 @@ def _unasked(policy: Policy, type: str) -> str:
     if declared is not None and declared.tier == "auto":
         return ""
     return f"nobody has approved it, and policy lets no {type} happen by itself"
+
+
+def _not_by_itself(connection: Connection, row: Row[Any]) -> str:
+    """Why an action that no gate has shown may not happen by what its run has pinned, or ""."""
+    pins = runs.find_pins(connection, row.trace)
+    if pins is None or not (pins.terms or pins.actions):
+        return ""  # it began under a release that pinned no tiers
+    terms = pins.terms.get(row.type)
+    # The type's own tier: facts and rules, which may ask for more, were judged before it was written.
+    tier = terms.tier if terms is not None else (pins.actions or {}).get(row.type)
+    return "" if tier == "auto" else f"nobody has approved it, and its run's policy lets no {row.type} happen by itself"
+
+
+def _not_as_shown(connection: Connection, row: Row[Any], executed: str, *, approved: bool) -> str:
+    """Why this is not what its gate has shown and somebody has approved there, or ""."""
+    wanted = (row.type, row.key, executed, row.arguments_digest)
+    shown = gates.intents(connection, row.trace, row.gate)
+    if wanted not in [(one.type, one.key, one.arguments, one.arguments_digest) for one in shown]:
+        return f"what would be executed is not what gate {row.gate} has shown: type, key or arguments differ"
+    return "" if approved else f"no approval at {row.gate} of what it shows is on record"
 
 
 def _not_allowed(connection: Connection, policy: Policy, statement: SignedDecision) -> str | None:

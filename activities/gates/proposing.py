@@ -39,7 +39,7 @@ def propose(connection: Connection, file: Policy, text: str, why: str, by: str) 
         body=body_of(file),
         text=text,
         changes=[str(one) for one in looser],
-        figures=[one.told for one in approvals_of(connection, _types(looser, before), DAYS, _undoes(before))],
+        figures=[one.told(DAYS) for one in approvals_of(connection, _types(looser, before), DAYS)],
         why=why,
         by=by,
     )
@@ -61,13 +61,6 @@ def _types(changes: tuple[Change, ...], before: Policy) -> tuple[str, ...]:
     named = [key for one in changes if (key := one.key).startswith('actions."')]
     of = tuple(dict.fromkeys(one.split('"')[1] for one in named))
     return of if len(named) == len(changes) else tuple(dict.fromkeys((*of, *before.actions)))
-
-
-def _undoes(before: Policy) -> dict[str, str]:
-    """Which type of action undoes which, as policy has it."""
-    return {
-        name: one.reversible.removeprefix("by ") for name, one in before.actions.items() if one.reversible.startswith("by ")
-    }
 
 
 def refuses(policy: Policy, proposal: Proposal, by: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`baton figures`: outcomes, errors, retries, latency, tokens and cost of agents and pipelines."""
+"""`baton figures`: outcomes, errors, retries, latency, tokens and cost of agents and pipelines; how actions were decided."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,9 +10,10 @@ from commands.output import Out, safe
 from commands.periods import Since, Until, period, told
 
 if TYPE_CHECKING:
+    from ledger.figures.period import Period
     from ledger.figures.quality import Quality
 
-Of = Literal["agents", "pipelines"]
+Of = Literal["agents", "pipelines", "actions"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def figures(
-    of: Annotated[Of, typer.Argument(help="Group by agent version, or by pipeline.")] = "agents",
+    of: Annotated[Of, typer.Argument(help="Group by agent version, by pipeline, or by type of action.")] = "agents",
     since: Since = None,
     until: Until = None,
     project: Project = None,
@@ -31,9 +32,13 @@ def figures(
 
     The period is this UTC month unless --since says otherwise. ESCALATED is the share of an agent's steps that ended unsure or
     could_not; for a pipeline, the share of runs that needed a person at a stuck, clarify or ceiling gate. STEPPED UP is the
-    share of steps in which a better model took over after an unusable reply or an unsure end.
+    share of steps in which a better model took over after an unusable reply or an unsure end. For types of action: how many
+    there were, how people decided on them, and how many another action took back (UNDONE).
     """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
+    if of == "actions":
+        _actions(out, asked, project, told(asked, until))
+        return
     with open_ledger(settings()) as ledger:
         from ledger.figures import quality
 
@@ -53,6 +58,34 @@ def figures(
             out.line(f"errors of {safe(name or 'unknown', 80)}: {safe(kinds, 500)}")
     out.line(f"{told(asked, until)}; latency in seconds, cost per ended run")
 
+
+def _actions(out: Out, asked: "Period", project: str | None, when: str) -> None:
+    """How actions of each type were decided."""
+    with open_ledger(settings()) as ledger:
+        from ledger.figures.approvals import decided
+
+        found = ledger.read_now(decided, asked, project=project)
+    fields = [
+        {"name": name, **{key: getattr(one, key) for key in _COUNTS}, "median_s": one.median, "quick_per_mille": one.quick}
+        for name, one in found.items()
+    ]
+    out.document(of="actions", since=asked.since, until=asked.until, project=project, figures=fields)
+    if not found:
+        out.note(f"no actions from {when}")
+        return
+    rows = [
+        [
+            *(name, *(str(getattr(one, key)) for key in _COUNTS)),
+            "-" if one.median is None else f"{one.median:.0f}",
+            "-" if one.quick is None else f"{one.quick / 10:.0f}%",
+        ]
+        for name, one in found.items()
+    ]
+    out.table(("TYPE", "ACTIONS", "UNCHANGED", "CHANGED", "SENT BACK", "REJECTED", "UNDONE", "MEDIAN S", "UNDER 5 S"), rows)
+    out.line(f"{when}; UNCHANGED and CHANGED were approved as first shown, or after they had been sent back")
+
+
+_COUNTS = ("count", "unchanged", "changed", "sent_back", "rejected", "undone")
 
 _COLUMNS = (
     *("NAME", "DONE", "OUTCOMES", "TURNS", "RETRIES", "P50", "P95", "P99", "TOKENS IN", "OUT", "COST P50", "P90"),

@@ -36,6 +36,6 @@ action = Table(
     Index("ix_action_type", "type", "updated_at"),
 )
 """`relay` says who carries it out ("": its run), since `handed_at`. The relay tries it from `due_at` on; `tries` have failed
-since then, the last one with `problem`, which is told here and not in `reason`: that is sealed. `begun` counts the attempts that
-began since the last one that told how it went.
+since then, the last one with `problem`, which is told here and not in `reason`: that is sealed. `begun` counts the attempts
+that began since the last one that told how it went.
 """

@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from sqlalchemy import select
 from temporalio import workflow
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from contracts.delivery.run import DeliveryInput
 from contracts.gates import Decided, GateView
 from ledger import gates
+from ledger.tables import gate
 from tests.chaos.fleet import Worker
 from tests.chaos.scenario import Scenario, scenario
 from tests.chaos.world import World
@@ -83,7 +85,9 @@ class Away(Race):
         return found
 
 
-async def raced(world: World, name: str, fault: str, runs: int, each: int, deadline: float, variant: str = "races") -> list[Away]:
+async def raced(
+    world: World, name: str, fault: str, runs: int, each: int, deadline: float, variant: str = "races"
+) -> list[Away]:
     """So many runs side by side have so many races each; over every deadline their only worker is killed or stopped."""
     async with scenario(world, name, person=False) as made:
         made.fleet.variables["BATON_POLICY"] = str(hurried(made.folder, deadline))
@@ -111,8 +115,10 @@ async def raced(world: World, name: str, fault: str, runs: int, each: int, deadl
 
 
 async def _opened(made: Scenario, handles: Sequence[WorkflowHandle[Any, Any]], name: str) -> list[GateView] | None:
-    views = [view for view in await made.ledger.read(gates.open_gates) if view.gate == name]
-    return views if len(views) == len(handles) else None
+    """The gates of this name, once each run has opened one. Where the machine is slow the first may have expired by then."""
+    query = select(gate.c.view).where(gate.c.gate == name).order_by(gate.c.workflow_id)
+    views = await made.ledger.read(lambda connection: list(connection.execute(query).scalars()))
+    return [GateView.model_validate_json(view) for view in views] if len(views) == len(handles) else None
 
 
 async def _closed(made: Scenario) -> bool | None:
@@ -133,7 +139,8 @@ async def _over_the_deadline(made: Scenario, worker: Worker, variant: str, fault
         worker = await made.fleet.start(variant=variant)
     else:
         worker.signal(signal.SIGCONT)
-    await asyncio.gather(*sending)
+    for one in sending:
+        await one
     for race in races:
         race.gone, race.back = gone, back
     return worker

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from ledger import actions, gates, runs
 from ledger.db import Ledger
 from ledger.tables import reservation
 from tests.commands.conftest import Baton
 from tests.ledger.books import Book, key
+from tests.ledger.samples import admit, begin, claim, intent, opening, view
 
 HOSTILE = "x\x1b[2J\u202e@v1"
 
@@ -174,6 +176,24 @@ def test_figures_of_agents(baton: Baton, books: list[Book]) -> None:
     assert (planner["escalated"], planner["escalated_per_mille"]) == (0, 0)
     writer = figures(baton)["writer"]
     assert (writer["turns"], writer["escalated_per_mille"]) == (0, None)
+
+
+def test_figures_of_actions(baton: Baton, ledger: Ledger) -> None:
+    """How many there were of each type, and how people decided; of another project, or another month, there are none."""
+    assert "no actions from" in baton("figures", "actions").err
+    ledger.tx_now(runs.begin, *begin())
+    shown, said = view("action-1", kind="action"), claim("olga", gate="action-1")
+    ledger.tx_now(gates.open_gate, opening(shown, intent()))
+    assert ledger.tx_now(gates.win, admit(shown, said), said, authenticated=False).won
+    ledger.tx_now(actions.propose, intent(), trace="trace-1", gate="action-1", state="approved")
+    ever = ("--since", "2000-01-01")
+    ran = baton("figures", "actions", *ever)
+    assert ran.out.splitlines()[0].split()[:2] == ["TYPE", "ACTIONS"]
+    assert lines(ran.out)["git.push"][:6] == ["1", "1", "0", "0", "0", "0"]
+    found = figures(baton, "actions", *ever)["git.push"]
+    assert (found["count"], found["unchanged"], found["undone"], found["rejected"]) == (1, 1, 0, 0)
+    assert figures(baton, "actions", *ever, "--project", "another") == {}
+    assert figures(baton, "actions", "--since", "2020-01-01", "--until", "2020-02-01") == {}
 
 
 def test_the_escalated_share_is_in_table_and_document(baton: Baton, ledger: Ledger) -> None:

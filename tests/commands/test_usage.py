@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import typer.main
 from sqlalchemy import update
+from temporalio.service import RPCError, RPCStatusCode
 
 import starter
+from commands.errors import Code, explain
 from commands.server import ROOT
 from ledger import feed
 from ledger.db import Ledger
@@ -242,3 +244,12 @@ def test_in_a_pipe_there_is_no_escape_sequence(baton: Baton, begin: Begin) -> No
     """Plain lines only, whatever TERM and the force variables of the shell say."""
     begin()
     assert "\x1b" not in baton.process("runs", TERM="xterm-256color").out
+
+
+def test_a_run_that_takes_nothing_for_now_is_no_fault_of_ours() -> None:
+    """Temporal refuses updates for a run whose last task timed out: nothing was sent, and what helps is a worker."""
+    said = "Unable to perform workflow execution update due to Workflow Task in failed state."
+    code, text = explain(RPCError(said, RPCStatusCode.FAILED_PRECONDITION, b""))
+    assert code == Code.NO_WORKER
+    assert text.startswith("Temporal takes nothing for this run now, and nothing was sent")
+    assert "try again" in text

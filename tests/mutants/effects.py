@@ -19,8 +19,8 @@ MUTANTS = (
         name="lease-ignored",
         promise="An action has one sender at a time.",
         file="ledger/actions.py",
-        old='(action.c.state.in_(["sending", "unknown"]) & unheld(now))',
-        new='action.c.state.in_(["sending", "unknown"])',
+        old='return action.c.state.in_(["sending", "unknown"]) & unheld(now)',
+        new='return action.c.state.in_(["sending", "unknown"])',
         tests=(f"{ACTIONS}::test_an_action_has_one_sender_at_a_time",),
     ),
     Mutant(

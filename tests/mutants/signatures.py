@@ -135,4 +135,28 @@ MUTANTS = (
         new="os.open(name, flags, 0o644)",
         tests=(f"{COMMANDS}::test_a_key_is_for_its_owner_alone_and_is_never_overwritten",),
     ),
+    Mutant(
+        name="shown-not-compared",
+        promise="What is executed is what its gate has shown, whether anybody signs or not.",
+        file="activities/gates/approvals.py",
+        old="    if wanted not in [",
+        new="    if wanted in () and wanted not in [",
+        tests=("tests/activities/gates/test_approvals.py::test_what_changed_since_it_was_shown_is_not_executed",),
+    ),
+    Mutant(
+        name="shown-and-not-approved",
+        promise="What a gate has shown is executed only where an approval of it is on record.",
+        file="activities/gates/approvals.py",
+        old='return "" if approved else',
+        new='return "" if shown else',
+        tests=("tests/activities/gates/test_approvals.py::test_what_changed_since_it_was_shown_is_not_executed",),
+    ),
+    Mutant(
+        name="gate-taken-off",
+        promise="An action without a gate happens only where its run has pinned that policy asks nobody.",
+        file="activities/gates/approvals.py",
+        old='return "" if tier == "auto" else',
+        new='return "" if tier or row else',
+        tests=("tests/activities/gates/test_approvals.py::test_what_no_gate_has_shown_goes_by_its_run",),
+    ),
 )

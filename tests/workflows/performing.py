@@ -30,14 +30,15 @@ class Performing:
     stack: Stack
     queue: str
 
-    async def start(self, workflow_type: str = "Performs", **asked: Any) -> Run:
-        """Begin a run."""
+    async def start(self, workflow_type: str = "Performs", limit: timedelta | None = None, **asked: Any) -> Run:
+        """Begin a run. `limit`: after so long Temporal ends it."""
         return await self.stack.client.start_workflow(
             workflow_type,
             {"owner": "olga"} | asked,
             id=f"perform-{secrets.token_hex(4)}",
             task_queue=self.queue,
             result_type=PerformReport,
+            execution_timeout=limit,
         )
 
     async def outbox(self) -> list[tuple[str, str, int]]:

@@ -217,6 +217,7 @@ async def insist(send: Callable[[], Awaitable[T]]) -> T:
             lost = not isinstance(error, RPCError) or error.status in (
                 RPCStatusCode.UNAVAILABLE,
                 RPCStatusCode.DEADLINE_EXCEEDED,
+                RPCStatusCode.FAILED_PRECONDITION,  # a task of a stopped worker timed out: the run takes none for now
             )
             if not lost or time.monotonic() > ends:
                 raise

@@ -166,11 +166,13 @@ async def test_a_decision_that_counts_is_not_refused_by_a_cancellation(
             await until(lambda: _activity_cancel_requested(run), "the run has heard of it")
         finally:
             go.set()
-        told = await asyncio.wait_for(answered, PATIENCE)
+        await asyncio.wait({answered}, timeout=PATIENCE)
         with pytest.raises(WorkflowFailureError) as ended:
             await asyncio.wait_for(run.result(), PATIENCE)
         decided = await stack.ledger.read(decisions_of, view.trace)
         row = await stack.ledger.read(runs.find, run.id)
+    assert answered.exception() is None
+    told = answered.result()
     assert (told["won"], told["verb"], told["by"]) == (True, "approve", "maria")
     assert [(one.verb, one.by, one.outcome) for one in decided] == [("approve", "maria", "won")]
     assert isinstance(ended.value.cause, CancelledError)

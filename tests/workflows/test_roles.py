@@ -4,25 +4,33 @@ import contextlib
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError
 
 import config
+from activities.actions.relay import EVERY
 from activities.runs.gone import bring_up_to_date
 from commands.server import ROOT
 from contracts.act import ActReport
 from ledger.db import Ledger
 from ledger.tables import action
+from ledger.tables import run as run_table
+from ledger.upkeep import LEASE
 from ledger.views.workers import workers_of
+from ledger.workers import BEAT
 from tests import processes
 from tests.activities.actions.servers import Web, web
 from tests.children import PATIENCE
 from tests.stack import result_of, until
-from tests.workflows.performing import performing
+from tests.workflows.performing import Performing, Run, performing
 from tests.workflows.test_act import POLICY
 
 KEY = "bank-key-1"
@@ -90,32 +98,67 @@ def test_a_role_that_there_is_none_of_is_refused() -> None:
         assert role in done.stderr
 
 
-@pytest.mark.parametrize(("how", "notes"), [("terminate", ["note hello: hello"]), ("cancel", [])])
-async def test_what_a_terminated_run_was_allowed_is_still_done(
-    client: Client, tmp_path: Path, how: str, notes: list[str]
-) -> None:
-    """Terminated between approval and effect, it is swept and done; cancelled it is withdrawn."""
+async def _deleted(run: Run) -> None:
+    """With its whole history."""
+    execution = WorkflowExecution(workflow_id=run.id)
+    request = DeleteWorkflowExecutionRequest(namespace=run._client.namespace, workflow_execution=execution)
+    await run._client.workflow_service.delete_workflow_execution(request)
+
+
+async def _times_out(run: Run) -> None:
+    """By itself: it was started with a limit."""
+
+
+ENDS: dict[str, tuple[Callable[[Run], Awaitable[None]], list[str]]] = {
+    "terminated": (WorkflowHandle.terminate, ["note hello: hello"]),
+    "timed out": (_times_out, ["note hello: hello"]),
+    "deleted": (_deleted, ["note hello: hello"]),
+    "cancelled": (WorkflowHandle.cancel, []),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_what_a_run_was_allowed_that_temporal_ended_is_still_done(client: Client, tmp_path: Path, how: str) -> None:
+    """Ended between approval and effect, however Temporal ended it, it is swept and done; cancelled it is withdrawn."""
+    end, notes = ENDS[how]
     async with performing(client, tmp_path, tier="confirm", role="runs") as performed:
-        run = await performed.start()
-        await performed.stack.approve(run, "action-1")
         ledger = performed.stack.ledger
-
-        async def left() -> bool | None:
-            return True if [row[1] for row in await performed.outbox()] == ["approved"] else None
-
-        await until(left, "the action was approved")
-        await getattr(run, how)()
+        run = await _approved(performed, (20, 60, 180) if how == "timed out" else (None,))
+        await end(run)
 
         async def over() -> bool | None:
             await bring_up_to_date(client, ledger)
-            description = await run.describe()
-            return True if description.close_time is not None else None
+            rows = await ledger.read(lambda connection: connection.execute(run_table.select()).all())
+            return True if all(row.ended_at is not None for row in rows) else None
 
-        await until(over, "the run was over")
-        await bring_up_to_date(client, ledger)
+        await until(over, "the run was over, and on record as that")
     async with performing(client, tmp_path, tier="confirm") as after:
         relay = after.stack.parts.relay
         assert relay is not None
         await relay.round()
         await relay.settle()
         assert await after.notes() == notes
+
+
+async def _approved(performed: Performing, limits: Sequence[int | None]) -> Run:
+    """A run whose action is approved, and left undone: its worker sends nothing. A slow machine gets more time."""
+    for limit in limits:
+        run = await performed.start(limit=None if limit is None else timedelta(seconds=limit))
+        with contextlib.suppress(AssertionError, WorkflowUpdateFailedError, RPCError):
+            await performed.stack.approve(run, "action-1")
+
+        async def left() -> str | None:
+            states = [row[1] for row in await performed.outbox()]
+            if "approved" in states:
+                return "approved"
+            ended = (await run.describe()).close_time is not None  # noqa: B023 (asked before the next one begins)
+            return "too late" if ended else None
+
+        if await until(left, "the action was approved") == "approved":
+            return run
+    raise AssertionError(f"nothing was approved within {limits[-1]} s")
+
+
+def test_it_is_done_within_a_minute() -> None:
+    """The worker that looked for ended runs has just died: another leads, looks, and the relay has it in time."""
+    assert timedelta(minutes=1) > LEASE + BEAT + EVERY

@@ -37,7 +37,7 @@ landed: list[tuple[str, str]] = []
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_what_a_worker_dies_over_happens_at_most_once(world: World, point: str) -> None:
-    """Killed with the lease, before the effect, after it, in the receipt or after it: the next one finds it, does it, or asks."""
+    """Killed with the lease, before the effect, after it, in or after its receipt: the next one does it, finds it, or asks."""
     before = world.effects()
     asked = wanted(world.outside.origin)
     meant = {name: approved(world.ledger, adapter, _own(arguments, point)) for name, (adapter, arguments) in asked.items()}

@@ -72,9 +72,7 @@ def _cutting(real: Path, folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", LOST)
-async def test_a_lost_answer_is_asked_for_or_unknown(
-    world: World, tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
+async def test_a_lost_answer_is_asked_for_or_unknown(world: World, tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     """By the target's own book it has acted once when the answer is lost, and once in the end."""
     adapter, arguments = wanted(world.outside.origin)[name]
     own = {field: f"lost/{arguments[field]}" for field in ("event", "head") if field in arguments}

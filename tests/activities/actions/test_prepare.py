@@ -15,11 +15,14 @@ from contracts.act import PrepareAction, Prepared
 from contracts.actions import GitPush, Receipt
 from contracts.effects.git_revert import GitRevert
 from contracts.intents import Intent
-from ledger import actions, artifacts
+from ledger import actions, artifacts, handoffs
 from ledger.db import Ledger
+from ledger.figures.approvals import approvals_of, decided
+from ledger.figures.period import Period
 from tests.ledger.samples import ref
 
 COMMIT = "c" * 40
+EVER = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 PUSH = GitPush(repository="/srv/git/shop", base="b" * 40, tree="d" * 40, branch="fix", message="Fix it")
 
 
@@ -62,3 +65,51 @@ async def test_a_delivered_push_is_taken_back_by_its_own_commit(ledger: Ledger, 
     with pytest.raises(ApplicationError, match="no action has a key that begins with 00000000") as refused:
         await prepare(ledger, tmp_path, "0" * 8)
     assert (refused.value.type, refused.value.non_retryable) == ("InputRefused", True)
+
+
+def done(ledger: Ledger, key: str, type: str, reference: str = COMMIT) -> None:
+    """It is delivered."""
+    _, lease = ledger.tx_now(actions.claim, key, "worker-1", 1_000_000)
+    assert lease is not None
+    sent = Receipt(key=key, type=type, state="delivered", summary="s", reference=reference, at=datetime.now(UTC))
+    assert ledger.tx_now(actions.settle, lease, sent)
+
+
+async def test_what_is_taken_back_is_counted_as_undone(ledger: Ledger, tmp_path: Path) -> None:
+    """Only once it has been taken back, and once however often; another action of that type undoes nothing."""
+
+    def undone() -> dict[str, int]:
+        return {name: one.undone for name, one in ledger.read_now(decided, EVER).items()}
+
+    done(ledger, PUSH.key(), "git.push")
+    other = GitRevert(repository="/srv/git/shop", commit="e" * 40, onto="e" * 40, branch="by-hand")
+    await by_hand(ledger, other)
+    assert undone() == {"git.push": 0, "take-back": 0}
+    for number in range(2):
+        found = await prepare(ledger, tmp_path, PUSH.key()[:12])
+        ledger.tx_now(artifacts.put, ledger.files, found.arguments.encode(), "application/json")
+        ledger.tx_now(actions.propose, found.intent, trace="trace-2", gate="", state="approved")
+        assert undone()["git.push"] == number
+        if number == 0:
+            done(ledger, found.intent.key, "take-back")
+    assert undone() == {"git.push": 1, "take-back": 0}
+    (one,) = ledger.read_now(approvals_of, ["git.push"], 90)
+    assert ", 1 undone; " in one.told(90)
+    assert (one.count, ledger.read_now(approvals_of, ["note"], 90)[0].undone) == (1, 0)
+
+
+async def by_hand(ledger: Ledger, revert: GitRevert) -> None:
+    """A revert with arguments of its own: nothing says that it takes an action back."""
+    ledger.tx_now(artifacts.put, ledger.files, revert.stored(), "application/json")
+    ledger.tx_now(actions.propose, Intent.of("take-back", revert, "revert"), trace="trace-3", gate="", state="approved")
+    done(ledger, revert.key(), "take-back")
+
+
+async def test_what_takes_an_action_back_leads_to_it(ledger: Ledger, tmp_path: Path) -> None:
+    """What came from the push includes what took it back, and that came from the push."""
+    done(ledger, PUSH.key(), "git.push")
+    found = await prepare(ledger, tmp_path, PUSH.key())
+    ledger.tx_now(artifacts.put, ledger.files, found.arguments.encode(), "application/json")
+    ledger.tx_now(actions.propose, found.intent, trace="trace-2", gate="", state="approved")
+    assert found.intent.key in ledger.read_now(handoffs.downstream, [PUSH.key()], 10)
+    assert PUSH.key() in {parent for _, _, parent in ledger.read_now(handoffs.upstream, found.intent.key)}

@@ -16,8 +16,9 @@ from activities.gates.approvals import Approvals
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy
 from activities.gates.standing import Standing, body_of
-from contracts.actions import Deliver, Receipt
+from contracts.actions import Deliver, Receipt, Tier
 from contracts.base import sha256
+from contracts.errors import BatonError
 from contracts.gates import Claimed, Decision, GateView
 from contracts.intents import Intent
 from contracts.keys import key_id
@@ -86,7 +87,8 @@ class Desk:
 def desk(sqlite_url: str, tmp_path: Path) -> Iterator[Desk]:
     """A run, and the arguments of its action, and others."""
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
-    ledger.tx_now(runs.begin, *begin())
+    asked, began = begin()
+    ledger.tx_now(runs.begin, asked, began.model_copy(update={"actions": {"git.push": "confirm", "note": "auto"}}))
     for one in (MEANT, OTHER):
         ledger.tx_now(artifacts.put, ledger.files, one, "application/json")
     yield Desk(ledger, Target())
@@ -304,3 +306,65 @@ async def test_a_policy_that_was_written_into_the_ledger_names_no_keys(desk: Des
     said = signed(made, GATE, ACTION, key="mallory")
     with pytest.raises(AssertionError, match="is no key of 'olga', by the policy in force and this worker's own file"):
         await desk.decide(said, running)  # type: ignore[arg-type]  # it has what a policy has here: `now`
+
+
+SHOWN = {name: ALTERED[name] for name in ("other arguments", "another type", "another gate", "another run", "no gate")} | {
+    "another event": "UPDATE action SET key = 'another'",
+    "another digest of what identifies it": f"UPDATE action SET arguments_digest = '{'f' * 64}'",
+    "another subject": ALTERED["another subject"],
+    "another subject of the gate": f"UPDATE gate SET subject = '{'f' * 64}'",
+    "moved to another gate": ALTERED["moved to another gate"],
+    "no longer counts": ALTERED["no longer counts"],
+    "counted and not won": ALTERED["counted and not won"],
+    "refused": ALTERED["refused"],
+    "a rejection": ALTERED["a rejection"],
+    "an answer": "UPDATE decision SET verb = 'answer'",
+    "of another run": "UPDATE decision SET trace = 'trace-2'",
+    "nobody decided": ALTERED["gone"],
+    "the gate is gone": ALTERED["the gate is gone"],
+    "the gate of another run": "UPDATE gate SET trace = 'trace-2'",
+    "the gate shows nothing": "UPDATE gate SET intents = '[]'",
+    "the gate shows others": f"UPDATE gate SET intents = replace(intents, '{sha256(MEANT)}', '{sha256(OTHER)}')",
+    "the gate shows another type": "UPDATE gate SET intents = replace(intents, 'git.push', 'note')",
+    "other bytes": "UPDATE artifact SET body = CAST('{}' AS BLOB)",
+    "no bytes": f"DELETE FROM artifact WHERE sha256 = '{sha256(MEANT)}'",
+    "withdrawn": "UPDATE action SET state = 'expired'",
+    "held": "UPDATE action SET state = 'held'",
+    "another adapter": "UPDATE action SET type = 'http.post'",
+}
+"""One change each between a good approval and its use, where nobody signs."""
+
+
+@pytest.mark.parametrize("how", SHOWN)
+async def test_what_changed_since_it_was_shown_is_not_executed(desk: Desk, how: str) -> None:
+    """Without any signature: what is executed is what the gate has shown, and what somebody has approved there."""
+    await desk.decide(claim("olga", gate="change-1"), KNOWN)
+    desk.write(SHOWN[how])
+    try:
+        outcome = (await desk.deliver(KNOWN)).state
+    except (ApplicationError, BatonError) as error:
+        outcome = f"{type(error).__name__}: {error}"
+    assert outcome != "delivered"
+    assert desk.target.has == []
+
+
+def test_there_are_many_changes() -> None:
+    """As many as twenty points between approval and use."""
+    assert len(SHOWN) >= 20
+
+
+async def test_without_a_change_it_is_executed(desk: Desk) -> None:
+    """The check of the check: nobody has signed it, and nobody has touched it."""
+    await desk.decide(claim("olga", gate="change-1"), KNOWN)
+    assert (await desk.deliver(KNOWN)).state == "delivered"
+    assert desk.target.has == [MEANT]
+
+
+@pytest.mark.parametrize(("tier", "state"), [("confirm", "rejected"), ("auto", "delivered")])
+async def test_what_no_gate_has_shown_goes_by_its_run(desk: Desk, tier: Tier, state: str) -> None:
+    """A row without a gate, as for what policy lets happen: the run has to have pinned that."""
+    asked, began = begin()
+    began = began.model_copy(update={"actions": {"git.push": tier}})
+    desk.write("UPDATE run SET pins = :pins", pins=began.stored().decode())
+    desk.ledger.tx_now(actions.propose, ACTION, trace=asked.run.trace, gate="", state="approved")
+    assert (await desk.deliver(KNOWN)).state == state
