@@ -38,7 +38,7 @@ VERBS: dict[GateKind, tuple[Verb, ...]] = {
     "policy": _REVIEW,
     "conflict": _REVIEW,
     "stuck": _REVIEW,
-    "held": _REVIEW,
+    "held": ("approve", "reject"),
     "clarify": ("answer",),
     "work": ("answer",),
     "ceiling": ("raise_ceiling", "stop"),
@@ -136,6 +136,11 @@ class GateView(Contract, name="gate_view/1"):
     ceiling: CeilingRefused | None = Field(default=None, description="for `ceiling` gates: the call that was refused")
     breakers: tuple[str, ...] = Field(
         default=(), exclude_if=is_empty, description="circuit breakers that keep this run, and perhaps others, from going on"
+    )
+    condemned: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=is_empty,
+        description="for `held` gates: the condemnations that an approval lets the run go on with",
     )
     approvals: int = Field(default=1, exclude_if=_is_one, description="how many people have to say yes")
     approved_by: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="who of them has")
@@ -235,7 +240,7 @@ class Decided(Contract, name="decided/1"):
     gate: str
     won: bool
     verb: Verb | Literal["expired", "cancelled", "released"] = Field(
-        description="released: there is room again, so nobody has to decide"
+        description="released: there is room again, or what kept the run is looked at again, so nobody has to decide"
     )
     by: str = ""
     note: str = ""
@@ -250,6 +255,9 @@ class Decided(Contract, name="decided/1"):
     )
     counts: bool = Field(
         default=False, exclude_if=is_empty, description="with `won` False: it counts, and others have to say yes as well"
+    )
+    held: bool = Field(
+        default=False, exclude_if=is_empty, description="with `won` False: what the gate shows came from something condemned"
     )
 
 

@@ -38,6 +38,9 @@ def check(connection: Connection, intent: Intent) -> None:
 ITS_RUNS_OWN = {"relay": "", "handed_at": 0, "due_at": 0, "tries": 0, "problem": ""}
 """Values of an action that its run carries out itself, and the relay does not."""
 
+MAY_HAPPEN = ("approved", "held")
+"""States of an action that nobody has begun. `held`: the last who would have found that it came from something condemned."""
+
 GIVEN_UP = ("rejected", "expired", "failed", "dead", "declined")
 """States in which nothing happened and nothing will: another run may ask for the same event again."""
 
@@ -56,7 +59,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     check(connection, intent)
     # Also one that was approved in another run and that nobody has begun: what is executed must be the bytes of this
     # approval, and cancelling the other run must not withdraw them.
-    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.trace != trace)
+    unbegun = action.c.state.in_(MAY_HAPPEN) & (action.c.attempts == 0) & (action.c.trace != trace)
     again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
     connection.execute(again.values(values))
     return get(connection, intent.key)
@@ -72,7 +75,7 @@ def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str,
     _insert(connection, intent, values)
     lineage.of_action(connection, trace, intent.key, gate, intent.arguments)
     seals.touch(connection, trace, "action", intent.key)
-    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
+    unbegun = action.c.state.in_(MAY_HAPPEN) & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
     # Done is done, for every run that meant it; but a refusal in one run says nothing about the approval in another.
     if receipt.state != "done_by_person":
         unbegun = unbegun & (action.c.trace == trace)
@@ -131,7 +134,7 @@ def _one(connection: Connection, query: Select[Any], key: str) -> Row[Any]:
 
 
 def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[Row[Any], Lease | None]:
-    """Take the lease of an approved action. No lease if it is settled, or while another attempt's lease runs.
+    """Take the lease of an approved action. No lease if it is settled or held, or while another attempt's lease runs.
 
     The row is as it was *before* the claim: `sending` there means that the outcome of an earlier attempt is unknown.
     """
@@ -189,6 +192,24 @@ def put_back(connection: Connection, lease: Lease) -> bool:
     return connection.execute(query.values(state="approved", lease_until=0, updated_at=server_us(connection))).rowcount == 1
 
 
+def locked(connection: Connection, key: str) -> Row[Any] | None:
+    """One action, which no other transaction changes before this one ends; None if there is none."""
+    return connection.execute(select(action).where(action.c.key == key).with_for_update()).first()
+
+
+def hold_back(connection: Connection, key: str, why: str) -> bool:
+    """Mark an approved action as `held`, and why. False if it is not approved: it is held already, begun or settled."""
+    query = update(action).where(action.c.key == key, action.c.state == "approved")
+    return connection.execute(query.values(state="held", problem=why, updated_at=server_us(connection))).rowcount == 1
+
+
+def let_go(connection: Connection, key: str) -> bool:
+    """Make a held action approved again, due at once where the relay has it. False if it is not held."""
+    now = server_us(connection)
+    query = update(action).where(action.c.key == key, action.c.state == "held")
+    return connection.execute(query.values(state="approved", problem="", due_at=0, updated_at=now)).rowcount == 1
+
+
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
     """Record the outcome under a lease. False if a newer lease has taken over: that one's outcome counts."""
     # Fenced, too: once another attempt has taken over, only that one reports the outcome.
@@ -215,7 +236,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
     """Settle an unknown outcome with what a person found out. False if it is settled already, or being sent now."""
     # Never under a live lease: its attempt may be about to learn the outcome itself.
     now = server_us(connection)
-    query = update(action).where(action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), unheld(now))
+    query = update(action).where(action.c.key == key, action.c.state.in_([*MAY_HAPPEN, "sending", "unknown"]), unheld(now))
     values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now}
     _touch(connection, key)
     return connection.execute(query.values(**values)).rowcount == 1
@@ -223,7 +244,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
 
 def withdraw(connection: Connection, trace: str, reason: str, gate: str | None = None) -> None:
     """Withdraw what was approved in a run, or at one gate of it, and nobody has begun. It can be asked for again."""
-    query = update(action).where(action.c.trace == trace, action.c.state == "approved")
+    query = update(action).where(action.c.trace == trace, action.c.state.in_(MAY_HAPPEN))
     if gate is not None:
         query = query.where(action.c.gate == gate)
     now = server_us(connection)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -139,6 +140,13 @@ def insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, o
 def is_known(connection: Connection, view: GateView) -> bool:
     """True if the gate was opened in this ledger. Locks its row until the end of the transaction."""
     return _locked_state(connection, view) is not None
+
+
+def lock(connection: Connection, things: Iterable[str]) -> None:
+    """Wait for whoever decides at these gates (TRACE/GATE), and have others wait, until the end of the transaction."""
+    for thing in sorted(things):
+        trace, _, name = thing.partition("/")
+        connection.execute(select(gate.c.state).where(gate.c.trace == trace, gate.c.gate == name).with_for_update())
 
 
 def _locked_state(connection: Connection, view: GateView) -> str | None:

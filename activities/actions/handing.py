@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from activities.actions import outbox
 from activities.actions.outbox import already, unknown
+from activities.running.held import refusal
 from contracts.actions import Deliver, Receipt
-from ledger import actions, relay
+from ledger import actions, condemnations, relay
 from ledger.db import Ledger
 
 LOOK = timedelta(seconds=0.5)
@@ -26,7 +27,7 @@ class Handing:
         Raises `NotApproved`, an `ApplicationError`, where it may not happen.
         """
         row = await self._ledger.tx(outbox.hand_over, request, "handed")
-        if row.state in (*relay.OPEN, "unknown"):
+        if row.state in (*relay.TRIED, "unknown"):
             return outbox.receipt_for(row, row.state, problem=row.problem)
         return already(row)
 
@@ -34,7 +35,7 @@ class Handing:
         """Leave an action to the relay and wait for its receipt. If cancelled it stops waiting; the relay goes on.
 
         Raises `OutcomeUnknown`, an `ApplicationError` that is not retried, where a person has to say whether it happened, and
-        `NotApproved` where it may not happen any more.
+        `NotApproved` where it may not happen any more; `Held` where it came from something condemned.
         """
         row = await self._ledger.tx(outbox.hand_over, request, "waited")
         while row.state in relay.OPEN:
@@ -43,6 +44,8 @@ class Handing:
             # Another worker was sending it and died, or another run has taken it over.
             if row.state in relay.OPEN and not row.relay:
                 row = await self._ledger.tx(outbox.hand_over, request, "waited")
+        if row.state == "held" and (held := await self._ledger.read(condemnations.holding, row.trace, [row.key], row.key)):
+            raise refusal(held, row.summary)
         if row.state == "unknown":
             raise unknown(row, row.problem, for_good=True)
         return already(row)

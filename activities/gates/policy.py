@@ -84,6 +84,11 @@ class AgentFloor(Input):
 UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))
 """For policy files that are older than this kind of gate: the run's owner decides, and silence stops the run."""
 
+UNDECLARED_HELD = GatePolicy(who=("*",), deadline=timedelta(days=7), reminder=timedelta(days=1))
+"""The same for what was condemned: whoever may decide at all may stop it, and silence stops the run."""
+
+UNDECLARED: dict[GateKind, GatePolicy] = {"ceiling": UNDECLARED_CEILING, "held": UNDECLARED_HELD}
+
 
 class Policy(Input, name="policy/1"):
     """The whole policy file."""
@@ -110,8 +115,8 @@ class Policy(Input, name="policy/1"):
         Raises `Misconfigured` if the file has no table for it.
         """
         rule = self.gates.get(kind)
-        if rule is None and kind == "ceiling":
-            return UNDECLARED_CEILING
+        if rule is None and kind in UNDECLARED:
+            return UNDECLARED[kind]
         if rule is None:
             raise Misconfigured(f"policy.toml has no [gates.{kind}]; add who, deadline and expiry for it")
         whole = GatePolicy.model_validate(rule.model_dump())

@@ -33,10 +33,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Shown:
-    """An open gate that shows something of it."""
+    """An open gate that shows something of it. `thing` is its id as edges have it."""
 
     run: str
     gate: str
+    thing: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,4 +105,4 @@ def _open(connection: Connection, found: Iterable[str], names: dict[str, str]) -
     wanted = {one for one in found if "/" in one}
     for row in connection.execute(select(gate.c.trace, gate.c.gate).where(gate.c.state == "open").order_by(gate.c.deadline)):
         if f"{row.trace}/{row.gate}" in wanted:
-            yield Shown(names.get(row.trace, row.trace), row.gate)
+            yield Shown(names.get(row.trace, row.trace), row.gate, f"{row.trace}/{row.gate}")
