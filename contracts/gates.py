@@ -110,6 +110,10 @@ class GatePolicy(Contract):
     )
 
 
+UNDECLARED_HELD = GatePolicy(who=("*",), deadline=timedelta(days=7), reminder=timedelta(days=1))
+"""At a gate `held`, for policies that are older than this kind: whoever may decide at all may, and silence stops the run."""
+
+
 class GateView(Contract, name="gate_view/1"):
     """A gate as people see it."""
 
@@ -140,7 +144,7 @@ class GateView(Contract, name="gate_view/1"):
     condemned: tuple[str, ...] = Field(
         default=(),
         exclude_if=is_empty,
-        description="for `held` gates: the condemnations that an approval lets the run go on with",
+        description="for `held` gates: the condemnations that the run may go on with",
     )
     approvals: int = Field(default=1, exclude_if=_is_one, description="how many people have to say yes")
     approved_by: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="who of them has")

@@ -1,5 +1,5 @@
-"""Seals: digests of gates, decisions, actions, revoked keys and condemnations in the feed's hash chain, so that a row altered or
-removed later is found.
+"""Seals: digests of gates, decisions, actions, revoked keys and condemnations in the feed's hash chain, so that a row that was
+altered or removed later is found.
 
 Whoever writes such a row calls `touch`; the feed lines of the same transaction then carry the seal of the row as it is.
 """

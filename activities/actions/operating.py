@@ -38,7 +38,7 @@ def retry(connection: Connection, name: str, by: str, why: str) -> str:
 
 
 def abandon(connection: Connection, name: str, by: str, why: str) -> Receipt:
-    """Give up an action that has certainly not happened, `approved`, `held` or `dead`: it becomes `declined`. Returns its receipt.
+    """Give up what has certainly not happened, `approved`, `held` or `dead`: it becomes `declined`. Returns its receipt.
 
     Raises `NotFound`, `Ambiguous` and, for any other, `Refused`: what may have happened is settled, not given up.
     """

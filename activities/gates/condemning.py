@@ -149,7 +149,7 @@ def not_approved(held: Sequence[Condemnation]) -> str:
     """Why a gate is not approved, and what can be done."""
     told, ids = "; ".join(one.told for one in held), ", ".join(one.id for one in held)
     return one_line(
-        f"what this gate shows came from something condemned: {told}. Reject it or ask for changes; or let the run go on at its "
-        f"gate held; or have {ids} undone (`baton condemned undo`)",
+        f"what this gate shows came from something condemned: {told}. Reject it or ask for changes; or let the run go on at "
+        f"its gate held; or have {ids} undone (`baton condemned undo`)",
         1000,
     )

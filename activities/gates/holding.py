@@ -12,7 +12,7 @@ from ledger.db import Ledger
 from ledger.views.condemned import made_in
 
 
-class Holding:
+class Condemnations:
     """Looks for what keeps a run from going on."""
 
     def __init__(self, ledger: Ledger) -> None:

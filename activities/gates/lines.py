@@ -104,10 +104,10 @@ def closed(request: AdmitDecision, outcome: Decided) -> Note:
     whys = {
         "expired": "nobody decided before the deadline",
         "cancelled": "the run ended while it was open",
-        "released": "what keeps the run is looked at again"
-        if view.kind == "held"
-        else "there is room again for the call that waited",
+        "released": "there is room again for the call that waited",
     }
+    if view.kind == "held":
+        whys["released"] = "what keeps the run is looked at again"
     return Note(
         key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
         at=outcome.at,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from contracts.actions import ActionPolicy, ActionTerms, Approvals, Tier, stricter
 from contracts.base import Input, PerMille, Span, is_empty, is_none, sha256
 from contracts.errors import ContractViolation, Misconfigured
-from contracts.gates import SAYS_NO, SAYS_YES, SEVERAL_SAY, VERBS, GateKind, GatePolicy, Verb
+from contracts.gates import SAYS_NO, SAYS_YES, SEVERAL_SAY, UNDECLARED_HELD, VERBS, GateKind, GatePolicy, Verb
 from contracts.keys import PublicKey
 from contracts.money import Usd
 from contracts.pipelines import PIPELINES
@@ -83,9 +83,6 @@ class AgentFloor(Input):
 
 UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))
 """For policy files that are older than this kind of gate: the run's owner decides, and silence stops the run."""
-
-UNDECLARED_HELD = GatePolicy(who=("*",), deadline=timedelta(days=7), reminder=timedelta(days=1))
-"""The same for what was condemned: whoever may decide at all may stop it, and silence stops the run."""
 
 UNDECLARED: dict[GateKind, GatePolicy] = {"ceiling": UNDECLARED_CEILING, "held": UNDECLARED_HELD}
 

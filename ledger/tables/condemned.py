@@ -41,4 +41,4 @@ remedy = Table(
     words("by"),
     number("at"),
 )
-"""What a person said of an action that came from it. `how`: done (it was made good), declined, or goes_on (do it all the same)."""
+"""What a person said of an action that came from it. `how`: done (it was made good), declined, or goes_on (it is to happen)."""

@@ -151,9 +151,11 @@ def made_in(connection: Connection, trace: str) -> list[str]:
 def marked(connection: Connection, things: Iterable[str]) -> dict[str, str]:
     """Those of these things that are condemned themselves, each with a line for people that says so."""
     found = condemnations.marks(connection, things)
-    return {
-        thing: "; ".join(f"CONDEMNED by {one.by} ({one.id}): {one.why}" for one in several) for thing, several in found.items()
-    }
+    return {thing: "; ".join(_mark(one) for one in several) for thing, several in found.items()}
+
+
+def _mark(one: Condemnation) -> str:
+    return f"CONDEMNED by {one.by} ({one.id}): {one.why}"
 
 
 def kept_from(connection: Connection, trace: str, things: Iterable[str]) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class Run:
 
         `performs`: it may perform actions, and therefore open the gates that policy requires for them.
         """
-        self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling")))
+        self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling", "held")))
         self.known = (*changes.CHANGES, *known)
         self.inbox = Inbox(tuple(dict.fromkeys((*self.kinds, "policy", *(OF_ACTIONS if performs else ())))))
         self._seed = workflow.random_seed()
