@@ -46,6 +46,11 @@ class Condemnation:
     undone_at: datetime | None
 
     @property
+    def mark(self) -> str:
+        """What stands beside a thing that is condemned itself."""
+        return one_line(f"CONDEMNED by {self.by} ({self.id}): {self.why}", 400)
+
+    @property
     def told(self) -> str:
         """One line: what, who and why."""
         return one_line(f"{self.what}: condemned by {self.by} ({self.id}): {self.why}", 600)
@@ -117,16 +122,22 @@ def anything(connection: Connection) -> bool:
     return _ANY.scalar(connection) is not None
 
 
+def reaching(connection: Connection, things: Iterable[str]) -> tuple[Condemnation, ...]:
+    """The condemnations of one of these things, or of what it came from, oldest first, whoever may go on with them."""
+    if not anything(connection):
+        return ()
+    found = {one.id: one for several in marks(connection, handoffs.ancestry(connection, things)).values() for one in several}
+    return tuple(sorted(found.values(), key=lambda one: (one.at, one.id)))
+
+
 def holding(connection: Connection, trace: str, things: Iterable[str], action: str = "") -> tuple[Condemnation, ...]:
     """The condemnations that keep this run from using these things, oldest first: of one of them, or of what it came from.
 
     Without those that a person has let this run, or this `action` (its key), go on with.
     """
-    if not anything(connection):
-        return ()
-    found = {one.id: one for several in marks(connection, handoffs.ancestry(connection, things)).values() for one in several}
+    found = reaching(connection, things)
     passed = _let_on(connection, trace) | _goes_on(connection, action) if found else set()
-    return tuple(sorted((one for one in found.values() if one.id not in passed), key=lambda one: (one.at, one.id)))
+    return tuple(one for one in found if one.id not in passed)
 
 
 def marks(connection: Connection, things: Iterable[str]) -> dict[str, tuple[Condemnation, ...]]:

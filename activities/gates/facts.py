@@ -6,7 +6,7 @@ from contracts.gates import GateView
 from ledger import handoffs
 from ledger.figures.forecast import NO_HISTORY, expected_of
 from ledger.lineage import origins_of
-from ledger.views.condemned import kept_from
+from ledger.views.gates import condemned_facts
 
 
 def added_facts(connection: Connection, view: GateView, subject: str) -> tuple[str, ...]:
@@ -14,7 +14,7 @@ def added_facts(connection: Connection, view: GateView, subject: str) -> tuple[s
     if view.kind == "held":
         return ()  # it is about nothing else
     things = [handoffs.made(view.trace, view.subject), *origins_of(connection, view.trace, view.subject, subject)]
-    condemned = tuple(f"came from {told}" for told in kept_from(connection, view.trace, things))
+    condemned = condemned_facts(connection, things)
     if view.kind != "plan":
         return condemned
     expected = expected_of(connection, view.trace)

@@ -10,8 +10,7 @@ from contracts.actions import ActionState
 from ledger import condemnations
 from ledger.condemnations import Condemnation, Remedy
 from ledger.db import from_us, rows_with
-from ledger.tables import action, handoff, turn
-from ledger.views.gates import gates_of
+from ledger.tables import action, gate, handoff, turn
 from ledger.views.impact import Effect, Impact, Shown, impact_of
 from ledger.views.runs import RunView
 
@@ -145,19 +144,11 @@ def made_in(connection: Connection, trace: str) -> list[str]:
     """Everything that a run family has made so far, by its ids: handoffs, turns, gates and actions."""
     columns = (handoff.c.id, turn.c.id, action.c.key)
     found = [one for it in columns for one in connection.execute(select(it).where(it.table.c.trace == trace)).scalars()]
-    return [*found, *(f"{trace}/{one.view.gate}" for one in gates_of(connection, trace))]
+    gates = connection.execute(select(gate.c.gate).where(gate.c.trace == trace)).scalars()
+    return [*found, *(f"{trace}/{name}" for name in gates)]
 
 
 def marked(connection: Connection, things: Iterable[str]) -> dict[str, str]:
     """Those of these things that are condemned themselves, each with a line for people that says so."""
     found = condemnations.marks(connection, things)
-    return {thing: "; ".join(_mark(one) for one in several) for thing, several in found.items()}
-
-
-def _mark(one: Condemnation) -> str:
-    return f"CONDEMNED by {one.by} ({one.id}): {one.why}"
-
-
-def kept_from(connection: Connection, trace: str, things: Iterable[str]) -> tuple[str, ...]:
-    """What keeps this run from using these things, a line each. Only reads."""
-    return tuple(one.told for one in condemnations.holding(connection, trace, things))
+    return {thing: "; ".join(one.mark for one in several) for thing, several in found.items()}
