@@ -2,6 +2,9 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row
 
 from activities.actions import outbox
 from activities.actions.outbox import already, unknown
@@ -38,14 +41,20 @@ class Handing:
         `NotApproved` where it may not happen any more; `Held` where it came from something condemned.
         """
         row = await self._ledger.tx(outbox.hand_over, request, "waited")
-        while row.state in relay.OPEN:
+        while row.state in relay.TRIED:
+            if row.state == "held":
+                await self._not_held(row)
             await asyncio.sleep(self._look.total_seconds())
             row = await self._ledger.read(actions.get, request.key)
             # Another worker was sending it and died, or another run has taken it over.
-            if row.state in relay.OPEN and not row.relay:
+            if row.state in relay.TRIED and not row.relay:
                 row = await self._ledger.tx(outbox.hand_over, request, "waited")
-        if row.state == "held" and (held := await self._ledger.read(condemnations.holding, row.trace, [row.key], row.key)):
-            raise refusal(held, row.summary)
         if row.state == "unknown":
             raise unknown(row, row.problem, for_good=True)
         return already(row)
+
+    async def _not_held(self, row: Row[Any]) -> None:
+        """Raise the error of what is held. What a person has let go on meanwhile is due again at once."""
+        if held := await self._ledger.read(condemnations.holding, row.trace, [row.key], row.key):
+            raise refusal(held, row.summary)
+        await self._ledger.tx(actions.let_go, row.key)
