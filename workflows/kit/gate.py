@@ -190,8 +190,8 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
         Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER
     )
     kit.inbox.answer(state, decided)
-    if decided.held:
-        await kit.holding.again()  # the signal that says so may not have come
+    if decided.held and not kit.holding.asks:
+        await kit.holding.again()  # the signal that says so has not come
     if decided.counts:
         await _counts(kit, state, decided)
     return decided
