@@ -1,5 +1,6 @@
 """The actions outbox: what is to be done in the outside world, who is doing it, and the receipt."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.intents import Intent
 from ledger import lineage, seals
-from ledger.db import insert_once, server_us
+from ledger.db import in_parts, insert_once, server_us
 from ledger.tables import action
 
 LONGEST_US = 120 * 1_000_000
@@ -197,17 +198,19 @@ def locked(connection: Connection, key: str) -> Row[Any] | None:
     return connection.execute(select(action).where(action.c.key == key).with_for_update()).first()
 
 
-def hold_back(connection: Connection, key: str, why: str) -> bool:
-    """Mark an approved action as `held`, and why. False if it is not approved: it is held already, begun or settled."""
-    query = update(action).where(action.c.key == key, action.c.state == "approved")
-    return connection.execute(query.values(state="held", problem=why, updated_at=server_us(connection))).rowcount == 1
+def hold_back(connection: Connection, keys: Iterable[str], why: str) -> None:
+    """Mark these actions as `held`, and why; those that are not approved stay as they are. Waits for whoever takes one now."""
+    values = {"state": "held", "problem": why, "updated_at": server_us(connection)}
+    for some in in_parts(keys):
+        query = update(action).where(action.c.key.in_(some), action.c.state == "approved")
+        connection.execute(query.values(**values))
 
 
-def let_go(connection: Connection, key: str) -> bool:
-    """Make a held action approved again, due at once where the relay has it. False if it is not held."""
-    now = server_us(connection)
-    query = update(action).where(action.c.key == key, action.c.state == "held")
-    return connection.execute(query.values(state="approved", problem="", due_at=0, updated_at=now)).rowcount == 1
+def let_go(connection: Connection, keys: Iterable[str]) -> None:
+    """Make held ones of these actions approved again, due at once where the relay has them."""
+    values = {"state": "approved", "problem": "", "due_at": 0, "updated_at": server_us(connection)}
+    for some in in_parts(keys):
+        connection.execute(update(action).where(action.c.key.in_(some), action.c.state == "held").values(**values))
 
 
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:

@@ -57,4 +57,4 @@ class Handing:
         """Raise the error of what is held. What a person has let go on meanwhile is due again at once."""
         if held := await self._ledger.read(condemnations.holding, row.trace, [row.key], row.key):
             raise refusal(held, row.summary)
-        await self._ledger.tx(actions.let_go, row.key)
+        await self._ledger.tx(actions.let_go, [row.key])

@@ -170,10 +170,10 @@ def claim(
         held = condemnations.holding(connection, row.trace, [row.key], row.key)
     if held and row.state in actions.MAY_HAPPEN:
         told = "; ".join(one.told for one in held)
-        actions.hold_back(connection, row.key, told)
+        actions.hold_back(connection, [row.key], told)
         commit_riders(connection, request, [lines.held(row, told)])
         return row, None, held
-    actions.let_go(connection, row.key)
+    actions.let_go(connection, [row.key])
     return *actions.claim(connection, request.key, owner, lease_us), held
 
 

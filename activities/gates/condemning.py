@@ -3,7 +3,7 @@
 Whoever may decide at a gate `held` may condemn, settle and undo: all three say what becomes of what is held.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -55,11 +55,10 @@ def condemn(connection: Connection, policy: Policy, things: Sequence[str], what:
     if not fresh:
         return Condemned(standing_of(connection, one, policy.undone_by()), 0)
     # Whoever is deciding there, or sending, is waited for: what is then reported as held is not being done.
-    reach = standing_of(connection, one, policy.undone_by()).reach
-    gates.lock(connection, [gate.thing for gate in reach.impact.gates])
-    for effect in sorted(reach.pending, key=lambda effect: effect.key):
-        actions.hold_back(connection, effect.key, one.told)
-    standing = standing_of(connection, one, policy.undone_by())
+    found = standing_of(connection, one, policy.undone_by()).reach
+    gates.lock(connection, [gate.thing for gate in found.impact.gates])
+    actions.hold_back(connection, sorted(effect.key for effect in found.pending), one.told)
+    standing = standing_of(connection, one, policy.undone_by(), found.impact)
     condemnations.tell(connection, lines.condemned(standing, fresh))
     return Condemned(standing, fresh)
 
@@ -74,18 +73,18 @@ def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -
     before = standing_of(connection, one, policy.undone_by())
     if not condemnations.undo(connection, one.id, by, why) and (one.undone_by, one.undone_why) != (by, why):
         raise Refused(f"condemnation {one.id} was undone before, by {one.undone_by}: {one.undone_why}")
-    for effect in sorted(before.reach.impact.effects, key=lambda effect: effect.key):
-        _let_go(connection, effect)
+    _let_go(connection, before.reach.impact.effects)
     condemnations.tell(connection, lines.condemnation_undone(before, by, why))
     return Standing(condemnations.find(connection, one.id), before.reach)
 
 
-def _let_go(connection: Connection, effect: Effect) -> bool:
-    """Make a held action approved again unless something else holds it."""
-    row = actions.locked(connection, effect.key)
-    if row is None or row.state != "held" or condemnations.holding(connection, row.trace, [row.key], row.key):
-        return False
-    return actions.let_go(connection, row.key)
+def _let_go(connection: Connection, effects: Iterable[Effect]) -> None:
+    """Make held actions approved again unless something else holds them."""
+    keys = sorted(effect.key for effect in effects if effect.state == "held")
+    if condemnations.anything(connection):
+        traces = {key: actions.get(connection, key).trace for key in keys}
+        keys = [key for key in keys if not condemnations.holding(connection, traces[key], [key], key)]
+    actions.let_go(connection, keys)
 
 
 def settle(
@@ -114,7 +113,7 @@ def settle(
             return standing
         raise Refused(f"of action {row.key[:12]} {said.by} has said {_WORDS[said.how]} before: {said.note}")
     if how == "goes_on":
-        _let_go(connection, effect)
+        _let_go(connection, [effect])
     condemnations.tell(connection, lines.condemned_settled(one, effect, how, by, note, reference))
     return standing_of(connection, one, policy.undone_by())
 

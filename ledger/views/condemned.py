@@ -11,7 +11,7 @@ from ledger import condemnations
 from ledger.condemnations import Condemnation, Remedy
 from ledger.db import from_us, rows_with
 from ledger.tables import action, gate, handoff, turn
-from ledger.views.impact import Effect, Impact, Shown, impact_of
+from ledger.views.impact import Effect, Impact, Shown, again, impact_of
 from ledger.views.runs import RunView
 
 HAPPENED: tuple[ActionState, ...] = ("delivered", "done_by_person")
@@ -94,11 +94,14 @@ def reach_of(connection: Connection, things: Sequence[str], undone_by: Compensat
     return _reach(connection, impact_of(connection, things), undone_by, None)
 
 
-def standing_of(connection: Connection, one: Condemnation, undone_by: Compensations) -> Standing:
-    """A condemnation with what it reaches now; what was undone reaches nothing. Only reads."""
+def standing_of(connection: Connection, one: Condemnation, undone_by: Compensations, before: Impact | None = None) -> Standing:
+    """A condemnation with what it reaches now; what was undone reaches nothing. Only reads.
+
+    With `before`, which is what it reached a moment ago, only what has become of that is read.
+    """
     if one.undone_at is not None:
         return Standing(one, Reach())
-    impact = impact_of(connection, condemnations.things_of(connection, one.id))
+    impact = again(connection, before) if before else impact_of(connection, condemnations.things_of(connection, one.id))
     return Standing(one, _reach(connection, impact, undone_by, one))
 
 
