@@ -21,6 +21,7 @@ from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.gates.approvals import Approvals
 from activities.gates.gates import Gates
+from activities.gates.holding import Condemnations
 from activities.gates.policy import Policy, load_policy
 from activities.gates.received import Receipts
 from activities.gates.standing import Standing
@@ -144,6 +145,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         gates.open_gate,
         Receipts(ledger).find_received,
         gates.admit_decision,
+        Condemnations(ledger).look_for_condemned,
         Fetch(repositories, sandbox).prepare_repository,
         changes.collect_changes,
         changes.describe_change,

@@ -38,7 +38,7 @@ VERBS: dict[GateKind, tuple[Verb, ...]] = {
     "policy": _REVIEW,
     "conflict": _REVIEW,
     "stuck": _REVIEW,
-    "held": _REVIEW,
+    "held": ("approve", "reject"),
     "clarify": ("answer",),
     "work": ("answer",),
     "ceiling": ("raise_ceiling", "stop"),
@@ -122,6 +122,10 @@ class GatePolicy(Contract):
     )
 
 
+UNDECLARED_HELD = GatePolicy(who=("*",), deadline=timedelta(days=7), reminder=timedelta(days=1))
+"""At a gate `held`, for policies that are older than this kind: whoever may decide at all may, and silence stops the run."""
+
+
 class GateView(Contract, name="gate_view/1"):
     """A gate as people see it."""
 
@@ -148,6 +152,11 @@ class GateView(Contract, name="gate_view/1"):
     ceiling: CeilingRefused | None = Field(default=None, description="for `ceiling` gates: the call that was refused")
     breakers: tuple[str, ...] = Field(
         default=(), exclude_if=is_empty, description="circuit breakers that keep this run, and perhaps others, from going on"
+    )
+    condemned: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=is_empty,
+        description="for `held` gates: the condemnations that the run may go on with",
     )
     approvals: int = Field(default=1, exclude_if=_is_one, description="how many people have to say yes")
     approved_by: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="who of them has")
@@ -247,7 +256,7 @@ class Decided(Contract, name="decided/1"):
     gate: str
     won: bool
     verb: Verb | Literal["expired", "cancelled", "released"] = Field(
-        description="released: there is room again, so nobody has to decide"
+        description="released: there is room again, or what kept the run is looked at again, so nobody has to decide"
     )
     by: str = ""
     note: str = ""
@@ -263,6 +272,9 @@ class Decided(Contract, name="decided/1"):
     )
     counts: bool = Field(
         default=False, exclude_if=is_empty, description="with `won` False: it counts, and others have to say yes as well"
+    )
+    held: bool = Field(
+        default=False, exclude_if=is_empty, description="with `won` False: what the gate shows came from something condemned"
     )
 
 

@@ -4,6 +4,7 @@ from contracts.actions import Deliver, Resolve
 from contracts.away import FallBack, ModelsAway
 from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
+from contracts.condemned import Held, LookForCondemned
 from contracts.findings import CheckFindings
 from contracts.gates import AdmitDecision, FindReceived, Opened, OpenGate, Received
 from contracts.intents import Perform
@@ -41,9 +42,11 @@ WIRE: tuple[type[Contract], ...] = (
     FindResources,
     Finish,
     FoundResources,
+    Held,
     Integrate,
     Keep,
     Kept,
+    LookForCondemned,
     MatchedFiles,
     MatchFiles,
     ModelsAway,

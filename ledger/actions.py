@@ -1,5 +1,6 @@
 """The actions outbox: what is to be done in the outside world, who is doing it, and the receipt."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.intents import Intent
 from ledger import lineage, seals
-from ledger.db import insert_once, server_us
+from ledger.db import in_parts, insert_once, server_us
 from ledger.tables import action
 
 LONGEST_US = 120 * 1_000_000
@@ -42,6 +43,9 @@ def check(connection: Connection, intent: Intent) -> None:
 ITS_RUNS_OWN = {"relay": "", "handed_at": 0, "due_at": 0, "tries": 0, "problem": ""}
 """Values of an action that its run carries out itself, and the relay does not."""
 
+MAY_HAPPEN = ("approved", "held")
+"""States of an action that nobody has begun. `held`: the last who would have found that it came from something condemned."""
+
 GIVEN_UP = ("rejected", "expired", "failed", "dead", "declined")
 """States in which nothing happened and nothing will: another run may ask for the same event again."""
 
@@ -60,7 +64,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     check(connection, intent)
     # Also one that was approved in another run and that nobody has begun: what is executed must be the bytes of this
     # approval, and cancelling the other run must not withdraw them.
-    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.trace != trace)
+    unbegun = action.c.state.in_(MAY_HAPPEN) & (action.c.attempts == 0) & (action.c.trace != trace)
     again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
     connection.execute(again.values(values))
     return get(connection, intent.key)
@@ -76,7 +80,7 @@ def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str,
     _insert(connection, intent, values)
     lineage.of_action(connection, trace, intent.key, gate, intent.arguments)
     seals.touch(connection, trace, "action", intent.key)
-    unbegun = (action.c.state == "approved") & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
+    unbegun = action.c.state.in_(MAY_HAPPEN) & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
     # Done is done, for every run that meant it; but a refusal in one run says nothing about the approval in another.
     if receipt.state != "done_by_person":
         unbegun = unbegun & (action.c.trace == trace)
@@ -136,7 +140,7 @@ def _one(connection: Connection, query: Select[Any], key: str) -> Row[Any]:
 
 
 def claim(connection: Connection, key: str, owner: str, lease_us: int) -> tuple[Row[Any], Lease | None]:
-    """Take the lease of an approved action. No lease if it is settled, worn out, or while another attempt's lease runs.
+    """Take the lease of an approved action. No lease if it is settled, held or worn out, or while another attempt's lease runs.
 
     The row is as it was *before* the claim: `sending` there means that the outcome of an earlier attempt is unknown. The
     attempt is counted now: it may end this process before it can tell anything.
@@ -211,6 +215,26 @@ def put_back(connection: Connection, lease: Lease) -> bool:
     return connection.execute(query.values(values)).rowcount == 1
 
 
+def locked(connection: Connection, key: str) -> Row[Any] | None:
+    """One action, which no other transaction changes before this one ends; None if there is none."""
+    return connection.execute(select(action).where(action.c.key == key).with_for_update()).first()
+
+
+def hold_back(connection: Connection, keys: Iterable[str], why: str) -> None:
+    """Mark these actions as `held`, and why; those that are not approved stay as they are. Waits for whoever takes one now."""
+    values = {"state": "held", "problem": why, "updated_at": server_us(connection)}
+    for some in in_parts(keys):
+        query = update(action).where(action.c.key.in_(some), action.c.state == "approved")
+        connection.execute(query.values(**values))
+
+
+def let_go(connection: Connection, keys: Iterable[str]) -> None:
+    """Make held ones of these actions approved again, due at once where the relay has them."""
+    values = {"state": "approved", "problem": "", "due_at": 0, "updated_at": server_us(connection)}
+    for some in in_parts(keys):
+        connection.execute(update(action).where(action.c.key.in_(some), action.c.state == "held").values(**values))
+
+
 def settle(connection: Connection, lease: Lease, receipt: Receipt) -> bool:
     """Record the outcome under a lease. False if a newer lease has taken over: that one's outcome counts."""
     # Fenced, too: once another attempt has taken over, only that one reports the outcome.
@@ -238,7 +262,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
     """Settle an unknown outcome with what a person found out. False if it is settled already, or being sent now."""
     # Never under a live lease: its attempt may be about to learn the outcome itself.
     now = server_us(connection)
-    query = update(action).where(action.c.key == key, action.c.state.in_(["approved", "sending", "unknown"]), unheld(now))
+    query = update(action).where(action.c.key == key, action.c.state.in_([*MAY_HAPPEN, "sending", "unknown"]), unheld(now))
     values = {"state": receipt.state, "receipt": receipt.model_dump_json(), "updated_at": now}
     _touch(connection, key)
     return connection.execute(query.values(**values)).rowcount == 1
@@ -246,7 +270,7 @@ def resolve(connection: Connection, key: str, receipt: Receipt) -> bool:
 
 def withdraw(connection: Connection, trace: str, reason: str, gate: str | None = None) -> None:
     """Withdraw what was approved in a run, or at one gate of it, and nobody has begun. It can be asked for again."""
-    query = update(action).where(action.c.trace == trace, action.c.state == "approved")
+    query = update(action).where(action.c.trace == trace, action.c.state.in_(MAY_HAPPEN))
     if gate is not None:
         query = query.where(action.c.gate == gate)
     now = server_us(connection)

@@ -193,9 +193,15 @@ def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
 
 def rows_with(connection: Connection, query: Select[Any], column: Column[Any], ids: Iterable[str]) -> Iterator[Row[Any]]:
     """The rows of a query in which this column is one of the ids, however many they are."""
-    rest = iter(ids)
-    while some := list(islice(rest, AT_ONCE)):
+    for some in in_parts(ids):
         yield from connection.execute(query.where(column.in_(some)))
+
+
+def in_parts(some: Iterable[T]) -> Iterator[list[T]]:
+    """These, as many at a time as one statement takes."""
+    rest = iter(some)
+    while part := list(islice(rest, AT_ONCE)):
+        yield part
 
 
 def plain(value: T) -> T:

@@ -2,17 +2,18 @@
 
 import json
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select, tuple_, update
 
 from contracts.errors import NotFound
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, OpenGate, Refusal
 from contracts.intents import Intent
 from contracts.signing import SignedDecision
 from ledger import lineage, resets, seals
-from ledger.db import from_us, insert_once, now_us, to_us
+from ledger.db import from_us, in_parts, insert_once, now_us, to_us
 from ledger.tables import action, decision, gate, run
 
 _UNDECIDED = ("expired", "cancelled", "released")
@@ -140,6 +141,14 @@ def insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, o
 def is_known(connection: Connection, view: GateView) -> bool:
     """True if the gate was opened in this ledger. Locks its row until the end of the transaction."""
     return _locked_state(connection, view) is not None
+
+
+def lock(connection: Connection, things: Iterable[str]) -> None:
+    """Wait for whoever decides at these gates (TRACE/GATE), and have others wait, until the end of the transaction."""
+    both = tuple_(gate.c.trace, gate.c.gate)
+    for some in in_parts(sorted(tuple(thing.split("/", 1)) for thing in things)):
+        query = select(gate.c.state).where(both.in_(some)).order_by(gate.c.trace, gate.c.gate)
+        connection.execute(query.with_for_update())
 
 
 def _locked_state(connection: Connection, view: GateView) -> str | None:

@@ -94,7 +94,9 @@ def close(connection: Connection, one: Known, end: Ending) -> bool:
     closed = {
         "row": [row.state, row.waiting_for, row.next],
         "gates": _names(connection, select(gate.c.gate).where(gate.c.trace == one.trace, gate.c.state == "open")),
-        "actions": _names(connection, select(action.c.key).where(action.c.trace == one.trace, action.c.state == "approved")),
+        "actions": _names(
+            connection, select(action.c.key).where(action.c.trace == one.trace, action.c.state.in_(actions.MAY_HAPPEN))
+        ),
     }
     close_left_over(connection, one.trace)
     if end.withdraws:
@@ -208,7 +210,7 @@ def opened_again(connection: Connection, trace: str) -> None:
     if before == "paused":
         values |= {"state": before, "waiting_for": waiting_for, "next": next}
     elif kinds:
-        state: RunState = "parked" if "ceiling" in kinds else "waiting"
+        state: RunState = "parked" if "ceiling" in kinds else "held" if "held" in kinds else "waiting"
         values |= {"state": state, "waiting_for": ", ".join(closed["gates"]), "next": next}
     connection.execute(update(run).where(run.c.trace == trace).values(**values))
 

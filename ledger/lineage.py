@@ -8,8 +8,13 @@ from ledger.handoffs import derive, link, made, own
 
 def of_subject(connection: Connection, trace: str, gate: str, digest: str, subject: str) -> None:
     """Record where a gate and its subject came from. Safe to call twice."""
-    derive(connection, trace, digest, [*handoffs.with_body(connection, trace, digest), *named(connection, trace, subject)])
+    derive(connection, trace, digest, origins_of(connection, trace, digest, subject))
     link(connection, f"{trace}/{gate}", "derived", [made(trace, digest)])
+
+
+def origins_of(connection: Connection, trace: str, digest: str, subject: str) -> list[str]:
+    """What the subject of a gate, with this digest, came from: the handoff with these bytes, and what they name."""
+    return [*handoffs.with_body(connection, trace, digest), *named(connection, trace, subject)]
 
 
 def of_action(connection: Connection, trace: str, key: str, gate: str, arguments: str) -> None:

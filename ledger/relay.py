@@ -14,7 +14,7 @@ from contracts.actions import SETTLED, Receipt, Relayed
 from contracts.relay import Relaying
 from contracts.runs import RunRef
 from ledger import seals
-from ledger.actions import ITS_RUNS_OWN, unheld
+from ledger.actions import ITS_RUNS_OWN, MAY_HAPPEN, unheld
 from ledger.db import plain, server_us
 from ledger.tables import action, counter, run
 
@@ -26,6 +26,9 @@ AT_ONCE = 100
 
 OPEN = ("approved", "sending")
 """States that the relay brings forward. `unknown` waits for a person."""
+
+TRIED = (*OPEN, "held")
+"""States of what the relay tries. What is held keeps nothing behind it waiting, so it may lose its turn."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def hand_over(connection: Connection, key: str, how: Relayed) -> bool:
 
 
 def _free(now: int) -> ColumnElement[bool]:
-    return or_(action.c.state == "approved", and_(action.c.state == "sending", unheld(now)))
+    return or_(action.c.state.in_(MAY_HAPPEN), and_(action.c.state == "sending", unheld(now)))
 
 
 def _left(connection: Connection) -> ColumnElement[bool]:
@@ -72,7 +75,7 @@ def sweep(connection: Connection, key: str) -> Row[Any] | None:
 def due(connection: Connection) -> list[Row[Any]]:
     """What the relay is to try now: of each target only what was handed over first, and nothing that is being sent."""
     now = server_us(connection)
-    ours = (action.c.relay != "", action.c.state.in_(OPEN), action.c.due_at <= now, _free(now))
+    ours = (action.c.relay != "", action.c.state.in_(TRIED), action.c.due_at <= now, _free(now))
     first = action.alias("before")
     earlier = or_(
         first.c.handed_at < action.c.handed_at,
@@ -112,7 +115,7 @@ def failed(connection: Connection, key: str, problem: str, limits: Relaying) -> 
         wait = int(limits.wait(tries).total_seconds() * 1_000_000)
         _change(connection, key, tries=tries, problem=problem, due_at=server_us(connection) + wait)
         return Attempt(row, row.state)
-    given_up: Literal["dead", "unknown"] = "dead" if row.state == "approved" else "unknown"
+    given_up: Literal["dead", "unknown"] = "dead" if row.state in MAY_HAPPEN else "unknown"
     _change(connection, key, state=given_up, tries=tries, problem=problem)
     return Attempt(row, given_up)
 
@@ -160,11 +163,6 @@ def begin_again(connection: Connection, row: Row[Any]) -> None:
     seals.touch(connection, row.trace, "action", row.key)
 
 
-def locked(connection: Connection, key: str) -> Row[Any] | None:
-    """One action, which no other transaction changes before this one ends; None if there is none."""
-    return connection.execute(select(action).where(action.c.key == key).with_for_update()).first()
-
-
 def is_held(connection: Connection, row: Row[Any]) -> bool:
     """True while somebody is sending it."""
     free = select(action.c.key).where(action.c.key == row.key, unheld(server_us(connection)))
@@ -181,7 +179,7 @@ def run_of(connection: Connection, trace: str) -> RunRef:
 
 def outcomes(connection: Connection, trace: str) -> tuple[Receipt, ...]:
     """What a run has left to the relay, as it is now. What it waited for itself is not among it, unless it is still open."""
-    left = or_(action.c.relay.in_(("handed", "swept")), and_(action.c.relay != "", action.c.state.in_(OPEN)))
+    left = or_(action.c.relay.in_(("handed", "swept")), and_(action.c.relay != "", action.c.state.in_(TRIED)))
     query = select(action).where(action.c.trace == trace, left).order_by(action.c.handed_at, action.c.order, action.c.key)
     return tuple(_outcome(row) for row in connection.execute(query))
 

@@ -1,22 +1,25 @@
-"""Seals: digests of gates, decisions, actions and revoked keys in the feed's hash chain, so that a row altered or removed later
-is found.
+"""Seals: digests of gates, decisions, actions, revoked keys and condemnations in the feed's hash chain, so that a row that was
+altered or removed later is found.
 
 Whoever writes such a row calls `touch`; the feed lines of the same transaction then carry the seal of the row as it is.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, RowMapping, select
 
 from contracts.actions import SETTLED
 from contracts.base import canonical, sha256
-from ledger.tables import action, decision, gate, revoked_key
+from ledger.tables import action, condemnation, decision, gate, remedy, revoked_key
 
-Kind = Literal["gate", "decision", "action", "key"]
+Kind = Literal["gate", "decision", "action", "key", "condemnation", "remedy"]
 
 PREFIX = "seal:"
 """Begins a seal among a feed line's outputs; its kind, the row's key and a digest follow, between colons."""
+
+CONDEMNED = "condemned"
+"""What feed lines about condemnations have in place of a run."""
 
 _TOUCHED = "baton_touched"
 
@@ -39,6 +42,13 @@ _DECISION = (
 _SIGNED = ("signature", "statement")
 """Sealed where they are there: decisions from before signatures keep their seals."""
 
+_WHOLE: dict[Kind, tuple[str, ...]] = {
+    "key": ("key", "by", "why", "at"),
+    "condemnation": ("id", "what", "things", "why", "by", "at", "undone_by", "undone_why", "undone_at"),
+    "remedy": ("condemnation", "action", "how", "note", "reference", "by", "at"),
+}
+"""Rows that are about no run: all of each is sealed."""
+
 _ACTION = ("key", "type", "trace", "gate", "summary", "arguments", "arguments_digest", "reason", "receipt", "at")
 
 
@@ -48,7 +58,8 @@ def begin(connection: Connection) -> None:
 
 
 def touch(connection: Connection, trace: str, kind: Kind, key: str) -> None:
-    """Have the next feed lines of this run, in this transaction, carry the seal of this row. A gate's key is TRACE/GATE."""
+    """Have the next feed lines of this run, in this transaction, carry the seal of this row. A gate's key is TRACE/GATE,
+    a remedy's CONDEMNATION/ACTION."""
     connection.info.setdefault(_TOUCHED, {}).setdefault(trace, {})[kind, key] = None
 
 
@@ -67,6 +78,8 @@ def find(connection: Connection, kind: Kind, key: str) -> RowMapping | None:
         "decision": lambda: select(decision).where(decision.c.id == key),
         "action": lambda: select(action).where(action.c.key == key),
         "key": lambda: select(revoked_key).where(revoked_key.c.key == key),
+        "condemnation": lambda: select(condemnation).where(condemnation.c.id == key),
+        "remedy": lambda: select(remedy).where(remedy.c.condemnation == trace, remedy.c.action == name),
     }
     return connection.execute(queries[kind]()).mappings().first()
 
@@ -86,15 +99,23 @@ def _content(kind: Kind, row: RowMapping) -> list[Any]:
         # Sealed where it is there, like signatures. Named, so that it is never taken for the first of these.
         referred = [f"reference {row['reference']}"] if row["reference"] else []
         return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else "", *signed, *referred]
-    if kind == "key":
-        return [row[name] for name in ("key", "by", "why", "at")]
+    if kind in _WHOLE:
+        return [row[name] for name in _WHOLE[kind]]
     # While it is open, workers move it between approved, sending and unknown; how it ended stays.
     state = row["state"] if row["state"] in SETTLED else "open"
     return [*(row[name] for name in _ACTION), state]
 
 
+def rows_of_condemnations(connection: Connection) -> Iterator[tuple[Kind, str, RowMapping]]:
+    """Every row that the feed lines about condemnations seal: kind, key and row."""
+    for row in connection.execute(select(condemnation)).mappings():
+        yield "condemnation", row["id"], row
+    for row in connection.execute(select(remedy)).mappings():
+        yield "remedy", f"{row['condemnation']}/{row['action']}", row
+
+
 def rows_of(connection: Connection, trace: str) -> Iterator[tuple[Kind, str, RowMapping]]:
-    """Every sealed row of a run: kind, key and row. Revoked keys belong to no run."""
+    """Every sealed row of a run: kind, key and row. Revoked keys and condemnations belong to no run."""
     for row in connection.execute(select(gate).where(gate.c.trace == trace)).mappings():
         yield "gate", f"{trace}/{row['gate']}", row
     for row in connection.execute(select(decision).where(decision.c.trace == trace)).mappings():
@@ -109,4 +130,4 @@ def read(text: str) -> tuple[Kind, str, str] | None:
         return None
     kind, _, rest = text.removeprefix(PREFIX).partition(":")
     key, _, digest = rest.rpartition(":")
-    return (kind, key, digest) if kind in ("gate", "decision", "action", "key") else None  # type: ignore[return-value]
+    return (kind, key, digest) if kind in get_args(Kind) else None  # type: ignore[return-value]

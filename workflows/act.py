@@ -15,7 +15,7 @@ from workflows.kit.pipeline import Pipeline
 
 DONE = ("delivered", "done_by_person")
 
-LEFT = ("approved", "sending", "unknown")
+LEFT = ("approved", "held", "sending", "unknown")
 """States of an action that the relay has, and this run does not wait for."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from contracts.actions import Deliver, NoteAction, Receipt, Resolve
+from contracts.base import digest_of
 from contracts.intents import Intent
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Importance, Note
@@ -133,8 +134,20 @@ def swept(row: Row[Any]) -> Note:
         f"action/{row.key}/swept/{row.handed_at}",
         f"taken over: {row.summary}",
         "it may happen, and its run is over",
-        "the relay carries it out" if row.state == "approved" else "the relay asks the target whether it has happened",
+        "the relay asks the target whether it has happened" if row.state == "sending" else "the relay carries it out",
         row.key,
+    )
+
+
+def held(row: Row[Any], told: str) -> Note:
+    """An action is not carried out, because it came from something condemned. One line per action and what holds it."""
+    return _of_relay(
+        f"action/{row.key}/held/{digest_of(told)[:16]}",
+        f"held: {row.summary}",
+        f"it came from something condemned: {told}"[:2000],
+        "nothing was sent, and nothing is until a person lets it or the condemnation is undone",
+        row.key,
+        importance="alert",
     )
 
 

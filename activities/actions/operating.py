@@ -9,7 +9,7 @@ from activities.actions.outbox import BEGUN, dated, receipt_for
 from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
 from contracts.printed import command
-from ledger import feed, gates, relay
+from ledger import actions, feed, gates, relay
 from ledger.views.actions import named
 
 
@@ -21,6 +21,7 @@ def retry(connection: Connection, name: str, by: str, why: str) -> str:
     """
     row, over = _row(connection, name)
     _not_at_a_gate(connection, row)
+    _not_held(row)
     left = row.state in relay.OPEN and (row.relay or over)
     if row.state in relay.OPEN and not left:
         run = relay.run_of(connection, row.trace).workflow_id
@@ -36,7 +37,7 @@ def retry(connection: Connection, name: str, by: str, why: str) -> str:
 
 
 def abandon(connection: Connection, name: str, by: str, why: str) -> Receipt:
-    """Give up an action that has certainly not happened, `approved` or `dead`: it becomes `declined`. Returns its receipt.
+    """Give up what has certainly not happened, `approved`, `held` or `dead`: it becomes `declined`. Returns its receipt.
 
     Raises `NotFound`, `Ambiguous` and, for any other, `Refused`: what may have happened is settled, not given up.
     """
@@ -46,7 +47,7 @@ def abandon(connection: Connection, name: str, by: str, why: str) -> Receipt:
             f"{_it(row)} may have happened: `{command('actions settle', row.key[:12], options='--happened -m …')}` or "
             "--did-not-happen says what you found"
         )
-    if row.state not in ("approved", "dead"):
+    if row.state not in (*actions.MAY_HAPPEN, "dead"):
         raise Refused(f"{_it(row)} is {row.state}: there is nothing to give up{_because(row)}")
     receipt = dated(connection, receipt_for(row, "declined", how="person", problem=f"abandoned by {by}: {why}"))
     relay.end(connection, row, receipt)
@@ -63,7 +64,7 @@ def settle(connection: Connection, name: str, by: str, why: str, *, happened: bo
     row, _ = _row(connection, name)
     _not_at_a_gate(connection, row)
     if row.state not in BEGUN:
-        hint = "; `baton actions abandon` gives it up" if row.state in ("approved", "dead") else ""
+        hint = "; `baton actions abandon` gives it up" if row.state in (*actions.MAY_HAPPEN, "dead") else ""
         raise Refused(f"{_it(row)} is {row.state}: whether it happened is known{hint}{_because(row)}")
     found = f"{by} found that it {'happened' if happened else 'did not happen'}: {why}"
     state: ActionState = "delivered" if happened else "failed"
@@ -77,12 +78,19 @@ def settle(connection: Connection, name: str, by: str, why: str, *, happened: bo
 def _row(connection: Connection, name: str) -> tuple[Row[Any], bool]:
     """The action of this name as it stays for this transaction, and whether its run is over. Raises `Refused` if it is sent."""
     known = named(connection, name)
-    row = relay.locked(connection, known.key)
+    row = actions.locked(connection, known.key)
     if row is None:
         raise NotFound(f"there is no action {known.key[:12]}… any more")
     if relay.is_held(connection, row):
         raise Refused(f"{_it(row)} is being sent now, by {row.lease_owner}; look again in a moment")
     return row, known.over
+
+
+def _not_held(row: Row[Any]) -> None:
+    """Raise `Refused` where it came from something condemned: no attempt may be made."""
+    if row.state == "held":
+        on = command("condemned settle", "CONDEMNATION", row.key[:12], options="--go-on -m …")
+        raise Refused(f"{_it(row)} is held, as {row.problem}. `{on}` has it carried out all the same; abandon gives it up")
 
 
 def _it(row: Row[Any]) -> str:

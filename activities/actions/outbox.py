@@ -14,8 +14,9 @@ from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Relay
 from contracts.intents import Intent
 from contracts.relay import Relaying
 from contracts.text import amount
-from ledger import actions, feed, gates, relay, runs
+from ledger import actions, condemnations, feed, gates, relay, runs
 from ledger.actions import Lease
+from ledger.condemnations import Condemnation
 from ledger.db import instant, now_us
 from ledger.views.runs import names_of
 
@@ -168,6 +169,31 @@ def resolve(connection: Connection, request: Resolve) -> Receipt:
         receipt = already(actions.get(connection, request.key))
     commit_riders(connection, request, [lines.resolved(receipt, request)])
     return receipt
+
+
+def claim(
+    connection: Connection, request: Deliver, owner: str, lease_us: int
+) -> tuple[Row[Any], Lease | None, tuple[Condemnation, ...]]:
+    """Take the lease of an action as `actions.claim` does, unless it came from something condemned.
+
+    What nobody has begun is then marked as held, without a lease. What may have been sent already gets one, so that the target
+    can be asked: the last value says that nothing may be sent.
+    """
+    # Locked before it is asked whether it is held: whoever condemns at this moment either waits, and finds it being sent, or
+    # is waited for, and it is not sent.
+    row = actions.locked(connection, request.key)
+    if row is None:
+        raise not_recorded(request)
+    held: tuple[Condemnation, ...] = ()
+    if row.state in (*actions.MAY_HAPPEN, *BEGUN):
+        held = condemnations.holding(connection, row.trace, [row.key], row.key)
+    if held and row.state in actions.MAY_HAPPEN:
+        told = "; ".join(one.told for one in held)
+        actions.hold_back(connection, [row.key], told)
+        commit_riders(connection, request, [lines.held(row, told)])
+        return row, None, held
+    actions.let_go(connection, [row.key])
+    return *actions.claim(connection, request.key, owner, lease_us), held
 
 
 def hand_over(connection: Connection, request: Deliver, how: Relayed) -> Row[Any]:

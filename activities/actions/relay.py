@@ -12,6 +12,7 @@ from activities.actions import outbox
 from activities.actions.sending import Sender
 from activities.running.beside import again
 from contracts.actions import Deliver
+from contracts.condemned import HELD
 from contracts.errors import BatonError, DiskUnavailable, LedgerUnavailable
 from contracts.relay import Relaying
 from contracts.text import one_line
@@ -27,6 +28,9 @@ GRACE = timedelta(seconds=10)
 SUSPECT = 2
 """After so many attempts in a row that nobody heard of again an action is tried alone: if it ends this worker each time, it is
 not to take others with it, which would be counted as well."""
+
+HELD_FOR = timedelta(minutes=1)
+"""How often it is looked whether an action that came from something condemned may happen now. Who undoes that does not wait."""
 
 OTHERS = frozenset({"Leased", "NotApproved"})
 """Errors that say that somebody else has the action, or has settled it."""
@@ -130,6 +134,9 @@ class Relay:
         if error.type in OTHERS:
             return
         problem = one_line(error.message, 1000)
+        if error.type == HELD:
+            await self._ledger.tx(relay.postpone, key, HELD_FOR // timedelta(microseconds=1), problem)
+            return
         if error.type == "TargetAway":
             wait = error.next_retry_delay or self._limits.first
             await self._ledger.tx(relay.postpone, key, wait // timedelta(microseconds=1), problem)

@@ -16,12 +16,14 @@ from activities.actions.outbox import BEGUN, LEASE, Doubt, already, not_doubted,
 from activities.running.cancelled import to_its_end
 from activities.running.commit import commit_alone
 from activities.running.failpoints import reach
+from activities.running.held import refusal
 from contracts.actions import Deliver, Receipt
 from contracts.base import sha256
 from contracts.breakers import Breakers
 from contracts.errors import DiskUnavailable, LedgerUnavailable, Misconfigured
 from ledger import actions, artifacts
 from ledger.actions import Lease
+from ledger.condemnations import Condemnation
 from ledger.db import Ledger, from_us
 
 LEASE_US = LEASE // timedelta(microseconds=1)
@@ -64,26 +66,30 @@ class Sender:
         nobody heard again it stays unknown for good: each may have ended its worker, and so would the next.
         If cancelled while sending, it first waits for the outcome and stores it: releasing the lease earlier would invite a
         second sender.
-        Raises `ApplicationError` where it is not settled: `Leased`, `TargetAway`, `OutcomeUnknown` or `NotApproved`; a
+        What came from something condemned is not sent; if it may have been before, the target is asked, and that is all.
+        Raises `ApplicationError` where it is not settled: `Leased`, `TargetAway`, `OutcomeUnknown`, `Held` or `NotApproved`; a
         non-retryable `NotAllowed` for an action that the ledger does not have; and what the adapter raises.
         """
         breaker = await self._admitted(request)
         # In a transaction of its own: the next attempt has to see that this one began, even if it dies before sending.
-        row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
+        row, lease, held = await self._ledger.tx(outbox.claim, request, self._worker, LEASE_US)
         if lease is None and row.state == "delivered" and row.trace != request.run.trace:
             if (there := await self._done_before(request, row)) is not None:
                 return there
-            row, lease = await self._ledger.tx(actions.claim, request.key, self._worker, LEASE_US)
+            row, lease, held = await self._ledger.tx(outbox.claim, request, self._worker, LEASE_US)
         if lease is None:
             if row.state in BEGUN and await self._ledger.read(actions.is_worn_out, request.key):
                 await self._ledger.tx(self._health.showed_nothing, request, breaker)
                 raise unknown(row, worn_out(row), for_good=True)
+            if held and row.state not in BEGUN:
+                await self._ledger.tx(self._health.showed_nothing, request, breaker)
+                raise refusal(held, row.summary)
             receipt = already(row)
             await commit_alone(self._ledger, request)  # nothing else commits this run's own feed lines
             return receipt
         async with self._held(lease):
             # A cancellation waits for the outcome: after a send without a receipt the target would have to be asked.
-            return await to_its_end(self._carry_out(request, row, lease, breaker))
+            return await to_its_end(self._carry_out(request, row, lease, breaker, held))
 
     async def _admitted(self, request: Deliver) -> str:
         """The breaker of an action's target, which lets it go; "" where nothing is to be sent.
@@ -93,7 +99,7 @@ class Sender:
         row = await self._ledger.read(actions.find, request.key)
         if row is None:
             raise outbox.not_recorded(request)
-        if row.state not in ("approved", *BEGUN):
+        if row.state not in (*actions.MAY_HAPPEN, *BEGUN):
             return ""
         self._adapter(row)  # before it is claimed: where there is none, certainly nothing has begun
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
@@ -159,14 +165,16 @@ class Sender:
             )
         return adapter
 
-    async def _carry_out(self, request: Deliver, row: Row[Any], lease: Lease, breaker: str) -> Receipt:
+    async def _carry_out(
+        self, request: Deliver, row: Row[Any], lease: Lease, breaker: str, held: tuple[Condemnation, ...] = ()
+    ) -> Receipt:
         adapter = self._adapter(row)
         arguments = await self._ledger.read(artifacts.get, self._ledger.files, row.arguments)
         if doubt := await self._ledger.read(self._doubt, row, sha256(arguments)):
             await self._ledger.tx(self._health.showed_nothing, request, breaker)
             return await self._ledger.tx(outbox.doubted, request, row, lease, doubt)
         try:
-            reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row)
+            reference, how = await asyncio.to_thread(self._find_or_send, adapter, arguments, row, held)
             reach("action.before_receipt")
             receipt = receipt_for(row, "delivered", reference=reference, how=how)
         except adapter.permanent as error:
@@ -195,12 +203,16 @@ class Sender:
         if breaker:
             self._health.failed(connection, request, breaker, f"{type(error).__name__}: {error}")
 
-    def _find_or_send(self, adapter: Adapter, arguments: bytes, row: Row[Any]) -> tuple[str, Literal["found", "sent"]]:
-        """The target's id for the effect, and whether it was there already."""
+    def _find_or_send(
+        self, adapter: Adapter, arguments: bytes, row: Row[Any], held: tuple[Condemnation, ...] = ()
+    ) -> tuple[str, Literal["found", "sent"]]:
+        """The target's id for the effect, and whether it was there already. What is `held` is only looked for."""
         reach("action.in_lease")
         found, sure = self._find(adapter, arguments, row)
         if found is not None:
             return found, "found"
+        if held:
+            raise refusal(held, row.summary) if sure else unknown(row, f"it is not sent again: {held[0].told}", for_good=True)
         reach("action.before_send")
         try:
             # With the time of the intent, not of this attempt: every attempt must cause the same effect, for the next to find.

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from activities.gates import orders
 from activities.gates.orders import Order
-from activities.gates.policy import UNDECLARED_CEILING, AgentFloor, GateChange, GateRule, Person, PipelineGates, Policy
+from activities.gates.policy import UNDECLARED, AgentFloor, GateChange, GateRule, Person, PipelineGates, Policy
 from contracts.actions import ActionPolicy
 from contracts.base import canonical, sha256
 from contracts.gates import GateKind, GatePolicy
@@ -129,9 +129,8 @@ def _pairs(old: Mapping[Any, T], new: Mapping[Any, T]) -> Iterator[tuple[Any, T 
 
 
 def _gates(policy: Policy) -> dict[GateKind, GatePolicy]:
-    """The gates, with the one that has a rule although no table is there."""
-    undeclared: dict[GateKind, GatePolicy] = {"ceiling": UNDECLARED_CEILING}
-    return undeclared | {kind: policy.gate(kind) for kind in policy.gates}
+    """The gates, with those that have a rule although no table is there."""
+    return UNDECLARED | {kind: policy.gate(kind) for kind in policy.gates}
 
 
 def _floor(policy: Policy, agent: str) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.gates import lines, signatures
+from activities.gates.condemning import held_at, not_approved
 from activities.gates.facts import added_facts
 from activities.gates.four_eyes import counted_as, everybody
 from activities.gates.standing import InForce
@@ -45,7 +46,7 @@ class Gates:
         return await committed(self._ledger.tx(self._open, request))
 
     def _open(self, connection: Connection, request: OpenGate) -> Opened:
-        added = added_facts(connection, request.gate)
+        added = added_facts(connection, request.gate, request.subject)
         view = request.gate.knowing(added)
         request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
@@ -102,6 +103,8 @@ class Gates:
         if refused is None and claim.verb in ("approve", "done") and anew:
             # Before it wins: if the action is not allowed, the gate stays open for another decision.
             refused = _conflict(connection, intents)
+        held = _held(connection, request, claim) if refused is None and anew else None
+        refused = refused or held
         counts = counted_as(connection, request, claim, signed=signed) if refused is None and anew else None
         if counts is not None:
             outcome = counts
@@ -119,6 +122,7 @@ class Gates:
                 _raise(connection, request, claim, outcome)
         else:
             outcome = gates.decided(claim, request.gate, authenticated=False, refused=refused)
+            outcome = outcome.model_copy(update={"held": held is not None})
         refused = "" if outcome.counts else outcome.reason or _decided_before(claim, outcome)
         if refused:
             gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, refused))
@@ -127,6 +131,15 @@ class Gates:
             own.append(lines.counts_again(request, claim, outcome))
         commit_riders(connection, request, own)
         return outcome
+
+
+def _held(connection: Connection, request: AdmitDecision, claim: Claimed) -> str | None:
+    """Why what this gate shows may not be approved now, or None: it came from something condemned."""
+    # At its gate `held` a person lets the run go on with it, or not.
+    if claim.verb != "approve" or request.gate.kind == "held":
+        return None
+    found = held_at(connection, request.gate.trace, request.gate.gate)
+    return not_approved(found) if found else None
 
 
 def _too_much(request: AdmitDecision, claim: Claimed) -> str | None:
@@ -171,7 +184,12 @@ def _approve_intents(connection: Connection, request: AdmitDecision, intents: li
 
 
 def _end_intents(connection: Connection, view: GateView, outcome: Decided) -> None:
-    """Record the end of the actions of an `action` or `draft` gate that did not let Baton carry them out."""
+    """Record the end of the actions of an `action` or `draft` gate that did not let Baton carry them out.
+
+    At a gate `held` that is all that was approved in the run: it stops.
+    """
+    if view.kind == "held" and not view.path and outcome.verb in ("reject", "expired"):
+        actions.withdraw(connection, view.trace, f"the run was not let go on at {view.gate}")
     if view.kind not in ("action", "draft") or outcome.verb == "approve":
         return
     for intent in gates.intents(connection, view.trace, view.gate):

@@ -12,7 +12,12 @@ from contracts.base import digest_of
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Note
+from contracts.text import amount
+from ledger.condemnations import Condemnation
+from ledger.condemnations import How as Said
 from ledger.policies import How, Proposal
+from ledger.views.condemned import Standing
+from ledger.views.impact import Effect
 
 
 def opened(view: GateView) -> Note:
@@ -104,6 +109,8 @@ def closed(request: AdmitDecision, outcome: Decided) -> Note:
         "cancelled": "the run ended while it was open",
         "released": "there is room again for the call that waited",
     }
+    if view.kind == "held":
+        whys["released"] = "what keeps the run is looked at again"
     return Note(
         key=f"{view.trace}/gate/{view.gate}/closed/{request.run.run_id}",
         at=outcome.at,
@@ -191,4 +198,50 @@ def policy_refused(name: str, by: str, why: str) -> Note:
         did=f"tried to approve policy proposal {name} and was refused",
         why=why,
         next="nothing changed",
+    )
+
+
+def condemned(standing: Standing, fresh: int) -> Note:
+    """Somebody condemned something."""
+    one, reach = standing.condemnation, standing.reach
+    held = (amount(len(reach.runs), "open run"), amount(len(reach.gates), "gate"), amount(len(reach.pending), "action"))
+    return Note(
+        key=f"condemned/{one.id}",
+        at=one.at,
+        stage="condemned",
+        actor=one.by,
+        did=f"condemned {one.what} ({one.id}; {amount(fresh, 'thing')})",
+        why=one.why,
+        next=f"held: {', '.join(held)}; executed and to be settled: {amount(len(reach.left), 'action')}",
+        importance="alert",
+    )
+
+
+def condemnation_undone(before: Standing, by: str, why: str) -> Note:
+    """Somebody took a condemnation back."""
+    one = before.condemnation
+    return Note(
+        key=f"condemned/{one.id}/undone",
+        at=datetime.now(UTC),
+        stage="condemned",
+        actor=by,
+        did=f"undid the condemnation of {one.what} ({one.id})",
+        why=why,
+        next="what it alone held goes on",
+        importance="alert",
+    )
+
+
+def condemned_settled(one: Condemnation, effect: Effect, how: Said, by: str, note: str, reference: str) -> Note:
+    """Somebody said what became of an action that had come from something condemned."""
+    did = {"done": "made good", "declined": "leaves as it is", "goes_on": "lets happen all the same"}[how]
+    return Note(
+        key=f"condemned/{one.id}/{effect.key}",
+        at=datetime.now(UTC),
+        stage="condemned",
+        actor=by,
+        did=f"{did}: {effect.summary} (run {effect.run}), which came from {one.what} ({one.id})"[:2000],
+        why=note,
+        next=reference and f"reference {reference}",
+        inputs=(effect.key,),
     )

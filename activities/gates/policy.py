@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from contracts.actions import ActionPolicy, ActionTerms, Approvals, Tier, stricter
 from contracts.base import Input, PerMille, Span, is_empty, is_none, sha256
 from contracts.errors import ContractViolation, Misconfigured
-from contracts.gates import SAYS_NO, SAYS_YES, SEVERAL_SAY, VERBS, GateKind, GatePolicy, Verb
+from contracts.gates import SAYS_NO, SAYS_YES, SEVERAL_SAY, UNDECLARED_HELD, VERBS, GateKind, GatePolicy, Verb
 from contracts.keys import PublicKey
 from contracts.money import Usd
 from contracts.pipelines import PIPELINES
@@ -84,6 +84,8 @@ class AgentFloor(Input):
 UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))
 """For policy files that are older than this kind of gate: the run's owner decides, and silence stops the run."""
 
+UNDECLARED: dict[GateKind, GatePolicy] = {"ceiling": UNDECLARED_CEILING, "held": UNDECLARED_HELD}
+
 
 class Policy(Input, name="policy/1"):
     """The whole policy file."""
@@ -110,8 +112,8 @@ class Policy(Input, name="policy/1"):
         Raises `Misconfigured` if the file has no table for it.
         """
         rule = self.gates.get(kind)
-        if rule is None and kind == "ceiling":
-            return UNDECLARED_CEILING
+        if rule is None and kind in UNDECLARED:
+            return UNDECLARED[kind]
         if rule is None:
             raise Misconfigured(f"policy.toml has no [gates.{kind}]; add who, deadline and expiry for it")
         whole = GatePolicy.model_validate(rule.model_dump())

@@ -12,6 +12,7 @@ from activities.money.prices import Tariff
 from activities.money.scopes import parts_of, shared_by
 from activities.providers.base import Provider
 from activities.running.commit import commit_riders
+from activities.running.held import refuse_held
 from activities.turns import billing, choices, compaction, reply_cache
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate, NothingOlder, Unfit
@@ -24,12 +25,13 @@ from activities.turns.replies import judge
 from activities.turns.storage import store_turn
 from activities.turns.turn_view import turn_of
 from contracts.agents import Choice
+from contracts.base import sha256
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import Misconfigured
 from contracts.money import Ceilings
 from contracts.people import stored_answers
 from contracts.turns import CallModel, Turn
-from ledger import artifacts, handoffs, turns, workers
+from ledger import artifacts, condemnations, handoffs, turns, workers
 from ledger.db import Ledger, server_us
 from ledger.money import rates, spend
 from ledger.money.rates import Rate, Taken
@@ -53,7 +55,8 @@ class Reservations:
     def reserve(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started | Turn:
         """Reserve money for the call and read what it is built from; or return the turn, if the call was answered before.
 
-        Raises `CeilingReached`, `GrowthHeld`, `Unfit`, `RateLimited`, `ProbeTaken` and `Misconfigured`.
+        Raises `CeilingReached`, `GrowthHeld`, `Unfit`, `RateLimited`, `ProbeTaken` and `Misconfigured`; and for what came from
+        something condemned an `ApplicationError` of type `Held`.
         """
         request = call.request
         # First: from here on no earlier attempt can answer before this transaction ends, so the lookup below is final.
@@ -66,6 +69,7 @@ class Reservations:
         stored = turns.find(connection, call.request.key)
         if stored is not None:
             return self._stored_before(connection, call.request, stored)
+        _refuse_condemned(connection, call.request)
         started = self._read(connection, call, candidate, identity)
         # The cache comes before the money: a reused reply needs no room in any ceiling or rate limit.
         return self._from_cache(connection, call, started) or self._held(connection, call, started)
@@ -131,7 +135,8 @@ class Reservations:
     def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
         """The turn from a cached reply, judged like a fresh one, at no cost. None if a model has to be asked."""
         found = reply_cache.look_up(connection, call.request.run.project, started.cache)
-        if found is None:
+        # One that came from something condemned is not said again: a model is asked anew.
+        if found is None or condemnations.holding(connection, call.request.run.trace, [found.turn]):
             return None
         # Judged for this call: a reply with tool calls was valid before, but is not once no more tools may be called.
         judged = judge(found.reply, call.agent, finish=call.request.finish is not None)
@@ -188,6 +193,18 @@ def _shortened(
         return made
     known = frozenset() if candidate.shorter else compaction.shortest(chain[:-1], results, made).hidden
     return replace(least, refused=True, known=known)
+
+
+def _refuse_condemned(connection: Connection, request: CallModel) -> None:
+    """Raise `Held` where anything that the prompt is made of came from something condemned. Nothing is paid for then."""
+    if not condemnations.anything(connection):
+        return
+    run = request.run
+    said = [sha256(stored_answers(request.answers))] if request.answers else []
+    made_of = handoffs.own(connection, run.trace, [request.task_digest, *said])
+    # The task of a step that a person let begin is what they decided on; it need not name it.
+    things = [*([request.head] if request.head else []), *request.inputs, *made_of, *handoffs.let_on_by(connection, run.trace)]
+    refuse_held(connection, run.trace, things)
 
 
 def _refuse_growth(call: Call, size: StepSize) -> None:

@@ -1,24 +1,18 @@
 """`baton find`: handoffs by what made them, what they claim, and what they came from."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from commands.context import LOOK, Json, Project, open_ledger, settings
 from commands.errors import Usage
-from commands.output import Out, clock
-from commands.periods import Since, Until, period
+from commands.output import Out, clock, safe
+from commands.periods import Since, Until
+from commands.selecting import Agent, Claim, Model, Source, selection
 
 MOST = 1000
 
-Claim = Annotated[str, typer.Option("--claim", metavar="WORDS", help="A claim has all these words, in any case.")]
-Source = Annotated[
-    str, typer.Option("--source", metavar="NAME|ID", help="It came from what was read under this name, or has this id.")
-]
-Agent = Annotated[str, typer.Option("--agent", metavar="NAME[@VERSION]", help="This agent made it.")]
-Model = Annotated[str, typer.Option("--model", metavar="[PROVIDER:]MODEL", help="This model answered.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="Show at most this many, the newest first.")]
 
 
@@ -39,21 +33,11 @@ def find(
     as_json: Json = False,
 ) -> None:
     """Find handoffs over all runs by claim, source, agent version, model and time; all that is asked for has to fit."""
-    from ledger.views.selection import Selection, select_handoffs
+    from ledger.views.selection import select_handoffs
 
-    if not (claim.strip() or source or agent or model or since or until):
+    wanted = selection(claim, source, agent, model, since, until, project)
+    if wanted is None:
         raise Usage("say what to find: --claim, --source, --agent, --model, --since or --until; `baton find --help` has all")
-    now = datetime.now(UTC)
-    span = None if since is None and until is None else period(since, until, now, back=_EVER)
-    wanted = Selection(
-        claim=claim,
-        source=source,
-        agent=agent,
-        model=model,
-        project=project,
-        since=span.since if span else None,
-        until=span.until if span else None,
-    )
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
         # One more than is shown tells that there are more.
@@ -65,8 +49,8 @@ def find(
         return
     rows = [(one.id[:12], one.run, one.path, one.outcome, one.agent, one.model, clock(one.at), one.says) for one in shown]
     out.table(("ID", "RUN", "PATH", "OUTCOME", "AGENT", "MODEL", "AT", "CLAIM"), rows, words=("CLAIM",))
+    for one in shown:
+        if one.condemned:
+            out.line(f"{one.id[:12]}  {safe(one.condemned, 400)}")
     if len(found) > limit:
         out.note(f"there are more; --limit {min(MOST, limit * 4)} shows more of them")
-
-
-_EVER = timedelta(days=36_500)

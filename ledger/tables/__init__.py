@@ -2,6 +2,7 @@
 
 from ledger.tables.actions import action
 from ledger.tables.columns import metadata
+from ledger.tables.condemned import condemnation, condemned, remedy
 from ledger.tables.gates import decision, gate, revoked_key
 from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
@@ -22,6 +23,8 @@ __all__ = [
     "ceiling_change",
     "claim",
     "compatibility",
+    "condemnation",
+    "condemned",
     "counter",
     "decision",
     "edge",
@@ -35,6 +38,7 @@ __all__ = [
     "policy_proposal",
     "policy_version",
     "rate",
+    "remedy",
     "reservation",
     "revoked_key",
     "run",

@@ -59,7 +59,7 @@ class Outgoing:
         if self.state == "dead":
             return "retry or abandon"
         if self.state == "held":
-            return "it is held"
+            return "held: `baton condemned` says by what; settle it there with --go-on, or abandon it"
         if self.state not in ("approved", "sending"):
             return ""
         if self.sent_by:

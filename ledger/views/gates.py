@@ -1,5 +1,6 @@
 """Gates as people see them: what waits, what was decided, and the bytes that a gate is about."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from contracts.delivery.plan import Plan
 from contracts.errors import ContractViolation
 from contracts.gates import GateView
 from contracts.keys import signer_id
-from ledger import artifacts, gates
+from ledger import artifacts, condemnations, gates
 from ledger.db import from_us
 from ledger.money import ceilings
 from ledger.tables import decision, gate
@@ -72,10 +73,24 @@ class Subject:
     patch: bytes | None
 
 
+def condemned_facts(connection: Connection, things: Iterable[str]) -> tuple[str, ...]:
+    """What of these things, or of what they came from, was condemned: a fact each for the gate that shows them."""
+    return tuple(f"came from {one.told}" for one in condemnations.reaching(connection, things))
+
+
+def _as_now(connection: Connection, view: GateView, state: str = "open") -> GateView:
+    """An open gate with what was condemned since it opened of what it shows."""
+    if state != "open" or view.kind == "held":
+        return view
+    found = condemned_facts(connection, [f"{view.trace}/{view.gate}"])
+    return view.knowing([one for one in found if one not in view.facts])
+
+
 def gates_of(connection: Connection, trace: str) -> list[Gate]:
     """All gates of a run family, oldest first."""
     query = select(gate.c.view, gate.c.state).where(gate.c.trace == trace).order_by(gate.c.opened_at)
-    return [Gate(GateView.model_validate_json(row.view), row.state) for row in connection.execute(query)]
+    found = [Gate(GateView.model_validate_json(row.view), row.state) for row in connection.execute(query)]
+    return [Gate(_as_now(connection, one.view, one.state), one.state) for one in found]
 
 
 def gates_named(connection: Connection, name: str) -> list[tuple[str, str]]:
@@ -86,7 +101,7 @@ def gates_named(connection: Connection, name: str) -> list[tuple[str, str]]:
 
 def waiting(connection: Connection, project: str | None = None) -> list[tuple[str, GateView]]:
     """Each open gate with what names its run, earliest deadline first."""
-    views = gates.open_gates(connection, project)
+    views = [_as_now(connection, view) for view in gates.open_gates(connection, project)]
     names = names_of(connection, [view.trace for view in views])
     return [(names.get(view.trace, view.workflow_id), view) for view in views]
 
@@ -135,6 +150,7 @@ def subject_of(connection: Connection, files: Path, run: str, name: str) -> Subj
     data = artifacts.get(connection, files, view.subject)
     digest = _patch_in(data)
     patch = None if digest is None else artifacts.get(connection, files, digest)
+    view = _as_now(connection, view, state)
     return Subject(found.workflow_id, Gate(view, state), data, as_contract(Plan, data), patch)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -33,10 +33,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Shown:
-    """An open gate that shows something of it."""
+    """An open gate that shows something of it. `thing` is its id as edges have it."""
 
     run: str
     gate: str
+    thing: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,15 @@ def impact_of(connection: Connection, starts: Sequence[str], limit: int = LIMIT)
         gates=tuple(_open(connection, found, names)),
         complete=len(found) < limit,
     )
+
+
+def again(connection: Connection, before: Impact) -> Impact:
+    """The same things as they are by now: the state of each effect, and the gates that are still open. Only reads."""
+    names = {run.trace: run.workflow_id for run in before.runs}
+    keys = [effect.key for effect in before.effects]
+    effects = {row.key: _effect(row, names) for row in rows_with(connection, select(action), action.c.key, keys)}
+    gates = tuple(_open(connection, [one.thing for one in before.gates], names))
+    return replace(before, effects=tuple(effects[key] for key in keys), gates=gates)
 
 
 def _places(connection: Connection, found: Sequence[str]) -> tuple[set[str], dict[str, str]]:
@@ -104,4 +114,4 @@ def _open(connection: Connection, found: Iterable[str], names: dict[str, str]) -
     wanted = {one for one in found if "/" in one}
     for row in connection.execute(select(gate.c.trace, gate.c.gate).where(gate.c.state == "open").order_by(gate.c.deadline)):
         if f"{row.trace}/{row.gate}" in wanted:
-            yield Shown(names.get(row.trace, row.trace), row.gate)
+            yield Shown(names.get(row.trace, row.trace), row.gate, f"{row.trace}/{row.gate}")

@@ -16,6 +16,7 @@ from contracts.errors import LedgerUnavailable, NotFound
 from contracts.text import amount
 from ledger import artifacts, seals
 from ledger.artifacts import ArtifactDamaged
+from ledger.condemnations import things_digest, things_of
 from ledger.feed import chained
 from ledger.signatures import statement_of
 from ledger.tables import action, artifact, counter, decision, feed, feed_head, gate, handoff, run, seen
@@ -55,11 +56,34 @@ def about_no_run(connection: Connection) -> list[Verified]:
     others = select(feed.c.trace).distinct().where(feed.c.trace.not_in(select(run.c.trace))).order_by(feed.c.trace)
     found = [Verified(trace, trace) for trace in connection.execute(others).scalars().all()]
     for one in found:
-        for (kind, key), seal in dict(_chain(connection, one)).items():
+        sealed = dict(_chain(connection, one))
+        for (kind, key), seal in sealed.items():
             row = seals.find(connection, kind, key)
-            if row is None or seals.seal_of(kind, key, row) != seal:
+            if row is None or seals.seal_of(kind, key, row) != seal or not _has_its_things(connection, kind, row):
                 one.problems.append(f"{'revoked key' if kind == 'key' else kind} {key} is missing, or was altered")
+    # Also where no such line is there at all.
+    _added_by_hand(connection, found)
     return found
+
+
+def _has_its_things(connection: Connection, kind: seals.Kind, row: RowMapping) -> bool:
+    """True unless a condemnation is of other things than it was."""
+    return kind != "condemnation" or things_digest(things_of(connection, row["id"])) == row["things"]
+
+
+def _added_by_hand(connection: Connection, found: list[Verified]) -> None:
+    """Find condemnations, and what was said of actions that had come from them, that are in no feed line."""
+    there = next((one for one in found if one.trace == seals.CONDEMNED), None)
+    sealed = dict(_chain(connection, Verified(seals.CONDEMNED, seals.CONDEMNED)))
+    problems = [
+        f"{kind} {key} is in no feed line: it was added by hand"
+        for kind, key, _ in seals.rows_of_condemnations(connection)
+        if (kind, key) not in sealed
+    ]
+    if problems and there is None:
+        found.append(there := Verified(seals.CONDEMNED, seals.CONDEMNED))
+    if there is not None:
+        there.problems += problems
 
 
 def gaps(connection: Connection) -> list[str]:

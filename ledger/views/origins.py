@@ -10,7 +10,7 @@ from contracts.errors import Ambiguous, NotFound
 from contracts.handoff import Handoff
 from contracts.money import usd
 from contracts.text import amount, one_line
-from ledger import actions, artifacts, gates, handoffs, turns
+from ledger import actions, artifacts, condemnations, gates, handoffs, turns
 from ledger.views import identities
 from ledger.views.asked import asked_of
 from ledger.views.effects import effect_named
@@ -95,7 +95,7 @@ class Origins:
     # How things read
 
     def label(self, node: Node) -> str:
-        """One line of text about a thing."""
+        """One line of text about a thing; of one that is condemned it says so."""
         by_kind: dict[Kind, Callable[[str], str]] = {
             "run": self._run_label,
             "action": self._action_label,
@@ -106,7 +106,9 @@ class Origins:
             "artifact": self._artifact_label,
         }
         told = by_kind.get(node.kind)
-        return one_line(told(node.id) if told else f"{node.id}: not in this ledger", 400)
+        said = one_line(told(node.id) if told else f"{node.id}: not in this ledger", 400)
+        condemned = condemnations.marks(self._connection, [node.id]).get(node.id, ())
+        return "; ".join((said, *(one.mark for one in condemned)))
 
     def _run_label(self, trace: str) -> str:
         run = find_run(self._connection, trace)

@@ -1,7 +1,7 @@
 """Handoffs by what made them, what they claim, and what they came from: over all runs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 from ledger import handoffs
 from ledger.db import from_us, rows_with, to_us
 from ledger.tables import claim, handoff, run, seen
+from ledger.views.condemned import marked
 from ledger.views.impact import LIMIT
 
 
@@ -32,7 +33,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class Selected:
-    """One handoff that was found. `says` is the claim that matches, "" where none was asked for."""
+    """One handoff that was found. `says` is the claim that matches, "" where none was asked for.
+
+    `condemned` says by whom and why where the handoff itself is condemned, else "".
+    """
 
     id: str
     run: str
@@ -44,10 +48,29 @@ class Selected:
     model: str
     at: datetime
     says: str
+    condemned: str = ""
 
 
 def select_handoffs(connection: Connection, wanted: Selection, limit: int) -> list[Selected]:
     """The handoffs that fit, the newest first, at most `limit`. Only reads."""
+    found = _selected_of(connection, wanted, limit)
+    told = marked(connection, (one.id for one in found))
+    return [replace(one, condemned=told.get(one.id, "")) for one in found]
+
+
+def things_selected(connection: Connection, wanted: Selection, limit: int) -> list[str]:
+    """The ids of what a selection means: the handoffs that fit; of a source alone what was read under that name. Only reads.
+
+    Of a source alone, because whatever reads the same bytes later came from it as well.
+    """
+    if wanted.source and wanted == Selection(source=wanted.source):
+        named = select(seen.c.artifact).where((seen.c.name == wanted.source) | (seen.c.artifact == wanted.source)).distinct()
+        return list(connection.execute(named.order_by(seen.c.artifact).limit(limit)).scalars())
+    # A claim that fits twice is one handoff.
+    return list(dict.fromkeys(one.id for one in _selected_of(connection, wanted, limit)))
+
+
+def _selected_of(connection: Connection, wanted: Selection, limit: int) -> list[Selected]:
     columns = (handoff.c.id, handoff.c.trace, handoff.c.path, handoff.c.contract, handoff.c.outcome, handoff.c.agent)
     query: Select[Any] = select(*columns, handoff.c.version, handoff.c.model, handoff.c.at, run.c.workflow_id)
     query = query.join(run, run.c.trace == handoff.c.trace).where(*_made(wanted))

@@ -42,8 +42,8 @@ MUTANTS = (
         name="decision-leads-nowhere",
         promise="What ran because a person let it go on leads back to their decision.",
         file="ledger/handoffs.py",
-        old='decided = [f"{new.trace}/{let_on}"] if let_on else []',
-        new="decided: list[str] = []",
+        old='return [f"{trace}/{let_on}"] if let_on else []',
+        new="return []",
         tests=WHOLE,
     ),
     Mutant(

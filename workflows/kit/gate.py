@@ -112,7 +112,7 @@ async def _closed(kit: Kit, view: GateView, how: str, before: RunState) -> None:
         kit.move("working", next="the run continues")
         show_standing(kit, f"{view.gate}:{how}")
     elif other is None:
-        kit.move(before if before not in ("waiting", "parked") else "working", next="the run continues")
+        kit.move(before if before not in ("waiting", "parked", "held") else "working", next="the run continues")
         show_closed(kit, view.gate, how, "working")
     else:
         _waits_at(kit, other)
@@ -190,6 +190,8 @@ async def _admit(kit: Kit, state: OpenGateState, policy: GatePolicy) -> Decided:
         Gates.admit_decision, request, f"gate: check {claim.said.verb} by {claim.said.decision.by}", **LEDGER
     )
     kit.inbox.answer(state, decided)
+    if decided.held and not kit.holding.asks:
+        await kit.holding.again()  # the signal that says so has not come
     if decided.counts:
         await _counts(kit, state, decided)
     return decided

@@ -27,6 +27,7 @@ from workflows.kit.asks import listen
 from workflows.kit.cancellation import not_cancelled, was_cancelled
 from workflows.kit.chain import Chain
 from workflows.kit.ends import Stopped
+from workflows.kit.holding import Holding
 from workflows.kit.ledger_outage import outlasting
 from workflows.kit.memory import name_of, returns
 from workflows.kit.options import LEDGER, LOCAL
@@ -49,6 +50,8 @@ class Kit(Run):
         self.pause = Pause(self)
         self.chain = Chain(self, lambda: self.quiet)
         listen(self)
+        self.holding = Holding()
+        self.holding.listen(self.inbox)
         self.watches: list[asyncio.Task[None]] = []
         self.asked: dict[str, int] = {}
         self.shown: tuple[Intent, ...] = ()
@@ -147,6 +150,7 @@ class Kit(Run):
         for watch in self.watches:
             watch.cancel()
         await asyncio.gather(*self.watches, return_exceptions=True)
+        await self.holding.end()
         self.caught_up()
         # One request holds only so many; the rest goes ahead of the final one.
         while len(self.inbox.refusals) > REFUSALS_AT_ONCE:
@@ -202,11 +206,12 @@ class Kit(Run):
         inbox = self.inbox
         said = inbox.waiting() or inbox.refusals or inbox.paused or self.held.told or self.held.recording
         money = self.gives_back or self.parking.stopped
-        return not (said or money or self.children) and workflow.all_handlers_finished()
+        return not (said or money or self.children) and self.holding.quiet and workflow.all_handlers_finished()
 
     async def unpaused(self) -> None:
-        """Wait here while an operator has paused the run. Running activities continue; gates keep their deadlines."""
+        """Wait here while an operator has paused the run, or it is held. Running activities continue; gates keep deadlines."""
         await self.pause.over()
+        await self.holding.over()
         self.check_stopped()
 
     def check_stopped(self) -> None:

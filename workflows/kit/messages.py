@@ -72,6 +72,8 @@ def check_decision(view: GateView, verb: Verb, said: Decision) -> None:
         raise Refused(f"{verb} needs a note that says why")
     if said.reference and verb not in TAKES_REFERENCE:
         raise Refused(f"{verb} takes no reference: only {' and '.join(sorted(TAKES_REFERENCE))} do. Leave it out")
+    if view.kind == "held" and verb == "approve" and not said.note.strip():
+        raise Refused("approve needs a note at this gate: it says why the run goes on with what was condemned")
     if verb == "raise_ceiling":
         _check_raise(view, said)
     missing = [question.id for question in view.questions if not (said.answers or {}).get(question.id, "").strip()]

@@ -8,8 +8,9 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.turns.models import Models
 from contracts.turns import CallModel, Turn
-from workflows.kit import model_outage
+from workflows.kit import condemned, model_outage
 from workflows.kit.ceiling import goes_on, refusal_in, wait_for_room
+from workflows.kit.condemned import held_in
 from workflows.kit.conversation import Conversation
 from workflows.kit.growth import is_held, let_on
 from workflows.kit.kit import Kit
@@ -34,6 +35,9 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
             if (refused := refusal_in(error)) is not None:
                 await wait_for_room(kit, talk.run.path, refused, parked, woken)
                 parked += 1
+                continue
+            if (held := held_in(error)) is not None:
+                await condemned.let_on(kit, held, talk.run.path)
                 continue
             if parked:
                 # It got its money and failed for another reason: the ceiling gate need not wait for it.

@@ -15,6 +15,7 @@ from contracts.actions import Deliver, Receipt, Resolve
 from contracts.gates import receipt_of
 from contracts.intents import Intent, Perform
 from contracts.rules import Facts
+from workflows.kit.condemned import held_in, let_on
 from workflows.kit.ends import cause_of
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit, within
@@ -109,6 +110,9 @@ async def _carried_out(
         receipt = await kit.do(method, request, f"action: {intent.type} {intent.summary}", **DELIVER)
     except ActivityError as error:
         cause = error.cause
+        if (held := held_in(error)) is not None:
+            await let_on(kit, held, intent.summary)
+            return await _carried_out(kit, intent, method, request)
         if is_cancelled_exception(error) or (isinstance(cause, ApplicationError) and cause.type == "NotAllowed"):
             raise
         receipt = Receipt(key=intent.key, type=intent.type, state="unknown", summary=intent.summary, problem=cause_of(error))

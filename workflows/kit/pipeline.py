@@ -36,6 +36,7 @@ from contracts.repositories import DropWorkspaces
 from contracts.runs import RunState
 from workflows.kit.bounds import cut
 from workflows.kit.cancellation import by_whom
+from workflows.kit.condemned import keep_looking
 from workflows.kit.ends import INPUT_REFUSED, Ended, Stopped, cause_of, refusal_of_input
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
@@ -71,6 +72,7 @@ class Pipeline(ABC, Generic[I, R]):
     def __init__(self) -> None:
         """Takes no arguments: the worker creates it for each run, and again for each replay."""
         self.kit = Kit(self.gates, self.changes, performs=bool(self.actions) or self.performs)
+        self.kit.holding.begins = lambda: keep_looking(self.kit)
         workflow.set_query_handler("status", self._status)
 
     @abstractmethod

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from contracts.gates import GatePolicy
+from contracts.gates import UNDECLARED_HELD, GatePolicy
 from contracts.intents import Intent
 from contracts.risk import LEVELS, Assessed, risk_of
 from contracts.rules import Facts
@@ -52,7 +52,9 @@ def policy_at(run: Run, ask: Ask) -> tuple[GatePolicy, tuple[Intent, ...], tuple
 
     An action of tier draft is never approved for us to send: it rides on its own gate only.
     """
-    policy, riding, whys = run.pins.gates[ask.kind], [], list[str]()
+    # A run that began before there were gates `held` has no rule for them.
+    policy = run.pins.gates.get(ask.kind, UNDECLARED_HELD) if ask.kind == "held" else run.pins.gates[ask.kind]
+    riding, whys = list[Intent](), list[str]()
     for intent in ask.intents:
         made = ruling_of(run, intent, ask.about, ask.carrying.get(intent.key, ""))
         whys += made.fired

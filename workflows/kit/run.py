@@ -52,7 +52,7 @@ class Run:
 
         `performs`: it may perform actions, and therefore open the gates that policy requires for them.
         """
-        self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling")))
+        self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling", "held")))
         self.known = (*changes.CHANGES, *known)
         self.inbox = Inbox(tuple(dict.fromkeys((*self.kinds, "policy", *(OF_ACTIONS if performs else ())))))
         self._seed = workflow.random_seed()
@@ -274,9 +274,9 @@ class Run:
         details.show_step(self.stage, did, why, next or self.next, self.usd_micros, scripted=self.scripted)
 
     def waiting_view(self) -> GateView | None:
-        """The first open gate of this workflow, else of its children, or None."""
+        """The first open gate of this workflow, else of its children, or None. One that holds the run comes before others."""
         open_now = (*self.inbox.waiting(), *self.family.waiting())
-        return open_now[0] if open_now else None
+        return next((view for view in open_now if view.kind == "held"), open_now[0] if open_now else None)
 
     def _told_stages(self, *_: Any) -> dict[str, int]:
         """For a reset: each stage that began in this history, and the event of the task in which it did so the last time."""

@@ -85,7 +85,8 @@ def is_below(path: str, child: str) -> bool:
 
 def waiting_state(view: GateView) -> RunState:
     """The run's state while this gate is open."""
-    return "parked" if view.kind == "ceiling" else "waiting"
+    states: dict[str, RunState] = {"ceiling": "parked", "held": "held"}
+    return states.get(view.kind, "waiting")
 
 
 def tried_again(said: Waits) -> str:

@@ -45,6 +45,7 @@ class Ask:
     about: Facts = NOTHING_KNOWN
     ceiling: CeilingRefused | None = None
     breakers: tuple[str, ...] = ()
+    condemned: tuple[str, ...] = ()
 
 
 def view_of(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
@@ -73,12 +74,13 @@ def view_of(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         on_expiry=_on_expiry(kit, ask.kind, policy),
         ceiling=ask.ceiling,
         breakers=ask.breakers,
+        condemned=ask.condemned,
         approvals=policy.approvals,
     )
 
 
 def _on_expiry(kit: Kit, kind: GateKind, policy: GatePolicy) -> str:
-    if kind == "ceiling":
+    if kind == "ceiling" or (kind == "held" and policy.expiry == "reject"):
         return "without an answer the run stops and keeps its work"
     then = "expires and nothing is done" if kind == "draft" else "rejects"
     if policy.expiry != "escalate" or not policy.escalation:

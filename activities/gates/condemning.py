@@ -1,0 +1,154 @@
+"""Condemning what turned out to be wrong: what came from it is held, and what has happened is listed until it is settled.
+
+Whoever may decide at a gate `held` may condemn, settle and undo: all three say what becomes of what is held.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from activities.gates import lines
+from activities.gates.policy import Policy
+from contracts.errors import NotFound, Refused
+from contracts.gates import Verb
+from contracts.printed import command
+from contracts.text import one_line
+from ledger import actions, condemnations, gates
+from ledger.condemnations import Condemnation, How
+from ledger.views.actions import named
+from ledger.views.condemned import HAPPENED, MAY_HAVE, STILL_TO_COME, Standing, standing_of
+from ledger.views.impact import Effect
+
+MOST = 100_000
+"""Most things that one condemnation is of."""
+
+
+@dataclass(frozen=True)
+class Condemned:
+    """What a condemnation came to: what it reaches, and how many things are new to it; 0: all were condemned before."""
+
+    standing: Standing
+    fresh: int
+
+
+def refuses(policy: Policy, verb: Verb, by: str) -> str | None:
+    """Why this person may not condemn (`reject`), or settle or undo (`approve`), or None."""
+    # Of what all runs made nobody asked for the run: as with ceilings that runs share, the default owner stands for it.
+    return policy.refuses(policy.gate("held"), verb, by, policy.defaults.owner)
+
+
+def _check(policy: Policy, verb: Verb, by: str) -> None:
+    if (refused := refuses(policy, verb, by)) is not None:
+        raise Refused(f"{refused}; [gates.held] of the policy says who may condemn, settle and undo")
+
+
+def condemn(connection: Connection, policy: Policy, things: Sequence[str], what: str, by: str, why: str) -> Condemned:
+    """Condemn these things, and mark the approved actions that came from them as held. Safe to call twice.
+
+    Raises `Refused` for somebody who may not, and for more things than one condemnation takes.
+    """
+    _check(policy, "reject", by)
+    if len(things) > MOST:
+        raise Refused(f"that is more than {MOST} things; condemn a part of them at a time, such as by --since and --until")
+    one, fresh = condemnations.condemn(connection, things, one_line(what, 300), by, why)
+    if not fresh:
+        return Condemned(standing_of(connection, one, policy.undone_by()), 0)
+    # Whoever is deciding there, or sending, is waited for: what is then reported as held is not being done.
+    found = standing_of(connection, one, policy.undone_by()).reach
+    gates.lock(connection, [gate.thing for gate in found.impact.gates])
+    actions.hold_back(connection, sorted(effect.key for effect in found.pending), one.told)
+    standing = standing_of(connection, one, policy.undone_by(), found.impact)
+    condemnations.tell(connection, lines.condemned(standing, fresh))
+    return Condemned(standing, fresh)
+
+
+def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -> Standing:
+    """Take a condemnation back and let go what it alone held. Returns what it reached until now.
+
+    Raises `NotFound`, `Ambiguous`, and `Refused` for somebody who may not, or where it is undone already.
+    """
+    _check(policy, "approve", by)
+    one = condemnations.find(connection, name)
+    before = standing_of(connection, one, policy.undone_by())
+    if not condemnations.undo(connection, one.id, by, why) and (one.undone_by, one.undone_why) != (by, why):
+        raise Refused(f"condemnation {one.id} was undone before, by {one.undone_by}: {one.undone_why}")
+    _let_go(connection, before.reach.impact.effects)
+    condemnations.tell(connection, lines.condemnation_undone(before, by, why))
+    return Standing(condemnations.find(connection, one.id), before.reach)
+
+
+def _let_go(connection: Connection, effects: Iterable[Effect]) -> None:
+    """Make held actions approved again unless something else holds them."""
+    keys = sorted(effect.key for effect in effects if effect.state == "held")
+    if condemnations.anything(connection):
+        traces = {key: actions.get(connection, key).trace for key in keys}
+        keys = [key for key in keys if not condemnations.holding(connection, traces[key], [key], key)]
+    actions.let_go(connection, keys)
+
+
+def settle(
+    connection: Connection, policy: Policy, name: str, action: str, how: How, by: str, note: str, reference: str = ""
+) -> Standing:
+    """Say what became of one action that had come from something condemned. Returns how the condemnation stands then.
+
+    done and declined are for what has happened; goes_on lets what is held be carried out. Raises `NotFound`, `Ambiguous`, and
+    `Refused` for somebody who may not, for another action, and where it was said before.
+    """
+    _check(policy, "approve", by)
+    one, row = condemnations.find(connection, name), named(connection, action)
+    if one.undone_at is not None:
+        raise Refused(f"condemnation {one.id} was undone by {one.undone_by}: nothing is left to settle")
+    standing = standing_of(connection, one, policy.undone_by())
+    effect = next((effect for effect in standing.reach.impact.effects if effect.key == row.key), None)
+    if effect is None:
+        raise NotFound(
+            f"action {row.key[:12]} ({row.summary}) did not come from what condemnation {one.id} is about; "
+            f"`{command('condemned show', one.id)}` lists those that did"
+        )
+    _check_settling(one, effect, how)
+    if not condemnations.settle(connection, one.id, row.key, how, note, reference, by):
+        said = condemnations.remedies(connection, one.id)[row.key]
+        if (said.how, said.by, said.note, said.reference) == (how, by, note, reference):
+            return standing
+        raise Refused(f"of action {row.key[:12]} {said.by} has said {_WORDS[said.how]} before: {said.note}")
+    if how == "goes_on":
+        _let_go(connection, [effect])
+    condemnations.tell(connection, lines.condemned_settled(one, effect, how, by, note, reference))
+    return standing_of(connection, one, policy.undone_by())
+
+
+_WORDS: dict[How, str] = {"done": "done", "declined": "declined", "goes_on": "that it goes on"}
+
+
+def _check_settling(one: Condemnation, effect: Effect, how: How) -> None:
+    it = f"action {effect.key[:12]} ({effect.summary}) is {effect.state}"
+    if how == "goes_on" and effect.state not in STILL_TO_COME:
+        raise Refused(f"{it}: --go-on is for what is held and has not happened")
+    if how == "goes_on" or effect.state in HAPPENED:
+        return
+    if effect.state in MAY_HAVE:
+        settle = command("actions settle", effect.key[:12], options="--happened -m …")
+        raise Refused(
+            f"{it}: nobody knows yet whether it has happened. `{settle}` or --did-not-happen says it; or look again in a moment"
+        )
+    if effect.state in STILL_TO_COME:
+        on = command("condemned settle", one.id, effect.key[:12], options="--go-on -m …")
+        off = command("actions abandon", effect.key[:12], options="-m …")
+        raise Refused(f"{it}, so there is nothing to mend: `{on}` has it carried out all the same, `{off}` gives it up")
+    raise Refused(f"{it}: nothing has happened, and there is nothing to settle")
+
+
+def held_at(connection: Connection, trace: str, gate: str) -> tuple[Condemnation, ...]:
+    """What keeps a gate from being approved: condemnations of what it shows, or of what that came from."""
+    return condemnations.holding(connection, trace, [f"{trace}/{gate}"])
+
+
+def not_approved(held: Sequence[Condemnation]) -> str:
+    """Why a gate is not approved, and what can be done."""
+    told, ids = "; ".join(one.told for one in held), ", ".join(one.id for one in held)
+    return one_line(
+        f"what this gate shows came from something condemned: {told}. Reject it or ask for changes; or let the run go on at "
+        f"its gate held; or have {ids} undone (`baton condemned undo`)",
+        1000,
+    )
