@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select, update
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import FeedLine, Note, RunRef
-from ledger import seals
+from ledger import notices, seals
 from ledger.db import from_us, plain, plain_row, to_us
 from ledger.statement import Statement
 from ledger.tables import feed, feed_head, run
@@ -35,7 +35,8 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
     """Add lines, each once per key. Call this last in a transaction: it locks the one counter row that all writers share.
 
     `seq` comes from that counter and not from an auto-increment: lines become visible in the order of their numbers, so a
-    reader that resumes after a number misses none. `tokens` and `usd_micros` go to the last line.
+    reader that resumes after a number misses none. `tokens` and `usd_micros` go to the last line. What a line `tells` becomes
+    a notice under its number.
     """
     if not notes:
         return
@@ -58,6 +59,7 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         previous = rows[-1]["hash"]
     _INSERT.run_each(connection, rows)
     _MOVE_END.run(connection, of=ref.trace, end=previous)
+    notices.add(connection, ref, list(enumerate(fresh, last - len(fresh) + 1)))
 
 
 def _sealing(note: Note, found: Sequence[str]) -> Note:
