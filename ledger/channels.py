@@ -210,7 +210,7 @@ def failed(
 
 def again(connection: Connection, id: str, now: int) -> bool:
     """Have a message that was given up tried again, from the first attempt. False if it was not given up."""
-    values = {"state": "open", "tries": 0, "due_at": now, "updated_at": now}
+    values = {"state": "open", "tries": 0, "updated_at": now}  # it is due since it was given up
     return connection.execute(update(message).where(message.c.id == id, message.c.state == "dead").values(values)).rowcount == 1
 
 

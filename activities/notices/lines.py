@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from contracts.printed import command
 from contracts.runs import Note, RunRef
 from contracts.text import amount, one_line
+from ledger.views.notices import Sent
 
 ITSELF = RunRef(trace="notices", workflow_id="notices")
 """Feed lines about messages belong to no run."""
@@ -27,14 +28,14 @@ def given_up(row: Row[Any]) -> Note:
     )
 
 
-def by_operator(row: Row[Any], did: str, why: str, next: str, by: str) -> Note:
+def by_operator(one: Sent, did: str, why: str, next: str, by: str) -> Note:
     """An operator has said what becomes of a message."""
     return Note(
-        key=f"message/{row.id}/operator/{row.updated_at}/{did}",
+        key=f"message/{one.id}/operator/{one.updated_at.isoformat()}/{did}",
         at=datetime.now(UTC),
         stage="notify",
         actor=by,
-        did=f"{did} message {row.id} to channel {row.channel}: {row.title}",
+        did=f"{did} message {one.id} to channel {one.channel}: {one.title}",
         why=one_line(why, 1000),
         next=next,
         importance="overview",

@@ -43,9 +43,10 @@ Clock = Callable[[Connection], int]
 
 @dataclass(frozen=True)
 class Pace:
-    """How often it looks, how long its leases are, and how long it waits at its end."""
+    """How often it looks, for how long it leads a channel and has a message at a time, and how long it waits at its end."""
 
     every: timedelta = EVERY
+    lead: timedelta = upkeep.LEASE
     lease: timedelta = LEASE
     grace: timedelta = GRACE
 
@@ -104,7 +105,7 @@ class Messenger:
         await self._keep()
         begun = 0
         for name in await self._ledger.read(self._busy):
-            if await self._ledger.tx(upkeep.lead, self._worker, self._pace.lease, channels.PART + name):
+            if await self._ledger.tx(upkeep.lead, self._worker, self._pace.lead, channels.PART + name):
                 await self._ledger.tx(self._prepare, name)
                 begun += await self._begin(name)
         return begun
