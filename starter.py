@@ -33,6 +33,7 @@ COMMANDS = (
     "commands.money.review",
     "commands.decide.control",
     "commands.decide.actions",
+    "commands.decide.notify",
     "commands.decide.policy",
     "commands.decide.keys",
     "commands.doctor.doctor",

@@ -104,14 +104,14 @@ def about(connection: Connection, id: str) -> list[About]:
 
 def troubles(connection: Connection) -> list[Trouble]:
     """Every channel that a worker has been started with, and how it stands."""
-    counted = select(message.c.channel, message.c.state, func.count().label("count")).where(
+    counted = select(message.c.channel, message.c.state, func.count().label("many")).where(
         message.c.state.in_(("dead", *UNSETTLED))
     )
     states = {
-        (row.channel, row.state): row.count for row in connection.execute(counted.group_by(message.c.channel, message.c.state))
+        (row.channel, row.state): row.many for row in connection.execute(counted.group_by(message.c.channel, message.c.state))
     }
-    waits = select(addressed.c.channel, func.count().label("count")).where(addressed.c.state == "waiting")
-    waiting = {row.channel: row.count for row in connection.execute(waits.group_by(addressed.c.channel))}
+    waits = select(addressed.c.channel, func.count().label("many")).where(addressed.c.state == "waiting")
+    waiting = {row.channel: row.many for row in connection.execute(waits.group_by(addressed.c.channel))}
     rows = connection.execute(select(channel).order_by(channel.c.name))
     return [
         Trouble(
