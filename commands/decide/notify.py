@@ -168,8 +168,8 @@ def _tested(ledger: "Ledger", channel: str, timeout: float) -> "Sent":
 def _unknown(channel: str, there: "Sequence[Trouble]") -> str:
     names = ", ".join(one.channel for one in there) or "none"
     return (
-        f"no worker has been started with a channel {safe(channel)!r}; there are: {names}. Declare it as a table [channels.NAME] "
-        "in the baton.toml of the workers that send, and start them again"
+        f"no worker has been started with a channel {safe(channel)!r}; there are: {names}. Declare it as a table "
+        "[channels.NAME] in the baton.toml of the workers that send, and start them again"
     )
 
 

@@ -29,7 +29,7 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the endpoints of models.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check Python, Temporal, ledger, sandbox, git, keys, agents, prices, channels, workers, clock, what waits. Exit 0: all well.
+    """Check Python, Temporal, ledger, sandbox, git, keys, agents, prices, channels, workers, clock, what waits. Exit 0: well.
 
     Each configured endpoint is asked for a few tokens, which costs less than a thousandth of a dollar with most models.
     """
