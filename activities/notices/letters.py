@@ -81,6 +81,7 @@ def keys_missing(channel: Channel, targets: Targets) -> str:
     read: list[Callable[[], object]] = []
     if isinstance(target, HttpTarget):
         read.append(lambda: targets.secret(channel.target, target.secret_env, target.secret_file))
+        read.append(lambda: targets.secret(channel.target, target.url_env, target.url_file))
         if target.auth != "none":
             read.append(lambda: targets.secret(channel.target, target.key_env, target.key_file))
     if isinstance(target, MailTarget):
