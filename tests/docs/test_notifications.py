@@ -1,13 +1,16 @@
 """docs/notifications.md: its block loads and leads somewhere, and its tables name every kind, key and command."""
 
+import json
 import re
 import tomllib
+from dataclasses import fields
 
 import config
 from activities.actions.declared import Targets
 from activities.gates.policy import load_policy
 from activities.notices.audience import known_to
 from activities.notices.letters import check_channels
+from activities.notices.wording import Shown
 from commands.decide import notify
 from contracts.channels import Channel
 from contracts.notices import KINDS
@@ -25,6 +28,13 @@ def test_the_block_is_what_a_worker_starts_with() -> None:
     settings = config.load(**block)
     assert {one.kind for one in settings.channels.values()} == {"slack", "webhook", "mail"}
     check_channels(settings.channels, Targets(settings.targets), known_to(load_policy(ROOT / "policy.toml")))
+
+
+def test_the_example_has_every_key() -> None:
+    """Of what a webhook gets for each notice."""
+    [example] = [json.loads(one.text) for one in blocks(PAGE) if one.language == "json"]
+    [one] = example["data"]["notices"]
+    assert list(one) == [field.name for field in fields(Shown)]
 
 
 def test_the_tables_have_every_kind_and_key() -> None:
