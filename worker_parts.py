@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 import config
 import setting_digests
 from activities.actions.declared import Targets
 from activities.actions.deliver import Actions
+from activities.actions.email_send import HERE
 from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.prepare import Preparing
@@ -182,8 +184,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
 
 def make_messenger(settings: config.Settings, ledger: Ledger, targets: Targets, policy: Standing, name: str) -> Messenger:
     """What sends to the channels that are declared."""
-    # The address of the machine itself is the default, and leads nobody else anywhere.
-    ui = settings.ui_url if settings.ui_url != config.Settings.model_fields["ui_url"].default else ""
+    # An address of this machine leads nobody else anywhere.
+    ui = "" if urlsplit(settings.ui_url).hostname in HERE else settings.ui_url
     own = settings.channels, senders(targets), lambda: policy.policy
     return Messenger(ledger, *own, name, settings.relay, ui=ui)
 

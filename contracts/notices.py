@@ -68,7 +68,8 @@ class Occasion(Contract):
     Beside the line the ledger knows the run, its pipeline and project.
     """
 
-    kind: NoticeKind
+    # No closed list: a worker of an earlier release has to read what a later one tells.
+    kind: str = Field(description="one of `NoticeKind`")
     about: str = Field(description="the id of the gate, action, breaker or proposal")
     what: str = Field(default="", exclude_if=is_empty, description="the action's type, or the state it was left in")
     who: tuple[str, ...] = Field(
@@ -78,6 +79,14 @@ class Occasion(Contract):
     deadline: datetime | None = Field(default=None, exclude_if=is_none)
 
 
-def importance_of(kind: NoticeKind, risk: str) -> Importance:
+_OF_A_LATER_RELEASE = Kind("{about} (a later release of Baton says more)", "further notice", "further notices", alert=True)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of this name; for one that only a later release knows what can be said of it all the same."""
+    return next((kind for known, kind in KINDS.items() if known == name), _OF_A_LATER_RELEASE)
+
+
+def importance_of(kind: str, risk: str) -> Importance:
     """How important a notice is: an alert by its kind, or because what waits is of high risk."""
-    return "alert" if KINDS[kind].alert or risk == "high" else "overview"
+    return "alert" if kind_of(kind).alert or risk == "high" else "overview"

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 
 from contracts.base import digest_of
-from contracts.notices import KINDS
+from contracts.notices import kind_of
 from contracts.relay import Relaying
 from ledger.db import insert_each_once, insert_once, plain_row
 from ledger.tables import addressed, channel, feed_head, gate, message, notice
@@ -99,7 +99,7 @@ def take(connection: Connection, name: str, now: int) -> list[Row[Any]]:
     )
     query = select(notice, exists(open_there).label("waits")).join(addressed, addressed.c.seq == notice.c.seq).where(*waiting)
     found = list(connection.execute(query.order_by(notice.c.seq).limit(AT_ONCE)))
-    over = [one.seq for one in found if KINDS[one.kind].waits and not one.waits]
+    over = [one.seq for one in found if kind_of(one.kind).waits and not one.waits]
     if over:
         theirs = (addressed.c.channel == name, addressed.c.seq.in_(over))
         connection.execute(update(addressed).where(*theirs).values(state="over"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from contracts.notices import KINDS
+from contracts.notices import kind_of
 from contracts.runs import Note, RunRef
 from ledger.db import insert_each_once, server_us, to_us
 from ledger.tables import notice, run
@@ -22,7 +22,7 @@ def add(connection: Connection, ref: RunRef, told: Sequence[tuple[int, Note]]) -
     name, project, pipeline, owner = row if row is not None else (ref.workflow_id, ref.project, "", "owner")
     rows, now = [], server_us(connection)
     for seq, said in tells:
-        of_run = KINDS[said.kind].of_run
+        of_run = kind_of(said.kind).of_run
         rows.append(
             {
                 "seq": seq,

@@ -1,15 +1,18 @@
 """Which notices are a channel's own, and when they are due there."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
 from activities.gates.policy import Policy
 from contracts.channels import Channel
-from contracts.notices import KINDS, importance_of
+from contracts.notices import importance_of, kind_of
 from ledger.db import from_us, to_us
+
+STALE = timedelta(days=7)
+"""What is older is not told any more, such as to a channel that no worker had for months."""
 
 
 def known_to(policy: Policy) -> frozenset[str]:
@@ -20,15 +23,15 @@ def known_to(policy: Policy) -> frozenset[str]:
 
 def when(channel: Channel, policy: Policy, row: Row[Any], now: datetime) -> int | None:
     """When a notice is due on a channel, in microseconds; None where it is none of its own."""
-    if not is_own(channel, policy, row):
+    if not is_own(channel, policy, row) or from_us(row.at) < now - STALE:
         return None
     deadline = from_us(row.deadline) if row.deadline else None
-    return to_us(channel.due(now, urgent=KINDS[row.kind].urgent, deadline=deadline))
+    return to_us(channel.due(now, urgent=kind_of(row.kind).urgent, deadline=deadline))
 
 
 def is_own(channel: Channel, policy: Policy, row: Row[Any]) -> bool:
     """True if the channel is for this kind, importance, pipeline and project, and for whoever is asked."""
-    of_run = KINDS[row.kind].of_run
+    of_run = kind_of(row.kind).of_run
     return (
         (not channel.kinds or row.kind in channel.kinds)
         and (channel.importance == "overview" or importance_of(row.kind, row.risk) == "alert")

@@ -21,6 +21,9 @@ from ledger.channels import Letter
 
 TITLE_LIMIT = 200
 
+SIZE = 20_000
+"""Characters of a body: chat services cut longer ones somewhere."""
+
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 TEST = "test message: this channel works"
@@ -33,16 +36,28 @@ def senders(targets: Targets) -> Mapping[ChannelKind, Adapter]:
 
 
 def letter(name: str, channel: Channel, id: str, at: datetime, all_of_them: Sequence[Shown]) -> Letter:
-    """The message of this id about these notices; about none it is a test."""
+    """The message of this id about these notices; about none it is a test. Of long ones fewer are listed, so that it fits."""
     title = one_line(wording.heading(all_of_them) if all_of_them else TEST, TITLE_LIMIT)
-    text = wording.text(all_of_them, channel.local) if all_of_them else f"sent by `baton notify test {name}`"
+    bodies = [_body(name, channel, id, at, title, all_of_them, listed) for listed in wording.LISTED]
+    body = next((one for one in bodies if len(one) <= SIZE), bodies[-1])
     event = f"notice/{name}/{id}"
     if channel.kind == "mail":
-        mail = EmailSend(target=channel.target, event=event, to=channel.to, subject=f"[baton] {title}", text=f"{text}\n")
+        mail = EmailSend(target=channel.target, event=event, to=channel.to, subject=f"[baton] {title}", text=body)
         return Letter(mail.stored().decode(), ", ".join(channel.to), title)
-    body = _slack(title, text) if channel.kind == "slack" else _webhook(name, id, at, title, all_of_them)
-    post = HttpPost(target=channel.target, event=event, body=json.dumps(body, ensure_ascii=False))
+    post = HttpPost(target=channel.target, event=event, body=body)
     return Letter(post.stored().decode(), channel.target, title)
+
+
+def _body(name: str, channel: Channel, id: str, at: datetime, title: str, all_of_them: Sequence[Shown], listed: int) -> str:
+    """A mail's text, or the JSON of a post, that lists at most so many."""
+    if channel.kind == "webhook":
+        data = {"channel": name, "message": id, "title": title} | wording.as_json(all_of_them, listed)
+        kind = "baton.notices" if all_of_them else "baton.test"
+        # As Standard Webhooks has it: a type, a timestamp and data.
+        return json.dumps({"type": kind, "timestamp": at.isoformat(), "data": data}, ensure_ascii=False)
+    text = f"sent by `baton notify test {name}`"
+    text = wording.text(all_of_them, channel.local, listed) if all_of_them else text
+    return f"{text}\n" if channel.kind == "mail" else json.dumps(_slack(title, text), ensure_ascii=False)
 
 
 def _slack(title: str, text: str) -> dict[str, Any]:
@@ -53,12 +68,6 @@ def _slack(title: str, text: str) -> dict[str, Any]:
 def _escaped(text: str) -> str:
     """What means something to Slack, such as <!channel>, as plain characters."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _webhook(name: str, id: str, at: datetime, title: str, all_of_them: Sequence[Shown]) -> dict[str, Any]:
-    """As Standard Webhooks has it: a type, a timestamp and data."""
-    data = {"channel": name, "message": id, "title": title} | wording.as_json(all_of_them)
-    return {"type": "baton.notices" if all_of_them else "baton.test", "timestamp": at.isoformat(), "data": data}
 
 
 _WANTS: Mapping[ChannelKind, type[HttpTarget | MailTarget]] = {"slack": HttpTarget, "webhook": HttpTarget, "mail": MailTarget}

@@ -22,7 +22,7 @@ from activities.notices.wording import Links
 from activities.running.beside import again
 from activities.running.failpoints import reach
 from contracts.channels import Channel, ChannelKind
-from contracts.errors import BatonError
+from contracts.errors import BatonError, LedgerUnavailable
 from contracts.relay import Relaying
 from contracts.text import one_line
 from ledger import channels, feed, upkeep
@@ -105,10 +105,22 @@ class Messenger:
         await self._keep()
         begun = 0
         for name in await self._ledger.read(self._busy):
-            if await self._ledger.tx(upkeep.lead, self._worker, self._pace.lead, channels.PART + name):
-                await self._ledger.tx(self._prepare, name)
-                begun += await self._begin(name)
+            begun += await self._look_after(name)
         return begun
+
+    async def _look_after(self, name: str) -> int:
+        """One channel's part of a round. What goes wrong with it, the others need not suffer from."""
+        log = structlog.get_logger().bind(channel=name)
+        try:
+            if not await self._ledger.tx(upkeep.lead, self._worker, self._pace.lead, channels.PART + name):
+                return 0
+            await self._ledger.tx(self._prepare, name)
+            return await self._begin(name)
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            log.exception("a channel could not be looked after", action="channel_failed")
+            return 0
 
     async def settle(self, limit: timedelta | None = None) -> None:
         """Wait until nothing is being sent, or for so long; None: however long it takes."""

@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row
 
 from contracts.gates import VERBS, Verb
-from contracts.notices import KINDS, Kind, NoticeKind, importance_of
+from contracts.notices import Kind, importance_of, kind_of
 from contracts.printed import command, quoted
 from contracts.text import amount, one_line
 from ledger.db import from_us
 
-LISTED = 20
-"""Most notices that one message lists; of the others it has the number."""
+LISTED = (20, 8, 3, 1)
+"""How many notices a message lists, the most that fit; of the others it has the number."""
 
 NAME_LIMIT = 120
 """Most characters of a name in a title."""
@@ -32,7 +32,7 @@ NAME_LIMIT = 120
 class Shown:
     """One notice as it is shown. `deadline` and `at` are ISO 8601, "" for none; `link` is "" where no console is known."""
 
-    kind: NoticeKind
+    kind: str
     title: str
     run: str
     project: str
@@ -62,7 +62,7 @@ class Links:
 
 def shown(row: Row[Any], links: Links) -> Shown:
     """One notice for people."""
-    kind = KINDS[row.kind]
+    kind = kind_of(row.kind)
     who = ", ".join(json.loads(row.who)) or "nobody in particular"
     says = kind.says.format(about=_name(row.about), what=_name(row.what), who=_name(who))
     return Shown(
@@ -108,8 +108,8 @@ def heading(all_of_them: Sequence[Shown]) -> str:
     """The title of a message: the notice's own, or how many of which kind there are."""
     if len(all_of_them) == 1:
         return all_of_them[0].title
-    kinds = Counter(one.kind for one in all_of_them)
-    counted = (f"{count} {KINDS[kind].one if count == 1 else KINDS[kind].many}" for kind, count in kinds.items())
+    kinds = Counter(kind_of(one.kind) for one in all_of_them)
+    counted = (f"{count} {kind.one if count == 1 else kind.many}" for kind, count in kinds.items())
     return f"{amount(len(all_of_them), 'notice')}: {', '.join(counted)}"
 
 
@@ -126,19 +126,19 @@ def local(instant: str, zone: ZoneInfo) -> str:
     return f"{datetime.fromisoformat(instant).astimezone(zone):%Y-%m-%d %H:%M} {zone.key}"
 
 
-def text(all_of_them: Sequence[Shown], zone: ZoneInfo) -> str:
-    """A message's text without its heading: plain, a paragraph for each notice."""
+def text(all_of_them: Sequence[Shown], zone: ZoneInfo, listed: int) -> str:
+    """A message's text without its heading: plain, a paragraph for each notice, for at most so many."""
     if len(all_of_them) == 1:
         return "\n".join(lines(all_of_them[0], zone))
-    parts = ["\n".join((one.title, *(f"  {line}" for line in lines(one, zone)))) for one in all_of_them[:LISTED]]
-    more = len(all_of_them) - LISTED
+    parts = ["\n".join((one.title, *(f"  {line}" for line in lines(one, zone)))) for one in all_of_them[:listed]]
+    more = len(all_of_them) - listed
     return "\n\n".join([*parts, *([f"and {more} more: `{command('gates')}`, `{command('feed')}`"] if more > 0 else [])])
 
 
-def as_json(all_of_them: Sequence[Shown]) -> dict[str, Any]:
-    """The notices for a program, as many as a message lists."""
+def as_json(all_of_them: Sequence[Shown], listed: int) -> dict[str, Any]:
+    """The notices for a program, at most so many."""
     return {
-        "notices": [asdict(one) | {"commands": list(one.commands)} for one in all_of_them[:LISTED]],
+        "notices": [asdict(one) | {"commands": list(one.commands)} for one in all_of_them[:listed]],
         "count": len(all_of_them),
-        "more": max(len(all_of_them) - LISTED, 0),
+        "more": max(len(all_of_them) - listed, 0),
     }

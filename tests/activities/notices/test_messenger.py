@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 from typing import Any
@@ -18,10 +18,12 @@ from activities.actions import lines as action_lines
 from activities.notices import operating
 from activities.notices.letters import check_channels
 from activities.notices.messenger import Pace
+from contracts.channels import Channel
 from contracts.errors import Misconfigured, Refused
 from contracts.notices import KINDS, Occasion
+from contracts.runs import RunRef
 from ledger import channels, feed, gates
-from ledger.db import Ledger
+from ledger.db import Ledger, from_us, server_us
 from ledger.tables import addressed, notice
 from ledger.views.notices import messages, troubles
 from tests.activities.actions.servers import Mail, Web
@@ -39,7 +41,7 @@ from tests.activities.notices.world import (
     told,
     turn,
 )
-from tests.ledger.samples import note
+from tests.ledger.samples import note, ref
 
 NIGHT = {"quiet": "22:00-07:00", "zone": "Europe/Berlin"}
 
@@ -111,10 +113,8 @@ async def test_names_that_people_choose_cannot_be_orders_or_headers(
     assert "\\u000d\\nBcc: all@example.org\\u202e: gate plan-1 closed" in mail["subject"]
 
 
-def _run(workflow_id: str) -> Any:
-    from tests.ledger.samples import ref
-
-    return ref("trace-9", workflow_id=workflow_id)
+def _run(workflow_id: str, trace: str = "trace-9") -> RunRef:
+    return ref(trace, workflow_id=workflow_id)
 
 
 async def test_what_was_before_a_channel_is_not_sent_to_it(ledger: Ledger, clock: Clock, site: Web) -> None:
@@ -125,6 +125,57 @@ async def test_what_was_before_a_channel_is_not_sent_to_it(ledger: Ledger, clock
     opened(ledger, "plan-2")
     assert await turn(one) == 1
     assert titles(site) == ["delivery-trace-1: gate plan-2 is open"]
+
+
+@pytest.mark.parametrize("kind", ["slack", "webhook", "mail"])
+async def test_ids_of_any_length_fit_into_a_message(ledger: Ledger, clock: Clock, site: Web, post: Mail, kind: str) -> None:
+    """Temporal takes a thousand characters: then fewer notices are listed, and none is lost."""
+    to = {"to": ["olga@example.org"]} if kind == "mail" else {}
+    declared = {"ops": channel(kind, "post" if kind == "mail" else "hook", **to)}
+    one = messenger(ledger, targets(site.address, post.port), declared, clock)
+    await turn(one)
+    for number in range(30):
+        line = note(f"n{number}", tells=Occasion(kind="expired", about="plan-1"))
+        ledger.tx_now(feed.append, _run("\u202e" * 1000, trace=f"trace-{number}"), [line])
+    assert await turn(one) == 1
+    [kept] = ledger.read_now(messages)
+    assert (kept.state, kept.notices, kept.title) == ("sent", 30, "30 notices: 30 gates without a decision")
+
+
+async def test_what_a_later_release_tells_is_passed_on(ledger: Ledger, clock: Clock, site: Web) -> None:
+    """A kind that this one does not know keeps no channel from going on."""
+    one = messenger(ledger, targets(site.address), {"ops": channel()}, clock)
+    await turn(one)
+    told(ledger, note("k", tells=Occasion(kind="condemned", about="abc")))
+    assert await turn(one) == 1
+    assert titles(site) == ["delivery-trace-1: abc (a later release of Baton says more)"]
+
+
+async def test_what_is_a_week_old_is_not_told(ledger: Ledger, clock: Clock, site: Web) -> None:
+    """A channel that no worker had for months does not tell of all that was meanwhile."""
+    one = messenger(ledger, targets(site.address), {"ops": channel()}, clock)
+    await turn(one)
+    opened(ledger, "plan-1")
+    clock.now = ledger.read_now(ledgers_time) + timedelta(days=7, hours=1)
+    opened(ledger, "plan-2")
+    assert await turn(one) == 0
+    assert site.book == []
+
+
+def ledgers_time(connection: Any) -> datetime:
+    """The ledger's own clock, by which notices are dated."""
+    return from_us(server_us(connection))
+
+
+async def test_a_channel_that_breaks_keeps_no_other_from_its_messages(ledger: Ledger, clock: Clock, site: Web) -> None:
+    """Such as one whose message cannot be made."""
+    declared = {"a": channel(), "b": channel("slack", "chat")}
+    one = messenger(ledger, targets(site.address), declared, clock)
+    await turn(one)
+    one._declared = declared | {"a": Channel.model_construct(kind="webhook", target="hook", quiet="?")}
+    opened(ledger)
+    assert await turn(one) == 1
+    assert [posted["path"] for posted in site.book] == ["/chat"]
 
 
 async def test_a_storm_is_one_message_a_minute(ledger: Ledger, clock: Clock, site: Web) -> None:
