@@ -45,7 +45,10 @@ class Channel(Input):
     who: tuple[Line, ...] = Field(
         default=(), description="only what these people and roles of the policy are asked for; default: whoever is asked"
     )
-    zone: str = Field(default="", description="time zone of `quiet` and `digest_at`, such as Europe/Berlin; default: UTC")
+    zone: str = Field(
+        default="",
+        description="time zone of `quiet`, of `digest_at`, and of deadlines in texts, such as Europe/Berlin; default: UTC",
+    )
     quiet: str = Field(
         default="",
         description='hours in which what is not urgent waits, such as "22:00-07:00"; it comes as one digest afterwards',
@@ -68,8 +71,6 @@ class Channel(Input):
             raise ValueError(f"digest_every: a digest more often than every minute gathers nothing, not {self.digest_every}")
         if self.apart < SHORTEST:
             raise ValueError(f"apart: at least {SHORTEST.seconds} s, or a storm of notices is one of messages")
-        if self.zone and not (self.quiet or self.digest_at):
-            raise ValueError("zone: it is the time zone of quiet and digest_at; write one of them, or leave it out")
         _ = self.local, self.hours
         if self.digest_at:
             time_of_day(self.digest_at)

@@ -27,7 +27,7 @@ OPS = {"kind": "webhook", "target": "ops"}
         (OPS | {"quiet": "22:00-07:00", "zone": "Europe/Atlantis"}, "this machine knows no time zone 'Europe/Atlantis'"),
         (OPS | {"quiet": "22:00-07:00", "zone": "../etc/passwd"}, "this machine knows no time zone"),
         (OPS | {"quiet": "22:00-07:00", "zone": "Europe"}, "this machine knows no time zone 'Europe'"),
-        (OPS | {"zone": "Europe/Berlin"}, "zone: it is the time zone of quiet and digest_at"),
+        (OPS | {"zone": "Berlin"}, "this machine knows no time zone 'Berlin'"),
         (OPS | {"digest_at": "8"}, "'8' is no time of day"),
         (OPS | {"digest_at": "08:00", "digest_every": "PT1H"}, "write digest_every or digest_at"),
         (OPS | {"digest_every": "PT1S"}, "gathers nothing"),
