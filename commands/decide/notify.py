@@ -54,7 +54,7 @@ def list_(
         rows, standing = [], []
     out.document(messages=[asdict(one) for one in rows], channels=[asdict(one) for one in standing])
     if rows:
-        columns = ("ID", "STATE", "AT (UTC)", "CHANNEL", "TO", "TRIES", "WHAT", "WHY NOT")
+        columns = ("ID", "STATE", "AT (UTC)", "CHANNEL", "TO", "FAILED", "WHAT", "WHY NOT")
         out.table(columns, [_cells(one) for one in rows], words=("WHAT", "WHY NOT"))
     else:
         out.line("no message was sent or is to be sent" if not (channel or states) else "there is no such message")
