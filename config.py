@@ -28,6 +28,7 @@ import places
 from contracts.authors import Author
 from contracts.base_urls import Speaks, base_url_problem
 from contracts.breakers import Breakers
+from contracts.channels import Channel
 from contracts.check_limits import CheckLimits
 from contracts.effects.targets import Target
 from contracts.endpoints import EndpointSetting, declared
@@ -138,6 +139,7 @@ class Settings(BaseSettings):
     targets: Annotated[dict[Name, Target], AfterValidator(_expanded)] = Field(
         default={}, description="where actions may act: tables in baton.toml"
     )
+    channels: dict[Name, Channel] = Field(default={}, description="where notices are sent: tables in baton.toml")
     bubblewrap: OptionalPath = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     sabotage_places: int = Field(
         default=12, ge=0, le=200, description="places of a change that are made to raise after a green check; 0: none"

@@ -34,6 +34,7 @@ COMMANDS = (
     "commands.decide.control",
     "commands.decide.actions",
     "commands.decide.condemned",
+    "commands.decide.notify",
     "commands.decide.policy",
     "commands.decide.keys",
     "commands.doctor.doctor",

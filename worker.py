@@ -125,7 +125,8 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         # Before it takes a task: commands go by the heartbeats.
         await parts.upkeep.beat()
         relaying = [parts.relay.run()] if parts.relay is not None else []
-        async with beside(parts.upkeep.run(client), *relaying):
+        telling = [parts.messenger.run(client.namespace)] if parts.messenger is not None else []
+        async with beside(parts.upkeep.run(client), *relaying, *telling):
             if settings.role == "actions":
                 logs.log().info("the worker is ready", action="worker_ready", role=settings.role)
                 await stop.wait()

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 import config
 import setting_digests
 from activities.actions.declared import Targets
 from activities.actions.deliver import Actions
+from activities.actions.email_send import HERE
 from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.prepare import Preparing
@@ -29,6 +31,9 @@ from activities.git import Mirrors
 from activities.git.command import PASSED_ON
 from activities.git.lfs_pointers import KEPT
 from activities.money.scopes import check_levels
+from activities.notices.audience import known_to
+from activities.notices.letters import check_channels, senders
+from activities.notices.messenger import Messenger
 from activities.providers.base import Provider
 from activities.repositories.changes import Changes
 from activities.repositories.checks import Checks
@@ -75,6 +80,8 @@ class Parts:
     upkeep: Upkeep
     relay: Relay | None
     """None where this worker's role is `runs`."""
+    messenger: Messenger | None
+    """The same; and None where no channel is declared."""
     clock: Clock
     machine: dict[str, Any]
     """What is known of this machine: goes onto the worker's row with its first heartbeat."""
@@ -129,6 +136,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     doubt = Approvals(policy).doubt
     actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers, doubt, sends=sends)
     relay = Relay(ledger, actions.sender, name, settings.relay) if sends else None
+    check_channels(settings.channels, targets, known_to(policy.file))
+    messenger = make_messenger(settings, ledger, targets, policy, name) if sends and settings.channels else None
     preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
     resources = Resources(settings.folders, settings.logs, settings.databases)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
@@ -172,7 +181,15 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)
-    return Parts(ledger, providers, catalogue, policy, registered, upkeep, relay, clock, machine, own, name)
+    return Parts(ledger, providers, catalogue, policy, registered, upkeep, relay, messenger, clock, machine, own, name)
+
+
+def make_messenger(settings: config.Settings, ledger: Ledger, targets: Targets, policy: Standing, name: str) -> Messenger:
+    """What sends to the channels that are declared."""
+    # An address of this machine leads nobody else anywhere.
+    ui = "" if urlsplit(settings.ui_url).hostname in HERE else settings.ui_url
+    own = settings.channels, senders(targets), lambda: policy.policy
+    return Messenger(ledger, *own, name, settings.relay, ui=ui)
 
 
 def find_sandbox(settings: config.Settings) -> Sandbox | None:

@@ -3,6 +3,7 @@
 Each folder is a room: one thing that activities are about. A room imports only from rooms below it in this list:
 
 - `turns`: one turn of an agent, with the model call and the tool calls
+- `notices`: what people hear of wherever they are
 - `runs`: admitting a run, its record, and what a worker does beside its tasks
 - `actions`, `agents`, `gates`: effects on the outside world; agents as files; decisions of people
 - `tools`: what agents can use

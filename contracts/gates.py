@@ -12,6 +12,8 @@ from contracts.handoff import Question
 from contracts.intents import Intent
 from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
+from contracts.notices import NoticeKind, Occasion
+from contracts.risk import LEVELS
 from contracts.runs import Request
 
 GateKind = Literal[
@@ -173,6 +175,16 @@ class GateView(Contract, name="gate_view/1"):
     def causes(self) -> tuple[str, ...]:
         """What keeps this run waiting and may keep others as well: circuit breakers, or a ceiling that runs share."""
         return self.breakers or ((self.ceiling.scope,) if self.ceiling is not None and self.ceiling.shared else ())
+
+    @property
+    def risk_level(self) -> str:
+        """The level alone, without its reasons; "" where no risk was assessed."""
+        level = self.risk.partition(":")[0]
+        return level if level in LEVELS else ""
+
+    def occasion(self, kind: NoticeKind, who: Sequence[str], deadline: datetime | None = None) -> Occasion:
+        """What people should hear of this gate: `who` is asked, until `deadline` (None: its own)."""
+        return Occasion(kind=kind, about=self.gate, who=tuple(who), risk=self.risk_level, deadline=deadline or self.deadline)
 
     def knowing(self, added: Sequence[str]) -> "GateView":
         """The gate with these facts after its first one, so that a long list does not hide them."""

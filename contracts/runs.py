@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Digest, is_empty
+from contracts.base import Contract, Digest, is_empty, is_none
 from contracts.handoff import Handoff
+from contracts.notices import Occasion
 
 RunState = Literal["admitted", "working", "waiting", "parked", "paused", "held", "done", "could_not", "cancelled", "failed"]
 """waiting: for a person at a gate. parked: for money. paused: by an operator. held: by provenance."""
@@ -72,6 +73,9 @@ class Note(Contract):
     authenticated: bool = False
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    tells: Occasion | None = Field(
+        default=None, exclude_if=is_none, description="what people should hear of it wherever they are; None: nothing"
+    )
 
 
 class RunChange(Contract):

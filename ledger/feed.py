@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select, update
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import WHEN_WRITTEN, FeedLine, Note, RunRef
-from ledger import seals
+from ledger import notices, seals
 from ledger.db import from_us, instant, plain, plain_row, to_us
 from ledger.statement import Statement
 from ledger.tables import feed, feed_head, run
@@ -38,7 +38,8 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
     """Add lines, each once per key. Call this last in a transaction: it locks the one counter row that all writers share.
 
     `seq` comes from that counter and not from an auto-increment: lines become visible in the order of their numbers, so a
-    reader that resumes after a number misses none. `tokens` and `usd_micros` go to the last line.
+    reader that resumes after a number misses none. `tokens` and `usd_micros` go to the last line. What a line `tells` becomes
+    a notice under its number.
     """
     if not notes:
         return
@@ -62,6 +63,7 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         previous = rows[-1]["hash"]
     _INSERT.run_each(connection, rows)
     _MOVE_END.run(connection, of=ref.trace, end=previous)
+    notices.add(connection, ref, list(enumerate(fresh, last - len(fresh) + 1)))
 
 
 def _dated(connection: Connection, notes: list[Note]) -> list[Note]:

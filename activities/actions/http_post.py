@@ -40,7 +40,8 @@ class HttpPostAdapter:
         post = HttpPost.read(arguments)
         target = self._targets.get(post.target, HttpTarget)
         unclear = "it is looked up" if target.lookup else "it is sent again" if target.repeats else "a person is asked"
-        return (f"to {target.url}", f"without a clear answer {unclear}")
+        where = target.url or "an address that only the worker knows"
+        return (f"to {where}", f"without a clear answer {unclear}")
 
     def compensation(self, arguments: bytes, receipt: Receipt) -> Arguments | None:
         """None: only the receiver knows what would take it back."""
@@ -73,7 +74,7 @@ class HttpPostAdapter:
             "Idempotency-Key": f'"{post.key()}"',
             **signed(self._targets.secret(post.target, target.secret_env, target.secret_file), post, body, int(time.time())),
         }
-        answer = self._call(target, "POST", target.url, headers, body)
+        answer = self._call(target, "POST", self._url(post.target, target), headers, body)
         if 200 <= answer.status < 300:
             return reference_of(answer)
         if answer.status >= 500 or answer.status in AGAIN or answer.status < 200:
@@ -83,6 +84,15 @@ class HttpPostAdapter:
 
     def _call(self, target: HttpTarget, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
         return request(Call(method, url, headers, body, private=target.private, seconds=target.timeout.total_seconds()))
+
+    def _url(self, name: str, target: HttpTarget) -> str:
+        """Where it is. Raises `Misconfigured`, without the address: it may be all that keeps others from posting there."""
+        if target.url:
+            return target.url
+        try:
+            return target.usable(self._targets.secret(name, target.url_env, target.url_file))
+        except ValueError as error:
+            raise Misconfigured(f"[targets.{name}]: {error}") from None
 
     def _key(self, name: str, target: HttpTarget) -> dict[str, str]:
         key = self._targets.secret(name, target.key_env, target.key_file) if target.auth != "none" else ""

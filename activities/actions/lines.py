@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from contracts.actions import Deliver, NoteAction, Receipt, Resolve
 from contracts.base import digest_of
 from contracts.intents import Intent
+from contracts.notices import Occasion
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Importance, Note
 from contracts.text import amount, one_line
@@ -166,7 +167,7 @@ def given_up(row: Row[Any], state: str) -> Note:
         then[state],
         row.key,
         importance="alert",
-    )
+    ).model_copy(update={"tells": Occasion(kind="dead_letter", about=key, what=f"{row.type}, {state}")})
 
 
 def by_operator(row: Row[Any], did: str, why: str, next: str, by: str) -> Note:
@@ -253,6 +254,7 @@ def opened(opening: Opening, reason: str) -> Note:
         why=one_line(reason, 1000),
         next=f"no action goes there until {from_us(opening.until):%H:%M:%S} UTC, then one tries it (`baton models`)",
         importance="alert",
+        tells=Occasion(kind="breaker_open", about=opening.name),
     )
 
 

@@ -56,9 +56,9 @@ class Gates:
         counted = gates.open_gate(connection, request)
         if view.ceiling is not None:
             ceilings.trip_open(connection, view.trace, view.gate, view.project, view.ceiling)
-        commit_riders(
-            connection, request, [lines.opened_again(view, request.run.run_id, counted) if again else lines.opened(view)]
-        )
+        who = request.policy.who
+        told = lines.opened_again(view, request.run.run_id, counted, who) if again else lines.opened(view, who)
+        commit_riders(connection, request, [told])
         return Opened(facts=added)
 
     @activity.defn
@@ -80,7 +80,7 @@ class Gates:
             return _superseded(request, instant(connection))
         if standing == "newer":
             counted = resets.reopen(connection, request.gate, request.run.run_id, {})
-            own.append(lines.opened_again(request.gate, request.run.run_id, counted))
+            own.append(lines.opened_again(request.gate, request.run.run_id, counted, request.policy.who))
         if claim is None:
             outcome = gates.expire(connection, request.gate, request.closes, instant(connection))
             ceilings.trip_closed(connection, request.gate.trace, request.gate.gate, outcome.verb, outcome.by)

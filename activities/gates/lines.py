@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from activities.gates.comparison import Change
 from contracts.base import digest_of
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView
+from contracts.notices import Occasion
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Note
 from contracts.text import amount
@@ -20,8 +21,8 @@ from ledger.views.condemned import Standing
 from ledger.views.impact import Effect
 
 
-def opened(view: GateView) -> Note:
-    """A gate opened."""
+def opened(view: GateView, who: Sequence[str]) -> Note:
+    """A gate opened, at which `who` is asked."""
     until = f"{view.deadline:%Y-%m-%d %H:%M} UTC"
     return Note(
         key=f"{view.trace}/gate/{view.gate}/open",
@@ -31,10 +32,15 @@ def opened(view: GateView) -> Note:
         why="; ".join(view.facts)[:1000],
         next=f"waits for {' or '.join(view.verbs)} until {until}; {view.on_expiry}",
         inputs=(view.subject,),
+        tells=_asks(view, who),
     )
 
 
-def opened_again(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
+def _asks(view: GateView, who: Sequence[str]) -> Occasion:
+    return view.occasion("parked" if view.kind == "ceiling" else "gate_opened", who)
+
+
+def opened_again(view: GateView, run_id: str, counted: Row[Any] | None, who: Sequence[str]) -> Note:
     """A gate opened again in the run that replaces a reset one; `counted` is the decision that no longer counts."""
     before = f"; {counted.verb} by {counted.by} no longer counts, unless it is applied again" if counted else ""
     return Note(
@@ -45,6 +51,7 @@ def opened_again(view: GateView, run_id: str, counted: Row[Any] | None) -> Note:
         why=f"the run was reset, and run {run_id} replaces it{before}",
         next=f"waits for {' or '.join(view.verbs)} until {view.deadline:%Y-%m-%d %H:%M} UTC; {view.on_expiry}",
         inputs=(view.subject,),
+        tells=_asks(view, who),
     )
 
 
@@ -118,7 +125,14 @@ def closed(request: AdmitDecision, outcome: Decided) -> Note:
         did=f"closed gate {view.gate}: {outcome.verb}" + (f"; {view.so_far}" if view.approved_by else ""),
         why=whys.get(outcome.verb) or f"{outcome.by} had decided it in time",
         next="the run goes on with that outcome",
+        tells=_unanswered(request) if outcome.verb == "expired" else None,
     )
+
+
+def _unanswered(request: AdmitDecision) -> Occasion:
+    """Nobody decided: whoever was asked should know. Its deadline is over, and is none any more."""
+    who = request.policy.who
+    return request.gate.occasion("expired", who).model_copy(update={"deadline": None})
 
 
 def policy_in_force(nth: int, digest: str, how: How, why: str, changes: Sequence[Change], waiting: Sequence[Change]) -> Note:
@@ -145,8 +159,8 @@ def policy_in_force(nth: int, digest: str, how: How, why: str, changes: Sequence
     )
 
 
-def policy_proposed(proposal: Proposal) -> Note:
-    """Somebody proposed a looser policy."""
+def policy_proposed(proposal: Proposal, owners: Sequence[str]) -> Note:
+    """Somebody proposed a looser policy, which its owners may approve."""
     return Note(
         key=f"policy/proposal/{proposal.id}",
         at=proposal.at,
@@ -156,6 +170,7 @@ def policy_proposed(proposal: Proposal) -> Note:
         why=proposal.why,
         next=f"its owners approve it with `{command('policy approve', proposal.id)}`; until then nothing changes",
         importance="alert",
+        tells=Occasion(kind="policy_proposed", about=proposal.id, who=tuple(owners)),
     )
 
 

@@ -45,7 +45,8 @@ def propose(connection: Connection, file: Policy, text: str, why: str, by: str) 
     )
     made = policies.find(connection, id)
     if new:
-        policies.tell(connection, lines.policy_proposed(made))
+        owners = before.owning()
+        policies.tell(connection, lines.policy_proposed(made, owners.who if owners is not None else ()))
     return made, new
 
 

@@ -33,6 +33,9 @@ Point = Literal[
     "action.before_receipt",  # the target has it, the ledger does not know
     "action.in_receipt",  # the receipt is written, and not committed
     "action.before_completion",  # the receipt is committed, Temporal does not know
+    "message.before_send",  # a message is claimed, nothing is sent
+    "message.before_record",  # the channel has it, the ledger does not know
+    "message.after_record",  # the ledger knows that it was sent
     "journal.before_completion",  # lines are committed by a local activity, inside an open workflow task
     "activity.in_heartbeat",  # an activity is about to send a heartbeat
     "workflow.in_task",  # workflow code has decided on its next activity, its task is not completed

@@ -6,6 +6,7 @@ from typing import Any
 from activities.turns.replies import Judgement
 from contracts.handoff import Handoff
 from contracts.money import usd
+from contracts.notices import Occasion
 from contracts.runs import WHEN_WRITTEN, Importance, Note, RunRef
 from contracts.text import amount
 from contracts.turns import CallModel, RunTool
@@ -118,6 +119,7 @@ def breaker_opened(run: RunRef, opening: Opening, reason: str, importance: Impor
         reason,
         following,
         importance,
+        Occasion(kind="breaker_open", about=opening.name) if importance == "alert" else None,
     )
 
 
@@ -128,7 +130,9 @@ def breaker_closed(run: RunRef, name: str, opened_at: int, reason: str) -> Note:
     return _breaker(run, key, f"circuit breaker closed for {name}", since, "calls are made again", "overview")
 
 
-def _breaker(run: RunRef, key: str, did: str, why: str, following: str, importance: Importance) -> Note:
+def _breaker(
+    run: RunRef, key: str, did: str, why: str, following: str, importance: Importance, tells: Occasion | None = None
+) -> Note:
     return Note(
         key=key,
         at=WHEN_WRITTEN,
@@ -138,6 +142,7 @@ def _breaker(run: RunRef, key: str, did: str, why: str, following: str, importan
         why=why[:WHY_LIMIT],
         next=following,
         importance=importance,
+        tells=tells,
     )
 
 

@@ -8,6 +8,7 @@ import typer
 from commands.context import DECIDE, By, Json, named, open_ledger, reason, settings
 from commands.errors import NothingYet, Usage
 from commands.output import Out, clock, moment, safe
+from commands.untold import lines, untold
 from contracts.printed import command
 from contracts.text import amount
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from contracts.actions import ActionState
     from ledger.db import Ledger
     from ledger.views.actions import Outgoing
+    from ledger.views.notices import Trouble
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The action's key, or the beginning of it.")]
 Why = Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded.")]
@@ -40,8 +42,10 @@ def list_(
 ) -> None:
     """List actions that are not settled, and dead letters: what each waits for, and why."""
     out = Out(as_json=as_json)
-    rows = _rows(run, _states(state or [], everything=everything))
-    out.document(actions=[asdict(one) | {"next": one.next} for one in rows])
+    rows, unsent = _rows(run, _states(state or [], everything=everything))
+    out.document(actions=[asdict(one) | {"next": one.next} for one in rows], untold=[asdict(one) for one in unsent])
+    for line in (line for one in unsent for line in lines(one)):
+        out.note(line)
     if not rows:
         out.line("no action is left to do" if not (run or state or everything) else "there is no such action")
         return
@@ -51,18 +55,19 @@ def list_(
         out.note(f"`{command('actions show', 'KEY')}` says why; retry, abandon and settle say what becomes of one")
 
 
-def _rows(run: str | None, states: "list[ActionState] | None") -> "list[Outgoing]":
+def _rows(run: str | None, states: "list[ActionState] | None") -> "tuple[list[Outgoing], list[Trouble]]":
+    """The actions, and the channels through which people could not be told."""
     try:
         with open_ledger(settings()) as ledger:
             from ledger.views.actions import outgoing
             from ledger.views.runs import find_run
 
             trace = ledger.read_now(find_run, run).trace if run else ""
-            return ledger.read_now(outgoing, states, trace)
+            return ledger.read_now(outgoing, states, trace), untold(ledger)
     except NothingYet:
         if run is not None:
             raise
-        return []
+        return [], []
 
 
 def _states(typed: list[str], *, everything: bool) -> "list[ActionState] | None":

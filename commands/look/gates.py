@@ -13,6 +13,7 @@ from commands.errors import NothingYet
 from commands.look.now import Now, now, told
 from commands.output import Out, left
 from commands.text import how_to_answer
+from commands.untold import lines, untold
 from contracts.printed import command, quoted
 from contracts.text import amount, title
 
@@ -43,10 +44,10 @@ def gates(project: Project = None, as_json: Json = False) -> None:
             if at.changed:
                 waiting = ledger.read_now(views.waiting, project)
                 rows = ledger.read_now(recent, MOST, project)
-            there = workers.workers_of(ledger, at_hand.task_queue)
+            there, unsent = workers.workers_of(ledger, at_hand.task_queue), untold(ledger)
     except NothingYet as nothing:
         out.note(str(nothing))
-        waiting = []
+        waiting, unsent = [], []
     refused = list(at.refused) if project is None else []
     found, held_up, stuck = causes(waiting), at.held_up(rows), at.stuck_of(rows, every=project is None)
     out.document(
@@ -55,13 +56,14 @@ def gates(project: Project = None, as_json: Json = False) -> None:
         held_up=[one.fields() for one in held_up],
         stuck=[asdict(one) for one in stuck],
         refused=[asdict(one) for one in refused],
+        untold=[asdict(one) for one in unsent],
         **({"workers": workers.as_json(there)} if there else {}),
     )
     if waiting:
         _tell(out, found)
     else:
         out.note("nothing waits for a person")
-    for line in told(held_up, stuck, refused):
+    for line in (*told(held_up, stuck, refused), *(line for one in unsent for line in lines(one))):
         out.note(line)
     if there and (waiting or held_up):
         workers.tell_if_nobody_works(out, there)

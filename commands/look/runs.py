@@ -15,11 +15,13 @@ from commands.look.pending import as_json as pending_as_json
 from commands.output import Out, left, moment, safe
 from commands.text import code_of, how_to_answer, tell_report, usd
 from commands.unrecorded import Unrecorded
+from commands.untold import lines, untold
 from contracts.printed import command
 from contracts.text import title
 
 if TYPE_CHECKING:
     from ledger.db import Ledger
+    from ledger.views.notices import Trouble
     from ledger.views.runs import Listed, RunView
 
 
@@ -37,6 +39,7 @@ def runs(
 ) -> None:
     """List runs with their state, cost and open gates, newest first."""
     out, at, there, every = Out(as_json=as_json), Now(), None, 0
+    unsent: list[Trouble] = []
     try:
         with open_ledger(at_hand := settings()) as ledger:
             from ledger.views.runs import count, recent
@@ -46,6 +49,7 @@ def runs(
             if at.changed:
                 rows = ledger.read_now(recent, limit, project)
             every, there = ledger.read_now(count, project), workers.workers_of(ledger, at_hand.task_queue)
+            unsent = untold(ledger)
     except NothingYet as nothing:
         out.note(str(nothing))
         rows = []
@@ -59,6 +63,7 @@ def runs(
         starting=[one.fields() for one in starting],
         stuck=[asdict(one) for one in stuck],
         refused=[asdict(one) for one in refused],
+        untold=[asdict(one) for one in unsent],
         **who,
     )
     if not rows and not starting:
@@ -73,7 +78,7 @@ def runs(
         out.note(f"{left_out} more, older; `{command('runs', options=f'--limit {every}')}` shows them")
     for row in (row for row in rows if not row.newest):
         out.note(f"{row.name} is an earlier run of the workflow id {safe(row.run.workflow_id)}, which another run has taken")
-    for line in told(at.held_up(rows), stuck, refused):
+    for line in (*told(at.held_up(rows), stuck, refused), *(line for one in unsent for line in lines(one))):
         out.note(line)
     if there and not all(row.run.has_ended for row in rows):
         workers.tell_if_nobody_works(out, there)

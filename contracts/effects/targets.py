@@ -58,7 +58,9 @@ class HttpTarget(Keyed):
     """Where `http.post` posts."""
 
     kind: Literal["http"]
-    url: str = Field(description="the whole address")
+    url: str = Field(default="", description="the whole address; exactly one of url, url_env and url_file")
+    url_env: Variable = Field(default="", description="environment variable that holds it, where the address is a secret")
+    url_file: Path | None = Field(default=None, description="file that holds it")
     private: bool = Field(default=False, description="whether it may be at a private, loopback or link-local address")
     auth: Literal["bearer", "x-api-key", "none"] = Field(default="bearer", description="header of the key, where there is one")
     secret_env: Variable = Field(default="", description="environment variable with the signing secret, whsec_…")
@@ -75,7 +77,7 @@ class HttpTarget(Keyed):
     @field_validator("url")
     @classmethod
     def _url(cls, url: str) -> str:
-        return _http(url)
+        return url and _http(url)
 
     @field_validator("lookup")
     @classmethod
@@ -86,12 +88,24 @@ class HttpTarget(Keyed):
 
     @model_validator(mode="after")
     def _sane(self) -> Self:
+        if [bool(self.url), bool(self.url_env), self.url_file is not None].count(True) != 1:
+            raise ValueError("say where it is: exactly one of url, url_env and url_file")
         if not self.private:
             _encrypted(self.url)
             _encrypted(self.lookup)
         if self.secret_env and self.secret_file:
             raise ValueError("name the signing secret once: secret_env or secret_file")
         return self
+
+    def usable(self, url: str) -> str:
+        """An address that url_env or url_file has. Raises ValueError, which does not quote it, if it cannot be used."""
+        try:
+            _http(url)
+        except ValueError as error:
+            raise ValueError(f"the address {error}") from None
+        if not self.private and url.startswith("http:"):
+            raise ValueError("the address has no TLS, which is only for your own network: use https, or say private = true")
+        return url
 
 
 Kind = Literal["text", "integer", "boolean", "decimal"]

@@ -8,6 +8,7 @@ from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
 from ledger.tables.models import breaker, cached_reply, rate
 from ledger.tables.money import ceiling_change, reservation, scope, trip
+from ledger.tables.notices import addressed, channel, message, notice
 from ledger.tables.policies import policy_approval, policy_proposal, policy_version
 from ledger.tables.releases import agent_version, compatibility, identity, worker
 from ledger.tables.runs import counter, run
@@ -16,11 +17,13 @@ from ledger.tables.upkeep import upkeep
 
 __all__ = [
     "action",
+    "addressed",
     "agent_version",
     "artifact",
     "breaker",
     "cached_reply",
     "ceiling_change",
+    "channel",
     "claim",
     "compatibility",
     "condemnation",
@@ -33,7 +36,9 @@ __all__ = [
     "gate",
     "handoff",
     "identity",
+    "message",
     "metadata",
+    "notice",
     "policy_approval",
     "policy_proposal",
     "policy_version",

@@ -13,6 +13,6 @@ upkeep = Table(
     number("done_at", 0),
     words("problem", server_default=text("''")),
 )
-"""A row for each part that one worker leads, `upkeep` and `relay`: `worker` leads until `until`, and made its last round at
-`done_at`; `problem` is what that round could not do.
+"""A row for each part that one worker leads, `upkeep`, `relay` and `channel:NAME`: `worker` leads until `until`, and made its
+last round at `done_at`; `problem` is what that round could not do.
 """

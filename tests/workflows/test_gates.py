@@ -1,5 +1,6 @@
 """Gates and time, on a server that skips it: deadlines, reminders, escalation."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from commands import server
 from contracts.gates import GateView
 from converter import DATA_CONVERTER
 from ledger import gates
+from ledger.tables import notice
 from search_attributes import SEARCH_ATTRIBUTES
 from tests import scripts
 from tests.scripts import answer, item, plan, says
@@ -50,6 +52,15 @@ def _policy(folder: Path, rule: str) -> Path:
     return path
 
 
+async def _heard(running: Stack) -> list[tuple[str, list[str], int | None]]:
+    """What people should have heard of the plan gate: kind, who is asked, and the hours from its opening to the deadline."""
+    rows = await running.ledger.read(lambda connection: connection.execute(notice.select().order_by(notice.c.seq)).all())
+    own = [row for row in rows if row.about == "plan-1"]
+    hour = 3_600_000_000
+    first = own[0].deadline - 8 * hour
+    return [(row.kind, json.loads(row.who), round((row.deadline - first) / hour) if row.deadline else None) for row in own]
+
+
 async def test_silence_rejects_at_the_deadline(environment: WorkflowEnvironment, tmp_path: Path) -> None:
     """Nobody answers: there is a reminder, and at the deadline the run ends as not approved."""
     policy = _policy(tmp_path, 'who = ["*"]\ndeadline = "PT8H"\nreminder = "PT4H"')
@@ -60,7 +71,8 @@ async def test_silence_rejects_at_the_deadline(environment: WorkflowEnvironment,
         assert "reminded of plan-1" in await running.said(run)
         await environment.fast_forward(run, timedelta(hours=4))
         report = await result_of(run)
-        story = await running.said(run)
+        story, heard = await running.said(run), await _heard(running)
+    assert heard == [("gate_opened", ["*"], 8), ("reminder", ["*"], 8), ("expired", ["*"], None)]
     assert (view.deadline - view.opened_at, report.state) == (timedelta(hours=8), "could_not")
     assert report.reason == "the plan was not approved: plan-1 expired"
     assert "closed gate plan-1: expired | nobody decided before the deadline" in story
@@ -79,7 +91,8 @@ async def test_silence_escalates_before_it_rejects(environment: WorkflowEnvironm
             assert [one.gate for one in await running.ledger.read(gates.open_gates)] == ["plan-1"]
             await running.decide(view, "reject", by="olga", note="no")
         report = await result_of(run)
-        story = await running.said(run)
+        story, heard = await running.said(run), await _heard(running)
+    assert heard == [("gate_opened", ["maria"], 8), ("escalation", ["olga"], 16)]
     assert "'olga' may not decide here; policy allows maria" in str(refused.value.__cause__)
     assert "escalated plan-1 to olga" in story
     assert report.reason == "the plan was rejected by olga: no"

@@ -1,6 +1,7 @@
 """Workers by role: those of runs send nothing and need no key, those of actions take no task and do what was left to them."""
 
 import contextlib
+import json
 import secrets
 import subprocess
 import sys
@@ -20,15 +21,19 @@ from activities.actions.relay import EVERY
 from activities.runs.gone import bring_up_to_date
 from commands.server import ROOT
 from contracts.act import ActReport
+from contracts.notices import Occasion
+from ledger import feed, gates
 from ledger.db import Ledger
 from ledger.tables import action
 from ledger.tables import run as run_table
 from ledger.upkeep import LEASE
+from ledger.views.notices import troubles
 from ledger.views.workers import workers_of
 from ledger.workers import BEAT
 from tests import processes
 from tests.activities.actions.servers import Web, web
 from tests.children import PATIENCE
+from tests.ledger.samples import note, opening, ref, view
 from tests.stack import result_of, until
 from tests.workflows.performing import Performing, Run, performing
 from tests.workflows.test_act import POLICY
@@ -45,7 +50,12 @@ def fleet(client: Client, folder: Path) -> Iterator[tuple[config.Settings, proce
     with web() as site:
         bank = {"kind": "http", "url": f"{site.address}/hook", "private": True, "key_env": "BANK_KEY"}
         values: dict[str, Any] = {"state": folder / "state", "task_queue": f"baton-{secrets.token_hex(4)}", "policy": policy}
-        settings = config.Settings(**values, targets={"bank": bank | {"lookup": f"{site.address}/taken/{{key}}"}})
+        chat = {"kind": "http", "url": f"{site.address}/chat", "private": True}
+        settings = config.Settings(
+            **values,
+            targets={"bank": bank | {"lookup": f"{site.address}/taken/{{key}}"}, "chat": chat},
+            channels={"team": {"kind": "slack", "target": "chat"}},
+        )
         runs = processes.Worker(client, settings, folder / "runs.log", arguments=("--role", "runs"))
         relays = processes.Worker(
             client, settings, folder / "actions.log", arguments=("--role", "actions"), variables={"BANK_KEY": KEY}
@@ -78,7 +88,27 @@ async def test_workers_of_each_role_share_the_work(client: Client, tmp_path: Pat
             assert [one["headers"]["authorization"] for one in site.book] == [f"Bearer {KEY}"]
             there = await ledger.read(workers_of, settings.task_queue)
             assert ([one.role for one in there.working], [one.role for one in there.relays]) == (["runs"], ["actions"])
+            await _told(ledger, site)
         ledger.close()
+
+
+async def _told(ledger: Ledger, site: Web) -> None:
+    """That worker sends to channels as well: an escalation of now reaches the chat."""
+
+    async def registered() -> bool | None:
+        return True if await ledger.read(troubles) else None
+
+    await until(registered, "the worker has the channel")
+    line = note("escalated", tells=Occasion(kind="escalation", about="plan-1", who=("olga",)))
+    await ledger.tx(gates.open_gate, opening(view(trace="trace-9")))
+    await ledger.tx(feed.append, ref("trace-9"), [line])
+
+    async def arrived() -> bool | None:
+        return True if any(one["path"] == "/chat" for one in site.book) else None
+
+    await until(arrived, "the chat heard of the escalation")
+    [heard] = [json.loads(one["body"])["text"] for one in site.book if one["path"] == "/chat"]
+    assert heard.startswith("delivery-trace-9: gate plan-1 is escalated to olga\n")
 
 
 async def _ready(worker: processes.Worker) -> None:

@@ -141,14 +141,22 @@ async def _wait(kit: Kit, state: OpenGateState, policy: GatePolicy, request: Ope
             policy, ends = _escalated(policy, who), workflow.now() + policy.deadline
             remind = None if policy.reminder is None else workflow.now() + policy.reminder
             kit.note(
-                f"escalated {view.gate} to {who}", "nobody decided before the deadline", f"now until {ends:%Y-%m-%d %H:%M} UTC"
+                f"escalated {view.gate} to {who}",
+                "nobody decided before the deadline",
+                f"now until {ends:%Y-%m-%d %H:%M} UTC",
+                tells=view.occasion("escalation", (who,), ends),
             )
             kit.show(GATE_DEADLINE.value_set(ends))
             await tell_root(kit, view.gate, state.view.model_copy(update={"deadline": ends}))
             await kit.flush()  # now: the next activity may be days away
         elif remind is not None and workflow.now() >= remind:
             remind = None
-            kit.note(f"reminded of {view.gate}", view.title, f"{view.on_expiry} at {ends:%Y-%m-%d %H:%M} UTC")
+            kit.note(
+                f"reminded of {view.gate}",
+                view.title,
+                f"{view.on_expiry} at {ends:%Y-%m-%d %H:%M} UTC",
+                tells=view.occasion("reminder", policy.who, ends),
+            )
             await kit.flush()
         else:
             await _until_claimed(state, min(ends, remind) if remind else ends, released)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from temporalio import workflow
 
 from contracts.base import digest_of
+from contracts.notices import Occasion
 from contracts.runs import Importance, Note, RunRef
 from workflows.kit.bounds import cut
 
@@ -52,6 +53,7 @@ class Lines:
         importance: Importance,
         inputs: tuple[str, ...],
         run_id: str = "",
+        tells: Occasion | None = None,
     ) -> Note:
         """Number a line (did, why, next) and queue it. With `run_id` it is written once per run of a chain."""
         number = self.numbers[stage] = self.numbers.get(stage, 0) + 1
@@ -68,6 +70,7 @@ class Lines:
             next=following,
             importance=importance,
             inputs=inputs,
+            tells=tells,
         )
         self.waiting.append(line)
         self.last = [*self.last, line][-FEED_LIMIT:]

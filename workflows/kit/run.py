@@ -16,6 +16,7 @@ from contracts.gates import GateKind, GateView
 from contracts.handoff import Handoff
 from contracts.journal import Record
 from contracts.money import Part
+from contracts.notices import Occasion
 from contracts.pins import Began
 from contracts.runs import FINAL, Importance, RunChange, RunRef, RunState
 from search_attributes import STAGE
@@ -156,15 +157,18 @@ class Run:
         actor: str = "coordinator",
         importance: Importance = "overview",
         inputs: tuple[str, ...] = (),
+        tells: Occasion | None = None,
     ) -> None:
-        """Queue a feed line. The next activity commits it, so it costs no event."""
+        """Queue a feed line. The next activity commits it, so it costs no event. `tells`: people hear of it as well."""
         if self.lines.is_old(self.stage):
             return
         self.caught_up()
         said = (did, why, next)
         # After a reset the run ends a second time, and that line is not a repetition.
         run_id = workflow.info().run_id if self.stage == "end" else ""
-        line = self.lines.add(self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs, run_id=run_id)
+        line = self.lines.add(
+            self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs, run_id=run_id, tells=tells
+        )
         self.next = next or self.next
         self.tell(line.did, line.why, line.next)
 

@@ -225,6 +225,8 @@ def test_a_name_that_leads_elsewhere_the_second_time_leads_nowhere(site: Web, mo
         ({"lookup": "http://shop.test/{key}"}, "has no TLS"),
         ({"key_env": "A", "key_file": "/b"}, "name the key once"),
         ({"secret_env": "A", "secret_file": "/b"}, "name the signing secret once"),
+        ({"url_env": "A"}, "exactly one of url, url_env and url_file"),
+        ({"url": ""}, "exactly one of url, url_env and url_file"),
         ({"redirects": True}, "Extra inputs are not permitted"),
         ({"kind": "https"}, "kind"),
     ],
@@ -233,6 +235,23 @@ def test_a_table_that_cannot_be_meant_is_refused(changes: dict[str, Any], said: 
     """When the worker starts, by the key that is wrong."""
     with pytest.raises(ValidationError, match=said):
         TypeAdapter(Target).validate_python({"kind": "http", "url": "https://shop.test/"} | changes)
+
+
+def test_an_address_may_be_a_secret(site: Web, tmp_path: Path) -> None:
+    """As those of chat services are: it is read where it is needed, checked as a declared one, and shown nowhere."""
+    secret = f"{site.address}/hook/T0/B0/s3cr3t"
+    sender = adapter("", {"CHAT": secret}, url_env="CHAT")
+    assert sender.send(POST.stored(), NOW) == "evt-1"
+    assert site.book[0]["path"] == "/hook/T0/B0/s3cr3t"
+    assert "s3cr3t" not in str(sender.check(POST.stored()))
+    kept = tmp_path / "url"
+    kept.write_text(f"{secret}\n")
+    assert adapter("", url_file=kept).send(POST.stored(), NOW) == "evt-2"
+    with pytest.raises(Misconfigured, match="the address has no TLS") as caught:
+        adapter("", {"CHAT": secret}, url_env="CHAT", private=False).send(POST.stored(), NOW)
+    assert "s3cr3t" not in str(caught.value)
+    with pytest.raises(Misconfigured, match=r"\[targets\.shop\]: the address is not an http or https URL"):
+        adapter("", {"CHAT": "hooks.s3cr3t"}, url_env="CHAT").send(POST.stored(), NOW)
 
 
 def test_an_undeclared_target_and_a_key_that_is_not_there_are_named() -> None:

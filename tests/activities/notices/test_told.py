@@ -1,0 +1,67 @@
+"""Which feed lines people hear of, and that an event of a worker's own activities tells in its transaction."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.actions import lines as of_actions
+from activities.gates import lines as of_gates
+from activities.gates.gates import Gates
+from activities.turns import lines as of_turns
+from contracts.gates import AdmitDecision
+from contracts.notices import Occasion
+from ledger.breakers import Opening
+from ledger.db import Ledger
+from ledger.policies import Proposal
+from ledger.tables import notice
+from tests.activities.notices.world import ORDERS, policy, started
+from tests.ledger.samples import POLICY, opening, ref, view
+
+OPENING = Opening(name="model:anthropic:opus", opened_at=1, until=2, times=1)
+
+
+def test_an_open_breaker_is_told_once_an_outage_and_not_while_a_provider_asks_for_a_wait() -> None:
+    """A wait that a provider names is a detail on the feed, and nobody is called for it. No reason is told."""
+    alert = of_turns.breaker_opened(ref(), OPENING, ORDERS, "alert", again=False, person=False)
+    waits = of_turns.breaker_opened(ref(), OPENING, ORDERS, "detail", again=False, person=False)
+    assert (alert.tells, waits.tells) == (Occasion(kind="breaker_open", about="model:anthropic:opus"), None)
+    target = of_actions.opened(Opening(name="target:http.post:bank", opened_at=1, until=2, times=1), ORDERS)
+    assert target.tells == Occasion(kind="breaker_open", about="target:http.post:bank")
+
+
+def test_a_proposed_policy_is_told_to_its_owners() -> None:
+    """By its id; what it changes and why are in its proposal."""
+    now = datetime.now(UTC)
+    made = Proposal("abc", 1, "d", "b", (ORDERS,), (), ORDERS, "maria", "open", now, ())
+    told = of_gates.policy_proposed(made, ("security", "olga"))
+    assert told.tells == Occasion(kind="policy_proposed", about="abc", who=("security", "olga"))
+
+
+@pytest.mark.parametrize(("risk", "level"), [(f"high: {ORDERS}", "high"), ("low", "low"), (ORDERS, ""), ("", "")])
+def test_of_a_risk_its_level_alone_is_told(risk: str, level: str) -> None:
+    """Its reasons may quote an agent, and what is no level is nothing."""
+    assert view(risk=risk).occasion("gate_opened", ()).risk == level
+
+
+async def test_gates_tell_when_they_open_and_when_nobody_answered(ledger: Ledger, tmp_path: Path) -> None:
+    """In the activity's own transaction, once however often it is tried; of a ceiling as a parked run."""
+    started(ledger)
+    gates = Gates(ledger, policy())
+    for shown in (view("plan-1", narrative=ORDERS), view("ceiling-1", kind="ceiling")):
+        for _ in range(2):
+            await ActivityEnvironment().run(gates.open_gate, opening(shown))
+    rule = POLICY.model_copy(update={"who": ("owner", "shop"), "deadline": timedelta(days=1)})
+    closing = AdmitDecision(run=ref(), gate=view("plan-1"), policy=rule, claim=None, owner="olga", closes="expired")
+    for _ in range(2):
+        await ActivityEnvironment().run(gates.admit_decision, closing)
+    rows = ledger.read_now(lambda connection: connection.execute(notice.select().order_by(notice.c.seq)).all())
+    assert [(row.kind, row.about, json.loads(row.who), bool(row.deadline)) for row in rows] == [
+        ("gate_opened", "plan-1", ["*"], True),
+        ("parked", "ceiling-1", ["*"], True),
+        ("expired", "plan-1", ["olga", "shop"], False),
+    ]
+    assert {(row.pipeline, row.project, row.run) for row in rows} == {("delivery", "default", "delivery-trace-1")}
+    assert ORDERS not in str(rows)
