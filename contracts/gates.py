@@ -12,6 +12,7 @@ from contracts.handoff import Question
 from contracts.intents import Intent
 from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
+from contracts.risk import Sign, raised
 from contracts.runs import Request
 
 GateKind = Literal[
@@ -153,9 +154,11 @@ class GateView(Contract, name="gate_view/1"):
         """What keeps this run waiting and may keep others as well: circuit breakers, or a ceiling that runs share."""
         return self.breakers or ((self.ceiling.scope,) if self.ceiling is not None and self.ceiling.shared else ())
 
-    def knowing(self, added: Sequence[str]) -> "GateView":
+    def knowing(self, added: Sequence[str], signs: Sequence[Sign] = ()) -> "GateView":
         """The gate with these facts after its first one, so that a long list does not hide them."""
-        return self.model_copy(update={"facts": (*self.facts[:1], *added, *self.facts[1:])}) if added else self
+        if not added and not signs:
+            return self
+        return self.model_copy(update={"facts": (*self.facts[:1], *added, *self.facts[1:]), "risk": raised(self.risk, signs)})
 
 
 class Claimed(Contract):
@@ -201,9 +204,10 @@ class OpenGate(Request, name="open_gate/1"):
 
 
 class Opened(Contract, name="opened/1", brief=True):
-    """Confirms that a gate is open, with the facts that the ledger adds."""
+    """Confirms that a gate is open, with the facts that the ledger adds, and what these are for the risk."""
 
     facts: tuple[str, ...] = ()
+    signs: tuple[Sign, ...] = ()
 
 
 class AdmitDecision(Request, name="admit_decision/1"):

@@ -10,6 +10,7 @@ from contracts.findings import Analysis, Checked, Findings
 from contracts.gates import Decided, Decision, GateView
 from contracts.inputs import RunContext
 from contracts.money import CeilingRefused
+from contracts.outside import OutsideTask
 from contracts.pins import Began
 from contracts.pipelines import PIPELINES
 from contracts.reports import RunStatus
@@ -37,6 +38,7 @@ SHARED: tuple[type[Contract], ...] = (
     GitPush,
     Integrated,
     NoteAction,
+    OutsideTask,
     Receipt,
     RunContext,
     RunStatus,

@@ -23,6 +23,7 @@ from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
 from contracts.rules import Rule
+from contracts.sinks import SINKS
 from ledger import feed, identity, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
@@ -171,9 +172,16 @@ def _kinds(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[Gat
     So a missing table is reported before anything is paid for.
     """
     tiers = [tier for action in request.actions for tier in policy.strictest(action)]
-    asks = any((rate := policy.terms(action).rate) is not None and rate.over == "ask" for action in request.actions)
+    asks = any(_may_ask(policy, action) for action in request.actions)
     of_actions = (kind for tier in (*tiers, *(("confirm",) if asks else ())) for kind in GATES_OF[tier])
     return dict.fromkeys((*request.gates, *of_actions, *(rule.gate for rule in rules if rule.gate is not None)))
+
+
+def _may_ask(policy: Policy, action: str) -> bool:
+    """True if an action of tier auto may need a person all the same: its rate is used up, or it goes by text from outside."""
+    rate = policy.terms(action).rate
+    decides = bool(SINKS.get(policy.adapters()[action], True)) and "auto" in policy.strictest(action)
+    return decides or (rate is not None and rate.over == "ask")
 
 
 def for_history(began: Began) -> Began:

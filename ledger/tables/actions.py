@@ -30,10 +30,12 @@ action = Table(
     number("due_at", 0),
     number("tries", 0),
     words("problem", server_default=text("''")),
+    words("taint", server_default=text("''")),
     Index("ix_action_state", "state", "updated_at"),
     Index("ix_action_trace", "trace", "order"),
     Index("ix_action_type", "type", "updated_at"),
 )
 """`relay` says who carries it out ("": its run), since `handed_at`. The relay tries it from `due_at` on; `tries` have failed
 since then, the last one with `problem`, which is told here and not in `reason`: that is sealed.
+`taint` names the sources from outside that flowed in.
 """

@@ -1,5 +1,6 @@
 """What the steps of a run say about what it is about to do: how sure they were, and what flowed into them. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,10 @@ class Grounds:
         """Take what a child workflow made into account; something newer of the same maker replaces it."""
         self._children[who] = _ground(handoff)
         self._taint.update(dict.fromkeys(handoff.taint))
+
+    def read(self, sources: Iterable[str]) -> None:
+        """Take into account that the run itself was given text from these sources."""
+        self._taint.update(dict.fromkeys(sources))
 
     def forget_children(self) -> None:
         """Leave out what children made: it is done anew. What had flowed into it stays."""
