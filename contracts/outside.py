@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -75,7 +75,7 @@ class OutsideTask(Contract, name="outside_text/1"):
     """A reader's task: one text from outside. Only agents that are readers take it."""
 
     source: SourceKind
-    text: Annotated[str, Field(max_length=60_000)]
+    text: str = Field(max_length=60_000)
 
     def came_from(self) -> tuple[str, ...]:
         """The source that the pipeline named."""

@@ -13,6 +13,7 @@ from contracts.money import CeilingRefused
 from contracts.outside import OutsideTask
 from contracts.pins import Began
 from contracts.pipelines import PIPELINES
+from contracts.rechecks import ClaimsTask, Rechecked
 from contracts.reports import RunStatus
 from contracts.repositories import Base, ChangeSet, CheckRun, Integrated, WorkspaceRef
 from contracts.runs import FeedLine
@@ -30,6 +31,7 @@ SHARED: tuple[type[Contract], ...] = (
     ChangeSet,
     CheckRun,
     Checked,
+    ClaimsTask,
     Decided,
     Decision,
     FeedLine,
@@ -40,6 +42,7 @@ SHARED: tuple[type[Contract], ...] = (
     NoteAction,
     OutsideTask,
     Receipt,
+    Rechecked,
     RunContext,
     RunStatus,
     SignedDecision,

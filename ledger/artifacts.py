@@ -22,6 +22,9 @@ IN_ROW = 256 * 1024
 _GET = Statement(select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted")))
 
 
+FOR_READERS = "text for a reader"
+"""The name of what a reader was given, beside its other names: no other agent may read it."""
+
 STALE_US = 12 * 60 * 60 * 1_000_000
 """Bytes that are stored again after so long count as stored now: retention leaves what is younger than a day."""
 

@@ -10,6 +10,7 @@ from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
 from activities.agents.routes import good_enough
+from activities.agents.suspects import suspect_of
 from activities.gates.policy import AgentFloor, Policy
 from activities.gates.standing import InForce
 from activities.money.headroom import problem
@@ -116,7 +117,9 @@ class Admission:
         effort = request.effort or policy.defaults.effort
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
-            for agent in (asked, *chain_of(asked, self._catalogue.newest)):
+            standing_in = chain_of(asked, self._catalogue.newest)
+            rechecking = (suspect_of(one, self._catalogue.newest) for one in (asked, *standing_in))
+            for agent in (asked, *standing_in, *(one for one in rechecking if one is not None)):
                 # Once each: one agent may stand in for several others.
                 pin = agent.pin(self._allowed(agent, request.risk))
                 floor = policy.agents.get(agent.file.name, AgentFloor()).minimum_confidence

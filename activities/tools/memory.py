@@ -118,7 +118,10 @@ async def _list_handoffs(context: ToolContext, _: Nothing) -> ToolOutcome:
 async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutcome:
     ledger = _ledger(context)
     # Only what this run has read or made: otherwise a digest would open any artifact of any run.
-    known = {digest for _, _, digest in await ledger.read(artifacts.seen_in, context.trace)}
+    seen = await ledger.read(artifacts.seen_in, context.trace)
+    known = {digest for _, _, digest in seen}
+    if asked.id in {digest for _, name, digest in seen if name == artifacts.FOR_READERS}:
+        raise ToolProblem("this is text from outside as it is, which a reader has read: go by the fields in its handoff")
     if asked.id in known:
         origin, data = handoffs.made(context.trace, asked.id), await ledger.read(artifacts.get, ledger.files, asked.id)
         sources = await ledger.read(outside.sources_behind, context.trace, asked.id)

@@ -14,7 +14,11 @@ from contracts.handoff import Answer, Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.outside import as_taint
 from contracts.people import stored_answers
+from contracts.text import one_line
 from contracts.turns import CallModel
+
+REASON = 200
+"""Most characters of the reason that a reader gives."""
 
 
 def read_in_chain(
@@ -48,6 +52,9 @@ def handoff_of(
     request: CallModel, agent: Agent, started: Started, reply: ModelReply, answer: Answer[Any], doubtful: tuple[int, ...]
 ) -> Handoff[Any]:
     """Turn an agent's answer into a handoff; `doubtful` are the positions of claims without checked evidence."""
+    if agent.file.reader:
+        # Its body's fields are bounded, and are all that others see: a quote, or a long reason, would carry the text on.
+        answer, doubtful = answer.model_copy(update={"claims": (), "reason": one_line(answer.reason, REASON)}), ()
     body = None if answer.body is None else answer.body.model_dump(mode="json")
     # From the body: equal answers in one step are one handoff, however often they are made.
     digest = sha256(canonical(body))
@@ -66,6 +73,7 @@ def handoff_of(
             model=f"{started.choice.provider}:{reply.model}",
             prompt=request.task_digest,
             cached=bool(started.origin),
+            reader=agent.file.reader,
         ),
         inputs=(*request.inputs, request.task_digest),
         taint=started.taint,

@@ -30,7 +30,7 @@ from contracts.base import Contract
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import Misconfigured
 from contracts.money import Ceilings
-from contracts.outside import as_taint, sources_in
+from contracts.outside import as_taint, sources_in, texts_in
 from contracts.people import stored_answers
 from contracts.turns import CallModel, Turn
 from ledger import artifacts, handoffs, outside, turns, workers
@@ -136,6 +136,10 @@ class Reservations:
         copied = outside.sources_among(connection, at[0], outside.leaves(json.loads(request.task)))
         sources = as_taint((*sources_in(task), *copied))
         artifacts.note_seen(connection, *at, kept.digest, "task", untrusted=bool(sources), sources=sources)
+        # What a reader is given is for readers alone: see `read_artifact`.
+        for raw in (request.task, *(one.text for one in texts_in(task))) if agent.file.reader else ():
+            alone = artifacts.put(connection, files, raw.encode()).digest
+            artifacts.note_seen(connection, *at, alone, artifacts.FOR_READERS, untrusted=True, sources=sources)
         return task
 
     def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
