@@ -18,7 +18,7 @@ class ClaimToCheck(Contract):
 
 
 class ClaimsTask(Contract, name="claims_to_check/1"):
-    """The second agent's task: what another agent claims. It is not told why."""
+    """The second agent's task: what another agent claims, and what it quotes for it."""
 
     claims: tuple[ClaimToCheck, ...]
 

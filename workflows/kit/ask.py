@@ -18,6 +18,7 @@ from contracts.handoff import Handoff, Outcome, Question
 from contracts.ids import turn_key
 from contracts.people import Clarified, stored_answers
 from contracts.rechecks import ClaimsTask, Rechecked
+from contracts.repositories import Workspace
 from contracts.turns import CallModel, RunTool, ToolDone, Turn
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, steps_up
 from workflows.kit.ends import cause_of
@@ -74,7 +75,8 @@ async def ask(
             break
         talk.answers = (*talk.answers, *_answers(handoff.questions, decided))
     # Of whoever answered: a stand-in has claims, and somebody who suspects them, of its own.
-    handoff, doubts = await rechecked(kit, talk.pin, handoff, resources, functools.partial(_again, kit, handoff.id))
+    there = [talk.workspace if isinstance(one, Workspace) and talk.workspace is not None else one for one in resources]
+    handoff, doubts = await rechecked(kit, path, talk.pin, handoff, there, functools.partial(_again, kit, handoff.id))
     handoff = await reviewed(kit, talk.pin, handoff)
     note_degraded(kit, handoff)
     kit.grounds.add(agent, handoff, doubts)

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from contracts.agents import AgentPin
-from contracts.base import Contract
 from contracts.handoff import Handoff
 from contracts.rechecks import ClaimsTask, ClaimToCheck, Rechecked
 from contracts.repositories import Workspace
@@ -48,33 +47,30 @@ def readable(pin: AgentPin, resources: Sequence[StepResource]) -> tuple[StepReso
 
 
 async def rechecked(
-    kit: Kit, pin: AgentPin, handoff: Handoff[Any], resources: Sequence[StepResource], again: AskAgain
+    kit: Kit, path: str, pin: AgentPin, handoff: Handoff[Any], resources: Sequence[StepResource], again: AskAgain
 ) -> tuple[Handoff[Any], Doubts]:
     """The handoff with every claim unsupported that the second agent does not confirm, and why; unchanged without one.
 
-    Where the second agent could not answer, no claim is confirmed.
+    `path` is the step's; the second agent's is below it. Where that one could not answer, no claim is confirmed.
     """
     task = to_check(handoff)
     if not pin.suspects or handoff.outcome == "could_not" or not task.claims:
         return handoff, {}
     other = kit.pins.agents[pin.suspects]
-    kit.note(
-        f"{other.label} re-checks {amount(len(task.claims), 'claim')} of {pin.label}", "", "what it doubts stands at the gates"
-    )
-    step = await again(
-        f"{handoff.path.removeprefix(f'{kit.ref.path}/')}/suspects", other.name, task, readable(other, resources)
-    )
+    count = amount(len(task.claims), "claim")
+    kit.note(f"{other.label} re-checks {count} of {pin.label}", "", "what it doubts stands at the next gates")
+    step = await again(f"{path}/suspects", other.name, task, readable(other, resources))
     doubts = _doubts(task, step, other.label)
     if not doubts:
         return handoff, {}
     told = "; ".join(doubts.values())
-    kit.note(f"{other.label} doubts {len(doubts)} of {amount(len(task.claims), 'claim')}", told[:1000], importance="alert")
+    kit.note(f"{other.label} doubts {len(doubts)} of {count}", told[:1000], importance="alert")
     return handoff.model_copy(update={"unsupported": tuple(sorted({*handoff.unsupported, *doubts}))}), doubts
 
 
-def _doubts(task: ClaimsTask, step: Step[Contract], who: str) -> Doubts:
+def _doubts(task: ClaimsTask, step: Step[Rechecked], who: str) -> Doubts:
     body = step.handoff.body if step.outcome == "done" else None
-    if not isinstance(body, Rechecked):
+    if body is None:
         return {one.number: f"not re-checked: {who} {one_line(step.handoff.reason, 200)}" for one in task.claims}
     said = {one.number: one for one in body.verdicts}
     # Said twice, the worse counts: a list that contradicts itself confirms nothing.
