@@ -9,7 +9,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from contracts.text import bare
 
 Role = Literal[
     "target", "recipient", "URL", "command", "path", "amount", "approver", "repository", "branch", "commit", "author"
@@ -143,10 +145,34 @@ def _decoded(value: Any) -> Any:
         return value
 
 
+P = TypeVar("P")
+
+
+def outside_alone(
+    sinks: Iterable[Sink], said: Iterable[str], outside: Iterable[tuple[P, str | None]], most: int
+) -> dict[Sink, list[P]]:
+    """Those sinks whose values stand in text from outside and in nothing that was `said`, with the first `most` places.
+
+    `outside` has each text with its place; None stands for one that was not searched, and counts as holding every value.
+    """
+    open_ = {one: plain(one.value) for one in sinks}
+    for text in said:
+        own = plain(text)
+        open_ = {one: value for one, value in open_.items() if not vouches(own, value)}
+    found: dict[Sink, list[P]] = {one: [] for one in open_}
+    for place, text_there in outside if open_ else ():
+        there = None if text_there is None else plain(text_there)
+        for one, value in open_.items():
+            if len(found[one]) < most and (there is None or occurs(there, value)):
+                found[one].append(place)
+    return {one: places for one, places in found.items() if places}
+
+
 def plain(text: str) -> str:
     """A text as it is compared: composed, without differences of case, blanks or invisible characters."""
-    made = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join(sign for sign in made if unicodedata.category(sign) != "Cf").split())
+    if not text.isascii():
+        text = bare(unicodedata.normalize("NFKC", text))
+    return " ".join(text.casefold().split())
 
 
 _BEFORE = re.compile(r"[\w@%+/\\~#&-]")

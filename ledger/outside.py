@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 from contracts.base import sha256
 from contracts.errors import NotFound
 from contracts.outside import as_taint
-from contracts.sinks import Sink, occurs, plain, vouches
+from contracts.sinks import Sink, outside_alone
 from contracts.text import one_line
 from ledger import artifacts
 from ledger.db import rows_with
@@ -41,12 +41,12 @@ class Place:
         return f"{self.where}, from {', '.join(self.sources)}" if self.sources else self.where
 
 
-@dataclass
+@dataclass(frozen=True)
 class Origin:
     """A sink whose value only text from outside holds, and where that is: the first places."""
 
     sink: Sink
-    places: list[Place] = field(default_factory=list)
+    places: tuple[Place, ...]
 
     @property
     def brief(self) -> str:
@@ -56,7 +56,7 @@ class Origin:
 
     def __str__(self) -> str:
         value, name = one_line(self.sink.value, 120), one_line(self.sink.name, 60)
-        places = "; ".join(str(one) for one in self.places[:PLACES])
+        places = "; ".join(str(one) for one in self.places)
         return f"{self.sink.role} `{name}` = {value} stands only in text from outside: {places}"
 
 
@@ -95,17 +95,8 @@ def only_outside(connection: Connection, files: Path, trace: str, sinks: Sequenc
     What an agent made that has read nothing from outside counts as said as well; what any other agent made is from outside.
     It only reads.
     """
-    open_ = {one: plain(one.value) for one in sinks}
-    for said in _said(connection, trace):
-        own = plain(said)
-        open_ = {one: value for one, value in open_.items() if not vouches(own, value)}
-    found = {one: Origin(one) for one in open_}
-    for place, text in _outside(connection, files, trace) if open_ else ():
-        there = None if text is None else plain(text)
-        for one, value in open_.items():
-            if len(found[one].places) < PLACES and (there is None or occurs(there, value)):
-                found[one].places.append(place)
-    return tuple(origin for origin in found.values() if origin.places)
+    places = outside_alone(sinks, _said(connection, trace), _outside(connection, files, trace), PLACES)
+    return tuple(Origin(one, tuple(there)) for one, there in places.items())
 
 
 def _said(connection: Connection, trace: str) -> Iterator[str]:

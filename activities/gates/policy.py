@@ -84,6 +84,9 @@ class AgentFloor(Input):
 UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))
 """For policy files that are older than this kind of gate: the run's owner decides, and silence stops the run."""
 
+UNDECLARED_ACTION = UNDECLARED_CEILING
+"""For policy files in which no action asks a person, where text from outside has one asked. After silence it is not done."""
+
 
 class Policy(Input, name="policy/1"):
     """The whole policy file."""
@@ -138,9 +141,9 @@ class Policy(Input, name="policy/1"):
         return ActionTerms.model_validate(declared.model_dump(exclude={"adapter"}) | {"tier_when_tainted": tainted})
 
     def strictest(self, action: str) -> set[Tier]:
-        """The tiers that an action of this type may have, going by its terms and the rules about it."""
-        terms = self.terms(action)
-        there = {terms.tier, terms.tainted_tier}
+        """The tiers that an action of this type may have, going by what its entry and the rules about it say."""
+        terms, declared = self.terms(action), self.actions[action]
+        there = {terms.tier, stricter(terms.tier, declared.tier_when_tainted or terms.tier)}
         raised = (rule.tier for rule in self.rules if rule.action in (action, "*") and rule.tier is not None)
         return there | {stricter(one, tier) for tier in raised for one in there}
 

@@ -11,7 +11,7 @@ from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
 from activities.agents.routes import good_enough
 from activities.agents.suspects import suspect_of
-from activities.gates.policy import AgentFloor, Policy
+from activities.gates.policy import UNDECLARED_ACTION, AgentFloor, Policy
 from activities.gates.standing import InForce
 from activities.money.headroom import problem
 from activities.money.lines import no_room
@@ -19,7 +19,7 @@ from activities.running.clock import started_at
 from contracts.actions import GATES_OF
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
-from contracts.gates import GateKind
+from contracts.gates import GateKind, GatePolicy
 from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
@@ -103,7 +103,7 @@ class Admission:
             ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,
             policy_digest=policy.digest,
             agents=pins,
-            gates={kind: policy.gate(kind, request.pipeline) for kind in _kinds(request, policy, rules)},
+            gates=_gates(request, policy, rules),
             actions={action: one.tier for action, one in terms.items()},
             terms=terms,
             rules=rules,
@@ -175,16 +175,23 @@ def _kinds(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[Gat
     So a missing table is reported before anything is paid for.
     """
     tiers = [tier for action in request.actions for tier in policy.strictest(action)]
-    asks = any(_may_ask(policy, action) for action in request.actions)
+    asks = any((rate := policy.terms(action).rate) is not None and rate.over == "ask" for action in request.actions)
     of_actions = (kind for tier in (*tiers, *(("confirm",) if asks else ())) for kind in GATES_OF[tier])
     return dict.fromkeys((*request.gates, *of_actions, *(rule.gate for rule in rules if rule.gate is not None)))
 
 
-def _may_ask(policy: Policy, action: str) -> bool:
-    """True if an action of tier auto may need a person all the same: its rate is used up, or it goes by text from outside."""
-    rate = policy.terms(action).rate
-    decides = bool(SINKS.get(policy.adapters()[action], True)) and "auto" in policy.strictest(action)
-    return decides or (rate is not None and rate.over == "ask")
+def _gates(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[GateKind, GatePolicy]:
+    """The gates that the run may open. One for actions that text from outside has decided needs no table of its own."""
+    found = {kind: policy.gate(kind, request.pipeline) for kind in _kinds(request, policy, rules)}
+    if "action" not in found and any(_goes_by_outside_text(policy, action) for action in request.actions):
+        declared = "action" in policy.gates
+        found["action"] = policy.gate("action", request.pipeline) if declared else UNDECLARED_ACTION
+    return found
+
+
+def _goes_by_outside_text(policy: Policy, action: str) -> bool:
+    """True if an action of tier auto needs a person where its arguments come from outside."""
+    return "auto" in policy.strictest(action) and bool(SINKS.get(policy.adapters()[action], True))
 
 
 def for_history(began: Began) -> Began:

@@ -103,6 +103,7 @@ def show(key: Key, as_json: Json = False) -> None:
     who = {"": "its run", "waited": "the relay; its run waits", "handed": "the relay", "swept": "the relay; its run is over"}
     fields = (
         *(("action", one.summary), ("type", one.type), ("target", one.target), ("state", one.state)),
+        ("sources", ", ".join(one.taint)),
         *(("why", one.problem), ("next", one.next), ("receipt", one.reference), ("run", one.run), ("gate", one.gate)),
         *(("carried", f"out by {who[one.relay]}"), ("approved", clock(one.at)), ("changed", clock(one.updated_at))),
         ("tries", f"{amount(one.attempts, 'attempt')} in all, {one.tries} failed since it was left to the relay"),

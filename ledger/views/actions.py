@@ -46,6 +46,8 @@ class Outgoing:
     at: datetime
     updated_at: datetime
     reference: str
+    taint: tuple[str, ...]
+    """The sources from outside that flowed into it."""
     waits: bool
     """True while its next attempt is still to come."""
 
@@ -133,5 +135,6 @@ def _view(row: Row[Any], now: int) -> Outgoing:
         at=from_us(row.at),
         updated_at=from_us(row.updated_at),
         reference=receipt.reference if receipt else "",
+        taint=tuple(row.taint.split(",")) if row.taint else (),
         waits=row.due_at > now,
     )
