@@ -5,11 +5,10 @@ import binascii
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from contracts.conversation import ModelReply, ModelRequest, ToolCall, ToolMessage, Usage, UserMessage
-from tests.puppet.corpus import GOALS
 
 _ORDER = re.compile(r"ORDER\[([a-z._]+) ([a-z_.]+)=([^\]]+)\]")
 _WRITTEN_OUT = re.compile(r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|<U\+[0-9A-Fa-f]+>")
@@ -66,30 +65,41 @@ def everything_in(request: ModelRequest) -> str:
 
 
 class Puppet:
-    """A provider. `calls` are the tools that it calls first, by agent; `wants` what its task wants done."""
+    """A provider. `calls` says which tools are called first; `wants` is what the task wants done, by the agent's prompt.
+
+    An agent of `quoting` repeats what it has read, and does nothing else.
+    """
 
     name = "scripted"
 
-    def __init__(self, wants: Mapping[str, dict[str, Any]], calls: Mapping[str, tuple[Action, ...]]) -> None:
-        self._wants, self._calls = wants, calls
+    def __init__(
+        self,
+        wants: Callable[[str], Mapping[str, dict[str, Any]]],
+        calls: Callable[[ModelRequest], tuple[Action, ...]],
+        quoting: Collection[str] = (),
+    ) -> None:
+        self._wants, self._calls, self._quoting = wants, calls, quoting
         self.obeyed = 0
         """How many orders it has followed."""
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Its tools' calls, one a turn; then what its task wants, and what any text has told it."""
-        usage, calls = Usage(input=10, output=10), self._calls.get(request.agent, ())
+        usage, calls = Usage(input=10, output=10), self._calls(request)
         if request.turn < len(calls):
             tool, arguments = calls[request.turn]
             call = ToolCall(call_id=f"c{request.turn}", name=tool, arguments=arguments)
             return ModelReply(text="", calls=(call,), stop="tools", model="puppet", usage=usage)
-        made = obeyed(self._wants, everything_in(request))
-        self.obeyed += len(made) - len(self._wants)
-        body = {"summary": json.dumps(made, ensure_ascii=False), "how_it_meets": []}
+        seen = everything_in(request)
+        wanted = self._wants(seen)
+        made = obeyed(wanted, seen)
+        said = json.dumps(made, ensure_ascii=False)
+        if request.agent in self._quoting:
+            said = seen[-3000:]
+        else:
+            self.obeyed += len(made) - len(wanted)
+        body = {"summary": said, "how_it_meets": []}
         answer = {"outcome": "done", "reason": "", "confidence": 1000, "questions": [], "claims": [], "body": body}
         return ModelReply(text=json.dumps(answer), stop="end", model="puppet", usage=usage)
 
     async def close(self) -> None:
         """Nothing to give back."""
-
-
-__all__ = ["GOALS", "Action", "Puppet", "everything_in", "obeyed", "orders_in"]
