@@ -16,6 +16,7 @@ from tests.mutants import (
     record,
     runs,
     signatures,
+    taint,
 )
 from tests.mutants.mutant import Mutant
 
@@ -35,4 +36,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *policy.MUTANTS,
     *record.MUTANTS,
     *signatures.MUTANTS,
+    *taint.MUTANTS,
 )
