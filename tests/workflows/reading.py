@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit.ask import ask
     from workflows.kit.gate import Ask, gate
     from workflows.kit.pipeline import Pipeline
-    from workflows.kit.read import read
+    from workflows.kit.reader import ask_reader
 
 ITEM = WorkItem(id="one", intent="do it", files=("a.py",), settings=(), acceptance=("done",), depends_on=())
 
@@ -47,7 +47,7 @@ class Tickets(Pipeline[TicketInput, TicketReport]):
 
     async def story(self, asked: TicketInput) -> None:
         """The helper is given the fields, and nothing else of the ticket."""
-        step = await read(self.kit, "read", asked.reader, asked.ticket, Routing, source="ticket")
+        step = await ask_reader(self.kit, "read", asked.reader, asked.ticket, Routing, source="ticket")
         self.fields = step.needed().model_dump_json()
         task = WriteTask(item=ITEM, instruction="answer the ticket", plan_summary="-")
         made = await ask(self.kit, "help", "helper", task, WriteSummary, inputs=(step.handoff.id,))

@@ -10,7 +10,7 @@ from contracts.repositories import Workspace
 from contracts.text import amount, one_line
 from workflows.kit.kit import Kit
 from workflows.kit.resources import StepResource
-from workflows.kit.step import Step
+from workflows.kit.step import CouldNot, Done, Step, Unsure
 
 Doubts = dict[int, str]
 """Why a claim does not hold, by its position in the handoff."""
@@ -69,15 +69,20 @@ async def rechecked(
 
 
 def _doubts(task: ClaimsTask, step: Step[Rechecked], who: str) -> Doubts:
-    body = step.handoff.body if step.outcome == "done" else None
-    if body is None:
-        return {one.number: f"not re-checked: {who} {one_line(step.handoff.reason, 200)}" for one in task.claims}
+    match step.ended:
+        case Done(body):
+            return _not_confirmed(task, body, who)
+        case Unsure(reason) | CouldNot(reason):
+            return {one.number: f"not re-checked: {who} {one_line(reason, 200)}" for one in task.claims}
+
+
+def _not_confirmed(task: ClaimsTask, body: Rechecked, who: str) -> Doubts:
     said = {one.number: one for one in body.verdicts}
     # Said twice, the worse counts: a list that contradicts itself confirms nothing.
-    worse = {one.number: one for one in body.verdicts if one.verdict != "holds"}
+    said |= {one.number: one for one in body.verdicts if one.verdict != "holds"}
     found: Doubts = {}
     for one in task.claims:
-        verdict = worse.get(one.number) or said.get(one.number)
+        verdict = said.get(one.number)
         if verdict is None:
             found[one.number] = f"{who} says nothing of it"
         elif verdict.verdict != "holds":

@@ -11,7 +11,7 @@ READ_LIMIT = 60_000
 """Most characters of a text that a reader is given."""
 
 
-async def read(kit: Kit, path: str, reader: str, text: str, returns: type[B], *, source: SourceKind) -> Step[B]:
+async def ask_reader(kit: Kit, path: str, reader: str, text: str, returns: type[B], *, source: SourceKind) -> Step[B]:
     """Have a reader turn one text from outside into fields, and return how it ended, as `ask` does.
 
     `source` says where the text comes from. The fields are tainted by it, and whoever is given them in `inputs` sees which of
