@@ -72,7 +72,9 @@ class ActionTerms(Contract):
 
     tier: Tier
     tier_when_tainted: Tier | None = Field(
-        default=None, exclude_if=is_none, description="instead of `tier` where outside text flowed in; None: the same"
+        default=None,
+        exclude_if=is_none,
+        description="instead of `tier` where outside text flowed in; None: the same, but in policy.toml `confirm` for `auto`",
     )
     reversible: str = Field(pattern=r"^(yes|no|by \S+)$", description="'yes', 'no', or 'by ACTION'")
     accountable: str = Field(description="who is accountable for it: a role, a person, or the run's owner")
@@ -107,6 +109,16 @@ class ActionPolicy(ActionTerms):
     adapter: str
     deadline: Span | None = Field(default=None, exclude_if=is_none)
     reminder: Span | None = Field(default=None, exclude_if=is_none)
+
+    @property
+    def tainted_tier(self) -> Tier:
+        """The tier where outside text flowed in. What reaches somebody outside is then `auto` only if the entry says so."""
+        asks = self.tier == "auto" and self.adapter not in INWARD
+        return stricter(self.tier, self.tier_when_tainted or ("confirm" if asks else self.tier))
+
+
+INWARD = frozenset({"note"})
+"""Adapters whose actions reach nobody outside."""
 
 
 def stricter(*tiers: Tier) -> Tier:

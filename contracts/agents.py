@@ -73,6 +73,12 @@ class AgentFile(Input):
         default=None, pattern=r"^(function|agent):[a-z][a-z0-9_]*$", description="what stands in when no model is available"
     )
     no_fallback: str = Field(default="", description="why no fallback can honestly stand in")
+    reader: bool = Field(default=False, description="true: it turns text from outside into typed fields, and has no tools")
+    suspects: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_]{0,39}$",
+        description="an agent of another class that re-checks the claims of each of its steps",
+    )
     owns: str
     never: tuple[str, ...]
     escalates_when: tuple[str, ...]
@@ -162,6 +168,8 @@ class AgentPin(AgentRef, name="agent_pin/1"):
     choices: tuple[Choice, ...] = Field(default=(), description="in order; empty where the ledger keeps them")
     fallback: str = Field(default="", description="what stands in when no model is available: function:NAME or agent:NAME")
     steps_up: bool = Field(default=False, description="a step that ended unsure is run once more with another choice")
+    reader: bool = Field(default=False, exclude_if=is_empty, description="it is given raw text from outside, and has no tools")
+    suspects: str = Field(default="", exclude_if=is_empty, description="the agent that re-checks its claims; empty: none does")
 
     @property
     def ref(self) -> AgentRef:

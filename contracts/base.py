@@ -111,6 +111,10 @@ class Contract(BaseModel):
         # Python hands class keywords to this hook too, and object's own would refuse them.
         super().__init_subclass__(**kwargs)
 
+    def came_from(self) -> tuple[str, ...]:
+        """The sources of its texts as a whole, if these are from outside; () where marks of its fields say it, or none is."""
+        return ()
+
     def stored(self) -> bytes:
         """The bytes that are kept and digested: JSON, keys sorted, UTF-8, no spaces."""
         return canonical(self.model_dump(mode="json"))

@@ -13,7 +13,7 @@ from contracts.intents import Intent
 from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
 from contracts.notices import NoticeKind, Occasion
-from contracts.risk import LEVELS
+from contracts.risk import LEVELS, Sign, raised
 from contracts.runs import Request
 
 GateKind = Literal[
@@ -186,9 +186,11 @@ class GateView(Contract, name="gate_view/1"):
         """What people should hear of this gate: `who` is asked, until `deadline` (None: its own)."""
         return Occasion(kind=kind, about=self.gate, who=tuple(who), risk=self.risk_level, deadline=deadline or self.deadline)
 
-    def knowing(self, added: Sequence[str]) -> "GateView":
+    def knowing(self, added: Sequence[str], signs: Sequence[Sign] = ()) -> "GateView":
         """The gate with these facts after its first one, so that a long list does not hide them."""
-        return self.model_copy(update={"facts": (*self.facts[:1], *added, *self.facts[1:])}) if added else self
+        if not added and not signs:
+            return self
+        return self.model_copy(update={"facts": (*self.facts[:1], *added, *self.facts[1:]), "risk": raised(self.risk, signs)})
 
 
 class Claimed(Contract):
@@ -234,9 +236,10 @@ class OpenGate(Request, name="open_gate/1"):
 
 
 class Opened(Contract, name="opened/1", brief=True):
-    """Confirms that a gate is open, with the facts that the ledger adds."""
+    """Confirms that a gate is open, with the facts that the ledger adds, and what these are for the risk."""
 
     facts: tuple[str, ...] = ()
+    signs: tuple[Sign, ...] = ()
 
 
 class AdmitDecision(Request, name="admit_decision/1"):

@@ -67,6 +67,7 @@ class Producer(Contract):
     model: str = ""
     prompt: str = Field(default="", description="digest of the task it was given")
     cached: bool = Field(default=False, exclude_if=is_empty, description="reused from an identical earlier call")
+    reader: bool = Field(default=False, exclude_if=is_empty, description="it has read raw text from outside, and has no tools")
 
 
 class Handoff(Contract, Generic[B]):

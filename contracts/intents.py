@@ -1,6 +1,7 @@
 """What a run wants done in the outside world, before anybody has allowed it."""
 
 import json
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 from pydantic import Field
@@ -37,13 +38,20 @@ class Intent(Contract):
     summary: str
     order: int = 0
     target: str = Field(default="", exclude_if=is_empty, description="what it acts on, for counting")
+    taint: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="sources from outside that flowed in")
+    fixed: tuple[str, ...] = Field(
+        default=(), exclude_if=is_empty, description="arguments that the pipeline's code sets, whatever agents and texts say"
+    )
 
     @classmethod
-    def of(cls, action: str, arguments: Arguments, summary: str) -> Self:
-        """The intent to perform an action of a declared type. It does not store the arguments: the caller does."""
+    def of(cls, action: str, arguments: Arguments, summary: str, *, fixed: Sequence[str] = ()) -> Self:
+        """The intent to perform an action of a declared type. It does not store the arguments: the caller does.
+
+        `fixed` names arguments that the pipeline's own code sets: where their values come from is not asked.
+        """
         stored, target = arguments.stored(), target_of(json.loads(arguments.stored()))
         digests = {"arguments": sha256(stored), "arguments_digest": arguments.identity()}
-        return cls(key=arguments.key(), type=action, summary=summary, target=target, **digests)
+        return cls(key=arguments.key(), type=action, summary=summary, target=target, fixed=tuple(fixed), **digests)
 
 
 class Perform(Request, name="perform/1"):

@@ -28,6 +28,9 @@ class BeginRun(Request, name="begin_run/1"):
     actions: tuple[str, ...] = Field(default=(), description="action types that the pipeline may propose")
     next: str = Field(default="", description="what happens first, for the feed")
     changes: tuple[str, ...] = Field(default=(), description="named changes that the workflow's code knows")
+    outside: dict[str, str] = Field(
+        default={}, exclude_if=is_empty, description="SHA-256 of each text of the input that is from outside: its sources"
+    )
 
 
 class Record(Request, name="record/1"):

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from contracts.base import Contract, canonical
 
+CHECKS = "checks"
+"""Who says what a check has printed."""
+
 
 class Feedback(Contract):
     """What a person or a check asked to be different."""
@@ -13,6 +16,10 @@ class Feedback(Contract):
     source: str = Field(description="who or what says so")
     about: str = Field(description="the gate, item or check it is about")
     text: str
+
+    def came_from(self) -> tuple[str, ...]:
+        """The sources of its words: what a check prints is from outside, what a person says is not."""
+        return ("check",) if self.source == CHECKS else ()
 
 
 class Act(Contract):

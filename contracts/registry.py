@@ -10,8 +10,10 @@ from contracts.findings import Analysis, Checked, Findings
 from contracts.gates import Decided, Decision, GateView
 from contracts.inputs import RunContext
 from contracts.money import CeilingRefused
+from contracts.outside import OutsideTask
 from contracts.pins import Began
 from contracts.pipelines import PIPELINES
+from contracts.rechecks import ClaimsTask, Rechecked
 from contracts.reports import RunStatus
 from contracts.repositories import Base, ChangeSet, CheckRun, Integrated, WorkspaceRef
 from contracts.runs import FeedLine
@@ -29,6 +31,7 @@ SHARED: tuple[type[Contract], ...] = (
     ChangeSet,
     CheckRun,
     Checked,
+    ClaimsTask,
     Decided,
     Decision,
     FeedLine,
@@ -37,7 +40,9 @@ SHARED: tuple[type[Contract], ...] = (
     GitPush,
     Integrated,
     NoteAction,
+    OutsideTask,
     Receipt,
+    Rechecked,
     RunContext,
     RunStatus,
     SignedDecision,

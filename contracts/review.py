@@ -8,6 +8,7 @@ from contracts.base import Command, Contract, Line
 from contracts.findings import Checked
 from contracts.ids import repository_name
 from contracts.inputs import PipelineInput, Typed
+from contracts.outside import From
 from contracts.people import Feedback
 from contracts.reports import Reading, Report
 from contracts.repositories import ChangeCounts, FileChange
@@ -23,7 +24,7 @@ class ReviewInput(PipelineInput, name="review_input/1"):
         default=None, max_length=200, description="revision that the change starts from; None: the main branch"
     )
     head: Line | None = Field(default=None, max_length=200, description="branch, tag or commit with the change")
-    patch: Annotated[Command | None, Typed(path="content")] = Field(
+    patch: Annotated[Command | None, Typed(path="content"), From("repo")] = Field(
         default=None, min_length=1, max_length=60_000, description="unified diff with the change, in place of a head"
     )
     focus: str = Field(default="", max_length=4000, description="what to look at first, in plain words")
@@ -52,7 +53,7 @@ class ReviewTask(Contract, name="review_task/1"):
 
     files: tuple[FileChange, ...]
     counts: ChangeCounts | None = None
-    diff: str = Field(description="cut where it is long; the artifact has all of it")
+    diff: Annotated[str, From("repo")] = Field(description="cut where it is long; the artifact has all of it")
     artifact: str
     focus: str = ""
     feedback: tuple[Feedback, ...] = ()

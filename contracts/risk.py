@@ -64,6 +64,16 @@ def risk_of(now: Circumstances) -> Assessed:
     return Assessed(level=LEVELS[level], reasons=tuple(one.why for one in found))
 
 
+def raised(risk: str, signs: Iterable[Sign]) -> str:
+    """A risk that was told as text, with what became known since."""
+    before, _, reasons = risk.partition(": ")
+    known = [*signs]
+    if not known or before not in LEVELS:
+        return risk
+    level = max(LEVELS.index(before), *(one.level for one in known))
+    return str(Assessed(level=LEVELS[level], reasons=tuple(one for one in (reasons, *(sign.why for sign in known)) if one)))
+
+
 def _kind_of_effect(now: Circumstances) -> Iterable[Sign]:
     if now.undo or now.reversible == "yes":
         yield Sign(level=LOW, why=now.undo or "it can be undone")
@@ -73,7 +83,7 @@ def _kind_of_effect(now: Circumstances) -> Iterable[Sign]:
         # What outside text has moved, and nobody can take back, is where an injection does its harm.
         yield Sign(level=HIGH if now.taint else MEDIUM, why="it cannot be undone")
     if now.taint:
-        yield Sign(level=LOW, why=now.source or f"outside text flowed in: {_named(now.taint)}")
+        yield Sign(level=LOW, why=f"{now.source or 'outside text flowed in'}: {_named(now.taint)}")
     if now.environment:
         live = now.environment.casefold() in LIVE
         final = bool(now.reversible) and now.reversible == "no"

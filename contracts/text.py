@@ -19,6 +19,11 @@ _HIDDEN = re.compile(
 _CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{0,3})?$")
 
 
+def bare(text: str) -> str:
+    """The text without its invisible characters, for comparing what people see."""
+    return _HIDDEN.sub("", text)
+
+
 def visible(text: str) -> str:
     """Write every invisible character as its code (`\\u202e`). Text without any is returned unchanged.
 

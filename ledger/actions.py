@@ -97,6 +97,7 @@ def _values(
         "order": intent.order,
         "summary": intent.summary,
         "target": intent.target,
+        "taint": ",".join(intent.taint),
         "arguments": intent.arguments,
         "arguments_digest": intent.arguments_digest,
         "state": state,

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, select, update
@@ -20,6 +21,9 @@ IN_ROW = 256 * 1024
 
 _GET = Statement(select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted")))
 
+
+FOR_READERS = "text for a reader"
+"""The name of what a reader was given, beside its other names: no other agent may read it."""
 
 STALE_US = 12 * 60 * 60 * 1_000_000
 """Bytes that are stored again after so long count as stored now: retention leaves what is younger than a day."""
@@ -87,9 +91,15 @@ def get(connection: Connection, files: Path, digest: str) -> bytes:
     return data
 
 
-def note_seen(connection: Connection, trace: str, path: str, digest: str, name: str, *, untrusted: bool) -> None:
-    """Record that a step read or made an artifact: evidence may quote it, the run's tools may read it. Safe to call twice."""
-    insert_once(connection, seen, trace=trace, path=path, artifact=digest, name=name, untrusted=untrusted, at=now_us())
+def note_seen(
+    connection: Connection, trace: str, path: str, digest: str, name: str, *, untrusted: bool, sources: Sequence[str] = ()
+) -> None:
+    """Record that a step read or made an artifact: evidence may quote it, the run's tools may read it. Safe to call twice.
+
+    `sources`: where its bytes come from, such as `repo`; what is made from them is tainted by these.
+    """
+    values = {"trace": trace, "path": path, "artifact": digest, "name": name, "untrusted": untrusted, "at": now_us()}
+    insert_once(connection, seen, **values, source=",".join(sources))
 
 
 def find_named(connection: Connection, files: Path, digest: str, beginning: str) -> bytes | None:

@@ -1,15 +1,19 @@
 """What policy allows without a person: the tier that an action has by what its run pinned, and the rate of its type."""
 
 import json
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
+from temporalio.exceptions import ApplicationError
 
 from contracts.actions import Rate, Receipt, Tier
 from contracts.intents import Perform
+from contracts.outside import as_taint
 from contracts.pins import Began
 from contracts.terms import ruling
 from contracts.text import amount
 from ledger import action_rates
+from ledger.outside import Origin
 
 
 def tier_now(request: Perform, pins: Began) -> Tier | None:
@@ -22,6 +26,36 @@ def tier_now(request: Perform, pins: Began) -> Tier | None:
         return (pins.actions or {}).get(request.intent.type)
     known = json.loads(request.arguments) if request.arguments else None
     return ruling(request.intent.type, terms, pins.rules, request.facts, known).tier
+
+
+def by_text_from_outside(made: Sequence[Origin]) -> str:
+    """Why a person is asked about arguments that stand only in text from outside; "" for none."""
+    return f"policy asks a person where {'; '.join(one.brief for one in made)}" if made else ""
+
+
+def tainted_more(request: Perform, pins: Began, sources: Sequence[str]) -> str:
+    """Why the ledger's own record of what the run has seen asks for more than the run's words do; "" if it does not.
+
+    Raises a non-retryable `ApplicationError` where a gate `action` is not enough, or the run has none.
+    """
+    known = as_taint((*request.facts.taint, *sources))
+    facts = request.facts.model_copy(update={"taint": known})
+    tier = tier_now(request.model_copy(update={"facts": facts}), pins)
+    if tier == "auto":
+        return ""
+    if tier == "confirm" and "action" in pins.gates:
+        return f"tainted by {', '.join(known[:5])}: policy has tier {tier} for it then"
+    raise refused_by_policy(request)
+
+
+def refused_by_policy(request: Perform) -> ApplicationError:
+    """The error of an action that needs a person."""
+    intent = request.intent
+    return ApplicationError(
+        f"{intent.summary}: this run's policy does not allow {intent.type} without a person; nothing was done",
+        type="NotAllowed",
+        non_retryable=True,
+    )
 
 
 def over_rate(connection: Connection, request: Perform, pins: Began) -> Receipt | None:

@@ -1,6 +1,7 @@
 """The activities of actions: what policy lets happen, what was approved, and what a person says of an unknown outcome."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -10,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines, outbox
 from activities.actions.adapter import Adapter, Checks, Named, not_named
-from activities.actions.allowed import over_rate, tier_now
+from activities.actions.allowed import by_text_from_outside, over_rate, refused_by_policy, tainted_more, tier_now
 from activities.actions.handing import Handing
 from activities.actions.outbox import Doubt, not_doubted
 from activities.actions.sending import Sender
@@ -21,8 +22,11 @@ from contracts.base import sha256
 from contracts.breakers import Breakers
 from contracts.errors import Refused
 from contracts.intents import Perform
-from ledger import actions, artifacts, lineage, runs
+from contracts.pins import Began
+from contracts.sinks import sinks_of
+from ledger import actions, artifacts, lineage, outside, runs
 from ledger.db import Ledger
+from ledger.outside import Origin
 
 
 class Actions:
@@ -54,7 +58,9 @@ class Actions:
         """
         async with beating():
             await asyncio.to_thread(self._check, request)
-        refused = await committed(self._ledger.tx(self._allow, request))
+        # Not in the transaction, which others wait for: it may search much text.
+        found = await self._ledger.read(self._from_outside, request)
+        refused = await committed(self._ledger.tx(self._allow, request, found))
         if refused is not None:
             return refused
         return await self.deliver(Deliver(run=request.run, key=request.intent.key, hand_over=request.hand_over))
@@ -70,21 +76,29 @@ class Actions:
             text = f"{request.intent.summary}: {error}; nothing was done"
             raise ApplicationError(text, type="NotAllowed", non_retryable=True) from None
 
-    def _allow(self, connection: Connection, request: Perform) -> Receipt | None:
-        """Approve the intent as policy allows. Returns None, or the receipt of a refusal."""
+    def _from_outside(self, connection: Connection, request: Perform) -> tuple[Origin, ...]:
+        """The arguments that decide something and stand only in text from outside."""
+        if not request.arguments or not (request.facts.taint or outside.sources_of(connection, request.run.trace)):
+            return ()
+        adapter = self.sender.adapter_name(request.intent.type)
+        sinks = sinks_of(adapter, json.loads(request.arguments), request.intent.fixed)
+        return outside.only_outside(connection, self._ledger.files, request.run.trace, sinks)
+
+    def _allow(self, connection: Connection, request: Perform, found: tuple[Origin, ...]) -> Receipt | None:
+        """Approve the intent as policy allows. Returns None, or the receipt of a refusal, or of one that a person is asked."""
         intent, trace = request.intent, request.run.trace
         # From the ledger, not from the workflow or today's file: a policy that was loosened since does not apply to this run.
         pins = runs.find_pins(connection, trace)
         if pins is None or tier_now(request, pins) != "auto":
-            raise ApplicationError(
-                f"{intent.summary}: this run's policy does not allow {intent.type} without a person; nothing was done",
-                type="NotAllowed",
-                non_retryable=True,
-            )
+            raise refused_by_policy(request)
         self._keep(connection, request)
         row = actions.find(connection, intent.key)
         # What this run has settled stays settled: a retry must not repeat what has failed for good.
         fresh = row is None or not row.receipt or (row.trace, row.arguments_digest) != (trace, intent.arguments_digest)
+        if fresh and (why := self._asks(connection, request, pins, found)):
+            asked = Receipt(key=intent.key, type=intent.type, state="proposed", summary=intent.summary, problem=why)
+            commit_riders(connection, request, [lines.from_outside(intent, trace, why)])
+            return asked
         if fresh and (over := over_rate(connection, request, pins)) is not None:
             commit_riders(connection, request, [lines.over_rate(intent, trace, over)])
             return over
@@ -96,6 +110,12 @@ class Actions:
             return Receipt(key=intent.key, type=intent.type, state="rejected", summary=intent.summary, problem=str(error))
         commit_riders(connection, request, [lines.allowed(intent, trace, pins.policy_digest)])
         return None
+
+    def _asks(self, connection: Connection, request: Perform, pins: Began, found: tuple[Origin, ...]) -> str:
+        """Why text from outside has a person asked; "" if nobody is."""
+        more = tainted_more(request, pins, outside.sources_of(connection, request.run.trace))
+        # A run that began before such gates were pinned has none to open.
+        return more or (by_text_from_outside(found) if "action" in pins.gates else "")
 
     def _keep(self, connection: Connection, request: Perform) -> None:
         intent, data = request.intent, request.arguments.encode()

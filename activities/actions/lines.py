@@ -45,6 +45,20 @@ def over_rate(intent: Intent, trace: str, receipt: Receipt) -> Note:
     )
 
 
+def from_outside(intent: Intent, trace: str, why: str) -> Note:
+    """An action of tier auto goes by text from outside: a person is asked."""
+    return Note(
+        key=f"action/{intent.key}/outside/{trace}",
+        at=datetime.now(UTC),
+        stage="act",
+        actor="policy",
+        did=f"not by itself: {intent.summary}",
+        why=why,
+        next="a person is asked",
+        inputs=(intent.key,),
+    )
+
+
 def not_allowed(intent: Intent, trace: str, reason: str) -> Note:
     """The outbox has the same event with other arguments."""
     return Note(

@@ -54,7 +54,11 @@ class Sender:
 
     def adapter_of(self, action: str) -> Adapter | None:
         """The adapter that a type of action has now; None where this worker has none for it."""
-        return self._adapters.get(self._name(action))
+        return self._adapters.get(self.adapter_name(action))
+
+    def adapter_name(self, action: str) -> str:
+        """The name of the adapter that a type of action has now."""
+        return self._name(action)
 
     async def send(self, request: Deliver) -> Receipt:
         """Make one attempt to carry out an approved intent. Called again by the same run it returns the stored receipt.

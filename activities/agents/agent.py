@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined, Template
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from activities.agents.readers import check_reader
 from activities.agents.routes import steps_up_to
 from activities.providers.schema import closed_schema
 from activities.tools.base import Tool
@@ -97,6 +98,8 @@ class Agent:
             choices=choices,
             fallback=self.file.fallback or "",
             steps_up=bool(steps_up_to(choices, "unsure")),
+            reader=self.file.reader,
+            suspects=self.file.suspects or "",
         )
 
 
@@ -133,6 +136,7 @@ def load_agent(path: Path, tools: Mapping[str, Tool]) -> Agent:
         raise Misconfigured(f"{path}: there is no tool {', '.join(unknown)}; there are {', '.join(sorted(tools))}")
     used = tuple(tools[name] for name in file.tools)
     _check_resources(path, file, used)
+    check_reader(path, file, takes, returns)
     target = file.limits.context_target
     if target is not None and ("read_artifact" not in file.tools or target >= file.limits.context):
         raise Misconfigured(

@@ -7,6 +7,7 @@ from pathlib import Path
 from activities.agents.agent import Agent, load_agent
 from activities.agents.fallback_chain import chain_of
 from activities.agents.routes import Routes, load_routes
+from activities.agents.suspects import suspect_of
 from activities.tools.base import Tool
 from contracts.agents import AgentRef
 from contracts.errors import Misconfigured, NotFound
@@ -52,4 +53,5 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
     # Newest versions only: runs have pinned the fallbacks of older ones, and those files may not change to fit today's.
     for name in sorted({agent.file.name for agent in catalogue.agents}):
         chain_of(catalogue.newest(name), catalogue.newest)
+        suspect_of(catalogue.newest(name), catalogue.newest)
     return catalogue

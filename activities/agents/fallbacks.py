@@ -13,6 +13,7 @@ from contracts.base import canonical, sha256
 from contracts.errors import Misconfigured
 from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
+from contracts.outside import as_taint, sources_in
 from contracts.people import stored_answers
 from ledger import artifacts, handoffs
 from ledger.db import Ledger
@@ -36,7 +37,8 @@ class Fallbacks:
                 f"the run pinned the function {request.function!r} as fallback of {request.agent}, and this release does not "
                 "have it; finish the run with a worker of the release that it began with, or cancel it"
             )
-        body = function.make(function.takes.read(request.task), request.answers).model_dump(mode="json")
+        asked = function.takes.read(request.task)
+        body = function.make(asked, request.answers).model_dump(mode="json")
         task = artifacts.put(connection, self._ledger.files, request.task.encode(), "application/json")
         said = [self._keep_answers(connection, request)] if request.answers else []
         digest = sha256(canonical(body))
@@ -49,7 +51,7 @@ class Fallbacks:
             body=body,
             producer=Producer(agent=request.function, prompt=task.digest),
             inputs=(*request.inputs, task.digest, *said),
-            taint=tuple(sorted({name for one in given for name in one.taint})),
+            taint=as_taint((*sources_in(asked), *(name for one in given for name in one.taint))),
             trace=request.run.trace,
             path=request.run.path,
             degraded=f"{request.function} stands in for {request.agent}: {request.why}",

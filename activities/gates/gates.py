@@ -10,6 +10,7 @@ from activities.gates import lines, signatures
 from activities.gates.condemning import held_at, not_approved
 from activities.gates.facts import added_facts
 from activities.gates.four_eyes import counted_as, everybody
+from activities.gates.origins import from_outside
 from activities.gates.standing import InForce
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
@@ -19,6 +20,7 @@ from contracts.errors import Refused
 from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Opened, OpenGate, Refusal, receipt_of
 from contracts.intents import Intent
 from contracts.money import micros
+from contracts.risk import Sign
 from contracts.runs import Note
 from ledger import actions, artifacts, gates, resets
 from ledger.db import Ledger, instant
@@ -43,11 +45,16 @@ class Gates:
     @activity.defn
     async def open_gate(self, request: OpenGate) -> Opened:
         """Record that a gate is open, or open again after a reset, with its feed line. Safe to call twice."""
-        return await committed(self._ledger.tx(self._open, request))
+        # Not in the transaction, which others wait for: it may search much text.
+        facts, signs = await self._ledger.read(self._from_outside, request) if request.intents else ((), ())
+        return await committed(self._ledger.tx(self._open, request, facts, signs))
 
-    def _open(self, connection: Connection, request: OpenGate) -> Opened:
-        added = added_facts(connection, request.gate, request.subject)
-        view = request.gate.knowing(added)
+    def _from_outside(self, connection: Connection, request: OpenGate) -> tuple[tuple[str, ...], tuple[Sign, ...]]:
+        return from_outside(connection, self._ledger.files, request, self._policy.now(connection).adapters())
+
+    def _open(self, connection: Connection, request: OpenGate, facts: tuple[str, ...], signs: tuple[Sign, ...]) -> Opened:
+        added = (*added_facts(connection, request.gate, request.subject), *facts)
+        view = request.gate.knowing(added, signs)
         request = request.model_copy(update={"gate": view})
         kept = artifacts.put(connection, self._ledger.files, request.subject.encode(), "application/json")
         artifacts.note_seen(connection, view.trace, view.path, kept.digest, f"subject of {view.gate}", untrusted=False)
@@ -59,7 +66,7 @@ class Gates:
         who = request.policy.who
         told = lines.opened_again(view, request.run.run_id, counted, who) if again else lines.opened(view, who)
         commit_riders(connection, request, [told])
-        return Opened(facts=added)
+        return Opened(facts=added, signs=signs)
 
     @activity.defn
     async def admit_decision(self, request: AdmitDecision) -> Decided:

@@ -86,6 +86,9 @@ UNDECLARED_CEILING = GatePolicy(who=("owner",), deadline=timedelta(days=3))
 
 UNDECLARED: dict[GateKind, GatePolicy] = {"ceiling": UNDECLARED_CEILING, "held": UNDECLARED_HELD}
 
+UNDECLARED_ACTION = UNDECLARED_CEILING
+"""For policy files in which no action asks a person, where text from outside has one asked. After silence it is not done."""
+
 
 class Policy(Input, name="policy/1"):
     """The whole policy file."""
@@ -135,12 +138,14 @@ class Policy(Input, name="policy/1"):
             raise Misconfigured(
                 f'policy.toml declares no action {action!r}; add [actions."{action}"] with its tier, or run something else'
             )
-        return ActionTerms.model_validate(declared.model_dump(exclude={"adapter"}))
+        # Said, so that a run goes by what it has pinned: an entry without it meant another tier once.
+        tainted = None if declared.tainted_tier == declared.tier else declared.tainted_tier
+        return ActionTerms.model_validate(declared.model_dump(exclude={"adapter"}) | {"tier_when_tainted": tainted})
 
     def strictest(self, action: str) -> set[Tier]:
-        """The tiers that an action of this type may have, going by its terms and the rules about it."""
-        terms = self.terms(action)
-        there = {terms.tier, terms.tainted_tier}
+        """The tiers that an action of this type may have, going by what its entry and the rules about it say."""
+        terms, declared = self.terms(action), self.actions[action]
+        there = {terms.tier, stricter(terms.tier, declared.tier_when_tainted or terms.tier)}
         raised = (rule.tier for rule in self.rules if rule.action in (action, "*") and rule.tier is not None)
         return there | {stricter(one, tier) for tier in raised for one in there}
 
@@ -221,7 +226,7 @@ class Policy(Input, name="policy/1"):
                 yield kind, self.gate(kind, pipeline)
 
     def _wrong_with(self, action: ActionPolicy) -> Iterator[str]:
-        if action.tainted_tier != (action.tier_when_tainted or action.tier):
+        if action.tier_when_tainted not in (None, stricter(action.tier, action.tier_when_tainted or action.tier)):
             less = f"{action.tier_when_tainted} asks for less than the tier {action.tier}"
             yield f"tier_when_tainted: {less}; it may only ask for more"
         undone_by = action.reversible.removeprefix("by ")

@@ -63,7 +63,8 @@ class Changes:
         item, kept = request.item, None
         made_from = (*request.made_by, *request.workspace.ref.patches)
         if change.files:
-            kept = self._repos.keep(connection, request.run, patch, f"patch of {item}", "text/x-diff", made_from=made_from)
+            name = f"patch of {item}"
+            kept = self._repos.keep(connection, request.run, patch, name, "text/x-diff", sources=("repo",), made_from=made_from)
         self._repos.keep_listing(connection, request.run, listing, f"files of {item}")
         commit_riders(connection, request)
         return change.model_copy(update={"patch": kept})

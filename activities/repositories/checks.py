@@ -104,11 +104,12 @@ def keep_ran(
     repos: Repositories, connection: Connection, run: RunRef, ran: Ran, tree: str, label: str, patches: Sequence[str] = ()
 ) -> CheckRun:
     """Keep what a run of a check printed and how each test ended; the run as a contract. `patches`: what made its files."""
-    output = repos.keep(connection, run, ran.output, label, "text/plain", untrusted=True, made_from=patches)
+    output = repos.keep(connection, run, ran.output, label, "text/plain", untrusted=True, sources=("check",), made_from=patches)
     outcomes = None
     if ran.results is not None and ran.results.outcomes:
         told = canonical(ran.results.outcomes)
-        outcomes = repos.keep(connection, run, told, f"{label}: tests", "application/json", untrusted=True).digest
+        name = f"{label}: tests"
+        outcomes = repos.keep(connection, run, told, name, "application/json", untrusted=True, sources=("check",)).digest
     return as_contract(ran, tree, output, outcomes)
 
 

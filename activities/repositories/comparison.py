@@ -76,7 +76,7 @@ class Comparison:
         return compared, diff, named.listing
 
     def _keep(self, connection: Connection, request: CompareRevisions, made: Compared, diff: bytes, listing: bytes) -> Compared:
-        self._repos.keep(connection, request.run, diff, "the difference", "text/x-diff", untrusted=True)
+        self._repos.keep(connection, request.run, diff, "the difference", "text/x-diff", untrusted=True, sources=("repo",))
         self._repos.keep_listing(connection, request.run, listing, "files of the difference")
         commit_riders(connection, request)
         return made

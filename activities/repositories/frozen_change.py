@@ -25,6 +25,9 @@ from contracts.intents import Intent
 from contracts.runs import RunRef
 from contracts.text import visible
 
+FIXED = ("repository", "branch", "author", "message")
+"""Repository, branch and author come from the run's input or a person; the message is shown with the change, as its diff is."""
+
 
 class FrozenChange:
     """The activities `freeze` and `redirect`."""
@@ -63,7 +66,7 @@ class FrozenChange:
             report=request.judged.artifact,
             author=self._author,
         )
-        intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}")
+        intent = Intent.of("git.push", push_of(subject), f"push {tree[:12]} as {branch}", fixed=FIXED)
         found = mirror.changes(request.base.tree, tree)
         named = listed(as_contracts(found))
         forms = (*form_facts(mirror, found, patch), *storage_facts(mirror, request.base.tree, tree, found))
@@ -101,7 +104,7 @@ class FrozenChange:
         mirror = self._repos.mirrors.open(subject.repository)
         there, blocked = self._target(mirror, _standing(mirror, branch), subject)
         by = f" by {author}" if author else ""
-        intent = Intent.of("git.push", push_of(subject), f"push {subject.tree[:12]} as {branch}{by}")
+        intent = Intent.of("git.push", push_of(subject), f"push {subject.tree[:12]} as {branch}{by}", fixed=FIXED)
         return request.frozen.model_copy(update={"subject": subject, "intent": intent, "there": there, "blocked": blocked})
 
     def _keep_redirected(self, connection: Connection, request: Redirect, frozen: Frozen) -> Frozen:
@@ -127,7 +130,8 @@ class FrozenChange:
         return f"branch {branch} is there already with exactly these files, {by} (commit {head.commit[:12]})", ""
 
     def _keep_frozen(self, connection: Connection, request: Freeze, frozen: Frozen, patch: bytes, listing: bytes) -> Frozen:
-        self._repos.keep(connection, request.run, patch, "the change", "text/x-diff", made_from=request.start.patches)
+        made_from = request.start.patches
+        self._repos.keep(connection, request.run, patch, "the change", "text/x-diff", sources=("repo",), made_from=made_from)
         self._repos.keep_listing(connection, request.run, listing, "files of the change")
         self._keep_push(connection, request.run, frozen)
         commit_riders(connection, request)

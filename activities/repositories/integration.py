@@ -46,6 +46,8 @@ class Integration:
         made_from = (*request.start.patches, *parts)
         kept = None
         if patch:
-            kept = self._repos.keep(connection, request.run, patch, "integrated patch", "text/x-diff", made_from=made_from)
+            kept = self._repos.keep(
+                connection, request.run, patch, "integrated patch", "text/x-diff", sources=("repo",), made_from=made_from
+            )
         commit_riders(connection, request)
         return integrated.model_copy(update={"patch": kept})

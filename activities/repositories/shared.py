@@ -14,6 +14,7 @@ from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
 from contracts.base import ArtifactRef
 from contracts.errors import BatonError, Misconfigured, Refused
+from contracts.outside import SourceKind
 from contracts.repositories import FileChange, WorkspaceRef
 from contracts.runs import RunRef
 from ledger import artifacts, handoffs
@@ -59,11 +60,12 @@ class Repositories:
         media_type: str,
         *,
         untrusted: bool = False,
+        sources: Sequence[SourceKind] = (),
         made_from: Sequence[str] = (),
     ) -> ArtifactRef:
         """Store what a step made, under its name in the run's record, with what it made it from. Safe to call twice."""
         kept = artifacts.put(connection, self.ledger.files, data, media_type)
-        artifacts.note_seen(connection, run.trace, run.path, kept.digest, name, untrusted=untrusted)
+        artifacts.note_seen(connection, run.trace, run.path, kept.digest, name, untrusted=untrusted, sources=sources)
         handoffs.derive(connection, run.trace, kept.digest, made_from)
         return kept
 

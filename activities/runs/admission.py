@@ -10,7 +10,8 @@ from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue
 from activities.agents.fallback_chain import chain_of
 from activities.agents.routes import good_enough
-from activities.gates.policy import AgentFloor, Policy
+from activities.agents.suspects import suspect_of
+from activities.gates.policy import UNDECLARED_ACTION, AgentFloor, Policy
 from activities.gates.standing import InForce
 from activities.money.headroom import problem
 from activities.money.lines import no_room
@@ -18,11 +19,12 @@ from activities.running.clock import started_at
 from contracts.actions import GATES_OF
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
-from contracts.gates import GateKind
+from contracts.gates import GateKind, GatePolicy
 from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
 from contracts.rules import Rule
+from contracts.sinks import SINKS
 from ledger import feed, identity, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
@@ -101,7 +103,7 @@ class Admission:
             ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,
             policy_digest=policy.digest,
             agents=pins,
-            gates={kind: policy.gate(kind, request.pipeline) for kind in _kinds(request, policy, rules)},
+            gates=_gates(request, policy, rules),
             actions={action: one.tier for action, one in terms.items()},
             terms=terms,
             rules=rules,
@@ -115,7 +117,9 @@ class Admission:
         effort = request.effort or policy.defaults.effort
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
-            for agent in (asked, *chain_of(asked, self._catalogue.newest)):
+            standing_in = chain_of(asked, self._catalogue.newest)
+            rechecking = (suspect_of(one, self._catalogue.newest) for one in (asked, *standing_in))
+            for agent in (asked, *standing_in, *(one for one in rechecking if one is not None)):
                 # Once each: one agent may stand in for several others.
                 pin = agent.pin(self._allowed(agent, request.risk))
                 floor = policy.agents.get(agent.file.name, AgentFloor()).minimum_confidence
@@ -174,6 +178,20 @@ def _kinds(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[Gat
     asks = any((rate := policy.terms(action).rate) is not None and rate.over == "ask" for action in request.actions)
     of_actions = (kind for tier in (*tiers, *(("confirm",) if asks else ())) for kind in GATES_OF[tier])
     return dict.fromkeys((*request.gates, *of_actions, *(rule.gate for rule in rules if rule.gate is not None)))
+
+
+def _gates(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[GateKind, GatePolicy]:
+    """The gates that the run may open. One for actions that text from outside has decided needs no table of its own."""
+    found = {kind: policy.gate(kind, request.pipeline) for kind in _kinds(request, policy, rules)}
+    if "action" not in found and any(_goes_by_outside_text(policy, action) for action in request.actions):
+        declared = "action" in policy.gates
+        found["action"] = policy.gate("action", request.pipeline) if declared else UNDECLARED_ACTION
+    return found
+
+
+def _goes_by_outside_text(policy: Policy, action: str) -> bool:
+    """True if an action of tier auto needs a person where its arguments come from outside."""
+    return "auto" in policy.strictest(action) and bool(SINKS.get(policy.adapters()[action], True))
 
 
 def for_history(began: Began) -> Began:

@@ -12,9 +12,10 @@ from activities.running.heartbeat import committed
 from activities.runs import lines
 from activities.runs.admission import Admission, for_history
 from activities.runs.gone import namespace_id
+from contracts.base import sha256
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.pins import Began
-from ledger import actions, gates, relay, runs
+from ledger import actions, artifacts, gates, outside, relay, runs
 from ledger.db import Ledger, now_us
 from ledger.money import ceilings, spend
 from ledger.tables import run as run_table
@@ -52,8 +53,18 @@ class Journal:
         began = self._admission.begin(connection, request, began, namespace)
         if began.duplicate_of is None:
             runs.set_out(connection, request.run.trace, request.next)
+            self._keep_outside(connection, request)
             commit_riders(connection, request, [lines.admitted(request, began)])
         return for_history(began)
+
+    def _keep_outside(self, connection: Connection, request: BeginRun) -> None:
+        """Store the texts of the input that are from outside, under their sources."""
+        for text in outside.leaves(request.input) if request.outside else ():
+            sources = request.outside.get(sha256(text.encode()))
+            if sources:
+                kept = artifacts.put(connection, self._ledger.files, text.encode())
+                at = (request.run.trace, request.run.path, kept.digest, "text of the input")
+                artifacts.note_seen(connection, *at, untrusted=True, sources=(sources,))
 
     @activity.defn
     async def record(self, request: Record) -> None:

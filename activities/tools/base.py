@@ -1,12 +1,13 @@
 """What a tool is: an argument model, a result model and a function."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from contracts.base import Contract
 from contracts.errors import BatonError, ContractViolation
+from contracts.outside import SourceKind, as_taint
 from contracts.step_resources import Access, Database, Declared, Folder, Logs, ResourceKind
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Source:
     """Bytes that a tool really read. They become an artifact that evidence may quote.
 
     `untrusted` means that the bytes come from outside (a repository, a command's output): what is made from them is tainted.
-    `origin` is the id of what this run made and the bytes are of; "" where they are nothing of its own.
+    `origin` is the id of what this run made and the bytes are of; "" where they are nothing of its own. `sources` are those
+    of the bytes themselves, beside the tool that shows them.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Source:
     media_type: str = "text/plain"
     untrusted: bool = True
     origin: str = ""
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,9 @@ class Need:
     access: Access = "read"
 
 
+_SOURCES: Mapping[ResourceKind, SourceKind] = {"workspace": "repo", "logs": "log"}
+"""The kind of source that a resource is. A folder or a database may hold anything: its tool alone is named."""
+
 READS = Need("workspace")
 WRITES = Need("workspace", "write")
 
@@ -123,7 +129,7 @@ class Tool:
     """One tool. `takes` and `returns` are contracts; `run` gets checked arguments and raises `ToolProblem` to say no.
 
     `needs` is the kind of resource that it works on; None: the run's own record, or nothing. An agent that has the tool has
-    to declare it.
+    to declare it. `shows` is the source of what it shows; "": that of what it works on.
     """
 
     name: str
@@ -132,6 +138,18 @@ class Tool:
     returns: type[Contract]
     run: Callable[[ToolContext, Any], Awaitable[ToolOutcome]]
     needs: Need | None = None
+    shows: SourceKind | Literal[""] = ""
+
+    @property
+    def source(self) -> str:
+        """The source from outside that any result of it comes from, a failure too: it may quote what is there. "" for none."""
+        if self.needs is None:
+            return self.shows
+        return self.shows or _SOURCES.get(self.needs.kind, f"tool:{self.name}")
+
+    def sources(self, shown: Source | None = None) -> tuple[str, ...]:
+        """The names of all sources that bytes which it showed come from, itself included."""
+        return as_taint((self.source, f"tool:{self.name}", *(shown.sources if shown is not None else ())))
 
     @property
     def effect(self) -> Effect:

@@ -42,4 +42,5 @@ RUN_CHECKS = Tool(
     ChecksRan,
     _run,
     READS,
+    shows="check",
 )

@@ -5,7 +5,7 @@ from pydantic import Field
 from activities.tools.base import RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
 from contracts.base import Contract
 from contracts.text import for_model
-from ledger import artifacts, gates, handoffs, resets, runs
+from ledger import artifacts, gates, handoffs, outside, resets, runs
 from ledger.db import Ledger, from_us
 
 
@@ -118,16 +118,22 @@ async def _list_handoffs(context: ToolContext, _: Nothing) -> ToolOutcome:
 async def _read_artifact(context: ToolContext, asked: ReadArtifact) -> ToolOutcome:
     ledger = _ledger(context)
     # Only what this run has read or made: otherwise a digest would open any artifact of any run.
-    known = {digest for _, _, digest in await ledger.read(artifacts.seen_in, context.trace)}
+    seen = await ledger.read(artifacts.seen_in, context.trace)
+    known = {digest for _, _, digest in seen}
+    if asked.id in {digest for _, name, digest in seen if name == artifacts.FOR_READERS}:
+        raise ToolProblem("this is text from outside as it is, which a reader has read: go by the fields in its handoff")
     if asked.id in known:
         origin, data = handoffs.made(context.trace, asked.id), await ledger.read(artifacts.get, ledger.files, asked.id)
+        sources = await ledger.read(outside.sources_behind, context.trace, asked.id)
     elif asked.id in {row.id for row in await ledger.read(handoffs.of_trace, context.trace)}:
-        origin, data = asked.id, (await ledger.read(handoffs.get, asked.id)).stored()
+        made = await ledger.read(handoffs.get, asked.id)
+        origin, data, sources = asked.id, made.stored(), made.taint
     else:
         raise ToolProblem(f"this run has nothing under {asked.id[:80]!r}; list_handoffs shows what there is")
     # Shorter than a result's limit, to leave room for the rest of the JSON.
     text = for_model(data.decode(errors="replace"), RESULT_LIMIT - 1000)
-    return ToolOutcome(ArtifactText(id=asked.id, text=text), (Source(f"artifact {asked.id[:12]}", data, origin=origin),))
+    source = Source(f"artifact {asked.id[:12]}", data, origin=origin, sources=sources)
+    return ToolOutcome(ArtifactText(id=asked.id, text=text), (source,))
 
 
 async def _list_decisions(context: ToolContext, _: Nothing) -> ToolOutcome:

@@ -1,11 +1,13 @@
 """The transaction before a call: find a stored answer, else read the prompt and reserve money for it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from activities.agents.agent import Agent
 from activities.agents.routes import Routes
 from activities.money import prices
 from activities.money.prices import Tariff
@@ -25,13 +27,14 @@ from activities.turns.replies import judge
 from activities.turns.storage import store_turn
 from activities.turns.turn_view import turn_of
 from contracts.agents import Choice
-from contracts.base import sha256
+from contracts.base import Contract, sha256
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import Misconfigured
 from contracts.money import Ceilings
+from contracts.outside import as_taint, sources_in, texts_in
 from contracts.people import stored_answers
 from contracts.turns import CallModel, Turn
-from ledger import artifacts, condemnations, handoffs, turns, workers
+from ledger import artifacts, condemnations, handoffs, outside, turns, workers
 from ledger.db import Ledger, server_us
 from ledger.money import rates, spend
 from ledger.money.rates import Rate, Taken
@@ -83,7 +86,7 @@ class Reservations:
     def _read(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started:
         """Everything the call is built from, by stored rows alone: another attempt, on any worker, builds the same prompt."""
         request, agent, choice = call.request, call.agent, candidate.choice
-        task = agent.takes.read(self._task(connection, request))
+        task = self._task(connection, request, agent)
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
         size = size_of(chain)
@@ -92,7 +95,8 @@ class Reservations:
         made = _shortened(connection, call, candidate, chain, results)
         compaction.keep(connection, self.ledger.files, request.run, made)
         prompt = model_request(request, choice, agent, task, inputs, chain, results, made)
-        read, tainted = read_in_chain(results, request, inputs)
+        seen = outside.sources_at(connection, request.run.trace, request.run.path)
+        read, tainted = read_in_chain(results, request, inputs, agent, seen)
         return Started(
             prompt=prompt,
             candidate=replace(candidate, shorter=made.refused),
@@ -121,16 +125,25 @@ class Reservations:
         except Misconfigured:
             return None
 
-    def _task(self, connection: Connection, request: CallModel) -> bytes:
+    def _task(self, connection: Connection, request: CallModel, agent: Agent) -> Contract:
         files = self.ledger.files
         if request.answers:
             said = artifacts.put(connection, files, stored_answers(request.answers), "application/json")
             artifacts.note_seen(connection, request.run.trace, request.run.path, said.digest, "answers", untrusted=False)
         if request.task is None:
-            return artifacts.get(connection, files, request.task_digest)
+            return agent.takes.read(artifacts.get(connection, files, request.task_digest))
+        task = agent.takes.read(request.task)
         kept = artifacts.put(connection, files, request.task.encode(), "application/json")
-        artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "task", untrusted=False)
-        return request.task.encode()
+        at = (request.run.trace, request.run.path)
+        # What another step has seen from outside is so here as well, whether or not the contract says it.
+        copied = outside.sources_among(connection, at[0], outside.leaves(json.loads(request.task)))
+        sources = as_taint((*sources_in(task), *copied))
+        artifacts.note_seen(connection, *at, kept.digest, "task", untrusted=bool(sources), sources=sources)
+        # What a reader is given is for readers alone: see `read_artifact`.
+        for raw in (request.task, *(one.text for one in texts_in(task))) if agent.file.reader else ():
+            alone = artifacts.put(connection, files, raw.encode()).digest
+            artifacts.note_seen(connection, *at, alone, artifacts.FOR_READERS, untrusted=True, sources=sources)
+        return task
 
     def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
         """The turn from a cached reply, judged like a fresh one, at no cost. None if a model has to be asked."""

@@ -197,11 +197,14 @@ class Tools:
     def _store(
         self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: ToolEnd, latency_ms: int
     ) -> ToolDone:
-        run = request.run
+        run, tool = request.run, self._tools.get(name)
         shown = []
         for source in outcome.sources:
             kept = artifacts.put(connection, self._ledger.files, source.data, source.media_type)
-            artifacts.note_seen(connection, run.trace, run.path, kept.digest, source.name, untrusted=source.untrusted)
+            sources = tool.sources(source) if tool is not None and source.untrusted else ()
+            artifacts.note_seen(
+                connection, run.trace, run.path, kept.digest, source.name, untrusted=source.untrusted, sources=sources
+            )
             shown.append({"name": source.name, "artifact": kept.digest})
         state = outcome.state
         if outcome.patch is not None:
@@ -214,7 +217,7 @@ class Tools:
             arguments_digest=_arguments_digest(arguments),
             body=body,
             failed=outcome.failed,
-            effect=self._tools[name].effect if name in self._tools else "none",
+            effect=tool.effect if tool is not None else "none",
             state_before=_state(request) or "",
             state_after=state or "",
             repeated=outcome.repeated,

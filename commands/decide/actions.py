@@ -108,6 +108,7 @@ def show(key: Key, as_json: Json = False) -> None:
     who = {"": "its run", "waited": "the relay; its run waits", "handed": "the relay", "swept": "the relay; its run is over"}
     fields = (
         *(("action", one.summary), ("type", one.type), ("target", one.target), ("state", one.state)),
+        ("sources", ", ".join(one.taint)),
         *(
             ("why", one.problem),
             ("next", one.next),

@@ -1,11 +1,12 @@
 """Testing in a delivery: the tester's task and notes, and what the checks showed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from contracts.base import Contract, Digest
 from contracts.delivery.proof import Proof
+from contracts.outside import From
 from contracts.people import Feedback
 from contracts.repositories import ChangeSet, CheckRun, FileChange
 from contracts.runs import Request
@@ -27,7 +28,7 @@ class TestTask(Contract, name="test_task/1"):
     instruction: str
     acceptance: tuple[str, ...]
     files: tuple[FileChange, ...]
-    diff: str = Field(description="the change, cut where it is long")
+    diff: Annotated[str, From("repo")] = Field(description="the change, cut where it is long")
     check: str | None
     feedback: tuple[Feedback, ...] = ()
 

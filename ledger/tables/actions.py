@@ -31,11 +31,12 @@ action = Table(
     number("tries", 0),
     words("problem", server_default=text("''")),
     Column("begun", Integer, nullable=False, server_default="0"),
+    words("taint", server_default=text("''")),
     Index("ix_action_state", "state", "updated_at"),
     Index("ix_action_trace", "trace", "order"),
     Index("ix_action_type", "type", "updated_at"),
 )
 """`relay` says who carries it out ("": its run), since `handed_at`. The relay tries it from `due_at` on; `tries` have failed
 since then, the last one with `problem`, which is told here and not in `reason`: that is sealed. `begun` counts the attempts
-that began since the last one that told how it went.
+that began since the last one that told how it went. `taint` names the sources from outside that flowed in.
 """

@@ -29,9 +29,11 @@ seen = Table(
     words("name", primary_key=True),
     Column("untrusted", Boolean, nullable=False),
     number("at"),
+    words("source", server_default=text("''")),
     Index("ix_seen_artifact", "artifact"),
     Index("ix_seen_name", "name"),
 )
+"""`source`: the names of the sources from outside that the bytes come from, with commas between; "" for what is ours."""
 
 handoff = Table(
     "handoff",

@@ -48,6 +48,8 @@ class Outgoing:
     reference: str
     note: str
     """What the person who did it said of it; "" for all others."""
+    taint: tuple[str, ...]
+    """The sources from outside that flowed into it."""
     waits: bool
     """True while its next attempt is still to come."""
 
@@ -136,5 +138,6 @@ def _view(row: Row[Any], now: int) -> Outgoing:
         updated_at=from_us(row.updated_at),
         reference=receipt.reference if receipt else "",
         note=receipt.note if receipt else "",
+        taint=tuple(row.taint.split(",")) if row.taint else (),
         waits=row.due_at > now,
     )

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row
 
 from contracts.conversation import ToolCall
 from contracts.errors import NotFound
-from ledger import actions, artifacts, gates, handoffs, turns
+from ledger import actions, artifacts, gates, handoffs, outside, turns
+from ledger.views.identities import trace_of
 from ledger.views.origins import Kind, Node, split
 from ledger.views.runs import find_run
 
@@ -77,7 +78,7 @@ class Contents:
 
     def _handoff(self, identity: str) -> list[Part]:
         made = handoffs.get(self._connection, identity)
-        return [Part(f"handoff at {made.path}", made.stored())]
+        return [Part(f"handoff at {made.path}{_from(made.taint)}", made.stored())]
 
     def _turn(self, identity: str) -> list[Part]:
         """The reply first, then what it answered: the task, and the turns before it with the results of their tools."""
@@ -103,12 +104,21 @@ class Contents:
         row = turns.find_result(self._connection, turn_id, int(index))
         if row is None:
             raise NotFound(f"there is no tool call {identity}")
-        calls = turns.reply_of(turns.get(self._connection, turn_id)).calls
+        turn = turns.get(self._connection, turn_id)
+        calls = turns.reply_of(turn).calls
         asked = [Part("arguments", _json(calls[int(index)].arguments))] if int(index) < len(calls) else []
-        return [Part(f"result of {row.name}{' (failed)' if row.failed else ''}", row.body.encode()), *asked]
+        behind = (outside.sources_behind(self._connection, turn.trace, one) for one in json.loads(row.artifacts))
+        sources = sorted({name for one in behind for name in one})
+        return [Part(f"result of {row.name}{' (failed)' if row.failed else ''}{_from(sources)}", row.body.encode()), *asked]
 
     def _artifact(self, identity: str) -> list[Part]:
-        return [Part("artifact", self._bytes(identity.rpartition("/")[2]))]
+        trace, _, digest = identity.rpartition("/")
+        sources = outside.sources_behind(self._connection, trace or trace_of(self._connection, "artifact", digest), digest)
+        return [Part(f"artifact{_from(sources)}", self._bytes(digest))]
+
+
+def _from(sources: Sequence[str]) -> str:
+    return f", from outside: {', '.join(sources)}" if sources else ""
 
 
 def _problem(row: Row[Any]) -> list[Part]:

@@ -1,6 +1,6 @@
 """Where something came from: from a pushed change through its gate, its agents' handoffs and turns to the files they read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from contracts.errors import Ambiguous, NotFound
 from contracts.handoff import Handoff
 from contracts.money import usd
 from contracts.text import amount, one_line
-from ledger import actions, artifacts, condemnations, gates, handoffs, turns
+from ledger import actions, artifacts, condemnations, gates, handoffs, outside, turns
 from ledger.views import identities
 from ledger.views.asked import asked_of
 from ledger.views.effects import effect_named
@@ -116,7 +116,7 @@ class Origins:
 
     def _action_label(self, key: str) -> str:
         row = actions.get(self._connection, key)
-        return f"action {row.type}: {row.state}; {row.summary}"
+        return f"action {row.type}: {row.state}; {row.summary}{_from(row.taint.split(',') if row.taint else ())}"
 
     def _gate_label(self, name: str) -> str:
         view, state = gates.find(self._connection, *split(name))
@@ -134,7 +134,7 @@ class Origins:
         claims = f", {amount(len(made.claims), 'claim')} ({len(made.unsupported)} unsupported)" if made.claims else ""
         model = f" with {producer.model}" if producer.model else ""
         work = f"{amount(steps.count, 'turn')}, {usd(steps.usd_micros)}"
-        return f"handoff {made.path}: {made.contract_name} {made.outcome} by {who}{model}, {work}{claims}"
+        return f"handoff {made.path}: {made.contract_name} {made.outcome} by {who}{model}, {work}{claims}{_from(made.taint)}"
 
     def _turn_label(self, identity: str) -> str:
         row = turns.get(self._connection, identity)
@@ -152,7 +152,13 @@ class Origins:
         digest = digest.rpartition("/")[2]
         path, name = self._names.get(digest, ("", "an artifact of another run"))
         size = identities.size_of(self._connection, digest)
-        return name + (f" at {path}" if path else "") + ("" if size is None else f", {amount(size, 'byte')}")
+        sources = outside.sources_behind(self._connection, self.trace, digest)
+        return name + (f" at {path}" if path else "") + ("" if size is None else f", {amount(size, 'byte')}") + _from(sources)
+
+
+def _from(sources: Sequence[str]) -> str:
+    """Which sources from outside flowed in, as the end of a label."""
+    return f"; from outside: {', '.join(sources)}" if sources else ""
 
 
 def _tool_id(row: Row[Any]) -> str:

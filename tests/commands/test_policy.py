@@ -143,7 +143,8 @@ def test_loosening_counts_once_owners_have_approved_it(baton: Baton, ledger: Led
     (files / "policy.toml").write_text(loose)
     running = Standing(policy(text=loose), "policy.toml")
     pending = ledger.tx_now(running.take_up, "worker-2")
-    assert [one.key for one in pending.changes] == ['actions."git.push".tier', 'actions."git.push".tier_when_tainted']
+    # What outside text has flowed into still takes a person: the entry would have to say otherwise.
+    assert [one.key for one in pending.changes] == ['actions."git.push".tier']
     now = ledger.read_now(running.now)
     assert (now.tier("git.push"), now.terms("git.push").rate.most) == ("confirm", 5)  # type: ignore[union-attr]
     assert (str(now.gate("plan").deadline), len(ledger.read_now(feed.after))) == ("1:00:00", 2)
@@ -168,8 +169,7 @@ def test_loosening_counts_once_owners_have_approved_it(baton: Baton, ledger: Led
         "maria: proposed a looser policy",
         "maria: tried to approve policy proposal " + made["id"] + " and was refused",
         "policy: an approved policy is in force",
-        "olga: approved policy proposal " + made["id"] + ': actions."git.push".tier: confirm -> auto; '
-        'actions."git.push".tier_when_tainted: confirm -> auto',
+        "olga: approved policy proposal " + made["id"] + ': actions."git.push".tier: confirm -> auto',
     ]
     assert "| git.push | auto |" in baton("policy", "show", "--as-page").out
 

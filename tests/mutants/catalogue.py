@@ -18,6 +18,7 @@ from tests.mutants import (
     record,
     runs,
     signatures,
+    taint,
 )
 from tests.mutants.mutant import Mutant
 
@@ -39,4 +40,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *policy.MUTANTS,
     *record.MUTANTS,
     *signatures.MUTANTS,
+    *taint.MUTANTS,
 )

@@ -8,7 +8,7 @@ from contracts.delivery.change import Frozen
 from contracts.delivery.plan import Plan
 from contracts.delivery.testing import TestReport
 from contracts.handoff import Handoff, Question
-from contracts.people import Feedback
+from contracts.people import CHECKS, Feedback
 from contracts.repositories import ChangeSet, MatchedFiles
 from contracts.resources import file_resource
 from contracts.risk import risk_of
@@ -238,7 +238,7 @@ def tests_feedback(report: TestReport) -> Feedback:
     """Failed checks as input for the writer. Durations are removed, so that the same failure is the same task."""
     tails = "\n".join(f"$ {run.command} (exit code {run.exit_code})\n{run.tail}" for run in report.runs if not run.green)
     text = f"{report.why}\nnew failures: {', '.join(report.new_failures[:50]) or '-'}\n{tails}"
-    return Feedback(source="checks", about="test", text=_TOOK.sub(r"\1…", text)[:8000])
+    return Feedback(source=CHECKS, about="test", text=_TOOK.sub(r"\1…", text)[:8000])
 
 
 def first_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """One agent step: a task in, a handoff out. A loop of model turns and tool calls until a valid output or a limit."""
 
 import asyncio
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Question
 from contracts.ids import turn_key
 from contracts.people import Clarified, stored_answers
+from contracts.rechecks import ClaimsTask, Rechecked
+from contracts.repositories import Workspace
 from contracts.turns import CallModel, RunTool, ToolDone, Turn
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, steps_up
 from workflows.kit.ends import cause_of
@@ -29,6 +32,7 @@ from workflows.kit.options import CHECK, WORK
 from workflows.kit.resources import StepResource, find, given
 from workflows.kit.reviewed import reviewed
 from workflows.kit.step import B, Step
+from workflows.kit.suspects import rechecked
 
 TASK_LIMIT = 120 * 1024
 """Largest task in bytes. A task goes into the prompt as a whole."""
@@ -70,12 +74,21 @@ async def ask(
         if decided.verb != "answer":
             break
         talk.answers = (*talk.answers, *_answers(handoff.questions, decided))
+    # Of whoever answered: a stand-in has claims, and somebody who suspects them, of its own.
+    there = [talk.workspace if isinstance(one, Workspace) and talk.workspace is not None else one for one in resources]
+    handoff, doubts = await rechecked(kit, path, talk.pin, handoff, there, functools.partial(_again, kit, handoff.id))
     handoff = await reviewed(kit, talk.pin, handoff)
     note_degraded(kit, handoff)
-    kit.grounds.add(agent, handoff)
+    kit.grounds.add(agent, handoff, doubts)
     if not (handoff.producer.version or handoff.degraded):
         kit.keep(handoff)  # an agent's own, and a fallback's, are stored where they are made
     return Step(_typed(handoff, returns), talk.workspace, canonical(handoff.body).decode(), talk.answers)
+
+
+async def _again(
+    kit: Kit, of: str, path: str, agent: str, task: ClaimsTask, resources: Sequence[StepResource]
+) -> Step[Rechecked]:
+    return await ask(kit, path, agent, task, Rechecked, inputs=(of,), resources=resources)
 
 
 async def _sure(kit: Kit, talk: Conversation) -> tuple[Conversation, Handoff[Any]]:

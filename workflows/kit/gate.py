@@ -76,7 +76,7 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
             intents=riding,
         )
         opened = await kit.do_now(Gates.open_gate, request, f"gate: open {view.gate}", **LEDGER)
-        view = state.view = view.knowing(opened.facts)
+        view = state.view = view.knowing(opened.facts, opened.signs)
         if kit.in_order:
             show_standing(kit)
         else:

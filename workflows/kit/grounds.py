@@ -1,6 +1,8 @@
 """What the steps of a run say about what it is about to do: how sure they were, and what flowed into them. Pure."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from temporalio import workflow
@@ -47,15 +49,22 @@ class Grounds:
         self._children: dict[str, Ground] = {}
         self._taint: dict[str, None] = {}
 
-    def add(self, agent: str, handoff: Handoff[Any]) -> None:
-        """Take a step into account. A later step of the same agent replaces it, but not what had flowed into it."""
-        self._newest[agent] = _ground(handoff)
+    def add(self, agent: str, handoff: Handoff[Any], doubts: Mapping[int, str] | None = None) -> None:
+        """Take a step into account. A later step of the same agent replaces it, but not what had flowed into it.
+
+        `doubts` says why claims of it do not hold, by their positions.
+        """
+        self._newest[agent] = _ground(handoff, doubts or {})
         self._taint.update(dict.fromkeys(handoff.taint))
 
     def add_child(self, who: str, handoff: Handoff[Any]) -> None:
         """Take what a child workflow made into account; something newer of the same maker replaces it."""
         self._children[who] = _ground(handoff)
         self._taint.update(dict.fromkeys(handoff.taint))
+
+    def read(self, sources: Iterable[str]) -> None:
+        """Take into account that the run itself was given text from these sources."""
+        self._taint.update(dict.fromkeys(sources))
 
     def forget_children(self) -> None:
         """Leave out what children made: it is done anew. What had flowed into it stays."""
@@ -109,12 +118,16 @@ class Grounds:
         )
 
 
-def _ground(handoff: Handoff[Any]) -> Ground:
+def _ground(handoff: Handoff[Any], doubts: Mapping[int, str] = MappingProxyType({})) -> Ground:
     return Ground(
         path=handoff.path,
         outcome=handoff.outcome,
         confidence=handoff.confidence,
-        doubtful=tuple(_in_words(handoff.claims[at]) for at in handoff.unsupported if at < len(handoff.claims)),
+        doubtful=tuple(
+            f"{_in_words(handoff.claims[at])}{f' ({doubts[at]})' if at in doubts else ''}"
+            for at in handoff.unsupported
+            if at < len(handoff.claims)
+        ),
         claims=len(handoff.claims),
         degraded=bool(handoff.degraded),
     )

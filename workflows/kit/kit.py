@@ -14,12 +14,13 @@ from temporalio.exceptions import is_cancelled_exception
 
 from activities.runs.journal import Journal
 from contracts.agents import Effort
-from contracts.base import Contract
+from contracts.base import Contract, sha256
 from contracts.gates import GateKind
 from contracts.inputs import ChildInput, PipelineInput
 from contracts.intents import Intent
 from contracts.journal import BeginRun, Finish, Totals
 from contracts.money import micros, slice_of
+from contracts.outside import sources_in, texts_in
 from contracts.pins import Began
 from contracts.runs import Request, RunRef, RunState
 from search_attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE, keyword
@@ -78,6 +79,7 @@ class Kit(Run):
         """
         info = workflow.info()
         self.ref = RunRef(trace=info.first_execution_run_id, workflow_id=info.workflow_id, project=asked.project)
+        self.grounds.read(sources_in(asked))
         self.state = "working"
         if self.chain.take_over(asked):  # continued as new: it was admitted before
             self.pause.begin()
@@ -115,6 +117,7 @@ class Kit(Run):
             agents=(),
             gates=self.kinds,
             changes=self.known,
+            outside={sha256(one.text.encode()): ",".join(one.sources) for one in texts_in(asked)},
         )
 
     def _admitted(self, began: Began, first: str) -> None:
@@ -131,6 +134,7 @@ class Kit(Run):
         """Start a child: take over the parent's pins, path and slices."""
         context = asked.context
         self.ref = context.run.model_copy(update={"workflow_id": workflow.info().workflow_id})
+        self.grounds.read(sources_in(asked))
         self.goes_by(context.began)
         self.parts = context.parts
         self.inbox.named(context.run.path.replace("/", ".") + "." if context.run.path else "")

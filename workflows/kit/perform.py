@@ -50,6 +50,7 @@ async def perform(
     as a rule `approved`. The feed tells what came of it, and so does `handed_over` of the report.
     """
     about = about or Facts()
+    intent = intent.model_copy(update={"taint": facts_of(kit, about, intent).taint})
     made = ruling_of(kit, intent, about, arguments)
     if made.tier == "draft":
         return receipt_of(intent, await gate(kit, _asked("draft", intent, arguments, about, known)))

@@ -60,7 +60,7 @@ def policy_at(run: Run, ask: Ask) -> tuple[GatePolicy, tuple[Intent, ...], tuple
         whys += made.fired
         if made.tier == "draft" and ask.kind != "draft":
             continue
-        riding.append(intent)
+        riding.append(intent.model_copy(update={"taint": facts_of(run, ask.about, intent).taint}))
         terms = run.pins.terms.get(intent.type)
         if terms is not None and ask.kind in ("action", "draft"):
             policy = own_gate(policy, terms)

@@ -88,6 +88,25 @@ def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, old: str, new:
         policy(tmp_path, TEXT.replace(old, new, 1))
 
 
+@pytest.mark.parametrize(
+    ("adapter", "tiers", "pinned", "effective"),
+    [
+        ("git.push", 'tier = "auto"', "confirm", "confirm"),
+        ("git.push", 'tier = "auto"\ntier_when_tainted = "auto"', None, "auto"),
+        ("git.push", 'tier = "auto"\ntier_when_tainted = "draft"', "draft", "draft"),
+        ("git.push", 'tier = "confirm"', None, "confirm"),
+        ("note", 'tier = "auto"', None, "auto"),
+    ],
+)
+def test_what_is_tainted_acts_by_itself_only_where_its_entry_says_so(
+    tmp_path: Path, adapter: str, tiers: str, pinned: str | None, effective: str
+) -> None:
+    """Pinned in words, so that a run keeps what held when it began; a note reaches nobody outside."""
+    said = TEXT.replace('adapter = "git.push"\ntier = "confirm"', f'adapter = "{adapter}"\n{tiers}')
+    terms = policy(tmp_path, said).terms("git.push")
+    assert (terms.tier_when_tainted, terms.tainted_tier) == (pinned, effective)
+
+
 def test_what_a_run_has_pinned_is_read_whatever_it_says() -> None:
     """What is refused in the file today is still read where an earlier release took it: the run that holds it goes on."""
     pinned = GatePolicy.read('{"who": ["*"], "deadline": "-PT1H", "reminder": "P400D"}')

@@ -1,0 +1,1 @@
+"""An obedient puppet: a model that does whatever any text tells it, and the orders that it meets."""
