@@ -49,7 +49,7 @@ def from_outside(intent: Intent, trace: str, why: str) -> Note:
     """An action of tier auto goes by text from outside: a person is asked."""
     return Note(
         key=f"action/{intent.key}/outside/{trace}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="act",
         actor="policy",
         did=f"not by itself: {intent.summary}",

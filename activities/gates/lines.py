@@ -237,7 +237,7 @@ def condemnation_undone(before: Standing, by: str, why: str) -> Note:
     one = before.condemnation
     return Note(
         key=f"condemned/{one.id}/undone",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="condemned",
         actor=by,
         did=f"undid the condemnation of {one.what} ({one.id})",
@@ -252,7 +252,7 @@ def condemned_settled(one: Condemnation, effect: Effect, how: Said, by: str, not
     did = {"done": "made good", "declined": "leaves as it is", "goes_on": "lets happen all the same"}[how]
     return Note(
         key=f"condemned/{one.id}/{effect.key}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="condemned",
         actor=by,
         did=f"{did}: {effect.summary} (run {effect.run}), which came from {one.what} ({one.id})"[:2000],

@@ -1,12 +1,11 @@
 """Texts of the feed lines of this room, in one place."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
 from contracts.printed import command
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from contracts.text import amount, one_line
 from ledger.views.notices import Sent
 
@@ -18,7 +17,7 @@ def given_up(row: Row[Any]) -> Note:
     """A message was given up. It tells nobody: where it would be sent is what does not work."""
     return Note(
         key=f"message/{row.id}/given-up/{row.fence}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="notify",
         actor="relay",
         did=f"gave up a message to channel {row.channel}: {row.title}",
@@ -32,7 +31,7 @@ def by_operator(one: Sent, did: str, why: str, next: str, by: str) -> Note:
     """An operator has said what becomes of a message."""
     return Note(
         key=f"message/{one.id}/operator/{one.updated_at.isoformat()}/{did}",
-        at=datetime.now(UTC),
+        at=WHEN_WRITTEN,
         stage="notify",
         actor=by,
         did=f"{did} message {one.id} to channel {one.channel}: {one.title}",

@@ -6,7 +6,7 @@ from alembic import op
 from ledger.migrations import no_way_back
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
