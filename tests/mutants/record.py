@@ -18,8 +18,8 @@ MUTANTS = (
         name="note-not-sealed",
         promise="What a person wrote with a decision cannot be changed without being found.",
         file="ledger/seals.py",
-        old='"note",',
-        new="",
+        old='    "note",\n    "answers",',
+        new='    "answers",',
         tests=WHOLE,
     ),
     Mutant(
