@@ -18,8 +18,8 @@ MUTANTS = (
         name="note-not-sealed",
         promise="What a person wrote with a decision cannot be changed without being found.",
         file="ledger/seals.py",
-        old='    "note",\n    "answers",',
-        new='    "answers",',
+        old="row[name] for name in _DECISION)",
+        new='row[name] for name in _DECISION if name != "note")',
         tests=WHOLE,
     ),
     Mutant(
