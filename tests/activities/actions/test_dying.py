@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 
+from contracts.effects import ARGUMENTS
 from contracts.intents import Intent
 from ledger import actions
 from ledger.db import now_us
@@ -31,35 +33,52 @@ POINTS = {LEASED: (0, "sent"), ASKED: (0, "sent"), SENT: (1, "found"), WRITTEN: 
 BLIND = {"blind", "mail"}
 """Targets that cannot be asked: what may have been sent stays unknown until a person has found out."""
 
-landed: list[tuple[str, str]] = []
-"""Every kill that hit a worker at its point, with the case that it was in the middle of."""
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of the kills at one point: effects by then and in the end, and how the next worker knew each outcome."""
+
+    by_then: dict[str, int]
+    outcomes: dict[str, str]
+    after: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+async def seen(world: World) -> dict[str, Seen]:
+    """Every kill at every point, with one of each kind of action in the middle."""
+    return {point: await _at(world, point) for point in POINTS}
+
+
+async def _at(world: World, point: str) -> Seen:
+    before, asked = world.effects(), wanted(world.outside.origin)
+    meant = {name: approved(world.ledger, adapter, _own(arguments, point)) for name, (adapter, arguments) in asked.items()}
+    await _killed(world, point, meant)
+    by_then = _since(before, world.effects())
+    _lose_leases(world)
+    outcomes = {name: await _again(world, one) for name, one in meant.items()}
+    return Seen(by_then, outcomes, _since(before, world.effects()))
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_what_a_worker_dies_over_happens_at_most_once(world: World, point: str) -> None:
+def test_what_a_worker_dies_over_happens_at_most_once(seen: dict[str, Seen], point: str) -> None:
     """Killed with the lease, before the effect, after it, in or after its receipt: the next one does it, finds it, or asks."""
-    before = world.effects()
-    asked = wanted(world.outside.origin)
-    meant = {name: approved(world.ledger, adapter, _own(arguments, point)) for name, (adapter, arguments) in asked.items()}
-    await _killed(world, point, meant)
-    by_then, known = POINTS[point]
-    assert _since(before, world.effects()) == dict.fromkeys(meant, by_then)
-    _lose_leases(world)
-    outcomes = {name: await _again(world, one) for name, one in meant.items()}
-    after = _since(before, world.effects())
-    expected = dict.fromkeys(meant, known)
+    found, (by_then, known) = seen[point], POINTS[point]
+    expected = dict.fromkeys(found.outcomes, known)
     if point != SETTLED:
         expected |= dict.fromkeys(BLIND, "unknown")
     if known == "found":
         expected["once"] = "sent"  # again, under the same key: the receiver acts once
-    assert outcomes == expected
-    assert after == {name: by_then if name in BLIND else 1 for name in meant}
+    assert found.by_then == dict.fromkeys(expected, by_then)
+    assert found.outcomes == expected
+    assert found.after == {name: by_then if name in BLIND else 1 for name in expected}
 
 
-def test_many_kills_hit() -> None:
-    """All that is said above is about workers that died in the middle of it: every adapter, at every point."""
-    assert len(set(landed)) == len(landed) >= 50
-    assert {point for point, _ in landed} == set(POINTS)
+def test_many_kills_hit(world: World, seen: dict[str, Seen]) -> None:
+    """Each of them was seen to end its worker at its point: with every adapter that there is, and more than fifty of them."""
+    asked = wanted(world.outside.origin)
+    assert {adapter for adapter, _ in asked.values()} == set(ARGUMENTS)
+    assert all(one.outcomes.keys() == asked.keys() for one in seen.values())
+    assert sum(len(one.outcomes) for one in seen.values()) >= 50
 
 
 def _own(arguments: dict[str, object], point: str) -> dict[str, object]:
@@ -72,10 +91,8 @@ async def _killed(world: World, point: str, meant: Mapping[str, Intent]) -> None
     program = (sys.executable, "-m", "tests.activities.actions.dying", world.outside.passed_on(), point)
     code, out, err = await finished(*program, *(one.key for one in meant.values()))
     assert (code, out.split("\n")[:-1]) == (0, [f"{one.key} 9" for one in meant.values()]), err
-    for name, one in meant.items():
-        # Written by the failpoint itself, right before it sent the signal: nothing else has killed this one.
-        assert (world.outside.folder / f"marker-{one.key}").exists()
-        landed.append((point, name))
+    # Written by the failpoint itself, right before it sent the signal: nothing else has killed them.
+    assert all((world.outside.folder / f"marker-{one.key}").exists() for one in meant.values())
 
 
 def _since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
