@@ -68,6 +68,10 @@ _VERBS: "dict[Verb, str]" = {
 }
 
 
+_REFERRING = ("done", "happened")
+"""As `TAKES_REFERENCE` of the contracts, which are too slow to load for every command."""
+
+
 @dataclass(frozen=True)
 class Said:
     """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds.
@@ -90,7 +94,6 @@ class Said:
 
 def _command(verb: "Verb") -> Callable[..., None]:
     """The command for one verb; commands differ only in the verb, and in whether there may be a reference."""
-    from contracts.gates import TAKES_REFERENCE
 
     def command(
         run: WholeRun,
@@ -117,7 +120,7 @@ def _command(verb: "Verb") -> Callable[..., None]:
             code = _decide(Out(as_json=as_json), ledger, run, gate, said)
         raise typer.Exit(int(code))
 
-    if verb not in TAKES_REFERENCE:
+    if verb not in _REFERRING:
         whole = inspect.signature(command)
         without = [one for name, one in whole.parameters.items() if name != "reference"]
         command.__signature__ = whole.replace(parameters=without)  # type: ignore[attr-defined]  # Typer reads it there
