@@ -210,10 +210,23 @@ async def _send(
     except Refused as refused:
         if isinstance(refused, decision.RunEnded):
             decision.record_refusal(ledger, view, said.verb, said.by, str(refused), update_id)
-        return Code.REFUSED, "refused", str(refused)
+        return Code.REFUSED, "refused", f"{refused}{_restored(ledger, view, str(refused))}"
     who = answer.get("approved_by") if answer.get("counts") else None
     more = f"{len(who)} of {view.approvals}: {', '.join(who)}; somebody else has to {said.verb} as well" if who else ""
     return Code.DONE, "confirmed", more or str(answer.get("reason") or "")
+
+
+def _restored(ledger: "Ledger", view: "GateView", refused: str) -> str:
+    """What to do where the run has closed the gate and the ledger has not: that is no gate to decide at; "" elsewhere."""
+    from ledger import gates
+
+    # The ledger closes a gate before the run does: one that is open here and closed there is not on its way.
+    if (
+        not refused.startswith(f"gate {view.gate} is closed: ")
+        or ledger.read_now(gates.find, view.trace, view.gate)[1] != "open"
+    ):
+        return ""
+    return ". This ledger is behind the run, such as after a restore from an older backup: `baton doctor` says what to do"
 
 
 def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason: str) -> None:
