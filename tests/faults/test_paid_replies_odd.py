@@ -33,9 +33,10 @@ ODD: dict[str, dict[str, Any]] = {
 async def test_a_reply_that_no_column_holds_is_paid_once(client: Client, tmp_path: Path, url: str, odd: str) -> None:
     """Numbers that no column holds, texts that no encoder takes: the step is done, each call is settled, and none is lost."""
     tokens, said = ODD[odd].get("tokens", 10), ODD[odd].get("said", "did it")
-    text = json.dumps(answer(summary(said))["answer"])
+    odd_one, plain = (json.dumps(answer(summary(one))["answer"]) for one in (said, "did it"))
+    usage = Usage(input=tokens, output=tokens)
     async with asked(client, tmp_path, url) as (asking, server):
-        server.play(ModelReply(text=text, stop="end", model="one", usage=Usage(input=tokens, output=tokens)))
+        server.play(*(ModelReply(text=text, stop="end", model="one", usage=usage) for text in (odd_one, plain)))
         ended = await asking.ended(await asking.start())
         # What cannot be an answer is asked for once more: a call of its own, and the first one is settled all the same.
         assert (ended.handoff.outcome, len(ended.turns)) == ("done", len(server.requests)), ended.handoff.reason
