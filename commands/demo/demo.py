@@ -112,9 +112,10 @@ async def _stop(this: Demo, *, keep: bool) -> None:
     # The worker first: without a server it would only retry its connection.
     for name in ("worker", "server"):
         await asyncio.to_thread(processes.stop, this.state, name)
-    hint = "" if keep else f" (rm -r {shlex.quote(str(this.state))} removes it)"
     with contextlib.suppress(OSError):
-        this.say(f"Stopped what the demo started. Its state stays in {this.state}{hint}")
+        this.say(f"Stopped what the demo started. Its state stays in {this.state}")
+        if not keep:
+            this.say(f"  rm -r {shlex.quote(str(this.state))} removes it")
 
 
 async def _start(this: Demo) -> Client:
@@ -130,8 +131,9 @@ async def _start(this: Demo) -> Client:
     this.say(f"State             {this.state}")
     this.say("Times             UTC")
     if this.scripted:
-        this.say("Model             SCRIPTED: replies come from a file, no network, no cost. Everything else is real.")
-        this.say("                  With `baton demo --real-model` the model of your settings answers, which costs money.")
+        this.say("Model             SCRIPTED: replies come from a file, no network, no cost.")
+        this.say("                  Everything else is real. With `baton demo --real-model` the")
+        this.say("                  model of your settings answers, which costs money.")
     else:
         this.say("Model             the one of your settings: this costs money")
     return client
