@@ -9,6 +9,7 @@ import typer
 from commands.context import START, Json, named, open_ledger, settings
 from commands.errors import Usage
 from commands.output import Out, safe
+from commands.tables import folded
 from contracts.printed import quoted
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def up(port: Port = None, ui_port: UiPort = None, role: AsRole = None, as_json: 
     out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), notes=notes)
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
-    for note in notes:
-        out.note(note)
+    for line in (line for note in notes for line in (folded(note, WIDTH) if note == NO_MODEL else [note])):
+        out.note(line)
     out.note('Next: baton deliver --repository PATH --instruction "…"')
     out.note("(`baton doctor` checks the setup, `baton down` stops it)")
 
@@ -90,16 +91,21 @@ def _other_role(found: "Settings") -> list[str]:
     return [f"warning: the worker runs already, with role {role} (`baton down`, then `baton up --role {quoted(found.role)}`)"]
 
 
+NO_MODEL = (
+    "warning: no model is set, so starts are refused. Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or BATON_MODEL and where it "
+    "answers; then `baton down` and `baton up`. `baton demo` needs none"
+)
+"""Better said when a worker starts than at the first run."""
+
+WIDTH = 80
+"""Columns in which what is no command is printed whole."""
+
+
 def _no_model(found: "Settings") -> list[str]:
-    """That starts will be refused, where agents run here and no model is set: better said now than at the first one."""
+    """That starts will be refused, where agents run here and no model is set."""
     from model_choice import endpoints
 
-    if found.role == "actions" or found.model or endpoints(found):
-        return []
-    return [
-        "warning: no model is set, so starts are refused. Set ANTHROPIC_API_KEY, OPENAI_API_KEY, or",
-        "BATON_MODEL and where it answers; then `baton down`, `baton up`. `baton demo` needs none",
-    ]
+    return [] if found.role == "actions" or found.model or endpoints(found) else [NO_MODEL]
 
 
 def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:
