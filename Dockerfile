@@ -23,7 +23,7 @@ WORKDIR /opt/baton
 COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
 
-COPY pyproject.toml README.md policy.toml baton.toml config.py connection.py contexts.py converter.py logs.py model_choice.py places.py search_attributes.py setting_digests.py starter.py worker.py worker_parts.py workflow_runner.py ./
+COPY pyproject.toml README.md policy.toml baton.toml config.py connection.py contexts.py converter.py logs.py model_choice.py places.py search_attributes.py setting_digests.py starter.py task_queues.py worker.py worker_parts.py workflow_runner.py ./
 COPY activities ./activities
 COPY agents ./agents
 COPY commands ./commands

@@ -18,6 +18,7 @@ import config
 import connection
 import logs
 import places
+import task_queues
 from activities.git.command import check_version
 from activities.money.scopes import shared_scopes
 from activities.running import failpoints
@@ -72,7 +73,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=parts.activities,
-        identity=connection.worker_identity(parts.ledger_id),
+        identity=task_queues.worker_identity(parts.ledger_id),
         interceptors=[
             *(Guard(), Tracing(), Timed(parts.clock), Outages(), Belonging(parts.ledger_id)),
             *(Retries(parts.ledger), Ahead(parts.ledger), *failpoints.interceptors()),
@@ -120,7 +121,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         await look_at_machine(settings, parts)
         client = await connection.connect()
         await connection.check_namespace(client, ledger, bind=True, replaced=settings.server_replaced)
-        await connection.check_task_queue(client, settings.task_queue, ledger)
+        await task_queues.check_task_queue(client, settings.task_queue, ledger)
         await connection.check_search_attributes(client)
         # Before it takes a task: commands go by the heartbeats.
         await parts.upkeep.beat()
@@ -142,9 +143,9 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
 async def _take_tasks(client: Client, settings: config.Settings, parts: Parts, stop: asyncio.Event) -> None:
     """Serve the task queue until `stop` is set."""
     async with make_worker(client, settings, parts):
-        await parts.clock.hear(connection.first_poll(client, settings.task_queue, parts.ledger_id))
+        await parts.clock.hear(task_queues.first_poll(client, settings.task_queue, parts.ledger_id))
         # Again: of two that started together neither has seen the other poll before.
-        await connection.check_task_queue(client, settings.task_queue, parts.ledger)
+        await task_queues.check_task_queue(client, settings.task_queue, parts.ledger)
         await parts.upkeep.beat()  # with what the clock is, so that doctor need not wait for the next one
         await asyncio.to_thread(take_over_ceilings, settings, parts, parts.clock.now())
         logs.log().info(

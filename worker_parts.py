@@ -19,6 +19,7 @@ from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.prepare import Preparing
 from activities.actions.relay import Relay
+from activities.actions.sending import Sender
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.gates.approvals import Approvals
@@ -133,9 +134,11 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     )
     policy.file.check_adapters(there)
     sends = settings.role != "runs"
-    doubt = Approvals(policy).doubt
-    actions = Actions(ledger, there, name, lambda: policy.policy.adapters(), settings.breakers, doubt, sends=sends)
-    relay = Relay(ledger, actions.sender, name, settings.relay) if sends else None
+    sender = Sender(
+        ledger, there, name, lambda: policy.policy.adapters(), breakers=settings.breakers, doubt=Approvals(policy).doubt
+    )
+    actions = Actions(ledger, sender, sends=sends)
+    relay = Relay(ledger, sender, name, settings.relay) if sends else None
     check_channels(settings.channels, targets, known_to(policy.file))
     messenger = make_messenger(settings, ledger, targets, policy, name) if sends and settings.channels else None
     preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -21,7 +20,7 @@ from sqlalchemy import Connection
 from benchmarks.floor import KINDS, Call, driver, statements_of
 from benchmarks.model_call import RUNS, ModelCall
 from benchmarks.report import Say, spread, table
-from contracts.runs import Note, RunRef
+from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import feed
 from ledger.db import Ledger
 from ledger.migrate import upgrade
@@ -145,7 +144,7 @@ def _reserve(connection: Connection, number: int) -> str:
 
 def _settle(connection: Connection, number: int, held: str) -> None:
     spend.settle(connection, held, 700)
-    line = Note(key=f"call-{number}", at=datetime.now(UTC), stage="bench", did="settled", why="a call", next="the next")
+    line = Note(key=f"call-{number}", at=WHEN_WRITTEN, stage="bench", did="settled", why="a call", next="the next")
     feed.append(connection, RunRef(trace=f"{number % RUNS}", workflow_id="bench"), [line], tokens=10, usd_micros=700)
 
 

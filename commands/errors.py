@@ -20,6 +20,7 @@ from contracts.errors import (
     NotFound,
     Refused,
 )
+from contracts.text import title
 
 
 class Code(IntEnum):
@@ -192,5 +193,5 @@ def _unexpected(error: BaseException, *, debug: bool) -> tuple[Code, str]:
 
 
 def first_line(error: object) -> str:
-    """The first line of an error, bounded, without a full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+    """The first line of an error, cut between words where it is long, without a full stop."""
+    return title((str(error).strip().splitlines() or [type(error).__name__])[0], 600).rstrip(".")

@@ -9,6 +9,7 @@ import typer
 from commands.context import START, Json, named, open_ledger, settings
 from commands.errors import Usage
 from commands.output import Out, safe
+from commands.tables import folded
 from contracts.printed import quoted
 
 if TYPE_CHECKING:
@@ -45,15 +46,14 @@ def up(port: Port = None, ui_port: UiPort = None, role: AsRole = None, as_json: 
     with out.waiting("starting the server and a worker"):
         started = asyncio.run(machine.up(found, port, ui_port))
     ports, others = started.ports, (*_other_settings(found), *_other_role(found))
-    notes = [*started.notes, *_elsewhere(found, ports), *others]
+    notes = [*started.notes, *_elsewhere(found, ports), *others, *_no_model(found)]
     out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), notes=notes)
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
-    for note in notes:
-        out.note(note)
-    out.note(
-        'Next: baton deliver --repository PATH --instruction "…"   (`baton doctor` checks the setup, `baton down` stops it)'
-    )
+    for line in (line for note in notes for line in (folded(note, WIDTH) if note == NO_MODEL else [note])):
+        out.note(line)
+    out.note('Next: baton deliver --repository PATH --instruction "…"')
+    out.note("(`baton doctor` checks the setup, `baton down` stops it)")
 
 
 def with_role(found: "Settings", role: str | None) -> "Settings":
@@ -89,6 +89,23 @@ def _other_role(found: "Settings") -> list[str]:
     if role in (found.role, ""):
         return []
     return [f"warning: the worker runs already, with role {role} (`baton down`, then `baton up --role {quoted(found.role)}`)"]
+
+
+NO_MODEL = (
+    "warning: no model is set, so starts are refused. Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or BATON_MODEL and where it "
+    "answers; then `baton down` and `baton up`. `baton demo` needs none"
+)
+"""Better said when a worker starts than at the first run."""
+
+WIDTH = 80
+"""Columns in which what is no command is printed whole."""
+
+
+def _no_model(found: "Settings") -> list[str]:
+    """That starts will be refused, where agents run here and no model is set."""
+    from model_choice import endpoints
+
+    return [] if found.role == "actions" or found.model or endpoints(found) else [NO_MODEL]
 
 
 def _elsewhere(found: "Settings", ports: "Ports") -> list[str]:

@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 
 import connection
 import places
+import task_queues
 from commands import processes
 from commands.context import open_ledger
 from commands.processes import Running, log_end
@@ -140,7 +141,7 @@ async def polled(client: Client, queue: str, running: Running, state: Path, othe
     own = f"{running.pid}@{socket.gethostname()}"
     async with _Patience(running, state, limit) as patience:
         patience.reason = otherwise
-        while not any(one.identity.rpartition("/")[2] == own for one in await connection.pollers(client, queue)):
+        while not any(one.identity.rpartition("/")[2] == own for one in await task_queues.pollers(client, queue)):
             _still_there(running, state)
             await asyncio.sleep(0.1)
 

@@ -32,8 +32,8 @@ async def nobody(client: "Client", ledger: "Ledger", task_queue: str) -> str:
 
     If a heartbeat is overdue, it waits until that has come, or is missed: a few seconds at most.
     """
-    from connection import strangers
     from ledger.workers import BEAT
+    from task_queues import strangers
 
     while working := workers_of(ledger, task_queue).working:
         if min(one.silent for one in working) <= BEAT + GRACE:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from typing import cast
 
 from sqlalchemy import Connection
@@ -10,16 +9,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines, outbox
-from activities.actions.adapter import Adapter, Checks, Named, not_named
+from activities.actions.adapter import Checks
 from activities.actions.allowed import by_text_from_outside, over_rate, refused_by_policy, tainted_more, tier_now
 from activities.actions.handing import Handing
-from activities.actions.outbox import Doubt, not_doubted
 from activities.actions.sending import Sender
 from activities.running.commit import commit_riders
 from activities.running.heartbeat import beating, committed
 from contracts.actions import Deliver, Receipt, Resolve
 from contracts.base import sha256
-from contracts.breakers import Breakers
 from contracts.errors import Refused
 from contracts.intents import Perform
 from contracts.pins import Began
@@ -32,22 +29,12 @@ from ledger.outside import Origin
 class Actions:
     """The activities `perform`, `deliver` and `resolve`."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        adapters: Mapping[str, Adapter],
-        worker: str,
-        types: Named = not_named,
-        breakers: Breakers | None = None,
-        doubt: Doubt = not_doubted,
-        *,
-        sends: bool = True,
-    ) -> None:
-        """As `Sender`. With `sends` False nothing is sent here: whatever may happen is left to the relay, and waited for."""
+    def __init__(self, ledger: Ledger, sender: Sender, *, sends: bool = True) -> None:
+        """With `sends` False nothing is sent here: whatever may happen is left to the relay, and waited for."""
         self._ledger = ledger
+        self._sender = sender
         self._sends = sends
         self._handing = Handing(ledger)
-        self.sender = Sender(ledger, adapters, worker, types, breakers, doubt)
 
     @activity.defn
     async def perform(self, request: Perform) -> Receipt:
@@ -67,7 +54,7 @@ class Actions:
 
     def _check(self, request: Perform) -> None:
         """Raise a non-retryable `ApplicationError` for a target, or anything at it, that this worker does not declare."""
-        adapter = self.sender.adapter_of(request.intent.type)
+        adapter = self._sender.adapter_of(request.intent.type)
         if adapter is None or not hasattr(adapter, "check") or not request.arguments:
             return
         try:
@@ -80,7 +67,7 @@ class Actions:
         """The arguments that decide something and stand only in text from outside."""
         if not request.arguments or not (request.facts.taint or outside.sources_of(connection, request.run.trace)):
             return ()
-        adapter = self.sender.adapter_name(request.intent.type)
+        adapter = self._sender.adapter_name(request.intent.type)
         sinks = sinks_of(adapter, json.loads(request.arguments), request.intent.fixed)
         return outside.only_outside(connection, self._ledger.files, request.run.trace, sinks)
 
@@ -141,7 +128,7 @@ class Actions:
                 return await self._handing.hand_over(request)
             if not self._sends:
                 return await self._handing.wait(request)
-            return await self.sender.send(request)
+            return await self._sender.send(request)
 
     @activity.defn
     async def resolve(self, request: Resolve) -> Receipt:

@@ -15,8 +15,9 @@ from activities.git.errors import (
     RevisionUnknown,
     TreeRefused,
 )
-from activities.git.mirror import Fetched, Mirror, RemoteHead
+from activities.git.mirror import Fetched, Mirror
 from activities.git.mirrors import Mirrors
+from activities.git.standing import RemoteHead
 from activities.git.trees import Applied, TreeChange
 
 __all__ = [

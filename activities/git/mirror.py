@@ -18,7 +18,7 @@ from activities.git.lfs_pointers import Made, nothing_made
 from activities.git.quota import room
 from activities.git.remote import Remote
 from activities.git.rules import Added, added, attributes_in
-from activities.git.standing import Standing
+from activities.git.standing import RemoteHead, Standing
 from activities.git.trees import Applied, Kept, TreeChange
 from activities.git.uncommitted import Uncommitted
 
@@ -37,14 +37,6 @@ class Fetched:
     tree: str
     branch: str | None
     committed_at: datetime
-
-
-@dataclass(frozen=True)
-class RemoteHead:
-    """Where a branch of the repository stood when it was asked."""
-
-    commit: str
-    tree: str
 
 
 class Mirror:

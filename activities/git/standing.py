@@ -9,6 +9,14 @@ from contracts.branches import refusal
 
 
 @dataclass(frozen=True)
+class RemoteHead:
+    """Where a branch of the repository stood when it was asked."""
+
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True)
 class Standing:
     """The commit of each branch that the target has, and in which repository the wanted one is checked out ("": in none)."""
 

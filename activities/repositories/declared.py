@@ -74,6 +74,12 @@ class Declared:
     sources: tuple[str, ...] = ()
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """What is installed for Python: what is declared, and pytest where that is not among it."""
+        named = {plain(_NAME.match(one)[0]) for one in self.python}  # type: ignore[index]
+        return (*self.python, *(() if not self.python or "pytest" in named else ("pytest",)))
+
+    @property
     def anything(self) -> bool:
         """False where there is nothing to install."""
         return bool(self.python or self.npm)
@@ -103,7 +109,7 @@ def declared(files: Files) -> Declared:
 def told(wanted: Declared) -> tuple[str, ...]:
     """The list as a person reads it before it is installed: Python, npm, where it is named, what is left out."""
     lines = (
-        ("Python", (*wanted.python, "pytest") if wanted.python else ()),
+        ("Python", wanted.packages),
         ("npm", wanted.npm),
         ("named in", wanted.sources),
         ("left out, because it is no plain name and version", wanted.left_out),
@@ -127,10 +133,10 @@ def _python(files: Files) -> Iterator[tuple[str, list[str]]]:
     project = table(pyproject.get("project"))
     yield "pyproject.toml", _strings(project.get("dependencies"))
     for name, group in _grouped(table(project.get("optional-dependencies"))):
-        yield f"pyproject.toml, extra {name}", _strings(group)
+        yield f"pyproject.toml (extra {name})", _strings(group)
     groups = table(pyproject.get("dependency-groups"))
     for name, group in _grouped(groups):
-        yield f"pyproject.toml, group {name}", list(_group(groups, group, {name}))
+        yield f"pyproject.toml (group {name})", list(_group(groups, group, {name}))
     yield from _poetry(files.tool("poetry"))
     yield from _setup_cfg(files)
     yield from _setup_py(files)
@@ -178,7 +184,7 @@ def _poetry(tool: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     groups |= {"dev": tool["dev-dependencies"]} if "dev-dependencies" in tool else {}
     for name, group in (("", tool.get("dependencies")), *_grouped(groups)):
         said = [_of_poetry(package, version) for package, version in table(group).items() if package != "python"]
-        yield "pyproject.toml [tool.poetry]" + (f", group {name}" if name else ""), [one for one in said if one]
+        yield "pyproject.toml [tool.poetry]" + (f" (group {name})" if name else ""), [one for one in said if one]
 
 
 def _of_poetry(package: str, said: Any) -> str:
@@ -202,7 +208,7 @@ def _setup_cfg(files: Files) -> Iterator[tuple[str, list[str]]]:
     options = read.get("options", {})
     yield "setup.cfg", [*_lines(options.get("install_requires", "")), *_lines(options.get("tests_require", ""))]
     for name, text in _grouped(dict(read.get("options.extras_require", {}))):
-        yield f"setup.cfg, extra {name}", _lines(text)
+        yield f"setup.cfg (extra {name})", _lines(text)
 
 
 def _setup_py(files: Files) -> Iterator[tuple[str, list[str]]]:
@@ -221,7 +227,7 @@ def _setup_py(files: Files) -> Iterator[tuple[str, list[str]]]:
             yield "setup.py", _strings(value) or _lines(value if isinstance(value, str) else "")
         elif word.arg == "extras_require":
             for name, group in _grouped({str(name): group for name, group in table(value).items()}):
-                yield f"setup.py, extra {name}", _strings(group)
+                yield f"setup.py (extra {name})", _strings(group)
 
 
 def _tox(files: Files) -> Iterator[tuple[str, list[str]]]:

@@ -77,7 +77,8 @@ def _python_needs(files: Files, has: Provided | None) -> Iterator[str]:
     found = declared(files)
     wanted = names(found.python)
     if missing := wanted if has is None else has.lacks(wanted):
-        said = [source for source in found.sources if source != "package.json"]
+        # The files alone: which of their tables it is does not matter here.
+        said = list(dict.fromkeys(source.partition(" (")[0] for source in found.sources if source != "package.json"))
         verb = ("names" if len(said) == 1 else "name") + ("" if has is None else " and the environment lacks")
         yield f"Python packages that {_few(said)} {verb}: {_few(missing)}; {known.NAMED_ENVIRONMENT}"
 

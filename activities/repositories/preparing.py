@@ -95,7 +95,7 @@ def _python(wanted: Declared, folder: Path, passed: Mapping[str, str]) -> None:
     home = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     _run([str(home), "-m", "venv", "--without-pip", str(folder)], folder, passed, "a Python environment could not be made")
     lines, pins = folder / "requirements.txt", folder / "constraints.txt"
-    lines.write_text("\n".join((*wanted.python, "pytest")) + "\n", encoding="utf-8")
+    lines.write_text("\n".join(wanted.packages) + "\n", encoding="utf-8")
     pins.write_text("\n".join(wanted.pinned) + "\n", encoding="utf-8")
     argv = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet", "--no-input"]
     argv += ["--disable-pip-version-check", "--only-binary", ":all:", "--requirement", str(lines)]

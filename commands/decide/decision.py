@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import Usage, first_line
@@ -16,7 +16,7 @@ from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refus
 from contracts.intents import Intent
 from contracts.printed import command
 from ledger import gates
-from ledger.db import Connection
+from ledger.db import Connection, instant
 from ledger.views.gates import gates_of, refused_before, winner
 from ledger.views.runs import RunView, find_run
 
@@ -185,7 +185,10 @@ async def send(
 
 def record_refusal(ledger: "Ledger", view: GateView, verb: Verb, by: str, reason: str, update_id: str) -> None:
     """Record a decision that Temporal itself refused because the run had ended: no workflow is left to do it."""
-    refusal = Refusal(
-        key=digest_of("closed", update_id), at=datetime.now(UTC), verb=verb, gate=view.gate, by=by, reason=reason, via="update"
-    )
-    ledger.tx_now(gates.refuse, view.trace, refusal)
+
+    def refuse(connection: Connection) -> None:
+        key, at = digest_of("closed", update_id), instant(connection)
+        refusal = Refusal(key=key, at=at, verb=verb, gate=view.gate, by=by, reason=reason, via="update")
+        gates.refuse(connection, view.trace, refusal)
+
+    ledger.tx_now(refuse)

@@ -68,6 +68,10 @@ _VERBS: "dict[Verb, str]" = {
 }
 
 
+_REFERRING = ("done", "happened")
+"""As `TAKES_REFERENCE` of the contracts, which are too slow to load for every command."""
+
+
 @dataclass(frozen=True)
 class Said:
     """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds.
@@ -90,7 +94,6 @@ class Said:
 
 def _command(verb: "Verb") -> Callable[..., None]:
     """The command for one verb; commands differ only in the verb, and in whether there may be a reference."""
-    from contracts.gates import TAKES_REFERENCE
 
     def command(
         run: WholeRun,
@@ -117,7 +120,7 @@ def _command(verb: "Verb") -> Callable[..., None]:
             code = _decide(Out(as_json=as_json), ledger, run, gate, said)
         raise typer.Exit(int(code))
 
-    if verb not in TAKES_REFERENCE:
+    if verb not in _REFERRING:
         whole = inspect.signature(command)
         without = [one for name, one in whole.parameters.items() if name != "reference"]
         command.__signature__ = whole.replace(parameters=without)  # type: ignore[attr-defined]  # Typer reads it there
@@ -207,10 +210,23 @@ async def _send(
     except Refused as refused:
         if isinstance(refused, decision.RunEnded):
             decision.record_refusal(ledger, view, said.verb, said.by, str(refused), update_id)
-        return Code.REFUSED, "refused", str(refused)
+        return Code.REFUSED, "refused", f"{refused}{_restored(ledger, view, str(refused))}"
     who = answer.get("approved_by") if answer.get("counts") else None
     more = f"{len(who)} of {view.approvals}: {', '.join(who)}; somebody else has to {said.verb} as well" if who else ""
     return Code.DONE, "confirmed", more or str(answer.get("reason") or "")
+
+
+def _restored(ledger: "Ledger", view: "GateView", refused: str) -> str:
+    """What to do where the run has closed the gate and the ledger has not: that is no gate to decide at; "" elsewhere."""
+    from ledger import gates
+
+    # The ledger closes a gate before the run does: one that is open here and closed there is not on its way.
+    if (
+        not refused.startswith(f"gate {view.gate} is closed: ")
+        or ledger.read_now(gates.find, view.trace, view.gate)[1] != "open"
+    ):
+        return ""
+    return ". This ledger is behind the run, such as after a restore from an older backup: `baton doctor` says what to do"
 
 
 def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason: str) -> None:

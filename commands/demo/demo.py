@@ -15,6 +15,7 @@ import config
 import connection
 import places
 from commands import processes, server
+from commands.demo.report import report_lines
 from commands.demo.repository import make_sample
 from commands.errors import Code
 from commands.interrupts import Interruption
@@ -111,9 +112,10 @@ async def _stop(this: Demo, *, keep: bool) -> None:
     # The worker first: without a server it would only retry its connection.
     for name in ("worker", "server"):
         await asyncio.to_thread(processes.stop, this.state, name)
-    hint = "" if keep else f" (rm -r {shlex.quote(str(this.state))} removes it)"
     with contextlib.suppress(OSError):
-        this.say(f"Stopped what the demo started. Its state stays in {this.state}{hint}")
+        this.say(f"Stopped what the demo started. Its state stays in {this.state}")
+        if not keep:
+            this.say(f"  rm -r {shlex.quote(str(this.state))} removes it")
 
 
 async def _start(this: Demo) -> Client:
@@ -129,8 +131,9 @@ async def _start(this: Demo) -> Client:
     this.say(f"State             {this.state}")
     this.say("Times             UTC")
     if this.scripted:
-        this.say("Model             SCRIPTED: replies come from a file, no network, no cost. Everything else is real.")
-        this.say("                  With `baton demo --real-model` the model of your settings answers, which costs money.")
+        this.say("Model             SCRIPTED: replies come from a file, no network, no cost.")
+        this.say("                  Everything else is real. With `baton demo --real-model` the")
+        this.say("                  model of your settings answers, which costs money.")
     else:
         this.say("Model             the one of your settings: this costs money")
     return client
@@ -169,6 +172,7 @@ async def _follow(
         view = await _open_gate(ledger, handle.id)
         if view is not None and view.gate not in seen:
             seen.add(view.gate)
+            seq = await _print_feed(this, ledger, seq)  # up to the line that says that it has opened
             await _at_gate(this, client, ledger, view)
         await asyncio.wait([result], timeout=STEP)
     # The last lines are committed with the end of the run, after the previous read.
@@ -178,7 +182,9 @@ async def _follow(
     except WorkflowFailureError as error:
         this.say(f"\nThe run failed: {one_line(str(error.cause), 1000)}")
         return 1
-    return _print_report(this, report, origin)
+    for line in report_lines(report, origin, this.stamp):
+        this.say(line)
+    return 0 if report.state == "done" else 1
 
 
 async def _open_gate(ledger: Ledger, run: str) -> GateView | None:
@@ -280,22 +286,3 @@ async def _decide(this: Demo, client: Client, view: GateView, verb: str, by: str
         id=f"{view.gate}-{by}-{verb}-{view.subject[:12]}",
     )
     this.say(f"  {verb} by {by}\n")
-
-
-def _print_report(this: Demo, report: DeliveryReport, origin: Path) -> int:
-    this.say(f"\nREPORT {report.run}: {report.state}{this.stamp}")
-    if report.reason:
-        this.say(f"  why       {one_line(report.reason, 500)}")
-    this.say(f"  summary   {one_line(report.summary, 300)}")
-    for change in report.files:
-        this.say(f"  {change.status:<9} {one_line(change.path, 300)}  +{change.added} -{change.removed}")
-    if report.tests is not None:
-        this.say(f"  tests     {report.tests.verdict}: {one_line(report.tests.why, 500)}")
-        this.say(f"  fixed     {one_line(', '.join(report.tests.fixed), 2000) or '-'}")
-    this.say(f"  approved  {one_line(', '.join(report.approved_by), 500) or '-'}")
-    this.say(f"  cost      ${report.usd_micros / 1_000_000:.4f}, {report.tokens} tokens{this.stamp}")
-    if report.state != "done":
-        return 1
-    this.say(f"  pushed    {report.commit[:12]} as {one_line(report.branch, 200)} to {origin}")
-    this.say(f"  look      git --git-dir {origin} log --stat -1 {one_line(report.branch, 200)}")
-    return 0

@@ -89,14 +89,12 @@ def _lines(wanted: "Declared") -> Iterator[str]:
 
     if not wanted.anything:
         yield NOTHING
-    for kind, lines in (("Python", wanted.python), ("npm", wanted.npm)):
+    for kind, lines in (("Python", wanted.packages), ("npm", wanted.npm)):
         for at, line in enumerate(lines):
             yield f"{kind if at == 0 else '':<11} {safe(line)}"
-    if wanted.python:
-        yield f"{'':<11} pytest"
     if wanted.pinned:
         yield f"{'pinned':<11} {amount(len(wanted.pinned), 'version')} by the lock file"
-    for source in wanted.sources:
-        yield f"{'named in':<11} {safe(source)}"
+    for at, source in enumerate(wanted.sources):
+        yield f"{'named in' if at == 0 else '':<11} {safe(source)}"
     for line in wanted.left_out:
         yield f"{'left out':<11} {safe(line)} (no plain name and version)"

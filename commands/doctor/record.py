@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SHOWN = 5
 """Most causes that one finding names."""
 
+LOOKED_AT = 1000
+"""Most running workflows that are compared gate by gate."""
+
 LATE = timedelta(minutes=1)
 """Upkeep makes a round every few seconds: one that is older has been missed."""
 
@@ -33,6 +36,7 @@ async def open_runs(client: "Client", found: "Settings") -> Finding:
         there = await ledger.read(gone.open_runs)
         _, absent = await bring_up_to_date(client, ledger)
         left = len(await ledger.read(gone.open_runs))
+        behind = await _behind(client, ledger)
     finally:
         ledger.close()
     closed = f"; {len(there) - left} that Temporal had ended were closed in the record just now" if left < len(there) else ""
@@ -43,7 +47,33 @@ async def open_runs(client: "Client", found: "Settings") -> Finding:
             '`baton cancel --lost -m "why"` closes them'
         )
         return Finding("open runs", "warn", text + closed, mend)
+    if behind:
+        text = f"this ledger is older than {amount(len(behind), 'run')}: {'; '.join(behind[:SHOWN])}"
+        mend = (
+            "it was restored from an older backup: restore the newest one, or reset each run to a point that this ledger has "
+            "(`temporal workflow reset`), from where it goes on here"
+        )
+        return Finding("open runs", "fail", text + closed, mend)
     return Finding("open runs", "ok", f"{left}, all running in Temporal{closed}")
+
+
+async def _behind(client: "Client", ledger: "Ledger") -> list[str]:
+    """Runs that wait, by Temporal, at a gate that the ledger does not have: what it lists of them is from before."""
+    from ledger import gone
+    from ledger.views.gates import gates_of
+    from search_attributes import GATE
+
+    known = {one.workflow_id: one.trace for one in await ledger.read(gone.open_runs)}
+    found = []
+    async for one in client.list_workflows(f"ExecutionStatus = 'Running' AND {GATE.name} IS NOT NULL", limit=LOOKED_AT):
+        gate, colon, state = one.typed_search_attributes.get(GATE, "").rpartition(":")
+        if not colon or state != "waiting" or one.id not in known:
+            continue
+        # The ledger is told before Temporal shows the gate: one that it shows and the ledger lacks was there once.
+        there = await ledger.read(gates_of, known[one.id])
+        if gate not in [each.view.gate for each in there]:
+            found.append(f"{one.id} waits at {gate}, which is not in it")
+    return found
 
 
 async def refused(client: "Client", found: "Settings") -> Finding:

@@ -51,7 +51,7 @@ async def workers_on(client: "Client", found: "Settings") -> list[Finding]:
 
 async def _mixed(client: "Client", ledger: "Ledger", queue: str) -> list[Finding]:
     """Whether workers with another ledger serve the queue beside those with this one."""
-    from connection import check_task_queue
+    from task_queues import check_task_queue
 
     try:
         await check_task_queue(client, queue, ledger)
@@ -62,7 +62,7 @@ async def _mixed(client: "Client", ledger: "Ledger", queue: str) -> list[Finding
 
 async def _without_a_ledger(client: "Client", found: "Settings") -> Finding:
     """Nothing has run here: whoever polls the queue has another ledger."""
-    from connection import pollers
+    from task_queues import pollers
 
     there = await pollers(client, found.task_queue)
     if there:

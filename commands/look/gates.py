@@ -77,7 +77,8 @@ def _tell(out: Out, found: "list[Cause]") -> None:
             out.line(f"  {solving(one)}")
     run, view = found[0].gates[0].run, found[0].gates[0].view
     first = command("show", run, options=f"--gate {quoted(view.gate)}")
-    out.note(f"  next    {first}   then {how_to_answer(view, run)[0]}")
+    out.note(f"  next    {first}")
+    out.note(f"  then    {how_to_answer(view, run)[0]}")
 
 
 def solving(cause: "Cause") -> str:

@@ -39,7 +39,7 @@ class Follower:
 
     async def until_end(self, *, stop_at_gate: bool) -> tuple[Code, dict[str, Any]]:
         """Print what happens until the run ends or, with `stop_at_gate`, a gate is open. Returns exit code and JSON fields."""
-        with self.out.waiting(f"{self.run}: waiting for the next line (Ctrl-C stops watching, not the run)"):
+        with self.out.waiting("waiting for the next line (Ctrl-C stops watching, not the run)"):
             for number in itertools.count(1):
                 now = self.ledger.read_now(look, self.trace, self.seq)
                 if now.lines or any(view.gate not in self.seen for view in now.open):

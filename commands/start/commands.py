@@ -184,7 +184,7 @@ async def tell_start(
 async def check_queue(client: "Client", ledger: "Ledger", queue: str) -> None:
     """Raise `Misconfigured` if only workers with another ledger serve the queue: the run would be recorded in theirs."""
     from commands.workers import workers_of
-    from connection import check_task_queue
+    from task_queues import check_task_queue
 
     if not workers_of(ledger, queue).working:
         await check_task_queue(client, queue, ledger)

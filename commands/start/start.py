@@ -54,12 +54,18 @@ class Started:
     new: bool = True
 
 
+def _instead(spec: PipelineSpec, name: str) -> str:
+    """What to do about an empty value."""
+    field = spec.input.model_fields.get(name)
+    return "it has to say something" if field is not None and field.is_required() else "give it a value, or leave it out"
+
+
 def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
     """Validate the typed values. Raises `Usage` naming each wrong flag. Local paths must exist and become absolute."""
     given = {name: value for name, value in values.items() if value is not None}
     blank = [name for name, value in given.items() if isinstance(value, str) and not value.strip() and name not in MAY_BE_BLANK]
     if blank:
-        raise Usage("; ".join(f"{flag_of(name)} is empty: give it a value, or leave it out" for name in blank))
+        raise Usage("; ".join(f"{flag_of(name)} is empty: {_instead(spec, name)}" for name in blank))
     for name, how in typed_fields(spec.input).items():
         if how.path == "content" and given.get(name):
             given[name] = content(flag_of(name), given[name], longest(spec.input.model_fields[name]))

@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import config
 import connection
 from commands.doctor.host import ledger
-from connection import pollers
 from contracts.errors import BatonError
 from ledger.db import Ledger
 from ledger.views.workers import workers_of
+from task_queues import pollers
 
 
 async def problem() -> str:

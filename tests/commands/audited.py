@@ -17,6 +17,7 @@ ALTERED = (
     "UPDATE decision SET by = 'mallory' WHERE gate = 'plan-1'",
     "UPDATE decision SET note = note || ' and more'",
     "UPDATE decision SET authenticated = 1",
+    "UPDATE decision SET reference = 'elsewhere'",
     "UPDATE decision SET at = at - 1",
     "DELETE FROM decision WHERE gate = 'change-1'",
     "INSERT INTO decision "

@@ -167,6 +167,13 @@ async def test_a_gate_that_a_restored_ledger_does_not_have_takes_no_decision(
         assert command.code == 3
         assert "this ledger does not know it: it was restored from an older backup" in command.err
         assert (await started.query("status"))["waiting_for"]["gate"] == "change-1"
+        # The gate that it lists is the run's no more: whoever answers there is told why, and doctor says it of itself.
+        command = await baton.live("approve", started.id, "plan-1", "--yes")
+        assert (command.code, "gate plan-1 is closed: approve by maria" in command.err) == (5, True)
+        assert "This ledger is behind the run, such as after a restore from an older backup" in command.err
+        found = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}["open runs"]
+        wanted = f"this ledger is older than 1 run: {started.id} waits at change-1, which is not in it"
+        assert (found["level"], wanted in found["text"]) == ("fail", True), found
 
 
 def put_back(baton: Baton, backup: Path) -> None:

@@ -14,10 +14,8 @@ from pathlib import Path
 
 import pytest
 
-import config
 from commands import processes, server
-from commands.demo.demo import Demo, _print_report
-from commands.up import DEFAULT_PORTS
+from commands.demo.report import report_lines
 from contracts.delivery.run import DeliveryReport
 from contracts.delivery.testing import TestReport
 from contracts.repositories import FileChange
@@ -205,8 +203,6 @@ def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number:
 def test_a_report_steers_no_terminal(tmp_path: Path) -> None:
     """Names of files and tests, and what agents and people said, come as text on lines of their own."""
     evil = "\x1b]0;owned\x07\x9b2J\u202e\nREPORT: done"
-    lines: list[str] = []
-    this = Demo(config.Settings(state=tmp_path), tmp_path, DEFAULT_PORTS, True, None, lines.append)
     tests = TestReport.model_construct(verdict="failed", why=evil, fixed=(evil,))
     report = DeliveryReport.model_construct(
         run="deliver-1",
@@ -221,7 +217,6 @@ def test_a_report_steers_no_terminal(tmp_path: Path) -> None:
         usd_micros=0,
         tokens=0,
     )
-    assert _print_report(this, report, tmp_path) == 0
-    shown = "\n".join(lines)
+    shown = "\n".join(report_lines(report, tmp_path, " [scripted model]"))
     assert [character for character in shown if not character.isprintable() and character != "\n"] == []
     assert shown.count("\nREPORT") == 1

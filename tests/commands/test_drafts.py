@@ -9,9 +9,10 @@ import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 
 from commands.decide.decision import compose
+from commands.decide.verbs import _REFERRING
 from commands.errors import Usage
 from config import HOME
-from contracts.gates import OFFERED, VERBS, Decision
+from contracts.gates import OFFERED, TAKES_REFERENCE, VERBS, Decision
 from ledger import artifacts, gates
 from ledger.db import Ledger
 from ledger.figures.approvals import approvals_of
@@ -105,9 +106,10 @@ def test_a_reference_that_cannot_be_one_is_a_usage_error(baton: Baton, draft: No
     assert (ran.code, said in ran.err) == (2, True), ran.err
 
 
-@pytest.mark.parametrize("verb", [one for one in OFFERED if one not in ("done", "happened", "raise_ceiling", "stop")])
+@pytest.mark.parametrize("verb", [one for one in OFFERED if one not in (*TAKES_REFERENCE, "raise_ceiling", "stop")])
 def test_only_what_was_done_has_a_reference(baton: Baton, draft: None, verb: str) -> None:
-    """The other commands do not know the option."""
+    """The other commands do not know the option; the two that do are those of the contracts."""
+    assert set(_REFERRING) == TAKES_REFERENCE
     ran = baton(verb.replace("_", "-"), RUN, "--reference", "MR!7", "--yes")
     assert (ran.code, "No such option: --reference" in ran.err) == (2, True), ran.err
 

@@ -8,13 +8,17 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
 
+import config
 from commands import processes, server
+from commands.machine import NO_MODEL, WIDTH, _no_model
 from commands.processes import Running
 from commands.server import ROOT
+from commands.tables import folded
 from contracts.errors import BatonError
 from tests import children
 from tests.commands.conftest import Ran
@@ -216,3 +220,20 @@ def test_files_that_were_moved_are_lost_as_removed_ones_are(tmp_path: Path) -> N
         shutil.rmtree(tmp_path / "moved")
         assert processes.lost_its_files(this, state)
     assert not processes.lost_its_files(this, state)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, [NO_MODEL]),
+        ({"role": "runs"}, [NO_MODEL]),
+        ({"role": "actions"}, []),
+        ({"model": "scripted:any"}, []),
+        ({"ANTHROPIC_API_KEY": "k"}, []),
+        ({"openai_base_url": "http://127.0.0.1:1/v1"}, []),
+    ],
+)
+def test_that_no_model_is_set_is_said_when_a_worker_starts(settings: dict[str, Any], told: list[str], tmp_path: Path) -> None:
+    """Where agents run here and nothing names a model; a key, a model or an endpoint of one's own is enough."""
+    assert _no_model(config.Settings(state=tmp_path, **settings)) == told
+    assert max(map(len, folded(NO_MODEL, WIDTH))) <= WIDTH

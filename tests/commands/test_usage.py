@@ -95,7 +95,7 @@ def test_a_missing_option_is_named(baton: Baton) -> None:
 
 
 WRONG = [
-    (("--instruction", ""), "--instruction is empty: give it a value, or leave it out"),
+    (("--instruction", ""), "--instruction is empty: it has to say something"),
     (("--instruction", "x" * 20_001), "--instruction: String should have at most 20000 characters"),
     (("--ceiling-usd", "-1"), "--ceiling-usd: Input should be greater than 0"),
     (("--ceiling-usd", "five"), "--ceiling-usd: Input should be a valid decimal"),

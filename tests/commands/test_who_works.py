@@ -16,11 +16,11 @@ from temporalio.client import Client
 
 import config
 from activities.sandbox import find_bubblewrap
-from connection import pollers
 from ledger.db import Ledger
 from ledger.tables import scope, worker
 from ledger.views.workers import Workers, workers_of
 from ledger.workers import ANSWERS, BEAT
+from task_queues import pollers
 from tests import ports, processes, scripts
 from tests.commands.conftest import CONVERSATIONS, Baton, Ran, Serve, asking
 from tests.ledger.conftest import empty_url, kind

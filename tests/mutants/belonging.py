@@ -33,7 +33,7 @@ MUTANTS = (
     Mutant(
         name="copied-ledger",
         promise="A worker with a copy of a ledger is a stranger to it.",
-        file="connection.py",
+        file="task_queues.py",
         old="others = [one for one in there if one.ledger != own or one.place not in heard]",
         new="others = [one for one in there if one.ledger != own]",
         tests=(f"{BELONGING}::test_a_copy_of_a_ledger_is_another_one",),

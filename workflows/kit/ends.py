@@ -29,13 +29,18 @@ class Stopped(ApplicationError):
         self.reason = reason
 
 
+WORDED = frozenset({"Misconfigured", "NotAdmitted", "Refused"})
+"""Types of errors whose messages say all that a person needs."""
+
+
 def cause_of(error: BaseException) -> str:
     """The innermost reason of a failure, for people."""
     while isinstance(error, FailureError) and error.cause is not None:
         error = error.cause
     said = str(error)
     if isinstance(error, ApplicationError):
-        said = f"{error.message} ({error.type})" if error.type else error.message
+        # Our own are sentences for people already; the name of another one may say what its message does not.
+        said = error.message if error.type in WORDED or not error.type else f"{error.message} ({error.type})"
     return cut(said, 4000)
 
 

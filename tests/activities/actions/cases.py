@@ -17,6 +17,7 @@ from activities.actions.declared import Targets
 from activities.actions.deliver import Actions
 from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
+from activities.actions.sending import Sender
 from activities.git import Mirrors
 from activities.sandbox import Sandbox
 from contracts.actions import Deliver, Receipt
@@ -167,7 +168,7 @@ class Outside:
             self.folder / "commands",
             "Baton <baton@localhost>",
         )
-        return Actions(ledger, {name: broken(one) for name, one in found.items()}, "worker-1")
+        return Actions(ledger, Sender(ledger, {name: broken(one) for name, one in found.items()}, "worker-1"))
 
     def prepare(self) -> None:
         """What is there before anything is done."""

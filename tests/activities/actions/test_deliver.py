@@ -16,6 +16,7 @@ from activities.actions.adapter import Adapter, CannotFind, NotSent, Repeatable
 from activities.actions.deliver import Actions
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.outbox import LEASE
+from activities.actions.sending import Sender
 from activities.git import GitProblem, Mirrors, RemoteUnknown
 from contracts.actions import Deliver, GitPush, Receipt, Resolve
 from contracts.base import sha256
@@ -109,7 +110,7 @@ def approve(ledger: Ledger, arguments: bytes, **changes: str) -> Intent:
 
 def relay(ledger: Ledger, adapter: Adapter, name: str = "worker-1") -> Actions:
     """One worker's activities."""
-    return Actions(ledger, {"git.push": adapter}, name)
+    return Actions(ledger, Sender(ledger, {"git.push": adapter}, name))
 
 
 async def deliver(sender: Actions, key: str = KEY, environment: ActivityEnvironment | None = None) -> Receipt:
@@ -325,7 +326,7 @@ async def test_only_an_approved_action_is_carried_out(ledger: Ledger, target: Ta
 async def test_a_worker_without_the_adapter_says_so_and_lets_go(ledger: Ledger, target: Target) -> None:
     """A worker that does not know the target sends nothing and leaves the action to one that does."""
     with pytest.raises(Misconfigured, match=r"no adapter for git\.push"):
-        await deliver(Actions(ledger, {}, "worker-1"))
+        await deliver(Actions(ledger, Sender(ledger, {}, "worker-1")))
     assert (await deliver(relay(ledger, target))).how == "sent"
 
 

@@ -10,6 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.actions.deliver import Actions
 from activities.actions.note import NoteAdapter
+from activities.actions.sending import Sender
 from contracts.actions import NoteAction, Receipt, Tier
 from contracts.intents import Intent, Perform
 from ledger import actions, artifacts, feed, runs
@@ -68,7 +69,7 @@ async def perform(ledger: Ledger, adapter: NoteAdapter, note: NoteAction = NOTE,
     """One attempt."""
     intent = Intent.of("note", note, "note hello")
     request = Perform(run=ref(), intent=intent, arguments=note.stored().decode() if arguments is None else arguments)
-    return await ActivityEnvironment().run(Actions(ledger, {"note": adapter}, "worker-1").perform, request)
+    return await ActivityEnvironment().run(Actions(ledger, Sender(ledger, {"note": adapter}, "worker-1")).perform, request)
 
 
 def outbox(ledger: Ledger) -> list[tuple[str, int]]:

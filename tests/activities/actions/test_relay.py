@@ -19,6 +19,7 @@ from activities.actions import operating
 from activities.actions.adapter import CannotFind, NotSent
 from activities.actions.deliver import Actions
 from activities.actions.relay import Relay
+from activities.actions.sending import Sender
 from contracts.actions import Deliver, Receipt
 from contracts.breakers import Breakers
 from contracts.errors import Ambiguous, NotFound, Refused
@@ -334,7 +335,7 @@ async def test_an_open_breaker_is_waited_for_and_counts_as_no_attempt(ledger: Le
     key = handed(ledger, '{"target": "bank"}', "bank")
     quick = Breakers(failures=1, cooldown=timedelta(hours=1), longest=timedelta(hours=1))
     away = Away(tmp_path / "book", times=9)
-    sender = Actions(ledger, {"book": away}, "relay-1", breakers=quick).sender
+    sender = Sender(ledger, {"book": away}, "relay-1", breakers=quick)
     own = Relay(ledger, sender, "relay-1", TWICE, lease=LONG)
     await own.round()
     await own.settle()
@@ -377,7 +378,7 @@ async def test_a_worker_that_sends_nothing_waits_for_the_relay(ledger: Ledger, b
     """Its run's activity leaves the action to the relay and returns the receipt that the relay got."""
     key = handed(ledger, "a", "bank")
     ledger.tx_now(lambda one: one.execute(update(action).values(relay="", handed_at=0)))
-    runs_only = Actions(ledger, {}, "worker-1", sends=False)
+    runs_only = Actions(ledger, Sender(ledger, {}, "worker-1"), sends=False)
     waiting = asyncio.create_task(ActivityEnvironment().run(runs_only.deliver, Deliver(run=ref(), key=key)))
 
     async def left() -> bool | None:
@@ -394,7 +395,7 @@ async def test_its_run_is_asked_where_the_relay_cannot_know(ledger: Ledger, tmp_
     """The activity fails for good as unknown, which opens the run's gate."""
     key = handed(ledger, "a", "bank")
     await rounds(ledger, Lost(tmp_path / "book", answers=False))
-    runs_only = Actions(ledger, {}, "worker-1", sends=False)
+    runs_only = Actions(ledger, Sender(ledger, {}, "worker-1"), sends=False)
     with pytest.raises(ApplicationError, match="it keeps no list") as asked:
         await ActivityEnvironment().run(runs_only.deliver, Deliver(run=ref(), key=key))
     assert (asked.value.type, asked.value.non_retryable) == ("OutcomeUnknown", True)
@@ -405,7 +406,7 @@ async def test_a_run_that_does_not_wait_gets_what_there_is(ledger: Ledger, book:
     key = handed(ledger, "a", "bank")
     ledger.tx_now(lambda one: one.execute(update(action).values(relay="", handed_at=0)))
     asked = Deliver(run=ref(), key=key, hand_over=True)
-    own = Actions(ledger, {}, "worker-1")
+    own = Actions(ledger, Sender(ledger, {}, "worker-1"))
     assert (await ActivityEnvironment().run(own.deliver, asked)).state == "approved"
     assert (await ActivityEnvironment().run(own.deliver, asked)).state == "approved"
     await rounds(ledger, book)
@@ -421,7 +422,7 @@ async def test_what_another_run_has_done_is_never_sent_blindly(ledger: Ledger, t
     ledger.tx_now(runs.begin, asked, began.model_copy(update={"actions": {"book": "auto"}}))
     ledger.tx_now(lambda one: one.execute(update(action).values(trace="trace-0")))
     later = Deliver(run=ref(), key=key, hand_over=True)
-    assert (await ActivityEnvironment().run(Actions(ledger, {}, "worker-1").deliver, later)).state == "sending"
+    assert (await ActivityEnvironment().run(Actions(ledger, Sender(ledger, {}, "worker-1")).deliver, later)).state == "sending"
     await rounds(ledger, Lost(tmp_path / "book", answers=False))
     assert (state(ledger, key), book.effects()) == ("unknown", ["a"])
     ledger.tx_now(operating.retry, key, "maria", "it has a list now")
@@ -436,14 +437,16 @@ async def test_without_an_approval_of_its_own_a_run_hands_over_nothing_that_was_
     await rounds(ledger, book)
     ledger.tx_now(lambda one: one.execute(update(action).values(trace="trace-0")))
     with pytest.raises(ApplicationError, match="this run has no approval for it"):
-        await ActivityEnvironment().run(Actions(ledger, {}, "w").deliver, Deliver(run=ref(), key=key, hand_over=True))
+        await ActivityEnvironment().run(
+            Actions(ledger, Sender(ledger, {}, "w")).deliver, Deliver(run=ref(), key=key, hand_over=True)
+        )
     assert (book.effects(), state(ledger, key)) == (["a"], "delivered")
 
 
 async def test_what_no_adapter_carries_out_is_dead_and_not_unknown(ledger: Ledger) -> None:
     """A relay without the adapter begins nothing, and says what is missing."""
     key = handed(ledger, "a", "bank")
-    own = Relay(ledger, Actions(ledger, {}, "relay-1").sender, "relay-1", Relaying(attempts=1), lease=LONG)
+    own = Relay(ledger, Sender(ledger, {}, "relay-1"), "relay-1", Relaying(attempts=1), lease=LONG)
     await own.round()
     await own.settle()
     row = ledger.read_now(actions.get, key)

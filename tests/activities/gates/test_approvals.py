@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.actions.deliver import Actions
+from activities.actions.sending import Sender
 from activities.gates.approvals import Approvals
 from activities.gates.gates import Gates
 from activities.gates.policy import Policy
@@ -74,7 +75,7 @@ class Desk:
     async def deliver(self, having: Any = SIGNED) -> Receipt:
         """Have the action carried out."""
         adapters = {"git.push": self.target, "note": self.target}
-        sender = Actions(self.ledger, adapters, "worker-1", doubt=Approvals(having).doubt)
+        sender = Actions(self.ledger, Sender(self.ledger, adapters, "worker-1", doubt=Approvals(having).doubt))
         return await ENVIRONMENT.run(sender.deliver, Deliver(run=ref(), key=ACTION.key))
 
     def write(self, statement: str, **values: Any) -> None:
