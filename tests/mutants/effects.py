@@ -134,7 +134,7 @@ MUTANTS = (
         name="unknown-called-dead",
         promise="What may have happened is never called dead.",
         file="ledger/relay.py",
-        old='= "dead" if row.state == "approved" else "unknown"',
+        old='= "dead" if row.state in MAY_HAPPEN else "unknown"',
         new='= "dead"',
         tests=(f"{RELAY}::test_what_may_have_happened_is_never_dead",),
     ),

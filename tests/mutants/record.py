@@ -18,7 +18,7 @@ MUTANTS = (
         name="note-not-sealed",
         promise="What a person wrote with a decision cannot be changed without being found.",
         file="ledger/seals.py",
-        old='"note",',
+        old='    "note",',
         new="",
         tests=WHOLE,
     ),
