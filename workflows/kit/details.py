@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from contracts.gates import NEEDS_NOTE, GateView
+from contracts.gates import GateView, needs_note
 from contracts.money import usd
 
 LIMIT = 4000
@@ -29,6 +29,6 @@ def gate_text(view: GateView) -> tuple[str, str, str]:
     so_far = (view.so_far,) if view.approvals > 1 else ()
     facts = "".join(f"\n- {fact}" for fact in (*so_far, *view.facts))
     answer = f"send the update {' or '.join(f'`{verb}`' for verb in view.verbs)} with `{decision}`"
-    if needing := [f"`{verb}`" for verb in view.verbs if verb in NEEDS_NOTE]:
+    if needing := [f"`{verb}`" for verb in view.verbs if needs_note(view.kind, verb)]:
         answer += f', and for {" and ".join(needing)} with `"note": "why"` in it'
     return f"waits for a person at {view.gate}: {view.title}", facts, f"{answer}; {view.on_expiry}"
