@@ -125,6 +125,8 @@ def _needs(view: "GateView", verb: str) -> str:
     if verb in {"reject", "request_changes"}:
         named = view.changes if verb == "request_changes" else ()
         return " ".join(['-m "why"', *(f"[--answer {quoted(question.id + '=…')}]" for question in named)])
+    if view.kind == "held" and verb == "approve":
+        return '-m "why"'
     if verb in {"approve", "answer"}:
         return " ".join(f"--answer {quoted(question.id + '=…')}" for question in view.questions)
     if verb == "done":

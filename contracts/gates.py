@@ -57,6 +57,12 @@ OFFERED: tuple[Verb, ...] = (
 
 NEEDS_NOTE: frozenset[Verb] = frozenset({"reject", "request_changes"})
 
+
+def needs_note(kind: GateKind, verb: Verb) -> bool:
+    """True if this takes a note at such a gate: a refusal, and letting a run go on with what somebody found to be wrong."""
+    return verb in NEEDS_NOTE or (kind == "held" and verb == "approve")
+
+
 SAYS_YES: frozenset[Verb] = frozenset({"approve", "raise_ceiling"})
 """The verbs with which something happens that policy may keep whoever asked for it from saying."""
 

@@ -55,10 +55,14 @@ def condemn(connection: Connection, policy: Policy, things: Sequence[str], what:
     if not fresh:
         return Condemned(standing_of(connection, one, policy.undone_by()), 0)
     # Whoever is deciding there, or sending, is waited for: what is then reported as held is not being done.
-    found = standing_of(connection, one, policy.undone_by()).reach
-    gates.lock(connection, [gate.thing for gate in found.impact.gates])
-    actions.hold_back(connection, sorted(effect.key for effect in found.pending), one.told)
-    standing = standing_of(connection, one, policy.undone_by(), found.impact)
+    undone_by = policy.undone_by()
+    found = standing_of(connection, one, undone_by)
+    gates.lock(connection, [gate.thing for gate in found.reach.impact.gates])
+    locked = standing_of(connection, one, undone_by, found.reach.impact)
+    if locked.reach.gates != found.reach.gates:
+        locked = standing_of(connection, one, undone_by)  # a gate was decided meanwhile, which may have approved something
+    actions.hold_back(connection, sorted(effect.key for effect in locked.reach.pending), one.told)
+    standing = standing_of(connection, one, undone_by, locked.reach.impact)
     condemnations.tell(connection, lines.condemned(standing, fresh))
     return Condemned(standing, fresh)
 

@@ -12,7 +12,7 @@ from commands.output import safe
 from commands.text import how_to_answer
 from contracts.base import digest_of
 from contracts.errors import ContractViolation, NotFound, Refused
-from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, Decision, GateView, Refusal, Verb
+from contracts.gates import MESSAGE_LIMIT, Decision, GateView, Refusal, Verb, needs_note
 from contracts.intents import Intent
 from contracts.printed import command
 from ledger import gates
@@ -139,7 +139,7 @@ def compose(
 
 
 def _check_complete(view: GateView, verb: Verb, note: str, answers: Mapping[str, str]) -> None:
-    if verb in NEEDS_NOTE and not note.strip():
+    if needs_note(view.kind, verb) and not note.strip():
         raise Usage(f'{verb.replace("_", "-")} needs a reason: add -m "why"')
     asked = [question.id for question in view.questions]
     asked += [question.id for question in view.changes if verb == "request_changes"]

@@ -260,10 +260,10 @@ def _answers(typed: list[str]) -> dict[str, str]:
 
 def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
     """The note and answers, after prompting for whatever is missing."""
-    from contracts.gates import NEEDS_NOTE
+    from contracts.gates import needs_note
 
     note, answers = said.note, dict(said.answers)
-    if said.verb in NEEDS_NOTE and not note.strip():
+    if needs_note(view.kind, said.verb) and not note.strip():
         note = told("why")
     if said.verb in {"approve", "answer"}:
         for question in view.questions:

@@ -56,7 +56,7 @@ async def test_a_wrong_plan_from_its_condemnation_to_the_push_that_came_of_it(ba
         refused = await baton.live("approve", run, "plan-1", "--yes")
         assert (refused.code, "came from something condemned" in refused.err) == (5, True)
         refused = await baton.live("approve", run, "held", "--yes")
-        assert (refused.code, "approve needs a note at this gate" in refused.err) == (5, True)
+        assert (refused.code, "approve needs a reason: add -m" in refused.err) == (2, True)
         assert (await baton.live("approve", run, "held", "--yes", "-m", "the plan is right all the same")).code == 0
         assert (await baton.live("approve", run, "plan-1", "--yes")).code == 0
         await stack.gate(stack.client.get_workflow_handle(run), "change-1")

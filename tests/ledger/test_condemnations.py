@@ -1,5 +1,6 @@
 """Condemnations: what came from something wrong is held wherever it is, what has happened is listed, and all is sealed."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,15 +8,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert, update
+from temporalio.testing import ActivityEnvironment
 
 from activities.actions import operating, outbox
 from activities.actions.sending import LEASE_US
 from activities.gates import condemning
 from activities.gates.condemning import Condemned
+from activities.gates.gates import Gates
 from activities.gates.policy import Policy, load_policy
 from contracts.actions import Deliver, Receipt
 from contracts.base import digest_of, sha256
 from contracts.errors import Ambiguous, NotFound, Refused
+from contracts.gates import Decided
 from contracts.runs import RunChange
 from ledger import actions, condemnations, gates, handoffs, runs, turns
 from ledger.db import Ledger
@@ -27,7 +31,7 @@ from ledger.views.origins import Node, Origins
 from ledger.views.selection import Selection, select_handoffs, things_selected
 from tests.ledger import samples
 from tests.ledger.contents import begin
-from tests.ledger.traced import SOURCE, traced
+from tests.ledger.traced import REPORT, SOURCE, traced
 
 SHIPPED = load_policy(Path("policy.toml"))
 RUNS = ("trace-1", "trace-2")
@@ -294,6 +298,65 @@ def test_what_is_condemned_first_is_not_sent(ledger: Ledger, both: dict[str, str
         one.join(60)
     [(_, lease, held)] = found
     assert (lease, [one.by for one in held], state(ledger, "trace-1")) == (None, ["maria"], "held")
+
+
+def test_what_is_being_approved_is_held_once_it_is(ledger: Ledger, both: dict[str, str]) -> None:
+    """Whoever condemns while a gate is being approved waits: the gate is decided, and the action that this approved is held."""
+    began, goes_on = threading.Event(), threading.Event()
+    view = samples.view("change-1", kind="change", trace="trace-1", subject=sha256(both["trace-1"].encode()))
+    intent = samples.intent("later", arguments="later")
+    ledger.tx_now(gates.open_gate, samples.opening(view, intent).model_copy(update={"subject": both["trace-1"]}))
+
+    def approves() -> None:
+        with ledger.engine.begin() as connection:
+            gates.lock(connection, ["trace-1/change-1"])
+            said = samples.claim("olga", gate="change-1")
+            assert gates.win(connection, samples.admit(view, said), said, authenticated=False).won
+            actions.propose(connection, intent, trace="trace-1", gate="change-1", state="approved")
+            began.set()
+            assert goes_on.wait(60)
+
+    found = list[Condemned]()
+    approver = _thread(approves)
+    assert began.wait(60)
+    person = _thread(lambda: found.append(condemn(ledger, both["trace-1"])))
+    goes_on.set()
+    for one in (approver, person):
+        one.join(60)
+    [reach] = [one.standing.reach for one in found]
+    assert [one.gate for one in reach.gates] == ["plan-1"]
+    assert {one.summary: one.state for one in reach.pending} == {"push trace-1": "held", "push later": "held"}
+
+
+def test_what_is_condemned_first_is_not_approved(ledger: Ledger, both: dict[str, str]) -> None:
+    """Whoever approves while somebody condemns waits, and is refused; sent once more after undo, the decision counts."""
+    began, goes_on = threading.Event(), threading.Event()
+    view = samples.view(trace="trace-1", subject=sha256(f"{both['trace-1']} {sha256(REPORT)}".encode()))
+    ids, found = list[str](), list[Decided]()
+
+    def condemns() -> None:
+        with ledger.engine.begin() as connection:
+            done = condemning.condemn(connection, SHIPPED, [both["trace-1"]], "it", "maria", "old")
+            ids.append(done.standing.condemnation.id)
+            began.set()
+            assert goes_on.wait(60)
+
+    def approves() -> Decided:
+        request = samples.admit(view, samples.claim("olga"))
+        return asyncio.run(ActivityEnvironment().run(Gates(ledger, SHIPPED).admit_decision, request))
+
+    person = _thread(condemns)
+    assert began.wait(60)
+    approver = _thread(lambda: found.append(approves()))
+    goes_on.set()
+    for one in (person, approver):
+        one.join(60)
+    assert [(one.won, one.held) for one in found] == [(False, True)]
+    assert "what this gate shows came from something condemned" in found[0].reason
+    ledger.tx_now(condemning.undo, SHIPPED, ids[0], "maria", "no")
+    assert approves().won
+    condemn(ledger, both["trace-1"])
+    assert approves().won  # it is on record, whatever was condemned since
 
 
 def _thread(work: Callable[[], object]) -> threading.Thread:

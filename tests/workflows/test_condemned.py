@@ -55,7 +55,7 @@ async def test_a_step_is_held_before_its_model_is_asked_and_goes_on_with_a_note(
         assert f"the price list: condemned by maria ({id}): it was an old one" in view.facts
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await made.stack.decide(view)
-        assert "approve needs a note at this gate" in str(refused.value.cause)
+        assert "approve needs a note that says why" in str(refused.value.cause)
         await made.stack.decide(view, note="the task itself is right")
         ended = await made.ended(run)
         [standing] = await made.stack.ledger.read(lambda c: standings(c, {}, everything=True))

@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from contracts.gates import NEEDS_NOTE, TAKES_REFERENCE, GateView
+from contracts.gates import TAKES_REFERENCE, GateView, needs_note
 from contracts.money import usd
 
 LIMIT = 4000
@@ -29,7 +29,7 @@ def gate_text(view: GateView) -> tuple[str, str, str]:
     so_far = (view.so_far,) if view.approvals > 1 else ()
     facts = "".join(f"\n- {fact}" for fact in (*so_far, *view.facts))
     answer = f"send the update {' or '.join(f'`{verb}`' for verb in view.verbs)} with `{decision}`"
-    if needing := [f"`{verb}`" for verb in view.verbs if verb in NEEDS_NOTE]:
+    if needing := [f"`{verb}`" for verb in view.verbs if needs_note(view.kind, verb)]:
         answer += f', and for {" and ".join(needing)} with `"note": "why"` in it'
     if referring := [f"`{verb}`" for verb in view.verbs if verb in TAKES_REFERENCE]:
         answer += f', and with {" and ".join(referring)}, where there is one, `"reference": "the target\'s own id"`'

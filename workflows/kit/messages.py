@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.errors import ContractViolation, Refused
-from contracts.gates import MESSAGE_LIMIT, NEEDS_NOTE, TAKES_REFERENCE, Decision, GateView, Verb
+from contracts.gates import MESSAGE_LIMIT, TAKES_REFERENCE, Decision, GateView, Verb, needs_note
 from contracts.money import micros, usd
 from contracts.people import Act
 from contracts.printed import command
@@ -68,12 +68,10 @@ def check_decision(view: GateView, verb: Verb, said: Decision) -> None:
         )
     if view.revision > 1 and said.subject is None and (verb == "approve" or said.gate != view.gate):
         raise Refused(f"this gate is at revision {view.revision}: send the subject you looked at ({view.subject})")
-    if verb in NEEDS_NOTE and not said.note.strip():
+    if needs_note(view.kind, verb) and not said.note.strip():
         raise Refused(f"{verb} needs a note that says why")
     if said.reference and verb not in TAKES_REFERENCE:
         raise Refused(f"{verb} takes no reference: only {' and '.join(sorted(TAKES_REFERENCE))} do. Leave it out")
-    if view.kind == "held" and verb == "approve" and not said.note.strip():
-        raise Refused("approve needs a note at this gate: it says why the run goes on with what was condemned")
     if verb == "raise_ceiling":
         _check_raise(view, said)
     missing = [question.id for question in view.questions if not (said.answers or {}).get(question.id, "").strip()]
