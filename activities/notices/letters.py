@@ -16,6 +16,7 @@ from contracts.effects.email_send import EmailSend
 from contracts.effects.http_post import HttpPost
 from contracts.effects.targets import HttpTarget, MailTarget
 from contracts.errors import BatonError, Misconfigured
+from contracts.printed import command
 from contracts.text import one_line
 from ledger.channels import Letter
 
@@ -55,7 +56,7 @@ def _body(name: str, channel: Channel, id: str, at: datetime, title: str, all_of
         kind = "baton.notices" if all_of_them else "baton.test"
         # As Standard Webhooks has it: a type, a timestamp and data.
         return json.dumps({"type": kind, "timestamp": at.isoformat(), "data": data}, ensure_ascii=False)
-    text = f"sent by `baton notify test {name}`"
+    text = f"sent by `{command('notify test', name)}`"
     text = wording.text(all_of_them, channel.local, listed) if all_of_them else text
     return f"{text}\n" if channel.kind == "mail" else json.dumps(_slack(title, text), ensure_ascii=False)
 
