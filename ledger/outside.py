@@ -104,6 +104,8 @@ def only_outside(connection: Connection, files: Path, trace: str, sinks: Sequenc
     What an agent made that has read nothing from outside counts as said as well; what any other agent made is from outside.
     It only reads.
     """
+    if not sinks:
+        return ()
     places = outside_alone(sinks, _said(connection, trace), _outside(connection, files, trace), PLACES)
     return tuple(Origin(one, tuple(there)) for one, there in places.items())
 
