@@ -29,7 +29,8 @@ def from_outside(
             arguments = json.loads(given or artifacts.get(connection, files, intent.arguments))
         except NotFound:
             continue
-        sinks = sinks_of(types.get(intent.type, intent.type), arguments, intent.fixed)
+        tainted = intent.taint or outside.sources_of(connection, request.gate.trace)
+        sinks = sinks_of(types.get(intent.type, intent.type), arguments, intent.fixed) if tainted else ()
         for one in outside.only_outside(connection, files, request.gate.trace, sinks):
             facts.append(str(one))
             signs.append(Sign(level=HIGH, why=one.brief))
