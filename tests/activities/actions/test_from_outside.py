@@ -214,7 +214,7 @@ async def test_a_gate_names_the_places_and_raises_the_risk(desk: Desk) -> None:
     stored, _ = desk.ledger.read_now(gates.find, "trace-1", "action-1")
     place = f"README.md ({kept[:12]}) at plan, from repo, tool:read_file"
     fact = f"recipient `to[0]` = {EVE} stands only in text from outside: {place}"
-    assert stored.facts == ("first", fact, "email.send was made from outside text: repo, tool:read_file")
+    assert stored.facts == ("first", "email.send was made from outside text: repo, tool:read_file", fact)
     assert stored.risk == ("high: it can be undone; recipient `to[0]` stands only in text from outside (repo, tool:read_file)")
     assert GateView.model_validate(shown.knowing(opened.facts, opened.signs)) == stored
 
