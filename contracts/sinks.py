@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from contracts.actions import INWARD
 from contracts.text import bare
 
 Role = Literal[
@@ -85,8 +86,10 @@ class Sink:
 def sinks_of(adapter: str, arguments: Mapping[str, Any], fixed: Iterable[str] = ()) -> tuple[Sink, ...]:
     """The sinks among an action's arguments. `fixed`: names of arguments that the pipeline's own code sets; they are none.
 
-    Of an adapter that is not known every argument is one.
+    Of an adapter that is not known every argument is one; an action that reaches nobody outside has none.
     """
+    if adapter in INWARD:
+        return ()
     known, keyed, own = SINKS.get(adapter), KEYED.get(adapter, ()), frozenset(fixed)
     found: list[Sink] = []
     for name, value in arguments.items():

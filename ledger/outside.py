@@ -22,6 +22,12 @@ from ledger.tables import decision, handoff, run, seen, tool_result, turn
 MOST = 16 * 1024 * 1024
 """Most characters of text from outside that are searched. What is beyond it counts as text that holds every value."""
 
+LEAST = 12
+"""Fewest characters of a text that is taken for a copy of another one."""
+
+OF_INPUT = "text of the input"
+"""The name of a text from outside that stands in a run's input."""
+
 PLACES = 3
 """Most places that are told of one value."""
 
@@ -78,8 +84,11 @@ def sources_behind(connection: Connection, trace: str, digest: str) -> tuple[str
 
 
 def sources_among(connection: Connection, trace: str, texts: Iterable[str]) -> tuple[str, ...]:
-    """The sources of those of these texts that a run family has seen from outside, each as a whole."""
-    wanted = {sha256(text.encode()) for text in texts}
+    """The sources of those of these texts that a run family has seen from outside, each as a whole.
+
+    Texts of less than `LEAST` characters say nothing about where they come from.
+    """
+    wanted = {sha256(text.encode()) for text in texts if len(text) >= LEAST}
     query = select(seen.c.source).where(seen.c.trace == trace, seen.c.source != "")
     return _names(row.source for row in rows_with(connection, query, seen.c.artifact, wanted))
 
@@ -95,6 +104,8 @@ def only_outside(connection: Connection, files: Path, trace: str, sinks: Sequenc
     What an agent made that has read nothing from outside counts as said as well; what any other agent made is from outside.
     It only reads.
     """
+    if not sinks:
+        return ()
     places = outside_alone(sinks, _said(connection, trace), _outside(connection, files, trace), PLACES)
     return tuple(Origin(one, tuple(there)) for one, there in places.items())
 
@@ -104,7 +115,7 @@ def _said(connection: Connection, trace: str) -> Iterator[str]:
     row = connection.execute(
         select(run.c.workflow_id, run.c.project, run.c.owner, run.c.input).where(run.c.trace == trace)
     ).first()
-    outside = set(connection.execute(select(seen.c.artifact).where(seen.c.trace == trace, seen.c.source != "")).scalars())
+    outside = set(connection.execute(select(seen.c.artifact).where(seen.c.trace == trace, seen.c.name == OF_INPUT)).scalars())
     if row is not None:
         yield from (row.workflow_id, row.project, row.owner)
         yield from (text for text in leaves(json.loads(row.input)) if sha256(text.encode()) not in outside)

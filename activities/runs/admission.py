@@ -16,7 +16,7 @@ from activities.gates.standing import InForce
 from activities.money.headroom import problem
 from activities.money.lines import no_room
 from activities.running.clock import started_at
-from contracts.actions import GATES_OF
+from contracts.actions import GATES_OF, INWARD
 from contracts.agents import AgentPin, Choice, Risk
 from contracts.errors import BatonError, NotFound
 from contracts.gates import GateKind, GatePolicy
@@ -24,7 +24,6 @@ from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
 from contracts.rules import Rule
-from contracts.sinks import SINKS
 from ledger import feed, identity, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
@@ -191,7 +190,7 @@ def _gates(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[Gat
 
 def _goes_by_outside_text(policy: Policy, action: str) -> bool:
     """True if an action of tier auto needs a person where its arguments come from outside."""
-    return "auto" in policy.strictest(action) and bool(SINKS.get(policy.adapters()[action], True))
+    return "auto" in policy.strictest(action) and policy.adapters()[action] not in INWARD
 
 
 def for_history(began: Began) -> Began:

@@ -63,7 +63,7 @@ class Journal:
             sources = request.outside.get(sha256(text.encode()))
             if sources:
                 kept = artifacts.put(connection, self._ledger.files, text.encode())
-                at = (request.run.trace, request.run.path, kept.digest, "text of the input")
+                at = (request.run.trace, request.run.path, kept.digest, outside.OF_INPUT)
                 artifacts.note_seen(connection, *at, untrusted=True, sources=(sources,))
 
     @activity.defn

@@ -20,7 +20,8 @@ ROWS: list[tuple[str, dict[str, Any], list[tuple[str, str, str]]]] = [
     ("http.post", {"body": "plain words, see http://a.b/c."}, [("body", "URL", "http://a.b/c")]),
     ("command.run", {"values": {"anything": "x"}}, [("values.anything", "command", "x")]),
     ("sql.execute", {"values": {"cents": 0, "comment": "long words", "paid": True}}, [("values.cents", "amount", "0")]),
-    ("note", {"text": "www.attacker.test/a"}, [("text", "URL", "www.attacker.test/a")]),
+    ("git.comment", {"text": "www.attacker.test/a"}, [("text", "URL", "www.attacker.test/a")]),
+    ("note", {"text": "www.attacker.test/a"}, []),
     ("shop.buy", {"size": "xl"}, [("size", "target", "xl")]),
 ]
 

@@ -132,11 +132,13 @@ def change_gate(
     doubts: Mapping[str, str] | None = None,
     reversible: str = "yes",
     unsupported: int = 0,
+    taint: tuple[str, ...] = (),
 ) -> Ask:
     """Ask to approve exactly this tree before it is pushed.
 
     `degraded`: why a fallback did a step, by its path. `doubts`: what agents could not do or are not sure of, by whose step.
     `reversible`: how policy says that a push can be undone. `unsupported`: claims without evidence of all who worked on it.
+    `taint`: the sources that they have read.
     """
     size = size_of(frozen)
     facts = [
@@ -162,7 +164,8 @@ def change_gate(
         facts.append(f"left out because the tester may only write tests: {names(report.left_out)}")
     if kept_outside:
         facts.append(f"outside the plan, kept by a person: {names(kept_outside)}")
-    risk = risk_of(circumstances_of(frozen, report, kept_outside, degraded or {}, doubts or {}, reversible, unsupported))
+    known = (degraded or {}, doubts or {}, reversible, unsupported, taint)
+    risk = risk_of(circumstances_of(frozen, report, kept_outside, *known))
     return Ask(
         kind="change",
         title=f"approve the change: {first_line(frozen.subject.message)}",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contracts.delivery.change import Frozen
 from contracts.delivery.testing import TestReport
+from contracts.outside import as_taint
 from contracts.risk import HIGH, MEDIUM, Circumstances, Sign
 from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
 from workflows.delivery.name_facts import name_risks
@@ -44,16 +45,18 @@ def circumstances_of(
     doubts: Mapping[str, str],
     reversible: str = "yes",
     unsupported: int = 0,
+    taint: tuple[str, ...] = (),
 ) -> Circumstances:
     """What the risk of pushing this change is computed from. Facts alone: the model wrote the change.
 
-    `degraded` and `doubts` as at the change gate; `reversible` as policy has it for a push; `unsupported` claims of the agents.
+    `degraded` and `doubts` as at the change gate; `reversible` as policy has it for a push; `unsupported` claims of the agents,
+    `taint` the sources that they have read beside the repository.
     """
     size = size_of(frozen)
     return Circumstances(
         reversible=reversible,
         undo="a pushed branch can be deleted" if reversible == "yes" else "",
-        taint=("repo",),
+        taint=as_taint(("repo", *taint)),
         source="the change was written by agents that read the repository",
         lines=size.added + size.removed,
         binary=size.binary,

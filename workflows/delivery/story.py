@@ -209,7 +209,8 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
             report, outside = tested.judged.report, written.kept_outside
             reversible = reversible_of(self.kit, (frozen.intent,)) or "yes"
             claims = self.kit.grounds.unsupported if self.kit.knows(WRITERS_CLAIMS) else 0
-            asked = gates.change_gate(frozen, report, outside, skipped, self.kit.degraded, course.doubts, reversible, claims)
+            known = (self.kit.degraded, course.doubts, reversible, claims, self.kit.grounds.taint)
+            asked = gates.change_gate(frozen, report, outside, skipped, *known)
             self.about = asked.about
             decided = await gate(self.kit, asked)
             if decided.verb == "approve":

@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.actions.deliver import Actions
+from activities.actions.sending import Sender
 from activities.gates.gates import Gates
 from activities.gates.policy import read_policy
 from contracts.actions import ActionTerms, Receipt, Tier
@@ -86,7 +87,8 @@ class Desk:
         arguments = mail(to, text)
         intent = Intent.of("email.send", arguments, "a mail", fixed=("target", *fixed)).model_copy(update={"taint": taint})
         request = Perform(run=ref(), intent=intent, arguments=arguments.stored().decode(), facts=Facts(taint=taint))
-        return await ENVIRONMENT.run(Actions(self.ledger, {"email.send": self.book}, "worker-1").perform, request)
+        sender = Sender(self.ledger, {"email.send": self.book}, "worker-1")
+        return await ENVIRONMENT.run(Actions(self.ledger, sender).perform, request)
 
     @property
     def told(self) -> list[str]:
@@ -214,7 +216,7 @@ async def test_a_gate_names_the_places_and_raises_the_risk(desk: Desk) -> None:
     stored, _ = desk.ledger.read_now(gates.find, "trace-1", "action-1")
     place = f"README.md ({kept[:12]}) at plan, from repo, tool:read_file"
     fact = f"recipient `to[0]` = {EVE} stands only in text from outside: {place}"
-    assert stored.facts == ("first", fact, "email.send was made from outside text: repo, tool:read_file")
+    assert stored.facts == ("first", "email.send was made from outside text: repo, tool:read_file", fact)
     assert stored.risk == ("high: it can be undone; recipient `to[0]` stands only in text from outside (repo, tool:read_file)")
     assert GateView.model_validate(shown.knowing(opened.facts, opened.signs)) == stored
 
