@@ -215,9 +215,7 @@ def test_an_install_path_may_hold_what_means_something_elsewhere(baton: Baton, t
     """A clone into `100% dir`, `a#b ?c %(here)s` and others: ledgers are made and read there, and a worker starts."""
     for name in ("100% dir", "a#b ?c %(here)s", "{0} %s ${HOME}", "%%(x)s;'\"ü"):
         clone = tmp_path / name
-        shutil.copytree(
-            ROOT, clone, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "docs", "examples", "deploy")
-        )
+        shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".*", "tests", "benchmarks", "docs", "examples", "deploy"))
         state = tmp_path / f"state of {name}"
         (state / "elsewhere").mkdir(parents=True)
         make = "import sys; sys.path.insert(0, sys.argv[1]); import config, ledger.db, ledger.migrate; found = config.load(); "
