@@ -13,7 +13,7 @@ from tests.workflows.racing import NaiveRaces, Race, Races, Track, outcomes, wro
 
 POLICY = Path(__file__).parents[2] / "policy.toml"
 
-MANY = count(8, soak=30)
+MANY = count(5, soak=30)
 """Runs side by side, and more than so many of their gates end one way and the other."""
 
 DEADLINES = (2.5, 5.0, 10.0, 20.0, 40.0)
