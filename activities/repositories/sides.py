@@ -93,7 +93,7 @@ def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
     changed = [one.path for one in files]
     run = _plugins(mirror, base, tree, changed)
     for side in (base, tree):
-        run |= judging.run_by(command, changed, lambda path, side=side: text_of(mirror, side, path))
+        run |= _run_on(mirror, side, command, changed)
     judged: list[Judging] = []
     others: list[FileChange] = []
     for one in files:
@@ -128,6 +128,10 @@ def _plugins(mirror: Mirror, base: str, tree: str, changed: list[str]) -> frozen
     asked = [(base, name) for name in SETTINGS] + [(tree, name) for name in SETTINGS if name in changed]
     named = (judging.plugins_in(text_of(mirror, side, name) or "") for side, name in asked)
     return frozenset[str]().union(*named) & set(changed)
+
+
+def _run_on(mirror: Mirror, tree: str, command: str, changed: list[str]) -> frozenset[str]:
+    return judging.run_by(command, changed, lambda path: text_of(mirror, tree, path))
 
 
 def _harmless(mirror: Mirror, base: str, tree: str, path: str) -> bool:
