@@ -26,6 +26,7 @@ children.ignore_for_ourselves_only()
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ.setdefault("GOGC", "400")  # Temporal servers of tests are short-lived: keeping garbage is cheaper
+os.environ.setdefault("GOMAXPROCS", "1")  # and little is asked of each: what looks for work on another core finds none
 homes.move_out()
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, tests end what they have started, as after Ctrl-C
 

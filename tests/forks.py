@@ -3,6 +3,8 @@
 `program()` is what to start instead of `baton`: the same code with the arguments, folder, environment and streams that it is
 started with. The fork runs `starter.main()`; no thread, event loop or connection exists here that it would inherit. It is
 not for tests of what comes before: the installed program, encodings that Python chooses at its start, limits, signals.
+`program("worker")` is for `python worker.py` in the same way, and any other module of that form for itself: the fork calls
+its `main` with the arguments. Each module has a warm process of its own.
 """
 
 import atexit
@@ -12,6 +14,7 @@ import functools
 import gc
 import importlib
 import json
+import multiprocessing
 import os
 import pkgutil
 import selectors
@@ -24,6 +27,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +35,19 @@ from tests import children
 
 ROOT = Path(__file__).parent.parent
 PR_SET_PDEATHSIG = 1
+STARTER = "starter"
+PID_FILE = "TESTS_PID_FILE"
+"""The variable that names a file for the fork's process id: what is started is not the fork, but who waits for it."""
 WARM = ("alembic.command", "genai_prices", "sqlalchemy.dialects.sqlite", "temporalio.client", "temporalio.worker")
-"""What commands load late beside their own modules."""
+"""What commands and workers load late beside their own modules."""
 
 
 @functools.cache
-def program() -> tuple[str, ...]:
-    """How to start the client; the first call starts the warm process, which ends with this one."""
+def program(module: str = STARTER) -> tuple[str, ...]:
+    """How to start the client; the first call for a module starts its warm process, which ends with this one."""
     folder = Path(tempfile.mkdtemp(prefix="baton-forks-"))
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
-    command = (sys.executable, "-m", "tests.forks", str(folder / "socket"))
+    command = (sys.executable, "-m", "tests.forks", str(folder / "socket"), module)
     how = {"cwd": folder, "env": clean | {"PYTHONPATH": str(ROOT)}, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     running = contextlib.ExitStack()
     warm = running.enter_context(children.started(*command, **how))
@@ -59,6 +66,13 @@ def script(place: Path, real: Sequence[str] = ()) -> Path:
     return place
 
 
+def crowd() -> ForkServerContext:
+    """Makes processes that run a function of a test, each a fork of one that has imported what such functions use."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ledger.migrate", "psycopg", "pytest", "tests.ledger.samples", "tests.postgres"])
+    return context
+
+
 def _end(warm: "subprocess.Popen[bytes]", running: contextlib.ExitStack, folder: Path, of: int) -> None:
     if os.getpid() == of:  # a fork that ends runs this as well
         warm.communicate()
@@ -69,8 +83,8 @@ def _end(warm: "subprocess.Popen[bytes]", running: contextlib.ExitStack, folder:
 class Warm:
     """The warm process: a fork for each connection. Who is gone without having waited has its fork killed."""
 
-    def __init__(self, listening: socket.socket, woken: int) -> None:
-        self._listening, self._woken = listening, woken
+    def __init__(self, listening: socket.socket, woken: int, module: str) -> None:
+        self._listening, self._woken, self._module = listening, woken, module
         self._running: dict[int, socket.socket] = {}
         self._ready = selectors.DefaultSelector()
         for source in (0, listening, woken):
@@ -102,7 +116,7 @@ class Warm:
             asked = json.loads(sent.read(int.from_bytes(head, "big")))
         pid = os.fork()
         if pid == 0:
-            _become_command(asked, streams)
+            _become(self._module, asked, streams)
         for stream in streams:
             os.close(stream)
         self._running[pid] = connection
@@ -132,8 +146,8 @@ def _tell(connection: socket.socket, number: int) -> None:
         return
 
 
-def _become_command(asked: dict[str, Any], streams: list[int]) -> None:
-    """In the fork: the streams, signals, environment and folder of whoever asked, and then what `baton` does."""
+def _become(module: str, asked: dict[str, Any], streams: list[int]) -> None:
+    """In the fork: the streams, signals, environment and folder of whoever asked, and then what the module does."""
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.set_wakeup_fd(-1)
@@ -145,8 +159,13 @@ def _become_command(asked: dict[str, Any], streams: list[int]) -> None:
         time.tzset()
         tempfile.tempdir = None
         os.chdir(asked["folder"])
-        sys.argv = ["baton", *asked["arguments"]]
-        importlib.import_module("starter").main()
+        if note := os.environ.pop(PID_FILE, ""):
+            Path(note).write_text(f"{os.getpid()}\n")
+        sys.argv = ["baton" if module == STARTER else module, *asked["arguments"]]
+        main = importlib.import_module(module).main
+        main() if module == STARTER else main(asked["arguments"])
+        sys.stdout.flush()
+        os._exit(0)
     except BaseException:  # noqa: BLE001 (what `baton` itself does not catch)
         traceback.print_exc()
     finally:
@@ -167,14 +186,17 @@ def _take_streams(given: dict[int, int]) -> None:
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, errors="backslashreplace", closefd=False) if 2 in given else None  # noqa: SIM115
 
 
-def _warm_up() -> None:
-    """Import all that commands import, and assemble the command line, once for all of them."""
-    import commands
-    import starter
-
-    for name in (*WARM, *(module.name for module in pkgutil.walk_packages(commands.__path__, "commands."))):
+def _warm_up(module: str) -> None:
+    """Import all that the module imports, now or late, once for all forks; of commands assemble the command line as well."""
+    for name in (*WARM, module):
         importlib.import_module(name)
-    starter._command()
+    if module == STARTER:
+        import commands
+        import starter
+
+        for one in pkgutil.walk_packages(commands.__path__, "commands."):
+            importlib.import_module(one.name)
+        starter._command()
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would miss the threads that are here"
     gc.collect()
     gc.freeze()
@@ -187,13 +209,14 @@ def main() -> None:
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C is for the tests, which end this
-    _warm_up()
+    place, module = [*sys.argv[1:], STARTER][:2]
+    _warm_up(module)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(sys.argv[1])
+        listening.bind(place)
         listening.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        Warm(listening, woken).serve()
+        Warm(listening, woken, module).serve()
 
 
 if __name__ == "__main__":

@@ -17,15 +17,15 @@ from temporalio.client import Client
 
 import config
 from commands.server import ROOT
-from tests import children
+from tests import children, forks
 from tests.children import PATIENCE
 
 
 @dataclass
 class Worker:
-    """At most one `python worker.py` at a time, with these settings; what it prints goes to `log`. Ended with the block.
+    """At most one worker at a time, with these settings; what it prints goes to `log`. Ended with the block.
 
-    `within` is a program that becomes the worker, in surroundings of its own.
+    It is a fork of `tests/forks.py`. `within` is a program that becomes `python worker.py`, in surroundings of its own.
     """
 
     client: Client
@@ -53,21 +53,28 @@ class Worker:
     def pid(self) -> int:
         """Its process id."""
         assert self._process is not None
-        return self._process.pid
+        if self.within:
+            return self._process.pid
+        children.until(lambda: self._note.exists() and self._note.read_text().endswith("\n"), f"{self.log} has a worker")
+        return int(self._note.read_text())
 
     def start(self) -> None:
         """Start it; nothing waits until it is ready."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
         variables = kept | self._variables() | dict(self.variables)
+        self._note.unlink(missing_ok=True)
+        started = [*self.within, sys.executable, str(ROOT / "worker.py")] if self.within else forks.program("worker")
+        variables |= {} if self.within else {forks.PID_FILE: str(self._note)}
         with self.log.open("ab") as log:
-            command = [*self.within, sys.executable, str(ROOT / "worker.py"), *self.arguments]
+            command = [*started, *self.arguments]
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self._process = self._started.enter_context(children.started(*command, env=variables, **streams))
 
     def kill(self) -> None:
         """End it by force, as a machine that loses its power would."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
+        if self._process.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
 
@@ -84,6 +91,10 @@ class Worker:
         await asyncio.to_thread(self._process.wait, PATIENCE)
         assert self._process.returncode == -signal.SIGKILL, self.log.read_text(errors="replace")[-2000:]
         self._process = None
+
+    @property
+    def _note(self) -> Path:
+        return self.log.with_name(f"{self.log.name}.pid")
 
     def _variables(self) -> dict[str, str]:
         set_here = self.settings.model_dump(exclude_unset=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activities.files.locks import locked
-from activities.git import listing, references, source, trees
+from activities.git import known, listing, references, source, trees
 from activities.git.attributes import Attributes
 from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git
@@ -70,11 +70,11 @@ class Mirror:
                 self._commit_by_id(base)
             if not self.holds(base):
                 raise RevisionUnknown(f"{self._address.shown} has no commit or tree {base}; check the id")
-        return self._git.line("rev-parse", "--verify", f"{base}^{{tree}}")
+        return known.tree_of(self.directory, base)
 
     def holds(self, base: str) -> bool:
         """True if all files of the commit or tree are here. A killed fetch may have brought only some of them."""
-        return self._git.run("rev-list", "--objects", "--quiet", f"{base}^{{tree}}", codes=(0, 128)).code == 0
+        return known.holds(self._git, base)
 
     def restore(self, tree: str, paths: Sequence[str], source: str) -> str:
         """The tree with these paths as they are in `source`: restored, or removed if `source` has none."""
@@ -165,7 +165,7 @@ class Mirror:
 
     def apply(self, tree: str, patch: bytes) -> Applied:
         """The tree with the patch applied, three-way if its base is known. Raises `PatchUnusable` for what is no patch."""
-        return trees.apply(self._git, tree, patch)
+        return known.apply(self._git, tree, patch)
 
     def merge(self, base: str, ours: str, theirs: str) -> Applied:
         """Both changes since `base` together, or the paths that clash. Each may be a tree or a commit."""

@@ -14,6 +14,10 @@ from activities.git.listing import TreeEntry, entries
 _LARGEST = 1024 * 1024
 """Bytes of one file of rules that is read."""
 
+_MOST = 10_000
+_unfiltered: set[tuple[str, str]] = set()
+"""Trees in which no file passes through a filter, with their mirrors: most are asked for at every step of a delivery."""
+
 
 @dataclass(frozen=True)
 class Added:
@@ -38,12 +42,25 @@ def added(git: Git, old: str, new: str) -> Added:
 def attributes_in(git: Git, tree: str, paths: Sequence[str] | None) -> dict[str, Attributes]:
     """The attributes that the tree gives to these paths. None: to all files that pass through a filter."""
     if paths is None:
-        return _filtered(git, tree)
+        return _filtered_once(git, tree)
     files = _named(_files(git, tree), b".gitattributes") if paths else []
     if not files:
         return dict.fromkeys(paths, PLAIN)
     with _spread(git, files) as (folder, _):
         return attributes_of(folder, paths)
+
+
+def _filtered_once(git: Git, tree: str) -> dict[str, Attributes]:
+    # What a tree's id says of it never changes. A tree that has filters is asked again: what it says can be long.
+    key = (str(git.directory), tree)
+    if key in _unfiltered:
+        return {}
+    found = _filtered(git, tree)
+    if not found:
+        if len(_unfiltered) >= _MOST:
+            _unfiltered.clear()
+        _unfiltered.add(key)
+    return found
 
 
 def _filtered(git: Git, tree: str) -> dict[str, Attributes]:

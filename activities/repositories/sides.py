@@ -90,10 +90,10 @@ def _by_function(regions: Sequence[sabotage.Region]) -> list[list[sabotage.Regio
 def sides(mirror: Mirror, base: str, tree: str, command: str) -> Sides:
     """Look at all files that differ between the base and the change."""
     files = changes(mirror, base, tree)
-    run: frozenset[str] = frozenset()
-    # On both: a change of the settings may name a new plugin, or no longer name one that the base has.
+    changed = [one.path for one in files]
+    run = _plugins(mirror, base, tree, changed)
     for side in (base, tree):
-        run |= _run_on(mirror, side, command, [one.path for one in files])
+        run |= _run_on(mirror, side, command, changed)
     judged: list[Judging] = []
     others: list[FileChange] = []
     for one in files:
@@ -120,11 +120,18 @@ SETTINGS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg
 """Where plugins of pytest are named."""
 
 
-def _run_on(mirror: Mirror, tree: str, command: str, files: list[str]) -> frozenset[str]:
-    """Changed files that the check runs on one side: what its command runs, and plugins of the tests."""
-    plugins = (judging.plugins_in(text_of(mirror, tree, name) or "") for name in SETTINGS)
-    named = frozenset[str]().union(*plugins) & set(files)
-    return named | judging.run_by(command, files, lambda path: text_of(mirror, tree, path))
+def _plugins(mirror: Mirror, base: str, tree: str, changed: list[str]) -> frozenset[str]:
+    """Changed files that are plugins of the tests on one side or the other."""
+    if not any(path.endswith(".py") for path in changed):
+        return frozenset()
+    # On both: a change of the settings may name a new plugin, or no longer name one that the base has.
+    asked = [(base, name) for name in SETTINGS] + [(tree, name) for name in SETTINGS if name in changed]
+    named = (judging.plugins_in(text_of(mirror, side, name) or "") for side, name in asked)
+    return frozenset[str]().union(*named) & set(changed)
+
+
+def _run_on(mirror: Mirror, tree: str, command: str, changed: list[str]) -> frozenset[str]:
+    return judging.run_by(command, changed, lambda path: text_of(mirror, tree, path))
 
 
 def _harmless(mirror: Mirror, base: str, tree: str, path: str) -> bool:

@@ -22,6 +22,7 @@ from contracts.repositories import FileChange
 from tests import children, ports
 from tests.children import PATIENCE
 from tests.demo import Ran, state_in
+from tests.depth import soak
 from tests.stack import git
 
 
@@ -132,8 +133,8 @@ def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "BATON_MODEL"])
-def test_the_demo_asks_no_model_of_the_shell(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("names", ["ANTHROPIC_API_KEY BATON_MODEL", *soak("ANTHROPIC_API_KEY", "BATON_MODEL")])
+def test_the_demo_asks_no_model_of_the_shell(tmp_path: Path, names: str) -> None:
     """With a key, or a model of one's own, in the shell: the script answers all the same, and says how to ask the model.
 
     Nothing listens where that model would be, so that asking it would never come to a plan.
@@ -141,10 +142,10 @@ def test_the_demo_asks_no_model_of_the_shell(tmp_path: Path, name: str) -> None:
     with ports.hold() as place:
         port = place.getsockname()[1]
         there = {
-            "ANTHROPIC_API_KEY": {name: "sk-test", "BATON_ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"},
-            "BATON_MODEL": {name: "openai:paid", "BATON_OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"},
+            "ANTHROPIC_API_KEY": {"ANTHROPIC_API_KEY": "sk-test", "BATON_ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"},
+            "BATON_MODEL": {"BATON_MODEL": "openai:paid", "BATON_OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"},
         }
-        with at_terminal(tmp_path, **there[name]) as screen:
+        with at_terminal(tmp_path, **{key: value for name in names.split() for key, value in there[name].items()}) as screen:
             screen.until("SCRIPTED")
             screen.until("`baton demo --real-model`")
             screen.until("Approve plan-1 as")

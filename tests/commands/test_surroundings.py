@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from commands.server import ROOT
+from tests import depth
 from tests.children import PATIENCE
 from tests.commands.conftest import Baton, Begin, Ran
 from tests.stack import git
@@ -211,13 +212,14 @@ def test_nothing_of_ours_is_found_by_a_repositorys_python(tmp_path: Path) -> Non
         assert (done.code, "1 passed" in done.out) == (0, True), done.out
 
 
+NAMES = ("100% dir", "a#b ?c %(here)s", "{0} %s ${HOME}", "%%(x)s;'\"ü")
+
+
 def test_an_install_path_may_hold_what_means_something_elsewhere(baton: Baton, tmp_path: Path) -> None:
     """A clone into `100% dir`, `a#b ?c %(here)s` and others: ledgers are made and read there, and a worker starts."""
-    for name in ("100% dir", "a#b ?c %(here)s", "{0} %s ${HOME}", "%%(x)s;'\"ü"):
+    for name in (" ".join(NAMES), *depth.soak(*NAMES)):
         clone = tmp_path / name
-        shutil.copytree(
-            ROOT, clone, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "docs", "examples", "deploy")
-        )
+        shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".*", "tests", "benchmarks", "docs", "examples", "deploy"))
         state = tmp_path / f"state of {name}"
         (state / "elsewhere").mkdir(parents=True)
         make = "import sys; sys.path.insert(0, sys.argv[1]); import config, ledger.db, ledger.migrate; found = config.load(); "

@@ -93,7 +93,7 @@ async def test_a_killed_worker_is_missed_by_every_command(
         async def missed() -> str | None:
             return (await baton.live("runs", "--json")).json["workers"]["problem"] or None
 
-        problem = await until(missed, "the killed worker is missed")
+        problem = await until(missed, "the killed worker is missed", every=1.0)
         queue = running.settings.task_queue
         assert problem.startswith(f"no worker answers on task queue {queue!r}: {place[0]} was heard of last ")
         assert await pollers(client, queue), "Temporal does not list it any more, so this test proves nothing"
@@ -128,7 +128,7 @@ async def test_a_frozen_worker_is_missed_and_counts_again_when_it_thaws(
             async def missed() -> str | None:
                 return await problem() or None
 
-            assert f":{running.pid} was heard of last" in await until(missed, "the frozen worker is missed")
+            assert f":{running.pid} was heard of last" in await until(missed, "the frozen worker is missed", every=1.0)
             cancelled = await baton.live("cancel", run, "--timeout", "0.5")
             assert (cancelled.code, f":{running.pid}" in cancelled.err) == (7, True), cancelled.err
             assert (await baton.live(*asking(origin, "--wait"))).code == 7
@@ -255,7 +255,8 @@ async def test_a_worker_with_a_wrong_clock_counts_money_for_temporals_month(
         with monkeypatch.context() as patch:
             patch.setenv("PYTHONPATH", str(tmp_path / "late"))
             settings = {"openai_base_url": server.openai_url, "agents": copied(tmp_path / "agents"), "ceilings": levels}
-            starting = process(baton, client, tmp_path, **settings)
+            # Started and not forked: what sets its clock is read at Python's start.
+            starting = process(baton, client, tmp_path, within=("env",), **settings)
             running = starting.__enter__()
         try:
             await heard(baton, running)

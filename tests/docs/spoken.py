@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,19 @@ def _words(line: str) -> list[str]:
 
 def _command(words: list[str]) -> tuple[str, Any, list[str]] | None:
     """The longest name of a command that these words begin with; None as command for a group that has to be told more."""
-    named = {name.removeprefix("baton "): one for name, one in commands()}
+    named = _named()
     for count in (2, 1):
         name = " ".join(words[:count])
         if name in named:
             return name, named[name], words[count:]
     inner = any(name.startswith(f"{words[0]} ") for name in named)
     return (words[0], None, words[1:]) if inner else None
+
+
+@cache
+def _named() -> dict[str, Any]:
+    """Every command by its words; assembling them takes longer than all that is asked of them."""
+    return {name.removeprefix("baton "): one for name, one in commands()}
 
 
 def _misfit(name: str, command: Any, rest: list[str]) -> str:

@@ -16,7 +16,8 @@ from tests.ports import reserved
 from tests.scripts import answer, says
 
 PAGE = blocks(ROOT / "docs" / "extending.md")
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "results", "docs")
+LEFT_OUT = shutil.ignore_patterns(".*", "results", "docs")
+"""What is compiled is copied along: Python compiles again what the page changes."""
 EXAMPLE = ROOT / "examples" / "triage"
 LINES = 80
 """A pipeline's contracts, story and test together stay below this, blank lines not counted."""

@@ -1,6 +1,5 @@
 """Breakers: opened once by whoever's failure was the last straw, tried by one caller, closed by what it found."""
 
-import multiprocessing
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +12,7 @@ from ledger import breakers
 from ledger.breakers import Failure, Opening, Thresholds
 from ledger.db import Ledger
 from ledger.tables import breaker
+from tests import forks
 from tests.children import PATIENCE
 from tests.ledger.racing import at_once, overlapped
 
@@ -186,11 +186,11 @@ def racer(barrier: threading.Barrier, url: str, files: Path, name: str, won: Pat
 
 def test_processes_agree_on_one_opening_and_one_probe(ledger: Ledger, url: str, tmp_path: Path) -> None:
     """Four processes with failures and probes at the same moments: one opening and one probe among all of them."""
-    spawn = multiprocessing.get_context("spawn")
-    barrier, won = spawn.Barrier(4), tmp_path / "won"
+    crowded = forks.crowd()
+    barrier, won = crowded.Barrier(4), tmp_path / "won"
     won.mkdir()
     given = [(barrier, url, tmp_path / "artifacts", f"p{number}", won) for number in range(4)]
-    crowd = [spawn.Process(daemon=True, target=racer, args=one) for one in given]
+    crowd = [crowded.Process(daemon=True, target=racer, args=one) for one in given]
     for one in crowd:
         one.start()
     for one in crowd:

@@ -1,6 +1,5 @@
 """Migrations end at the tables that the code uses, whoever runs them, however often, and never go over a newer schema."""
 
-import multiprocessing
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, text
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
 from ledger.tables import metadata
+from tests import forks
 from tests.children import PATIENCE
 from tests.ledger.releases import to_revision
 from tests.postgres import KEPT, Postgres
@@ -107,10 +107,10 @@ def test_upgrading_twice_changes_nothing(empty_url: str, tmp_path: Path) -> None
 
 def test_processes_that_start_together_migrate_once(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Several processes upgrade one database at the same moment, time and again: all succeed, and it is done once."""
-    spawn = multiprocessing.get_context("spawn")
+    crowded = forks.crowd()
     urls = _empty(kind, tmp_path, request)
-    barrier = spawn.Barrier(PROCESSES)
-    started = [spawn.Process(daemon=True, target=migrate, args=(barrier, urls, tmp_path)) for _ in range(PROCESSES)]
+    barrier = crowded.Barrier(PROCESSES)
+    started = [crowded.Process(daemon=True, target=migrate, args=(barrier, urls, tmp_path)) for _ in range(PROCESSES)]
     for process in started:
         process.start()
     for process in started:

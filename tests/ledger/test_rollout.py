@@ -1,6 +1,5 @@
 """Releases beside each other: a newer schema under an older worker, a migration that dies, a ledger that is only half there."""
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from contracts.errors import LedgerUnavailable, Misconfigured
 from ledger import feed, migrate, runs
 from ledger.db import Ledger
 from ledger.migrate import Standing, standing, upgrade
+from tests import forks
 from tests.children import PATIENCE
 from tests.ledger import samples
 from tests.ledger.releases import config, newer_release, to_revision
@@ -105,7 +105,7 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_done_again(
     if at is not None:
         to_revision(own, at)
     before = own.read_now(shapes).keys()
-    process = multiprocessing.get_context("spawn").Process(daemon=True, target=die_migrating, args=(own.url, tmp_path, table))
+    process = forks.crowd().Process(daemon=True, target=die_migrating, args=(own.url, tmp_path, table))
     process.start()
     process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL

@@ -1,7 +1,6 @@
 """Money: never more than a ceiling allows, never charged twice, nothing forgotten."""
 
 import contextlib
-import multiprocessing
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from ledger.money import ceilings, spend
 from ledger.money.ceilings import Change
 from ledger.money.spend import CeilingReached, Scope
 from ledger.tables import reservation, scope
+from tests import forks
 from tests.children import PATIENCE
 from tests.ledger.racing import at_once, overlapped
 
@@ -89,10 +89,10 @@ def spender(barrier: threading.Barrier, url: str, files: Path, name: str, each: 
 
 def test_processes_share_one_ceiling(ledger: Ledger) -> None:
     """Several workers on one ledger grant exactly as much as fits, while calls are being settled."""
-    spawn = multiprocessing.get_context("spawn")
-    barrier = spawn.Barrier(3)
+    crowded = forks.crowd()
+    barrier = crowded.Barrier(3)
     workers = [
-        spawn.Process(daemon=True, target=spender, args=(barrier, ledger.url, ledger.files, f"worker-{number}", ROOM))
+        crowded.Process(daemon=True, target=spender, args=(barrier, ledger.url, ledger.files, f"worker-{number}", ROOM))
         for number in range(3)
     ]
     for worker in workers:

@@ -70,6 +70,14 @@ MUTANTS = (
         tests=("tests/workflows/test_contents.py::test_what_an_agent_writes_for_lfs_arrives_with_the_push",),
     ),
     Mutant(
+        name="applied-once-and-for-all",
+        promise="What was applied before is applied anew where its objects are gone.",
+        file="activities/git/known.py",
+        old="known is not None and holds(git, known)",
+        new="known is not None",
+        tests=("tests/activities/git/test_known.py::test_what_is_gone_is_made_again",),
+    ),
+    Mutant(
         name="a-wild-guess",
         promise="An encoding that nothing names is called unknown, and only its ASCII is written.",
         file="activities/files/encoding.py",

@@ -124,6 +124,8 @@ async def to_its_end(stack: Stack, run: Run, verb: str = "approve") -> DeliveryR
         waiting = [] if ended.done() else await stack.ledger.read(gates.open_gates)
         for view in (one for one in waiting if one.workflow_id.startswith(run.id)):
             handle = stack.client.get_workflow_handle(view.workflow_id)
+            if await _is_busy(handle):  # with what is applied again, maybe
+                continue
             try:
                 await handle.execute_update(verb, {"gate": view.gate, "by": "mia", "subject": view.subject})
             except Exception as error:
@@ -131,6 +133,12 @@ async def to_its_end(stack: Stack, run: Run, verb: str = "approve") -> DeliveryR
                 if not any(text in str(error.__cause__ or error) for text in ("closed", "was first", "not open", "completed")):
                     raise
     return ended.result()
+
+
+async def _is_busy(run: Run) -> bool:
+    """True while a task of the run's or an activity is under way: a gate that it has opened is not waited at yet."""
+    found = (await run.describe()).raw_description
+    return bool(found.pending_activities) or found.HasField("pending_workflow_task")
 
 
 @dataclass(frozen=True)

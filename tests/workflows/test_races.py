@@ -11,7 +11,7 @@ from tests.scripts import could_not, says
 from tests.stack import beside, stack
 from tests.workflows.racing import NaiveRaces, Race, Races, Track, hurried, outcomes, wrong
 
-MANY = count(8, soak=30)
+MANY = count(5, soak=30)
 """Runs side by side, and more than so many of their gates end one way and the other."""
 
 DEADLINES = (2.5, 5.0, 10.0, 20.0, 40.0)

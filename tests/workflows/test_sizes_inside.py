@@ -21,6 +21,7 @@ from contracts.conversation import ModelReply, ToolCall, Usage
 from converter import PAYLOAD_LIMIT
 from ledger.tables import artifact
 from tests.children import PATIENCE
+from tests.depth import count
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, writer
 from tests.stack import Stack, sample
 from tests.wire.server import WireServer
@@ -29,6 +30,8 @@ from tests.workflows.conftest import Ask, Start
 from tests.workflows.sending import failed_tasks
 
 MB = 1_000_000
+FILES = count(400, soak=2000)
+"""Of a change, whose names together are larger than any payload may be."""
 SLOW = 240.0
 """Seconds for git over thousands of files, on a machine that does much else."""
 DONE = ModelReply(text=json.dumps(answer(summary("short"))["answer"]), stop="end", model="m", usage=Usage(input=1, output=1))
@@ -184,13 +187,14 @@ def creating(names: list[str]) -> str:
 
 
 @pytest.mark.timeout(600)
-async def test_a_change_of_two_thousand_files_is_named_in_part(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_change_of_many_files_is_named_in_part(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it is counted and listed in an artifact, gates show the first, and no payload grows with the number of files."""
-    monkeypatch.setattr(patch_tool, "PATCHED_FILES", 2000)  # so that two calls make what would take a hundred
-    made = [f"generated/{number // 100:02}/a_file_with_a_name_{number:04}.py" for number in range(1999)] + ["Makefile"]
-    patches = [calls(call("apply_patch", patch=creating(made[at : at + 1000]))) for at in (0, 1000)]
+    monkeypatch.setattr(patch_tool, "PATCHED_FILES", FILES)  # so that two calls make what would take a hundred
+    long = {number: "_and_more" * 20 * (number >= 100) for number in range(FILES - 1)}  # of those that no gate shows
+    made = [f"generated/{number // 100:02}/a_file_with_a_name_{number:04}{more}.py" for number, more in long.items()]
+    made += ["Makefile"]
+    assert len("".join(made)) > BODY_LIMIT, "their names would fit into a payload"
+    patches = [calls(call("apply_patch", patch=creating(made[at : at + FILES // 2]))) for at in (0, FILES // 2)]
     planner = says("planner", answer(plan(item("fix", ["README.md"]))))
     async with start(planner, writer("fix", *patches), a_tester(), check=None) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
@@ -203,11 +207,11 @@ async def test_a_change_of_two_thousand_files_is_named_in_part(
         report = await run.result()
         listing = json.loads(await stack.artifact(report.counts.listing))
         assert max(await family(stack, run, "write.1.fix")) < BODY_LIMIT
-    assert outside.facts[0].endswith(" and 1980 more")
-    assert view.facts[1].startswith("2000 files, +2000 -0: Makefile, generated/00/a_file")
+    assert outside.facts[0].endswith(f" and {FILES - 20} more")
+    assert view.facts[1].startswith(f"{FILES} files, +{FILES} -0: Makefile, generated/00/a_file")
     assert view.risk.startswith("high: ")
     assert "runs automatically, or instructs tools and agents: Makefile" in view.risk
-    assert (report.counts.files, report.counts.added) == (2000, 2000)
+    assert (report.counts.files, report.counts.added) == (FILES, FILES)
     assert [(one.kind, one.paths) for one in report.counts.risks] == [("runs_itself", ("Makefile",))]
     assert sorted(one["path"] for one in listing["files"]) == sorted(made)
     assert 0 < len(report.files) <= 100

@@ -1,10 +1,10 @@
-"""Workers that die: `python -m tests.activities.actions.dying OUTSIDE POINT KEY…` forks one for each action.
+"""Workers that die, one for each action: `forks.program("tests.activities.actions.dying")` starts them.
 
 Forked and not started: what takes seconds is loading, which is done once for all.
 """
 
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from activities.running import failpoints
@@ -21,8 +21,9 @@ def _die(outside: Outside, point: str, key: str, marker: Path) -> None:
     deliver_now(outside.actions(ledger), Intent(**{name: getattr(row, name) for name in fields}))
 
 
-def main(outside: Outside, point: str, keys: list[str]) -> None:
-    """Have each die; prints the signal that ended it, a line each."""
+def main(arguments: Sequence[str]) -> None:
+    """Have each die; prints the signal that ended it, a line each. Its arguments: what is outside, the failpoint, and keys."""
+    outside, point, keys = Outside.passed(arguments[0]), arguments[1], arguments[2:]
     for key in keys:
         pid = os.fork()
         if pid == 0:
@@ -30,7 +31,3 @@ def main(outside: Outside, point: str, keys: list[str]) -> None:
             os._exit(0)
         _, status = os.waitpid(pid, 0)
         print(key, os.WTERMSIG(status), flush=True)
-
-
-if __name__ == "__main__":
-    main(Outside.passed(sys.argv[1]), sys.argv[2], sys.argv[3:])

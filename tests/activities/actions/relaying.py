@@ -1,4 +1,4 @@
-"""Two relays in processes of their own, one of which dies: `python -m tests.activities.actions.relaying URL FOLDER KIND POINT`.
+"""Two relays in processes of their own, one of which dies: `forks.program("tests.activities.actions.relaying")` starts them.
 
 Forked and not started: what takes seconds is loading, which is done once for both. Their target is a book, a file in which each
 effect is a line that is on the disk before it is answered.
@@ -6,9 +6,8 @@ effect is a line that is on the disk before it is answered.
 
 import asyncio
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -130,8 +129,12 @@ def _forked(url: str, folder: Path, kind: str, name: str, failpoint: str = "") -
     return pid
 
 
-def main(url: str, folder: Path, kind: str, point: str) -> None:
-    """Have two relays act at once, one of which dies over an action; prints the signal of that one, and the other's code."""
+def main(arguments: Sequence[str]) -> None:
+    """Have two relays act at once, one of which dies over an action; prints the signal of that one, and the other's code.
+
+    Its arguments: the ledger's URL, a folder, the kind of the target, and the failpoint.
+    """
+    url, folder, kind, point = arguments[0], Path(arguments[1]), arguments[2], arguments[3]
     dies = _forked(url, folder, kind, "relay-1", f"{point} kill 1 {folder / 'marker'}")
     lives = _forked(url, folder, kind, "relay-2")
     _, status = os.waitpid(dies, 0)
@@ -143,7 +146,3 @@ def main(url: str, folder: Path, kind: str, point: str) -> None:
 
 def _lose_leases_of(connection: Connection, worker: str) -> None:
     connection.execute(update(action).where(action.c.lease_owner == worker).values(lease_until=now_us() - 1))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

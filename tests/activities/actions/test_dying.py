@@ -1,7 +1,6 @@
 """A worker that is killed in the middle of an action of any kind: by the target's own book it happened at most once."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from contracts.intents import Intent
 from ledger import actions
 from ledger.db import now_us
 from ledger.tables import action
+from tests import forks
 from tests.activities.actions.cases import approved, deliver, wanted
 from tests.activities.actions.conftest import World
 from tests.children import finished
@@ -88,7 +88,7 @@ def _own(arguments: dict[str, object], point: str) -> dict[str, object]:
 
 
 async def _killed(world: World, point: str, meant: Mapping[str, Intent]) -> None:
-    program = (sys.executable, "-m", "tests.activities.actions.dying", world.outside.passed_on(), point)
+    program = (*forks.program("tests.activities.actions.dying"), world.outside.passed_on(), point)
     code, out, err = await finished(*program, *(one.key for one in meant.values()))
     assert (code, out.split("\n")[:-1]) == (0, [f"{one.key} 9" for one in meant.values()]), err
     # Written by the failpoint itself, right before it sent the signal: nothing else has killed them.

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -30,6 +29,7 @@ from ledger.db import Ledger, now_us
 from ledger.tables import action, run
 from ledger.tables import upkeep as leases
 from ledger.views.actions import counts, named, outgoing
+from tests import forks
 from tests.activities.actions.relaying import Book, handed, relay_of
 from tests.children import PATIENCE
 from tests.ledger.samples import begin, ref
@@ -110,7 +110,7 @@ def _killed(ledger: Ledger, book: Book, kind: str, point: str) -> dict[str, str]
     named = [(target, f"{target}-{at}") for at in range(6) for target in ("bank", "shop", "post")]
     keys = {name: handed(ledger, name, target) for target, name in named}
     url = ledger.engine.url.render_as_string(hide_password=False)
-    program = (sys.executable, "-m", "tests.activities.actions.relaying", url, book.file.parent, kind, point)
+    program = (*forks.program("tests.activities.actions.relaying"), url, book.file.parent, kind, point)
     done = subprocess.run(program, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stdout) == (0, f"{signal.SIGKILL.value} 0\n"), done.stderr
     return keys
