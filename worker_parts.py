@@ -51,6 +51,7 @@ from activities.runs.journal import Journal
 from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
+from activities.scanning.scan import Scans
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
 from activities.turns.tool_calls import Tools
@@ -110,8 +111,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers, vendors(settings)
     )
     journal = Journal(ledger, admission)
-    gates, results, fallbacks = Gates(ledger, policy), Results(ledger), Fallbacks(ledger)
+    gates, results = Gates(ledger, policy), Results(ledger)
     repositories = Repositories(ledger, mirrors, workspaces)
+    fallbacks = Fallbacks(ledger, Scans(repositories))
     changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
     approver = (lambda key: ledger.read_now(approver_of, key)) if settings.push_trailers else (lambda _: "")
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest), approver)

@@ -53,12 +53,14 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
         step = await self._ask(now, "synthesiser", task, Findings, [one.handoff.id for one, _ in reviews])
         whole = step.as_far(self._tell("synthesiser"))
         self.summary = whole.summary if whole else "The reviewers' own findings; nobody merged them."
-        # Without a synthesis the findings are ranked and deduplicated by code, in `check_findings`.
-        found = [whole] if whole else [body for _, body in reviews]
-        every = tuple(finding for one in found for finding in one.findings)
-        made_by = (step.handoff.id,) if whole else tuple(one.handoff.id for one, _ in reviews)
-        # Without the diff text: the activity reads the artifact, and history stays small.
-        check = CheckFindings(run=kit.ref, compared=now.model_copy(update={"shown": ""}), findings=every, made_by=made_by)
+        # Without a synthesis, or with one that code made, `check_findings` merges what each reviewer said.
+        merged = step.handoff.id if whole and not step.handoff.degraded else ""
+        ids = tuple(one.handoff.id for one, _ in reviews)
+        # By their ids: the activity reads the handoffs and the artifact, and history stays small.
+        now = now.model_copy(update={"shown": ""})
+        check = CheckFindings(
+            run=kit.ref, compared=now, findings=(), made_by=(merged,) if merged else ids, reviewed=ids, merged=merged
+        )
         self.checked = await kit.do(Comparison.check_findings, check, "git: look up what the findings quote", **WORK)
 
     async def _reviews(self, now: Compared, task: ReviewTask, inputs: Sequence[str]) -> list[tuple[Step[Findings], Findings]]:

@@ -37,12 +37,12 @@ def change(folder: Path) -> tuple[Path, str]:
 def finding(what: str, **more: Any) -> dict[str, Any]:
     """One finding, at the wrong line unless a test says otherwise."""
     whole = {"file": "shop/pricing.py", "line": 1, "quote": BUG, "severity": "medium", "confidence": 800, "what": what}
-    return whole | {"why": "It goes wrong.", "suggestion": "Compute it."} | more
+    return whole | {"why": "It goes wrong.", "suggestion": "Compute it.", "rule": "", "patch": ""} | more
 
 
 def findings(*several: dict[str, Any], summary: str = "looked at it") -> Turn:
     """What a reviewer, or the synthesiser, returns."""
-    return answer({"summary": summary, "findings": list(several)})
+    return answer({"summary": summary, "findings": list(several), "not_looked_at": []})
 
 
 ANALYST = says(
