@@ -16,6 +16,7 @@ from activities.actions.deliver import Actions
 from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.prepare import Preparing
+from activities.actions.pull_requests import PullRequests
 from activities.actions.relay import Relay
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
@@ -151,7 +152,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         changes.describe_change,
         changes.match_files,
         comparison.compare_revisions,
+        comparison.describe_group,
         comparison.check_findings,
+        PullRequests(ledger, targets).find_pull_request,
         Integration(repositories).integrate,
         checks.run_checks,
         checks.judge_checks,

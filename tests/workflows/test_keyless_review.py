@@ -7,7 +7,7 @@ from temporalio.client import Client
 from tests.stack import git, result_of, sample, stack
 from tests.workflows.reviewing import review
 
-BAD = '''import subprocess
+BAD = """import subprocess
 
 
 def show(name, seen=[]):
@@ -17,7 +17,7 @@ def show(name, seen=[]):
 
 def total(prices):
     return sum(prcies)
-'''
+"""
 
 
 async def test_a_change_is_reviewed_without_a_key(client: Client, tmp_path: Path) -> None:
