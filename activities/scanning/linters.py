@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -71,8 +71,20 @@ async def lint(files: Mapping[str, str]) -> Linted:
         names = await asyncio.to_thread(_lay_out, folder / "files", files)
         ruff, bandit = await asyncio.gather(_ruff(folder, names), _bandit(folder, names))
     unread = {**bandit.unread, **ruff.unread}
-    hits = sorted((*ruff.hits, *bandit.hits), key=lambda one: (one.file, one.line, one.rule, one.tool, one.message))
+    hits = sorted(
+        (_for_git(hit, files[hit.file]) for hit in (*ruff.hits, *bandit.hits)),
+        key=lambda one: (one.file, one.line, one.rule, one.tool, one.message),
+    )
     return Linted(tuple(hits), unread)
+
+
+def _for_git(hit: Hit, text: str) -> Hit:
+    """The hit at git's number of its line: a lone carriage return ends a line for Python, and none for git."""
+    if "\r" not in text.replace("\r\n", "\n"):
+        return hit
+    lines = text.replace("\r\n", "\n").split("\n")
+    rows = [number for number, line in enumerate(lines, 1) for _ in range(line.count("\r") + 1)]
+    return replace(hit, line=rows[min(hit.line, len(rows)) - 1], end=rows[min(hit.end, len(rows)) - 1], edits=())
 
 
 def _lay_out(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
@@ -83,8 +95,6 @@ def _lay_out(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
         stem = path.stem if path.stem in ("__init__", "__main__") else "module"
         copy = folder / f"f{number:05}" / f"{stem}{'.pyi' if path.suffix == '.pyi' else '.py'}"
         copy.parent.mkdir(parents=True)
-        # A lone carriage return ends a line for Python and none for git: the numbers have to agree.
-        text = text.replace("\r\n", "\n").replace("\r", " ").replace("\n", "\r\n" if "\r\n" in text else "\n")
         copy.write_bytes(text.encode(errors="replace"))
         names[f"{copy.parent.name}/{copy.name}"] = name
     return names

@@ -12,10 +12,14 @@ from activities.scanning import patterns
 from activities.scanning.difference import LINK, SUBMODULE, ChangedFile, files_of, text_of
 from activities.scanning.linters import SYNTAX, Edit, Hit, lint, reasons
 from activities.scanning.rules import BUGS, CAUSED, HOLES, Weight, is_hole, weight_of
+from activities.scanning.secrets import secrets_in
 from contracts.findings import MOST, Findings, Severity, Suggested
 from contracts.repositories import Workspace
 from contracts.special_paths import ECOSYSTEMS, fits
 from contracts.text import amount, one_line
+
+PASSWORDS = ("S105", "S106", "S107")
+"""Rules for passwords, whose lines are not quoted to their end."""
 
 LONG_LINE = 20_000
 """Characters of a line from which on its file is not given to linters: it is data, or made to stop them."""
@@ -62,11 +66,13 @@ class Scans:
     def _material(self, artifact: str, workspace: Workspace) -> Material:
         mirror = self._repos.mirrors.open(workspace.ref.repository)
         tree = self._repos.tree(mirror, workspace.ref)
-        files = [file for file in files_of(self._repos.patch(artifact)) if not file.gone]
+        there = [file for file in files_of(self._repos.patch(artifact)) if not file.gone]
+        # A finding names its file in one line, in which such a name would look like something else.
+        files = [file for file in there if file.path.isprintable()]
         python: dict[str, str] = {}
-        left_out = list(_not_read(files))
+        left_out = [*_not_read(files), *(f"{_name(one)}: its name cannot be printed" for one in there if one not in files)]
         for file in files:
-            if file.is_python and file.added:
+            if file.is_python and (file.added or file.removed):
                 raw = mirror.content(tree, file.path)
                 why = "" if raw is not None else "it cannot be read at the head"
                 if raw is not None and not (why := _unfit(raw)):
@@ -93,7 +99,7 @@ def _unfit(raw: bytes) -> str:
 
 def _not_read(files: Iterable[ChangedFile]) -> Iterator[str]:
     """What no rule reads at all, and what only patterns read, in a few lines."""
-    others = [file for file in files if not file.is_python]
+    others = [file for file in files if not file.is_python or file.binary]
     binary = [file for file in others if file.binary]
     links = [file for file in others if file.mode in (LINK, SUBMODULE)]
     plain = [file for file in others if file not in binary and file not in links]
@@ -192,21 +198,29 @@ def _finding(hit: Hit, rule: str, weight: Weight, text: str) -> Suggested:
     row = max(1, min(hit.line, len(lines)))
     while row > 1 and len(lines[row - 1].strip()) < 3:
         row -= 1
-    quote = lines[row - 1][: patterns.QUOTE].rstrip("\r") or " "
     why = reasons().get(rule, "") or f"{hit.tool} tells it as {hit.rule}."
     suggestion = f"{hit.mending or 'See'} {hit.url}" if hit.url else hit.mending
     return Suggested(
         file=hit.file.encode(errors="replace").decode(),
         line=row,
-        quote=quote,
+        quote=_quote(lines[row - 1], rule),
         severity=weight[0],
         confidence=weight[1],
-        what=one_line(hit.message, 200),
+        what="A password stands in the source." if hit.tool == "bandit" and rule in PASSWORDS else one_line(hit.message, 200),
         why=one_line(why, 600),
         suggestion=one_line(suggestion, 600),
         rule=rule,
         patch=_patch(hit.file, text, hit.edits),
     )
+
+
+def _quote(line: str, rule: str) -> str:
+    """The beginning of a line, up to a key or a password in it: more people read a report than should have that."""
+    ends = [at + 4 for _, _, _, at in secrets_in(line)]
+    if rule in PASSWORDS:
+        ends += [at + 1 for at in (line.find("'"), line.find('"')) if at >= 0]
+    shown = line[: min([patterns.QUOTE, *ends])].rstrip("\r")
+    return shown if len(shown.strip()) >= 3 else line[: patterns.QUOTE]
 
 
 def _patch(path: str, text: str, edits: Sequence[Edit]) -> str:

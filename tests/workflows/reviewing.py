@@ -34,6 +34,19 @@ def change(folder: Path) -> tuple[Path, str]:
     return origin, patch
 
 
+def enlarge(folder: Path, files: int = 5) -> None:
+    """A branch `large` in the sample that `change` made: the same line, and files of 30 KB, too much for one round."""
+    work, origin = folder / "work", folder / "origin.git"
+    git(work, "checkout", "--quiet", "-b", "large", "origin/odd" if "origin/odd" in git(work, "branch", "-r") else "odd")
+    for number in range(files):
+        lines = [f"VALUE_{line} = {line}  # of table {number}" for line in range(1000)]
+        (work / "shop" / f"table_{number}.py").write_text("\n".join(lines) + "\n")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message=Tables")
+    git(work, "push", "--quiet", str(origin), "large")
+    git(work, "checkout", "--quiet", "main")
+
+
 def finding(what: str, **more: Any) -> dict[str, Any]:
     """One finding, at the wrong line unless a test says otherwise."""
     whole = {"file": "shop/pricing.py", "line": 1, "quote": BUG, "severity": "medium", "confidence": 800, "what": what}
