@@ -11,7 +11,7 @@ from contracts.findings import SEVERITIES, Disagreement, Ranked, Unproven
 from contracts.review import ReviewReport
 from contracts.text import amount, one_line, visible
 
-SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 SHOWN = 50
 """Most findings of a report in Markdown: a comment has room for so many, and nobody reads more."""
