@@ -75,7 +75,7 @@ def comment_of(report: ReviewReport) -> str:
 
 
 def _finding(one: Ranked) -> Iterator[str]:
-    by = f" ({_escaped(', '.join(one.by))})" if one.by else ""
+    by = f", by {', '.join(_code(name) for name in one.by)}" if one.by else ""
     rule = f" {_code(one.rule)}" if one.rule else ""
     yield f"### {one.severity}: {_escaped(one.what)}{rule}"
     yield ""
@@ -103,7 +103,7 @@ def _unproven(one: Unproven) -> str:
 
 
 def _apart(one: Disagreement) -> str:
-    sides = "; ".join(f"{_escaped(side.by)} says {side.severity or 'nothing'}: {_escaped(side.what)}" for side in one.sides)
+    sides = "; ".join(f"{_code(side.by)} says {side.severity or 'nothing'}: {_escaped(side.what)}" for side in one.sides)
     return f"{_code(f'{one.file}:{one.line}')}, about {one.about}: {sides}"
 
 

@@ -76,9 +76,9 @@ WHOLE = says(
 HAPPY = (ANALYST, BUGS, HOLES, WHOLE)
 
 
-async def review(stack: Stack, repository: Path, **more: Any) -> WorkflowHandle[Any, ReviewReport]:
+async def review(stack: Stack, repository: Path | None, **more: Any) -> WorkflowHandle[Any, ReviewReport]:
     """Start a review as `temporal workflow start` would."""
-    asked = {"repository": str(repository), "owner": "olga"} | more
+    asked: dict[str, Any] = {"owner": "olga"} | ({} if repository is None else {"repository": str(repository)}) | more
     run = f"review-{secrets.token_hex(4)}"
     queue = stack.settings.task_queue
     return await stack.client.start_workflow("Review", asked, id=run, task_queue=queue, result_type=ReviewReport)
