@@ -146,7 +146,12 @@ class Review(Pipeline[ReviewInput, ReviewReport]):
         """Comment on the pull request, as policy has it. Once for each run: another review may say something else."""
         self.kit.enter("comment", "policy decides what a comment takes")
         commit = self.compared.head if self.compared else pull.commit
-        place = {"target": asked.target, "repository": pull.slug, "number": pull.number, "event": f"review/{commit[:12]}/{self.kit.ref.trace}"}
+        place = {
+            "target": asked.target,
+            "repository": pull.slug,
+            "number": pull.number,
+            "event": f"review/{commit[:12]}/{self.kit.ref.trace}",
+        }
         arguments = json.dumps({**place, "text": comment_of(self._report("done", ""))})
         request = PrepareAction(run=self.kit.ref, type=COMMENT, arguments=arguments, undo="")
         prepared = await self.kit.do(Preparing.prepare_action, request, "action: check git.comment", **LEDGER)
