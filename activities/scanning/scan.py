@@ -10,9 +10,10 @@ from activities.repositories.merging import ranked
 from activities.repositories.shared import SOURCE_LIMIT, Repositories
 from activities.scanning import patterns
 from activities.scanning.difference import LINK, SUBMODULE, ChangedFile, files_of, text_of
-from activities.scanning.linters import SYNTAX, Edit, Hit, lint, reasons
+from activities.scanning.linters import SYNTAX, Edit, Hit, Linted, lint, reasons
 from activities.scanning.rules import BUGS, CAUSED, HOLES, Weight, is_hole, weight_of
 from activities.scanning.secrets import secrets_in
+from contracts.base import digest_of
 from contracts.findings import MOST, Findings, Severity, Suggested
 from contracts.repositories import Workspace
 from contracts.special_paths import ECOSYSTEMS, fits
@@ -20,6 +21,9 @@ from contracts.text import amount, one_line
 
 PASSWORDS = ("S105", "S106", "S107")
 """Rules for passwords, whose lines are not quoted to their end."""
+
+KEPT = 8
+"""Changes whose hits a worker remembers."""
 
 LONG_LINE = 20_000
 """Characters of a line from which on its file is not given to linters: it is data, or made to stop them."""
@@ -43,11 +47,13 @@ class Scans:
 
     def __init__(self, repositories: Repositories) -> None:
         self._repos = repositories
+        # One at a time: they need the processor, and the second reviewer of a change finds what the first had linted.
+        self._turn = asyncio.Lock()
+        self._linted: dict[str, Linted] = {}
 
     async def bugs(self, artifact: str, workspace: Workspace) -> Findings:
         """Faults by ruff, unfinished merges, what is too complex or too large, and missing tests."""
-        material = await asyncio.to_thread(self._material, artifact, workspace)
-        hits, unread = await _hits(material)
+        material, hits, unread = await self._look(artifact, workspace)
         found = [*_told(hits, material, BUGS)]
         for file in material.files:
             found += [*patterns.merge_markers(file), *patterns.large(file), *patterns.silenced(file)]
@@ -56,12 +62,27 @@ class Scans:
 
     async def holes(self, artifact: str, workspace: Workspace) -> Findings:
         """Weaknesses by ruff's security rules and bandit, keys, dependencies from elsewhere, links that lead outside."""
-        material = await asyncio.to_thread(self._material, artifact, workspace)
-        hits, unread = await _hits(material)
+        material, hits, unread = await self._look(artifact, workspace)
         found = [*_told(hits, material, HOLES)]
         for file in material.files:
             found += [*patterns.keys(file), *patterns.dependencies(file), *patterns.leads_outside(file)]
         return _findings("bandit, ruff and patterns looked for weaknesses", found, (*material.left_out, *unread))
+
+    async def _look(self, artifact: str, workspace: Workspace) -> tuple[Material, list[Hit], list[str]]:
+        material = await asyncio.to_thread(self._material, artifact, workspace)
+        key = digest_of(artifact, workspace.ref.stored())
+        async with self._turn:
+            if key not in self._linted:
+                if len(self._linted) >= KEPT:
+                    self._linted.clear()
+                self._linted[key] = await _linted(material)
+            found = self._linted[key]
+        by_path = {file.path: file for file in material.files}
+        return (
+            material,
+            list(found.hits),
+            [f"{_name(by_path[path])}: {one_line(why, 200)}" for path, why in found.unread.items()],
+        )
 
     def _material(self, artifact: str, workspace: Workspace) -> Material:
         mirror = self._repos.mirrors.open(workspace.ref.repository)
@@ -113,7 +134,7 @@ def _not_read(files: Iterable[ChangedFile]) -> Iterator[str]:
             yield f"{amount(len(those), 'file')} {said}: {', '.join(_name(one) for one in those[:5])}{more}"
 
 
-async def _hits(material: Material) -> tuple[list[Hit], list[str]]:
+async def _linted(material: Material) -> Linted:
     """Hits that the change brought, and which files could not be linted."""
     by_path = {file.path: file for file in material.files}
     before = {path: by_path[path].before(text) for path, text in material.python.items() if not by_path[path].new}
@@ -128,8 +149,7 @@ async def _hits(material: Material) -> tuple[list[Hit], list[str]]:
             known[mark] -= 1
         elif _is_its_own(hit, by_path[hit.file], set(then.unread)):
             new.append(hit)
-    unread = [f"{_name(by_path[path])}: {one_line(why, 200)}" for path, why in sorted(now.unread.items())]
-    return _once(new), unread
+    return Linted(tuple(_once(new)), dict(sorted(now.unread.items())))
 
 
 def _mark(hit: Hit, lines: Mapping[str, Sequence[str]]) -> tuple[str, str, str, str]:
