@@ -23,13 +23,16 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.package
 	@touch $@
 
 # A package that tests/acceptance delivers to, and those that an example in the pages installs. Here, so that no test needs the network.
-$(VENV)/.package: tests/acceptance/requirements.txt tests/docs/requirements.txt $(VENV)/.run
+$(VENV)/.package: tests/acceptance/requirements.txt tests/docs/requirements.txt tests/contracts/requirements.txt $(VENV)/.run
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
 		--dest $(VENV)/packages -r tests/acceptance/requirements.txt \
 		|| { echo "the package in tests/acceptance/requirements.txt could not be downloaded; \`make $@\` tries it again"; exit 2; }
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
 		--dest $(VENV)/packages/web -r tests/docs/requirements.txt \
 		|| { echo "the packages in tests/docs/requirements.txt could not be downloaded; \`make $@\` tries it again"; exit 2; }
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--dest $(VENV)/packages/schemas -r tests/contracts/requirements.txt \
+		|| { echo "the package in tests/contracts/requirements.txt could not be downloaded; \`make $@\` tries it again"; exit 2; }
 	@touch $@
 
 setup: $(VENV)/.run ## environment for running

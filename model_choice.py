@@ -13,7 +13,7 @@ from activities.providers.proxy import VARIABLES, Way, way_to
 from activities.providers.scripted import Scripted
 from contracts.agents import Choice
 from contracts.endpoints import Capabilities, EndpointSetting
-from contracts.errors import Misconfigured
+from contracts.errors import Misconfigured, NoModel
 
 BEST = 9
 """The highest quality of a choice: good enough for any minimum of routes.toml."""
@@ -137,12 +137,12 @@ def vendors(settings: config.Settings) -> dict[str, str]:
 def choices(
     settings: config.Settings, catalogue: Catalogue, providers: dict[str, Provider], agent: Agent
 ) -> tuple[Choice, ...]:
-    """The models this worker can call for an agent, in order. Raises `Misconfigured` if there is none."""
+    """The models this worker can call for an agent, in order. Raises `NoModel` if there is none."""
     wanted = routed(settings, catalogue, agent)
     usable = tuple(choice for choice in wanted if choice.provider in providers)
     if not usable:
         names = dict.fromkeys(choice.provider for choice in wanted)
-        raise Misconfigured(
+        raise NoModel(
             f"no model is configured for {agent.file.name}: {', '.join(choice.model for choice in wanted)} cannot be reached "
             f"({'; '.join(lacking(settings, name) for name in names)}). "
             "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for the worker, or BATON_MODEL and a table [providers.NAME]; "

@@ -71,7 +71,8 @@ def _command() -> Callable[..., object]:
 
 _CODES = (
     "Exit codes: 0 done, 1 failed, 2 usage, configuration or refused input, 3 not found, 4 waits for a person, 5 refused, "
-    "6 Temporal or ledger unreachable, 7 no worker, 8 budget exhausted, 9 not ended yet, 130 interrupted, 141 closed pipe."
+    "6 Temporal or ledger unreachable, 7 no worker, 8 budget exhausted, 9 not ended yet, "
+    "10 findings as bad as --fail-on, 130 interrupted, 141 closed pipe."
 )
 
 

@@ -43,8 +43,9 @@ from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
 from workflows.review import Review
+from workflows.review_part import ReviewPart
 
-WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, Act, UnknownWorkflow)
+WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, ReviewPart, Act, UnknownWorkflow)
 
 
 def arm(settings: config.Settings) -> None:

@@ -18,6 +18,7 @@ from activities.actions.email_send import HERE
 from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
 from activities.actions.prepare import Preparing
+from activities.actions.pull_requests import PullRequests
 from activities.actions.relay import Relay
 from activities.actions.sending import Sender
 from activities.agents.catalogue import Catalogue, load_catalogue
@@ -58,6 +59,7 @@ from activities.runs.journal import Journal
 from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
+from activities.scanning.scan import Scans
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
 from activities.turns.tool_calls import Tools
@@ -119,8 +121,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers, vendors(settings)
     )
     journal = Journal(ledger, admission)
-    gates, results, fallbacks = Gates(ledger, policy), Results(ledger), Fallbacks(ledger)
+    gates, results = Gates(ledger, policy), Results(ledger)
     repositories = Repositories(ledger, mirrors, workspaces)
+    fallbacks = Fallbacks(ledger, Scans(repositories))
     changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
     approver = (lambda key: ledger.read_now(approver_of, key)) if settings.push_trailers else (lambda _: "")
     push = GitPushAdapter(mirrors, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest), approver)
@@ -163,7 +166,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         changes.describe_change,
         changes.match_files,
         comparison.compare_revisions,
+        comparison.describe_group,
         comparison.check_findings,
+        PullRequests(ledger, targets).find_pull_request,
         Integration(repositories).integrate,
         checks.run_checks,
         checks.judge_checks,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import edits, gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery
+from benchmarks import edits, gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery, review
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -25,6 +25,7 @@ ABOUT = {
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
     "proof": "referee, own tests and sabotage after a green check, in seconds beside the check itself; about 2 minutes",
     "provenance": "impact and find on a ledger of 10,000 runs: milliseconds; about 2 minutes",
+    "review": "40 published defects: how many a review without a model tells; downloads the releases; about 4 minutes",
     "recovery": "seconds until work continues after workers were killed or asked to stop; about 7 minutes",
 }
 
@@ -47,7 +48,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
-    parser.add_argument("--only", action="append", help="packages: the name of one package; may be repeated")
+    parser.add_argument("--only", action="append", help="packages, review: the name of one package; may be repeated")
     parser.add_argument("--profile", type=Path, help="pipeline: folder for CPU profiles; ignore the times then")
     return parser.parse_args(given)
 
@@ -65,6 +66,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.name == "packages":
         chosen = [one for one in packages.listed() if asked.only is None or one.name in asked.only]
         return await packages.run(_say, chosen)
+    if asked.name == "review":
+        return await review.run(_say, [one for one in review.listed() if asked.only is None or one.name in asked.only])
     if asked.name == "gates":
         return await gates.run(gates.Sizes(asked.runs or gates.Sizes.runs, asked.rounds or gates.Sizes.rounds), _say)
     if asked.name == "parked":

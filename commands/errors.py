@@ -36,6 +36,7 @@ class Code(IntEnum):
     NO_WORKER = 7
     BUDGET = 8
     NOT_ENDED = 9
+    FINDINGS = 10
     INTERRUPTED = 130
     PIPE = 141
 

@@ -8,9 +8,11 @@ from commands.output import Out, box, clock, left, safe
 from contracts.diffs import WHOLE, rendered
 from contracts.exact import exact
 from contracts.printed import command, quoted
+from contracts.text import amount
 
 if TYPE_CHECKING:
     from contracts.gates import GateView
+    from contracts.reports import Report
     from contracts.runs import FeedLine
     from ledger.views.gates import Subject
 
@@ -136,12 +138,9 @@ def _needs(view: "GateView", verb: str) -> str:
 
 def tell_report(out: Out, report: Mapping[str, Any]) -> None:
     """Print how a run ended. Each pipeline's report defines its own lines and tables."""
-    from contracts.pipelines import BY_WORKFLOW
-    from contracts.reports import Report
-
-    spec = BY_WORKFLOW.get(report.get("pipeline", ""))
-    ended = (spec.report if spec else Report).model_validate(report)
+    ended = report_of(report)
     stamp = "  [scripted model: no real model was used]" if ended.scripted else ""
+    stamp += f"  [degraded: no model took part in {amount(len(ended.degraded), 'step')}]" if ended.degraded else ""
     out.line(f"{safe(ended.run, 1000)}: {ended.state}{stamp}", "bold green" if ended.state == "done" else "bold red")
     reading = ended.reading()
     for name, text in (("why", ended.reason), *reading.lines, ("cost", ended.cost)):
@@ -155,10 +154,19 @@ def tell_report(out: Out, report: Mapping[str, Any]) -> None:
         out.line(f"  {'':<9} {safe(one.reference) or command('actions show', one.key[:12])}")
 
 
-def code_of(state: str, reason: str = "") -> Code:
-    """The exit code for a run's final state and reason."""
+def report_of(report: Mapping[str, Any]) -> "Report":
+    """A stored report as its pipeline's contract."""
+    from contracts.pipelines import BY_WORKFLOW
+    from contracts.reports import Report
+
+    spec = BY_WORKFLOW.get(report.get("pipeline", ""))
+    return (spec.report if spec else Report).model_validate(report)
+
+
+def code_of(state: str, reason: str = "", report: Mapping[str, Any] | None = None) -> Code:
+    """The exit code for a run's final state and reason, and for what its report says that it found."""
     if state == "done":
-        return Code.DONE
+        return Code.FINDINGS if report and report_of(report).falls_short() else Code.DONE
     # Before the state: a refused input ends as could_not, like work that failed.
     if is_refused_input(reason):
         return Code.USAGE

@@ -148,11 +148,17 @@ class AgentRef(Contract):
     version: str
     digest: Digest
     scripted: bool = Field(default=False, description="no real model answers for this agent in this run")
+    keyless: bool = Field(
+        default=False,
+        exclude_if=is_empty,
+        description="no model could be reached when the run began: its fallback does each step",
+    )
 
     @property
     def label(self) -> str:
-        """name@version as people see it, followed by "(scripted)" where no real model answers."""
-        return (f"{self.name}@{self.version}" if self.version else self.name) + (" (scripted)" if self.scripted else "")
+        """name@version as people see it, followed by "(scripted)" or "(degraded)" where no real model answers."""
+        stamp = " (scripted)" if self.scripted else " (degraded)" if self.keyless else ""
+        return (f"{self.name}@{self.version}" if self.version else self.name) + stamp
 
 
 class AgentPin(AgentRef, name="agent_pin/1"):
@@ -174,4 +180,4 @@ class AgentPin(AgentRef, name="agent_pin/1"):
     @property
     def ref(self) -> AgentRef:
         """The pin without what activities look up by its digest."""
-        return AgentRef(name=self.name, version=self.version, digest=self.digest, scripted=self.scripted)
+        return AgentRef(name=self.name, version=self.version, digest=self.digest, scripted=self.scripted, keyless=self.keyless)

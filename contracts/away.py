@@ -5,8 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import Contract
+from contracts.base import Contract, is_none
 from contracts.people import Clarified
+from contracts.repositories import Workspace
 from contracts.runs import Request
 
 Away = Literal["outage", "rate", "refused", "agent"]
@@ -33,3 +34,4 @@ class FallBack(Request, name="fall_back/1"):
     why: str
     inputs: tuple[str, ...] = ()
     answers: tuple[Clarified, ...] = Field(default=(), description="what people have answered the agent so far")
+    workspace: Workspace | None = Field(default=None, exclude_if=is_none, description="the files that the step works on")

@@ -45,6 +45,10 @@ class Misconfigured(BatonError):
     """A setting is missing or wrong. `baton doctor` says which, and how to fix it."""
 
 
+class NoModel(Misconfigured):
+    """No model that is routed to an agent can be reached. Set a key for the worker; `baton doctor` says which."""
+
+
 class LedgerUnavailable(BatonError):
     """The ledger cannot be used now. Whatever needs it waits and retries; `baton doctor` says what is wrong."""
 

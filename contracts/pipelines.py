@@ -68,6 +68,7 @@ PIPELINES: tuple[PipelineSpec, ...] = (
         command="review",
         help="Review a change: what is wrong with it, each finding with a quote that was looked up.",
         contracts_in="contracts.review",
+        parts=("ReviewPart",),
     ),
     PipelineSpec(
         workflow="Act",

@@ -6,7 +6,7 @@ from contracts.base import Contract
 from contracts.carried import Carried
 from contracts.effects import ARGUMENTS
 from contracts.errors import NewerVersion, NotFound
-from contracts.findings import Analysis, Checked, Findings
+from contracts.findings import Analysis, Checked, Findings, FindingsV1
 from contracts.gates import Decided, Decision, GateView
 from contracts.inputs import RunContext
 from contracts.money import CeilingRefused
@@ -36,6 +36,7 @@ SHARED: tuple[type[Contract], ...] = (
     Decision,
     FeedLine,
     Findings,
+    FindingsV1,
     GateView,
     GitPush,
     Integrated,

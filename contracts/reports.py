@@ -61,6 +61,10 @@ class Report(Contract):
         """The pipeline's own part, shown between the reason and the cost."""
         return Reading()
 
+    def falls_short(self) -> bool:
+        """True if the work was done and what it found is as bad as the input says that it must not be."""
+        return False
+
     @property
     def cost(self) -> str:
         """What the run's whole family cost, in one line."""

@@ -219,6 +219,21 @@ class CompareRevisions(Request, name="compare_revisions/1"):
     patch: str | None = Field(description="text of a unified diff")
 
 
+class FileGroup(Contract):
+    """Files of a large difference that are reviewed together, with their own part of it."""
+
+    name: str
+    paths: tuple[str, ...]
+    patch: ArtifactRef
+
+
+class DescribeGroup(Request, name="describe_group/1"):
+    """Ask for a group's part of a difference as an agent sees it."""
+
+    compared: "Compared"
+    group: FileGroup
+
+
 class Compared(Contract, name="compared/1"):
     """What differs between two revisions, and the workspace of the newer one."""
 
@@ -231,6 +246,12 @@ class Compared(Contract, name="compared/1"):
     shown: str = Field(description="the difference, cut where it is long")
     ref: WorkspaceRef = Field(description="the files at the head")
     note: str = Field(default="", description="what to know about how it was compared")
+    groups: tuple[FileGroup, ...] = Field(
+        default=(), exclude_if=is_empty, description="its files in groups, where it is too large for one; empty: it is not"
+    )
+    not_grouped: tuple[str, ...] = Field(
+        default=(), exclude_if=is_empty, description="files of a large difference that no group has room for"
+    )
 
 
 class DropWorkspaces(Request, name="drop_workspaces/1"):

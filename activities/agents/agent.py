@@ -82,12 +82,13 @@ class Agent:
             ) from None
 
     def pin(self, choices: tuple[Choice, ...]) -> AgentPin:
-        """What a run pins of this agent."""
+        """What a run pins of this agent. Without a choice it is keyless: what its file declares stands in from the start."""
         return AgentPin(
             name=self.file.name,
             version=self.version,
             digest=self.digest,
             scripted=choices[0].provider == "scripted" if choices else False,
+            keyless=not choices,
             takes=self.file.takes,
             returns=self.file.returns,
             tools=tuple(ToolPin(name=tool.name, effect=tool.effect) for tool in self.tools),

@@ -1,40 +1,105 @@
 """Functions that stand in for an agent when no model is available. Deterministic, listed by hand, and honest about it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from activities.repositories.merging import as_suggested, ranked
+from activities.scanning.scan import Scans
 from contracts.base import Contract
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.delivery.testing import TestNotes, TestTask
+from contracts.errors import Misconfigured
+from contracts.findings import MOST, Analysis, Findings
+from contracts.handoff import Handoff
 from contracts.people import Clarified, as_text
+from contracts.repositories import Workspace
+from contracts.review import ReviewTask
+from contracts.risky_paths import WHY, risks_of
+from contracts.text import amount
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a function is given: the task, what people have answered the agent, the handoffs beside the task, and the files.
+
+    `scans` is None on a worker that was made without repositories, which only tests make.
+    """
+
+    task: Any
+    answers: Sequence[Clarified] = ()
+    inputs: Sequence[Handoff[Any]] = ()
+    workspace: Workspace | None = None
+    scans: Scans | None = None
 
 
 @dataclass(frozen=True)
 class Function:
-    """What a function stands in with: the contract that it takes, the one that it returns, and itself.
-
-    It is given the task, and what people have answered the agent that it stands in for.
-    """
+    """What a function stands in with: the contract that it takes, the one that it returns, and itself."""
 
     takes: type[Contract]
     returns: type[Contract]
-    make: Callable[[Any, Sequence[Clarified]], Contract]
+    make: Callable[[Given], Awaitable[Contract]]
 
 
-def _checks_alone(task: TestTask, answers: Sequence[Clarified]) -> TestNotes:
-    check = f"`{task.check}` runs as always" if task.check else "no check is known"
+async def _checks_alone(given: Given) -> TestNotes:
+    check = f"`{given.task.check}` runs as always" if given.task.check else "no check is known"
     nobody = f"No model could be asked, so nobody tried to break this change and no test was added; {check[:800]}."
-    return TestNotes(summary=f"{nobody}{as_text(answers)}", tried=())
+    return TestNotes(summary=f"{nobody}{as_text(given.answers)}", tried=())
 
 
-def _whole_pipeline(task: RoutingTask, answers: Sequence[Clarified]) -> Routing:
-    del task, answers  # the planner reads the task anew, and may ask for itself
+async def _whole_pipeline(given: Given) -> Routing:
+    del given  # the planner reads the task anew, and may ask for itself
     return Routing(verdict="full", why="no model was available, so nothing is skipped")
+
+
+async def _outline(given: Given) -> Analysis:
+    """What a change touches, by the paths alone."""
+    task: ReviewTask = given.task
+    named = [one.path for one in task.files]
+    files = task.counts.files if task.counts else len(named)
+    added = task.counts.added if task.counts else sum(one.added or 0 for one in task.files)
+    removed = task.counts.removed if task.counts else sum(one.removed or 0 for one in task.files)
+    summary = f"No model read this change. It touches {amount(files, 'file')}: {added} lines added, {removed} removed."
+    risky = [f"{', '.join(paths)}: {WHY[kind]}" for kind, paths in risks_of(named).items()]
+    largest = sorted((one for one in task.files if one.added), key=lambda one: (-(one.added or 0), one.path))[:5]
+    look_at = [*risky, *(f"{one.path}: {one.added} lines added" for one in largest)]
+    return Analysis(summary=summary, look_at=tuple(text[:1000] for text in look_at[:20]))
+
+
+async def _bug_scan(given: Given) -> Findings:
+    scans, workspace = _files(given)
+    return await scans.bugs(given.task.artifact, workspace)
+
+
+async def _security_scan(given: Given) -> Findings:
+    scans, workspace = _files(given)
+    return await scans.holes(given.task.artifact, workspace)
+
+
+async def _put_together(given: Given) -> Findings:
+    """All findings of the reviewers, each once, as they are."""
+    bodies = [body for one in given.inputs if (body := one.read_as(Findings)) is not None]
+    found = ranked(as_suggested(one) for body in bodies for one in body.findings)
+    more = f"; the worst {MOST} are listed" if len(found) > MOST else ""
+    left = tuple(dict.fromkeys(text for body in bodies for text in body.not_looked_at))
+    of = f"{amount(len(found), 'finding')} of {amount(len(bodies), 'reviewer')}"
+    said = f"No model weighed them: {of} put together by code{more}."
+    return Findings(summary=said, findings=tuple(found[:MOST]), not_looked_at=left[:20])
+
+
+def _files(given: Given) -> tuple[Scans, Workspace]:
+    if given.scans is None or given.workspace is None:
+        raise Misconfigured("a scan needs the files that the step works on; give the agent `workspace: read`")
+    return given.scans, given.workspace
 
 
 FUNCTIONS: Mapping[str, Function] = {
     "checks_alone": Function(TestTask, TestNotes, _checks_alone),
     "whole_pipeline": Function(RoutingTask, Routing, _whole_pipeline),
+    "outline": Function(ReviewTask, Analysis, _outline),
+    "bug_scan": Function(ReviewTask, Findings, _bug_scan),
+    "security_scan": Function(ReviewTask, Findings, _security_scan),
+    "put_together": Function(ReviewTask, Findings, _put_together),
 }
 """Every function that an agent file may name as `fallback: function:NAME`."""

@@ -1,15 +1,19 @@
 """A function's answer in place of an agent for which no model is available: a handoff marked as such."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.agents import lines
-from activities.agents.fallback_functions import FUNCTIONS
+from activities.agents.fallback_functions import FUNCTIONS, Function, Given
+from activities.repositories.shared import guarded
 from activities.running.commit import commit_riders
+from activities.running.heartbeat import beating
+from activities.scanning.scan import Scans
 from contracts.away import FallBack
-from contracts.base import canonical, sha256
+from contracts.base import Contract, canonical, sha256
 from contracts.errors import Misconfigured
 from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
@@ -22,28 +26,34 @@ from ledger.db import Ledger
 class Fallbacks:
     """The activity `fall_back`."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, scans: Scans | None = None) -> None:
+        """`scans` is what functions that read files do it with."""
         self._ledger = ledger
+        self._scans = scans
 
     @activity.defn
     async def fall_back(self, request: FallBack) -> Handoff[Any]:
         """The function's result for the task, as a handoff marked as degraded. Called again it returns an equal one."""
-        return await self._ledger.tx(self._fall_back, request)
-
-    def _fall_back(self, connection: Connection, request: FallBack) -> Handoff[Any]:
         function = FUNCTIONS.get(request.function)
         if function is None:
             raise Misconfigured(
                 f"the run pinned the function {request.function!r} as fallback of {request.agent}, and this release does not "
                 "have it; finish the run with a worker of the release that it began with, or cancel it"
             )
-        asked = function.takes.read(request.task)
-        body = function.make(asked, request.answers).model_dump(mode="json")
+        async with beating():
+            inputs = await self._ledger.read(_all, request.inputs)
+            given = Given(function.takes.read(request.task), request.answers, inputs, request.workspace, self._scans)
+            # Outside the transaction: reading files takes seconds, and the ledger has one writer.
+            made = await guarded(function.make(given))
+            return await self._ledger.tx(self._keep, request, function, made, given)
+
+    def _keep(
+        self, connection: Connection, request: FallBack, function: Function, made: Contract, given: Given
+    ) -> Handoff[Any]:
+        body = made.model_dump(mode="json")
         task = artifacts.put(connection, self._ledger.files, request.task.encode(), "application/json")
         said = [self._keep_answers(connection, request)] if request.answers else []
         digest = sha256(canonical(body))
-        # The taint of its inputs is passed on: without a model they are no more trusted.
-        given = [handoffs.get(connection, one) for one in request.inputs]
         handoff = Handoff[Any](
             id=handoff_id(request.run.trace, request.run.path, digest),
             contract_name=function.returns.contract,
@@ -51,7 +61,7 @@ class Fallbacks:
             body=body,
             producer=Producer(agent=request.function, prompt=task.digest),
             inputs=(*request.inputs, task.digest, *said),
-            taint=as_taint((*sources_in(asked), *(name for one in given for name in one.taint))),
+            taint=_taint(request, given),
             trace=request.run.trace,
             path=request.run.path,
             degraded=f"{request.function} stands in for {request.agent}: {request.why}",
@@ -64,3 +74,13 @@ class Fallbacks:
         kept = artifacts.put(connection, self._ledger.files, stored_answers(request.answers), "application/json")
         artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, "answers", untrusted=False)
         return kept.digest
+
+
+def _all(connection: Connection, identities: Sequence[str]) -> list[Handoff[Any]]:
+    return [handoffs.get(connection, one) for one in identities]
+
+
+def _taint(request: FallBack, given: Given) -> tuple[str, ...]:
+    """That of its task and inputs is passed on: without a model they are no more trusted. Nor are the files it read."""
+    read = () if request.workspace is None else ("tool:read_file",)
+    return as_taint((*sources_in(given.task), *(name for one in given.inputs for name in one.taint), *read))

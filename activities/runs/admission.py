@@ -18,7 +18,7 @@ from activities.money.lines import no_room
 from activities.running.clock import started_at
 from contracts.actions import GATES_OF, INWARD
 from contracts.agents import AgentPin, Choice, Risk
-from contracts.errors import BatonError, NotFound
+from contracts.errors import BatonError, NoModel, NotFound
 from contracts.gates import GateKind, GatePolicy
 from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
@@ -45,7 +45,7 @@ class Admission:
         ceilings: Ceilings,
         choices: Callable[[Agent], tuple[Choice, ...]],
     ) -> None:
-        """`choices` gives the models that this worker can use for an agent; it raises `Misconfigured` if there is none."""
+        """`choices` gives the models that this worker can use for an agent; it raises `NoModel` if there is none."""
         self._ledger = ledger
         self._catalogue = catalogue
         self._policy = policy
@@ -114,17 +114,34 @@ class Admission:
         """The agents that the run names and all that may stand in for them, each with the models that may answer."""
         pins: dict[str, AgentPin] = {}
         effort = request.effort or policy.defaults.effort
+        chains = []
         for name in (*request.agents, *(request.auto if effort == "auto" else ())):
             asked = self._catalogue.newest(name)
-            standing_in = chain_of(asked, self._catalogue.newest)
-            rechecking = (suspect_of(one, self._catalogue.newest) for one in (asked, *standing_in))
-            for agent in (asked, *standing_in, *(one for one in rechecking if one is not None)):
+            chains.append((asked, *chain_of(asked, self._catalogue.newest)))
+        keyless = self._is_keyless(chains)
+        for chain in chains:
+            rechecking = (suspect_of(one, self._catalogue.newest) for one in chain)
+            for agent in (*chain, *(one for one in rechecking if one is not None)):
                 # Once each: one agent may stand in for several others.
-                pin = agent.pin(self._allowed(agent, request.risk))
+                pin = agent.pin(() if keyless else self._allowed(agent, request.risk))
                 floor = policy.agents.get(agent.file.name, AgentFloor()).minimum_confidence
                 pin = pin.model_copy(update={"minimum_confidence": max(pin.minimum_confidence, floor)})
                 pins.setdefault(agent.file.name, pin)
         return pins
+
+    def _is_keyless(self, chains: Sequence[Sequence[Agent]]) -> bool:
+        """True if no agent of the run has a model, and each ends in a function that stands in for it.
+
+        Where only some have none the run is refused instead: somebody who set a key expects models at work.
+        """
+        ends_well = all((chain[-1].file.fallback or "").startswith("function:") for chain in chains)
+        return bool(chains) and ends_well and not any(self._reaches(agent) for chain in chains for agent in chain)
+
+    def _reaches(self, agent: Agent) -> bool:
+        try:
+            return bool(self._choices(agent))
+        except NoModel:
+            return False
 
     def _allowed(self, agent: Agent, risk: Risk) -> tuple[Choice, ...]:
         choices, name = self._choices(agent), agent.file.model_class

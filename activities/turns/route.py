@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from temporalio import activity
@@ -18,6 +18,8 @@ from ledger.db import from_us
 from ledger.money.rates import RateLimited
 
 T = TypeVar("T")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Attempt = Callable[[Candidate], Awaitable[T]]
 
@@ -68,6 +70,10 @@ async def _shortened_once(attempt: Attempt[T], candidate: Candidate) -> T:
 
 
 def _usable(request: CallModel, providers: Container[str]) -> list[Candidate]:
+    if request.agent is not None and request.agent.keyless:
+        # Not a worker that lacks a key which the run had: the run began so, and its report is stamped.
+        why = "no key was set when the run began"
+        raise failures.models_away(ModelsAway(kind="refused", until=EPOCH, why=why, patience=timedelta()))
     usable = [one for one in choices.ordered(request.choices, request.tried) if one.choice.provider in providers]
     if not usable:
         wanted = ", ".join(choice.model for choice in request.choices)

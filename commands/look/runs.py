@@ -2,18 +2,18 @@
 
 import asyncio
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from commands import workers
 from commands.asking import found, run_named
 from commands.context import LOOK, Json, Project, Run, connect, open_ledger, settings, watching
-from commands.errors import Code, NothingYet
+from commands.errors import Code, NothingYet, Usage
 from commands.look.now import Now, now, told
 from commands.look.pending import as_json as pending_as_json
 from commands.output import Out, left, moment, safe
-from commands.text import code_of, how_to_answer, tell_report, usd
+from commands.text import code_of, how_to_answer, report_of, tell_report, usd
 from commands.unrecorded import Unrecorded
 from commands.untold import lines, untold
 from contracts.printed import command
@@ -143,12 +143,19 @@ def result(
     wait_for_gate: Annotated[
         bool, typer.Option("--wait-for-gate", help="Wait until the run ends or needs a person (exit code 4).")
     ] = False,
+    form: Annotated[
+        Literal["markdown", "sarif"] | None,
+        typer.Option("--as", help="Print the report of a review that has ended in this form."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how a run ended. Exit code: 0 done, 1 not done, 2 refused input, 4 waits for a person, 8 no budget, 9 not ended."""
+    """Show how a run ended. Exit code: 0 done, 1 not done, 2 refused input, 4 waits for a person, 8 no budget, 9 not ended,
+    10 findings as bad as --fail-on."""
     from commands.look import starting
 
     out = Out(as_json=as_json)
+    if form is not None and (as_json or wait or wait_for_gate):
+        raise Usage("--as prints the report of a run that has ended, in one form; wait first, and leave out --json")
     with open_ledger(settings()) as ledger:
         there = found(out, ledger, run)
         name = there.run if isinstance(there, Unrecorded) else there.workflow_id
@@ -158,6 +165,8 @@ def result(
             raise typer.Exit(int(code))
         if isinstance(there, Unrecorded):
             raise typer.Exit(int(starting.tell_end(out, there)))
+        if form is not None:
+            raise typer.Exit(int(_print_as(out, there, form)))
         raise typer.Exit(int(_tell_end(out, ledger, there)))
 
 
@@ -174,6 +183,20 @@ async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_g
         return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
 
 
+def _print_as(out: Out, run: "RunView", form: str) -> Code:
+    """Print the report in another form, and nothing else on stdout."""
+    from contracts.review import ReviewReport
+    from contracts.review_forms import FORMS
+
+    report = run.report or {}
+    ended = report_of(report) if report else None
+    if not isinstance(ended, ReviewReport):
+        raise Usage(f"{run.workflow_id} is {run.state} and has no report in the form {form}; reviews that have ended have one")
+    for line in FORMS[form](ended).rstrip("\n").split("\n"):
+        out.line(line)
+    return code_of(run.state, report.get("reason", ""), report)
+
+
 def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
     name = run.workflow_id
     if run.has_ended:
@@ -183,7 +206,7 @@ def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
             tell_report(out, report)
         else:
             out.line(f"{safe(name, 1000)}: {run.state}; it left no report")
-        return code_of(run.state, report.get("reason", ""))
+        return code_of(run.state, report.get("reason", ""), report)
     from ledger.gates import open_gates
 
     waiting = ledger.read_now(open_gates, trace=run.trace)

@@ -83,7 +83,7 @@ class Follower:
         if not isinstance(report, dict) or "state" not in report:
             return Code.FAILED, {"state": self.closed_as, "report": None}
         tell_report(self.out, report)
-        return code_of(report["state"], report.get("reason", "")), {"state": report["state"], "report": report}
+        return code_of(report["state"], report.get("reason", ""), report), {"state": report["state"], "report": report}
 
     def _ended(self, now: Look) -> tuple[Code, dict[str, Any]]:
         report = now.report or {}
@@ -91,7 +91,7 @@ class Follower:
             tell_report(self.out, report)
         else:
             self.out.line(f"{safe(self.run, 1000)}: {safe(now.state)}")
-        return code_of(now.state, report.get("reason", "")), {"state": now.state, "report": report or None}
+        return code_of(now.state, report.get("reason", ""), report), {"state": now.state, "report": report or None}
 
 
 async def closed_as(handle: "WorkflowHandle[Any, Any] | None") -> str:

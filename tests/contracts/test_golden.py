@@ -21,6 +21,7 @@ from tests.contracts.compare import breaking_changes
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.review import Review
+from workflows.review_part import ReviewPart
 
 
 def test_no_contract_breaks_what_exists() -> None:
@@ -40,7 +41,7 @@ def test_what_crosses_to_activities_and_children_is_kept(tmp_path: Path) -> None
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
     upgrade(ledger)
     handled = [
-        *(one.run for one in (Delivery, WriteItem, Review)),
+        *(one.run for one in (Delivery, WriteItem, Review, ReviewPart)),
         *worker_parts.build(config.Settings(state=tmp_path), ledger).activities,
     ]
     ledger.close()

@@ -43,7 +43,19 @@ RISEN = OLD | {
     ]
 }
 
-SAMPLES: dict[str, list[dict[str, Any]]] = {"plan/1": [OLD]}
+FOUND: dict[str, Any] = {
+    "file": "a.py",
+    "line": 1,
+    "quote": "x = 1",
+    "severity": "low",
+    "confidence": 500,
+    "what": "It is one.",
+    "why": "",
+    "suggestion": "",
+}
+FINDINGS: list[dict[str, Any]] = [{"summary": "found", "findings": several} for several in ([FOUND], [])]
+
+SAMPLES: dict[str, list[dict[str, Any]]] = {"plan/1": [OLD], "findings/1": FINDINGS}
 """For each contract that has a later version: bodies of it."""
 
 

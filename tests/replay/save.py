@@ -22,7 +22,7 @@ from tests.replay.neutral import neutral
 from tests.replay.scenarios import SCENARIOS, Scenario
 from tests.stack import dev_server, sample, stack
 from tests.wire.server import WireServer
-from tests.workflows.reviewing import change
+from tests.workflows.reviewing import change, enlarge
 
 FOLDER = Path(__file__).parent / "histories"
 
@@ -49,11 +49,13 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     """Let a run go that way to its end; the run and the children whose histories belong to it, under file names."""
     reviews = scenario.pipeline == "Review"
     origin = change(place / "sample")[0] if reviews else sample(place / "sample")
+    if scenario.asked.get("head") == "large":
+        enlarge(place / "sample")
     script = scripts.save(place / "script.yaml", *scenario.script)
     policy = place / "policy.toml"
     policy.write_text(_policy(POLICY.read_text(), scenario.gates))
     async with (
-        models_of(place, script, paid=scenario.paid) as models,
+        models_of(place, script if scenario.script else None, paid=scenario.paid) as models,
         stack(client, place / "state", task_queue="baton", policy=policy, **models, **scenario.settings(place)) as running,
     ):
         delivery = {"repository": str(origin), "instruction": "Fix it", "branch": "saved"}
@@ -69,13 +71,17 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{kind}-{name.removeprefix(f'{kind}-')}", run)]
     for child in scenario.children:
         label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
-        kept.append((f"write_item-{label}", client.get_workflow_handle(f"{run.id}.{child}")))
+        part = {"Review": "review_part"}.get(scenario.pipeline, "write_item")
+        kept.append((f"{part}-{label.removeprefix(f'{kind}-')}", client.get_workflow_handle(f"{run.id}.{child}")))
     return kept
 
 
 @contextlib.asynccontextmanager
-async def models_of(place: Path, script: Path, *, paid: bool) -> AsyncIterator[dict[str, Any]]:
-    """Settings by which the script answers: played as it is, or as a paid model over HTTP."""
+async def models_of(place: Path, script: Path | None, *, paid: bool) -> AsyncIterator[dict[str, Any]]:
+    """Settings by which the script answers: played as it is, or as a paid model over HTTP. None: there is no model."""
+    if script is None:
+        yield {}
+        return
     if not paid:
         yield {"model": "scripted:test", "script": script}
         return

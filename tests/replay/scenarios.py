@@ -299,5 +299,8 @@ SCENARIOS: dict[str, Scenario] = {
     "base-prepared": Scenario((PLANNER, writer("fix", FIX), a_tester()), _ask_for_an_environment, asked={"check": "pyest -q"}),
     "base-without": Scenario((PLANNER,), _go_on_without_a_check, asked={"check": "pyest -q"}),
     "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
+    # No key: what stands in for the agents does the whole review.
+    "review-keyless": Scenario((), _nobody, asked={"head": "odd"}, pipeline="Review"),
+    "review-parts": Scenario(HAPPY, _nobody, ("part.1.g01",), asked={"head": "large"}, pipeline="Review"),
     "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
 }

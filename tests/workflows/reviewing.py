@@ -34,15 +34,28 @@ def change(folder: Path) -> tuple[Path, str]:
     return origin, patch
 
 
+def enlarge(folder: Path, files: int = 5) -> None:
+    """A branch `large` in the sample that `change` made: the same line, and files of 30 KB, too much for one round."""
+    work, origin = folder / "work", folder / "origin.git"
+    git(work, "checkout", "--quiet", "-b", "large", "origin/odd" if "origin/odd" in git(work, "branch", "-r") else "odd")
+    for number in range(files):
+        lines = [f"VALUE_{line} = {line}  # of table {number}" for line in range(1000)]
+        (work / "shop" / f"table_{number}.py").write_text("\n".join(lines) + "\n")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message=Tables")
+    git(work, "push", "--quiet", str(origin), "large")
+    git(work, "checkout", "--quiet", "main")
+
+
 def finding(what: str, **more: Any) -> dict[str, Any]:
     """One finding, at the wrong line unless a test says otherwise."""
     whole = {"file": "shop/pricing.py", "line": 1, "quote": BUG, "severity": "medium", "confidence": 800, "what": what}
-    return whole | {"why": "It goes wrong.", "suggestion": "Compute it."} | more
+    return whole | {"why": "It goes wrong.", "suggestion": "Compute it.", "rule": "", "patch": ""} | more
 
 
 def findings(*several: dict[str, Any], summary: str = "looked at it") -> Turn:
     """What a reviewer, or the synthesiser, returns."""
-    return answer({"summary": summary, "findings": list(several)})
+    return answer({"summary": summary, "findings": list(several), "not_looked_at": []})
 
 
 ANALYST = says(
@@ -63,9 +76,9 @@ WHOLE = says(
 HAPPY = (ANALYST, BUGS, HOLES, WHOLE)
 
 
-async def review(stack: Stack, repository: Path, **more: Any) -> WorkflowHandle[Any, ReviewReport]:
+async def review(stack: Stack, repository: Path | None, **more: Any) -> WorkflowHandle[Any, ReviewReport]:
     """Start a review as `temporal workflow start` would."""
-    asked = {"repository": str(repository), "owner": "olga"} | more
+    asked: dict[str, Any] = {"owner": "olga"} | ({} if repository is None else {"repository": str(repository)}) | more
     run = f"review-{secrets.token_hex(4)}"
     queue = stack.settings.task_queue
     return await stack.client.start_workflow("Review", asked, id=run, task_queue=queue, result_type=ReviewReport)

@@ -7,7 +7,7 @@ import pytest
 from temporalio.worker import Replayer
 
 import worker
-from activities.agents.fallback_functions import FUNCTIONS
+from activities.agents.fallback_functions import FUNCTIONS, Given
 from activities.repositories.fetch import Fetch
 from config import HOME
 from contracts.delivery.sizing import Routing, RoutingTask
@@ -109,9 +109,9 @@ async def test_a_router_in_doubt_means_the_whole_pipeline(start: Start, tmp_path
         assert f"skips nothing: the task needs the whole pipeline | {told}" in await stack.said(run)
 
 
-def test_without_any_model_nothing_is_skipped() -> None:
+async def test_without_any_model_nothing_is_skipped() -> None:
     """What stands in for the router says full, and that nobody looked."""
-    said = FUNCTIONS["whole_pipeline"].make(RoutingTask(instruction="Fix it", repository="r", base="b"), ())
+    said = await FUNCTIONS["whole_pipeline"].make(Given(RoutingTask(instruction="Fix it", repository="r", base="b")))
     assert said == Routing(verdict="full", why="no model was available, so nothing is skipped")
 
 

@@ -204,5 +204,5 @@ async def test_a_review_over_the_wire(client: Client, tmp_path: Path) -> None:
     assert len(prompts) == 5
     assert sum("Prices are computed by eval." in one and "You are the synthesiser" not in one for one in prompts) >= 2
     (last,) = [one for one in prompts if "You are the synthesiser" in one]
-    assert "Handoff findings/1 from bug_reviewer@v1" in last
-    assert "Handoff findings/1 from security_reviewer@v1" in last
+    assert "Handoff findings/2 from bug_reviewer@v2" in last
+    assert "Handoff findings/2 from security_reviewer@v2" in last

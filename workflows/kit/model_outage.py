@@ -18,7 +18,7 @@ from workflows.kit.asks import tell_wait
 from workflows.kit.conversation import Conversation
 from workflows.kit.gate import Ask, gate
 from workflows.kit.kit import Kit
-from workflows.kit.options import LEDGER
+from workflows.kit.options import LEDGER, WORK
 from workflows.kit.standing import A_MODEL, Waits
 
 NOBODY = "models"
@@ -179,8 +179,11 @@ async def _function(kit: Kit, talk: Conversation, name: str, why: str) -> Handof
         why=why[:1000],
         inputs=talk.inputs,
         answers=talk.answers,
+        workspace=talk.workspace,
     )
-    return await kit.do(Fallbacks.fall_back, request, f"{talk.pin.label}: {name} stands in", **LEDGER)
+    # With files it may take as long as a tool: it reads them.
+    options = LEDGER if talk.workspace is None else WORK
+    return await kit.do(Fallbacks.fall_back, request, f"{talk.pin.label}: {name} stands in", **options)
 
 
 async def _person_says_again(kit: Kit, talk: Conversation, why: str) -> bool:

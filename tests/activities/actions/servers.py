@@ -45,6 +45,8 @@ class Web(Kept):
     seen: list[str] = field(default_factory=list)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     comments: list[dict[str, Any]] = field(default_factory=list)
+    pages: dict[str, Any] = field(default_factory=dict)
+    """What GET answers at other paths."""
     answer: int = 0
     """The status that POST gives instead of acting; 0: it acts."""
     loses: bool = False
@@ -60,7 +62,9 @@ def web(tls: ssl.SSLContext | None = None, book: Path | None = None) -> Iterator
         def do_GET(self) -> None:
             found.seen.append(f"GET {self.path}")
             path, _, query = self.path.partition("?")
-            if path.startswith("/taken/"):
+            if path in found.pages:
+                self._say(200, found.pages[path])
+            elif path.startswith("/taken/"):
                 key = path.removeprefix("/taken/")
                 there = [one for one in found.book if one["headers"].get("idempotency-key") == f'"{key}"']
                 self._say(200 if there else 404, {"id": there[0]["id"]} if there else {})
