@@ -41,9 +41,10 @@ from workflows.act import Act
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
+from workflows.load import Load, LoadPart
 from workflows.review import Review
 
-WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, Act, UnknownWorkflow)
+WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, Act, Load, LoadPart, UnknownWorkflow)
 
 
 def arm(settings: config.Settings) -> None:

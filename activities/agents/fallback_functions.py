@@ -7,7 +7,9 @@ from typing import Any
 from contracts.base import Contract
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.delivery.testing import TestNotes, TestTask
+from contracts.load import MapTask
 from contracts.people import Clarified, as_text
+from contracts.tables import Mapping as ColumnMapping
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,22 @@ def _whole_pipeline(task: RoutingTask, answers: Sequence[Clarified]) -> Routing:
     return Routing(verdict="full", why="no model was available, so nothing is skipped")
 
 
+def _same_names(task: MapTask, answers: Sequence[Clarified]) -> ColumnMapping:
+    del answers  # what they say would have to be understood
+    plain = {_plain(name): name for name in reversed(task.header)}
+    found = [{"to": one.name, "source": plain[_plain(one.name)]} for one in task.columns if _plain(one.name) in plain]
+    # Nothing alike: what is then proposed names what the file has not, so that the dry run says what is missing.
+    first = [{"to": task.columns[0].name, "source": task.columns[0].name}]
+    return ColumnMapping.model_validate({"columns": found or first})
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "checks_alone": Function(TestTask, TestNotes, _checks_alone),
+    "same_names": Function(MapTask, ColumnMapping, _same_names),
     "whole_pipeline": Function(RoutingTask, Routing, _whole_pipeline),
 }
 """Every function that an agent file may name as `fallback: function:NAME`."""

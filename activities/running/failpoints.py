@@ -31,6 +31,8 @@ Point = Literal[
     "action.before_send",  # the target was asked and has nothing; the lease is held
     "action.before_receipt",  # the target has it, the ledger does not know
     "action.before_completion",  # the receipt is committed, Temporal does not know
+    "load.before_commit",  # a batch is in its table, the transaction is open
+    "load.before_completion",  # the batch is committed at the target, Temporal does not know
     "journal.before_completion",  # lines are committed by a local activity, inside an open workflow task
     "activity.in_heartbeat",  # an activity is about to send a heartbeat
     "workflow.in_task",  # workflow code has decided on its next activity, its task is not completed
