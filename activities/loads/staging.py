@@ -12,6 +12,9 @@ from contracts.errors import BatonError
 from contracts.tables import TableColumn
 
 STAGED = "baton_staged"
+_WIDE = {"integer": "bigint", "int": "bigint", "smallint": "bigint"}
+"""Every integer of SQLite has 64 bits, whatever its column is called."""
+
 TEXTUAL = ("json", "xml", "point", "line", "box", "path", "polygon", "circle")
 """Types that PostgreSQL cannot compare: their text is compared."""
 
@@ -48,7 +51,7 @@ def _of_sqlite(connection: Connection, table: str) -> list[Column]:
     )
     return [
         Column(
-            row.name.lower(), row.type.lower(), None, None, None, not row.notnull, row.dflt_value is not None or bool(row.pk)
+            row.name.lower(), _WIDE.get(row.type.lower(), row.type.lower()), None, None, None, not row.notnull, row.dflt_value is not None or bool(row.pk)
         )
         for row in rows
     ]
