@@ -1,8 +1,10 @@
 """The rows of a source: where each begins, what its cells are, and which cannot be read as a row at all."""
 
 import csv
-import hashlib
+import io
 import json
+import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -44,30 +46,41 @@ class Rows:
 class Lines:
     """Lines of text with the position of what was read. Bytes that are none in the encoding become surrogates."""
 
-    def __init__(self, file: BinaryIO, encoding: str, line: int = 0, *, at_start: bool = False) -> None:
+    def __init__(self, file: BinaryIO, encoding: str, line: int = 0) -> None:
         self.line = line
         self.offset = file.tell()
-        self.record = 0
-        self._file, self._encoding, self._at_start = file, encoding, at_start
-        self.hashed = hashlib.sha256()
+        self.began = self.offset
+        self._file, self._encoding = file, encoding
 
     def __iter__(self) -> Iterator[str]:
+        encoding, at_start = self._encoding, self.offset == 0
         for raw in self._file:
             self.line += 1
             self.offset += len(raw)
-            self.record += len(raw)
-            self.hashed.update(raw)
-            if self.record > RECORD:
+            if self.offset - self.began > RECORD:
                 raise FileUnusable(f"the row before line {self.line} has more than {RECORD} bytes; is a quote not closed?")
-            if self._at_start:
-                raw, self._at_start = raw.removeprefix(b"\xef\xbb\xbf"), False
-            yield raw.decode(self._encoding, errors="surrogateescape")
+            if at_start:
+                raw, at_start = raw.removeprefix(BOM_UTF8), False
+            yield raw.decode(encoding, errors="surrogateescape")
+
+
+class Text:
+    """The lines of a batch that is in memory."""
+
+    def __init__(self, data: bytes, encoding: str, line: int, *, at_start: bool) -> None:
+        self.line = line
+        self.began = 0
+        # As in a file: only line feeds end a line, so that line numbers are those of the first reading.
+        self._text = io.StringIO((data.removeprefix(BOM_UTF8) if at_start else data).decode(encoding, "surrogateescape"), newline="\n")
+
+    def __iter__(self) -> Iterator[str]:
+        return self._text
 
 
 def header_of(file: BinaryIO, source: Source) -> tuple[tuple[str, ...], int, int]:
     """The columns of CSV, the position after them, and their last line. Raises `FileUnusable`."""
     file.seek(0)
-    lines = Lines(file, reads_as(source), at_start=True)
+    lines = Lines(file, reads_as(source))
     reader = csv.reader(iter(lines), delimiter=source.delimiter, strict=True)
     try:
         found = next((row for row in reader if row), None)
@@ -86,7 +99,7 @@ def batches_of(file: BinaryIO, source: Source) -> tuple[tuple[str, ...], list[Ba
     """The columns, where the batches are, and the first rows. Reads the whole file once. Raises `FileUnusable`."""
     header, start, line = header_of(file, source) if source.format == "csv" else ((), 0, 0)
     file.seek(start)
-    lines = Lines(file, reads_as(source), line, at_start=start == 0)
+    lines = Lines(file, reads_as(source), line)
     rows = _csv(lines, source.delimiter) if source.format == "csv" else _json(lines)
     batches: list[Batch] = []
     sample: list[Row] = []
@@ -99,22 +112,24 @@ def batches_of(file: BinaryIO, source: Source) -> tuple[tuple[str, ...], list[Ba
         if len(sample) < 20 and not isinstance(found, str):
             sample.append([found.get(name) for name in names] if isinstance(found, dict) else list(found))
         if count >= ROWS or lines.offset - offset >= BYTES:
-            batches.append(_batch(lines, offset, first, count))
+            batches.append(_batch(file, lines, offset, first, count))
             offset, first, count = lines.offset, lines.line + 1, 0
             if len(batches) > BATCHES:
                 raise FileUnusable(f"the file has more than {BATCHES * ROWS} rows; cut it into several")
         del begins
     if count:
-        batches.append(_batch(lines, offset, first, count))
+        batches.append(_batch(file, lines, offset, first, count))
     if not names:
         raise FileUnusable("the file is empty: it has no row that names a column")
     width = len(names)
     return tuple(names), batches, [[*row, *[None] * (width - len(row))] for row in sample]
 
 
-def _batch(lines: Lines, offset: int, first: int, count: int) -> Batch:
-    digest, lines.hashed = lines.hashed.hexdigest(), hashlib.sha256()
-    return Batch(offset=offset, size=lines.offset - offset, line=first, rows=count, digest=digest)
+def _batch(file: BinaryIO, lines: Lines, offset: int, first: int, count: int) -> Batch:
+    size = lines.offset - offset
+    # Not by the file's own position, which is ahead: lines are read in blocks.
+    digest = sha256(os.pread(file.fileno(), size, offset))
+    return Batch(offset=offset, size=size, line=first, rows=count, digest=digest)
 
 
 def rows_of(file: BinaryIO, source: Source, header: tuple[str, ...], batch: Batch) -> Rows:
@@ -126,7 +141,7 @@ def rows_of(file: BinaryIO, source: Source, header: tuple[str, ...], batch: Batc
             f"{source.file} has changed since it was approved: the rows from line {batch.line} on are other ones. Nothing of them "
             "was loaded; start a new load for what the file holds now"
         )
-    lines = Lines(_Memory(data), reads_as(source), batch.line - 1, at_start=batch.offset == 0)  # type: ignore[arg-type]
+    lines = Text(data, reads_as(source), batch.line - 1, at_start=batch.offset == 0)
     found = Rows(header)
     width, none = len(header), [None] * len(header)
     for begins, row, raw in _csv(lines, source.delimiter) if source.format == "csv" else _json(lines):
@@ -152,54 +167,42 @@ def _unreadable(at: int, row: Row | str, raw: str, width: int, header: tuple[str
     return Broken(at, "", "cells", json.dumps(values, ensure_ascii=False), why)
 
 
-class _Memory:
-    """Bytes as a file of lines, from position 0."""
-
-    def __init__(self, data: bytes) -> None:
-        self._lines = data.splitlines(keepends=True) if b"\r" not in data else data.split(b"\n")
-        if b"\r" in data:
-            self._lines = [one + b"\n" for one in self._lines[:-1]] + ([self._lines[-1]] if self._lines[-1] else [])
-
-    def tell(self) -> int:
-        return 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._lines)
-
-
 Found = tuple[int, Row | dict[str, str | None] | str, str]
 """The line in which a row begins, its cells or why it has none, and the text of one that has none."""
 
 
-def _csv(lines: Lines, delimiter: str) -> Iterator[Found]:
+def _csv(lines: Lines | Text, delimiter: str) -> Iterator[Found]:
     reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
+    before, begins = lines.line, lines.line + 1
     while True:
-        begins, lines.record = lines.line + 1, 0
         try:
-            row: Row = next(reader)  # type: ignore[assignment]  # a reader's cells are text
-        except StopIteration:
+            for row in reader:
+                if row:
+                    yield begins, row, ""  # type: ignore[misc]  # a reader's cells are text
+                begins = before + reader.line_num + 1
+                if isinstance(lines, Lines):
+                    lines.began = lines.offset
             return
         except csv.Error as error:
             if "unexpected end of data" in str(error):
                 raise FileUnusable(f"a quote that is opened in the row of line {begins} is never closed; close it") from None
-            yield begins, f"it is no row of CSV: {error}", f"line {begins} to {lines.line}"
-            continue
-        if row:
-            yield begins, row, ""
+            yield begins, f"it is no row of CSV: {error}", f"lines {begins} to {before + reader.line_num}"
+            begins = before + reader.line_num + 1
 
 
-def _json(lines: Lines) -> Iterator[Found]:
-    for line in lines:
-        lines.record = 0
+def _json(lines: Lines | Text) -> Iterator[Found]:
+    for number, line in enumerate(lines, lines.line + 1):
+        if isinstance(lines, Lines):
+            lines.began = lines.offset
         if not line.strip():
             continue
         try:
             row = json.loads(line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
             if not isinstance(row, dict):
                 raise ValueError("it is no JSON object")
-            yield lines.line, {name: _cell(name, value) for name, value in row.items()}, ""
+            yield number, {name: _cell(name, value) for name, value in row.items()}, ""
         except (ValueError, RecursionError) as error:
-            yield lines.line, f"it is no row: {error}"[:500], line[:LONGEST_SHOWN]
+            yield number, f"it is no row: {error}"[:500], line[:LONGEST_SHOWN]
 
 
 LONGEST_SHOWN = 100_000

@@ -201,5 +201,3 @@ class Place:
         engine.dispose()
         return found
 
-
-__all__ = ["Place"]
