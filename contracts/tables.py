@@ -154,7 +154,7 @@ class LoadPlan(Contract, name="load_plan/1"):
     key: tuple[str, ...]
     unique: tuple[tuple[str, ...], ...] = ()
     increasing: tuple[str, ...] = ()
-    references: dict[str, str] = {}
+    references: dict[str, str] = Field(default_factory=dict)
     batches: tuple[Batch, ...]
 
     @property

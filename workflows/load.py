@@ -20,8 +20,8 @@ from contracts.load import (
     LoadPartInput,
     LoadReport,
     MapTask,
-    Planned,
     PlanLoad,
+    Planned,
     mapping_lines,
 )
 from contracts.people import Feedback
@@ -92,7 +92,8 @@ class Load(Pipeline[LoadInput, LoadReport]):
             return
         if not seen.rows:
             self.counted = Counted(counts=Counts(), batches=0, expected=0)
-            return kit.note("loaded nothing", "the file has a header and no rows", "the run ends")
+            kit.note("loaded nothing", "the file has a header and no rows", "the run ends")
+            return
         planned = await self._planned(asked, seen)
         kit.enter("approve", "policy says who lets the rows in")
         assert planned.intent is not None

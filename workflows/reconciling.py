@@ -19,9 +19,8 @@ async def reconcile(kit: Kit, asked: LoadInput, seen: Examined, mapping: Mapping
     total = len(found.differences) + found.more
     compared = f"{amount(found.compared, 'row')} compared, {found.bad} not, as they break a rule"
     kit.note(f"found {amount(total, 'difference')}", compared, "the report has them")
-    receipts = []
-    for one in found.corrections if asked.correct else ():
-        receipts.append(await perform(kit, one.intent, one.arguments, known=one.facts))
+    wanted = found.corrections if asked.correct else ()
+    receipts = [await perform(kit, one.intent, one.arguments, known=one.facts) for one in wanted]
     return {
         "mode": "reconcile",
         "differences": found.differences,

@@ -9,24 +9,19 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.actions.adapter import NotSent
 from activities.actions.declared import Targets
 from activities.actions.sql_book import opened, prepare
 from activities.actions.sql_load import table_of
-from activities.files.paths import PathRefused
 from activities.loads import tables
+from activities.loads.errors import for_good, of_the_input
 from activities.loads.examining import SECONDS, Read, read_source, source_of, table_at
 from activities.loads.mapped import apply, problems
-from activities.loads.parquet import ParquetUnusable
 from activities.loads.planning import dry_run, facts_of, plan_of
 from activities.loads.reconciling import as_json, differences, summed_up
 from activities.loads.records import rows_of
-from activities.loads.sources import FileChanged, FileUnusable, Sources
-from activities.loads.staging import TableUnusable
-from activities.loads.tables import Mismatch
-from activities.resources import NotDeclared
+from activities.loads.sources import Sources
 from activities.resources.databases import said_by
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
@@ -34,7 +29,7 @@ from activities.running.heartbeat import beating
 from contracts.base import canonical, sha256
 from contracts.effects.sql_load import SqlLoad
 from contracts.effects.targets import SqlTarget
-from contracts.errors import BatonError, ContractViolation, Misconfigured, NotFound, Refused
+from contracts.errors import Refused
 from contracts.intents import Intent
 from contracts.load import (
     Counted,
@@ -44,8 +39,8 @@ from contracts.load import (
     ExamineSource,
     LoadBatch,
     LoadInput,
-    Planned,
     PlanLoad,
+    Planned,
     ReconcileTable,
 )
 from contracts.reconcile import Reconciled
@@ -56,15 +51,6 @@ from ledger.db import Ledger
 from ledger.views.runs import find_run
 
 T = TypeVar("T")
-
-OF_THE_INPUT: tuple[type[BatonError], ...] = (
-    *(FileUnusable, ParquetUnusable, TableUnusable, PathRefused, NotDeclared),
-    *(Refused, Misconfigured, ContractViolation, NotFound),
-)
-"""Before anything is loaded these mean: correct the file, the input or the settings, and start again."""
-
-FOR_GOOD: tuple[type[BatonError], ...] = (*OF_THE_INPUT, FileChanged, Mismatch)
-"""While rows are loaded these would come again, however often the batch is tried."""
 
 _BATCHES = TypeAdapter(list[Batch])
 
@@ -87,7 +73,7 @@ class Loads:
         Fails as a refused input for a file or table that cannot be used, or that could be read in two ways.
         """
         async with beating():
-            examined, batches = await _input(asyncio.to_thread(self._examined, request.asked))
+            examined, batches = await of_the_input(asyncio.to_thread(self._examined, request.asked))
             return await self._ledger.tx(self._keep_examined, request, examined, batches)
 
     def _examined(self, asked: LoadInput) -> tuple[Examined, bytes]:
@@ -133,7 +119,7 @@ class Loads:
         A mapping that cannot be applied is told in `problem`. Fails as a refused input for a file that has changed since.
         """
         async with beating():
-            planned, plan = await _input(asyncio.to_thread(self._planned, request))
+            planned, plan = await of_the_input(asyncio.to_thread(self._planned, request))
             return await self._ledger.tx(self._keep_plan, request, planned, plan)
 
     def _planned(self, request: PlanLoad) -> tuple[Planned, bytes]:
@@ -170,7 +156,7 @@ class Loads:
         Fails for good if its bytes have changed, the load was not opened there, or the table has not what was put into it.
         """
         async with beating():
-            counts = await _final(asyncio.to_thread(self._loaded, request))
+            counts = await for_good(asyncio.to_thread(self._loaded, request))
             reach("load.before_completion")
             return await self._ledger.tx(_with_riders, request, counts)
 
@@ -210,7 +196,7 @@ class Loads:
     @activity.defn
     async def count_load(self, request: CountLoad) -> Counted:
         """Ask the target what became of every row, and put the bad ones together."""
-        return await self._answered(request, _final(asyncio.to_thread(self._counted, request)))
+        return await self._answered(request, for_good(asyncio.to_thread(self._counted, request)))
 
     def _counted(self, request: CountLoad) -> Counted:
         plan = self._plan(request.plan)
@@ -248,7 +234,7 @@ class Loads:
         Fails as a refused input for a mapping that cannot be applied.
         """
         async with beating():
-            reconciled, every = await _input(asyncio.to_thread(self._reconciled, request))
+            reconciled, every = await of_the_input(asyncio.to_thread(self._reconciled, request))
             return await self._ledger.tx(self._keep_differences, request, reconciled, every)
 
     def _reconciled(self, request: ReconcileTable) -> tuple[Reconciled, bytes]:
@@ -301,17 +287,3 @@ def _opened_there(connection: Connection, table: str, key: str) -> None:
 def _with_riders(connection: Connection, request: Request, answer: T) -> T:
     commit_riders(connection, request)
     return answer
-
-
-async def _input(work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except (*OF_THE_INPUT, FileChanged, Mismatch) as error:
-        raise ApplicationError(str(error), type="InputRefused", non_retryable=True) from None
-
-
-async def _final(work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except FOR_GOOD as error:
-        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None

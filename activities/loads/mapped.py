@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import compress
 
+from activities.loads.cells import zone_of
 from activities.loads.records import Rows
-from activities.loads.values import Broken, Cells, convert, zone_of
+from activities.loads.values import Broken, Cells, convert
 from contracts.load import Counts, Rule
 from contracts.tables import LoadPlan, TableColumn
 from contracts.tables import Mapping as ColumnMapping

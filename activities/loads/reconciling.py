@@ -116,7 +116,9 @@ def summed_up(
     values: Sequence[dict[str, str | None]],
 ) -> Reconciled:
     """What a report lists, with the correction of each listed difference that has one."""
-    corrections = (_correction(plan, target, setting, one, row) for one, row in zip(found[:SHOWN], values, strict=False))
+    # A row of the file that cannot be read may be the one that the table seems to have alone: nothing is removed for it.
+    known = [(one, row) for one, row in zip(found[:SHOWN], values, strict=False) if not (bad and one.kind == "only_in_table")]
+    corrections = (_correction(plan, target, setting, one, row) for one, row in known)
     return Reconciled(
         compared=compared,
         bad=bad,

@@ -71,7 +71,9 @@ class Text:
         self.line = line
         self.began = 0
         # As in a file: only line feeds end a line, so that line numbers are those of the first reading.
-        self._text = io.StringIO((data.removeprefix(BOM_UTF8) if at_start else data).decode(encoding, "surrogateescape"), newline="\n")
+        self._text = io.StringIO(
+            (data.removeprefix(BOM_UTF8) if at_start else data).decode(encoding, "surrogateescape"), newline="\n"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return self._text
@@ -138,7 +140,7 @@ def rows_of(file: BinaryIO, source: Source, header: tuple[str, ...], batch: Batc
     data = file.read(batch.size)
     if sha256(data) != batch.digest:
         raise FileChanged(
-            f"{source.file} has changed since it was approved: the rows from line {batch.line} on are other ones. Nothing of them "
+            f"{source.file} has changed since it was approved: the rows from line {batch.line} on are other ones. None of them "
             "was loaded; start a new load for what the file holds now"
         )
     lines = Text(data, reads_as(source), batch.line - 1, at_start=batch.offset == 0)

@@ -1,4 +1,4 @@
-"""What a row has to be, from a JSON Schema or a pydantic class. A rule that cannot be checked here is refused, never ignored."""
+"""What a row has to be, from a JSON Schema or a pydantic class. A rule that is not checked here is refused."""
 
 import importlib
 import json
@@ -18,8 +18,10 @@ _SAYS_NOTHING = frozenset(
     ("title", "description", "default", "examples", "$comment", "$schema", "$id", "deprecated", "readOnly", "writeOnly")
 )
 _KNOWN = _SAYS_NOTHING | frozenset(
-    ("type", "format", "enum", "const", "pattern", "minLength", "maxLength", "minimum", "maximum")
-    + ("exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "oneOf", "$ref")
+    (
+        *("type", "format", "enum", "const", "pattern", "minLength", "maxLength", "minimum", "maximum"),
+        *("exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "oneOf", "$ref"),
+    )
 )
 _ROOT = _SAYS_NOTHING | frozenset(("type", "properties", "required", "additionalProperties", "$defs", "definitions"))
 
@@ -82,13 +84,13 @@ def _of_class(where: str, contract: str) -> dict[str, Any]:
     for field_name, field in found.model_fields.items():
         part = schema["properties"].get(field.alias or field_name, {})
         if "Decimal" in str(field.annotation):
-            _as_decimal(part, [limit for one in field.metadata for limit in [one]])
+            _as_decimal(part, field.metadata)
     return schema
 
 
 def _as_decimal(part: dict[str, Any], metadata: list[Any]) -> None:
     optional = any(one.get("type") == "null" for one in part.get("anyOf", ()))
-    limits = next((one for one in part.get("anyOf", ()) if one.get("type") == "number"), {})
+    limits: dict[str, Any] = next((one for one in part.get("anyOf", ()) if one.get("type") == "number"), {})
     part.pop("anyOf", None)
     kept = {name: value for name, value in limits.items() if name != "type"}
     places = next((one.decimal_places for one in metadata if getattr(one, "decimal_places", None) is not None), None)

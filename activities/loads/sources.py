@@ -120,9 +120,11 @@ def reads_as(source: Source) -> str:
 def digest_of(file: BinaryIO) -> str:
     """SHA-256 of the whole file."""
     file.seek(0)
-    hashed = hashlib.file_digest(file, "sha256").hexdigest()
+    hashed = hashlib.sha256()
+    while block := file.read(BLOCK):
+        hashed.update(block)
     file.seek(0)
-    return hashed
+    return hashed.hexdigest()
 
 
 def format_of(file: str, said: Format | None) -> Format:
@@ -197,8 +199,8 @@ def _sure(file: BinaryIO) -> None:
         except UnicodeDecodeError as error:
             line = at + error.object[: error.start].count(b"\n")
             raise FileUnusable(
-                f"line {line} holds the byte {error.object[error.start]:02X}, which is not UTF-8; say the encoding, such as cp1252. "
-                "With encoding utf-8 only the rows that hold such bytes are set apart"
+                f"line {line} holds the byte {error.object[error.start]:02X}, which is not UTF-8; say the encoding, such as "
+                "cp1252. With encoding utf-8 only the rows that hold such bytes are set apart"
             ) from None
         at += block.count(b"\n")
 

@@ -51,7 +51,13 @@ def _of_sqlite(connection: Connection, table: str) -> list[Column]:
     )
     return [
         Column(
-            row.name.lower(), _WIDE.get(row.type.lower(), row.type.lower()), None, None, None, not row.notnull, row.dflt_value is not None or bool(row.pk)
+            row.name.lower(),
+            _WIDE.get(row.type.lower(), row.type.lower()),
+            None,
+            None,
+            None,
+            not row.notnull,
+            row.dflt_value is not None or bool(row.pk),
         )
         for row in rows
     ]
@@ -63,7 +69,8 @@ def _of_postgresql(connection: Connection, table: str) -> list[Column]:
         text(
             "select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable, "
             "column_default is not null or is_identity = 'YES' as given from information_schema.columns "
-            "where table_name = :name and table_schema = coalesce(nullif(:schema, ''), current_schema()) order by ordinal_position"
+            "where table_name = :name and table_schema = coalesce(nullif(:schema, ''), current_schema()) "
+            "order by ordinal_position"
         ),
         {"name": name, "schema": schema},
     )

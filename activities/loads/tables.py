@@ -48,8 +48,8 @@ def put(connection: Connection, plan: LoadPlan, mapped: Mapped) -> tuple[Mapped,
     if missing or found < inserted:
         what = f"{missing} of them are not in it" if missing else f"{inserted - found} of them have other values in it"
         raise Mismatch(
-            f"{len(mapped.at)} rows were put into {plan.into}, and {what}: a trigger, a rule or a row policy changes or drops them. "
-            "Nothing of this batch was kept"
+            f"{len(mapped.at)} rows were put into {plan.into}, and {what}: a trigger, a rule or a row policy changes or "
+            "drops them. Nothing of this batch was kept"
         )
     return mapped.without(differing), inserted, found - inserted
 
@@ -87,7 +87,7 @@ def _orphans(connection: Connection, plan: LoadPlan, mapped: Mapped) -> list[Bro
         table, _, there = reference.rpartition(".")
         if column not in mapped.columns:
             continue
-        own = f' and not exists (select 1 from {STAGED} o where o."{there}" = s."{column}")' if table == plan.into else ""
+        own = f' and not exists (select 1 from {STAGED} o where o."{there}" = s."{column}")' if table == plan.into else ""  # noqa: S608
         rows = connection.execute(
             text(
                 f'select s.baton_line from {STAGED} s where s."{column}" is not null and not exists '  # noqa: S608 (names of the settings)
@@ -255,8 +255,8 @@ def booked(connection: Connection, book: str, load: str) -> tuple[Counts, int]:
     for row in connection.execute(text(query), {"load": load}):
         whole, batches = whole.with_(_counts(row)), batches + 1
     sums = text(
-        "select coalesce(sum(row_count), 0), coalesce(sum(loaded), 0), coalesce(sum(duplicates), 0), coalesce(sum(quarantined), 0) "
-        f"from {book} where load = :load"  # noqa: S608
+        "select coalesce(sum(row_count), 0), coalesce(sum(loaded), 0), coalesce(sum(duplicates), 0), "  # noqa: S608
+        f"coalesce(sum(quarantined), 0) from {book} where load = :load"
     )
     rows, loaded, duplicates, quarantined = connection.execute(sums, {"load": load}).one()
     numbers = {"rows": int(rows), "loaded": int(loaded), "duplicates": int(duplicates), "quarantined": int(quarantined)}

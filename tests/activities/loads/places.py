@@ -25,8 +25,8 @@ from contracts.load import (
     ExamineSource,
     LoadBatch,
     LoadInput,
-    Planned,
     PlanLoad,
+    Planned,
     ReconcileTable,
 )
 from contracts.reconcile import Reconciled
@@ -65,7 +65,12 @@ STATEMENTS = {
         "parameters": {"id": "integer", "customer": "text", "amount": "decimal"},
         "rows": 1,
     },
-    "drop": {"about": "removes an order", "sql": "delete from orders where id = :id", "parameters": {"id": "integer"}, "rows": 1},
+    "drop": {
+        "about": "removes an order",
+        "sql": "delete from orders where id = :id",
+        "parameters": {"id": "integer"},
+        "rows": 1,
+    },
 }
 
 
@@ -200,4 +205,3 @@ class Place:
             found = [tuple(row) for row in result] if result.returns_rows else []
         engine.dispose()
         return found
-

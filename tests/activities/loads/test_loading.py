@@ -149,3 +149,13 @@ def test_counts_add() -> None:
     """Rules keep their first example."""
     one = Counts(rows=2, loaded=1, quarantined=1)
     assert one.with_(one).said() == "read 4 = loaded 2 + quarantined 2 + duplicates 0"
+
+
+def test_a_row_that_cannot_be_read_removes_nothing(place: Place) -> None:
+    """To reconcile, a row that breaks a rule may be the one that the table seems to have alone."""
+    place.rows("insert into orders values (1, 'ann', 5, null), (2, 'bob', 6, null)")
+    whole = place.reconciled(csv("1,ann,5,"), correct=True)
+    assert [(one.kind, one.key) for one in whole.differences] == [("only_in_table", {"id": "2"})]
+    assert [one.intent.summary for one in whole.corrections] == ["removes an order: id 2"]
+    unreadable = place.reconciled(csv("1,ann,5,", "2,bob,x,"), correct=True)
+    assert (unreadable.bad, len(unreadable.differences), unreadable.corrections) == (1, 1, ())
