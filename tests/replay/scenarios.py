@@ -324,7 +324,6 @@ SCENARIOS: dict[str, Scenario] = {
     "base-prepared": Scenario((PLANNER, writer("fix", FIX), a_tester()), _ask_for_an_environment, asked={"check": "pyest -q"}),
     "base-without": Scenario((PLANNER,), _go_on_without_a_check, asked={"check": "pyest -q"}),
     "review-happy": Scenario(HAPPY, _nobody, asked={"head": "odd"}, pipeline="Review"),
-    "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
     "load-given": Scenario(
         (PLANNER,), _load_the_rows, ("load.part-1",), asked=LOADED | {"mapping": MAPPING}, pipeline="Load", settings=_a_table
     ),
@@ -338,4 +337,5 @@ SCENARIOS: dict[str, Scenario] = {
         pipeline="Load",
         settings=_a_table,
     ),
+    "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
 }
