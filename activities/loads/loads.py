@@ -166,7 +166,7 @@ class Loads:
         if table_of(plan.table, plan.target, setting).table != plan.into:
             raise Refused(f"[targets.{plan.target}.tables.{plan.table}] names another table than was approved: {plan.into}")
         batch, book = plan.batches[request.number], book_of(setting)
-        with opened(self._targets, plan.target, setting, SECONDS) as connection:
+        with opened(self._targets, plan.target, setting, SECONDS) as connection, tables.refusing(plan.into):
             tables.prepare_book(connection, book)
             _opened_there(connection, setting.table, request.key)
             there = tables.claimed(connection, book, request.key, request.number, batch.line)

@@ -8,7 +8,7 @@ from activities.loads.examining import SECONDS, Read, Table
 from activities.loads.mapped import Mapped, apply
 from activities.loads.records import rows_of
 from activities.loads.sources import Sources
-from activities.loads.tables import put
+from activities.loads.tables import put, refusing
 from contracts.effects.targets import SqlTarget
 from contracts.load import Counts, LoadInput, mapping_lines
 from contracts.tables import LoadPlan, Mapping
@@ -44,7 +44,11 @@ def dry_run(sources: Sources, targets: Targets, plan: LoadPlan) -> tuple[Counts,
     """What the first batches would come to, and the first rows before and after. Nothing stays in the table."""
     whole, shown, last = Counts(), list[str](), dict[str, str]()
     setting = targets.get(plan.target, SqlTarget)
-    with sources.lines(plan.source) as file, opened(targets, plan.target, setting, SECONDS) as connection:
+    with (
+        sources.lines(plan.source) as file,
+        opened(targets, plan.target, setting, SECONDS) as connection,
+        refusing(plan.into),
+    ):
         for batch in plan.batches[:DRY]:
             mapped = apply(plan, rows_of(file, plan.source, plan.header, batch), last)
             shown = shown or _before_and_after(plan, mapped)

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from activities.actions.adapter import NotSent
 from activities.actions.sql_book import of_the_statement
@@ -140,7 +141,7 @@ def _inserted(connection: Connection, plan: LoadPlan, mapped: Mapped) -> tuple[i
             with connection.begin_nested():
                 new += connection.execute(insert, {"first": mapped.at[first], "last": mapped.at[last]}).rowcount
         except DBAPIError as error:
-            if not of_the_statement(error):
+            if not _of_a_row(error):
                 raise
             if first == last:
                 at = mapped.at[first]
@@ -152,6 +153,23 @@ def _inserted(connection: Connection, plan: LoadPlan, mapped: Mapped) -> tuple[i
             # The earlier half is done first: of two rows with one key the earlier counts.
             waiting += [(middle + 1, last), (first, middle)]
     return new, refused
+
+
+def _of_a_row(error: DBAPIError) -> bool:
+    """True if another row could be taken: a constraint, a value, or a trigger that raises (P0) or a view's check (44)."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return isinstance(error, IntegrityError | DataError) or state[:2] in ("P0", "44")
+
+
+@contextmanager
+def refusing(table: str) -> Iterator[None]:
+    """What the database says of the table itself, such as a missing right, is for good; the rest may be over in a moment."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not of_the_statement(error):
+            raise
+        raise TableUnusable(f"{table} cannot be loaded into: {said_by(error)}") from None
 
 
 def _key_of(plan: LoadPlan, mapped: Mapped, at: int) -> str:

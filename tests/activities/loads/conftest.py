@@ -28,6 +28,12 @@ def books(tmp_path: Path) -> Iterator[Place]:
     yield from _with_table(Place(tmp_path, f"sqlite:///{tmp_path}/books.db"))
 
 
+@pytest.fixture
+def postgresql(postgres: Postgres, tmp_path: Path) -> Iterator[Place]:
+    """The same in PostgreSQL alone, for what is about its types and rights."""
+    yield from _with_table(Place(tmp_path, postgres.url(postgres.create())))
+
+
 def _with_table(place: Place) -> Iterator[Place]:
     place.rows(f"create table orders ({TABLE})")
     yield place
