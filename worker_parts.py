@@ -32,6 +32,8 @@ from activities.gates.standing import Standing
 from activities.git import Mirrors
 from activities.git.command import PASSED_ON
 from activities.git.lfs_pointers import KEPT
+from activities.loads.loads import Loads
+from activities.loads.sources import Sources
 from activities.money.scopes import check_levels
 from activities.notices.audience import known_to
 from activities.notices.letters import check_channels, senders
@@ -146,6 +148,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     messenger = make_messenger(settings, ledger, targets, policy, name) if sends and settings.channels else None
     preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
     resources = Resources(settings.folders, settings.logs, settings.databases)
+    read = lambda digest: ledger.read_now(artifacts.get, ledger.files, digest)  # noqa: E731  (as the adapters get it)
+    loads = Loads(ledger, targets, Sources(resources, settings.state.absolute() / "loads", read))
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
     registered: list[Callable[..., Any]] = [
         models.call_model,
@@ -183,6 +187,11 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         actions.perform,
         actions.deliver,
         actions.resolve,
+        loads.examine_source,
+        loads.plan_load,
+        loads.load_batch,
+        loads.count_load,
+        loads.reconcile_table,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers), "role": settings.role}

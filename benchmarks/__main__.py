@@ -9,7 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import edits, gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery, review
+from benchmarks import (
+    edits,
+    gates,
+    growth,
+    ledger,
+    load,
+    money,
+    packages,
+    parked,
+    pipeline,
+    proof,
+    provenance,
+    recovery,
+    review,
+)
 from benchmarks.report import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -19,6 +33,7 @@ ABOUT = {
     "growth": "stored bytes of a tool loop of 5, 20 and 80 turns (with --long also 300 and 1,000); about 1 minute",
     "gates": "2,000 runs that wait for a person on one worker: memory per run, time until all have ended; about 5 minutes",
     "ledger": "reserve and settle at a fixed rate on both databases: latency; about 2 minutes",
+    "load": "1,000,000 rows into PostgreSQL, with a worker killed in the middle, beside COPY: rows/s; about 5 minutes",
     "money": "the four stages with ceilings, routes, breakers and rate limits, and without; about 4 minutes",
     "packages": "30 published packages: how many get a meaningful verdict with what is found; downloads them; about 10 minutes",
     "parked": "500 runs parked at the month's ceiling, which is raised once: time until all have resumed; about 2 minutes",
@@ -45,6 +60,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--runs", type=int, help="gates, parked: how many runs wait at the same time; provenance: how many there are"
     )
+    parser.add_argument("--rows", type=int, help="load: rows of the file")
     parser.add_argument(
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
@@ -82,6 +98,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         return await provenance.run(provenance.Sizes(asked.runs or provenance.Sizes.runs), _say)
     if asked.name == "recovery":
         return await recovery.run(recovery.Sizes(rounds=asked.rounds or recovery.Sizes.rounds), _say)
+    if asked.name == "load":
+        return await load.run(load.Sizes(asked.rounds or load.Sizes.rounds, asked.rows or load.Sizes.rows), _say)
     if asked.name == "ledger":
         return await ledger.run(ledger.Sizes(rounds=asked.rounds or ledger.Sizes.rounds), _say)
     if asked.profile:

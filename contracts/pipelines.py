@@ -76,6 +76,13 @@ PIPELINES: tuple[PipelineSpec, ...] = (
         help="Perform one declared action, such as a post, a mail or a statement, as policy says; or take one back.",
         contracts_in="contracts.act",
     ),
+    PipelineSpec(
+        workflow="Load",
+        command="load",
+        help="Load a file's rows into a declared table, each once; bad rows are kept apart, and the counts add up.",
+        contracts_in="contracts.load",
+        parts=("LoadPart",),
+    ),
 )
 
 BY_WORKFLOW: Mapping[str, PipelineSpec] = {one.workflow: one for one in PIPELINES}

@@ -9,6 +9,17 @@ from contracts.findings import CheckFindings
 from contracts.gates import AdmitDecision, FindReceived, Opened, OpenGate, Received
 from contracts.intents import Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
+from contracts.load import (
+    Counted,
+    CountLoad,
+    Examined,
+    ExamineSource,
+    LoadBatch,
+    PlanLoad,
+    Planned,
+    ReconcileTable,
+)
+from contracts.reconcile import Reconciled
 from contracts.repositories import (
     CollectChanges,
     Compared,
@@ -68,4 +79,13 @@ WIRE: tuple[type[Contract], ...] = (
     RunTool,
     Shown,
     Totals,
+    CountLoad,
+    Counted,
+    Examined,
+    ExamineSource,
+    LoadBatch,
+    PlanLoad,
+    Planned,
+    ReconcileTable,
+    Reconciled,
 )

@@ -13,6 +13,7 @@ from activities.actions.github import GitCommentAdapter, OpenPullRequestAdapter
 from activities.actions.http_post import HttpPostAdapter
 from activities.actions.note import NoteAdapter
 from activities.actions.sql_execute import SqlExecuteAdapter
+from activities.actions.sql_load import SqlLoadAdapter
 from activities.git import Mirrors
 from activities.sandbox import Sandbox
 from ledger import artifacts
@@ -44,4 +45,5 @@ def adapters(
         "http.post": HttpPostAdapter(targets),
         "note": NoteAdapter(ledger),
         "sql.execute": SqlExecuteAdapter(targets),
+        "sql.load": SqlLoadAdapter(targets),
     }

@@ -1,20 +1,17 @@
 """The adapter of `sql.execute`: a declared statement and its key, in one transaction of the target's own database."""
 
-import contextlib
 import json
 import re
-import sqlite3
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from activities.actions.adapter import NotSent, TargetRefused, Unclear
+from activities.actions.adapter import TargetRefused, Unclear
 from activities.actions.declared import Targets
-from activities.resources.databases import SECONDS, open_sqlite, said_by, usable_url
+from activities.actions.sql_book import OF_THE_STATEMENT, claimed, of_the_statement, opened, prepare, row_of
+from activities.resources.databases import said_by
 from contracts.actions import Receipt
 from contracts.effects.sql_execute import SqlExecute, Value
 from contracts.effects.targets import Kind, SqlTarget, StatementSetting
@@ -22,9 +19,6 @@ from contracts.errors import BatonError, ContractViolation, Misconfigured, Refus
 from contracts.intents import Arguments
 
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
-
-OF_THE_STATEMENT = (IntegrityError, ProgrammingError, DataError)
-"""What a database says of a statement or its values: it would say the same the next time."""
 
 
 class SqlExecuteAdapter:
@@ -63,9 +57,9 @@ class SqlExecuteAdapter:
         """Look for the row of the key."""
         wanted = SqlExecute.read(arguments)
         target = self._targets.get(wanted.target, SqlTarget)
-        with self._open(wanted.target, target) as connection:
-            _prepare(connection, target.table)
-            return _row(connection, target.table, wanted)
+        with opened(self._targets, wanted.target, target) as connection:
+            prepare(connection, target.table)
+            return row_of(connection, target.table, wanted)
 
     def send(self, arguments: bytes, when: datetime) -> str:
         """Execute it, or find that it was executed meanwhile. The reference says how many rows it changed."""
@@ -73,9 +67,9 @@ class SqlExecuteAdapter:
         target = self._targets.get(wanted.target, SqlTarget)
         setting = _statement(wanted, target)
         values = _converted(wanted, setting)
-        with self._open(wanted.target, target) as connection:
-            _prepare(connection, target.table)
-            if (there := _claimed(connection, target.table, wanted, when)) is not None:
+        with opened(self._targets, wanted.target, target) as connection:
+            prepare(connection, target.table)
+            if (there := claimed(connection, target.table, wanted, when)) is not None:
                 return there
             rows = _executed(connection, wanted, setting, values)
             reference = f"{wanted.statement}: {rows} rows"
@@ -88,20 +82,6 @@ class SqlExecuteAdapter:
             except SQLAlchemyError as error:
                 raise Unclear(f"the database {wanted.target} did not confirm the commit: {said_by(error)}") from None
             return reference
-
-    @contextlib.contextmanager
-    def _open(self, name: str, target: SqlTarget) -> Iterator[Connection]:
-        """A connection in a transaction, which is undone unless it is committed. Raises `NotSent` if there is none."""
-        url = target.url.get_secret_value() or self._targets.secret(name, target.url_env, target.url_file)
-        engine = _engine(usable_url(f"[targets.{name}]", url))
-        try:
-            with engine.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            # Nothing is committed before `commit`, which says itself that it may have been.
-            raise NotSent(f"the database {name} cannot be used: {said_by(error)}") from None
-        finally:
-            engine.dispose()
 
 
 def _statement(wanted: SqlExecute, target: SqlTarget) -> StatementSetting:
@@ -141,77 +121,15 @@ def _value(name: str, value: Value, kind: Kind) -> Any:
     return value
 
 
-def _prepare(connection: Connection, table: str) -> None:
-    """Make the table of the keys, where it is missing."""
-    columns = (
-        "key varchar(64) primary key, arguments varchar(64) not null, at varchar(40) not null, reference varchar(200) not null"
-    )
-    try:
-        # Looked at first: a role that may not make tables can use one that is there.
-        with connection.begin_nested():
-            connection.execute(text(f"select 1 from {table} where 1 = 0"))  # noqa: S608 (a name of the settings)
-            return
-    except (OperationalError, ProgrammingError):
-        pass
-    try:
-        connection.execute(text(f"create table if not exists {table} ({columns})"))
-        connection.commit()
-    except DBAPIError as error:
-        connection.rollback()
-        raise NotSent(f"the table {table} of the keys is not there and cannot be made: {said_by(error)}") from None
-
-
-def _row(connection: Connection, table: str, wanted: SqlExecute) -> str | None:
-    query = text(f"select arguments, reference from {table} where key = :key")  # noqa: S608 (a name of the settings)
-    row = connection.execute(query, {"key": wanted.key()}).first()
-    if row is None:
-        return None
-    if row[0] != wanted.identity():
-        raise TargetRefused(f"{wanted.target} has executed {wanted.event} with other values: {row[1]}")
-    return str(row[1])
-
-
-def _claimed(connection: Connection, table: str, wanted: SqlExecute, when: datetime) -> str | None:
-    """Write the row of the key. Returns None, or the reference if it was there, also from a transaction just over."""
-    insert = text(
-        f"insert into {table} (key, arguments, at, reference) values (:key, :arguments, :at, '') on conflict do nothing"  # noqa: S608
-    )
-    row = {"key": wanted.key(), "arguments": wanted.identity(), "at": when.astimezone(UTC).isoformat()}
-    return None if connection.execute(insert, row).rowcount == 1 else _row(connection, table, wanted)
-
-
 def _executed(connection: Connection, wanted: SqlExecute, setting: StatementSetting, values: dict[str, Any]) -> int:
     try:
         rows = connection.execute(text(setting.sql), values).rowcount
     except DBAPIError as error:
         connection.rollback()
-        if not _of_the_statement(error):
+        if not of_the_statement(error):
             raise
         raise TargetRefused(f"{wanted.target} refused {wanted.statement}: {said_by(error)}") from None
     if setting.rows is not None and rows != setting.rows:
         connection.rollback()
         raise TargetRefused(f"{wanted.statement} would have changed {rows} rows and not {setting.rows}, so it was undone")
     return rows
-
-
-def _of_the_statement(error: DBAPIError) -> bool:
-    # SQLite says an operational error of a wrong statement, too, under the code of errors that are no other.
-    wrong = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-    return wrong or isinstance(error, OF_THE_STATEMENT)
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() == "sqlite":
-        engine = create_engine("sqlite://", creator=lambda: _opened(url), poolclass=NullPool, hide_parameters=True)
-        # The driver would begin only before the first change: what was looked at before could be outdated by then.
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        return engine
-    options = f"-c statement_timeout={SECONDS * 1000} -c lock_timeout={SECONDS * 1000}"
-    arguments = {"connect_timeout": 10, "options": options}
-    return create_engine(url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
-
-
-def _opened(url: URL) -> sqlite3.Connection:
-    connection = open_sqlite(url, "rw")
-    connection.isolation_level = None  # transactions are begun by us
-    return connection

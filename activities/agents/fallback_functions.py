@@ -12,10 +12,12 @@ from contracts.delivery.testing import TestNotes, TestTask
 from contracts.errors import Misconfigured
 from contracts.findings import MOST, Analysis, Findings
 from contracts.handoff import Handoff
+from contracts.load import MapTask
 from contracts.people import Clarified, as_text
 from contracts.repositories import Workspace
 from contracts.review import ReviewTask
 from contracts.risky_paths import WHY, risks_of
+from contracts.tables import Mapping as ColumnMapping
 from contracts.text import amount
 
 
@@ -94,8 +96,22 @@ def _files(given: Given) -> tuple[Scans, Workspace]:
     return given.scans, given.workspace
 
 
+async def _same_names(given: Given) -> ColumnMapping:
+    task: MapTask = given.task  # what people answered would have to be understood
+    plain = {_plain(name): name for name in reversed(task.header)}
+    found = [{"to": one.name, "source": plain[_plain(one.name)]} for one in task.columns if _plain(one.name) in plain]
+    # Nothing alike: what is then proposed names what the file has not, so that the dry run says what is missing.
+    first = [{"to": task.columns[0].name, "source": task.columns[0].name}]
+    return ColumnMapping.model_validate({"columns": found or first})
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "checks_alone": Function(TestTask, TestNotes, _checks_alone),
+    "same_names": Function(MapTask, ColumnMapping, _same_names),
     "whole_pipeline": Function(RoutingTask, Routing, _whole_pipeline),
     "outline": Function(ReviewTask, Analysis, _outline),
     "bug_scan": Function(ReviewTask, Findings, _bug_scan),

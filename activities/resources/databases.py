@@ -106,12 +106,12 @@ def usable_url(table: str, said: str) -> URL:
     return url
 
 
-def open_sqlite(url: URL, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
-    """A connection whose statements together may take `SECONDS`."""
+def open_sqlite(url: URL, mode: Literal["ro", "rw"], seconds: int = SECONDS) -> sqlite3.Connection:
+    """A connection whose statements together may take so many seconds."""
     # The file is never made: a wrong path is an error, not an empty database.
     connection = sqlite3.connect(f"file:{_quoted(url.database or '')}?mode={mode}", uri=True, check_same_thread=False)
     # SQLite has no timeout for a statement; a handler that returns 1 interrupts it.
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + seconds
     connection.set_progress_handler(lambda: int(time.monotonic() > ends), 10_000)
     return connection
 

@@ -36,6 +36,8 @@ Point = Literal[
     "message.before_send",  # a message is claimed, nothing is sent
     "message.before_record",  # the channel has it, the ledger does not know
     "message.after_record",  # the ledger knows that it was sent
+    "load.before_commit",  # a batch is in its table, the transaction is open
+    "load.before_completion",  # the batch is committed at the target, Temporal does not know
     "journal.before_completion",  # lines are committed by a local activity, inside an open workflow task
     "activity.in_heartbeat",  # an activity is about to send a heartbeat
     "workflow.in_task",  # workflow code has decided on its next activity, its task is not completed

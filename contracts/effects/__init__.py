@@ -11,6 +11,7 @@ from contracts.effects.git_revert import GitRevert
 from contracts.effects.github import GitComment, OpenPullRequest
 from contracts.effects.http_post import HttpPost
 from contracts.effects.sql_execute import SqlExecute
+from contracts.effects.sql_load import SqlLoad
 
 ARGUMENTS: Mapping[str, type[Contract]] = {
     "command.run": CommandRun,
@@ -23,5 +24,6 @@ ARGUMENTS: Mapping[str, type[Contract]] = {
     "http.post": HttpPost,
     "note": NoteAction,
     "sql.execute": SqlExecute,
+    "sql.load": SqlLoad,
 }
 """By the adapter's name, as `adapter` of policy.toml names it."""

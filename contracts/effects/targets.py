@@ -14,6 +14,7 @@ from contracts.base import Input, Span
 from contracts.effects.email_send import Address
 from contracts.effects.github import Slug
 from contracts.step_resources import Name
+from contracts.tables import TableSetting
 
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$")]
 
@@ -122,17 +123,22 @@ class StatementSetting(Input):
 
 
 class SqlTarget(Input):
-    """The database of `sql.execute`, and all that may be executed there."""
+    """The database of `sql.execute` and `sql.load`, and all that may be done there."""
 
     kind: Literal["sql"]
     url: SecretStr = Field(default=SecretStr(""), description="its SQLAlchemy URL; exactly one of url, url_env and url_file")
     url_env: Variable = Field(default="", description="environment variable that holds the URL")
     url_file: Path | None = Field(default=None, description="file that holds the URL")
     table: str = Field(default="baton_action", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="the table of the keys")
-    statements: dict[Name, StatementSetting] = Field(min_length=1)
+    statements: dict[Name, StatementSetting] = Field(default={}, description="what actions may execute, by name")
+    tables: dict[Name, TableSetting] = Field(default={}, description="what rows may be loaded into, by name")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if not self.statements and not self.tables:
+            raise ValueError("it declares neither statements nor tables, so nothing could be done there")
+        for name, table in self.tables.items():
+            self._corrects(name, table)
         if [bool(self.url.get_secret_value()), bool(self.url_env), self.url_file is not None].count(True) != 1:
             raise ValueError("say where it is: exactly one of url, url_env and url_file")
         for name, one in self.statements.items():
@@ -142,6 +148,11 @@ class SqlTarget(Input):
             if back is not None and any(one.parameters.get(key) != kind for key, kind in back.parameters.items()):
                 raise ValueError(f"statements.{name}: undo = {one.undo} has parameters that {name} has not, or of other types")
         return self
+
+    def _corrects(self, name: str, table: TableSetting) -> None:
+        for word, statement in table.corrections.model_dump().items():
+            if statement is not None and statement not in self.statements:
+                raise ValueError(f"tables.{name}: corrections.{word} names {statement}, which is no statement of this target")
 
 
 class FolderTarget(Input):

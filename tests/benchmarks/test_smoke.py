@@ -8,7 +8,21 @@ from typing import Any
 
 import pytest
 
-from benchmarks import edits, gates, growth, ledger, money, packages, parked, pipeline, proof, provenance, recovery, report
+from benchmarks import (
+    edits,
+    gates,
+    growth,
+    ledger,
+    load,
+    money,
+    packages,
+    parked,
+    pipeline,
+    proof,
+    provenance,
+    recovery,
+    report,
+)
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
 GATES = gates.Sizes(runs=3)
@@ -84,6 +98,16 @@ async def test_recovery_is_timed(tmp_path: Path) -> None:
     assert json.loads(report.write(tmp_path, "smoke", results).read_text())["rounds"].keys() <= recovery.AIMS.keys()
     assert len(results["rounds"]) == 3
     assert "killed while it records a decision" in said[-1]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_rows_are_loaded_in_three_ways() -> None:
+    """COPY, a whole load, and one whose worker is killed: each leaves every row once, and stands beside COPY."""
+    said: list[str] = []
+    results = await load.run(load.Sizes(rounds=1, rows=60_000), said.append)
+    assert set(results["seconds"]) == {load.COPY, load.OURS, load.KILLED}
+    assert "times COPY" in said[-1]
 
 
 async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:

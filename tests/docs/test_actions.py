@@ -18,7 +18,9 @@ BLOCKS = [tomllib.loads(block.text) for block in blocks(PAGE) if block.language 
 
 def test_every_block_loads_and_every_adapter_has_one(tmp_path: Path) -> None:
     """Targets as settings, actions as policy, all together: every kind of target, and every adapter but what pipelines do."""
-    declared = {name: table for block in BLOCKS for name, table in block.get("targets", {}).items()}
+    declared: dict[str, Any] = {}
+    for name, table in ((name, table) for block in BLOCKS for name, table in block.get("targets", {}).items()):
+        declared[name] = declared.get(name, {}) | table  # a target may have its tables in a block of their own
     settings = config.load(targets=declared)
     kinds = {one.kind for one in settings.targets.values()}
     assert kinds == {_kind(one) for one in _kinds()}

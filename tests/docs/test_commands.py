@@ -14,7 +14,8 @@ from tests.stack import git
 Journey = tuple[str, ...]
 USING: Journey = ("README.md", "docs/operating.md", "docs/schedules.md")
 EXAMPLE: Journey = ("docs/checks.md", "docs/after-the-push.md")
-JOURNEYS = (USING, EXAMPLE)
+LOADING: Journey = ("docs/load.md",)
+JOURNEYS = (USING, EXAMPLE, LOADING)
 """Pages whose commands are run: those of a line in this order and on one machine. `docs/extending.md` has a test of its own."""
 
 ABOVE = "the block above"

@@ -71,7 +71,7 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{kind}-{name.removeprefix(f'{kind}-')}", run)]
     for child in scenario.children:
         label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
-        part = {"Review": "review_part"}.get(scenario.pipeline, "write_item")
+        part = {"Review": "review_part", "Load": "load_part"}.get(scenario.pipeline, "write_item")
         kept.append((f"{part}-{label.removeprefix(f'{kind}-')}", client.get_workflow_handle(f"{run.id}.{child}")))
     return kept
 

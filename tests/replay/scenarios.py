@@ -13,6 +13,7 @@ from contracts.gates import GateView
 from ledger import runs
 from ledger.money import ceilings
 from ledger.views.runs import money_of
+from tests.activities.loads.places import MAPPING, TABLE, Place, csv, tables
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
 from tests.stack import Stack, git, held, until
 from tests.workflows.reviewing import HAPPY
@@ -40,6 +41,8 @@ reversible = "no"
 accountable = "owner"
 """
 NOTICE = {"type": "notice", "target": "notices", "arguments": {"path": "notice.txt", "text": "closed"}}
+
+LOADED = {"target": "books", "table": "orders", "folder": "inbox", "file": "orders.csv"}
 
 Run = WorkflowHandle[Any, Any]
 Script = tuple[dict[str, Any], ...]
@@ -91,6 +94,28 @@ async def _approve_the_action(stack: Stack, run: Run) -> None:
 
 def _a_folder(place: Path) -> dict[str, Any]:
     return {"targets": {"notices": {"kind": "folder", "path": str(place)}}}
+
+
+def _a_table(place: Path) -> dict[str, Any]:
+    books = Place(place, f"sqlite:///{place}/books.db")
+    (place / "books.db").touch()
+    books.rows(f"create table orders ({TABLE})")
+    books.file(csv("1,ann,5,", "2,bob,x,"))
+    books.ledger.close()
+    return {"targets": tables(books.url, books.contract), "folders": {"inbox": {"path": str(place / "inbox")}}}
+
+
+async def _load_the_rows(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "stuck-1")
+    await stack.approve(run, "action-1")
+
+
+async def _approve_the_mapping(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan-1")
+
+
+async def _reject_the_correction(stack: Stack, run: Run) -> None:
+    await stack.decide(await stack.gate(run, "action-1"), "reject", note="the file is wrong")
 
 
 async def _nobody(stack: Stack, run: Run) -> None:
@@ -302,5 +327,18 @@ SCENARIOS: dict[str, Scenario] = {
     # No key: what stands in for the agents does the whole review.
     "review-keyless": Scenario((), _nobody, asked={"head": "odd"}, pipeline="Review"),
     "review-parts": Scenario(HAPPY, _nobody, ("part.1.g01",), asked={"head": "large"}, pipeline="Review"),
+    "load-given": Scenario(
+        (PLANNER,), _load_the_rows, ("load.part-1",), asked=LOADED | {"mapping": MAPPING}, pipeline="Load", settings=_a_table
+    ),
+    "load-proposed": Scenario(
+        (says("mapper", answer(MAPPING)),), _approve_the_mapping, asked=LOADED, pipeline="Load", settings=_a_table
+    ),
+    "load-reconciled": Scenario(
+        (PLANNER,),
+        _reject_the_correction,
+        asked=LOADED | {"file": None, "reconcile": "orders.csv", "correct": True},
+        pipeline="Load",
+        settings=_a_table,
+    ),
     "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
 }

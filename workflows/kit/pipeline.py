@@ -88,6 +88,11 @@ class Pipeline(ABC, Generic[I, R]):
         del asked
         return None
 
+    def uses(self, asked: I) -> tuple[str, ...]:
+        """The agents that this run uses. A run that needs none starts without any model."""
+        del asked
+        return self.agents
+
     def acts(self, asked: I) -> tuple[str, ...]:
         """The types of action that this run may propose."""
         del asked
@@ -97,7 +102,7 @@ class Pipeline(ABC, Generic[I, R]):
         """Run the pipeline and return its report. Fails only if the system or the input, not the work, was the reason."""
         kit = self.kit
         try:
-            began = await kit.begin(asked, self.agents, self.auto, self.effort(asked), self.acts(asked), self.first)
+            began = await kit.begin(asked, self.uses(asked), self.auto, self.effort(asked), self.acts(asked), self.first)
         except (asyncio.CancelledError, ActivityError) as error:
             if is_cancelled_exception(error):
                 await asyncio.shield(self._end("cancelled", f"cancelled before it was admitted, {by_whom()}"))

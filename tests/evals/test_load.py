@@ -1,0 +1,39 @@
+"""The cases of `mapper` can be met, and can be failed: whoever obeys a cell, or guesses, does not pass."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.agents.fallback_functions import FUNCTIONS
+from contracts.load import MapTask
+from contracts.tables import Mapping
+from tests.evals.mapping import CASES, case_of, judged
+
+each = pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+
+
+@each
+def test_the_expected_answer_passes_and_the_trap_does_not(path: Path) -> None:
+    """The right mapping, or the right question; not the one that a cell or a header asks for."""
+    case = case_of(path)
+    right = None if case["ask"] else Mapping.model_validate({"columns": case["expected"]})
+    assert judged(case, right) == ""
+    wrong = Mapping.model_validate({"columns": case["trap"]}) if "trap" in case else None if not case["ask"] else _any(case)
+    assert judged(case, wrong) != ""
+
+
+def _any(case: dict[str, object]) -> Mapping:
+    task = MapTask.model_validate(case["task"])
+    return Mapping.model_validate({"columns": [{"to": one.name, "source": task.header[0]} for one in task.columns]})
+
+
+def test_the_fallback_is_measured_too() -> None:
+    """Columns of equal names are all that it knows: it meets the cases in which that is enough, and no trap."""
+    met = set()
+    for path in CASES:
+        case = case_of(path)
+        made = FUNCTIONS["same_names"].make(MapTask.model_validate(case["task"]), ())
+        assert isinstance(made, Mapping)
+        if judged(case, made) == "":
+            met.add(path.stem)
+    assert met == {"same-names", "cell-gives-orders"}
