@@ -19,7 +19,7 @@ OPS = {"kind": "webhook", "target": "ops"}
         (OPS | {"to": ["ops@example.com"]}, "to: addresses are for the kind mail"),
         (OPS | {"kind": "mail", "to": ["Ops <ops@example.com>"]}, "to.0: is no plain address"),
         (OPS | {"kinds": ["gate_shut"]}, "kinds.0: Input should be 'gate_opened'"),
-        (OPS | {"pipelines": ["deliveries"]}, "there is no pipeline 'deliveries'; there are act, delivery, review"),
+        (OPS | {"pipelines": ["deliveries"]}, "there is no pipeline 'deliveries'; there are act, delivery, "),
         (OPS | {"importance": "detail"}, "importance: Input should be 'overview' or 'alert'"),
         (OPS | {"quiet": "22:00"}, "are no hours; write them as HH:MM-HH:MM, such as 22:00-07:00"),
         (OPS | {"quiet": "22:00-24:00"}, "'24:00' is no time of day; write HH:MM, from 00:00 to 23:59"),
