@@ -52,14 +52,14 @@ class RunRef(Contract):
 
 
 WHEN_WRITTEN = datetime.max.replace(tzinfo=UTC)
-"""Instant of a line that is dated as it is written, by the database's clock: that of a worker or a command may be off."""
+"""Instant of a line that is dated as it is written, by the database's clock: that of a worker or a command may be off.
+
+All other lines have the instant at which something happened by Temporal's clock.
+"""
 
 
 class Note(Contract):
-    """A feed line to write: what was done, why, and what comes next. Committed once per key.
-
-    `at` is when it happened by Temporal's clock, or `WHEN_WRITTEN`; never what the clock of a worker or a command says.
-    """
+    """A feed line to write: what was done, why, and what comes next. Committed once per key."""
 
     key: str = Field(description="built from the path, so that a story that runs again does not repeat its lines")
     at: datetime

@@ -120,7 +120,7 @@ def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
     with at_terminal(tmp_path) as screen:
         screen.until("Approve plan-1 as")
         screen.type("n\n")
-        screen.until("Stopped what the demo started")
+        screen.until("removes it")
         code = screen.process.wait(PATIENCE)
     assert code == 1
     assert "could_not" in screen.text
