@@ -174,6 +174,8 @@ def test_what_is_held_goes_on_where_a_person_says_so(ledger: Ledger, both: dict[
     after = ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "goes_on", "olga", "the price is right")
     assert [state(ledger, one) for one in RUNS] == ["approved", "held"]
     assert [one.summary for one in after.reach.pending] == ["push trace-2"]
+    holds = {one: ledger.read_now(condemnations.holding, one, [key(one)], key(one)) for one in RUNS}
+    assert {one: [it.id for it in found] for one, found in holds.items()} == {"trace-1": [], "trace-2": [id]}
     ledger.tx_now(delivered, "trace-1")
     [standing] = ledger.read_now(standings, {})
     assert [(one.went_on, one.open) for one in standing.reach.executed] == [(True, False)]
