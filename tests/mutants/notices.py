@@ -58,7 +58,7 @@ MUTANTS = (
         name="called-to-what-is-over",
         promise="Nobody is called to a gate that has closed.",
         file="ledger/channels.py",
-        old="if KINDS[one.kind].waits and not one.waits]",
+        old="if kind_of(one.kind).waits and not one.waits]",
         new="if False]",
         tests=(f"{MESSENGER}::test_nobody_is_called_to_a_gate_that_has_closed",),
     ),
