@@ -56,6 +56,7 @@ def tables(folder: Path, web: str, mail: int, postgres: str) -> dict[str, Any]:
     """Every target, as baton.toml would have it."""
     signed = {"kind": "http", "private": True, "key_env": "SHOP_KEY", "secret_env": "SHOP_SECRET"}
     sql = {"kind": "sql", "statements": {"pay": PAY, "refund": REFUND}}
+    loaded = {"accounts": {"about": "accounts", "table": "account", "row": str(folder / "row.json"), "key": ["name"]}}
     host = web.removeprefix("http://")
     commands = {
         "deploy": {"about": "deploys", "argv": ["python3", "-c", POSTS.format(web=web)], "check": "deployed"},
@@ -65,7 +66,7 @@ def tables(folder: Path, web: str, mail: int, postgres: str) -> dict[str, Any]:
         "looked-up": signed | {"url": f"{web}/hook", "lookup": f"{web}/taken/{{key}}"},
         "once": signed | {"url": f"{web}/once", "repeats": True},
         "blind": signed | {"url": f"{web}/blind"},
-        "books": sql | {"url": f"sqlite:///{folder}/books.db"},
+        "books": sql | {"url": f"sqlite:///{folder}/books.db", "tables": loaded},
         "accounts": sql | {"url": postgres},
         "notices": {"kind": "folder", "path": str(folder / "notices")},
         "post": {
@@ -92,6 +93,10 @@ def wanted(origin: Path) -> dict[str, tuple[str, dict[str, Any]]]:
         "blind": ("http.post", post | {"target": "blind"}),
         "sqlite": ("sql.execute", pay | {"target": "books"}),
         "postgres": ("sql.execute", pay | {"target": "accounts"}),
+        "load": (
+            "sql.load",
+            {"target": "books", "table": "accounts", "file": "a.csv", "digest": "a" * 64, "plan": "b" * 64, "rows": 1},
+        ),
         "file": ("file.write", {"target": "notices", "path": "a/today.txt", "text": "closed\n"}),
         "mail": (
             "email.send",
@@ -174,6 +179,8 @@ class Outside:
         """What is there before anything is done."""
         (self.folder / "notices").mkdir()
         (self.folder / "machine").mkdir()
+        row = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+        (self.folder / "row.json").write_text(json.dumps(row))
         with sqlite3.connect(self.folder / "books.db") as books:
             books.executescript("create table account (name text primary key, cents integer not null check (cents >= 0));")
             books.execute("insert into account values ('olga', 1000)")
@@ -192,6 +199,15 @@ class Outside:
             found["postgres"] = row[0] if row else 0
         return {name: (1000 - cents) // 7 for name, cents in found.items()}
 
+    def opened(self) -> int:
+        """How many loads are opened in the SQLite database."""
+        books = sqlite3.connect(self.folder / "books.db")
+        there = books.execute("select 1 from sqlite_master where name = 'baton_action'").fetchone()
+        query = "select count(*) from baton_action where reference like 'load of %'"
+        found: int = books.execute(query).fetchone()[0] if there else 0
+        books.close()
+        return found
+
     def _postgres(self) -> "psycopg.Connection[Any]":
         return psycopg.connect(make_url(self.postgres).set(drivername="postgresql").render_as_string(hide_password=False))
 
@@ -203,6 +219,7 @@ class Outside:
             "once": web.kept.count("/once"),
             "blind": web.kept.count("/blind"),
             **self.paid(),
+            "load": self.opened(),
             "file": len(list((self.folder / "notices").rglob("*.txt"))),
             "mail": len(mail.kept),
             "deploy": len([path for path in web.kept if path.endswith("deploys/7")]),

@@ -17,6 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.actions.deliver import Actions
+from activities.actions.sending import Sender
 from contracts.actions import Deliver
 from ledger.db import Ledger, now_us
 from ledger.tables import action
@@ -50,7 +51,7 @@ async def _relay(ledger: Ledger, book: Book, name: str) -> None:
 
 
 async def _run(ledger: Ledger, book: Book, name: str, key: str) -> str:
-    sender = Actions(ledger, {"book": book}, name)
+    sender = Actions(ledger, Sender(ledger, {"book": book}, name))
     try:
         return (await ActivityEnvironment().run(sender.deliver, Deliver(run=ref(), key=key))).state
     except ApplicationError as error:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 
+from contracts.base import sha256
 from contracts.effects import ARGUMENTS
 from contracts.intents import Intent
 from ledger import actions
@@ -84,7 +85,8 @@ def test_many_kills_hit(world: World, seen: dict[str, Seen]) -> None:
 def _own(arguments: dict[str, object], point: str) -> dict[str, object]:
     """The same as another event: one for each place where a worker dies."""
     named = {"event", "branch", "path", "head", "name"} & arguments.keys()
-    return arguments | {name: f"{point.replace('.', '-')}/{arguments[name]}" for name in named}
+    plan = {"plan": sha256(point.encode())} if "plan" in arguments else {}
+    return arguments | {name: f"{point.replace('.', '-')}/{arguments[name]}" for name in named} | plan
 
 
 async def _killed(world: World, point: str, meant: Mapping[str, Intent]) -> None:

@@ -17,10 +17,12 @@ from contracts.base import Contract, sha256
 from contracts.delivery.sizing import RoutingTask
 from contracts.delivery.testing import TestTask
 from contracts.errors import ContractViolation, Misconfigured
+from contracts.load import MapTask
 from contracts.people import Clarified, stored_answers
 from contracts.repositories import FileChange
 from contracts.review import ReviewTask
 from contracts.runs import RunRef
+from contracts.tables import TableColumn
 from ledger import artifacts, feed, handoffs
 from ledger.db import Ledger
 from tests.activities import agentfiles
@@ -134,6 +136,7 @@ TASKS: dict[type[Contract], Contract] = {
     TestTask: TestTask(instruction="x", acceptance=("a",), files=(), diff="", check=None),
     RoutingTask: RoutingTask(instruction="x", repository="r", base="b"),
     ReviewTask: ReviewTask(files=(SETUP,), diff="", artifact="0" * 64),
+    MapTask: MapTask(table="account", about="accounts", columns=(TableColumn(name="name", type="text"),), header=("Name",)),
 }
 
 

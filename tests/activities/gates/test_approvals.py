@@ -330,7 +330,6 @@ SHOWN = {name: ALTERED[name] for name in ("other arguments", "another type", "an
     "other bytes": "UPDATE artifact SET body = CAST('{}' AS BLOB)",
     "no bytes": f"DELETE FROM artifact WHERE sha256 = '{sha256(MEANT)}'",
     "withdrawn": "UPDATE action SET state = 'expired'",
-    "held": "UPDATE action SET state = 'held'",
     "another adapter": "UPDATE action SET type = 'http.post'",
 }
 """One change each between a good approval and its use, where nobody signs."""
