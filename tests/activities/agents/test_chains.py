@@ -17,8 +17,10 @@ from contracts.base import Contract, sha256
 from contracts.delivery.sizing import RoutingTask
 from contracts.delivery.testing import TestTask
 from contracts.errors import ContractViolation, Misconfigured
+from contracts.load import MapTask
 from contracts.people import Clarified, stored_answers
 from contracts.runs import RunRef
+from contracts.tables import TableColumn
 from ledger import artifacts, feed, handoffs
 from ledger.db import Ledger
 from tests.activities import agentfiles
@@ -129,6 +131,7 @@ async def test_what_a_function_makes_is_as_tainted_as_its_inputs(sqlite_url: str
 TASKS: dict[type[Contract], Contract] = {
     TestTask: TestTask(instruction="x", acceptance=("a",), files=(), diff="", check=None),
     RoutingTask: RoutingTask(instruction="x", repository="r", base="b"),
+    MapTask: MapTask(table="t", about="x", columns=(TableColumn(name="id", type="integer"),), header=("Id", "id")),
 }
 
 
