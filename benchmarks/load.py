@@ -75,9 +75,9 @@ async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
                     database.drop(name)
                     say(f"round {number + 1} of {sizes.rounds}: {way} took {took:.1f} s")
     rows = [("", "rows/s (median)", "seconds", "times COPY")]
-    for way, all_took in seconds.items():
-        per_second = spread([sizes.rows / one for one in all_took], 0)
-        rows.append((way, per_second, spread(all_took, 1), spread(ratios(all_took, seconds[COPY]), 1)))
+    for way, times in seconds.items():
+        per_second = spread([sizes.rows / one for one in times], 0)
+        rows.append((way, per_second, spread(times, 1), spread(ratios(times, seconds[COPY]), 1)))
     say(table(rows))
     return {"sizes": asdict(sizes), "seconds": seconds}
 

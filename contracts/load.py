@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from contracts.actions import Receipt
 from contracts.base import Contract, Digest, Line, PerMille, is_empty
 from contracts.effects.base import JsonText
+from contracts.errors import ContractViolation
 from contracts.ids import slug
 from contracts.inputs import ChildInput, PipelineInput, Typed
 from contracts.intents import Intent
@@ -67,8 +68,10 @@ class LoadInput(PipelineInput, name="load_input/1"):
             )
         if (self.tolerance or self.correct) and self.reconcile is None:
             raise ValueError("tolerance and correct are for reconcile, where a file is compared with a table")
-        if self.mapping is not None:
+        try:
             self.mapped()
+        except ContractViolation as error:
+            raise ValueError(f"mapping is none: {error}") from None
         return self
 
     def mapped(self) -> Mapping | None:

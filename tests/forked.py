@@ -27,7 +27,8 @@ def main() -> None:
             signal.signal(number, lambda number, _: os.kill(pid, number))
         code = os.waitstatus_to_exitcode(int(answers.readline()))
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        if -code != signal.SIGKILL:  # which nobody can handle
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
 

@@ -136,7 +136,7 @@ TASKS: dict[type[Contract], Contract] = {
     TestTask: TestTask(instruction="x", acceptance=("a",), files=(), diff="", check=None),
     RoutingTask: RoutingTask(instruction="x", repository="r", base="b"),
     ReviewTask: ReviewTask(files=(SETUP,), diff="", artifact="0" * 64),
-    MapTask: MapTask(table="account", about="accounts", columns=(TableColumn(name="name", type="text"),), header=("Name",)),
+    MapTask: MapTask(table="t", about="x", columns=(TableColumn(name="id", type="integer"),), header=("Id", "id")),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.loads import records
+from contracts.errors import ContractViolation
 from tests.activities.loads.places import MAPPING, Place, csv
 
 TWO = csv("1,ann,5,2026-01-02", "2,bob,6,")
@@ -166,6 +167,23 @@ def test_files_are_read_below_their_folder_alone(books: Place, tmp_path: Path) -
             books.examined(name=name, format="csv")
     with pytest.raises(ApplicationError, match="no folder is called 'outbox' here"):
         books.examined(folder="outbox")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"mapping": '{"columns": 3}'}, "mapping is none: mapping/1: columns"),
+        ({"mapping": "{{"}, "mapping is none"),
+        ({"mapping": {"columns": [{"to": "id", "source": "id", "table": "payroll"}]}}, "columns.0.table"),
+        ({"again": "load-1"}, "give one of file, again and reconcile"),
+        ({"folder": None}, "name the folder of the file"),
+        ({"tolerance": "0.1"}, "tolerance and correct are for reconcile"),
+    ],
+)
+def test_an_input_that_means_nothing_is_refused_by_its_field(books: Place, given: dict[str, Any], says: str) -> None:
+    """Before a run is started, in the words of the input."""
+    with pytest.raises(ContractViolation, match=says):
+        books.asked(**given)
 
 
 def test_a_mapping_is_checked_against_both_sides(books: Place) -> None:

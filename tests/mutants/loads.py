@@ -1,0 +1,56 @@
+"""Mutants of loading: each row once, what was approved, and counts that add up."""
+
+from tests.mutants.mutant import Mutant
+
+LOADS = "tests/activities/loads"
+
+MUTANTS = (
+    Mutant(
+        name="rows-before-their-book",
+        promise="A batch and its row in the target's book are committed together: a killed worker loads each row once.",
+        file="activities/loads/loads.py",
+        old="kept = self._keep_bad(request, mapped.quarantine())",
+        new="kept = connection.commit() or self._keep_bad(request, mapped.quarantine())",
+        tests=(f"{LOADS}/test_dying.py::test_a_kill_in_the_middle_loads_each_row_once",),
+    ),
+    Mutant(
+        name="changed-file-loaded",
+        promise="What is loaded is what was approved.",
+        file="activities/loads/records.py",
+        old="    if sha256(data) != batch.digest:",
+        new="    if len(data) != batch.size:",
+        tests=(f"{LOADS}/test_loading.py::test_what_was_approved_is_what_is_loaded",),
+    ),
+    Mutant(
+        name="load-not-opened",
+        promise="No row is loaded that no approved action has opened the load for.",
+        file="activities/loads/loads.py",
+        old="if found is None:",
+        new="if found is None and not key:",
+        tests=(f"{LOADS}/test_loading.py::test_nothing_is_loaded_that_was_not_opened_there",),
+    ),
+    Mutant(
+        name="other-values-are-duplicates",
+        promise="A row whose key is there with other values is no duplicate.",
+        file="activities/loads/tables.py",
+        old="""where t."{plan.key[0]}" is null{f" or {differs}" if differs else ""} order by 1\'""",
+        new="""where t."{plan.key[0]}" is null order by 1\'""",
+        tests=(f"{LOADS}/test_loading.py::test_a_file_with_some_known_rows_loads_the_others",),
+    ),
+    Mutant(
+        name="mismatch-is-done",
+        promise="Counts that do not add up are no load that is done.",
+        file="activities/loads/loads.py",
+        old="        if not counts.add_up:",
+        new="        if not counts.rows:",
+        tests=(f"{LOADS}/test_loading.py::test_counts_that_do_not_add_up_are_told",),
+    ),
+    Mutant(
+        name="rule-ignored",
+        promise="A rule of a contract that is not checked is refused.",
+        file="activities/loads/schema.py",
+        old="    if unknown:",
+        new="    if unknown and not part:",
+        tests=(f"{LOADS}/test_tables.py::test_a_rule_that_is_not_checked_is_refused",),
+    ),
+)
