@@ -10,8 +10,9 @@ import pytest
 
 from contracts.errors import ContractViolation
 from contracts.findings import Checked, Disagreement, Finding, Ranked, Side, Unproven
-from contracts.review import ReviewInput, ReviewReport
+from contracts.review import ReviewReport
 from contracts.review_forms import COMMENT, comment_of, markdown, sarif
+from contracts.review_input import ReviewInput
 
 SCHEMAS = Path(__file__).parents[2] / ".venv" / "packages" / "schemas"
 
