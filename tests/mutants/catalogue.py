@@ -14,6 +14,7 @@ from tests.mutants import (
     outside,
     policy,
     record,
+    reviews,
     runs,
     signatures,
 )
@@ -34,5 +35,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *operating.MUTANTS,
     *policy.MUTANTS,
     *record.MUTANTS,
+    *reviews.MUTANTS,
     *signatures.MUTANTS,
 )
