@@ -25,7 +25,7 @@ MUTANTS = (
         name="taint-ends-at-a-function",
         promise="What a function makes in place of a model is as tainted as its inputs.",
         file="activities/agents/fallbacks.py",
-        old="taint=tuple(sorted({name for one in given for name in one.taint})),",
+        old="taint=tuple(sorted({name for one in given for name in one.taint} | _read(request))),",
         new="taint=(),",
         tests=("tests/activities/agents/test_chains.py::test_what_a_function_makes_is_as_tainted_as_its_inputs",),
     ),
