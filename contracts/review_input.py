@@ -61,8 +61,8 @@ class ReviewInput(PipelineInput, name="review_input/1"):
         given = [one for one in (self.head, self.patch, self.pull_request) if one is not None]
         if len(given) != 1:
             raise ValueError(
-                "give either a head (a branch, tag or commit) or a patch (a unified diff) or a pull_request (its address), "
-                "and not both"
+                "give one of a head (a branch, tag or commit), a patch (a unified diff) and a pull request (its address), "
+                "and only one"
             )
         if self.repository is None and self.pull_request is None:
             raise ValueError("repository: it is missing; name a path or a URL")

@@ -111,8 +111,8 @@ def test_a_comment_fits_and_has_no_mark_of_ours() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({}, "give either a head"),
-        ({"head": "a", "pull_request": "https://github.com/o/r/pull/1"}, "give either a head"),
+        ({}, "give one of a head"),
+        ({"head": "a", "pull_request": "https://github.com/o/r/pull/1"}, "give one of a head"),
         ({"pull_request": "https://github.com/o/r/issues/1"}, "pull_request is not like https://HOST/OWNER/NAME/pull/NUMBER"),
         ({"pull_request": "ftp://github.com/o/r/pull/1"}, "pull_request is not like"),
         ({"pull_request": "https://a:b@github.com/o/r/pull/1"}, "pull_request is not like"),
